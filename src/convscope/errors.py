@@ -1,0 +1,73 @@
+"""The exceptions convscope raises, as a tree; each message is one line a person can act on.
+
+A message says what is wrong, what was found, what is possible and what to do::
+
+    ConvscopeError
+    ├── NetworkFileError        a network's file cannot be read (names the file and the place in it)
+    │   └── WeightsMismatch     the weights do not fit the network (names the layer and both shapes)
+    ├── UnsupportedLayer        a layer of a type convscope does not know (says how to register one)
+    ├── UnknownLayer            a name the network does not have (offers the closest ones)
+    ├── InputError              an input that the network cannot eat, or a network that a task does not fit
+    ├── PictureError            a picture that cannot be read, or that would take too much memory
+    ├── RecipeError             a picture without a recipe, or whose network or input has changed since
+    └── MissingPackage          an optional package is needed (says the pip command)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ConvscopeError(Exception):
+    """Anything that went wrong for a reason the user can act on."""
+
+
+class NetworkFileError(ConvscopeError):
+    """A network's file cannot be read; the message names the file and the place."""
+
+
+class WeightsMismatch(NetworkFileError):
+    """The weights do not fit the network; the message names the layer and both shapes."""
+
+
+class UnsupportedLayer(ConvscopeError):
+    """A layer of a type convscope does not know; the message says how to register one."""
+
+
+class UnknownLayer(ConvscopeError, LookupError):
+    """A layer, channel or label that the network does not have; the message offers the closest."""
+
+
+class InputError(ConvscopeError, ValueError):
+    """An input the network cannot eat, or a value out of its range."""
+
+
+class PictureError(ConvscopeError):
+    """A picture that cannot be read, or that would take more memory than it deserves."""
+
+
+class RecipeError(ConvscopeError):
+    """A picture without a recipe, or one whose network or input picture has changed since."""
+
+
+class MissingPackage(ConvscopeError, ImportError):
+    """An optional package is needed; the message gives the command that installs it."""
+
+
+class ConvscopeWarning(UserWarning):
+    """Something was left out or guessed; the message says what and how to decide it yourself."""
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Return `` Did you mean 'conv1' or 'conv2'?`` (with its leading space), or nothing when none is close.
+
+    >>> did_you_mean("mixed4z", ["mixed4a", "prob"])
+    " Did you mean 'mixed4a'?"
+    """
+    candidates = list(candidates)
+    by_lower = {candidate.lower(): candidate for candidate in reversed(candidates)}
+    close = [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=3, cutoff=0.55)]
+    if not close:
+        close = [candidate for candidate in candidates if name and name.lower() in candidate.lower()][:3]
+    return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
