@@ -1,0 +1,107 @@
+"""The plain-data graph that is the truth about a network: listed, drawn, walked, rewritten, saved and run.
+
+Values have names, and a value's name is its address. Nothing is ever written in place: where the source's own
+format does so, each write is a version of its own. The last one has the blob's name (``conv1``), an earlier
+one says which layer wrote it (``conv1@conv1``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from convscope.network.parameters import Parameters, Shape
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One step of a network.
+
+    `kind` is the function of `convscope.network.operations` that computes it; `name` and `type_name` are the
+    source's own words for it; `parameters` maps the function's keyword (``weight``) to a name in
+    `Graph.parameters`; `attributes` are its other keywords, plain numbers, strings and tuples. `in_place` says
+    that the source writes the first output over the first input. `definition` is the source's own description,
+    kept for saving.
+    """
+
+    kind: str
+    name: str
+    type_name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    parameters: Mapping[str, str] = _NOTHING
+    attributes: Mapping[str, Any] = _NOTHING
+    in_place: bool = False
+    definition: Any = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network as plain data: what goes in, the operations in the order they run, what comes out.
+
+    `inputs` maps each input's name to the shape the source gives it. `aliases` are further names of a value
+    (``conv1@relu1`` is ``conv1`` when relu1 wrote it last).
+    """
+
+    name: str
+    inputs: Mapping[str, Shape]
+    operations: tuple[Operation, ...]
+    outputs: tuple[str, ...]
+    parameters: Parameters
+    aliases: Mapping[str, str] = field(default=_NOTHING)
+
+    @cached_property
+    def producers(self) -> Mapping[str, Operation]:
+        """Value name to the operation that makes it, in the order they run."""
+        return {output: operation for operation in self.operations for output in operation.outputs}
+
+    @cached_property
+    def values(self) -> tuple[str, ...]:
+        """Every value's name, inputs first, in the order they are made."""
+        return (*self.inputs, *self.producers)
+
+    @cached_property
+    def consumers(self) -> Mapping[str, tuple[Operation, ...]]:
+        """Value name to the operations that read it."""
+        readers: dict[str, list[Operation]] = {value: [] for value in self.values}
+        for operation in self.operations:
+            for value in dict.fromkeys(operation.inputs):
+                readers[value].append(operation)
+        return {value: tuple(operations) for value, operations in readers.items()}
+
+    def needed_for(self, targets: Iterable[str]) -> tuple[Operation, ...]:
+        """Return the operations without which the targets cannot be computed, in the order they run."""
+        wanted = set(targets)
+        needed: list[Operation] = []
+        for operation in reversed(self.operations):
+            if wanted.intersection(operation.outputs):
+                needed.append(operation)
+                wanted.update(operation.inputs)
+        return tuple(reversed(needed))
+
+    def written_by(self, value: str) -> tuple[Operation, ...]:
+        """Return the operations that wrote this blob, first to last: a convolution, then its in-place ReLU."""
+        steps: list[Operation] = []
+        while (producer := self.producers.get(value)) is not None:
+            steps.append(producer)
+            if not (producer.in_place and producer.outputs[0] == value):
+                break
+            value = producer.inputs[0]
+        return tuple(reversed(steps))
+
+    @cached_property
+    def blobs(self) -> tuple[str, ...]:
+        """Every value that no later operation writes over: one a blob, in the order of their first writing."""
+        first = {value: index for index, value in enumerate(self.values)}
+        last = {value: value for value in self.values}
+        for operation in self.operations:
+            if operation.in_place:
+                old, new = operation.inputs[0], operation.outputs[0]
+                first[new] = first.pop(old, first[new])
+                last.pop(old, None)
+        return tuple(sorted(last, key=first.__getitem__))

@@ -1,0 +1,48 @@
+"""A network's parameters: shapes at once, values when they are asked for.
+
+A weight file is mapped, not read: a table of 138 million parameters costs nothing until one is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+Shape = tuple[int, ...]
+
+
+class Parameters(Mapping[str, Tensor]):
+    """Parameter name (``conv1.weight``) to tensor; each is loaded the first time it is asked for, then kept.
+
+    `shapes` are known without loading. The tensors are the network's own: they are frozen by convention, and
+    changed by making a network with others (`Network.with_parameters`).
+    """
+
+    def __init__(self, shapes: Mapping[str, Shape], load: Callable[[str], Tensor]) -> None:
+        self.shapes = dict(shapes)
+        self._load = load
+        self._loaded: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._loaded:
+            if name not in self.shapes:
+                raise KeyError(name)
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def replaced(self, changes: Mapping[str, Tensor]) -> Parameters:
+        """Return the same parameters with some replaced or added; the others stay unloaded."""
+        shapes = {**self.shapes, **{name: tuple(tensor.shape) for name, tensor in changes.items()}}
+        return Parameters(shapes, lambda name: changes[name] if name in changes else self[name])
+
+    def to(self, device: torch.device) -> Parameters:
+        """Return the same parameters on another device, moved one by one as they are asked for."""
+        return Parameters(self.shapes, lambda name: self[name].to(device))

@@ -1,0 +1,161 @@
+"""How much of the picture one position of a layer sees.
+
+The arithmetic of Dumoulin and Visin, *A guide to convolution arithmetic* (2016), and Araujo et al., *Computing
+receptive fields of convolutional neural networks* (Distill, 2019), walked over the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from convscope.network.graph import Graph, Operation
+from convscope.network.parameters import Shape
+
+Pair = tuple[Fraction, Fraction]
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """What a layer's position (i, j) sees, in input pixels, as (vertical, horizontal) pairs.
+
+    It sees the pixels from ``start + i * stride`` to ``start + i * stride + size - 1``; `start` is negative
+    where padding is seen, and fractions come from layers that enlarge.
+    """
+
+    size: Pair
+    stride: Pair
+    start: Pair
+
+    def box(self, row: int, column: int) -> tuple[int, int, int, int]:
+        """Return (top, left, bottom, right) of what one position sees, unclipped, ends excluded."""
+        top, left = (int(self.start[axis] + at * self.stride[axis]) for axis, at in enumerate((row, column)))
+        return top, left, top + int(self.size[0]), left + int(self.size[1])
+
+    def __str__(self) -> str:
+        height, width = (float(extent) for extent in self.size)
+        return f"{height:g}" if height == width else f"{height:g}x{width:g}"
+
+
+# kernel, stride, padding before the first position; stride below 1 enlarges
+Window = tuple[Pair, Pair, Pair]
+
+
+def receptive_fields(graph: Graph, shapes: Mapping[str, Shape | None]) -> dict[str, ReceptiveField | None]:
+    """Return what one position of each value sees; None where the question has no answer.
+
+    A value after a fully-connected layer sees all that the layer's input sees.
+    """
+    fields: dict[str, ReceptiveField | None] = {
+        name: ReceptiveField(_pair(1), _pair(1), _pair(0)) if len(shape) == 4 else None
+        for name, shape in graph.inputs.items()
+    }
+    for operation in graph.operations:
+        field = _field(operation, fields, shapes, graph.parameters.shapes)
+        fields.update(dict.fromkeys(operation.outputs, field))
+    return fields
+
+
+def _field(
+    operation: Operation,
+    fields: Mapping[str, ReceptiveField | None],
+    shapes: Mapping[str, Shape | None],
+    parameters: Mapping[str, Shape],
+) -> ReceptiveField | None:
+    first, shape = fields[operation.inputs[0]] if operation.inputs else None, shapes.get(operation.outputs[0])
+    known = [field for value in operation.inputs if (field := fields[value]) is not None]
+    if operation.kind in _FIRST_INPUT_ONLY:
+        known = [] if first is None else [first]
+    if not known:
+        return None
+    field = _union(known)
+    before = shapes.get(operation.inputs[0])
+    if before is None or shape is None or len(before) != 4:
+        return field
+    if rule := _WINDOWS.get(operation.kind):
+        weight = parameters.get(operation.parameters.get("weight", ""), ())
+        return _seen_through(field, rule(operation.attributes, weight))
+    if operation.kind in _EVERYTHING or len(shape) != 4 or (shape[2:] != before[2:] and max(shape[2:]) == 1):
+        extent = (Fraction(before[2]), Fraction(before[3]))
+        return _seen_through(field, (extent, extent, _pair(0)))
+    return field
+
+
+def _seen_through(field: ReceptiveField, window: Window) -> ReceptiveField:
+    kernel, stride, padding = window
+    axes = (0, 1)
+    return ReceptiveField(
+        size=_per_axis(lambda a: field.size[a] + (kernel[a] - 1) * field.stride[a], axes),
+        stride=_per_axis(lambda a: field.stride[a] * stride[a], axes),
+        start=_per_axis(lambda a: field.start[a] - padding[a] * field.stride[a], axes),
+    )
+
+
+def _union(fields: list[ReceptiveField]) -> ReceptiveField:
+    axes = (0, 1)
+    start = _per_axis(lambda a: min(field.start[a] for field in fields), axes)
+    end = _per_axis(lambda a: max(field.start[a] + field.size[a] for field in fields), axes)
+    return ReceptiveField(
+        _per_axis(lambda a: end[a] - start[a], axes),
+        _per_axis(lambda a: max(f.stride[a] for f in fields), axes),
+        start,
+    )
+
+
+def _per_axis(function: Callable[[int], Fraction], axes: tuple[int, int]) -> Pair:
+    return function(axes[0]), function(axes[1])
+
+
+def _pair(value: int) -> Pair:
+    return Fraction(value), Fraction(value)
+
+
+def _fractions(values: Any) -> Pair:
+    height, width = (values, values) if isinstance(values, int) else values
+    return Fraction(height), Fraction(width)
+
+
+def _dilated(kernel: Any, dilation: Any) -> Pair:
+    kernel, dilation = _fractions(kernel), _fractions(dilation)
+    return (kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1
+
+
+def _convolution(attributes: Mapping[str, Any], weight: Shape) -> Window:
+    kernel = _dilated(tuple(weight[-2:]), attributes["dilation"])
+    return kernel, _fractions(attributes["stride"]), _fractions(attributes["padding"])
+
+
+def _deconvolution(attributes: Mapping[str, Any], weight: Shape) -> Window:
+    """An output position is touched by ceil(kernel / stride) inputs, the first of them (padding-kernel+1)/stride."""
+    kernel, stride = _dilated(tuple(weight[-2:]), attributes["dilation"]), _fractions(attributes["stride"])
+    padding = _fractions(attributes["padding"])
+    touched = (Fraction(-(-kernel[0] // stride[0])), Fraction(-(-kernel[1] // stride[1])))
+    before = tuple((kernel[axis] - 1 - padding[axis]) / stride[axis] for axis in (0, 1))
+    return touched, (1 / stride[0], 1 / stride[1]), (before[0], before[1])
+
+
+def _pooling(attributes: Mapping[str, Any], weight: Shape) -> Window:
+    return (
+        _fractions(attributes["kernel"]),
+        _fractions(attributes["stride"]),
+        _fractions(attributes["padding"]),
+    )
+
+
+def _within_channel(attributes: Mapping[str, Any], weight: Shape) -> Window:
+    size = int(attributes["size"])
+    return _pair(size), _pair(1), _pair((size - 1) // 2)
+
+
+_WINDOWS: dict[str, Callable[[Mapping[str, Any], Shape], Window]] = {
+    "convolution": _convolution,
+    "deconvolution": _deconvolution,
+    "max_pool": _pooling,
+    "max_pool_with_mask": _pooling,
+    "average_pool": _pooling,
+    "lrn_within_channel": _within_channel,
+}
+_EVERYTHING = {"dense", "global_max_pool", "global_average_pool", "spp", "mvn", "argmax", "reduction"}
+_FIRST_INPUT_ONLY = {"crop", "reshape_like"}

@@ -1,0 +1,72 @@
+"""The shape of every value, found by running the graph on tensors that have a shape and no memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from convscope.errors import ConvscopeError, InputError
+from convscope.network.graph import Graph, Operation
+from convscope.network.operations import OPERATIONS
+from convscope.network.parameters import Shape
+
+
+def infer_shapes(graph: Graph, inputs: Mapping[str, Shape]) -> dict[str, Shape | None]:
+    """Return each value's shape for these input shapes; None where it depends on the numbers themselves.
+
+    >>> infer_shapes(network.graph, {"data": (1, 3, 224, 224)})["conv1/7x7_s2"]
+    (1, 64, 112, 112)
+
+    Raises InputError, naming the layer, where an operation cannot take what it gets.
+    """
+    shapes: dict[str, Shape | None] = dict(inputs)
+    for operation in graph.operations:
+        shapes.update(infer_operation(operation, shapes, graph.parameters.shapes))
+    return shapes
+
+
+def infer_operation(
+    operation: Operation, known: Mapping[str, Shape | None], parameters: Mapping[str, Shape]
+) -> dict[str, Shape | None]:
+    """Return the shapes of one operation's outputs."""
+    shapes = [known[value] for value in operation.inputs]
+    if None in shapes:
+        return dict.fromkeys(operation.outputs)
+    tensors = [_placeholder(shape) for shape in shapes if shape is not None]
+    keywords = {role: _placeholder(parameters[key]) for role, key in operation.parameters.items()}
+    try:
+        result = OPERATIONS[operation.kind](*tensors, **keywords, **operation.attributes)
+    except (NotImplementedError, torch._subclasses.fake_tensor.DataDependentOutputException):
+        return dict.fromkeys(operation.outputs)
+    except (RuntimeError, ValueError, IndexError, TypeError, ConvscopeError) as error:
+        raise InputError(f"layer {operation.name!r}: {_reason(operation, shapes, keywords, error)}") from error
+    outputs = result if isinstance(result, tuple) else (result,)
+    return {name: tuple(tensor.shape) for name, tensor in zip(operation.outputs, outputs, strict=True)}
+
+
+def _placeholder(shape: Shape) -> Tensor:
+    return torch.empty(shape, device="meta")
+
+
+def _reason(
+    operation: Operation, shapes: list[Shape | None], keywords: Mapping[str, Tensor], error: Exception
+) -> str:
+    """Say in one line why this operation cannot take these inputs, and what can be done."""
+    fed = ", ".join(f"{value!r} {_times(shape)}" for value, shape in zip(operation.inputs, shapes, strict=True))
+    message = f"its {operation.type_name} cannot take {fed}"
+    if keywords:
+        message += " with " + ", ".join(f"{role} {_times(t.shape)}" for role, t in keywords.items())
+    if operation.kind == "dense":
+        return (
+            f"{message}: a fully-connected layer fixes the size of the network's input; "
+            "use that size, or cast the layer into a convolution (net surgery)"
+        )
+    if operation.kind == "reshape":
+        return f"{message}: the network fixes this shape, the batch included: use the batch size it was written for"
+    return f"{message}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+
+
+def _times(shape: object) -> str:
+    return "x".join(str(size) for size in shape) or "()" if isinstance(shape, tuple | torch.Size) else "?"
