@@ -11,22 +11,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from convscope.errors import InputError, did_you_mean
 from convscope.sources.caffe.schema import INTEGER_RANGES, Field, MessageType, float32, message_type
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """A field convscope does not know: its name (in a binary file its number), its value and its place."""
-
-    name: str
-    value: Any
-    place: str
+from convscope.sources.caffe.unknown import Unknown
 
 
 class Message:
@@ -74,12 +65,14 @@ class Message:
     def ensure(self, name: str) -> Message:
         """Return the message in that field, making an empty one there first when it is absent."""
         if name not in self._values:
-            setattr(self, name, Message(self._field(name).message or ""))
+            setattr(self, name, empty_message(self._field(name)))
         return self._values[name]  # type: ignore[no-any-return]
 
     def add(self, name: str, **values: Any) -> Message:
         """Append a new message to a repeated field and return it."""
-        made = Message(self._field(name).message or "", **values)
+        made = empty_message(self._field(name))
+        for inner, value in values.items():
+            setattr(made, inner, value)
         getattr(self, name).append(made)
         return made
 
@@ -93,6 +86,10 @@ class Message:
         made.place, made.unknown = self.place, list(self.unknown)
         made._values.update({name: _copied(value) for name, value in self._values.items()})
         return made
+
+    def field(self, name: str) -> Field | None:
+        """Return what the schema says of a field, or None when the message has no such field."""
+        return self._type.fields.get(name)
 
     def _field(self, name: str) -> Field:
         try:
@@ -140,6 +137,13 @@ class Message:
     def __repr__(self) -> str:
         shown = ", ".join(f"{field.name}={_short(value)}" for field, value in self.fields())
         return f"Message({self.type_name!r}{', ' if shown else ''}{shown})"
+
+
+def empty_message(field: Field) -> Message:
+    """Return a new, empty message of the type that a field holds."""
+    if field.message is None:
+        raise InputError(f"{field.name} holds a {field.kind}, not a message.")
+    return Message(field.message)
 
 
 def _copied(value: Any) -> Any:

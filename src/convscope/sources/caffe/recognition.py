@@ -1,0 +1,106 @@
+"""What a file really is, whatever its name says: swapped and foreign files get a sentence each."""
+
+from __future__ import annotations
+
+from convscope.errors import NetworkFileError
+
+HEAD = 4096
+
+_DESCRIPTION = "a network's description (prototxt text)"
+_WEIGHTS = "a network's weights (caffemodel)"
+_HDF5 = "an HDF5 file"
+_MEAN = "a mean picture (binaryproto)"
+
+_ADVICE = {
+    _DESCRIPTION: "Give it first, as the network, and the .caffemodel as its weights",
+    _WEIGHTS: "Give the .prototxt first, as the network, and this file as its weights",
+    _HDF5: "If it holds the weights, give the .prototxt first, as the network, and this file as its weights",
+    _MEAN: "It belongs to the preprocessing; weights are in a .caffemodel and the network in a .prototxt",
+    "a solver's state, saved while training": "It holds no weights: use the .caffemodel saved beside it",
+    "a Git LFS pointer": "The file itself was never downloaded: run `git lfs pull` in its repository",
+    "a web page (HTML)": "A download or login page was saved under this name: download the file itself",
+    "a picture": "Give the network first and the picture second",
+    "a NumPy array (npy)": "As weights use a .caffemodel; as the mean, give it as the mean",
+    "a zip archive": "Unpack it first, unless it is a PyTorch or Keras file, which needs its own ending",
+    "a gzip archive": "Unpack it first",
+    "a Python pickle": "It may be an old PyTorch file, which needs the ending .pt or .pth",
+}
+
+_MAGIC = [
+    (b"\x89HDF\r\n\x1a\n", _HDF5),
+    (b"version https://git-lfs", "a Git LFS pointer"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"\x93NUMPY", "a NumPy array (npy)"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    *(
+        (bytes([0x80, protocol, opcode]), "a Python pickle")
+        for protocol in range(2, 6)
+        for opcode in b"\x8a}c]\x95"
+    ),
+]
+
+
+def expect_description(head: bytes, file: str) -> None:
+    """Raise `NetworkFileError` when the first bytes of a file are not those of a prototxt."""
+    _expect(_DESCRIPTION, head, file)
+
+
+def expect_weights(head: bytes, file: str) -> None:
+    """Raise `NetworkFileError` when the first bytes of a file are not those of a caffemodel."""
+    _expect(_WEIGHTS, head, file)
+
+
+def expect_mean(head: bytes, file: str) -> None:
+    """Raise `NetworkFileError` when the first bytes of a file are not those of a binaryproto."""
+    _expect(_MEAN, head, file)
+
+
+def _expect(wanted: str, head: bytes, file: str) -> None:
+    if not head:
+        raise NetworkFileError(f"{file} is empty, not {wanted}. Download or copy it again.")
+    found = identify(head)
+    if found == wanted or (found == "binary data" and wanted != _DESCRIPTION):
+        return
+    advice = _ADVICE.get(found, "Is it damaged, or another kind of file?").rstrip(".")
+    raise NetworkFileError(f"{file} is {found}, not {wanted}. {advice}{'' if advice.endswith('?') else '.'}")
+
+
+def identify(head: bytes) -> str:
+    """Say what a file that begins with these bytes is: ``"a web page (HTML)"``, ``"binary data"``..."""
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    if (
+        head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        .lower()
+        .startswith((b"<!doctype html", b"<html", b"<?xml", b"<head"))
+    ):
+        return "a web page (HTML)"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or not any(
+        byte < 32 and byte not in b"\t\n\v\f\r" for byte in head
+    ):
+        return _DESCRIPTION
+    return _identify_protobuf(head)
+
+
+def _identify_protobuf(head: bytes) -> str:
+    """Tell Caffe's own binary files apart by their first two tags."""
+    first, rest = head[0], head[1:]
+    if (
+        first == 0x08
+    ):  # field 1 as a number: `iter` of a solver's state, `num` of a picture; a network has its name there
+        while rest and rest[0] & 0x80:
+            rest = rest[1:]
+        return (
+            _MEAN
+            if rest[1:2] in (b"\x10", b"\x18", b"\x20", b"\x2a")
+            else "a solver's state, saved while training"
+        )
+    if first in b"\x2a\x3a":  # `data` or `shape` of a picture: a network has plain numbers in these two
+        return _MEAN
+    if first in b"\x0a\x12\x1a\x42" or head.startswith(b"\xa2\x06"):
+        return _WEIGHTS
+    return "binary data"
