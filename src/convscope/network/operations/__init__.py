@@ -1,0 +1,37 @@
+"""The operations every network is made of, whatever format it came from.
+
+Each is a pure function: input tensors by position, parameters and attributes by keyword; a tensor comes
+out, or a tuple of them. None writes in place, all run on any device (the meta device too, for shapes), in
+any float precision, through autograd, torch.fx and torch.compile. `OPERATIONS` is the table of them all by
+name.
+
+>>> OPERATIONS["max_pool"](torch.zeros(1, 64, 112, 112), kernel=3, stride=2).shape
+torch.Size([1, 64, 56, 56])
+"""
+
+from convscope.network.operations import (
+    combination,
+    convolution,
+    dense,
+    nonlinearity,
+    normalization,
+    pooling,
+    recurrent,
+    reduction,
+    shape,
+)
+from convscope.network.operations.registry import OPERATIONS, operation
+
+__all__ = [
+    "OPERATIONS",
+    "combination",
+    "convolution",
+    "dense",
+    "nonlinearity",
+    "normalization",
+    "operation",
+    "pooling",
+    "recurrent",
+    "reduction",
+    "shape",
+]

@@ -1,0 +1,107 @@
+"""Several tensors into one, one into several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.network.operations.checks import axis_index, dimensions, require_indices, require_same_shape
+from convscope.network.operations.registry import Result, one_or_all, operation
+
+
+@operation
+def eltwise_product(*inputs: Tensor) -> Tensor:
+    """Return the product of all inputs, number by number."""
+    require_same_shape(inputs, "a product")
+    return reduce(torch.mul, inputs)
+
+
+@operation
+def eltwise_sum(*inputs: Tensor, coefficients: Sequence[float] = ()) -> Tensor:
+    """Return the sum of all inputs, number by number, each times its coefficient."""
+    require_same_shape(inputs, "a sum")
+    if coefficients and len(coefficients) != len(inputs):
+        raise InputError(f"a sum of {len(inputs)} inputs has {len(coefficients)} coefficients")
+    return reduce(
+        torch.add, (c * x for c, x in zip(coefficients, inputs, strict=True)) if coefficients else inputs
+    )
+
+
+@operation
+def eltwise_max(*inputs: Tensor) -> Tensor:
+    """Return the largest of all inputs, number by number.
+
+    Of two equal numbers Caffe's second gets the gradient (torch.maximum would split it); a third input gets
+    it only where it is larger.
+    """
+    require_same_shape(inputs, "a maximum")
+    first, second, *others = inputs
+    largest = torch.where(first > second, first, second)
+    for other in others:
+        largest = torch.where(other > largest, other, largest)
+    return largest
+
+
+@operation
+def concat(*inputs: Tensor, axis: int = 1) -> Tensor:
+    """Return the inputs one after the other along the axis; their other sizes must agree."""
+    axis = axis_index(axis, inputs[0])
+    rest = {(*tensor.shape[:axis], *tensor.shape[axis + 1 :]) for tensor in inputs}
+    if len(rest) > 1 or len({tensor.dim() for tensor in inputs}) > 1:
+        shapes = ", ".join(dimensions(tensor.shape) for tensor in inputs)
+        raise InputError(f"inputs that differ in more than axis {axis} cannot be joined along it: {shapes}")
+    return torch.cat(inputs, axis)
+
+
+@operation
+def slice(input: Tensor, *, axis: int = 1, points: Sequence[int] = (), parts: int = 0) -> Result:
+    """Return the input cut along the axis: at the `points`, or into `parts` equal ones."""
+    axis = axis_index(axis, input)
+    size = input.shape[axis]
+    if not points:
+        if parts < 1 or size % parts:
+            raise InputError(
+                f"axis {axis} of {dimensions(input.shape)} cannot be cut into {parts} equal parts"
+            )
+        points = range(size // parts, size, size // parts)
+    ends = (*points, size)
+    lengths = [end - start for start, end in zip((0, *points), ends, strict=True)]
+    if min(lengths) < 1:
+        raise InputError(f"axis {axis} of {dimensions(input.shape)} cannot be cut at {list(points)}")
+    return one_or_all(torch.split(input, lengths, axis))
+
+
+@operation
+def split(input: Tensor, *, copies: int) -> Result:
+    """Return the input once for each reader."""
+    return one_or_all([input] * copies)
+
+
+@operation
+def batch_reindex(input: Tensor, index: Tensor) -> Tensor:
+    """Return the batch in another order: entry i of the output is entry ``index[i]`` of the input."""
+    return input.index_select(0, require_indices(index.reshape(-1), input.shape[0], "batch_reindex"))
+
+
+@operation
+def filter(*inputs: Tensor) -> Result:
+    """Return, of every input but the last, the batch entries for which the last one is not 0.
+
+    How many those are depends on the numbers, so this has no shape before it runs.
+    """
+    *tensors, selector = inputs
+    if any(tensor.shape[0] != selector.numel() for tensor in tensors):
+        shapes = ", ".join(dimensions(tensor.shape) for tensor in tensors)
+        raise InputError(f"a selector of {selector.numel()} entries does not fit batches of {shapes}")
+    chosen = selector.reshape(-1).nonzero().squeeze(1)
+    return one_or_all([tensor.index_select(0, chosen) for tensor in tensors])
+
+
+@operation
+def constant(**values: Tensor) -> Result:
+    """Return parameters as they are: a layer that is nothing but its numbers."""
+    return one_or_all(list(values.values()))

@@ -1,0 +1,169 @@
+"""Convolution, its transpose, and the columns both are made of, over any number of spatial axes up to three.
+
+The arithmetic is Caffe's (base_conv_layer.cpp), which rounds down as torch does:
+``(size + 2 padding - (dilation (kernel - 1) + 1)) / stride + 1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.network.operations.checks import Sizes, axis_index, dimensions, per_axis, require_filled
+from convscope.network.operations.registry import Result, one_or_all, operation
+
+_CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_DECONVOLUTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+
+
+@operation
+def convolution(
+    *inputs: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+    axis: int = 1,
+) -> Result:
+    """Return each input's responses to the filters; several inputs share them.
+
+    `weight` is (filters, channels / groups, kernel ...); the axes before the channels' `axis` are batch.
+    Raises InputError where the channels do not match or the kernel is larger than the padded input.
+    """
+
+    def convolve(input: Tensor) -> Tensor:
+        sizes = _window(input, weight, stride, padding, dilation)
+        _require_channels(input, weight.shape[1] * groups, "convolution")
+        _require_room(input, *sizes)
+        _, strides, paddings, dilations = sizes
+        function = _CONVOLUTIONS[weight.dim() - 2]
+        return function(input, weight, bias, strides, paddings, dilations, groups)
+
+    # No spatial axes at all (a kernel without extent) is one axis of size one.
+    if weight.dim() == 2:
+        whole = weight.unsqueeze(-1)
+        flat = convolution(
+            *(x.unsqueeze(-1) for x in inputs), weight=whole, bias=bias, groups=groups, axis=axis
+        )
+        return one_or_all([x.squeeze(-1) for x in ((flat,) if isinstance(flat, Tensor) else flat)])
+    return one_or_all([_over_batch(convolve, input, axis) for input in inputs])
+
+
+@operation
+def deconvolution(
+    *inputs: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+    axis: int = 1,
+) -> Result:
+    """Return each input spread out through the filters: a convolution's transpose, which enlarges.
+
+    `weight` is (channels, filters / groups, kernel ...); the output has
+    ``stride (size - 1) + dilation (kernel - 1) + 1 - 2 padding`` positions an axis.
+    """
+
+    def spread(input: Tensor) -> Tensor:
+        kernel, strides, paddings, dilations = _window(input, weight, stride, padding, dilation)
+        _require_channels(input, weight.shape[0], "deconvolution")
+        for size, k, s, p, d in zip(input.shape[2:], kernel, strides, paddings, dilations, strict=True):
+            if s * (size - 1) + d * (k - 1) + 1 - 2 * p < 1:
+                raise InputError(
+                    f"deconvolution of {dimensions(input.shape)} leaves nothing: padding {p} is too wide"
+                )
+        function = _DECONVOLUTIONS[weight.dim() - 2]
+        return function(input, weight, bias, strides, paddings, 0, groups, dilations)
+
+    return one_or_all([_over_batch(spread, input, axis) for input in inputs])
+
+
+@operation
+def im2col(
+    input: Tensor,
+    *,
+    kernel: Sizes,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    axis: int = 1,
+) -> Tensor:
+    """Return the patches a convolution multiplies: (batch, channels x kernel positions, rows, columns)."""
+
+    def columns(input: Tensor) -> Tensor:
+        axes = input.dim() - 2
+        names = ("kernel", "stride", "padding", "dilation")
+        sizes = [
+            per_axis(value, axes, name)
+            for name, value in zip(names, (kernel, stride, padding, dilation), strict=True)
+        ]
+        _require_room(input, *sizes)
+        kernels, strides, paddings, dilations = sizes
+        patches = F.pad(input, [side for p in reversed(paddings) for side in (p, p)])
+        for at in range(axes):
+            extent = dilations[at] * (kernels[at] - 1) + 1
+            patches = patches.unfold(2 + at, extent, strides[at])[..., :: dilations[at]]
+        rows = patches.shape[2 : 2 + axes]
+        order = (0, 1, *range(2 + axes, 2 + 2 * axes), *range(2, 2 + axes))
+        return patches.permute(order).reshape(input.shape[0], input.shape[1] * prod(kernels), *rows)
+
+    return _over_batch(columns, input, axis)
+
+
+def _over_batch(function: Callable[[Tensor], Tensor], input: Tensor, axis: int) -> Tensor:
+    """Run a function of (batch, channels, ...) with all axes before the channels as the batch."""
+    axis = axis_index(axis, input)
+    require_filled(input, "convolution")
+    if axis == 1:
+        return function(input)
+    batch = input.shape[:axis]
+    output = function(input.reshape(prod(batch), *input.shape[axis:]))
+    return output.reshape(*batch, *output.shape[1:])
+
+
+def _window(
+    input: Tensor, weight: Tensor, stride: Sizes, padding: Sizes, dilation: Sizes
+) -> tuple[tuple[int, ...], ...]:
+    """Return kernel, stride, padding and dilation, one number a spatial axis."""
+    axes = weight.dim() - 2
+    if axes not in _CONVOLUTIONS or input.dim() != weight.dim():
+        expected = f"an input of {weight.dim()} axes (up to 5)"
+        raise InputError(
+            f"filters of {dimensions(weight.shape)} need {expected}, this one is {dimensions(input.shape)}"
+        )
+    given = (("stride", stride), ("padding", padding), ("dilation", dilation))
+    return tuple(weight.shape[2:]), *(per_axis(value, axes, what) for what, value in given)
+
+
+def _require_channels(input: Tensor, channels: int, what: str) -> None:
+    if input.shape[1] != channels:
+        found = f"the input of {dimensions(input.shape)} has {input.shape[1]}"
+        raise InputError(f"{what} needs {channels} channels, {found}")
+
+
+def _require_room(
+    input: Tensor,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> None:
+    for size, k, s, p, d in zip(input.shape[2:], kernel, stride, padding, dilation, strict=True):
+        if min(k, s, d) < 1 or p < 0:
+            raise InputError(
+                f"kernel {k}, stride {s} and dilation {d} must be positive, padding {p} not negative"
+            )
+        if size + 2 * p < d * (k - 1) + 1:
+            covers = f"a kernel that covers {d * (k - 1) + 1} pixels"
+            raise InputError(
+                f"{covers} is larger than the input of {dimensions(input.shape)} with padding {p}: "
+                "use a larger picture"
+            )

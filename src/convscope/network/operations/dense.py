@@ -1,0 +1,74 @@
+"""Fully-connected layers, table look-ups, and per-channel scales and biases."""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.network.operations.checks import axis_index, dimensions, require_indices
+from convscope.network.operations.registry import operation
+
+
+@operation
+def dense(
+    input: Tensor, *, weight: Tensor, bias: Tensor | None = None, axis: int = 1, transpose: bool = False
+) -> Tensor:
+    """Return weighted sums of all numbers from `axis` on; the axes before it are batch.
+
+    `weight` is (outputs, inputs), or (inputs, outputs) with `transpose`. Raises InputError where the number
+    of inputs differs: a fully-connected layer fixes the size of a network's input.
+    """
+    axis = axis_index(axis, input)
+    count, expected = prod(input.shape[axis:]), weight.shape[0 if transpose else 1]
+    if count != expected:
+        raise InputError(
+            f"a fully-connected layer for {expected} numbers got {count} ({dimensions(input.shape)}): "
+            "use the input size the network was made for, or cast the layer into a convolution"
+        )
+    return F.linear(input.flatten(axis), weight.t() if transpose else weight, bias)
+
+
+@operation
+def embed(index: Tensor, *, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return the row of `weight` (entries, features) for each index, plus `bias`; indices may be floats."""
+    rows = F.embedding(require_indices(index, weight.shape[0], "embed"), weight)
+    return rows if bias is None else rows + bias
+
+
+@operation
+def scale(
+    input: Tensor,
+    multiplier: Tensor | None = None,
+    *,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    axis: int = 1,
+) -> Tensor:
+    """Return the input by `weight` or by a second input, plus `bias`; both lie along the axes from `axis`."""
+    factor = multiplier if weight is None else weight
+    if factor is None:
+        raise InputError("scale needs a weight or a second input")
+    output = input * _along(factor, input, axis)
+    return output if bias is None else output + _along(bias, input, axis)
+
+
+@operation
+def bias(input: Tensor, addend: Tensor | None = None, *, bias: Tensor | None = None, axis: int = 1) -> Tensor:
+    """Return the input plus `bias` (or plus a second input), laid along the axes from `axis`."""
+    summand = addend if bias is None else bias
+    if summand is None:
+        raise InputError("bias needs a bias or a second input")
+    return input + _along(summand, input, axis)
+
+
+def _along(factor: Tensor, input: Tensor, axis: int) -> Tensor:
+    """Return the factor with axes of size 1 behind it, so that it lies along the input's axes from `axis`."""
+    axis = axis_index(axis, input) if factor.dim() else 0
+    if factor.shape != input.shape[axis : axis + factor.dim()]:
+        raise InputError(
+            f"{dimensions(factor.shape)} numbers do not lie along axis {axis} of {dimensions(input.shape)}"
+        )
+    return factor.reshape(*factor.shape, *(1 for _ in range(input.dim() - axis - factor.dim())))

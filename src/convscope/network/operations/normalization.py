@@ -1,0 +1,114 @@
+"""Normalizations: local response, batch, mean and variance; Caffe's arithmetic."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.network.operations.checks import dimensions, require_filled
+from convscope.network.operations.pooling import average_pool
+from convscope.network.operations.registry import operation
+
+
+@operation
+def lrn_across_channels(
+    input: Tensor, *, size: int = 5, alpha: float = 1.0, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Return each value damped by its `size` neighboring channels: ``x (k + alpha/size sum x^2) ^ -beta``.
+
+    Krizhevsky et al., *ImageNet classification with deep convolutional neural networks* (2012), section 3.3.
+    """
+    _require_odd(size)
+    if input.dim() < 2:
+        raise InputError(f"this normalization needs channels, the input is {dimensions(input.shape)}")
+    return input * _to_minus(k + alpha / size * _sum_over_neighbors(input * input, size), beta)
+
+
+@operation
+def lrn_within_channel(input: Tensor, *, size: int = 5, alpha: float = 1.0, beta: float = 0.75) -> Tensor:
+    """Return each value damped by the `size` x `size` ones around it: ``x (1 + alpha mean x^2) ^ -beta``."""
+    _require_odd(size)
+    squares = average_pool(input * input, kernel=size, padding=size // 2)
+    return input * _to_minus(1 + alpha * squares, beta)
+
+
+@operation
+def batch_norm(
+    input: Tensor,
+    *,
+    mean: Tensor | None = None,
+    variance: Tensor | None = None,
+    scale_factor: Tensor | None = None,
+    epsilon: float = 1e-5,
+) -> Tensor:
+    """Return each channel with mean 0 and variance 1: ``(x - mean) / sqrt(variance + epsilon)``.
+
+    Caffe keeps sums: `mean` and `variance` are divided by `scale_factor` (taken as 0 where that is 0).
+    Without `mean` and `variance` the batch's own are used.
+    """
+    if input.dim() < 2:
+        raise InputError(f"batch normalization needs channels, the input is {dimensions(input.shape)}")
+    if mean is None or variance is None:
+        require_filled(input, "batch normalization")
+        return F.batch_norm(input, None, None, training=True, eps=epsilon)
+    if mean.numel() != input.shape[1]:
+        found = f"the input of {dimensions(input.shape)} has {input.shape[1]}"
+        raise InputError(f"batch normalization was made for {mean.numel()} channels, {found}")
+    if scale_factor is not None:
+        factor = torch.where(scale_factor == 0, 0.0, scale_factor.reciprocal())
+        mean, variance = mean * factor, variance * factor
+    return F.batch_norm(input, mean, variance, eps=epsilon)
+
+
+@operation
+def mvn(
+    input: Tensor,
+    *,
+    across_channels: bool = False,
+    normalize_variance: bool = True,
+    epsilon: float = 1e-9,
+) -> Tensor:
+    """Return each channel (or each picture, `across_channels`) with mean 0 and, if asked, variance 1.
+
+    `epsilon` is added to the standard deviation, not to the variance.
+    """
+    first = 1 if across_channels else 2
+    if input.dim() <= first:
+        raise InputError(f"nothing to normalize over in an input of {dimensions(input.shape)}")
+    axes = tuple(range(first, input.dim()))
+    centered = input - input.mean(axes, keepdim=True)
+    if not normalize_variance:
+        return centered
+    variance = (centered * centered).mean(axes, keepdim=True)
+    # The square root has no slope at 0: a constant channel would give NaN gradients.
+    varied = variance > 0
+    return centered / (torch.where(varied, variance, 1.0).sqrt() * varied + epsilon)
+
+
+def _sum_over_neighbors(squares: Tensor, size: int) -> Tensor:
+    """Return the sum over `size` neighboring channels, by one 1x1 convolution with a band of ones."""
+    channels = squares.shape[1]
+    if squares.dim() == 4 and squares.device.type == "cpu" and squares.dtype == torch.float32:
+        reach = size // 2
+        band = squares.new_ones(channels, channels).tril(reach).triu(-reach)
+        return F.conv2d(squares, band[:, :, None, None])
+    padded = F.pad(squares, [0, 0] * (squares.dim() - 2) + [size // 2, size // 2])
+    total = padded.narrow(1, 0, channels)
+    for shift in range(1, size):
+        total = total + padded.narrow(1, shift, channels)
+    return total
+
+
+def _to_minus(base: Tensor, beta: float) -> Tensor:
+    """Return ``base ** -beta``; a power of 3/4 is two roots, which are much faster."""
+    if beta == 0.75:
+        root = base.rsqrt()
+        return root * root.sqrt()
+    return base.pow(-beta)
+
+
+def _require_odd(size: int) -> None:
+    if size < 1 or size % 2 == 0:
+        raise InputError(f"local response normalization needs an odd size, found {size}")

@@ -1,0 +1,63 @@
+"""Many numbers into few."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.network.operations.checks import axis_index, dimensions, require_filled
+from convscope.network.operations.registry import operation as register
+
+
+@register
+def reduction(
+    input: Tensor,
+    *,
+    operation: Literal["sum", "absolute_sum", "sum_of_squares", "mean"] = "sum",
+    axis: int = 0,
+    coefficient: float = 1.0,
+) -> Tensor:
+    """Return one number for all axes from `axis` on, times `coefficient`; from axis 0 it has no axes left."""
+    require_filled(input, "reduction")
+    axes = tuple(range(axis_index(axis, input), input.dim()))
+    if operation == "mean":
+        return coefficient * input.mean(axes)
+    terms = {"absolute_sum": torch.abs, "sum_of_squares": torch.square}.get(operation)
+    return coefficient * (input if terms is None else terms(input)).sum(axes)
+
+
+@register
+def argmax(input: Tensor, *, top_k: int = 1, axis: int | None = None, out_max_val: bool = False) -> Tensor:
+    """Return where the `top_k` largest numbers are; of equal ones the one with the higher index comes first.
+
+    Along `axis`: indices, or the numbers themselves with `out_max_val`. Without one, over each batch entry:
+    (batch, 1, top_k), or (batch, 2, top_k) with the indices and then the numbers, with as many axes of size 1
+    behind as the input had. Indices are whole numbers in the input's own type.
+    """
+    require_filled(input, "argmax")
+    rows = input.reshape(input.shape[0], -1) if axis is None else input
+    at = 1 if axis is None else axis_index(axis, input)
+    if not 1 <= top_k <= rows.shape[at]:
+        raise InputError(
+            f"argmax of the {top_k} largest needs as many numbers, the input is {dimensions(input.shape)}"
+        )
+    index = _top_indices(rows, top_k, at)
+    found = [index.to(input.dtype)] if not out_max_val or axis is None else []
+    found += [rows.gather(at, index)] if out_max_val else []
+    if axis is not None:
+        return found[0]
+    return torch.stack(found, 1).reshape(
+        input.shape[0], len(found), top_k, *(1 for _ in range(input.dim() - 3))
+    )
+
+
+def _top_indices(rows: Tensor, top_k: int, axis: int) -> Tensor:
+    """Torch finds the first of equal numbers, so they are looked at from behind."""
+    backwards = rows.flip(axis)
+    if top_k == 1:
+        return rows.shape[axis] - 1 - backwards.argmax(axis, keepdim=True)
+    order = backwards.argsort(dim=axis, descending=True, stable=True)
+    return rows.shape[axis] - 1 - order.narrow(axis, 0, top_k)
