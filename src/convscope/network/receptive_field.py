@@ -112,36 +112,35 @@ def _pair(value: int) -> Pair:
     return Fraction(value), Fraction(value)
 
 
-def _fractions(values: Any) -> Pair:
-    height, width = (values, values) if isinstance(values, int) else values
-    return Fraction(height), Fraction(width)
+def _sizes(attributes: Mapping[str, Any], name: str, default: int = 1) -> Pair:
+    """Return an attribute that is one number, or one an axis."""
+    value = attributes.get(name, default)
+    given = (value,) if isinstance(value, int) else tuple(value)
+    return Fraction(given[0]), Fraction(given[-1])
 
 
-def _dilated(kernel: Any, dilation: Any) -> Pair:
-    kernel, dilation = _fractions(kernel), _fractions(dilation)
+def _extent(kernel: Pair, attributes: Mapping[str, Any]) -> Pair:
+    dilation = _sizes(attributes, "dilation")
     return (kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1
 
 
 def _convolution(attributes: Mapping[str, Any], weight: Shape) -> Window:
-    kernel = _dilated(tuple(weight[-2:]), attributes["dilation"])
-    return kernel, _fractions(attributes["stride"]), _fractions(attributes["padding"])
+    kernel = _extent((Fraction(weight[-2]), Fraction(weight[-1])), attributes)
+    return kernel, _sizes(attributes, "stride"), _sizes(attributes, "padding", 0)
 
 
 def _deconvolution(attributes: Mapping[str, Any], weight: Shape) -> Window:
-    """An output position is touched by ceil(kernel / stride) inputs, the first of them (padding-kernel+1)/stride."""
-    kernel, stride = _dilated(tuple(weight[-2:]), attributes["dilation"]), _fractions(attributes["stride"])
-    padding = _fractions(attributes["padding"])
+    """A position is touched by ceil(kernel / stride) inputs, the first (kernel - 1 - padding) / stride before."""
+    kernel = _extent((Fraction(weight[-2]), Fraction(weight[-1])), attributes)
+    stride, padding = _sizes(attributes, "stride"), _sizes(attributes, "padding", 0)
     touched = (Fraction(-(-kernel[0] // stride[0])), Fraction(-(-kernel[1] // stride[1])))
     before = tuple((kernel[axis] - 1 - padding[axis]) / stride[axis] for axis in (0, 1))
     return touched, (1 / stride[0], 1 / stride[1]), (before[0], before[1])
 
 
 def _pooling(attributes: Mapping[str, Any], weight: Shape) -> Window:
-    return (
-        _fractions(attributes["kernel"]),
-        _fractions(attributes["stride"]),
-        _fractions(attributes["padding"]),
-    )
+    kernel = _extent(_sizes(attributes, "kernel"), attributes)
+    return kernel, _sizes(attributes, "stride"), _sizes(attributes, "padding", 0)
 
 
 def _within_channel(attributes: Mapping[str, Any], weight: Shape) -> Window:
@@ -155,7 +154,17 @@ _WINDOWS: dict[str, Callable[[Mapping[str, Any], Shape], Window]] = {
     "max_pool": _pooling,
     "max_pool_with_mask": _pooling,
     "average_pool": _pooling,
+    "im2col": _pooling,
     "lrn_within_channel": _within_channel,
 }
-_EVERYTHING = {"dense", "global_max_pool", "global_average_pool", "spp", "mvn", "argmax", "reduction"}
-_FIRST_INPUT_ONLY = {"crop", "reshape_like"}
+_EVERYTHING = {
+    "dense",
+    "global_max_pool",
+    "global_max_pool_with_mask",
+    "global_average_pool",
+    "spp",
+    "mvn",
+    "argmax",
+    "reduction",
+}
+_FIRST_INPUT_ONLY = {"crop"}

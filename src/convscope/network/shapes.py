@@ -41,7 +41,9 @@ def infer_operation(
     except (NotImplementedError, torch._subclasses.fake_tensor.DataDependentOutputException):
         return dict.fromkeys(operation.outputs)
     except (RuntimeError, ValueError, IndexError, TypeError, ConvscopeError) as error:
-        raise InputError(f"layer {operation.name!r}: {_reason(operation, shapes, keywords, error)}") from error
+        raise InputError(
+            f"layer {operation.name!r}: {_reason(operation, shapes, keywords, error)}"
+        ) from error
     outputs = result if isinstance(result, tuple) else (result,)
     return {name: tuple(tensor.shape) for name, tensor in zip(operation.outputs, outputs, strict=True)}
 
@@ -54,7 +56,9 @@ def _reason(
     operation: Operation, shapes: list[Shape | None], keywords: Mapping[str, Tensor], error: Exception
 ) -> str:
     """Say in one line why this operation cannot take these inputs, and what can be done."""
-    fed = ", ".join(f"{value!r} {_times(shape)}" for value, shape in zip(operation.inputs, shapes, strict=True))
+    fed = ", ".join(
+        f"{value!r} {_times(shape)}" for value, shape in zip(operation.inputs, shapes, strict=True)
+    )
     message = f"its {operation.type_name} cannot take {fed}"
     if keywords:
         message += " with " + ", ".join(f"{role} {_times(t.shape)}" for role, t in keywords.items())

@@ -1,0 +1,1 @@
+"""A model in any form goes in, a Network comes out."""

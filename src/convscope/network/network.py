@@ -1,0 +1,298 @@
+"""A network, opened: the noun everything else rests on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, fx
+
+from convscope.address import Address, parse_address
+from convscope.errors import InputError, UnknownLayer, did_you_mean
+from convscope.network.execution import cut
+from convscope.network.graph import Graph
+from convscope.network.input_spec import InputSpec
+from convscope.network.labels import find_label
+from convscope.network.layer import Layer, layers_of
+from convscope.network.parameters import Shape
+from convscope.network.shapes import infer_shapes
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a network came from: what to call `open_network` with again, and the files it was read from."""
+
+    source: str
+    weights: str | None = None
+    files: tuple[Path, ...] = ()
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of the files' bytes, in order: two networks with the same hash give the same pictures."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        return digest.hexdigest()
+
+
+class Network:
+    """A convolutional network that can be listed, run, looked into and saved.
+
+    Made by `open_network`. Layers, channels, neurons and classes are named by address (`convscope.address`), in
+    the words of the network's own format.
+
+    >>> network = open_network("deploy.prototxt", weights="bvlc_googlenet.caffemodel")
+    >>> network.predict("cat.jpg", top=2)
+    [('tiger cat', 0.38), ('tabby', 0.27)]
+    >>> network.activations(network.preprocess("cat.jpg"), "pool5/7x7_s1")["pool5/7x7_s1"].shape
+    torch.Size([1, 1024, 1, 1])
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        input_spec: InputSpec,
+        labels: Sequence[str] | None = None,
+        origin: Origin | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.device = torch.device(device)
+        self.graph = replace(graph, parameters=graph.parameters.to(self.device)) if self._moved else graph
+        self.input_spec = input_spec
+        self.labels = None if labels is None else tuple(labels)
+        self.origin = origin or Origin(graph.name)
+        self._modules: dict[tuple[str, ...], fx.GraphModule] = {}
+        self._checked: set[tuple[Shape, ...]] = set()
+
+    @property
+    def _moved(self) -> bool:
+        return self.device.type != "cpu"
+
+    @property
+    def name(self) -> str:
+        """The network's own name for itself."""
+        return self.graph.name
+
+    @cached_property
+    def shapes(self) -> Mapping[str, Shape | None]:
+        """The shape of every value, earlier in-place versions included, for the source's own input shape."""
+        return MappingProxyType(infer_shapes(self.graph, self.graph.inputs))
+
+    @cached_property
+    def layers(self) -> Mapping[str, Layer]:
+        """The layer table: name to Layer, in the order they run, inputs first."""
+        return MappingProxyType(layers_of(self.graph, self.shapes))
+
+    @property
+    def parameters(self) -> Mapping[str, Tensor]:
+        """Parameter name (``conv1.weight``) to tensor, each loaded when asked for."""
+        return self.graph.parameters
+
+    def resolve(self, address: str | Address) -> Address:
+        """Return the address with its layer's own name and its channel as a number.
+
+        Raises UnknownLayer, with the closest names, for a layer, channel, position or label that is not there.
+        """
+        names = self._names
+        wanted = parse_address(address, names) if isinstance(address, str) else address
+        if wanted.layer not in names:
+            raise UnknownLayer(
+                f"{self.name or 'this network'} has no layer {wanted.layer!r}."
+                f"{did_you_mean(wanted.layer, names)} See: convscope layers {self.origin.source}"
+            )
+        value = names[wanted.layer]
+        channel = wanted.channel
+        if isinstance(channel, str):
+            channel = self._class_named(channel, value)
+        self._check_bounds(value, channel, wanted.position)
+        return Address(value, channel, wanted.position)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """Everything a value can be called, most specific last: layer names, aliases, the values themselves."""
+        layers = {
+            operation.name: operation.outputs[0] for operation in self.graph.operations if operation.outputs
+        }
+        return layers | dict(self.graph.aliases) | {value: value for value in self.graph.values}
+
+    def _class_named(self, label: str, value: str) -> int:
+        if not self.labels:
+            raise UnknownLayer(
+                f"{label!r} is a label, and this network has none: give the class's number, or labels"
+            )
+        shape = self.shapes[value]
+        if shape is not None and (len(shape) < 2 or shape[1] != len(self.labels)):
+            raise UnknownLayer(f"{value!r} has no classes to name {label!r}: its channels are numbers")
+        return find_label(self.labels, label)
+
+    def _check_bounds(self, value: str, channel: int | None, position: tuple[int, int] | None) -> None:
+        shape = self.shapes[value]
+        if shape is None:
+            return
+        if channel is not None and (len(shape) < 2 or not 0 <= channel < shape[1]):
+            count = shape[1] if len(shape) > 1 else 0
+            raise UnknownLayer(f"{value!r} has {count} channels, 0 to {count - 1}; there is no {channel}")
+        if position is not None and len(shape) != 4:
+            raise UnknownLayer(f"{value!r} has no rows and columns: leave out @{position[0]},{position[1]}")
+
+    def preprocess(self, picture: Any) -> Tensor:
+        """Return a picture (path, array, PIL image) as the float tensor the network eats; see `input_spec`."""
+        return self.input_spec.to_tensor(picture).to(self.device)
+
+    def deprocess(self, tensor: Tensor) -> NDArray[np.float32]:
+        """Return an input tensor as a picture: float (H, W, 3) in 0 to 1."""
+        return self.input_spec.to_picture(tensor)
+
+    def activations(
+        self, input: Tensor | Mapping[str, Tensor], *addresses: str | Address
+    ) -> dict[str, Tensor]:
+        """Return what each address answers to this input, keyed as it was asked for; all layers when none is.
+
+        Shapes are the source's own. A channel's address gives (batch, height, width), a neuron's (batch,).
+        Gradients flow when the input asks for them.
+        """
+        wanted = {str(address): self.resolve(address) for address in addresses}
+        if not addresses:
+            wanted = {name: Address(name) for name in self.layers}
+        inputs = self._inputs(input)
+        module = self._module(tuple(dict.fromkeys(address.layer for address in wanted.values())))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and any(x.requires_grad for x in inputs)):
+            values = dict(zip(module.meta["targets"], module(*inputs), strict=True))
+        return {name: _select(values[address.layer], address) for name, address in wanted.items()}
+
+    def gradient(self, input: Tensor | Mapping[str, Tensor], address: str | Address) -> Tensor:
+        """Return the gradient, for the (first) input, of the sum of what the address answers."""
+        first, *others = self._inputs(input)
+        first = first.detach().requires_grad_()
+        resolved = self.resolve(address)
+        module = self._module((resolved.layer,))
+        with torch.enable_grad():
+            (value,) = module(first, *others)
+            total = _select(value, resolved).sum()
+        if not total.requires_grad:
+            return torch.zeros_like(first)
+        (gradient,) = torch.autograd.grad(total, first, allow_unused=True)
+        return torch.zeros_like(first) if gradient is None else gradient
+
+    def predict(self, picture: Any, top: int = 5) -> list[tuple[str, float]]:
+        """Return the `top` most probable classes of a picture as (label, probability), the best first.
+
+        Probabilities are averaged over the crops of `input_spec`, and over positions where the network answers
+        with a map.
+        """
+        probabilities = self.probabilities(picture)
+        best = probabilities.topk(min(top, len(probabilities)))
+        labels = self.labels or [str(index) for index in range(len(probabilities))]
+        return [
+            (labels[index], value)
+            for index, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
+    def probabilities(self, picture: Any) -> Tensor:
+        """Return the probability of every class for a picture, shape (classes,)."""
+        output = self.class_output
+        answer = self.activations(self.preprocess(picture), output)[output].float()
+        if answer.dim() < 2:
+            raise InputError(f"{output!r} is not an answer over classes: its shape is {tuple(answer.shape)}")
+        if self.graph.producers[output].kind != "softmax":
+            answer = answer.softmax(dim=1)
+        return answer.flatten(2).mean(2).mean(0) if answer.dim() > 2 else answer.mean(0)
+
+    @cached_property
+    def class_output(self) -> str:
+        """The value whose channels are the classes: the last softmax, else the last output."""
+        softmaxes = [op.outputs[0] for op in self.graph.operations if op.kind == "softmax"]
+        outputs = [value for value in softmaxes if value in self.graph.outputs] or [*self.graph.outputs]
+        if not outputs:
+            raise InputError(f"{self.name or 'this network'} has no output")
+        return outputs[-1]
+
+    def with_parameters(self, changes: Mapping[str, Tensor]) -> Network:
+        """Return the same network with some parameters replaced; `parameters` has their names and shapes."""
+        for name, tensor in changes.items():
+            if name not in self.parameters:
+                raise UnknownLayer(f"no parameter {name!r}.{did_you_mean(name, self.parameters)}")
+            if tuple(tensor.shape) != (shape := self.graph.parameters.shapes[name]):
+                raise InputError(f"{name!r} has shape {shape}; what was given has {tuple(tensor.shape)}")
+        graph = replace(self.graph, parameters=self.graph.parameters.replaced(changes))
+        return Network(
+            graph, input_spec=self.input_spec, labels=self.labels, origin=self.origin, device=self.device
+        )
+
+    def compile(self, **options: Any) -> Callable[..., Any]:
+        """Return the whole network through `torch.compile`: inputs in order, the outputs as a tuple."""
+        compiled: Callable[..., Any] = torch.compile(self._module(self.graph.outputs), **options)
+        return compiled
+
+    def _module(self, targets: tuple[str, ...]) -> fx.GraphModule:
+        if targets not in self._modules:
+            self._modules[targets] = cut(self.graph, targets)
+            self._modules[targets].meta["targets"] = targets
+        return self._modules[targets]
+
+    def _inputs(self, given: Tensor | Mapping[str, Tensor]) -> list[Tensor]:
+        """Return the input tensors in the graph's order, checked, in the memory order that runs fastest."""
+        names = list(self.graph.inputs)
+        if isinstance(given, Tensor):
+            given = {names[0]: given}
+        if missing := [name for name in names if name not in given]:
+            raise InputError(f"this network eats {names}; missing: {missing}")
+        tensors = []
+        for name in names:
+            tensor = given[name]
+            if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+                raise InputError(
+                    f"input {name!r} must be a float tensor of shape {self.graph.inputs[name]}, as "
+                    f"network.preprocess(picture) makes it; found {type(tensor).__name__}"
+                )
+            tensor = tensor.to(self.device)
+            tensors.append(
+                tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
+            )
+        self._check_shapes(tuple(tuple(tensor.shape) for tensor in tensors))
+        return tensors
+
+    def _check_shapes(self, shapes: tuple[Shape, ...]) -> None:
+        """Run the graph on shapes alone, once a shape, so that a wrong one is answered by name before any work."""
+        if shapes in self._checked:
+            return
+        wanted = dict(zip(self.graph.inputs, shapes, strict=True))
+        for name, shape in wanted.items():
+            source = self.graph.inputs[name]
+            if len(shape) != len(source) or (len(shape) == 4 and shape[1] != source[1]):
+                raise InputError(
+                    f"input {name!r} has shape {shape}; the network eats {source} (any batch size)"
+                )
+        infer_shapes(self.graph, wanted)
+        self._checked.add(shapes)
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{name} {shape}" for name, shape in self.graph.inputs.items())
+        return (
+            f"<Network {self.name!r}: {inputs}, {len(self.layers)} layers, {len(self.parameters)} parameters>"
+        )
+
+
+def _select(value: Tensor, address: Address) -> Tensor:
+    """Narrow a value (batch, channels, ...) to the channel and position of an address."""
+    if address.channel is not None:
+        value = value[:, int(address.channel)]
+    if address.position is not None:
+        row, column = address.position
+        if not (row < value.shape[-2] and column < value.shape[-1]):
+            raise UnknownLayer(
+                f"{address}: the layer has {value.shape[-2]} rows and {value.shape[-1]} columns here"
+            )
+        value = value[..., row, column]
+    return value

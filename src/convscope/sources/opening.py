@@ -1,0 +1,59 @@
+"""`open_network`: a model in any form goes in, a Network comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from convscope.errors import NetworkFileError
+from convscope.network.labels import read_labels
+from convscope.network.network import Network
+from convscope.network.parameters import Shape
+from convscope.sources.caffe.opening import CAFFE_SUFFIXES, find_caffe_files, open_caffe
+
+
+def open_network(
+    source: str | Path,
+    *,
+    weights: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    labels: str | Path | Sequence[str] | None = None,
+    input_shape: Shape | None = None,
+    **preprocessing: Any,
+) -> Network:
+    """Open a network from its file or its folder, with its weights, its labels and what it eats.
+
+    `source` is a Caffe ``.prototxt``, ``.caffemodel`` or ``.caffemodel.h5`` of any age, or the folder that holds
+    them; what is not named (`weights`, `labels`, a mean file) is looked for beside it. Further keywords overrule
+    single fields of the network's `InputSpec` (``channel_order="RGB"``, ``mean=(104, 117, 123)``);
+    `input_shape` is for networks that do not say how big their input is.
+
+    >>> network = open_network("bvlc_googlenet/")
+    >>> network.layers["conv1/7x7_s2"].shape
+    (10, 64, 112, 112)
+
+    Raises NetworkFileError, WeightsMismatch or UnsupportedLayer, each a line that says what to do. No code from
+    the file is ever run.
+    """
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise NetworkFileError(f"{source}: there is no such file or folder")
+    if path.is_dir():
+        path, found = find_caffe_files(path)
+        weights = weights if weights is not None else found
+    if path.name.endswith(CAFFE_SUFFIXES):
+        network = open_caffe(path, weights=weights, input_shape=input_shape, device=device)
+    else:
+        raise NetworkFileError(
+            f"{source}: convscope opens Caffe networks ({', '.join(CAFFE_SUFFIXES)}); this file's name ends "
+            f"otherwise"
+        )
+    if labels is not None:
+        network.labels = read_labels(labels) if isinstance(labels, str | Path) else tuple(labels)
+    if preprocessing:
+        network.input_spec = replace(network.input_spec, **preprocessing)
+    return network
