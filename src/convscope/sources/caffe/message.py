@@ -91,6 +91,10 @@ class Message:
         """Return what the schema says of a field, or None when the message has no such field."""
         return self._type.fields.get(name)
 
+    def field_numbered(self, number: int) -> Field | None:
+        """Return what the schema says of a field number, or None when the message has no such field."""
+        return self._type.by_number.get(number)
+
     def _field(self, name: str) -> Field:
         try:
             return self._type.fields[name]

@@ -59,7 +59,7 @@ def read_text(text: str, type_name: str = "NetParameter", *, file: str = "protot
     """Read a message from text in protobuf's text form.
 
     Fields convscope does not know are kept in `Message.unknown`, and one `ConvscopeWarning` lists them.
-    What protobuf itself would refuse raises `NetworkFileError` with the line: ``deploy.prototxt, line 12: ...``.
+    What protobuf itself would refuse raises `NetworkFileError` with the line: ``net.prototxt, line 12: ...``.
     """
     parser = Parser(text, file)
     message = Message(type_name)
@@ -108,7 +108,7 @@ def _lines(message: Message, indent: str = "") -> list[str]:
             else:
                 lines.append(f"{indent}{field.name}: {write_value(field, item)}")
     for unknown in message.unknown:
-        if not isinstance(unknown.value, bytes):
+        if not isinstance(unknown.value, memoryview):
             lines += _unknown_lines(unknown.name, unknown.value, indent)
     return lines
 

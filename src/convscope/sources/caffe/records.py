@@ -1,0 +1,137 @@
+"""The records of protobuf's binary form: number, wire type and place of each, and nothing of what they mean."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import NoReturn
+
+from convscope.errors import NetworkFileError
+
+VARINT, FIXED64, LENGTH, GROUP, END_GROUP, FIXED32 = range(6)
+WIRE_TYPES = ("a whole number", "8 bytes", "a run of bytes", "a group", "the end of a group", "4 bytes")
+MAXIMUM_RECORDS = 2_000_000
+MAXIMUM_DEPTH = 100
+
+_SIZES = {FIXED32: 4, FIXED64: 8}
+_HIGHEST_NUMBER = 2**29 - 1
+
+
+class Source:
+    """A binary file's bytes, mapped and not read: only what is looked at comes into memory.
+
+    Writing to arrays on top of it is allowed and changes neither the file nor another reader's view of it.
+    ``budget`` is how many more records may be read, so that a file of empty records cannot fill the memory.
+    """
+
+    def __init__(self, data: bytes | bytearray | memoryview | mmap.mmap, file: str) -> None:
+        self.view = memoryview(data).cast("B")
+        self.file = file
+        self.budget = MAXIMUM_RECORDS
+
+    def fail(self, position: int, problem: str) -> NoReturn:
+        """Raise `NetworkFileError` that names the file and the byte."""
+        raise NetworkFileError(f"{self.file}, byte {position}: {problem}")
+
+    def spend(self, position: int) -> None:
+        """Count one record or value against the budget."""
+        self.budget -= 1
+        if self.budget < 0:
+            self.fail(position, f"more than {MAXIMUM_RECORDS:,} fields; no network has so many.")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record: its value is the whole number ``value``, or the bytes from ``start`` to ``stop``."""
+
+    number: int
+    wire: int
+    tag: int
+    start: int
+    stop: int
+    value: int = 0
+
+
+def open_source(path: str | PathLike[str]) -> Source:
+    """Map a file into memory; `NetworkFileError` when it cannot be opened. An empty file gives an empty source."""
+    file = fspath(path)
+    if not Path(path).is_file():
+        state = "is a folder" if Path(path).is_dir() else "does not exist"
+        raise NetworkFileError(f"{file} {state}: give the path of a file.")
+    try:
+        with Path(path).open("rb") as stream:
+            if not stream.read(1):
+                return Source(b"", file)
+            return Source(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY), file)
+    except (OSError, ValueError) as error:
+        raise NetworkFileError(f"{file} cannot be read: {error}.") from None
+
+
+def read_record(source: Source, position: int, stop: int) -> Record:
+    """Read the record at a position, inside a message that ends at ``stop``."""
+    source.spend(position)
+    tag, start = read_varint(source, position, stop)
+    number, wire = tag >> 3, tag & 7
+    if not 0 < number <= _HIGHEST_NUMBER or wire > FIXED32:
+        source.fail(position, "no field begins like this: the file is damaged, or not one of Caffe's.")
+    if wire == VARINT:
+        value, end = read_varint(source, start, stop)
+        return Record(number, wire, position, start, end, value)
+    if wire == GROUP:
+        return Record(number, wire, position, start, _group_end(source, number, position, start, stop))
+    if wire == END_GROUP:
+        source.fail(position, f"group {number} ends where none began: the file is damaged.")
+    length = _SIZES.get(wire, 0)
+    if wire == LENGTH:
+        length, start = read_varint(source, start, stop)
+    if start + length > stop:
+        _fail_short(source, position, start + length, stop)
+    return Record(number, wire, position, start, start + length)
+
+
+def read_varint(source: Source, position: int, stop: int) -> tuple[int, int]:
+    """Return the whole number at a position, without a sign, and where it ends."""
+    view, value, start = source.view, 0, position
+    for shift in range(0, 70, 7):
+        if position >= stop:
+            _fail_short(source, start, position + 1, stop)
+        byte = view[position]
+        position += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value & (2**64 - 1), position
+    source.fail(start, "a whole number is longer than 10 bytes: the file is damaged, or not one of Caffe's.")
+
+
+def _fail_short(source: Source, position: int, needed: int, stop: int) -> NoReturn:
+    size = len(source.view)
+    if needed > size:
+        source.fail(position, f"the file ends after {size:,} bytes, inside a field: it is incomplete or damaged. "
+                    "Download or copy it again.")  # fmt: skip
+    source.fail(
+        position, f"a field runs past byte {stop}, where the message around it ends: the file is damaged."
+    )
+
+
+def _group_end(source: Source, number: int, tag: int, position: int, stop: int) -> int:
+    """Return where a group ends, its end tag included; groups inside it are walked without recursion."""
+    open_groups = [number]
+    while open_groups:
+        source.spend(position)
+        if len(open_groups) > MAXIMUM_DEPTH:
+            source.fail(position, f"groups are nested more than {MAXIMUM_DEPTH} deep: the file is damaged.")
+        value, start = read_varint(source, position, stop)
+        if value & 7 == GROUP:
+            open_groups.append(value >> 3)
+            position = start
+        elif value & 7 == END_GROUP:
+            if value >> 3 != open_groups.pop():
+                source.fail(
+                    position, f"another group ends inside the group of byte {tag}: the file is damaged."
+                )
+            position = start
+        else:
+            position = read_record(source, position, stop).stop
+    return position
