@@ -68,7 +68,7 @@ class Message:
             setattr(self, name, empty_message(self._field(name)))
         return self._values[name]  # type: ignore[no-any-return]
 
-    def add(self, name: str, **values: Any) -> Message:
+    def add(self, name: str, /, **values: Any) -> Message:
         """Append a new message to a repeated field and return it."""
         made = empty_message(self._field(name))
         for inner, value in values.items():

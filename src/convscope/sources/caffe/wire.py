@@ -38,7 +38,7 @@ from convscope.sources.caffe.unknown import Unknown, warn_of_unknown
 MAXIMUM_BYTES = 2**31 - 1  # what protobuf itself will read
 
 _WIRES = {"float": FIXED32, "double": FIXED64, "string": LENGTH, "bytes": LENGTH, "message": LENGTH}
-_TYPES = {"float": np.dtype("<f4"), "double": np.dtype("<f8")}
+_TYPES: dict[str, np.dtype[Any]] = {"float": np.dtype("<f4"), "double": np.dtype("<f8")}
 _EXPECTED = {"NetParameter": expect_weights, "BlobProto": expect_mean}
 
 Chunk = bytes | memoryview
@@ -71,7 +71,7 @@ def read_fields(source: Source, message: Message, start: int, stop: int, depth: 
     if depth > MAXIMUM_DEPTH:
         source.fail(start, f"messages are nested more than {MAXIMUM_DEPTH} deep: the file is damaged.")
     message.place = message.place or f"byte {start}"
-    runs: dict[str, list[np.ndarray]] = {}
+    runs: dict[str, list[np.ndarray[Any, Any]]] = {}
     position = start
     while position < stop:
         record = read_record(source, position, stop)
@@ -109,7 +109,7 @@ def _check_wire(source: Source, message: Message, field: Field, record: Record) 
 
 def _numbers(
     source: Source, message: Message, field: Field, record: Record, stop: int
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray[Any, Any], int]:
     """Return floating-point numbers as an array on top of the file, and where they end.
 
     They come in one run of bytes, or each behind a tag of its own.
