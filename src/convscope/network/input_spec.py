@@ -1,0 +1,226 @@
+"""What a network eats: from a picture to its input tensor and back, with the reason for every step kept.
+
+The order is Caffe's (``caffe.io.Transformer``): resize, crop, order the channels, raw_scale, minus mean,
+times input_scale. What the files do not say is guessed, and `InputSpec.describe` shows which parts are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convscope.errors import InputError, did_you_mean
+from convscope.network.resizing import Size, center_crop, resize, resize_shorter_side, ten_crops
+from convscope.photograph import read_picture
+
+ChannelOrder = Literal["RGB", "BGR", "GRAY"]
+Layout = Literal["NCHW", "NHWC"]
+Resize = Literal["squash", "shorter_side", "direct"]
+Array: TypeAlias = NDArray[np.float32]
+GUESS = "guess"
+_CHOICES = {
+    "channel_order": ("RGB", "BGR", "GRAY"),
+    "layout": ("NCHW", "NHWC"),
+    "resize": ("squash", "shorter_side", "direct"),
+    "crops": (1, 10),
+}
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow and OpenCV
+
+
+@dataclass(frozen=True, eq=False)
+class InputSpec:
+    """How a picture becomes a network's input. Frozen; `replace` gives a changed copy.
+
+    - ``size`` (height, width) of the input; ``layout`` of the tensor; ``channel_order`` RGB, BGR or GRAY. -
+    ``resize``: "squash" the whole picture to ``resize_size`` x ``resize_size``, or its "shorter_side" to
+    ``resize_size``, then crop; or "direct" to ``size``. ``antialias`` as Pillow, without as Caffe. -
+    ``crops``: 1 (center) or 10 (corners and center, and their mirror images). - ``raw_scale`` multiplies
+    the picture's 0..1 (255 for networks that eat 0..255); then ``mean`` is subtracted, one number a channel
+    in the network's own order, or a picture (channels, height, width) of the size before or after cropping;
+    then ``input_scale`` multiplies, one number or one a channel. - ``provenance``: field name to where its
+    value was found; a field that is not there is a guess.
+
+    InputError for a value that cannot be, with what can.
+    """
+
+    size: Size
+    channel_order: ChannelOrder = "RGB"
+    layout: Layout = "NCHW"
+    raw_scale: float = 1.0
+    mean: tuple[float, ...] | Array = ()
+    input_scale: float | tuple[float, ...] = 1.0
+    resize: Resize = "direct"
+    resize_size: int | None = None
+    antialias: bool = True
+    crops: int = 1
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, possible in _CHOICES.items():
+            if (found := getattr(self, name)) not in possible:
+                hint = did_you_mean(str(found), map(str, possible))
+                raise InputError(
+                    f"{name} cannot be {found!r}.{hint} Possible: {', '.join(map(str, possible))}"
+                )
+        if len(self.size) != 2 or min(self.size) < 1:
+            raise InputError(f"size is (height, width) in pixels, not {self.size}")
+        if self.resize != "direct" and (self.resize_size is None or self.resize_size < max(self.size)):
+            raise InputError(
+                f"resize {self.resize!r} needs a resize_size of at least {max(self.size)}, not {self.resize_size}"
+            )
+        self._check_mean()
+        if not isinstance(self.input_scale, (int, float)) and len(self.input_scale) != self.channels:
+            raise InputError(f"input_scale needs 1 or {self.channels} values, not {len(self.input_scale)}")
+        if not np.all(np.asarray(self.input_scale)) or not self.raw_scale:
+            raise InputError("raw_scale and input_scale cannot be 0: every picture would look the same")
+
+    def _check_mean(self) -> None:
+        shape = np.shape(self.mean)
+        frames = {self.size, self._frame} if self.resize != "shorter_side" else {self.size}
+        if shape not in ((0,), (self.channels,), *((self.channels, *frame) for frame in frames)):
+            pictures = " or ".join(str((self.channels, *frame)) for frame in sorted(frames))
+            raise InputError(f"mean has shape {shape}; possible: ({self.channels},), or a picture {pictures}")
+
+    @property
+    def channels(self) -> int:
+        """How many channels the network eats: 1 for GRAY, else 3."""
+        return 1 if self.channel_order == "GRAY" else 3
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """The tensor's shape: (crops, channels, height, width), or channels last for NHWC."""
+        height, width = self.size
+        nchw = (self.crops, self.channels, height, width)
+        return nchw if self.layout == "NCHW" else (self.crops, height, width, self.channels)
+
+    @property
+    def _frame(self) -> Size:
+        """The size before cropping, where it does not depend on the picture."""
+        return self.size if self.resize == "direct" else (self.resize_size or 0, self.resize_size or 0)
+
+    def replace(self, *, because: str = "you", **changes: Any) -> InputSpec:
+        """Return a copy with some fields changed, and ``because`` as their provenance.
+
+        >>> spec = spec.replace(channel_order="RGB", mean=(123.0, 117.0, 104.0))
+        """
+        names = [item.name for item in dataclasses.fields(self)]
+        for name in changes.keys() - set(names):
+            raise InputError(
+                f"an input spec has no {name!r}.{did_you_mean(name, names)} Possible: {', '.join(names)}"
+            )
+        provenance = dict(self.provenance) | dict.fromkeys(changes, because)
+        return dataclasses.replace(self, **{"provenance": provenance, **changes})
+
+    def to_tensor(self, picture: object) -> Tensor:
+        """Return a picture (anything `read_picture` reads) as the float tensor the network eats, shape `shape`."""
+        frame = self._resized(read_picture(picture))
+        if np.shape(self.mean)[1:] == frame.shape[:2] != self.size:
+            frame = self._order(frame) * np.float32(self.raw_scale) - np.moveaxis(np.asarray(self.mean), 0, 2)
+            crops = self._crops(frame)
+        else:
+            crops = self._order(self._crops(frame)) * np.float32(self.raw_scale) - self._mean_of_crop()
+        crops = crops * np.asarray(self.input_scale, np.float32)
+        tensor = torch.from_numpy(np.ascontiguousarray(crops, dtype=np.float32))
+        return tensor.permute(0, 3, 1, 2).contiguous() if self.layout == "NCHW" else tensor
+
+    def to_picture(self, tensor: Tensor) -> Array:
+        """Return an input tensor as a picture, RGB (height, width, 3) in 0..1: `to_tensor` undone, but for the resize.
+
+        A batch of several gives (batch, height, width, 3). Values that no picture has are clipped.
+        """
+        values = tensor.detach().cpu().float()
+        channel_axis = -3 if self.layout == "NCHW" else -1
+        if values.dim() not in (3, 4) or values.shape[channel_axis] != self.channels:
+            raise InputError(
+                f"an input of shape {tuple(tensor.shape)} is no picture; the network eats {self.shape}"
+            )
+        channels_last = values.movedim(channel_axis, -1).numpy()
+        raw = channels_last / np.asarray(self.input_scale, np.float32) + self._mean_of_crop(
+            channels_last.shape[-3:-1]
+        )
+        pixels = raw / np.float32(self.raw_scale)
+        pixels = (
+            pixels[..., ::-1]
+            if self.channel_order == "BGR"
+            else np.broadcast_to(pixels, (*pixels.shape[:-1], 3))
+        )
+        pixels = pixels.clip(0, 1)
+        return pixels[0] if pixels.ndim == 4 and len(pixels) == 1 else pixels
+
+    def _resized(self, picture: Array) -> NDArray[Any]:
+        if self.resize == "shorter_side":
+            return resize_shorter_side(picture, self._frame[0], antialias=self.antialias)
+        return resize(picture, self._frame, antialias=self.antialias)
+
+    def _crops(self, frame: NDArray[Any]) -> NDArray[Any]:
+        return ten_crops(frame, self.size) if self.crops == 10 else center_crop(frame, self.size)[None]
+
+    def _order(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        if self.channel_order == "GRAY":
+            return (pixels @ _LUMA)[..., None]
+        return pixels[..., ::-1] if self.channel_order == "BGR" else pixels
+
+    def _mean_of_crop(self, size: Size | None = None) -> NDArray[Any]:
+        """Return the mean of one (center) crop, channels last; at another size, a mean picture's average."""
+        mean = np.asarray(self.mean, np.float32)
+        if mean.ndim == 1:
+            return mean if mean.size else np.zeros(self.channels, np.float32)
+        if size not in (None, self.size):
+            average: NDArray[Any] = mean.mean(axis=(1, 2))
+            return average
+        return center_crop(np.moveaxis(mean, 0, 2), self.size)
+
+    def describe(self) -> str:
+        """Return a table, one line a field: what the network eats, and where each value was found."""
+        rows = [(name, text, self.provenance.get(name, GUESS)) for name, text in self._values()]
+        first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+        return "\n".join(f"{name:<{first}}  {text:<{second}}  ({reason})" for name, text, reason in rows)
+
+    def _values(self) -> list[tuple[str, str]]:
+        return [
+            ("size", f"{self.size[0]} x {self.size[1]} (height x width)"),
+            ("channel_order", self.channel_order),
+            ("layout", self.layout),
+            ("raw_scale", f"0..1 becomes 0..{self.raw_scale:g}"),
+            ("mean", _mean_text(self.mean)),
+            ("input_scale", _numbers(self.input_scale)),
+            ("resize", self._resize_text()),
+            ("crops", {1: "1 (center)", 10: "10 (corners, center, mirrored)"}[self.crops]),
+        ]
+
+    def _resize_text(self) -> str:
+        how = {
+            "direct": "direct to its size",
+            "squash": f"squash to {self.resize_size} x {self.resize_size}, then crop",
+            "shorter_side": f"shorter side to {self.resize_size}, then crop",
+        }[self.resize]
+        return f"{how}, bilinear {'with' if self.antialias else 'without'} antialiasing"
+
+    def __str__(self) -> str:
+        """Return one line: what is done to a picture, in order, and which parts are guesses."""
+        steps = [f"{self._resize_text()} {self.size[0]} x {self.size[1]}", self.channel_order]
+        steps += [f"0..{self.raw_scale:g}"] if self.raw_scale != 1 else []
+        steps += [f"minus {_mean_text(self.mean)}"] if np.size(self.mean) else []
+        steps += [f"times {_numbers(self.input_scale)}"] if self.input_scale != 1 else []
+        guesses = [name for name, _ in self._values() if self.provenance.get(name, GUESS).startswith(GUESS)]
+        return "; ".join(steps) + (f" (guessed: {', '.join(guesses)})" if guesses else "")
+
+
+def _mean_text(mean: tuple[float, ...] | Array) -> str:
+    if not np.size(mean):
+        return "none"
+    if np.ndim(mean) == 1:
+        return _numbers(tuple(mean))
+    averages = _numbers(tuple(np.asarray(mean).mean(axis=(1, 2))))
+    return f"a picture {' x '.join(map(str, np.shape(mean)))}, on average {averages}"
+
+
+def _numbers(values: float | tuple[float, ...]) -> str:
+    return f"{values:g}" if isinstance(values, (int, float)) else ", ".join(f"{value:g}" for value in values)

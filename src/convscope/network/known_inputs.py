@@ -1,0 +1,72 @@
+"""What to feed a network whose files do not say: known networks by name, and an honest guess for the rest.
+
+The numbers are the networks' published preprocessing: ImageNet's mean color as Caffe's model zoo uses it
+(104, 117, 123), the VGG group's (103.939, 116.779, 123.68), the 0.017 of the Caffe MobileNet and DenseNet,
+LeNet's 1/256. The resize is the one that reproduces the published answers: BVLC GoogLeNet on Caffe's
+``cat.jpg`` says tiger cat .376, tabby .270, Egyptian cat .252 only when the picture is squashed to 256 x
+256 with antialiasing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from convscope.errors import InputError
+from convscope.network.input_spec import GUESS, ChannelOrder, InputSpec
+from convscope.network.resizing import Size
+
+KNOWN = "known network"
+IMAGENET_MEAN_BGR = (104.0, 117.0, 123.0)
+_VGG_MEAN_BGR = (103.939, 116.779, 123.68)
+_KNOWN: dict[str, dict[str, Any]] = {
+    r"^lenet": {"channel_order": "GRAY", "mean": (), "input_scale": 1 / 256},
+    r"cifar10": {"channel_order": "RGB", "mean": (125.3, 123.0, 113.9)},
+    r"vgg": {"channel_order": "BGR", "mean": _VGG_MEAN_BGR},
+    r"mobilenet|densenet": {"channel_order": "BGR", "mean": (103.94, 116.78, 123.68), "input_scale": 0.017},
+    r"googlenet|caffenet|alexnet|squeezenet|rcnn|resnet|nin\b": {
+        "channel_order": "BGR",
+        "mean": IMAGENET_MEAN_BGR,
+    },
+}
+
+
+def caffe_imagenet(size: Size = (224, 224), *, because: str = KNOWN) -> InputSpec:
+    """Return the model zoo's ImageNet preprocessing: squash to 256, crop, BGR 0..255 minus (104, 117, 123)."""
+    return _spec(size, "BGR", because)
+
+
+def guess_caffe_input(shape: tuple[int, ...], name: str = "") -> InputSpec:
+    """Return the likely preprocessing of a Caffe network from its input's shape and its own name.
+
+    ``shape`` is (batch, channels, height, width). Known names give what was published; anything else gets the
+    model zoo's usual preprocessing, marked as a guess. InputError for an input that no picture fits.
+    """
+    if len(shape) != 4 or shape[1] not in (1, 3) or min(shape[2:]) < 1:
+        raise InputError(
+            f"an input of shape {shape} eats no picture; one needs (batch, 1 or 3, height, width)"
+        )
+    size, channels = (int(shape[2]), int(shape[3])), shape[1]
+    text = re.sub(r"[_\-. ]", "", name.lower())
+    for pattern, published in _KNOWN.items():
+        if re.search(pattern, text) and (published["channel_order"] == "GRAY") == (channels == 1):
+            spec = _spec(size, published["channel_order"], KNOWN)
+            return spec.replace(because=KNOWN, **published)
+    return _spec(size, "GRAY" if channels == 1 else "BGR", GUESS)
+
+
+def _spec(size: Size, order: ChannelOrder, because: str) -> InputSpec:
+    large = size[0] == size[1] and size[0] >= 192
+    # Square inputs of 224 to 231 are the crops of a 256 x 256 picture; others keep the same margin.
+    resize_size = 256 if 224 <= size[0] <= 231 else round(size[0] * 256 / 224)
+    fields: dict[str, Any] = {
+        "channel_order": order,
+        "raw_scale": 255.0,
+        "mean": IMAGENET_MEAN_BGR if order == "BGR" else (),
+        "input_scale": 1 / 256 if order == "GRAY" else 1.0,
+        "resize": "squash" if large else "direct",
+        "resize_size": resize_size if large else None,
+        "crops": 1,
+    }
+    found = {"size": "input shape", "layout": "format"}
+    return InputSpec(size, provenance=found | dict.fromkeys([*fields, "antialias"], because), **fields)

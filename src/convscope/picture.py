@@ -1,0 +1,217 @@
+"""A picture convscope made: its pixels, the words that explain it, and the recipe that makes it again."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from convscope.errors import PictureError, RecipeError
+from convscope.recipe import KEY, USER_COMMENT, Recipe
+
+_TILES = f"{KEY}-tiles"
+_DESCRIPTION = 0x010E
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Where an address is shown: ``box`` is (left, top, right, bottom) in pixels, the last two excluded."""
+
+    address: str
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture with its caption and its recipe; Jupyter shows it, `save` keeps all three.
+
+    ``array`` is uint8, or floats in 0..1 which become uint8; its shape (height, width), (height, width, 3)
+    for RGB or (height, width, 4) for RGBA. ``tiles`` says where each address is, for pages where it can be
+    clicked. PictureError for any other array.
+
+    >>> Picture(np.zeros((2, 3)), "nothing at all").save("nothing.png")
+    PosixPath('nothing.png')
+    """
+
+    array: NDArray[np.uint8]
+    caption: str = ""
+    recipe: Recipe | None = None
+    tiles: tuple[Tile, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "array", _to_bytes(self.array))
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return int(self.array.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+        return int(self.array.shape[1])
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a PNG, JPEG or WebP (by the path's ending) with caption and recipe, and return the path.
+
+        The file appears whole or not at all, and the same picture gives the same bytes. PNG and WebP keep
+        every pixel; a JPEG is close, has no transparency (such parts are put on white) and no tiles.
+        PictureError for another ending, or when the file cannot be written.
+        """
+        path = Path(path)
+        form = _FORMATS.get(path.suffix.lower())
+        if form is None:
+            raise PictureError(
+                f"cannot save {path}: its ending says no format; possible: {', '.join(_FORMATS)}"
+            )
+        try:
+            _write_whole(path, self.encode(form))
+        except OSError as error:
+            raise PictureError(f"cannot save {path}: {error.strerror or error}") from error
+        return path
+
+    def encode(self, form: str = "PNG") -> bytes:
+        """Return the bytes of the file that `save` writes; ``form`` is "PNG", "JPEG" or "WEBP"."""
+        buffer = io.BytesIO()
+        image = Image.fromarray(self.array)
+        if form == "PNG":
+            image.save(buffer, "PNG", pnginfo=self._text_chunks(), compress_level=6)
+        else:
+            if form == "JPEG" and image.mode == "RGBA":
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+            options = {"quality": 95, "subsampling": 0} if form == "JPEG" else {"lossless": True}
+            image.save(buffer, form, exif=self._exif(), **options)
+        return buffer.getvalue()
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Picture:
+        """Read a picture that `save` wrote: pixels, caption, recipe and, from a PNG, tiles."""
+        try:
+            with catch_warnings():
+                simplefilter("ignore")
+                with Image.open(path, formats=tuple(sorted(set(_FORMATS.values())))) as image:
+                    image.load()
+                    text, exif = image.info, image.getexif()
+                    array = np.asarray(image if image.mode in ("L", "RGB", "RGBA") else image.convert("RGB"))
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise PictureError(
+                f"cannot open {os.fspath(path)} as a picture of convscope's: {reason}"
+            ) from error
+        recipe = text.get(KEY) or _decode_comment(exif.get_ifd(0x8769).get(USER_COMMENT, b""))
+        caption = text.get("Description") or exif.get(_DESCRIPTION, "")
+        where = f"the recipe in {os.fspath(path)}"
+        return cls(
+            array, caption, Recipe.from_json(recipe, where=where) if recipe else None, _read_tiles(text, path)
+        )
+
+    def data_uri(self) -> str:
+        """Return the PNG as a ``data:`` address, for an HTML page that stands alone."""
+        return "data:image/png;base64," + base64.b64encode(self.encode()).decode("ascii")
+
+    def show(self) -> None:
+        """Show the picture: in the notebook, or in the system's viewer."""
+        try:
+            from IPython import get_ipython  # type: ignore[import-not-found,unused-ignore]
+            from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
+        except ImportError:
+            Image.fromarray(self.array).show()
+            return
+        display(self) if get_ipython() else Image.fromarray(self.array).show()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        return f"Picture({self.width} x {self.height} pixels, {self.caption!r})"
+
+    def _repr_png_(self) -> bytes:
+        return self.encode()
+
+    def _repr_html_(self) -> str:
+        caption = html.escape(self.caption)
+        return (
+            f'<figure style="margin:0"><img src="{self.data_uri()}" width="{self.width}" alt="{caption}" '
+            f'style="max-width:100%;height:auto"><figcaption>{caption}</figcaption></figure>'
+        )
+
+    def _text_chunks(self) -> PngInfo:
+        chunks = PngInfo()
+        if self.caption:
+            chunks.add_itxt("Description", self.caption)
+        if self.recipe:
+            chunks.add_itxt(KEY, self.recipe.to_json())
+        if self.tiles:
+            chunks.add_itxt(_TILES, json.dumps([asdict(tile) for tile in self.tiles]), zip=True)
+        return chunks
+
+    def _exif(self) -> Image.Exif:
+        exif = Image.Exif()
+        if self.caption:
+            exif[_DESCRIPTION] = self.caption
+        if self.recipe:
+            exif.get_ifd(0x8769)[USER_COMMENT] = b"UNICODE\0" + self.recipe.to_json().encode("utf-16-be")
+        return exif
+
+
+def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    values = np.asarray(values)
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)) or not values.size:
+        raise PictureError(f"an array of shape {values.shape} is no picture; give (height, width[, 3 or 4])")
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all():
+            raise PictureError("a picture cannot hold NaN or infinity; scale the values to 0..1 first")
+        values = np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    if values.dtype != np.uint8:
+        raise PictureError(f"a picture is uint8 or floats in 0..1, not {values.dtype}")
+    values = np.ascontiguousarray(values)
+    if values.flags.writeable:
+        values = values.copy()
+        values.flags.writeable = False
+    return values
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)  # mkstemp's files are private; a saved picture is an ordinary file
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _decode_comment(comment: object) -> str:
+    if isinstance(comment, bytes) and comment.startswith(b"UNICODE\0"):
+        return comment.removeprefix(b"UNICODE\0").decode("utf-16-be", errors="replace")
+    return ""
+
+
+def _read_tiles(text: dict[Any, Any], path: str | os.PathLike[str]) -> tuple[Tile, ...]:
+    try:
+        boxes = [
+            (item["address"], [int(edge) for edge in item["box"]])
+            for item in json.loads(text.get(_TILES, "[]"))
+        ]
+        return tuple(
+            Tile(str(address), (left, top, right, bottom)) for address, (left, top, right, bottom) in boxes
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecipeError(f"the tiles in {os.fspath(path)} cannot be read: {error}") from error
