@@ -118,6 +118,24 @@ class InputSpec:
         provenance = dict(self.provenance) | dict.fromkeys(changes, because)
         return dataclasses.replace(self, **{"provenance": provenance, **changes})
 
+    def with_mean(self, mean: NDArray[Any], *, because: str) -> InputSpec:
+        """Return a copy that subtracts a mean file's values, (channels,) or ([1,] channels, height, width).
+
+        A mean picture of another size than the network's pictures counts as its average color, and the provenance
+        says so.
+        """
+        values = np.asarray(mean, np.float32)
+        values = values[0] if values.ndim == 4 and len(values) == 1 else values
+        if values.ndim == 1:
+            return self.replace(because=because, mean=tuple(values.tolist()))
+        fits = values.shape[1:] in (
+            {self.size, self._frame} if self.resize != "shorter_side" else {self.size}
+        )
+        if values.ndim == 3 and not fits:
+            because = f"{because}, averaged: its size is {values.shape[1]} x {values.shape[2]}"
+            return self.replace(because=because, mean=tuple(values.mean(axis=(1, 2)).tolist()))
+        return self.replace(because=because, mean=values)
+
     def to_tensor(self, picture: object) -> Tensor:
         """Return a picture (anything `read_picture` reads) as the float tensor the network eats, shape `shape`."""
         frame = self._resized(read_picture(picture))
