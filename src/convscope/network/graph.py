@@ -15,7 +15,9 @@ from typing import Any
 
 from convscope.network.parameters import Parameters, Shape
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Operation:
     type_name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    parameters: Mapping[str, str] = _NOTHING
-    attributes: Mapping[str, Any] = _NOTHING
+    parameters: Mapping[str, str] = field(default_factory=_nothing)
+    attributes: Mapping[str, Any] = field(default_factory=_nothing)
     in_place: bool = False
     definition: Any = None
 
@@ -53,7 +55,7 @@ class Graph:
     operations: tuple[Operation, ...]
     outputs: tuple[str, ...]
     parameters: Parameters
-    aliases: Mapping[str, str] = field(default=_NOTHING)
+    aliases: Mapping[str, str] = field(default_factory=_nothing)
 
     @cached_property
     def producers(self) -> Mapping[str, Operation]:

@@ -1,0 +1,123 @@
+"""The layer table: what a network is made of, a row a layer, in the order the layers run.
+
+Each row has the layer's name (its address), what made it, its shape, the shapes it learned, how many input pixels
+one of its positions sees, how many numbers it learned and how many multiply-adds it costs.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import asdict, dataclass
+
+from convscope.network.layer import Layer
+from convscope.network.network import Network
+
+HEADINGS = ("layer", "kind", "shape", "parameter shapes", "receptive field", "parameters", "operations")
+_NUMBERS = frozenset(HEADINGS[4:])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer: `shape` without None, `receptive_field` in input pixels; `operations` are multiply-adds."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...] | None
+    parameter_shapes: tuple[tuple[int, ...], ...]
+    receptive_field: str | None
+    parameters: int
+    operations: int
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row as text, one cell a heading."""
+        return (
+            self.name,
+            self.kind,
+            times(self.shape),
+            ", ".join(map(times, self.parameter_shapes)),
+            self.receptive_field or "",
+            f"{self.parameters:,}" if self.parameters else "",
+            f"{self.operations:,}" if self.operations else "",
+        )
+
+
+@dataclass(frozen=True)
+class LayerTable:
+    """The rows of a network's layer table; prints itself as text, Jupyter shows it as HTML.
+
+    >>> print(layer_table(network))
+    layer  kind                shape         parameter shapes  receptive field  parameters  operations
+    data   Input               1×3×32×32                                     1
+    conv1  Convolution + ReLU  1×8×32×32     8×3×5×5, 8                      5         608     614,400
+    """
+
+    network: str
+    rows: tuple[Row, ...]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the layers learned, all together."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def operations(self) -> int:
+        """How many multiply-adds one run costs, for the shapes shown."""
+        return sum(row.operations for row in self.rows)
+
+    def __str__(self) -> str:
+        total = ("total", "", "", "", "", f"{self.parameters:,}", f"{self.operations:,}")
+        lines = [HEADINGS, *(row.cells() for row in self.rows), total]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+        right = [heading in _NUMBERS for heading in HEADINGS]
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if to_right else cell.ljust(width)
+                for cell, width, to_right in zip(line, widths, right, strict=True)
+            ).rstrip()
+            for line in lines
+        )
+
+    def to_json(self) -> str:
+        """Return the table as JSON: a list of objects with the fields of `Row`."""
+        return json.dumps([asdict(row) for row in self.rows], ensure_ascii=False, indent=2)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.cells()) + "</tr>"
+            for row in self.rows
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def layer_table(network: Network) -> LayerTable:
+    """Show what a network is made of, a row a layer.
+
+    Inputs are the first rows; a layer written in place by several steps is one row ("Convolution + ReLU").
+    """
+    return LayerTable(network.name, tuple(_row(layer) for layer in network.layers.values()))
+
+
+def _row(layer: Layer) -> Row:
+    field = layer.receptive_field
+    return Row(
+        name=layer.name,
+        kind=" + ".join(layer.steps),
+        shape=layer.shape,
+        parameter_shapes=tuple(layer.parameters.values()),
+        receptive_field=str(field) if field else None,
+        parameters=layer.parameter_count,
+        operations=layer.multiply_adds,
+    )
+
+
+def times(shape: tuple[int, ...] | None) -> str:
+    """Return a shape as people write it: ``64×3×7×7``; ``?`` where it depends on the numbers.
+
+    >>> times((64, 3, 7, 7))
+    '64×3×7×7'
+    """
+    if shape is None:
+        return "?"
+    return "×".join(map(str, shape)) if shape else "a single number"

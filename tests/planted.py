@@ -1,0 +1,105 @@
+"""Small networks whose features are written by hand, so that the right answers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convscope.network.graph import Graph, Operation
+from convscope.network.input_spec import InputSpec
+from convscope.network.network import Network, Origin
+from convscope.network.parameters import Parameters
+
+CLASSES = ("red", "green", "blue")
+FEATURES = ("red", "green", "blue", "horizontal edge", "vertical edge", "gray", "bright spot", "dead")
+SIZE = 32
+
+
+def planted_network(
+    *,
+    name: str = "planted",
+    labels: Sequence[str] | None = CLASSES,
+    layer_names: Mapping[str, str] | None = None,
+    origin: Path | None = None,
+    channel_order: str = "RGB",
+) -> Network:
+    """Return a network that answers with the color of a picture.
+
+    ``conv1`` (in-place ReLU) has the eight features of `FEATURES`; ``pool1`` halves it; ``conv2`` (in-place ReLU)
+    has one filter a color, which subtracts the other two; ``scores`` is fully connected, ``prob`` a softmax.
+    `layer_names` renames layers; `origin` is a file whose bytes are the network's hash.
+    """
+    names = {key: key for key in ("data", "conv1", "pool1", "conv2", "pool2", "scores", "prob")}
+    names |= dict(layer_names or {})
+    first, second = names["conv1"], names["conv2"]
+    weights = _weights()
+    if channel_order == "BGR":
+        weights["conv1.weight"] = weights["conv1.weight"].flip(1)
+    operations = (
+        _operation("convolution", "Convolution", names["data"], f"{first}@{first}", "conv1", padding=2),
+        Operation("relu", "relu1", "ReLU", (f"{first}@{first}",), (first,), in_place=True),
+        Operation("max_pool", "pool1", "Pooling", (first,), (names["pool1"],), attributes={"kernel": 2, "stride": 2}),
+        _operation("convolution", "Convolution", names["pool1"], f"{second}@{second}", "conv2", padding=1),
+        Operation("relu", "relu2", "ReLU", (f"{second}@{second}",), (second,), in_place=True),
+        Operation("global_average_pool", "pool2", "Pooling", (second,), (names["pool2"],)),
+        _operation("dense", "InnerProduct", names["pool2"], names["scores"], "scores"),
+        Operation("softmax", "prob", "Softmax", (names["scores"],), (names["prob"],)),
+    )
+    parameters = Parameters({key: tuple(value.shape) for key, value in weights.items()}, weights.__getitem__)
+    graph = Graph(name, {names["data"]: (1, 3, SIZE, SIZE)}, operations, (names["prob"],), parameters)
+    spec = InputSpec((SIZE, SIZE), provenance={"size": "input shape"})
+    return Network(
+        graph,
+        input_spec=replace(spec, channel_order=channel_order),
+        labels=labels,
+        origin=Origin(str(origin), None, (origin,)) if origin else None,
+    )
+
+
+def _operation(kind: str, type_name: str, before: str, after: str, key: str, **attributes: int) -> Operation:
+    roles = {"weight": f"{key}.weight", "bias": f"{key}.bias"}
+    return Operation(kind, key, type_name, (before,), (after,), roles, attributes)
+
+
+def _weights() -> dict[str, Tensor]:
+    conv1 = torch.zeros(8, 3, 5, 5)
+    for color in range(3):
+        conv1[color, color] = 1 / 25
+    edge = torch.tensor([-1.0, -1.0, 0.0, 1.0, 1.0]) / 10
+    conv1[3] = edge.reshape(1, 5, 1) / 3
+    conv1[4] = edge.reshape(1, 1, 5) / 3
+    conv1[5] = 1 / 75
+    conv1[6] = -1 / 72
+    conv1[6, :, 2, 2] = 1 / 3
+    bias = torch.zeros(8)
+    bias[7] = -1.0
+    conv2 = torch.zeros(3, 8, 3, 3)
+    for color in range(3):
+        conv2[color, :3, 1, 1] = -0.5
+        conv2[color, color, 1, 1] = 1.0
+    return {
+        "conv1.weight": conv1,
+        "conv1.bias": bias,
+        "conv2.weight": conv2,
+        "conv2.bias": torch.zeros(3),
+        "scores.weight": 8 * torch.eye(3),
+        "scores.bias": torch.zeros(3),
+    }
+
+
+def plain_picture(color: Sequence[float] = (1.0, 0.0, 0.0), size: int = SIZE) -> NDArray[np.uint8]:
+    """Return a picture of one color."""
+    return np.broadcast_to(np.array(color) * 255, (size, size, 3)).astype(np.uint8)
+
+
+def edge_picture(size: int = SIZE) -> NDArray[np.uint8]:
+    """Return a picture that is black above and white below: its middle row is a horizontal edge."""
+    picture = np.zeros((size, size, 3), np.uint8)
+    picture[size // 2 :] = 255
+    return picture
