@@ -1,0 +1,44 @@
+"""Random crops, flips and colors for a whole batch at once: a handful of tensor operations, no workers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SMALLEST_CROP = 0.3  # of the picture's area
+
+
+def augment(pictures: Tensor, size: int, random: torch.Generator) -> Tensor:
+    """Crop, flip and recolor: uint8 RGB (N, H, W, 3) to floats in 0..1, (N, 3, size, size)."""
+    batch = pictures.permute(0, 3, 1, 2).float().div_(255)
+    return recolor(crop(batch, size, random), random)
+
+
+def crop(batch: Tensor, size: int, random: torch.Generator) -> Tensor:
+    """Cut a random part of random shape out of each picture, mirror half of them, resize to `size`."""
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(len(batch), generator=random) * (high - low) + low
+
+    area, stretch = uniform(SMALLEST_CROP, 1), uniform(-0.28, 0.28).exp().sqrt()
+    height, width = (area.sqrt() * stretch).clamp(max=1), (area.sqrt() / stretch).clamp(max=1)
+    mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    affine = torch.zeros(len(batch), 2, 3)
+    affine[:, 0, 0], affine[:, 1, 1] = width * mirror, height
+    affine[:, 0, 2], affine[:, 1, 2] = uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)
+    grid = functional.affine_grid(affine, [len(batch), 3, size, size], align_corners=False)
+    return functional.grid_sample(batch, grid, padding_mode="reflection", align_corners=False)
+
+
+def recolor(batch: Tensor, random: torch.Generator, strength: float = 0.3) -> Tensor:
+    """Change brightness, contrast, saturation and color balance of each picture; stays in 0..1."""
+
+    def factor(*shape: int, strength: float = strength) -> Tensor:
+        return 1 + (torch.rand(len(batch), *shape, generator=random) * 2 - 1) * strength
+
+    batch = batch * factor(1, 1, 1) * factor(3, 1, 1, strength=0.08)
+    mean = batch.mean(dim=(1, 2, 3), keepdim=True)
+    batch = mean + (batch - mean) * factor(1, 1, 1)
+    gray = batch.mean(dim=1, keepdim=True)
+    return (gray + (batch - gray) * factor(1, 1, 1)).clamp_(0, 1)
