@@ -8,13 +8,13 @@ HEAD = 4096
 
 _DESCRIPTION = "a network's description (prototxt text)"
 _WEIGHTS = "a network's weights (caffemodel)"
-_HDF5 = "an HDF5 file"
+HDF5 = "an HDF5 file"
 _MEAN = "a mean picture (binaryproto)"
 
 _ADVICE = {
     _DESCRIPTION: "Give it first, as the network, and the .caffemodel as its weights",
     _WEIGHTS: "Give the .prototxt first, as the network, and this file as its weights",
-    _HDF5: "If it holds the weights, give the .prototxt first, as the network, and this file as its weights",
+    HDF5: "If it holds the weights, give the .prototxt first, as the network, and this file as its weights",
     _MEAN: "It belongs to the preprocessing; weights are in a .caffemodel and the network in a .prototxt",
     "a solver's state, saved while training": "It holds no weights: use the .caffemodel saved beside it",
     "a Git LFS pointer": "The file itself was never downloaded: run `git lfs pull` in its repository",
@@ -27,7 +27,7 @@ _ADVICE = {
 }
 
 _MAGIC = [
-    (b"\x89HDF\r\n\x1a\n", _HDF5),
+    (b"\x89HDF\r\n\x1a\n", HDF5),
     (b"version https://git-lfs", "a Git LFS pointer"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),

@@ -227,7 +227,7 @@ def _add_run(chunks: list[Chunk], field: Field, data: Chunk) -> None:
 
 def _packed_bytes(field: Field, values: Any) -> Chunk:
     if field.kind in _TYPES:
-        return memoryview(np.ascontiguousarray(values, _TYPES[field.kind])).cast("B")
+        return np.ascontiguousarray(values, _TYPES[field.kind]).data.cast("B")
     return b"".join(_varint(_unsigned(field, value)) for value in values)
 
 

@@ -1,0 +1,164 @@
+"""The weights of a Caffe network: layer names to blobs, whose numbers stay in the file until they are asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from convscope.errors import NetworkFileError
+from convscope.sources.caffe.hdf5 import Stored, read_hdf5
+from convscope.sources.caffe.literals import as_text
+from convscope.sources.caffe.message import Message
+from convscope.sources.caffe.recognition import HDF5, HEAD, expect_weights, identify
+from convscope.sources.caffe.records import LENGTH, Record, Source, open_source, read_record
+from convscope.sources.caffe.wire import read_fields
+
+Shape = tuple[int, ...]
+Array = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One array of a layer's parameters; ``place`` says where it is, for messages.
+
+    ``legacy`` marks a blob of the years when every blob had four axes: `fits` looks past its leading ones.
+    """
+
+    shape: Shape
+    place: str
+    legacy: bool = False
+    load: Callable[[], Array] = field(repr=False, default=lambda: np.empty(0, np.float32))
+
+    def array(self) -> Array:
+        """Read the numbers: single precision, aligned, writable, in the blob's shape.
+
+        The array may be the file's private memory map: writing to it never changes the file, but another
+        `array` of the same blob may see it. Keep one array a blob.
+        """
+        return np.require(self.load(), np.float32, ["C", "A", "W"]).reshape(self.shape)
+
+    def fits(self, wanted: Shape) -> bool:
+        """Whether Caffe would load this blob into a parameter of that shape."""
+        return fits(self.shape, wanted) if self.legacy else self.shape == tuple(wanted)
+
+
+@dataclass(frozen=True)
+class Weights(Mapping[str, "tuple[Blob | None, ...]"]):
+    """Layer names, in the file's order, to their blobs (None: one that an HDF5 file leaves out as shared)."""
+
+    file: str
+    layers: dict[str, tuple[Blob | None, ...]]
+
+    def __getitem__(self, layer: str) -> tuple[Blob | None, ...]:
+        return self.layers[layer]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+
+def read_weights(path: str | PathLike[str]) -> Weights:
+    """Read which weights a ``.caffemodel`` or ``.caffemodel.h5`` of any age holds; the content decides, not the name.
+
+    Only names and shapes are read: a file of hundreds of megabytes opens in milliseconds. Layers without weights
+    are left out. `NetworkFileError` names the file and the byte or the layer of what is damaged.
+    """
+    source = open_source(path)
+    head = bytes(source.view[:HEAD])
+    if identify(head) == HDF5:
+        stored = read_hdf5(source.file)
+        return Weights(source.file, {name: tuple(map(_from_hdf5, blobs)) for name, blobs in stored.items()})
+    expect_weights(head, source.file)
+    return Weights(source.file, _read_layers(source))
+
+
+def fits(found: Shape, wanted: Shape) -> bool:
+    """Whether a blob of four axes holds a parameter of that shape behind leading ones.
+
+    >>> fits((1, 1, 4096, 9216), (4096, 9216)), fits((3, 1, 3, 2), (3, 2))
+    (True, False)
+    """
+    return (1,) * (4 - len(wanted)) + tuple(wanted) == tuple(found)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The field numbers of a layer's name and blobs, and of older layers inside it."""
+
+    name: int
+    blobs: int
+    inside: dict[int, _Layout] = field(default_factory=dict)
+
+
+_FIRST = _Layout(name=1, blobs=50)
+_SECOND = _Layout(name=4, blobs=6, inside={1: _FIRST})
+_NETWORK = _Layout(name=-1, blobs=-1, inside={2: _SECOND, 100: _Layout(name=1, blobs=7)})
+
+
+def _read_layers(source: Source) -> dict[str, tuple[Blob | None, ...]]:
+    """Walk the layers of any generation, looking at nothing but their names and blobs."""
+    layers: dict[str, tuple[Blob | None, ...]] = {}
+    count = 0
+    for record in _records(source, 0, len(source.view)):
+        if layout := _NETWORK.inside.get(record.number):
+            count += 1
+            name, found = _read_layer(source, record, layout)
+            if found:
+                layers[name] = tuple(
+                    _read_blob(source, name, index, blob) for index, blob in enumerate(found)
+                )
+    if not layers:
+        what = f"{count} layers, none of them with weights" if count else "no layers of a Caffe network"
+        raise NetworkFileError(f"{source.file} holds {what}. Give the .caffemodel that training wrote.")
+    return layers
+
+
+def _records(source: Source, start: int, stop: int) -> Iterator[Record]:
+    while start < stop:
+        record = read_record(source, start, stop)
+        yield record
+        start = record.stop
+
+
+def _read_layer(source: Source, layer: Record, layout: _Layout) -> tuple[str, list[Record]]:
+    name, blobs = "", []
+    for record in _records(source, layer.start, layer.stop):
+        if record.number in (layout.name, layout.blobs, *layout.inside) and record.wire != LENGTH:
+            source.fail(
+                record.tag, "a layer's name or weights are not where they belong: the file is damaged."
+            )
+        if record.number == layout.name:
+            name = as_text(bytes(source.view[record.start : record.stop]))
+        elif record.number == layout.blobs:
+            blobs.append(record)
+        elif inner := layout.inside.get(record.number):
+            inner_name, found = _read_layer(source, record, inner)
+            name, blobs = inner_name or name, blobs + found
+    return name, blobs
+
+
+def _read_blob(source: Source, layer: str, index: int, record: Record) -> Blob:
+    message = Message("BlobProto")
+    read_fields(source, message, record.start, record.stop)
+    numbers = message.double_data if message.has("double_data") else message.data
+    legacy = any(message.has(axis) for axis in ("num", "channels", "height", "width"))
+    old_shape = (message.num, message.channels, message.height, message.width)
+    shape = old_shape if legacy else tuple(message.shape.dim)
+    place = f"{source.file}, layer {layer!r}, blob {index}"
+    if math.prod(shape) != len(numbers) or min(shape, default=0) < 0:
+        stated = "x".join(map(str, shape)) or "a single number"
+        raise NetworkFileError(f"{place} says its shape is {stated} but holds {len(numbers):,} numbers.")
+    return Blob(shape, place, legacy, lambda: numbers)
+
+
+def _from_hdf5(stored: Stored | None) -> Blob | None:
+    if stored is None:
+        return None
+    return Blob(stored.shape, stored.place, len(stored.shape) == 4, stored.load)
