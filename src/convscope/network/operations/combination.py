@@ -39,10 +39,10 @@ def eltwise_max(*inputs: Tensor) -> Tensor:
     it only where it is larger.
     """
     require_same_shape(inputs, "a maximum")
-    first, second, *others = inputs
-    largest = torch.where(first > second, first, second)
-    for other in others:
-        largest = torch.where(other > largest, other, largest)
+    largest = inputs[0]
+    for index, other in enumerate(inputs[1:]):
+        stays = largest > other if index == 0 else largest >= other
+        largest = torch.where(stays, largest, other)
     return largest
 
 

@@ -42,15 +42,16 @@ def batch_norm(
     variance: Tensor | None = None,
     scale_factor: Tensor | None = None,
     epsilon: float = 1e-5,
+    of_batch: bool = False,
 ) -> Tensor:
     """Return each channel with mean 0 and variance 1: ``(x - mean) / sqrt(variance + epsilon)``.
 
-    Caffe keeps sums: `mean` and `variance` are divided by `scale_factor` (taken as 0 where that is 0).
-    Without `mean` and `variance` the batch's own are used.
+    Caffe keeps sums: `mean` and `variance` are divided by `scale_factor` (taken as 0 where that is 0). With
+    `of_batch`, or without them, the batch's own mean and variance are used.
     """
     if input.dim() < 2:
         raise InputError(f"batch normalization needs channels, the input is {dimensions(input.shape)}")
-    if mean is None or variance is None:
+    if of_batch or mean is None or variance is None:
         require_filled(input, "batch normalization")
         return F.batch_norm(input, None, None, training=True, eps=epsilon)
     if mean.numel() != input.shape[1]:
