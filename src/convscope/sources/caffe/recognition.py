@@ -10,6 +10,7 @@ _DESCRIPTION = "a network's description (prototxt text)"
 _WEIGHTS = "a network's weights (caffemodel)"
 HDF5 = "an HDF5 file"
 _MEAN = "a mean picture (binaryproto)"
+NUMPY = "a NumPy array (npy)"
 
 _ADVICE = {
     _DESCRIPTION: "Give it first, as the network, and the .caffemodel as its weights",
@@ -20,7 +21,7 @@ _ADVICE = {
     "a Git LFS pointer": "The file itself was never downloaded: run `git lfs pull` in its repository",
     "a web page (HTML)": "A download or login page was saved under this name: download the file itself",
     "a picture": "Give the network first and the picture second",
-    "a NumPy array (npy)": "As weights use a .caffemodel; as the mean, give it as the mean",
+    NUMPY: "As weights use a .caffemodel; as the mean, give it as the mean",
     "a zip archive": "Unpack it first, unless it is a PyTorch or Keras file, which needs its own ending",
     "a gzip archive": "Unpack it first",
     "a Python pickle": "It may be an old PyTorch file, which needs the ending .pt or .pth",
@@ -32,7 +33,7 @@ _MAGIC = [
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"GIF8", "a picture"),
-    (b"\x93NUMPY", "a NumPy array (npy)"),
+    (b"\x93NUMPY", NUMPY),
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1f\x8b", "a gzip archive"),
     *(

@@ -147,11 +147,15 @@ def _read_layer(source: Source, layer: Record, layout: _Layout) -> tuple[str, li
 def _read_blob(source: Source, layer: str, index: int, record: Record) -> Blob:
     message = Message("BlobProto")
     read_fields(source, message, record.start, record.stop)
+    return blob_of(message, f"{source.file}, layer {layer!r}, blob {index}")
+
+
+def blob_of(message: Message, place: str) -> Blob:
+    """Return what a ``BlobProto`` message holds; `NetworkFileError` when its shape and its numbers disagree."""
     numbers = message.double_data if message.has("double_data") else message.data
     legacy = any(message.has(axis) for axis in ("num", "channels", "height", "width"))
     old_shape = (message.num, message.channels, message.height, message.width)
     shape = old_shape if legacy else tuple(message.shape.dim)
-    place = f"{source.file}, layer {layer!r}, blob {index}"
     if math.prod(shape) != len(numbers) or min(shape, default=0) < 0:
         stated = "x".join(map(str, shape)) or "a single number"
         raise NetworkFileError(f"{place} says its shape is {stated} but holds {len(numbers):,} numbers.")

@@ -1,0 +1,58 @@
+"""Mean pictures, which the preprocessing subtracts: ``.binaryproto`` as Caffe writes them, or ``.npy``."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+
+from convscope.errors import NetworkFileError
+from convscope.sources.caffe.recognition import HEAD, NUMPY, identify
+from convscope.sources.caffe.records import open_source
+from convscope.sources.caffe.weights import blob_of
+from convscope.sources.caffe.wire import read_binary
+
+Array = np.ndarray[Any, np.dtype[np.float32]]
+
+
+def read_mean(path: str | PathLike[str]) -> Array:
+    """Read a mean picture: (channels, height, width), the network's own channel order and scale (0 to 255, BGR).
+
+    A list of channel means comes back as (channels, 1, 1), a single plane as (1, height, width). The content
+    decides between the two formats, not the name. Damaged and foreign files raise `NetworkFileError`.
+    """
+    file = fspath(path)
+    if identify(bytes(open_source(path).view[:HEAD])) == NUMPY:
+        mean = _read_npy(file)
+    else:
+        mean = blob_of(read_binary(path, "BlobProto"), file).array()
+    shape = mean.shape
+    while mean.ndim > 3 and mean.shape[0] == 1:
+        mean = mean[0]
+    mean = mean[:, None, None] if mean.ndim == 1 else mean[None] if mean.ndim == 2 else mean
+    if mean.ndim != 3 or not mean.size or (mean.shape[2] == 3 and mean.shape[0] > 4):
+        stated = "x".join(map(str, shape)) or "a single number"
+        raise NetworkFileError(
+            f"{file} is shaped {stated}; a mean is channels x height x width, as 3x256x256."
+        )
+    if not np.isfinite(mean).all():
+        raise NetworkFileError(f"{file} holds numbers that are not finite, which no mean does.")
+    return mean
+
+
+def channel_mean(mean: Array) -> Array:
+    """Return the mean of each channel, (channels,), of a mean picture (channels, height, width)."""
+    return np.asarray(mean.mean(axis=(1, 2), dtype=np.float64), np.float32)
+
+
+def _read_npy(file: str) -> Array:
+    """Read an array without running code; the file must be as large as its header says before memory is taken."""
+    try:
+        mapped = np.load(file, mmap_mode="r", allow_pickle=False)
+        if mapped.dtype.kind not in "fiu":
+            raise ValueError(f"it holds {mapped.dtype}, not numbers")
+        return np.array(mapped, np.float32)
+    except (OSError, ValueError, TypeError, SyntaxError, OverflowError, MemoryError) as error:
+        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise NetworkFileError(f"{file} is a damaged NumPy array: {problem}.") from None
