@@ -12,50 +12,42 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, fx, nn
 
-from convscope.network.graph import Graph, Operation
+from convscope.network.graph import Graph
 from convscope.network.operations import OPERATIONS
 
 
 def cut(graph: Graph, targets: Iterable[str]) -> fx.GraphModule:
     """Return the module that takes the graph's inputs, in order, and gives a tuple of the targets.
 
-    Its weights are buffers, so nothing but the input ever asks for a gradient.
+    Its weights are buffers, so nothing but the input ever asks for a gradient; ``meta["parameters"]`` says which
+    buffer holds which of the graph's parameters.
 
     >>> logits, = cut(network.graph, ["loss3/classifier"])(x)
     """
     targets = tuple(targets)
     root, lines = nn.Module(), fx.Graph()
-    nodes: dict[str, fx.Node] = {
-        name: lines.placeholder(f"input_{index}") for index, name in enumerate(graph.inputs)
-    }
+    nodes = {name: lines.placeholder(f"input_{index}") for index, name in enumerate(graph.inputs)}
     weights: dict[str, fx.Node] = {}
     for operation in graph.needed_for(targets):
         for key in operation.parameters.values():
             if key not in weights:
-                root.register_buffer(f"p{len(weights)}", _laid_out(graph.parameters[key]))
-                weights[key] = lines.get_attr(f"p{len(weights)}")
-        result = _call(lines, operation, nodes, weights)
+                buffer = f"p{len(weights)}"
+                root.register_buffer(buffer, _laid_out(graph.parameters[key]))
+                weights[key] = lines.get_attr(buffer)
+        arguments = tuple(nodes[value] for value in operation.inputs)
+        keywords = {role: weights[key] for role, key in operation.parameters.items()}
+        function = OPERATIONS[operation.kind]
+        result = lines.call_function(function, arguments, {**keywords, **operation.attributes})
+        result.meta["operation"] = operation.name
         if len(operation.outputs) == 1:
             nodes[operation.outputs[0]] = result
         else:
-            for index, output in enumerate(operation.outputs):
-                nodes[output] = lines.call_function(operator.getitem, (result, index))
+            parts = enumerate(operation.outputs)
+            nodes |= {name: lines.call_function(operator.getitem, (result, index)) for index, name in parts}
     lines.output(tuple(nodes[target] for target in targets))
-    lines.eliminate_dead_code()
-    return fx.GraphModule(root, lines)
-
-
-def _call(
-    lines: fx.Graph, operation: Operation, nodes: dict[str, fx.Node], weights: dict[str, fx.Node]
-) -> fx.Node:
-    keywords = {role: weights[key] for role, key in operation.parameters.items()}
-    node = lines.call_function(
-        OPERATIONS[operation.kind],
-        tuple(nodes[value] for value in operation.inputs),
-        {**keywords, **operation.attributes},
-    )
-    node.meta["operation"] = operation.name
-    return node
+    module = fx.GraphModule(root, lines)
+    module.meta |= {"targets": targets, "parameters": {key: node.target for key, node in weights.items()}}
+    return module
 
 
 def _laid_out(parameter: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from convscope.network.input_spec import InputSpec
 from convscope.network.labels import find_label
 from convscope.network.layer import Layer, layers_of
 from convscope.network.parameters import Shape
+from convscope.network.saving import save_graph
 from convscope.network.shapes import infer_shapes
 
 
@@ -62,7 +63,7 @@ class Network:
         self,
         graph: Graph,
         *,
-        input_spec: InputSpec,
+        input_spec: InputSpec | None,
         labels: Sequence[str] | None = None,
         origin: Origin | None = None,
         device: str | torch.device = "cpu",
@@ -148,11 +149,20 @@ class Network:
 
     def preprocess(self, picture: Any) -> Tensor:
         """Return a picture (path, array, PIL image) as the float tensor the network eats; see `input_spec`."""
-        return self.input_spec.to_tensor(picture).to(self.device)
+        return self._spec.to_tensor(picture).to(self.device)
 
     def deprocess(self, tensor: Tensor) -> NDArray[np.float32]:
         """Return an input tensor as a picture: float (H, W, 3) in 0 to 1."""
-        return self.input_spec.to_picture(tensor)
+        return self._spec.to_picture(tensor)
+
+    @property
+    def _spec(self) -> InputSpec:
+        if self.input_spec is None:
+            raise InputError(
+                f"{self.name or 'this network'} eats {dict(self.graph.inputs)}, which no picture fits: "
+                "give network.activations() a tensor of that shape"
+            )
+        return self.input_spec
 
     def activations(
         self, input: Tensor | Mapping[str, Tensor], *addresses: str | Address
@@ -218,6 +228,19 @@ class Network:
             raise InputError(f"{self.name or 'this network'} has no output")
         return outputs[-1]
 
+    @cached_property
+    def class_count(self) -> int | None:
+        """How many classes the network tells apart; None when its answer is not one a class."""
+        shape = self.shapes[self.class_output] if self.graph.outputs else None
+        return shape[1] if shape is not None and len(shape) > 1 else None
+
+    def save(self, path: str | Path) -> Path:
+        """Write the network, weights and all, in the format its name's ending says, and return the path.
+
+        ``.caffemodel`` and ``.caffemodel.h5`` for what came from Caffe. The file appears whole or not at all.
+        """
+        return save_graph(self.graph, Path(path))
+
     def with_parameters(self, changes: Mapping[str, Tensor]) -> Network:
         """Return the same network with some parameters replaced; `parameters` has their names and shapes."""
         for name, tensor in changes.items():
@@ -238,7 +261,6 @@ class Network:
     def _module(self, targets: tuple[str, ...]) -> fx.GraphModule:
         if targets not in self._modules:
             self._modules[targets] = cut(self.graph, targets)
-            self._modules[targets].meta["targets"] = targets
         return self._modules[targets]
 
     def _inputs(self, given: Tensor | Mapping[str, Tensor]) -> list[Tensor]:

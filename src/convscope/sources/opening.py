@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from convscope.errors import NetworkFileError
+from convscope.errors import InputError, NetworkFileError
 from convscope.network.labels import read_labels
 from convscope.network.network import Network
 from convscope.network.parameters import Shape
@@ -55,5 +54,7 @@ def open_network(
     if labels is not None:
         network.labels = read_labels(labels) if isinstance(labels, str | Path) else tuple(labels)
     if preprocessing:
-        network.input_spec = replace(network.input_spec, **preprocessing)
+        if network.input_spec is None:
+            raise InputError(f"{source} eats no picture, so there is nothing to prepare for it: {sorted(preprocessing)}")
+        network.input_spec = network.input_spec.replace(**preprocessing)
     return network

@@ -1,0 +1,46 @@
+"""A network with another head, for teaching it classes of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from convscope.errors import InputError
+from convscope.network.graph import Operation
+from convscope.network.network import Network
+
+
+def head_of(network: Network) -> Operation:
+    """Return the last layer with weights before the class output: the one that tells the classes apart."""
+    needed = network.graph.needed_for([network.class_output])
+    heads = [operation for operation in needed if operation.kind in ("dense", "convolution")]
+    if not heads:
+        raise InputError(f"{network.name or 'this network'} has no fully-connected or convolution layer")
+    return heads[-1]
+
+
+def replace_head(network: Network, labels: Sequence[str], *, spread: float = 0.0, seed: int = 0) -> Network:
+    """Return the network with a new last layer, one output a label; everything before it is as it was.
+
+    The new weights are drawn from a normal distribution of that `spread`. With 0, the default, every class is
+    equally probable at first: 20.00 % each and a loss of ln 5 over five labels.
+
+    >>> network = replace_head(open_network("bvlc_googlenet/"), ["cat", "dog"])
+    """
+    if len(labels) < 2:
+        raise InputError(f"a head needs at least two labels, found {list(labels)}")
+    head = head_of(network)
+    if head.attributes.get("transpose") or head.attributes.get("groups", 1) != 1:
+        raise InputError(f"the head {head.name!r} is transposed or grouped; convscope replaces plain ones")
+    random = torch.Generator().manual_seed(seed)
+    old = network.graph.parameters.shapes
+    weight = torch.randn(len(labels), *old[head.parameters["weight"]][1:], generator=random) * spread
+    changes = {head.parameters["weight"]: weight}
+    if "bias" in head.parameters:
+        changes[head.parameters["bias"]] = torch.zeros(len(labels))
+    graph = replace(network.graph, parameters=network.graph.parameters.replaced(changes))
+    return Network(
+        graph, input_spec=network.input_spec, labels=labels, origin=network.origin, device=network.device
+    )

@@ -1,0 +1,202 @@
+"""A Caffe net, upgraded and filtered, becomes the plain graph.
+
+A blob that layers write in place gets a version per writing: ``conv1`` is the last one, ``conv1@conv1`` the one
+that layer wrote. Layers that only train are left out with a note.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from warnings import warn
+
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, did_you_mean
+from convscope.network.graph import Graph, Operation
+from convscope.network.parameters import Shape
+from convscope.network.shapes import infer_operation
+from convscope.sources.caffe.layers import Translation, parameter_shapes, translate
+from convscope.sources.caffe.message import Message
+from convscope.sources.caffe.parameters import ParameterSource, load_parameters
+from convscope.sources.caffe.weights import Weights
+
+
+def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Shape | None = None) -> Graph:
+    """Return the graph of a V2 net whose layers are already filtered for a phase.
+
+    `weights` are matched by layer name; without them parameters come from the net's own fillers, seeded.
+    `input_shape` is for nets that do not say how big their input is.
+    """
+    building = _Building(net, weights, input_shape)
+    for layer in net.layer:
+        building.add(layer)
+    if building.notes:
+        warn("; ".join(building.notes), ConvscopeWarning, stacklevel=2)
+    return building.graph()
+
+
+@dataclass
+class _Building:
+    net: Message
+    weights: Weights | None
+    input_shape: Shape | None
+    operations: list[Operation] = field(default_factory=list)
+    inputs: dict[str, Shape] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, ParameterSource] = field(default_factory=dict)
+    shapes: dict[str, Shape | None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        written = [(layer, translate(layer)) for layer in self.net.layer]
+        self._writes_left = Counter(top for layer, made in written for top in _tops(layer, made))
+        self._current: dict[str, str] = {}
+        self._shared: dict[str, str] = {}
+
+    def add(self, layer: Message) -> None:
+        """Append one layer: an input, an operation, or nothing when it only trains."""
+        translation = translate(layer)
+        if translation.note:
+            self.notes.append(translation.note)
+        if translation.skip:
+            return
+        if translation.is_input:
+            self._add_inputs(layer, translation)
+            return
+        inputs = tuple(self._read(layer, blob) for blob in layer.bottom[: translation.bottoms])
+        in_place = bool(layer.top and layer.bottom and layer.top[0] == layer.bottom[0])
+        operation = Operation(
+            kind=translation.kind,
+            name=layer.name or "",
+            type_name=layer.type,
+            inputs=inputs,
+            outputs=tuple(self._write(layer, top) for top in _tops(layer, translation)),
+            parameters=self._parameters(layer, translation, inputs),
+            attributes=translation.attributes,
+            in_place=in_place,
+            definition=layer,
+        )
+        shapes = {key: source.shape for key, source in self.parameters.items()}
+        self.shapes.update(infer_operation(operation, self.shapes, shapes))
+        self.operations.append(operation)
+
+    def graph(self) -> Graph:
+        """Return what was added; inputs that only training reads, such as labels, are left out."""
+        read = {value for operation in self.operations for value in operation.inputs}
+        made = [value for operation in self.operations for value in operation.outputs]
+        return Graph(
+            name=self.net.name or "",
+            inputs={name: shape for name, shape in self.inputs.items() if name in read or not read},
+            operations=tuple(self.operations),
+            outputs=tuple(value for value in made if value not in read),
+            parameters=load_parameters(self.parameters, self.weights),
+            aliases=self.aliases,
+        )
+
+    def _read(self, layer: Message, blob: str) -> str:
+        if blob in self._current:
+            return self._current[blob]
+        raise NetworkFileError(
+            f"layer {layer.name!r} reads {blob!r}, which no layer before it makes."
+            f"{did_you_mean(blob, self._current)}"
+        )
+
+    def _write(self, layer: Message, blob: str) -> str:
+        """Name the version of a blob that this layer writes."""
+        if blob in self._current and blob not in layer.bottom:
+            raise NetworkFileError(f"layer {layer.name!r} makes {blob!r}, which another layer already made")
+        self._writes_left[blob] -= 1
+        versioned = f"{blob}@{layer.name}"
+        value = versioned if self._writes_left[blob] else blob
+        if value == blob and blob in self._current:
+            self.aliases[versioned] = blob
+        self._current[blob] = value
+        return value
+
+    def _add_inputs(self, layer: Message, translation: Translation) -> None:
+        for index, (top, shape) in enumerate(
+            zip(layer.top, translation.input_shapes or (), strict=False)
+        ):
+            found = self._input_shape(top, shape, is_first=not self.inputs)
+            if found is None and index:
+                continue  # the labels beside a picture, which nothing but training reads
+            if found is None:
+                raise InputError(
+                    f"{self.net.name or 'the network'} does not say how big its input {top!r} is: "
+                    "give input_shape=(1, channels, height, width)"
+                )
+            value = self._write(layer, top)
+            self.inputs[value] = self.shapes[value] = found
+
+    def _input_shape(self, top: str, stated: tuple[int | None, ...] | None, *, is_first: bool) -> Shape | None:
+        if self.input_shape is not None and is_first:
+            return tuple(self.input_shape)
+        if stated is None:
+            return None
+        if len(stated) == 4 and stated[1] is None:
+            stated = (stated[0], self._channels_read(top), *stated[2:])
+        known = tuple(size for size in stated if size is not None)
+        return known if len(known) == len(stated) else None
+
+    def _channels_read(self, blob: str) -> int | None:
+        """Tell an input's channels from the weights of the convolution that reads it."""
+        for layer in self.net.layer:
+            if blob in layer.bottom and layer.type == "Convolution" and layer.name in (self.weights or {}):
+                filters = self.weights[layer.name][0] if self.weights else None
+                return filters.shape[1] * layer.convolution_param.group if filters else None
+        return None
+
+    def _parameters(
+        self, layer: Message, translation: Translation, inputs: tuple[str, ...]
+    ) -> Mapping[str, str]:
+        """Name the layer's parameters and note their sources; shared ones keep their first owner's name."""
+        keys: dict[str, str] = {}
+        for index, (role, shape) in enumerate(
+            zip(translation.roles, self._parameter_shapes(layer, translation, inputs), strict=True)
+        ):
+            shared = layer.param[index].name if index < len(layer.param) else None
+            key = f"{layer.name}.{role}"
+            key = self._shared.setdefault(shared, key) if shared else key
+            first = self.parameters.setdefault(
+                key, ParameterSource(layer.name or "", index, shape, _filler(translation, index), translation.stored)
+            )
+            if first.shape != shape:
+                raise NetworkFileError(
+                    f"layers {first.layer!r} and {layer.name!r} share the parameter {shared!r}, "
+                    f"but need it as {first.shape} and {shape}"
+                )
+            keys[role] = key
+        return keys
+
+    def _parameter_shapes(
+        self, layer: Message, translation: Translation, inputs: tuple[str, ...]
+    ) -> tuple[Shape, ...]:
+        known = [self.shapes[value] for value in inputs]
+        if not translation.roles:
+            return ()
+        if (sizes := [shape for shape in known if shape is not None]) and len(sizes) == len(known) or not known:
+            try:
+                shapes = parameter_shapes(translation, sizes)
+            except (IndexError, ZeroDivisionError, ValueError) as error:
+                raise InputError(f"layer {layer.name!r}: a {layer.type} cannot take {sizes}") from error
+            if shapes is not None:
+                return shapes
+        blobs = (self.weights or {}).get(layer.name or "", ())
+        found = tuple(blob.shape for blob in blobs if blob is not None)
+        if len(found) != len(translation.roles):
+            raise InputError(
+                f"layer {layer.name!r} ({layer.type}) has {len(translation.roles)} blobs whose shapes only the "
+                f"weights tell; they hold {len(found)}"
+            )
+        return found
+
+
+def _tops(layer: Message, translation: Translation) -> list[str]:
+    """Return the names of the tops a layer writes here."""
+    if translation.skip:
+        return []
+    return list(layer.top) if translation.tops is None else [layer.top[index] for index in translation.tops]
+
+
+def _filler(translation: Translation, index: int) -> Message | None:
+    return translation.fillers[index] if index < len(translation.fillers) else None

@@ -1,0 +1,103 @@
+"""From Caffe's files to a Network: which files belong together, read, upgraded, filtered, built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from warnings import warn
+
+import torch
+
+from convscope.errors import ConvscopeWarning, NetworkFileError
+from convscope.network.labels import imagenet_labels
+from convscope.network.network import Network, Origin
+from convscope.network.parameters import Shape
+from convscope.sources.caffe.building import build_graph
+from convscope.sources.caffe.preprocessing import find_input_spec
+from convscope.sources.caffe.rules import filter_layers
+from convscope.sources.caffe.text import read_text_file
+from convscope.sources.caffe.upgrade import upgrade
+from convscope.sources.caffe.weights import read_weights
+from convscope.sources.caffe.wire import read_binary
+
+DESCRIPTION_SUFFIXES = (".prototxt", ".pbtxt", ".pt.txt")
+WEIGHTS_SUFFIXES = (".caffemodel", ".caffemodel.h5")
+CAFFE_SUFFIXES = (*DESCRIPTION_SUFFIXES, *WEIGHTS_SUFFIXES)
+
+
+def open_caffe(
+    path: Path,
+    *,
+    weights: str | Path | None = None,
+    input_shape: Shape | None = None,
+    device: str | torch.device = "cpu",
+    phase: str = "TEST",
+) -> Network:
+    """Open a Caffe network from its ``.prototxt`` or its weights; what is not given is looked for beside it."""
+    description = path if path.name.endswith(DESCRIPTION_SUFFIXES) else _description_beside(path)
+    values = Path(weights).expanduser() if weights is not None else None
+    if values is None:
+        values = path if path.name.endswith(WEIGHTS_SUFFIXES) else _weights_beside(path)
+    net = read_text_file(description) if description else read_binary(path)
+    net = filter_layers(upgrade(net), phase)
+    if values is None:
+        warn(
+            f"{path} has no weights beside it: its parameters are random (seed 0); give weights=FILE",
+            ConvscopeWarning,
+            stacklevel=3,
+        )
+    graph = build_graph(net, None if values is None else read_weights(values), input_shape=input_shape)
+    network = Network(
+        graph,
+        input_spec=find_input_spec(net, graph, path),
+        origin=Origin(
+            source=str(path),
+            weights=None if weights is None else str(weights),
+            files=tuple(file for file in (description, values) if file is not None),
+        ),
+        device=device,
+    )
+    if network.class_count == len(labels := imagenet_labels()):
+        network.labels = labels
+    return network
+
+
+def find_caffe_files(folder: Path) -> tuple[Path, Path | None]:
+    """Return the description (or the weights alone) and the weights in a folder; NetworkFileError lists a choice."""
+    described = _with_suffix(folder, DESCRIPTION_SUFFIXES)
+    deployed = [path for path in described if "deploy" in path.name] or [
+        path for path in described if not any(word in path.name for word in ("solver", "train"))
+    ]
+    weights = _with_suffix(folder, WEIGHTS_SUFFIXES)
+    if len(deployed) > 1 or (len(weights) > 1 and deployed):
+        choice = deployed if len(deployed) > 1 else weights
+        raise NetworkFileError(f"{folder} holds several: {', '.join(path.name for path in choice)}. Name one")
+    if not deployed and len(weights) != 1:
+        raise NetworkFileError(f"{folder} holds no network ({', '.join(CAFFE_SUFFIXES)})")
+    return (deployed or weights)[0], weights[0] if weights else None
+
+
+def _with_suffix(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.name.endswith(suffixes))
+
+
+def _weights_beside(description: Path) -> Path | None:
+    """Return the weights that share the description's name, or the only ones beside the only description."""
+    found = _with_suffix(description.parent, WEIGHTS_SUFFIXES)
+    same = [path for path in found if path.name.startswith(description.name.partition(".")[0])]
+    alone = len(_with_suffix(description.parent, DESCRIPTION_SUFFIXES)) == 1
+    if len(same) == 1 or (len(found) == 1 and alone):
+        return (same or found)[0]
+    return None
+
+
+def _description_beside(weights: Path) -> Path | None:
+    """Return the description that shares the weights' name, or the one meant for deployment."""
+    found = _with_suffix(weights.parent, DESCRIPTION_SUFFIXES)
+    same = [path for path in found if weights.name.startswith(path.name.partition(".")[0])]
+    deployed = [path for path in found if "deploy" in path.name]
+    for candidates in (same, deployed):
+        if len(candidates) == 1:
+            return candidates[0]
+    if weights.name.endswith(".h5"):
+        raise NetworkFileError(f"{weights} holds weights only: give the .prototxt, and this file as its weights")
+    return None
