@@ -1,4 +1,4 @@
-"""The shape of every value, found by running the graph on tensors that have a shape and no memory."""
+"""The shape of every value: by arithmetic where that is simple, else by running the operation without memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from convscope.errors import ConvscopeError, InputError
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import OPERATIONS
 from convscope.network.parameters import Shape
+from convscope.network.shape_rules import shape_by_rule
 
 
 def infer_shapes(graph: Graph, inputs: Mapping[str, Shape]) -> dict[str, Shape | None]:
@@ -34,8 +35,13 @@ def infer_operation(
     shapes = [known[value] for value in operation.inputs]
     if None in shapes:
         return dict.fromkeys(operation.outputs)
-    tensors = [_placeholder(shape) for shape in shapes if shape is not None]
-    keywords = {role: _placeholder(parameters[key]) for role, key in operation.parameters.items()}
+    sizes = [shape for shape in shapes if shape is not None]
+    needed = {role: parameters[key] for role, key in operation.parameters.items()}
+    ruled = shape_by_rule(operation.kind, sizes, needed, operation.attributes)
+    if ruled is not None and len(operation.outputs) == 1:
+        return {operation.outputs[0]: ruled}
+    tensors = [_placeholder(shape) for shape in sizes]
+    keywords = {role: _placeholder(shape) for role, shape in needed.items()}
     try:
         result = OPERATIONS[operation.kind](*tensors, **keywords, **operation.attributes)
     except (NotImplementedError, torch._subclasses.fake_tensor.DataDependentOutputException):

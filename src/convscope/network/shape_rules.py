@@ -1,0 +1,128 @@
+"""Shapes by arithmetic, for the operations nearly every network is made of.
+
+Running an operation on memory-less tensors gives the same answer (a test holds that), but the first time torch
+does so it imports for a second or two, and opening a network should take milliseconds. A rule returns None wherever
+anything is out of the ordinary; then the operation itself is asked, and raises what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+from convscope.network.parameters import Shape
+
+Rule = Callable[[Sequence[Shape], Mapping[str, Shape], Mapping[str, Any]], "Shape | None"]
+
+
+def shape_by_rule(
+    kind: str, inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    """Return the shape of an operation's only output, or None when no rule is sure of it."""
+    if kind in _SAME and len(inputs) == 1 and prod(inputs[0]):
+        return inputs[0]
+    rule = _RULES.get(kind)
+    return rule(inputs, parameters, attributes) if rule and all(map(prod, inputs)) else None
+
+
+def _convolution(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    (input, *others), weight = inputs, parameters["weight"]
+    axes, groups = len(weight) - 2, attributes.get("groups", 1)
+    if others or len(input) != len(weight) or axes < 1 or attributes.get("axis", 1) != 1:
+        return None
+    if input[1] != weight[1] * groups:
+        return None
+    stride, padding, dilation = (_each(attributes, name, axes) for name in ("stride", "padding", "dilation"))
+    sizes = []
+    for size, kernel, s, p, d in zip(input[2:], weight[2:], stride, padding, dilation, strict=True):
+        room = size + 2 * p - (d * (kernel - 1) + 1)
+        if room < 0 or min(s, d) < 1:
+            return None
+        sizes.append(room // s + 1)
+    return (input[0], weight[0], *sizes)
+
+
+def _pool(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    input = inputs[0]
+    if len(input) != 4:
+        return None
+    kernel, stride, padding = (_each(attributes, name, 2) for name in ("kernel", "stride", "padding"))
+    sizes = []
+    for size, k, s, p in zip(input[2:], kernel, stride, padding, strict=True):
+        if min(k, s) < 1 or not 0 <= p < k:
+            return None
+        room = size + 2 * p - k
+        count = (room // s if attributes.get("rounding") == "floor" else -(-room // s)) + 1
+        count -= any(padding) and (count - 1) * s >= size + p
+        if count < 1:
+            return None
+        sizes.append(count)
+    return (*input[:2], *sizes)
+
+
+def _dense(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    axis, weight = attributes.get("axis", 1), parameters["weight"]
+    outputs, count = weight[::-1] if attributes.get("transpose") else weight
+    batch, rest = inputs[0][:axis], inputs[0][axis:]
+    return (*batch, outputs) if rest and prod(rest) == count else None
+
+
+def _concat(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    axis, first = attributes.get("axis", 1), inputs[0]
+    if not 0 <= axis < len(first) or len({(*shape[:axis], *shape[axis + 1 :]) for shape in inputs}) != 1:
+        return None
+    return (*first[:axis], sum(shape[axis] for shape in inputs), *first[axis + 1 :])
+
+
+def _of_equals(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    return inputs[0] if len(set(inputs)) == 1 and not attributes.get("coefficients") else None
+
+
+def _per_channel(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    """Batch normalization and scales: the shape stays when there is one parameter a channel."""
+    channels = {shape for role, shape in parameters.items() if role != "scale_factor"}
+    plain = len(inputs) == 1 and len(inputs[0]) > 1 and attributes.get("axis", 1) == 1
+    return inputs[0] if plain and channels == {inputs[0][1:2]} else None
+
+
+def _each(attributes: Mapping[str, Any], name: str, axes: int) -> tuple[int, ...]:
+    value = attributes.get(name, 0 if name == "padding" else 1)
+    sizes = (value,) if isinstance(value, int) else tuple(value)
+    return sizes * axes if len(sizes) == 1 else sizes
+
+
+_SAME = frozenset(
+    {"relu", "elu", "swish", "sigmoid", "tanh", "absolute", "bnll", "clip", "threshold", "power"}
+)
+_SAME |= {"exp", "log", "identity", "lrn_across_channels"}
+_RULES: dict[str, Rule] = {
+    "convolution": _convolution,
+    "max_pool": _pool,
+    "average_pool": _pool,
+    "dense": _dense,
+    "concat": _concat,
+    "eltwise_sum": _of_equals,
+    "eltwise_max": _of_equals,
+    "eltwise_product": _of_equals,
+    "batch_norm": _per_channel,
+    "scale": _per_channel,
+    "softmax": lambda inputs, parameters, attributes: (
+        inputs[0] if -len(inputs[0]) <= attributes.get("axis", 1) < len(inputs[0]) else None
+    ),
+    "global_average_pool": lambda inputs, parameters, attributes: (
+        (*inputs[0][:2], 1, 1) if len(inputs[0]) == 4 else None
+    ),
+}
