@@ -1,7 +1,7 @@
 """Train the built-in network on the packed pictures, within a given time or number of epochs.
 
-    python training/train.py --name natural --minutes 50
-    python training/train.py --name aligned --start natural --minutes 25 --peak 0.05 --epsilon 1.0
+    python training/train.py --name natural --minutes 53
+    python training/train.py --name aligned --start natural --minutes 25 --peak 0.05 --small 0 --epsilon 1.0
 
 Stops and goes on: the same command line again resumes at the last full epoch. The learning rate follows the
 share of the budget that is spent, so a slow or paused machine still ends with a cooled-down network.
@@ -14,8 +14,8 @@ import csv
 import math
 import time
 from copy import deepcopy
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--teacher", type=float, default=0.5, help="weight of the teacher's soft labels")
     parser.add_argument("--smoothing", type=float, default=0.1, help="label smoothing of the hard labels")
+    parser.add_argument("--smooth", type=float, default=5e-4, help="weight of the first filters' roughness")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -67,6 +68,14 @@ def loss_of(network: Classifier, pictures: Tensor, targets: Tensor) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16):
         logits = network(inputs)
     return functional.cross_entropy(logits.float(), targets)
+
+
+def roughness(network: Classifier) -> Tensor:
+    """Half the squared Laplacian of the first filters: large for noise, small for edges and blobs."""
+    filters = network.layers.conv1.convolution.weight.flatten(0, 1)[:, None]
+    kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])[None, None]
+    laplacian = functional.conv2d(functional.pad(filters, (1, 1, 1, 1), mode="replicate"), kernel)
+    return laplacian.square().sum() / 2
 
 
 def attack(network: Classifier, pictures: Tensor, targets: Tensor, epsilon: float) -> Tensor:
@@ -98,15 +107,13 @@ def average_into(average: Classifier, network: Classifier, decay: float) -> None
 
 
 @torch.inference_mode()
-def accuracy(network: Classifier, size: int = 64) -> tuple[float, float]:
-    """Top-1 and top-5 shares on the 5,000 validation pictures, whole, resized to `size`."""
+def accuracy(network: Classifier) -> tuple[float, float]:
+    """Top-1 and top-5 shares on the 5,000 validation pictures, whole, at their own 64 pixels."""
     network.eval()
     pictures, labels = load("validation")
     hits = torch.zeros(2)
     for start in range(0, len(labels), 250):
-        batch = torch.from_numpy(pictures[start : start + 250]).permute(0, 3, 1, 2).float() / 255
-        if size != batch.shape[-1]:
-            batch = functional.interpolate(batch, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
+        batch = torch.from_numpy(pictures[start : start + 250].copy()).permute(0, 3, 1, 2).float() / 255
         inputs = normalize(batch).to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             best = network(inputs).float().topk(5).indices
@@ -124,100 +131,112 @@ def optimizer_of(network: Classifier) -> torch.optim.SGD:
     return torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint so that a reader never sees half of one."""
-    torch.save(state, path.with_suffix(".partial"))
-    path.with_suffix(".partial").replace(path)
+@dataclass
+class Run:
+    """Everything that a checkpoint holds."""
+
+    path: Path
+    network: Classifier
+    average: Classifier
+    optimizer: torch.optim.SGD
+    epoch: int = 0
+    elapsed: float = 0.0
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def resume(self) -> None:
+        """Take up the checkpoint, if there is one."""
+        if self.path.exists():
+            state = torch.load(self.path, weights_only=True)
+            for name in ("network", "average", "optimizer"):
+                getattr(self, name).load_state_dict(state[name])
+            self.epoch, self.elapsed, self.rows = state["epoch"], state["elapsed"], state["rows"]
+
+    def save(self) -> None:
+        """Write checkpoint and log so that a reader never sees half of one."""
+        state = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimizer")}
+        state |= {"epoch": self.epoch, "elapsed": self.elapsed, "rows": self.rows}
+        torch.save(state, self.path.with_suffix(".partial"))
+        self.path.with_suffix(".partial").replace(self.path)
+        with self.path.with_suffix(".csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(self.rows[0]))
+            writer.writeheader()
+            writer.writerows(self.rows)
 
 
-def write_log(path: Path, rows: list[dict[str, float]]) -> None:
-    """Write the run's log, one row an epoch."""
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+def begin(arguments: argparse.Namespace) -> Run:
+    """A fresh run, one that starts from another's averaged weights, or the one that was interrupted."""
+    torch.manual_seed(arguments.seed)
+    network = Classifier().to(memory_format=torch.channels_last)
+    if arguments.start:
+        network.load_state_dict(torch.load(RUNS / f"{arguments.start}.pt", weights_only=True)["average"])
+    run = Run(RUNS / f"{arguments.name}.pt", network, deepcopy(network), optimizer_of(network))
+    run.resume()
+    return run
+
+
+def step(run: Run, batch: Tensor, targets: Tensor, arguments: argparse.Namespace) -> float:
+    """One step of the optimizer on one batch of augmented pictures; the loss."""
+    run.network.train()
+    if arguments.epsilon:
+        batch = attack(run.network, batch, targets, arguments.epsilon)
+    loss = loss_of(run.network, batch, targets)
+    run.optimizer.zero_grad()
+    (loss + arguments.smooth * roughness(run.network)).backward()
+    run.optimizer.step()
+    return loss.item()
+
+
+def train_epoch(run: Run, targets: Tensor, arguments: argparse.Namespace) -> bool:
+    """Train until the pictures or the budget are used up, log and save; whether there is budget left."""
+    pictures, _ = load("train")
+    steps, seed = len(pictures) // arguments.batch, 1000 * arguments.seed + run.epoch
+    random = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    order = torch.randperm(len(pictures), generator=random)[: steps * arguments.batch]
+    began, processor, losses = time.monotonic() - run.elapsed, time.process_time(), []
+    for index, chosen in enumerate(order.split(arguments.batch)):
+        run.elapsed = time.monotonic() - began
+        epochs = run.epoch + index / steps
+        progress = epochs / arguments.epochs if arguments.epochs else run.elapsed / 60 / arguments.minutes
+        if progress >= 1:
+            break
+        for group in run.optimizer.param_groups:
+            group["lr"] = learning_rate(progress, arguments.peak, arguments.warmup)
+        batch = augment(
+            torch.from_numpy(pictures[chosen.numpy()]), 48 if progress < arguments.small else 64, random
+        )
+        losses.append(step(run, batch, targets[chosen], arguments))
+        average_into(run.average, run.network, min(0.998, 1 - 1 / (1 + epochs * steps)))
+        if index % 50 == 0:
+            print(f"epoch {run.epoch} step {index} progress {progress:.3f} loss {losses[-1]:.3f}", flush=True)
+    if losses:
+        run.epoch += 1
+        top1, top5 = accuracy(run.average)
+        row = {
+            "epoch": run.epoch,
+            "minutes": run.elapsed / 60,
+            "processor_minutes": (time.process_time() - processor) / 60,
+            "progress": progress,
+            "learning_rate": run.optimizer.param_groups[0]["lr"],
+            "loss": sum(losses) / len(losses),
+            "top1": top1,
+            "top5": top5,
+        }
+        run.rows.append({key: round(value, 4) for key, value in row.items()})
+        run.elapsed = time.monotonic() - began
+        run.save()
+        print(run.rows[-1], flush=True)
+    return progress < 1
 
 
 def main() -> None:
     """Train to the end of the budget."""
     arguments = options()
-    path = RUNS / f"{arguments.name}.pt"
-    torch.manual_seed(arguments.seed)
-    network = Classifier().to(memory_format=torch.channels_last)
-    if arguments.start:
-        network.load_state_dict(torch.load(RUNS / f"{arguments.start}.pt", weights_only=True)["average"])
-    average, optimizer = deepcopy(network), optimizer_of(network)
-    epoch, elapsed, rows = 0, 0.0, []
-    if path.exists():
-        state = torch.load(path, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        epoch, elapsed, rows = state["epoch"], state["elapsed"], state["rows"]
-
-    pictures, labels = load("train")
+    run = begin(arguments)
+    _, labels = load("train")
     targets = soft_targets(torch.from_numpy(labels), arguments.teacher, arguments.smoothing)
-    steps = len(labels) // arguments.batch
-    began, progress = time.monotonic() - elapsed, 0.0
-    while progress < 1:
-        random = torch.Generator().manual_seed(1000 * arguments.seed + epoch)
-        torch.manual_seed(1000 * arguments.seed + epoch)
-        order = torch.randperm(len(labels), generator=random)
-        losses, processor = [], time.process_time()
-        for step in range(steps):
-            elapsed = time.monotonic() - began
-            spent = (
-                elapsed / 60 / arguments.minutes
-                if arguments.minutes
-                else (epoch + step / steps) / arguments.epochs
-            )
-            progress = spent
-            if progress >= 1:
-                break
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(progress, arguments.peak, arguments.warmup)
-            chosen = order[step * arguments.batch : (step + 1) * arguments.batch].sort().values
-            batch = torch.from_numpy(pictures[chosen.numpy()])
-            batch = augment(batch, 48 if progress < arguments.small else 64, random)
-            network.train()
-            if arguments.epsilon:
-                batch = attack(network, batch, targets[chosen], arguments.epsilon)
-            loss = loss_of(network, batch, targets[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            average_into(average, network, min(0.998, 1 - 1 / (1 + step + epoch * steps)))
-            losses.append(loss.item())
-            if step % 50 == 0:
-                print(f"epoch {epoch} step {step} progress {progress:.3f} loss {losses[-1]:.3f}", flush=True)
-        epoch += 1
-        if not losses:
-            break
-        top1, top5 = accuracy(average)
-        row = {
-            "epoch": epoch,
-            "minutes": round(elapsed / 60, 2),
-            "processor_minutes": round((time.process_time() - processor) / 60, 2),
-            "progress": round(progress, 4),
-            "learning_rate": round(optimizer.param_groups[0]["lr"], 5),
-            "loss": round(float(np.mean(losses)), 4),
-            "top1": round(top1, 4),
-            "top5": round(top5, 4),
-        }
-        print(row, flush=True)
-        rows.append(row)
-        save(
-            path,
-            {
-                "network": network.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "epoch": epoch,
-                "elapsed": time.monotonic() - began,
-                "rows": rows,
-            },
-        )
-        write_log(path.with_suffix(".csv"), rows)
+    while train_epoch(run, targets, arguments):
+        pass
 
 
 if __name__ == "__main__":
