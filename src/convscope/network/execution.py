@@ -32,7 +32,7 @@ def cut(graph: Graph, targets: Iterable[str]) -> fx.GraphModule:
         for key in operation.parameters.values():
             if key not in weights:
                 buffer = f"p{len(weights)}"
-                root.register_buffer(buffer, _laid_out(graph.parameters[key]))
+                root.register_buffer(buffer, graph.parameters[key])
                 weights[key] = lines.get_attr(buffer)
         arguments = tuple(nodes[value] for value in operation.inputs)
         keywords = {role: weights[key] for role, key in operation.parameters.items()}
@@ -50,6 +50,7 @@ def cut(graph: Graph, targets: Iterable[str]) -> fx.GraphModule:
     return module
 
 
-def _laid_out(parameter: Tensor) -> Tensor:
-    """Give a 4-d weight the memory order in which convolutions run fastest; its shape stays."""
-    return parameter.contiguous(memory_format=torch.channels_last) if parameter.dim() == 4 else parameter
+def laid_out(tensor: Tensor, device: torch.device) -> Tensor:
+    """Move a tensor to a device; one with four axes gets the memory order in which convolutions run fastest."""
+    tensor = tensor.to(device)
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor

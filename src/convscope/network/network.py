@@ -17,7 +17,7 @@ from torch import Tensor, fx
 
 from convscope.address import Address, parse_address
 from convscope.errors import InputError, UnknownLayer, did_you_mean
-from convscope.network.execution import cut
+from convscope.network.execution import cut, laid_out
 from convscope.network.graph import Graph
 from convscope.network.input_spec import InputSpec
 from convscope.network.labels import find_label
@@ -25,6 +25,9 @@ from convscope.network.layer import Layer, layers_of
 from convscope.network.parameters import Shape
 from convscope.network.saving import save_graph
 from convscope.network.shapes import infer_shapes
+
+
+_COMMON_STEMS = ("deploy", "train_val", "model", "weights")
 
 
 @dataclass(frozen=True)
@@ -69,21 +72,21 @@ class Network:
         device: str | torch.device = "cpu",
     ) -> None:
         self.device = torch.device(device)
-        self.graph = replace(graph, parameters=graph.parameters.to(self.device)) if self._moved else graph
+        self.graph = replace(graph, parameters=graph.parameters.mapped(self._laid_out))
         self.input_spec = input_spec
         self.labels = None if labels is None else tuple(labels)
         self.origin = origin or Origin(graph.name)
         self._modules: dict[tuple[str, ...], fx.GraphModule] = {}
         self._checked: set[tuple[Shape, ...]] = set()
 
-    @property
-    def _moved(self) -> bool:
-        return self.device.type != "cpu"
+    def _laid_out(self, tensor: Tensor) -> Tensor:
+        return laid_out(tensor, self.device)
 
     @property
     def name(self) -> str:
-        """The network's own name for itself."""
-        return self.graph.name
+        """The network's own name for itself, or its file's where it has none."""
+        path = Path(self.origin.source)
+        return self.graph.name or (path.parent.name if path.stem in _COMMON_STEMS else path.stem)
 
     @cached_property
     def shapes(self) -> Mapping[str, Shape | None]:
@@ -109,7 +112,7 @@ class Network:
         wanted = parse_address(address, names) if isinstance(address, str) else address
         if wanted.layer not in names:
             raise UnknownLayer(
-                f"{self.name or 'this network'} has no layer {wanted.layer!r}."
+                f"{self.name} has no layer {wanted.layer!r}."
                 f"{did_you_mean(wanted.layer, names)} See: convscope layers {self.origin.source}"
             )
         value = names[wanted.layer]
@@ -159,7 +162,7 @@ class Network:
     def _spec(self) -> InputSpec:
         if self.input_spec is None:
             raise InputError(
-                f"{self.name or 'this network'} eats {dict(self.graph.inputs)}, which no picture fits: "
+                f"{self.name} eats {dict(self.graph.inputs)}, which no picture fits: "
                 "give network.activations() a tensor of that shape"
             )
         return self.input_spec
@@ -225,7 +228,7 @@ class Network:
         softmaxes = [op.outputs[0] for op in self.graph.operations if op.kind == "softmax"]
         outputs = [value for value in softmaxes if value in self.graph.outputs] or [*self.graph.outputs]
         if not outputs:
-            raise InputError(f"{self.name or 'this network'} has no output")
+            raise InputError(f"{self.name} has no output")
         return outputs[-1]
 
     @cached_property
@@ -278,10 +281,7 @@ class Network:
                     f"input {name!r} must be a float tensor of shape {self.graph.inputs[name]}, as "
                     f"network.preprocess(picture) makes it; found {type(tensor).__name__}"
                 )
-            tensor = tensor.to(self.device)
-            tensors.append(
-                tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
-            )
+            tensors.append(self._laid_out(tensor))
         self._check_shapes(tuple(tuple(tensor.shape) for tensor in tensors))
         return tensors
 

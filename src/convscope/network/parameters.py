@@ -43,6 +43,6 @@ class Parameters(Mapping[str, Tensor]):
         shapes = {**self.shapes, **{name: tuple(tensor.shape) for name, tensor in changes.items()}}
         return Parameters(shapes, lambda name: changes[name] if name in changes else self[name])
 
-    def to(self, device: torch.device) -> Parameters:
-        """Return the same parameters on another device, moved one by one as they are asked for."""
-        return Parameters(self.shapes, lambda name: self[name].to(device))
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> Parameters:
+        """Return the same parameters, each put through a function that keeps its shape when it is loaded."""
+        return Parameters(self.shapes, lambda name: function(self._load(name)))

@@ -18,6 +18,7 @@ from convscope.sources.caffe.text import read_text_file
 from convscope.sources.caffe.upgrade import upgrade
 from convscope.sources.caffe.weights import read_weights
 from convscope.sources.caffe.wire import read_binary
+from convscope.sources.caffe.writing import save_caffe, save_description
 
 DESCRIPTION_SUFFIXES = (".prototxt", ".pbtxt", ".pt.txt")
 WEIGHTS_SUFFIXES = (".caffemodel", ".caffemodel.h5")

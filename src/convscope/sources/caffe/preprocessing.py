@@ -26,7 +26,8 @@ def find_input_spec(net: Message, graph: Graph, path: Path) -> InputSpec | None:
     """Return what the network in the file `path` eats; None when its (first) input fits no picture."""
     folder = path.parent
     try:
-        spec = guess_caffe_input(next(iter(graph.inputs.values()), ()), graph.name)
+        name = graph.name or f"{path.parent.name} {path.stem}"
+        spec = guess_caffe_input(next(iter(graph.inputs.values()), ()), name)
     except InputError:
         return None
     spec = _with_mean_file(spec, folder)

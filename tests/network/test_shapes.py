@@ -1,0 +1,64 @@
+"""Shapes by rule against the operations themselves, run on tensors without memory."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convscope.errors import ConvscopeError
+from convscope.network.operations import OPERATIONS
+from convscope.network.shape_rules import _RULES, _SAME, shape_by_rule
+
+sizes = st.integers(1, 9)
+small = st.integers(0, 4)
+
+
+def by_running(kind, inputs, parameters, attributes):
+    tensors = [torch.empty(shape, device="meta") for shape in inputs]
+    keywords = {role: torch.empty(shape, device="meta") for role, shape in parameters.items()}
+    try:
+        result = OPERATIONS[kind](*tensors, **keywords, **attributes)
+    except (ConvscopeError, RuntimeError, IndexError, ValueError):
+        return None
+    return tuple(result.shape)
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_a_rule_agrees_with_the_operation_or_says_nothing(data) -> None:
+    kind = data.draw(st.sampled_from(sorted(_RULES) + ["relu", "identity"]))
+    shape = tuple(data.draw(st.lists(sizes, min_size=2, max_size=4)))
+    inputs, parameters, attributes = [shape], {}, {}
+    if kind == "convolution":
+        kernel = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+        groups = data.draw(st.sampled_from([1, 2]))
+        parameters["weight"] = (4, data.draw(st.sampled_from([shape[1], shape[1] // groups or 1])), *kernel)
+        attributes = {"stride": data.draw(st.integers(1, 3)), "padding": data.draw(small), "groups": groups}
+        attributes["dilation"] = data.draw(st.sampled_from([1, 2, (1, 2)]))
+    elif kind in ("max_pool", "average_pool"):
+        attributes = {"kernel": data.draw(st.integers(1, 5)), "stride": data.draw(st.integers(1, 4))}
+        attributes |= {"padding": data.draw(small), "rounding": data.draw(st.sampled_from(["ceil", "floor"]))}
+    elif kind == "dense":
+        attributes = {"axis": data.draw(st.integers(-2, 3)), "transpose": data.draw(st.booleans())}
+        count = data.draw(st.sampled_from([torch.Size(shape).numel(), torch.Size(shape[1:]).numel(), 7]))
+        parameters["weight"] = (count, 5) if attributes["transpose"] else (5, count)
+    elif kind in ("concat", "eltwise_sum", "eltwise_max", "eltwise_product"):
+        inputs += data.draw(st.lists(st.sampled_from([shape, shape[::-1]]), min_size=1, max_size=2))
+        attributes = {"axis": data.draw(st.integers(-2, 3))} if kind == "concat" else {}
+    elif kind in ("batch_norm", "scale"):
+        channels = data.draw(st.sampled_from([shape[1], 3]))
+        roles = ("mean", "variance") if kind == "batch_norm" else ("weight", "bias")
+        parameters = dict.fromkeys(roles, (channels,))
+    elif kind == "softmax":
+        attributes = {"axis": data.draw(st.integers(-4, 4))}
+    ruled = shape_by_rule(kind, inputs, parameters, attributes)
+    if ruled is not None:
+        assert ruled == by_running(kind, inputs, parameters, attributes)
+
+
+def test_the_ordinary_needs_no_running() -> None:
+    assert shape_by_rule("convolution", [(1, 3, 227, 227)], {"weight": (96, 3, 11, 11)}, {"stride": 4}) == (
+        1, 96, 55, 55,
+    )  # fmt: skip
+    assert shape_by_rule("max_pool", [(1, 96, 55, 55)], {}, {"kernel": 3, "stride": 2}) == (1, 96, 27, 27)
+    assert shape_by_rule("dense", [(1, 256, 6, 6)], {"weight": (4096, 9216)}, {}) == (1, 4096)
+    assert "relu" in _SAME

@@ -1,0 +1,8 @@
+from convscope.errors import did_you_mean
+
+
+def test_the_closest_names_are_offered() -> None:
+    assert did_you_mean("mixed4z", ["mixed4a", "mixed5b", "prob"]) == " Did you mean 'mixed4a' or 'mixed5b'?"
+    assert did_you_mean("CONV1", ["conv1"]) == " Did you mean 'conv1'?"
+    assert did_you_mean("3a", ["inception_3a/1x1", "prob"]) == " Did you mean 'inception_3a/1x1'?"
+    assert did_you_mean("zzz", ["conv1"]) == ""

@@ -1,0 +1,50 @@
+"""The walls of the house: data flows left to right, and nothing imports to its right."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import convscope
+
+ROOT = Path(convscope.__file__).parent
+# From what everything rests on to what rests on everything; a module may import what stands before it.
+ORDER = ["errors", "address", "rgb", "photograph", "recipe", "picture", "network", "sources", "presentation"]
+ORDER += ["techniques", "report", "caffe", "cli"]
+
+
+def package_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[0]
+
+
+def imported_packages(path: Path) -> set[str]:
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {name.split(".")[1] for name in names if name.startswith("convscope.")}
+    return found
+
+
+def test_nothing_imports_to_its_right() -> None:
+    wrong = []
+    for path in ROOT.rglob("*.py"):
+        here = package_of(path)
+        if here in ORDER:
+            wrong += [
+                f"{path.relative_to(ROOT)} imports {other}"
+                for other in imported_packages(path)
+                if other in ORDER and ORDER.index(other) > ORDER.index(here)
+            ]
+    assert not wrong
+
+
+def test_the_public_names_exist_and_importing_is_light() -> None:
+    assert all(hasattr(convscope, name) for name in convscope.__all__)
+    code = "import sys, convscope; print('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"
