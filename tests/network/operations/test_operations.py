@@ -1,0 +1,277 @@
+"""What every operation promises: pure, in any precision and memory layout, through autograd, meta, fx and compile."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import fx
+
+from convscope.network.operations import OPERATIONS
+
+
+def normal(*shape, seed=0):
+    return torch.tensor(np.random.default_rng(seed).normal(size=shape))
+
+
+def positive(*shape, seed=0):
+    return normal(*shape, seed=seed).abs() + 0.5
+
+
+INPUT = normal(2, 3, 6, 5)
+CONT = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 1.0]]).double()
+
+# Kind to several (inputs, parameters, attributes). Every operation is here: a test holds that.
+EXAMPLES = {
+    "absolute": [([INPUT], {}, {})],
+    "argmax": [([INPUT], {}, {"axis": 1, "top_k": 2}), ([INPUT], {}, {"out_max_val": True})],
+    "average_pool": [
+        ([INPUT], {}, {"kernel": 3, "stride": 2, "padding": 1}),
+        ([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": (2, 1), "rounding": "floor"}),
+    ],
+    "batch_norm": [
+        (
+            [INPUT],
+            {"mean": normal(3), "variance": positive(3), "scale_factor": positive(1)},
+            {"epsilon": 1e-3},
+        ),
+        ([INPUT], {}, {"of_batch": True}),
+    ],
+    "batch_reindex": [([INPUT, torch.tensor([1.0, 0.0, 1.0])], {}, {})],
+    "bias": [([INPUT], {"bias": normal(3)}, {"axis": 1}), ([INPUT, normal(6, 5)], {}, {"axis": 2})],
+    "bnll": [([INPUT], {}, {})],
+    "clip": [([INPUT], {}, {"minimum": -0.5, "maximum": 0.5})],
+    "concat": [([INPUT, normal(2, 4, 6, 5)], {}, {"axis": 1})],
+    "constant": [([], {"value_0": normal(3, 2)}, {}), ([], {"value_0": normal(3), "value_1": normal(1)}, {})],
+    "convolution": [
+        (
+            [INPUT],
+            {"weight": normal(4, 3, 3, 3), "bias": normal(4)},
+            {"stride": 2, "padding": 1, "dilation": 1},
+        ),
+        ([INPUT, INPUT + 1], {"weight": normal(3, 1, 3, 2)}, {"padding": (1, 0), "groups": 3}),
+        ([normal(2, 3, 4, 4, 4)], {"weight": normal(2, 3, 2, 2, 2)}, {}),
+        ([normal(2, 3)], {"weight": normal(4, 3)}, {}),
+    ],
+    "crop": [([INPUT, normal(2, 3, 4, 4)], {}, {"axis": 2, "offsets": (1, 0)})],
+    "deconvolution": [
+        ([INPUT], {"weight": normal(3, 2, 4, 4), "bias": normal(2)}, {"stride": 2, "padding": 1}),
+        ([INPUT], {"weight": normal(3, 1, 4, 4)}, {"stride": 2, "groups": 3, "dilation": 2}),
+    ],
+    "dense": [
+        ([INPUT], {"weight": normal(4, 90), "bias": normal(4)}, {}),
+        ([INPUT], {"weight": normal(5, 4)}, {"axis": -1, "transpose": True}),
+    ],
+    "eltwise_max": [([INPUT, normal(2, 3, 6, 5, seed=1), normal(2, 3, 6, 5, seed=2)], {}, {})],
+    "eltwise_product": [([INPUT, normal(2, 3, 6, 5, seed=1)], {}, {})],
+    "eltwise_sum": [([INPUT, normal(2, 3, 6, 5, seed=1)], {}, {"coefficients": (1.0, -0.5)})],
+    "elu": [([INPUT], {}, {"alpha": 0.7})],
+    "embed": [([torch.tensor([[1.0], [4.0]])], {"weight": normal(5, 3), "bias": normal(3)}, {})],
+    "exp": [([INPUT], {}, {"base": 2.0, "scale": 0.3, "shift": 0.1})],
+    "filter": [([INPUT, torch.tensor([0.0, 1.0])], {}, {})],
+    "flatten": [([INPUT], {}, {"axis": 1, "end_axis": 2})],
+    "global_average_pool": [([INPUT], {}, {})],
+    "global_max_pool": [([INPUT], {}, {})],
+    "global_max_pool_with_mask": [([INPUT], {}, {})],
+    "identity": [([INPUT], {}, {})],
+    "im2col": [([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": 1})],
+    "log": [([positive(2, 3, 6, 5)], {}, {"base": 10.0, "scale": 2.0, "shift": 0.1})],
+    "lrn_across_channels": [
+        ([normal(2, 9, 3, 2)], {}, {"size": 5, "alpha": 0.5, "beta": 0.75, "k": 2.0}),
+        ([normal(2, 9, 3, 2)], {}, {"size": 3, "alpha": 0.5, "beta": 0.6}),
+    ],
+    "lrn_within_channel": [([INPUT], {}, {"size": 3, "alpha": 0.5, "beta": 0.75})],
+    "lstm": [
+        (
+            [normal(3, 2, 4), CONT, normal(2, 3)],
+            {
+                "weight": normal(8, 4),
+                "bias": normal(8),
+                "static_weight": normal(8, 3),
+                "hidden_weight": normal(8, 2),
+            },
+            {},
+        ),
+        (
+            [normal(3, 2, 4), CONT, normal(1, 2, 2), normal(1, 2, 2, seed=1)],
+            {"weight": normal(8, 4), "bias": normal(8), "hidden_weight": normal(8, 2)},
+            {"expose_hidden": True},
+        ),
+    ],
+    "lstm_unit": [([normal(1, 2, 3), normal(1, 2, 12), CONT[:1]], {}, {})],
+    "max_pool": [
+        ([INPUT], {}, {"kernel": 3, "stride": 2}),
+        ([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": (2, 1), "rounding": "floor"}),
+    ],
+    "max_pool_with_mask": [([INPUT], {}, {"kernel": 3, "stride": 2, "padding": 1})],
+    "mvn": [([INPUT], {}, {}), ([INPUT], {}, {"across_channels": True, "normalize_variance": False})],
+    "power": [([positive(2, 3, 6, 5)], {}, {"power": 1.7, "scale": 2.0, "shift": 0.1})],
+    "prelu": [([INPUT], {"weight": normal(3)}, {})],
+    "reduction": [([INPUT], {}, {"operation": op, "axis": 1}) for op in ("sum", "mean", "sum_of_squares")]
+    + [([INPUT], {}, {"operation": "absolute_sum", "axis": 0, "coefficient": 2.0})],
+    "relu": [([INPUT], {}, {}), ([INPUT], {}, {"negative_slope": 0.1})],
+    "reshape": [([INPUT], {}, {"shape": (0, -1, 2), "axis": 0})],
+    "rnn": [
+        (
+            [normal(3, 2, 4), CONT, normal(2, 3), normal(1, 2, 2)],
+            {
+                "weight": normal(2, 4),
+                "bias": normal(2),
+                "static_weight": normal(2, 3),
+                "hidden_weight": normal(2, 2),
+                "output_weight": normal(2, 2),
+                "output_bias": normal(2),
+            },
+            {"expose_hidden": True},
+        )
+    ],
+    "scale": [
+        ([INPUT], {"weight": normal(3), "bias": normal(3)}, {}),
+        ([INPUT, normal(2, 3)], {}, {"axis": 0}),
+    ],
+    "sigmoid": [([INPUT], {}, {})],
+    "slice": [([INPUT], {}, {"axis": 2, "points": (1, 4)}), ([INPUT], {}, {"axis": 1, "parts": 3})],
+    "softmax": [([INPUT], {}, {"axis": 1})],
+    "split": [([INPUT], {}, {"copies": 2})],
+    "spp": [([INPUT], {}, {"pyramid_height": 2}), ([INPUT], {}, {"pyramid_height": 2, "pool": "average"})],
+    "swish": [([INPUT], {}, {"beta": 1.5})],
+    "tanh": [([INPUT], {}, {})],
+    "threshold": [([INPUT], {}, {"threshold": 0.1})],
+    "tile": [([INPUT], {}, {"tiles": 3, "axis": 1})],
+}
+CASES = [
+    pytest.param(kind, *example, id=f"{kind}-{index}")
+    for kind, examples in EXAMPLES.items()
+    for index, example in enumerate(examples)
+]
+# Which inputs are indices or switches rather than numbers with a gradient; None: the whole operation has none.
+NOT_DIFFERENTIABLE = {
+    "argmax": None,
+    "threshold": None,
+    "batch_reindex": {1},
+    "crop": {1},
+    "embed": {0},
+    "filter": {1},
+    "lstm": {1},
+    "lstm_unit": {2},
+    "rnn": {1},
+}
+GIVES_UP_THE_LAYOUT = {
+    "argmax",
+    "batch_reindex",
+    "constant",
+    "filter",
+    "flatten",
+    "im2col",
+    "reshape",
+    "softmax",
+    "tile",
+}
+# Caffe does not learn these by gradients, and torch has none for them.
+WITHOUT_GRADIENT = {"mean", "variance", "scale_factor"}
+
+
+def outputs_of(kind, inputs, parameters, attributes):
+    result = OPERATIONS[kind](*inputs, **parameters, **attributes)
+    return result if isinstance(result, tuple) else (result,)
+
+
+def converted(inputs, parameters, convert):
+    return [convert(tensor) for tensor in inputs], {
+        role: convert(tensor) for role, tensor in parameters.items()
+    }
+
+
+def test_every_operation_has_an_example():
+    assert {kind for kind in OPERATIONS if not OPERATIONS[kind].__name__.startswith("custom_")} == set(
+        EXAMPLES
+    )
+
+
+@pytest.mark.parametrize(("kind", "inputs", "parameters", "attributes"), CASES)
+def test_nothing_is_written_in_place(kind, inputs, parameters, attributes):
+    before = copy.deepcopy((inputs, parameters))
+    outputs_of(kind, inputs, parameters, attributes)
+    assert all(torch.equal(old, new) for old, new in zip(before[0], inputs, strict=True))
+    assert all(torch.equal(before[1][role], parameters[role]) for role in parameters)
+
+
+@pytest.mark.parametrize(("kind", "inputs", "parameters", "attributes"), CASES)
+def test_single_precision_agrees_with_double(kind, inputs, parameters, attributes):
+    expected = outputs_of(kind, inputs, parameters, attributes)
+    found = outputs_of(kind, *converted(inputs, parameters, torch.Tensor.float), attributes)
+    for single, double in zip(found, expected, strict=True):
+        assert single.dtype == torch.float32
+        torch.testing.assert_close(single, double.float(), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize(("kind", "inputs", "parameters", "attributes"), CASES)
+def test_channels_last_memory_gives_the_same(kind, inputs, parameters, attributes):
+    def channels_last(tensor):
+        return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
+
+    expected = outputs_of(kind, inputs, parameters, attributes)
+    found = outputs_of(kind, *converted(inputs, parameters, channels_last), attributes)
+    for other, usual in zip(found, expected, strict=True):
+        torch.testing.assert_close(other, usual)
+    # What has the shape of a map keeps the layout: the next layer is fast too.
+    if kind not in GIVES_UP_THE_LAYOUT and inputs[0].dim() == 4:
+        maps = [tensor for tensor in found if tensor.dim() == 4 and min(tensor.shape[1:]) > 1]
+        assert all(tensor.stride(1) == 1 for tensor in maps), [tensor.stride() for tensor in maps]
+
+
+@pytest.mark.parametrize(("kind", "inputs", "parameters", "attributes"), CASES)
+def test_shapes_are_known_without_memory(kind, inputs, parameters, attributes):
+    if kind == "filter":
+        pytest.skip("its shape depends on the numbers; test_combination holds that it says so")
+    expected = outputs_of(kind, inputs, parameters, attributes)
+    found = outputs_of(kind, *converted(inputs, parameters, lambda tensor: tensor.to("meta")), attributes)
+    assert [tensor.shape for tensor in found] == [tensor.shape for tensor in expected]
+    assert [tensor.dtype for tensor in found] == [tensor.dtype for tensor in expected]
+
+
+@pytest.mark.parametrize(("kind", "inputs", "parameters", "attributes"), CASES)
+def test_gradients_are_those_of_finite_differences(kind, inputs, parameters, attributes):
+    fixed = NOT_DIFFERENTIABLE.get(kind, set())
+    if fixed is None:
+        pytest.skip("it has no gradient")
+    inputs = [tensor.clone().requires_grad_(index not in fixed) for index, tensor in enumerate(inputs)]
+    roles = list(parameters)
+    tensors = [parameters[role].clone().requires_grad_(role not in WITHOUT_GRADIENT) for role in roles]
+
+    def differentiable(*tensors):
+        named = dict(zip(roles, tensors[len(inputs) :], strict=True))
+        found = outputs_of(kind, tensors[: len(inputs)], named, attributes)
+        return tuple(tensor for tensor in found if tensor.requires_grad)
+
+    assert torch.autograd.gradcheck(differentiable, (*inputs, *tensors))
+
+
+def graph_module(kind, inputs, parameters, attributes):
+    graph = fx.Graph()
+    positional = [graph.placeholder(f"input_{index}") for index in range(len(inputs))]
+    named = {role: graph.placeholder(role) for role in parameters}
+    graph.output(graph.call_function(OPERATIONS[kind], tuple(positional), {**named, **attributes}))
+    return fx.GraphModule(torch.nn.Module(), graph)
+
+
+@pytest.mark.parametrize(("kind", "inputs", "parameters", "attributes"), CASES)
+def test_a_torch_fx_graph_runs_it(kind, inputs, parameters, attributes):
+    expected = outputs_of(kind, inputs, parameters, attributes)
+    found = graph_module(kind, inputs, parameters, attributes)(*inputs, *parameters.values())
+    for other, usual in zip(found if isinstance(found, tuple) else (found,), expected, strict=True):
+        assert torch.equal(other, usual)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "inputs", "parameters", "attributes"), CASES)
+def test_torch_compile_takes_it_whole(kind, inputs, parameters, attributes):
+    if kind == "filter":
+        pytest.skip("its shape depends on the numbers")
+    torch.compiler.reset()
+    module = graph_module(kind, inputs, parameters, attributes)
+    compiled = torch.compile(module, backend="aot_eager", fullgraph=True, dynamic=False)
+    expected = outputs_of(kind, inputs, parameters, attributes)
+    found = compiled(*inputs, *parameters.values())
+    for other, usual in zip(found if isinstance(found, tuple) else (found,), expected, strict=True):
+        torch.testing.assert_close(other, usual)
