@@ -19,7 +19,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from convscope.errors import PictureError, RecipeError
-from convscope.recipe import KEY, USER_COMMENT, Recipe
+from convscope.recipe import EXIF, KEY, USER_COMMENT, Recipe, decode_comment, encode_comment
 
 _TILES = f"{KEY}-tiles"
 _DESCRIPTION = 0x010E
@@ -40,7 +40,8 @@ class Picture:
 
     ``array`` is uint8, or floats in 0..1 which become uint8; its shape (height, width), (height, width, 3)
     for RGB or (height, width, 4) for RGBA. ``tiles`` says where each address is, for pages where it can be
-    clicked. PictureError for any other array.
+    clicked; a ``pixel_ratio`` of 2 means: made for screens twice as fine, to be shown at half its size.
+    PictureError for any other array.
 
     >>> Picture(np.zeros((2, 3)), "nothing at all").save("nothing.png")
     PosixPath('nothing.png')
@@ -50,6 +51,7 @@ class Picture:
     caption: str = ""
     recipe: Recipe | None = None
     tiles: tuple[Tile, ...] = ()
+    pixel_ratio: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "array", _to_bytes(self.array))
@@ -79,8 +81,9 @@ class Picture:
             )
         try:
             _write_whole(path, self.encode(form))
-        except OSError as error:
-            raise PictureError(f"cannot save {path}: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise PictureError(f"cannot save {path}: {reason}. A PNG has the fewest limits") from error
         return path
 
     def encode(self, form: str = "PNG") -> bytes:
@@ -88,34 +91,39 @@ class Picture:
         buffer = io.BytesIO()
         image = Image.fromarray(self.array)
         if form == "PNG":
-            image.save(buffer, "PNG", pnginfo=self._text_chunks(), compress_level=6)
+            options: dict[str, Any] = {"dpi": (96 * self.pixel_ratio,) * 2} if self.pixel_ratio > 1 else {}
+            image.save(buffer, "PNG", pnginfo=self._text_chunks(), compress_level=6, **options)
         else:
             if form == "JPEG" and image.mode == "RGBA":
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-            options = {"quality": 95, "subsampling": 0} if form == "JPEG" else {"lossless": True}
+            options = (
+                {"quality": 95, "subsampling": 0} if form == "JPEG" else {"lossless": True, "exact": True}
+            )
             image.save(buffer, form, exif=self._exif(), **options)
         return buffer.getvalue()
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Picture:
         """Read a picture that `save` wrote: pixels, caption, recipe and, from a PNG, tiles."""
+        name = os.fspath(path)
         try:
             with catch_warnings():
                 simplefilter("ignore")
-                with Image.open(path, formats=tuple(sorted(set(_FORMATS.values())))) as image:
+                with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
                     image.load()
                     text, exif = image.info, image.getexif()
                     array = np.asarray(image if image.mode in ("L", "RGB", "RGBA") else image.convert("RGB"))
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise PictureError(
-                f"cannot open {os.fspath(path)} as a picture of convscope's: {reason}"
-            ) from error
-        recipe = text.get(KEY) or _decode_comment(exif.get_ifd(0x8769).get(USER_COMMENT, b""))
-        caption = text.get("Description") or exif.get(_DESCRIPTION, "")
-        where = f"the recipe in {os.fspath(path)}"
+            raise PictureError(f"cannot open {name} as a picture of convscope's: {reason}") from error
+        recipe = text.get(KEY) or decode_comment(exif.get_ifd(EXIF).get(USER_COMMENT))
+        ratio = round(text["dpi"][0] / 96) if image.format == "PNG" and "dpi" in text else 1
         return cls(
-            array, caption, Recipe.from_json(recipe, where=where) if recipe else None, _read_tiles(text, path)
+            array,
+            text.get("Description") or _from_exif(exif.get(_DESCRIPTION, "")),
+            Recipe.from_json(recipe, where=f"the recipe in {name}") if recipe else None,
+            _read_tiles(text.get(_TILES, "[]"), name),
+            max(1, ratio),
         )
 
     def data_uri(self) -> str:
@@ -144,8 +152,9 @@ class Picture:
     def _repr_html_(self) -> str:
         caption = html.escape(self.caption)
         return (
-            f'<figure style="margin:0"><img src="{self.data_uri()}" width="{self.width}" alt="{caption}" '
-            f'style="max-width:100%;height:auto"><figcaption>{caption}</figcaption></figure>'
+            f'<figure style="margin:0"><img src="{self.data_uri()}" alt="{caption}" '
+            f'width="{self.width // self.pixel_ratio}" style="max-width:100%;height:auto">'
+            f"<figcaption>{caption}</figcaption></figure>"
         )
 
     def _text_chunks(self) -> PngInfo:
@@ -161,9 +170,9 @@ class Picture:
     def _exif(self) -> Image.Exif:
         exif = Image.Exif()
         if self.caption:
-            exif[_DESCRIPTION] = self.caption
+            exif[_DESCRIPTION] = self.caption.encode()  # Pillow keeps only the ASCII of a str
         if self.recipe:
-            exif.get_ifd(0x8769)[USER_COMMENT] = b"UNICODE\0" + self.recipe.to_json().encode("utf-16-be")
+            exif.get_ifd(EXIF)[USER_COMMENT] = encode_comment(self.recipe.to_json())
         return exif
 
 
@@ -198,20 +207,19 @@ def _write_whole(path: Path, content: bytes) -> None:
         raise
 
 
-def _decode_comment(comment: object) -> str:
-    if isinstance(comment, bytes) and comment.startswith(b"UNICODE\0"):
-        return comment.removeprefix(b"UNICODE\0").decode("utf-16-be", errors="replace")
-    return ""
-
-
-def _read_tiles(text: dict[Any, Any], path: str | os.PathLike[str]) -> tuple[Tile, ...]:
+def _from_exif(text: str) -> str:
+    """Read UTF-8 that Pillow took for Latin-1."""
     try:
-        boxes = [
-            (item["address"], [int(edge) for edge in item["box"]])
-            for item in json.loads(text.get(_TILES, "[]"))
-        ]
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def _read_tiles(text: str, name: str) -> tuple[Tile, ...]:
+    try:
+        boxes = [(item["address"], [int(edge) for edge in item["box"]]) for item in json.loads(text)]
         return tuple(
             Tile(str(address), (left, top, right, bottom)) for address, (left, top, right, bottom) in boxes
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise RecipeError(f"the tiles in {os.fspath(path)} cannot be read: {error}") from error
+        raise RecipeError(f"the tiles in {name} cannot be read: {error}") from error

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from convscope.picture import Picture
 
 KEY = "convscope"
-USER_COMMENT = 0x9286
+EXIF, USER_COMMENT = 0x8769, 0x9286
+_UNICODE = b"UNICODE\0"
 _FUNCTIONS: dict[str, Callable[..., Picture]] = {}
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -187,18 +188,28 @@ def _recipe_text(path: Path) -> str:
             simplefilter("ignore")
             with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
                 text = image.info.get(KEY)
-                text = text if isinstance(text, str) else image.getexif().get_ifd(0x8769).get(USER_COMMENT)
+                text = text or decode_comment(image.getexif().get_ifd(EXIF).get(USER_COMMENT))
     except FileNotFoundError as error:
         raise RecipeError(f"there is no file {path}") from error
     except Exception as error:  # a decoder's many ways to fail mean one thing here
         raise RecipeError(f"{path} is not a PNG, JPEG or WebP picture that convscope made") from error
-    if isinstance(text, bytes):
-        text = text.removeprefix(b"UNICODE\0").decode("utf-16-be", errors="replace")
-    if not text or not text.startswith("{"):
+    if not text:
         raise RecipeError(
             f"{path} carries no recipe: it was not made by convscope, or something saved it again without its text"
         )
     return str(text)
+
+
+def encode_comment(text: str) -> bytes:
+    """Return a text as EXIF stores a user comment."""
+    return _UNICODE + text.encode("utf-16-be")
+
+
+def decode_comment(comment: object) -> str:
+    """Return the text of an EXIF user comment that `encode_comment` wrote, or nothing."""
+    if not isinstance(comment, bytes) or not comment.startswith(_UNICODE):
+        return ""
+    return comment.removeprefix(_UNICODE).decode("utf-16-be", errors="replace")
 
 
 def rerun(recipe: Recipe | str | os.PathLike[str], *, network: Any = None, picture: Any = None) -> Picture:
@@ -262,9 +273,8 @@ def _the_network(recipe: Recipe, network: Any) -> Any:
             )
         import convscope
 
-        network = convscope.open_network(recipe.network, weights=recipe.weights)  # type: ignore[attr-defined]
-    found = network.origin.sha256
-    if recipe.network_sha256 and found != recipe.network_sha256:
+        network = convscope.open_network(recipe.network, weights=recipe.weights)
+    if recipe.network_sha256 and (found := network.origin.sha256) != recipe.network_sha256:
         hashes = f"SHA-256 was {recipe.network_sha256[:12]}…, is {found[:12]}…"
         raise RecipeError(f"the weights of {recipe.network} have changed since: {hashes}")
     return network

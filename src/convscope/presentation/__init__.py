@@ -1,0 +1,1 @@
+"""From arrays to pictures people read: scales and palettes, sheets, charts."""

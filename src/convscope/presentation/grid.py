@@ -128,7 +128,7 @@ def _near_square(count: int, height: int, width: int) -> int:
     """Return the columns that make the sheet about square, with a full last row where one is near."""
     best = max(1, round(sqrt(count * height / width)))
     near = [
-        columns for columns in range(max(1, best - best // 4), best + best // 4 + 1) if count % columns == 0
+        columns for columns in range(max(1, best - best // 4), best + best // 4 + 3) if count % columns == 0
     ]
     return min(near, key=lambda columns: abs(columns - best)) if near else best
 

@@ -1,0 +1,266 @@
+"""Charts as Pictures: what a network says, and how a layer's values are distributed.
+
+Drawn by matplotlib's object interface on its Agg canvas: no global figure, no window, the same bytes every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from convscope.errors import InputError
+from convscope.picture import Picture
+from convscope.presentation.style import Theme, theme_named
+
+_PIXELS_PER_INCH = 200  # twice the usual 100: sharp on a modern screen
+_LONGEST_LABEL = 34
+_FEW_CLASSES = 24
+
+
+def prediction_chart(
+    predictions: Sequence[tuple[str, float]], *, title: str = "", theme: str = "light"
+) -> Picture:
+    """Return a bar for each (label, probability), the given order from top to bottom, percentages at their ends.
+
+    Probabilities are between 0 and 1. The first bar is in the accent color: put the best first.
+    """
+    if not predictions:
+        raise InputError("a chart of predictions needs at least one (label, probability)")
+    labels = [_shortened(label) for label, _ in predictions]
+    values = np.array([probability for _, probability in predictions], dtype=float)
+    _check_probabilities(values)
+    colors = theme_named(theme)
+    rows = np.arange(len(values))
+    with _figure(6.4, 0.45 + 0.34 * len(values) + (0.35 if title else 0), colors) as figure:
+        axes = figure.add_subplot()
+        axes.barh(
+            rows,
+            np.maximum(values, 0.001),
+            height=0.68,
+            color=[colors.accent] + [colors.quiet] * (len(rows) - 1),
+        )
+        for row, value in enumerate(values):
+            axes.annotate(
+                _percent(value), (value, row), (6, 0), textcoords="offset points", va="center", size=10
+            )
+        axes.set_yticks(rows, labels, size=11)
+        axes.invert_yaxis()
+        axes.set_xlim(0, max(values.max() * 1.12, 0.01))
+        axes.xaxis.set_visible(False)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        _set_title(axes, title, colors)
+        best = f"{predictions[0][0]} {_percent(values[0])}"
+        return _picture(figure, f"the {len(values)} most probable classes; {best}")
+
+
+def probability_plot(
+    probabilities: NDArray[Any],
+    labels: Sequence[str] | None = None,
+    *,
+    top: int = 5,
+    title: str = "",
+    theme: str = "light",
+) -> Picture:
+    """Return the probability of every class, by class number, the ``top`` highest named at their peaks.
+
+    ``probabilities`` has shape (classes,), ``labels`` one name a class (numbers where there are none).
+    """
+    values = np.asarray(probabilities, dtype=float).ravel()
+    _check_probabilities(values)
+    if labels is not None and len(labels) != len(values):
+        raise InputError(f"{len(labels)} labels for {len(values)} classes; give one a class")
+    colors = theme_named(theme)
+    best = np.argsort(-values, kind="stable")[:top]
+    with _figure(9.6, 3.6 + (0.3 if title else 0), colors) as figure:
+        axes = figure.add_subplot()
+        if len(values) <= _FEW_CLASSES:
+            _draw_few(axes, values, [_name(labels, index) for index in range(len(values))], colors)
+        else:
+            _draw_many(axes, values, colors, [(int(i), float(values[i]), _name(labels, i)) for i in best])
+        axes.set_ylim(0, max(values.max() * 1.08, 1e-6))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axes.set_ylabel("probability")
+        _plain_frame(axes, colors)
+        _set_title(axes, title, colors)
+        named = ", ".join(f"{_name(labels, index)} {_percent(values[index])}" for index in best)
+        return _picture(figure, f"the probability of each of {len(values):,} classes; the highest: {named}")
+
+
+def values_and_histogram(
+    values: NDArray[Any], *, title: str = "", bins: int = 100, theme: str = "light"
+) -> Picture:
+    """Return a layer's values in order, above the histogram of the positive ones (as in Caffe's notebooks).
+
+    ``values`` is of any shape and read in order, channels first for a layer's (channels, ...) answer.
+    """
+    flat = np.asarray(values, dtype=float).ravel()
+    if not flat.size or not np.isfinite(flat).all():
+        raise InputError("a histogram needs at least one value, and no NaN or infinity")
+    positive = flat[flat > 0]
+    colors = theme_named(theme)
+    with _figure(9.6, 5.6 + (0.3 if title else 0), colors) as figure:
+        above, below = figure.subplots(2, 1, height_ratios=(1, 1))
+        above.plot(flat, color=colors.accent, linewidth=min(1.2, max(0.5, 1500 / len(flat))))
+        above.set_xlim(0, max(len(flat) - 1, 1))
+        above.set_xlabel("unit")
+        above.set_ylabel("value")
+        share = (
+            f"{len(positive):,} of {len(flat):,} values are positive ({_percent(len(positive) / len(flat))})"
+        )
+        if len(positive):
+            below.hist(positive, bins=bins, color=colors.accent)
+            below.set_xlim(0, positive.max())
+        below.set_xlabel("positive values")
+        below.set_ylabel("how many")
+        below.set_title(share, loc="right", size=10, color=colors.muted)
+        for axes in (above, below):
+            axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+            _plain_frame(axes, colors)
+        _set_title(above, title, colors)
+        ends = f"{flat.min():.4g} to {flat.max():.4g}"
+        return _picture(
+            figure, f"{len(flat):,} values in order, {ends}; below, the histogram of the positive: {share}"
+        )
+
+
+@contextmanager
+def _figure(width: float, height: float, colors: Theme) -> Iterator[Figure]:
+    """Give a figure of a size in inches in our style, whatever style the user set for other plots."""
+    style: dict[Any, Any] = {
+        **{name: value for name, value in matplotlib.rcParamsDefault.items() if "backend" not in name},
+        "font.family": "DejaVu Sans",
+        "font.size": 10,
+        "text.color": colors.text,
+        "axes.labelcolor": colors.muted,
+        "xtick.color": colors.muted,
+        "ytick.color": colors.muted,
+        "ytick.labelcolor": colors.text,
+        "axes.edgecolor": colors.line,
+        "figure.facecolor": colors.page,
+        "axes.facecolor": colors.page,
+    }
+    with matplotlib.rc_context(style):
+        figure = Figure((width, height), dpi=_PIXELS_PER_INCH)
+        figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
+        FigureCanvasAgg(figure)
+        yield figure
+
+
+def _picture(figure: Figure, caption: str) -> Picture:
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
+    return Picture(pixels[:, :, :3].copy(), caption, pixel_ratio=2)
+
+
+def _plain_frame(axes: Axes, colors: Theme) -> None:
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(length=0, labelcolor=colors.muted)
+    axes.grid(axis="y", color=colors.line, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _set_title(axes: Axes, title: str, colors: Theme) -> None:
+    if title:
+        axes.set_title(title, loc="left", size=12, color=colors.text, pad=10)
+
+
+def _draw_few(axes: Axes, values: NDArray[Any], names: list[str], colors: Theme) -> None:
+    """Draw a bar for each class with its name below and its percentage on top."""
+    bars = axes.bar(
+        np.arange(len(values)),
+        values,
+        color=[colors.quiet if v < values.max() else colors.accent for v in values],
+    )
+    axes.bar_label(bars, [_percent(value) for value in values], padding=2, size=9)
+    slanted = max(map(len, names)) > 110 / len(names)
+    axes.set_xticks(
+        np.arange(len(values)), names, rotation=30 if slanted else 0, ha="right" if slanted else "center"
+    )
+    if names[0] == "0":
+        axes.set_xlabel("class number")
+
+
+def _draw_many(axes: Axes, values: NDArray[Any], colors: Theme, peaks: list[tuple[int, float, str]]) -> None:
+    """Draw a line for each class, and the peaks in the accent color with their names."""
+    best = [index for index, _, _ in peaks]
+    axes.vlines(np.arange(len(values)), 0, values, color=colors.quiet, linewidth=1)
+    axes.vlines(best, 0, values[best], color=colors.accent, linewidth=1.8)
+    axes.plot(best, values[best], "o", color=colors.accent, markersize=4)
+    axes.set_xlim(-0.015 * len(values), 1.015 * len(values))
+    axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True))
+    axes.set_xlabel("class number")
+    _name_peaks(axes, peaks, len(values), colors)
+
+
+def _name_peaks(axes: Axes, peaks: list[tuple[int, float, str]], classes: int, colors: Theme) -> None:
+    """Write the peaks' names in columns beside the groups they form, so that neither words nor lines cross."""
+    highest = max(value for _, value, _ in peaks)
+    groups: list[list[tuple[int, float, str]]] = []
+    for peak in sorted(peaks):
+        if groups and peak[0] - groups[-1][-1][0] < 0.3 * classes:
+            groups[-1].append(peak)
+        else:
+            groups.append([peak])
+    for group in groups:
+        right = group[-1][0] < 0.7 * classes
+        column = group[-1][0] + 0.025 * classes if right else group[0][0] - 0.025 * classes
+        group.sort(key=lambda peak: (-peak[1], -peak[0] if right else peak[0]))
+        levels = _spread([value for _, value, _ in group], 0.09 * highest, 0.03 * highest)
+        for (index, value, name), level in zip(group, levels, strict=True):
+            axes.annotate(
+                f"{name}  {_percent(value)}",
+                (index, value),
+                (column, level),
+                ha="left" if right else "right",
+                va="center",
+                color=colors.text,
+                bbox={"facecolor": colors.page, "edgecolor": "none", "pad": 1.5},
+                arrowprops={
+                    "arrowstyle": "-",
+                    "color": colors.muted,
+                    "linewidth": 0.7,
+                    "shrinkA": 0,
+                    "shrinkB": 3,
+                    "relpos": (0 if right else 1, 0.5),
+                },
+            )
+
+
+def _spread(levels: list[float], least: float, floor: float) -> list[float]:
+    """Move falling levels apart until they differ by ``least``, none below ``floor``, each as little as needed."""
+    for index in range(1, len(levels)):
+        levels[index] = min(levels[index], levels[index - 1] - least)
+    levels[-1] = max(levels[-1], floor)
+    for index in range(len(levels) - 2, -1, -1):
+        levels[index] = max(levels[index], levels[index + 1] + least)
+    return levels
+
+
+def _check_probabilities(values: NDArray[Any]) -> None:
+    if not values.size or not ((values >= 0) & (values <= 1 + 1e-6)).all():
+        raise InputError("probabilities are between 0 and 1; give the values after the softmax")
+
+
+def _name(labels: Sequence[str] | None, index: int) -> str:
+    return str(index) if labels is None else _shortened(labels[index])
+
+
+def _shortened(label: str) -> str:
+    label = " ".join(str(label).split()).replace("$", r"\$")
+    return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
+
+
+def _percent(value: float) -> str:
+    percent = 100 * value
+    return f"{percent:.0f}%" if percent >= 99.5 else f"{percent:.1f}%" if percent >= 0.1 else "<0.1%"
