@@ -1,0 +1,96 @@
+"""From a layer's definition to the layer a net runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from warnings import warn
+
+from convscope.caffe.layer import FilledLayer, Layer, OperationLayer, SourceLayer, python_layer
+from convscope.caffe.losses import LOSSES
+from convscope.errors import ConvscopeWarning, InputError
+from convscope.network.graph import Operation
+from convscope.sources.caffe.layers import Translation, translate
+from convscope.sources.caffe.message import Message
+
+
+def make_layer(definition: Message, phase: int) -> Layer:
+    """Return the layer that a V2 definition describes, not yet set up; UnsupportedLayer where it is unknown."""
+    layer = _layer(definition)
+    layer.name, layer.type, layer.phase = definition.name or "", definition.type or "", phase
+    return layer
+
+
+def loss_weights(definition: Message) -> dict[str, float]:
+    """Return the tops that count as a loss, with their weights."""
+    weights = list(definition.loss_weight)
+    if not weights and (definition.type or "").endswith("Loss"):
+        weights = [1.0]
+    return {top: weight for top, weight in zip(definition.top, weights, strict=False) if weight}
+
+
+def _layer(definition: Message) -> Layer:
+    if definition.type == "Python" and (layer := python_layer(definition)) is not None:
+        return layer
+    if definition.type in LOSSES:
+        kind, settings = LOSSES[definition.type](definition)
+        return _operation_layer(definition, Translation(kind, settings))
+    translation = translate(definition)
+    if translation.is_input:
+        shapes = translation.input_shapes or (None,) * len(definition.top)
+        return SourceLayer([_known(definition, shape) for shape in shapes])
+    if translation.kind == "constant" and not translation.stored:
+        return FilledLayer(translation)
+    if translation.skip:
+        return _left_out(definition, translation)
+    return _operation_layer(definition, translation)
+
+
+def _operation_layer(definition: Message, translation: Translation) -> OperationLayer:
+    tops = range(len(definition.top)) if translation.tops is None else translation.tops
+    operation = Operation(
+        kind=translation.kind,
+        name=definition.name or "",
+        type_name=definition.type,
+        inputs=tuple(definition.bottom[: translation.bottoms]),
+        outputs=tuple(definition.top[index] for index in tops),
+        parameters={role: role for role in translation.roles},
+        attributes=translation.attributes,
+    )
+    return OperationLayer(operation, _with_caffe_fillers(definition, translation))
+
+
+def _with_caffe_fillers(definition: Message, translation: Translation) -> Translation:
+    """Fill with zeros what the net asks no filling for, as Caffe does; convscope's other networks get random ones."""
+    asked = any(
+        value.has(name)
+        for field, value in definition.fields()
+        if field.message and not field.repeated
+        for name in ("weight_filler", "filler")
+        if name in field.message.fields
+    )
+    if asked or not translation.fillers or translation.fillers[0].type == "constant":
+        return translation
+    return replace(translation, fillers=(Message("FillerParameter"), *translation.fillers[1:]))
+
+
+def _known(definition: Message, shape: tuple[int | None, ...] | None) -> tuple[int, ...]:
+    """Return the shape of a source's top; three channels are assumed where a database would tell."""
+    if shape is not None and len(shape) == 4 and shape[1] is None:
+        warn(
+            f"layer {definition.name!r} reads a database, which convscope does not: it is taken to hold color pictures",
+            ConvscopeWarning,
+            stacklevel=5,
+        )
+        shape = (shape[0], 3, *shape[2:])
+    if shape is None or None in shape:
+        raise InputError(
+            f"layer {definition.name!r} ({definition.type}) does not say how big its tops are: write an Input layer "
+            "with input_param { shape { dim: ... } } in its place"
+        )
+    return tuple(size for size in shape if size is not None)
+
+
+def _left_out(definition: Message, translation: Translation) -> Layer:
+    if definition.top:
+        warn(f"{translation.note}; its tops stay zero", ConvscopeWarning, stacklevel=5)
+    return Layer()

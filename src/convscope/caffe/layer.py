@@ -1,0 +1,231 @@
+"""The layers of a net: each knows how to shape, compute and differentiate itself on blobs, as Caffe's do.
+
+`Layer` is also what a Python layer is derived from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from convscope.caffe import mode
+from convscope.caffe.blob import Blob, Floats, Shape
+from convscope.errors import UnsupportedLayer
+from convscope.network.graph import Operation
+from convscope.network.operations import OPERATIONS
+from convscope.network.shapes import infer_operation
+from convscope.sources.caffe.layers import Translation, fill, parameter_shapes
+from convscope.sources.caffe.message import Message
+
+Blobs = Sequence[Blob]
+
+# These give the same gradient for their output as for their input, so an input that they wrote over is not missed.
+_GRADIENT_FROM_OUTPUT = ("identity", "relu")
+
+
+class Layer:
+    """One layer of a net: its `type` and its parameters, `blobs`.
+
+    A layer written in Python is a class derived from this one with `setup`, `reshape`, `forward` and `backward`.
+    A net finds it by the names in its prototxt (``python_param { module: ... layer: ... }``) among the classes that
+    the running program has defined; convscope imports no module because a file names it.
+
+    >>> class Double(caffe.Layer):
+    ...     def setup(self, bottom, top): pass
+    ...     def reshape(self, bottom, top): top[0].reshape(*bottom[0].data.shape)
+    ...     def forward(self, bottom, top): top[0].data[...] = 2 * bottom[0].data
+    ...     def backward(self, top, propagate_down, bottom): bottom[0].diff[...] = 2 * top[0].diff
+    """
+
+    name = ""
+    type = "Python"
+    param_str = ""
+    phase = mode.TEST
+    blobs: list[Blob]
+
+    def __new__(cls, *arguments: object, **keywords: object) -> Layer:
+        """Make a layer without parameters, whatever the derived class initializes."""
+        made = super().__new__(cls)
+        made.blobs = []
+        return made
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Prepare the layer, once."""
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Give the tops the shapes that follow from the bottoms'."""
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Compute the tops' data."""
+
+    def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
+        """Compute the bottoms' diff from the tops'."""
+
+    def __repr__(self) -> str:
+        return f"<{self.type} layer {self.name!r}>"
+
+
+class OperationLayer(Layer):
+    """A layer that is one operation of `convscope.network.operations`."""
+
+    def __init__(self, operation: Operation, translation: Translation) -> None:
+        self._operation, self._translation = operation, translation
+        self._shapes: dict[tuple[Shape, ...], list[Shape | None]] = {}
+        self._before: Tensor | None = None
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Make the parameters, filled as the net's own fillers say when they are first looked at."""
+        shapes = parameter_shapes(self._translation, [blob.true_shape for blob in bottom])
+        if shapes is None:
+            raise UnsupportedLayer(
+                f"layer {self.name!r} ({self.type}) was registered without the shapes of its blobs: register it with "
+                "a function that returns a Translation with a shape_rule"
+            )
+        fillers = self._translation.fillers or (Message("FillerParameter"),) * len(shapes)
+        self.blobs = [
+            Blob(shape, _filling(filler, shape)) for filler, shape in zip(fillers, shapes, strict=True)
+        ]
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Find the tops' shapes without computing; InputError says why the bottoms do not fit."""
+        key = tuple(blob.true_shape for blob in bottom)
+        if key not in self._shapes:
+            operation = self._operation
+            parameters = {role: blob.true_shape for role, blob in zip(self._roles, self.blobs, strict=True)}
+            made = infer_operation(operation, dict(zip(operation.inputs, key, strict=False)), parameters)
+            self._shapes = {key: [made[name] for name in operation.outputs]}
+        for blob, shape in zip(self._written(top), self._shapes[key], strict=True):
+            if shape is not None:
+                blob.reshape(*shape)
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Compute the tops."""
+        if self.type == "Split":
+            for blob in top:
+                blob.share_data(bottom[0])
+            return
+        inputs = [blob.tensor() for blob in self._read(bottom)]
+        with torch.no_grad():
+            outputs = self._run(inputs, [blob.tensor() for blob in self.blobs])
+        if _in_place(bottom, top) and self._operation.kind not in _GRADIENT_FROM_OUTPUT:
+            self._before = inputs[0].clone()
+        for blob, output in zip(self._written(top), outputs, strict=True):
+            blob.write(output)
+
+    def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
+        """Compute the bottoms' gradients anew and add the parameters' to what they hold, as Caffe does."""
+        inputs = [blob.tensor() for blob in self._read(bottom)]
+        if self._before is not None and self._before.shape == inputs[0].shape:
+            inputs[0] = self._before
+        leaves = [tensor.detach().requires_grad_() for tensor in [*inputs, *(b.tensor() for b in self.blobs)]]
+        with torch.enable_grad():
+            outputs = self._run(leaves[: len(inputs)], leaves[len(inputs) :])
+        known = [
+            (output, blob.diff_tensor())
+            for output, blob in zip(outputs, self._written(top), strict=True)
+            if output.requires_grad
+        ]
+        gradients: Sequence[Tensor | None] = [None] * len(leaves)
+        if known:
+            tensors, diffs = zip(*known, strict=True)
+            gradients = torch.autograd.grad(tensors, leaves, diffs, allow_unused=True)
+        for blob, gradient in zip(bottom, gradients, strict=False):
+            blob.write_diff(gradient)
+        for blob, gradient in zip(self.blobs, gradients[len(inputs) :], strict=True):
+            blob.write_diff(gradient, add=True)
+
+    @property
+    def _roles(self) -> tuple[str, ...]:
+        return tuple(self._operation.parameters)
+
+    def _read(self, bottom: Blobs) -> Blobs:
+        return bottom[: len(self._operation.inputs)]
+
+    def _written(self, top: Blobs) -> Blobs:
+        tops = self._translation.tops
+        return top if tops is None else [top[index] for index in tops]
+
+    def _run(self, inputs: Sequence[Tensor], parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        keywords = dict(zip(self._roles, parameters, strict=True))
+        function = OPERATIONS[self._operation.kind]
+        result = function(*inputs, **keywords, **self._operation.attributes)
+        return result if isinstance(result, tuple) else (result,)
+
+
+class SourceLayer(Layer):
+    """A layer whose tops hold what is written into them: an input, or data that convscope does not read itself."""
+
+    def __init__(self, shapes: Sequence[Shape]) -> None:
+        self._shapes = shapes
+        self._batches: Iterator[tuple[Floats, ...]] | None = None
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Give the tops the shapes that the net's text says."""
+        for blob, shape in zip(top, self._shapes, strict=True):
+            blob.reshape(*shape)
+
+    def feed(self, *arrays: Floats) -> None:
+        """Have each forward pass take the next batch of the arrays, from the start again after the last one."""
+        self._batches = self._cycle(arrays)
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Take the next batch where there is one."""
+        if self._batches is not None:
+            for blob, values in zip(top, next(self._batches), strict=True):
+                blob.data[...] = values
+
+    def _cycle(self, arrays: Sequence[Floats]) -> Iterator[tuple[Floats, ...]]:
+        size = self._shapes[0][0]
+        while True:
+            for start in range(0, len(arrays[0]), size):
+                yield tuple(array[start : start + size] for array in arrays)
+
+
+class FilledLayer(Layer):
+    """Dummy data: constants are written once, random numbers anew in every forward pass."""
+
+    def __init__(self, translation: Translation) -> None:
+        self._translation = translation
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Shape and fill every top."""
+        for blob, shape in zip(top, parameter_shapes(self._translation, ()) or (), strict=True):
+            blob.reshape(*shape)
+        self._fill(top, constants=True)
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Draw new random numbers."""
+        self._fill(top, constants=False)
+
+    def _fill(self, top: Blobs, *, constants: bool) -> None:
+        for blob, filler in zip(top, self._translation.fillers, strict=True):
+            if constants or filler.type != "constant":
+                blob.data[...] = fill(filler, blob.shape, mode.generator())
+
+
+def python_layer(definition: Message) -> Layer | None:
+    """Return the Python layer a definition names, from the classes derived from `Layer` in this program, or None."""
+    parameters = definition.python_param
+    for made in reversed(list(_derived(Layer))):
+        fits = f".{made.__module__}".endswith(f".{parameters.module}")
+        if fits and made.__name__ == parameters.layer:
+            layer = made()
+            layer.param_str = parameters.param_str
+            return layer
+    return None
+
+
+def _derived(base: type[Layer]) -> Iterator[type[Layer]]:
+    for made in base.__subclasses__():
+        yield made
+        yield from _derived(made)
+
+
+def _in_place(bottom: Blobs, top: Blobs) -> bool:
+    return bool(bottom and top and bottom[0] is top[0])
+
+
+def _filling(filler: Message, shape: Shape) -> Callable[[], Floats]:
+    return lambda: fill(filler, shape, mode.generator())

@@ -1,0 +1,61 @@
+"""Where nets compute and how they draw their random numbers: pycaffe's global settings."""
+
+from __future__ import annotations
+
+from warnings import warn
+
+import numpy as np
+import torch
+
+from convscope.errors import ConvscopeWarning
+
+TRAIN, TEST = 0, 1
+
+_CPU = torch.device("cpu")
+_state = {"device": _CPU, "wanted": torch.device("cuda", 0)}
+_random = {"generator": np.random.default_rng(0)}
+
+
+def set_mode_cpu() -> None:
+    """Compute on the processor (the default)."""
+    _state["device"] = _CPU
+
+
+def set_mode_gpu() -> None:
+    """Compute on the graphics card chosen by `set_device`; without one, warn and stay on the processor."""
+    if torch.cuda.is_available():
+        _state["device"] = _state["wanted"]
+    else:
+        warn("there is no CUDA device here: nets go on computing on the CPU", ConvscopeWarning, stacklevel=2)
+
+
+def set_device(device_id: int) -> None:
+    """Choose the graphics card by its number; `set_mode_gpu` switches to it."""
+    _state["wanted"] = torch.device("cuda", device_id)
+    if not check_mode_cpu():
+        set_mode_gpu()
+
+
+def check_mode_cpu() -> bool:
+    """Whether nets compute on the processor."""
+    return _state["device"] == _CPU
+
+
+def check_mode_gpu() -> bool:
+    """Whether nets compute on a graphics card."""
+    return not check_mode_cpu()
+
+
+def set_random_seed(seed: int) -> None:
+    """Begin the random numbers that fill parameters and dummy data anew; the seed is 0 at first."""
+    _random["generator"] = np.random.default_rng(seed)
+
+
+def device() -> torch.device:
+    """Return where nets compute now."""
+    return _state["device"]
+
+
+def generator() -> np.random.Generator:
+    """Return where nets draw their random numbers from."""
+    return _random["generator"]

@@ -1,0 +1,97 @@
+"""Preprocessing as methods of the net, the interface of 2014 that many tutorials still use."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import cached_property
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.caffe.blob import Blob
+from convscope.caffe.transformer import Transformer
+from convscope.errors import InputError
+from convscope.sources.caffe.means import read_mean
+
+Array = NDArray[Any]
+
+
+class Preprocessing:
+    """`set_mean`, `set_raw_scale`, `set_channel_swap`, `preprocess` and the rest on a net's `transformer`.
+
+    >>> net.set_mean("data", "ilsvrc_2012_mean.npy")
+    >>> net.set_raw_scale("data", 255)
+    >>> net.set_channel_swap("data", (2, 1, 0))
+    >>> net.preprocess("data", caffe.io.load_image("cat.jpg")).shape
+    (3, 227, 227)
+    """
+
+    blobs: OrderedDict[str, Blob]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the inputs."""
+        raise NotImplementedError
+
+    @cached_property
+    def transformer(self) -> Transformer:
+        """The Transformer of the net's inputs, which takes height x width x channels."""
+        transformer = Transformer({name: self.blobs[name].shape for name in self.inputs})
+        for name in self.inputs:
+            if len(self.blobs[name].shape) == 4:
+                transformer.set_transpose(name, (2, 0, 1))
+        return transformer
+
+    def set_mean(self, input_: str, mean: Array | str | PathLike[str], mode: str = "elementwise") -> None:
+        """Set the mean to take off, an array or a file; the mode ``"channel"`` averages it over the picture."""
+        if mode not in ("elementwise", "channel"):
+            raise InputError(f"the mode is 'elementwise' or 'channel', not {mode!r}")
+        values = read_mean(mean) if isinstance(mean, (str, PathLike)) else np.asarray(mean)
+        if mode == "channel" and values.ndim == 3:
+            values = values.mean(axis=(1, 2))
+        self.transformer.set_mean(input_, values)
+
+    def set_raw_scale(self, input_: str, scale: float) -> None:
+        """Set what pictures are multiplied by before the mean goes off."""
+        self.transformer.set_raw_scale(input_, scale)
+
+    def set_input_scale(self, input_: str, scale: float) -> None:
+        """Set what pictures are multiplied by after the mean went off."""
+        self.transformer.set_input_scale(input_, scale)
+
+    def set_channel_swap(self, input_: str, order: Sequence[int]) -> None:
+        """Set the order of the channels."""
+        self.transformer.set_channel_swap(input_, order)
+
+    def preprocess(self, input_name: str, input_: Array) -> NDArray[np.float32]:
+        """Return a picture as the array an input eats, in the size its blob has now."""
+        if input_name in self.transformer.inputs:
+            self.transformer.inputs[input_name] = self.blobs[input_name].shape
+        return self.transformer.preprocess(input_name, input_)
+
+    def deprocess(self, input_name: str, input_: Array) -> Array:
+        """Return an input array as a picture."""
+        return self.transformer.deprocess(input_name, input_)
+
+
+def prepare(
+    net: Preprocessing,
+    *,
+    mean: Array | str | PathLike[str] | None,
+    input_scale: float | None,
+    raw_scale: float | None,
+    channel_swap: Sequence[int] | None,
+) -> None:
+    """Set up the first input's preprocessing from what `Classifier` and `Detector` were given."""
+    name = net.inputs[0]
+    if mean is not None:
+        net.set_mean(name, mean)
+    if input_scale is not None:
+        net.set_input_scale(name, input_scale)
+    if raw_scale is not None:
+        net.set_raw_scale(name, raw_scale)
+    if channel_swap is not None:
+        net.set_channel_swap(name, channel_swap)
