@@ -25,7 +25,7 @@ def by_running(kind, inputs, parameters, attributes):
 @settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_a_rule_agrees_with_the_operation_or_says_nothing(data) -> None:
-    kind = data.draw(st.sampled_from(sorted(_RULES) + ["relu", "identity"]))
+    kind = data.draw(st.sampled_from([*sorted(_RULES), "relu", "identity"]))
     shape = tuple(data.draw(st.lists(sizes, min_size=2, max_size=4)))
     inputs, parameters, attributes = [shape], {}, {}
     if kind == "convolution":

@@ -26,7 +26,6 @@ from convscope.network.parameters import Shape
 from convscope.network.saving import save_graph
 from convscope.network.shapes import infer_shapes
 
-
 _COMMON_STEMS = ("deploy", "train_val", "model", "weights")
 
 
@@ -77,7 +76,7 @@ class Network:
         self.labels = None if labels is None else tuple(labels)
         self.origin = origin or Origin(graph.name)
         self._modules: dict[tuple[str, ...], fx.GraphModule] = {}
-        self._checked: set[tuple[Shape, ...]] = set()
+        self._checked: set[tuple[tuple[Shape, ...], tuple[str, ...]]] = set()
 
     def _laid_out(self, tensor: Tensor) -> Tensor:
         return laid_out(tensor, self.device)
@@ -178,17 +177,18 @@ class Network:
         wanted = {str(address): self.resolve(address) for address in addresses}
         if not addresses:
             wanted = {name: Address(name) for name in self.layers}
-        inputs = self._inputs(input)
-        module = self._module(tuple(dict.fromkeys(address.layer for address in wanted.values())))
+        targets = tuple(dict.fromkeys(address.layer for address in wanted.values()))
+        inputs = self._inputs(input, targets)
+        module = self._module(targets)
         with torch.set_grad_enabled(torch.is_grad_enabled() and any(x.requires_grad for x in inputs)):
-            values = dict(zip(module.meta["targets"], module(*inputs), strict=True))
+            values = dict(zip(targets, module(*inputs), strict=True))
         return {name: _select(values[address.layer], address) for name, address in wanted.items()}
 
     def gradient(self, input: Tensor | Mapping[str, Tensor], address: str | Address) -> Tensor:
         """Return the gradient, for the (first) input, of the sum of what the address answers."""
-        first, *others = self._inputs(input)
-        first = first.detach().requires_grad_()
         resolved = self.resolve(address)
+        first, *others = self._inputs(input, (resolved.layer,))
+        first = first.detach().requires_grad_()
         module = self._module((resolved.layer,))
         with torch.enable_grad():
             (value,) = module(first, *others)
@@ -266,10 +266,10 @@ class Network:
             self._modules[targets] = cut(self.graph, targets)
         return self._modules[targets]
 
-    def _inputs(self, given: Tensor | Mapping[str, Tensor]) -> list[Tensor]:
+    def _inputs(self, given: Tensor | Mapping[str, Tensor], targets: tuple[str, ...]) -> list[Tensor]:
         """Return the input tensors in the graph's order, checked, in the memory order that runs fastest."""
         names = list(self.graph.inputs)
-        if isinstance(given, Tensor):
+        if not isinstance(given, Mapping):
             given = {names[0]: given}
         if missing := [name for name in names if name not in given]:
             raise InputError(f"this network eats {names}; missing: {missing}")
@@ -282,12 +282,12 @@ class Network:
                     f"network.preprocess(picture) makes it; found {type(tensor).__name__}"
                 )
             tensors.append(self._laid_out(tensor))
-        self._check_shapes(tuple(tuple(tensor.shape) for tensor in tensors))
+        self._check_shapes(tuple(tuple(tensor.shape) for tensor in tensors), targets)
         return tensors
 
-    def _check_shapes(self, shapes: tuple[Shape, ...]) -> None:
-        """Run the graph on shapes alone, once a shape, so that a wrong one is answered by name before any work."""
-        if shapes in self._checked:
+    def _check_shapes(self, shapes: tuple[Shape, ...], targets: tuple[str, ...]) -> None:
+        """Run the cut on shapes alone, once a shape: a wrong one is answered by layer before any work is done."""
+        if (shapes, targets) in self._checked:
             return
         wanted = dict(zip(self.graph.inputs, shapes, strict=True))
         for name, shape in wanted.items():
@@ -296,8 +296,8 @@ class Network:
                 raise InputError(
                     f"input {name!r} has shape {shape}; the network eats {source} (any batch size)"
                 )
-        infer_shapes(self.graph, wanted)
-        self._checked.add(shapes)
+        infer_shapes(self.graph, wanted, targets)
+        self._checked.add((shapes, targets))
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{name} {shape}" for name, shape in self.graph.inputs.items())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-import torch
 from torch import Tensor
 
 Shape = tuple[int, ...]

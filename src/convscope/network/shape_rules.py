@@ -20,10 +20,10 @@ def shape_by_rule(
     kind: str, inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
     """Return the shape of an operation's only output, or None when no rule is sure of it."""
-    if kind in _SAME and len(inputs) == 1 and prod(inputs[0]):
+    if kind in _SAME and len(inputs) == 1 and all(inputs[0]):
         return inputs[0]
     rule = _RULES.get(kind)
-    return rule(inputs, parameters, attributes) if rule and all(map(prod, inputs)) else None
+    return rule(inputs, parameters, attributes) if rule and all(all(shape) for shape in inputs) else None
 
 
 def _convolution(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -14,8 +14,12 @@ from convscope.network.parameters import Shape
 from convscope.network.shape_rules import shape_by_rule
 
 
-def infer_shapes(graph: Graph, inputs: Mapping[str, Shape]) -> dict[str, Shape | None]:
+def infer_shapes(
+    graph: Graph, inputs: Mapping[str, Shape], targets: Iterable[str] | None = None
+) -> dict[str, Shape | None]:
     """Return each value's shape for these input shapes; None where it depends on the numbers themselves.
+
+    With `targets`, only what they need is looked at.
 
     >>> infer_shapes(network.graph, {"data": (1, 3, 224, 224)})["conv1/7x7_s2"]
     (1, 64, 112, 112)
@@ -23,7 +27,7 @@ def infer_shapes(graph: Graph, inputs: Mapping[str, Shape]) -> dict[str, Shape |
     Raises InputError, naming the layer, where an operation cannot take what it gets.
     """
     shapes: dict[str, Shape | None] = dict(inputs)
-    for operation in graph.operations:
+    for operation in graph.operations if targets is None else graph.needed_for(targets):
         shapes.update(infer_operation(operation, shapes, graph.parameters.shapes))
     return shapes
 

@@ -99,7 +99,7 @@ def fine_tune(
             logits = logits.flatten(2).mean(2) if logits.dim() > 2 else logits
             loss = torch.nn.functional.cross_entropy(logits, wanted)
             optimize.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
         optimize.step()
         accuracy = (logits.argmax(1) == wanted).float().mean()
         now = network.with_parameters({key: value.detach().clone() for key, value in learned.items()})

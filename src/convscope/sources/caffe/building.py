@@ -114,9 +114,7 @@ class _Building:
         return value
 
     def _add_inputs(self, layer: Message, translation: Translation) -> None:
-        for index, (top, shape) in enumerate(
-            zip(layer.top, translation.input_shapes or (), strict=False)
-        ):
+        for index, (top, shape) in enumerate(zip(layer.top, translation.input_shapes or (), strict=False)):
             found = self._input_shape(top, shape, is_first=not self.inputs)
             if found is None and index:
                 continue  # the labels beside a picture, which nothing but training reads
@@ -128,7 +126,9 @@ class _Building:
             value = self._write(layer, top)
             self.inputs[value] = self.shapes[value] = found
 
-    def _input_shape(self, top: str, stated: tuple[int | None, ...] | None, *, is_first: bool) -> Shape | None:
+    def _input_shape(
+        self, top: str, stated: tuple[int | None, ...] | None, *, is_first: bool
+    ) -> Shape | None:
         if self.input_shape is not None and is_first:
             return tuple(self.input_shape)
         if stated is None:
@@ -158,7 +158,10 @@ class _Building:
             key = f"{layer.name}.{role}"
             key = self._shared.setdefault(shared, key) if shared else key
             first = self.parameters.setdefault(
-                key, ParameterSource(layer.name or "", index, shape, _filler(translation, index), translation.stored)
+                key,
+                ParameterSource(
+                    layer.name or "", index, shape, _filler(translation, index), translation.stored
+                ),
             )
             if first.shape != shape:
                 raise NetworkFileError(
@@ -174,14 +177,18 @@ class _Building:
         known = [self.shapes[value] for value in inputs]
         if not translation.roles:
             return ()
-        if (sizes := [shape for shape in known if shape is not None]) and len(sizes) == len(known) or not known:
+        if (
+            (sizes := [shape for shape in known if shape is not None])
+            and len(sizes) == len(known)
+            or not known
+        ):
             try:
                 shapes = parameter_shapes(translation, sizes)
             except (IndexError, ZeroDivisionError, ValueError) as error:
                 raise InputError(f"layer {layer.name!r}: a {layer.type} cannot take {sizes}") from error
             if shapes is not None:
                 return shapes
-        blobs = (self.weights or {}).get(layer.name or "", ())
+        blobs = self.weights.get(layer.name or "", ()) if self.weights else ()
         found = tuple(blob.shape for blob in blobs if blob is not None)
         if len(found) != len(translation.roles):
             raise InputError(

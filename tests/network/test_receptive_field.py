@@ -1,0 +1,70 @@
+"""Receptive fields against the truth: which input pixels have a gradient at one position."""
+
+import pytest
+import torch
+
+from convscope.network.network import Network
+from convscope.network.receptive_field import receptive_fields
+from convscope.sources.caffe.building import build_graph
+from convscope.sources.caffe.text import read_text
+
+INPUT = (
+    'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 41 dim: 37 } } }'
+)
+
+
+def layer(kind: str, bottom: str, top: str, more: str = "", extra: str = "") -> str:
+    return f'layer {{ name: "{top}" type: "{kind}" bottom: "{bottom}" {extra} top: "{top}" {more} }}'
+
+
+def convolution(bottom: str, top: str, more: str) -> str:
+    filler = 'weight_filler { type: "constant" value: 1 }'
+    return layer("Convolution", bottom, top, f"convolution_param {{ num_output: 1 {more} {filler} }}")
+
+
+def average(bottom: str, top: str, more: str) -> str:
+    return layer("Pooling", bottom, top, f"pooling_param {{ pool: AVE {more} }}")
+
+
+NETS = {
+    "valid": convolution("data", "a", "kernel_size: 3") + convolution("a", "b", "kernel_size: 3 stride: 2"),
+    "padded": convolution("data", "a", "kernel_size: 5 pad: 2 stride: 2")
+    + average("a", "b", "kernel_size: 3 stride: 2"),
+    "dilated": convolution("data", "a", "kernel_size: 3 dilation: 3") + convolution("a", "b", "kernel_size: 2"),
+    "oblong": convolution("data", "a", "kernel_h: 1 kernel_w: 5 stride_h: 1 stride_w: 2")
+    + average("a", "b", "kernel_size: 2"),
+    "branches": convolution("data", "one", "kernel_size: 1") + convolution("data", "five", "kernel_size: 5 pad: 2")
+    + layer("Concat", "one", "both", extra='bottom: "five"') + convolution("both", "b", "kernel_size: 3 stride: 2"),
+    "enlarged": convolution("data", "a", "kernel_size: 3 stride: 2")
+    + convolution("a", "b", "kernel_size: 4 stride: 2 pad: 1").replace("Convolution", "Deconvolution"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_field_is_where_the_gradient_is(name: str) -> None:
+    graph = build_graph(read_text(INPUT + NETS[name]))
+    network = Network(graph, input_spec=None)
+    field = receptive_fields(graph, network.shapes)["b"]
+    _, _, rows, columns = network.shapes["b"]
+    row, column = rows // 2, columns // 2
+    gradient = network.gradient(torch.rand(1, 1, 41, 37), f"b:0@{row},{column}")[0, 0]
+    seen = gradient.nonzero()
+    top, left, bottom, right = field.box(row, column)
+    found = (*seen.min(0).values.tolist(), *(seen.max(0).values + 1).tolist())
+    if name == "enlarged":  # which of the touched inputs count alternates with the position
+        assert top <= found[0] and left <= found[1] and found[2] <= bottom and found[3] <= right
+        assert bottom - top <= found[2] - found[0] + 2
+    else:
+        assert (top, left, bottom, right) == found
+
+
+def test_googlenet_as_published(shared_data) -> None:
+    """Araujo et al. (Distill, 2019) and the usual tables: conv1 7, pool1 11, 3a 43+16, the last one 907."""
+    import convscope
+
+    layers = convscope.open_network(shared_data / "caffe/bvlc_googlenet").layers
+    fields = {
+        name: str(layers[name].receptive_field) for name in ("conv1/7x7_s2", "pool1/3x3_s2", "conv2/3x3")
+    }
+    assert fields == {"conv1/7x7_s2": "7", "pool1/3x3_s2": "11", "conv2/3x3": "19"}
+    assert int(layers["inception_5b/output"].receptive_field.size[0]) == 715
