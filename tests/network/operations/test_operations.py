@@ -160,6 +160,7 @@ GIVES_UP_THE_LAYOUT = {
     "argmax",
     "batch_reindex",
     "constant",
+    "dense",
     "filter",
     "flatten",
     "im2col",
