@@ -15,6 +15,8 @@ from torch import Tensor, fx, nn
 from convscope.network.graph import Graph
 from convscope.network.operations import OPERATIONS
 
+ALIGNMENT = 64
+
 
 def cut(graph: Graph, targets: Iterable[str]) -> fx.GraphModule:
     """Return the module that takes the graph's inputs, in order, and gives a tuple of the targets.
@@ -51,6 +53,12 @@ def cut(graph: Graph, targets: Iterable[str]) -> fx.GraphModule:
 
 
 def laid_out(tensor: Tensor, device: torch.device) -> Tensor:
-    """Move a tensor to a device; one with four axes gets the memory order in which convolutions run fastest."""
+    """Move a tensor to a device; one with four axes gets the memory order in which convolutions run fastest.
+
+    Memory that is not torch's own is copied into aligned memory: matrix products round by alignment, and the same
+    network has to give the same bits every time.
+    """
     tensor = tensor.to(device)
+    if tensor.device.type == "cpu" and tensor.data_ptr() % ALIGNMENT:
+        tensor = tensor.clone()
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor

@@ -205,11 +205,11 @@ class Network:
         with a map.
         """
         probabilities = self.probabilities(picture)
-        best = probabilities.topk(min(top, len(probabilities)))
+        best = probabilities.sort(descending=True, stable=True)  # equal ones in the order of the classes
         labels = self.labels or [str(index) for index in range(len(probabilities))]
         return [
             (labels[index], value)
-            for index, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            for index, value in zip(best.indices[:top].tolist(), best.values[:top].tolist(), strict=True)
         ]
 
     def probabilities(self, picture: Any) -> Tensor:

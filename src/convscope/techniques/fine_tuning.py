@@ -103,7 +103,7 @@ def fine_tune(
         optimize.step()
         accuracy = (logits.argmax(1) == wanted).float().mean()
         now = network.with_parameters({key: value.detach().clone() for key, value in learned.items()})
-        yield TrainingStep(number, steps, float(loss), float(accuracy), now)
+        yield TrainingStep(number, steps, loss.item(), accuracy.item(), now)
 
 
 def _parameters_of(network: Network, layers: Sequence[str]) -> list[str]:

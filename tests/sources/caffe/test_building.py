@@ -1,0 +1,176 @@
+"""From a net's text to the graph: versions, sharing, what is left out, what is wrong."""
+
+import numpy as np
+import pytest
+import torch
+
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer, WeightsMismatch
+from convscope.network.graph import Graph
+from convscope.network.network import Network
+from convscope.sources.caffe.building import build_graph
+from convscope.sources.caffe.message import Message
+from convscope.sources.caffe.rules import filter_layers
+from convscope.sources.caffe.saving import save_weights
+from convscope.sources.caffe.text import read_text
+from convscope.sources.caffe.upgrade import upgrade
+from convscope.sources.caffe.weights import read_weights
+
+DATA = (
+    'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 2 dim: 6 dim: 6 } } }'
+)
+
+
+def graph_of(text: str, **options) -> Graph:
+    return build_graph(filter_layers(upgrade(read_text(text))), **options)
+
+
+def conv(name: str, bottom: str, more: str = "", top: str = "") -> str:
+    top = top or name
+    parameters = "convolution_param { num_output: 2 kernel_size: 3 pad: 1 }"
+    return (
+        f'layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{top}" {parameters} {more} }}'
+    )
+
+
+def in_place(kind: str, name: str, blob: str) -> str:
+    return f'layer {{ name: "{name}" type: "{kind}" bottom: "{blob}" top: "{blob}" }}'
+
+
+def test_in_place_layers_make_versions() -> None:
+    text = (
+        DATA + conv("conv1", "data") + in_place("ReLU", "relu1", "conv1") + in_place("TanH", "tanh1", "conv1")
+    )
+    graph = graph_of(text + conv("conv2", "conv1"))
+    assert [(op.name, op.inputs, op.outputs) for op in graph.operations] == [
+        ("conv1", ("data",), ("conv1@conv1",)),
+        ("relu1", ("conv1@conv1",), ("conv1@relu1",)),
+        ("tanh1", ("conv1@relu1",), ("conv1",)),
+        ("conv2", ("conv1",), ("conv2",)),
+    ]
+    assert graph.blobs == ("data", "conv1", "conv2")
+    assert graph.aliases["conv1@tanh1"] == "conv1"
+    assert [op.name for op in graph.written_by("conv1")] == ["conv1", "relu1", "tanh1"]
+    layer = Network(graph, input_spec=None).layers["conv1"]
+    assert layer.kind == "Convolution"
+    assert layer.steps == ("Convolution", "ReLU", "TanH")
+    assert layer.parameters == {"conv1.weight": (2, 2, 3, 3), "conv1.bias": (2,)}
+    assert (layer.parameter_count, layer.multiply_adds) == (38, 36 * 2 * 18)
+
+
+def test_a_reader_between_two_writings_reads_its_own_version() -> None:
+    text = DATA + conv("a", "data") + conv("early", "a") + in_place("ReLU", "r", "a") + conv("late", "a")
+    graph = graph_of(text)
+    reads = {op.name: op.inputs for op in graph.operations}
+    assert reads["early"] == ("a@a",) and reads["late"] == ("a",)
+
+
+def test_an_input_written_in_place() -> None:
+    graph = graph_of(DATA + in_place("ReLU", "relu", "data") + conv("conv1", "data"))
+    network = Network(graph, input_spec=None)
+    found = network.activations(-torch.ones(1, 2, 6, 6), "data", "data@data")
+    assert found["data"].max() == 0 and found["data@data"].min() == -1
+
+
+def test_shared_parameters_are_one() -> None:
+    shared = 'param { name: "w" } param { name: "b" }'
+    graph = graph_of(DATA + conv("one", "data", shared) + conv("two", "one", shared))
+    assert list(graph.parameters) == ["one.weight", "one.bias"]
+    assert all(dict(op.parameters) == {"weight": "one.weight", "bias": "one.bias"} for op in graph.operations)
+    wider = conv("two", "one", shared).replace("kernel_size: 3", "kernel_size: 1")
+    with pytest.raises(NetworkFileError, match="'one' and 'two' share the parameter 'w'"):
+        graph_of(DATA + conv("one", "data", shared) + wider)
+
+
+def test_what_only_trains_is_left_out_with_a_note() -> None:
+    text = """
+    layer { name: "data" type: "Data" top: "data" top: "label" data_param { batch_size: 4 }
+            transform_param { crop_size: 6 mean_value: 1 mean_value: 2 mean_value: 3 } }
+    layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 5 } }
+    layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+    """
+    with pytest.warns(ConvscopeWarning, match="'accuracy'.*only for training.*'loss'.*probabilities"):
+        graph = graph_of(text)
+    assert dict(graph.inputs) == {"data": (4, 3, 6, 6)}
+    assert [(op.name, op.kind) for op in graph.operations] == [("fc", "dense"), ("loss", "softmax")]
+    assert graph.outputs == ("loss",)
+
+
+def test_an_input_without_a_size_has_to_be_given() -> None:
+    text = 'layer { name: "d" type: "HDF5Data" top: "data" }' + conv("conv1", "data")
+    with pytest.raises(InputError, match="input_shape="):
+        graph_of(text)
+    assert graph_of(text, input_shape=(1, 2, 9, 9)).inputs == {"data": (1, 2, 9, 9)}
+
+
+@pytest.mark.parametrize(
+    "text, error, says",
+    [
+        (conv("conv1", "dat"), NetworkFileError, "'conv1' reads 'dat'.*Did you mean 'data'"),
+        (conv("a", "data") + conv("b", "data", top="a"), NetworkFileError, "'b' makes 'a'"),
+        (
+            conv("a", "data").replace("Convolution", "Convlution"),
+            UnsupportedLayer,
+            "Did you mean 'Convolution'",
+        ),
+        (conv("a", "data").replace("kernel_size: 3", "kernel_size: 30"), InputError, "layer 'a'"),
+    ],
+)
+def test_a_wrong_net_is_answered_by_layer(text: str, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        graph_of(DATA + text)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A net's text and a weight file that fits it."""
+    text = DATA + conv("conv1", "data") + conv("conv2", "conv1")
+    random = np.random.default_rng(0)
+    blobs = {
+        name: [random.random((2, 2, 3, 3), np.float32), random.random(2, np.float32)]
+        for name in ("conv1", "conv2")
+    }
+    save_weights(read_text(text), blobs, tmp_path / "net.caffemodel")
+    return text, blobs, tmp_path / "net.caffemodel"
+
+
+def test_weights_are_matched_by_name(saved) -> None:
+    text, blobs, path = saved
+    graph = graph_of(text, weights=read_weights(path))
+    for name, (weight, bias) in blobs.items():
+        assert np.array_equal(graph.parameters[f"{name}.weight"].numpy(), weight)
+        assert np.array_equal(graph.parameters[f"{name}.bias"].numpy(), bias)
+
+
+def test_weights_that_do_not_fit(saved) -> None:
+    text, _, path = saved
+    with pytest.raises(
+        WeightsMismatch, match=r"'conv1', blob 0 .* is 2x2x3x3, but the network needs 2x2x5x5"
+    ):
+        graph_of(text.replace("kernel_size: 3", "kernel_size: 5", 1), weights=read_weights(path))
+    with pytest.raises(WeightsMismatch, match="none of the network's layers"):
+        graph_of(DATA + conv("other", "data"), weights=read_weights(path))
+    with pytest.warns(ConvscopeWarning, match="no weights for 'conv3'"):
+        graph_of(text + conv("conv3", "conv2"), weights=read_weights(path))
+    with_scale = text + 'layer { name: "conv1" type: "BatchNorm" bottom: "conv2" top: "n" }'
+    with pytest.raises(WeightsMismatch, match="has 2 blobs"):
+        graph_of(with_scale.replace('name: "conv1" type: "Convolution"', 'name: "c" type: "Convolution"'),
+                 weights=read_weights(path))  # fmt: skip
+
+
+def test_the_same_seed_fills_the_same_numbers() -> None:
+    text = DATA + conv("conv1", "data") + conv("conv2", "conv1")
+    one, two = graph_of(text), graph_of(text)
+    assert torch.equal(
+        two.parameters["conv2.weight"], one.parameters["conv2.weight"]
+    )  # loaded in another order
+    assert torch.equal(one.parameters["conv1.weight"], two.parameters["conv1.weight"])
+    assert not torch.equal(one.parameters["conv1.weight"], one.parameters["conv2.weight"])
+
+
+def test_a_message_made_in_python_builds_too() -> None:
+    net = Message("NetParameter", name="made")
+    layer = net.add("layer", name="data", type="Input", top=["data"])
+    layer.ensure("input_param").add("shape").dim = [1, 1, 4, 4]
+    net.add("layer", name="relu", type="ReLU", bottom=["data"], top=["relu"])
+    assert build_graph(net).outputs == ("relu",)

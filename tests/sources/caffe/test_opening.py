@@ -1,0 +1,87 @@
+"""Opening from files and folders: which belong together, and what is said when they do not."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import convscope
+from convscope.errors import ConvscopeWarning, NetworkFileError
+
+
+@pytest.fixture
+def lenet(shared_data: Path, tmp_path: Path) -> Path:
+    for name in ("lenet.prototxt", "lenet_iter_10000.caffemodel"):
+        shutil.copy(shared_data / "caffe/old_formats" / name, tmp_path)
+    return tmp_path
+
+
+def test_a_folder_a_description_or_the_weights_open_the_same(lenet: Path) -> None:
+    x = torch.rand(1, 1, 28, 28)
+    description, weights = lenet / "lenet.prototxt", lenet / "lenet_iter_10000.caffemodel"
+    ways = [(lenet, None), (description, None), (description, weights), (weights, None), (str(weights), None)]
+    answers = [convscope.open_network(a, weights=b).activations(x, "prob")["prob"] for a, b in ways]
+    assert all(torch.equal(answers[0], answer) for answer in answers[1:])
+
+
+def test_weights_alone_bring_their_own_description(lenet: Path, shared_data: Path) -> None:
+    x = torch.rand(1, 1, 28, 28)
+    network = convscope.open_network(lenet)
+    alone = network.save(lenet / "other" / "saved.caffemodel") if (lenet / "other").mkdir() is None else None
+    again = convscope.open_network(alone)
+    assert torch.equal(network.activations(x, "prob")["prob"], again.activations(x, "prob")["prob"])
+    assert list(again.layers) == list(network.layers)
+
+
+def test_a_description_without_weights_says_so(lenet: Path) -> None:
+    (lenet / "lenet_iter_10000.caffemodel").unlink()
+    with pytest.warns(ConvscopeWarning, match=r"lenet.prototxt has no weights.*random"):
+        convscope.open_network(lenet / "lenet.prototxt")
+
+
+def test_a_choice_is_listed_not_taken(lenet: Path) -> None:
+    shutil.copy(lenet / "lenet_iter_10000.caffemodel", lenet / "lenet_iter_5000.caffemodel")
+    with pytest.raises(NetworkFileError, match=r"lenet_iter_10000.caffemodel, lenet_iter_5000.caffemodel"):
+        convscope.open_network(lenet)
+
+
+@pytest.mark.parametrize(
+    "name, says", [("no/such", "no such file"), ("notes.txt", "convscope opens Caffe networks")]
+)
+def test_what_is_no_network(tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(NetworkFileError, match=says):
+        convscope.open_network(tmp_path / name)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NetworkFileError, match="holds no network"):
+        convscope.open_network(tmp_path / "empty")
+
+
+def test_what_it_eats_can_be_overruled(lenet: Path) -> None:
+    network = convscope.open_network(lenet, input_scale=1.0, labels=[str(digit) for digit in range(10)])
+    assert network.input_spec is not None and network.input_spec.provenance["input_scale"] == "you"
+    assert network.labels == tuple("0123456789")
+    assert network.resolve("prob:7").channel == 7
+
+
+def test_the_spec_follows_the_files(lenet: Path) -> None:
+    (lenet / "train_val.prototxt").write_text(
+        'layer { name: "d" type: "Data" top: "data" transform_param { scale: 0.5 mean_value: 33 } }'
+    )
+    spec = convscope.open_network(lenet).input_spec
+    assert spec is not None and (spec.input_scale, spec.mean) == (0.5, (33.0,))
+    assert spec.provenance["mean"] == "transform_param in train_val.prototxt"
+    (lenet / "preprocessing.json").write_text('{"mean": [7], "crops": 1}')
+    spec = convscope.open_network(lenet).input_spec
+    assert spec is not None and spec.mean == (7,) and spec.provenance["mean"] == "preprocessing.json"
+
+
+def test_a_mean_file_beside_the_network(shared_data: Path, tmp_path: Path) -> None:
+    for name in ("bvlc_googlenet/deploy.prototxt", "means/ilsvrc_2012_mean.npy"):
+        shutil.copy(shared_data / "caffe" / name, tmp_path)
+    with pytest.warns(ConvscopeWarning, match="no weights"):
+        spec = convscope.open_network(tmp_path / "deploy.prototxt").input_spec
+    assert spec is not None and spec.provenance["mean"].startswith("mean file ilsvrc_2012_mean.npy")
+    assert spec.mean.shape == (3, 256, 256)
+    assert spec.mean.mean(axis=(1, 2)) == pytest.approx([104.0, 116.7, 122.7], abs=0.1)
