@@ -25,7 +25,7 @@ from PIL import Image, UnidentifiedImageError
 from convscope.errors import PictureError, did_you_mean
 from convscope.rgb import Pixels, rgb_of_array, rgb_of_image
 
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
 SAMPLES = ("coffee", "chelsea", "astronaut")
 MAXIMUM_PIXELS = 64_000_000  # 768 MB as floating-point RGB
 _SUFFIXES = (
@@ -151,7 +151,7 @@ def _pictures_in(folder: Path) -> list[str]:
 
 
 def _from_file(file: Any, source: str | None, maximum_pixels: int) -> Photograph:
-    name = source or "the picture"
+    name = source or "what was given"
     digest, size = hashlib.sha256(), 0
     while block := file.read(1 << 20):
         digest.update(block)
@@ -165,8 +165,8 @@ def _from_file(file: Any, source: str | None, maximum_pixels: int) -> Photograph
 
 
 def _from_pillow(image: Image.Image, maximum_pixels: int) -> Photograph:
-    with _in_one_line("the picture", 0, io.BytesIO()):
-        pixels, notes = _decoded(image, "the picture", maximum_pixels)
+    with _in_one_line("what was given", 0, io.BytesIO()):
+        pixels, notes = _decoded(image, "what was given", maximum_pixels)
         digest = hashlib.sha256(repr((image.mode, image.size)).encode() + image.tobytes())
     return Photograph(pixels, None, digest.hexdigest(), notes)
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 KEY = "convscope"
 EXIF, USER_COMMENT = 0x8769, 0x9286
 _UNICODE = b"UNICODE\0"
+_INPUTS = ("network", "picture", "seed")
+_LONGEST = 4096
 _FUNCTIONS: dict[str, Callable[..., Picture]] = {}
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -105,7 +107,7 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
 
     The function takes a parameter ``network``, perhaps ``picture`` and ``seed``; everything else is
     recorded in ``arguments`` under its own name. The input picture is opened once, here, so the function
-    gets a Photograph.
+    gets a Photograph. So that a rerun is the same call, it gets lists as tuples and addresses as text.
 
     >>> @recipe_function("filters")
     ... def filters(network, address, *, columns=None): ...
@@ -121,8 +123,10 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
             given = bound.arguments
             if "picture" in given and not _is_tensor(given["picture"]) and given["picture"] is not None:
                 given["picture"] = open_photograph(given["picture"])
+            plain = {key: _plain(value) for key, value in given.items() if key not in _INPUTS}
+            given.update({key: _frozen(value) for key, value in plain.items() if not _is_lost(value)})
             picture: Picture = function(*bound.args, **bound.kwargs)
-            return replace(picture, recipe=_recipe_of(name, given))
+            return replace(picture, recipe=_recipe_of(name, plain, given))
 
         _FUNCTIONS[name] = with_recipe
         return with_recipe  # type: ignore[return-value]
@@ -142,15 +146,13 @@ def _sha256(picture: Any) -> str | None:
     return picture.sha256 if isinstance(picture, Photograph) else None
 
 
-def _recipe_of(name: str, given: Mapping[str, Any]) -> Recipe:
+def _recipe_of(name: str, arguments: Mapping[str, Any], given: Mapping[str, Any]) -> Recipe:
     origin = getattr(given.get("network"), "origin", None)
     on_disk = origin if getattr(origin, "files", None) else None
     picture, seed = given.get("picture"), given.get("seed")
     return Recipe(
         function=name,
-        arguments={
-            key: _plain(value) for key, value in given.items() if key not in ("network", "picture", "seed")
-        },
+        arguments=arguments,
         network=on_disk.source if on_disk else None,
         weights=on_disk.weights if on_disk else None,
         network_sha256=on_disk.sha256 if on_disk else None,
@@ -168,13 +170,24 @@ def _plain(value: Any) -> Any:
         return value.item()
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, range)):
         return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray) and value.size <= _LONGEST and value.dtype.kind in "biuf":
+        return value.tolist()
     if isinstance(value, Address):
         return str(value)
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
     return {"not recorded": type(value).__name__}
+
+
+def _is_lost(value: Any) -> bool:
+    return isinstance(value, dict) and "not recorded" in value
+
+
+def _frozen(value: Any) -> Any:
+    """Return JSON data with its lists as tuples: what a function gets, first time and rerun alike."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:
@@ -229,9 +242,9 @@ def rerun(recipe: Recipe | str | os.PathLike[str], *, network: Any = None, pictu
     parameters = inspect.signature(function).parameters
     arguments = dict(recipe.arguments)
     for key, value in arguments.items():
-        if key not in parameters or key in ("network", "picture", "seed"):
+        if key not in parameters or key in _INPUTS:
             raise RecipeError(f"{recipe.function} has no argument {key!r}.{did_you_mean(key, parameters)}")
-        if isinstance(value, dict) and "not recorded" in value:
+        if _is_lost(value):
             lost = value["not recorded"]
             raise RecipeError(
                 f"{key} was a {lost}, which a recipe cannot hold; call {recipe.function} yourself"
