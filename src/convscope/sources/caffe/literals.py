@@ -91,7 +91,9 @@ def write_value(field: Field, value: Any) -> str:
     if field.kind == "bool":
         return "true" if value else "false"
     if field.kind == "float":
-        return str(np.float32(value))
+        return repr(
+            float(str(np.float32(value)))
+        )  # the fewest digits that give the same single-precision number
     if field.kind == "double":
         return str(float(value))
     return quote(value) if field.kind in ("string", "bytes") else str(value)
@@ -106,15 +108,16 @@ def write_guessed(value: Any) -> str:
 
 def quote(value: str | bytes) -> str:
     """Put text in quotes, with everything escaped that would not survive a terminal or an editor."""
-    text, plain = (value.decode("latin-1"), 127) if isinstance(value, bytes) else (value, 0x110000)
-    return f'"{"".join(_escape(character, plain) for character in text)}"'
+    if isinstance(value, bytes):
+        return f'"{"".join(_escape(chr(byte), bytes([byte])) for byte in value)}"'
+    return f'"{"".join(_escape(character, character.encode(errors="replace")) for character in value)}"'
 
 
-def _escape(character: str, plain: int) -> str:
-    code = ord(character)
+def _escape(character: str, data: bytes) -> str:
     if character in _WRITTEN:
         return _WRITTEN[character]
-    return character if 32 <= code < plain and not 127 <= code < 160 else f"\\{code:03o}"
+    plain = character.isprintable() and (character.isascii() or len(data) > 1)
+    return character if plain else "".join(f"\\{byte:03o}" for byte in data)
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

@@ -103,11 +103,12 @@ class Message:
             raise InputError(f"{self.type_name} has no field {name!r}.{hint}") from None
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in self._type.fields:
-            raise AttributeError(
-                f"{self.type_name} has no field {name!r}.{did_you_mean(name, self._type.fields)}"
-            )
-        field: Field = self._type.fields[name]
+        if name.startswith("_"):
+            raise AttributeError(name)
+        field = self.field(name)
+        if field is None:
+            hint = did_you_mean(name, self._type.fields)
+            raise AttributeError(f"{self.type_name} has no field {name!r}.{hint}")
         if name in self._values:
             return self._values[name]
         if field.repeated:
@@ -119,9 +120,8 @@ class Message:
             object.__setattr__(self, name, value)
             return
         field = self._field(name)
-        self._values[name] = (
-            _checked_many(self, field, value) if field.repeated else _checked(self, field, value)
-        )
+        check = _checked_many if field.repeated else _checked
+        self._values[name] = check(self, field, value)
 
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), *self._type.fields]

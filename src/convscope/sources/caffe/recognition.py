@@ -10,6 +10,8 @@ _DESCRIPTION = "a network's description (prototxt text)"
 _WEIGHTS = "a network's weights (caffemodel)"
 HDF5 = "an HDF5 file"
 _MEAN = "a mean picture (binaryproto)"
+_ONNX = "an ONNX network"
+_STATE = "a solver's state, saved while training"
 NUMPY = "a NumPy array (npy)"
 
 _ADVICE = {
@@ -17,7 +19,8 @@ _ADVICE = {
     _WEIGHTS: "Give the .prototxt first, as the network, and this file as its weights",
     HDF5: "If it holds the weights, give the .prototxt first, as the network, and this file as its weights",
     _MEAN: "It belongs to the preprocessing; weights are in a .caffemodel and the network in a .prototxt",
-    "a solver's state, saved while training": "It holds no weights: use the .caffemodel saved beside it",
+    _ONNX: "Open it by itself, with the ending .onnx",
+    _STATE: "It holds no weights: use the .caffemodel saved beside it",
     "a Git LFS pointer": "The file itself was never downloaded: run `git lfs pull` in its repository",
     "a web page (HTML)": "A download or login page was saved under this name: download the file itself",
     "a picture": "Give the network first and the picture second",
@@ -90,16 +93,12 @@ def identify(head: bytes) -> str:
 def _identify_protobuf(head: bytes) -> str:
     """Tell Caffe's own binary files apart by their first two tags."""
     first, rest = head[0], head[1:]
-    if (
-        first == 0x08
-    ):  # field 1 as a number: `iter` of a solver's state, `num` of a picture; a network has its name there
+    if first == 0x08:  # field 1 as a number: `iter` of a solver, `num` of a picture, the version of ONNX
         while rest and rest[0] & 0x80:
             rest = rest[1:]
-        return (
-            _MEAN
-            if rest[1:2] in (b"\x10", b"\x18", b"\x20", b"\x2a")
-            else "a solver's state, saved while training"
-        )
+        if rest[1:2] in (b"\x10", b"\x18", b"\x20", b"\x2a"):
+            return _MEAN
+        return _STATE if rest[1:2] == b"\x1a" or b".caffemodel" in rest else _ONNX
     if first in b"\x2a\x3a":  # `data` or `shape` of a picture: a network has plain numbers in these two
         return _MEAN
     if first in b"\x0a\x12\x1a\x42" or head.startswith(b"\xa2\x06"):

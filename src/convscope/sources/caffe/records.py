@@ -12,11 +12,12 @@ from convscope.errors import NetworkFileError
 
 VARINT, FIXED64, LENGTH, GROUP, END_GROUP, FIXED32 = range(6)
 WIRE_TYPES = ("a whole number", "8 bytes", "a run of bytes", "a group", "the end of a group", "4 bytes")
-MAXIMUM_RECORDS = 2_000_000
+MAXIMUM_RECORDS = 300_000
 MAXIMUM_DEPTH = 100
 
 _SIZES = {FIXED32: 4, FIXED64: 8}
 _HIGHEST_NUMBER = 2**29 - 1
+_LONGEST_VARINT = 10
 
 
 class Source:
@@ -31,9 +32,13 @@ class Source:
         self.file = file
         self.budget = MAXIMUM_RECORDS
 
+    def failure(self, position: int, problem: str) -> NetworkFileError:
+        """Return an error that names the file and the byte."""
+        return NetworkFileError(f"{self.file}, byte {position}: {problem}")
+
     def fail(self, position: int, problem: str) -> NoReturn:
-        """Raise `NetworkFileError` that names the file and the byte."""
-        raise NetworkFileError(f"{self.file}, byte {position}: {problem}")
+        """Raise that error."""
+        raise self.failure(position, problem)
 
     def spend(self, position: int) -> None:
         """Count one record or value against the budget."""
@@ -58,7 +63,7 @@ def open_source(path: str | PathLike[str]) -> Source:
     """Map a file into memory; `NetworkFileError` when it cannot be opened. An empty file gives an empty source."""
     file = fspath(path)
     if not Path(path).is_file():
-        state = "is a folder" if Path(path).is_dir() else "does not exist"
+        state = "is not a plain file" if Path(path).exists() else "does not exist"
         raise NetworkFileError(f"{file} {state}: give the path of a file.")
     try:
         with Path(path).open("rb") as stream:
@@ -93,16 +98,18 @@ def read_record(source: Source, position: int, stop: int) -> Record:
 
 def read_varint(source: Source, position: int, stop: int) -> tuple[int, int]:
     """Return the whole number at a position, without a sign, and where it ends."""
-    view, value, start = source.view, 0, position
-    for shift in range(0, 70, 7):
-        if position >= stop:
-            _fail_short(source, start, position + 1, stop)
-        byte = view[position]
+    value, start = 0, position
+    while position < stop and position - start < _LONGEST_VARINT:
+        byte = source.view[position]
+        value |= (byte & 127) << 7 * (position - start)
         position += 1
-        value |= (byte & 127) << shift
         if byte < 128:
             return value & (2**64 - 1), position
-    source.fail(start, "a whole number is longer than 10 bytes: the file is damaged, or not one of Caffe's.")
+    if position == stop:
+        _fail_short(source, start, position + 1, stop)
+    raise source.failure(
+        start, "a whole number is longer than 10 bytes: the file is damaged, or not one of Caffe's."
+    )
 
 
 def _fail_short(source: Source, position: int, needed: int, stop: int) -> NoReturn:

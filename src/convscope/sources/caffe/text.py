@@ -20,20 +20,12 @@ from convscope.sources.caffe.literals import write_guessed, write_value
 from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.parser import Parser
 from convscope.sources.caffe.recognition import HEAD, expect_description
+from convscope.sources.caffe.schema import message_type
 from convscope.sources.caffe.unknown import warn_of_unknown
 
 MAXIMUM_BYTES = 64 * 2**20
 
-_SOLVER_FIELDS = {
-    "net",
-    "train_net",
-    "test_net",
-    "base_lr",
-    "lr_policy",
-    "max_iter",
-    "solver_mode",
-    "snapshot_prefix",
-}
+_SOLVER_FIELDS = frozenset(message_type("SolverParameter").fields) - set(message_type("NetParameter").fields)
 
 
 def read_text_file(path: str | PathLike[str], type_name: str = "NetParameter") -> Message:
@@ -63,7 +55,7 @@ def read_text(text: str, type_name: str = "NetParameter", *, file: str = "protot
     """
     parser = Parser(text, file)
     message = Message(type_name)
-    parser.read_fields(message, "", 0)
+    parser.read_fields(message)
     if type_name == "NetParameter":
         _refuse_other_messages(message, file)
     warn_of_unknown(message, file)

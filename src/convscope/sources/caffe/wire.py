@@ -23,7 +23,6 @@ from convscope.sources.caffe.records import (
     FIXED32,
     FIXED64,
     LENGTH,
-    MAXIMUM_DEPTH,
     VARINT,
     WIRE_TYPES,
     Record,
@@ -66,10 +65,11 @@ def read_binary(
     return message
 
 
-def read_fields(source: Source, message: Message, start: int, stop: int, depth: int = 0) -> None:
-    """Read the records between two positions into the message; what it already holds is kept or added to."""
-    if depth > MAXIMUM_DEPTH:
-        source.fail(start, f"messages are nested more than {MAXIMUM_DEPTH} deep: the file is damaged.")
+def read_fields(source: Source, message: Message, start: int, stop: int) -> None:
+    """Read the records between two positions into the message; what it already holds is kept or added to.
+
+    It calls itself for messages inside; no Caffe message holds its own kind, so the schema bounds the depth.
+    """
     message.place = message.place or f"byte {start}"
     runs: dict[str, list[np.ndarray[Any, Any]]] = {}
     position = start
@@ -82,7 +82,7 @@ def read_fields(source: Source, message: Message, start: int, stop: int, depth: 
         elif field.kind == "message":
             _check_wire(source, message, field, record)
             inner = message.add(field.name) if field.repeated else message.ensure(field.name)
-            read_fields(source, inner, record.start, record.stop, depth + 1)
+            read_fields(source, inner, record.start, record.stop)
         elif field.packed and field.kind in _TYPES:
             run, position = _numbers(source, message, field, record, stop)
             runs.setdefault(field.name, []).append(run)

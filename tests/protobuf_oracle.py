@@ -1,0 +1,74 @@
+"""Google's protobuf as an independent reader and writer of Caffe's messages, in a pool of descriptors of its own."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+
+import convscope
+
+FIELDS = Path(convscope.__file__).parent / "sources" / "caffe" / "fields.txt"
+SCALARS = descriptor_pb2.FieldDescriptorProto
+
+
+@cache
+def message_class(name: str) -> type[Any]:
+    """Return protobuf's own class for a Caffe message."""
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"caffe.{name}"))
+
+
+def parse_text(text: str, name: str = "NetParameter") -> Any:
+    return text_format.Parse(text, message_class(name)())
+
+
+def parse_binary(data: bytes, name: str = "NetParameter") -> Any:
+    return message_class(name).FromString(data)
+
+
+def to_text(message: Any) -> str:
+    return text_format.MessageToString(message)
+
+
+@cache
+def _pool() -> descriptor_pool.DescriptorPool:
+    """Build descriptors from the field numbers, with no code of convscope."""
+    blocks = re.split(r"\n(?=\w)", re.sub(r"(?m)^#.*\n", "", FIELDS.read_text()).strip())
+    file = descriptor_pb2.FileDescriptorProto(name="caffe.proto", package="caffe", syntax="proto2")
+    lines = {block.split("\n")[0].strip(): re.findall(r"(?m)^    (.+)$", block) for block in blocks}
+    enumerations = {name for name, body in lines.items() if ":" not in body[0]}
+    messages = {name: file.message_type.add(name=name) for name in lines if name not in enumerations}
+    for name in enumerations:
+        owner, _, short = name.rpartition(".")
+        made = (messages[owner] if owner else file).enum_type.add(name=short)
+        for entry in lines[name]:
+            number, value = entry.split()
+            made.value.add(name=value, number=int(number))
+    for name, message in messages.items():
+        for entry in lines[name]:
+            _add_field(message, entry, enumerations, messages)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return pool
+
+
+def _add_field(message: Any, entry: str, enumerations: set[str], messages: dict[str, Any]) -> None:
+    head, _, default = entry.partition(" = ")
+    number, name, kind = re.fullmatch(r"(\d+) (\w+): (\w+)(?:\[\w*\])?", head).groups()
+    field = message.field.add(name=name, number=int(number))
+    field.label = SCALARS.LABEL_REPEATED if "[" in head else SCALARS.LABEL_OPTIONAL
+    field.options.packed = "[packed]" in head
+    if f"{message.name}.{kind}" in enumerations or kind in enumerations:
+        scope = f"{message.name}.{kind}" if f"{message.name}.{kind}" in enumerations else kind
+        field.type, field.type_name = SCALARS.TYPE_ENUM, f".caffe.{scope}"
+    elif kind in messages:
+        field.type, field.type_name = SCALARS.TYPE_MESSAGE, f".caffe.{kind}"
+    else:
+        field.type = getattr(SCALARS, f"TYPE_{kind.upper()}")
+    if not field.options.packed:
+        field.ClearField("options")
+    if default:
+        field.default_value = default.strip('"')
