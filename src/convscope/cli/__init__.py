@@ -1,0 +1,35 @@
+"""The command line: ``convscope layers``, ``classify``, ``filters``, ``activations``, ``report``, ``rerun``, ``demo``.
+
+Results go to stdout as paths, a table or JSON; progress and notes go to stderr. Exit status: 0 done, 1 what was
+given cannot be done (one line says why), 2 wrong usage, 130 interrupted. torch is imported inside the commands
+only, so that ``--help`` is at once.
+"""
+
+from __future__ import annotations
+
+import click
+
+from convscope import __version__
+from convscope.cli.group import ConvscopeGroup
+from convscope.cli.looking import activations, classify, filters, layers
+from convscope.cli.reporting import demo, report
+from convscope.cli.rerunning import rerun
+
+
+@click.group(
+    cls=ConvscopeGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="NETWORK is a Caffe .prototxt, .caffemodel or the folder that holds them. PICTURE is a picture file, "
+    "or one of the samples coffee, chelsea, astronaut. An address names what you point at: conv1 is a layer, "
+    "conv1:42 a channel of it.",
+)
+@click.version_option(__version__, prog_name="convscope", message="%(prog)s %(version)s")
+def main() -> None:
+    """See what a convolutional network has learned.
+
+    Start with:  convscope report NETWORK PICTURE -o report.html
+    """
+
+
+for command in (layers, classify, filters, activations, report, rerun, demo):
+    main.add_command(command)

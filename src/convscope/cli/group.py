@@ -1,0 +1,60 @@
+"""How every command ends: one line for what went wrong, one line a note, the right exit status."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from convscope.errors import ConvscopeError, ConvscopeWarning, did_you_mean
+
+INTERRUPTED = 130
+
+
+class ConvscopeGroup(click.Group):
+    """A group of commands in which `ConvscopeError` is an answer, not a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; exit 1 with one line for an error, 130 for Ctrl-C."""
+        try:
+            with _notes_on_stderr():
+                return super().invoke(context)
+        except ConvscopeError as error:
+            raise click.ClickException(_one_line(error)) from error
+        except MemoryError as error:
+            raise click.ClickException("there is not enough memory for this") from error
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for a misspelled one, offer the closest."""
+        try:
+            return super().resolve_command(context, arguments)
+        except click.UsageError:
+            names = self.list_commands(context)
+            hint = did_you_mean(arguments[0], names) or f" Possible: {', '.join(names)}"
+            raise click.UsageError(f"there is no command {arguments[0]!r}.{hint}", context) from None
+
+
+@contextmanager
+def _notes_on_stderr() -> Iterator[None]:
+    """Show each `ConvscopeWarning` as one line, once; what libraries warn about is theirs."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        click.echo(f"note: {_one_line(message)}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("default", ConvscopeWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())

@@ -1,0 +1,194 @@
+"""``convscope layers``, ``classify``, ``filters``, ``activations``: one look at one thing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convscope.cli.options import Numbers, Opening, json_option, network_options, output_option
+from convscope.cli.output import file_name, place, save_picture
+
+if TYPE_CHECKING:
+    from convscope.network.network import Network
+    from convscope.picture import Picture
+
+palette_option = click.option(
+    "--palette", metavar="NAME", help="A colormap of matplotlib, as gray, viridis, RdBu_r."
+)
+theme_option = click.option(
+    "--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True
+)
+tile_size_option = click.option("--tile-size", type=int, metavar="PIXELS", help="The longer side of a tile.")
+percentile_option = click.option(
+    "--percentile", type=float, default=99.5, show_default=True, help="Clip values beyond it; 100 clips none."
+)
+
+
+def scale_option(default: str) -> Any:
+    """Give a command ``--scale``."""
+    help = "Each tile in its own range, or one range for the whole sheet."
+    return click.option(
+        "--scale", type=click.Choice(["tile", "sheet"]), default=default, show_default=True, help=help
+    )
+
+
+@click.command()
+@click.argument("network")
+@network_options
+@json_option
+def layers(network: str, opening: Opening, as_json: bool) -> None:
+    """List the layers of NETWORK: kind, shape, parameters, receptive field, operations."""
+    from convscope.techniques.layer_table import layer_table
+
+    table = layer_table(opening.open(network))
+    click.echo(table.to_json() if as_json else str(table))
+
+
+@click.command()
+@click.argument("network")
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@network_options
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to name.")
+@json_option
+@theme_option
+@output_option("Also draw a bar chart there (.png, .jpg, .webp), or into that folder.")
+def classify(
+    network: str,
+    pictures: Sequence[str],
+    opening: Opening,
+    top: int,
+    as_json: bool,
+    theme: str,
+    output: str | None,
+) -> None:
+    """Say what is on each PICTURE: the most probable classes."""
+    from convscope.photograph import open_photograph
+    from convscope.techniques.classify import classify as classes_of
+    from convscope.techniques.classify import predictions
+
+    opened = opening.open(network)
+    answers = []
+    for name in pictures:
+        photograph = open_photograph(name)
+        best = classes_of(opened, photograph, top=top)
+        answers.append({"picture": name, "predictions": [vars(found) for found in best]})
+        if not as_json:
+            if len(pictures) > 1:
+                click.echo(f"{name}:")
+            for found in best:
+                click.echo(f"{100 * found.probability:6.2f} %  {found.label}  ({found.address})")
+        if output:
+            chart = predictions(opened, photograph, top=top, theme=theme)
+            target = _in_folder(output, len(pictures))
+            path = chart.save(place(target, file_name(opened.name, photograph.name, "predictions")))
+            click.echo(path, err=as_json)
+    if as_json:
+        click.echo(json.dumps(answers, ensure_ascii=False, indent=2))
+
+
+@click.command()
+@click.argument("network")
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
+@network_options
+@click.option(
+    "--first", type=click.IntRange(1), metavar="N", help="How many filters; a readable number by default."
+)
+@scale_option("sheet")
+@percentile_option
+@palette_option
+@tile_size_option
+@theme_option
+@json_option
+@output_option("A picture (.png, .jpg, .webp), or a folder for several.")
+def filters(
+    network: str,
+    addresses: Sequence[str],
+    opening: Opening,
+    as_json: bool,
+    output: str | None,
+    **look: Any,
+) -> None:
+    """Show the filters of a layer (conv1) or one of them (conv1:42) of NETWORK; of the first layer by default."""
+    from convscope.techniques.filters import filters as filters_of
+    from convscope.techniques.filters import layers_with_filters
+
+    opened = opening.open(network)
+    wanted = list(addresses) or layers_with_filters(opened)[:1]
+    if not wanted:
+        raise click.ClickException(
+            f"{opened.name} has no layer with filters. See: convscope layers {network}"
+        )
+    made = ((address, filters_of(opened, address, **look)) for address in wanted)
+    _save_all(opened, "filters", made, output, len(wanted), as_json)
+
+
+@click.command()
+@click.argument("network")
+@click.argument("picture")
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
+@network_options
+@click.option("--channels", type=Numbers(int), metavar="N or I,J,K", help="How many channels, or which ones.")
+@click.option("--order", type=click.Choice(["index", "strongest"]), default="index", show_default=True)
+@scale_option("tile")
+@percentile_option
+@palette_option
+@tile_size_option
+@theme_option
+@json_option
+@output_option("A picture (.png, .jpg, .webp), or a folder for several.")
+def activations(
+    network: str,
+    picture: str,
+    addresses: Sequence[str],
+    opening: Opening,
+    channels: tuple[int, ...] | None,
+    as_json: bool,
+    output: str | None,
+    theme: str,
+    **look: Any,
+) -> None:
+    """Show what layers (conv1), channels (conv1:42) or neurons (conv1:42@3,5) of NETWORK answer to PICTURE.
+
+    Without an address, one sheet for each stage of the network. Fully-connected layers are plotted.
+    """
+    from convscope.photograph import open_photograph
+    from convscope.techniques.activations import activations as maps_of
+    from convscope.techniques.answers import is_vector
+    from convscope.techniques.main_line import stages
+    from convscope.techniques.values import values
+
+    opened, photograph = opening.open(network), open_photograph(picture)
+    wanted = list(addresses) or [layer for stage in stages(opened) for layer in stage.shown]
+    counted = channels[0] if channels is not None and len(channels) == 1 else channels
+
+    def look_at(address: str) -> Picture:
+        if is_vector(opened.shapes[opened.resolve(address).layer]):
+            return values(opened, photograph, address, theme=theme)
+        return maps_of(opened, photograph, address, channels=counted, theme=theme, **look)
+
+    made = ((address, look_at(address)) for address in wanted)
+    _save_all(opened, f"{photograph.name}-activations", made, output, len(wanted), as_json)
+
+
+def _save_all(network: Network, what: str, made: Any, output: str | None, count: int, as_json: bool) -> None:
+    """Save pictures as they are made; one goes to `output` itself, several into it as a folder."""
+    from tqdm import tqdm
+
+    saved = []
+    for address, picture in tqdm(made, total=count, disable=None if count > 1 else True, unit="picture"):
+        default = file_name(network.name, address, what)
+        if as_json:
+            path = picture.save(place(_in_folder(output, count), default))
+            saved.append({"address": address, "path": str(path), "caption": picture.caption})
+        else:
+            save_picture(picture, _in_folder(output, count), default)
+    if as_json:
+        click.echo(json.dumps(saved, ensure_ascii=False, indent=2))
+
+
+def _in_folder(output: str | None, count: int) -> str | None:
+    """Return `output`, as a folder where several pictures go there."""
+    return f"{output}/" if output and count > 1 and not output.endswith("/") else output

@@ -1,0 +1,137 @@
+"""The options every command shares: how to open the network, where to write."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from convscope.network.network import Network
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_PREPROCESSING = ("channel_order", "mean", "raw_scale", "input_scale", "resize", "resize_size", "crops")
+
+
+class Numbers(click.ParamType):
+    """Numbers separated by commas: ``104,117,123``."""
+
+    name = "numbers"
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.kind = kind
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Return the numbers as a tuple; the message shows what was found."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(self.kind(number) for number in str(value).replace("x", ",").split(","))
+        except ValueError:
+            self.fail(f"{value!r}: give numbers separated by commas, as 104,117,123", parameter, context)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How the user wants the network opened."""
+
+    weights: str | None
+    labels: str | None
+    input_shape: tuple[int, ...] | None
+    device: str
+    preprocessing: dict[str, Any]
+
+    def open(self, source: str) -> Network:
+        """Open the network."""
+        from convscope.sources.opening import open_network
+
+        return open_network(
+            source,
+            weights=self.weights,
+            labels=self.labels,
+            input_shape=self.input_shape,
+            device=_checked_device(self.device),
+            **self.preprocessing,
+        )
+
+
+def _checked_device(device: str) -> str:
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise click.BadParameter(
+            f"{device!r} cannot be used here: {reason}", param_hint="--device"
+        ) from error
+    return device
+
+
+_OPENING = (
+    click.option("--weights", metavar="FILE", help="The weights, where they are not beside the network."),
+    click.option("--labels", metavar="FILE", help="Class names, one a line in the network's order."),
+    click.option(
+        "--input-shape",
+        type=Numbers(int),
+        metavar="N,C,H,W",
+        help="For networks that do not say how big it is.",
+    ),
+    click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda, mps."),
+    click.option(
+        "--channel-order",
+        type=click.Choice(["RGB", "BGR", "GRAY"], case_sensitive=False),
+        help="The order of the color channels the network eats.",
+    ),
+    click.option(
+        "--mean", type=Numbers(float), metavar="A,B,C", help="Subtracted, in the network's own order."
+    ),
+    click.option("--raw-scale", type=float, metavar="X", help="255 for networks that eat 0..255, else 1."),
+    click.option(
+        "--input-scale", type=float, metavar="X", help="Multiplies what the mean was subtracted from."
+    ),
+    click.option(
+        "--resize",
+        type=click.Choice(["squash", "shorter_side", "direct"]),
+        help="How the picture is brought to size.",
+    ),
+    click.option("--resize-size", type=int, metavar="PIXELS", help="The size before cropping."),
+    click.option(
+        "--crops", type=click.Choice(["1", "10"]), help="1: the center; 10: corners, center, mirrored."
+    ),
+)
+
+
+def network_options(function: _Command) -> _Command:
+    """Give a command the options that open its network; it gets one `Opening` for them all."""
+
+    @functools.wraps(function)
+    def command(
+        *positional: Any,
+        weights: str | None,
+        labels: str | None,
+        input_shape: tuple[int, ...] | None,
+        device: str,
+        **keywords: Any,
+    ) -> Any:
+        given = {name: keywords.pop(name) for name in _PREPROCESSING}
+        if given["crops"] is not None:
+            given["crops"] = int(given["crops"])
+        preprocessing = {name: value for name, value in given.items() if value is not None}
+        opening = Opening(weights, labels, input_shape, device, preprocessing)
+        return function(*positional, opening=opening, **keywords)
+
+    for option in reversed(_OPENING):
+        command = option(command)
+    return command  # type: ignore[return-value]
+
+
+def output_option(help: str) -> Callable[[_Command], _Command]:
+    """Give a command ``-o``."""
+    return click.option("-o", "--output", metavar="PATH", help=help)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")

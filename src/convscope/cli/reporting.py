@@ -1,0 +1,73 @@
+"""``convscope report`` and ``convscope demo``: everything about one network and one picture on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from convscope.cli.options import Opening, network_options, output_option
+from convscope.cli.output import file_name, place, save_text
+
+_REPOSITORY = Path(__file__).resolve().parents[3]
+_SHARED = (_REPOSITORY.parent / "shared" / "data", Path("../shared/data"))
+_ABSENT = """\
+The demo needs a network, and there is none here yet. Get GoogLeNet from Caffe's model zoo, two files in one folder:
+  deploy.prototxt              https://github.com/BVLC/caffe/tree/master/models/bvlc_googlenet
+  bvlc_googlenet.caffemodel    http://dl.caffe.berkeleyvision.org/bvlc_googlenet.caffemodel
+then run
+  convscope report bvlc_googlenet/ chelsea -o out/report.html"""
+
+
+@click.command()
+@click.argument("network")
+@click.argument("picture")
+@network_options
+@click.option("--all", "everything", is_flag=True, help="Show every layer, not a handful of each stage.")
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to name.")
+@output_option("The HTML file; report.html by default.")
+def report(
+    network: str, picture: str, opening: Opening, everything: bool, top: int, output: str | None
+) -> None:
+    """Make one self-contained HTML page of what NETWORK does with PICTURE."""
+    _report(
+        network, picture, opening, output, file_name("report", suffix=".html"), everything=everything, top=top
+    )
+
+
+@click.command()
+@output_option("The HTML file; out/report.html by default.")
+def demo(output: str | None) -> None:
+    """Make the first report: GoogLeNet looks at a cat."""
+    found = [folder for folder in _SHARED if (folder / "caffe" / "bvlc_googlenet").is_dir()]
+    if not found:
+        raise click.ClickException(_ABSENT)
+    cat = found[0] / "pictures" / "cat.jpg"
+    picture = str(cat) if cat.is_file() else "chelsea"
+    opening = Opening(None, None, None, "cpu", {})
+    _report(str(found[0] / "caffe" / "bvlc_googlenet"), picture, opening, output, "out/report.html")
+
+
+def _report(
+    network: str,
+    picture: str,
+    opening: Opening,
+    output: str | None,
+    default: str,
+    *,
+    everything: bool = False,
+    top: int = 5,
+) -> None:
+    from tqdm import tqdm
+
+    from convscope.presentation.report import make_report
+
+    path = place(output, default)
+    with tqdm(unit="picture", disable=None, leave=False) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        page = make_report(opening.open(network), picture, top=top, everything=everything, progress=progress)
+    save_text(page, path)

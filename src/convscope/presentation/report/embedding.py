@@ -1,0 +1,71 @@
+"""Pictures inside the page: small, lossless where they are data, one for each theme."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from convscope.picture import Picture
+
+_PHOTOGRAPH_SIDE = 1280
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A figure of the page: the picture in both themes as ``data:`` addresses, and the words beside it."""
+
+    light: str
+    dark: str
+    width: int
+    height: int
+    caption: str
+    recipe: str
+    address: str = ""
+    command: str = ""
+
+
+def embed(
+    make: Callable[[str], Picture], *, address: str = "", command: str = ""
+) -> tuple[Embedded, Picture]:
+    """Make a picture in the light and the dark theme; return the figure, and the dark picture to cut from."""
+    light, dark = make("light"), make("dark")
+    figure = Embedded(
+        data_uri(light),
+        data_uri(dark),
+        light.width,
+        light.height,
+        light.caption,
+        str(light.recipe or ""),
+        address,
+        command,
+    )
+    return figure, dark
+
+
+def data_uri(picture: Picture) -> str:
+    """Return a picture as a lossless WebP, which carries its recipe too."""
+    return _uri(picture.encode("WEBP"), "image/webp")
+
+
+def first_tile(sheet: Picture) -> str:
+    """Return the first tile of a sheet as a picture of its own."""
+    left, top, right, bottom = sheet.tiles[0].box
+    return data_uri(Picture(sheet.array[top:bottom, left:right]))
+
+
+def photograph_uri(pixels: object) -> tuple[str, int, int]:
+    """Return a photograph (height, width, 3) in 0..1 as a JPEG no larger than a page needs, and its width and height."""
+    image = Image.fromarray((np.asarray(pixels) * 255).round().astype(np.uint8))
+    image.thumbnail((_PHOTOGRAPH_SIDE, _PHOTOGRAPH_SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=88, optimize=True)
+    return _uri(buffer.getvalue(), "image/jpeg"), image.width, image.height
+
+
+def _uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,0 +1,165 @@
+"""The page itself: the content, laid out; every style and every picture inside, nothing fetched, nothing run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shlex
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+
+from convscope import __version__
+from convscope.network.input_spec import GUESS, InputSpec
+from convscope.network.network import Network
+from convscope.photograph import Photograph, open_photograph
+from convscope.picture import Picture
+from convscope.presentation.report.content import Content, Progress, Subject, gather
+from convscope.presentation.report.embedding import data_uri, photograph_uri
+from convscope.recipe import Recipe
+from convscope.techniques.answers import CENTER_OF_TEN
+from convscope.techniques.layer_table import HEADINGS
+
+Box = tuple[float, float, float, float]
+
+
+def make_report(
+    network: Network,
+    picture: object,
+    *,
+    top: int = 5,
+    everything: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> str:
+    """Return one self-contained HTML page of what a network does with a picture.
+
+    `picture` is anything `read_picture` reads. `everything` shows every layer instead of a handful of each stage.
+    `progress` is told how many pictures of how many are made. The page runs no script and fetches nothing; names
+    that strangers gave to layers, files and classes are only ever text in it.
+
+    >>> Path("report.html").write_text(make_report(network, "cat.jpg"), encoding="utf-8")
+    """
+    subject = Subject(network, open_photograph(picture), top)
+    content = gather(subject, everything=everything, progress=progress)
+    return _environment().get_template("page.html").render(_words(subject, content, everything))
+
+
+@cache
+def _environment() -> Environment:
+    files = resources.files(__package__)
+    page = files.joinpath("page.html").read_text(encoding="utf-8")
+    environment = Environment(
+        loader=DictLoader({"page.html": page}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"count": _count, "percent": _percent}
+    return environment
+
+
+def _words(subject: Subject, content: Content, everything: bool) -> dict[str, Any]:
+    """Return what the template is filled with."""
+    network, picture = subject.network, subject.picture
+    style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    photograph, width, height = photograph_uri(picture.pixels)
+    seen = _as_seen(network, picture)
+    return {
+        "style": style,
+        "policy": f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'",
+        "network": network,
+        "picture": picture,
+        "content": content,
+        "photograph": {"uri": photograph, "width": width, "height": height},
+        "seen": seen,
+        "frame": _frame(network.input_spec, picture.pixels.shape[:2]),
+        "spec_rows": _spec_rows(network.input_spec),
+        "headings": HEADINGS,
+        "most_parameters": max((row.parameters for row in content.table.rows), default=0) or 1,
+        "most_operations": max((row.operations for row in content.table.rows), default=0) or 1,
+        "everything": everything,
+        "command": _command(subject, everything),
+        "recipe": _recipe(subject, everything),
+        "version": __version__,
+    }
+
+
+def _as_seen(network: Network, picture: Photograph) -> dict[str, Any]:
+    """Return what is left of the picture when the network gets it."""
+    seen = network.deprocess(network.preprocess(picture))
+    crops = len(seen) if seen.ndim == 4 else 1
+    shown = Picture(seen[CENTER_OF_TEN] if crops > 1 else seen)
+    return {"uri": data_uri(shown), "width": shown.width, "height": shown.height, "crops": crops}
+
+
+def _frame(spec: InputSpec | None, size: tuple[int, ...]) -> Box | None:
+    """Return the part of the picture that the center crop keeps: x, y, width, height in percent."""
+    if spec is None or spec.resize == "direct" or spec.resize_size is None or spec.crops != 1:
+        return None
+    height, width = size
+    if spec.resize == "squash":
+        resized = (float(spec.resize_size), float(spec.resize_size))
+    else:
+        enlargement = spec.resize_size / min(height, width)
+        resized = (height * enlargement, width * enlargement)
+    down, across = (min(1.0, wanted / found) for wanted, found in zip(spec.size, resized, strict=True))
+    return 50 * (1 - across), 50 * (1 - down), 100 * across, 100 * down
+
+
+def _spec_rows(spec: InputSpec | None) -> list[tuple[str, str, str, bool]]:
+    """Return (what, value, where it was found, whether it is a guess) for each thing the network wants of a picture."""
+    if spec is None:
+        return []
+    lines = [line.rsplit("(", 1) for line in spec.describe().splitlines()]
+    rows = []
+    for text, reason in lines:
+        name, _, value = text.strip().partition(" ")
+        reason = reason.removesuffix(")")
+        rows.append((name.replace("_", " "), value.strip(), reason, reason.startswith(GUESS)))
+    return rows
+
+
+def _command(subject: Subject, everything: bool) -> str:
+    source, picture = subject.network.origin.source, subject.picture.source or "PICTURE"
+    words = ["convscope", "report", source, picture, *(["--all"] if everything else [])]
+    if subject.network.origin.weights:
+        words += ["--weights", subject.network.origin.weights]
+    return shlex.join([*words, "--top", str(subject.top)])
+
+
+def _recipe(subject: Subject, everything: bool) -> str:
+    origin, picture = subject.network.origin, subject.picture
+    spec = subject.network.input_spec
+    recipe = Recipe(
+        function="report",
+        arguments={"top": subject.top, "everything": everything, "input": str(spec) if spec else None},
+        network=origin.source,
+        weights=origin.weights,
+        network_sha256=origin.sha256 if origin.files else None,
+        picture=picture.source,
+        picture_sha256=picture.sha256,
+    )
+    return json.dumps(json.loads(recipe.to_json()), ensure_ascii=False, indent=2)
+
+
+def _count(number: float) -> str:
+    """Write a large number as people say it: 7.0 million.
+
+    >>> _count(6998552)
+    '7.0 million'
+    """
+    for unit, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if number >= unit:
+            return f"{number / unit:.1f} {word}"
+    return f"{number:,.0f}"
+
+
+def _percent(probability: float) -> str:
+    percent = 100 * probability
+    return f"{percent:.0f} %" if percent >= 9.5 else f"{percent:.1f} %" if percent >= 0.05 else "under 0.1 %"
