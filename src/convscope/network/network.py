@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +23,7 @@ from convscope.network.graph import Graph
 from convscope.network.input_spec import InputSpec
 from convscope.network.labels import find_label
 from convscope.network.layer import Layer, layers_of
+from convscope.network.memory import machine_memory, require_memory
 from convscope.network.parameters import Shape
 from convscope.network.saving import save_graph
 from convscope.network.shapes import infer_shapes
@@ -164,6 +166,10 @@ class Network:
                 f"{self.name} eats {dict(self.graph.inputs)}, which no picture fits: "
                 "give network.activations() a tensor of that shape"
             )
+        if prod(self.input_spec.shape) * 16 > machine_memory():
+            raise InputError(
+                f"{self.name} eats pictures of {self.input_spec.size}, more than this machine's memory"
+            )
         return self.input_spec
 
     def activations(
@@ -296,7 +302,7 @@ class Network:
                 raise InputError(
                     f"input {name!r} has shape {shape}; the network eats {source} (any batch size)"
                 )
-        infer_shapes(self.graph, wanted, targets)
+        require_memory(self.graph, infer_shapes(self.graph, wanted, targets), targets)
         self._checked.add((shapes, targets))
 
     def __repr__(self) -> str:

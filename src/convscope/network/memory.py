@@ -1,0 +1,37 @@
+"""Memory, asked about before it is taken: a stranger's file may claim any size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from math import prod
+
+from convscope.errors import InputError
+from convscope.network.graph import Graph
+from convscope.network.parameters import Shape
+
+BYTES_PER_NUMBER = 4
+
+
+def machine_memory() -> int:
+    """Return how many bytes of memory this machine has; 16 GB where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 16 * 10**9
+
+
+def require_memory(graph: Graph, shapes: Mapping[str, Shape | None], targets: Iterable[str]) -> None:
+    """Raise InputError, naming the largest part, when a run would need more memory than the machine has."""
+    operations = graph.needed_for(targets)
+    sizes = {value: shapes.get(value) for operation in operations for value in operation.outputs}
+    sizes |= {key: graph.parameters.shapes[key] for op in operations for key in op.parameters.values()}
+    numbers = {name: prod(shape) for name, shape in sizes.items() if shape is not None}
+    needed = BYTES_PER_NUMBER * sum(numbers.values())
+    if needed > machine_memory():
+        largest = max(numbers, key=numbers.__getitem__)
+        raise InputError(
+            f"this run would take {needed / 1e9:,.0f} GB of memory, most of it for {largest!r} "
+            f"({'x'.join(map(str, sizes[largest] or ()))}); this machine has {machine_memory() / 1e9:,.0f} GB. "
+            "Use a smaller input or fewer pictures at a time"
+        )
