@@ -53,7 +53,7 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[Label, ...]:
     """
     text = _read_text(Path(path))
     rows = _json_rows(text, path) if text.lstrip()[:1] in ("[", "{") else None
-    labels = tuple(_label(row) for row in rows or _line_rows(text, path))
+    labels = tuple(_label(row) for row in (_line_rows(text, path) if rows is None else rows))
     if not labels:
         raise NetworkFileError(
             f"{os.fspath(path)} holds no labels; write one class a line, in the network's order"
@@ -129,8 +129,10 @@ def _read_text(path: Path) -> str:
 def _json_rows(text: str, path: str | os.PathLike[str]) -> list[str] | None:
     try:
         data = json.loads(text)
-    except (ValueError, RecursionError):
-        return None  # a Python dictionary, one entry a line, also begins with a brace
+    except (ValueError, RecursionError) as error:
+        if re.match(r"\s*\{\s*\d+\s*:", text):
+            return None  # a Python dictionary, one entry a line
+        raise NetworkFileError(f"{os.fspath(path)} begins like JSON, but is not: {error}") from error
     if isinstance(data, dict):
         try:
             numbers = sorted(data, key=int)

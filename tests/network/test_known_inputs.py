@@ -1,0 +1,65 @@
+"""Known networks get what was published; guesses are called guesses."""
+
+import pytest
+
+from convscope.errors import InputError
+from convscope.network.known_inputs import guess_caffe_input
+
+
+@pytest.mark.parametrize(
+    "name", ["GoogleNet", "CaffeNet", "AlexNet", "SqueezeNet v1.1", "R-CNN-ilsvrc13", "ResNet-50", "nin"]
+)
+def test_the_model_zoos_imagenet(name: str) -> None:
+    spec = guess_caffe_input((10, 3, 227, 227), name)
+    assert (spec.channel_order, spec.mean, spec.raw_scale) == ("BGR", (104.0, 117.0, 123.0), 255.0)
+    assert (spec.size, spec.resize, spec.resize_size, spec.antialias) == ((227, 227), "squash", 256, True)
+    assert spec.provenance["mean"] == "known network"
+    assert "guess" not in str(spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        (
+            "LeNet",
+            (64, 1, 28, 28),
+            {"channel_order": "GRAY", "mean": (), "input_scale": 1 / 256, "resize": "direct"},
+        ),
+        (
+            "CIFAR10_quick",
+            (1, 3, 32, 32),
+            {"channel_order": "RGB", "mean": (125.3, 123.0, 113.9), "resize": "direct"},
+        ),
+        ("VGG_ILSVRC_16_layers", (10, 3, 224, 224), {"mean": (103.939, 116.779, 123.68), "input_scale": 1.0}),
+        ("MOBILENET_V2", (1, 3, 224, 224), {"mean": (103.94, 116.78, 123.68), "input_scale": 0.017}),
+        ("DENSENET_121", (1, 3, 224, 224), {"input_scale": 0.017, "channel_order": "BGR"}),
+    ],
+)
+def test_other_known_networks(name: str, shape: tuple[int, ...], expected: dict[str, object]) -> None:
+    spec = guess_caffe_input(shape, name)
+    assert {key: getattr(spec, key) for key in expected} == expected
+    assert {spec.provenance[key] for key in expected} == {"known network"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "order"), [((1, 3, 224, 224), "BGR"), ((1, 1, 60, 80), "GRAY"), ((1, 3, 60, 80), "BGR")]
+)
+def test_anything_else_is_a_guess_and_says_so(shape: tuple[int, ...], order: str) -> None:
+    spec = guess_caffe_input(shape, "my training network")
+    assert spec.channel_order == order
+    assert spec.size == shape[2:]
+    assert spec.provenance["size"] == "input shape"
+    assert "guessed: channel_order, raw_scale, mean, input_scale, resize, crops" in str(spec)
+
+
+def test_the_margin_around_the_crop_grows_with_the_size() -> None:
+    sizes = {
+        side: guess_caffe_input((1, 3, side, side)).resize_size for side in (192, 224, 227, 231, 299, 451)
+    }
+    assert sizes == {192: 219, 224: 256, 227: 256, 231: 256, 299: 342, 451: 515}
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 8, 8), (3, 8, 8), (1, 3, 0, 8), ()])
+def test_an_input_that_eats_no_picture(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="eats no picture"):
+        guess_caffe_input(shape)
