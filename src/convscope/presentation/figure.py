@@ -141,6 +141,7 @@ def _figure(width: float, height: float, colors: Theme) -> Iterator[Figure]:
         **{name: value for name, value in matplotlib.rcParamsDefault.items() if "backend" not in name},
         "font.family": "DejaVu Sans",
         "font.size": 10,
+        "text.parse_math": False,
         "text.color": colors.text,
         "axes.labelcolor": colors.muted,
         "xtick.color": colors.muted,
@@ -257,7 +258,7 @@ def _name(labels: Sequence[str] | None, index: int) -> str:
 
 
 def _shortened(label: str) -> str:
-    label = " ".join(str(label).split()).replace("$", r"\$")
+    label = " ".join(str(label).split())
     return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
 
 
