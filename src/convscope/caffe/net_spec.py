@@ -132,25 +132,22 @@ def _layer(layer: Function, bottoms: list[str], naming: _Naming) -> Message:
     tops = bottoms if layer.in_place else [naming(top, layer.type_name) for top in layer.tops]
     name = naming(layer.tops[0] if layer.tops else layer, layer.type_name)
     made = Message("LayerParameter", name=name, type=layer.type_name, bottom=bottoms, top=list(tops))
-    own = _PARAMETERS.get(layer.type_name)
+    own = _PARAMETERS.get(layer.type_name, ("", {}))
     for key, value in layer.params.items():
-        inside = (
-            own and not key.endswith("param") and key in message_type(f"{layer.type_name}Parameter").fields
-        )
+        inside = not key.endswith("param") and key in own[1]
         try:
-            _assign(made.ensure(own) if own and inside else made, key, value)
-        except (AttributeError, InputError) as error:
+            _assign(made.ensure(own[0]) if inside else made, key, value, own[1])
+        except InputError as error:
             raise InputError(f"{layer.type_name} layer {name!r}: {error}") from error
     return made
 
 
-def _assign(message: Message, name: str, value: Any) -> None:
+def _assign(message: Message, name: str, value: Any, others: Iterable[str] = ()) -> None:
     """Set a field as Python writes it: a dict for a message, a list for a repeated field, or one value of it."""
-    field = message_type(message.type_name).fields.get(name)
+    fields = message_type(message.type_name).fields
+    field = fields.get(name)
     if field is None:
-        raise InputError(
-            f"there is no setting {name!r}.{did_you_mean(name, message_type(message.type_name).fields)}"
-        )
+        raise InputError(f"there is no setting {name!r}.{did_you_mean(name, [*others, *fields])}")
     if field.message is None:
         setattr(message, name, _listed(value) if field.repeated else value)
         return
@@ -165,10 +162,12 @@ def _listed(value: Any) -> list[Any]:
 
 
 _PARAMETERS = {
-    field.message.name.removesuffix("Parameter"): field.name
+    field.message.name.removesuffix("Parameter"): (field.name, field.message.fields)
     for field in message_type("LayerParameter").fields.values()
     if field.message and field.name.endswith("_param")
 }
+_PARAMETERS |= dict.fromkeys(("Deconvolution", "Im2col"), _PARAMETERS["Convolution"])
+_PARAMETERS |= dict.fromkeys(("LSTM", "RNN"), _PARAMETERS["Recurrent"])
 
 
 class Layers:

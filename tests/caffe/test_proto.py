@@ -1,0 +1,85 @@
+"""Messages with protobuf's manners."""
+
+import numpy as np
+import pytest
+
+from convscope import caffe
+from convscope.caffe.proto import caffe_pb2, text_format
+from convscope.errors import NetworkFileError
+
+
+def test_fields_are_set_added_and_extended():
+    net = caffe_pb2.NetParameter(name="tiny")
+    layer = net.layer.add(name="conv1", type="Convolution", bottom=["data"])
+    layer.top.append("conv1")
+    layer.convolution_param.num_output = 8
+    layer.convolution_param.kernel_size.extend([3, 5])
+    layer.convolution_param.kernel_size[1] = 1
+    assert str(net) == (
+        'name: "tiny"\nlayer {\n  name: "conv1"\n  type: "Convolution"\n  bottom: "data"\n  top: "conv1"\n'
+        "  convolution_param {\n    num_output: 8\n    kernel_size: 3\n    kernel_size: 1\n  }\n}\n"
+    )
+    assert net.layer[0].convolution_param.kernel_size == [3, 1]
+    del net.layer[0].bottom[0]
+    net.layer[0].top.insert(0, "first")
+    assert (list(net.layer[0].bottom), list(net.layer[0].top)) == ([], ["first", "conv1"])
+
+
+def test_reading_changes_nothing():
+    layer = caffe_pb2.LayerParameter()
+    assert layer.pooling_param.kernel_size == 0
+    assert (layer.name, layer.pooling_param.global_pooling, len(layer.top)) == ("", False, 0)
+    assert layer.pooling_param.pool == caffe_pb2.PoolingParameter.MAX == 0
+    assert not layer.HasField("pooling_param")
+    assert str(layer) == ""
+    layer.pooling_param.pool = caffe_pb2.PoolingParameter.AVE
+    assert layer.HasField("pooling_param")
+    assert str(layer) == "pooling_param {\n  pool: AVE\n}\n"
+    layer.ClearField("pooling_param")
+    assert str(layer) == ""
+
+
+def test_bytes_there_and_back():
+    blob = caffe_pb2.BlobProto()
+    blob.data.extend([1.5, -2.0])
+    blob.shape.dim.append(2)
+    other = caffe_pb2.BlobProto()
+    other.ParseFromString(blob.SerializeToString())
+    assert other == blob
+    np.testing.assert_array_equal(np.array(other.data), [1.5, -2])
+    other.data.append(3)
+    assert len(other.data) == 3
+    with pytest.raises(NetworkFileError):
+        other.ParseFromString(b"\xff\xff\xff")
+
+
+def test_merging_and_copying():
+    one, two = caffe_pb2.NetParameter(name="a"), caffe_pb2.NetParameter(name="b")
+    one.layer.add(name="x")
+    two.layer.add(name="y")
+    one.MergeFrom(two)
+    assert (one.name, [layer.name for layer in one.layer]) == ("b", ["x", "y"])
+    one.CopyFrom(two)
+    assert one == two
+    one.layer[0].name = "z"
+    assert two.layer[0].name == "y"
+
+
+def test_text_as_deep_dreams_notebook_changes_it():
+    net = text_format.Merge(
+        'name: "n" layer { name: "data" type: "Input" }', caffe.io.caffe_pb2.NetParameter()
+    )
+    net.force_backward = True
+    text = text_format.MessageToString(net)
+    assert "force_backward: true" in text
+    assert text_format.Parse(text, caffe_pb2.NetParameter()) == net
+
+
+def test_mistakes():
+    with pytest.raises(AttributeError, match=r"no field 'nam'"):
+        _ = caffe_pb2.NetParameter().nam
+    with pytest.raises(AttributeError, match=r"use extend, add or CopyFrom"):
+        caffe_pb2.NetParameter().layer = []
+    with pytest.raises(AttributeError, match=r"NetParamete.*Did you mean 'NetParameter'"):
+        _ = caffe_pb2.NetParamete
+    assert (caffe_pb2.TEST, caffe_pb2.Phase.Value("TRAIN"), caffe_pb2.Phase.Name(1)) == (1, 0, "TEST")
