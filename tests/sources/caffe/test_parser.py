@@ -65,7 +65,9 @@ ERRORS = [
     ("layer { } \x00", 1, "expected the name of a field of NetParameter, found '\x00'."),
     ("foo: ", 1, "expected a value, found the end of the file."),
     ("foo", 1, "expected ':' or '{' after a field's name, found the end of the file."),
-    ("[a.b: 3", 1, "the ']' that closes a field's name is missing."),
+    ("[a.b: 3", 1, "expected the name of a field of NetParameter, found '['."),
+    ("n" * 101 + ": 3", 1, f"101 letters in a row are no field's name: '{'n' * 40}'."),
+    (f"input_dim: {'9' * 500}", 1, f"NetParameter.input_dim expects a whole number (int32), found '{'9' * 40}'."),
     ("foo {" * 101, 1, "messages are nested more than 100 deep."),
     ("foo: [" + "[" * 5, 1, "expected a value, found '['."),
 ]  # fmt: skip

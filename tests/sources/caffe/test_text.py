@@ -92,10 +92,10 @@ def test_other_files_get_a_sentence_of_their_own(tmp_path, content, message):
 
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(
-        NetworkFileError, match=r"nowhere\.prototxt cannot be read: No such file or directory\.$"
+        NetworkFileError, match=r"nowhere\.prototxt does not exist: give the path of a file\.$"
     ):
         read_text_file(tmp_path / "nowhere.prototxt")
-    with pytest.raises(NetworkFileError, match=r"cannot be read: Is a directory\.$"):
+    with pytest.raises(NetworkFileError, match=r"is not a plain file: give the path of a file\.$"):
         read_text_file(tmp_path)
 
 

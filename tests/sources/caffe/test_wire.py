@@ -183,12 +183,15 @@ def test_swapped_files(shared_data):
         read_binary(folder / "old_formats" / "lenet_iter_10000.caffemodel", "BlobProto")
 
 
-def test_too_many_fields():
-    data = b"\xa2\x06\x00" * 400_000
-    with pytest.raises(
-        NetworkFileError, match="byte 900000: more than 300,000 fields; no network has so many"
-    ):
-        read_binary(data)
+def test_too_many_fields(monkeypatch):
+    monkeypatch.setattr("convscope.sources.caffe.records.MAXIMUM_RECORDS", 1000)
+    assert len(read_binary(b"\xa2\x06\x00" * 1000).layer) == 1000
+    with pytest.raises(NetworkFileError, match="byte 3000: more than 1,000 fields; no network has so many"):
+        read_binary(b"\xa2\x06\x00" * 1001)
+    with pytest.raises(NetworkFileError, match="more than 1,000 fields"):
+        read_binary(b"\x0a\xd0\x0f" + b"\x01" * 2000, "BlobShape")
+    with pytest.raises(NetworkFileError, match="more than 1,000 fields"):
+        read_binary(b"\x2a\xc0\x3e" + bytes(8000), "LayerParameter")
 
 
 def test_a_file_over_the_limit_of_protobuf_is_not_written(tmp_path, monkeypatch):

@@ -74,9 +74,9 @@ def _open(file: str) -> Iterator[h5py.File]:
             yield opened
     except NetworkFileError:
         raise
-    except MemoryError:
-        raise NetworkFileError(f"{file} asks for more memory than there is.") from None
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except FileNotFoundError:
+        raise NetworkFileError(f"{file} is no longer there.") from None
+    except Exception as error:  # the HDF5 library raises nearly every kind there is
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise NetworkFileError(f"{file} is a damaged HDF5 file: {problem}.") from None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,10 +51,17 @@ def channel_mean(mean: Array) -> Array:
 def _read_npy(file: str) -> Array:
     """Read an array without running code; the file must be as large as its header says before memory is taken."""
     try:
-        mapped = np.load(file, mmap_mode="r", allow_pickle=False)
-        if mapped.dtype.kind not in "fiu":
-            raise ValueError(f"it holds {mapped.dtype}, not numbers")
-        return np.array(mapped, np.float32)
-    except (OSError, ValueError, TypeError, SyntaxError, OverflowError, MemoryError) as error:
+        with Path(file).open("rb") as stream:
+            old = np.lib.format.read_magic(stream) == (1, 0)
+            read_header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+            shape, columns_first, kind = read_header(stream)
+            if kind.kind not in "fiu":
+                raise ValueError(f"it holds {kind}, not numbers")
+            stated, found = math.prod(shape) * kind.itemsize, Path(file).stat().st_size - stream.tell()
+            if min(shape, default=0) < 0 or stated > found:
+                raise ValueError(f"its header says {stated:,} bytes, and {found:,} follow")
+            numbers = np.fromfile(stream, kind, math.prod(shape))
+        return numbers.reshape(shape, order="F" if columns_first else "C").astype(np.float32)
+    except Exception as error:  # numpy lets through whatever its header's parser trips over
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise NetworkFileError(f"{file} is a damaged NumPy array: {problem}.") from None

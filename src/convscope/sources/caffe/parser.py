@@ -16,14 +16,18 @@ from convscope.sources.caffe.unknown import Identifier, Unknown
 MAXIMUM_FIELDS = 300_000
 MAXIMUM_DEPTH = 100
 
-_SPACE = re.compile(r"(?:\s|#[^\n]*)+")
+_LONGEST_SHOWN = 40
+_LONGEST_NAME = 100
+
+_SPACE = re.compile(r"\s+|#[^\n]*")
 _TOKEN = re.compile(
     r"""(?P<name>[A-Za-z_]\w*)
     |(?P<number>(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?[fF]?)(?![\w.]))
-    |(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+    |(?P<string>"[^"\\\n]*(?:\\.[^"\\\n]*){0,9999}"|'[^'\\\n]*(?:\\.[^'\\\n]*){0,9999}')
     |(?P<symbol>[{}<>\[\]:,;./-])""",
     re.VERBOSE | re.ASCII,
 )
+_EXTENSION = re.compile(r"\[[\w./]+\]", re.ASCII)
 _CLOSING = {"{": "}", "<": ">"}
 
 
@@ -38,8 +42,9 @@ class Parser:
         self._advance()
 
     def _advance(self) -> None:
-        space = _SPACE.match(self._text, self._end)
-        self._start = space.end() if space else self._end
+        self._start = self._end
+        while space := _SPACE.match(self._text, self._start):
+            self._start = space.end()
         match = _TOKEN.match(self._text, self._start)
         self._kind = match.lastgroup or "" if match else "end" if self._start == len(self._text) else "other"
         self._token = match[0] if match else ""
@@ -54,10 +59,10 @@ class Parser:
     def _found(self) -> str:
         if self._kind == "end":
             return "the end of the file"
-        rest = self._text[self._start : self._start + 30].split("\n")[0].rstrip()
+        rest = self._text[self._start : self._start + _LONGEST_SHOWN].split("\n")[0].rstrip()
         if self._kind == "other" and rest[:1] in ('"', "'"):
             return f"text without its closing quote: {rest}"
-        return f"'{self._token or rest}'"
+        return f"'{self._token[:_LONGEST_SHOWN] or rest}'"
 
     def _accept(self, *symbols: str) -> str:
         if self._kind != "symbol" or self._token not in symbols:
@@ -99,14 +104,14 @@ class Parser:
 
     def _field_name(self, what: str) -> str:
         self._spend()
+        extension = _EXTENSION.match(self._text, self._start)
+        if self._kind != "name" and not extension:
+            self._fail(f"expected the name of a field of {what}, found {self._found()}.")
+        if extension:
+            self._token, self._end = extension[0], extension.end()
         name = self._token
-        if self._kind != "name":
-            if not self._accept("["):
-                self._fail(f"expected the name of a field of {what}, found {self._found()}.")
-            close = self._text.find("]", self._start)
-            if close < 0:
-                self._fail("the ']' that closes a field's name is missing.")
-            name, self._end = f"[{self._text[self._start : close]}]", close + 1
+        if len(name) > _LONGEST_NAME:
+            self._fail(f"{len(name):,} letters in a row are no field's name: {self._found()}.")
         self._advance()
         return name
 
@@ -164,8 +169,9 @@ class Parser:
             message.unknown.append(Unknown(field.name, Identifier(word), f"line {line}"))
             return field.default
         if value is None:
-            hint = did_you_mean(word, field.enumeration.numbers) if field.enumeration else ""
-            self._fail(f"{place} expects {expected(field)}, found '{word}'.{hint}", line)
+            shown = word[:_LONGEST_SHOWN]
+            hint = did_you_mean(shown, field.enumeration.numbers) if field.enumeration else ""
+            self._fail(f"{place} expects {expected(field)}, found '{shown}'.{hint}", line)
         return value
 
     def _string(self, expectation: str) -> bytes:

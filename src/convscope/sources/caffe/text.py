@@ -11,8 +11,7 @@ top: "data"
 
 from __future__ import annotations
 
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 from convscope.errors import NetworkFileError
@@ -20,28 +19,25 @@ from convscope.sources.caffe.literals import write_guessed, write_value
 from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.parser import Parser
 from convscope.sources.caffe.recognition import HEAD, expect_description
+from convscope.sources.caffe.records import open_source
 from convscope.sources.caffe.schema import message_type
 from convscope.sources.caffe.unknown import warn_of_unknown
 
-MAXIMUM_BYTES = 64 * 2**20
+MAXIMUM_BYTES = 8 * 2**20
 
 _SOLVER_FIELDS = frozenset(message_type("SolverParameter").fields) - set(message_type("NetParameter").fields)
 
 
 def read_text_file(path: str | PathLike[str], type_name: str = "NetParameter") -> Message:
     """Read a prototxt file; errors name the file and the line (`NetworkFileError`)."""
-    file = fspath(path)
-    try:
-        with Path(path).open("rb") as stream:
-            data = stream.read(MAXIMUM_BYTES + 1)
-    except OSError as error:
-        raise NetworkFileError(f"{file} cannot be read: {error.strerror or error}.") from None
-    expect_description(data[:HEAD], file)
-    if len(data) > MAXIMUM_BYTES:
+    source = open_source(path)
+    file, size = source.file, len(source.view)
+    expect_description(bytes(source.view[:HEAD]), file)
+    if size > MAXIMUM_BYTES:
         raise NetworkFileError(
             f"{file} is over {MAXIMUM_BYTES // 2**20} MB, too large for a network's description."
         )
-    text = _decoded(data)
+    text = _decoded(bytes(source.view))
     if not text.strip():
         raise NetworkFileError(f"{file} is empty: it holds nothing but blank space.")
     return read_text(text, type_name, file=file)

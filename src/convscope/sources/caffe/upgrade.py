@@ -135,7 +135,7 @@ def _upgrade_inputs(net: Message) -> None:
         shapes = [Message("BlobShape", dim=sizes[start : start + 4]) for start in range(0, len(sizes), 4)]
     if shapes and len(shapes) < len(names):
         raise NetworkFileError(
-            f"the net has {len(names)} inputs ({', '.join(names)}) but {len(shapes)} input shapes: "
+            f"the net has {len(names)} inputs ({', '.join(map(repr, names))}) but {len(shapes)} input shapes: "
             "give each input its own input_shape, or four input_dim."
         )
     made = {top for layer in net.layer for top in layer.top}

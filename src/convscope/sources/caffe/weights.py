@@ -108,6 +108,8 @@ def _read_layers(source: Source) -> dict[str, tuple[Blob | None, ...]]:
     count = 0
     for record in _records(source, 0, len(source.view)):
         if layout := _NETWORK.inside.get(record.number):
+            if record.wire != LENGTH:
+                source.fail(record.tag, "a layer is not where it belongs: the file is damaged.")
             count += 1
             name, found = _read_layer(source, record, layout)
             if found:
