@@ -42,7 +42,8 @@ def rgb_of_image(image: Image.Image, name: str) -> tuple[Pixels, tuple[str, ...]
                 image
             )  # Pillow inverts every CMYK JPEG; only Adobe's are stored inverted
     color, alpha = _split_alpha(image)
-    pixels = np.asarray(_to_srgb(color, image.info.get("icc_profile")), dtype=np.float32) / np.float32(255)
+    pixels = np.asarray(_to_srgb(color, image.info.get("icc_profile"))).astype(np.float32)
+    pixels /= 255
     if alpha is None or alpha.min() == 255:
         return pixels, tuple(notes)
     return _on_white(pixels, alpha[:, :, None] / np.float32(255)), (*notes, ON_WHITE)

@@ -140,6 +140,12 @@ def test_a_batch_gives_a_batch_of_pictures_and_wild_values_are_clipped() -> None
         spec.to_picture(torch.zeros(1, 1, 4, 4))
 
 
+def test_lists_are_taken_as_tuples() -> None:
+    spec = InputSpec([8, 6], mean=[1, 2, 3], input_scale=[1, 2, 3])  # type: ignore[arg-type]
+    assert (spec.size, spec.mean, spec.input_scale) == ((8, 6), (1, 2, 3), (1, 2, 3))
+    assert tuple(spec.to_tensor("coffee").shape) == (1, 3, 8, 6)
+
+
 def test_the_users_picture_is_left_as_it_was() -> None:
     picture = np.random.default_rng(0).random((8, 6, 3)).astype(np.float32)
     before = picture.copy()

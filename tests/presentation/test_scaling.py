@@ -41,7 +41,8 @@ def test_signed_tiles_have_zero_in_the_middle() -> None:
     for index in (0, 1):
         assert np.abs(scaled.colors[index, 0, 1].astype(int) - middle).max() <= 2
     assert scale(SIGNED).palette == "RdBu_r"
-    assert "zero is the middle of RdBu_r" in scale(SIGNED).words
+    assert "zero is white, positive red, negative blue" in scale(SIGNED).words
+    assert "zero is the middle of bwr" in scale(SIGNED, Scaling(palette="bwr")).words
     red, blue = scaled.colors[0, 1, 1], scaled.colors[1, 0, 0]
     assert red[0] > 2 * red[2]
     assert blue[2] > 2 * blue[0]
@@ -64,6 +65,13 @@ def test_colored_tiles_keep_their_colors() -> None:
     assert scaled.colors[0, 0, 0].tolist() == [255, 0, 0]
     assert scaled.palette is None
     assert scale(tiles - 0.5, Scaling(symmetric=True)).words.endswith("zero in the middle")
+
+
+def test_tiles_of_one_value_share_a_scale_and_are_not_dead() -> None:
+    scaled = scale(np.array([0.0, 1, 4]).reshape(3, 1, 1))
+    assert scaled.colors[:, 0, 0, 0].tolist() == [0, 64, 255]
+    assert not scaled.flat.any()
+    assert scaled.words == "one scale for the whole sheet, 0 to 4"
 
 
 def test_an_outlier_is_clipped_and_the_words_say_so() -> None:

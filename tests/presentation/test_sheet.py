@@ -124,7 +124,8 @@ def test_dead_and_broken_tiles_are_crossed_out_and_counted() -> None:
 
 def test_the_caption_says_what_is_shown_of_how_many_on_what_scale() -> None:
     assert sheet(TILES).caption == (
-        "10 tiles of 7 x 5, enlarged 9 times; each tile scaled to its own range, zero is the middle of RdBu_r"
+        "10 tiles of 7 x 5, enlarged 9 times; each tile scaled to its own range, zero is white, "
+        "positive red, negative blue"
     )
     many = sheet(
         np.random.default_rng(0).random((900, 200, 300)).astype(np.float32), scaling=Scaling(per="sheet")

@@ -63,6 +63,9 @@ class InputSpec:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("size", "mean", "input_scale"):
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
         for name, possible in _CHOICES.items():
             if (found := getattr(self, name)) not in possible:
                 hint = did_you_mean(str(found), map(str, possible))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -24,6 +26,7 @@ from convscope.presentation.style import Theme, theme_named
 _PIXELS_PER_INCH = 200  # twice the usual 100: sharp on a modern screen
 _LONGEST_LABEL = 34
 _FEW_CLASSES = 24
+_EAST_ASIAN = ("Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei")
 
 
 def prediction_chart(
@@ -139,7 +142,7 @@ def _figure(width: float, height: float, colors: Theme) -> Iterator[Figure]:
     """Give a figure of a size in inches in our style, whatever style the user set for other plots."""
     style: dict[Any, Any] = {
         **{name: value for name, value in matplotlib.rcParamsDefault.items() if "backend" not in name},
-        "font.family": "DejaVu Sans",
+        "font.family": _families(),
         "font.size": 10,
         "text.parse_math": False,
         "text.color": colors.text,
@@ -156,6 +159,13 @@ def _figure(width: float, height: float, colors: Theme) -> Iterator[Figure]:
         figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
         FigureCanvasAgg(figure)
         yield figure
+
+
+@cache
+def _families() -> list[str]:
+    """Return the typefaces to use, the second for Chinese, Japanese and Korean labels where one is installed."""
+    installed = set(font_manager.get_font_names())
+    return ["DejaVu Sans", *[name for name in _EAST_ASIAN if name in installed][:1]]
 
 
 def _picture(figure: Figure, caption: str) -> Picture:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import matplotlib
@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 
 from convscope.errors import InputError, did_you_mean
 
+_MIDDLES = {
+    None: "zero in the middle",
+    "gray": "zero is middle gray",
+    "RdBu_r": "zero is white, positive red, negative blue",
+    "RdBu": "zero is white, positive blue, negative red",
+}
 Per = Literal["tile", "sheet"]
 _DIVERGING = (
     "RdBu",
@@ -79,6 +85,9 @@ def scale(tiles: NDArray[Any], scaling: Scaling | None = None) -> Scaled:
     """Return tiles (tiles, height, width[, 3]) of any real numbers as colors, and the words for the scale used."""
     scaling = scaling or Scaling()
     values = checked_tiles(tiles).astype(np.float64)
+    single = values.shape[1:3] == (1, 1)
+    if single:  # one value has no range of its own, nor is it flat
+        scaling = replace(scaling, per="sheet")
     axes = tuple(range(1, values.ndim))
     broken = np.logical_not(np.isfinite(values).all(axis=axes))
     if broken.any():
@@ -98,7 +107,7 @@ def scale(tiles: NDArray[Any], scaling: Scaling | None = None) -> Scaled:
         colors,
         _words(scaling, symmetric, palette, (float(low.flat[0]), float(high.flat[0]))),
         palette,
-        np.equal(lowest, highest),
+        np.equal(lowest, highest) & (not single),
         broken,
         float(low.flat[0]) if whole else None,
         float(high.flat[0]) if whole else None,
@@ -151,7 +160,7 @@ def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _words(scaling: Scaling, symmetric: bool, palette: str | None, ends: tuple[float, float]) -> str:
     clipped = f", clipped at percentile {scaling.percentile:g}" if scaling.percentile < 100 else ""
-    middle = "zero in the middle" if palette is None or not symmetric else f"zero is the middle of {palette}"
+    middle = _MIDDLES.get(palette, f"zero is the middle of {palette}")
     if scaling.per == "sheet":
         zero = f", {middle}" if symmetric else ""
         return f"one scale for the whole sheet, {ends[0]:.4g} to {ends[1]:.4g}{zero}{clipped}"
