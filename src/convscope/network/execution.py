@@ -7,22 +7,27 @@ The module is ordinary torch: autograd goes through it and `torch.compile` takes
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, fx, nn
 
+from convscope.network.fusion import find_chains
 from convscope.network.graph import Graph
 from convscope.network.operations import OPERATIONS
+from convscope.network.parameters import Shape
 
 ALIGNMENT = 64
 
 
-def cut(graph: Graph, targets: Iterable[str]) -> fx.GraphModule:
+def cut(
+    graph: Graph, targets: Iterable[str], shapes: Mapping[str, Shape | None] | None = None
+) -> fx.GraphModule:
     """Return the module that takes the graph's inputs, in order, and gives a tuple of the targets.
 
     Its weights are buffers, so nothing but the input ever asks for a gradient; ``meta["parameters"]`` says which
-    buffer holds which of the graph's parameters.
+    buffer holds which of the graph's parameters. With `shapes`, those of every value, operations are fused for
+    inputs of that size, and the module has no gradients.
 
     >>> logits, = cut(network.graph, ["loss3/classifier"])(x)
     """
@@ -30,7 +35,19 @@ def cut(graph: Graph, targets: Iterable[str]) -> fx.GraphModule:
     root, lines = nn.Module(), fx.Graph()
     nodes = {name: lines.placeholder(f"input_{index}") for index, name in enumerate(graph.inputs)}
     weights: dict[str, fx.Node] = {}
-    for operation in graph.needed_for(targets):
+    operations = graph.needed_for(targets)
+    chains = {} if shapes is None else find_chains(graph, operations, targets)
+    for operation in operations:
+        if all(output in nodes for output in operation.outputs):
+            continue  # a chain has made it
+        chain = chains.get(operation.outputs[0])
+        size = shapes[operation.inputs[0]] if chain and shapes else None
+        if chain and size and (module := chain.module(graph.parameters, size)):
+            root.add_module(f"chain{len(nodes)}", module)
+            node = lines.call_module(f"chain{len(nodes)}", (nodes[operation.inputs[0]],))
+            node.meta["operation"] = operation.name
+            nodes |= {step.outputs[0]: node for step in chain.operations}
+            continue
         for key in operation.parameters.values():
             if key not in weights:
                 buffer = f"p{len(weights)}"

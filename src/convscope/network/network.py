@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -28,16 +28,21 @@ from convscope.network.parameters import Shape
 from convscope.network.saving import save_graph
 from convscope.network.shapes import infer_shapes
 
+FUSED_KEPT = 4  # how many fused cuts are kept: each holds its own packed copy of the filters
 _COMMON_STEMS = ("deploy", "train_val", "model", "weights")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a network came from: what to call `open_network` with again, and the files it was read from."""
+    """Where a network came from: what to call `open_network` with again, and the files it was read from.
+
+    `options` are the further keywords of that call that change what the network eats or what its classes are called.
+    """
 
     source: str
     weights: str | None = None
     files: tuple[Path, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def sha256(self) -> str:
@@ -77,8 +82,8 @@ class Network:
         self.input_spec = input_spec
         self.labels = None if labels is None else tuple(labels)
         self.origin = origin or Origin(graph.name)
-        self._modules: dict[tuple[str, ...], fx.GraphModule] = {}
-        self._checked: set[tuple[tuple[Shape, ...], tuple[str, ...]]] = set()
+        self._modules: dict[tuple[tuple[str, ...], tuple[Shape, ...] | None], fx.GraphModule] = {}
+        self._checked: dict[tuple[tuple[str, ...], tuple[Shape, ...]], dict[str, Shape | None]] = {}
 
     def _laid_out(self, tensor: Tensor) -> Tensor:
         return laid_out(tensor, self.device)
@@ -185,8 +190,9 @@ class Network:
             wanted = {name: Address(name) for name in self.layers}
         targets = tuple(dict.fromkeys(address.layer for address in wanted.values()))
         inputs = self._inputs(input, targets)
-        module = self._module(targets)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and any(x.requires_grad for x in inputs)):
+        differentiable = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
+        module = self._module(targets, None if differentiable else inputs)
+        with torch.set_grad_enabled(differentiable):
             values = dict(zip(targets, module(*inputs), strict=True))
         return {name: _select(values[address.layer], address) for name, address in wanted.items()}
 
@@ -258,19 +264,26 @@ class Network:
             if tuple(tensor.shape) != (shape := self.graph.parameters.shapes[name]):
                 raise InputError(f"{name!r} has shape {shape}; what was given has {tuple(tensor.shape)}")
         graph = replace(self.graph, parameters=self.graph.parameters.replaced(changes))
-        return Network(
-            graph, input_spec=self.input_spec, labels=self.labels, origin=self.origin, device=self.device
-        )
+        origin = Origin(self.origin.source)  # no files: it is no longer what they say
+        return Network(graph, input_spec=self.input_spec, labels=self.labels, origin=origin, device=self.device)
 
     def compile(self, **options: Any) -> Callable[..., Any]:
         """Return the whole network through `torch.compile`: inputs in order, the outputs as a tuple."""
         compiled: Callable[..., Any] = torch.compile(self._module(self.graph.outputs), **options)
         return compiled
 
-    def _module(self, targets: tuple[str, ...]) -> fx.GraphModule:
-        if targets not in self._modules:
-            self._modules[targets] = cut(self.graph, targets)
-        return self._modules[targets]
+    def _module(self, targets: tuple[str, ...], inputs: Sequence[Tensor] | None = None) -> fx.GraphModule:
+        """Return the cut for these targets: with gradients, or without and fused for these inputs' sizes."""
+        sizes = None if inputs is None else tuple(tuple(tensor.shape) for tensor in inputs)
+        key = (targets, sizes)
+        if key not in self._modules:
+            fused = [other for other in self._modules if other[1] is not None]
+            if sizes is not None and len(fused) >= FUSED_KEPT:
+                del self._modules[fused[0]]
+            self._modules[key] = cut(
+                self.graph, targets, None if sizes is None else self._checked[targets, sizes]
+            )
+        return self._modules[key]
 
     def _inputs(self, given: Tensor | Mapping[str, Tensor], targets: tuple[str, ...]) -> list[Tensor]:
         """Return the input tensors in the graph's order, checked, in the memory order that runs fastest."""
@@ -293,7 +306,7 @@ class Network:
 
     def _check_shapes(self, shapes: tuple[Shape, ...], targets: tuple[str, ...]) -> None:
         """Run the cut on shapes alone, once a shape: a wrong one is answered by layer before any work is done."""
-        if (shapes, targets) in self._checked:
+        if (targets, shapes) in self._checked:
             return
         wanted = dict(zip(self.graph.inputs, shapes, strict=True))
         for name, shape in wanted.items():
@@ -302,8 +315,9 @@ class Network:
                 raise InputError(
                     f"input {name!r} has shape {shape}; the network eats {source} (any batch size)"
                 )
-        require_memory(self.graph, infer_shapes(self.graph, wanted, targets), targets)
-        self._checked.add((shapes, targets))
+        inferred = infer_shapes(self.graph, wanted, targets)
+        require_memory(self.graph, inferred, targets)
+        self._checked[targets, shapes] = inferred
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{name} {shape}" for name, shape in self.graph.inputs.items())
