@@ -84,6 +84,17 @@ def test_an_outlier_is_clipped_and_the_words_say_so() -> None:
     assert clipped.colors.min() == 0  # zero stays black: only the bright end of rectified values is clipped
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_clipping_never_hides_a_tile_that_answers_at_one_point_only(sign: int) -> None:
+    tiles = np.zeros((2, 28, 28))
+    tiles[:, 3, 4] = 5, 5 * sign
+    scaled = scale(tiles, Scaling(percentile=99))
+    assert not scaled.flat.any()
+    for colors in scaled.colors:
+        assert len(np.unique(colors.reshape(-1, 3), axis=0)) == 2
+        assert (colors[3, 4] != colors[0, 0]).any()
+
+
 def test_flat_and_broken_tiles_are_marked() -> None:
     tiles = np.stack([POSITIVE[0], np.zeros((2, 2)), np.full((2, 2), 7), POSITIVE[1], POSITIVE[0]]).astype(
         float

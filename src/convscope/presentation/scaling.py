@@ -137,12 +137,14 @@ def _ranges(values: NDArray[Any], scaling: Scaling, symmetric: bool) -> tuple[ND
     """Return the value shown darkest and the one shown brightest: one for each tile, or the same for all."""
     rows = values.reshape(len(values), -1) if scaling.per == "tile" else values.reshape(1, -1)
     if symmetric:
-        high = np.percentile(np.abs(rows), scaling.percentile, axis=1)
-        low = -high
-    else:
-        low, high = np.percentile(rows, [100 - scaling.percentile, scaling.percentile], axis=1)
-        if (rows.min(axis=1) >= 0).all() and scaling.percentile < 100:
-            low = rows.min(axis=1)  # rectified values: only the bright end has outliers
+        rows = np.abs(rows)
+    lowest, highest = rows.min(axis=1), rows.max(axis=1)
+    low, high = np.percentile(rows, [100 - scaling.percentile, scaling.percentile], axis=1)
+    if (lowest >= 0).all():
+        low = lowest  # of rectified values only the bright end has outliers
+    # A tile that answers at a few points only is not flat: clipping must not turn it black.
+    low, high = np.where(high > low, (low, high), (lowest, highest))
+    low = -high if symmetric else low
     shape = (-1,) + (1,) * (values.ndim - 1)
     return low.reshape(shape), high.reshape(shape)
 

@@ -112,7 +112,11 @@ def _draw_scale(image: Image.Image, scaled: Scaled, top: int, colors: Theme) -> 
 
 
 def _caption(count: int, scaled: Scaled, grid: Grid) -> str:
-    which = f"{count:,} tiles" if grid.shown == count else f"the first {grid.shown:,} of {count:,} tiles"
+    which = (
+        ("1 tile" if count == 1 else f"{count:,} tiles")
+        if grid.shown == count
+        else f"the first {grid.shown:,} of {count:,} tiles"
+    )
     size = f"{scaled.colors.shape[1]} x {scaled.colors.shape[2]}"
     if grid.enlargement > 1:
         size += f", enlarged {grid.enlargement:g} times"
