@@ -44,7 +44,9 @@ def planted_network(
     operations = (
         _operation("convolution", "Convolution", names["data"], f"{first}@{first}", "conv1", padding=2),
         Operation("relu", "relu1", "ReLU", (f"{first}@{first}",), (first,), in_place=True),
-        Operation("max_pool", "pool1", "Pooling", (first,), (names["pool1"],), attributes={"kernel": 2, "stride": 2}),
+        Operation(
+            "max_pool", "pool1", "Pooling", (first,), (names["pool1"],), attributes={"kernel": 2, "stride": 2}
+        ),
         _operation("convolution", "Convolution", names["pool1"], f"{second}@{second}", "conv2", padding=1),
         Operation("relu", "relu2", "ReLU", (f"{second}@{second}",), (second,), in_place=True),
         Operation("global_average_pool", "pool2", "Pooling", (second,), (names["pool2"],)),

@@ -50,7 +50,8 @@ class Recipe:
 
     ``function`` is a name in `recipe_functions()`, ``arguments`` its keyword arguments as plain JSON data,
     ``network`` and ``weights`` what was given to `open_network`, ``picture`` the path or sample name of the
-    input; None where there was none, or where it was in memory only.
+    input; None where there was none, or where it was in memory only. ``options`` are the further keywords of
+    `open_network` (labels, the input's shape, preprocessing).
     """
 
     function: str
@@ -62,6 +63,7 @@ class Recipe:
     picture_sha256: str | None = None
     seed: int = 0
     versions: Mapping[str, str] = field(default_factory=_versions)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the recipe as one line of JSON, the same for the same recipe."""
@@ -82,7 +84,13 @@ class Recipe:
                 f"{where} has an unknown key {key!r}.{did_you_mean(key, known)} Made by a later convscope?"
             )
         for key, value in data.items():
-            kind = dict if key in ("arguments", "versions") else int if key == "seed" else (str, type(None))
+            kind = (
+                dict
+                if key in ("arguments", "versions", "options")
+                else int
+                if key == "seed"
+                else (str, type(None))
+            )
             if not isinstance(value, kind):
                 raise RecipeError(
                     f"{where} has a {type(value).__name__} for {key!r}, which is impossible there"
@@ -159,6 +167,7 @@ def _recipe_of(name: str, arguments: Mapping[str, Any], given: Mapping[str, Any]
         picture=picture.source if isinstance(picture, Photograph) else None,
         picture_sha256=_sha256(picture),
         seed=seed if isinstance(seed, int) else 0,
+        options=_plain(on_disk.options) if on_disk else {},
     )
 
 
@@ -286,7 +295,10 @@ def _the_network(recipe: Recipe, network: Any) -> Any:
             )
         import convscope
 
-        network = convscope.open_network(recipe.network, weights=recipe.weights)
+        options = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in recipe.options.items()
+        }
+        network = convscope.open_network(recipe.network, weights=recipe.weights, **options)
     if recipe.network_sha256 and (found := network.origin.sha256) != recipe.network_sha256:
         hashes = f"SHA-256 was {recipe.network_sha256[:12]}…, is {found[:12]}…"
         raise RecipeError(f"the weights of {recipe.network} have changed since: {hashes}")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convscope.cli.options import Numbers, Opening, json_option, network_options, output_option
+from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
 from convscope.cli.output import file_name, place, save_picture
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
     from convscope.picture import Picture
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 palette_option = click.option(
     "--palette", metavar="NAME", help="A colormap of matplotlib, as gray, viridis, RdBu_r."
 )
@@ -27,7 +28,7 @@ percentile_option = click.option(
 )
 
 
-def scale_option(default: str) -> Any:
+def scale_option(default: str) -> Callable[[_Command], _Command]:
     """Give a command ``--scale``."""
     help = "Each tile in its own range, or one range for the whole sheet."
     return click.option(
@@ -130,7 +131,8 @@ def filters(
 @click.argument("picture")
 @click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
 @network_options
-@click.option("--channels", type=Numbers(int), metavar="N or I,J,K", help="How many channels, or which ones.")
+@click.option("--channels", type=numbers(int), metavar="N or I,J,K", help="How many channels, or which ones.")
+@click.option("--columns", type=click.IntRange(1), metavar="N", help="Tiles side by side.")
 @click.option("--order", type=click.Choice(["index", "strongest"]), default="index", show_default=True)
 @scale_option("tile")
 @percentile_option

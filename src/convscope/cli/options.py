@@ -16,22 +16,18 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _PREPROCESSING = ("channel_order", "mean", "raw_scale", "input_scale", "resize", "resize_size", "crops")
 
 
-class Numbers(click.ParamType):
-    """Numbers separated by commas: ``104,117,123``."""
+def numbers(kind: type[int] | type[float]) -> Callable[[str], tuple[Any, ...]]:
+    """Return the option type of numbers separated by commas: ``104,117,123``."""
 
-    name = "numbers"
-
-    def __init__(self, kind: type[int] | type[float]) -> None:
-        self.kind = kind
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
-        """Return the numbers as a tuple; the message shows what was found."""
-        if isinstance(value, tuple):
-            return value
+    def convert(text: str) -> tuple[Any, ...]:
         try:
-            return tuple(self.kind(number) for number in str(value).replace("x", ",").split(","))
+            return tuple(kind(number) for number in text.split(","))
         except ValueError:
-            self.fail(f"{value!r}: give numbers separated by commas, as 104,117,123", parameter, context)
+            example = "1,3,224,224" if kind is int else "104,117,123"
+            raise click.BadParameter(f"{text!r}: give numbers separated by commas, as {example}") from None
+
+    convert.__name__ = "numbers"
+    return convert
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ _OPENING = (
     click.option("--labels", metavar="FILE", help="Class names, one a line in the network's order."),
     click.option(
         "--input-shape",
-        type=Numbers(int),
+        type=numbers(int),
         metavar="N,C,H,W",
         help="For networks that do not say how big it is.",
     ),
@@ -87,7 +83,7 @@ _OPENING = (
         help="The order of the color channels the network eats.",
     ),
     click.option(
-        "--mean", type=Numbers(float), metavar="A,B,C", help="Subtracted, in the network's own order."
+        "--mean", type=numbers(float), metavar="A,B,C", help="Subtracted, in the network's own order."
     ),
     click.option("--raw-scale", type=float, metavar="X", help="255 for networks that eat 0..255, else 1."),
     click.option(

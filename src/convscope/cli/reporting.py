@@ -60,7 +60,7 @@ def _report(
 ) -> None:
     from tqdm import tqdm
 
-    from convscope.presentation.report import make_report
+    from convscope.report import make_report
 
     path = place(output, default)
     with tqdm(unit="picture", disable=None, leave=False) as bar:

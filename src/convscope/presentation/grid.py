@@ -78,12 +78,19 @@ def plan_grid(
 ) -> Grid:
     """Lay out tiles of ``shape`` (tiles, height, width): about square, within the page, labels where they fit.
 
-    ``labels`` has a text for each tile, or for each row where ``columns`` is given.
+    ``labels`` has a text for each tile, or for each row where ``columns`` is given; in one column of wide strips,
+    both are the same and stand at the left.
     """
     count, longer = shape[0], max(shape[1:3])
     if any(number is not None and number < 1 for number in (columns, tile_size)):
         raise InputError(f"columns and tile_size are at least 1, not {columns} and {tile_size}")
-    by_row = columns is not None and labels is not None and len(labels) == ceil(count / columns) != count
+    strips = columns == 1 and shape[2] > 4 * shape[1]
+    by_row = (
+        columns is not None
+        and labels is not None
+        and len(labels) == ceil(count / columns)
+        and (strips or len(labels) != count)
+    )
     if labels is not None and not by_row and len(labels) != count:
         raise InputError(
             f"{len(labels)} labels for {count} tiles; give one a tile, or one a row with columns="

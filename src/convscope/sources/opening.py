@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,15 @@ def open_network(
             f"{source}: convscope opens Caffe networks ({', '.join(CAFFE_SUFFIXES)}); this file's name ends "
             f"otherwise"
         )
+    options = {"labels": labels, "input_shape": input_shape, **preprocessing}
+    given = {name: value for name, value in options.items() if value is not None}
+    network.origin = replace(network.origin, options=given)
     if labels is not None:
         network.labels = read_labels(labels) if isinstance(labels, str | Path) else tuple(labels)
     if preprocessing:
         if network.input_spec is None:
-            raise InputError(f"{source} eats no picture, so there is nothing to prepare for it: {sorted(preprocessing)}")
+            raise InputError(
+                f"{source} eats no picture, so there is nothing to prepare for it: {sorted(preprocessing)}"
+            )
         network.input_spec = network.input_spec.replace(**preprocessing)
     return network

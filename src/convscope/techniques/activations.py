@@ -40,6 +40,7 @@ def activations(
     scale: Per = "tile",
     percentile: float = 99.5,
     palette: str | None = None,
+    columns: int | None = None,
     tile_size: int | None = None,
     theme: str = "light",
 ) -> Picture:
@@ -64,9 +65,10 @@ def activations(
     shown = _chosen(maps, channels, order)
     names = [f"{wanted.layer}:{index}" for index in shown]
     scaling = Scaling(per=scale, percentile=percentile, palette=palette)
-    picture = sheet(maps[shown], names, tile_size=tile_size, scaling=scaling, theme=theme)
+    sheet_made = sheet(maps[shown], names, columns=columns, tile_size=tile_size, scaling=scaling, theme=theme)
+    in_palette = f", from dark to bright in {palette}" if palette else ""
     which = _which(len(shown), count, order, isinstance(channels, Sequence))
-    return replace(picture, caption=f"{which} of {wanted.layer}. {picture.caption}")
+    return replace(sheet_made, caption=f"{which} of {wanted.layer}{in_palette}. {sheet_made.caption}.")
 
 
 def _chosen(maps: NDArray[Any], channels: int | Sequence[int] | None, order: str) -> list[int]:
@@ -99,9 +101,9 @@ def _one(maps: NDArray[Any], wanted: Address, scaling: Scaling, tile_size: int |
     """Show one channel big, its scale beside it, and a frame around the neuron if one is meant."""
     tile = maps[int(wanted.channel or 0)]
     name = f"{wanted.layer}:{wanted.channel}"
-    picture = sheet(tile[None], [name], tile_size=tile_size or BIG, scaling=scaling, theme=theme)
+    picture: Picture = sheet(tile[None], [name], tile_size=tile_size or BIG, scaling=scaling, theme=theme)
     rows, columns = tile.shape
-    caption = f"Channel {name}, {rows}×{columns}. {picture.caption}"
+    caption = f"Channel {name}, {rows}×{columns}. {picture.caption}."
     if wanted.position is None:
         return replace(picture, caption=caption)
     row, column = wanted.position

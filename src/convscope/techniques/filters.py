@@ -59,9 +59,10 @@ def filters(
     """Show what a layer learned to look for: in color for the first layer, a row a filter deeper down.
 
     `address` is a layer, or one filter of it (``conv2:42``: its input channels, each a tile). `first` limits how many
-    filters are shown (readable numbers by default; the caption says "first 48 of 256"), `scale` says whether the
-    whole "sheet" or each "tile" goes from darkest to brightest (values beyond `percentile` are clipped). Negative weights are blue and positive ones red unless
-    `palette` says otherwise; colors are RGB whatever order the network eats.
+    filters are shown (readable numbers by default; the caption says "the first 48 of 256"). `scale` says whether the
+    whole "sheet" or each "tile" goes from darkest to brightest; values beyond `percentile` are clipped. Negative
+    weights are blue and positive ones red unless `palette` says otherwise; colors are RGB whatever order the network
+    eats.
 
     >>> filters(network, "conv1/7x7_s2").save("conv1.png")
 
@@ -93,7 +94,7 @@ def filters(
         tiles = weights[:, :across].reshape(-1, height, width)
         picture = sheet(tiles, names, columns=across, tile_size=tile_size, scaling=scaling, theme=theme)
         words = f"a row a filter, across {_of(across, channels)} channels of {found.inputs} it reads"
-    return replace(picture, caption=f"{what[0].upper()}{what[1:]}: {words}. {picture.caption}")
+    return replace(picture, caption=f"{what[0].upper()}{what[1:]}: {words}. {picture.caption}.")
 
 
 def _one(found: Filters, index: int, scaling: Scaling, tile_size: int | None, theme: str) -> Picture:
@@ -106,15 +107,15 @@ def _one(found: Filters, index: int, scaling: Scaling, tile_size: int | None, th
         tile = weights.transpose(1, 2, 0)[None]
         name = f"{found.layer}:{index}"
         picture = sheet(tile, [name], tile_size=tile_size or BIG, scaling=scaling, theme=theme)
-        return replace(picture, caption=f"{what}, in color. {picture.caption}")
+        return replace(picture, caption=f"{what}, in color. {picture.caption}.")
     if height == width == 1:
         picture = _strips(weights[:, 0, 0][None], [f"{found.layer}:{index}"], scaling, theme)
-        return replace(picture, caption=f"{what}: its weights across. {picture.caption}")
+        return replace(picture, caption=f"{what}: its weights across. {picture.caption}.")
     shown = min(channels, MANY)
     names = [f"{found.inputs}:{start + channel}" for channel in range(shown)]
     picture = sheet(weights[:shown], names, tile_size=tile_size, scaling=scaling, theme=theme)
     words = f"a tile for {_of(shown, channels)} channels of {found.inputs} it reads"
-    return replace(picture, caption=f"{what}: {words}. {picture.caption}")
+    return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
 
 
 def _strips(weights: NDArray[Any], names: list[str], scaling: Scaling, theme: str) -> Picture:

@@ -19,7 +19,7 @@ _NUMBERS = frozenset(HEADINGS[4:])
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: `shape` without None, `receptive_field` in input pixels; `operations` are multiply-adds."""
+    """One layer: `shape` without None, `receptive_field` in input pixels; `operations` are multiply-adds a picture."""
 
     name: str
     kind: str
@@ -62,7 +62,7 @@ class LayerTable:
 
     @property
     def operations(self) -> int:
-        """How many multiply-adds one run costs, for the shapes shown."""
+        """How many multiply-adds one picture costs, at the size shown."""
         return sum(row.operations for row in self.rows)
 
     def __str__(self) -> str:
@@ -96,10 +96,12 @@ def layer_table(network: Network) -> LayerTable:
 
     Inputs are the first rows; a layer written in place by several steps is one row ("Convolution + ReLU").
     """
-    return LayerTable(network.name, tuple(_row(layer) for layer in network.layers.values()))
+    first = next(iter(network.graph.inputs.values()), ())
+    batch = first[0] if len(first) > 1 else 1
+    return LayerTable(network.name, tuple(_row(layer, batch) for layer in network.layers.values()))
 
 
-def _row(layer: Layer) -> Row:
+def _row(layer: Layer, batch: int) -> Row:
     field = layer.receptive_field
     return Row(
         name=layer.name,
@@ -108,7 +110,7 @@ def _row(layer: Layer) -> Row:
         parameter_shapes=tuple(layer.parameters.values()),
         receptive_field=str(field) if field else None,
         parameters=layer.parameter_count,
-        operations=layer.multiply_adds,
+        operations=layer.multiply_adds // batch,
     )
 
 

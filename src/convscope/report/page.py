@@ -5,21 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import shlex
 from functools import cache
 from importlib import resources
 from typing import Any
 
+import numpy as np
 from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
 
 from convscope import __version__
 from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
 from convscope.photograph import Photograph, open_photograph
 from convscope.picture import Picture
-from convscope.presentation.report.content import Content, Progress, Subject, gather
-from convscope.presentation.report.embedding import data_uri, photograph_uri
 from convscope.recipe import Recipe
+from convscope.report.content import Content, Progress, Subject, gather
+from convscope.report.embedding import data_uri, photograph_uri
 from convscope.techniques.answers import CENTER_OF_TEN
 from convscope.techniques.layer_table import HEADINGS
 
@@ -58,7 +61,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": _count, "percent": _percent}
+    environment.filters |= {"count": _count, "percent": _percent, "breakable": _breakable}
     return environment
 
 
@@ -94,7 +97,7 @@ def _as_seen(network: Network, picture: Photograph) -> dict[str, Any]:
     """Return what is left of the picture when the network gets it."""
     seen = network.deprocess(network.preprocess(picture))
     crops = len(seen) if seen.ndim == 4 else 1
-    shown = Picture(seen[CENTER_OF_TEN] if crops > 1 else seen)
+    shown = Picture((seen[CENTER_OF_TEN] if crops > 1 else seen).astype(np.float32))
     return {"uri": data_uri(shown), "width": shown.width, "height": shown.height, "crops": crops}
 
 
@@ -158,6 +161,12 @@ def _count(number: float) -> str:
         if number >= unit:
             return f"{number / unit:.1f} {word}"
     return f"{number:,.0f}"
+
+
+def _breakable(name: str) -> Markup:
+    """Return a name as text that may break after its slashes, underscores and colons."""
+    parts = re.split(r"(?<=[/_:.])(?=[^/_:.])", name)
+    return Markup("<wbr>").join(parts)
 
 
 def _percent(probability: float) -> str:

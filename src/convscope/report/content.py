@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from convscope.errors import ConvscopeError
+from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.photograph import Photograph
 from convscope.picture import Picture
-from convscope.presentation.report.embedding import Embedded, embed, first_tile
+from convscope.report.embedding import Embedded, embed, first_tile
 from convscope.techniques.activations import activations
 from convscope.techniques.answers import is_vector, recorded
 from convscope.techniques.classify import Prediction, classify, predictions, probabilities
@@ -21,6 +21,7 @@ from convscope.techniques.main_line import Stage, stages, vectors
 from convscope.techniques.values import values
 
 CHANNELS = 48
+_COLUMNS = 8
 PALETTE = "magma"
 _TILE = 112  # pixels: eight of them make a column of text
 _SMALL = 15  # pixels: 48 channels of a filter side by side
@@ -93,7 +94,9 @@ def gather(subject: Subject, *, everything: bool, progress: Progress) -> Content
     )
     layers = [name for group in groups for name in group.shown]
     learned = layers_with_filters(network)
-    classes = _classes(subject)
+    classes = classify(network, picture, top=subject.top) if _classifies(network) else []
+    if classes and network.class_output in flat:
+        flat.remove(network.class_output)  # the probability plot shows it better
     count = Counter(2 * bool(classes) + len(layers) + len(flat) + 3 * bool(learned), progress)
     with ExitStack() as stack:
         if layers or flat:
@@ -109,12 +112,11 @@ def gather(subject: Subject, *, everything: bool, progress: Progress) -> Content
         )
 
 
-def _classes(subject: Subject) -> list[Prediction]:
-    """Return the best classes; none for a network whose answer is no distribution over classes."""
-    try:
-        return classify(subject.network, subject.picture, top=subject.top)
-    except ConvscopeError:
-        return []
+def _classifies(network: Network) -> bool:
+    """Tell a network that answers with classes from one that answers with a picture."""
+    output = network.class_output
+    softmax = network.graph.producers[output].kind == "softmax"
+    return (network.class_count or 0) > 1 and (softmax or is_vector(network.shapes[output]))
 
 
 def _charts(subject: Subject, count: Callable[[], None]) -> Iterator[Embedded]:
@@ -153,17 +155,23 @@ def _deeper_filters(subject: Subject, layers: list[str], count: Callable[[], Non
 def _shown(subject: Subject, name: str, count: Callable[[], None]) -> Shown:
     layer = subject.network.layers[name]
     _, channels, height, width = layer.shape or (0, 0, 0, 0)
-    options = {"channels": CHANNELS, "order": "strongest", "palette": PALETTE}
-    written = [f"--{key}={value}" for key, value in options.items()]
-    command = subject.command("activations", name, *written)
+    options = {"channels": CHANNELS, "order": "strongest", "palette": PALETTE, "columns": _COLUMNS}
     tile = _tile_size(max(height, width))
+    written = [f"--{key}={value}" for key, value in options.items()]
+    command = subject.command("activations", name, *written, f"--tile-size={tile}")
     make = _in_theme(activations, subject.network, subject.picture, name, tile_size=tile, **options)
     figure, dark = embed(make, address=name, command=command)
     count()
-    field = layer.receptive_field
-    sees = f"each position sees {field} × {field} pixels" if field and "x" not in str(field) else ""
     shape = f"{channels:,} channels of {height} × {width}"
-    return Shown(name, shape, sees, figure, first_tile(dark), dark.tiles[0].address)
+    return Shown(name, shape, _sees(layer), figure, first_tile(dark), dark.tiles[0].address)
+
+
+def _sees(layer: Layer) -> str:
+    """Say how much of the picture one position sees."""
+    if layer.receptive_field is None:
+        return ""
+    height, width = (round(float(extent)) for extent in layer.receptive_field.size)
+    return f"each position sees {height} × {width} pixels"
 
 
 def _tile_size(longer: int) -> int:
@@ -188,7 +196,7 @@ def _all_stages(network: Network) -> list[Stage]:
     """Return every layer with maps, grouped by size in the order of their first."""
     sizes: dict[tuple[int, int], list[str]] = {}
     for name, layer in network.layers.items():
-        if layer.shape is not None and len(layer.shape) == 4 and not is_vector(layer.shape):
-            if layer.kind != "Input":
-                sizes.setdefault((layer.shape[2], layer.shape[3]), []).append(name)
+        shape = layer.shape
+        if shape is not None and len(shape) == 4 and not is_vector(shape) and layer.kind != "Input":
+            sizes.setdefault((shape[2], shape[3]), []).append(name)
     return [Stage(size, tuple(names), tuple(names)) for size, names in sizes.items()]

@@ -59,7 +59,7 @@ def first_tile(sheet: Picture) -> str:
 
 
 def photograph_uri(pixels: object) -> tuple[str, int, int]:
-    """Return a photograph (height, width, 3) in 0..1 as a JPEG no larger than a page needs, and its width and height."""
+    """Return a photograph (height, width, 3) in 0..1 as a JPEG of a page's size, its width and its height."""
     image = Image.fromarray((np.asarray(pixels) * 255).round().astype(np.uint8))
     image.thumbnail((_PHOTOGRAPH_SIDE, _PHOTOGRAPH_SIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
