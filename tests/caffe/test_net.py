@@ -216,10 +216,11 @@ class TestConstructors:
             caffe.Net(text, caffe.TEST, weights=file),
             caffe.Net(text, file, caffe.TEST),
             caffe.Net(network_file=text, weights=Path(file), phase=caffe.TEST),
+            caffe.Net(text, weights=file),
             caffe.Net(text, file),
         ]
-        assert [net.params["conv"][1].shape for net in nets] == [(4,), (4,), (4,), (1, 1, 1, 4)]
-        nets[3].set_phase_test()
+        assert [net.params["conv"][1].shape for net in nets] == [*[(4,)] * 4, (1, 1, 1, 4)]
+        nets[4].set_phase_test()
         nets[3].set_mode_cpu()
         for net in nets:
             np.testing.assert_array_equal(net.params["conv"][0].data, chain.params["conv"][0].data)
@@ -243,6 +244,9 @@ class TestConstructors:
             caffe.Net(written(tmp_path, CHAIN.replace('bottom: "a"', 'bottom: "aa"')), caffe.TEST)
         with pytest.raises(NetworkFileError, match=r"two layers are called 'a'"):
             caffe.Net(written(tmp_path, CHAIN.replace('name: "b"', 'name: "a"')), caffe.TEST)
+        with pytest.raises(NetworkFileError, match=r"no layers in the phase TRAIN"):
+            only = 'layer { name: "d" type: "Input" top: "d" include { phase: TEST } }'
+            caffe.Net(written(tmp_path, only), caffe.TRAIN)
         with pytest.raises(AttributeError, match=r"fine-tuning"):
             _ = caffe.SGDSolver
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.caffe import batches, mode
+from convscope.caffe.interface_2014 import prepare
 from convscope.caffe.io import oversample as ten_crops_each
 from convscope.caffe.net import Net
-from convscope.caffe.preprocessing import prepare
 from convscope.caffe.transformer import resize_image
 from convscope.errors import InputError
 from convscope.network.resizing import center_crop

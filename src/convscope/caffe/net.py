@@ -7,43 +7,29 @@ convscope runs on.
 
 from __future__ import annotations
 
-import tempfile
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convscope.caffe import batches, mode
 from convscope.caffe.blob import Blob
-from convscope.caffe.construction import loss_weights, make_layer
-from convscope.caffe.layer import Layer, SourceLayer
-from convscope.caffe.preprocessing import Preprocessing
-from convscope.errors import (
-    ConvscopeWarning,
-    InputError,
-    NetworkFileError,
-    UnknownLayer,
-    WeightsMismatch,
-    did_you_mean,
-)
-from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.rules import filter_layers, insert_splits
-from convscope.sources.caffe.saving import save_weights
+from convscope.caffe.interface_2014 import Interface2014
+from convscope.caffe.layer import SourceLayer
+from convscope.caffe.weights import copy_parameters, save_parameters, share_parameters
+from convscope.errors import InputError, NetworkFileError, UnknownLayer, did_you_mean
+from convscope.sources.caffe.rules import filter_layers
 from convscope.sources.caffe.text import read_text_file
 from convscope.sources.caffe.upgrade import upgrade
-from convscope.sources.caffe.weights import read_weights
 
 Array = NDArray[Any]
 File = str | PathLike[str]
 Callback = Callable[[int], Any]
 
 
-class Net(Preprocessing):
+class Net(Interface2014):
     """A Caffe network: ``Net(prototxt, phase, weights=caffemodel)``, or the older ``Net(prototxt, caffemodel, phase)``.
 
     `blobs` are what it computes, by name, in order; `params` what it has learned, a list a layer (weights, then
@@ -69,125 +55,26 @@ class Net(Preprocessing):
         stages: Iterable[str] | None = None,
         weights: File | None = None,
     ) -> None:
+        oldest = phase is None and weights is None
         for argument in arguments:
             if isinstance(argument, int) and phase is None:
-                phase = argument
+                phase, oldest = argument, False
             elif isinstance(argument, (str, PathLike)) and weights is None:
                 weights = argument
             else:
                 raise TypeError(
                     f"Net(prototxt, phase, weights=...) or Net(prototxt, weights, phase); found {argument!r}"
                 )
-        if phase not in (None, mode.TRAIN, mode.TEST):
-            raise InputError(
-                f"the phase is caffe.TRAIN ({mode.TRAIN}) or caffe.TEST ({mode.TEST}), not {phase!r}"
-            )
-        self.phase = mode.TEST if phase is None else phase
-        self._four_axes = phase is None and weights is not None
-        name = "TRAIN" if self.phase == mode.TRAIN else "TEST"
+        name = {None: "TEST", mode.TEST: "TEST", mode.TRAIN: "TRAIN"}.get(phase)
+        if name is None:
+            raise InputError(f"the phase is caffe.TRAIN (0) or caffe.TEST (1), not {phase!r}")
         net = filter_layers(upgrade(read_text_file(network_file)), name, level, list(stages or ()))
-        self._net = insert_splits(net)
-        self.name: str = net.name or ""
-        self.layers: list[Layer] = []
-        self.blobs: OrderedDict[str, Blob] = OrderedDict()
-        self.blob_loss_weights: OrderedDict[str, float] = OrderedDict()
-        self._bottoms: list[list[Blob]] = []
-        self._tops: list[list[Blob]] = []
-        self._shared: dict[str, Blob] = {}
+        if not net.layer:
+            raise NetworkFileError(f"{fspath(network_file)} has no layers in the phase {name}, level {level}")
+        super().__init__(net, mode.TRAIN if name == "TRAIN" else mode.TEST, oldest and weights is not None)
         self._callbacks: dict[str, list[Callback]] = {}
-        for definition in self._net.layer:
-            self._add(definition)
-        self.params: OrderedDict[str, list[Blob]] = OrderedDict(
-            (layer.name, layer.blobs) for layer in self.layers if layer.blobs
-        )
         if weights is not None:
             self.copy_from(weights)
-
-    def _add(self, definition: Message) -> None:
-        """Set up one layer on its blobs, and shape its tops."""
-        if definition.name in self._layer_names:
-            raise NetworkFileError(f"two layers are called {definition.name!r}; pycaffe finds layers by name")
-        layer = make_layer(definition, self.phase)
-        bottom = [self.blobs[name] for name in definition.bottom]
-        top = [self._top(definition, index) for index in range(len(definition.top))]
-        layer.setup(bottom, top)
-        self._share(definition, layer)
-        if self._four_axes:
-            for blob in layer.blobs:
-                blob.four_axes = "in front"
-        layer.reshape(bottom, top)
-        self.layers.append(layer)
-        self._bottoms.append(bottom)
-        self._tops.append(top)
-        weights = loss_weights(definition)
-        for name, blob in zip(definition.top, top, strict=True):
-            self.blob_loss_weights[name] = weights.get(name, 0.0)
-            if name in weights:
-                blob.diff[...] = weights[name]
-        if definition.type == "Split":
-            layer.forward(bottom, top)
-
-    def _top(self, definition: Message, index: int) -> Blob:
-        name = definition.top[index]
-        if index < len(definition.bottom) and definition.bottom[index] == name:
-            return self.blobs[name]
-        if name in self.blobs:
-            raise NetworkFileError(
-                f"layer {definition.name!r} makes {name!r}, which another layer already made"
-            )
-        self.blobs[name] = Blob(four_axes="behind" if self._four_axes else "")
-        return self.blobs[name]
-
-    def _share(self, definition: Message, layer: Layer) -> None:
-        """Put parameters of one name into one memory."""
-        for index, (blob, spec) in enumerate(zip(layer.blobs, definition.param, strict=False)):
-            if not spec.name:
-                continue
-            owner = self._shared.setdefault(spec.name, blob)
-            same = owner.count == blob.count if spec.share_mode == "PERMISSIVE" else owner.shape == blob.shape
-            if not same:
-                raise NetworkFileError(
-                    f"layer {layer.name!r}, blob {index}: its shape {blob.shape} is not that of the parameter "
-                    f"{spec.name!r} it shares, {owner.shape}"
-                )
-            blob.share_data(owner)
-            blob.share_diff(owner)
-
-    @property
-    def _layer_names(self) -> list[str]:
-        return [layer.name for layer in self.layers]
-
-    @property
-    def _blob_names(self) -> list[str]:
-        return list(self.blobs)
-
-    @property
-    def layer_dict(self) -> OrderedDict[str, Layer]:
-        """The layers by name, in order."""
-        return OrderedDict((layer.name, layer) for layer in self.layers)
-
-    @property
-    def top_names(self) -> OrderedDict[str, list[str]]:
-        """The blobs each layer writes."""
-        return OrderedDict((layer.name, list(layer.top)) for layer in self._net.layer)
-
-    @property
-    def bottom_names(self) -> OrderedDict[str, list[str]]:
-        """The blobs each layer reads."""
-        return OrderedDict((layer.name, list(layer.bottom)) for layer in self._net.layer)
-
-    @property
-    def inputs(self) -> list[str]:
-        """The blobs of the Input layers: what `forward` takes by name."""
-        return [top for layer in self._net.layer if layer.type == "Input" for top in layer.top]
-
-    @property
-    def outputs(self) -> list[str]:
-        """The blobs that no layer reads, in alphabetical order as in Caffe."""
-        waiting: set[str] = set()
-        for layer in self._net.layer:
-            waiting = (waiting - set(layer.bottom)) | set(layer.top)
-        return sorted(waiting)
 
     def forward(
         self,
@@ -308,47 +195,21 @@ class Net(Preprocessing):
         Layers the file does not have keep what they hold: a renamed layer starts anew. Raises WeightsMismatch,
         with the layer and both shapes, where one does not fit.
         """
-        found = read_weights(weights)
-        taken = [(layer, found[layer.name]) for layer in self.layers if layer.blobs and layer.name in found]
-        for layer, stored in taken:
-            if len(stored) != len(layer.blobs):
-                raise WeightsMismatch(
-                    f"{found.file}: layer {layer.name!r} has {len(stored)} blobs; the net needs {len(layer.blobs)}"
-                )
-            for index, (blob, values) in enumerate(zip(layer.blobs, stored, strict=True)):
-                if values is not None and not values.fits(blob.true_shape):
-                    raise WeightsMismatch(
-                        f"{found.file}: layer {layer.name!r}, blob {index} has the shape {values.shape}, but the net "
-                        f"needs {blob.true_shape}. Rename the layer to leave it out, or cast it (net surgery)"
-                    )
-        for layer, stored in taken:
-            for blob, values in zip(layer.blobs, stored, strict=True):
-                if values is not None:
-                    blob.load(values.array)
+        copy_parameters(self.params, weights)
 
     load_hdf5 = copy_from
 
     def share_with(self, other: Net) -> None:
         """Have the same parameters as another net, in the same memory, in layers of the same name."""
-        for name, blobs in self.params.items():
-            for index, (mine, its) in enumerate(zip(blobs, other.params.get(name, ()), strict=False)):
-                if mine.true_shape != its.true_shape:
-                    raise WeightsMismatch(
-                        f"layer {name!r}, blob {index}: the nets' shapes are {mine.true_shape} and {its.true_shape}"
-                    )
-                mine.share_data(its)
+        share_parameters(self.params, other.params)
 
     def save(self, filename: File) -> None:
         """Write the net with its parameters as a caffemodel (as HDF5 when the name ends in .h5)."""
-        arrays = {name: [blob.true_data for blob in blobs] for name, blobs in self.params.items()}
-        save_weights(self._net, arrays, filename)
+        save_parameters(self.params, self._net, filename)
 
     def save_hdf5(self, filename: File) -> None:
-        """Write the parameters as HDF5."""
-        target = Path(fspath(filename))
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            self.save(Path(folder) / "net.h5")
-            (Path(folder) / "net.h5").replace(target)
+        """Write the parameters as HDF5, whatever the file's name."""
+        save_parameters(self.params, self._net, filename, hdf5=True)
 
     def clear_param_diffs(self) -> None:
         """Set the parameters' gradients to zero."""
@@ -389,29 +250,6 @@ class Net(Preprocessing):
     def _call(self, when: str, index: int) -> None:
         for function in self._callbacks.get(when, ()):
             function(index)
-
-    def set_phase_test(self) -> None:
-        """Do nothing: a net without a phase is one for testing (the interface of early 2014)."""
-
-    def set_phase_train(self) -> None:
-        """Warn that the net goes on as for testing."""
-        warn(
-            "convscope runs nets as for testing; for another set of layers open Net(prototxt, caffe.TRAIN)",
-            ConvscopeWarning,
-            stacklevel=2,
-        )
-
-    def set_mode_cpu(self) -> None:
-        """Compute on the processor, as `caffe.set_mode_cpu` (the interface of early 2014; so are the next two)."""
-        mode.set_mode_cpu()
-
-    def set_mode_gpu(self) -> None:
-        """Compute on the graphics card, as `caffe.set_mode_gpu`."""
-        mode.set_mode_gpu()
-
-    def set_device(self, device_id: int) -> None:
-        """Choose the graphics card, as `caffe.set_device`."""
-        mode.set_device(device_id)
 
     def __repr__(self) -> str:
         return (

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from convscope.caffe.proto import caffe_pb2
 from convscope.caffe.proto.message import ProtoMessage, class_of, wrap
 from convscope.errors import InputError, did_you_mean
 from convscope.sources.caffe.message import Message
@@ -198,5 +197,3 @@ class Parameters:
 
 layers = Layers()
 params = Parameters()
-
-__all__ = ["Function", "Layers", "NetSpec", "Parameters", "Top", "caffe_pb2", "layers", "params", "to_proto"]

@@ -1,26 +1,27 @@
-"""Preprocessing as methods of the net, the interface of 2014 that many tutorials still use."""
+"""Preprocessing, phase and mode as methods of the net, the interface of 2014 that many tutorials still use."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
 from os import PathLike
 from typing import Any
+from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.caffe.blob import Blob
+from convscope.caffe import mode as modes
+from convscope.caffe.structure import Structure
 from convscope.caffe.transformer import Transformer
-from convscope.errors import InputError
+from convscope.errors import ConvscopeWarning, InputError
 from convscope.sources.caffe.means import read_mean
 
 Array = NDArray[Any]
 
 
-class Preprocessing:
-    """`set_mean`, `set_raw_scale`, `set_channel_swap`, `preprocess` and the rest on a net's `transformer`.
+class Interface2014(Structure):
+    """A net that can be told its phase and its mode, and how to preprocess pictures (with its `transformer`).
 
     >>> net.set_mean("data", "ilsvrc_2012_mean.npy")
     >>> net.set_raw_scale("data", 255)
@@ -28,13 +29,6 @@ class Preprocessing:
     >>> net.preprocess("data", caffe.io.load_image("cat.jpg")).shape
     (3, 227, 227)
     """
-
-    blobs: OrderedDict[str, Blob]
-
-    @property
-    def inputs(self) -> list[str]:
-        """The names of the inputs."""
-        raise NotImplementedError
 
     @cached_property
     def transformer(self) -> Transformer:
@@ -76,9 +70,32 @@ class Preprocessing:
         """Return an input array as a picture."""
         return self.transformer.deprocess(input_name, input_)
 
+    def set_phase_test(self) -> None:
+        """Do nothing: a net without a phase is one for testing (the interface of early 2014)."""
+
+    def set_phase_train(self) -> None:
+        """Warn that the net goes on as for testing."""
+        warn(
+            "convscope runs nets as for testing; for another set of layers open Net(prototxt, caffe.TRAIN)",
+            ConvscopeWarning,
+            stacklevel=2,
+        )
+
+    def set_mode_cpu(self) -> None:
+        """Compute on the processor, as `caffe.set_mode_cpu`."""
+        modes.set_mode_cpu()
+
+    def set_mode_gpu(self) -> None:
+        """Compute on the graphics card, as `caffe.set_mode_gpu`."""
+        modes.set_mode_gpu()
+
+    def set_device(self, device_id: int) -> None:
+        """Choose the graphics card, as `caffe.set_device`."""
+        modes.set_device(device_id)
+
 
 def prepare(
-    net: Preprocessing,
+    net: Interface2014,
     *,
     mean: Array | str | PathLike[str] | None,
     input_scale: float | None,
