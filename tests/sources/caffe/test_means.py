@@ -95,6 +95,11 @@ WRONG = [
         " is a damaged NumPy array: its header says -300 bytes, and 300 follow.",
     ),
     (header("__import__('os').abort()"), " is a damaged NumPy array: "),
+    (
+        b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + bytes(100),
+        " is a damaged NumPy array: EOF: reading array header",
+    ),
+    (b"\x93NUMPY\x00\x00v\x00{'descr':" + bytes(100), " is a damaged NumPy array: EOF: reading array header"),
     (header((0, 5, 5)), " is shaped 0x5x5; a mean is"),
     (npy(np.ones((256, 256, 3))), " is shaped 256x256x3; a mean is channels x height x width, as 3x256x256."),
     (npy(np.ones((2, 3, 4, 5))), " is shaped 2x3x4x5; a mean is channels x height x width, as 3x256x256."),

@@ -64,6 +64,13 @@ def test_arrays_are_what_torch_wants_wherever_they_lie_in_the_file(tmp_path):
         assert array.tolist() == [2.5, 3.5]
 
 
+def test_every_array_is_a_new_one(tmp_path):
+    found = read_weights(written(tmp_path, NET(layer=[{"name": "a", "blobs": [blob([1, 2], [2])]}])))["a"][0]
+    first = found.array()
+    first += 5
+    assert found.array().tolist() == [1, 2]
+
+
 def test_writing_to_an_array_leaves_the_file_alone(tmp_path):
     path = written(tmp_path, NET(layer=[{"name": "a", "blobs": [blob([1, 2], [2])]}]))
     before = path.read_bytes()

@@ -28,6 +28,7 @@ class Source:
     """
 
     def __init__(self, data: bytes | bytearray | memoryview | mmap.mmap, file: str) -> None:
+        self._data = data
         self.view = memoryview(data).cast("B")
         self.file = file
         self.budget = MAXIMUM_RECORDS
@@ -39,6 +40,11 @@ class Source:
     def fail(self, position: int, problem: str) -> NoReturn:
         """Raise that error."""
         raise self.failure(position, problem)
+
+    def forget(self) -> None:
+        """Give back the memory of what was looked at so far; what was written on top of the file is lost."""
+        if isinstance(self._data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            self._data.madvise(mmap.MADV_DONTNEED)
 
     def spend(self, position: int) -> None:
         """Count one record or value against the budget."""

@@ -21,6 +21,8 @@ from convscope.sources.caffe.wire import read_fields
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
+_COPIED_AT_ONCE = 2**22
+
 
 @dataclass(frozen=True)
 class Blob:
@@ -35,12 +37,8 @@ class Blob:
     load: Callable[[], Array] = field(repr=False, default=lambda: np.empty(0, np.float32))
 
     def array(self) -> Array:
-        """Read the numbers: single precision, aligned, writable, in the blob's shape.
-
-        The array may be the file's private memory map: writing to it never changes the file, but another
-        `array` of the same blob may see it. Keep one array a blob.
-        """
-        return np.require(self.load(), np.float32, ["C", "A", "W"]).reshape(self.shape)
+        """Read the numbers: a new array of single precision in the blob's shape, each time."""
+        return self.load().reshape(self.shape)
 
     def fits(self, wanted: Shape) -> bool:
         """Whether Caffe would load this blob into a parameter of that shape."""
@@ -149,11 +147,14 @@ def _read_layer(source: Source, layer: Record, layout: _Layout) -> tuple[str, li
 def _read_blob(source: Source, layer: str, index: int, record: Record) -> Blob:
     message = Message("BlobProto")
     read_fields(source, message, record.start, record.stop)
-    return blob_of(message, f"{source.file}, layer {layer!r}, blob {index}")
+    return blob_of(message, f"{source.file}, layer {layer!r}, blob {index}", source.forget)
 
 
-def blob_of(message: Message, place: str) -> Blob:
-    """Return what a ``BlobProto`` message holds; `NetworkFileError` when its shape and its numbers disagree."""
+def blob_of(message: Message, place: str, forget: Callable[[], None] = lambda: None) -> Blob:
+    """Return what a ``BlobProto`` message holds; `NetworkFileError` when its shape and its numbers disagree.
+
+    `forget` is called while the numbers are copied out of the file, so that not both are in memory.
+    """
     numbers = message.double_data if message.has("double_data") else message.data
     legacy = any(message.has(axis) for axis in ("num", "channels", "height", "width"))
     old_shape = (message.num, message.channels, message.height, message.width)
@@ -161,7 +162,15 @@ def blob_of(message: Message, place: str) -> Blob:
     if math.prod(shape) != len(numbers) or min(shape, default=0) < 0:
         stated = "x".join(map(str, shape)) or "a single number"
         raise NetworkFileError(f"{place} says its shape is {stated} but holds {len(numbers):,} numbers.")
-    return Blob(shape, place, legacy, lambda: numbers)
+    return Blob(shape, place, legacy, lambda: _copy(numbers, forget))
+
+
+def _copy(numbers: np.ndarray[Any, Any], forget: Callable[[], None]) -> Array:
+    copied = np.empty(len(numbers), np.float32)
+    for start in range(0, len(numbers), _COPIED_AT_ONCE):
+        copied[start : start + _COPIED_AT_ONCE] = numbers[start : start + _COPIED_AT_ONCE]
+        forget()
+    return copied
 
 
 def _from_hdf5(stored: Stored | None) -> Blob | None:
