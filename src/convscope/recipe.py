@@ -167,7 +167,7 @@ def _recipe_of(name: str, arguments: Mapping[str, Any], given: Mapping[str, Any]
         picture=picture.source if isinstance(picture, Photograph) else None,
         picture_sha256=_sha256(picture),
         seed=seed if isinstance(seed, int) else 0,
-        options=_plain(on_disk.options) if on_disk else {},
+        options=_plain(getattr(on_disk, "options", {})),
     )
 
 
@@ -295,7 +295,7 @@ def _the_network(recipe: Recipe, network: Any) -> Any:
             )
         import convscope
 
-        options = {
+        options: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in recipe.options.items()
         }
         network = convscope.open_network(recipe.network, weights=recipe.weights, **options)
