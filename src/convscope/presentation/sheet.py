@@ -79,12 +79,12 @@ def _draw_tile(image: Image.Image, grid: Grid, index: int, scaled: Scaled, color
     frame = (left - 1, top - 1, right, bottom)
     if not (scaled.flat[index] or scaled.broken[index]):
         resampling = Image.Resampling.NEAREST if grid.enlargement >= 1 else Image.Resampling.BOX
-        draw.rectangle(frame, None, colors.line)
+        draw.rectangle(frame, None, colors.cross)
         tile = Image.fromarray(scaled.colors[index])
         image.paste(tile.resize((grid.width, grid.height), resampling), (left, top))
         return
     line = colors.warning if scaled.broken[index] else colors.cross
-    draw.rectangle(frame, colors.panel, colors.line)
+    draw.rectangle(frame, colors.panel, colors.cross)
     draw.line((left, top, right - 1, bottom - 1), line)
     draw.line((left, bottom - 1, right - 1, top), line)
 
