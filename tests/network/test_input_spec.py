@@ -190,7 +190,6 @@ def test_values_that_cannot_be_say_what_can(changes: dict[str, Any], words: str)
         BGR.replace(**changes)
 
 
-@pytest.mark.slow
 def test_googlenet_gives_its_known_answer_with_this_resize_only(shared_data: Path) -> None:
     folder = shared_data / "caffe" / "bvlc_googlenet"
     network = cv2.dnn.readNetFromCaffe(
