@@ -333,3 +333,33 @@ def test_classifier_and_detector_find_the_cat(caffe_root):
     assert [entry["window"] for entry in found] == windows
     assert found[0]["prediction"].argmax() in (281, 282, 285)
     assert found[0]["prediction"].shape == (1000,)
+
+
+def test_the_deep_dream_notebooks_step_makes_the_layer_answer_more(caffe_root):
+    """The step of google/deepdream's notebook (2015), which runs on Classifier."""
+    folder = caffe_root + "models/bvlc_googlenet/"
+    net = caffe.Classifier(
+        folder + "deploy.prototxt",
+        folder + "bvlc_googlenet.caffemodel",
+        mean=np.float32([104.0, 116.0, 122.0]),  # ImageNet mean, training set dependent
+        channel_swap=(2, 1, 0),  # the reference model has channels in BGR order instead of RGB
+    )
+    end = "inception_4c/output"
+    img = caffe.io.load_image(caffe_root + "examples/images/cat.jpg")[:200, :240] * 255
+    base = np.float32(np.rollaxis(img, 2)[::-1]) - net.transformer.mean["data"]
+    src, dst = net.blobs["data"], net.blobs[end]
+    src.reshape(1, *base.shape)
+    src.data[0] = base
+    answers = []
+    for ox, oy in ((3, -7), (-12, 5), (0, 30)):
+        src.data[0] = np.roll(np.roll(src.data[0], ox, -1), oy, -2)  # apply jitter shift
+        net.forward(end=end)
+        answers.append(float((dst.data**2).sum()))
+        dst.diff[:] = dst.data  # specify the optimization objective
+        net.backward(start=end)
+        g = src.diff[0]
+        # apply normalized ascent step to the input image
+        src.data[:] += 1.5 / np.abs(g).mean() * g
+        src.data[0] = np.roll(np.roll(src.data[0], -ox, -1), -oy, -2)  # unshift image
+    assert dst.data.shape == (1, 512, 12, 15)
+    assert answers[0] < answers[1] < answers[2]

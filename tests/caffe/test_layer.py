@@ -5,6 +5,8 @@ import pytest
 
 from convscope import caffe
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.sources.caffe.message import Message
+from convscope.sources.caffe.wire import write_binary_file
 
 
 class SimpleLayer(caffe.Layer):
@@ -24,7 +26,7 @@ class ParameterLayer(caffe.Layer):
     """Adds a learned number, which begins as what its text says."""
 
     def setup(self, bottom, top):
-        self.blobs.append(caffe.Blob((1,)))
+        self.blobs.add_blob(1)
         self.blobs[0].data[0] = float(self.param_str)
 
     def reshape(self, bottom, top):
@@ -169,6 +171,27 @@ class TestWhatANetMayHold:
             net = opened(tmp_path, text)
         assert net.forward(data=np.array([1.0, 2.0]))["x"].tolist() == [2, 16]
         assert net.backward(x=np.ones(2))["data"].tolist() == [6, 24]
+
+    def test_a_registered_type_with_blobs_takes_their_shapes_from_the_weights(self, tmp_path):
+        caffe.register_layer("TestShift", lambda x, shift: x + shift, roles=["shift"])
+        message = Message("NetParameter")
+        values = np.array([5.0, 7.0], np.float32)
+        message.add("layer", name="x", type="TestShift").add("blobs", data=values).ensure("shape").dim = [2]
+        write_binary_file(message, tmp_path / "weights")
+        text = 'input: "data" input_shape { dim: 2 } layer { name: "x" type: "TestShift" bottom: "data" top: "x" }'
+        with pytest.raises(
+            InputError, match=r"'x' .TestShift. has 1 blobs whose shapes only the weights tell"
+        ):
+            opened(tmp_path, text)
+        net = caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST, weights=str(tmp_path / "weights"))
+        assert net.forward(data=np.ones(2))["x"].tolist() == [6, 8]
+        net.backward(x=np.array([1.0, 2.0]))
+        assert net.params["x"][0].diff.tolist() == [1, 2]
+
+    def test_a_layer_that_cannot_take_its_input_says_so(self, tmp_path):
+        text = """input: "data" input_shape { dim: 2 } layer { name: "x" type: "BatchNorm" bottom: "data" top: "x" }"""
+        with pytest.raises(InputError, match=r"'x'.*BatchNorm cannot take"):
+            opened(tmp_path, text)
 
     def test_a_second_top_of_a_pooling(self, tmp_path):
         text = """input: "data" input_shape { dim: 1 dim: 1 dim: 3 dim: 5 }

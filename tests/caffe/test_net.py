@@ -341,6 +341,8 @@ class TestForward:
     def test_unknown_names_are_told(self, chain):
         with pytest.raises(UnknownLayer, match=r"no layer 'convv'. Did you mean 'conv'"):
             chain.forward(end="convv")
+        with pytest.raises(InputError, match=r"'sum' comes after 'conv'"):
+            chain.forward(start="sum", end="conv")
         with pytest.raises(UnknownLayer, match=r"no blob 'summ'"):
             chain.forward(blobs=["summ"])
 

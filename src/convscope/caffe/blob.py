@@ -167,3 +167,11 @@ class Blob:
 
     def __repr__(self) -> str:
         return f"<Blob {self.shape}>"
+
+
+class Blobs(list[Blob]):
+    """A layer's parameters; a Python layer adds its own in `setup`."""
+
+    def add_blob(self, *shape: int) -> None:
+        """Append a blob of zeros."""
+        self.append(Blob(shape))

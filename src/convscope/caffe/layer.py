@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from convscope.caffe import mode
-from convscope.caffe.blob import Blob, Floats, Shape
-from convscope.errors import UnsupportedLayer
+from convscope.caffe.blob import Blob, Blobs, Floats, Shape
+from convscope.errors import InputError
 from convscope.network.graph import Operation
 from convscope.network.operations import OPERATIONS
 from convscope.network.shapes import infer_operation
 from convscope.sources.caffe.layers import Translation, fill, parameter_shapes
 from convscope.sources.caffe.message import Message
 
-Blobs = Sequence[Blob]
+Several = Sequence[Blob]
 
 # These give the same gradient for their output as for their input, so an input that they wrote over is not missed.
 _GRADIENT_FROM_OUTPUT = ("identity", "relu")
@@ -43,24 +43,25 @@ class Layer:
     type = "Python"
     param_str = ""
     phase = mode.TEST
-    blobs: list[Blob]
+    blobs: Blobs
+    stored_shapes: Sequence[Shape] = ()
 
     def __new__(cls, *arguments: object, **keywords: object) -> Layer:
         """Make a layer without parameters, whatever the derived class initializes."""
         made = super().__new__(cls)
-        made.blobs = []
+        made.blobs = Blobs()
         return made
 
-    def setup(self, bottom: Blobs, top: Blobs) -> None:
+    def setup(self, bottom: Several, top: Several) -> None:
         """Prepare the layer, once."""
 
-    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+    def reshape(self, bottom: Several, top: Several) -> None:
         """Give the tops the shapes that follow from the bottoms'."""
 
-    def forward(self, bottom: Blobs, top: Blobs) -> None:
+    def forward(self, bottom: Several, top: Several) -> None:
         """Compute the tops' data."""
 
-    def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
+    def backward(self, top: Several, propagate_down: Sequence[bool], bottom: Several) -> None:
         """Compute the bottoms' diff from the tops'."""
 
     def __repr__(self) -> str:
@@ -75,20 +76,14 @@ class OperationLayer(Layer):
         self._shapes: dict[tuple[Shape, ...], list[Shape | None]] = {}
         self._before: Tensor | None = None
 
-    def setup(self, bottom: Blobs, top: Blobs) -> None:
+    def setup(self, bottom: Several, top: Several) -> None:
         """Make the parameters, filled as the net's own fillers say when they are first looked at."""
-        shapes = parameter_shapes(self._translation, [blob.true_shape for blob in bottom])
-        if shapes is None:
-            raise UnsupportedLayer(
-                f"layer {self.name!r} ({self.type}) was registered without the shapes of its blobs: register it with "
-                "a function that returns a Translation with a shape_rule"
-            )
+        shapes = self._parameter_shapes([blob.true_shape for blob in bottom])
         fillers = self._translation.fillers or (Message("FillerParameter"),) * len(shapes)
-        self.blobs = [
-            Blob(shape, _filling(filler, shape)) for filler, shape in zip(fillers, shapes, strict=True)
-        ]
+        for filler, shape in zip(fillers, shapes, strict=True):
+            self.blobs.append(Blob(shape, _filling(filler, shape)))
 
-    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+    def reshape(self, bottom: Several, top: Several) -> None:
         """Find the tops' shapes without computing; InputError says why the bottoms do not fit."""
         key = tuple(blob.true_shape for blob in bottom)
         if key not in self._shapes:
@@ -100,7 +95,7 @@ class OperationLayer(Layer):
             if shape is not None:
                 blob.reshape(*shape)
 
-    def forward(self, bottom: Blobs, top: Blobs) -> None:
+    def forward(self, bottom: Several, top: Several) -> None:
         """Compute the tops."""
         if self.type == "Split":
             for blob in top:
@@ -114,7 +109,7 @@ class OperationLayer(Layer):
         for blob, output in zip(self._written(top), outputs, strict=True):
             blob.write(output)
 
-    def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
+    def backward(self, top: Several, propagate_down: Sequence[bool], bottom: Several) -> None:
         """Compute the bottoms' gradients anew and add the parameters' to what they hold, as Caffe does."""
         inputs = [blob.tensor() for blob in self._read(bottom)]
         if self._before is not None and self._before.shape == inputs[0].shape:
@@ -136,14 +131,29 @@ class OperationLayer(Layer):
         for blob, gradient in zip(self.blobs, gradients[len(inputs) :], strict=True):
             blob.write_diff(gradient, add=True)
 
+    def _parameter_shapes(self, sizes: Sequence[Shape]) -> Sequence[Shape]:
+        """Return the parameters' shapes; those of a registered layer without a rule are what the weights say."""
+        try:
+            shapes = parameter_shapes(self._translation, sizes)
+        except (IndexError, ZeroDivisionError, ValueError) as error:
+            raise InputError(f"layer {self.name!r}: a {self.type} cannot take {list(sizes)}") from error
+        if shapes is not None:
+            return shapes
+        if len(self.stored_shapes) != len(self._roles):
+            raise InputError(
+                f"layer {self.name!r} ({self.type}) has {len(self._roles)} blobs whose shapes only the weights tell; "
+                f"they hold {len(self.stored_shapes)}"
+            )
+        return self.stored_shapes
+
     @property
     def _roles(self) -> tuple[str, ...]:
         return tuple(self._operation.parameters)
 
-    def _read(self, bottom: Blobs) -> Blobs:
+    def _read(self, bottom: Several) -> Several:
         return bottom[: len(self._operation.inputs)]
 
-    def _written(self, top: Blobs) -> Blobs:
+    def _written(self, top: Several) -> Several:
         tops = self._translation.tops
         return top if tops is None else [top[index] for index in tops]
 
@@ -161,7 +171,7 @@ class SourceLayer(Layer):
         self._shapes = shapes
         self._batches: Iterator[tuple[Floats, ...]] | None = None
 
-    def setup(self, bottom: Blobs, top: Blobs) -> None:
+    def setup(self, bottom: Several, top: Several) -> None:
         """Give the tops the shapes that the net's text says."""
         for blob, shape in zip(top, self._shapes, strict=True):
             blob.reshape(*shape)
@@ -170,7 +180,7 @@ class SourceLayer(Layer):
         """Have each forward pass take the next batch of the arrays, from the start again after the last one."""
         self._batches = self._cycle(arrays)
 
-    def forward(self, bottom: Blobs, top: Blobs) -> None:
+    def forward(self, bottom: Several, top: Several) -> None:
         """Take the next batch where there is one."""
         if self._batches is not None:
             for blob, values in zip(top, next(self._batches), strict=True):
@@ -189,17 +199,17 @@ class FilledLayer(Layer):
     def __init__(self, translation: Translation) -> None:
         self._translation = translation
 
-    def setup(self, bottom: Blobs, top: Blobs) -> None:
+    def setup(self, bottom: Several, top: Several) -> None:
         """Shape and fill every top."""
         for blob, shape in zip(top, parameter_shapes(self._translation, ()) or (), strict=True):
             blob.reshape(*shape)
         self._fill(top, constants=True)
 
-    def forward(self, bottom: Blobs, top: Blobs) -> None:
+    def forward(self, bottom: Several, top: Several) -> None:
         """Draw new random numbers."""
         self._fill(top, constants=False)
 
-    def _fill(self, top: Blobs, *, constants: bool) -> None:
+    def _fill(self, top: Several, *, constants: bool) -> None:
         for blob, filler in zip(top, self._translation.fillers, strict=True):
             if constants or filler.type != "constant":
                 blob.data[...] = fill(filler, blob.shape, mode.generator())
@@ -223,7 +233,7 @@ def _derived(base: type[Layer]) -> Iterator[type[Layer]]:
         yield from _derived(made)
 
 
-def _in_place(bottom: Blobs, top: Blobs) -> bool:
+def _in_place(bottom: Several, top: Several) -> bool:
     return bool(bottom and top and bottom[0] is top[0])
 
 

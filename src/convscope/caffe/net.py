@@ -23,6 +23,7 @@ from convscope.errors import InputError, NetworkFileError, UnknownLayer, did_you
 from convscope.sources.caffe.rules import filter_layers
 from convscope.sources.caffe.text import read_text_file
 from convscope.sources.caffe.upgrade import upgrade
+from convscope.sources.caffe.weights import read_weights
 
 Array = NDArray[Any]
 File = str | PathLike[str]
@@ -71,10 +72,12 @@ class Net(Interface2014):
         net = filter_layers(upgrade(read_text_file(network_file)), name, level, list(stages or ()))
         if not net.layer:
             raise NetworkFileError(f"{fspath(network_file)} has no layers in the phase {name}, level {level}")
-        super().__init__(net, mode.TRAIN if name == "TRAIN" else mode.TEST, oldest and weights is not None)
+        stored = None if weights is None else read_weights(weights)
+        number = mode.TRAIN if name == "TRAIN" else mode.TEST
+        super().__init__(net, number, four_axes=oldest and stored is not None, weights=stored)
         self._callbacks: dict[str, list[Callback]] = {}
-        if weights is not None:
-            self.copy_from(weights)
+        if stored is not None:
+            copy_parameters(self.params, stored)
 
     def forward(
         self,
@@ -158,7 +161,12 @@ class Net(Interface2014):
         for name in (start, end):
             if name not in names:
                 raise UnknownLayer(f"the net has no layer {name!r}.{did_you_mean(name, names)}")
-        return names.index(start), names.index(end)
+        first, last = names.index(start), names.index(end)
+        if first > last:
+            raise InputError(
+                f"the layer {start!r} comes after {end!r}: nothing lies between them in this direction"
+            )
+        return first, last
 
     def _blob(self, name: str) -> Blob:
         if name not in self.blobs:
@@ -195,7 +203,7 @@ class Net(Interface2014):
         Layers the file does not have keep what they hold: a renamed layer starts anew. Raises WeightsMismatch,
         with the layer and both shapes, where one does not fit.
         """
-        copy_parameters(self.params, weights)
+        copy_parameters(self.params, read_weights(weights))
 
     load_hdf5 = copy_from
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 
 from convscope.caffe.blob import Blob
 from convscope.caffe.construction import loss_weights, make_layer
@@ -10,6 +11,8 @@ from convscope.caffe.layer import Layer
 from convscope.errors import NetworkFileError
 from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.rules import insert_splits
+from convscope.sources.caffe.weights import Blob as Stored
+from convscope.sources.caffe.weights import Weights
 
 
 class Structure:
@@ -19,7 +22,9 @@ class Structure:
     order they run. With `four_axes` every blob shows four axes, as in early 2014.
     """
 
-    def __init__(self, net: Message, phase: int, four_axes: bool) -> None:
+    def __init__(
+        self, net: Message, phase: int, *, four_axes: bool = False, weights: Weights | None = None
+    ) -> None:
         self._net = insert_splits(net)
         self.name: str = net.name or ""
         self.phase = phase
@@ -30,6 +35,7 @@ class Structure:
         self._bottoms: list[list[Blob]] = []
         self._tops: list[list[Blob]] = []
         self._shared: dict[str, Blob] = {}
+        self._weights: Mapping[str, Sequence[Stored | None]] = weights or {}
         for definition in self._net.layer:
             self._add(definition)
         self.params: OrderedDict[str, list[Blob]] = OrderedDict(
@@ -43,6 +49,8 @@ class Structure:
         layer = make_layer(definition, self.phase)
         bottom = [self.blobs[name] for name in definition.bottom]
         top = [self._top(definition, index) for index in range(len(definition.top))]
+        stored = self._weights.get(layer.name, ())
+        layer.stored_shapes = [blob.shape for blob in stored if blob is not None]
         layer.setup(bottom, top)
         self._share(definition, layer)
         if self._four_axes:

@@ -11,15 +11,14 @@ from convscope.caffe.blob import Blob
 from convscope.errors import WeightsMismatch
 from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.saving import save_weights
-from convscope.sources.caffe.weights import read_weights
+from convscope.sources.caffe.weights import Weights
 
 File = str | PathLike[str]
 Parameters = Mapping[str, Sequence[Blob]]
 
 
-def copy_parameters(parameters: Parameters, file: File) -> None:
-    """Load every layer that the file has by name; all are checked before any is loaded."""
-    found = read_weights(file)
+def copy_parameters(parameters: Parameters, found: Weights) -> None:
+    """Load every layer that a file has by name; all are checked before any is loaded."""
     taken = [(name, blobs, found[name]) for name, blobs in parameters.items() if name in found]
     for name, blobs, stored in taken:
         if len(stored) != len(blobs):
