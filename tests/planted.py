@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -105,3 +107,35 @@ def edge_picture(size: int = SIZE) -> NDArray[np.uint8]:
     picture = np.zeros((size, size, 3), np.uint8)
     picture[size // 2 :] = 255
     return picture
+
+
+PROTOTXT = """\
+name: "planted"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 32 dim: 32 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+        convolution_param { num_output: 8 kernel_size: 5 pad: 2 } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1"
+        pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
+layer { name: "conv2" type: "Convolution" bottom: "pool1" top: "conv2"
+        convolution_param { num_output: 3 kernel_size: 3 pad: 1 } }
+layer { name: "relu2" type: "ReLU" bottom: "conv2" top: "conv2" }
+layer { name: "pool2" type: "Pooling" bottom: "conv2" top: "pool2"
+        pooling_param { pool: AVE global_pooling: true } }
+layer { name: "scores" type: "InnerProduct" bottom: "pool2" top: "scores" inner_product_param { num_output: 3 } }
+layer { name: "prob" type: "Softmax" bottom: "scores" top: "prob" }
+"""
+
+
+def planted_files(folder: Path) -> Path:
+    """Write the planted network as a Caffe network with HDF5 weights, a sidecar and labels; return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "planted.prototxt").write_text(PROTOTXT, encoding="utf-8")
+    sidecar = {"channel_order": "RGB", "raw_scale": 1.0, "mean": []}
+    (folder / "planted.json").write_text(json.dumps(sidecar), encoding="utf-8")
+    (folder / "labels.txt").write_text("\n".join(CLASSES), encoding="utf-8")
+    with h5py.File(folder / "planted.caffemodel.h5", "w") as file:
+        for name, values in _weights().items():
+            layer, _, role = name.partition(".")
+            file[f"data/{layer}/{0 if role == 'weight' else 1}"] = values.numpy()
+    return folder
