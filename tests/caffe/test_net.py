@@ -391,6 +391,16 @@ class TestBackward:
         total.backward(torch.from_numpy(top))
         np.testing.assert_allclose(chain.blobs["conv"].diff, raw.grad, rtol=1e-4, atol=1e-6)
 
+    @pytest.mark.parametrize("slope", [0, 0.25, -0.5])
+    def test_a_rectifier_in_place(self, tmp_path, slope):
+        text = f"""input: "data" input_shape {{ dim: 1 dim: 6 }}
+          layer {{ name: "copy" type: "Power" bottom: "data" top: "x" }}
+          layer {{ name: "relu" type: "ReLU" bottom: "x" top: "x" relu_param {{ negative_slope: {slope} }} }}"""
+        net = caffe.Net(written(tmp_path, text), caffe.TEST)
+        values = np.array([[-3.0, -2, -1, 1, 2, 3]])
+        assert net.forward(data=values)["x"].tolist() == np.where(values > 0, values, slope * values).tolist()
+        assert net.backward(x=np.ones((1, 6)))["data"].tolist() == [[slope] * 3 + [1] * 3]
+
     def test_chosen_diffs_and_wrong_ones(self, chain):
         chain.forward()
         assert set(chain.backward(diffs=["a"], sum=np.ones((2, 4, 2, 2)))) == {"data", "a"}
@@ -487,7 +497,7 @@ REAL = {
 }
 
 
-@pytest.fixture(params=list(REAL))
+@pytest.fixture(params=["lenet", pytest.param("squeezenet", marks=pytest.mark.slow)])
 def real(request, shared_data):
     text, weights, shape, spread = REAL[request.param]
     text, weights = str(shared_data / "caffe" / text), str(shared_data / "caffe" / weights)

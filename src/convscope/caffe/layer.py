@@ -21,9 +21,6 @@ from convscope.sources.caffe.message import Message
 
 Several = Sequence[Blob]
 
-# These give the same gradient for their output as for their input, so an input that they wrote over is not missed.
-_GRADIENT_FROM_OUTPUT = ("identity", "relu")
-
 
 class Layer:
     """One layer of a net: its `type` and its parameters, `blobs`.
@@ -74,7 +71,7 @@ class OperationLayer(Layer):
     def __init__(self, operation: Operation, translation: Translation) -> None:
         self._operation, self._translation = operation, translation
         self._shapes: dict[tuple[Shape, ...], list[Shape | None]] = {}
-        self._before: Tensor | None = None
+        self._overwritten: dict[int, Tensor] = {}
 
     def setup(self, bottom: Several, top: Several) -> None:
         """Make the parameters, filled as the net's own fillers say when they are first looked at."""
@@ -104,16 +101,20 @@ class OperationLayer(Layer):
         inputs = [blob.tensor() for blob in self._read(bottom)]
         with torch.no_grad():
             outputs = self._run(inputs, [blob.tensor() for blob in self.blobs])
-        if _in_place(bottom, top) and self._operation.kind not in _GRADIENT_FROM_OUTPUT:
-            self._before = inputs[0].clone()
+        if not self._gradient_from_output:
+            places = enumerate(self._read(bottom))
+            self._overwritten = {
+                at: inputs[at].clone() for at, blob in places if any(blob is one for one in top)
+            }
         for blob, output in zip(self._written(top), outputs, strict=True):
             blob.write(output)
 
     def backward(self, top: Several, propagate_down: Sequence[bool], bottom: Several) -> None:
         """Compute the bottoms' gradients anew and add the parameters' to what they hold, as Caffe does."""
         inputs = [blob.tensor() for blob in self._read(bottom)]
-        if self._before is not None and self._before.shape == inputs[0].shape:
-            inputs[0] = self._before
+        for at, before in self._overwritten.items():
+            if before.shape == inputs[at].shape:
+                inputs[at] = before
         leaves = [tensor.detach().requires_grad_() for tensor in [*inputs, *(b.tensor() for b in self.blobs)]]
         with torch.enable_grad():
             outputs = self._run(leaves[: len(inputs)], leaves[len(inputs) :])
@@ -126,7 +127,7 @@ class OperationLayer(Layer):
         if known:
             tensors, diffs = zip(*known, strict=True)
             gradients = torch.autograd.grad(tensors, leaves, diffs, allow_unused=True)
-        for blob, gradient in zip(bottom, gradients, strict=False):
+        for blob, gradient in zip(self._read(bottom), gradients, strict=False):
             blob.write_diff(gradient)
         for blob, gradient in zip(self.blobs, gradients[len(inputs) :], strict=True):
             blob.write_diff(gradient, add=True)
@@ -145,6 +146,13 @@ class OperationLayer(Layer):
                 f"they hold {len(self.stored_shapes)}"
             )
         return self.stored_shapes
+
+    @property
+    def _gradient_from_output(self) -> bool:
+        """Whether the gradient is the same at the output as at the input: an input written over is not missed."""
+        operation = self._operation
+        slope = operation.attributes.get("negative_slope", 0)
+        return operation.kind == "identity" or (operation.kind == "relu" and slope >= 0)
 
     @property
     def _roles(self) -> tuple[str, ...]:
@@ -231,10 +239,6 @@ def _derived(base: type[Layer]) -> Iterator[type[Layer]]:
     for made in base.__subclasses__():
         yield made
         yield from _derived(made)
-
-
-def _in_place(bottom: Several, top: Several) -> bool:
-    return bool(bottom and top and bottom[0] is top[0])
 
 
 def _filling(filler: Message, shape: Shape) -> Callable[[], Floats]:
