@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, fx, nn
 
-from convscope.network.fusion import find_chains
+from convscope.network.fusion import Chain, Packed, find_chains
 from convscope.network.graph import Graph
 from convscope.network.operations import OPERATIONS
 from convscope.network.parameters import Shape
@@ -21,13 +21,16 @@ ALIGNMENT = 64
 
 
 def cut(
-    graph: Graph, targets: Iterable[str], shapes: Mapping[str, Shape | None] | None = None
+    graph: Graph,
+    targets: Iterable[str],
+    shapes: Mapping[str, Shape | None] | None = None,
+    packed: Packed | None = None,
 ) -> fx.GraphModule:
     """Return the module that takes the graph's inputs, in order, and gives a tuple of the targets.
 
     Its weights are buffers, so nothing but the input ever asks for a gradient; ``meta["parameters"]`` says which
     buffer holds which of the graph's parameters. With `shapes`, those of every value, operations are fused for
-    inputs of that size, and the module has no gradients.
+    inputs of that size, and the module has no gradients; `packed` keeps what was fused for other cuts.
 
     >>> logits, = cut(network.graph, ["loss3/classifier"])(x)
     """
@@ -42,7 +45,7 @@ def cut(
             continue  # a chain has made it
         chain = chains.get(operation.outputs[0])
         size = shapes[operation.inputs[0]] if chain and shapes else None
-        if chain and size and (module := chain.module(graph.parameters, size)):
+        if chain and size and (module := _fused(chain, graph, size, packed)):
             root.add_module(f"chain{len(nodes)}", module)
             node = lines.call_module(f"chain{len(nodes)}", (nodes[operation.inputs[0]],))
             node.meta["operation"] = operation.name
@@ -66,6 +69,16 @@ def cut(
     lines.output(tuple(nodes[target] for target in targets))
     module = fx.GraphModule(root, lines)
     module.meta |= {"targets": targets, "parameters": {key: node.target for key, node in weights.items()}}
+    return module
+
+
+def _fused(chain: Chain, graph: Graph, size: Shape, packed: Packed | None) -> nn.Module | None:
+    key = (chain.first.outputs[0], chain.output, size)
+    if packed is not None and (known := packed.get(key)) is not None:
+        return known
+    module = chain.module(graph.parameters, size)
+    if packed is not None and module is not None:
+        packed[key] = module
     return module
 
 

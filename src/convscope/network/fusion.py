@@ -6,7 +6,7 @@ fully-connected layer takes its ReLU along. The values agree with the plain oper
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,7 @@ from convscope.network.operations.fused import (
     fused_dense,
     prepare_convolution,
 )
-from convscope.network.parameters import Shape
+from convscope.network.parameters import Parameters, Shape
 
 _AFTER = {
     "convolution": ("batch_norm", "scale", "relu"),
@@ -43,14 +43,18 @@ class Chain:
         """The only value that is made."""
         return self.operations[-1].outputs[0]
 
-    def module(self, parameters: Mapping[str, Tensor], input_shape: Shape) -> nn.Module | None:
+    def module(self, parameters: Parameters, input_shape: Shape) -> nn.Module | None:
         """Return the chain as a module of its one input, or None where the plain operations have to do."""
         relu = self.operations[-1].kind == "relu"
         weight, bias = (_tensor(self.first, role, parameters) for role in ("weight", "bias"))
         if weight is None or weight.dtype != torch.float32:
             return None
         if self.first.kind == "dense":
-            return FusedDense(weight, bias, relu)
+            if input_shape[0] > 1:
+                return FusedDense(weight, bias, relu)
+            # One row is bound by reading the weights; a packed 1x1 convolution reads them twice as fast as MKL here.
+            packed = prepare_convolution(weight[:, :, None, None], bias, (1, weight.shape[1], 1, 1))
+            return None if packed is None else FusedConvolution(packed, relu, flat=True)
         for operation in self.operations[1:]:
             if operation.kind != "relu":
                 weight, bias = _folded(weight, bias, operation, parameters)
@@ -60,14 +64,17 @@ class Chain:
 
 
 class FusedConvolution(nn.Module):
-    """A packed convolution with its ReLU; it cannot be copied or saved."""
+    """A packed convolution with its ReLU; `flat`: of a row of numbers. It cannot be copied or saved."""
 
-    def __init__(self, packed: PackedConvolution, relu: bool) -> None:
+    def __init__(self, packed: PackedConvolution, relu: bool, flat: bool = False) -> None:
         super().__init__()
-        self.packed, self.activation = packed, "relu" if relu else "none"
+        self.packed, self.activation, self.flat = packed, "relu" if relu else "none", flat
 
     def forward(self, input: Tensor) -> Tensor:
         """Return relu(convolution(input))."""
+        if self.flat:
+            rows = input.flatten(1)[:, :, None, None]
+            return fused_convolution(rows, self.packed, activation=self.activation).flatten(1)  # type: ignore[arg-type]
         return fused_convolution(input, self.packed, activation=self.activation)  # type: ignore[arg-type]
 
 
@@ -82,6 +89,9 @@ class FusedDense(nn.Module):
         """Return relu(dense(input))."""
         rows = input.flatten(1)
         return fused_dense(rows, weight=self.weight, bias=self.bias, activation=self.activation)  # type: ignore[arg-type]
+
+
+Packed = MutableMapping[tuple[str, str, Shape], nn.Module]
 
 
 def find_chains(graph: Graph, operations: Sequence[Operation], targets: Iterable[str]) -> dict[str, Chain]:
@@ -126,12 +136,12 @@ def _continues(operation: Operation, kinds: list[str]) -> bool:
     return operation.attributes.get("axis", 1) == 1 and not operation.attributes.get("negative_slope")
 
 
-def _tensor(operation: Operation, role: str, parameters: Mapping[str, Tensor]) -> Tensor | None:
-    return parameters[operation.parameters[role]] if role in operation.parameters else None
+def _tensor(operation: Operation, role: str, parameters: Parameters) -> Tensor | None:
+    return parameters.fresh(operation.parameters[role]) if role in operation.parameters else None
 
 
 def _folded(
-    weight: Tensor, bias: Tensor | None, operation: Operation, parameters: Mapping[str, Tensor]
+    weight: Tensor, bias: Tensor | None, operation: Operation, parameters: Parameters
 ) -> tuple[Tensor, Tensor]:
     """Return the filters and biases with a batch normalization or a scale worked into them."""
     bias = weight.new_zeros(weight.shape[0]) if bias is None else bias

@@ -10,11 +10,12 @@ from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from convscope.address import Address, parse_address
 from convscope.errors import InputError, UnknownLayer, did_you_mean
@@ -28,7 +29,7 @@ from convscope.network.parameters import Shape
 from convscope.network.saving import save_graph
 from convscope.network.shapes import infer_shapes
 
-FUSED_KEPT = 4  # how many fused cuts are kept: each holds its own packed copy of the filters
+FUSED_KEPT = 4  # how many fused cuts are kept: what they fuse is packed once and shared
 _COMMON_STEMS = ("deploy", "train_val", "model", "weights")
 
 
@@ -83,6 +84,7 @@ class Network:
         self.labels = None if labels is None else tuple(labels)
         self.origin = origin or Origin(graph.name)
         self._modules: dict[tuple[tuple[str, ...], tuple[Shape, ...] | None], fx.GraphModule] = {}
+        self._packed: WeakValueDictionary[tuple[str, str, Shape], nn.Module] = WeakValueDictionary()
         self._checked: dict[tuple[tuple[str, ...], tuple[Shape, ...]], dict[str, Shape | None]] = {}
 
     def _laid_out(self, tensor: Tensor) -> Tensor:
@@ -265,7 +267,9 @@ class Network:
                 raise InputError(f"{name!r} has shape {shape}; what was given has {tuple(tensor.shape)}")
         graph = replace(self.graph, parameters=self.graph.parameters.replaced(changes))
         origin = Origin(self.origin.source)  # no files: it is no longer what they say
-        return Network(graph, input_spec=self.input_spec, labels=self.labels, origin=origin, device=self.device)
+        return Network(
+            graph, input_spec=self.input_spec, labels=self.labels, origin=origin, device=self.device
+        )
 
     def compile(self, **options: Any) -> Callable[..., Any]:
         """Return the whole network through `torch.compile`: inputs in order, the outputs as a tuple."""
@@ -280,9 +284,8 @@ class Network:
             fused = [other for other in self._modules if other[1] is not None]
             if sizes is not None and len(fused) >= FUSED_KEPT:
                 del self._modules[fused[0]]
-            self._modules[key] = cut(
-                self.graph, targets, None if sizes is None else self._checked[targets, sizes]
-            )
+            shapes = None if sizes is None else self._checked[targets, sizes]
+            self._modules[key] = cut(self.graph, targets, shapes, self._packed)
         return self._modules[key]
 
     def _inputs(self, given: Tensor | Mapping[str, Tensor], targets: tuple[str, ...]) -> list[Tensor]:

@@ -37,6 +37,10 @@ class Parameters(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self.shapes)
 
+    def fresh(self, name: str) -> Tensor:
+        """Return a parameter without keeping it when it was not loaded yet: for who makes a copy of their own."""
+        return self._loaded[name] if name in self._loaded else self._load(name)
+
     def replaced(self, changes: Mapping[str, Tensor]) -> Parameters:
         """Return the same parameters with some replaced or added; the others stay unloaded."""
         shapes = {**self.shapes, **{name: tuple(tensor.shape) for name, tensor in changes.items()}}
