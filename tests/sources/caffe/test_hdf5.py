@@ -1,3 +1,6 @@
+import resource
+import struct
+
 import h5py
 import numpy as np
 import pytest
@@ -166,6 +169,24 @@ def test_a_file_cut_short(shared_data, path):
     for size in (100, 3000, len(data) - 1):
         path.write_bytes(data[:size])
         assert refused(path).startswith(" is a damaged HDF5 file: ")
+
+
+def test_a_list_in_the_file_that_never_ends_does_not_fill_the_memory(path, monkeypatch):
+    monkeypatch.setattr("convscope.sources.caffe.hdf5.LIBRARY_BYTES", 2**28)
+    with h5py.File(path, "w") as opened:
+        opened["data/fc/0"] = np.ones(64, np.float32)
+    data = bytearray(path.read_bytes())
+    heap = data.rindex(b"HEAP")  # the names of the group /data/fc
+    free, segment = struct.unpack_from("<QQ", data, heap + 16)
+    struct.pack_into(
+        "<Q", data, segment + free, free
+    )  # its first free block says that it is the next one, too
+    path.write_bytes(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert refused(path).startswith(" is a damaged HDF5 file: ")
+    assert (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20
+    )  # KiB; without a ceiling: all there is
 
 
 def test_a_file_that_is_gone_when_its_numbers_are_wanted(path):

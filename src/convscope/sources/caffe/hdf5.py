@@ -12,11 +12,13 @@ import h5py
 import numpy as np
 
 from convscope.errors import NetworkFileError
+from convscope.sources.caffe.memory import limited_memory
 
 MAXIMUM_BLOBS = 64
 MAXIMUM_DEPTH = 32
 MAXIMUM_EXPANSION = 8
 SPARE_BYTES = 64 * 2**20
+LIBRARY_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,11 @@ class Stored:
 
     def load(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Read the dataset as single-precision numbers."""
+        numbers = np.empty(self.shape, np.float32)
         with _open(self.file) as opened:
-            numbers = np.empty(self.shape, np.float32)
             if numbers.size:
                 _dataset(opened, self.name, self.place).read_direct(numbers)
-            return numbers
+        return numbers
 
 
 def read_hdf5(file: str) -> dict[str, list[Stored | None]]:
@@ -70,7 +72,7 @@ def read_hdf5(file: str) -> dict[str, list[Stored | None]]:
 def _open(file: str) -> Iterator[h5py.File]:
     """Open an HDF5 file; whatever the HDF5 library trips over becomes a `NetworkFileError`."""
     try:
-        with h5py.File(file, "r") as opened:
+        with limited_memory(LIBRARY_BYTES), h5py.File(file, "r") as opened:
             yield opened
     except NetworkFileError:
         raise
