@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from convscope.cli.options import output_option
-from convscope.cli.output import place, save_picture
+from convscope.cli.output import save_picture
+
+if TYPE_CHECKING:
+    from convscope.picture import Picture
 
 
 @click.command()
@@ -21,6 +25,7 @@ def rerun(made: str, network: str | None, picture: str | None, output: str | Non
     The network's and the input picture's hashes are checked first: it says what has changed since.
     """
     from convscope import techniques
+    from convscope.picture import Picture
     from convscope.recipe import read_recipe
     from convscope.recipe import rerun as rerun_recipe
 
@@ -34,6 +39,20 @@ def rerun(made: str, network: str | None, picture: str | None, output: str | Non
         opened = open_network(network)
     again = rerun_recipe(recipe, network=opened, picture=picture)
     source = Path(made)
-    path = save_picture(again, output, str(place(None, f"{source.stem}.again{source.suffix}")))
-    same = path.read_bytes() == source.read_bytes()
-    click.echo(f"note: {'the same bytes as' if same else 'the bytes differ from'} {made}", err=True)
+    before, first = source.read_bytes(), Picture.open(source)
+    path = save_picture(again, output, f"{source.stem}.again{source.suffix}")
+    same = path.read_bytes() == before
+    click.echo(f"note: {f'the same bytes as {made}' if same else _difference(first, again, made)}", err=True)
+
+
+def _difference(first: Picture, again: Picture, made: str) -> str:
+    """Say how far a picture is from the one it was made from."""
+    import numpy as np
+
+    if first.array.shape != again.array.shape:
+        sizes = (f"{one.width} x {one.height}" for one in (first, again))
+        return f"the sizes differ from {made}: it is {' and this '.join(sizes)}"
+    apart = np.abs(first.array.astype(int) - again.array.astype(int))
+    if not apart.any():
+        return f"the same pixels as {made}, under a recipe that differs in paths or versions"
+    return f"{np.count_nonzero(apart):,} of {apart.size:,} values differ from {made}, by up to {apart.max()} of 255"

@@ -1,0 +1,188 @@
+"""The report as text: everything is in it, nothing is outside it, and strangers' names are only text."""
+
+import base64
+import html.parser
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope.photograph import open_photograph
+from convscope.picture import Picture
+from convscope.recipe import rerun
+from convscope.report import make_report
+from convscope.sources.opening import open_network
+from planted import edge_picture, planted_files, planted_network
+
+HOSTILE = "<script>alert(1)</script>\"'&"
+LONG = "long" * 400
+RIGHT_TO_LEFT = "\u202eקוד עברי"
+
+
+class Elements(html.parser.HTMLParser):
+    """Every element's name and attributes, and all text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return make_report(planted_network(), edge_picture())
+
+
+def test_every_section_is_there_and_in_the_contents(page: str) -> None:
+    elements = Elements(page)
+    targets = {attributes.get("id") for _, attributes in elements.elements}
+    links = {link["href"] for link in elements.all("a")}
+    sections = ["input", "predictions", "layers", "filters", "activations", "values", "recipe"]
+    assert {f"#{name}" for name in [*sections, "top", "stage-1", "stage-2"]} <= links
+    assert links <= {f"#{target}" for target in targets}
+
+
+def test_every_picture_has_words_for_those_who_do_not_see_it(page: str) -> None:
+    images = Elements(page).all("img")
+    assert len(images) >= 12
+    assert all(image.get("alt") for image in images)
+    captions = re.findall(r"<figcaption>(.*?)<", page, re.DOTALL)
+    assert len(captions) >= 9
+    assert any("each tile scaled to its own range" in caption for caption in captions)
+    assert any("one scale for the whole sheet" in caption for caption in captions)
+
+
+def test_nothing_is_fetched_and_nothing_runs(page: str) -> None:
+    elements = Elements(page)
+    for tag, attributes in elements.elements:
+        assert tag not in {"script", "iframe", "object", "embed", "form", "base"}
+        assert not any(name.startswith("on") or name == "style" for name in attributes)
+        for name in ("src", "srcset", "href", "data", "action"):
+            address = attributes.get(name)
+            assert address is None or address.startswith(("#", "data:image/", "data:,"))
+    assert "url(" not in page and "@import" not in page
+    (policy,) = (meta["content"] for meta in elements.all("meta") if meta.get("http-equiv"))
+    assert policy is not None and policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+    assert "unsafe" not in policy
+
+
+def test_every_picture_decodes_and_plates_come_in_two_themes(page: str) -> None:
+    addresses = re.findall(r"data:image/\w+;base64,([A-Za-z0-9+/=]+)", page)
+    pictures = [Image.open(io.BytesIO(base64.b64decode(address))) for address in addresses]
+    for picture in pictures:
+        picture.load()
+        assert min(picture.size) >= 24
+    dark = re.findall(
+        r'<source media="\(prefers-color-scheme: dark\)" srcset="data:image/webp;base64,([^"]+)"', page
+    )
+    light = re.findall(r'</?source[^>]*>\s*<img src="data:image/webp;base64,([^"]+)"', page)
+    assert len(dark) == len(light) >= 8
+    for night, day in zip(dark, light, strict=True):
+        first, second = (np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in (night, day))
+        assert first[0, 0].max() < 60 and second[0, 0].min() > 200
+
+
+def test_a_picture_saved_from_the_page_can_be_made_again(tmp_path: Path) -> None:
+    folder = planted_files(tmp_path / "network")
+    Picture(edge_picture()).save(tmp_path / "edge.png")
+    page = make_report(open_network(folder), tmp_path / "edge.png")
+    saved = tmp_path / "saved.webp"
+    made = re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt="What channels of', page)
+    assert len(made) == 2
+    for address in made:
+        saved.write_bytes(base64.b64decode(address))
+        again = rerun(saved)
+        assert again.encode("WEBP") == saved.read_bytes()
+
+
+def test_the_same_report_is_the_same_page(page: str) -> None:
+    assert make_report(planted_network(), edge_picture()) == page
+
+
+def test_what_strangers_named_is_only_text() -> None:
+    network = planted_network(
+        name=HOSTILE,
+        labels=[HOSTILE, LONG, RIGHT_TO_LEFT],
+        layer_names={"conv1": HOSTILE + "1", "conv2": LONG, "pool1": RIGHT_TO_LEFT, "scores": "{{ 7 * 7 }}"},
+    )
+    page = make_report(network, edge_picture())
+    elements = Elements(page)
+    assert "<script" not in page
+    assert not elements.all("script")
+    assert HOSTILE + "1" in elements.text and LONG in elements.text and RIGHT_TO_LEFT in elements.text
+    assert "{{ 7 * 7 }}" in elements.text
+
+
+def test_a_hostile_file_name_is_only_text(tmp_path: Path) -> None:
+    path = tmp_path / "\"><img src=x onerror=alert(1)>'.png"
+    Picture(edge_picture()).save(path)
+    elements = Elements(make_report(planted_network(), path))
+    assert path.name in elements.text
+    assert not any("onerror" in image for image in elements.all("img"))
+
+
+def test_guesses_are_marked() -> None:
+    network = planted_network()
+    marked = re.findall(r"<mark>(.*?)</mark>", make_report(network, edge_picture()))
+    assert marked and all(reason.startswith("guess") for reason in marked)
+    assert network.input_spec is not None
+    known = dict.fromkeys(
+        ("channel_order", "layout", "raw_scale", "mean", "input_scale", "resize", "crops"), "you"
+    )
+    spec = network.input_spec.replace(provenance={"size": "input shape", **known})
+    network.input_spec = spec
+    assert "<mark>" not in make_report(network, edge_picture())
+
+
+def test_the_frame_is_what_the_crop_keeps() -> None:
+    network = planted_network()
+    assert network.input_spec is not None
+    network.input_spec = network.input_spec.replace(resize="shorter_side", resize_size=64)
+    page = make_report(network, np.zeros((100, 200, 3), np.uint8))
+    (frame,) = re.findall(
+        r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"/>\s*</svg>', page
+    )
+    assert [float(number) for number in frame] == pytest.approx([37.5, 25, 25, 50])  # 128 x 64 to 32 x 32
+
+
+def test_all_layers_are_shown_when_asked(page: str) -> None:
+    everything = make_report(planted_network(), edge_picture(), everything=True)
+    for layer in ("conv1", "pool1", "conv2"):
+        assert f"What channels of {layer} answer" in everything
+    assert "What channels of pool1 answer" not in page
+
+
+def test_progress_counts_to_its_end() -> None:
+    seen: list[tuple[int, int]] = []
+    make_report(planted_network(), edge_picture(), progress=lambda done, total: seen.append((done, total)))
+    assert [done for done, _ in seen] == list(range(1, len(seen) + 1))
+    assert seen[-1][0] == seen[-1][1] == len(seen)
+
+
+def test_the_recipe_names_versions_and_hashes(tmp_path: Path) -> None:
+    network = open_network(planted_files(tmp_path))
+    text = Elements(make_report(network, edge_picture())).text
+    assert network.origin.sha256 in text
+    assert open_photograph(edge_picture()).sha256 in text
+    assert '"torch":' in text
+
+
+@pytest.mark.slow
+def test_googlenets_report_is_of_reasonable_size(shared_data: Path) -> None:
+    page = make_report(open_network(shared_data / "caffe/bvlc_googlenet"), shared_data / "pictures/cat.jpg")
+    assert len(page) < 8_000_000
+    text = Elements(page).text
+    assert "tiger cat" in text and "38 %" in text and "1.6 billion" in text
