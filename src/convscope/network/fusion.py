@@ -19,11 +19,13 @@ from convscope.network.operations.fused import (
     fused_dense,
     prepare_convolution,
 )
+from convscope.network.operations.normalization import to_minus
 from convscope.network.parameters import Parameters, Shape
 
 _AFTER = {
     "convolution": ("batch_norm", "scale", "relu"),
     "dense": ("relu",),
+    "lrn_across_channels": (),
 }
 
 
@@ -45,6 +47,8 @@ class Chain:
 
     def module(self, parameters: Parameters, input_shape: Shape) -> nn.Module | None:
         """Return the chain as a module of its one input, or None where the plain operations have to do."""
+        if self.first.kind == "lrn_across_channels":
+            return FusedNormalization.made(input_shape, **self.first.attributes)
         relu = self.operations[-1].kind == "relu"
         weight, bias = (_tensor(self.first, role, parameters) for role in ("weight", "bias"))
         if weight is None or weight.dtype != torch.float32:
@@ -89,6 +93,30 @@ class FusedDense(nn.Module):
         """Return relu(dense(input))."""
         rows = input.flatten(1)
         return fused_dense(rows, weight=self.weight, bias=self.bias, activation=self.activation)  # type: ignore[arg-type]
+
+
+class FusedNormalization(nn.Module):
+    """Local response normalization: the sum over neighboring channels is a 1x1 convolution with a band of ones."""
+
+    def __init__(self, packed: PackedConvolution, beta: float) -> None:
+        super().__init__()
+        self.packed, self.beta = packed, beta
+
+    @classmethod
+    def made(
+        cls, shape: Shape, *, size: int, alpha: float, beta: float, k: float
+    ) -> FusedNormalization | None:
+        """Return it for an input of this shape, or None where the plain operation has to do."""
+        if len(shape) != 4:
+            return None
+        channels, reach = shape[1], size // 2
+        band = torch.ones(channels, channels).tril(reach).triu(-reach) * (alpha / size)
+        packed = prepare_convolution(band[:, :, None, None], torch.full((channels,), k), shape)
+        return None if packed is None else cls(packed, beta)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the input by what its squares sum up to, to the power of -beta."""
+        return input * to_minus(fused_convolution(input * input, self.packed), self.beta)
 
 
 Packed = MutableMapping[tuple[str, str, Shape], nn.Module]

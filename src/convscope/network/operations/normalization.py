@@ -35,7 +35,7 @@ def lrn_within_channel(input: Tensor, *, size: int = 5, alpha: float = 1.0, beta
     """Return each value damped by the `size` x `size` ones around it: ``x (1 + alpha mean x^2) ^ -beta``."""
     _require_odd(size)
     squares = average_pool(input * input, kernel=size, padding=size // 2)
-    return input * _to_minus(1 + alpha * squares, beta)
+    return input * to_minus(1 + alpha * squares, beta)
 
 
 @operation
@@ -98,7 +98,7 @@ class _AcrossChannels(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, size: int, slope: float, beta: float, k: float) -> Tensor:
         base = torch.add(input.new_full((), k), _sum_over_neighbors(input * input, size), alpha=slope)
-        damping = _to_minus(base, beta)
+        damping = to_minus(base, beta)
         ctx.save_for_backward(input, base, damping)
         ctx.size, ctx.factor = size, -2 * beta * slope
         return input * damping
@@ -125,7 +125,7 @@ def _sum_over_neighbors(input: Tensor, size: int) -> Tensor:
     return total
 
 
-def _to_minus(base: Tensor, beta: float) -> Tensor:
+def to_minus(base: Tensor, beta: float) -> Tensor:
     """Return ``base ** -beta``; a power of 3/4 is two roots, which are much faster."""
     if beta == 0.75:
         root = base.rsqrt()
