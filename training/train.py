@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+import os
 import time
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -123,6 +124,12 @@ def accuracy(network: Classifier) -> tuple[float, float]:
     return top1, top5
 
 
+def yield_cores() -> None:
+    """Use only as many threads as there are cores that nobody else keeps busy: waiting threads stall each other."""
+    others = os.getloadavg()[0] - torch.get_num_threads()
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) - max(0, round(others))))
+
+
 def optimizer_of(network: Classifier) -> torch.optim.SGD:
     """SGD with Nesterov momentum; weights decay, biases and norms do not."""
     matrices = [p for p in network.parameters() if p.ndim > 1]
@@ -208,7 +215,9 @@ def train_epoch(run: Run, targets: Tensor, arguments: argparse.Namespace) -> boo
         losses.append(step(run, batch, targets[chosen], arguments))
         average_into(run.average, run.network, min(0.998, 1 - 1 / (1 + epochs * steps)))
         if index % 50 == 0:
-            print(f"epoch {run.epoch} step {index} progress {progress:.3f} loss {losses[-1]:.3f}", flush=True)
+            yield_cores()
+            where = f"epoch {run.epoch} step {index} progress {progress:.3f}"
+            print(f"{where} loss {losses[-1]:.3f} threads {torch.get_num_threads()}", flush=True)
     if losses:
         run.epoch += 1
         top1, top5 = accuracy(run.average)
