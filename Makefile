@@ -6,7 +6,7 @@ RUN := $(ENVIRONMENT)/bin/
 .PHONY: demo test test-fast lint clean
 
 demo: $(ENVIRONMENT)/demo
-	$(RUN)python -m convscope.demo
+	$(RUN)convscope demo
 
 test: lint
 	$(RUN)pytest

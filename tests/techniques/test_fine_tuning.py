@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 
 import convscope
+from convscope.cli import main
 from convscope.errors import InputError, UnknownLayer
 from convscope.network.surgery import head_of, replace_head
 from convscope.techniques.fine_tuning import fine_tune, image_folder
@@ -98,3 +100,17 @@ def test_what_cannot_be_learned_is_said(network: convscope.Network, folder: Path
         image_folder(tmp_path / "missing")
     with pytest.raises(InputError, match="at least two labels"):
         replace_head(network, ["one"])
+
+
+@pytest.mark.slow
+def test_from_the_command_line(shared_data: Path, folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "colors.caffemodel"
+    arguments = ["fine-tune", str(shared_data / "caffe/squeezenet_v1.1"), str(folder), "--steps", "12"]
+    result = CliRunner().invoke(main, [*arguments, "--batch-size", "10", "-o", str(output)])
+    assert result.exit_code == 0, result.output
+    assert output.is_file()
+    tuned = convscope.open_network(output)
+    assert tuned.labels == tuple(sorted(COLORS))
+    assert tuned.input_spec is not None and tuned.input_spec.mean == (104, 117, 123)
+    right = [tuned.predict(path, top=1)[0][0] == path.parent.name for path in image_folder(folder)[0]]
+    assert np.mean(right) >= 0.8

@@ -1,4 +1,4 @@
-"""The command line: ``convscope layers``, ``classify``, ``filters``, ``activations``, ``report``, ``rerun``, ``demo``.
+"""The command line: one command for each thing to see, and ``convscope --help`` to begin with.
 
 Results go to stdout as paths, a table or JSON; progress and notes go to stderr. Exit status: 0 done, 1 what was
 given cannot be done (one line says why), 2 wrong usage, 130 interrupted. torch is imported inside the commands
@@ -7,6 +7,8 @@ only, so that ``--help`` is at once.
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from convscope import __version__
@@ -14,6 +16,11 @@ from convscope.cli.group import ConvscopeGroup
 from convscope.cli.looking import activations, classify, filters, layers
 from convscope.cli.reporting import demo, report
 from convscope.cli.rerunning import rerun
+from convscope.cli.tuning import fine_tune
+
+# Before torch is imported: threads that wait for each other spin, and on a machine that does something else too that
+# has made a command 20 times slower. A short spin costs a tenth on an idle machine.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 @click.group(
@@ -31,5 +38,5 @@ def main() -> None:
     """
 
 
-for command in (layers, classify, filters, activations, report, rerun, demo):
+for command in (layers, classify, filters, activations, report, rerun, fine_tune, demo):
     main.add_command(command)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from convscope.cli.options import Opening, network_options, output_option
 from convscope.cli.output import file_name, place, save_text
+from convscope.errors import ConvscopeWarning
+
+if TYPE_CHECKING:
+    from convscope.network.network import Network
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 _SHARED = (_REPOSITORY.parent / "shared" / "data", Path("../shared/data"))
@@ -69,5 +75,17 @@ def _report(
             bar.total = total
             bar.update(done - bar.n)
 
-        page = make_report(opening.open(network), picture, top=top, everything=everything, progress=progress)
+        opened, notes = _opened_with_notes(opening, network)
+        page = make_report(opened, picture, top=top, everything=everything, notes=notes, progress=progress)
     save_text(page, path)
+
+
+def _opened_with_notes(opening: Opening, source: str) -> tuple[Network, list[str]]:
+    """Open the network; what was warned of is shown as ever, and returned for the page."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvscopeWarning)
+        network = opening.open(source)
+    notes = [found for found in caught if issubclass(found.category, ConvscopeWarning)]
+    for note in notes:
+        warnings.warn(note.message, stacklevel=2)
+    return network, [str(note.message) for note in notes]

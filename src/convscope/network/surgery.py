@@ -9,7 +9,7 @@ import torch
 
 from convscope.errors import InputError
 from convscope.network.graph import Operation
-from convscope.network.network import Network
+from convscope.network.network import Network, Origin
 
 
 def head_of(network: Network) -> Operation:
@@ -41,6 +41,5 @@ def replace_head(network: Network, labels: Sequence[str], *, spread: float = 0.0
     if "bias" in head.parameters:
         changes[head.parameters["bias"]] = torch.zeros(len(labels))
     graph = replace(network.graph, parameters=network.graph.parameters.replaced(changes))
-    return Network(
-        graph, input_spec=network.input_spec, labels=labels, origin=network.origin, device=network.device
-    )
+    origin = Origin(network.origin.source)  # no files: it is no longer what they say
+    return Network(graph, input_spec=network.input_spec, labels=labels, origin=origin, device=network.device)

@@ -55,8 +55,14 @@ def open_network(
     options = {"labels": labels, "input_shape": input_shape, **preprocessing}
     given = {name: value for name, value in options.items() if value is not None}
     network.origin = replace(network.origin, options=given)
+    labels = labels if labels is not None else _labels_beside(path)
     if labels is not None:
         network.labels = read_labels(labels) if isinstance(labels, str | Path) else tuple(labels)
+        if network.class_count is not None and len(network.labels) != network.class_count:
+            raise InputError(
+                f"there are {len(network.labels)} labels in {labels if isinstance(labels, str | Path) else 'labels'}, "
+                f"but {network.name} tells {network.class_count} classes apart"
+            )
     if preprocessing:
         if network.input_spec is None:
             raise InputError(
@@ -64,3 +70,10 @@ def open_network(
             )
         network.input_spec = network.input_spec.replace(**preprocessing)
     return network
+
+
+def _labels_beside(path: Path) -> Path | None:
+    """Return the file of labels beside a network: its own name's first, then the usual ones."""
+    own = f"{path.name.partition('.')[0]}.labels.txt"
+    beside = (path.with_name(name) for name in (own, "labels.txt", "synset_words.txt"))
+    return next((file for file in beside if file.is_file()), None)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import convscope
-from convscope.errors import ConvscopeWarning, NetworkFileError
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
 
 
 @pytest.fixture
@@ -85,3 +85,11 @@ def test_a_mean_file_beside_the_network(shared_data: Path, tmp_path: Path) -> No
     assert spec is not None and spec.provenance["mean"].startswith("mean file ilsvrc_2012_mean.npy")
     assert spec.mean.shape == (3, 256, 256)
     assert spec.mean.mean(axis=(1, 2)) == pytest.approx([104.0, 116.7, 122.7], abs=0.1)
+
+
+def test_labels_beside_the_network(lenet: Path) -> None:
+    (lenet / "labels.txt").write_text("\n".join(f"digit {number}" for number in range(10)))
+    assert convscope.open_network(lenet).labels[3] == "digit 3"
+    (lenet / "lenet.labels.txt").write_text("one\ntwo\n")
+    with pytest.raises(InputError, match=r"2 labels .* 10 classes"):
+        convscope.open_network(lenet)

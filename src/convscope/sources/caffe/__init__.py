@@ -1,0 +1,1 @@
+"""Caffe's files of every age: read, upgraded, made into a graph, written."""

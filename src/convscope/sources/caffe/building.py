@@ -177,11 +177,8 @@ class _Building:
         known = [self.shapes[value] for value in inputs]
         if not translation.roles:
             return ()
-        if (
-            (sizes := [shape for shape in known if shape is not None])
-            and len(sizes) == len(known)
-            or not known
-        ):
+        sizes = [shape for shape in known if shape is not None]
+        if len(sizes) == len(known):
             try:
                 shapes = parameter_shapes(translation, sizes)
             except (IndexError, ZeroDivisionError, ValueError) as error:

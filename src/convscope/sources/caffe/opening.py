@@ -20,6 +20,8 @@ from convscope.sources.caffe.weights import read_weights
 from convscope.sources.caffe.wire import read_binary
 from convscope.sources.caffe.writing import save_caffe, save_description
 
+__all__ = ["CAFFE_SUFFIXES", "find_caffe_files", "open_caffe", "save_caffe", "save_description"]
+
 DESCRIPTION_SUFFIXES = (".prototxt", ".pbtxt", ".pt.txt")
 WEIGHTS_SUFFIXES = (".caffemodel", ".caffemodel.h5")
 CAFFE_SUFFIXES = (*DESCRIPTION_SUFFIXES, *WEIGHTS_SUFFIXES)
