@@ -259,6 +259,10 @@ def test_notes_are_one_line_on_stderr(tmp_path: Path, here: Path) -> None:
     result = done("layers", str(folder / "planted.prototxt"))
     (note,) = result.stderr.splitlines()
     assert note.startswith("note: ") and "random" in note
+    Picture(plain_picture()).save("red.png")
+    result = done("report", str(folder / "planted.prototxt"), "red.png")
+    assert [line for line in result.stderr.splitlines() if "random" in line] == [note]
+    assert note.removeprefix("note: ") in Path("report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (MemoryError(), 1)])

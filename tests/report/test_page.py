@@ -147,6 +147,11 @@ def test_guesses_are_marked() -> None:
     assert "<mark>" not in make_report(network, edge_picture())
 
 
+def test_notes_stand_before_everything_else() -> None:
+    page = make_report(planted_network(), edge_picture(), notes=["the parameters are random <b>"])
+    assert "the parameters are random &lt;b&gt;" in page[page.index("<h1>") : page.index("As given")]
+
+
 def test_the_frame_is_what_the_crop_keeps() -> None:
     network = planted_network()
     assert network.input_spec is not None

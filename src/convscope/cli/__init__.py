@@ -1,4 +1,4 @@
-"""The command line: one command for each thing to see, and ``convscope --help`` to begin with.
+"""The command line: one look at a network, the whole report, and a picture made again.
 
 Results go to stdout as paths, a table or JSON; progress and notes go to stderr. Exit status: 0 done, 1 what was
 given cannot be done (one line says why), 2 wrong usage, 130 interrupted. torch is imported inside the commands

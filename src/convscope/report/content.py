@@ -15,7 +15,7 @@ from convscope.report.embedding import Embedded, embed, first_tile
 from convscope.techniques.activations import activations
 from convscope.techniques.answers import is_vector, recorded
 from convscope.techniques.classify import Prediction, classify, predictions, probabilities
-from convscope.techniques.filters import filters, layers_with_filters, read_filters
+from convscope.techniques.filters import READABLE, filters, layers_with_filters, read_filters
 from convscope.techniques.layer_table import LayerTable, layer_table
 from convscope.techniques.main_line import Stage, stages, vectors
 from convscope.techniques.values import values
@@ -24,7 +24,8 @@ CHANNELS = 48
 _COLUMNS = 8
 PALETTE = "magma"
 _TILE = 112  # pixels: eight of them make a column of text
-_SMALL = 15  # pixels: 48 channels of a filter side by side
+_SMALL, _LARGE = 15, 32  # pixels: the side of a deeper filter's tile
+_WIDTH = 820  # pixels: what the channels of a filter have side by side
 _ROWS = 24
 
 
@@ -144,7 +145,7 @@ def _deeper_filters(subject: Subject, layers: list[str], count: Callable[[], Non
     for name in layers:
         _, channels, height, width = read_filters(subject.network, name).weights.shape
         if height * width > 1:
-            tile = _SMALL if channels > _ROWS else None
+            tile = max(_SMALL, min(_LARGE, _WIDTH // min(channels, READABLE)))
             command = subject.command("filters", name, "--first", str(_ROWS), picture=False)
             make = _in_theme(filters, subject.network, name, first=_ROWS, tile_size=tile)
             yield embed(make, address=name, command=command)[0]

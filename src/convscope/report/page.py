@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import shlex
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -26,6 +27,8 @@ from convscope.report.embedding import data_uri, photograph_uri
 from convscope.techniques.answers import CENTER_OF_TEN
 from convscope.techniques.layer_table import HEADINGS
 
+_LONGEST = 60  # characters
+
 Box = tuple[float, float, float, float]
 
 
@@ -35,19 +38,20 @@ def make_report(
     *,
     top: int = 5,
     everything: bool = False,
+    notes: Sequence[str] = (),
     progress: Progress = lambda done, total: None,
 ) -> str:
     """Return one self-contained HTML page of what a network does with a picture.
 
     `picture` is anything `read_picture` reads. `everything` shows every layer instead of a handful of each stage.
-    `progress` is told how many pictures of how many are made. The page runs no script and fetches nothing; names
-    that strangers gave to layers, files and classes are only ever text in it.
+    `notes` are warnings that a reader has to know; `progress` is told how many pictures of how many are made. The
+    page runs no script and fetches nothing; names that strangers gave to layers, files and classes are only text.
 
     >>> Path("report.html").write_text(make_report(network, "cat.jpg"), encoding="utf-8")
     """
     subject = Subject(network, open_photograph(picture), top)
     content = gather(subject, everything=everything, progress=progress)
-    return _environment().get_template("page.html").render(_words(subject, content, everything))
+    return _environment().get_template("page.html").render(_words(subject, content, everything), notes=notes)
 
 
 @cache
@@ -61,7 +65,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": _count, "percent": _percent, "breakable": _breakable}
+    environment.filters |= {"count": _count, "percent": _percent, "breakable": _breakable, "short": _short}
     return environment
 
 
@@ -161,6 +165,11 @@ def _count(number: float) -> str:
         if number >= unit:
             return f"{number / unit:.1f} {word}"
     return f"{number:,.0f}"
+
+
+def _short(name: str) -> str:
+    """Return a name of a length that a heading bears; its beginning and its end say most."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 20]}…{name[-19:]}"
 
 
 def _breakable(name: str) -> Markup:
