@@ -77,12 +77,18 @@ def test_layers_as_a_table_and_as_json(network: str, here: Path) -> None:
 
 
 def test_classify_names_the_color(network: str, red: str, edge: str) -> None:
-    result = done("classify", network, red, "--labels", f"{network}/labels.txt", "--top", "2")
+    result = done("classify", network, red, "--top", "2")
     assert [line.split()[2] for line in result.stdout.splitlines()] == ["red", "green"]
     both = json.loads(done("classify", network, red, edge, "--json").stdout)
     assert [answer["picture"] for answer in both] == [red, edge]
     best = both[0]["predictions"][0]
-    assert best["address"] == "prob:0" and best["label"] == "class 0" and best["probability"] > 0.99
+    assert best["address"] == "prob:0" and best["label"] == "red" and best["probability"] > 0.99
+
+
+def test_labels_can_be_given(network: str, red: str) -> None:
+    Path("farben.txt").write_text("rot\ngrün\nblau\n", encoding="utf-8")
+    result = done("classify", network, red, "--labels", "farben.txt", "--top", "1")
+    assert result.stdout.split()[2:] == ["rot", "(prob:0)"]
 
 
 def test_classify_draws_when_asked(network: str, red: str, edge: str) -> None:
