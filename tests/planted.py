@@ -15,7 +15,8 @@ from torch import Tensor
 
 from convscope.network.graph import Graph, Operation
 from convscope.network.input_spec import InputSpec
-from convscope.network.network import Network, Origin
+from convscope.network.network import Network
+from convscope.network.origin import Origin
 from convscope.network.parameters import Parameters
 
 CLASSES = ("red", "green", "blue")

@@ -2,58 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx, nn
+from torch import Tensor
 
 from convscope.address import Address, parse_address
 from convscope.errors import InputError, UnknownLayer, did_you_mean
-from convscope.network.execution import cut, laid_out
+from convscope.network.execution import laid_out
 from convscope.network.graph import Graph
 from convscope.network.input_spec import InputSpec
 from convscope.network.labels import find_label
 from convscope.network.layer import Layer, layers_of
-from convscope.network.memory import machine_memory, require_memory
+from convscope.network.memory import machine_memory
+from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
+from convscope.network.runner import Runner
 from convscope.network.saving import save_graph
 from convscope.network.shapes import infer_shapes
 
-FUSED_KEPT = 4  # how many fused cuts are kept: what they fuse is packed once and shared
 _COMMON_STEMS = ("deploy", "train_val", "model", "weights")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a network came from: what to call `open_network` with again, and the files it was read from.
-
-    `options` are the further keywords of that call that change what the network eats or what its classes are called.
-    """
-
-    source: str
-    weights: str | None = None
-    files: tuple[Path, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    @cached_property
-    def sha256(self) -> str:
-        """The hash of the files' bytes, in order: two networks with the same hash give the same pictures."""
-        digest = hashlib.sha256()
-        for path in self.files:
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-        return digest.hexdigest()
 
 
 class Network:
@@ -79,16 +55,12 @@ class Network:
         device: str | torch.device = "cpu",
     ) -> None:
         self.device = torch.device(device)
-        self.graph = replace(graph, parameters=graph.parameters.mapped(self._laid_out))
+        parameters = graph.parameters.mapped(partial(laid_out, device=self.device))
+        self.graph = replace(graph, parameters=parameters)
         self.input_spec = input_spec
         self.labels = None if labels is None else tuple(labels)
         self.origin = origin or Origin(graph.name)
-        self._modules: dict[tuple[tuple[str, ...], tuple[Shape, ...] | None], fx.GraphModule] = {}
-        self._packed: WeakValueDictionary[tuple[str, str, Shape], nn.Module] = WeakValueDictionary()
-        self._checked: dict[tuple[tuple[str, ...], tuple[Shape, ...]], dict[str, Shape | None]] = {}
-
-    def _laid_out(self, tensor: Tensor) -> Tensor:
-        return laid_out(tensor, self.device)
+        self._runner = Runner(self.graph, self.device)
 
     @property
     def name(self) -> str:
@@ -190,22 +162,16 @@ class Network:
         wanted = {str(address): self.resolve(address) for address in addresses}
         if not addresses:
             wanted = {name: Address(name) for name in self.layers}
-        targets = tuple(dict.fromkeys(address.layer for address in wanted.values()))
-        inputs = self._inputs(input, targets)
-        differentiable = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
-        module = self._module(targets, None if differentiable else inputs)
-        with torch.set_grad_enabled(differentiable):
-            values = dict(zip(targets, module(*inputs), strict=True))
+        values = self._runner.run(input, tuple(dict.fromkeys(address.layer for address in wanted.values())))
         return {name: _select(values[address.layer], address) for name, address in wanted.items()}
 
     def gradient(self, input: Tensor | Mapping[str, Tensor], address: str | Address) -> Tensor:
         """Return the gradient, for the (first) input, of the sum of what the address answers."""
         resolved = self.resolve(address)
-        first, *others = self._inputs(input, (resolved.layer,))
+        first, *others = self._runner.inputs(input, (resolved.layer,))
         first = first.detach().requires_grad_()
-        module = self._module((resolved.layer,))
         with torch.enable_grad():
-            (value,) = module(first, *others)
+            (value,) = self._runner.module((resolved.layer,))(first, *others)
             total = _select(value, resolved).sum()
         if not total.requires_grad:
             return torch.zeros_like(first)
@@ -273,54 +239,8 @@ class Network:
 
     def compile(self, **options: Any) -> Callable[..., Any]:
         """Return the whole network through `torch.compile`: inputs in order, the outputs as a tuple."""
-        compiled: Callable[..., Any] = torch.compile(self._module(self.graph.outputs), **options)
+        compiled: Callable[..., Any] = torch.compile(self._runner.module(self.graph.outputs), **options)
         return compiled
-
-    def _module(self, targets: tuple[str, ...], inputs: Sequence[Tensor] | None = None) -> fx.GraphModule:
-        """Return the cut for these targets: with gradients, or without and fused for these inputs' sizes."""
-        sizes = None if inputs is None else tuple(tuple(tensor.shape) for tensor in inputs)
-        key = (targets, sizes)
-        if key not in self._modules:
-            fused = [other for other in self._modules if other[1] is not None]
-            if sizes is not None and len(fused) >= FUSED_KEPT:
-                del self._modules[fused[0]]
-            shapes = None if sizes is None else self._checked[targets, sizes]
-            self._modules[key] = cut(self.graph, targets, shapes, self._packed)
-        return self._modules[key]
-
-    def _inputs(self, given: Tensor | Mapping[str, Tensor], targets: tuple[str, ...]) -> list[Tensor]:
-        """Return the input tensors in the graph's order, checked, in the memory order that runs fastest."""
-        names = list(self.graph.inputs)
-        if not isinstance(given, Mapping):
-            given = {names[0]: given}
-        if missing := [name for name in names if name not in given]:
-            raise InputError(f"this network eats {names}; missing: {missing}")
-        tensors = []
-        for name in names:
-            tensor = given[name]
-            if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-                raise InputError(
-                    f"input {name!r} must be a float tensor of shape {self.graph.inputs[name]}, as "
-                    f"network.preprocess(picture) makes it; found {type(tensor).__name__}"
-                )
-            tensors.append(self._laid_out(tensor))
-        self._check_shapes(tuple(tuple(tensor.shape) for tensor in tensors), targets)
-        return tensors
-
-    def _check_shapes(self, shapes: tuple[Shape, ...], targets: tuple[str, ...]) -> None:
-        """Run the cut on shapes alone, once a shape: a wrong one is answered by layer before any work is done."""
-        if (targets, shapes) in self._checked:
-            return
-        wanted = dict(zip(self.graph.inputs, shapes, strict=True))
-        for name, shape in wanted.items():
-            source = self.graph.inputs[name]
-            if len(shape) != len(source) or (len(shape) == 4 and shape[1] != source[1]):
-                raise InputError(
-                    f"input {name!r} has shape {shape}; the network eats {source} (any batch size)"
-                )
-        inferred = infer_shapes(self.graph, wanted, targets)
-        require_memory(self.graph, inferred, targets)
-        self._checked[targets, shapes] = inferred
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{name} {shape}" for name, shape in self.graph.inputs.items())

@@ -9,7 +9,8 @@ import torch
 
 from convscope.errors import InputError
 from convscope.network.graph import Operation
-from convscope.network.network import Network, Origin
+from convscope.network.network import Network
+from convscope.network.origin import Origin
 
 
 def head_of(network: Network) -> Operation:

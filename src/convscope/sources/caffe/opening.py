@@ -9,7 +9,8 @@ import torch
 
 from convscope.errors import ConvscopeWarning, NetworkFileError
 from convscope.network.labels import imagenet_labels
-from convscope.network.network import Network, Origin
+from convscope.network.network import Network
+from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 from convscope.sources.caffe.building import build_graph
 from convscope.sources.caffe.preprocessing import find_input_spec

@@ -1,0 +1,33 @@
+"""Where a network came from, so that it can be opened again and its pictures be trusted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a network came from: what to call `open_network` with again, and the files it was read from.
+
+    `options` are the further keywords of that call that change what the network eats or what its classes are called.
+    """
+
+    source: str
+    weights: str | None = None
+    files: tuple[Path, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of the files' bytes, in order: two networks with the same hash give the same pictures."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        return digest.hexdigest()

@@ -1,0 +1,85 @@
+"""Runs a graph: checks what goes in, cuts what is asked for once, and keeps the cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from weakref import WeakValueDictionary
+
+import torch
+from torch import Tensor, fx, nn
+
+from convscope.errors import InputError
+from convscope.network.execution import cut, laid_out
+from convscope.network.graph import Graph
+from convscope.network.memory import require_memory
+from convscope.network.parameters import Shape
+from convscope.network.shapes import infer_shapes
+
+FUSED_KEPT = 4  # how many fused cuts are kept: what they fuse is packed once and shared
+
+Inputs = Tensor | Mapping[str, Tensor]
+Targets = tuple[str, ...]
+
+
+class Runner:
+    """A graph on a device, ready to run; cuts are made the first time they are needed."""
+
+    def __init__(self, graph: Graph, device: torch.device) -> None:
+        self.graph, self.device = graph, device
+        self._modules: dict[tuple[Targets, tuple[Shape, ...] | None], fx.GraphModule] = {}
+        self._packed: WeakValueDictionary[tuple[str, str, Shape], nn.Module] = WeakValueDictionary()
+        self._checked: dict[tuple[Targets, tuple[Shape, ...]], dict[str, Shape | None]] = {}
+
+    def run(self, input: Inputs, targets: Targets) -> dict[str, Tensor]:
+        """Return the targets' values; gradients flow when an input asks for them."""
+        inputs = self.inputs(input, targets)
+        differentiable = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
+        module = self.module(targets, None if differentiable else inputs)
+        with torch.set_grad_enabled(differentiable):
+            return dict(zip(targets, module(*inputs), strict=True))
+
+    def module(self, targets: Targets, inputs: Sequence[Tensor] | None = None) -> fx.GraphModule:
+        """Return the cut for these targets: with gradients, or without and fused for these inputs' sizes."""
+        sizes = None if inputs is None else tuple(tuple(tensor.shape) for tensor in inputs)
+        key = (targets, sizes)
+        if key not in self._modules:
+            fused = [other for other in self._modules if other[1] is not None]
+            if sizes is not None and len(fused) >= FUSED_KEPT:
+                del self._modules[fused[0]]
+            shapes = None if sizes is None else self._checked[targets, sizes]
+            self._modules[key] = cut(self.graph, targets, shapes, self._packed)
+        return self._modules[key]
+
+    def inputs(self, given: Inputs, targets: Targets) -> list[Tensor]:
+        """Return the input tensors in the graph's order, checked, in the memory order that runs fastest."""
+        names = list(self.graph.inputs)
+        if not isinstance(given, Mapping):
+            given = {names[0]: given}
+        if missing := [name for name in names if name not in given]:
+            raise InputError(f"this network eats {names}; missing: {missing}")
+        tensors = []
+        for name in names:
+            tensor = given[name]
+            if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+                raise InputError(
+                    f"input {name!r} must be a float tensor of shape {self.graph.inputs[name]}, as "
+                    f"network.preprocess(picture) makes it; found {type(tensor).__name__}"
+                )
+            tensors.append(laid_out(tensor, self.device))
+        self._check_shapes(tuple(tuple(tensor.shape) for tensor in tensors), targets)
+        return tensors
+
+    def _check_shapes(self, shapes: tuple[Shape, ...], targets: Targets) -> None:
+        """Run the cut on shapes alone, once a shape: a wrong one is answered by layer before any work is done."""
+        if (targets, shapes) in self._checked:
+            return
+        wanted = dict(zip(self.graph.inputs, shapes, strict=True))
+        for name, shape in wanted.items():
+            source = self.graph.inputs[name]
+            if len(shape) != len(source) or (len(shape) == 4 and shape[1] != source[1]):
+                raise InputError(
+                    f"input {name!r} has shape {shape}; the network eats {source} (any batch size)"
+                )
+        inferred = infer_shapes(self.graph, wanted, targets)
+        require_memory(self.graph, inferred, targets)
+        self._checked[targets, shapes] = inferred
