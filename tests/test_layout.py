@@ -48,3 +48,8 @@ def test_the_public_names_exist_and_importing_is_light() -> None:
     code = "import sys, convscope; print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+def test_the_public_names_are_one_list() -> None:
+    assert sorted(convscope._HOMES) == convscope.__all__
+    assert set(convscope.__all__) <= set(dir(convscope))
