@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from convscope.network.network import Network
     from convscope.network.surgery import replace_head
     from convscope.picture import Picture
-    from convscope.recipe import Recipe, rerun
+    from convscope.recipe import Recipe
     from convscope.report import make_report
     from convscope.sources.caffe.layers import register_layer
     from convscope.sources.opening import open_network
+    from convscope.techniques import rerun
     from convscope.techniques.activations import activations
     from convscope.techniques.classify import predictions, probabilities
     from convscope.techniques.filters import filters
@@ -51,7 +52,7 @@ _HOMES = {
     "probabilities": "techniques.classify",
     "register_layer": "sources.caffe.layers",
     "replace_head": "network.surgery",
-    "rerun": "recipe",
+    "rerun": "techniques",
     "values": "techniques.values",
 }
 

@@ -24,12 +24,10 @@ def rerun(made: str, network: str | None, picture: str | None, output: str | Non
 
     The network's and the input picture's hashes are checked first: it says what has changed since.
     """
-    from convscope import techniques
     from convscope.picture import Picture
     from convscope.recipe import read_recipe
-    from convscope.recipe import rerun as rerun_recipe
+    from convscope.techniques import rerun as rerun_recipe
 
-    techniques.load()
     recipe = read_recipe(made)
     click.echo(f"note: {recipe}", err=True)
     opened = None
