@@ -94,6 +94,9 @@ def test_labels_can_be_given(network: str, red: str) -> None:
 def test_classify_draws_when_asked(network: str, red: str, edge: str) -> None:
     result = done("classify", network, red, "-o", "bars.png")
     assert result.stdout.splitlines()[-1] == "bars.png"
+    done("classify", network, red, "-o", "plot.png", "--every-class")
+    recipe = Picture.open("plot.png").recipe
+    assert recipe is not None and recipe.function == "probabilities"
     done("classify", network, red, edge, "-o", "charts")
     assert names("charts") == [
         "planted-edge.png-predictions.png",
@@ -282,6 +285,15 @@ def test_interruptions(
     result = run("classify", network, red)
     assert result.exit_code == status
     assert result.stdout == "" and "Traceback" not in result.stderr
+
+
+def test_a_strangers_names_never_steer_the_terminal(tmp_path: Path, here: Path) -> None:
+    folder = planted_files(tmp_path / "hostile")
+    description = folder / "planted.prototxt"
+    description.write_text(description.read_text().replace('"pool1"', '"pool\\033[2J1"'))
+    result = done("layers", str(folder))
+    assert "pool\ufffd[2J1" in result.stdout and "\033" not in result.stdout
+    assert "\033" not in failed("filters", str(folder), "pool\033[2J1")
 
 
 def test_the_demo_says_where_to_get_a_network(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

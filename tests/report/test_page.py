@@ -1,15 +1,19 @@
 """The report as text: everything is in it, nothing is outside it, and strangers' names are only text."""
 
 import base64
+import html
 import html.parser
 import io
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from convscope.cli import main
 from convscope.photograph import open_photograph
 from convscope.picture import Picture
 from convscope.recipe import rerun
@@ -106,6 +110,28 @@ def test_a_picture_saved_from_the_page_can_be_made_again(tmp_path: Path) -> None
         saved.write_bytes(base64.b64decode(address))
         again = rerun(saved)
         assert again.encode("WEBP") == saved.read_bytes()
+
+
+def test_every_plate_tells_the_command_that_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = planted_files(tmp_path / "a network")
+    Picture(edge_picture()).save("the edge.png")
+    network = open_network(folder, mean=(0.1, 0.2, 0.3), channel_order="BGR")
+    page = make_report(network, "the edge.png")
+    plates = re.findall(
+        r'<img src="data:image/webp;base64,([^"]+)"[^>]*>\s*</picture>.*?<code>(convscope [^<]*)</code>',
+        page,
+        re.DOTALL,
+    )
+    assert len(plates) == page.count('<figure class="plate') == 9
+    for content, command in plates:
+        words = shlex.split(html.unescape(command))[1:]
+        words += [] if "classify" in words else ["-o", "again.png"]
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 0, result.output
+        written = result.stdout.splitlines()[-1]
+        shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+        np.testing.assert_array_equal(np.asarray(Image.open(written).convert("RGB")), shown)
 
 
 def test_the_same_report_is_the_same_page(page: str) -> None:

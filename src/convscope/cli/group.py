@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from convscope.cli.output import printable
 from convscope.errors import ConvscopeError, ConvscopeWarning, did_you_mean
 
 INTERRUPTED = 130
@@ -57,4 +58,4 @@ def _notes_on_stderr() -> Iterator[None]:
 
 
 def _one_line(message: object) -> str:
-    return " ".join(str(message).split())
+    return printable(" ".join(str(message).split()))

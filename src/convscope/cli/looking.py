@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
-from convscope.cli.output import file_name, place, save_picture
+from convscope.cli.output import file_name, place, printable, save_picture
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -45,7 +45,7 @@ def layers(network: str, opening: Opening, as_json: bool) -> None:
     from convscope.techniques.layer_table import layer_table
 
     table = layer_table(opening.open(network))
-    click.echo(table.to_json() if as_json else str(table))
+    click.echo(table.to_json() if as_json else printable(table))
 
 
 @click.command()
@@ -53,14 +53,18 @@ def layers(network: str, opening: Opening, as_json: bool) -> None:
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
 @network_options
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to name.")
+@click.option(
+    "--every-class", is_flag=True, help="Draw the probability of every class, not bars of the best."
+)
 @json_option
 @theme_option
-@output_option("Also draw a bar chart there (.png, .jpg, .webp), or into that folder.")
+@output_option("Also draw a chart there (.png, .jpg, .webp), or into that folder.")
 def classify(
     network: str,
     pictures: Sequence[str],
     opening: Opening,
     top: int,
+    every_class: bool,
     as_json: bool,
     theme: str,
     output: str | None,
@@ -68,7 +72,7 @@ def classify(
     """Say what is on each PICTURE: the most probable classes."""
     from convscope.photograph import open_photograph
     from convscope.techniques.classify import classify as classes_of
-    from convscope.techniques.classify import predictions
+    from convscope.techniques.classify import predictions, probabilities
 
     opened = opening.open(network)
     answers = []
@@ -80,11 +84,12 @@ def classify(
             if len(pictures) > 1:
                 click.echo(f"{name}:")
             for found in best:
-                click.echo(f"{100 * found.probability:6.2f} %  {found.label}  ({found.address})")
+                click.echo(printable(f"{100 * found.probability:6.2f} %  {found.label}  ({found.address})"))
         if output:
-            chart = predictions(opened, photograph, top=top, theme=theme)
+            draw = probabilities if every_class else predictions
+            chart = draw(opened, photograph, top=top, theme=theme)
             target = _in_folder(output, len(pictures))
-            path = chart.save(place(target, file_name(opened.name, photograph.name, "predictions")))
+            path = chart.save(place(target, file_name(opened.name, photograph.name, draw.__name__)))
             click.echo(path, err=as_json)
     if as_json:
         click.echo(json.dumps(answers, ensure_ascii=False, indent=2))

@@ -40,10 +40,15 @@ def place(output: str | None, default: str) -> Path:
     return path
 
 
+def printable(text: object) -> str:
+    """Return text that a terminal shows and never obeys: names in a stranger's file may hold control characters."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in str(text))
+
+
 def save_picture(picture: Picture, output: str | None, default: str) -> Path:
     """Write a picture and print its path."""
     path = picture.save(place(output, default))
-    click.echo(path)
+    click.echo(printable(path))
     return path
 
 
@@ -63,5 +68,5 @@ def save_text(text: str, path: Path) -> Path:
             raise
     except OSError as error:
         raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
-    click.echo(path)
+    click.echo(printable(path))
     return path

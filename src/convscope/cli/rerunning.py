@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convscope.cli.options import output_option
-from convscope.cli.output import save_picture
+from convscope.cli.output import printable, save_picture
 
 if TYPE_CHECKING:
     from convscope.picture import Picture
@@ -29,7 +29,7 @@ def rerun(made: str, network: str | None, picture: str | None, output: str | Non
     from convscope.techniques import rerun as rerun_recipe
 
     recipe = read_recipe(made)
-    click.echo(f"note: {recipe}", err=True)
+    click.echo(printable(f"note: {recipe}").replace("\n", " "), err=True)
     opened = None
     if network is not None:
         from convscope.sources.opening import open_network

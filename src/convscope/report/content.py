@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from convscope.network.layer import Layer
 from convscope.network.network import Network
@@ -71,17 +72,29 @@ class Counter:
 
 @dataclass(frozen=True)
 class Subject:
-    """What the report is about, and the words that name both on the command line."""
+    """What the report is about: both are named in the command that makes a figure again."""
 
     network: Network
     picture: Photograph
     top: int
 
-    def command(self, name: str, *arguments: str, picture: bool = True) -> str:
-        """Return the command that makes one figure again."""
-        words = ["convscope", name, self.network.origin.source]
+    def command(self, name: str, *arguments: str, picture: bool = True, **options: Any) -> str:
+        """Return the words that make one figure again, the network opened as it was here."""
+        origin = self.network.origin
+        words = ["convscope", *name.split(), origin.source]
         words += [self.picture.source or "PICTURE"] if picture else []
-        return shlex.join([*words, *arguments])
+        opening = {"weights": origin.weights, **origin.options}
+        return shlex.join([*words, *arguments, *written(opening), *written(options)])
+
+
+def written(options: Mapping[str, Any]) -> list[str]:
+    """Return keyword arguments as the command line's options; those with None are left out."""
+    words = []
+    for name, value in options.items():
+        if value is not None:
+            text = ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+            words.append(f"--{name.replace('_', '-')}={text}")
+    return words
 
 
 def gather(subject: Subject, *, everything: bool, progress: Progress) -> Content:
@@ -98,7 +111,7 @@ def gather(subject: Subject, *, everything: bool, progress: Progress) -> Content
     classes = classify(network, picture, top=subject.top) if _classifies(network) else []
     if classes and network.class_output in flat:
         flat.remove(network.class_output)  # the probability plot shows it better
-    count = Counter(2 * bool(classes) + len(layers) + len(flat) + 3 * bool(learned), progress)
+    count = Counter(2 * bool(classes) + len(layers) + len(flat) + 2 * bool(learned) + 1, progress)
     with ExitStack() as stack:
         if layers or flat:
             stack.enter_context(recorded(network, picture, [*layers, *flat]))
@@ -121,11 +134,11 @@ def _classifies(network: Network) -> bool:
 
 
 def _charts(subject: Subject, count: Callable[[], None]) -> Iterator[Embedded]:
-    network, picture, top = subject.network, subject.picture, subject.top
-    for technique in (predictions, probabilities):
-        command = subject.command("classify", "--top", str(top), "-o", "predictions.png")
-        make = _in_theme(technique, network, picture, top=top)
-        yield embed(make, command=command if technique is predictions else "")[0]
+    given = (subject.network, subject.picture)
+    for technique, flag in ((predictions, []), (probabilities, ["--every-class"])):
+        output = f"{technique.__name__}.png"
+        command = subject.command("classify", *flag, top=subject.top, output=output)
+        yield embed(_in_theme(technique, *given, top=subject.top), command=command)[0]
         count()
 
 
@@ -134,9 +147,7 @@ def _first_filters(subject: Subject, layers: list[str], count: Callable[[], None
     for name in layers:
         tile = 56 if read_filters(subject.network, name).weights.shape[-1] > 1 else None
         for scale in ("sheet", "tile"):
-            command = subject.command("filters", name, "--scale", scale, picture=False)
-            make = _in_theme(filters, subject.network, name, scale=scale, tile_size=tile)
-            yield embed(make, address=name, command=command)[0]
+            yield _filters(subject, name, scale=scale, tile_size=tile)
             count()
 
 
@@ -146,22 +157,28 @@ def _deeper_filters(subject: Subject, layers: list[str], count: Callable[[], Non
         _, channels, height, width = read_filters(subject.network, name).weights.shape
         if height * width > 1:
             tile = max(_SMALL, min(_LARGE, _WIDTH // min(channels, READABLE)))
-            command = subject.command("filters", name, "--first", str(_ROWS), picture=False)
-            make = _in_theme(filters, subject.network, name, first=_ROWS, tile_size=tile)
-            yield embed(make, address=name, command=command)[0]
+            yield _filters(subject, name, first=_ROWS, tile_size=tile)
             break
     count()
 
 
+def _filters(subject: Subject, name: str, **options: Any) -> Embedded:
+    command = subject.command("filters", name, picture=False, **options)
+    return embed(_in_theme(filters, subject.network, name, **options), address=name, command=command)[0]
+
+
 def _shown(subject: Subject, name: str, count: Callable[[], None]) -> Shown:
     layer = subject.network.layers[name]
-    _, channels, height, width = layer.shape or (0, 0, 0, 0)
-    options = {"channels": CHANNELS, "order": "strongest", "palette": PALETTE, "columns": _COLUMNS}
-    tile = _tile_size(max(height, width))
-    written = [f"--{key}={value}" for key, value in options.items()]
-    command = subject.command("activations", name, *written, f"--tile-size={tile}")
-    make = _in_theme(activations, subject.network, subject.picture, name, tile_size=tile, **options)
-    figure, dark = embed(make, address=name, command=command)
+    _, channels, height, width = layer.shape or (0, 0, 1, 1)
+    options: dict[str, Any] = {
+        "channels": CHANNELS,
+        "order": "strongest",
+        "palette": PALETTE,
+        "columns": _COLUMNS,
+        "tile_size": _tile_size(max(height, width)),
+    }
+    make = _in_theme(activations, subject.network, subject.picture, name, **options)
+    figure, dark = embed(make, address=name, command=subject.command("activations", name, **options))
     count()
     shape = f"{channels:,} channels of {height} × {width}"
     return Shown(name, shape, _sees(layer), figure, first_tile(dark), dark.tiles[0].address)

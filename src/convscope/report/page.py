@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import shlex
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
@@ -91,7 +90,7 @@ def _words(subject: Subject, content: Content, everything: bool) -> dict[str, An
         "most_parameters": max((row.parameters for row in content.table.rows), default=0) or 1,
         "most_operations": max((row.operations for row in content.table.rows), default=0) or 1,
         "everything": everything,
-        "command": _command(subject, everything),
+        "command": subject.command("report", *(["--all"] if everything else []), top=subject.top),
         "recipe": _recipe(subject, everything),
         "version": __version__,
     }
@@ -132,14 +131,6 @@ def _spec_rows(spec: InputSpec | None) -> list[tuple[str, str, str, bool]]:
     return rows
 
 
-def _command(subject: Subject, everything: bool) -> str:
-    source, picture = subject.network.origin.source, subject.picture.source or "PICTURE"
-    words = ["convscope", "report", source, picture, *(["--all"] if everything else [])]
-    if subject.network.origin.weights:
-        words += ["--weights", subject.network.origin.weights]
-    return shlex.join([*words, "--top", str(subject.top)])
-
-
 def _recipe(subject: Subject, everything: bool) -> str:
     origin, picture = subject.network.origin, subject.picture
     spec = subject.network.input_spec
@@ -151,6 +142,7 @@ def _recipe(subject: Subject, everything: bool) -> str:
         network_sha256=origin.sha256 if origin.files else None,
         picture=picture.source,
         picture_sha256=picture.sha256,
+        options=origin.options,
     )
     return json.dumps(json.loads(recipe.to_json()), ensure_ascii=False, indent=2)
 
