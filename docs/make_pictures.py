@@ -1,0 +1,72 @@
+"""Make every picture of the documentation again, by running its own examples.
+
+    python docs/make_pictures.py [--data ../shared/data] [--only filters.md]
+
+Each picture that a document links to is made by a command that stands in that document. The report's picture is a
+screenshot (Chromium's path in the variable CHROMIUM, else the one that is installed). The examples run in a folder of
+their own, so that no picture's recipe holds a path of this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from examples import prepare, run_document
+
+DOCUMENTS = Path(__file__).resolve().parent
+PICTURES = DOCUMENTS / "pictures"
+_LINK = re.compile(r"!\[[^\]]*\]\((?:docs/)?pictures/([\w.-]+)\)")
+_CHROMIUM = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
+--disable-component-update --disable-sync".split()
+
+
+def main() -> None:
+    """Run the examples and keep the pictures."""
+    parser = argparse.ArgumentParser(description="Make every picture of the documentation again.")
+    parser.add_argument("--data", type=Path, default=DOCUMENTS.parent.parent / "shared" / "data")
+    parser.add_argument("--only", help="one document's name")
+    given = parser.parse_args()
+    PICTURES.mkdir(exist_ok=True)
+    for document in [DOCUMENTS.parent / "README.md", *sorted(DOCUMENTS.glob("*.md"))]:
+        if given.only in (None, document.name) and not document.name.startswith("index"):
+            make(document, given.data.resolve())
+    print(f"{sum(path.stat().st_size for path in PICTURES.iterdir()):,} bytes in {PICTURES.name}/")
+
+
+def make(document: Path, data: Path) -> None:
+    """Run one document's examples in a new folder, and copy the pictures it links to."""
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+        folder = Path(name)
+        prepare(folder, data)
+        print("\n".join([f"{document.name}:", *run_document(document)]))
+        for picture in dict.fromkeys(_LINK.findall(document.read_text(encoding="utf-8"))):
+            if picture.startswith("report"):
+                screenshot(folder / "report.html", folder / picture, width=390 if "phone" in picture else 1200)
+            if (folder / picture).is_file():
+                shutil.copy(folder / picture, PICTURES / picture)
+                print(f"  {picture}")
+
+
+def screenshot(page: Path, target: Path, *, width: int) -> None:
+    """Photograph the top of a report as a browser shows it."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_CHROMIUM)
+        view = browser.new_page(
+            viewport={"width": width, "height": 860}, color_scheme="dark" if "dark" in target.name else "light"
+        )
+        view.goto(page.as_uri())
+        view.screenshot(path=target)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
