@@ -47,7 +47,9 @@ def make(document: Path, data: Path) -> None:
         print("\n".join([f"{document.name}:", *run_document(document)]))
         for picture in dict.fromkeys(_LINK.findall(document.read_text(encoding="utf-8"))):
             if picture.startswith("report"):
-                screenshot(folder / "report.html", folder / picture, width=390 if "phone" in picture else 1200)
+                screenshot(
+                    folder / "report.html", folder / picture, width=390 if "phone" in picture else 1200
+                )
             if (folder / picture).is_file():
                 shutil.copy(folder / picture, PICTURES / picture)
                 print(f"  {picture}")
@@ -61,7 +63,8 @@ def screenshot(page: Path, target: Path, *, width: int) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_CHROMIUM)
         view = browser.new_page(
-            viewport={"width": width, "height": 860}, color_scheme="dark" if "dark" in target.name else "light"
+            viewport={"width": width, "height": 860},
+            color_scheme="dark" if "dark" in target.name else "light",
         )
         view.goto(page.as_uri())
         view.screenshot(path=target)

@@ -138,7 +138,7 @@ def find_chains(graph: Graph, operations: Sequence[Operation], targets: Iterable
         if not _begins(operation):
             continue
         chain, kinds = [operation], list(_AFTER[operation.kind])
-        while (reader := only_reader(chain[-1].outputs[0])) and _continues(reader, kinds):
+        while (reader := only_reader(chain[-1].outputs[0])) and _continues(reader, kinds, graph.parameters):
             del kinds[: kinds.index(reader.kind) + 1]
             chain.append(reader)
         chains[operation.outputs[0]] = Chain(tuple(chain))
@@ -155,13 +155,15 @@ def _begins(operation: Operation) -> bool:
     )
 
 
-def _continues(operation: Operation, kinds: list[str]) -> bool:
+def _continues(operation: Operation, kinds: list[str], parameters: Parameters) -> bool:
     """Whether the operation may follow: in the order of `kinds`, with parameters of its own, one a channel."""
     if operation.kind not in kinds or len(operation.inputs) != 1:
         return False
     if operation.kind == "batch_norm":
-        return "mean" in operation.parameters
-    return operation.attributes.get("axis", 1) == 1 and not operation.attributes.get("negative_slope")
+        return "mean" in operation.parameters and not operation.attributes.get("of_batch")
+    one_a_channel = all(len(parameters.shapes[key]) == 1 for key in operation.parameters.values())
+    axis, slope = operation.attributes.get("axis", 1), operation.attributes.get("negative_slope")
+    return one_a_channel and axis == 1 and not slope
 
 
 def _tensor(operation: Operation, role: str, parameters: Parameters) -> Tensor | None:

@@ -23,7 +23,8 @@ def shape_by_rule(
     if kind in _SAME and len(inputs) == 1 and all(inputs[0]):
         return inputs[0]
     rule = _RULES.get(kind)
-    return rule(inputs, parameters, attributes) if rule and all(all(shape) for shape in inputs) else None
+    filled = bool(inputs) and all(all(shape) for shape in inputs)
+    return rule(inputs, parameters, attributes) if rule and filled else None
 
 
 def _convolution(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from inspect import signature
 
 import torch
 from torch import Tensor
@@ -46,8 +47,16 @@ def infer_operation(
         return {operation.outputs[0]: ruled}
     tensors = [_placeholder(shape) for shape in sizes]
     keywords = {role: _placeholder(shape) for role, shape in needed.items()}
+    function = OPERATIONS[operation.kind]
     try:
-        result = OPERATIONS[operation.kind](*tensors, **keywords, **operation.attributes)
+        signature(function).bind(*tensors, **keywords, **operation.attributes)
+    except TypeError as error:
+        read = ", ".join(map(repr, operation.inputs)) or "nothing"
+        raise InputError(
+            f"layer {operation.name!r}: a {operation.type_name} does not read {len(tensors)} inputs ({read})"
+        ) from error
+    try:
+        result = function(*tensors, **keywords, **operation.attributes)
     except (NotImplementedError, torch._subclasses.fake_tensor.DataDependentOutputException):
         return dict.fromkeys(operation.outputs)
     except (RuntimeError, ValueError, IndexError, TypeError, ConvscopeError) as error:
@@ -55,6 +64,11 @@ def infer_operation(
             f"layer {operation.name!r}: {_reason(operation, shapes, keywords, error)}"
         ) from error
     outputs = result if isinstance(result, tuple) else (result,)
+    if len(outputs) != len(operation.outputs):
+        raise InputError(
+            f"layer {operation.name!r}: its {operation.type_name} makes {len(outputs)} and not "
+            f"{len(operation.outputs)} ({', '.join(map(repr, operation.outputs)) or 'it has no top'})"
+        )
     return {name: tuple(tensor.shape) for name, tensor in zip(operation.outputs, outputs, strict=True)}
 
 
@@ -66,8 +80,9 @@ def _reason(
     operation: Operation, shapes: list[Shape | None], keywords: Mapping[str, Tensor], error: Exception
 ) -> str:
     """Say in one line why this operation cannot take these inputs, and what can be done."""
-    fed = ", ".join(
-        f"{value!r} {_times(shape)}" for value, shape in zip(operation.inputs, shapes, strict=True)
+    fed = (
+        ", ".join(f"{value!r} {_times(shape)}" for value, shape in zip(operation.inputs, shapes, strict=True))
+        or "nothing"
     )
     message = f"its {operation.type_name} cannot take {fed}"
     if keywords:

@@ -103,5 +103,7 @@ def _description_beside(weights: Path) -> Path | None:
         if len(candidates) == 1:
             return candidates[0]
     if weights.name.endswith(".h5"):
-        raise NetworkFileError(f"{weights} holds weights only: give the .prototxt, and this file as its weights")
+        raise NetworkFileError(
+            f"{weights} holds weights only: give the .prototxt, and this file as its weights"
+        )
     return None

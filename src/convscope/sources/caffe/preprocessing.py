@@ -34,7 +34,9 @@ def find_input_spec(net: Message, graph: Graph, path: Path) -> InputSpec | None:
     spec = _with_transform(spec, net, "transform_param in its data layer", folder)
     for name in _TRAINING_FILES:
         if (training := folder / name).is_file():
-            spec = _with_transform(spec, upgrade(read_text_file(training)), f"transform_param in {name}", folder)
+            spec = _with_transform(
+                spec, upgrade(read_text_file(training)), f"transform_param in {name}", folder
+            )
     sidecar = find_sidecar(path)
     return spec if sidecar is None else read_sidecar(sidecar, spec)
 

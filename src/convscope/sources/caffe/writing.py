@@ -46,7 +46,9 @@ def describe(graph: Graph) -> Message:
 
 def _definition(graph: Graph, operation: Operation) -> Message:
     if not isinstance(operation.definition, Message):
-        raise InputError(f"layer {operation.name!r} does not come from Caffe, so it cannot be saved as Caffe's")
+        raise InputError(
+            f"layer {operation.name!r} does not come from Caffe, so it cannot be saved as Caffe's"
+        )
     layer = operation.definition.copy()
     for rules in ("include", "exclude"):
         layer.clear(rules)
