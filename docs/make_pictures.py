@@ -21,7 +21,7 @@ from examples import prepare, run_document
 
 DOCUMENTS = Path(__file__).resolve().parent
 PICTURES = DOCUMENTS / "pictures"
-_LINK = re.compile(r"!\[[^\]]*\]\((?:docs/)?pictures/([\w.-]+)\)")
+_LINK = re.compile(r"(?:\]\(|src=\")(?:docs/)?pictures/([\w.-]+)")
 _CHROMIUM = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
 --disable-component-update --disable-sync".split()
 
@@ -63,7 +63,7 @@ def screenshot(page: Path, target: Path, *, width: int) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_CHROMIUM)
         view = browser.new_page(
-            viewport={"width": width, "height": 860},
+            viewport={"width": width, "height": 890},
             color_scheme="dark" if "dark" in target.name else "light",
         )
         view.goto(page.as_uri())
