@@ -1,7 +1,7 @@
 """Sphinx's settings: plain Markdown (MyST) in, a site out.
 
-    pip install sphinx myst-parser
-    sphinx-build docs out/docs
+pip install sphinx myst-parser
+sphinx-build docs out/docs
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ html_theme_options = {"description": "See what a convolutional network has learn
 html_static_path: list[str] = []
 
 
-def setup(app):  # noqa: ANN001, ANN201, D103
+def setup(app):  # noqa: D103
     def add_contents(_app, name, source):  # the index stays readable on a code host, where a toctree is not
         if name == "index":
             pages = sorted(path.stem for path in Path(__file__).parent.glob("*.md") if path.stem != "index")

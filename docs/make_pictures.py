@@ -22,8 +22,15 @@ from examples import prepare, run_document
 DOCUMENTS = Path(__file__).resolve().parent
 PICTURES = DOCUMENTS / "pictures"
 _LINK = re.compile(r"(?:\]\(|src=\")(?:docs/)?pictures/([\w.-]+)")
-_CHROMIUM = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
---disable-component-update --disable-sync".split()
+_CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def main() -> None:
