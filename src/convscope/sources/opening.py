@@ -55,14 +55,8 @@ def open_network(
     options = {"labels": labels, "input_shape": input_shape, **preprocessing}
     given = {name: value for name, value in options.items() if value is not None}
     network.origin = replace(network.origin, options=given)
-    labels = labels if labels is not None else _labels_beside(path)
-    if labels is not None:
-        network.labels = read_labels(labels) if isinstance(labels, str | Path) else tuple(labels)
-        if network.class_count is not None and len(network.labels) != network.class_count:
-            raise InputError(
-                f"there are {len(network.labels)} labels in {labels if isinstance(labels, str | Path) else 'labels'}, "
-                f"but {network.name} tells {network.class_count} classes apart"
-            )
+    if (chosen := labels if labels is not None else _labels_beside(path)) is not None:
+        _label(network, chosen)
     if preprocessing:
         if network.input_spec is None:
             raise InputError(
@@ -77,3 +71,16 @@ def _labels_beside(path: Path) -> Path | None:
     own = f"{path.name.partition('.')[0]}.labels.txt"
     beside = (path.with_name(name) for name in (own, "labels.txt", "synset_words.txt"))
     return next((file for file in beside if file.is_file()), None)
+
+
+def _label(network: Network, labels: str | Path | Sequence[str]) -> None:
+    """Give a network's classes their names; InputError when they are not as many as the classes."""
+    place = "given"
+    if isinstance(labels, str | Path):
+        place = f"in {labels}"
+        network.origin = replace(network.origin, files=(*network.origin.files, Path(labels)))
+        labels = read_labels(labels)
+    if network.class_count not in (None, len(labels)):
+        classes = f"{network.name} tells {network.class_count} classes apart"
+        raise InputError(f"there are {len(labels)} labels {place}, but {classes}")
+    network.labels = tuple(labels)

@@ -93,3 +93,16 @@ def test_labels_beside_the_network(lenet: Path) -> None:
     (lenet / "lenet.labels.txt").write_text("one\ntwo\n")
     with pytest.raises(InputError, match=r"2 labels .* 10 classes"):
         convscope.open_network(lenet)
+
+
+def test_what_lies_beside_counts_as_the_network(lenet: Path, shared_data: Path) -> None:
+    """Labels, means and sidecars change the pictures, so they change the hash that a rerun checks."""
+    hashes = [convscope.open_network(lenet).origin.sha256]
+    for name, text in [("labels.txt", "\n".join("abcdefghij")), ("preprocessing.json", '{"input_scale": 1}')]:
+        (lenet / name).write_text(text)
+        hashes.append(convscope.open_network(lenet).origin.sha256)
+    assert len(set(hashes)) == 3
+    shutil.copy(
+        shared_data / "caffe/means/ilsvrc_2012_mean.npy", lenet
+    )  # of three channels: another network's
+    assert convscope.open_network(lenet).input_spec.mean == ()

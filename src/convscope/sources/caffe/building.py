@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from warnings import warn
 
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, did_you_mean
 from convscope.network.graph import Graph, Operation
+from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Shape
 from convscope.network.shapes import infer_operation
 from convscope.sources.caffe.layers import Translation, parameter_shapes, translate
 from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.parameters import ParameterSource, load_parameters
 from convscope.sources.caffe.weights import Weights
+
+MOST_NUMBERS = 2**31 - 1
 
 
 def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Shape | None = None) -> Graph:
@@ -52,6 +56,8 @@ class _Building:
         self._writes_left = Counter(top for layer, made in written for top in _tops(layer, made))
         self._current: dict[str, str] = {}
         self._shared: dict[str, str] = {}
+        self._left_out: set[str] = set()
+        self._of_unknown_size: set[str] = set()
 
     def add(self, layer: Message) -> None:
         """Append one layer: an input, an operation, or nothing when it only trains."""
@@ -59,11 +65,19 @@ class _Building:
         if translation.note:
             self.notes.append(translation.note)
         if translation.skip:
+            self._left_out.update(layer.top)
             return
         if translation.is_input:
             self._add_inputs(layer, translation)
             return
-        inputs = tuple(self._read(layer, blob) for blob in layer.bottom[: translation.bottoms])
+        bottoms = layer.bottom[: translation.bottoms]
+        if left_out := self._left_out.intersection(bottoms):
+            self.notes.append(
+                f"layer {layer.name!r} reads {sorted(left_out)[0]!r}, which is left out: so is this layer"
+            )
+            self._left_out.update(layer.top)
+            return
+        inputs = tuple(self._read(layer, blob) for blob in bottoms)
         in_place = bool(layer.top and layer.bottom and layer.top[0] == layer.bottom[0])
         operation = Operation(
             kind=translation.kind,
@@ -96,6 +110,11 @@ class _Building:
     def _read(self, layer: Message, blob: str) -> str:
         if blob in self._current:
             return self._current[blob]
+        if blob in self._of_unknown_size:
+            raise InputError(
+                f"layer {layer.name!r} reads the input {blob!r}, and the net does not say how big that is: "
+                "put an Input layer with its shape in the place of the data layer"
+            )
         raise NetworkFileError(
             f"layer {layer.name!r} reads {blob!r}, which no layer before it makes."
             f"{did_you_mean(blob, self._current)}"
@@ -103,10 +122,17 @@ class _Building:
 
     def _write(self, layer: Message, blob: str) -> str:
         """Name the version of a blob that this layer writes."""
-        if blob in self._current and blob not in layer.bottom:
-            raise NetworkFileError(f"layer {layer.name!r} makes {blob!r}, which another layer already made")
+        if blob in self._current and (blob, blob) not in zip(layer.bottom, layer.top, strict=False):
+            raise NetworkFileError(
+                f"layer {layer.name!r} makes {blob!r}, which another layer already made: give it another name "
+                "(a layer may write over a blob in place where it reads it)"
+            )
         self._writes_left[blob] -= 1
-        versioned = f"{blob}@{layer.name}"
+        versioned = f"{blob}@{layer.name or ''}"
+        if versioned in self.shapes or versioned in self.aliases:
+            raise NetworkFileError(
+                f"two layers called {layer.name or ''!r} write {blob!r} in place: give each a name of its own"
+            )
         value = versioned if self._writes_left[blob] else blob
         if value == blob and blob in self._current:
             self.aliases[versioned] = blob
@@ -117,11 +143,17 @@ class _Building:
         for index, (top, shape) in enumerate(zip(layer.top, translation.input_shapes or (), strict=False)):
             found = self._input_shape(top, shape, is_first=not self.inputs)
             if found is None and index:
-                continue  # the labels beside a picture, which nothing but training reads
+                self._of_unknown_size.add(top)  # the labels beside a picture, which only training reads
+                continue
             if found is None:
                 raise InputError(
                     f"{self.net.name or 'the network'} does not say how big its input {top!r} is: "
                     "give input_shape=(1, channels, height, width)"
+                )
+            if min(found, default=1) < 0 or prod(found) > MOST_NUMBERS:
+                raise InputError(
+                    f"layer {layer.name!r} makes {top!r} {dimensions(found)}: a size must not be negative, and a blob "
+                    f"of Caffe holds at most {MOST_NUMBERS:,} numbers"
                 )
             value = self._write(layer, top)
             self.inputs[value] = self.shapes[value] = found
@@ -157,6 +189,11 @@ class _Building:
             shared = layer.param[index].name if index < len(layer.param) else None
             key = f"{layer.name}.{role}"
             key = self._shared.setdefault(shared, key) if shared else key
+            if key in self.parameters and not shared:
+                raise NetworkFileError(
+                    f"two layers with weights are called {layer.name!r}, and weights go by a layer's name: "
+                    "rename one of them"
+                )
             first = self.parameters.setdefault(
                 key,
                 ParameterSource(
@@ -182,7 +219,11 @@ class _Building:
             try:
                 shapes = parameter_shapes(translation, sizes)
             except (IndexError, ZeroDivisionError, ValueError) as error:
-                raise InputError(f"layer {layer.name!r}: a {layer.type} cannot take {sizes}") from error
+                read = ", ".join(map(dimensions, sizes)) or "nothing"
+                reason = f": {error}" if isinstance(error, InputError) else ""
+                raise InputError(
+                    f"layer {layer.name!r}: a {layer.type} cannot take {read}{reason}"
+                ) from error
             if shapes is not None:
                 return shapes
         blobs = self.weights.get(layer.name or "", ()) if self.weights else ()
@@ -199,7 +240,9 @@ def _tops(layer: Message, translation: Translation) -> list[str]:
     """Return the names of the tops a layer writes here."""
     if translation.skip:
         return []
-    return list(layer.top) if translation.tops is None else [layer.top[index] for index in translation.tops]
+    if translation.tops is None:
+        return list(layer.top)
+    return [layer.top[index] for index in translation.tops] if layer.top else [layer.name or ""]
 
 
 def _filler(translation: Translation, index: int) -> Message | None:

@@ -13,7 +13,7 @@ from convscope.network.network import Network
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 from convscope.sources.caffe.building import build_graph
-from convscope.sources.caffe.preprocessing import find_input_spec
+from convscope.sources.caffe.preprocessing import files_consulted, find_input_spec
 from convscope.sources.caffe.rules import filter_layers
 from convscope.sources.caffe.text import read_text_file
 from convscope.sources.caffe.upgrade import upgrade
@@ -56,7 +56,7 @@ def open_caffe(
         origin=Origin(
             source=str(path),
             weights=None if weights is None else str(weights),
-            files=tuple(file for file in (description, values) if file is not None),
+            files=(*(file for file in (description, values) if file is not None), *files_consulted(path)),
         ),
         device=device,
     )

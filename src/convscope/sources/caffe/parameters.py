@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning, WeightsMismatch
+from convscope.errors import ConvscopeWarning, InputError, WeightsMismatch
 from convscope.network.parameters import Parameters, Shape
 from convscope.sources.caffe.layers import fill
 from convscope.sources.caffe.message import Message
@@ -39,9 +39,11 @@ def load_parameters(sources: Mapping[str, ParameterSource], weights: Weights | N
 
     def load(key: str) -> Tensor:
         source = sources[key]
-        if key in blobs:
-            return torch.from_numpy(blobs[key].array().reshape(source.shape))
-        return torch.from_numpy(_filled(key, source))
+        try:
+            values = blobs[key].array().reshape(source.shape) if key in blobs else _filled(key, source)
+        except MemoryError as error:
+            raise InputError(f"there is no memory for {key!r}, which is {_times(source.shape)}") from error
+        return torch.from_numpy(values)
 
     return Parameters({key: source.shape for key, source in sources.items()}, load)
 

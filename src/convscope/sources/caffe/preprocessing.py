@@ -41,17 +41,28 @@ def find_input_spec(net: Message, graph: Graph, path: Path) -> InputSpec | None:
     return spec if sidecar is None else read_sidecar(sidecar, spec)
 
 
+def files_consulted(path: Path) -> tuple[Path, ...]:
+    """Return the files beside a network that may say what it eats: other bytes in them, another input."""
+    training = (path.with_name(name) for name in _TRAINING_FILES)
+    files = (*_mean_files(path.parent), *training, find_sidecar(path))
+    return tuple(file for file in files if file is not None and file.is_file())
+
+
+def _mean_files(folder: Path) -> list[Path]:
+    return sorted(path for pattern in ("*mean*.binaryproto", "*mean*.npy") for path in folder.glob(pattern))
+
+
 def _with_mean_file(spec: InputSpec, folder: Path) -> InputSpec:
     """Take the mean from the one mean file beside the network."""
-    found = sorted(path for pattern in ("*mean*.binaryproto", "*mean*.npy") for path in folder.glob(pattern))
+    found = _mean_files(folder)
     return _with_mean(spec, found[0]) if len(found) == 1 else spec
 
 
 def _with_mean(spec: InputSpec, path: Path) -> InputSpec:
-    """Take a mean picture where it fits the input's size, its mean color otherwise."""
+    """Take a mean picture where it fits the input's size, its mean color otherwise; not another network's."""
     mean = read_mean(path)
     if mean.shape[0] != spec.channels:
-        raise InputError(f"{path} is a mean of {mean.shape[0]} channels; the network eats {spec.channels}")
+        return spec
     because = f"mean file {path.name}"
     try:
         return spec.replace(because=because, mean=mean)

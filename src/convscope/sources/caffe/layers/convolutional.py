@@ -22,6 +22,8 @@ def _convolution(layer: Message) -> Translation:
     parameters = layer.convolution_param
     if not parameters.num_output:
         raise wrong(layer, "num_output must be at least 1")
+    if not parameters.group or parameters.num_output % parameters.group:
+        raise wrong(layer, f"{parameters.num_output} outputs cannot be cut into {parameters.group} groups")
     window = _window(layer, parameters)
     transposed = layer.type == "Deconvolution"
     rule = partial(

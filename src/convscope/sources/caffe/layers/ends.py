@@ -93,7 +93,7 @@ def _softmax_with_loss(layer: Message) -> Translation:
         "softmax",
         {"axis": layer.softmax_param.axis},
         bottoms=1,
-        tops=(len(layer.top) - 1,) if layer.top else None,
+        tops=(max(len(layer.top) - 1, 0),),
         note=f"layer {layer.name!r} computes a loss in training; here it gives its probabilities",
     )
 
