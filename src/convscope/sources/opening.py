@@ -14,6 +14,7 @@ from convscope.network.labels import read_labels
 from convscope.network.network import Network
 from convscope.network.parameters import Shape
 from convscope.sources.caffe.opening import CAFFE_SUFFIXES, find_caffe_files, open_caffe
+from convscope.sources.plain import BUILTIN, PLAIN_SUFFIXES, open_builtin, open_plain
 
 
 def open_network(
@@ -39,24 +40,14 @@ def open_network(
     Raises NetworkFileError, WeightsMismatch or UnsupportedLayer, each a line that says what to do. No code from
     the file is ever run.
     """
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise NetworkFileError(f"{source}: there is no such file or folder")
-    if path.is_dir():
-        path, found = find_caffe_files(path)
-        weights = weights if weights is not None else found
-    if path.name.endswith(CAFFE_SUFFIXES):
-        network = open_caffe(path, weights=weights, input_shape=input_shape, device=device)
-    else:
-        raise NetworkFileError(
-            f"{source}: convscope opens Caffe networks ({', '.join(CAFFE_SUFFIXES)}); this file's name ends "
-            f"otherwise"
-        )
+    network = _opened(source, weights, input_shape, device)
     options = {"labels": labels, "input_shape": input_shape, **preprocessing}
     given = {name: value for name, value in options.items() if value is not None}
     network.origin = replace(network.origin, options=given)
-    if (chosen := labels if labels is not None else _labels_beside(path)) is not None:
-        _label(network, chosen)
+    if labels is None and source != BUILTIN:
+        labels = _labels_beside(Path(network.origin.source))
+    if labels is not None:
+        _label(network, labels)
     if preprocessing:
         if network.input_spec is None:
             raise InputError(
@@ -66,11 +57,32 @@ def open_network(
     return network
 
 
+def _opened(
+    source: str | Path, weights: str | Path | None, input_shape: Shape | None, device: str | torch.device
+) -> Network:
+    """Open the network with what its own files say, in the format its name's ending tells."""
+    if source == BUILTIN:
+        return open_builtin(device)
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise NetworkFileError(f"{source}: there is no such file or folder; {BUILTIN!r} is always there")
+    if path.is_dir():
+        path, found = find_caffe_files(path)
+        weights = weights if weights is not None else found
+    if path.name.endswith(CAFFE_SUFFIXES):
+        return open_caffe(path, weights=weights, input_shape=input_shape, device=device)
+    if path.name.endswith(PLAIN_SUFFIXES):
+        return open_plain(path, device)
+    possible = ", ".join((*CAFFE_SUFFIXES, *PLAIN_SUFFIXES))
+    raise NetworkFileError(
+        f"{source}: convscope opens Caffe networks and its own ({possible}); this ends otherwise"
+    )
+
+
 def _labels_beside(path: Path) -> Path | None:
     """Return the file of labels beside a network: its own name's first, then the usual ones."""
-    own = f"{path.name.partition('.')[0]}.labels.txt"
-    beside = (path.with_name(name) for name in (own, "labels.txt", "synset_words.txt"))
-    return next((file for file in beside if file.is_file()), None)
+    names = (f"{path.name.partition('.')[0]}.labels.txt", "labels.txt", "synset_words.txt")
+    return next((file for name in names if (file := path.with_name(name)).is_file()), None)
 
 
 def _label(network: Network, labels: str | Path | Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.parameters import ParameterSource, load_parameters
 from convscope.sources.caffe.weights import Weights
 
-MOST_NUMBERS = 2**31 - 1
+MOST_NUMBERS = 2**59  # beyond that torch has no words even for the size
 
 
 def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Shape | None = None) -> Graph:
@@ -152,8 +152,8 @@ class _Building:
                 )
             if min(found, default=1) < 0 or prod(found) > MOST_NUMBERS:
                 raise InputError(
-                    f"layer {layer.name!r} makes {top!r} {dimensions(found)}: a size must not be negative, and a blob "
-                    f"of Caffe holds at most {MOST_NUMBERS:,} numbers"
+                    f"layer {layer.name!r}: its input {top!r} cannot be {dimensions(found)}: give sizes of 1 or more "
+                    "that a machine can hold"
                 )
             value = self._write(layer, top)
             self.inputs[value] = self.shapes[value] = found
