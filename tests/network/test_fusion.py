@@ -78,3 +78,25 @@ def test_the_same_input_gives_the_same_bits_whatever_ran_before(network: Network
         network.activations(torch.randn(1, 3, size, size), "conv1")
     assert torch.equal(network.activations(x, "fc")["fc"], first)
     assert torch.equal(network.activations(x, "fc", "conv1")["fc"], first)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        'type: "Scale" scale_param { num_axes: -1 bias_term: true }',
+        'type: "Scale" scale_param { num_axes: 2 }',
+        'type: "Scale" scale_param { axis: 2 num_axes: 1 }',
+        'type: "BatchNorm" batch_norm_param { use_global_stats: false }',
+    ],
+)
+def test_only_what_has_one_number_a_channel_is_folded(after: str) -> None:
+    text = TEXT[: TEXT.index('layer { name: "conv1"')]
+    text += """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+                       convolution_param { num_output: 11 kernel_size: 3 pad: 1 } }"""
+    graph = build_graph(read_text(f'{text} layer {{ name: "last" bottom: "conv" top: "last" {after} }}'))
+    random = torch.Generator().manual_seed(0)
+    drawn = {key: torch.randn(shape, generator=random) for key, shape in graph.parameters.shapes.items()}
+    network = Network(replace(graph, parameters=graph.parameters.replaced(drawn)), input_spec=None)
+    x = torch.randn(2, 3, 13, 11, generator=random)
+    (expected,) = cut(network.graph, ["last"])(x)
+    torch.testing.assert_close(network.activations(x, "last")["last"], expected, rtol=1e-5, atol=1e-5)

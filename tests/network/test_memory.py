@@ -33,3 +33,25 @@ def test_a_huge_input() -> None:
     network = Network(graph, input_spec=guess_caffe_input(graph.inputs["data"]))
     with pytest.raises(InputError, match="more than this machine's memory"):
         network.preprocess(torch.rand(4, 4, 3).numpy())
+
+
+def test_memory_that_is_not_there() -> None:
+    """Room inside an operation is not counted beforehand: here 300,000 x 300,000 numbers of padding."""
+    pool = "pool: MAX kernel_size: 150001 pad: 150000 stride: 150000"
+    text = INPUT.format(8) + (
+        f'layer {{ name: "pool" type: "Pooling" bottom: "data" top: "pool" pooling_param {{ {pool} }} }}'
+    )
+    network = Network(build_graph(read_text(text)), input_spec=None)
+    with pytest.raises(InputError, match="more memory than there is left"):
+        network.activations(torch.rand(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_normalization_over_more_channels_than_there_are(batch: int) -> None:
+    lrn = "lrn_param { local_size: 1999999999 alpha: 1e9 }"
+    text = INPUT.format(8) + f'layer {{ name: "n" type: "LRN" bottom: "data" top: "n" {lrn} }}'
+    network = Network(build_graph(read_text(text)), input_spec=None)
+    x = torch.rand(batch, 3, 8, 8)
+    expected = x * (1 + 1e9 / 1999999999 * (x * x).sum(1, keepdim=True)) ** -0.75
+    torch.testing.assert_close(network.activations(x, "n")["n"], expected)
+    torch.testing.assert_close(network.activations(x.requires_grad_(), "n")["n"], expected)

@@ -139,3 +139,18 @@ def test_other_parameters_make_another_network(network: Network, x: torch.Tensor
 def test_it_compiles(network: Network, x: torch.Tensor) -> None:
     (found,) = network.compile(backend="aot_eager")(x)
     torch.testing.assert_close(found, network.activations(x, "prob")["prob"])
+
+
+def test_another_precision_is_answered_in_words(network: Network, x: torch.Tensor) -> None:
+    with pytest.raises(InputError, match=r"is torch.float64 and the network torch.float32"):
+        network.activations(x.double())
+    given = {"fc.bias": torch.arange(3, dtype=torch.float64)}
+    assert network.with_parameters(given).activations(x, "fc")["fc"].dtype == torch.float32
+
+
+def test_a_network_without_inputs() -> None:
+    text = 'layer { name: "d" type: "DummyData" top: "d" dummy_data_param { shape { dim: 2 dim: 3 } } }'
+    network = Network(build_graph(read_text(text)), input_spec=None)
+    assert network.activations({})["d"].shape == (2, 3)
+    with pytest.raises(InputError, match="eats nothing"):
+        network.activations(torch.zeros(1))

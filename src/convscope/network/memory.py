@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 
 from convscope.errors import InputError
@@ -11,6 +12,7 @@ from convscope.network.graph import Graph
 from convscope.network.parameters import Shape
 
 BYTES_PER_NUMBER = 4
+_SHORTAGE = ("can't allocate memory", "out of memory", "not enough memory")
 
 
 def machine_memory() -> int:
@@ -19,6 +21,20 @@ def machine_memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return 16 * 10**9
+
+
+@contextmanager
+def shortage_in_words() -> Iterator[None]:
+    """Turn the failure to get memory, in numpy's or torch's words, into an InputError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or any(words in str(error) for words in _SHORTAGE):
+            raise InputError(
+                "this run needs more memory than there is left: use a smaller input, fewer pictures at a time, "
+                "or ask for fewer layers"
+            ) from error
+        raise
 
 
 def require_memory(graph: Graph, shapes: Mapping[str, Shape | None], targets: Iterable[str]) -> None:

@@ -22,7 +22,7 @@ from convscope.network.graph import Graph
 from convscope.network.input_spec import InputSpec
 from convscope.network.labels import find_label
 from convscope.network.layer import Layer, layers_of
-from convscope.network.memory import machine_memory
+from convscope.network.memory import machine_memory, shortage_in_words
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 from convscope.network.runner import Runner
@@ -170,12 +170,12 @@ class Network:
         resolved = self.resolve(address)
         first, *others = self._runner.inputs(input, (resolved.layer,))
         first = first.detach().requires_grad_()
-        with torch.enable_grad():
+        with shortage_in_words(), torch.enable_grad():
             (value,) = self._runner.module((resolved.layer,))(first, *others)
             total = _select(value, resolved).sum()
-        if not total.requires_grad:
-            return torch.zeros_like(first)
-        (gradient,) = torch.autograd.grad(total, first, allow_unused=True)
+            if not total.requires_grad:
+                return torch.zeros_like(first)
+            (gradient,) = torch.autograd.grad(total, first, allow_unused=True)
         return torch.zeros_like(first) if gradient is None else gradient
 
     def predict(self, picture: Any, top: int = 5) -> list[tuple[str, float]]:
@@ -231,6 +231,7 @@ class Network:
                 raise UnknownLayer(f"no parameter {name!r}.{did_you_mean(name, self.parameters)}")
             if tuple(tensor.shape) != (shape := self.graph.parameters.shapes[name]):
                 raise InputError(f"{name!r} has shape {shape}; what was given has {tuple(tensor.shape)}")
+        changes = {name: tensor.to(self._runner.precision) for name, tensor in changes.items()}
         graph = replace(self.graph, parameters=self.graph.parameters.replaced(changes))
         origin = Origin(self.origin.source)  # no files: it is no longer what they say
         return Network(

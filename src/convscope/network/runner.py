@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from math import prod
 from weakref import WeakValueDictionary
 
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor, fx, nn
 from convscope.errors import InputError
 from convscope.network.execution import cut, laid_out
 from convscope.network.graph import Graph
-from convscope.network.memory import require_memory
+from convscope.network.memory import require_memory, shortage_in_words
 from convscope.network.parameters import Shape
 from convscope.network.shapes import infer_shapes
 
@@ -34,8 +36,8 @@ class Runner:
         """Return the targets' values; gradients flow when an input asks for them."""
         inputs = self.inputs(input, targets)
         differentiable = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
-        module = self.module(targets, None if differentiable else inputs)
-        with torch.set_grad_enabled(differentiable):
+        with shortage_in_words(), torch.set_grad_enabled(differentiable):
+            module = self.module(targets, None if differentiable else inputs)
             return dict(zip(targets, module(*inputs), strict=True))
 
     def module(self, targets: Targets, inputs: Sequence[Tensor] | None = None) -> fx.GraphModule:
@@ -54,6 +56,8 @@ class Runner:
         """Return the input tensors in the graph's order, checked, in the memory order that runs fastest."""
         names = list(self.graph.inputs)
         if not isinstance(given, Mapping):
+            if not names:
+                raise InputError("this network eats nothing, its layers hold their own numbers: give it {}")
             given = {names[0]: given}
         if missing := [name for name in names if name not in given]:
             raise InputError(f"this network eats {names}; missing: {missing}")
@@ -67,7 +71,20 @@ class Runner:
                 )
             tensors.append(laid_out(tensor, self.device))
         self._check_shapes(tuple(tuple(tensor.shape) for tensor in tensors), targets)
+        for name, tensor in zip(names, tensors, strict=True):
+            if tensor.dtype != self.precision:
+                raise InputError(
+                    f"input {name!r} is {tensor.dtype} and the network {self.precision}: "
+                    f"give input.to({self.precision})"
+                )
         return tensors
+
+    @cached_property
+    def precision(self) -> torch.dtype:
+        """What the network computes in, told from its smallest parameter."""
+        shapes = self.graph.parameters.shapes
+        smallest = min(shapes, key=lambda key: prod(shapes[key]), default=None)
+        return torch.float32 if smallest is None else self.graph.parameters[smallest].dtype
 
     def _check_shapes(self, shapes: tuple[Shape, ...], targets: Targets) -> None:
         """Run the cut on shapes alone, once a shape: a wrong one is answered by layer before any work is done."""

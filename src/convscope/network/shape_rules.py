@@ -37,6 +37,8 @@ def _convolution(
     if input[1] != weight[1] * groups:
         return None
     stride, padding, dilation = (_each(attributes, name, axes) for name in ("stride", "padding", "dilation"))
+    if not len(stride) == len(padding) == len(dilation) == axes:
+        return None
     sizes = []
     for size, kernel, s, p, d in zip(input[2:], weight[2:], stride, padding, dilation, strict=True):
         room = size + 2 * p - (d * (kernel - 1) + 1)

@@ -45,24 +45,22 @@ def infer_operation(
     ruled = shape_by_rule(operation.kind, sizes, needed, operation.attributes)
     if ruled is not None and len(operation.outputs) == 1:
         return {operation.outputs[0]: ruled}
-    tensors = [_placeholder(shape) for shape in sizes]
-    keywords = {role: _placeholder(shape) for role, shape in needed.items()}
     function = OPERATIONS[operation.kind]
     try:
-        signature(function).bind(*tensors, **keywords, **operation.attributes)
+        signature(function).bind(*sizes, **needed, **operation.attributes)
     except TypeError as error:
         read = ", ".join(map(repr, operation.inputs)) or "nothing"
         raise InputError(
-            f"layer {operation.name!r}: a {operation.type_name} does not read {len(tensors)} inputs ({read})"
+            f"layer {operation.name!r}: a {operation.type_name} does not read {len(sizes)} inputs ({read})"
         ) from error
     try:
+        tensors = [_placeholder(shape) for shape in sizes]
+        keywords = {role: _placeholder(shape) for role, shape in needed.items()}
         result = function(*tensors, **keywords, **operation.attributes)
     except (NotImplementedError, torch._subclasses.fake_tensor.DataDependentOutputException):
         return dict.fromkeys(operation.outputs)
     except (RuntimeError, ValueError, IndexError, TypeError, ConvscopeError) as error:
-        raise InputError(
-            f"layer {operation.name!r}: {_reason(operation, shapes, keywords, error)}"
-        ) from error
+        raise InputError(f"layer {operation.name!r}: {_reason(operation, shapes, needed, error)}") from error
     outputs = result if isinstance(result, tuple) else (result,)
     if len(outputs) != len(operation.outputs):
         raise InputError(
@@ -77,16 +75,16 @@ def _placeholder(shape: Shape) -> Tensor:
 
 
 def _reason(
-    operation: Operation, shapes: list[Shape | None], keywords: Mapping[str, Tensor], error: Exception
+    operation: Operation, shapes: list[Shape | None], parameters: Mapping[str, Shape], error: Exception
 ) -> str:
     """Say in one line why this operation cannot take these inputs, and what can be done."""
     fed = (
         ", ".join(f"{value!r} {_times(shape)}" for value, shape in zip(operation.inputs, shapes, strict=True))
         or "nothing"
-    )
+    ) or "nothing"
     message = f"its {operation.type_name} cannot take {fed}"
-    if keywords:
-        message += " with " + ", ".join(f"{role} {_times(t.shape)}" for role, t in keywords.items())
+    if parameters:
+        message += " with " + ", ".join(f"{role} {_times(shape)}" for role, shape in parameters.items())
     if operation.kind == "dense":
         return (
             f"{message}: a fully-connected layer fixes the size of the network's input; "

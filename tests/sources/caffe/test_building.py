@@ -174,3 +174,55 @@ def test_a_message_made_in_python_builds_too() -> None:
     layer.ensure("input_param").add("shape").dim = [1, 1, 4, 4]
     net.add("layer", name="relu", type="ReLU", bottom=["data"], top=["relu"])
     assert build_graph(net).outputs == ("relu",)
+
+
+def layer(kind: str, name: str, more: str = "") -> str:
+    return f'layer {{ name: "{name}" type: "{kind}" {more} }}'
+
+
+@pytest.mark.parametrize(
+    "text, error, says",
+    [
+        (layer("ReLU", "r", 'bottom: "data" top: "a" top: "b"'), InputError, "'r'.* makes 1 and not 2"),
+        (layer("ReLU", "r", 'bottom: "data"'), InputError, "'r'.*it has no top"),
+        (layer("ReLU", "r", 'bottom: "data" bottom: "data" top: "a"'), InputError, "'r'.* not read 2 inputs"),
+        (layer("ReLU", "r", 'top: "a"'), InputError, "'r'.* does not read 0 inputs"),
+        (layer("Concat", "c", 'top: "a"'), InputError, "'c'.* cannot take nothing"),
+        (layer("BatchNorm", "b", 'top: "a"'), InputError, "'b'.* cannot take nothing"),
+        (in_place("ReLU", "r", "data") * 3, NetworkFileError, "two layers called 'r' write 'data' in place"),
+        (conv("c", "data") + conv("c", "data", top="d"), NetworkFileError, "with weights are called 'c'"),
+        (
+            conv("a", "data") + layer("Eltwise", "e", 'bottom: "data" bottom: "a" top: "a"'),
+            NetworkFileError,
+            "'e' makes 'a', which another layer already made",
+        ),
+        (
+            conv("c", "data").replace("kernel_size: 3", "kernel_size: 3 stride: 1 stride: 1 stride: 1"),
+            InputError,
+            "'c'.* stride is given for 3 axes",
+        ),
+        (conv("c", "data").replace("pad: 1", "group: 3"), NetworkFileError, "'c'.* cut into 3 groups"),
+    ],
+)
+def test_layers_wired_wrongly_are_answered_by_layer(text: str, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        graph_of(DATA + text)
+
+
+@pytest.mark.parametrize("size", [-8, 2**62])
+def test_sizes_no_input_can_have(size: int) -> None:
+    with pytest.raises(InputError, match=r"'data'.*give sizes of 1 or more"):
+        graph_of(DATA.replace("dim: 6", f"dim: {size}"))
+
+
+def test_what_reads_a_loss_is_left_out_too() -> None:
+    text = DATA + conv("a", "data") + layer("EuclideanLoss", "l", 'bottom: "a" bottom: "a" top: "loss"')
+    with pytest.warns(ConvscopeWarning, match="layer 'half' reads 'loss', which is left out"):
+        graph = graph_of(text + layer("Power", "half", 'bottom: "loss" top: "half"'))
+    assert [operation.name for operation in graph.operations] == ["a"]
+
+
+def test_a_loss_that_names_no_top() -> None:
+    with pytest.warns(ConvscopeWarning, match="probabilities"):
+        graph = graph_of(DATA + layer("SoftmaxWithLoss", "loss", 'bottom: "data" bottom: "label"'))
+    assert graph.outputs == ("loss",)

@@ -114,7 +114,9 @@ class _AcrossChannels(torch.autograd.Function):
 
 def _sum_over_neighbors(input: Tensor, size: int) -> Tensor:
     """Return the sum over `size` (odd) neighboring channels, out of sums over 2, 4, 8 ... of them."""
-    channels, reach = input.shape[1], size // 2
+    channels = input.shape[1]
+    size = min(size, 2 * channels - 1)  # a file may say any size; beyond this there is nothing to add
+    reach = size // 2
     sums = F.pad(input, [0, 0] * (input.dim() - 2) + [reach, reach])
     total, start, width = sums.narrow(1, 0, channels), 1, 1
     while 2 * width <= size:
