@@ -70,7 +70,7 @@ def screenshot(page: Path, target: Path, *, width: int) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_CHROMIUM)
         view = browser.new_page(
-            viewport={"width": width, "height": 890},
+            viewport={"width": width, "height": 945},
             color_scheme="dark" if "dark" in target.name else "light",
         )
         view.goto(page.as_uri())

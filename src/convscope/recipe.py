@@ -52,6 +52,9 @@ class Recipe:
     ``network`` and ``weights`` what was given to `open_network`, ``picture`` the path or sample name of the
     input; None where there was none, or where it was in memory only. ``options`` are the further keywords of
     `open_network` (labels, the input's shape, preprocessing).
+
+    >>> print(Picture.open("filters.png").recipe)
+    filters(bvlc_googlenet/deploy.prototxt, address='conv1/7x7_s2'), seed 0, convscope 0.1.0
     """
 
     function: str

@@ -38,14 +38,17 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow a
 class InputSpec:
     """How a picture becomes a network's input. Frozen; `replace` gives a changed copy.
 
-    - ``size`` (height, width) of the input; ``layout`` of the tensor; ``channel_order`` RGB, BGR or GRAY. -
-    ``resize``: "squash" the whole picture to ``resize_size`` x ``resize_size``, or its "shorter_side" to
-    ``resize_size``, then crop; or "direct" to ``size``. ``antialias`` as Pillow, without as Caffe. -
-    ``crops``: 1 (center) or 10 (corners and center, and their mirror images). - ``raw_scale`` multiplies
-    the picture's 0..1 (255 for networks that eat 0..255); then ``mean`` is subtracted, one number a channel
-    in the network's own order, or a picture (channels, height, width) of the size before or after cropping;
-    then ``input_scale`` multiplies, one number or one a channel. - ``provenance``: field name to where its
-    value was found; a field that is not there is a guess.
+    - ``size`` (height, width) of the input; ``layout`` of the tensor; ``channel_order`` RGB, BGR or GRAY.
+    - ``resize``: "squash" the whole picture to ``resize_size`` x ``resize_size``, or its "shorter_side" to
+      ``resize_size``, then crop; or "direct" to ``size``. ``antialias`` as Pillow, without as Caffe.
+    - ``crops``: 1 (center) or 10 (corners and center, and their mirror images).
+    - ``raw_scale`` multiplies the picture's 0..1 (255 for networks that eat 0..255); then ``mean`` is subtracted, one
+      number a channel in the network's own order, or a picture (channels, height, width) of the size before or after
+      cropping; then ``input_scale`` multiplies, one number or one a channel.
+    - ``provenance``: field name to where its value was found; a field that is not there is a guess.
+
+    >>> InputSpec((224, 224), "BGR", raw_scale=255, mean=(104, 117, 123)).to_tensor("cat.jpg").shape
+    torch.Size([1, 3, 224, 224])
 
     InputError for a value that cannot be, with what can.
     """

@@ -37,6 +37,8 @@ class TrainingStep:
 def image_folder(folder: str | Path) -> tuple[list[Path], list[int], list[str]]:
     """Return the pictures of a folder that has one folder a class: their paths, class numbers and the labels.
 
+    >>> paths, numbers, labels = image_folder("photos/")
+
     Raises InputError when there are fewer than two classes, or a class without a picture.
     """
     folder = Path(folder)

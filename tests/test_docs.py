@@ -1,0 +1,123 @@
+"""The documentation: its examples run and print what it says, its links lead somewhere, public names have examples."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import convscope
+from convscope.recipe import read_recipe
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCUMENTATION = REPOSITORY / "docs"
+DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCUMENTATION.glob("*.md"))]
+PICTURES = sorted((DOCUMENTATION / "pictures").iterdir())
+PREPARE = "import sys, pathlib, examples; examples.prepare(*map(pathlib.Path, sys.argv[1:]))"
+# Photographs of a browser's window, and what matplotlib drew by itself.
+WITHOUT_RECIPE = {"report.png", "report-dark.png", "loss.png", "vis_square.png", "seen.png", "gradient.png"}
+LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def links(document: Path) -> list[str]:
+    """Return where a document's links and pictures lead, outside its code."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return [first or second for first, second in LINK.findall(text)]
+
+
+def anchors(document: Path) -> set[str]:
+    """Return a document's headings as a code host writes them behind ``#``."""
+    headings = HEADING.findall(document.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def examples(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(DOCUMENTATION), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path, "MPLBACKEND": "agg"}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+
+
+@pytest.fixture
+def example_files(shared_data: Path, tmp_path: Path) -> Path:
+    folder = tmp_path
+    prepared = examples(["-c", PREPARE, str(folder), str(shared_data)], folder)
+    assert prepared.returncode == 0, prepared.stderr
+    return folder
+
+
+def has_examples(document: Path) -> bool:
+    return re.search(r"^```(console|python)$", document.read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", [*filter(has_examples, DOCUMENTS)], ids=lambda path: path.name)
+def test_examples_print_what_the_document_says(document: Path, example_files: Path) -> None:
+    result = examples([str(DOCUMENTATION / "examples.py"), str(document)], example_files)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_wrong_example_is_found(tmp_path: Path) -> None:
+    document = tmp_path / "wrong.md"
+    document.write_text(
+        "```python\nprint(1 + 1)  # → 3\n```\n```console\n$ convscope rerun none.png\n```\n"
+        "```console\n$ convscope rerun none.png\nError: there is no file none...\n```\n"
+    )
+    result = examples([str(DOCUMENTATION / "examples.py"), str(document)], tmp_path)
+    assert result.returncode == 1
+    assert "wrong.md, line 2" in result.stdout and "wrong.md, line 5" in result.stdout
+    assert "wrong.md, line 8" not in result.stdout
+
+
+def test_there_is_something_to_read() -> None:
+    assert len(DOCUMENTS) >= 14
+    assert sum(map(has_examples, DOCUMENTS)) >= 11
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in links(document):
+        if link.startswith("https://"):
+            continue
+        place, _, anchor = link.partition("#")
+        target = (document.parent / place).resolve() if place else document
+        assert target.is_file(), f"{link} leads nowhere"
+        assert target.is_relative_to(REPOSITORY)
+        assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+def test_the_index_names_every_page() -> None:
+    pages = {page.name for page in DOCUMENTATION.glob("*.md")} - {"index.md"}
+    assert pages == {link for link in links(DOCUMENTATION / "index.md") if link.endswith(".md")}
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.name)
+def test_pictures_are_shown_small_and_carry_their_recipes(picture: Path) -> None:
+    assert any(
+        link.endswith(f"pictures/{picture.name}") for document in DOCUMENTS for link in links(document)
+    )
+    assert picture.stat().st_size < 600_000
+    with Image.open(picture) as image:
+        image.load()
+    if picture.name not in WITHOUT_RECIPE:
+        recipe = read_recipe(picture)
+        for place in (recipe.network, recipe.weights, recipe.picture):
+            assert place is None or not Path(place).is_absolute()
+
+
+def test_pictures_are_not_many_bytes() -> None:
+    assert sum(picture.stat().st_size for picture in PICTURES) < 3_000_000
+
+
+@pytest.mark.parametrize("name", convscope.__all__)
+def test_public_names_are_explained(name: str) -> None:
+    public = getattr(convscope, name)
+    explained = inspect.getdoc(public) or ""
+    assert explained.strip()
+    if not inspect.ismodule(public) and not (inspect.isclass(public) and issubclass(public, BaseException)):
+        assert ">>>" in explained, f"convscope.{name} has no example"
