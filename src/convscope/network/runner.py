@@ -36,8 +36,9 @@ class Runner:
         """Return the targets' values; gradients flow when an input asks for them."""
         inputs = self.inputs(input, targets)
         differentiable = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
+        plain = differentiable or self.precision != torch.float32
         with shortage_in_words(), torch.set_grad_enabled(differentiable):
-            module = self.module(targets, None if differentiable else inputs)
+            module = self.module(targets, None if plain else inputs)
             return dict(zip(targets, module(*inputs), strict=True))
 
     def module(self, targets: Targets, inputs: Sequence[Tensor] | None = None) -> fx.GraphModule:
