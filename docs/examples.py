@@ -56,7 +56,8 @@ def run_console(block: str) -> list[str]:
         answer = CliRunner().invoke(convscope, arguments, prog_name="convscope")
         failed = "Error: " in expected
         if (answer.exit_code != 0) != failed or (expected.strip() and not agrees(expected, answer.output)):
-            trace = "".join(traceback.format_exception(answer.exception)) if answer.exit_code else ""
+            crashed = answer.exception is not None and not isinstance(answer.exception, SystemExit)
+            trace = "".join(traceback.format_exception(answer.exception)) if crashed else ""
             wrong.append(f"{shlex.join(arguments)}: exit {answer.exit_code}\n{answer.output}{trace[-2000:]}")
     return wrong
 
