@@ -12,7 +12,10 @@ from PIL import Image
 import convscope
 from convscope.cli import main
 from convscope.errors import InputError, UnknownLayer
+from convscope.network.known_inputs import guess_caffe_input
 from convscope.network.surgery import head_of, replace_head
+from convscope.sources.caffe.building import build_graph
+from convscope.sources.caffe.text import read_text
 from convscope.techniques.fine_tuning import fine_tune, image_folder
 
 COLORS = {
@@ -114,3 +117,42 @@ def test_from_the_command_line(shared_data: Path, folder: Path, tmp_path: Path) 
     assert tuned.input_spec is not None and tuned.input_spec.mean == (104, 117, 123)
     right = [tuned.predict(path, top=1)[0][0] == path.parent.name for path in image_folder(folder)[0]]
     assert np.mean(right) >= 0.8
+
+
+def test_the_loss_is_that_of_what_predict_says(
+    network: convscope.Network, folder: Path, tmp_path: Path
+) -> None:
+    """SqueezeNet answers through a ReLU and a pooling behind its head."""
+    labels = image_folder(folder)[2]
+    start = replace_head(network, labels, spread=0.05)
+    plain = tmp_path / "plain.png"  # mirrored, it is the same
+    Image.new("RGB", (48, 48), "teal").save(plain)
+    step = next(fine_tune(start, ([plain], [2]), steps=1, batch_size=1))
+    assert step.loss == pytest.approx(-log(dict(start.predict(plain))[labels[2]]), rel=1e-4)
+
+
+def test_statistics_and_side_branches_are_not_learned(folder: Path) -> None:
+    text = """
+    layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
+    layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+            convolution_param { num_output: 4 kernel_size: 3 } }
+    layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "conv" }
+    layer { name: "aux" type: "InnerProduct" bottom: "conv" top: "aux"
+            inner_product_param { num_output: 5 } }
+    layer { name: "fc" type: "InnerProduct" bottom: "conv" top: "fc" inner_product_param { num_output: 5 } }
+    layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+    """
+    graph = build_graph(read_text(text))
+    tiny = convscope.Network(graph, input_spec=guess_caffe_input(graph.inputs["data"]))
+    pictures = image_folder(folder)[:2]
+    for layer in ("norm", "aux"):
+        with pytest.raises(UnknownLayer, match="on the way to 'fc' has parameters to learn"):
+            next(fine_tune(tiny, pictures, layers=[layer]))
+    step = next(fine_tune(tiny, pictures, layers=["conv", "fc"], steps=1))
+    assert not torch.equal(step.network.parameters["conv.weight"], tiny.parameters["conv.weight"])
+
+
+def test_an_ending_nobody_writes_is_told_before_the_training(folder: Path, shared_data: Path) -> None:
+    arguments = ["fine-tune", str(shared_data / "caffe/squeezenet_v1.1"), str(folder), "-o", "model.pt"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1 and ".caffemodel" in result.output

@@ -41,13 +41,15 @@ def fine_tune(
     from tqdm import tqdm
 
     from convscope.network.input_sidecar import write_sidecar
+    from convscope.network.saving import saver_for
     from convscope.network.surgery import replace_head
     from convscope.techniques.fine_tuning import fine_tune as steps_of
     from convscope.techniques.fine_tuning import image_folder
 
+    path = place(output, "tuned.caffemodel")
+    saver_for(path)  # an ending nobody writes is told before the training, not after it
     paths, numbers, labels = image_folder(folder)
     tuned = replace_head(opening.open(network), labels)
-    path = place(output, "tuned.caffemodel")
     training = steps_of(
         tuned,
         (paths, numbers),

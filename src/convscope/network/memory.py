@@ -12,7 +12,7 @@ from convscope.network.graph import Graph
 from convscope.network.parameters import Shape
 
 BYTES_PER_NUMBER = 4
-_SHORTAGE = ("can't allocate memory", "out of memory", "not enough memory")
+_SHORTAGE = ("can't allocate memory", "out of memory", "not enough memory", "size calculation overflowed")
 
 
 def machine_memory() -> int:
@@ -40,14 +40,23 @@ def shortage_in_words() -> Iterator[None]:
 def require_memory(graph: Graph, shapes: Mapping[str, Shape | None], targets: Iterable[str]) -> None:
     """Raise InputError, naming the largest part, when a run would need more memory than the machine has."""
     operations = graph.needed_for(targets)
-    sizes = {value: shapes.get(value) for operation in operations for value in operation.outputs}
-    sizes |= {key: graph.parameters.shapes[key] for op in operations for key in op.parameters.values()}
-    numbers = {name: prod(shape) for name, shape in sizes.items() if shape is not None}
-    needed = BYTES_PER_NUMBER * sum(numbers.values())
+    keys = {key for operation in operations for key in operation.parameters.values()}
+    kept = {key: graph.parameters.shapes[key] for key in keys} | {
+        value: shapes.get(value) for value in targets
+    }
+    steps = [{value: shapes.get(value) for value in (*op.inputs, *op.outputs)} for op in operations]
+    # What is kept all along, and the largest step between: values in between are freed after their last reader.
+    sizes = kept | max(steps, key=_count, default={})
+    needed = BYTES_PER_NUMBER * _count(sizes)
     if needed > machine_memory():
-        largest = max(numbers, key=numbers.__getitem__)
+        largest = max(sizes, key=lambda name: prod(sizes[name] or (0,)))
         raise InputError(
             f"this run would take {needed / 1e9:,.0f} GB of memory, most of it for {largest!r} "
             f"({'x'.join(map(str, sizes[largest] or ()))}); this machine has {machine_memory() / 1e9:,.0f} GB. "
             "Use a smaller input or fewer pictures at a time"
         )
+
+
+def _count(sizes: Mapping[str, Shape | None]) -> int:
+    """How many numbers these values are together; an unknown shape counts as none."""
+    return sum(prod(shape) for shape in sizes.values() if shape is not None)

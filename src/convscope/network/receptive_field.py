@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
 from typing import Any
 
 from convscope.network.graph import Graph, Operation
@@ -31,7 +32,9 @@ class ReceptiveField:
 
     def box(self, row: int, column: int) -> tuple[int, int, int, int]:
         """Return (top, left, bottom, right) of what one position sees, unclipped, ends excluded."""
-        top, left = (int(self.start[axis] + at * self.stride[axis]) for axis, at in enumerate((row, column)))
+        top, left = (
+            floor(self.start[axis] + at * self.stride[axis]) for axis, at in enumerate((row, column))
+        )
         return top, left, top + int(self.size[0]), left + int(self.size[1])
 
     def __str__(self) -> str:

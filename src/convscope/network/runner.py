@@ -17,6 +17,7 @@ from convscope.network.memory import require_memory, shortage_in_words
 from convscope.network.parameters import Shape
 from convscope.network.shapes import infer_shapes
 
+CUTS_KEPT = 32  # how many cuts are kept in all: the oldest is made again when it is needed
 FUSED_KEPT = 4  # how many fused cuts are kept: what they fuse is packed once and shared
 
 Inputs = Tensor | Mapping[str, Tensor]
@@ -36,7 +37,7 @@ class Runner:
         """Return the targets' values; gradients flow when an input asks for them."""
         inputs = self.inputs(input, targets)
         differentiable = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
-        plain = differentiable or self.precision != torch.float32
+        plain = differentiable or self.precision != torch.float32 or self.device.type != "cpu"
         with shortage_in_words(), torch.set_grad_enabled(differentiable):
             module = self.module(targets, None if plain else inputs)
             return dict(zip(targets, module(*inputs), strict=True))
@@ -47,8 +48,9 @@ class Runner:
         key = (targets, sizes)
         if key not in self._modules:
             fused = [other for other in self._modules if other[1] is not None]
-            if sizes is not None and len(fused) >= FUSED_KEPT:
-                del self._modules[fused[0]]
+            kept, limit = (list(self._modules), CUTS_KEPT) if sizes is None else (fused, FUSED_KEPT)
+            if len(kept) >= limit:
+                del self._modules[kept[0]]
             shapes = None if sizes is None else self._checked[targets, sizes]
             self._modules[key] = cut(self.graph, targets, shapes, self._packed)
         return self._modules[key]
@@ -60,6 +62,8 @@ class Runner:
             if not names:
                 raise InputError("this network eats nothing, its layers hold their own numbers: give it {}")
             given = {names[0]: given}
+        # An input that a layer writes over in place is a version, data@data; people call it data.
+        given = {name: given[key] for name in names for key in (name.partition("@")[0], name) if key in given}
         if missing := [name for name in names if name not in given]:
             raise InputError(f"this network eats {names}; missing: {missing}")
         tensors = []
@@ -100,4 +104,6 @@ class Runner:
                 )
         inferred = infer_shapes(self.graph, wanted, targets)
         require_memory(self.graph, inferred, targets)
+        if len(self._checked) >= CUTS_KEPT:
+            del self._checked[next(iter(self._checked))]
         self._checked[targets, shapes] = inferred

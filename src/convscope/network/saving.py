@@ -22,10 +22,15 @@ def saver(*suffixes: str) -> Callable[[Saver], Saver]:
     return register
 
 
-def save_graph(graph: Graph, path: Path) -> Path:
-    """Write a graph in the format of the path's ending; InputError lists the endings there are."""
+def saver_for(path: Path) -> Saver:
+    """Return the function that writes this file; InputError, with the endings there are, when none does."""
     fitting = [suffix for suffix in SAVERS if path.name.endswith(suffix)]
     if not fitting:
         raise InputError(f"{path} ends in none of the formats networks are saved in: {', '.join(SAVERS)}")
-    SAVERS[max(fitting, key=len)](graph, path)
+    return SAVERS[max(fitting, key=len)]
+
+
+def save_graph(graph: Graph, path: Path) -> Path:
+    """Write a graph in the format of the path's ending, and return the path."""
+    saver_for(path)(graph, path)
     return path

@@ -26,7 +26,8 @@ def replace_head(network: Network, labels: Sequence[str], *, spread: float = 0.0
     """Return the network with a new last layer, one output a label; everything before it is as it was.
 
     The new weights are drawn from a normal distribution of that `spread`. With 0, the default, every class is
-    equally probable at first: 20.00 % each and a loss of ln 5 over five labels.
+    equally probable at first: 20.00 % each and a loss of ln 5 over five labels. Biases are all 0, or all 1 where a
+    ReLU follows, which would pass no gradient to a head that answers 0.
 
     >>> network = replace_head(open_network("bvlc_googlenet/"), ["cat", "dog"])
     """
@@ -40,7 +41,13 @@ def replace_head(network: Network, labels: Sequence[str], *, spread: float = 0.0
     weight = torch.randn(len(labels), *old[head.parameters["weight"]][1:], generator=random) * spread
     changes = {head.parameters["weight"]: weight}
     if "bias" in head.parameters:
-        changes[head.parameters["bias"]] = torch.zeros(len(labels))
+        changes[head.parameters["bias"]] = torch.full((len(labels),), float(_rectified(network, head)))
     graph = replace(network.graph, parameters=network.graph.parameters.replaced(changes))
     origin = Origin(network.origin.source)  # no files: it is no longer what they say
     return Network(graph, input_spec=network.input_spec, labels=labels, origin=origin, device=network.device)
+
+
+def _rectified(network: Network, head: Operation) -> bool:
+    """Whether a ReLU lies between the head and the answer."""
+    needed = network.graph.needed_for([network.class_output])
+    return any(operation.kind == "relu" for operation in needed[needed.index(head) + 1 :])

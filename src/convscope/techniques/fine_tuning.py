@@ -21,6 +21,7 @@ from convscope.network.surgery import head_of
 
 OptimizerFactory = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+_STATISTICS = ("mean", "variance", "scale_factor")  # counted, not learned
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,19 @@ def fine_tune(
     >>> step.network.save("flowers.caffemodel")
     """
     paths, numbers = pictures
-    head = head_of(network)
-    keys = _parameters_of(network, layers or [head.name])
+    scores = _scores(network)
+    keys = _learnable(network, layers or [head_of(network).name], scores)
+    center = None if network.input_spec is None else network.input_spec.replace(crops=1)
+    if center is None:
+        raise InputError(f"{network.name} eats no pictures, so it cannot be taught from a folder of them")
     learned = {key: network.parameters[key].clone().requires_grad_() for key in keys}
     optimize = (optimizer or (lambda given: torch.optim.Adam(given, lr=1e-3)))(list(learned.values()))
-    module = cut(network.graph, [head.outputs[0]])
+    module = cut(network.graph, [scores])
     buffers: Mapping[str, str] = module.meta["parameters"]
     random = torch.Generator().manual_seed(seed)
     for number in range(1, steps + 1):
         chosen = torch.randperm(len(paths), generator=random)[:batch_size].tolist()
-        input = torch.cat([network.preprocess(paths[index])[:1] for index in chosen])
+        input = torch.cat([center.to_tensor(paths[index]) for index in chosen]).to(network.device)
         mirrored = torch.rand(len(chosen), generator=random).lt(0.5).view(-1, 1, 1, 1).to(input.device)
         input = torch.where(mirrored, input.flip(3), input)
         wanted = torch.tensor([numbers[index] for index in chosen], device=input.device)
@@ -108,10 +112,22 @@ def fine_tune(
         yield TrainingStep(number, steps, loss.item(), accuracy.item(), now)
 
 
-def _parameters_of(network: Network, layers: Sequence[str]) -> list[str]:
-    """Return the names of the parameters of these layers; UnknownLayer where one has none."""
-    owners = {operation.name: operation for operation in network.graph.operations if operation.parameters}
+def _scores(network: Network) -> str:
+    """Return the value whose softmax is the answer over classes."""
+    producer = network.graph.producers[network.class_output]
+    return producer.inputs[0] if producer.kind == "softmax" else network.class_output
+
+
+def _learnable(network: Network, layers: Sequence[str], scores: str) -> list[str]:
+    """Return the names of the parameters of these layers that a gradient reaches; UnknownLayer where there are none."""
+    owners = {
+        operation.name: [key for role, key in operation.parameters.items() if role not in _STATISTICS]
+        for operation in network.graph.needed_for([scores])
+    }
+    owners = {name: keys for name, keys in owners.items() if keys}
     for layer in layers:
         if layer not in owners:
-            raise UnknownLayer(f"no layer {layer!r} has parameters to learn.{did_you_mean(layer, owners)}")
-    return list(dict.fromkeys(key for layer in layers for key in owners[layer].parameters.values()))
+            raise UnknownLayer(
+                f"no layer {layer!r} on the way to {scores!r} has parameters to learn.{did_you_mean(layer, owners)}"
+            )
+    return list(dict.fromkeys(key for layer in layers for key in owners[layer]))
