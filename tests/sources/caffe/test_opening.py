@@ -8,6 +8,7 @@ import torch
 
 import convscope
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
+from convscope.network.surgery import replace_head
 
 
 @pytest.fixture
@@ -106,3 +107,12 @@ def test_what_lies_beside_counts_as_the_network(lenet: Path, shared_data: Path) 
         shared_data / "caffe/means/ilsvrc_2012_mean.npy", lenet
     )  # of three channels: another network's
     assert convscope.open_network(lenet).input_spec.mean == ()
+
+
+def test_saved_weights_open_beside_another_description(lenet: Path) -> None:
+    """What convscope saves describes itself: a deploy.prototxt that lies there belongs to something else."""
+    network = replace_head(convscope.open_network(lenet), ["odd", "even"])
+    (lenet / "lenet.prototxt").rename(lenet / "deploy.prototxt")
+    tuned = convscope.open_network(network.save(lenet / "tuned.caffemodel"))
+    assert tuned.class_count == 2
+    assert convscope.open_network(lenet / "lenet_iter_10000.caffemodel").class_count == 10

@@ -28,6 +28,14 @@ WEIGHTS_SUFFIXES = (".caffemodel", ".caffemodel.h5")
 CAFFE_SUFFIXES = (*DESCRIPTION_SUFFIXES, *WEIGHTS_SUFFIXES)
 
 
+def _describes_itself(weights: Path) -> bool:
+    """Whether a weight file holds a network to use, with an input, and not one to train."""
+    if weights.name.endswith(".h5"):
+        return False
+    net = upgrade(read_binary(weights))
+    return any(layer.type == "Input" for layer in net.layer)
+
+
 def open_caffe(
     path: Path,
     *,
@@ -95,13 +103,17 @@ def _weights_beside(description: Path) -> Path | None:
 
 
 def _description_beside(weights: Path) -> Path | None:
-    """Return the description that shares the weights' name, or the one meant for deployment."""
+    """Return the description that shares the weights' name, or the one meant for deployment.
+
+    None for weights that describe a network one can use themselves, as what convscope saves does.
+    """
     found = _with_suffix(weights.parent, DESCRIPTION_SUFFIXES)
     same = [path for path in found if weights.name.startswith(path.name.partition(".")[0])]
     deployed = [path for path in found if "deploy" in path.name]
-    for candidates in (same, deployed):
-        if len(candidates) == 1:
-            return candidates[0]
+    if len(same) == 1:
+        return same[0]
+    if len(deployed) == 1 and not _describes_itself(weights):
+        return deployed[0]
     if weights.name.endswith(".h5"):
         raise NetworkFileError(
             f"{weights} holds weights only: give the .prototxt, and this file as its weights"
