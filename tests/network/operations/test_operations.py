@@ -184,7 +184,8 @@ def converted(inputs, parameters, convert):
 
 
 def test_every_operation_has_an_example():
-    assert {kind for kind in OPERATIONS if not OPERATIONS[kind].__name__.startswith("custom_")} == set(
+    library = "convscope.network.operations."  # others register theirs: the losses of pycaffe, layers of other tests
+    assert {kind for kind, function in OPERATIONS.items() if function.__module__.startswith(library)} == set(
         EXAMPLES
     )
 
