@@ -1,8 +1,9 @@
 """Judge a shipped file by numbers: accuracy by input size, dead channels, two photographs everyone has.
 
-    python training/evaluate.py training/weights/natural.safetensors
+    python training/evaluate.py training/weights/natural.safetensors --strongest
 
-prints one JSON object.
+prints one JSON object; with --strongest it also writes what each channel's strongest activation in the 500
+photographs is, a tensor a layer, to `<name>_strongest.safetensors` beside the weights.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import skimage.data
 import torch
 from pictures import PACKED, load
+from safetensors.torch import save_file
 from shipped import Shipped
 from shipped import load as load_shipped
 from torch.nn import functional
@@ -39,15 +41,19 @@ def accuracy(network: Shipped, size: int) -> tuple[float, float]:
 
 @torch.inference_mode()
 def strongest(network: Shipped) -> dict[str, torch.Tensor]:
-    """Each rectified channel's strongest activation anywhere in the 500 photographs, by layer."""
+    """Each channel's strongest activation anywhere in the 500 photographs, by layer; each class's score too."""
     paths = sorted(PHOTOGRAPHS.glob("*.jpg"))
     best: dict[str, torch.Tensor] = {}
     for start in range(0, len(paths), 50):
         values = network.values(torch.cat([network.picture(path) for path in paths[start : start + 50]]))
         for operation in network.operations:
-            if operation["kind"] == "relu":
+            if operation["kind"] in ("relu", "concat", "dense"):
                 name = operation["outputs"][0]
-                peak = values[name].amax((0, 2, 3))
+                peak = (
+                    values[name].flatten(2).amax(2).amax(0)
+                    if values[name].dim() > 2
+                    else values[name].amax(0)
+                )
                 best[name] = torch.maximum(best.get(name, peak), peak)
     return best
 
@@ -66,14 +72,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("path", type=Path)
+    parser.add_argument("--strongest", action="store_true", help="write the strongest activations beside it")
     parser.add_argument("--sizes", type=int, nargs="*", default=[64, 80, 96, 128])
     arguments = parser.parse_args()
     network = load_shipped(arguments.path)
     peaks = strongest(network)
+    if arguments.strongest:
+        save_file(peaks, arguments.path.with_name(f"{arguments.path.stem}_strongest.safetensors"))
+    rectified = {o["outputs"][0]: peaks[o["outputs"][0]] for o in network.operations if o["kind"] == "relu"}
     report = {
         "accuracy": {size: accuracy(network, size) for size in arguments.sizes},
-        "channels": sum(len(peak) for peak in peaks.values()),
-        "dead": {name: int((peak <= 0).sum()) for name, peak in peaks.items() if (peak <= 0).any()},
+        "channels": sum(len(peak) for peak in rectified.values()),
+        "dead": {name: int((peak <= 0).sum()) for name, peak in rectified.items() if (peak <= 0).any()},
         "coffee": {size: answers(network, "coffee", size) for size in arguments.sizes},
         "chelsea": {size: answers(network, "chelsea", size) for size in arguments.sizes},
     }

@@ -1,6 +1,6 @@
 """Turn a run's averaged weights into the file that is shipped: batch norm folded away, half precision, one file.
 
-    python training/export.py --name natural --size 96
+    python training/export.py --run longer --name natural --size 80
 
 writes `weights/<name>.safetensors`. Its metadata says everything a reader needs, as JSON: `operations` (the
 network's steps, each with kind, name, inputs, outputs, parameters and attributes), `labels`, `input` (what a
@@ -107,10 +107,10 @@ def record(network: Classifier) -> Recorder:
     return recorder
 
 
-def export(name: str, size: int, note: str = "") -> Path:
-    """Write `weights/<name>.safetensors` from `runs/<name>.pt`."""
+def export(run: str, name: str, size: int, note: str) -> Path:
+    """Write `weights/<name>.safetensors` from `runs/<run>.pt`."""
     network = Classifier()
-    state = torch.load(RUNS / f"{name}.pt", weights_only=True)
+    state = torch.load(RUNS / f"{run}.pt", weights_only=True)
     network.load_state_dict(state["average"])
     recorder = record(network.eval())
     recipe = {
@@ -123,7 +123,7 @@ def export(name: str, size: int, note: str = "") -> Path:
         "operations": recorder.operations,
         "labels": class_names(),
         "input": recipe,
-        "training": {"run": name, "epochs": state["epoch"], "note": note},
+        "training": {"run": run, "epochs": state["epoch"], "note": note},
     }
     WEIGHTS.mkdir(exist_ok=True)
     path = WEIGHTS / f"{name}.safetensors"
@@ -136,11 +136,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--size", type=int, default=96, help="default input size in pixels")
+    parser.add_argument("--run", required=True, help="whose averaged weights to take")
+    parser.add_argument("--name", required=True, help="of the file")
+    parser.add_argument("--size", type=int, default=80, help="default input size in pixels")
     parser.add_argument("--note", default="")
     arguments = parser.parse_args()
-    print(export(arguments.name, arguments.size, arguments.note))
+    print(export(arguments.run, arguments.name, arguments.size, arguments.note))
 
 
 if __name__ == "__main__":
