@@ -177,3 +177,28 @@ class TestInNets:
         with pytest.warns(ConvscopeWarning, match=r"InfogainLoss.*stay zero"):
             net = self.net(tmp_path, "InfogainLoss", "")
         assert float(net.forward()["loss"]) == 0
+
+    def test_losses_of_2014_name_no_top(self, tmp_path):
+        path = tmp_path / "net.prototxt"
+        path.write_text(
+            """input: "scores" input_dim: 6 input_dim: 5 input_dim: 1 input_dim: 1
+            input: "label" input_dim: 6 input_dim: 1 input_dim: 1 input_dim: 1
+            layers { name: "loss" type: SOFTMAX_LOSS bottom: "scores" bottom: "label" }
+            layers { name: "hinge" type: HINGE_LOSS bottom: "scores" bottom: "label" }
+            layers { name: "right" type: ACCURACY bottom: "scores" bottom: "label" }"""
+        )
+        net = caffe.Net(str(path), caffe.TRAIN)
+        assert list(net.top_names.values())[-3:] == [["(automatic)"]] * 3
+        assert "(automatic)" in net.blobs
+        assert net.outputs == []
+        scores, label = FLAT.float(), FLAT_LABELS[:, 0].float()
+        assert (
+            net.forward(scores=scores.numpy()[..., None, None], label=label.numpy().reshape(6, 1, 1, 1)) == {}
+        )
+        leaf = scores.clone().requires_grad_()
+        expected = losses.softmax_with_loss(leaf, label) + losses.hinge_loss(leaf, label)
+        expected.backward()
+        assert net._forward(0, len(net.layers) - 1) == pytest.approx(float(expected.detach()), rel=1e-6)
+        np.testing.assert_allclose(net.backward()["scores"][..., 0, 0], leaf.grad, rtol=1e-4, atol=1e-6)
+        net.save(str(tmp_path / "saved"))
+        assert b"automatic" not in (tmp_path / "saved").read_bytes()

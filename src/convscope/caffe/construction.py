@@ -12,6 +12,17 @@ from convscope.network.graph import Operation
 from convscope.sources.caffe.layers import Translation, translate
 from convscope.sources.caffe.message import Message
 
+AUTOMATIC = "(automatic)"  # what Caffe calls the top of a loss that names none
+
+
+def with_tops(definition: Message) -> Message:
+    """Return the definition with a top for a loss or an accuracy that names none, as nets of 2013 and 2014 do."""
+    if definition.top or definition.type not in LOSSES:
+        return definition
+    named = definition.copy()
+    named.top = [AUTOMATIC]
+    return named
+
 
 def make_layer(definition: Message, phase: int) -> Layer:
     """Return the layer that a V2 definition describes, not yet set up; UnsupportedLayer where it is unknown."""

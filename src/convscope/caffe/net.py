@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from convscope.caffe import batches, mode
 from convscope.caffe.blob import Blob
+from convscope.caffe.construction import loss_weights
 from convscope.caffe.interface_2014 import Interface2014
 from convscope.caffe.layer import SourceLayer
 from convscope.caffe.weights import copy_parameters, save_parameters, share_parameters
@@ -143,9 +144,11 @@ class Net(Interface2014):
             layer, bottom, top = self.layers[index], self._bottoms[index], self._tops[index]
             layer.reshape(bottom, top)
             layer.forward(bottom, top)
-            for name, blob in zip(self._net.layer[index].top, top, strict=True):
-                if weight := self.blob_loss_weights[name]:
-                    loss += weight * float(blob.data.sum())
+            definition = self._definitions[index]
+            weights = loss_weights(definition)
+            for name, blob in zip(definition.top, top, strict=True):
+                if name in weights:
+                    loss += weights[name] * float(blob.data.sum())
             self._call("after_forward", index)
         return loss
 

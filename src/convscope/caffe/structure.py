@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 from convscope.caffe.blob import Blob
-from convscope.caffe.construction import loss_weights, make_layer
+from convscope.caffe.construction import AUTOMATIC, loss_weights, make_layer, with_tops
 from convscope.caffe.layer import Layer
 from convscope.errors import NetworkFileError
 from convscope.sources.caffe.message import Message
@@ -26,6 +26,7 @@ class Structure:
         self, net: Message, phase: int, *, four_axes: bool = False, weights: Weights | None = None
     ) -> None:
         self._net = insert_splits(net)
+        self._definitions = [with_tops(definition) for definition in self._net.layer]
         self.name: str = net.name or ""
         self.phase = phase
         self._four_axes = four_axes
@@ -36,7 +37,7 @@ class Structure:
         self._tops: list[list[Blob]] = []
         self._shared: dict[str, Blob] = {}
         self._weights: Mapping[str, Sequence[Stored | None]] = weights or {}
-        for definition in self._net.layer:
+        for definition in self._definitions:
             self._add(definition)
         self.params: OrderedDict[str, list[Blob]] = OrderedDict(
             (layer.name, layer.blobs) for layer in self.layers if layer.blobs
@@ -72,7 +73,7 @@ class Structure:
         name = definition.top[index]
         if index < len(definition.bottom) and definition.bottom[index] == name:
             return self.blobs[name]
-        if name in self.blobs:
+        if name in self.blobs and name != AUTOMATIC:
             raise NetworkFileError(
                 f"layer {definition.name!r} makes {name!r}, which another layer already made"
             )
@@ -109,8 +110,8 @@ class Structure:
 
     @property
     def top_names(self) -> OrderedDict[str, list[str]]:
-        """The blobs each layer writes."""
-        return OrderedDict((layer.name, list(layer.top)) for layer in self._net.layer)
+        """The blobs each layer writes; the top that a loss does not name is called ``(automatic)``, as in Caffe."""
+        return OrderedDict((layer.name, list(layer.top)) for layer in self._definitions)
 
     @property
     def bottom_names(self) -> OrderedDict[str, list[str]]:
@@ -124,7 +125,7 @@ class Structure:
 
     @property
     def outputs(self) -> list[str]:
-        """The blobs that no layer reads, in alphabetical order as in Caffe."""
+        """The blobs with a name of their own that no layer reads, in alphabetical order as in Caffe."""
         waiting: set[str] = set()
         for layer in self._net.layer:
             waiting = (waiting - set(layer.bottom)) | set(layer.top)
