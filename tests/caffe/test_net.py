@@ -471,6 +471,37 @@ class TestSharing:
         assert not np.array_equal(net.params["conv_new"][0].data, chain.params["conv"][0].data)
 
 
+class TestBatchNormalization:
+    TEXT = """input: "data" input_shape { dim: 4 dim: 2 dim: 3 dim: 3 }
+      layer { name: "n" type: "BatchNorm" bottom: "data" top: "n" }"""
+
+    @pytest.mark.parametrize(
+        ("phase", "use_global_stats", "of_batch"),
+        [
+            (caffe.TRAIN, None, True),
+            (caffe.TEST, None, False),
+            (caffe.TRAIN, "true", False),
+            (caffe.TEST, "false", True),
+        ],
+    )
+    def test_whose_statistics(self, tmp_path, phase, use_global_stats, of_batch):
+        setting = f"batch_norm_param {{ use_global_stats: {use_global_stats} }}" if use_global_stats else ""
+        net = caffe.Net(written(tmp_path, self.TEXT[:-1] + setting + "}"), phase)
+        for blob, value in zip(net.params["n"], (6, 8, 2), strict=True):
+            blob.data[...] = value
+        values = np.random.default_rng(0).normal(5, 3, size=(4, 2, 3, 3))
+        over = {"axis": (0, 2, 3), "keepdims": True}
+        mean, variance = (values.mean(**over), values.var(**over)) if of_batch else (3, 4)
+        expected = (values - mean) / np.sqrt(variance + 1e-5)
+        np.testing.assert_allclose(net.forward(data=values)["n"], expected, rtol=1e-4, atol=1e-5)
+        assert [blob.data.ravel()[0] for blob in net.params["n"]] == [6, 8, 2]
+
+    def test_one_number_a_channel(self, tmp_path):
+        net = caffe.Net(written(tmp_path, self.TEXT), caffe.TRAIN)
+        net.blobs["data"].reshape(1, 2, 1, 1)
+        assert not net.forward()["n"].any()
+
+
 class TestMemoryData:
     def test_fed_in_batches(self, tmp_path):
         text = """layer { name: "d" type: "MemoryData" top: "data" top: "label"

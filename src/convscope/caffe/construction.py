@@ -7,6 +7,7 @@ from warnings import warn
 
 from convscope.caffe.layer import FilledLayer, Layer, OperationLayer, SourceLayer, python_layer
 from convscope.caffe.losses import LOSSES
+from convscope.caffe.mode import TEST
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.network.graph import Operation
 from convscope.sources.caffe.layers import Translation, translate
@@ -26,7 +27,7 @@ def with_tops(definition: Message) -> Message:
 
 def make_layer(definition: Message, phase: int) -> Layer:
     """Return the layer that a V2 definition describes, not yet set up; UnsupportedLayer where it is unknown."""
-    layer = _layer(definition)
+    layer = _layer(definition if phase == TEST else _of_batch(definition))
     layer.name, layer.type, layer.phase = definition.name or "", definition.type or "", phase
     return layer
 
@@ -54,6 +55,15 @@ def _layer(definition: Message) -> Layer:
     if translation.skip:
         return _left_out(definition, translation)
     return _operation_layer(definition, translation)
+
+
+def _of_batch(definition: Message) -> Message:
+    """Return the definition of a layer in training, where Caffe normalizes with the batch's own statistics."""
+    if definition.type != "BatchNorm" or definition.batch_norm_param.has("use_global_stats"):
+        return definition
+    training = definition.copy()
+    training.ensure("batch_norm_param").use_global_stats = False
+    return training
 
 
 def _operation_layer(definition: Message, translation: Translation) -> OperationLayer:

@@ -45,7 +45,8 @@ class Net(Interface2014):
     >>> net.blobs["conv1"].data.shape, net.params["conv1"][0].data.shape
     ((10, 96, 55, 55), (96, 3, 11, 11))
 
-    Dropout is left out in both phases. Raises NetworkFileError, WeightsMismatch, UnsupportedLayer or InputError.
+    In the phase TRAIN batch normalization uses the batch's own statistics, and the stored ones stay as they are;
+    dropout is left out in both phases. Raises NetworkFileError, WeightsMismatch, UnsupportedLayer or InputError.
     """
 
     def __init__(

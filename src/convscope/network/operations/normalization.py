@@ -57,7 +57,8 @@ def batch_norm(
         raise InputError(f"batch normalization needs channels, the input is {dimensions(input.shape)}")
     if of_batch or mean is None or variance is None:
         require_filled(input, "batch normalization")
-        return F.batch_norm(input, None, None, training=True, eps=epsilon)
+        # torch.nn.functional refuses a single number a channel, which Caffe makes 0.
+        return torch.batch_norm(input, None, None, None, None, True, 0.0, epsilon, True)
     if mean.numel() != input.shape[1]:
         found = f"the input of {dimensions(input.shape)} has {input.shape[1]}"
         raise InputError(f"batch normalization was made for {mean.numel()} channels, {found}")
