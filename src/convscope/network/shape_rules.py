@@ -23,16 +23,17 @@ def shape_by_rule(
     if kind in _SAME and len(inputs) == 1 and all(inputs[0]):
         return inputs[0]
     rule = _RULES.get(kind)
-    filled = bool(inputs) and all(all(shape) for shape in inputs)
-    return rule(inputs, parameters, attributes) if rule and filled else None
+    counted = len(inputs) == 1 or (kind in _SEVERAL and len(inputs) > 1)
+    filled = all(all(shape) for shape in inputs)
+    return rule(inputs, parameters, attributes) if rule and counted and filled else None
 
 
 def _convolution(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
-    (input, *others), weight = inputs, parameters["weight"]
+    (input,), weight = inputs, parameters["weight"]
     axes, groups = len(weight) - 2, attributes.get("groups", 1)
-    if others or len(input) != len(weight) or axes < 1 or attributes.get("axis", 1) != 1:
+    if len(input) != len(weight) or axes < 1 or attributes.get("axis", 1) != 1:
         return None
     if input[1] != weight[1] * groups:
         return None
@@ -97,7 +98,7 @@ def _per_channel(
 ) -> Shape | None:
     """Batch normalization and scales: the shape stays when there is one parameter a channel."""
     channels = {shape for role, shape in parameters.items() if role != "scale_factor"}
-    plain = len(inputs) == 1 and len(inputs[0]) > 1 and attributes.get("axis", 1) == 1
+    plain = len(inputs[0]) > 1 and attributes.get("axis", 1) == 1
     return inputs[0] if plain and channels == {inputs[0][1:2]} else None
 
 
@@ -111,6 +112,7 @@ _SAME = frozenset(
     {"relu", "elu", "swish", "sigmoid", "tanh", "absolute", "bnll", "clip", "threshold", "power"}
 )
 _SAME |= {"exp", "log", "identity", "lrn_across_channels"}
+_SEVERAL = frozenset({"concat", "eltwise_sum", "eltwise_max", "eltwise_product"})
 _RULES: dict[str, Rule] = {
     "convolution": _convolution,
     "max_pool": _pool,

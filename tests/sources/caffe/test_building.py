@@ -14,6 +14,7 @@ from convscope.sources.caffe.saving import save_weights
 from convscope.sources.caffe.text import read_text
 from convscope.sources.caffe.upgrade import upgrade
 from convscope.sources.caffe.weights import read_weights
+from convscope.sources.caffe.writing import save_caffe
 
 DATA = (
     'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 2 dim: 6 dim: 6 } } }'
@@ -226,3 +227,28 @@ def test_a_loss_that_names_no_top() -> None:
     with pytest.warns(ConvscopeWarning, match="probabilities"):
         graph = graph_of(DATA + layer("SoftmaxWithLoss", "loss", 'bottom: "data" bottom: "label"'))
     assert graph.outputs == ("loss",)
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        (conv("c", "data").replace("pad: 1", "stride: 4294967295"), "stride must be at most 2,147,483,647"),
+        (conv("c", "data").replace('top: "c"', 'top: "c" top: "d"'), "1 bottoms need as many tops, found 2"),
+        (
+            layer("Pooling", "p", 'bottom: "data" top: "p" pooling_param { kernel_size: 2 stride: 3000000000 }'),
+            r"stride must be .* found \(3000000000, 3000000000\)",
+        ),
+        (layer("Pooling", "p", 'bottom: "data" top: "p" pooling_param { kernel_size: 0 }'), "kernel must be at least"),
+        (layer("Filter", "f", 'bottom: "data" top: "f" top: "g"'), "2 tops need as many bottoms and a selector"),
+        (layer("BatchNorm", "b", 'bottom: "data" top: "b" batch_norm_param { eps: -1 }'), "eps must not be negative"),
+    ],
+)  # fmt: skip
+def test_sizes_and_counts_no_layer_can_have(text: str, says: str) -> None:
+    with pytest.raises(NetworkFileError, match=rf"line 1\), a .*{says}"):
+        graph_of(DATA + text)
+
+
+def test_a_layer_without_a_name_is_saved(tmp_path) -> None:
+    graph = graph_of(DATA + conv("", "data", top="c").replace('name: "" ', ""))
+    save_caffe(graph, tmp_path / "net.caffemodel")
+    assert read_weights(tmp_path / "net.caffemodel")[""][0].array().shape == (2, 2, 3, 3)

@@ -24,7 +24,7 @@ def save_weights(net: Message, parameters: Parameters, path: str | PathLike[str]
     single precision with their own shapes. The file appears whole or not at all. `NetworkFileError` when a layer is
     not in the net, when it cannot be written, or beyond the 2 GB that a caffemodel holds.
     """
-    names = [layer.name for layer in net.layer]
+    names = [layer.name or "" for layer in net.layer]
     for name in parameters:
         if name not in names:
             raise NetworkFileError(
@@ -40,7 +40,7 @@ def _with_blobs(net: Message, parameters: Parameters) -> Message:
     net = net.copy()
     for layer in net.layer:
         layer.clear("blobs")
-        for parameter in parameters.get(layer.name, ()):
+        for parameter in parameters.get(layer.name or "", ()):
             numbers = np.asarray(parameter, np.float32)
             layer.add("blobs", data=numbers).ensure("shape").dim = numbers.shape
     return net

@@ -15,6 +15,8 @@ from convscope.sources.caffe.message import Message
 
 Sizes = int | tuple[int, ...]
 
+LARGEST = 2**31 - 1  # what Caffe keeps sizes in, and torch too
+
 
 @register_layer("Convolution")
 @register_layer("Deconvolution")
@@ -24,6 +26,8 @@ def _convolution(layer: Message) -> Translation:
         raise wrong(layer, "num_output must be at least 1")
     if not parameters.group or parameters.num_output % parameters.group:
         raise wrong(layer, f"{parameters.num_output} outputs cannot be cut into {parameters.group} groups")
+    if len(layer.bottom) != len(layer.top):
+        raise wrong(layer, f"{len(layer.bottom)} bottoms need as many tops, found {len(layer.top)}")
     window = _window(layer, parameters)
     transposed = layer.type == "Deconvolution"
     rule = partial(
@@ -74,6 +78,9 @@ def _pooling(layer: Message) -> Translation:
         "padding": _pair(layer, parameters, "pad"),
         "rounding": parameters.round_mode.lower(),
     }
+    for what in ("kernel", "stride"):
+        if not 1 <= min(attributes[what]) <= max(attributes[what]) <= LARGEST:
+            raise wrong(layer, f"{what} must be at least 1 and at most {LARGEST:,}, found {attributes[what]}")
     if any(p >= k for p, k in zip(attributes["padding"], attributes["kernel"], strict=True)):
         raise wrong(layer, f"pad {attributes['padding']} must be less than kernel {attributes['kernel']}")
     return Translation(kind, attributes)
@@ -128,7 +135,9 @@ def _window(layer: Message, parameters: Message) -> dict[str, Any]:
         "dilation": _listed(parameters.dilation) or 1,
     }
     for what, size in window.items():
-        least = size if isinstance(size, int) else min(size)
+        least, most = (size, size) if isinstance(size, int) else (min(size), max(size))
+        if most > LARGEST:
+            raise wrong(layer, f"{what} must be at most {LARGEST:,}, found {size}")
         if least < 1 and what != "padding":
             raise wrong(layer, f"{what} must be at least 1, found {size}")
     return window

@@ -41,6 +41,8 @@ def fill(filler: Message, shape: tuple[int, ...], generator: np.random.Generator
         hint = did_you_mean(filler.type, _FILLERS)
         known = ", ".join(_FILLERS)
         raise NetworkFileError(f"there is no filler {filler.type!r}; there are {known}.{hint}")
+    if 0 in shape:
+        return np.zeros(shape, np.float32)
     return _FILLERS[filler.type](filler, shape, generator)
 
 

@@ -41,6 +41,8 @@ def _embed(layer: Message) -> Translation:
 @register_layer("BatchNorm")
 def _batch_norm(layer: Message) -> Translation:
     parameters = layer.batch_norm_param
+    if parameters.eps < 0:
+        raise wrong(layer, f"eps must not be negative, found {parameters.eps}")
     attributes = {"epsilon": parameters.eps}
     if parameters.has("use_global_stats") and not parameters.use_global_stats:
         attributes["of_batch"] = True

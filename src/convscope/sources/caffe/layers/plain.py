@@ -39,7 +39,13 @@ _same_words(
 _same_words("Flatten", "flatten", "flatten_param", axis="axis", end_axis="end_axis")
 _same_words("Dropout", "identity")
 _same_words("BatchReindex", "batch_reindex")
-_same_words("Filter", "filter")
+
+
+@register_layer("Filter")
+def _filter(layer: Message) -> Translation:
+    if len(layer.bottom) != len(layer.top) + 1:
+        raise wrong(layer, f"{len(layer.top)} tops need as many bottoms and a selector")
+    return Translation("filter")
 
 
 @register_layer("Clip")

@@ -84,6 +84,8 @@ def _known_type(layer: Message) -> str:
     name = str(layer.type)
     if name == "Python":
         parameters = layer.python_param
+        if not parameters.layer:
+            raise wrong(layer, "python_param does not say which layer: give its module and layer")
         names = [f"Python:{parameters.module}.{parameters.layer}", f"Python:{parameters.layer}"]
         for name in names:
             if name in TRANSLATORS:
