@@ -16,7 +16,7 @@ from plain_caffe import PlainCaffe
 from precision import in_double_precision
 from protobuf_oracle import parse_text, to_text
 from zoo import FIRST_GENERATION, SECOND_GENERATION, ZOO
-from zoo_files import first_generation, second_generation, with_weights, write_hdf5
+from zoo_files import first_generation, inputs_of, second_generation, with_weights, write_hdf5
 
 NO_OPENCV = {"captioning", "odds_and_ends", "vgg_cnn_s"}  # LSTM and more; no `k` in its normalization
 FORMS = {
@@ -24,18 +24,6 @@ FORMS = {
     "legacy": {"legacy": True},
     "double": {"double": True},
 }
-
-
-def inputs_of(net: Any) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    found = {}
-    for layer in net.layer:
-        if layer.type == "Input":
-            found[layer.top[0]] = torch.randn(*layer.input_param.shape[0].dim, generator=generator)
-    if "cont_sentence" in found:
-        found["cont_sentence"] = torch.tensor([[0.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
-        found["input_sentence"] = torch.tensor([[1.0, 6.0], [0.0, 2.0], [5.0, 3.0]])
-    return found
 
 
 @cache

@@ -9,6 +9,8 @@ from typing import Any
 
 import h5py
 import numpy as np
+import torch
+from torch import Tensor
 
 from convscope.sources.caffe.upgrade import LAYER_TYPES
 from protobuf_oracle import message_class
@@ -24,6 +26,19 @@ FIRST_TYPES = {
 }
 FIRST_TYPES |= {"Dropout": "dropout", "Softmax": "softmax", "Concat": "concat"}
 FIRST_FIELDS = {"kernel_size": "kernelsize", "bias_term": "biasterm", "axis": "concat_dim"}
+
+
+def inputs_of(net: Any) -> dict[str, Tensor]:
+    """Return seeded numbers for every input; words and beginnings of sentences where the network reads those."""
+    generator = torch.Generator().manual_seed(1)
+    found = {}
+    for layer in net.layer:
+        if layer.type == "Input":
+            found[layer.top[0]] = torch.randn(*layer.input_param.shape[0].dim, generator=generator)
+    if "cont_sentence" in found:
+        found["cont_sentence"] = torch.tensor([[0.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
+        found["input_sentence"] = torch.tensor([[1.0, 6.0], [0.0, 2.0], [5.0, 3.0]])
+    return found
 
 
 def second_generation(net: Any) -> Any:

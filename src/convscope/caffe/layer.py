@@ -115,9 +115,11 @@ class OperationLayer(Layer):
         for at, before in self._overwritten.items():
             if before.shape == inputs[at].shape:
                 inputs[at] = before
-        leaves = [tensor.detach().requires_grad_() for tensor in [*inputs, *(b.tensor() for b in self.blobs)]]
+        parameters = [blob.tensor() for blob in self.blobs]
+        learned = [] if self._operation.kind == "batch_norm" else parameters  # statistics have no gradient
+        leaves = [tensor.detach().requires_grad_() for tensor in [*inputs, *learned]]
         with torch.enable_grad():
-            outputs = self._run(leaves[: len(inputs)], leaves[len(inputs) :])
+            outputs = self._run(leaves[: len(inputs)], leaves[len(inputs) :] or parameters)
         known = [
             (output, blob.diff_tensor())
             for output, blob in zip(outputs, self._written(top), strict=True)
@@ -129,7 +131,7 @@ class OperationLayer(Layer):
             gradients = torch.autograd.grad(tensors, leaves, diffs, allow_unused=True)
         for blob, gradient in zip(self._read(bottom), gradients, strict=False):
             blob.write_diff(gradient)
-        for blob, gradient in zip(self.blobs, gradients[len(inputs) :], strict=True):
+        for blob, gradient in zip(self.blobs, gradients[len(inputs) :], strict=False):
             blob.write_diff(gradient, add=True)
 
     def _parameter_shapes(self, sizes: Sequence[Shape]) -> Sequence[Shape]:
