@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # three engines take turns: threads must not spin for long
 sys.path.insert(0, str(Path(__file__).parent))
 
 import cv2
