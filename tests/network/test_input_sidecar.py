@@ -103,3 +103,16 @@ def test_a_mean_that_would_run_code_or_is_no_picture_is_refused(tmp_path: Path) 
         read_sidecar(path, SPEC)
     with pytest.raises(NetworkFileError, match="cannot be read: No such file"):
         read_sidecar(tmp_path / "nothing.json", SPEC)
+
+
+def test_a_mean_given_as_an_array_is_written(tmp_path: Path) -> None:
+    spec = SPEC.replace(mean=np.array([1, 2, 3], np.float32))
+    assert read_sidecar(write_sidecar(spec, tmp_path / "net.json"), SPEC).mean == (1.0, 2.0, 3.0)
+
+
+def test_a_file_too_large_to_be_a_sidecar_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "preprocessing.json"
+    with path.open("wb") as file:
+        file.truncate(100_000_000)  # sparse: takes no space
+    with pytest.raises(NetworkFileError, match=r"too large to say how to feed a network: 100,000,000 bytes"):
+        read_sidecar(path, SPEC)

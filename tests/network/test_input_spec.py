@@ -206,3 +206,27 @@ def test_googlenet_gives_its_known_answer_with_this_resize_only(shared_data: Pat
     assert probabilities(spec) == known
     others = [{"antialias": False}, {"resize": "shorter_side"}, {"resize": "direct"}]
     assert all(probabilities(spec.replace(**change)) != known for change in others)
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [
+        (InputSpec((8, 8), resize="squash", resize_size=10_000_000), (4, 4, 3)),
+        (InputSpec((224, 224), resize="shorter_side", resize_size=256), (1, 1_000_000, 3)),
+    ],
+)
+def test_a_resize_beyond_memory_is_refused(spec: InputSpec, shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="64,000,000 are the most"):
+        spec.to_tensor(np.zeros(shape, np.uint8))
+
+
+def test_a_mean_of_any_kind_of_array_is_kept_in_one_form() -> None:
+    assert InputSpec((4, 4), mean=np.array([1.0, 2.0, 3.0])).mean == (1.0, 2.0, 3.0)
+    nested = InputSpec((1, 2), mean=(((1, 2),), ((3, 4),), ((5, 6),)))
+    assert isinstance(nested.mean, np.ndarray) and nested.mean.dtype == np.float32
+
+
+def test_rows_keep_reasons_with_parentheses() -> None:
+    spec = InputSpec((4, 4)).replace(mean=(1.0, 2.0, 3.0), because="mean file ilsvrc (1).npy")
+    assert ("mean", "1, 2, 3", "mean file ilsvrc (1).npy") in spec.rows()
+    assert "(mean file ilsvrc (1).npy)" in spec.describe()

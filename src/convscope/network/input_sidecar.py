@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from convscope.errors import InputError, NetworkFileError, did_you_mean
 from convscope.network.input_spec import InputSpec
+from convscope.network.labels import MAXIMUM_BYTES
 
 _NUMBER = "a number"
 _NUMBERS = "a list of numbers"
@@ -92,6 +93,8 @@ def write_sidecar(spec: InputSpec, path: str | os.PathLike[str]) -> Path:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
+        if (size := path.stat().st_size) > MAXIMUM_BYTES:
+            raise NetworkFileError(f"{path} is too large to say how to feed a network: {size:,} bytes")
         data = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise NetworkFileError(f"{path} cannot be read: {error.strerror or error}") from error

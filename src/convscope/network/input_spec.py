@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -67,8 +69,11 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         for name in ("size", "mean", "input_scale"):
-            if isinstance(value := getattr(self, name), list):
-                object.__setattr__(self, name, tuple(value))
+            value = getattr(self, name)
+            if isinstance(value, (list, np.ndarray)) and np.ndim(value) == 1:
+                object.__setattr__(self, name, tuple(np.asarray(value).tolist()))
+        if np.ndim(self.mean) == 3:
+            object.__setattr__(self, "mean", np.asarray(self.mean, np.float32))
         for name, possible in _CHOICES.items():
             if (found := getattr(self, name)) not in possible:
                 hint = did_you_mean(str(found), map(str, possible))
@@ -93,6 +98,23 @@ class InputSpec:
         if shape not in ((0,), (self.channels,), *((self.channels, *frame) for frame in frames)):
             pictures = " or ".join(str((self.channels, *frame)) for frame in sorted(frames))
             raise InputError(f"mean has shape {shape}; possible: ({self.channels},), or a picture {pictures}")
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of every field but the provenance: two specs with the same hash give the same inputs."""
+        mean = np.asarray(self.mean, np.float32)
+        scale = np.asarray(self.input_scale, np.float64).tolist()
+        words = (self.channel_order, self.layout, self.resize)
+        numbers = (
+            *self.size,
+            self.raw_scale,
+            scale,
+            self.resize_size,
+            self.antialias,
+            self.crops,
+            mean.shape,
+        )
+        return sha256(repr((words, numbers)).encode() + mean.tobytes()).hexdigest()
 
     @property
     def channels(self) -> int:
@@ -203,12 +225,13 @@ class InputSpec:
 
     def describe(self) -> str:
         """Return a table, one line a field: what the network eats, and where each value was found."""
-        rows = [(name, text, self.provenance.get(name, GUESS)) for name, text in self._values()]
+        rows = self.rows()
         first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
         return "\n".join(f"{name:<{first}}  {text:<{second}}  ({reason})" for name, text, reason in rows)
 
-    def _values(self) -> list[tuple[str, str]]:
-        return [
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Return (field, its value in words, where it was found) for what is done to a picture, in order."""
+        values = [
             ("size", f"{self.size[0]} x {self.size[1]} (height x width)"),
             ("channel_order", self.channel_order),
             ("layout", self.layout),
@@ -218,6 +241,7 @@ class InputSpec:
             ("resize", self._resize_text()),
             ("crops", {1: "1 (center)", 10: "10 (corners, center, mirrored)"}[self.crops]),
         ]
+        return [(name, text, self.provenance.get(name, GUESS)) for name, text in values]
 
     def _resize_text(self) -> str:
         how = {
@@ -233,7 +257,7 @@ class InputSpec:
         steps += [f"0..{self.raw_scale:g}"] if self.raw_scale != 1 else []
         steps += [f"minus {_mean_text(self.mean)}"] if np.size(self.mean) else []
         steps += [f"times {_numbers(self.input_scale)}"] if self.input_scale != 1 else []
-        guesses = [name for name, _ in self._values() if self.provenance.get(name, GUESS).startswith(GUESS)]
+        guesses = [name for name, _, reason in self.rows() if reason.startswith(GUESS)]
         return "; ".join(steps) + (f" (guessed: {', '.join(guesses)})" if guesses else "")
 
 

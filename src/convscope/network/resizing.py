@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from convscope.errors import InputError
+from convscope.photograph import MAXIMUM_PIXELS
 
 Size = tuple[int, int]
 
@@ -26,6 +27,10 @@ def resize(picture: NDArray[Any], size: Size, *, antialias: bool = True) -> NDAr
     """
     if min(size) < 1:
         raise InputError(f"cannot resize to {size[0]} x {size[1]} pixels; both must be at least 1")
+    if size[0] * size[1] > MAXIMUM_PIXELS:
+        raise InputError(
+            f"cannot resize to {size[0]:,} x {size[1]:,} pixels; {MAXIMUM_PIXELS:,} are the most"
+        )
     values = picture if picture.dtype == np.float64 else picture.astype(np.float32)
     if values.shape[:2] == tuple(size):
         return np.array(values)
