@@ -36,3 +36,16 @@ def test_a_name_the_network_has_wins() -> None:
 def test_what_is_not_an_address(text: str) -> None:
     with pytest.raises(UnknownLayer, match="not an address"):
         parse_address(text)
+
+
+@pytest.mark.parametrize("text", ["conv1:" + "9" * 5000, f"conv1:1@{'9' * 5000},1", "conv1@1," + "9" * 5000])
+def test_numbers_no_layer_has_are_one_line(text: str) -> None:
+    with pytest.raises(UnknownLayer, match="no layer has as many channels, rows or columns") as caught:
+        parse_address(text)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("position", [(-1, -1), (0, -1), (1,), (1, 2, 3)])
+def test_a_position_is_a_row_and_a_column(position: tuple[int, ...]) -> None:
+    with pytest.raises(UnknownLayer, match="counted from 0; not"):
+        Address("conv1", 0, position)  # type: ignore[arg-type]

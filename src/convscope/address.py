@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from convscope.errors import UnknownLayer
 
 _NEURON = re.compile(r"^(?P<rest>.+)@(?P<row>\d+),(?P<column>\d+)$", re.DOTALL)
+_LONGEST_NUMBER = 18
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Address:
     layer: str
     channel: int | str | None = None
     position: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.position is not None and (len(self.position) != 2 or min(self.position) < 0):
+            raise UnknownLayer(f"a position is (row, column), counted from 0; not {self.position}")
 
     def __str__(self) -> str:
         channel = "" if self.channel is None else f":{self.channel}"
@@ -53,7 +58,7 @@ def parse_address(text: str, names: Container[str] = ()) -> Address:
         return Address(text)
     position = None
     if found := _NEURON.match(text):
-        text, position = found["rest"], (int(found["row"]), int(found["column"]))
+        text, position = found["rest"], (_number(found["row"]), _number(found["column"]))
         if text in names:
             return Address(text, None, position)
     layer, colon, unit = text.rpartition(":")
@@ -68,5 +73,11 @@ def parse_address(text: str, names: Container[str] = ()) -> Address:
         raise UnknownLayer(
             f"{text!r} is not an address: write LAYER, LAYER:CHANNEL, LAYER:CHANNEL@ROW,COLUMN or LAYER:LABEL"
         )
-    channel = int(unit) if unit.isdecimal() else (unit or None)
+    channel = _number(unit) if unit.isdecimal() else (unit or None)
     return Address(layer, channel, position)
+
+
+def _number(digits: str) -> int:
+    if len(digits) > _LONGEST_NUMBER:
+        raise UnknownLayer(f"no layer has as many channels, rows or columns as {digits[:_LONGEST_NUMBER]}…")
+    return int(digits)
