@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from convscope.report import make_report
     from convscope.sources.caffe.layers import register_layer
     from convscope.sources.opening import open_network
-    from convscope.techniques import rerun
     from convscope.techniques.activations import activations
     from convscope.techniques.classify import predictions, probabilities
     from convscope.techniques.filters import filters
     from convscope.techniques.fine_tuning import fine_tune, image_folder
     from convscope.techniques.layer_table import layer_table
+    from convscope.techniques.rerunning import rerun
     from convscope.techniques.values import values
 
 # Loaded on first use, so that `convscope --help` need not wait for torch.
@@ -52,7 +52,7 @@ _HOMES = {
     "probabilities": "techniques.classify",
     "register_layer": "sources.caffe.layers",
     "replace_head": "network.surgery",
-    "rerun": "techniques",
+    "rerun": "techniques.rerunning",
     "values": "techniques.values",
 }
 

@@ -337,7 +337,7 @@ def test_a_real_process_and_a_pipe(network: str, red: str) -> None:
     assert json.loads(result.stdout)[0]["picture"] == red
     broken = shell("layers", "nowhere")
     assert (broken.returncode, broken.stdout) == (1, "")
-    assert broken.stderr == "Error: nowhere: there is no such file or folder\n"
+    assert broken.stderr == "Error: nowhere: there is no such file or folder; 'builtin' is always there\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell with pipes")

@@ -16,9 +16,9 @@ from PIL import Image
 from convscope.cli import main
 from convscope.photograph import open_photograph
 from convscope.picture import Picture
-from convscope.recipe import rerun
 from convscope.report import make_report
 from convscope.sources.opening import open_network
+from convscope.techniques.rerunning import rerun
 from planted import edge_picture, planted_files, planted_network
 
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -217,3 +217,14 @@ def test_googlenets_report_is_of_reasonable_size(shared_data: Path) -> None:
     assert len(page) < 8_000_000
     text = Elements(page).text
     assert "tiger cat" in text and "38 %" in text and "1.6 billion" in text
+
+
+def test_a_network_opened_with_what_was_in_memory_has_a_report(tmp_path: Path) -> None:
+    folder = planted_files(tmp_path / "planted")
+    mean = np.zeros((3, 32, 32), np.float32)
+    network = open_network(folder, labels=folder / "labels.txt", mean=mean, antialias=False)
+    assert network.input_spec is not None
+    network.input_spec = network.input_spec.replace(raw_scale=1.0, because="scale (1).npy")
+    page = make_report(network, edge_picture())
+    assert "--mean=MEAN" in page and "--no-antialias" in page and "--labels=" in page
+    assert "scale (1).npy" in page

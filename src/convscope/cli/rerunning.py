@@ -26,16 +26,11 @@ def rerun(made: str, network: str | None, picture: str | None, output: str | Non
     """
     from convscope.picture import Picture
     from convscope.recipe import read_recipe
-    from convscope.techniques import rerun as rerun_recipe
+    from convscope.techniques.rerunning import rerun as rerun_recipe
 
     recipe = read_recipe(made)
     click.echo(printable(f"note: {recipe}").replace("\n", " "), err=True)
-    opened = None
-    if network is not None:
-        from convscope.sources.opening import open_network
-
-        opened = open_network(network)
-    again = rerun_recipe(recipe, network=opened, picture=picture)
+    again = rerun_recipe(recipe, network=network, picture=picture)
     source = Path(made)
     before, first = source.read_bytes(), Picture.open(source)
     path = save_picture(again, output, f"{source.stem}.again{source.suffix}")

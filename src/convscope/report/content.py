@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 from convscope.network.layer import Layer
@@ -91,9 +92,15 @@ def written(options: Mapping[str, Any]) -> list[str]:
     """Return keyword arguments as the command line's options; those with None are left out."""
     words = []
     for name, value in options.items():
-        if value is not None:
-            text = ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
-            words.append(f"--{name.replace('_', '-')}={text}")
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        elif isinstance(value, (str, int, float, PathLike)):
+            words.append(f"--{option}={value}")
+        elif isinstance(value, (tuple, list)) and name != "labels":
+            words.append(f"--{option}={','.join(map(str, value))}")
+        elif value is not None:  # was in memory: a file has to stand in for it
+            words.append(f"--{option}={name.upper()}")
     return words
 
 

@@ -20,7 +20,7 @@ from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
 from convscope.photograph import Photograph, open_photograph
 from convscope.picture import Picture
-from convscope.recipe import Recipe
+from convscope.recording import recipe_of
 from convscope.report.content import Content, Progress, Subject, gather
 from convscope.report.embedding import data_uri, photograph_uri
 from convscope.techniques.answers import CENTER_OF_TEN
@@ -122,28 +122,16 @@ def _spec_rows(spec: InputSpec | None) -> list[tuple[str, str, str, bool]]:
     """Return (what, value, where it was found, whether it is a guess) for each thing the network wants of a picture."""
     if spec is None:
         return []
-    lines = [line.rsplit("(", 1) for line in spec.describe().splitlines()]
-    rows = []
-    for text, reason in lines:
-        name, _, value = text.strip().partition(" ")
-        reason = reason.removesuffix(")")
-        rows.append((name.replace("_", " "), value.strip(), reason, reason.startswith(GUESS)))
-    return rows
+    return [
+        (name.replace("_", " "), value, reason, reason.startswith(GUESS))
+        for name, value, reason in spec.rows()
+    ]
 
 
 def _recipe(subject: Subject, everything: bool) -> str:
-    origin, picture = subject.network.origin, subject.picture
     spec = subject.network.input_spec
-    recipe = Recipe(
-        function="report",
-        arguments={"top": subject.top, "everything": everything, "input": str(spec) if spec else None},
-        network=origin.source,
-        weights=origin.weights,
-        network_sha256=origin.sha256 if origin.files else None,
-        picture=picture.source,
-        picture_sha256=picture.sha256,
-        options=origin.options,
-    )
+    arguments = {"top": subject.top, "everything": everything, "input": str(spec) if spec else None}
+    recipe = recipe_of("report", arguments, network=subject.network, picture=subject.picture)
     return json.dumps(json.loads(recipe.to_json()), ensure_ascii=False, indent=2)
 
 

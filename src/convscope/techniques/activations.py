@@ -21,7 +21,7 @@ from convscope.picture import Picture
 from convscope.presentation.scaling import Per, Scaling
 from convscope.presentation.sheet import sheet
 from convscope.presentation.style import theme_named
-from convscope.recipe import recipe_function
+from convscope.recording import recipe_function
 from convscope.techniques.answers import answer, is_vector
 
 BIG = 448  # pixels: the side of a tile that is shown alone

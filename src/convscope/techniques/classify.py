@@ -16,7 +16,7 @@ from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.picture import Picture
 from convscope.presentation.figure import prediction_chart, probability_plot
-from convscope.recipe import recipe_function
+from convscope.recording import recipe_function
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from convscope.network.network import Network
 from convscope.picture import Picture
 from convscope.presentation.scaling import Per, Scaling
 from convscope.presentation.sheet import sheet
-from convscope.recipe import recipe_function
+from convscope.recording import recipe_function
 
 BIG = 384  # pixels: the side of a tile that is shown alone
 READABLE = 48  # rows and columns of a sheet of deeper filters

@@ -13,7 +13,7 @@ from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.picture import Picture
 from convscope.presentation.figure import values_and_histogram
-from convscope.recipe import recipe_function
+from convscope.recording import recipe_function
 from convscope.techniques.answers import answer
 
 
