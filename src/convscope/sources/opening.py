@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ def open_network(
     device: str | torch.device = "cpu",
     labels: str | Path | Sequence[str] | None = None,
     input_shape: Shape | None = None,
+    rules: Mapping[str, Any] | None = None,
     **preprocessing: Any,
 ) -> Network:
     """Open a network from its file or its folder, with its weights, its labels and what it eats.
@@ -31,7 +32,8 @@ def open_network(
     `source` is a Caffe ``.prototxt``, ``.caffemodel`` or ``.caffemodel.h5`` of any age, or the folder that holds
     them; what is not named (`weights`, `labels`, a mean file) is looked for beside it. Further keywords overrule
     single fields of the network's `InputSpec` (``channel_order="RGB"``, ``mean=(104, 117, 123)``);
-    `input_shape` is for networks that do not say how big their input is.
+    `input_shape` is for networks that do not say how big their input is, `rules` for Caffe networks whose layers
+    depend on them: ``{"phase": "TRAIN", "level": 1, "stages": ["deploy"]}``.
 
     >>> network = open_network("bvlc_googlenet/")
     >>> network.layers["conv1/7x7_s2"].shape
@@ -40,8 +42,8 @@ def open_network(
     Raises NetworkFileError, WeightsMismatch or UnsupportedLayer, each a line that says what to do. No code from
     the file is ever run.
     """
-    network = _opened(source, weights, input_shape, device)
-    options = {"labels": labels, "input_shape": input_shape, **preprocessing}
+    network = _opened(source, weights, input_shape, device, rules or {})
+    options = {"labels": labels, "input_shape": input_shape, "rules": rules, **preprocessing}
     given = {name: value for name, value in options.items() if value is not None}
     network.origin = replace(network.origin, options=given)
     if labels is None and source != BUILTIN:
@@ -58,7 +60,11 @@ def open_network(
 
 
 def _opened(
-    source: str | Path, weights: str | Path | None, input_shape: Shape | None, device: str | torch.device
+    source: str | Path,
+    weights: str | Path | None,
+    input_shape: Shape | None,
+    device: str | torch.device,
+    rules: Mapping[str, Any],
 ) -> Network:
     """Open the network with what its own files say, in the format its name's ending tells."""
     if source == BUILTIN:
@@ -70,7 +76,9 @@ def _opened(
         path, found = find_caffe_files(path)
         weights = weights if weights is not None else found
     if path.name.endswith(CAFFE_SUFFIXES):
-        return open_caffe(path, weights=weights, input_shape=input_shape, device=device)
+        if unknown := set(rules) - {"phase", "level", "stages"}:
+            raise InputError(f"rules are phase, level and stages; found {sorted(unknown)}")
+        return open_caffe(path, weights=weights, input_shape=input_shape, device=device, **rules)
     if path.name.endswith(PLAIN_SUFFIXES):
         return open_plain(path, device)
     possible = ", ".join((*CAFFE_SUFFIXES, *PLAIN_SUFFIXES))

@@ -116,3 +116,19 @@ def test_saved_weights_open_beside_another_description(lenet: Path) -> None:
     tuned = convscope.open_network(network.save(lenet / "tuned.caffemodel"))
     assert tuned.class_count == 2
     assert convscope.open_network(lenet / "lenet_iter_10000.caffemodel").class_count == 10
+
+
+def test_rules_choose_among_the_layers(tmp_path: Path) -> None:
+    text = """
+    layer { name: "d" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 4 dim: 4 } } }
+    layer { name: "a" type: "ReLU" bottom: "data" top: "a" include { phase: TEST not_stage: "deep" } }
+    layer { name: "b" type: "TanH" bottom: "data" top: "b" include { phase: TRAIN } }
+    layer { name: "c" type: "AbsVal" bottom: "data" top: "c" include { stage: "deep" } }
+    """
+    path = tmp_path / "net.prototxt"
+    path.write_text(text)
+    assert list(convscope.open_network(path).layers) == ["data", "a"]
+    assert list(convscope.open_network(path, rules={"phase": "TRAIN"}).layers) == ["data", "b"]
+    assert list(convscope.open_network(path, rules={"stages": ["deep"]}).layers) == ["data", "c"]
+    with pytest.raises(InputError, match=r"found .'stage'."):
+        convscope.open_network(path, rules={"stage": "deep"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from warnings import warn
 
@@ -13,6 +14,8 @@ from convscope.network.network import Network
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 from convscope.sources.caffe.building import build_graph
+from convscope.sources.caffe.layers import translate
+from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.preprocessing import files_consulted, find_input_spec
 from convscope.sources.caffe.rules import filter_layers
 from convscope.sources.caffe.text import read_text_file
@@ -43,15 +46,20 @@ def open_caffe(
     input_shape: Shape | None = None,
     device: str | torch.device = "cpu",
     phase: str = "TEST",
+    level: int = 0,
+    stages: Sequence[str] = (),
 ) -> Network:
-    """Open a Caffe network from its ``.prototxt`` or its weights; what is not given is looked for beside it."""
+    """Open a Caffe network from its ``.prototxt`` or its weights; what is not given is looked for beside it.
+
+    `phase`, `level` and `stages` choose among layers with include and exclude rules.
+    """
     description = path if path.name.endswith(DESCRIPTION_SUFFIXES) else _description_beside(path)
     values = Path(weights).expanduser() if weights is not None else None
     if values is None:
         values = path if path.name.endswith(WEIGHTS_SUFFIXES) else _weights_beside(path)
     net = read_text_file(description) if description else read_binary(path)
-    net = filter_layers(upgrade(net), phase)
-    if values is None:
+    net = filter_layers(upgrade(net), phase, level, stages)
+    if values is None and _has_parameters(net):
         warn(
             f"{path} has no weights beside it: its parameters are random (seed 0); give weights=FILE",
             ConvscopeWarning,
@@ -71,6 +79,11 @@ def open_caffe(
     if network.class_count == len(labels := imagenet_labels()):
         network.labels = labels
     return network
+
+
+def _has_parameters(net: Message) -> bool:
+    """Whether any layer has numbers that a weight file would hold."""
+    return any(translation.roles and translation.stored for translation in map(translate, net.layer))
 
 
 def find_caffe_files(folder: Path) -> tuple[Path, Path | None]:
