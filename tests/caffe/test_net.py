@@ -230,6 +230,30 @@ class TestConstructors:
         net = caffe.Net(written(tmp_path, text), caffe.TEST)
         assert not net.params["conv"][0].data.any()
 
+    def test_what_a_seed_fills_does_not_depend_on_who_looks_first(self, tmp_path):
+        text = written(tmp_path, SMALL)
+        found = {}
+        for first, second in (("conv", "ip"), ("ip", "conv")):
+            caffe.set_random_seed(5)
+            net = caffe.Net(text, caffe.TRAIN)
+            caffe.set_random_seed(6)
+            for name in (first, second):
+                found[first, name] = net.params[name][0].data
+        for name in ("conv", "ip"):
+            np.testing.assert_array_equal(found["conv", name], found["ip", name])
+        later = caffe.Net(text, caffe.TRAIN).params["conv"][0].data
+        assert not np.array_equal(later, found["conv", "conv"])
+        with pytest.raises(InputError, match=r"from 0 on; found -1"):
+            caffe.set_random_seed(-1)
+
+    def test_what_is_filled_is_what_open_network_fills(self, tmp_path):
+        text = written(tmp_path, CHAIN)
+        caffe.set_random_seed(0)
+        net = caffe.Net(text, caffe.TEST)
+        with pytest.warns(ConvscopeWarning, match=r"random .seed 0."):
+            graph = open_network(text).graph
+        np.testing.assert_array_equal(net.params["conv"][0].data, graph.parameters["conv.weight"].numpy())
+
     def test_mistakes_are_told(self, chain, tmp_path):
         text = str(tmp_path / "chain.prototxt")
         with pytest.raises(NetworkFileError, match=r"nowhere.prototxt"):

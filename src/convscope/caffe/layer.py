@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from convscope.network.operations import OPERATIONS
 from convscope.network.shapes import infer_operation
 from convscope.sources.caffe.layers import Translation, fill, parameter_shapes
 from convscope.sources.caffe.message import Message
+from convscope.sources.caffe.parameters import filled
 
 Several = Sequence[Blob]
 
@@ -77,8 +79,8 @@ class OperationLayer(Layer):
         """Make the parameters, filled as the net's own fillers say when they are first looked at."""
         shapes = self._parameter_shapes([blob.true_shape for blob in bottom])
         fillers = self._translation.fillers or (Message("FillerParameter"),) * len(shapes)
-        for filler, shape in zip(fillers, shapes, strict=True):
-            self.blobs.append(Blob(shape, _filling(filler, shape)))
+        for role, filler, shape in zip(self._roles, fillers, shapes, strict=True):
+            self.blobs.append(Blob(shape, partial(filled, f"{self.name}.{role}", filler, shape, mode.seed())))
 
     def reshape(self, bottom: Several, top: Several) -> None:
         """Find the tops' shapes without computing; InputError says why the bottoms do not fit."""
@@ -241,7 +243,3 @@ def _derived(base: type[Layer]) -> Iterator[type[Layer]]:
     for made in base.__subclasses__():
         yield made
         yield from _derived(made)
-
-
-def _filling(filler: Message, shape: Shape) -> Callable[[], Floats]:
-    return lambda: fill(filler, shape, mode.generator())

@@ -7,12 +7,13 @@ from warnings import warn
 import numpy as np
 import torch
 
-from convscope.errors import ConvscopeWarning
+from convscope.errors import ConvscopeWarning, InputError
 
 TRAIN, TEST = 0, 1
 
 _CPU = torch.device("cpu")
 _state = {"device": _CPU, "wanted": torch.device("cuda", 0)}
+_seed = {"seed": 0}
 _random = {"generator": np.random.default_rng(0)}
 
 
@@ -47,7 +48,13 @@ def check_mode_gpu() -> bool:
 
 
 def set_random_seed(seed: int) -> None:
-    """Begin the random numbers that fill parameters and dummy data anew; the seed is 0 at first."""
+    """Choose the random numbers of dummy data and of the nets made from now on; the seed is 0 at first.
+
+    A parameter's follow from the seed and from its name: nets of one text begin alike. Raises InputError below 0.
+    """
+    if seed < 0:
+        raise InputError(f"a seed is a whole number from 0 on; found {seed}")
+    _seed["seed"] = seed
     _random["generator"] = np.random.default_rng(seed)
 
 
@@ -56,6 +63,11 @@ def device() -> torch.device:
     return _state["device"]
 
 
+def seed() -> int:
+    """Return what parameters are filled from."""
+    return _seed["seed"]
+
+
 def generator() -> np.random.Generator:
-    """Return where nets draw their random numbers from."""
+    """Return where dummy data is drawn from."""
     return _random["generator"]

@@ -10,6 +10,7 @@ from zlib import crc32
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import ConvscopeWarning, InputError, WeightsMismatch
@@ -40,7 +41,10 @@ def load_parameters(sources: Mapping[str, ParameterSource], weights: Weights | N
     def load(key: str) -> Tensor:
         source = sources[key]
         try:
-            values = blobs[key].array().reshape(source.shape) if key in blobs else _filled(key, source)
+            if key in blobs:
+                values = blobs[key].array().reshape(source.shape)
+            else:
+                values = filled(key, source.filler, source.shape)
         except MemoryError as error:
             raise InputError(f"there is no memory for {key!r}, which is {_times(source.shape)}") from error
         return torch.from_numpy(values)
@@ -87,11 +91,11 @@ def _says_otherwise(weights: Weights, key: str, source: ParameterSource, blob: B
     )
 
 
-def _filled(key: str, source: ParameterSource) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Fill a parameter by its filler; its name seeds it, so the order of loading does not matter."""
-    if source.filler is None:
-        return np.zeros(source.shape, np.float32)
-    return fill(source.filler, source.shape, np.random.default_rng(crc32(key.encode())))
+def filled(key: str, filler: Message | None, shape: Shape, seed: int = 0) -> NDArray[np.float32]:
+    """Return a parameter as its filler says; its name counts into the seed, so the order of loading does not matter."""
+    if filler is None:
+        return np.zeros(shape, np.float32)
+    return fill(filler, shape, np.random.default_rng([crc32(key.encode()), seed]))
 
 
 def _times(shape: Shape) -> str:
