@@ -32,7 +32,7 @@ from convscope.sources.opening import open_network
 
 _TECHNIQUES = ("activations", "classify", "filters", "values")
 _PREPROCESSING = {item.name for item in fields(InputSpec)} - {"provenance"}
-_OPTIONS = _PREPROCESSING | {"labels", "input_shape", "phase", "stages"}
+_OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules"}
 _FILES = ("labels", "mean")  # options that may be the path of a file
 
 
