@@ -193,6 +193,11 @@ def layer(kind: str, name: str, more: str = "") -> str:
         (in_place("ReLU", "r", "data") * 3, NetworkFileError, "two layers called 'r' write 'data' in place"),
         (conv("c", "data") + conv("c", "data", top="d"), NetworkFileError, "with weights are called 'c'"),
         (
+            conv("c", "data") + layer("BatchNorm", "c", 'bottom: "c" top: "d"'),
+            NetworkFileError,
+            "with weights are called 'c'",
+        ),
+        (
             conv("a", "data") + layer("Eltwise", "e", 'bottom: "data" bottom: "a" top: "a"'),
             NetworkFileError,
             "'e' makes 'a', which another layer already made",

@@ -56,6 +56,7 @@ class _Building:
         self._writes_left = Counter(top for layer, made in written for top in _tops(layer, made))
         self._current: dict[str, str] = {}
         self._shared: dict[str, str] = {}
+        self._with_parameters: set[str | None] = set()
         self._left_out: set[str] = set()
         self._of_unknown_size: set[str] = set()
 
@@ -182,6 +183,13 @@ class _Building:
         self, layer: Message, translation: Translation, inputs: tuple[str, ...]
     ) -> Mapping[str, str]:
         """Name the layer's parameters and note their sources; shared ones keep their first owner's name."""
+        if translation.roles and layer.name in self._with_parameters:
+            raise NetworkFileError(
+                f"two layers with weights are called {layer.name!r}, and weights go by a layer's name: "
+                "rename one of them"
+            )
+        if translation.roles:
+            self._with_parameters.add(layer.name)
         keys: dict[str, str] = {}
         for index, (role, shape) in enumerate(
             zip(translation.roles, self._parameter_shapes(layer, translation, inputs), strict=True)
@@ -189,11 +197,6 @@ class _Building:
             shared = layer.param[index].name if index < len(layer.param) else None
             key = f"{layer.name}.{role}"
             key = self._shared.setdefault(shared, key) if shared else key
-            if key in self.parameters and not shared:
-                raise NetworkFileError(
-                    f"two layers with weights are called {layer.name!r}, and weights go by a layer's name: "
-                    "rename one of them"
-                )
             first = self.parameters.setdefault(
                 key,
                 ParameterSource(
