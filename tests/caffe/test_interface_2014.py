@@ -101,6 +101,20 @@ def test_context_around_a_window_is_the_picture_then_the_mean(files):
         net.configure_crop(4)
 
 
+@pytest.mark.parametrize("context_pad", [None, 2])
+def test_detector_of_gray_pictures(tmp_path, context_pad):
+    text, weights = tmp_path / "gray.prototxt", str(tmp_path / "gray.caffemodel")
+    text.write_text(TEXT.replace("input_dim: 3", "input_dim: 1").replace("num_output: 3", "num_output: 2"))
+    net = caffe.Net(str(text), caffe.TEST)
+    net.params["scores"][0].data[...] = [[1], [-1]]
+    net.save(weights)
+    halves = np.repeat(np.array([[255, 0]], np.uint8), 40, 0).repeat(30, 1)
+    Image.fromarray(halves).save(tmp_path / "halves.png")
+    net = caffe.Detector(str(text), weights, mean=np.array([0.5]), context_pad=context_pad)
+    found = net.detect_windows([(str(tmp_path / "halves.png"), [(0, 0, 20, 15), (20, 45, 40, 60)])])
+    assert [entry["prediction"].argmax() for entry in found] == [0, 1]
+
+
 class TestImageNetClassifier:
     def test_mean_pixel_with_a_warning(self, files):
         with pytest.warns(ConvscopeWarning, match=r"ilsvrc_2012_mean.npy"):

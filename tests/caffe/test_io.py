@@ -160,6 +160,24 @@ class TestTransformer:
         np.testing.assert_array_equal(made[0], picture[:, :, 1])
         np.testing.assert_allclose(transformer.deprocess("data", made), picture)
 
+    @pytest.mark.parametrize("mean", [None, np.array([7.0])])
+    def test_a_gray_picture_comes_back(self, mean):
+        transformer = caffe.io.Transformer({"data": (1, 1, 4, 5)})
+        transformer.set_transpose("data", (2, 0, 1))
+        transformer.set_channel_swap("data", (0,))
+        if mean is not None:
+            transformer.set_mean("data", mean)
+        picture = np.random.default_rng(0).random((4, 5, 1)).astype(np.float32)
+        made = transformer.preprocess("data", picture)
+        for found in (made, made[None]):
+            np.testing.assert_allclose(transformer.deprocess("data", found), picture, atol=1e-6)
+        with pytest.raises(InputError, match=r"3 axes for 'data'; found \(2, 1, 4, 5\)"):
+            transformer.deprocess("data", np.stack([made, made]))
+
+    def test_without_a_transpose_axes_of_one_are_dropped(self):
+        transformer = caffe.io.Transformer({"data": (1, 1, 4, 5)})
+        assert transformer.deprocess("data", np.ones((1, 1, 4, 5))).shape == (4, 5)
+
     def test_any_size_becomes_the_inputs(self):
         assert self.make(transpose=(2, 0, 1)).preprocess("data", np.zeros((40, 31, 3))).shape == (3, 4, 5)
 

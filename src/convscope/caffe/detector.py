@@ -64,7 +64,7 @@ class Detector(Net):
         found: list[dict[str, Any]] = []
         crops: list[Array] = []
         for filename, windows in images_windows:
-            picture = load_image(filename)
+            picture = load_image(filename, color=int(self.crop_dims[2]) != 1)
             for window in windows:
                 crops.append(self.preprocess(name, self.crop(picture, window)))
                 found.append({"window": window, "filename": filename})

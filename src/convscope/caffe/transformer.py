@@ -81,16 +81,23 @@ class Transformer:
         return np.asarray(made * np.float32(self.input_scale.get(in_, 1)), np.float32)
 
     def deprocess(self, in_: str, data: Array) -> Array:
-        """Return an input array as the picture it was; axes of size one are dropped."""
+        """Return an input array, with or without a batch axis of one, as the picture it was.
+
+        Without a transpose axes of size one are dropped; with it a gray picture is (height, width, 1).
+        """
         self._check(in_)
-        made: Array = data.squeeze() / self.input_scale.get(in_, 1)
+        axes = len(self.inputs[in_]) - 1
+        made: Array = data[0] if data.ndim > axes and len(data) == 1 else data
+        if made.ndim != axes and (in_ in self.transpose or in_ in self.channel_swap):
+            raise InputError(f"deprocess takes one array of {axes} axes for {in_!r}; found {data.shape}")
+        made = made / self.input_scale.get(in_, 1)
         if in_ in self.mean:
             made = made + self.mean[in_]
         made = made / self.raw_scale.get(in_, 1)
         if in_ in self.channel_swap:
             made = made[np.argsort(self.channel_swap[in_])]
-        if in_ in self.transpose:
-            made = made.transpose(np.argsort(self.transpose[in_]))
+        order = self.transpose.get(in_)
+        made = made.squeeze() if order is None else made.transpose(np.argsort(order))
         return np.asarray(made, data.dtype)
 
     def set_transpose(self, in_: str, order: Sequence[int]) -> None:
