@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, fx, nn
 
+from convscope.errors import InputError
 from convscope.network.fusion import Chain, Packed, find_chains
 from convscope.network.graph import Graph
 from convscope.network.operations import OPERATIONS
@@ -80,6 +81,19 @@ def _fused(chain: Chain, graph: Graph, size: Shape, packed: Packed | None) -> nn
     if packed is not None and module is not None:
         packed[key] = module
     return module
+
+
+def find_device(device: str | torch.device) -> torch.device:
+    """Return the device, after a look whether it is there; InputError when it is not."""
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"there is no device {str(device)!r} to run on ({reason}); 'cpu' is always there"
+        ) from error
+    return found
 
 
 def laid_out(tensor: Tensor, device: torch.device) -> Tensor:

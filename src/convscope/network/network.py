@@ -17,7 +17,7 @@ from torch import Tensor
 
 from convscope.address import Address, parse_address
 from convscope.errors import InputError, UnknownLayer, did_you_mean
-from convscope.network.execution import laid_out
+from convscope.network.execution import find_device, laid_out
 from convscope.network.graph import Graph
 from convscope.network.input_spec import InputSpec
 from convscope.network.labels import find_label
@@ -54,7 +54,7 @@ class Network:
         origin: Origin | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.device = torch.device(device)
+        self.device = find_device(device)
         parameters = graph.parameters.mapped(partial(laid_out, device=self.device))
         self.graph = replace(graph, parameters=parameters)
         self.input_spec = input_spec
@@ -193,23 +193,30 @@ class Network:
         ]
 
     def probabilities(self, picture: Any) -> Tensor:
-        """Return the probability of every class for a picture, shape (classes,)."""
+        """Return the probability of every class for a picture, shape (classes,).
+
+        A network that ends in a sigmoid tells each class on its own: its probabilities do not add up to 1. Scores
+        that no softmax ends are given one.
+        """
         output = self.class_output
         answer = self.activations(self.preprocess(picture), output)[output].float()
         if answer.dim() < 2:
             raise InputError(f"{output!r} is not an answer over classes: its shape is {tuple(answer.shape)}")
-        if self.graph.producers[output].kind != "softmax":
+        if self.graph.producers[output].kind not in ("softmax", "sigmoid"):
             answer = answer.softmax(dim=1)
         return answer.flatten(2).mean(2).mean(0) if answer.dim() > 2 else answer.mean(0)
 
     @cached_property
     def class_output(self) -> str:
-        """The value whose channels are the classes: the last softmax, else the last output."""
+        """The value whose channels are the classes: the last softmax, else the last output, before an argmax."""
         softmaxes = [op.outputs[0] for op in self.graph.operations if op.kind == "softmax"]
         outputs = [value for value in softmaxes if value in self.graph.outputs] or [*self.graph.outputs]
         if not outputs:
             raise InputError(f"{self.name} has no output")
-        return outputs[-1]
+        output = outputs[-1]
+        while (producer := self.graph.producers.get(output)) and producer.kind == "argmax":
+            output = producer.inputs[0]
+        return output
 
     @cached_property
     def class_count(self) -> int | None:

@@ -70,7 +70,11 @@ def _opened(
     if source == BUILTIN:
         return open_builtin(device)
     path = Path(source).expanduser()
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except (OSError, ValueError):  # a name no file can have
+        exists = False
+    if not exists:
         raise NetworkFileError(f"{source}: there is no such file or folder; {BUILTIN!r} is always there")
     if path.is_dir():
         path, found = find_caffe_files(path)

@@ -132,3 +132,32 @@ def test_rules_choose_among_the_layers(tmp_path: Path) -> None:
     assert list(convscope.open_network(path, rules={"stages": ["deep"]}).layers) == ["data", "c"]
     with pytest.raises(InputError, match=r"found .'stage'."):
         convscope.open_network(path, rules={"stage": "deep"})
+
+
+@pytest.mark.parametrize(
+    "option, says",
+    [
+        ({"device": "foo"}, "no device 'foo'"),
+        ({"device": "cuda:99"}, "no device 'cuda:99'"),
+        ({"input_shape": 5}, "not 5"),
+        ({"input_shape": (1, 1.5, 28, 28)}, r"not \(1, 1.5"),
+        ({"input_shape": (1, 1, -28, 28)}, "sizes of 1 or more"),
+    ],
+)
+def test_options_no_network_can_have(lenet: Path, option: dict[str, object], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        convscope.open_network(lenet, **option)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000 + ".prototxt", "a\0b.prototxt"])
+def test_names_no_file_can_have(name: str) -> None:
+    with pytest.raises(NetworkFileError, match="no such file"):
+        convscope.open_network(name)
+
+
+def test_what_describes_itself_is_not_read_with_a_description_whose_name_it_only_begins_with(
+    lenet: Path,
+) -> None:
+    network = convscope.open_network(lenet, input_shape=(3, 1, 28, 28))
+    saved = network.save(lenet / "lenet_edited.caffemodel")
+    assert convscope.open_network(saved).layers["data"].shape == (3, 1, 28, 28)

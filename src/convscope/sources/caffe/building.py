@@ -6,6 +6,7 @@ that layer wrote. Layers that only train are left out with a note.
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from convscope.network.parameters import Shape
 from convscope.network.shapes import infer_operation
 from convscope.sources.caffe.layers import Translation, parameter_shapes, translate
 from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.parameters import ParameterSource, load_parameters
+from convscope.sources.caffe.parameters import ParameterSource, load_parameters, match_blobs
 from convscope.sources.caffe.weights import Weights
 
 MOST_NUMBERS = 2**59  # beyond that torch has no words even for the size
@@ -163,7 +164,7 @@ class _Building:
         self, top: str, stated: tuple[int | None, ...] | None, *, is_first: bool
     ) -> Shape | None:
         if self.input_shape is not None and is_first:
-            return tuple(self.input_shape)
+            return _whole_numbers(self.input_shape)
         if stated is None:
             return None
         if len(stated) == 4 and stated[1] is None:
@@ -190,25 +191,25 @@ class _Building:
             )
         if translation.roles:
             self._with_parameters.add(layer.name)
+        name, shapes = layer.name or "", self._parameter_shapes(layer, translation, inputs)
         keys: dict[str, str] = {}
-        for index, (role, shape) in enumerate(
-            zip(translation.roles, self._parameter_shapes(layer, translation, inputs), strict=True)
-        ):
+        for index, (role, shape) in enumerate(zip(translation.roles, shapes, strict=True)):
             shared = layer.param[index].name if index < len(layer.param) else None
-            key = f"{layer.name}.{role}"
-            key = self._shared.setdefault(shared, key) if shared else key
-            first = self.parameters.setdefault(
-                key,
-                ParameterSource(
-                    layer.name or "", index, shape, _filler(translation, index), translation.stored
-                ),
-            )
-            if first.shape != shape:
+            keys[role] = self._shared.setdefault(shared, f"{name}.{role}") if shared else f"{name}.{role}"
+            first = self.parameters.get(keys[role])
+            if first is not None and first.shape != shape:
                 raise NetworkFileError(
                     f"layers {first.layer!r} and {layer.name!r} share the parameter {shared!r}, "
                     f"but need it as {first.shape} and {shape}"
                 )
-            keys[role] = key
+        blobs = {}
+        if self.weights is not None and translation.stored:
+            elsewhere = [index for index, key in enumerate(keys.values()) if key in self.parameters]
+            blobs = match_blobs(self.weights, name, shapes, elsewhere)
+        for index, (key, shape) in enumerate(zip(keys.values(), shapes, strict=True)):
+            filler = _filler(translation, index)
+            source = ParameterSource(name, shape, filler, translation.stored, blobs.get(index))
+            self.parameters.setdefault(key, source)
         return keys
 
     def _parameter_shapes(
@@ -237,6 +238,15 @@ class _Building:
                 f"weights tell; they hold {len(found)}"
             )
         return found
+
+
+def _whole_numbers(shape: Shape) -> Shape:
+    try:
+        return tuple(map(operator.index, shape))
+    except TypeError:
+        raise InputError(
+            f"an input_shape is whole numbers, (batch, channels, height, width), not {shape!r}"
+        ) from None
 
 
 def _tops(layer: Message, translation: Translation) -> list[str]:

@@ -121,12 +121,17 @@ def _description_beside(weights: Path) -> Path | None:
     None for weights that describe a network one can use themselves, as what convscope saves does.
     """
     found = _with_suffix(weights.parent, DESCRIPTION_SUFFIXES)
-    same = [path for path in found if weights.name.startswith(path.name.partition(".")[0])]
-    deployed = [path for path in found if "deploy" in path.name]
+    stem = weights.name.partition(".")[0]
+    stems = {path: path.name.partition(".")[0] for path in found}
+    same = [path for path in found if stems[path] == stem]
     if len(same) == 1:
         return same[0]
-    if len(deployed) == 1 and not _describes_itself(weights):
-        return deployed[0]
+    if not _describes_itself(weights):
+        begun = [path for path in found if weights.name.startswith(stems[path])]
+        deployed = [path for path in found if "deploy" in path.name]
+        for candidates in (begun, deployed):
+            if len(candidates) == 1:
+                return candidates[0]
     if weights.name.endswith(".h5"):
         raise NetworkFileError(
             f"{weights} holds weights only: give the .prototxt, and this file as its weights"
