@@ -4,6 +4,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -282,8 +283,17 @@ class TestConstructors:
         file = str(tmp_path / "chain.caffemodel")
         chain.save(file)
         wider = written(tmp_path, CHAIN.replace("num_output: 4", "num_output: 5"), "wider.prototxt")
-        with pytest.raises(WeightsMismatch, match=r"'conv', blob 0 .*\(4, 3, 3, 3\).*\(5, 3, 3, 3\)"):
+        with pytest.raises(
+            WeightsMismatch, match=r"'conv', blob 0 is 4x3x3x3, but the network needs 5x3x3x3"
+        ):
             caffe.Net(wider, file, caffe.TEST)
+
+    def test_blobs_are_counted(self, chain, tmp_path):
+        file = str(tmp_path / "chain.caffemodel")
+        chain.save(file)
+        text = written(tmp_path, CHAIN.replace("num_output: 4", "num_output: 4 bias_term: false"))
+        with pytest.raises(WeightsMismatch, match=r"'conv' has 2 blobs, but the network needs 1"):
+            caffe.Net(text, file, caffe.TEST)
 
 
 class TestBlobs:
@@ -470,6 +480,19 @@ class TestSharing:
         text = self.SIAMESE.replace("{ num_output: 3 } }", "{ num_output: 4 } }")
         with pytest.raises(NetworkFileError, match=r"'right', blob 0.*'w'"):
             caffe.Net(written(tmp_path, text), caffe.TEST)
+
+    def test_hdf5_leaves_out_what_is_shared(self, tmp_path):
+        text, file = written(tmp_path, self.SIAMESE), str(tmp_path / "shared.h5")
+        net = caffe.Net(text, caffe.TEST)
+        net.save(file)
+        with h5py.File(file, "a") as opened:
+            del opened["data/right/1"]
+        net.params["left"][0].data[...] = 0
+        net.copy_from(file)
+        assert net.params["right"][0].data.any()
+        apart = written(tmp_path, self.SIAMESE.replace('param { name: "b" }', "param { }"))
+        with pytest.raises(WeightsMismatch, match=r"'right' has 1 blobs, but the network needs 2"):
+            caffe.Net(apart, file, caffe.TEST)
 
     def test_nets_share_with_each_other(self, chain, tmp_path):
         other = caffe.Net(str(tmp_path / "chain.prototxt"), caffe.TEST)

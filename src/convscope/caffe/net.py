@@ -79,7 +79,7 @@ class Net(Interface2014):
         super().__init__(net, number, four_axes=oldest and stored is not None, weights=stored)
         self._callbacks: dict[str, list[Callback]] = {}
         if stored is not None:
-            copy_parameters(self.params, stored)
+            copy_parameters(self.params, stored, self._borrowed)
 
     def forward(
         self,
@@ -207,7 +207,7 @@ class Net(Interface2014):
         Layers the file does not have keep what they hold: a renamed layer starts anew. Raises WeightsMismatch,
         with the layer and both shapes, where one does not fit.
         """
-        copy_parameters(self.params, read_weights(weights))
+        copy_parameters(self.params, read_weights(weights), self._borrowed)
 
     load_hdf5 = copy_from
 

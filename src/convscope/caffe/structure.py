@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 
 from convscope.caffe.blob import Blob
@@ -36,6 +36,7 @@ class Structure:
         self._bottoms: list[list[Blob]] = []
         self._tops: list[list[Blob]] = []
         self._shared: dict[str, Blob] = {}
+        self._borrowed: defaultdict[str, set[int]] = defaultdict(set)
         self._weights: Mapping[str, Sequence[Stored | None]] = weights or {}
         for definition in self._definitions:
             self._add(definition)
@@ -92,6 +93,8 @@ class Structure:
                     f"layer {layer.name!r}, blob {index}: its shape {blob.shape} is not that of the parameter "
                     f"{spec.name!r} it shares, {owner.shape}"
                 )
+            if owner is not blob:
+                self._borrowed[layer.name].add(index)
             blob.share_data(owner)
             blob.share_diff(owner)
 

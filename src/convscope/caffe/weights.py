@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 
 from convscope.caffe.blob import Blob
 from convscope.errors import WeightsMismatch
 from convscope.sources.caffe.message import Message
+from convscope.sources.caffe.parameters import match_blobs
 from convscope.sources.caffe.saving import save_weights
 from convscope.sources.caffe.weights import Weights
 
@@ -17,24 +18,18 @@ File = str | PathLike[str]
 Parameters = Mapping[str, Sequence[Blob]]
 
 
-def copy_parameters(parameters: Parameters, found: Weights) -> None:
-    """Load every layer that a file has by name; all are checked before any is loaded."""
-    taken = [(name, blobs, found[name]) for name, blobs in parameters.items() if name in found]
-    for name, blobs, stored in taken:
-        if len(stored) != len(blobs):
-            raise WeightsMismatch(
-                f"{found.file}: layer {name!r} has {len(stored)} blobs; the net needs {len(blobs)}"
-            )
-        for index, (blob, values) in enumerate(zip(blobs, stored, strict=True)):
-            if values is not None and not values.fits(blob.true_shape):
-                raise WeightsMismatch(
-                    f"{found.file}: layer {name!r}, blob {index} has the shape {values.shape}, but the net needs "
-                    f"{blob.true_shape}. Rename the layer to leave it out, or cast it (net surgery)"
-                )
-    for _, blobs, stored in taken:
-        for blob, values in zip(blobs, stored, strict=True):
-            if values is not None:
-                blob.load(values.array)
+def copy_parameters(parameters: Parameters, found: Weights, borrowed: Mapping[str, Collection[int]]) -> None:
+    """Load every layer that a file has by name; all are checked before any is loaded.
+
+    `borrowed` are the indices of the parameters that belong to an earlier layer, which a file may leave out.
+    """
+    taken = [
+        (blobs, match_blobs(found, name, [blob.true_shape for blob in blobs], borrowed.get(name, ())))
+        for name, blobs in parameters.items()
+    ]
+    for blobs, stored in taken:
+        for index, values in stored.items():
+            blobs[index].load(values.array)
 
 
 def share_parameters(mine: Parameters, others: Parameters) -> None:

@@ -1,5 +1,6 @@
 """From a net's text to the graph: versions, sharing, what is left out, what is wrong."""
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -145,9 +146,7 @@ def test_weights_are_matched_by_name(saved) -> None:
 
 def test_weights_that_do_not_fit(saved) -> None:
     text, _, path = saved
-    with pytest.raises(
-        WeightsMismatch, match=r"'conv1', blob 0 .* is 2x2x3x3, but the network needs 2x2x5x5"
-    ):
+    with pytest.raises(WeightsMismatch, match=r"'conv1', blob 0 is 2x2x3x3, but the network needs 2x2x5x5"):
         graph_of(text.replace("kernel_size: 3", "kernel_size: 5", 1), weights=read_weights(path))
     with pytest.raises(WeightsMismatch, match="none of the network's layers"):
         graph_of(DATA + conv("other", "data"), weights=read_weights(path))
@@ -157,6 +156,31 @@ def test_weights_that_do_not_fit(saved) -> None:
     with pytest.raises(WeightsMismatch, match="has 2 blobs"):
         graph_of(with_scale.replace('name: "conv1" type: "Convolution"', 'name: "c" type: "Convolution"'),
                  weights=read_weights(path))  # fmt: skip
+
+
+def test_blobs_are_counted(saved) -> None:
+    text, _, path = saved
+    without_bias = text.replace("pad: 1 }", "pad: 1 bias_term: false }", 1)
+    with pytest.raises(WeightsMismatch, match="'conv1' has 2 blobs, but the network needs 1"):
+        graph_of(without_bias, weights=read_weights(path))
+
+
+@pytest.mark.parametrize("left_out", [(0,), (1,), (0, 1)])
+def test_hdf5_leaves_out_what_is_shared(saved, tmp_path, left_out) -> None:
+    text, blobs, _ = saved
+    path = tmp_path / "net.h5"
+    save_weights(read_text(text), blobs, path)
+    with h5py.File(path, "a") as opened:
+        for index in left_out:
+            del opened[f"data/conv2/{index}"]
+    shared = 'param { name: "w" } param { name: "b" }'
+    graph = graph_of(
+        DATA + conv("conv1", "data", shared) + conv("conv2", "conv1", shared), weights=read_weights(path)
+    )
+    assert np.array_equal(graph.parameters["conv1.bias"].numpy(), blobs["conv1"][1])
+    if len(left_out) == 1:
+        with pytest.raises(WeightsMismatch, match="'conv2' has 1 blobs, but the network needs 2"):
+            graph_of(text, weights=read_weights(path))
 
 
 def test_the_same_seed_fills_the_same_numbers() -> None:

@@ -193,15 +193,10 @@ class _Building:
             self._with_parameters.add(layer.name)
         name, shapes = layer.name or "", self._parameter_shapes(layer, translation, inputs)
         keys: dict[str, str] = {}
-        for index, (role, shape) in enumerate(zip(translation.roles, shapes, strict=True)):
+        for index, role in enumerate(translation.roles):
             shared = layer.param[index].name if index < len(layer.param) else None
-            keys[role] = self._shared.setdefault(shared, f"{name}.{role}") if shared else f"{name}.{role}"
-            first = self.parameters.get(keys[role])
-            if first is not None and first.shape != shape:
-                raise NetworkFileError(
-                    f"layers {first.layer!r} and {layer.name!r} share the parameter {shared!r}, "
-                    f"but need it as {first.shape} and {shape}"
-                )
+            key = f"{name}.{role}"
+            keys[role] = self._shared.setdefault(shared, key) if shared else key
         blobs = {}
         if self.weights is not None and translation.stored:
             elsewhere = [index for index, key in enumerate(keys.values()) if key in self.parameters]
@@ -209,7 +204,12 @@ class _Building:
         for index, (key, shape) in enumerate(zip(keys.values(), shapes, strict=True)):
             filler = _filler(translation, index)
             source = ParameterSource(name, shape, filler, translation.stored, blobs.get(index))
-            self.parameters.setdefault(key, source)
+            first = self.parameters.setdefault(key, source)
+            if first.shape != shape:
+                raise NetworkFileError(
+                    f"layers {first.layer!r} and {name!r} share the parameter {layer.param[index].name!r}, "
+                    f"but need it as {first.shape} and {shape}"
+                )
         return keys
 
     def _parameter_shapes(
