@@ -105,7 +105,7 @@ def dream(network: Shipped, picture: Tensor, layer: str = "mixed4b", steps: int 
             seen.requires_grad_(True)
             (gradient,) = torch.autograd.grad(network.values(seen, layer)[layer].square().mean(), seen)
             gradient = gradient.roll([-s for s in shift], (2, 3))
-            detail = detail + 0.02 * gradient / gradient.abs().mean()
+            detail = detail + 0.008 * gradient / gradient.abs().mean()
             detail = (base + detail).clamp(0, 1) - base
     return picture + detail
 
