@@ -13,13 +13,12 @@ from torch import Tensor
 
 from convscope.caffe import mode
 from convscope.caffe.blob import Blob, Blobs, Floats, Shape
-from convscope.errors import InputError
 from convscope.network.graph import Operation
 from convscope.network.operations import OPERATIONS
 from convscope.network.shapes import infer_operation
 from convscope.sources.caffe.layers import Translation, fill, parameter_shapes
 from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.parameters import filled
+from convscope.sources.caffe.parameters import filled, needed_shapes
 
 Several = Sequence[Blob]
 
@@ -77,7 +76,8 @@ class OperationLayer(Layer):
 
     def setup(self, bottom: Several, top: Several) -> None:
         """Make the parameters, filled as the net's own fillers say when they are first looked at."""
-        shapes = self._parameter_shapes([blob.true_shape for blob in bottom])
+        sizes = [blob.true_shape for blob in bottom]
+        shapes = needed_shapes(self.name, self.type, self._translation, sizes, self.stored_shapes)
         fillers = self._translation.fillers or (Message("FillerParameter"),) * len(shapes)
         for role, filler, shape in zip(self._roles, fillers, shapes, strict=True):
             self.blobs.append(Blob(shape, partial(filled, f"{self.name}.{role}", filler, shape, mode.seed())))
@@ -135,21 +135,6 @@ class OperationLayer(Layer):
             blob.write_diff(gradient)
         for blob, gradient in zip(self.blobs, gradients[len(inputs) :], strict=False):
             blob.write_diff(gradient, add=True)
-
-    def _parameter_shapes(self, sizes: Sequence[Shape]) -> Sequence[Shape]:
-        """Return the parameters' shapes; those of a registered layer without a rule are what the weights say."""
-        try:
-            shapes = parameter_shapes(self._translation, sizes)
-        except (IndexError, ZeroDivisionError, ValueError) as error:
-            raise InputError(f"layer {self.name!r}: a {self.type} cannot take {list(sizes)}") from error
-        if shapes is not None:
-            return shapes
-        if len(self.stored_shapes) != len(self._roles):
-            raise InputError(
-                f"layer {self.name!r} ({self.type}) has {len(self._roles)} blobs whose shapes only the weights tell; "
-                f"they hold {len(self.stored_shapes)}"
-            )
-        return self.stored_shapes
 
     @property
     def _gradient_from_output(self) -> bool:

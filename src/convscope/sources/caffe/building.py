@@ -18,9 +18,9 @@ from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Shape
 from convscope.network.shapes import infer_operation
-from convscope.sources.caffe.layers import Translation, parameter_shapes, translate
+from convscope.sources.caffe.layers import Translation, translate
 from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.parameters import ParameterSource, load_parameters, match_blobs
+from convscope.sources.caffe.parameters import ParameterSource, load_parameters, match_blobs, needed_shapes
 from convscope.sources.caffe.weights import Weights
 
 MOST_NUMBERS = 2**59  # beyond that torch has no words even for the size
@@ -215,29 +215,10 @@ class _Building:
     def _parameter_shapes(
         self, layer: Message, translation: Translation, inputs: tuple[str, ...]
     ) -> tuple[Shape, ...]:
-        known = [self.shapes[value] for value in inputs]
-        if not translation.roles:
-            return ()
-        sizes = [shape for shape in known if shape is not None]
-        if len(sizes) == len(known):
-            try:
-                shapes = parameter_shapes(translation, sizes)
-            except (IndexError, ZeroDivisionError, ValueError) as error:
-                read = ", ".join(map(dimensions, sizes)) or "nothing"
-                reason = f": {error}" if isinstance(error, InputError) else ""
-                raise InputError(
-                    f"layer {layer.name!r}: a {layer.type} cannot take {read}{reason}"
-                ) from error
-            if shapes is not None:
-                return shapes
         blobs = self.weights.get(layer.name or "", ()) if self.weights else ()
-        found = tuple(blob.shape for blob in blobs if blob is not None)
-        if len(found) != len(translation.roles):
-            raise InputError(
-                f"layer {layer.name!r} ({layer.type}) has {len(translation.roles)} blobs whose shapes only the "
-                f"weights tell; they hold {len(found)}"
-            )
-        return found
+        found = [blob.shape for blob in blobs if blob is not None]
+        known = [self.shapes[value] for value in inputs]
+        return needed_shapes(layer.name or "", layer.type, translation, known, found)
 
 
 def _whole_numbers(shape: Shape) -> Shape:

@@ -15,7 +15,7 @@ from torch import Tensor
 from convscope.errors import ConvscopeWarning, InputError, WeightsMismatch
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Parameters, Shape
-from convscope.sources.caffe.layers import fill
+from convscope.sources.caffe.layers import Translation, fill, parameter_shapes
 from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.weights import Blob, Weights
 
@@ -55,6 +55,37 @@ def load_parameters(sources: Mapping[str, ParameterSource], weights: Weights | N
         return torch.from_numpy(values)
 
     return Parameters({key: source.shape for key, source in sources.items()}, load)
+
+
+def needed_shapes(
+    layer: str,
+    type_name: str,
+    translation: Translation,
+    inputs: Sequence[Shape | None],
+    found: Sequence[Shape],
+) -> tuple[Shape, ...]:
+    """Return the shapes of a layer's parameters for inputs of these shapes (None: not known).
+
+    Those of a registered layer without a rule are what the weights hold, `found`. InputError names the layer.
+    """
+    if not translation.roles:
+        return ()
+    sizes = [shape for shape in inputs if shape is not None]
+    if len(sizes) == len(inputs):
+        try:
+            shapes = parameter_shapes(translation, sizes)
+        except (IndexError, ZeroDivisionError, ValueError) as error:
+            read = ", ".join(map(dimensions, sizes)) or "nothing"
+            reason = f": {error}" if isinstance(error, InputError) else ""
+            raise InputError(f"layer {layer!r}: a {type_name} cannot take {read}{reason}") from error
+        if shapes is not None:
+            return shapes
+    if len(found) != len(translation.roles):
+        raise InputError(
+            f"layer {layer!r} ({type_name}) has {len(translation.roles)} blobs whose shapes only the weights tell; "
+            f"they hold {len(found)}"
+        )
+    return tuple(found)
 
 
 def match_blobs(
