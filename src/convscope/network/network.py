@@ -184,13 +184,19 @@ class Network:
         Probabilities are averaged over the crops of `input_spec`, and over positions where the network answers
         with a map.
         """
-        probabilities = self.probabilities(picture)
-        best = probabilities.sort(descending=True, stable=True)  # equal ones in the order of the classes
-        labels = self.labels or [str(index) for index in range(len(probabilities))]
-        return [
-            (labels[index], value)
-            for index, value in zip(best.indices[:top].tolist(), best.values[:top].tolist(), strict=True)
-        ]
+        return [(self.class_label(index), value) for index, value in self.best_classes(picture, top)]
+
+    def best_classes(self, picture: Any, top: int = 5) -> list[tuple[int, float]]:
+        """Return the `top` most probable classes as (number, probability), equal ones in the classes' order."""
+        if top < 1:
+            raise InputError(f"top is how many classes to name, at least 1; not {top}")
+        best = self.probabilities(picture).sort(descending=True, stable=True)
+        return list(zip(best.indices[:top].tolist(), best.values[:top].tolist(), strict=True))
+
+    def class_label(self, index: int) -> str:
+        """Return a class's label; its number where the network has none for it."""
+        labels = self.labels or ()
+        return labels[index] if index < len(labels) else f"class {index}"
 
     def probabilities(self, picture: Any) -> Tensor:
         """Return the probability of every class for a picture, shape (classes,).
@@ -198,13 +204,18 @@ class Network:
         A network that ends in a sigmoid tells each class on its own: its probabilities do not add up to 1. Scores
         that no softmax ends are given one.
         """
+        if isinstance(picture, Tensor):
+            raise InputError("classes are those of a picture; give the picture, not the network's input")
         output = self.class_output
         answer = self.activations(self.preprocess(picture), output)[output].float()
         if answer.dim() < 2:
             raise InputError(f"{output!r} is not an answer over classes: its shape is {tuple(answer.shape)}")
         if self.graph.producers[output].kind not in ("softmax", "sigmoid"):
             answer = answer.softmax(dim=1)
-        return answer.flatten(2).mean(2).mean(0) if answer.dim() > 2 else answer.mean(0)
+        found = answer.flatten(2).mean(2).mean(0) if answer.dim() > 2 else answer.mean(0)
+        if not found.isfinite().all():
+            raise InputError(f"{output!r} answers with NaN or infinity to this picture")
+        return found.clamp(0, 1)
 
     @cached_property
     def class_output(self) -> str:

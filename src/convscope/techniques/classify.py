@@ -8,10 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
-
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.picture import Picture
@@ -34,14 +30,10 @@ def classify(network: Network, picture: Any, *, top: int = 5) -> list[Prediction
     >>> classify(network, "cat.jpg")[0]
     Prediction(label='tiger cat', probability=0.3758..., address='prob:282')
     """
-    if top < 1:
-        raise InputError(f"top is how many classes to name, at least 1; not {top}")
-    probabilities = class_probabilities(network, picture)
-    best = np.argsort(-probabilities, kind="stable")[:top]
     output = network.class_output
     return [
-        Prediction(class_label(network, int(index)), float(probabilities[index]), f"{output}:{index}")
-        for index in best
+        Prediction(network.class_label(index), probability, f"{output}:{index}")
+        for index, probability in network.best_classes(picture, top)
     ]
 
 
@@ -63,31 +55,13 @@ def probabilities(network: Network, picture: Any, *, top: int = 5, theme: str = 
 
     >>> probabilities(network, "cat.jpg").save("probabilities.png")
     """
-    values = class_probabilities(network, picture)
-    labels = _labels(network, len(values))
+    if top < 1:
+        raise InputError(f"top is how many classes to name, at least 1; not {top}")
+    values = network.probabilities(picture).cpu().numpy()
+    labels = [network.class_label(index) for index in range(len(values))] if network.labels else None
     plot = probability_plot(values, labels, top=min(top, len(values)), theme=theme)
     caption = f"{plot.caption[0].upper()}{plot.caption[1:]}. {_averaged(network)}"
     return replace(plot, caption=caption.strip())
-
-
-def class_probabilities(network: Network, picture: Any) -> NDArray[np.float64]:
-    """Return the probability of every class, (classes,), a distribution to rounding."""
-    if isinstance(picture, Tensor):
-        raise InputError("classes are those of a picture; give the picture, not the network's input")
-    values: NDArray[np.float64] = network.probabilities(picture).cpu().double().numpy()
-    if not np.isfinite(values).all():
-        raise InputError(f"{network.class_output!r} answers with NaN or infinity to this picture")
-    return values.clip(0, 1)
-
-
-def class_label(network: Network, index: int) -> str:
-    """Return a class's label; its number where the network has none for it."""
-    labels = network.labels or ()
-    return str(labels[index]) if index < len(labels) else f"class {index}"
-
-
-def _labels(network: Network, count: int) -> list[str] | None:
-    return [class_label(network, index) for index in range(count)] if network.labels else None
 
 
 def _averaged(network: Network) -> str:
