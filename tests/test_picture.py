@@ -1,6 +1,5 @@
 """Pictures keep pixels, caption, recipe and tiles through every file, and say no in one line."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +66,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(PictureError, match=r"cannot save .*picture.png: No space left on device"):
         Picture(255 - PIXELS).save(path)
     monkeypatch.undo()

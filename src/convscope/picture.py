@@ -7,7 +7,6 @@ import html
 import io
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from convscope.errors import PictureError, RecipeError
+from convscope.files import written_whole
 from convscope.recipe import EXIF, KEY, USER_COMMENT, Recipe, decode_comment, encode_comment
 
 _TILES = f"{KEY}-tiles"
@@ -80,7 +80,8 @@ class Picture:
                 f"cannot save {path}: its ending says no format; possible: {', '.join(_FORMATS)}"
             )
         try:
-            _write_whole(path, self.encode(form))
+            with written_whole(path) as partial:
+                partial.write_bytes(self.encode(form))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise PictureError(f"cannot save {path}: {reason}. A PNG has the fewest limits") from error
@@ -191,20 +192,6 @@ def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
         values = values.copy()
         values.flags.writeable = False
     return values
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)  # mkstemp's files are private; a saved picture is an ordinary file
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _from_exif(text: str) -> str:

@@ -18,7 +18,7 @@ from convscope.cli.output import file_name
 from convscope.picture import Picture
 from planted import edge_picture, plain_picture, planted_files
 
-COMMANDS = ("layers", "classify", "filters", "activations", "report", "rerun", "demo")
+COMMANDS = ("layers", "classify", "filters", "activations", "values", "report", "rerun", "demo")
 
 
 @pytest.fixture(scope="module")
@@ -370,3 +370,58 @@ def test_pictures_are_written_as_they_are(network: str, edge: str) -> None:
     assert [tile.address for tile in picture.tiles] == [f"conv1:{index}" for index in range(8)]
     assert picture.recipe is not None and picture.recipe.function == "activations"
     assert np.asarray(Image.open("sheet.png")).shape == picture.array.shape
+
+
+def test_pictures_of_one_name_are_numbered(network: str, here: Path) -> None:
+    for folder, color in (("a", (1, 0, 0)), ("b", (0, 1, 0)), ("c", (0, 0, 1))):
+        Path(folder).mkdir()
+        Picture(plain_picture(color)).save(f"{folder}/cat.png")
+    result = done("classify", network, "a/cat.png", "b/cat.png", "c/cat.png", "-o", "charts")
+    expected = ["predictions", "predictions-2", "predictions-3"]
+    assert set(names("charts")) == {f"planted-cat.png-{name}.png" for name in expected}
+    assert all(f"charts/planted-cat.png-{name}.png" in result.stdout for name in expected)
+    done("filters", network, "conv1", "conv1", "-o", "twice")
+    assert names("twice") == ["planted-conv1-filters-2.png", "planted-conv1-filters.png"]
+
+
+def test_values_of_any_layer(network: str, red: str) -> None:
+    assert done("values", network, red, "scores").stdout == "planted-scores-red.png-values.png\n"
+    both = json.loads(
+        done("values", network, red, "conv1", "conv1:0", "--bins", "7", "--json", "-o", "v").stdout
+    )
+    assert [one["caption"].split(":")[0] for one in both] == ["conv1", "conv1"]
+    assert "the same bytes" in done("rerun", "planted-scores-red.png-values.png").stderr
+
+
+def test_a_mean_picture_can_be_a_file(network: str, red: str) -> None:
+    np.save("mean (1).npy", np.stack([np.full((32, 32), value, np.float32) for value in (1, 0, 0)]))
+    by_file = done("activations", network, red, "conv1", "--mean", "mean (1).npy", "-o", "file.png")
+    by_number = done("activations", network, red, "conv1", "--mean", "1,0,0", "-o", "numbers.png")
+    assert (by_file.exit_code, by_number.exit_code) == (0, 0)
+    assert np.array_equal(Picture.open("file.png").array, Picture.open("numbers.png").array)
+    assert "the same bytes" in done("rerun", "file.png").stderr
+    np.save("mean (1).npy", np.zeros((3, 32, 32), np.float32))
+    assert "have changed since" in failed_after_note("rerun", "file.png")
+    assert "missing.npy" in failed("classify", network, red, "--mean", "missing.npy")
+
+
+def test_every_field_of_the_input_has_an_option(network: str, red: str) -> None:
+    options = ("--size=16,16", "--layout=NCHW", "--no-antialias", "--input-scale=1,2,3", "--resize=direct")
+    result = done("activations", network, red, "conv1", *options, "-o", "small.png")
+    assert result.stdout == "small.png\n"
+    recipe = Picture.open("small.png").recipe
+    assert recipe is not None
+    assert recipe.options == {
+        "size": [16, 16],
+        "layout": "NCHW",
+        "antialias": False,
+        "input_scale": [1.0, 2.0, 3.0],
+        "resize": "direct",
+    }
+
+
+def test_rerun_opens_a_moved_network_as_it_was(tmp_path: Path, red: str) -> None:
+    folder = planted_files(tmp_path / "before")
+    done("activations", str(folder), red, "conv1", "--channel-order", "BGR", "-o", "made.png")
+    moved = folder.rename(tmp_path / "after")
+    assert "the same pixels" in done("rerun", "made.png", "--network", str(moved)).stderr

@@ -85,7 +85,7 @@ def test_values_and_their_histogram(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(shown, values.ravel()[values.ravel() > 0])
     assert (int(counts.sum()), bins) == ((values > 0).sum(), 100)
     assert f"{(values > 0).sum():,} of 4,096 values are positive" in picture.caption
-    assert values_and_histogram(np.zeros(5)).caption.endswith("0 of 5 values are positive (<0.1%)")
+    assert values_and_histogram(np.zeros(5)).caption.endswith("0 of 5 values are positive (0%)")
 
 
 CHARTS = {
@@ -141,3 +141,9 @@ def test_what_cannot_be_plotted() -> None:
     for values in (np.array([]), np.array([np.nan])):
         with pytest.raises(InputError, match="a histogram needs at least one value"):
             values_and_histogram(values)
+
+
+def test_a_chart_of_very_many_predictions_draws_the_first() -> None:
+    picture = prediction_chart([(str(index), 0.001) for index in range(1000)])
+    assert picture.caption.startswith("the 80 most probable classes")
+    assert picture.height < 6000

@@ -13,7 +13,7 @@ import click
 
 from convscope import __version__
 from convscope.cli.group import ConvscopeGroup
-from convscope.cli.looking import activations, classify, filters, layers
+from convscope.cli.looking import activations, classify, filters, layers, values
 from convscope.cli.reporting import demo, report
 from convscope.cli.rerunning import rerun
 from convscope.cli.tuning import fine_tune
@@ -38,5 +38,5 @@ def main() -> None:
     """
 
 
-for command in (layers, classify, filters, activations, report, rerun, fine_tune, demo):
+for command in (layers, classify, filters, activations, values, report, rerun, fine_tune, demo):
     main.add_command(command)

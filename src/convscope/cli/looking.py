@@ -1,15 +1,16 @@
-"""``convscope layers``, ``classify``, ``filters``, ``activations``: one look at one thing."""
+"""``convscope layers``, ``classify``, ``filters``, ``activations``, ``values``: one look at one thing."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
-from convscope.cli.output import file_name, place, printable, save_picture
+from convscope.cli.output import file_name, place, printable, save_picture, unused
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -76,6 +77,7 @@ def classify(
 
     opened = opening.open(network)
     answers = []
+    taken: set[Path] = set()
     for name in pictures:
         photograph = open_photograph(name)
         best = classes_of(opened, photograph, top=top)
@@ -88,9 +90,9 @@ def classify(
         if output:
             draw = probabilities if every_class else predictions
             chart = draw(opened, photograph, top=top, theme=theme)
-            target = _in_folder(output, len(pictures))
-            path = chart.save(place(target, file_name(opened.name, photograph.name, draw.__name__)))
-            click.echo(path, err=as_json)
+            default = file_name(opened.name, photograph.name, draw.__name__)
+            path = chart.save(unused(place(_in_folder(output, len(pictures)), default), taken))
+            click.echo(printable(path), err=as_json)
     if as_json:
         click.echo(json.dumps(answers, ensure_ascii=False, indent=2))
 
@@ -180,18 +182,46 @@ def activations(
     _save_all(opened, f"{photograph.name}-activations", made, output, len(wanted), as_json)
 
 
+@click.command()
+@click.argument("network")
+@click.argument("picture")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@network_options
+@click.option("--bins", type=int, default=100, show_default=True, help="Bars of the histogram.")
+@theme_option
+@json_option
+@output_option("A picture (.png, .jpg, .webp), or a folder for several.")
+def values(
+    network: str,
+    picture: str,
+    addresses: Sequence[str],
+    opening: Opening,
+    as_json: bool,
+    output: str | None,
+    **look: Any,
+) -> None:
+    """Plot the values that layers (fc6) of NETWORK answer to PICTURE, and the histogram of the positive ones."""
+    from convscope.photograph import open_photograph
+    from convscope.techniques.values import values as values_of
+
+    opened, photograph = opening.open(network), open_photograph(picture)
+    made = ((address, values_of(opened, photograph, address, **look)) for address in addresses)
+    _save_all(opened, f"{photograph.name}-values", made, output, len(addresses), as_json)
+
+
 def _save_all(network: Network, what: str, made: Any, output: str | None, count: int, as_json: bool) -> None:
     """Save pictures as they are made; one goes to `output` itself, several into it as a folder."""
     from tqdm import tqdm
 
     saved = []
+    taken: set[Path] = set()
     for address, picture in tqdm(made, total=count, disable=None if count > 1 else True, unit="picture"):
-        default = file_name(network.name, address, what)
+        path = unused(place(_in_folder(output, count), file_name(network.name, address, what)), taken)
         if as_json:
-            path = picture.save(place(_in_folder(output, count), default))
+            picture.save(path)
             saved.append({"address": address, "path": str(path), "caption": picture.caption})
         else:
-            save_picture(picture, _in_folder(output, count), default)
+            save_picture(picture, path)
     if as_json:
         click.echo(json.dumps(saved, ensure_ascii=False, indent=2))
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from convscope.network.network import Network
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_PREPROCESSING = ("channel_order", "mean", "raw_scale", "input_scale", "resize", "resize_size", "crops")
+_PREPROCESSING = (
+    *("size", "channel_order", "layout", "mean", "raw_scale", "input_scale"),
+    *("resize", "resize_size", "antialias", "crops"),
+)
 
 
 def numbers(kind: type[int] | type[float]) -> Callable[[str], tuple[Any, ...]]:
@@ -28,6 +31,19 @@ def numbers(kind: type[int] | type[float]) -> Callable[[str], tuple[Any, ...]]:
 
     convert.__name__ = "numbers"
     return convert
+
+
+def _mean(text: str) -> tuple[float, ...] | str:
+    """Return one number a channel, or the file of a mean picture."""
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        return text
+
+
+def _one_or_each(text: str) -> float | tuple[float, ...]:
+    found: tuple[float, ...] = numbers(float)(text)
+    return found[0] if len(found) == 1 else found
 
 
 @dataclass(frozen=True)
@@ -83,11 +99,21 @@ _OPENING = (
         help="The order of the color channels the network eats.",
     ),
     click.option(
-        "--mean", type=numbers(float), metavar="A,B,C", help="Subtracted, in the network's own order."
+        "--size", type=numbers(int), metavar="H,W", help="Height and width of what the network eats."
+    ),
+    click.option("--layout", type=click.Choice(["NCHW", "NHWC"]), help="The order of the input's axes."),
+    click.option(
+        "--mean",
+        type=_mean,
+        metavar="A,B,C|FILE",
+        help="Subtracted, in the network's own order; or a mean picture (.npy, .binaryproto).",
     ),
     click.option("--raw-scale", type=float, metavar="X", help="255 for networks that eat 0..255, else 1."),
     click.option(
-        "--input-scale", type=float, metavar="X", help="Multiplies what the mean was subtracted from."
+        "--input-scale",
+        type=_one_or_each,
+        metavar="X|A,B,C",
+        help="Multiplies what the mean was subtracted from.",
     ),
     click.option(
         "--resize",
@@ -95,6 +121,9 @@ _OPENING = (
         help="How the picture is brought to size.",
     ),
     click.option("--resize-size", type=int, metavar="PIXELS", help="The size before cropping."),
+    click.option(
+        "--antialias/--no-antialias", default=None, help="Resize as Pillow does, or without as Caffe does."
+    ),
     click.option(
         "--crops", type=click.Choice(["1", "10"]), help="1: the center; 10: corners, center, mirrored."
     ),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from convscope.errors import PictureError
+from convscope.files import written_whole
 
 if TYPE_CHECKING:
     from convscope.picture import Picture
@@ -40,14 +41,25 @@ def place(output: str | None, default: str) -> Path:
     return path
 
 
+def unused(path: Path, taken: set[Path]) -> Path:
+    """Return a path, numbered where this run has written it already, and remember it as taken."""
+    free = path
+    for number in count(2):
+        if free not in taken:
+            break
+        free = path.with_stem(f"{path.stem}-{number}")
+    taken.add(free)
+    return free
+
+
 def printable(text: object) -> str:
     """Return text that a terminal shows and never obeys: names in a stranger's file may hold control characters."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in str(text))
 
 
-def save_picture(picture: Picture, output: str | None, default: str) -> Path:
+def save_picture(picture: Picture, path: Path) -> Path:
     """Write a picture and print its path."""
-    path = picture.save(place(output, default))
+    picture.save(path)
     click.echo(printable(path))
     return path
 
@@ -55,17 +67,8 @@ def save_picture(picture: Picture, output: str | None, default: str) -> Path:
 def save_text(text: str, path: Path) -> Path:
     """Write a text file, whole or not at all, and print its path."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(name).chmod(0o666 & ~mask)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with written_whole(path) as partial:
+            partial.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
     click.echo(printable(path))

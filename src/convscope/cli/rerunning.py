@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convscope.cli.options import output_option
-from convscope.cli.output import printable, save_picture
+from convscope.cli.output import place, printable, save_picture
 
 if TYPE_CHECKING:
     from convscope.picture import Picture
@@ -33,7 +33,7 @@ def rerun(made: str, network: str | None, picture: str | None, output: str | Non
     again = rerun_recipe(recipe, network=network, picture=picture)
     source = Path(made)
     before, first = source.read_bytes(), Picture.open(source)
-    path = save_picture(again, output, f"{source.stem}.again{source.suffix}")
+    path = save_picture(again, place(output, f"{source.stem}.again{source.suffix}"))
     same = path.read_bytes() == before
     click.echo(f"note: {f'the same bytes as {made}' if same else _difference(first, again, made)}", err=True)
 

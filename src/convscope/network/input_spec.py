@@ -154,8 +154,8 @@ class InputSpec:
         """
         values = np.asarray(mean, np.float32)
         values = values[0] if values.ndim == 4 and len(values) == 1 else values
-        if values.ndim == 1:
-            return self.replace(because=because, mean=tuple(values.tolist()))
+        if values.ndim == 1 or values.shape[1:] == (1, 1):
+            return self.replace(because=because, mean=tuple(values.ravel().tolist()))
         fits = values.shape[1:] in (
             {self.size, self._frame} if self.resize != "shorter_side" else {self.size}
         )

@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from convscope.errors import InputError
 from convscope.picture import Picture
 from convscope.presentation.style import Theme, theme_named
+from convscope.presentation.wording import percent, shortened
 
 _PIXELS_PER_INCH = 200  # twice the usual 100: sharp on a modern screen
 _LONGEST_LABEL = 34
 _FEW_CLASSES = 24
+_MOST_BARS = 80  # about as tall as a sheet
 _EAST_ASIAN = ("Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei")
 
 
@@ -34,10 +36,12 @@ def prediction_chart(
 ) -> Picture:
     """Return a bar for each (label, probability), the given order from top to bottom, percentages at their ends.
 
-    Probabilities are between 0 and 1. The first bar is in the accent color: put the best first.
+    At most the first 80 are drawn, as the caption says. Probabilities are between 0 and 1. The first bar is in the
+    accent color: put the best first.
     """
     if not predictions:
         raise InputError("a chart of predictions needs at least one (label, probability)")
+    predictions = predictions[:_MOST_BARS]
     labels = [_shortened(label) for label, _ in predictions]
     values = np.array([probability for _, probability in predictions], dtype=float)
     _check_probabilities(values)
@@ -53,7 +57,7 @@ def prediction_chart(
         )
         for row, value in enumerate(values):
             axes.annotate(
-                _percent(value), (value, row), (6, 0), textcoords="offset points", va="center", size=10
+                percent(value), (value, row), (6, 0), textcoords="offset points", va="center", size=10
             )
         axes.set_yticks(rows, labels, size=11)
         axes.invert_yaxis()
@@ -62,7 +66,7 @@ def prediction_chart(
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         _set_title(axes, title, colors)
-        best = f"{predictions[0][0]} {_percent(values[0])}"
+        best = f"{predictions[0][0]} {percent(values[0])}"
         return _picture(figure, f"the {len(values)} most probable classes; {best}")
 
 
@@ -96,7 +100,7 @@ def probability_plot(
         axes.set_ylabel("probability")
         _plain_frame(axes, colors)
         _set_title(axes, title, colors)
-        named = ", ".join(f"{_name(labels, index)} {_percent(values[index])}" for index in best)
+        named = ", ".join(f"{_name(labels, index)} {percent(values[index])}" for index in best)
         return _picture(figure, f"the probability of each of {len(values):,} classes; the highest: {named}")
 
 
@@ -119,7 +123,7 @@ def values_and_histogram(
         above.set_xlabel("unit")
         above.set_ylabel("value")
         share = (
-            f"{len(positive):,} of {len(flat):,} values are positive ({_percent(len(positive) / len(flat))})"
+            f"{len(positive):,} of {len(flat):,} values are positive ({percent(len(positive) / len(flat))})"
         )
         if len(positive):
             below.hist(positive, bins=bins, color=colors.accent)
@@ -193,7 +197,7 @@ def _draw_few(axes: Axes, values: NDArray[Any], names: list[str], colors: Theme)
         values,
         color=[colors.quiet if v < values.max() else colors.accent for v in values],
     )
-    axes.bar_label(bars, [_percent(value) for value in values], padding=2, size=9)
+    axes.bar_label(bars, [percent(value) for value in values], padding=2, size=9)
     slanted = max(map(len, names)) > 110 / len(names)
     axes.set_xticks(
         np.arange(len(values)), names, rotation=30 if slanted else 0, ha="right" if slanted else "center"
@@ -230,7 +234,7 @@ def _name_peaks(axes: Axes, peaks: list[tuple[int, float, str]], classes: int, c
         levels = _spread([value for _, value, _ in group], 0.09 * highest, 0.03 * highest)
         for (index, value, name), level in zip(group, levels, strict=True):
             axes.annotate(
-                f"{name}  {_percent(value)}",
+                f"{name}  {percent(value)}",
                 (index, value),
                 (column, level),
                 ha="left" if right else "right",
@@ -268,10 +272,4 @@ def _name(labels: Sequence[str] | None, index: int) -> str:
 
 
 def _shortened(label: str) -> str:
-    label = " ".join(str(label).split())
-    return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
-
-
-def _percent(value: float) -> str:
-    percent = 100 * value
-    return f"{percent:.0f}%" if percent >= 99.5 else f"{percent:.1f}%" if percent >= 0.1 else "<0.1%"
+    return shortened(" ".join(str(label).split()), _LONGEST_LABEL)

@@ -8,6 +8,7 @@ from math import ceil, sqrt
 
 from convscope.errors import InputError
 from convscope.presentation.style import font
+from convscope.presentation.wording import shortened
 
 LEGIBLE = 11  # pixels: the type labels are set in
 MARGIN = 12
@@ -83,7 +84,7 @@ def plan_grid(
     both are the same and stand at the left.
     """
     count, longer = shape[0], max(shape[1:3])
-    labels = None if labels is None else [_shortened(label) for label in labels]
+    labels = None if labels is None else [shortened(label, LONGEST) for label in labels]
     if any(number is not None and number < 1 for number in (columns, tile_size)):
         raise InputError(f"columns and tile_size are at least 1, not {columns} and {tile_size}")
     strips = columns == 1 and shape[2] > 4 * shape[1]
@@ -150,11 +151,6 @@ def _words(labels: Sequence[str], width: int) -> tuple[str, list[str], list[str]
     heading = layers.pop() if len(layers) == 1 else ""
     units = [":" + label.rpartition(":")[2] for label in labels] if heading else list(labels)
     return (heading, units, []) if _width_of(units) <= width + GAP - 1 else (heading, [], units)
-
-
-def _shortened(label: str) -> str:
-    """Return an address that a sheet has room for: the layer's name loses its middle, the channel stays."""
-    return label if len(label) <= LONGEST else f"{label[: LONGEST // 2]}…{label[-LONGEST // 2 + 1 :]}"
 
 
 def _width_of(texts: Sequence[str]) -> int:

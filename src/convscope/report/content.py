@@ -13,6 +13,7 @@ from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.photograph import Photograph
 from convscope.picture import Picture
+from convscope.presentation.grid import SMALLEST_TILE
 from convscope.report.embedding import Embedded, embed, first_tile
 from convscope.techniques.activations import activations
 from convscope.techniques.answers import is_vector, recorded
@@ -26,7 +27,7 @@ CHANNELS = 48
 _COLUMNS = 8
 PALETTE = "magma"
 _TILE = 112  # pixels: eight of them make a column of text
-_SMALL, _LARGE = 15, 32  # pixels: the side of a deeper filter's tile
+_LARGE = 32  # pixels: the side of a deeper filter's tile, where there is room
 _WIDTH = 820  # pixels: what the channels of a filter have side by side
 _ROWS = 24
 
@@ -163,7 +164,7 @@ def _deeper_filters(subject: Subject, layers: list[str], count: Callable[[], Non
     for name in layers:
         _, channels, height, width = read_filters(subject.network, name).weights.shape
         if height * width > 1:
-            tile = max(_SMALL, min(_LARGE, _WIDTH // min(channels, READABLE)))
+            tile = max(SMALLEST_TILE, min(_LARGE, _WIDTH // min(channels, READABLE)))
             yield _filters(subject, name, first=_ROWS, tile_size=tile)
             break
     count()

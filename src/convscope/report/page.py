@@ -20,6 +20,7 @@ from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
 from convscope.photograph import Photograph, open_photograph
 from convscope.picture import Picture
+from convscope.presentation.wording import percent, shortened
 from convscope.recording import recipe_of
 from convscope.report.content import Content, Progress, Subject, gather
 from convscope.report.embedding import data_uri, photograph_uri
@@ -64,7 +65,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": _count, "percent": _percent, "breakable": _breakable, "short": _short}
+    environment.filters |= {"count": _count, "percent": percent, "breakable": _breakable}
+    environment.filters["short"] = lambda name: shortened(name, _LONGEST)
     return environment
 
 
@@ -147,17 +149,7 @@ def _count(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def _short(name: str) -> str:
-    """Return a name of a length that a heading bears; its beginning and its end say most."""
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 20]}…{name[-19:]}"
-
-
 def _breakable(name: str) -> Markup:
     """Return a name as text that may break after its slashes, underscores and colons."""
     parts = re.split(r"(?<=[/_:.])(?=[^/_:.])", name)
     return Markup("<wbr>").join(parts)
-
-
-def _percent(probability: float) -> str:
-    percent = 100 * probability
-    return f"{percent:.0f} %" if percent >= 9.5 else f"{percent:.1f} %" if percent >= 0.05 else "under 0.1 %"

@@ -13,6 +13,7 @@ from convscope.errors import InputError, NetworkFileError
 from convscope.network.labels import read_labels
 from convscope.network.network import Network
 from convscope.network.parameters import Shape
+from convscope.sources.caffe.means import read_mean
 from convscope.sources.caffe.opening import CAFFE_SUFFIXES, find_caffe_files, open_caffe
 from convscope.sources.plain import BUILTIN, PLAIN_SUFFIXES, open_builtin, open_plain
 
@@ -55,7 +56,14 @@ def open_network(
             raise InputError(
                 f"{source} eats no picture, so there is nothing to prepare for it: {sorted(preprocessing)}"
             )
-        network.input_spec = network.input_spec.replace(**preprocessing)
+        mean = preprocessing.get("mean")
+        file = Path(mean).expanduser() if isinstance(mean, str | Path) else None
+        changes = {name: value for name, value in preprocessing.items() if not (file and name == "mean")}
+        spec = network.input_spec.replace(**changes)
+        if file:
+            network.origin = replace(network.origin, files=(*network.origin.files, file))
+            spec = spec.with_mean(read_mean(file), because=f"mean file {file.name}")
+        network.input_spec = spec
     return network
 
 
