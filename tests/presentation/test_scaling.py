@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from convscope.errors import InputError
-from convscope.presentation.scaling import Scaling, colorize, scale
+from convscope.presentation.scaling import Scaling, colorize, palette_in_words, scale
 
 POSITIVE = np.array([[[0, 1], [2, 4]], [[0, 10], [20, 40]]], np.float32)
 SIGNED = np.array([[[-1, 0], [1, 4]], [[-40, 0], [10, 20]]], np.float32)
@@ -147,3 +147,16 @@ def test_settings_that_cannot_be(settings: dict[str, object], words: str) -> Non
 def test_what_is_no_tiles(tiles: NDArray[np.generic]) -> None:
     with pytest.raises(InputError, match="tiles "):
         scale(tiles)
+
+
+@pytest.mark.parametrize(
+    ("palette", "words"),
+    [
+        ("viridis", "from dark to bright in viridis"),
+        ("Greys", "from bright to dark in Greys"),
+        ("RdBu_r", "in RdBu_r"),
+        ("jet", "in jet"),
+    ],
+)
+def test_a_palette_is_described_as_it_is(palette: str, words: str) -> None:
+    assert palette_in_words(palette) == words

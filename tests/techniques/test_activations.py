@@ -158,3 +158,13 @@ def test_recorded_answers_are_the_same_and_only_for_their_own_picture() -> None:
 def test_vectors() -> None:
     assert is_vector((1, 5)) and is_vector((1, 5, 1, 1))
     assert not is_vector((1, 5, 2, 1)) and not is_vector((5,)) and not is_vector(None)
+
+
+def test_the_caption_tells_how_many_channels_fit() -> None:
+    network = planted_network()
+    every = activations(network, edge_picture(), "conv1", columns=1, tile_size=1024)
+    assert len(every.tiles) == 5
+    assert every.caption.startswith("The first 5 of 8 channels of conv1. the first 5 of 8 tiles")
+    strongest = activations(network, edge_picture(), "conv1", order="strongest", columns=1, tile_size=1024)
+    assert strongest.caption.startswith("The 5 strongest of 8 channels, strongest first, of conv1.")
+    assert "dark to bright" not in activations(network, edge_picture(), "conv1", palette="RdBu_r").caption

@@ -165,3 +165,15 @@ def test_googlenets_filters(shared_data: Path) -> None:
     assert "The first 48 of 192 filters of conv2/3x3, 64×3×3" in deeper.caption
     assert "across the first 48 of 64 channels of conv2/3x3_reduce" in deeper.caption
     assert len(deeper.tiles) == 48
+
+
+@pytest.mark.parametrize("first", [0, -5])
+def test_first_is_at_least_one(first: int) -> None:
+    with pytest.raises(InputError, match=f"at least 1; not {first}"):
+        filters(planted_network(), "conv1", first=first)
+
+
+def test_the_caption_tells_how_many_filters_fit() -> None:
+    picture = filters(planted_network(), "conv1", tile_size=2000)
+    assert 0 < len(picture.tiles) < 8
+    assert picture.caption.startswith(f"The first {len(picture.tiles)} of 8 filters of conv1")

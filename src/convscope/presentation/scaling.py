@@ -121,6 +121,17 @@ def colorize(values: NDArray[Any], palette: str) -> NDArray[np.uint8]:
     return colors
 
 
+def palette_in_words(palette: str) -> str:
+    """Say which way a palette goes, where it goes one way.
+
+    >>> palette_in_words("viridis"), palette_in_words("RdBu_r")
+    ('from dark to bright in viridis', 'in RdBu_r')
+    """
+    steps = np.diff(colorize(np.linspace(0, 1, 32), palette) @ np.array([0.299, 0.587, 0.114]))
+    way = "from dark to bright " if (steps > 0).all() else "from bright to dark " if (steps < 0).all() else ""
+    return f"{way}in {palette}"
+
+
 def checked_tiles(tiles: NDArray[Any]) -> NDArray[Any]:
     """Return tiles as an array (tiles, height, width[, 3]) of real numbers; InputError for anything else."""
     values = np.asarray(tiles)

@@ -18,7 +18,7 @@ from convscope.address import Address
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.picture import Picture
-from convscope.presentation.scaling import Per, Scaling
+from convscope.presentation.scaling import Per, Scaling, palette_in_words
 from convscope.presentation.sheet import sheet
 from convscope.presentation.style import theme_named
 from convscope.recording import recipe_function
@@ -61,13 +61,15 @@ def activations(
         raise InputError(f"{wanted.layer!r} gives one number a channel {maps.shape}: show its values instead")
     if wanted.channel is not None:
         return _one(maps, wanted, Scaling(per="sheet", palette=palette), tile_size, theme)
-    count = len(maps)
-    shown = _chosen(maps, channels, order)
-    names = [f"{wanted.layer}:{index}" for index in shown]
+    chosen = _chosen(maps, channels, order)
+    names = [f"{wanted.layer}:{index}" for index in chosen]
     scaling = Scaling(per=scale, percentile=percentile, palette=palette)
-    sheet_made = sheet(maps[shown], names, columns=columns, tile_size=tile_size, scaling=scaling, theme=theme)
-    in_palette = f", from dark to bright in {palette}" if palette else ""
-    which = _which(len(shown), count, order, isinstance(channels, Sequence))
+    sheet_made = sheet(
+        maps[chosen], names, columns=columns, tile_size=tile_size, scaling=scaling, theme=theme
+    )
+    in_palette = f", {palette_in_words(palette)}" if palette else ""
+    shown = len(sheet_made.tiles)  # a sheet ends where it is too long
+    which = _which(shown, len(maps), order, isinstance(channels, Sequence))
     return replace(sheet_made, caption=f"{which} of {wanted.layer}{in_palette}. {sheet_made.caption}.")
 
 

@@ -74,10 +74,11 @@ def filters(
     if wanted.channel is not None:
         return _one(found, int(wanted.channel), scaling, tile_size, theme)
     count, channels, height, width = found.weights.shape
+    if first is not None and first < 1:
+        raise InputError(f"first is how many filters to show, at least 1; not {first}")
     shown = min(count, first or (READABLE if channels > 1 and not found.color else MANY))
     names = [f"{found.layer}:{index}" for index in range(shown)]
     weights = found.weights[:shown]
-    what = f"{_of(shown, count)} filters of {found.layer}, {channels}×{height}×{width}"
     if height == width == 1:
         picture = _strips(weights[:, :, 0, 0], names, scaling, theme)
         words = f"a row a filter, its {channels:,} weights across"
@@ -94,7 +95,9 @@ def filters(
         tiles = weights[:, :across].reshape(-1, height, width)
         picture = sheet(tiles, names, columns=across, tile_size=tile_size, scaling=scaling, theme=theme)
         words = f"a row a filter, across {_of(across, channels)} channels of {found.inputs} it reads"
-    return replace(picture, caption=f"{what[0].upper()}{what[1:]}: {words}. {picture.caption}.")
+    which = _of(len(picture.tiles), count)  # a sheet ends where it is too long
+    what = f"{which[0].upper()}{which[1:]} filters of {found.layer}, {channels}×{height}×{width}"
+    return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
 
 
 def _one(found: Filters, index: int, scaling: Scaling, tile_size: int | None, theme: str) -> Picture:
@@ -114,7 +117,7 @@ def _one(found: Filters, index: int, scaling: Scaling, tile_size: int | None, th
     shown = min(channels, MANY)
     names = [f"{found.inputs}:{start + channel}" for channel in range(shown)]
     picture = sheet(weights[:shown], names, tile_size=tile_size, scaling=scaling, theme=theme)
-    words = f"a tile for {_of(shown, channels)} channels of {found.inputs} it reads"
+    words = f"a tile for {_of(len(picture.tiles), channels)} channels of {found.inputs} it reads"
     return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
 
 
