@@ -206,3 +206,13 @@ def test_damaged_files_never_give_more_than_one_line(form: str, data: st.DataObj
 @given(st.binary(max_size=200))
 def test_random_bytes_are_refused(content: bytes) -> None:
     assert "what was given" in message_of(content)
+
+
+def test_a_palette_counts_into_the_hash() -> None:
+    first = Image.new("P", (2, 2))
+    first.putpalette([255, 0, 0])
+    second = first.copy()
+    second.putpalette([0, 0, 255])
+    assert first.tobytes() == second.tobytes()
+    assert open_photograph(first).sha256 == open_photograph(first.copy()).sha256
+    assert open_photograph(first).sha256 != open_photograph(second).sha256

@@ -58,8 +58,8 @@ class Photograph:
     """A picture as it was read: ``pixels`` (height, width, 3), float32 sRGB in 0..1, and what they are.
 
     ``source`` is the path or sample name it can be opened by again (None for bytes and arrays), ``sha256``
-    the hash of the file's bytes (of type, shape and values for an array), ``notes`` what was done to it on
-    the way, one phrase each.
+    the hash of the file's bytes (of an array's type, shape and values; of a Pillow image's ``pixels``),
+    ``notes`` what was done to it on the way, one phrase each.
     """
 
     pixels: Pixels
@@ -167,8 +167,7 @@ def _from_file(file: Any, source: str | None, maximum_pixels: int) -> Photograph
 def _from_pillow(image: Image.Image, maximum_pixels: int) -> Photograph:
     with _in_one_line("what was given", 0, io.BytesIO()):
         pixels, notes = _decoded(image, "what was given", maximum_pixels)
-        digest = hashlib.sha256(repr((image.mode, image.size)).encode() + image.tobytes())
-    return Photograph(pixels, None, digest.hexdigest(), notes)
+    return Photograph(pixels, None, _hash(pixels), notes)  # of what is seen: palettes and profiles count
 
 
 def _decoded(image: Image.Image, name: str, maximum_pixels: int) -> tuple[Pixels, tuple[str, ...]]:
@@ -238,8 +237,11 @@ def _from_array(source: object, maximum_pixels: int) -> Photograph:
             _too_large("the array", f"{values.shape[1]:,} x {values.shape[0]:,}", maximum_pixels)
         )
     pixels, notes = rgb_of_array(values)
-    digest = hashlib.sha256(repr((values.dtype.str, values.shape)).encode() + values.tobytes())
-    return Photograph(np.ascontiguousarray(pixels), None, digest.hexdigest(), notes)
+    return Photograph(np.ascontiguousarray(pixels), None, _hash(values), notes)
+
+
+def _hash(values: NDArray[Any]) -> str:
+    return hashlib.sha256(repr((values.dtype.str, values.shape)).encode() + values.tobytes()).hexdigest()
 
 
 def _no_picture(source: object) -> str:

@@ -1,8 +1,10 @@
 """The layer table: every number counted by hand on the planted network, and by the field on GoogLeNet."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from convscope.network.layer import layers_of
 from convscope.sources.opening import open_network
 from convscope.techniques.layer_table import HEADINGS, layer_table, times
 from planted import planted_network
@@ -55,3 +57,17 @@ def test_shapes_as_people_write_them() -> None:
     assert times((64, 3, 7, 7)) == "64×3×7×7"
     assert times(None) == "?"
     assert times(()) == "a single number"
+
+
+def test_shared_parameters_count_once() -> None:
+    network = planted_network()
+    operations = tuple(
+        replace(one, parameters={"weight": "conv1.weight", "bias": "conv1.bias"})
+        if one.name == "scores"
+        else one
+        for one in network.graph.operations
+    )
+    network.__dict__["layers"] = layers_of(replace(network.graph, operations=operations), network.shapes)
+    rows = {row.name: row for row in layer_table(network).rows}
+    assert (rows["conv1"].parameters, rows["scores"].parameters) == (608, 0)
+    assert rows["scores"].parameter_shapes == ((8, 3, 5, 5), (8,))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 from dataclasses import asdict, dataclass
+from math import prod
 
 from convscope.network.layer import Layer
 from convscope.network.network import Network
@@ -19,7 +20,10 @@ _NUMBERS = frozenset(HEADINGS[4:])
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: `shape` without None, `receptive_field` in input pixels; `operations` are multiply-adds a picture."""
+    """One layer: `receptive_field` in input pixels; `operations` are multiply-adds a picture.
+
+    `parameters` are the numbers that no row before has: those that layers share count once.
+    """
 
     name: str
     kind: str
@@ -101,18 +105,21 @@ def layer_table(network: Network) -> LayerTable:
     """
     first = next(iter(network.graph.inputs.values()), ())
     batch = first[0] if len(first) > 1 else 1
-    return LayerTable(network.name, tuple(_row(layer, batch) for layer in network.layers.values()))
+    counted: set[str] = set()
+    return LayerTable(network.name, tuple(_row(layer, batch, counted) for layer in network.layers.values()))
 
 
-def _row(layer: Layer, batch: int) -> Row:
+def _row(layer: Layer, batch: int, counted: set[str]) -> Row:
     field = layer.receptive_field
+    new = layer.parameters.keys() - counted
+    counted |= new
     return Row(
         name=layer.name,
         kind=" + ".join(layer.steps),
         shape=layer.shape,
         parameter_shapes=tuple(layer.parameters.values()),
         receptive_field=str(field) if field else None,
-        parameters=layer.parameter_count,
+        parameters=sum(prod(layer.parameters[name]) for name in new),
         operations=layer.multiply_adds // batch,
     )
 
