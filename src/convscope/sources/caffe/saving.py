@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
 from convscope.errors import NetworkFileError, did_you_mean
+from convscope.files import written_whole
 from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.wire import write_binary_file
 
@@ -47,9 +47,8 @@ def _with_blobs(net: Message, parameters: Parameters) -> Message:
 
 
 def _save_hdf5(parameters: Parameters, file: str) -> None:
-    partial = Path(f"{file}.part")
     try:
-        with h5py.File(partial, "w") as opened:
+        with written_whole(file) as partial, h5py.File(partial, "w") as opened:
             opened.create_group("data")
             for layer, arrays in parameters.items():
                 if not all(part.strip(".") for part in layer.split("/")):
@@ -58,8 +57,5 @@ def _save_hdf5(parameters: Parameters, file: str) -> None:
                     )
                 for index, parameter in enumerate(arrays):
                     opened[f"data/{layer}/{index}"] = np.asarray(parameter, np.float32)
-        partial.replace(file)
     except (OSError, ValueError, RuntimeError) as error:
         raise NetworkFileError(f"{file} cannot be written: {error}.") from None
-    finally:
-        partial.unlink(missing_ok=True)

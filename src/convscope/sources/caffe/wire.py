@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import struct
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from convscope.errors import NetworkFileError
+from convscope.files import written_whole
 from convscope.sources.caffe.literals import as_text
 from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.recognition import HEAD, expect_mean, expect_weights
@@ -198,13 +198,10 @@ def write_binary_file(message: Message, path: str | PathLike[str]) -> None:
     if size > MAXIMUM_BYTES:
         raise NetworkFileError(f"{fspath(path)} would take {size:,} bytes, and a caffemodel holds at most 2 GB. "
                                "Save it as HDF5 (.caffemodel.h5).")  # fmt: skip
-    partial = Path(f"{fspath(path)}.part")
     try:
-        with partial.open("wb") as stream:
+        with written_whole(path) as partial, partial.open("wb") as stream:
             stream.writelines(chunks)
-        partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise NetworkFileError(f"{fspath(path)} cannot be written: {error.strerror or error}.") from None
 
 
