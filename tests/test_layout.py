@@ -9,8 +9,8 @@ import convscope
 
 ROOT = Path(convscope.__file__).parent
 # From what everything rests on to what rests on everything; a module may import what stands before it.
-ORDER = ["errors", "address", "rgb", "photograph", "recipe", "picture", "network", "sources", "presentation"]
-ORDER += ["techniques", "report", "caffe", "cli"]
+ORDER = ["errors", "files", "address", "rgb", "photograph", "recipe", "recording", "picture", "network"]
+ORDER += ["sources", "presentation", "techniques", "report", "caffe", "cli"]
 
 
 def package_of(path: Path) -> str:

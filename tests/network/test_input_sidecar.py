@@ -9,9 +9,9 @@ import pytest
 from convscope.errors import NetworkFileError
 from convscope.network.input_sidecar import find_sidecar, read_sidecar, write_sidecar
 from convscope.network.input_spec import InputSpec
-from convscope.network.known_inputs import caffe_imagenet
+from convscope.network.known_inputs import guess_caffe_input
 
-SPEC = caffe_imagenet()
+SPEC = guess_caffe_input((1, 3, 224, 224), "googlenet")
 
 
 def written(folder: Path, text: object) -> Path:

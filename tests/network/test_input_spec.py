@@ -14,7 +14,7 @@ from skimage.transform import resize as skimage_resize
 
 from convscope.errors import InputError
 from convscope.network.input_spec import InputSpec
-from convscope.network.known_inputs import caffe_imagenet
+from convscope.network.known_inputs import guess_caffe_input
 from convscope.photograph import read_picture
 
 BGR = InputSpec((8, 6), "BGR", raw_scale=255.0, mean=(104.0, 117.0, 123.0), input_scale=0.5)
@@ -96,7 +96,7 @@ def test_squash_and_shorter_side_then_crop() -> None:
 
 
 def test_ten_crops_have_the_center_at_four_and_its_mirror_at_nine() -> None:
-    spec = caffe_imagenet((40, 40)).replace(resize="squash", resize_size=48)
+    spec = guess_caffe_input((1, 3, 40, 40), "googlenet").replace(resize="squash", resize_size=48)
     one, ten = spec.to_tensor("coffee"), spec.replace(crops=10).to_tensor("coffee")
     assert tuple(ten.shape) == (10, 3, 40, 40)
     torch.testing.assert_close(ten[4], one[0])
@@ -116,7 +116,7 @@ def test_a_mean_picture_of_the_size_before_cropping_is_cropped_along() -> None:
 
 
 def test_with_mean_keeps_a_picture_that_fits_and_averages_one_that_does_not() -> None:
-    spec = caffe_imagenet()
+    spec = guess_caffe_input((1, 3, 224, 224), "googlenet")
     picture = np.random.default_rng(0).random((1, 3, 256, 256)) * 200
     fitting = spec.with_mean(picture, because="mean file a.npy")
     np.testing.assert_allclose(np.asarray(fitting.mean), picture[0], rtol=1e-6)
@@ -202,7 +202,7 @@ def test_googlenet_gives_its_known_answer_with_this_resize_only(shared_data: Pat
         return [round(float(answer[index]), 2) for index in (282, 281, 285)]
 
     known = [0.38, 0.27, 0.25]  # tiger cat, tabby, Egyptian cat
-    spec = caffe_imagenet()
+    spec = guess_caffe_input((1, 3, 224, 224), "googlenet")
     assert probabilities(spec) == known
     others = [{"antialias": False}, {"resize": "shorter_side"}, {"resize": "direct"}]
     assert all(probabilities(spec.replace(**change)) != known for change in others)

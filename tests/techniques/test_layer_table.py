@@ -6,7 +6,7 @@ from pathlib import Path
 
 from convscope.network.layer import layers_of
 from convscope.sources.opening import open_network
-from convscope.techniques.layer_table import HEADINGS, layer_table, times
+from convscope.techniques.layer_table import HEADINGS, layer_table
 from planted import planted_network
 
 
@@ -51,12 +51,6 @@ def test_googlenet_has_seven_million_parameters(shared_data: Path) -> None:
     assert table.parameters == 6_998_552
     assert 1.5e9 < table.operations < 1.65e9  # one picture, though the file describes ten
     assert {row.name: row for row in table.rows}["conv1/7x7_s2"].operations == 112 * 112 * 64 * 147
-
-
-def test_shapes_as_people_write_them() -> None:
-    assert times((64, 3, 7, 7)) == "64×3×7×7"
-    assert times(None) == "?"
-    assert times(()) == "a single number"
 
 
 def test_shared_parameters_count_once() -> None:

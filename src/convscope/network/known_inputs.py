@@ -31,11 +31,6 @@ _KNOWN: dict[str, dict[str, Any]] = {
 }
 
 
-def caffe_imagenet(size: Size = (224, 224), *, because: str = KNOWN) -> InputSpec:
-    """Return the model zoo's ImageNet preprocessing: squash to 256, crop, BGR 0..255 minus (104, 117, 123)."""
-    return _spec(size, "BGR", because)
-
-
 def guess_caffe_input(shape: tuple[int, ...], name: str = "") -> InputSpec:
     """Return the likely preprocessing of a Caffe network from its input's shape and its own name.
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from convscope.errors import ConvscopeError, InputError
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import OPERATIONS
+from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Shape
 from convscope.network.shape_rules import shape_by_rule
 
@@ -79,12 +80,14 @@ def _reason(
 ) -> str:
     """Say in one line why this operation cannot take these inputs, and what can be done."""
     fed = (
-        ", ".join(f"{value!r} {_times(shape)}" for value, shape in zip(operation.inputs, shapes, strict=True))
+        ", ".join(
+            f"{value!r} {dimensions(shape)}" for value, shape in zip(operation.inputs, shapes, strict=True)
+        )
         or "nothing"
     ) or "nothing"
     message = f"its {operation.type_name} cannot take {fed}"
     if parameters:
-        message += " with " + ", ".join(f"{role} {_times(shape)}" for role, shape in parameters.items())
+        message += " with " + ", ".join(f"{role} {dimensions(shape)}" for role, shape in parameters.items())
     if operation.kind == "dense":
         return (
             f"{message}: a fully-connected layer fixes the size of the network's input; "
@@ -93,7 +96,3 @@ def _reason(
     if operation.kind == "reshape":
         return f"{message}: the network fixes this shape, the batch included: use the batch size it was written for"
     return f"{message}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-
-
-def _times(shape: object) -> str:
-    return "x".join(str(size) for size in shape) or "()" if isinstance(shape, tuple | torch.Size) else "?"

@@ -13,6 +13,7 @@ from math import prod
 
 from convscope.network.layer import Layer
 from convscope.network.network import Network
+from convscope.network.operations.checks import dimensions
 
 HEADINGS = ("layer", "kind", "shape", "parameter shapes", "receptive field", "parameters", "operations")
 _NUMBERS = frozenset(HEADINGS[4:])
@@ -38,8 +39,8 @@ class Row:
         return (
             self.name,
             self.kind,
-            times(self.shape),
-            ", ".join(map(times, self.parameter_shapes)),
+            dimensions(self.shape, "×"),
+            ", ".join(dimensions(shape, "×") for shape in self.parameter_shapes),
             self.receptive_field or "",
             f"{self.parameters:,}" if self.parameters else "",
             f"{self.operations:,}" if self.operations else "",
@@ -122,14 +123,3 @@ def _row(layer: Layer, batch: int, counted: set[str]) -> Row:
         parameters=sum(prod(layer.parameters[name]) for name in new),
         operations=layer.multiply_adds // batch,
     )
-
-
-def times(shape: tuple[int, ...] | None) -> str:
-    """Return a shape as people write it: ``64×3×7×7``; ``?`` where it depends on the numbers.
-
-    >>> times((64, 3, 7, 7))
-    '64×3×7×7'
-    """
-    if shape is None:
-        return "?"
-    return "×".join(map(str, shape)) if shape else "a single number"

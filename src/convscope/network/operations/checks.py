@@ -12,13 +12,13 @@ from convscope.errors import InputError
 Sizes = int | Sequence[int]
 
 
-def dimensions(shape: Sequence[int]) -> str:
-    """Write a shape for a message: ``1x3x224x224``.
+def dimensions(shape: Sequence[int] | None, by: str = "x") -> str:
+    """Write a shape for a message: ``1x3x224x224``; ``?`` where it is not known.
 
     >>> dimensions((1, 3, 224, 224))
     '1x3x224x224'
     """
-    return "x".join(str(size) for size in shape) or "a single number"
+    return "?" if shape is None else by.join(map(str, shape)) or "a single number"
 
 
 def per_axis(value: Sizes, axes: int, what: str) -> tuple[int, ...]:

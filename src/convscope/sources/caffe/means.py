@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import NetworkFileError
+from convscope.network.operations.checks import dimensions
 from convscope.sources.caffe.recognition import HEAD, NUMPY, identify
 from convscope.sources.caffe.records import open_source
 from convscope.sources.caffe.weights import blob_of
@@ -37,18 +38,12 @@ def read_mean(path: str | PathLike[str]) -> Array:
         mean = mean[0]
     mean = mean[:, None, None] if mean.ndim == 1 else mean[None] if mean.ndim == 2 else mean
     if mean.ndim != 3 or not mean.size or (mean.shape[2] == 3 and mean.shape[0] > 4):
-        stated = "x".join(map(str, shape)) or "a single number"
         raise NetworkFileError(
-            f"{file} is shaped {stated}; a mean is channels x height x width, as 3x256x256."
+            f"{file} is shaped {dimensions(shape)}; a mean is channels x height x width, as 3x256x256."
         )
     if not np.isfinite(mean).all():
         raise NetworkFileError(f"{file} holds numbers that are not finite, which no mean does.")
     return mean
-
-
-def channel_mean(mean: Array) -> Array:
-    """Return the mean of each channel, (channels,), of a mean picture (channels, height, width)."""
-    return np.asarray(mean.mean(axis=(1, 2), dtype=np.float64), np.float32)
 
 
 def _read_npy(file: str) -> Array:

@@ -61,14 +61,7 @@ def _with_mean_file(spec: InputSpec, folder: Path) -> InputSpec:
 def _with_mean(spec: InputSpec, path: Path) -> InputSpec:
     """Take a mean picture where it fits the input's size, its mean color otherwise; not another network's."""
     mean = read_mean(path)
-    if mean.shape[0] != spec.channels:
-        return spec
-    because = f"mean file {path.name}"
-    try:
-        return spec.replace(because=because, mean=mean)
-    except InputError:
-        color = tuple(float(value) for value in mean.mean(axis=(1, 2)))
-        return spec.replace(because=f"{because}, its mean color", mean=color)
+    return spec.with_mean(mean, because=f"mean file {path.name}") if mean.shape[0] == spec.channels else spec
 
 
 def _with_transform(spec: InputSpec, net: Message, because: str, folder: Path) -> InputSpec:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import NetworkFileError
+from convscope.network.operations.checks import dimensions
 from convscope.sources.caffe.hdf5 import Stored, read_hdf5
 from convscope.sources.caffe.literals import as_text
 from convscope.sources.caffe.message import Message
@@ -160,8 +161,9 @@ def blob_of(message: Message, place: str, forget: Callable[[], None] = lambda: N
     old_shape = (message.num, message.channels, message.height, message.width)
     shape = old_shape if legacy else tuple(message.shape.dim)
     if math.prod(shape) != len(numbers) or min(shape, default=0) < 0:
-        stated = "x".join(map(str, shape)) or "a single number"
-        raise NetworkFileError(f"{place} says its shape is {stated} but holds {len(numbers):,} numbers.")
+        raise NetworkFileError(
+            f"{place} says its shape is {dimensions(shape)} but holds {len(numbers):,} numbers."
+        )
     return Blob(shape, place, legacy, lambda: _copy(numbers, forget))
 
 
