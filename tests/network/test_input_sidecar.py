@@ -1,6 +1,7 @@
 """A sidecar overrides what was guessed, survives a round trip, and says which key is wrong."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from convscope.errors import NetworkFileError
 from convscope.network.input_sidecar import find_sidecar, read_sidecar, write_sidecar
 from convscope.network.input_spec import InputSpec
 from convscope.network.known_inputs import guess_caffe_input
+from convscope.sources.caffe.means import read_mean
 
+sidecar = partial(read_sidecar, read_mean=read_mean)
 SPEC = guess_caffe_input((1, 3, 224, 224), "googlenet")
 
 
@@ -24,7 +27,7 @@ def test_it_overrides_only_what_it_names(tmp_path: Path) -> None:
     path = written(
         tmp_path, {"channel_order": "RGB", "mean": [1, 2, 3], "size": [200, 100], "antialias": False}
     )
-    spec = read_sidecar(path, SPEC)
+    spec = sidecar(path, SPEC)
     assert (spec.channel_order, spec.mean, spec.size, spec.antialias) == ("RGB", (1, 2, 3), (200, 100), False)
     assert (spec.resize, spec.raw_scale) == (SPEC.resize, SPEC.raw_scale)
     assert spec.provenance["channel_order"] == "preprocessing.json"
@@ -38,7 +41,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         SPEC.with_mean(mean, because="you"),
         InputSpec((5, 4), "GRAY", "NHWC", input_scale=(0.5,), crops=10),
     ):
-        again = read_sidecar(write_sidecar(spec, tmp_path / "deploy.json"), InputSpec((9, 9)))
+        again = sidecar(write_sidecar(spec, tmp_path / "deploy.json"), InputSpec((9, 9)))
         assert again.describe().split("(")[0] == spec.describe().split("(")[0]
         for name in (
             "size",
@@ -82,13 +85,13 @@ def test_finding_it(tmp_path: Path) -> None:
         ({"antialias": 1}, "'antialias' is true or false, not 1"),
         ({"channel_order": "XYZ"}, "channel_order cannot be 'XYZ'"),
         ({"mean": [1, 2]}, r"mean has shape \(2,\)"),
-        ({"mean": "missing.npy"}, r"the mean .*missing\.npy cannot be read"),
+        ({"mean": "missing.npy"}, r"missing\.npy"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_file(text: object, words: str, tmp_path: Path) -> None:
     path = written(tmp_path, text)
     with pytest.raises(NetworkFileError, match=words) as caught:
-        read_sidecar(path, SPEC)
+        sidecar(path, SPEC)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -96,18 +99,18 @@ def test_what_is_wrong_is_named_with_the_file(text: object, words: str, tmp_path
 def test_a_mean_that_would_run_code_or_is_no_picture_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "mean.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     path = written(tmp_path, {"mean": "mean.npy"})
-    with pytest.raises(NetworkFileError, match="cannot be read"):
-        read_sidecar(path, SPEC)
+    with pytest.raises(NetworkFileError, match="holds object, not numbers"):
+        sidecar(path, SPEC)
     np.save(tmp_path / "mean.npy", np.zeros((4, 4)))
-    with pytest.raises(NetworkFileError, match="a mean picture is an array of numbers"):
-        read_sidecar(path, SPEC)
+    with pytest.raises(NetworkFileError, match=r"mean has shape \(1, 4, 4\)"):
+        sidecar(path, SPEC)
     with pytest.raises(NetworkFileError, match="cannot be read: No such file"):
-        read_sidecar(tmp_path / "nothing.json", SPEC)
+        sidecar(tmp_path / "nothing.json", SPEC)
 
 
 def test_a_mean_given_as_an_array_is_written(tmp_path: Path) -> None:
     spec = SPEC.replace(mean=np.array([1, 2, 3], np.float32))
-    assert read_sidecar(write_sidecar(spec, tmp_path / "net.json"), SPEC).mean == (1.0, 2.0, 3.0)
+    assert sidecar(write_sidecar(spec, tmp_path / "net.json"), SPEC).mean == (1.0, 2.0, 3.0)
 
 
 def test_a_file_too_large_to_be_a_sidecar_is_not_read(tmp_path: Path) -> None:
@@ -115,4 +118,4 @@ def test_a_file_too_large_to_be_a_sidecar_is_not_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(100_000_000)  # sparse: takes no space
     with pytest.raises(NetworkFileError, match=r"too large to say how to feed a network: 100,000,000 bytes"):
-        read_sidecar(path, SPEC)
+        sidecar(path, SPEC)

@@ -5,14 +5,15 @@
     {"channel_order": "BGR", "raw_scale": 255, "mean": [104, 117, 123], "resize": "squash", "resize_size": 256}
 
 The keys, all optional, are the fields of `InputSpec`: size [height, width], channel_order "RGB" | "BGR" | "GRAY",
-layout "NCHW" | "NHWC", raw_scale, mean (numbers, or the name of a ``.npy`` file beside), input_scale, resize
-"squash" | "shorter_side" | "direct", resize_size, antialias, crops 1 | 10.
+layout "NCHW" | "NHWC", raw_scale, mean (numbers, or the name of a ``.npy`` or ``.binaryproto`` file beside),
+input_scale, resize "squash" | "shorter_side" | "direct", resize_size, antialias, crops 1 | 10.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,12 @@ def find_sidecar(network: str | os.PathLike[str]) -> Path | None:
     return shared if shared.is_file() else None
 
 
-def read_sidecar(path: str | os.PathLike[str], spec: InputSpec) -> InputSpec:
+def read_sidecar(
+    path: str | os.PathLike[str], spec: InputSpec, read_mean: Callable[[Path], NDArray[Any]]
+) -> InputSpec:
     """Return ``spec`` with the fields the file gives, and the file's name as their provenance.
 
+    ``read_mean`` reads the mean picture the file may name, (channels, height, width).
     NetworkFileError names the file and the key: an unknown one, a value of the wrong kind, one that cannot be.
     """
     path = Path(path)
@@ -73,7 +77,7 @@ def read_sidecar(path: str | os.PathLike[str], spec: InputSpec) -> InputSpec:
     changes = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
     try:
         if mean is not None:
-            changes["mean"] = _read_mean(path.parent / mean) if isinstance(mean, str) else tuple(mean)
+            changes["mean"] = read_mean(path.parent / mean) if isinstance(mean, str) else tuple(mean)
         return spec.replace(because=path.name, **changes)
     except InputError as error:
         raise NetworkFileError(f"{path}: {error}") from error
@@ -103,21 +107,6 @@ def _read_object(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise NetworkFileError(f"{path} holds a {type(data).__name__}; preprocessing is an object: {{...}}")
     return data
-
-
-def _read_mean(path: Path) -> NDArray[np.float32]:
-    try:
-        mean = np.load(path, mmap_mode="r", allow_pickle=False)
-        if (
-            not isinstance(mean, np.ndarray)
-            or mean.ndim != 3
-            or mean.dtype.kind not in "fiu"
-            or mean.size > 1e8
-        ):
-            raise ValueError("a mean picture is an array of numbers, (channels, height, width)")
-        return np.asarray(mean, np.float32)
-    except (OSError, ValueError, EOFError) as error:
-        raise NetworkFileError(f"the mean {path} cannot be read: {error}") from error
 
 
 def _is(value: Any, kind: str) -> bool:

@@ -38,7 +38,7 @@ def find_input_spec(net: Message, graph: Graph, path: Path) -> InputSpec | None:
                 spec, upgrade(read_text_file(training)), f"transform_param in {name}", folder
             )
     sidecar = find_sidecar(path)
-    return spec if sidecar is None else read_sidecar(sidecar, spec)
+    return spec if sidecar is None else read_sidecar(sidecar, spec, read_mean)
 
 
 def files_consulted(path: Path) -> tuple[Path, ...]:
