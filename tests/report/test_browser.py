@@ -120,7 +120,7 @@ def test_the_page_is_whole(browser: Any, path: Path, width: int, theme: str) -> 
         assert min(widths) > 0
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         boxes = page.evaluate("[...document.images].map(i => i.getBoundingClientRect().right)")
-        scrolled = page.evaluate("[...document.images].map(i => !!i.closest('.journey, .wide'))")
+        scrolled = page.evaluate("[...document.images].map(i => !!i.closest('.journey, .scrolled'))")
         assert all(right <= width for right, inside in zip(boxes, scrolled, strict=True) if not inside)
         OUT.mkdir(exist_ok=True)
         page.screenshot(path=OUT / f"{path.stem}-{width}-{theme}.png", full_page=True)
