@@ -115,11 +115,14 @@ def export(run: str, name: str, size: int, note: str) -> Path:
     recorder = record(network.eval())
     recipe = {
         "size": [size, size],
+        "resize": "shorter_side",
+        "resize_size": size,
         "channel_order": "RGB",
         "mean": MEAN,
         "input_scale": [1 / scale for scale in SCALE],
     }
     metadata = {
+        "name": name,
         "operations": recorder.operations,
         "labels": class_names(),
         "input": recipe,

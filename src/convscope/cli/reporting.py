@@ -17,12 +17,9 @@ if TYPE_CHECKING:
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 _SHARED = (_REPOSITORY.parent / "shared" / "data", Path("../shared/data"))
-_ABSENT = """\
-The demo needs a network, and there is none here yet. Get GoogLeNet from Caffe's model zoo, two files in one folder:
-  deploy.prototxt              https://github.com/BVLC/caffe/tree/master/models/bvlc_googlenet
-  bvlc_googlenet.caffemodel    http://dl.caffe.berkeleyvision.org/bvlc_googlenet.caffemodel
-then run
-  convscope report bvlc_googlenet/ chelsea -o out/report.html"""
+_GOOGLENET = (
+    "GoogLeNet, which knows more, is in Caffe's model zoo: deploy.prototxt and bvlc_googlenet.caffemodel"
+)
 
 
 @click.command()
@@ -44,14 +41,14 @@ def report(
 @click.command()
 @output_option("The HTML file; out/report.html by default.")
 def demo(output: str | None) -> None:
-    """Make the first report: GoogLeNet looks at a cat."""
+    """Make the first report: GoogLeNet looks at a cat, or where it is not at hand, the built-in network at coffee."""
     found = [folder for folder in _SHARED if (folder / "caffe" / "bvlc_googlenet").is_dir()]
+    network, picture = (str(found[0] / "caffe/bvlc_googlenet"), "chelsea") if found else ("builtin", "coffee")
+    if found and (cat := found[0] / "pictures" / "cat.jpg").is_file():
+        picture = str(cat)
     if not found:
-        raise click.ClickException(_ABSENT)
-    cat = found[0] / "pictures" / "cat.jpg"
-    picture = str(cat) if cat.is_file() else "chelsea"
-    opening = Opening(None, None, None, "cpu", {})
-    _report(str(found[0] / "caffe" / "bvlc_googlenet"), picture, opening, output, "out/report.html")
+        click.echo(f"note: this is the small built-in network. {_GOOGLENET}", err=True)
+    _report(network, picture, Opening(None, None, None, "cpu", {}), output, "out/report.html")
 
 
 def _report(

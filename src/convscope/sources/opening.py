@@ -30,11 +30,12 @@ def open_network(
 ) -> Network:
     """Open a network from its file or its folder, with its weights, its labels and what it eats.
 
-    `source` is a Caffe ``.prototxt``, ``.caffemodel`` or ``.caffemodel.h5`` of any age, or the folder that holds
-    them; what is not named (`weights`, `labels`, a mean file) is looked for beside it. Further keywords overrule
-    single fields of the network's `InputSpec` (``channel_order="RGB"``, ``mean=(104, 117, 123)``);
-    `input_shape` is for networks that do not say how big their input is, `rules` for Caffe networks whose layers
-    depend on them: ``{"phase": "TRAIN", "level": 1, "stages": ["deploy"]}``.
+    `source` is a Caffe ``.prototxt``, ``.caffemodel`` or ``.caffemodel.h5`` of any age, the folder that holds them,
+    a file in convscope's own format, or ``"builtin"``, the small network that comes with convscope. What is not
+    named (`weights`, `labels`, a mean file) is looked for beside it. Further keywords overrule single fields of the
+    network's `InputSpec` (``channel_order="RGB"``, ``mean=(104, 117, 123)``); `input_shape` is for networks that do
+    not say how big their input is, `rules` for Caffe networks whose layers depend on them:
+    ``{"phase": "TRAIN", "level": 1, "stages": ["deploy"]}``.
 
     >>> network = open_network("bvlc_googlenet/")
     >>> network.layers["conv1/7x7_s2"].shape

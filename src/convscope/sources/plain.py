@@ -28,7 +28,7 @@ PLAIN_SUFFIXES = (".convscope", ".safetensors")
 
 
 def open_builtin(device: str | torch.device = "cpu") -> Network:
-    """Open the network that comes with convscope; its model card is ``networks/README.md`` in the package."""
+    """Open the network that comes with convscope; its model card is ``training/README.md`` in the repository."""
     path = Path(str(files("convscope") / "networks" / "builtin.safetensors"))
     network = open_plain(path, device)
     network.origin = Origin(BUILTIN, files=(path,))
