@@ -26,8 +26,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 @click.group(
     cls=ConvscopeGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="NETWORK is a Caffe .prototxt, .caffemodel, the folder that holds them, or builtin. "
-    "PICTURE is a picture file, or one of the samples coffee, chelsea, astronaut. An address names what you point at: conv1 is a layer, "
+    epilog="NETWORK is a Caffe .prototxt, .caffemodel, the folder that holds them, or builtin. PICTURE is a picture "
+    "file, or one of the samples coffee, chelsea, astronaut. An address names what you point at: conv1 is a layer, "
     "conv1:42 a channel of it.",
 )
 @click.version_option(__version__, prog_name="convscope", message="%(prog)s %(version)s")
