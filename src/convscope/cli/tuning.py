@@ -47,9 +47,9 @@ def fine_tune(
     from convscope.techniques.fine_tuning import image_folder
 
     path = place(output, "tuned.caffemodel")
-    saver_for(path)  # an ending nobody writes is told before the training, not after it
     paths, numbers, labels = image_folder(folder)
     tuned = replace_head(opening.open(network), labels)
+    saver_for(path)  # an ending nobody writes is told before the training, not after it
     training = steps_of(
         tuned,
         (paths, numbers),
