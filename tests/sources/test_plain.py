@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +13,8 @@ from safetensors.torch import save_file
 
 import convscope
 from convscope.errors import ConvscopeError, NetworkFileError
+from convscope.sources.caffe.building import build_graph
+from convscope.sources.caffe.text import read_text
 
 
 def step(kind: str, name: str, *inputs: str, output: str = "", **attributes: Any) -> dict[str, Any]:
@@ -25,7 +28,7 @@ def step(kind: str, name: str, *inputs: str, output: str = "", **attributes: Any
         "inputs": inputs,
         "outputs": [output or name],
     }
-    return made | {"parameters": parameters, "attributes": attributes}
+    return made | {"parameters": parameters, "attributes": attributes, "in_place": kind == "relu"}
 
 
 OPERATIONS = [
@@ -102,3 +105,43 @@ def test_damage_is_an_error_of_ours(tmp_path_factory: pytest.TempPathFactory, da
 def test_a_name_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NetworkFileError, match="'builtin' is always there"):
         convscope.open_network(tmp_path / "none.convscope")
+
+
+@pytest.mark.parametrize("name", ["builtin", "caffe/squeezenet_v1.1", "caffe/old_formats/lenet.prototxt"])
+def test_what_is_saved_opens_the_same(shared_data: Path, tmp_path: Path, name: str) -> None:
+    network = convscope.open_network(name if name == "builtin" else shared_data / name)
+    assert network.input_spec is not None
+    channels, size = network.input_spec.channels, network.input_spec.size
+    mean = np.random.default_rng(0).random((channels, *size), np.float32)
+    network.input_spec = network.input_spec.replace(mean=mean, resize="direct", resize_size=None)
+    again = convscope.open_network(network.save(tmp_path / "saved.convscope"))
+    assert (again.name, again.labels, list(again.layers)) == (
+        network.name,
+        network.labels,
+        list(network.layers),
+    )
+    assert [layer.steps for layer in again.layers.values()] == [
+        layer.steps for layer in network.layers.values()
+    ]
+    assert again.graph.aliases == dict(network.graph.aliases) and again.graph.outputs == network.graph.outputs
+    x = network.preprocess("coffee")
+    assert torch.equal(again.preprocess("coffee"), x)
+    expected = network.activations(x)
+    assert all(torch.equal(value, expected[key]) for key, value in again.activations(x).items())
+
+
+def test_a_network_without_pictures_is_saved_too(tmp_path: Path) -> None:
+    text = """
+    layer { name: "d" type: "Input" top: "a" top: "b" input_param { shape { dim: 2 dim: 5 } } }
+    layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "sum" }
+    """
+    network = convscope.Network(build_graph(read_text(text)), input_spec=None)
+    again = convscope.open_network(network.save(tmp_path / "sum.convscope"))
+    found = again.activations({"a": torch.ones(2, 5), "b": torch.ones(2, 5)}, "sum")["sum"]
+    assert again.input_spec is None and torch.equal(found, torch.full((2, 5), 2.0))
+
+
+def test_what_is_not_from_caffe_is_not_saved_as_caffe(tmp_path: Path) -> None:
+    with pytest.raises(ConvscopeError, match=r"save a .convscope"):
+        convscope.open_network("builtin").save(tmp_path / "net.caffemodel")
+    assert not list(tmp_path.iterdir())

@@ -20,7 +20,7 @@ from convscope.cli.output import place, save_text
 @click.option("--optimizer", type=click.Choice(["Adam", "AdamW", "SGD"]), default="Adam", show_default=True)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=1e-3, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-@output_option("The .caffemodel or .caffemodel.h5; tuned.caffemodel by default.")
+@output_option("The file, as .convscope or .caffemodel; tuned.convscope by default.")
 def fine_tune(
     network: str,
     folder: str,
@@ -41,15 +41,15 @@ def fine_tune(
     from tqdm import tqdm
 
     from convscope.network.input_sidecar import write_sidecar
-    from convscope.network.saving import saver_for
+    from convscope.network.saving import require_savable
     from convscope.network.surgery import replace_head
     from convscope.techniques.fine_tuning import fine_tune as steps_of
     from convscope.techniques.fine_tuning import image_folder
 
-    path = place(output, "tuned.caffemodel")
+    path = place(output, "tuned.convscope")
     paths, numbers, labels = image_folder(folder)
     tuned = replace_head(opening.open(network), labels)
-    saver_for(path)  # an ending nobody writes is told before the training, not after it
+    require_savable(tuned, path)  # what cannot be written is told before the training, not after it
     training = steps_of(
         tuned,
         (paths, numbers),

@@ -26,7 +26,7 @@ from convscope.network.memory import machine_memory, shortage_in_words
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 from convscope.network.runner import Runner
-from convscope.network.saving import save_graph
+from convscope.network.saving import require_savable
 from convscope.network.shapes import infer_shapes
 
 _COMMON_STEMS = ("deploy", "train_val", "model", "weights")
@@ -238,9 +238,12 @@ class Network:
     def save(self, path: str | Path) -> Path:
         """Write the network, weights and all, in the format its name's ending says, and return the path.
 
-        ``.caffemodel`` and ``.caffemodel.h5`` for what came from Caffe. The file appears whole or not at all.
+        ``.convscope`` for every network; ``.caffemodel``, ``.caffemodel.h5`` and ``.prototxt`` (without weights) for
+        what came from Caffe. The file appears whole or not at all.
         """
-        return save_graph(self.graph, Path(path))
+        path = Path(path)
+        require_savable(self, path).write(self, path)
+        return path
 
     def with_parameters(self, changes: Mapping[str, Tensor]) -> Network:
         """Return the same network with some parameters replaced; `parameters` has their names and shapes."""

@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convscope.errors import InputError
 from convscope.network.graph import Graph
 
-Saver = Callable[[Graph, Path], None]
-SAVERS: dict[str, Saver] = {}
+if TYPE_CHECKING:
+    from convscope.network.network import Network
+
+Writer = Callable[["Network", Path], None]
 
 
-def saver(*suffixes: str) -> Callable[[Saver], Saver]:
-    """Register the function that writes a graph to a file with one of these endings."""
+@dataclass(frozen=True)
+class Format:
+    """How a file is written, and what raises InputError for a graph that cannot be written so."""
 
-    def register(function: Saver) -> Saver:
-        SAVERS.update(dict.fromkeys(suffixes, function))
+    write: Writer
+    check: Callable[[Graph], object]
+
+
+FORMATS: dict[str, Format] = {}
+
+
+def saver(
+    *suffixes: str, check: Callable[[Graph], object] = lambda graph: None
+) -> Callable[[Writer], Writer]:
+    """Register the function that writes a network to a file with one of these endings."""
+
+    def register(function: Writer) -> Writer:
+        FORMATS.update(dict.fromkeys(suffixes, Format(function, check)))
         return function
 
     return register
 
 
-def saver_for(path: Path) -> Saver:
-    """Return the function that writes this file; InputError, with the endings there are, when none does."""
-    fitting = [suffix for suffix in SAVERS if path.name.endswith(suffix)]
+def require_savable(network: Network, path: Path) -> Format:
+    """Return the format of a path's ending; InputError when none writes it, or not this network."""
+    fitting = [suffix for suffix in FORMATS if path.name.endswith(suffix)]
     if not fitting:
-        raise InputError(f"{path} ends in none of the formats networks are saved in: {', '.join(SAVERS)}")
-    return SAVERS[max(fitting, key=len)]
-
-
-def save_graph(graph: Graph, path: Path) -> Path:
-    """Write a graph in the format of the path's ending, and return the path."""
-    saver_for(path)(graph, path)
-    return path
+        raise InputError(f"{path} ends in none of the formats networks are saved in: {', '.join(FORMATS)}")
+    found = FORMATS[max(fitting, key=len)]
+    found.check(network.graph)
+    return found

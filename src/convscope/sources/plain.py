@@ -1,29 +1,40 @@
 """convscope's own format: the graph as JSON in a safetensors file, beside its weights. Reading it runs no code.
 
-The file's metadata has ``name``, ``operations`` (a list of objects with kind, name, type_name, inputs, outputs,
-parameters and attributes, in the order they run), ``labels`` and ``input`` (the fields of an `InputSpec`), each as
-JSON. Weights may be in half precision; they are computed with in single precision.
+The file's metadata has, each as JSON: ``name``; ``operations``, a list of objects with kind, name, type_name, inputs,
+outputs, parameters, attributes and in_place, in the order they run; ``labels``; and ``input``, the fields of an
+`InputSpec`, or null. It may have ``inputs`` (name to shape), ``outputs`` and ``aliases``; without them they follow from
+the operations. Weights may be in half precision; they are computed with in single precision. A mean picture is the
+tensor ``input.mean``.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError
+from convscope.files import written_whole
 from convscope.network.graph import Graph, Operation
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
 from convscope.network.operations import OPERATIONS
 from convscope.network.origin import Origin
 from convscope.network.parameters import Parameters
+from convscope.network.saving import saver
 
 BUILTIN = "builtin"
+MEAN = "input.mean"
+_FIELDS = [item.name for item in fields(InputSpec) if item.name != "provenance"]
+_OPERATION = [item.name for item in fields(Operation) if item.name != "definition"]
 PLAIN_SUFFIXES = (".convscope", ".safetensors")
 
 
@@ -49,8 +60,9 @@ def open_plain(path: Path, device: str | torch.device = "cpu") -> Network:
             f"{path} holds weights without a network: it has no operations in its metadata"
         )
     try:
-        spec = _input_spec(metadata["input"])
-        graph = _graph(metadata, spec, Parameters(shapes, lambda key: file.get_tensor(key).float()))
+        parameters = Parameters(shapes, lambda key: file.get_tensor(key).float())
+        spec = None if metadata["input"] is None else _input_spec(metadata["input"], parameters)
+        graph = _graph(metadata, spec, parameters)
         return Network(
             graph,
             input_spec=spec,
@@ -62,28 +74,35 @@ def open_plain(path: Path, device: str | torch.device = "cpu") -> Network:
         raise NetworkFileError(f"{path} describes its network wrongly: {error}") from error
 
 
-def _input_spec(fields: dict[str, Any]) -> InputSpec:
+def _input_spec(fields: dict[str, Any], parameters: Parameters) -> InputSpec:
     plain: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
     }
+    if plain.get("mean") == MEAN:
+        plain["mean"] = parameters.fresh(MEAN).numpy()
     return InputSpec(
         **plain, provenance=dict.fromkeys([*plain, "layout", "raw_scale", "resize", "crops"], "the file")
     )
 
 
-def _graph(metadata: dict[str, Any], spec: InputSpec, parameters: Parameters) -> Graph:
+def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Parameters) -> Graph:
     operations = tuple(_operation(fields, parameters) for fields in metadata["operations"])
     made = [value for operation in operations for value in operation.outputs]
-    read = {value for operation in operations for value in operation.inputs}
-    inputs = [value for operation in operations for value in operation.inputs if value not in made]
-    if len(set(inputs)) != 1 or len(set(made)) != len(made):
-        raise InputError(f"one input and every value made once; found inputs {sorted(set(inputs))}")
+    read = dict.fromkeys(value for operation in operations for value in operation.inputs)
+    inputs = {name: tuple(map(int, shape)) for name, shape in metadata.get("inputs", {}).items()}
+    if not inputs and spec is not None:
+        inputs = {value: spec.shape for value in read if value not in made}
+    if set(read) - set(made) != set(inputs) - set(made) or len(set(made)) != len(made):
+        raise InputError(
+            f"every value is made once; inputs are {sorted(inputs)}, but {sorted(set(read) - set(made))} are read"
+        )
     return Graph(
         name=str(metadata.get("name", "")),
-        inputs={inputs[0]: spec.shape},
+        inputs=inputs,
         operations=operations,
-        outputs=tuple(value for value in made if value not in read),
+        outputs=tuple(metadata.get("outputs", [value for value in made if value not in read])),
         parameters=parameters,
+        aliases=metadata.get("aliases", {}),
     )
 
 
@@ -104,5 +123,42 @@ def _operation(fields: dict[str, Any], parameters: Parameters) -> Operation:
         outputs=outputs,
         parameters=fields["parameters"],
         attributes=attributes,
-        in_place=bool(inputs) and inputs[0].partition("@")[0] == outputs[0] and "@" in inputs[0],
+        in_place=bool(fields.get("in_place", False)),
     )
+
+
+@saver(".convscope")
+def save_plain(network: Network, path: Path) -> None:
+    """Write a network whole: its graph, weights, labels and what it eats."""
+    graph = network.graph
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in graph.parameters.items()}
+    spec = (
+        None
+        if network.input_spec is None
+        else {field: getattr(network.input_spec, field) for field in _FIELDS}
+    )
+    if spec is not None and np.ndim(spec["mean"]) == 3:
+        tensors[MEAN], spec["mean"] = torch.from_numpy(np.asarray(spec["mean"], np.float32)), MEAN
+    metadata = {
+        "name": network.name,
+        "operations": [
+            {key: _json(getattr(operation, key)) for key in _OPERATION} for operation in graph.operations
+        ],
+        "inputs": graph.inputs,
+        "outputs": graph.outputs,
+        "aliases": graph.aliases,
+        "labels": network.labels,
+        "input": spec,
+    }
+    try:
+        with written_whole(path) as partial:
+            save_file(tensors, partial, {key: json.dumps(_json(value)) for key, value in metadata.items()})
+    except (OSError, SafetensorError) as error:
+        raise NetworkFileError(f"{path} cannot be written: {error}") from error
+
+
+def _json(value: Any) -> Any:
+    """Return plain data as JSON takes it."""
+    if isinstance(value, Mapping):
+        return {key: _json(item) for key, item in value.items()}
+    return [_json(item) for item in value] if isinstance(value, tuple | list) else value

@@ -279,5 +279,5 @@ def test_sizes_and_counts_no_layer_can_have(text: str, says: str) -> None:
 
 def test_a_layer_without_a_name_is_saved(tmp_path) -> None:
     graph = graph_of(DATA + conv("", "data", top="c").replace('name: "" ', ""))
-    save_caffe(graph, tmp_path / "net.caffemodel")
+    save_caffe(Network(graph, input_spec=None), tmp_path / "net.caffemodel")
     assert read_weights(tmp_path / "net.caffemodel")[""][0].array().shape == (2, 2, 3, 3)

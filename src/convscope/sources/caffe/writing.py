@@ -6,8 +6,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from convscope.errors import InputError
+from convscope.errors import InputError, NetworkFileError
+from convscope.files import written_whole
 from convscope.network.graph import Graph, Operation
+from convscope.network.network import Network
 from convscope.network.saving import saver
 from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.saving import save_weights
@@ -16,9 +18,10 @@ from convscope.sources.caffe.text import write_text
 _COUNTED = {"Convolution": "convolution_param", "InnerProduct": "inner_product_param"}
 
 
-@saver(".caffemodel", ".caffemodel.h5")
-def save_caffe(graph: Graph, path: Path) -> None:
-    """Write a graph's weights; a ``.caffemodel`` holds the description too and opens by itself."""
+@saver(".caffemodel", ".caffemodel.h5", check=lambda graph: describe(graph))
+def save_caffe(network: Network, path: Path) -> None:
+    """Write a network's weights; a ``.caffemodel`` holds the description too and opens by itself."""
+    graph = network.graph
     parameters: dict[str, list[Tensor]] = {}
     for operation in graph.operations:
         keys = operation.parameters.values()
@@ -27,10 +30,14 @@ def save_caffe(graph: Graph, path: Path) -> None:
     save_weights(describe(graph), parameters, path)
 
 
-@saver(".prototxt")
-def save_description(graph: Graph, path: Path) -> None:
-    """Write a graph's description as text."""
-    path.write_text(write_text(describe(graph)), encoding="utf-8")
+@saver(".prototxt", check=lambda graph: describe(graph))
+def save_description(network: Network, path: Path) -> None:
+    """Write a network's description as text, without its weights."""
+    try:
+        with written_whole(path) as partial:
+            partial.write_text(write_text(describe(network.graph)), encoding="utf-8")
+    except OSError as error:
+        raise NetworkFileError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def describe(graph: Graph) -> Message:
@@ -47,7 +54,7 @@ def describe(graph: Graph) -> Message:
 def _definition(graph: Graph, operation: Operation) -> Message:
     if not isinstance(operation.definition, Message):
         raise InputError(
-            f"layer {operation.name!r} does not come from Caffe, so it cannot be saved as Caffe's"
+            f"layer {operation.name!r} does not come from Caffe, so it cannot be saved as Caffe's: save a .convscope"
         )
     layer = operation.definition.copy()
     for rules in ("include", "exclude"):
