@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from convscope.errors import InputError
+from convscope.network.allocation import keep_freed_memory
 from convscope.network.execution import cut, laid_out
 from convscope.network.graph import Graph
 from convscope.network.memory import require_memory, shortage_in_words
@@ -28,6 +29,7 @@ class Runner:
     """A graph on a device, ready to run; cuts are made the first time they are needed."""
 
     def __init__(self, graph: Graph, device: torch.device) -> None:
+        keep_freed_memory()
         self.graph, self.device = graph, device
         self._modules: dict[tuple[Targets, tuple[Shape, ...] | None], fx.GraphModule] = {}
         self._packed: WeakValueDictionary[tuple[str, str, Shape], nn.Module] = WeakValueDictionary()
