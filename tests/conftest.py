@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -15,3 +17,11 @@ def shared_data() -> Path:
             "needs the real networks and pictures of ../shared/data, which are not part of the repository"
         )
     return SHARED_DATA
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    """A small picture, in a file."""
+    path = tmp_path / "photograph.png"
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(path)
+    return path

@@ -1,58 +1,24 @@
 """Every picture of a marked function says what made it, in whatever form its arguments came."""
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import torch
-from PIL import Image
 
 import convscope
 from convscope.address import Address
 from convscope.network.input_spec import InputSpec
-from convscope.photograph import Photograph
-from convscope.picture import Picture
-from convscope.recording import input_spec_hash, labels_hash, plain, recipe_function
-
-
-@recipe_function("test_recording")
-def mirror(network: object, picture: Photograph, address: str | Address = "conv1", *, columns: tuple[int, ...] = (1, 2),
-           seed: int = 0, extra: object = None) -> Picture:  # fmt: skip
-    """Return the picture mirrored, with noise from the seed."""
-    pixels = np.asarray(picture)[..., ::-1] if isinstance(picture, torch.Tensor) else picture.pixels[:, ::-1]
-    noise = np.random.default_rng(seed).normal(0, 0.1, (4, 4))
-    return Picture(np.clip(pixels[:4, :4, 0] + noise, 0, 1), f"{address} {columns}")
-
-
-@dataclass
-class Origin:
-    source: str
-    weights: str | None
-    files: tuple[Path, ...]
-    sha256: str
-
-
-def network(weights: str = "ab" * 32) -> SimpleNamespace:
-    return SimpleNamespace(
-        origin=Origin("net.prototxt", "net.caffemodel", (Path("net.caffemodel"),), weights)
-    )
-
-
-@pytest.fixture
-def photograph(tmp_path: Path) -> Path:
-    path = tmp_path / "photograph.png"
-    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(path)
-    return path
+from convscope.recording import input_spec_hash, labels_hash, plain
+from mirrored import mirror, network
 
 
 def test_a_recipe_records_everything_that_made_the_picture(photograph: Path) -> None:
     picture = mirror(network(), photograph, Address("conv1", 42), seed=7)
     recipe = picture.recipe
     assert recipe is not None
-    assert recipe.function == "test_recording"
+    assert recipe.function == "test_mirror"
     assert recipe.arguments == {"address": "conv1:42", "columns": [1, 2], "extra": None}
     assert (recipe.network, recipe.weights) == ("net.prototxt", "net.caffemodel")
     assert (recipe.network_sha256, recipe.seed) == ("ab" * 32, 7)

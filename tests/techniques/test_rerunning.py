@@ -1,6 +1,6 @@
 """A rerun makes the same bytes, says what has changed since, and calls nothing but techniques."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,9 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from convscope.address import Address
 from convscope.errors import ConvscopeWarning, RecipeError
-from convscope.photograph import Photograph
 from convscope.picture import Picture
 from convscope.recipe import Recipe, read_recipe
 from convscope.recording import recipe_function, recipe_functions
@@ -20,43 +18,14 @@ from convscope.techniques import rerunning
 from convscope.techniques.activations import activations
 from convscope.techniques.classify import predictions
 from convscope.techniques.rerunning import rerun
+from mirrored import mirror, network
 from planted import edge_picture, plain_picture, planted_files
-
-
-@recipe_function("test_mirror")
-def mirror(network: object, picture: Photograph, address: str | Address = "conv1", *, columns: tuple[int, ...] = (1, 2),
-           seed: int = 0, extra: object = None) -> Picture:  # fmt: skip
-    """Return the picture mirrored, with noise from the seed."""
-    pixels = np.asarray(picture)[..., ::-1] if isinstance(picture, torch.Tensor) else picture.pixels[:, ::-1]
-    noise = np.random.default_rng(seed).normal(0, 0.1, (4, 4))
-    return Picture(np.clip(pixels[:4, :4, 0] + noise, 0, 1), f"{address} {columns}")
 
 
 @recipe_function("test_network_only")
 def network_only(network: object, shade: float) -> Picture:
     """Return a flat picture."""
     return Picture(np.full((2, 2), shade))
-
-
-@dataclass
-class Origin:
-    source: str
-    weights: str | None
-    files: tuple[Path, ...]
-    sha256: str
-
-
-def network(weights: str = "ab" * 32) -> SimpleNamespace:
-    return SimpleNamespace(
-        origin=Origin("net.prototxt", "net.caffemodel", (Path("net.caffemodel"),), weights)
-    )
-
-
-@pytest.fixture
-def photograph(tmp_path: Path) -> Path:
-    path = tmp_path / "photograph.png"
-    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(path)
-    return path
 
 
 @pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
