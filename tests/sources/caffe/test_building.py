@@ -281,3 +281,22 @@ def test_a_layer_without_a_name_is_saved(tmp_path) -> None:
     graph = graph_of(DATA + conv("", "data", top="c").replace('name: "" ', ""))
     save_caffe(Network(graph, input_spec=None), tmp_path / "net.caffemodel")
     assert read_weights(tmp_path / "net.caffemodel")[""][0].array().shape == (2, 2, 3, 3)
+
+
+def test_permissive_sharing_is_of_the_numbers() -> None:
+    shared = 'param { name: "w" share_mode: PERMISSIVE }'
+    text = (
+        DATA
+        + f"""
+    layer {{ name: "one" type: "InnerProduct" bottom: "data" top: "one" {shared}
+            inner_product_param {{ num_output: 3 bias_term: false axis: 3 }} }}
+    layer {{ name: "two" type: "InnerProduct" bottom: "one" top: "two" {shared}
+            inner_product_param {{ num_output: 6 bias_term: false axis: 3 }} }}
+    """
+    )
+    graph = graph_of(text)
+    one, two = graph.parameters["one.weight"], graph.parameters["two.weight"]
+    assert (one.shape, two.shape) == ((3, 6), (6, 3))
+    assert torch.equal(one.flatten(), two.flatten())
+    with pytest.raises(NetworkFileError, match="share the parameter 'w'"):
+        graph_of(text.replace("num_output: 6", "num_output: 5"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from warnings import warn
 
@@ -201,11 +201,15 @@ class _Building:
         if self.weights is not None and translation.stored:
             elsewhere = [index for index, key in enumerate(keys.values()) if key in self.parameters]
             blobs = match_blobs(self.weights, name, shapes, elsewhere)
-        for index, (key, shape) in enumerate(zip(keys.values(), shapes, strict=True)):
-            filler = _filler(translation, index)
+        for index, (role, shape) in enumerate(zip(translation.roles, shapes, strict=True)):
+            key, filler = keys[role], _filler(translation, index)
             source = ParameterSource(name, shape, filler, translation.stored, blobs.get(index))
             first = self.parameters.setdefault(key, source)
             if first.shape != shape:
+                if layer.param[index].share_mode == "PERMISSIVE" and prod(first.shape) == prod(shape):
+                    keys[role] = f"{name}.{role}"
+                    self.parameters[keys[role]] = replace(source, same_as=key)
+                    continue
                 raise NetworkFileError(
                     f"layers {first.layer!r} and {name!r} share the parameter {layer.param[index].name!r}, "
                     f"but need it as {first.shape} and {shape}"

@@ -27,6 +27,7 @@ class ParameterSource:
     """One parameter of `layer`: its shape in this net, its blob, and how it is filled where it has none.
 
     `stored` is False for numbers that are never in a weight file, such as the constants of a DummyData layer.
+    `same_as` is the parameter whose numbers it has in another shape (shared, PERMISSIVE).
     """
 
     layer: str
@@ -34,6 +35,7 @@ class ParameterSource:
     filler: Message | None
     stored: bool
     blob: Blob | None
+    same_as: str | None = None
 
 
 def load_parameters(sources: Mapping[str, ParameterSource], weights: Weights | None) -> Parameters:
@@ -43,6 +45,8 @@ def load_parameters(sources: Mapping[str, ParameterSource], weights: Weights | N
 
     def load(key: str) -> Tensor:
         source = sources[key]
+        if source.same_as is not None:
+            return load(source.same_as).reshape(source.shape)
         try:
             if source.blob is None:
                 values = filled(key, source.filler, source.shape)
@@ -113,7 +117,9 @@ def match_blobs(
 
 
 def _tell_missing(sources: Mapping[str, ParameterSource], weights: Weights) -> None:
-    layers = list(dict.fromkeys(source.layer for source in sources.values() if source.stored))
+    layers = list(
+        dict.fromkeys(source.layer for source in sources.values() if source.stored and not source.same_as)
+    )
     found = {source.layer for source in sources.values() if source.blob is not None}
     if layers and not found:
         raise WeightsMismatch(
