@@ -77,6 +77,11 @@ def test_it_computes_what_it_says(tmp_path: Path) -> None:
         ({"operations": [step("convolution", "conv9", "input")]}, "conv9.bias"),
         ({"operations": OPERATIONS[1:]}, "describes its network wrongly|input"),
         ({"operations": [{"kind": "relu"}]}, "describes its network wrongly"),
+        (
+            {"operations": [step("convolution", "conv1", "input", strid=2)]},
+            "unexpected keyword argument 'strid'",
+        ),
+        ({"operations": [step("prelu", "p", "input")]}, "missing a required .*'weight'"),
         ({"input": {"size": [8, 8], "colour": "RGB"}}, "colour"),
         ({"input": []}, "describes its network wrongly"),
     ],

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib.resources import files
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,8 @@ def _operation(fields: dict[str, Any], parameters: Parameters) -> Operation:
         key: tuple(value) if isinstance(value, list) else value for key, value in fields["attributes"].items()
     }
     inputs, outputs = tuple(fields["inputs"]), tuple(fields["outputs"])
+    # A keyword that the operation does not take, or lacks, is told here and not by Python when it runs.
+    signature(OPERATIONS[fields["kind"]]).bind(*inputs, **fields["parameters"], **attributes)
     return Operation(
         kind=fields["kind"],
         name=fields["name"],
