@@ -69,7 +69,7 @@ def cut(
             nodes |= {name: lines.call_function(operator.getitem, (result, index)) for index, name in parts}
     lines.output(tuple(nodes[target] for target in targets))
     module = fx.GraphModule(root, lines)
-    module.meta |= {"targets": targets, "parameters": {key: node.target for key, node in weights.items()}}
+    module.meta["parameters"] = {key: node.target for key, node in weights.items()}
     return module
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.fused import (
+    Activation,
     PackedConvolution,
     fused_convolution,
     fused_dense,
@@ -72,14 +73,15 @@ class FusedConvolution(nn.Module):
 
     def __init__(self, packed: PackedConvolution, relu: bool, flat: bool = False) -> None:
         super().__init__()
-        self.packed, self.activation, self.flat = packed, "relu" if relu else "none", flat
+        self.packed, self.flat = packed, flat
+        self.activation: Activation = "relu" if relu else "none"
 
     def forward(self, input: Tensor) -> Tensor:
         """Return relu(convolution(input))."""
         if self.flat:
             rows = input.flatten(1)[:, :, None, None]
-            return fused_convolution(rows, self.packed, activation=self.activation).flatten(1)  # type: ignore[arg-type]
-        return fused_convolution(input, self.packed, activation=self.activation)  # type: ignore[arg-type]
+            return fused_convolution(rows, self.packed, activation=self.activation).flatten(1)
+        return fused_convolution(input, self.packed, activation=self.activation)
 
 
 class FusedDense(nn.Module):
@@ -87,12 +89,13 @@ class FusedDense(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None, relu: bool) -> None:
         super().__init__()
-        self.weight, self.bias, self.activation = weight, bias, "relu" if relu else "none"
+        self.weight, self.bias = weight, bias
+        self.activation: Activation = "relu" if relu else "none"
 
     def forward(self, input: Tensor) -> Tensor:
         """Return relu(dense(input))."""
         rows = input.flatten(1)
-        return fused_dense(rows, weight=self.weight, bias=self.bias, activation=self.activation)  # type: ignore[arg-type]
+        return fused_dense(rows, weight=self.weight, bias=self.bias, activation=self.activation)
 
 
 class FusedNormalization(nn.Module):

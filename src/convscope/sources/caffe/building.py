@@ -33,8 +33,8 @@ def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Sh
     `input_shape` is for nets that do not say how big their input is.
     """
     building = _Building(net, weights, input_shape)
-    for layer in net.layer:
-        building.add(layer)
+    for layer, translation in building.translated:
+        building.add(layer, translation)
     if building.notes:
         warn("; ".join(building.notes), ConvscopeWarning, stacklevel=2)
     return building.graph()
@@ -53,17 +53,16 @@ class _Building:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        written = [(layer, translate(layer)) for layer in self.net.layer]
-        self._writes_left = Counter(top for layer, made in written for top in _tops(layer, made))
+        self.translated = [(layer, translate(layer)) for layer in self.net.layer]
+        self._writes_left = Counter(top for layer, made in self.translated for top in _tops(layer, made))
         self._current: dict[str, str] = {}
         self._shared: dict[str, str] = {}
         self._with_parameters: set[str | None] = set()
         self._left_out: set[str] = set()
         self._of_unknown_size: set[str] = set()
 
-    def add(self, layer: Message) -> None:
+    def add(self, layer: Message, translation: Translation) -> None:
         """Append one layer: an input, an operation, or nothing when it only trains."""
-        translation = translate(layer)
         if translation.note:
             self.notes.append(translation.note)
         if translation.skip:

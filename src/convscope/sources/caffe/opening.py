@@ -126,7 +126,7 @@ def _description_beside(weights: Path) -> Path | None:
     same = [path for path in found if stems[path] == stem]
     if len(same) == 1:
         return same[0]
-    if not _describes_itself(weights):
+    if found and not _describes_itself(weights):
         begun = [path for path in found if weights.name.startswith(stems[path])]
         deployed = [path for path in found if "deploy" in path.name]
         for candidates in (begun, deployed):
