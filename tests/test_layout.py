@@ -10,7 +10,7 @@ import convscope
 ROOT = Path(convscope.__file__).parent
 # From what everything rests on to what rests on everything; a module may import what stands before it.
 ORDER = ["errors", "files", "address", "rgb", "photograph", "recipe", "recording", "picture", "network"]
-ORDER += ["sources", "presentation", "techniques", "report", "caffe", "cli"]
+ORDER += ["sources", "optimization", "presentation", "techniques", "report", "caffe", "cli"]
 
 
 def package_of(path: Path) -> str:

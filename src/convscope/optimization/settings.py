@@ -1,0 +1,70 @@
+"""Everything about an ascent but what it ascends: what a preset fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+
+from convscope.optimization.optimizers import Adam, Optimizer
+
+Size: TypeAlias = tuple[int, int]
+Parameters: TypeAlias = tuple[Tensor, ...]
+Generators: TypeAlias = Sequence[torch.Generator]
+
+Transform: TypeAlias = Callable[[Tensor, Generators], Tensor]
+"""Pictures (N, C, H, W) in 0..1 and one generator a picture, to pictures of any size."""
+
+Penalty: TypeAlias = Callable[[Tensor], Tensor]
+"""Pictures (N, C, H, W) in 0..1 to (N,), one number a picture, which is taken away from its objective."""
+
+Edit: TypeAlias = Callable[[Tensor, Tensor, int], Tensor]
+"""What a step does to the pixels after it: (pixels, their gradient, the step's number from 1) to pixels."""
+
+Schedule: TypeAlias = Callable[[int], float]
+"""The rate of each step, counted from 1."""
+
+
+class Canvas(Protocol):
+    """How numbers become pictures. All tensors have the picture as their first axis, and pictures never mix.
+
+    Equal canvases paint equal pictures, so a canvas is frozen and holds no tensor that learns.
+    """
+
+    def start(self, count: int, channels: int, size: Size, generators: Generators) -> Parameters:
+        """Return the numbers to start from, one generator a picture: the same picture alone or in a batch."""
+
+    def inverse(self, pictures: Tensor) -> Parameters:
+        """Return the numbers that paint these pictures (N, C, H, W) in 0..1, or come closest."""
+
+    def paint(self, parameters: Parameters) -> Tensor:
+        """Return the pictures (N, C, H, W) in 0..1; gradients flow to the parameters."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How pictures are made: frozen, so that `dataclasses.replace` makes a variant.
+
+    ``size`` is the picture's (height, width), what the network eats by default. ``transforms`` come between canvas
+    and network, in order. ``penalties`` are taken away from the objective, ``edits`` done to the canvas's first tensor
+    after each step. ``rate`` is one number or a schedule. ``patience`` stops a picture's ascent when that many steps
+    have not improved it; None never does. ``keep`` says which iterate is the result.
+    """
+
+    canvas: Canvas
+    transforms: tuple[Transform, ...] = ()
+    penalties: tuple[Penalty, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    optimizer: Optimizer = field(default_factory=Adam)
+    rate: float | Schedule = 0.05
+    steps: int = 256
+    size: Size | None = None
+    patience: int | None = None
+    keep: Literal["best", "last"] = "best"
+
+    def rate_at(self, step: int) -> float:
+        """Return the rate of a step, counted from 1."""
+        return self.rate(step) if callable(self.rate) else self.rate
