@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage.transform import resize as skimage_resize
@@ -64,6 +64,49 @@ def test_deprocess_undoes_preprocess(spec: InputSpec, seed: int) -> None:
     picture = np.random.default_rng(seed).random((5, 4, 3)).astype(np.float32)
     tolerance = 1e-5 * max(1.0, float(np.abs(np.asarray(spec.mean)).max(initial=0)) / spec.raw_scale)
     np.testing.assert_allclose(spec.to_picture(spec.to_tensor(picture)), picture, atol=tolerance)
+
+
+@settings(deadline=None)
+@given(specs, st.integers(0, 2**32 - 1))
+def test_from_rgb_is_preprocess_that_gradients_go_through(spec: InputSpec, seed: int) -> None:
+    pictures = np.random.default_rng(seed).random((2, 5, 4, 3)).astype(np.float32)
+    expected = torch.cat([spec.to_tensor(picture) for picture in pictures])
+    rgb = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    found = spec.from_rgb(rgb)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-3)
+    tolerance = 1e-5 * max(1.0, float(np.abs(np.asarray(spec.mean)).max(initial=0)) / spec.raw_scale)
+    torch.testing.assert_close(spec.to_rgb(found), rgb, rtol=0, atol=tolerance)
+    assert torch.autograd.gradcheck(spec.from_rgb, rgb.double().requires_grad_())
+    assert torch.autograd.gradcheck(spec.to_rgb, found.double().requires_grad_())
+
+
+def test_from_rgb_of_a_gray_network_takes_the_luma_of_color_and_gray_as_it_is() -> None:
+    spec = InputSpec((5, 4), "GRAY", raw_scale=255.0, mean=(30.0,), input_scale=1 / 256)
+    picture = np.random.default_rng(0).random((5, 4, 3)).astype(np.float32)
+    found = spec.from_rgb(torch.from_numpy(picture).permute(2, 0, 1)[None])
+    torch.testing.assert_close(found, spec.to_tensor(picture))
+    gray = spec.to_rgb(found)
+    assert gray.shape == (1, 1, 5, 4)
+    torch.testing.assert_close(spec.from_rgb(gray), found)
+
+
+def test_from_rgb_scales_any_number_of_channels_but_no_mean_fits_two() -> None:
+    five = torch.rand(2, 5, 7, 6)
+    torch.testing.assert_close(
+        InputSpec((4, 4), raw_scale=255.0, input_scale=0.5).from_rgb(five), five * 127.5
+    )
+    with pytest.raises(
+        InputError, match=r"pictures of 5 channels do not fit the mean and input_scale, .* for 3"
+    ):
+        BGR.from_rgb(five)
+
+
+def test_from_rgb_takes_any_size_a_mean_picture_as_its_average_there() -> None:
+    mean = np.random.default_rng(0).random((3, 8, 6)).astype(np.float32)
+    rgb = torch.rand(1, 3, 10, 20)
+    average = torch.from_numpy(mean.mean(axis=(1, 2)))[:, None, None]
+    found = BGR.replace(mean=mean).from_rgb(rgb)
+    torch.testing.assert_close(found, (rgb.flip(1) * 255 - average) * 0.5, rtol=1e-5, atol=1e-4)
 
 
 def test_gray_networks_eat_luma_and_show_gray() -> None:

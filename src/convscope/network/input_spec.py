@@ -200,6 +200,44 @@ class InputSpec:
         pixels = pixels.clip(0, 1)
         return pixels[0] if pixels.ndim == 4 and len(pixels) == 1 else pixels
 
+    def from_rgb(self, rgb: Tensor) -> Tensor:
+        """Return pictures as the tensor the network eats: `to_tensor` without its resize, and gradients flow.
+
+        `rgb` is (batch, 3, height, width), RGB in 0..1, of any size. Pictures of another number of channels, which the
+        network then has to eat, are scaled as they are. At another size than the network's own a mean picture counts
+        as its average color. InputError where the mean or the scale is for another number of channels.
+
+        >>> network.activations(network.input_spec.from_rgb(torch.rand(8, 3, 224, 224)), "mixed4a")
+        """
+        if rgb.shape[1] == 3 and self.channel_order == "BGR":
+            rgb = rgb.flip(1)
+        elif rgb.shape[1] == 3 and self.channel_order == "GRAY":
+            rgb = torch.tensordot(rgb, rgb.new_tensor(_LUMA), ([1], [0]))[:, None]
+        mean, scale = self._linear(rgb)
+        values = (rgb * self.raw_scale - mean) * scale
+        return values if self.layout == "NCHW" else values.movedim(1, -1)
+
+    def to_rgb(self, tensor: Tensor) -> Tensor:
+        """Return an input tensor's pictures, not clipped: `from_rgb` undone. Gray ones keep their single channel."""
+        values = tensor if self.layout == "NCHW" else tensor.movedim(-1, 1)
+        mean, scale = self._linear(values)
+        pixels = (values / scale + mean) / self.raw_scale
+        return pixels.flip(1) if pixels.shape[1] == 3 and self.channel_order == "BGR" else pixels
+
+    def _linear(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is subtracted from (batch, channels, height, width), and what multiplies it then."""
+        count, height, width = values.shape[1:]
+        made_for = {
+            len(numbers) for numbers in (self.mean, np.atleast_1d(self.input_scale)) if len(numbers) > 1
+        }
+        if made_for - {count}:
+            raise InputError(
+                f"pictures of {count} channels do not fit the mean and input_scale, which are for {self.channels}"
+            )
+        mean = self._mean_of_crop((height, width)).T if len(self.mean) else np.zeros(1, np.float32)
+        mean = mean.transpose(0, 2, 1) if mean.ndim == 3 else mean.reshape(-1, 1, 1)
+        return values.new_tensor(mean), values.new_tensor(self.input_scale).reshape(-1, 1, 1)
+
     def _resized(self, picture: Array) -> NDArray[Any]:
         if self.resize == "shorter_side":
             return resize_shorter_side(picture, self._frame[0], antialias=self.antialias)
