@@ -1,0 +1,1 @@
+"""`zoo:NAME`: the classics by name, fetched from their publishers, checked and kept."""
