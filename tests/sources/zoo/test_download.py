@@ -37,7 +37,7 @@ class Server:
 @pytest.fixture
 def server() -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             asked = self.headers.get("Range")
             state.asked.append(asked)
             begin = int(asked[6:-1]) if asked and state.ranges else 0
@@ -88,7 +88,7 @@ def test_what_breaks_off_is_gone_on_with(server: Server, tmp_path: Path) -> None
 
 def test_a_later_try_goes_on_where_an_earlier_one_ended(server: Server, tmp_path: Path) -> None:
     server.breaks_after = [200_000, 1, 1, 1]
-    with pytest.raises(NetworkFileError, match="broke after .* Without a connection: bring the file"):
+    with pytest.raises(NetworkFileError, match=r"broke after .* Without a connection: bring the file"):
         downloaded(file_at(server), tmp_path)
     kept = (tmp_path / "net.caffemodel.part").stat().st_size
     assert kept > 100_000
