@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from convscope.network.axes import shape_channels_last
 from convscope.network.graph import Graph, Operation
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
@@ -31,12 +32,14 @@ def planted_network(
     layer_names: Mapping[str, str] | None = None,
     origin: Path | None = None,
     channel_order: str = "RGB",
+    channels_last: bool = False,
 ) -> Network:
     """Return a network that answers with the color of a picture.
 
     ``conv1`` (in-place ReLU) has the eight features of `FEATURES`; ``pool1`` halves it; ``conv2`` (in-place ReLU)
     has one filter a color, which subtracts the other two; ``scores`` is fully connected, ``prob`` a softmax.
-    `layer_names` renames layers; `origin` is a file whose bytes are the network's hash.
+    `layer_names` renames layers; `origin` is a file whose bytes are the network's hash. With `channels_last` all values
+    are (batch, height, width, channels).
     """
     names = {key: key for key in ("data", "conv1", "pool1", "conv2", "pool2", "scores", "prob")}
     names |= dict(layer_names or {})
@@ -59,12 +62,24 @@ def planted_network(
     parameters = Parameters({key: tuple(value.shape) for key, value in weights.items()}, weights.__getitem__)
     graph = Graph(name, {names["data"]: (1, 3, SIZE, SIZE)}, operations, (names["prob"],), parameters)
     spec = InputSpec((SIZE, SIZE), provenance={"size": "input shape"})
+    if channels_last:
+        graph, spec = with_channels_last(graph), replace(spec, layout="NHWC")
     return Network(
         graph,
         input_spec=replace(spec, channel_order=channel_order),
         labels=labels,
         origin=Origin(str(origin), None, (origin,)) if origin else None,
     )
+
+
+def with_channels_last(graph: Graph) -> Graph:
+    """Return the same network with the channels of every value on its last axis."""
+    operations = (
+        replace(operation, attributes={**operation.attributes, "channels_last": True})
+        for operation in graph.operations
+    )
+    inputs = {name: shape_channels_last(shape) for name, shape in graph.inputs.items()}
+    return replace(graph, inputs=inputs, operations=tuple(operations), channels_last=True)
 
 
 def _operation(kind: str, type_name: str, before: str, after: str, key: str, **attributes: int) -> Operation:

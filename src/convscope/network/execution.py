@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from convscope.errors import InputError
+from convscope.network.axes import shape_channels_first, to_channels_first, to_channels_last
 from convscope.network.fusion import Chain, Packed, find_chains
 from convscope.network.graph import Graph
 from convscope.network.operations import OPERATIONS
@@ -37,7 +38,9 @@ def cut(
     """
     targets = tuple(targets)
     root, lines = nn.Module(), fx.Graph()
-    nodes = {name: lines.placeholder(f"input_{index}") for index, name in enumerate(graph.inputs)}
+    nodes = _Nodes(lines)
+    for index, name in enumerate(graph.inputs):
+        nodes.put(name, lines.placeholder(f"input_{index}"))
     weights: dict[str, fx.Node] = {}
     operations = graph.needed_for(targets)
     chains = {} if shapes is None else find_chains(graph, operations, targets)
@@ -45,35 +48,65 @@ def cut(
         if all(output in nodes for output in operation.outputs):
             continue  # a chain has made it
         chain = chains.get(operation.outputs[0])
+        first = operation.channels_last
         size = shapes[operation.inputs[0]] if chain and shapes else None
         if chain and size and (module := _fused(chain, graph, size, packed)):
             root.add_module(f"chain{len(nodes)}", module)
-            node = lines.call_module(f"chain{len(nodes)}", (nodes[operation.inputs[0]],))
+            node = lines.call_module(f"chain{len(nodes)}", (nodes.read(operation.inputs[0], first),))
             node.meta["operation"] = operation.name
-            nodes |= {step.outputs[0]: node for step in chain.operations}
+            for step in chain.operations:
+                nodes.put(step.outputs[0], node, first)
             continue
         for key in operation.parameters.values():
             if key not in weights:
                 buffer = f"p{len(weights)}"
                 root.register_buffer(buffer, graph.parameters[key])
                 weights[key] = lines.get_attr(buffer)
-        arguments = tuple(nodes[value] for value in operation.inputs)
+        arguments = tuple(nodes.read(value, first) for value in operation.inputs)
         keywords = {role: weights[key] for role, key in operation.parameters.items()}
         function = OPERATIONS[operation.kind]
-        result = lines.call_function(function, arguments, {**keywords, **operation.attributes})
+        result = lines.call_function(function, arguments, {**keywords, **operation.keywords})
         result.meta["operation"] = operation.name
         if len(operation.outputs) == 1:
-            nodes[operation.outputs[0]] = result
+            nodes.put(operation.outputs[0], result, first)
         else:
-            parts = enumerate(operation.outputs)
-            nodes |= {name: lines.call_function(operator.getitem, (result, index)) for index, name in parts}
-    lines.output(tuple(nodes[target] for target in targets))
+            for index, name in enumerate(operation.outputs):
+                nodes.put(name, lines.call_function(operator.getitem, (result, index)), first)
+    lines.output(tuple(nodes.read(target) for target in targets))
     module = fx.GraphModule(root, lines)
     module.meta["parameters"] = {key: node.target for key, node in weights.items()}
     return module
 
 
+class _Nodes:
+    """Each value's node: as the graph has it, or its channels-first view; the other is made when it is read."""
+
+    def __init__(self, lines: fx.Graph) -> None:
+        self._lines = lines
+        self._nodes: dict[tuple[str, bool], fx.Node] = {}
+        self._known: set[str] = set()
+
+    def __contains__(self, value: str) -> bool:
+        return value in self._known
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def put(self, value: str, node: fx.Node, first: bool = False) -> None:
+        """Say which node makes a value; `first` where it is the channels-first view of it."""
+        self._known.add(value)
+        self._nodes[value, first] = node
+
+    def read(self, value: str, first: bool = False) -> fx.Node:
+        """Return a value's node, in the order that is asked for."""
+        if (value, first) not in self._nodes:
+            turn = to_channels_first if first else to_channels_last
+            self._nodes[value, first] = self._lines.call_function(turn, (self._nodes[value, not first],))
+        return self._nodes[value, first]
+
+
 def _fused(chain: Chain, graph: Graph, size: Shape, packed: Packed | None) -> nn.Module | None:
+    size = shape_channels_first(size) if chain.first.channels_last else size
     key = (chain.first.outputs[0], chain.output, size)
     if packed is not None and (known := packed.get(key)) is not None:
         return known
@@ -96,8 +129,10 @@ def find_device(device: str | torch.device) -> torch.device:
     return found
 
 
-def laid_out(tensor: Tensor, device: torch.device) -> Tensor:
+def laid_out(tensor: Tensor, device: torch.device, channels_last: bool = False) -> Tensor:
     """Move a tensor to a device; one with four axes gets the memory order in which convolutions run fastest.
+
+    That is with the channels last; `channels_last` says that they already are, by the tensor's own axes.
 
     Memory that is not torch's own is copied into aligned memory: matrix products round by alignment, and the same
     network has to give the same bits every time.
@@ -105,4 +140,6 @@ def laid_out(tensor: Tensor, device: torch.device) -> Tensor:
     tensor = tensor.to(device)
     if tensor.device.type == "cpu" and tensor.data_ptr() % ALIGNMENT:
         tensor = tensor.clone()
+    if channels_last:
+        return tensor.contiguous()
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor

@@ -47,9 +47,12 @@ class Chain:
         return self.operations[-1].outputs[0]
 
     def module(self, parameters: Parameters, input_shape: Shape) -> nn.Module | None:
-        """Return the chain as a module of its one input, or None where the plain operations have to do."""
+        """Return the chain as a module of its one input, or None where the plain operations have to do.
+
+        The module takes and gives its values channels first; `input_shape` is of that order too.
+        """
         if self.first.kind == "lrn_across_channels":
-            return FusedNormalization.made(input_shape, **self.first.attributes)
+            return FusedNormalization.made(input_shape, **self.first.keywords)
         relu = self.operations[-1].kind == "relu"
         weight, bias = (_tensor(self.first, role, parameters) for role in ("weight", "bias"))
         if weight is None or weight.dtype != torch.float32:
@@ -63,7 +66,7 @@ class Chain:
         for operation in self.operations[1:]:
             if operation.kind != "relu":
                 weight, bias = _folded(weight, bias, operation, parameters)
-        window = {key: value for key, value in self.first.attributes.items() if key != "axis"}
+        window = {key: value for key, value in self.first.keywords.items() if key != "axis"}
         packed = prepare_convolution(weight, bias, input_shape, **window)
         return None if packed is None else FusedConvolution(packed, relu)
 
@@ -141,7 +144,11 @@ def find_chains(graph: Graph, operations: Sequence[Operation], targets: Iterable
         if not _begins(operation):
             continue
         chain, kinds = [operation], list(_AFTER[operation.kind])
-        while (reader := only_reader(chain[-1].outputs[0])) and _continues(reader, kinds, graph.parameters):
+        while (
+            (reader := only_reader(chain[-1].outputs[0]))
+            and reader.channels_last == operation.channels_last
+            and _continues(reader, kinds, graph.parameters)
+        ):
             del kinds[: kinds.index(reader.kind) + 1]
             chain.append(reader)
         chains[operation.outputs[0]] = Chain(tuple(chain))

@@ -15,6 +15,8 @@ from typing import Any
 
 from convscope.network.parameters import Parameters, Shape
 
+CHANNELS_LAST = "channels_last"
+
 
 def _nothing() -> Mapping[str, Any]:
     return MappingProxyType({})
@@ -29,6 +31,10 @@ class Operation:
     `Graph.parameters`; `attributes` are its other keywords, plain numbers, strings and tuples. `in_place` says
     that the source writes the first output over the first input. `definition` is the source's own description,
     kept for saving.
+
+    One attribute belongs to no function: with ``channels_last`` the operation's values have their channels on the
+    last axis, and whoever runs it gives its function their channels-first views (`convscope.network.axes`); its
+    other attributes, an ``axis`` say, and its parameters are meant for those.
     """
 
     kind: str
@@ -41,13 +47,24 @@ class Operation:
     in_place: bool = False
     definition: Any = None
 
+    @property
+    def channels_last(self) -> bool:
+        """Whether the values it reads and makes have their channels on the last axis."""
+        return bool(self.attributes.get(CHANNELS_LAST))
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """The attributes that its function takes."""
+        return {name: value for name, value in self.attributes.items() if name != CHANNELS_LAST}
+
 
 @dataclass(frozen=True)
 class Graph:
     """A network as plain data: what goes in, the operations in the order they run, what comes out.
 
     `inputs` maps each input's name to the shape the source gives it. `aliases` are further names of a value
-    (``conv1@relu1`` is ``conv1`` when relu1 wrote it last).
+    (``conv1@relu1`` is ``conv1`` when relu1 wrote it last). With `channels_last` a value's channels are its last axis,
+    else its second.
     """
 
     name: str
@@ -56,6 +73,12 @@ class Graph:
     outputs: tuple[str, ...]
     parameters: Parameters
     aliases: Mapping[str, str] = field(default_factory=_nothing)
+    channels_last: bool = False
+
+    @property
+    def channel_axis(self) -> int:
+        """Which axis of a value its channels are on: 1, or -1 for the last."""
+        return -1 if self.channels_last else 1
 
     @cached_property
     def producers(self) -> Mapping[str, Operation]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from convscope.address import Address, parse_address
 from convscope.errors import InputError, UnknownLayer, did_you_mean
+from convscope.network.axes import shape_channels_first, to_channels_first
 from convscope.network.execution import find_device, laid_out
 from convscope.network.graph import Graph
 from convscope.network.input_spec import InputSpec
@@ -115,13 +116,13 @@ class Network:
             raise UnknownLayer(
                 f"{label!r} is a label, and this network has none: give the class's number, or labels"
             )
-        shape = self.shapes[value]
+        shape = self.shape_channels_first(value)
         if shape is not None and (len(shape) < 2 or shape[1] != len(self.labels)):
             raise UnknownLayer(f"{value!r} has no classes to name {label!r}: its channels are numbers")
         return find_label(self.labels, label)
 
     def _check_bounds(self, value: str, channel: int | None, position: tuple[int, int] | None) -> None:
-        shape = self.shapes[value]
+        shape = self.shape_channels_first(value)
         if shape is None:
             return
         if channel is not None and (len(shape) < 2 or not 0 <= channel < shape[1]):
@@ -129,6 +130,24 @@ class Network:
             raise UnknownLayer(f"{value!r} has {count} channels, 0 to {count - 1}; there is no {channel}")
         if position is not None and len(shape) != 4:
             raise UnknownLayer(f"{value!r} has no rows and columns: leave out @{position[0]},{position[1]}")
+
+    @property
+    def channel_axis(self) -> int:
+        """Which axis of a value its channels are on: 1, or -1 where they are last."""
+        return self.graph.channel_axis
+
+    def channels_first(self, value: str, tensor: Tensor) -> Tensor:
+        """Return what a value answered as (batch, channels, height, width), whatever order the network has it in.
+
+        >>> network.channels_first("mixed4a", network.activations(x, "mixed4a")["mixed4a"]).shape
+        torch.Size([1, 508, 14, 14])
+        """
+        return to_channels_first(tensor) if self.graph.channels_last else tensor
+
+    def shape_channels_first(self, value: str) -> Shape | None:
+        """Return the shape of a value as (batch, channels, height, width); None where that depends on the numbers."""
+        shape = self.shapes[value]
+        return shape_channels_first(shape) if shape is not None and self.graph.channels_last else shape
 
     def preprocess(self, picture: Any) -> Tensor:
         """Return a picture (path, array, PIL image) as the float tensor the network eats; see `input_spec`."""
@@ -163,7 +182,7 @@ class Network:
         if not addresses:
             wanted = {name: Address(name) for name in self.layers}
         values = self._runner.run(input, tuple(dict.fromkeys(address.layer for address in wanted.values())))
-        return {name: _select(values[address.layer], address) for name, address in wanted.items()}
+        return {name: self._select(values[address.layer], address) for name, address in wanted.items()}
 
     def gradient(self, input: Tensor | Mapping[str, Tensor], address: str | Address) -> Tensor:
         """Return the gradient, for the (first) input, of the sum of what the address answers."""
@@ -172,11 +191,26 @@ class Network:
         first = first.detach().requires_grad_()
         with shortage_in_words(), torch.enable_grad():
             (value,) = self._runner.module((resolved.layer,))(first, *others)
-            total = _select(value, resolved).sum()
+            total = self._select(value, resolved).sum()
             if not total.requires_grad:
                 return torch.zeros_like(first)
             (gradient,) = torch.autograd.grad(total, first, allow_unused=True)
         return torch.zeros_like(first) if gradient is None else gradient
+
+    def _select(self, value: Tensor, address: Address) -> Tensor:
+        """Narrow a value to the channel and position of an address; whole, it stays as it is."""
+        if address.channel is not None or address.position is not None:
+            value = self.channels_first(address.layer, value)
+        if address.channel is not None:
+            value = value[:, int(address.channel)]
+        if address.position is not None:
+            row, column = address.position
+            if not (row < value.shape[-2] and column < value.shape[-1]):
+                raise UnknownLayer(
+                    f"{address}: the layer has {value.shape[-2]} rows and {value.shape[-1]} columns here"
+                )
+            value = value[..., row, column]
+        return value
 
     def predict(self, picture: Any, top: int = 5) -> list[tuple[str, float]]:
         """Return the `top` most probable classes of a picture as (label, probability), the best first.
@@ -207,7 +241,8 @@ class Network:
         if isinstance(picture, Tensor):
             raise InputError("classes are those of a picture; give the picture, not the network's input")
         output = self.class_output
-        answer = self.activations(self.preprocess(picture), output)[output].float()
+        answer = self.activations(self.preprocess(picture), Address(output))[output].float()
+        answer = self.channels_first(output, answer)
         if answer.dim() < 2:
             raise InputError(f"{output!r} is not an answer over classes: its shape is {tuple(answer.shape)}")
         if self.graph.producers[output].kind not in ("softmax", "sigmoid"):
@@ -232,7 +267,7 @@ class Network:
     @cached_property
     def class_count(self) -> int | None:
         """How many classes the network tells apart; None when its answer is not one a class."""
-        shape = self.shapes[self.class_output] if self.graph.outputs else None
+        shape = self.shape_channels_first(self.class_output) if self.graph.outputs else None
         return shape[1] if shape is not None and len(shape) > 1 else None
 
     def save(self, path: str | Path) -> Path:
@@ -269,17 +304,3 @@ class Network:
         return (
             f"<Network {self.name!r}: {inputs}, {len(self.layers)} layers, {len(self.parameters)} parameters>"
         )
-
-
-def _select(value: Tensor, address: Address) -> Tensor:
-    """Narrow a value (batch, channels, ...) to the channel and position of an address."""
-    if address.channel is not None:
-        value = value[:, int(address.channel)]
-    if address.position is not None:
-        row, column = address.position
-        if not (row < value.shape[-2] and column < value.shape[-1]):
-            raise UnknownLayer(
-                f"{address}: the layer has {value.shape[-2]} rows and {value.shape[-1]} columns here"
-            )
-        value = value[..., row, column]
-    return value

@@ -12,6 +12,7 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
+from convscope.network.axes import shape_channels_first
 from convscope.network.graph import Graph, Operation
 from convscope.network.parameters import Shape
 
@@ -55,6 +56,8 @@ def receptive_fields(graph: Graph, shapes: Mapping[str, Shape | None]) -> dict[s
         name: ReceptiveField(_pair(1), _pair(1), _pair(0)) if len(shape) == 4 else None
         for name, shape in graph.inputs.items()
     }
+    if graph.channels_last:
+        shapes = {value: shape and shape_channels_first(shape) for value, shape in shapes.items()}
     for operation in graph.operations:
         field = _field(operation, fields, shapes, graph.parameters.shapes)
         fields.update(dict.fromkeys(operation.outputs, field))

@@ -76,7 +76,7 @@ class Runner:
                     f"input {name!r} must be a float tensor of shape {self.graph.inputs[name]}, as "
                     f"network.preprocess(picture) makes it; found {type(tensor).__name__}"
                 )
-            tensors.append(laid_out(tensor, self.device))
+            tensors.append(laid_out(tensor, self.device, self.graph.channels_last))
         self._check_shapes(tuple(tuple(tensor.shape) for tensor in tensors), targets)
         for name, tensor in zip(names, tensors, strict=True):
             if tensor.dtype != self.precision:
@@ -98,9 +98,10 @@ class Runner:
         if (targets, shapes) in self._checked:
             return
         wanted = dict(zip(self.graph.inputs, shapes, strict=True))
+        axis = self.graph.channel_axis
         for name, shape in wanted.items():
             source = self.graph.inputs[name]
-            if len(shape) != len(source) or (len(shape) == 4 and shape[1] != source[1]):
+            if len(shape) != len(source) or (len(shape) == 4 and shape[axis] != source[axis]):
                 raise InputError(
                     f"input {name!r} has shape {shape}; the network eats {source} (any batch size)"
                 )

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, InputError
+from convscope.network.axes import shape_channels_first, shape_channels_last
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import OPERATIONS
 from convscope.network.operations.checks import dimensions
@@ -42,13 +43,16 @@ def infer_operation(
     if None in shapes:
         return dict.fromkeys(operation.outputs)
     sizes = [shape for shape in shapes if shape is not None]
+    if operation.channels_last:
+        sizes = [shape_channels_first(shape) for shape in sizes]
     needed = {role: parameters[key] for role, key in operation.parameters.items()}
-    ruled = shape_by_rule(operation.kind, sizes, needed, operation.attributes)
+    keywords = operation.keywords
+    ruled = shape_by_rule(operation.kind, sizes, needed, keywords)
     if ruled is not None and len(operation.outputs) == 1:
-        return {operation.outputs[0]: ruled}
+        return {operation.outputs[0]: shape_channels_last(ruled) if operation.channels_last else ruled}
     function = OPERATIONS[operation.kind]
     try:
-        signature(function).bind(*sizes, **needed, **operation.attributes)
+        signature(function).bind(*sizes, **needed, **keywords)
     except TypeError as error:
         read = ", ".join(map(repr, operation.inputs)) or "nothing"
         raise InputError(
@@ -56,8 +60,8 @@ def infer_operation(
         ) from error
     try:
         tensors = [_placeholder(shape) for shape in sizes]
-        keywords = {role: _placeholder(shape) for role, shape in needed.items()}
-        result = function(*tensors, **keywords, **operation.attributes)
+        parts = {role: _placeholder(shape) for role, shape in needed.items()}
+        result = function(*tensors, **parts, **keywords)
     except (NotImplementedError, torch._subclasses.fake_tensor.DataDependentOutputException):
         return dict.fromkeys(operation.outputs)
     except (RuntimeError, ValueError, IndexError, TypeError, ConvscopeError) as error:
@@ -68,7 +72,10 @@ def infer_operation(
             f"layer {operation.name!r}: its {operation.type_name} makes {len(outputs)} and not "
             f"{len(operation.outputs)} ({', '.join(map(repr, operation.outputs)) or 'it has no top'})"
         )
-    return {name: tuple(tensor.shape) for name, tensor in zip(operation.outputs, outputs, strict=True)}
+    made = [tuple(tensor.shape) for tensor in outputs]
+    if operation.channels_last:
+        made = [shape_channels_last(shape) for shape in made]
+    return dict(zip(operation.outputs, made, strict=True))
 
 
 def _placeholder(shape: Shape) -> Tensor:

@@ -110,7 +110,7 @@ def gather(subject: Subject, *, everything: bool, progress: Progress) -> Content
     network, picture = subject.network, subject.picture
     groups = _all_stages(network) if everything else stages(network)
     flat = (
-        [name for name in network.layers if is_vector(network.shapes[name])]
+        [name for name in network.layers if is_vector(network.shape_channels_first(name))]
         if everything
         else vectors(network)
     )
@@ -138,7 +138,7 @@ def _classifies(network: Network) -> bool:
     """Tell a network that answers with classes from one that answers with a picture."""
     output = network.class_output
     softmax = network.graph.producers[output].kind == "softmax"
-    return (network.class_count or 0) > 1 and (softmax or is_vector(network.shapes[output]))
+    return (network.class_count or 0) > 1 and (softmax or is_vector(network.shape_channels_first(output)))
 
 
 def _charts(subject: Subject, count: Callable[[], None]) -> Iterator[Embedded]:
@@ -177,7 +177,7 @@ def _filters(subject: Subject, name: str, **options: Any) -> Embedded:
 
 def _shown(subject: Subject, name: str, count: Callable[[], None]) -> Shown:
     layer = subject.network.layers[name]
-    _, channels, height, width = layer.shape or (0, 0, 1, 1)
+    _, channels, height, width = subject.network.shape_channels_first(name) or (0, 0, 1, 1)
     options: dict[str, Any] = {
         "channels": CHANNELS,
         "order": "strongest",
@@ -222,7 +222,7 @@ def _all_stages(network: Network) -> list[Stage]:
     """Return every layer with maps, grouped by size in the order of their first."""
     sizes: dict[tuple[int, int], list[str]] = {}
     for name, layer in network.layers.items():
-        shape = layer.shape
+        shape = network.shape_channels_first(name)
         if shape is not None and len(shape) == 4 and not is_vector(shape) and layer.kind != "Input":
             sizes.setdefault((shape[2], shape[3]), []).append(name)
     return [Stage(size, tuple(names), tuple(names)) for size, names in sizes.items()]

@@ -3,8 +3,8 @@
 The file's metadata has, each as JSON: ``name``; ``operations``, a list of objects with kind, name, type_name, inputs,
 outputs, parameters, attributes and in_place, in the order they run; ``labels``; and ``input``, the fields of an
 `InputSpec`, or null. It may have ``inputs`` (name to shape), ``outputs`` and ``aliases``; without them they follow from
-the operations. Weights may be in half precision; they are computed with in single precision. A mean picture is the
-tensor ``input.mean``.
+the operations. With ``channels_last`` the channels of its values are their last axis. Weights may be in half precision;
+they are computed with in single precision. A mean picture is the tensor ``input.mean``.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Paramet
         outputs=tuple(metadata.get("outputs", [value for value in made if value not in read])),
         parameters=parameters,
         aliases=metadata.get("aliases", {}),
+        channels_last=bool(metadata.get("channels_last", False)),
     )
 
 
@@ -116,9 +117,7 @@ def _operation(fields: dict[str, Any], parameters: Parameters) -> Operation:
         key: tuple(value) if isinstance(value, list) else value for key, value in fields["attributes"].items()
     }
     inputs, outputs = tuple(fields["inputs"]), tuple(fields["outputs"])
-    # A keyword that the operation does not take, or lacks, is told here and not by Python when it runs.
-    signature(OPERATIONS[fields["kind"]]).bind(*inputs, **fields["parameters"], **attributes)
-    return Operation(
+    operation = Operation(
         kind=fields["kind"],
         name=fields["name"],
         type_name=fields["type_name"],
@@ -128,6 +127,9 @@ def _operation(fields: dict[str, Any], parameters: Parameters) -> Operation:
         attributes=attributes,
         in_place=bool(fields.get("in_place", False)),
     )
+    # A keyword that the operation does not take, or lacks, is told here and not by Python when it runs.
+    signature(OPERATIONS[operation.kind]).bind(*inputs, **operation.parameters, **operation.keywords)
+    return operation
 
 
 @saver(".convscope")
@@ -150,6 +152,7 @@ def save_plain(network: Network, path: Path) -> None:
         "inputs": graph.inputs,
         "outputs": graph.outputs,
         "aliases": graph.aliases,
+        "channels_last": graph.channels_last,
         "labels": network.labels,
         "input": spec,
     }

@@ -37,7 +37,7 @@ def recorded(network: Network, picture: Photograph, layers: list[str]) -> Iterat
 
 
 def answer(network: Network, picture: Any, layer: str) -> NDArray[np.floating[Any]]:
-    """Return what a layer answers to a picture (or to an input tensor): its own shape without the batch.
+    """Return what a layer answers to a picture (or to an input tensor): (channels, height, width), or (channels,).
 
     Of ten crops, the center one's answer.
     """
@@ -47,6 +47,7 @@ def answer(network: Network, picture: Any, layer: str) -> NDArray[np.floating[An
     else:
         tensor = picture if isinstance(picture, Tensor) else network.preprocess(picture)
         value = network.activations(tensor, Address(layer))[layer]
+    value = network.channels_first(layer, value)
     if value.dim() < 2:
         raise InputError(f"{layer!r} gives {tuple(value.shape)}: there are no channels to show")
     spec = network.input_spec
@@ -56,5 +57,8 @@ def answer(network: Network, picture: Any, layer: str) -> NDArray[np.floating[An
 
 
 def is_vector(shape: Shape | None) -> bool:
-    """Tell a layer with one number a channel (fully connected, or pooled to 1×1) from one with maps."""
+    """Tell a layer with one number a channel (fully connected, or pooled to 1×1) from one with maps.
+
+    `shape` is channels first.
+    """
     return shape is not None and len(shape) >= 2 and prod(shape[2:]) == 1

@@ -160,9 +160,12 @@ def _common_layout(network: Network, operation: Operation, weight: Tensor) -> Te
     """Return weights as (filters, channels, height, width)."""
     if operation.kind == "dense":
         weight = weight.T if operation.attributes.get("transpose") else weight
-        before = network.shapes[operation.inputs[0]]
-        maps = before is not None and len(before) == 4 and operation.attributes.get("axis", 1) == 1
-        return weight.reshape(len(weight), *before[1:]) if maps and before else weight[:, :, None, None]
+        value = operation.inputs[0]
+        before = network.shape_channels_first(value) if operation.channels_last else network.shapes[value]
+        if before is None or len(before) != 4 or operation.attributes.get("axis", 1) != 1:
+            return weight[:, :, None, None]
+        weight = weight.reshape(len(weight), *before[1:])
+        return weight if operation.channels_last else network.channels_first(value, weight)
     if operation.kind == "deconvolution":
         groups = int(operation.attributes.get("groups", 1))
         grouped = weight.reshape(groups, -1, *weight.shape[1:])

@@ -96,12 +96,13 @@ def fine_tune(
         chosen = torch.randperm(len(paths), generator=random)[:batch_size].tolist()
         input = torch.cat([center.to_tensor(paths[index]) for index in chosen]).to(network.device)
         mirrored = torch.rand(len(chosen), generator=random).lt(0.5).view(-1, 1, 1, 1).to(input.device)
-        input = torch.where(mirrored, input.flip(3), input)
+        input = torch.where(mirrored, input.flip(2 if network.graph.channels_last else 3), input)
         wanted = torch.tensor([numbers[index] for index in chosen], device=input.device)
         with torch.enable_grad():
             (logits,) = functional_call(
                 module, {buffers[key]: value for key, value in learned.items()}, (input,)
             )
+            logits = network.channels_first(scores, logits)
             logits = logits.flatten(2).mean(2) if logits.dim() > 2 else logits
             loss = torch.nn.functional.cross_entropy(logits, wanted)
             optimize.zero_grad()

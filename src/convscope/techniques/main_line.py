@@ -58,11 +58,11 @@ def stages(network: Network) -> list[Stage]:
 
 def vectors(network: Network) -> list[str]:
     """Return the main-line layers with one number a channel (fully connected, or pooled to 1×1), in order."""
-    return [name for name in main_line(network) if is_vector(network.shapes[name])]
+    return [name for name in main_line(network) if is_vector(network.shape_channels_first(name))]
 
 
 def _size(network: Network, name: str) -> tuple[int, int] | None:
-    shape = network.shapes[name]
+    shape = network.shape_channels_first(name)
     return (shape[2], shape[3]) if shape is not None and len(shape) == 4 and not is_vector(shape) else None
 
 
@@ -78,5 +78,5 @@ def _telling(network: Network, layers: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _channels(network: Network, name: str) -> int:
-    shape = network.shapes[name]
+    shape = network.shape_channels_first(name)
     return shape[1] if shape else 0
