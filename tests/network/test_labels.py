@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convscope.errors import NetworkFileError, UnknownLayer
-from convscope.network.labels import Label, find_label, imagenet_labels, read_labels
+from convscope.network.labels import Label, find_label, imagenet_labels, inception_labels, read_labels
 
 NAMES = ("tench, Tinca tinca", "goldfish, Carassius auratus", "carpenter's kit, tool kit")
 IDS = ("n01440764", "n01443537", "n02966687")
@@ -149,3 +149,12 @@ def test_what_no_class_is_called(text: str) -> None:
 def test_plain_strings_are_labels_too() -> None:
     assert find_label(["red", "green", "blue"], "Green") == 1
     assert find_label(["1", "0"], "0") == 0
+
+
+def test_inception_labels_are_in_googles_order(shared_data: Path) -> None:
+    published = (shared_data / "labels" / "imagenet_comp_graph_label_strings.txt").read_text().splitlines()
+    labels = inception_labels()
+    different = [(ours, theirs) for ours, theirs in zip(labels, published, strict=True) if ours != theirs]
+    assert different == [("cannon", "cannon [ground]"), ("teddy", "teddy bear")]
+    assert len({label.synset for label in labels}) == 1001
+    assert labels[429].synset == "n02012849"  # the bird, among egrets and bitterns; the machine is the other crane

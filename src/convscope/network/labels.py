@@ -44,6 +44,16 @@ def imagenet_labels() -> tuple[Label, ...]:
     return tuple(Label(names, synset) for synset, names in rows)
 
 
+@cache
+def inception_labels() -> tuple[Label, ...]:
+    """Return the 1,001 classes of Google's Inception networks of 2014 and 2015: a dummy, then ImageNet in their order.
+
+    The two classes called "maillot" cannot be told apart by the names Google gives; which is which is a guess.
+    """
+    text = resources.files(__package__).joinpath("inception_order.txt").read_text(encoding="ascii")
+    return (Label("dummy"), *(imagenet_labels()[int(number)] for number in text.split()))
+
+
 def read_labels(path: str | os.PathLike[str]) -> tuple[Label, ...]:
     """Return the labels of a file, in the order of its classes.
 
