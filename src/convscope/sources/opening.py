@@ -1,8 +1,12 @@
-"""`open_network`: a model in any form goes in, a Network comes out."""
+"""`open_network`: a model in any form goes in, a Network comes out.
+
+Four tables say who opens what: by the beginning of a name (``zoo:``), by a live object's package, by what a folder
+holds, by the ending of a file's name. A further format is a line in one of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +20,13 @@ from convscope.network.parameters import Shape
 from convscope.sources.caffe.means import read_mean
 from convscope.sources.caffe.opening import CAFFE_SUFFIXES, find_caffe_files, open_caffe
 from convscope.sources.plain import BUILTIN, PLAIN_SUFFIXES, open_builtin, open_plain
+from convscope.sources.request import Request
+
+Opener = Callable[[Request], Network]
 
 
 def open_network(
-    source: str | Path,
+    source: str | Path | object,
     *,
     weights: str | Path | None = None,
     device: str | torch.device = "cpu",
@@ -44,64 +51,122 @@ def open_network(
     Raises NetworkFileError, WeightsMismatch or UnsupportedLayer, each a line that says what to do. No code from
     the file is ever run.
     """
-    network = _opened(source, weights, input_shape, device, rules or {})
+    request = Request(source, weights, input_shape, device, rules or {})
+    network = _opener(request)(request)
     options = {"labels": labels, "input_shape": input_shape, "rules": rules, **preprocessing}
     given = {name: value for name, value in options.items() if value is not None}
     network.origin = replace(network.origin, options=given)
-    if labels is None and source != BUILTIN:
+    if labels is None:
         labels = _labels_beside(Path(network.origin.source))
     if labels is not None:
         _label(network, labels)
     if preprocessing:
-        if network.input_spec is None:
-            raise InputError(
-                f"{source} eats no picture, so there is nothing to prepare for it: {sorted(preprocessing)}"
-            )
-        mean = preprocessing.get("mean")
-        file = Path(mean).expanduser() if isinstance(mean, str | Path) else None
-        changes = {name: value for name, value in preprocessing.items() if not (file and name == "mean")}
-        spec = network.input_spec.replace(**changes)
-        if file:
-            network.origin = replace(network.origin, files=(*network.origin.files, file))
-            spec = spec.with_mean(read_mean(file), because=f"mean file {file.name}")
-        network.input_spec = spec
+        _prepare(network, preprocessing)
     return network
 
 
-def _opened(
-    source: str | Path,
-    weights: str | Path | None,
-    input_shape: Shape | None,
-    device: str | torch.device,
-    rules: Mapping[str, Any],
-) -> Network:
-    """Open the network with what its own files say, in the format its name's ending tells."""
-    if source == BUILTIN:
-        return open_builtin(device)
-    path = Path(source).expanduser()
-    try:
-        exists = path.exists()
-    except (OSError, ValueError):  # a name no file can have
-        exists = False
-    if not exists:
-        raise NetworkFileError(f"{source}: there is no such file or folder; {BUILTIN!r} is always there")
-    if path.is_dir():
-        path, found = find_caffe_files(path)
-        weights = weights if weights is not None else found
-    if path.name.endswith(CAFFE_SUFFIXES):
-        if unknown := set(rules) - {"phase", "level", "stages"}:
-            raise InputError(f"rules are phase, level and stages; found {sorted(unknown)}")
-        return open_caffe(path, weights=weights, input_shape=input_shape, device=device, **rules)
-    if path.name.endswith(PLAIN_SUFFIXES):
-        return open_plain(path, device)
-    possible = ", ".join((*CAFFE_SUFFIXES, *PLAIN_SUFFIXES))
-    raise NetworkFileError(
-        f"{source}: convscope opens Caffe networks and its own ({possible}); this ends otherwise"
+def _caffe(request: Request) -> Network:
+    if unknown := set(request.rules) - {"phase", "level", "stages"}:
+        raise InputError(f"rules are phase, level and stages; found {sorted(unknown)}")
+    return open_caffe(
+        request.path,
+        weights=request.weights,
+        input_shape=request.input_shape,
+        device=request.device,
+        **request.rules,
     )
+
+
+def _caffe_folder(request: Request) -> Network:
+    path, weights = find_caffe_files(request.path)
+    return _caffe(replace(request, source=path, weights=request.weights or weights))
+
+
+def _plain(request: Request) -> Network:
+    return open_plain(request.path, request.device)
+
+
+BY_PREFIX: Mapping[str, Opener] = {
+    BUILTIN: lambda request: open_builtin(request.device),
+}
+BY_PACKAGE: Mapping[str, Opener] = {}
+"""The package that a live object's class, or one it is made from, comes from; the first that fits opens it."""
+BY_CONTENT: Mapping[str, Opener] = dict.fromkeys(CAFFE_SUFFIXES, _caffe_folder)
+"""How the name of a file ends that makes a folder one of this kind."""
+BY_SUFFIX: Mapping[str, Opener] = {
+    **dict.fromkeys(CAFFE_SUFFIXES, _caffe),
+    **dict.fromkeys(PLAIN_SUFFIXES, _plain),
+}
+
+
+def _opener(request: Request) -> Opener:
+    """Tell from a source who opens it; InputError or NetworkFileError, with what is possible, where nobody does."""
+    source = request.source
+    if not isinstance(source, str | Path):
+        return _opener_of_object(source)
+    for prefix, opener in BY_PREFIX.items():
+        if source == prefix or (prefix.endswith(":") and str(source).startswith(prefix)):
+            return opener
+    if not request.exists:
+        raise NetworkFileError(f"{source}: there is no such file or folder; {BUILTIN!r} is always there")
+    if request.path.is_dir():
+        return _opener_of_folder(request.path)
+    if suffix := _ending(request.path, BY_SUFFIX):
+        return BY_SUFFIX[suffix]
+    raise NetworkFileError(f"{source}: convscope opens {', '.join(BY_SUFFIX)}; this ends otherwise")
+
+
+def _opener_of_object(source: object) -> Opener:
+    packages = {kind.__module__.partition(".")[0] for kind in type(source).__mro__}
+    for package, opener in BY_PACKAGE.items():
+        if package in packages:
+            return opener
+    possible = ", ".join(("a path", *(f"a model of {package}" for package in BY_PACKAGE)))
+    raise InputError(f"a network is opened from {possible}; found {type(source).__name__}")
+
+
+def _opener_of_folder(folder: Path) -> Opener:
+    """Tell a folder by what it holds; one with a single network in it is that network's."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    for ending, opener in BY_CONTENT.items():
+        if any(path.name.endswith(ending) for path in files):
+            return opener
+    networks = [path for path in files if _ending(path, BY_SUFFIX)]
+    if len(networks) > 1:
+        raise NetworkFileError(
+            f"{folder} holds several: {', '.join(path.name for path in networks)}. Name one"
+        )
+    if not networks:
+        raise NetworkFileError(f"{folder} holds no network ({', '.join(BY_SUFFIX)})")
+    only = networks[0]
+    return lambda request: BY_SUFFIX[_ending(only, BY_SUFFIX)](replace(request, source=only))
+
+
+def _ending(path: Path, known: Mapping[str, object]) -> str:
+    """Return the longest of the known endings that a file's name has, or nothing."""
+    return max((suffix for suffix in known if path.name.endswith(suffix)), key=len, default="")
+
+
+def _prepare(network: Network, preprocessing: dict[str, Any]) -> None:
+    """Overrule what a network eats, field by field."""
+    if network.input_spec is None:
+        raise InputError(
+            f"{network.name} eats no picture, so there is nothing to prepare for it: {sorted(preprocessing)}"
+        )
+    mean = preprocessing.get("mean")
+    file = Path(mean).expanduser() if isinstance(mean, str | Path) else None
+    changes = {name: value for name, value in preprocessing.items() if not (file and name == "mean")}
+    spec = network.input_spec.replace(**changes)
+    if file:
+        network.origin = replace(network.origin, files=(*network.origin.files, file))
+        spec = spec.with_mean(read_mean(file), because=f"mean file {file.name}")
+    network.input_spec = spec
 
 
 def _labels_beside(path: Path) -> Path | None:
     """Return the file of labels beside a network: its own name's first, then the usual ones."""
+    if not path.is_file():
+        return None
     names = (f"{path.name.partition('.')[0]}.labels.txt", "labels.txt", "synset_words.txt")
     return next((file for name in names if (file := path.with_name(name)).is_file()), None)
 

@@ -1,0 +1,46 @@
+"""What `open_network` was asked for, on its way to the format that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from convscope.errors import InputError
+from convscope.network.parameters import Shape
+
+
+@dataclass(frozen=True)
+class Request:
+    """The source, and what was said besides; `open_network` says what each of it means."""
+
+    source: str | Path | object
+    weights: str | Path | None = None
+    input_shape: Shape | None = None
+    device: str | torch.device = "cpu"
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The source as a path."""
+        return Path(str(self.source)).expanduser()
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file or a folder of that name."""
+        try:
+            return self.path.exists()
+        except (OSError, ValueError):  # a name no file can have
+            return False
+
+    def refuse(self, *names: str, because: str) -> None:
+        """Raise InputError where something was said that this kind of network has no use for.
+
+        >>> request.refuse("weights", because="a GraphDef holds its weights")
+        """
+        for name in names:
+            if getattr(self, name):
+                raise InputError(f"{self.source}: there is nothing to do with {name}: {because}")
