@@ -18,6 +18,7 @@ from torch import Tensor
 from convscope.address import Address, parse_address
 from convscope.errors import InputError, UnknownLayer, did_you_mean
 from convscope.network.axes import shape_channels_first, to_channels_first
+from convscope.network.differentiable import Forward, Precision, forward_to
 from convscope.network.execution import find_device, laid_out
 from convscope.network.graph import Graph
 from convscope.network.input_spec import InputSpec
@@ -211,6 +212,33 @@ class Network:
                 )
             value = value[..., row, column]
         return value
+
+    def forward_to(
+        self,
+        targets: Sequence[str],
+        *,
+        precision: Precision = "float32",
+        channels: Mapping[str, Sequence[int]] | None = None,
+    ) -> Forward:
+        """Return a function from the input to what these layers answer, for climbing: gradients flow to the input.
+
+        The function takes what `activations` takes and gives layer to (batch, channels, height, width), whatever order
+        the network has its axes in. Nothing past the deepest target runs and the weights are frozen. `channels` names,
+        for a layer, those of its channels that are wanted: the others are not computed where nothing else needs
+        them. "bfloat16" is faster where the processor has it, and right to about one in a hundred.
+
+        >>> forward = network.forward_to(["mixed4a"], channels={"mixed4a": [42, 57]})
+        >>> forward(network.preprocess("cat.jpg"))["mixed4a"].shape
+        torch.Size([1, 2, 14, 14])
+
+        UnknownLayer for a layer or a channel that is not there.
+        """
+        wanted = {target: self.resolve(target).layer for target in targets}
+        picked = {target: tuple(numbers) for target, numbers in (channels or {}).items()}
+        for target, numbers in picked.items():
+            for number in numbers:
+                self.resolve(Address(wanted[target], number))
+        return forward_to(self._runner, wanted, picked, precision)
 
     def predict(self, picture: Any, top: int = 5) -> list[tuple[str, float]]:
         """Return the `top` most probable classes of a picture as (label, probability), the best first.
