@@ -75,14 +75,14 @@ class GradientAscent:
     ) -> None:
         """Move along the normalized gradient."""
         for i, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
-            size = _norm(gradient, self.norm) + (0 if self.norm == "none" else self.epsilon)
+            size = norm_of(gradient, self.norm) + (0 if self.norm == "none" else self.epsilon)
             move = gradient / size
             if self.momentum:
                 move = state[f"velocity{i}"].mul_(self.momentum).add_(move)
             parameter.add_(move, alpha=rate)
 
 
-def _norm(gradient: Tensor, norm: Norm) -> Tensor:
+def norm_of(gradient: Tensor, norm: Norm) -> Tensor:
     """Return each picture's norm, in a shape that divides the gradient."""
     flat = gradient.flatten(1)
     match norm:
