@@ -21,6 +21,7 @@ from convscope.sources.caffe.means import read_mean
 from convscope.sources.caffe.opening import CAFFE_SUFFIXES, find_caffe_files, open_caffe
 from convscope.sources.plain import BUILTIN, PLAIN_SUFFIXES, open_builtin, open_plain
 from convscope.sources.request import Request
+from convscope.sources.zoo.fetching import ZOO, fetch
 
 Opener = Callable[[Request], Network]
 
@@ -38,7 +39,8 @@ def open_network(
     """Open a network from its file or its folder, with its weights, its labels and what it eats.
 
     `source` is a Caffe ``.prototxt``, ``.caffemodel`` or ``.caffemodel.h5`` of any age, the folder that holds them,
-    a file in convscope's own format, or ``"builtin"``, the small network that comes with convscope. What is not
+    a file in convscope's own format, ``"builtin"``, the small network that comes with convscope, or a classic by its
+    name (``"zoo:vgg16"``), which is downloaded once. What is not
     named (`weights`, `labels`, a mean file) is looked for beside it. Further keywords overrule single fields of the
     network's `InputSpec` (``channel_order="RGB"``, ``mean=(104, 117, 123)``); `input_shape` is for networks that do
     not say how big their input is, `rules` for Caffe networks whose layers depend on them:
@@ -86,8 +88,18 @@ def _plain(request: Request) -> Network:
     return open_plain(request.path, request.device)
 
 
+def _zoo(request: Request) -> Network:
+    found = fetch(str(request.source).removeprefix(ZOO))
+    there = replace(request, source=found.path, weights=request.weights or found.weights)
+    network = BY_SUFFIX[_ending(found.path, BY_SUFFIX)](there)
+    _prepare(network, dict(found.classic.preprocessing))
+    network.origin = replace(network.origin, source=str(request.source))
+    return network
+
+
 BY_PREFIX: Mapping[str, Opener] = {
     BUILTIN: lambda request: open_builtin(request.device),
+    ZOO: _zoo,
 }
 BY_PACKAGE: Mapping[str, Opener] = {}
 """The package that a live object's class, or one it is made from, comes from; the first that fits opens it."""

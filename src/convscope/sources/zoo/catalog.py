@@ -144,7 +144,7 @@ CATALOG: Mapping[str, Classic] = MappingProxyType(
             ),
             "tensorflow_inception_graph.pb",
             member="tensorflow_inception_graph.pb",
-            preprocessing=MappingProxyType({"channel_order": "RGB", "mean": (117.0,)}),
+            preprocessing=MappingProxyType({"channel_order": "RGB", "mean": (117.0, 117.0, 117.0)}),
         ),
     }
 )
