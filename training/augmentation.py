@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-SMALLEST_CROP = 0.3  # of the picture's area
+SMALLEST_CROP = 0.2  # of the picture's area
 
 
 def augment(pictures: Tensor, size: int, random: torch.Generator) -> Tensor:

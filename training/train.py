@@ -24,6 +24,7 @@ from augmentation import augment
 from pictures import RUNS, load
 from torch import Tensor
 from torch.nn import functional
+from unfolding import unfolded
 
 from network import CLASSES, Classifier, normalize
 
@@ -34,7 +35,7 @@ def options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--name", required=True, help="of the run: runs/<name>.pt and runs/<name>.csv")
-    parser.add_argument("--start", help="name of the run whose averaged weights to begin with")
+    parser.add_argument("--start", help="run, or shipped file, whose averaged weights to begin with")
     parser.add_argument("--minutes", type=float, help="budget in wall-clock minutes")
     parser.add_argument("--epochs", type=float, help="budget in epochs (repeatable, unlike minutes)")
     parser.add_argument("--peak", type=float, default=0.2, help="highest learning rate")
@@ -174,7 +175,9 @@ def begin(arguments: argparse.Namespace) -> Run:
     """A fresh run, one that starts from another's averaged weights, or the one that was interrupted."""
     torch.manual_seed(arguments.seed)
     network = Classifier().to(memory_format=torch.channels_last)
-    if arguments.start:
+    if arguments.start and arguments.start.endswith(".safetensors"):
+        network = unfolded(Path(arguments.start)).to(memory_format=torch.channels_last)
+    elif arguments.start:
         network.load_state_dict(torch.load(RUNS / f"{arguments.start}.pt", weights_only=True)["average"])
     run = Run(RUNS / f"{arguments.name}.pt", network, deepcopy(network), optimizer_of(network))
     run.resume()
