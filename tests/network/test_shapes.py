@@ -10,6 +10,7 @@ from convscope.network.shape_rules import _RULES, _SAME, shape_by_rule
 
 sizes = st.integers(1, 9)
 small = st.integers(0, 4)
+paddings = st.one_of(small, st.sampled_from(["same", "same_lower"]), st.tuples(small, small, small, small))
 
 
 def by_running(kind, inputs, parameters, attributes):
@@ -32,11 +33,18 @@ def test_a_rule_agrees_with_the_operation_or_says_nothing(data) -> None:
         kernel = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
         groups = data.draw(st.sampled_from([1, 2]))
         parameters["weight"] = (4, data.draw(st.sampled_from([shape[1], shape[1] // groups or 1])), *kernel)
-        attributes = {"stride": data.draw(st.integers(1, 3)), "padding": data.draw(small), "groups": groups}
+        attributes = {
+            "stride": data.draw(st.integers(1, 3)),
+            "padding": data.draw(paddings),
+            "groups": groups,
+        }
         attributes["dilation"] = data.draw(st.sampled_from([1, 2, (1, 2)]))
     elif kind in ("max_pool", "average_pool"):
         attributes = {"kernel": data.draw(st.integers(1, 5)), "stride": data.draw(st.integers(1, 4))}
-        attributes |= {"padding": data.draw(small), "rounding": data.draw(st.sampled_from(["ceil", "floor"]))}
+        attributes |= {
+            "padding": data.draw(paddings),
+            "rounding": data.draw(st.sampled_from(["ceil", "floor"])),
+        }
     elif kind == "dense":
         attributes = {"axis": data.draw(st.integers(-2, 3)), "transpose": data.draw(st.booleans())}
         count = data.draw(st.sampled_from([torch.Size(shape).numel(), torch.Size(shape[1:]).numel(), 7]))

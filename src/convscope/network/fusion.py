@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.network.graph import Graph, Operation
+from convscope.network.operations.checks import margins
 from convscope.network.operations.fused import (
     Activation,
     PackedConvolution,
@@ -67,7 +68,17 @@ class Chain:
             if operation.kind != "relu":
                 weight, bias = _folded(weight, bias, operation, parameters)
         window = {key: value for key, value in self.first.keywords.items() if key != "axis"}
-        packed = prepare_convolution(weight, bias, input_shape, **window)
+        borders = margins(
+            window.pop("padding", 0),
+            input_shape[2:],
+            tuple(weight.shape[2:]),
+            window.get("stride", 1),
+            window.get("dilation", 1),
+        )
+        if any(before != behind for before, behind in borders):
+            return None  # oneDNN pads both sides alike here
+        padding = [before for before, _ in borders]
+        packed = prepare_convolution(weight, bias, input_shape, padding=padding, **window)
         return None if packed is None else FusedConvolution(packed, relu)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from convscope.network.axes import shape_channels_first
 from convscope.network.graph import Graph, Operation
+from convscope.network.operations.checks import margins
 from convscope.network.parameters import Shape
 
 Pair = tuple[Fraction, Fraction]
@@ -82,11 +83,21 @@ def _field(
         return field
     if rule := _WINDOWS.get(operation.kind):
         weight = parameters.get(operation.parameters.get("weight", ""), ())
-        return _seen_through(field, rule(operation.attributes, weight))
+        return _seen_through(field, rule(_measured(operation.attributes, weight, before[2:]), weight))
     if operation.kind in _EVERYTHING or len(shape) != 4 or (shape[2:] != before[2:] and max(shape[2:]) == 1):
         extent = (Fraction(before[2]), Fraction(before[3]))
         return _seen_through(field, (extent, extent, _pair(0)))
     return field
+
+
+def _measured(attributes: Mapping[str, Any], weight: Shape, sizes: Shape) -> Mapping[str, Any]:
+    """Return the attributes with the padding before the first position in numbers, for an input of this size."""
+    padding = attributes.get("padding", 0)
+    if not isinstance(padding, str):
+        return attributes if isinstance(padding, int) else {**attributes, "padding": padding[:2]}
+    kernel, stride = attributes.get("kernel", weight[2:]), attributes.get("stride", 1)
+    borders = margins(padding, sizes, kernel, stride, attributes.get("dilation", 1))
+    return {**attributes, "padding": tuple(before for before, _ in borders)}
 
 
 def _seen_through(field: ReceptiveField, window: Window) -> ReceptiveField:

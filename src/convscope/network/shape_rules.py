@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
+from convscope.network.operations.checks import margins
+from convscope.network.operations.pooling import windows_along
 from convscope.network.parameters import Shape
 
 Rule = Callable[[Sequence[Shape], Mapping[str, Shape], Mapping[str, Any]], "Shape | None"]
@@ -37,13 +39,14 @@ def _convolution(
         return None
     if input[1] != weight[1] * groups:
         return None
-    stride, padding, dilation = (_each(attributes, name, axes) for name in ("stride", "padding", "dilation"))
-    if not len(stride) == len(padding) == len(dilation) == axes:
+    stride, dilation = (_each(attributes, name, axes) for name in ("stride", "dilation"))
+    if not len(stride) == len(dilation) == axes or min(*stride, *dilation) < 1:
         return None
+    borders = margins(attributes.get("padding", 0), input[2:], weight[2:], stride, dilation)
     sizes = []
-    for size, kernel, s, p, d in zip(input[2:], weight[2:], stride, padding, dilation, strict=True):
-        room = size + 2 * p - (d * (kernel - 1) + 1)
-        if room < 0 or min(s, d) < 1:
+    for size, kernel, s, border, d in zip(input[2:], weight[2:], stride, borders, dilation, strict=True):
+        room = size + sum(border) - (d * (kernel - 1) + 1)
+        if room < 0 or min(border) < 0:
             return None
         sizes.append(room // s + 1)
     return (input[0], weight[0], *sizes)
@@ -55,14 +58,16 @@ def _pool(
     input = inputs[0]
     if len(input) != 4:
         return None
-    kernel, stride, padding = (_each(attributes, name, 2) for name in ("kernel", "stride", "padding"))
+    kernel, stride, dilation = (_each(attributes, name, 2) for name in ("kernel", "stride", "dilation"))
+    if min(*kernel, *stride, *dilation) < 1:
+        return None
+    borders = margins(attributes.get("padding", 0), input[2:], kernel, stride, dilation)
+    rounding, padded = attributes.get("rounding", "ceil"), any(map(any, borders))
     sizes = []
-    for size, k, s, p in zip(input[2:], kernel, stride, padding, strict=True):
-        if min(k, s) < 1 or not 0 <= p < k:
+    for size, k, s, d, border in zip(input[2:], kernel, stride, dilation, borders, strict=True):
+        if min(border) < 0 or max(border) >= d * (k - 1) + 1:
             return None
-        room = size + 2 * p - k
-        count = (room // s if attributes.get("rounding") == "floor" else -(-room // s)) + 1
-        count -= any(padding) and (count - 1) * s >= size + p
+        count = windows_along(size, (k, s, d), border, rounding, padded)
         if count < 1:
             return None
         sizes.append(count)
@@ -103,7 +108,7 @@ def _per_channel(
 
 
 def _each(attributes: Mapping[str, Any], name: str, axes: int) -> tuple[int, ...]:
-    value = attributes.get(name, 0 if name == "padding" else 1)
+    value = attributes.get(name, 1)
     sizes = (value,) if isinstance(value, int) else tuple(value)
     return sizes * axes if len(sizes) == 1 else sizes
 

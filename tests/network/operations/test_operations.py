@@ -28,6 +28,7 @@ EXAMPLES = {
     "average_pool": [
         ([INPUT], {}, {"kernel": 3, "stride": 2, "padding": 1}),
         ([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": (2, 1), "rounding": "floor"}),
+        ([INPUT], {}, {"kernel": 3, "stride": 2, "padding": "same", "count_padding": False}),
     ],
     "batch_norm": [
         (
@@ -52,11 +53,18 @@ EXAMPLES = {
         ([INPUT, INPUT + 1], {"weight": normal(3, 1, 3, 2)}, {"padding": (1, 0), "groups": 3}),
         ([normal(2, 3, 4, 4, 4)], {"weight": normal(2, 3, 2, 2, 2)}, {}),
         ([normal(2, 3)], {"weight": normal(4, 3)}, {}),
+        ([INPUT], {"weight": normal(4, 3, 3, 2)}, {"stride": 2, "padding": "same"}),
+        ([INPUT], {"weight": normal(4, 3, 3, 2)}, {"padding": (0, 1, 2, 0)}),
     ],
     "crop": [([INPUT, normal(2, 3, 4, 4)], {}, {"axis": 2, "offsets": (1, 0)})],
     "deconvolution": [
         ([INPUT], {"weight": normal(3, 2, 4, 4), "bias": normal(2)}, {"stride": 2, "padding": 1}),
         ([INPUT], {"weight": normal(3, 1, 4, 4)}, {"stride": 2, "groups": 3, "dilation": 2}),
+        (
+            [INPUT],
+            {"weight": normal(3, 2, 4, 4)},
+            {"stride": 3, "padding": (0, 1, 2, 0), "output_padding": 1},
+        ),
     ],
     "dense": [
         ([INPUT], {"weight": normal(4, 90), "bias": normal(4)}, {}),
@@ -102,6 +110,7 @@ EXAMPLES = {
     "max_pool": [
         ([INPUT], {}, {"kernel": 3, "stride": 2}),
         ([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": (2, 1), "rounding": "floor"}),
+        ([INPUT], {}, {"kernel": 2, "dilation": (2, 1), "padding": (1, 0, 2, 1)}),
     ],
     "max_pool_with_mask": [([INPUT], {}, {"kernel": 3, "stride": 2, "padding": 1})],
     "mvn": [([INPUT], {}, {}), ([INPUT], {}, {"across_channels": True, "normalize_variance": False})],

@@ -10,6 +10,8 @@ from torch import Tensor
 from convscope.errors import InputError
 
 Sizes = int | Sequence[int]
+Padding = int | str | Sequence[int]
+"""One number, one an axis, all those before and then all those behind, or "same" ("same_lower")."""
 
 
 def dimensions(shape: Sequence[int] | None, by: str = "x") -> str:
@@ -35,6 +37,43 @@ def per_axis(value: Sizes, axes: int, what: str) -> tuple[int, ...]:
             f"{what} is given for {len(sizes)} axes, the input has {axes}: give one number or {axes}"
         )
     return sizes
+
+
+def margins(
+    padding: Padding, sizes: Sequence[int], kernel: Sizes, stride: Sizes, dilation: Sizes = 1
+) -> list[tuple[int, int]]:
+    """Return how far an axis of each size is padded, as (before, behind).
+
+    "same" is as much as makes ``size / stride`` windows, rounded up; where that is odd, the one more is behind
+    (TensorFlow, ONNX's SAME_UPPER), or before with "same_lower".
+
+    >>> margins("same", (224, 224), 3, 2), margins((0, 1, 2, 3), (9, 9), 3, 1)
+    ([(0, 1), (0, 1)], [(0, 2), (1, 3)])
+    """
+    axes = len(sizes)
+    if not isinstance(padding, str):
+        if not isinstance(padding, int) and axes > 0 and len(padding) == 2 * axes:
+            return list(zip(padding[:axes], padding[axes:], strict=True))
+        return [(each, each) for each in per_axis(padding, axes, "padding")]
+    if padding not in ("same", "same_lower"):
+        raise InputError(f"padding is numbers, 'same' or 'same_lower', not {padding!r}")
+    given = (("kernel", kernel), ("stride", stride), ("dilation", dilation))
+    windows = zip(sizes, *(per_axis(value, axes, what) for what, value in given), strict=True)
+    found = []
+    for size, k, s, d in windows:
+        total = max(0, (-(-size // max(s, 1)) - 1) * s + d * (k - 1) + 1 - size)
+        less, more = total // 2, total - total // 2
+        found.append((less, more) if padding == "same" else (more, less))
+    return found
+
+
+def around(borders: Sequence[tuple[int, int]]) -> list[int]:
+    """Return (before, behind) of each axis as torch's ``pad`` takes them: the last axis first.
+
+    >>> around([(0, 1), (2, 3)])
+    [2, 3, 0, 1]
+    """
+    return [side for border in reversed(borders) for side in border]
 
 
 def axis_index(axis: int, tensor: Tensor) -> int:

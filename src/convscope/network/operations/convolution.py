@@ -6,14 +6,23 @@ The arithmetic is Caffe's (base_conv_layer.cpp), which rounds down as torch does
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.network.operations.checks import Sizes, axis_index, dimensions, per_axis, require_filled
+from convscope.network.operations.checks import (
+    Padding,
+    Sizes,
+    around,
+    axis_index,
+    dimensions,
+    margins,
+    per_axis,
+    require_filled,
+)
 from convscope.network.operations.registry import Result, one_or_all, operation
 
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -26,7 +35,7 @@ def convolution(
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Sizes = 1,
-    padding: Sizes = 0,
+    padding: Padding = 0,
     dilation: Sizes = 1,
     groups: int = 1,
     axis: int = 1,
@@ -34,14 +43,18 @@ def convolution(
     """Return each input's responses to the filters; several inputs share them.
 
     `weight` is (filters, channels / groups, kernel ...); the axes before the channels' `axis` are batch.
+    `padding` is one number, one an axis, (top, left, bottom, right) or "same".
     Raises InputError where the channels do not match or the kernel is larger than the padded input.
     """
 
     def convolve(input: Tensor) -> Tensor:
-        sizes = _window(input, weight, stride, padding, dilation)
+        kernel, strides, dilations = _window(input, weight, stride, dilation)
         _require_channels(input, weight.shape[1] * groups, "convolution")
-        _require_room(input, *sizes)
-        _, strides, paddings, dilations = sizes
+        borders = margins(padding, input.shape[2:], kernel, strides, dilations)
+        _require_room(input, kernel, strides, borders, dilations)
+        paddings = [before for before, _ in borders]
+        if any(before != behind for before, behind in borders):
+            input, paddings = F.pad(input, around(borders)), [0] * len(borders)
         function = _CONVOLUTIONS[weight.dim() - 2]
         return function(input, weight, bias, strides, paddings, dilations, groups)
 
@@ -65,23 +78,33 @@ def deconvolution(
     dilation: Sizes = 1,
     groups: int = 1,
     axis: int = 1,
+    output_padding: Sizes = 0,
 ) -> Result:
     """Return each input spread out through the filters: a convolution's transpose, which enlarges.
 
-    `weight` is (channels, filters / groups, kernel ...); the output has
-    ``stride (size - 1) + dilation (kernel - 1) + 1 - 2 padding`` positions an axis.
+    `weight` is (channels, filters / groups, kernel ...); the output has ``stride (size - 1) + dilation (kernel - 1) +
+    1 - padding + output_padding`` positions an axis; `padding` is one number, one an axis or (top, left, bottom,
+    right), and `output_padding` adds positions behind.
     """
 
     def spread(input: Tensor) -> Tensor:
-        kernel, strides, paddings, dilations = _window(input, weight, stride, padding, dilation)
+        kernel, strides, dilations = _window(input, weight, stride, dilation)
         _require_channels(input, weight.shape[0], "deconvolution")
-        for size, k, s, p, d in zip(input.shape[2:], kernel, strides, paddings, dilations, strict=True):
-            if s * (size - 1) + d * (k - 1) + 1 - 2 * p < 1:
+        borders = margins(padding, input.shape[2:], kernel, strides, dilations)
+        more = per_axis(output_padding, len(kernel), "output_padding")
+        for size, k, s, (before, behind), d, m in zip(
+            input.shape[2:], kernel, strides, borders, dilations, more, strict=True
+        ):
+            if s * (size - 1) + d * (k - 1) + 1 - before - behind + m < 1:
                 raise InputError(
-                    f"deconvolution of {dimensions(input.shape)} leaves nothing: padding {p} is too wide"
+                    f"deconvolution of {dimensions(input.shape)} leaves nothing: padding {before} is too wide"
                 )
         function = _DECONVOLUTIONS[weight.dim() - 2]
-        return function(input, weight, bias, strides, paddings, 0, groups, dilations)
+        paddings = [before for before, _ in borders]
+        if all(before == behind for before, behind in borders):
+            return function(input, weight, bias, strides, paddings, more, groups, dilations)
+        whole = function(input, weight, bias, strides, 0, more, groups, dilations)
+        return F.pad(whole, [-side for side in around(borders)])
 
     return one_or_all([_over_batch(spread, input, axis) for input in inputs])
 
@@ -105,8 +128,8 @@ def im2col(
             per_axis(value, axes, name)
             for name, value in zip(names, (kernel, stride, padding, dilation), strict=True)
         ]
-        _require_room(input, *sizes)
         kernels, strides, paddings, dilations = sizes
+        _require_room(input, kernels, strides, [(p, p) for p in paddings], dilations)
         patches = F.pad(input, [side for p in reversed(paddings) for side in (p, p)])
         for at in range(axes):
             extent = dilations[at] * (kernels[at] - 1) + 1
@@ -129,17 +152,15 @@ def _over_batch(function: Callable[[Tensor], Tensor], input: Tensor, axis: int) 
     return output.reshape(*batch, *output.shape[1:])
 
 
-def _window(
-    input: Tensor, weight: Tensor, stride: Sizes, padding: Sizes, dilation: Sizes
-) -> tuple[tuple[int, ...], ...]:
-    """Return kernel, stride, padding and dilation, one number a spatial axis."""
+def _window(input: Tensor, weight: Tensor, stride: Sizes, dilation: Sizes) -> tuple[tuple[int, ...], ...]:
+    """Return kernel, stride and dilation, one number a spatial axis."""
     axes = weight.dim() - 2
     if axes not in _CONVOLUTIONS or input.dim() != weight.dim():
         expected = f"an input of {weight.dim()} axes (up to 5)"
         raise InputError(
             f"filters of {dimensions(weight.shape)} need {expected}, this one is {dimensions(input.shape)}"
         )
-    given = (("stride", stride), ("padding", padding), ("dilation", dilation))
+    given = (("stride", stride), ("dilation", dilation))
     return tuple(weight.shape[2:]), *(per_axis(value, axes, what) for what, value in given)
 
 
@@ -151,19 +172,19 @@ def _require_channels(input: Tensor, channels: int, what: str) -> None:
 
 def _require_room(
     input: Tensor,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilation: tuple[int, ...],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    dilation: Sequence[int],
 ) -> None:
-    for size, k, s, p, d in zip(input.shape[2:], kernel, stride, padding, dilation, strict=True):
-        if min(k, s, d) < 1 or p < 0:
+    for size, k, s, sides, d in zip(input.shape[2:], kernel, stride, padding, dilation, strict=True):
+        if min(k, s, d) < 1 or min(sides) < 0:
             raise InputError(
-                f"kernel {k}, stride {s} and dilation {d} must be positive, padding {p} not negative"
+                f"kernel {k}, stride {s} and dilation {d} must be positive, padding {min(sides)} not negative"
             )
-        if size + 2 * p < d * (k - 1) + 1:
+        if size + sum(sides) < d * (k - 1) + 1:
             covers = f"a kernel that covers {d * (k - 1) + 1} pixels"
             raise InputError(
-                f"{covers} is larger than the input of {dimensions(input.shape)} with padding {p}: "
+                f"{covers} is larger than the input of {dimensions(input.shape)} with padding {max(sides)}: "
                 "use a larger picture"
             )

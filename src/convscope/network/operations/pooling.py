@@ -4,6 +4,8 @@ Caffe rounds the number of windows up. Only where there is padding does it drop 
 start in the far padding, as torch always does; without padding such a window stays, empty. A maximum
 ignores padding (an empty window gives -FLT_MAX); an average counts it, but not what hangs over it. Caffe
 allows a padding of up to kernel - 1, torch up to half the kernel.
+
+`padding` is one number, one an axis, (top, left, bottom, right), or "same" as TensorFlow has it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,15 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.network.operations.checks import Sizes, dimensions, per_axis, require_picture_axes
+from convscope.network.operations.checks import (
+    Padding,
+    Sizes,
+    around,
+    dimensions,
+    margins,
+    per_axis,
+    require_picture_axes,
+)
 from convscope.network.operations.registry import operation
 
 Rounding = Literal["ceil", "floor"]
@@ -25,48 +35,67 @@ LOWEST = -3.4028234663852886e38
 
 
 class _Windows(NamedTuple):
-    """How the windows lie along one axis: `number` of them, from -padding on, `stride` apart."""
+    """How the windows lie along one axis: `number` of them, from -padding on, `stride` apart.
+
+    `behind` is how much padding there is behind the input; between a window's positions lie `dilation` - 1 others.
+    """
 
     kernel: int
     stride: int
     padding: int
     size: int
     number: int
+    behind: int
+    dilation: int = 1
+
+    @property
+    def extent(self) -> int:
+        """How many positions a window spans."""
+        return self.dilation * (self.kernel - 1) + 1
 
     @property
     def built_in(self) -> bool:
         """Whether torch's own pooling makes the same windows."""
         last_start = (self.number - 1) * self.stride - self.padding
-        return last_start < self.size and 2 * self.padding <= self.kernel
+        even = self.padding == self.behind and 2 * self.padding <= self.kernel
+        return even and last_start < self.size
 
     @property
     def border(self) -> tuple[int, int]:
         """How far the windows reach over the input, before and behind; negative where they stop short."""
-        return self.padding, (self.number - 1) * self.stride + self.kernel - self.size - self.padding
+        return self.padding, (self.number - 1) * self.stride + self.extent - self.size - self.padding
 
-    @property
-    def lengths(self) -> list[int]:
-        """How many positions of the input and its padding each window covers."""
+    def lengths(self, count_padding: bool) -> list[int]:
+        """How many positions of the input (and its padding) each window covers, for windows without dilation."""
         starts = [index * self.stride - self.padding for index in range(self.number)]
-        return [min(start + self.kernel, self.size + self.padding) - start for start in starts]
+        if count_padding:
+            return [min(start + self.kernel, self.size + self.behind) - start for start in starts]
+        return [min(start + self.kernel, self.size) - max(start, 0) for start in starts]
 
 
 @operation
 def max_pool(
-    input: Tensor, *, kernel: Sizes, stride: Sizes = 1, padding: Sizes = 0, rounding: Rounding = "ceil"
+    input: Tensor,
+    *,
+    kernel: Sizes,
+    stride: Sizes = 1,
+    padding: Padding = 0,
+    rounding: Rounding = "ceil",
+    dilation: Sizes = 1,
 ) -> Tensor:
     """Return the largest value of each window; of equal ones the first gets the gradient.
 
     `input` is (batch, channels, height, width); sizes are one number or (vertical, horizontal). Raises
     InputError where not a single window fits.
     """
-    rows, columns = _windows(input, kernel, stride, padding, rounding)
-    input = _fast(input)
+    rows, columns = _windows(input, kernel, stride, padding, rounding, dilation)
+    input, dilations = _fast(input), (rows.dilation, columns.dilation)
     kernels, strides = (rows.kernel, columns.kernel), (rows.stride, columns.stride)
     if rows.built_in and columns.built_in:
         paddings = (rows.padding, columns.padding)
-        return F.max_pool2d(input, kernels, strides, paddings, ceil_mode=rounding == "ceil")
-    return F.max_pool2d(F.pad(input, [*columns.border, *rows.border], value=LOWEST), kernels, strides)
+        return F.max_pool2d(input, kernels, strides, paddings, dilations, rounding == "ceil")
+    padded = F.pad(input, around([rows.border, columns.border]), value=LOWEST)
+    return F.max_pool2d(padded, kernels, strides, 0, dilations)
 
 
 @operation
@@ -79,7 +108,7 @@ def max_pool_with_mask(
     """
     rows, columns = _windows(input, kernel, stride, padding, rounding)
     kernels, strides = (rows.kernel, columns.kernel), (rows.stride, columns.stride)
-    padded = F.pad(_fast(input), [*columns.border, *rows.border], value=LOWEST)
+    padded = F.pad(_fast(input), around([rows.border, columns.border]), value=LOWEST)
     values, places = F.max_pool2d(padded, kernels, strides, return_indices=True)
     row, column = places // padded.shape[3] - rows.padding, places % padded.shape[3] - columns.padding
     inside = (row >= 0) & (row < rows.size) & (column >= 0) & (column < columns.size)
@@ -88,17 +117,28 @@ def max_pool_with_mask(
 
 @operation
 def average_pool(
-    input: Tensor, *, kernel: Sizes, stride: Sizes = 1, padding: Sizes = 0, rounding: Rounding = "ceil"
+    input: Tensor,
+    *,
+    kernel: Sizes,
+    stride: Sizes = 1,
+    padding: Padding = 0,
+    rounding: Rounding = "ceil",
+    count_padding: bool = True,
 ) -> Tensor:
-    """Return the mean of each window: padding counts as zeros, what hangs over it does not count."""
+    """Return the mean of each window: padding counts as zeros, what hangs over it does not count.
+
+    Without `count_padding` a mean is that of the input's own numbers, as TensorFlow has it.
+    """
     rows, columns = _windows(input, kernel, stride, padding, rounding)
     input = _fast(input)
     kernels, strides = (rows.kernel, columns.kernel), (rows.stride, columns.stride)
     if rows.built_in and columns.built_in:
-        return F.avg_pool2d(input, kernels, strides, (rows.padding, columns.padding), rounding == "ceil")
-    padded = F.pad(input, [*columns.border, *rows.border])
+        paddings, ceil = (rows.padding, columns.padding), rounding == "ceil"
+        return F.avg_pool2d(input, kernels, strides, paddings, ceil, count_padding)
+    padded = F.pad(input, around([rows.border, columns.border]))
     total = F.avg_pool2d(padded, kernels, strides, divisor_override=1)
-    return total / torch.outer(input.new_tensor(rows.lengths), input.new_tensor(columns.lengths))
+    heights, widths = (input.new_tensor(axis.lengths(count_padding)) for axis in (rows, columns))
+    return total / torch.outer(heights, widths)
 
 
 @operation
@@ -130,7 +170,7 @@ def spp(input: Tensor, *, pyramid_height: int, pool: Literal["max", "average"] =
     picture is too small for the finest level, as in Caffe.
     """
     require_picture_axes(input, "spatial pyramid pooling")
-    pooling = {"max": max_pool, "average": average_pool}[pool]
+    pooling = max_pool if pool == "max" else average_pool
     levels = []
     for level in range(pyramid_height):
         bins = 2**level
@@ -143,26 +183,36 @@ def spp(input: Tensor, *, pyramid_height: int, pool: Literal["max", "average"] =
 
 
 def _windows(
-    input: Tensor, kernel: Sizes, stride: Sizes, padding: Sizes, rounding: Rounding
+    input: Tensor, kernel: Sizes, stride: Sizes, padding: Padding, rounding: Rounding, dilation: Sizes = 1
 ) -> tuple[_Windows, _Windows]:
     require_picture_axes(input, "pooling")
-    given = (("kernel", kernel), ("stride", stride), ("padding", padding))
-    kernels, strides, paddings = (per_axis(value, 2, what) for what, value in given)
-    axes = []
-    for size, k, s, p in zip(input.shape[2:], kernels, strides, paddings, strict=True):
-        if min(k, s) < 1 or not 0 <= p < k:
-            raise InputError(f"pooling needs 0 <= padding < kernel and a stride, found {p}, {k} and {s}")
-        room = size + 2 * p - k
-        count = (-(-room // s) if rounding == "ceil" else room // s) + 1
-        if any(paddings) and (count - 1) * s >= size + p:
-            count -= 1
+    given = (("kernel", kernel), ("stride", stride), ("dilation", dilation))
+    kernels, strides, dilations = (per_axis(value, 2, what) for what, value in given)
+    borders = margins(padding, input.shape[2:], kernels, strides, dilations)
+    padded, axes = any(map(any, borders)), []
+    for size, k, s, d, (p, q) in zip(input.shape[2:], kernels, strides, dilations, borders, strict=True):
+        if min(k, s, d) < 1 or not 0 <= min(p, q) <= max(p, q) < d * (k - 1) + 1:
+            raise InputError(
+                f"pooling needs 0 <= padding < kernel and a stride, found {max(p, q)}, {k} and {s}"
+            )
+        count = windows_along(size, (k, s, d), (p, q), rounding, padded)
         if count < 1:
             place = f"{dimensions(input.shape)} with padding {p}"
             raise InputError(
                 f"a pooling window of {k} pixels does not fit into {place}: use a larger picture"
             )
-        axes.append(_Windows(k, s, p, size, count))
+        axes.append(_Windows(k, s, p, size, count, q, d))
     return axes[0], axes[1]
+
+
+def windows_along(
+    size: int, window: tuple[int, int, int], border: tuple[int, int], rounding: str, padded: bool
+) -> int:
+    """Return how many windows (kernel, stride, dilation) lie along an axis; `padded` where any axis has padding."""
+    (kernel, stride, dilation), (before, behind) = window, border
+    room = size + before + behind - (dilation * (kernel - 1) + 1)
+    count = (-(-room // stride) if rounding == "ceil" else room // stride) + 1
+    return count - (padded and (count - 1) * stride >= size + before)
 
 
 def _fast(input: Tensor) -> Tensor:
