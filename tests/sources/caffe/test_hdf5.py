@@ -172,7 +172,7 @@ def test_a_file_cut_short(shared_data, path):
 
 
 def test_a_list_in_the_file_that_never_ends_does_not_fill_the_memory(path, monkeypatch):
-    monkeypatch.setattr("convscope.sources.caffe.hdf5.LIBRARY_BYTES", 2**28)
+    monkeypatch.setattr("convscope.sources.hdf5.LIBRARY_BYTES", 2**28)
     with h5py.File(path, "w") as opened:
         opened["data/fc/0"] = np.ones(64, np.float32)
     data = bytearray(path.read_bytes())

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from convscope.sources.caffe.memory import limited_memory
+from convscope.sources.memory import limited_memory
 
 resource = pytest.importorskip("resource")
 
