@@ -7,7 +7,9 @@ import torch
 
 from convscope.network.execution import cut
 from convscope.network.fusion import find_chains
+from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
+from convscope.network.parameters import Parameters
 from convscope.sources.caffe.building import build_graph
 from convscope.sources.caffe.text import read_text
 
@@ -100,3 +102,35 @@ def test_only_what_has_one_number_a_channel_is_folded(after: str) -> None:
     x = torch.randn(2, 3, 13, 11, generator=random)
     (expected,) = cut(network.graph, ["last"])(x)
     torch.testing.assert_close(network.activations(x, "last")["last"], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("roles", [("weight", "bias"), ("weight",), ("bias",)])
+def test_a_batch_normalization_with_scale_and_bias_of_its_own_is_folded(roles: tuple[str, ...]) -> None:
+    random = torch.Generator().manual_seed(0)
+    shapes = {
+        "conv": (5, 3, 3, 3),
+        "offset": (5,),
+        "mean": (5,),
+        "variance": (5,),
+        "weight": (5,),
+        "bias": (5,),
+    }
+    drawn = {key: torch.rand(shape, generator=random) + 0.1 for key, shape in shapes.items()}
+    keys = {role: role for role in ("mean", "variance", *roles)}
+    graph = Graph(
+        "folded",
+        {"x": (1, 3, 8, 8)},
+        (
+            Operation(
+                "convolution", "conv", "Conv2d", ("x",), ("conv",), {"weight": "conv", "bias": "offset"}
+            ),
+            Operation("batch_norm", "bn", "BatchNorm2d", ("conv",), ("bn",), keys),
+        ),
+        ("bn",),
+        Parameters(shapes, drawn.__getitem__),
+    )
+    network = Network(graph, input_spec=None)
+    assert fused_kinds(network, "bn") == [("convolution", "batch_norm")]
+    x = torch.randn(2, 3, 8, 8, generator=random)
+    (expected,) = cut(graph, ["bn"])(x)
+    torch.testing.assert_close(network.activations(x, "bn")["bn"], expected, rtol=1e-5, atol=1e-5)

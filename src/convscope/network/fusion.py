@@ -196,18 +196,17 @@ def _folded(
 ) -> tuple[Tensor, Tensor]:
     """Return the filters and biases with a batch normalization or a scale worked into them."""
     bias = weight.new_zeros(weight.shape[0]) if bias is None else bias
-    if operation.kind == "scale":
-        factor = _tensor(operation, "weight", parameters)
-        offset = _tensor(operation, "bias", parameters)
-        factor = torch.ones_like(bias) if factor is None else factor
-    else:
+    factor, offset = (_tensor(operation, role, parameters) for role in ("weight", "bias"))
+    factor = torch.ones_like(bias) if factor is None else factor
+    if operation.kind == "batch_norm":
         mean, variance = (
             parameters[operation.parameters["mean"]],
             parameters[operation.parameters["variance"]],
         )
         kept = _tensor(operation, "scale_factor", parameters)
         share = 1.0 if kept is None else torch.where(kept == 0, 0.0, kept.reciprocal())
-        factor = (variance * share + operation.attributes.get("epsilon", 1e-5)).rsqrt()
-        offset = -mean * share * factor
+        factor = factor * (variance * share + operation.attributes.get("epsilon", 1e-5)).rsqrt()
+        shift = -mean * share * factor
+        offset = shift if offset is None else offset + shift
     folded = bias * factor if offset is None else bias * factor + offset
     return weight * factor.view(-1, *(1 for _ in weight.shape[1:])), folded

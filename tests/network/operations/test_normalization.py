@@ -79,6 +79,14 @@ def test_batch_norm_divides_the_sums_by_the_scale_factor():
     torch.testing.assert_close(batch_norm(input, mean=mean, variance=variance), expected)
 
 
+def test_batch_norm_scales_and_shifts_what_it_normalized():
+    input, mean, variance = normal(2, 3, 4, 5), normal(3, seed=1), normal(3, seed=2).abs()
+    weight, bias = normal(3, seed=3), normal(3, seed=4)
+    expected = batch_norm(input, mean=mean, variance=variance) * weight[:, None, None] + bias[:, None, None]
+    output = batch_norm(input, mean=mean, variance=variance, weight=weight, bias=bias)
+    torch.testing.assert_close(output, expected)
+
+
 def test_a_scale_factor_of_zero_forgets_the_statistics():
     input = normal(2, 3, 4, 5)
     statistics = {"mean": normal(3), "variance": normal(3).abs(), "scale_factor": torch.zeros(1).double()}

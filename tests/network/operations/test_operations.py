@@ -37,6 +37,16 @@ EXAMPLES = {
             {"epsilon": 1e-3},
         ),
         ([INPUT], {}, {"of_batch": True}),
+        (
+            [INPUT],
+            {
+                "mean": normal(3),
+                "variance": positive(3),
+                "weight": normal(3, seed=1),
+                "bias": normal(3, seed=2),
+            },
+            {},
+        ),
     ],
     "batch_reindex": [([INPUT, torch.tensor([1.0, 0.0, 1.0])], {}, {})],
     "bias": [([INPUT], {"bias": normal(3)}, {"axis": 1}), ([INPUT, normal(6, 5)], {}, {"axis": 2})],

@@ -45,10 +45,12 @@ def batch_norm(
     mean: Tensor | None = None,
     variance: Tensor | None = None,
     scale_factor: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
     epsilon: float = 1e-5,
     of_batch: bool = False,
 ) -> Tensor:
-    """Return each channel with mean 0 and variance 1: ``(x - mean) / sqrt(variance + epsilon)``.
+    """Return each channel with mean 0 and variance 1, ``(x - mean) / sqrt(variance + epsilon)``, by `weight`, plus `bias`.
 
     Caffe keeps sums: `mean` and `variance` are divided by `scale_factor` (taken as 0 where that is 0). With
     `of_batch`, or without them, the batch's own mean and variance are used.
@@ -58,14 +60,14 @@ def batch_norm(
     if of_batch or mean is None or variance is None:
         require_filled(input, "batch normalization")
         # torch.nn.functional refuses a single number a channel, which Caffe makes 0.
-        return torch.batch_norm(input, None, None, None, None, True, 0.0, epsilon, True)
+        return torch.batch_norm(input, weight, bias, None, None, True, 0.0, epsilon, True)
     if mean.numel() != input.shape[1]:
         found = f"the input of {dimensions(input.shape)} has {input.shape[1]}"
         raise InputError(f"batch normalization was made for {mean.numel()} channels, {found}")
     if scale_factor is not None:
         factor = torch.where(scale_factor == 0, 0.0, scale_factor.reciprocal())
         mean, variance = mean * factor, variance * factor
-    return F.batch_norm(input, mean, variance, eps=epsilon)
+    return F.batch_norm(input, mean, variance, weight, bias, eps=epsilon)
 
 
 @operation
