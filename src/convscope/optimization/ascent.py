@@ -1,11 +1,20 @@
-"""The ascent: a picture is changed step by step towards what makes its objective largest."""
+"""The ascent: pictures are changed step by step towards what makes their objectives largest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
+import torch
 from torch import Tensor
+
+from convscope.network.network import Network
+from convscope.optimization.objectives import Objective
+from convscope.optimization.optimizers import State
+from convscope.optimization.rescue import Rescue
+from convscope.optimization.settings import Parameters, Settings
+from convscope.optimization.subject import Subject, subject_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,7 +23,8 @@ class Step:
 
     ``values`` (N,) are the objectives of the pictures the step started from, as transformed; ``gradient_norms`` (N,)
     the L2 norms of their gradients for the canvas; ``seconds`` what it took. `pictures` paints the pictures after the
-    step, `best` the best ones so far, both (N, channels, height, width) in 0..1; call them before the next step.
+    step, `best` the best ones so far, both (N, channels, height, width) in 0..1, and `state` is everything that is
+    needed to go on from here; call them before the next step.
     """
 
     index: int
@@ -24,3 +34,160 @@ class Step:
     seconds: float
     pictures: Callable[[], Tensor]
     best: Callable[[], Tensor]
+    state: Callable[[], State]
+
+
+def ascend(
+    network: Network,
+    objectives: Sequence[Objective],
+    settings: Settings,
+    *,
+    seeds: Sequence[int],
+    start: Tensor | None = None,
+    resume: State | None = None,
+) -> Iterator[Step]:
+    """Make one picture an objective, and yield a Step after each change.
+
+    ``seeds`` has one number a picture: the same seed gives the same picture, alone or in a batch. ``start`` are the
+    pictures (N, C, H, W) in 0..1 to start from, ``resume`` the `state` of a Step to go on from. The last Step's `best`
+    is the result, also when the loop is left early.
+
+    >>> for step in ascend(network, [channel("mixed4a", 42)], settings, seeds=[0]):
+    ...     print(step.index, step.values)
+    >>> step.best().shape
+    torch.Size([1, 3, 128, 128])
+    """
+    ascent = Ascent(subject_of(network, objectives, settings.precision), settings, seeds, start)
+    if resume is not None:
+        ascent.restore(resume)
+    while ascent.index < settings.steps and not ascent.stopped.all():
+        began = perf_counter()
+        values, norms = ascent.climb()
+        yield Step(
+            ascent.index,
+            settings.steps,
+            values,
+            norms,
+            perf_counter() - began,
+            ascent.pictures,
+            ascent.result,
+            ascent.state,
+        )
+
+
+class Ascent:
+    """The numbers of an ascent: what is painted, what the optimizer and chance remember, the best so far."""
+
+    def __init__(
+        self, subject: Subject, settings: Settings, seeds: Sequence[int], start: Tensor | None = None
+    ) -> None:
+        self.subject, self.settings = subject, settings
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        spec = subject.network.input_spec
+        assert spec is not None
+        size = settings.size or spec.size
+        if start is None:
+            self.parameters: Parameters = settings.canvas.start(
+                len(seeds), spec.channels, size, self.generators
+            )
+        else:
+            self.parameters = settings.canvas.inverse(start)
+        self.optimizer = settings.optimizer.start(self.parameters)
+        self.rescue = Rescue(subject)
+        self.index = 0
+        self.best = tuple(parameter.clone() for parameter in self.parameters)
+        self.best_values = torch.full((len(seeds),), -torch.inf)
+        self.best_index = torch.zeros(len(seeds))
+        self.stopped = torch.zeros(len(seeds), dtype=torch.bool)
+
+    def climb(self) -> tuple[Tensor, Tensor]:
+        """Take one step; return the objectives and gradient norms of the pictures it started from."""
+        values, totals, gradients = self._gradients()
+        norms = _norms(gradients)
+        self._note_best(totals)
+        before = self.parameters
+        self.index += 1
+        self.parameters = tuple(parameter.clone() for parameter in before)
+        self.settings.optimizer.ascend(
+            self.parameters, gradients, self.optimizer, rate=self.settings.rate_at(self.index)
+        )
+        for edit in self.settings.edits:
+            edited = edit(self.parameters[0], gradients[0], self.index)
+            self.parameters = (edited, *self.parameters[1:])
+        self.parameters = _chosen(self.stopped, before, self.parameters)
+        return values, norms
+
+    def _gradients(self) -> tuple[Tensor, Tensor, Parameters]:
+        """Return the objectives, what is ascended (without the penalties) and its gradients for the canvas."""
+        parameters = tuple(parameter.detach().requires_grad_() for parameter in self.parameters)
+        with torch.enable_grad():
+            pictures = self.settings.canvas.paint(parameters)
+            shown = pictures
+            for transform in self.settings.transforms:
+                shown = transform(shown, self.generators)
+            values = self.rescue.scores(shown)
+            totals = values
+            for penalty in self.settings.penalties:
+                totals = totals - penalty(pictures)
+            gradients = torch.autograd.grad(totals.sum(), parameters, allow_unused=True)
+        filled = tuple(
+            torch.zeros_like(parameter) if gradient is None else gradient
+            for parameter, gradient in zip(parameters, gradients, strict=True)
+        )
+        return values.detach(), totals.detach(), filled
+
+    def _note_best(self, totals: Tensor) -> None:
+        better = (totals > self.best_values) & ~self.stopped
+        self.best = _chosen(better, self.parameters, self.best)
+        self.best_values = torch.where(better, totals, self.best_values)
+        self.best_index = torch.where(better, float(self.index), self.best_index)
+        if self.settings.patience is not None:
+            self.stopped |= self.index - self.best_index >= self.settings.patience
+
+    @torch.no_grad()
+    def pictures(self) -> Tensor:
+        """Return the pictures as they are now."""
+        return self.settings.canvas.paint(self.parameters)
+
+    @torch.no_grad()
+    def result(self) -> Tensor:
+        """Return the pictures to keep: the last, or the best so far, whichever does more as it is, untransformed."""
+        last = self.pictures()
+        if self.settings.keep == "last":
+            return last
+        best = self.settings.canvas.paint(self.best)
+        better = self.subject.scores(best) > self.subject.scores(last)
+        return torch.where(better[:, None, None, None], best, last)
+
+    def state(self) -> State:
+        """Return everything that is needed to go on, as tensors."""
+        saved = {f"optimizer.{name}": value.clone() for name, value in self.optimizer.items()}
+        saved |= {f"parameter.{i}": value.clone() for i, value in enumerate(self.parameters)}
+        saved |= {f"best.{i}": value.clone() for i, value in enumerate(self.best)}
+        saved |= {"best_values": self.best_values, "best_index": self.best_index, "stopped": self.stopped}
+        chance = torch.stack([generator.get_state() for generator in self.generators])
+        return saved | {"generators": chance, "index": torch.tensor(self.index)}
+
+    def restore(self, state: State) -> None:
+        """Go on from what `state` returned."""
+        self.optimizer = {name: state[f"optimizer.{name}"].clone() for name in self.optimizer}
+        count = range(len(self.parameters))
+        self.parameters = tuple(state[f"parameter.{i}"].clone() for i in count)
+        self.best = tuple(state[f"best.{i}"].clone() for i in count)
+        self.best_values, self.best_index = state["best_values"], state["best_index"]
+        self.stopped, self.index = state["stopped"], int(state["index"])
+        for generator, saved in zip(self.generators, state["generators"], strict=True):
+            generator.set_state(saved)
+
+
+def _norms(gradients: Parameters) -> Tensor:
+    squares: Tensor = sum((part.flatten(1).square().sum(1) for part in gradients), torch.zeros(()))
+    return squares.sqrt()
+
+
+def _chosen(mask: Tensor, first: Parameters, second: Parameters) -> Parameters:
+    """Return the first's tensors for the pictures of the mask, the second's for the others."""
+    return tuple(
+        torch.where(mask.view(-1, *(1 for _ in a.shape[1:])), a, b)
+        for a, b in zip(first, second, strict=True)
+    )

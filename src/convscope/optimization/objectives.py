@@ -1,12 +1,19 @@
-"""What a picture is made to do to a network: objectives with algebra, which say what they are in words."""
+"""What a picture is made to do to a network: objectives with algebra, which say what they are in words.
+
+After Olah et al., *Feature Visualization* (2017), and lucid's objectives: https://github.com/tensorflow/lucid.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias
 
+import torch
 from torch import Tensor
+
+from convscope.errors import InputError
 
 Values: TypeAlias = Mapping[str, Tensor]
 """Each address an objective looks at, to what it answers to N pictures.
@@ -15,19 +22,282 @@ A layer's address gives (N, channels, height, width), or (N, channels) where it 
 gives (N, 1, height, width), a neuron's (N, 1, 1, 1). Channels come second whatever the network's own order.
 """
 Score: TypeAlias = Callable[[Values], Tensor]
+Measure = Literal["mean_square", "mean", "sum", "l1", "l2"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Objective:
     """What is maximized: ``score`` gives one number a picture, shape (N,), of what ``targets`` answer.
 
     ``targets`` are addresses, and nothing but them is computed; ``description`` is the words a caption uses.
-    Objectives add, subtract, multiply and divide, with numbers and with each other, and are never changed.
+    Objectives add, subtract, multiply and divide, with numbers and with each other, and are never changed. An
+    objective that is given for several pictures in a row sees them together, as `diversity` has to.
 
     >>> channel("mixed4a", 42) - 0.5 * channel("mixed4a", 43)
-    Objective('mixed4a:42 - 0.5 x mixed4a:43')
+    Objective('mixed4a:42 - 0.5 × mixed4a:43')
     """
 
     targets: tuple[str, ...]
     description: str
     score: Score
+
+    def __add__(self, other: Objective | float) -> Objective:
+        return _combined(self, other, "+", operator.add)
+
+    def __radd__(self, other: float) -> Objective:
+        return self if other == 0 else _combined(other, self, "+", operator.add)  # `sum` starts from 0
+
+    def __sub__(self, other: Objective | float) -> Objective:
+        return _combined(self, other, "-", operator.sub)
+
+    def __rsub__(self, other: float) -> Objective:
+        return _combined(other, self, "-", operator.sub)
+
+    def __mul__(self, other: Objective | float) -> Objective:
+        return _combined(self, other, "×", operator.mul)
+
+    def __rmul__(self, other: float) -> Objective:
+        return _combined(other, self, "×", operator.mul)
+
+    def __truediv__(self, other: Objective | float) -> Objective:
+        return _combined(self, other, "/", operator.truediv)
+
+    def __rtruediv__(self, other: float) -> Objective:
+        return _combined(other, self, "/", operator.truediv)
+
+    def __neg__(self) -> Objective:
+        return Objective(self.targets, f"-{_factor(self.description)}", lambda values: -self.score(values))
+
+    def named(self, description: str) -> Objective:
+        """Return the same objective under other words."""
+        return Objective(self.targets, description, self.score)
+
+    def __repr__(self) -> str:
+        return f"Objective({self.description!r})"
+
+
+def _combined(
+    first: Objective | float, second: Objective | float, sign: str, combine: Callable[[Any, Any], Any]
+) -> Objective:
+    targets: dict[str, None] = {}
+    for part in (first, second):
+        if isinstance(part, Objective):
+            targets |= dict.fromkeys(part.targets)
+        elif not isinstance(part, (int, float)):
+            raise InputError(
+                f"an objective is combined with numbers and objectives, not {type(part).__name__}"
+            )
+
+    def score(values: Values) -> Tensor:
+        found: Tensor = combine(_value(first, values), _value(second, values))
+        return found
+
+    left, right = _words(first), _words(second)
+    if sign in ("×", "/"):
+        left = _factor(left)
+    if sign != "+":
+        right = _factor(right, also="×/" if sign == "/" else "")
+    return Objective(tuple(targets), f"{left} {sign} {right}", score)
+
+
+def _value(part: Objective | float, values: Values) -> Any:
+    return part.score(values) if isinstance(part, Objective) else part
+
+
+def _words(part: Objective | float) -> str:
+    return part.description if isinstance(part, Objective) else f"{part:g}"
+
+
+def _factor(words: str, also: str = "") -> str:
+    """Put words in brackets where an operator in them would bind less tightly."""
+    return f"({words})" if any(f" {sign} " in words for sign in ("+", "-", *also)) else words
+
+
+def channel(layer: str, index: int) -> Objective:
+    """A channel, averaged over its positions: the texture or object a unit looks for."""
+    address = f"{layer}:{index}"
+    return Objective((address,), address, lambda values: values[address].flatten(1).mean(1))
+
+
+def neuron(layer: str, index: int, position: tuple[int, int] | None = None) -> Objective:
+    """One neuron of a channel, at (row, column) of the layer's grid, or in its center: one copy of the feature."""
+    if position is not None:
+        address = f"{layer}:{index}@{position[0]},{position[1]}"
+        return Objective((address,), address, lambda values: values[address].flatten(1).mean(1))
+    address = f"{layer}:{index}"
+    return Objective(
+        (address,), f"{address} at the center", lambda values: _at(values[address], None).mean(1)
+    )
+
+
+def layer(name: str, measure: Measure = "mean_square") -> Objective:
+    """A whole layer, whatever it answers made stronger: the deep dream's objective.
+
+    "mean_square" is Mordvintsev et al.'s (2015), "l2" and "l1" are norms, "mean" and "sum" the plain ones.
+    """
+    measures: dict[Measure, Callable[[Tensor], Tensor]] = {
+        "mean_square": lambda value: value.square().mean(1),
+        "mean": lambda value: value.mean(1),
+        "sum": lambda value: value.sum(1),
+        "l1": lambda value: value.abs().sum(1),
+        "l2": lambda value: value.square().sum(1).sqrt(),
+    }
+    if measure not in measures:
+        raise InputError(f"a layer has no measure {measure!r}; possible: {', '.join(measures)}")
+    words = f"{name}, {measure.replace('_', ' ')}"
+    return Objective((name,), words, lambda values: measures[measure](values[name].flatten(1)))
+
+
+def total_activation(name: str) -> Objective:
+    """Everything a layer (or a channel, by its address) answers, summed."""
+    return layer(name, "sum").named(f"total activation of {name}")
+
+
+def direction(
+    name: str,
+    vector: Sequence[float] | Tensor,
+    *,
+    position: tuple[int, int] | Literal["center"] | None = None,
+    covariance: Tensor | None = None,
+    cosine_power: float = 0.0,
+) -> Objective:
+    """A direction in a layer's space of channels: the dot product with `vector`, one number a channel.
+
+    Over all positions, or at one (row, column), or at the "center". `covariance` (channels, channels) of the layer's
+    answers whitens the direction (the vector becomes its inverse times the vector), which takes away what all
+    pictures share. With `cosine_power`, the dot product is multiplied by that power of the cosine between the two
+    (at least 0.1), which asks for this direction and no other (Carter et al., *Activation Atlas*, 2019).
+    """
+    wanted = torch.as_tensor(vector, dtype=torch.float32)
+    if wanted.dim() != 1:
+        raise InputError(f"a direction has one number a channel; found shape {tuple(wanted.shape)}")
+    if covariance is not None:
+        wanted = torch.linalg.solve(covariance.double(), wanted.double()).float()
+    where = f" at {position[0]},{position[1]}" if isinstance(position, tuple) else f" at the {position}"
+
+    def score(values: Values) -> Tensor:
+        value = values[name]
+        found = value.flatten(2) if position is None else _at(value, position)[..., None]
+        if found.shape[1] != len(wanted):
+            raise InputError(f"{name} has {found.shape[1]} channels, and the direction {len(wanted)} numbers")
+        return _dot(found.movedim(1, -1), wanted.to(found), cosine_power).flatten(1).mean(1)
+
+    words = f"a{' whitened' if covariance is not None else ''} direction of {name}"
+    return Objective((name,), words + ("" if position is None else where), score)
+
+
+def _at(value: Tensor, position: tuple[int, int] | Literal["center"] | None) -> Tensor:
+    """Return the channels (N, C) at a position of (N, C, H, W), the center by default."""
+    if value.dim() < 4:
+        return value.flatten(1)
+    rows, columns = value.shape[2:]
+    row, column = position if isinstance(position, tuple) else (rows // 2, columns // 2)
+    if not (row < rows and column < columns):
+        raise InputError(f"there is no position {row},{column}: the layer has {rows} x {columns} here")
+    return value[:, :, row, column]
+
+
+def _dot(first: Tensor, second: Tensor, cosine_power: float) -> Tensor:
+    """Return the dot product over the last axis, times a power of the cosine."""
+    dot = (first * second).sum(-1)
+    if not cosine_power:
+        return dot
+    cosine = torch.nn.functional.cosine_similarity(first, second, dim=-1, eps=1e-6)
+    return dot * cosine.clamp(min=0.1) ** cosine_power
+
+
+def diversity(name: str) -> Objective:
+    """How unlike each picture is to the others of the batch, in the correlations of a layer's channels.
+
+    Minus the mean cosine between the picture's Gram matrix and the others'. Add it, with a weight, to what all of them
+    show: ``4 * [channel(layer, 7) + 100 * diversity(layer)]`` makes four pictures of the different things one channel
+    looks for.
+    """
+
+    def score(values: Values) -> Tensor:
+        maps = values[name].flatten(2)
+        if len(maps) < 2:
+            raise InputError("diversity is between pictures: give the same objective several times")
+        gram = torch.nn.functional.normalize((maps @ maps.mT).flatten(1), dim=1)
+        similarity = gram @ gram.T
+        return -(similarity.sum(1) - similarity.diagonal()) / (len(maps) - 1)
+
+    return Objective((name,), f"diversity in {name}", score)
+
+
+def alignment(name: str, decay: float = 2.0) -> Objective:
+    """How alike neighboring pictures of the batch are in a layer, place by place: keeps an `interpolation` steady.
+
+    Minus the mean square of the difference to each other picture, which counts `decay` times less for each picture that
+    lies between.
+    """
+
+    def score(values: Values) -> Tensor:
+        maps = values[name].flatten(1)
+        apart = (maps[:, None] - maps[None]).square().mean(2)
+        steps = torch.arange(len(maps), device=maps.device)
+        weight = decay ** -(steps[:, None] - steps[None]).abs().to(maps)
+        return -(apart * weight).sum(1)
+
+    return Objective((name,), f"alignment in {name}", score)
+
+
+def interpolation(first: Objective, second: Objective) -> Objective:
+    """From all of one objective, in the batch's first picture, to all of another in its last."""
+
+    def score(values: Values) -> Tensor:
+        start, end = first.score(values), second.score(values)
+        share = torch.linspace(0, 1, len(start), dtype=start.dtype, device=start.device)
+        return (1 - share) * start + share * end
+
+    targets = tuple(dict.fromkeys(first.targets + second.targets))
+    return Objective(targets, f"from {first.description} to {second.description}", score)
+
+
+def like(name: str, answer: Tensor, *, what: str = "a picture") -> Objective:
+    """A picture whose layer answers as `answer` (1, channels, ...) does: feature inversion.
+
+    Minus the squared distance, in units of the answer's own square (Mahendran and Vedaldi, *Understanding deep image
+    representations by inverting them*, 2015). 0 is perfect. `answer` has the channels second.
+    """
+    answer = answer.detach()
+
+    def score(values: Values) -> Tensor:
+        _require_same(name, values[name], answer)
+        apart = (values[name] - answer).flatten(1).square().sum(1)
+        return -apart / answer.square().sum().clamp(min=1e-12)
+
+    return Objective((name,), f"{name} as in {what}", score)
+
+
+def caricature(name: str, answer: Tensor, *, what: str = "a picture", cosine_power: float = 1.0) -> Objective:
+    """A picture in which what a layer answers is exaggerated: the dot product with `answer`, place by place.
+
+    Times a power of the cosine, so that it stays that answer (Carter et al., 2019).
+    """
+    answer = answer.detach()
+
+    def score(values: Values) -> Tensor:
+        _require_same(name, values[name], answer)
+        first, second = (value.movedim(1, -1) for value in (values[name], answer))
+        return _dot(first, second, cosine_power).flatten(1).mean(1)
+
+    return Objective((name,), f"a caricature of {what} in {name}", score)
+
+
+def _require_same(name: str, found: Tensor, answer: Tensor) -> None:
+    if found.shape[1:] != answer.shape[1:]:
+        raise InputError(
+            f"{name} answers {tuple(found.shape[1:])} to a picture of this size, and {tuple(answer.shape[1:])} is "
+            "wanted: give the picture and the canvas the same size"
+        )
+
+
+def custom(targets: str | Sequence[str], score: Callable[..., Tensor], description: str = "") -> Objective:
+    """Any function of what some addresses answer, one argument an address, which gives one number a picture, (N,).
+
+    >>> custom(["mixed4a:1", "mixed4a:2"], lambda a, b: (a * b).mean((1, 2, 3)), "1 and 2 at one place")
+    """
+    names = (targets,) if isinstance(targets, str) else tuple(targets)
+    words = description or f"{getattr(score, '__name__', 'a function')} of {', '.join(names)}"
+    return Objective(names, words, lambda values: score(*(values[name] for name in names)))

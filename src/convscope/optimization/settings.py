@@ -9,6 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
+from convscope.network.differentiable import Precision
 from convscope.optimization.optimizers import Adam, Optimizer
 
 Size: TypeAlias = tuple[int, int]
@@ -64,6 +65,7 @@ class Settings:
     size: Size | None = None
     patience: int | None = None
     keep: Literal["best", "last"] = "best"
+    precision: Precision = "float32"
 
     def rate_at(self, step: int) -> float:
         """Return the rate of a step, counted from 1."""

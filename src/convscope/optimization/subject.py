@@ -1,0 +1,137 @@
+"""What is looked at while pictures are made: a network's answers to a batch, scored picture by picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from convscope.address import Address
+from convscope.errors import InputError, UnknownLayer
+from convscope.network.differentiable import Forward, Precision
+from convscope.network.network import Network
+from convscope.network.shapes import infer_shapes
+from convscope.optimization.objectives import Objective, Values
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network and what is wanted of it, one objective a picture; the same one several times in a row is a group."""
+
+    network: Network
+    objectives: tuple[Objective, ...]
+    precision: Precision = "float32"
+
+    @cached_property
+    def targets(self) -> dict[str, Address]:
+        """Every address the objectives look at, as they wrote it, to the network's own."""
+        names = dict.fromkeys(name for objective in self.objectives for name in objective.targets)
+        return {name: self.network.resolve(name) for name in names}
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """The values that have to be computed."""
+        return tuple(dict.fromkeys(address.layer for address in self.targets.values()))
+
+    @cached_property
+    def _channels(self) -> dict[str, list[int]]:
+        """The channels that have to be computed, for layers of which not all are wanted."""
+        wanted: dict[str, set[int]] = {name: set() for name in self.layers}
+        whole = {address.layer for address in self.targets.values() if address.channel is None}
+        for address in self.targets.values():
+            if address.layer not in whole:
+                wanted[address.layer].add(int(address.channel or 0))
+        return {name: sorted(channels) for name, channels in wanted.items() if channels}
+
+    @cached_property
+    def _forward(self) -> Forward:
+        return self.network.forward_to(self.layers, precision=self.precision, channels=self._channels)
+
+    @cached_property
+    def _groups(self) -> list[tuple[Objective, int]]:
+        """Each objective and for how many pictures in a row it is wanted."""
+        runs = groupby(self.objectives, key=id)
+        counts = [len(list(run)) for _, run in runs]
+        starts = [sum(counts[:index]) for index in range(len(counts))]
+        return [(self.objectives[start], count) for start, count in zip(starts, counts, strict=True)]
+
+    def eaten(self, pictures: Tensor) -> Tensor:
+        """Return pictures (N, C, H, W) in 0..1 as the network eats them, resized where it cannot eat their size."""
+        spec = self.network.input_spec
+        if spec is None:
+            raise InputError(f"{self.network.name} eats no pictures, so none can be made for it")
+        size = (int(pictures.shape[2]), int(pictures.shape[3]))
+        if size != spec.size and not self.eats(size):
+            pictures = F.interpolate(pictures, spec.size, mode="bilinear", antialias=True)
+        return spec.from_rgb(pictures)
+
+    def eats(self, size: tuple[int, int]) -> bool:
+        """Tell whether what is wanted can be computed at this size: fully-connected layers need their own."""
+        known: dict[tuple[int, int], bool] = self.__dict__.setdefault("_eats", {})
+        if size not in known:
+            known[size] = self._fits(size)
+        return known[size]
+
+    def _fits(self, size: tuple[int, int]) -> bool:
+        spec, graph = self.network.input_spec, self.network.graph
+        assert spec is not None
+        first, *others = graph.inputs
+        shape = (1, spec.channels, *size) if spec.layout == "NCHW" else (1, *size, spec.channels)
+        try:
+            infer_shapes(graph, {first: shape, **{name: graph.inputs[name] for name in others}}, self.layers)
+        except InputError:
+            return False
+        return True
+
+    def values(self, pictures: Tensor) -> dict[str, Tensor]:
+        """Return what each address answers to a batch, as an objective's `Values`."""
+        found = self._forward(self.eaten(pictures))
+        return {name: self._selected(address, found[address.layer]) for name, address in self.targets.items()}
+
+    def _selected(self, address: Address, value: Tensor) -> Tensor:
+        if address.channel is not None:
+            channels = self._channels.get(address.layer)
+            index = int(address.channel)
+            value = value.narrow(1, channels.index(index) if channels else index, 1)
+        if address.position is not None:
+            row, column = address.position
+            rows, columns = value.shape[2:]
+            if not (row < rows and column < columns):
+                raise UnknownLayer(
+                    f"{address}: the layer has {rows} rows and {columns} columns for a picture of this size"
+                )
+            value = value[:, :, row : row + 1, column : column + 1]
+        return value
+
+    def scores(self, pictures: Tensor) -> Tensor:
+        """Return each picture's objective, shape (N,); gradients flow to the pictures."""
+        return self.score(self.values(pictures))
+
+    def score(self, values: Values) -> Tensor:
+        """Return each picture's objective, (N,), from what the addresses answer to the batch."""
+        if len(self._groups) == 1:
+            return self.objectives[0].score(values)
+        # Split once: slicing picture by picture would fill a whole batch's gradient for every picture.
+        counts = [count for _, count in self._groups]
+        parts = {name: torch.split(value, counts) for name, value in values.items()}
+        scores = [
+            objective.score({name: parts[name][index] for name in objective.targets})
+            for index, (objective, _) in enumerate(self._groups)
+        ]
+        return torch.cat(scores)
+
+
+def subject_of(
+    network: Network, objectives: Sequence[Objective], precision: Precision = "float32"
+) -> Subject:
+    """Return the subject, after a look whether every address is there."""
+    subject = Subject(network, tuple(objectives), precision)
+    if not subject.objectives:
+        raise InputError("there is nothing to make a picture of: give at least one objective")
+    _ = subject.targets
+    return subject
