@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.schema import INTEGER_RANGES, Field, MessageType, message_type
+from convscope.sources.caffe.schema import message_type
+from convscope.sources.protobuf.schema import INTEGER_RANGES, Field, MessageType
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 SCALARS = {

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convscope.sources.caffe.literals import (
-    as_text,
     expected,
     guess,
     parse_float,
@@ -16,8 +15,10 @@ from convscope.sources.caffe.literals import (
     write_guessed,
     write_value,
 )
-from convscope.sources.caffe.schema import float32, message_type
-from convscope.sources.caffe.unknown import Identifier
+from convscope.sources.caffe.schema import message_type
+from convscope.sources.protobuf.schema import float32
+from convscope.sources.protobuf.unknown import Identifier
+from convscope.sources.protobuf.wire import as_text
 
 
 def field(owner, name):

@@ -6,7 +6,7 @@ import pytest
 
 from convscope.errors import InputError
 from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.schema import float32
+from convscope.sources.protobuf.schema import float32
 
 
 def test_an_absent_field_reads_as_its_default():

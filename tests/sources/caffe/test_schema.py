@@ -1,6 +1,7 @@
 import pytest
 
-from convscope.sources.caffe.schema import float32, message_type, parse_schema
+from convscope.sources.caffe.schema import message_type
+from convscope.sources.protobuf.schema import float32, parse_schema
 from protobuf_oracle import message_class
 
 # Field numbers as Caffe's own files carry them, written down apart from the schema.

@@ -180,7 +180,7 @@ WRONG = [
     ),
     (b"\xa0\x06\x02", ", byte 0: a layer is not where it belongs: the file is damaged."),
     (b"\x0a\x01a\xa2\x06\x90\x4e", ", byte 3: the file ends after 7 bytes, inside a field"),
-    (b"\x00\x01", ", byte 0: no field begins like this: the file is damaged, or not one of Caffe's."),
+    (b"\x00\x01", ", byte 0: no field begins like this: the file is damaged, or of another kind."),
     (b"", " is empty, not a network's weights (caffemodel). Download or copy it again."),
     (b"<!DOCTYPE html><html>Sign in", " is a web page (HTML), not a network's weights (caffemodel)."),
     (

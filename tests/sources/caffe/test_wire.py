@@ -184,7 +184,7 @@ def test_swapped_files(shared_data):
 
 
 def test_too_many_fields(monkeypatch):
-    monkeypatch.setattr("convscope.sources.caffe.records.MAXIMUM_RECORDS", 1000)
+    monkeypatch.setattr("convscope.sources.protobuf.records.MAXIMUM_RECORDS", 1000)
     assert len(read_binary(b"\xa2\x06\x00" * 1000).layer) == 1000
     with pytest.raises(NetworkFileError, match="byte 3000: more than 1,000 fields; no network has so many"):
         read_binary(b"\xa2\x06\x00" * 1001)

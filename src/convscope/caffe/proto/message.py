@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.schema import Field, message_type
+from convscope.sources.caffe.schema import message_type
 from convscope.sources.caffe.text import write_text
 from convscope.sources.caffe.wire import read_binary, write_binary
+from convscope.sources.protobuf.schema import Field
 
 _ZEROS: dict[str, Any] = {"string": "", "bytes": b"", "bool": False, "float": 0.0, "double": 0.0}
 

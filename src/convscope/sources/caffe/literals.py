@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from convscope.sources.caffe.schema import INTEGER_RANGES, Field, float32
-from convscope.sources.caffe.unknown import Identifier
+from convscope.sources.protobuf.schema import INTEGER_RANGES, Field, float32
+from convscope.sources.protobuf.unknown import Identifier
 
 _ESCAPE = re.compile(
     rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))|(.))", re.DOTALL
@@ -76,14 +76,6 @@ def guess(word: str) -> Any:
 def parse_quoted(token: str) -> bytes:
     """Return the bytes that a quoted string stands for, with its escapes undone."""
     return _ESCAPE.sub(_unescape, token[1:-1].encode(errors="surrogatepass"))
-
-
-def as_text(data: bytes) -> str:
-    """Decode UTF-8, or else Latin-1: nothing a name was written in is lost or refused."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 def write_value(field: Field, value: Any) -> str:

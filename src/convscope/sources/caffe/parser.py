@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from convscope.errors import NetworkFileError, did_you_mean
-from convscope.sources.caffe.literals import as_text, expected, guess, parse_quoted, parse_word
-from convscope.sources.caffe.message import Message, empty_message
-from convscope.sources.caffe.schema import Field
-from convscope.sources.caffe.unknown import Identifier, Unknown
+from convscope.sources.caffe.literals import expected, guess, parse_quoted, parse_word
+from convscope.sources.caffe.message import Message
+from convscope.sources.protobuf.schema import Field
+from convscope.sources.protobuf.unknown import Identifier, Unknown
+from convscope.sources.protobuf.wire import as_text
 
 MAXIMUM_FIELDS = 300_000
 MAXIMUM_DEPTH = 100
@@ -129,7 +130,11 @@ class Parser:
             values.append(self._value(message, field, depth))
 
     def _value(self, message: Message, field: Field, depth: int) -> Any:
-        return self._message(field, depth) if field.message else self._scalar(message, field)
+        return (
+            self._message(message.empty(field), field, depth)
+            if field.message
+            else self._scalar(message, field)
+        )
 
     def _items(self, read: Callable[[], object]) -> None:
         """Read the values of a list, whose '[' has been read, up to its ']'."""
@@ -143,10 +148,9 @@ class Parser:
             if not self._accept(","):
                 self._fail(f"expected ',' or ']' in a list, found {self._found()}.")
 
-    def _message(self, field: Field, depth: int) -> Message:
+    def _message(self, made: Message, field: Field, depth: int) -> Message:
         opened = self._line()
         opening = self._open(f"'{{' after {field.name!r}", depth)
-        made = empty_message(field)
         made.place = f"line {opened}"
         self.read_fields(made, opening, depth + 1)
         return made

@@ -13,11 +13,10 @@ import numpy as np
 from convscope.errors import NetworkFileError
 from convscope.network.operations.checks import dimensions
 from convscope.sources.caffe.hdf5 import Stored, read_hdf5
-from convscope.sources.caffe.literals import as_text
 from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.recognition import HDF5, HEAD, expect_weights, identify
-from convscope.sources.caffe.records import LENGTH, Record, Source, open_source, read_record
-from convscope.sources.caffe.wire import read_fields
+from convscope.sources.protobuf.records import LENGTH, Record, Source, open_source, read_record
+from convscope.sources.protobuf.wire import as_text, read_fields
 
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, np.dtype[np.float32]]

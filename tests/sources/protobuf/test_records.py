@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from convscope.errors import NetworkFileError
-from convscope.sources.caffe.records import (
+from convscope.sources.protobuf.records import (
     FIXED32,
     FIXED64,
     GROUP,
@@ -67,10 +67,10 @@ DAMAGED = [
     (b"\x0a" + b"\xff" * 9 + b"\x01abc", 0, INCOMPLETE.format(14)),
     (b"\x2d\0\0", 0, INCOMPLETE.format(3)),
     (b"\x0b\x08\x01", 3, INCOMPLETE.format(3)),
-    (b"\x00\x00", 0, "no field begins like this: the file is damaged, or not one of Caffe's."),
-    (b"\x0e\x00", 0, "no field begins like this: the file is damaged, or not one of Caffe's."),
-    (b"\xff" * 9 + b"\x01", 0, "no field begins like this: the file is damaged, or not one of Caffe's."),
-    (b"\xff" * 12, 0, "a whole number is longer than 10 bytes: the file is damaged, or not one of Caffe's."),
+    (b"\x00\x00", 0, "no field begins like this: the file is damaged, or of another kind."),
+    (b"\x0e\x00", 0, "no field begins like this: the file is damaged, or of another kind."),
+    (b"\xff" * 9 + b"\x01", 0, "no field begins like this: the file is damaged, or of another kind."),
+    (b"\xff" * 12, 0, "a whole number is longer than 10 bytes: the file is damaged, or of another kind."),
     (b"\x0c", 0, "group 1 ends where none began: the file is damaged."),
     (b"\x0b\x14", 1, "another group ends inside the group of byte 0: the file is damaged."),
     (b"\x0b" * 5000, 101, "groups are nested more than 100 deep: the file is damaged."),

@@ -27,11 +27,13 @@ class Source:
     ``budget`` is how many more records may be read, so that a file of empty records cannot fill the memory.
     """
 
-    def __init__(self, data: bytes | bytearray | memoryview | mmap.mmap, file: str) -> None:
+    def __init__(
+        self, data: bytes | bytearray | memoryview | mmap.mmap, file: str, budget: int | None = None
+    ) -> None:
         self._data = data
         self.view = memoryview(data).cast("B")
         self.file = file
-        self.budget = MAXIMUM_RECORDS
+        self.budget = self._most = MAXIMUM_RECORDS if budget is None else budget
 
     def failure(self, position: int, problem: str) -> NetworkFileError:
         """Return an error that names the file and the byte."""
@@ -50,7 +52,7 @@ class Source:
         """Count one record or value against the budget."""
         self.budget -= 1
         if self.budget < 0:
-            self.fail(position, f"more than {MAXIMUM_RECORDS:,} fields; no network has so many.")
+            self.fail(position, f"more than {self._most:,} fields; no network has so many.")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Record:
     value: int = 0
 
 
-def open_source(path: str | PathLike[str]) -> Source:
+def open_source(path: str | PathLike[str], budget: int | None = None) -> Source:
     """Map a file into memory; `NetworkFileError` when it cannot be opened. An empty file gives an empty source."""
     file = fspath(path)
     if not Path(path).is_file():
@@ -75,7 +77,7 @@ def open_source(path: str | PathLike[str]) -> Source:
         with Path(path).open("rb") as stream:
             if not stream.read(1):
                 return Source(b"", file)
-            return Source(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY), file)
+            return Source(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY), file, budget)
     except (OSError, ValueError) as error:
         raise NetworkFileError(f"{file} cannot be read: {error}.") from None
 
@@ -86,7 +88,7 @@ def read_record(source: Source, position: int, stop: int) -> Record:
     tag, start = read_varint(source, position, stop)
     number, wire = tag >> 3, tag & 7
     if not 0 < number <= _HIGHEST_NUMBER or wire > FIXED32:
-        source.fail(position, "no field begins like this: the file is damaged, or not one of Caffe's.")
+        source.fail(position, "no field begins like this: the file is damaged, or of another kind.")
     if wire == VARINT:
         value, end = read_varint(source, start, stop)
         return Record(number, wire, position, start, end, value)
@@ -114,7 +116,7 @@ def read_varint(source: Source, position: int, stop: int) -> tuple[int, int]:
     if position == stop:
         _fail_short(source, start, position + 1, stop)
     raise source.failure(
-        start, "a whole number is longer than 10 bytes: the file is damaged, or not one of Caffe's."
+        start, "a whole number is longer than 10 bytes: the file is damaged, or of another kind."
     )
 
 

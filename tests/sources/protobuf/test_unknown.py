@@ -4,7 +4,7 @@ import pytest
 
 from convscope.errors import ConvscopeWarning
 from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.unknown import Unknown, warn_of_unknown
+from convscope.sources.protobuf.unknown import Unknown, warn_of_unknown
 
 
 def net_with(*names):

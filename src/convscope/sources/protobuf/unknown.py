@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.errors import ConvscopeWarning
 
 if TYPE_CHECKING:
-    from convscope.sources.caffe.message import Message
+    from convscope.sources.protobuf.message import Message
 
 
 class Identifier(str):
