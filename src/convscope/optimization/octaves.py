@@ -1,0 +1,94 @@
+"""The sizes a dream passes through, small to large, and how a picture gets from one to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from convscope.errors import InputError
+
+Size = tuple[int, int]
+Resize = Literal["corners", "legacy", "half_pixel"]
+"""The bilinear resizes of the sources: scipy's zoom and Keras's first example map corner to corner ("corners"),
+TensorFlow 1 its top left one ("legacy"), TensorFlow 2 and PyTorch pixels as areas ("half_pixel")."""
+Detail = Literal["none", "carry", "lost", "laplacian"]
+"""What becomes of the picture's own detail on the way up. "carry": what was dreamed is enlarged and added to the
+resized picture (Google, 2015). "lost": what the resizes lose of the picture is given back (Keras). "laplacian": the
+picture starts small and its octaves' differences are added (TensorFlow, 2016). "none": it is only enlarged."""
+SMALLEST = 32  # pixels: below, the layers worth dreaming of have nothing left to see
+
+
+@dataclass(frozen=True)
+class Octaves:
+    """How many sizes, each `scale` times the next smaller one; `grow`: the picture's own size is the smallest.
+
+    `exponents` says the powers of `scale` instead, where the middle is not an end. `rounding` is how sizes become
+    whole: "nearest" (scipy), "down" (TensorFlow's int). `stepwise`: the picture gets small by one resize after the
+    other, not by one.
+    """
+
+    count: int = 1
+    scale: float = 1.4
+    grow: bool = False
+    exponents: tuple[int, ...] | None = None
+    rounding: Literal["nearest", "down"] = "nearest"
+    stepwise: bool = True
+    resize: Resize = "corners"
+    detail: Detail = "carry"
+
+    def sizes(self, size: Size) -> tuple[Size, ...]:
+        """Return the sizes for a picture of this one, smallest first.
+
+        >>> Octaves(4, 1.4).sizes((575, 1024))
+        ((210, 373), (293, 522), (411, 731), (575, 1024))
+        """
+        if self.exponents is not None:
+            found = [self._scaled(size, self.scale**exponent) for exponent in self.exponents]
+        else:
+            factor = self.scale if self.grow else 1 / self.scale
+            found = [size]
+            for octave in range(1, self.count):
+                # TensorFlow's tutorial cuts off the fraction of each size before it takes the next.
+                again = self.stepwise and self.rounding == "down"
+                found.append(self._scaled(found[-1], factor) if again else self._scaled(size, factor**octave))
+            found = found if self.grow else found[::-1]
+        if min(min(found)) < SMALLEST:
+            height, width = min(found)
+            raise InputError(
+                f"the smallest octave would be {height} x {width}, below {SMALLEST} pixels: use fewer octaves "
+                f"(now {len(found)}), a smaller scale (now {self.scale:g}) or a larger picture"
+            )
+        return tuple(found)
+
+    def _scaled(self, size: Size, factor: float) -> Size:
+        def whole(value: float) -> int:
+            return int(value) if self.rounding == "down" else round(value)
+
+        return whole(size[0] * factor), whole(size[1] * factor)
+
+    def resized(self, picture: Tensor, size: Size) -> Tensor:
+        """Return the picture (N, C, H, W) at another size."""
+        return resized(picture, size, self.resize)
+
+
+def resized(picture: Tensor, size: Size, how: Resize) -> Tensor:
+    """Return the picture (N, C, H, W) at another size, bilinearly and without antialiasing, as the sources do."""
+    if tuple(picture.shape[-2:]) == size:
+        return picture
+    if how == "legacy":
+        return _legacy(_legacy(picture, size[0], 2), size[1], 3)
+    return F.interpolate(picture, size, mode="bilinear", align_corners=how == "corners")
+
+
+def _legacy(picture: Tensor, size: int, axis: int) -> Tensor:
+    """Return one axis resized as TensorFlow 1 did: output i looks at i times the ratio of sizes."""
+    length = picture.shape[axis]
+    place = torch.arange(size, dtype=torch.float64, device=picture.device) * (length / size)
+    low = place.long().clamp_max(length - 1)
+    share = (place - low).to(picture.dtype).view(-1, *(1 for _ in picture.shape[axis + 1 :]))
+    high = (low + 1).clamp_max(length - 1)
+    return picture.index_select(axis, low) * (1 - share) + picture.index_select(axis, high) * share
