@@ -84,6 +84,8 @@ def _field(
     if rule := _WINDOWS.get(operation.kind):
         weight = parameters.get(operation.parameters.get("weight", ""), ())
         return _seen_through(field, rule(_measured(operation.attributes, weight, before[2:]), weight))
+    if operation.kind == "dense" and len(shape) == 4 and shape[2:] == before[2:]:
+        return field  # at each position by itself
     if operation.kind in _EVERYTHING or len(shape) != 4 or (shape[2:] != before[2:] and max(shape[2:]) == 1):
         extent = (Fraction(before[2]), Fraction(before[3]))
         return _seen_through(field, (extent, extent, _pair(0)))
@@ -160,6 +162,11 @@ def _pooling(attributes: Mapping[str, Any], weight: Shape) -> Window:
     return kernel, _sizes(attributes, "stride"), _sizes(attributes, "padding", 0)
 
 
+def _margin(attributes: Mapping[str, Any], weight: Shape) -> Window:
+    before = tuple(attributes.get("widths", ()))[2:4] or (0, 0)
+    return _pair(1), _pair(1), (Fraction(before[0]), Fraction(before[1]))
+
+
 def _within_channel(attributes: Mapping[str, Any], weight: Shape) -> Window:
     size = int(attributes["size"])
     return _pair(size), _pair(1), _pair((size - 1) // 2)
@@ -173,6 +180,7 @@ _WINDOWS: dict[str, Callable[[Mapping[str, Any], Shape], Window]] = {
     "average_pool": _pooling,
     "im2col": _pooling,
     "lrn_within_channel": _within_channel,
+    "pad": _margin,
 }
 _EVERYTHING = {
     "dense",

@@ -87,7 +87,10 @@ def _concat(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
     axis, first = attributes.get("axis", 1), inputs[0]
-    if not 0 <= axis < len(first) or len({(*shape[:axis], *shape[axis + 1 :]) for shape in inputs}) != 1:
+    if not -len(first) <= axis < len(first):
+        return None
+    axis %= len(first)
+    if len({(*shape[:axis], *shape[axis + 1 :]) for shape in inputs}) != 1:
         return None
     return (*first[:axis], sum(shape[axis] for shape in inputs), *first[axis + 1 :])
 
@@ -107,6 +110,47 @@ def _per_channel(
     return inputs[0] if plain and channels == {inputs[0][1:2]} else None
 
 
+def _stretched(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    shapes = [*inputs, *parameters.values()]
+    axes = max(map(len, shapes))
+    columns = zip(*((*(1 for _ in range(axes - len(shape))), *shape) for shape in shapes), strict=True)
+    sizes = [set(column) - {1} or {1} for column in columns]
+    return tuple(size.pop() for size in sizes) if all(len(size) == 1 for size in sizes) else None
+
+
+def _padded(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    (input,), widths = inputs, attributes.get("widths", ())
+    if len(widths) != 2 * len(input) or attributes.get("mode", "constant") != "constant":
+        return None
+    borders = margins(widths, input, 1, 1)
+    sizes = tuple(size + sum(border) for size, border in zip(input, borders, strict=True))
+    return sizes if min(sizes) > 0 else None
+
+
+def _reduced(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    (input,), axes = inputs, attributes.get("axes")
+    if axes is None or not all(-len(input) <= axis < len(input) for axis in axes):
+        return None
+    gone = {axis % len(input) for axis in axes}
+    if attributes.get("keep_axes", True):
+        return tuple(1 if axis in gone else size for axis, size in enumerate(input))
+    return tuple(size for axis, size in enumerate(input) if axis not in gone)
+
+
+def _layer_norm(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    axis = attributes.get("axis", -1)
+    inside = -len(inputs[0]) <= axis < len(inputs[0])
+    return inputs[0] if inside and set(parameters.values()) <= {inputs[0][axis:]} else None
+
+
 def _each(attributes: Mapping[str, Any], name: str, axes: int) -> tuple[int, ...]:
     value = attributes.get(name, 1)
     sizes = (value,) if isinstance(value, int) else tuple(value)
@@ -117,7 +161,9 @@ _SAME = frozenset(
     {"relu", "elu", "swish", "sigmoid", "tanh", "absolute", "bnll", "clip", "threshold", "power"}
 )
 _SAME |= {"exp", "log", "identity", "lrn_across_channels"}
-_SEVERAL = frozenset({"concat", "eltwise_sum", "eltwise_max", "eltwise_product"})
+_SAME |= {"gelu", "selu", "mish", "softsign", "hard_sigmoid", "hard_swish"}
+_ARITHMETIC = frozenset({"add", "subtract", "multiply", "divide", "maximum", "minimum"})
+_SEVERAL = frozenset({"concat", "eltwise_sum", "eltwise_max", "eltwise_product"}) | _ARITHMETIC
 _RULES: dict[str, Rule] = {
     "convolution": _convolution,
     "max_pool": _pool,
@@ -129,6 +175,10 @@ _RULES: dict[str, Rule] = {
     "eltwise_product": _of_equals,
     "batch_norm": _per_channel,
     "scale": _per_channel,
+    **dict.fromkeys(_ARITHMETIC, _stretched),
+    "pad": _padded,
+    "reduce": _reduced,
+    "layer_norm": _layer_norm,
     "softmax": lambda inputs, parameters, attributes: (
         inputs[0] if -len(inputs[0]) <= attributes.get("axis", 1) < len(inputs[0]) else None
     ),

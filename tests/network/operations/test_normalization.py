@@ -7,6 +7,8 @@ import torch
 from convscope.errors import InputError
 from convscope.network.operations.normalization import (
     batch_norm,
+    group_norm,
+    layer_norm,
     lrn_across_channels,
     lrn_within_channel,
     mvn,
@@ -141,3 +143,28 @@ def test_mvn_of_a_constant_channel_has_a_gradient():
 def test_nothing_to_normalize_over_is_refused():
     with pytest.raises(InputError, match="an input of 2x3"):
         mvn(torch.zeros(2, 3))
+
+
+def test_layer_norm_is_its_formula_along_the_last_axes():
+    input, weight, bias = 3 * normal(2, 4, 5, seed=1), normal(4, 5, seed=2), normal(4, 5, seed=3)
+    numbers = input.numpy()
+    mean, variance = numbers.mean((1, 2), keepdims=True), numbers.var((1, 2), keepdims=True)
+    expected = (numbers - mean) / np.sqrt(variance + 0.1) * weight.numpy() + bias.numpy()
+    found = layer_norm(input, weight=weight, bias=bias, axis=1, epsilon=0.1)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+    with pytest.raises(InputError, match="was made for 4x5 numbers, the input of 2x4x5 has 5"):
+        layer_norm(input, weight=weight)
+
+
+def test_group_norm_is_its_formula_over_the_channels_of_a_group():
+    input, weight, bias = 3 * normal(2, 6, 4, 5, seed=1), normal(6, seed=2), normal(6, seed=3)
+    groups = input.numpy().reshape(2, 3, 2, 4, 5)
+    normal_groups = groups - groups.mean((2, 3, 4), keepdims=True)
+    normal_groups /= np.sqrt(groups.var((2, 3, 4), keepdims=True) + 0.1)
+    expected = (
+        normal_groups.reshape(input.shape) * weight.numpy()[:, None, None] + bias.numpy()[:, None, None]
+    )
+    found = group_norm(input, groups=3, weight=weight, bias=bias, epsilon=0.1)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+    with pytest.raises(InputError, match="the channels of 2x6x4x5 do not make 4 equal groups"):
+        group_norm(input, groups=4)

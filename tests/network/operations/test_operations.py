@@ -91,8 +91,15 @@ EXAMPLES = {
     "global_average_pool": [([INPUT], {}, {})],
     "global_max_pool": [([INPUT], {}, {})],
     "global_max_pool_with_mask": [([INPUT], {}, {})],
+    "group_norm": [
+        ([normal(2, 6, 3, 2)], {"weight": normal(6), "bias": normal(6)}, {"groups": 3, "epsilon": 0.1})
+    ],
     "identity": [([INPUT], {}, {})],
     "im2col": [([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": 1})],
+    "layer_norm": [
+        ([INPUT], {"weight": normal(5), "bias": normal(5, seed=1)}, {}),
+        ([INPUT], {"weight": normal(6, 5)}, {"axis": 2, "epsilon": 0.1}),
+    ],
     "log": [([positive(2, 3, 6, 5)], {}, {"base": 10.0, "scale": 2.0, "shift": 0.1})],
     "lrn_across_channels": [
         ([normal(2, 9, 3, 2)], {}, {"size": 5, "alpha": 0.5, "beta": 0.75, "k": 2.0}),

@@ -1,4 +1,4 @@
-"""Normalizations: local response, batch, mean and variance; Caffe's arithmetic."""
+"""Normalizations: local response, batch, layer, group, mean and variance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from convscope.errors import InputError
-from convscope.network.operations.checks import dimensions, require_filled
+from convscope.network.operations.checks import axis_index, dimensions, require_filled
 from convscope.network.operations.pooling import average_pool
 from convscope.network.operations.registry import operation
 
@@ -50,7 +50,7 @@ def batch_norm(
     epsilon: float = 1e-5,
     of_batch: bool = False,
 ) -> Tensor:
-    """Return each channel with mean 0 and variance 1, ``(x - mean) / sqrt(variance + epsilon)``, by `weight`, plus `bias`.
+    """Return ``(x - mean) / sqrt(variance + epsilon)``, a channel with mean 0 and variance 1, by `weight`, plus `bias`.
 
     Caffe keeps sums: `mean` and `variance` are divided by `scale_factor` (taken as 0 where that is 0). With
     `of_batch`, or without them, the batch's own mean and variance are used.
@@ -68,6 +68,45 @@ def batch_norm(
         factor = torch.where(scale_factor == 0, 0.0, scale_factor.reciprocal())
         mean, variance = mean * factor, variance * factor
     return F.batch_norm(input, mean, variance, weight, bias, eps=epsilon)
+
+
+@operation
+def layer_norm(
+    input: Tensor,
+    *,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    axis: int = -1,
+    epsilon: float = 1e-5,
+) -> Tensor:
+    """Return the numbers along the axes from `axis` on with mean 0 and variance 1, by `weight`, plus `bias`.
+
+    Ba, Kiros, Hinton, *Layer normalization* (2016). Weight and bias have the shape of those axes.
+    """
+    shape = input.shape[axis_index(axis, input) :]
+    for tensor in (weight, bias):
+        if tensor is not None and tensor.shape != shape:
+            found = f"the input of {dimensions(input.shape)} has {dimensions(shape)}"
+            raise InputError(f"layer normalization was made for {dimensions(tensor.shape)} numbers, {found}")
+    return F.layer_norm(input, shape, weight, bias, epsilon)
+
+
+@operation
+def group_norm(
+    input: Tensor,
+    *,
+    groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    epsilon: float = 1e-5,
+) -> Tensor:
+    """Return each of `groups` groups of a picture's channels with mean 0 and variance 1, by `weight`, plus `bias`.
+
+    Wu and He, *Group normalization* (2018); with as many groups as channels it is instance normalization.
+    """
+    if input.dim() < 2 or groups < 1 or input.shape[1] % groups:
+        raise InputError(f"the channels of {dimensions(input.shape)} do not make {groups} equal groups")
+    return F.group_norm(input, groups, weight, bias, epsilon)
 
 
 @operation
