@@ -12,9 +12,11 @@ from torch import Tensor
 from convscope.network.network import Network
 from convscope.optimization.objectives import Objective
 from convscope.optimization.optimizers import State
-from convscope.optimization.rescue import Rescue
+from convscope.optimization.rescue import PATIENCE, Rescue
 from convscope.optimization.settings import Parameters, Settings
 from convscope.optimization.subject import Subject, subject_of
+
+_ONE_A_PICTURE = ("best_values", "best_index", "asleep", "stopped")
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +100,7 @@ class Ascent:
         self.best = tuple(parameter.clone() for parameter in self.parameters)
         self.best_values = torch.full((len(seeds),), -torch.inf)
         self.best_index = torch.zeros(len(seeds))
+        self.asleep = torch.zeros(len(seeds))
         self.stopped = torch.zeros(len(seeds), dtype=torch.bool)
 
     def climb(self) -> tuple[Tensor, Tensor]:
@@ -115,26 +118,38 @@ class Ascent:
             edited = edit(self.parameters[0], gradients[0], self.index)
             self.parameters = (edited, *self.parameters[1:])
         self.parameters = _chosen(self.stopped, before, self.parameters)
+        self._wake()
         return values, norms
 
     def _gradients(self) -> tuple[Tensor, Tensor, Parameters]:
         """Return the objectives, what is ascended (without the penalties) and its gradients for the canvas."""
         parameters = tuple(parameter.detach().requires_grad_() for parameter in self.parameters)
         with torch.enable_grad():
-            pictures = self.settings.canvas.paint(parameters)
-            shown = pictures
+            pictures = shown = self.settings.canvas.paint(parameters)
             for transform in self.settings.transforms:
                 shown = transform(shown, self.generators)
-            values = self.rescue.scores(shown)
-            totals = values
-            for penalty in self.settings.penalties:
-                totals = totals - penalty(pictures)
-            gradients = torch.autograd.grad(totals.sum(), parameters, allow_unused=True)
-        filled = tuple(
-            torch.zeros_like(parameter) if gradient is None else gradient
-            for parameter, gradient in zip(parameters, gradients, strict=True)
-        )
-        return values.detach(), totals.detach(), filled
+            values, uphill, asleep = self.rescue.gradient(shown)
+            costs = sum((penalty(pictures) for penalty in self.settings.penalties), torch.zeros(len(values)))
+            # One backward pass for both: what the network asks of what it was shown, and the penalties.
+            climbed = (shown * uphill).flatten(1).sum(1) - costs
+            gradients = torch.autograd.grad(climbed.sum(), parameters)
+        self._note_sleep(asleep)
+        return values, values - costs.detach(), gradients
+
+    def _note_sleep(self, asleep: Tensor) -> None:
+        """Count the steps without an ordinary gradient; give up, or go on from a photograph, where they are many."""
+        self.asleep = torch.where(asleep, self.asleep + 1, 0)
+        self.stopped |= self.asleep >= 2 * PATIENCE
+
+    def _wake(self) -> None:
+        """Start pictures that have slept for long from a photograph."""
+        roused = self.asleep == PATIENCE
+        if not roused.any():
+            return
+        shape = self.pictures().shape[1:]
+        photographs = self.settings.canvas.inverse(self.rescue.photographs(roused, shape))
+        for parameter, start in zip(self.parameters, photographs, strict=True):
+            parameter[roused] = start
 
     def _note_best(self, totals: Tensor) -> None:
         better = (totals > self.best_values) & ~self.stopped
@@ -164,7 +179,7 @@ class Ascent:
         saved = {f"optimizer.{name}": value.clone() for name, value in self.optimizer.items()}
         saved |= {f"parameter.{i}": value.clone() for i, value in enumerate(self.parameters)}
         saved |= {f"best.{i}": value.clone() for i, value in enumerate(self.best)}
-        saved |= {"best_values": self.best_values, "best_index": self.best_index, "stopped": self.stopped}
+        saved |= {name: getattr(self, name).clone() for name in _ONE_A_PICTURE}
         chance = torch.stack([generator.get_state() for generator in self.generators])
         return saved | {"generators": chance, "index": torch.tensor(self.index)}
 
@@ -174,8 +189,9 @@ class Ascent:
         count = range(len(self.parameters))
         self.parameters = tuple(state[f"parameter.{i}"].clone() for i in count)
         self.best = tuple(state[f"best.{i}"].clone() for i in count)
-        self.best_values, self.best_index = state["best_values"], state["best_index"]
-        self.stopped, self.index = state["stopped"], int(state["index"])
+        for name in _ONE_A_PICTURE:
+            setattr(self, name, state[name].clone())
+        self.index = int(state["index"])
         for generator, saved in zip(self.generators, state["generators"], strict=True):
             generator.set_state(saved)
 

@@ -1,18 +1,94 @@
-"""No gray squares: a picture whose unit gets no gradient is given one by other means, each picture on its own."""
+"""No gray squares: a picture whose unit gets no gradient is given one by other means, each picture on its own.
+
+First the gradient is redirected through the ReLUs that block it (lucid's remedy, see
+`convscope.optimization.redirected`). A unit that still sleeps after some steps goes on from a photograph, the one
+of a few that rouses it most. What nothing rouses is given up, and its verdict says so.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
+from convscope.network.graph import Graph, Operation
+from convscope.network.network import Network
+from convscope.optimization.redirected import redirected_clip
 from convscope.optimization.subject import Subject
+from convscope.photograph import SAMPLES, read_picture
+
+PATIENCE = 32  # steps without a gradient before a photograph is tried, and again before the unit is given up
 
 
+@dataclass(frozen=True, eq=False)
 class Rescue:
-    """Pictures scored, with a gradient for each."""
+    """What is done for a subject's pictures that get no gradient."""
 
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
+    subject: Subject
 
-    def scores(self, shown: Tensor) -> Tensor:
-        """Return each picture's objective, (N,)."""
-        return self.subject.scores(shown)
+    def gradient(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the scores (N,), their gradient for the pictures, and which pictures got none by ordinary means."""
+        pictures = pictures.detach()
+        scores, gradient = _climb(self.subject, pictures)
+        asleep = _is_zero(gradient) & scores.isfinite()
+        if asleep.any():
+            chosen = self.subject.groups_with(asleep)
+            _, redirected = _climb(self.redirected.only(chosen), pictures[chosen])
+            gradient[chosen] = torch.where(asleep[chosen][:, None, None, None], redirected, gradient[chosen])
+        return scores, gradient, asleep
+
+    @cached_property
+    def redirected(self) -> Subject:
+        """The subject through a network whose ReLUs let a gradient through."""
+        return replace(self.subject, network=with_redirected_relus(self.subject.network))
+
+    @torch.no_grad()
+    def photographs(self, asleep: Tensor, shape: Sequence[int]) -> Tensor:
+        """Return a photograph for each sleeping picture, (sleeping, *shape), the one that rouses its unit most."""
+        candidates = _photographs(shape)
+        chosen = self.subject.groups_with(asleep)
+        subject = self.subject.only(chosen)
+        scores = torch.stack([subject.scores(one.expand(len(chosen), -1, -1, -1)) for one in candidates])
+        return candidates[scores.argmax(0)][asleep[chosen]]
+
+
+def _climb(subject: Subject, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    pictures = pictures.detach().requires_grad_()
+    with torch.enable_grad():
+        scores = subject.scores(pictures)
+        if not scores.requires_grad:
+            return scores, torch.zeros_like(pictures)
+        (gradient,) = torch.autograd.grad(scores.sum(), pictures)
+    return scores.detach(), gradient
+
+
+def _is_zero(gradient: Tensor) -> Tensor:
+    return gradient.flatten(1).abs().amax(1) == 0
+
+
+def with_redirected_relus(network: Network) -> Network:
+    """Return the network with the same answers and ReLUs of every kind that block no whole picture."""
+    graph: Graph = replace(network.graph, operations=tuple(map(_redirected, network.graph.operations)))
+    return Network(graph, input_spec=network.input_spec, labels=network.labels, device=network.device)
+
+
+def _redirected(operation: Operation) -> Operation:
+    attributes = operation.attributes
+    clips = operation.kind == "clip" or (operation.kind == "relu" and not attributes.get("negative_slope"))
+    if not clips or len(operation.inputs) > 1:
+        return operation
+    kept = {key: value for key, value in attributes.items() if key != "negative_slope"}
+    return replace(operation, kind=redirected_clip.__name__, attributes=kept)
+
+
+def _photographs(shape: Sequence[int]) -> Tensor:
+    """Return the sample photographs, (samples, *shape), RGB or averaged to gray."""
+    channels, *size = shape
+    found = [torch.from_numpy(read_picture(name)).permute(2, 0, 1) for name in SAMPLES]
+    resized = [F.interpolate(one[None], tuple(size), mode="bilinear", antialias=True)[0] for one in found]
+    stacked = torch.stack(resized).float()
+    return stacked if channels == 3 else stacked.mean(1, keepdim=True).expand(-1, channels, -1, -1)

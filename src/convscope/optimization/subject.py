@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 
@@ -59,6 +59,19 @@ class Subject:
         counts = [len(list(run)) for _, run in runs]
         starts = [sum(counts[:index]) for index in range(len(counts))]
         return [(self.objectives[start], count) for start, count in zip(starts, counts, strict=True)]
+
+    def groups_with(self, marked: Tensor) -> list[int]:
+        """Return the pictures that share a group with a marked one (N,), themselves included."""
+        start, found = 0, list[int]()
+        for _, count in self._groups:
+            if marked[start : start + count].any():
+                found += range(start, start + count)
+            start += count
+        return found
+
+    def only(self, chosen: Sequence[int]) -> Subject:
+        """Return the subject of these pictures alone."""
+        return replace(self, objectives=tuple(self.objectives[index] for index in chosen))
 
     def eaten(self, pictures: Tensor) -> Tensor:
         """Return pictures (N, C, H, W) in 0..1 as the network eats them, resized where it cannot eat their size."""
