@@ -24,6 +24,11 @@ CONT = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 1.0]]).double()
 # Kind to several (inputs, parameters, attributes). Every operation is here: a test holds that.
 EXAMPLES = {
     "absolute": [([INPUT], {}, {})],
+    "add": [
+        ([INPUT, normal(3, 1, 5)], {}, {}),
+        ([INPUT], {"operand": normal(1, 3, 1, 1)}, {}),
+        ([INPUT], {}, {"number": 2.0}),
+    ],
     "argmax": [([INPUT], {}, {"axis": 1, "top_k": 2}), ([INPUT], {}, {"out_max_val": True})],
     "average_pool": [
         ([INPUT], {}, {"kernel": 3, "stride": 2, "padding": 1}),
@@ -53,6 +58,10 @@ EXAMPLES = {
     "bnll": [([INPUT], {}, {})],
     "clip": [([INPUT], {}, {"minimum": -0.5, "maximum": 0.5})],
     "concat": [([INPUT, normal(2, 4, 6, 5)], {}, {"axis": 1})],
+    "compare": [
+        ([INPUT, normal(5, seed=1)], {}, {"relation": relation})
+        for relation in ("equal", "greater", "greater_or_equal", "less", "less_or_equal", "and", "or", "xor")
+    ],
     "constant": [([], {"value_0": normal(3, 2)}, {}), ([], {"value_0": normal(3), "value_1": normal(1)}, {})],
     "convolution": [
         (
@@ -66,6 +75,7 @@ EXAMPLES = {
         ([INPUT], {"weight": normal(4, 3, 3, 2)}, {"stride": 2, "padding": "same"}),
         ([INPUT], {"weight": normal(4, 3, 3, 2)}, {"padding": (0, 1, 2, 0)}),
     ],
+    "cosine": [([INPUT], {}, {})],
     "crop": [([INPUT, normal(2, 3, 4, 4)], {}, {"axis": 2, "offsets": (1, 0)})],
     "deconvolution": [
         ([INPUT], {"weight": normal(3, 2, 4, 4), "bias": normal(2)}, {"stride": 2, "padding": 1}),
@@ -80,20 +90,38 @@ EXAMPLES = {
         ([INPUT], {"weight": normal(4, 90), "bias": normal(4)}, {}),
         ([INPUT], {"weight": normal(5, 4)}, {"axis": -1, "transpose": True}),
     ],
+    "depth_to_space": [([normal(2, 8, 3, 2)], {}, {"block": 2, "order": o}) for o in ("depth", "column")],
+    "dequantize": [([INPUT], {"scale": positive(3), "zero": normal(3)}, {}), ([INPUT], {"scale": positive()}, {})],
+    "divide": [
+        ([INPUT, positive(6, 1)], {}, {}),
+        ([positive(2, 3)], {"operand": positive(3)}, {"swapped": True}),
+        ([INPUT], {}, {"number": 2.0}),
+    ],
     "eltwise_max": [([INPUT, normal(2, 3, 6, 5, seed=1), normal(2, 3, 6, 5, seed=2)], {}, {})],
     "eltwise_product": [([INPUT, normal(2, 3, 6, 5, seed=1)], {}, {})],
     "eltwise_sum": [([INPUT, normal(2, 3, 6, 5, seed=1)], {}, {"coefficients": (1.0, -0.5)})],
     "elu": [([INPUT], {}, {"alpha": 0.7})],
     "embed": [([torch.tensor([[1.0], [4.0]])], {"weight": normal(5, 3), "bias": normal(3)}, {})],
+    "erf": [([INPUT], {}, {})],
     "exp": [([INPUT], {}, {"base": 2.0, "scale": 0.3, "shift": 0.1})],
+    "expand": [([normal(2, 1, 4)], {}, {"shape": (3, 2, 5, 1)})],
     "filter": [([INPUT, torch.tensor([0.0, 1.0])], {}, {})],
+    "find_extreme": [([INPUT], {}, {"axis": 1}), ([INPUT], {}, {"axis": -1, "smallest": True, "last": True})],
     "flatten": [([INPUT], {}, {"axis": 1, "end_axis": 2})],
+    "gather": [
+        ([INPUT], {}, {"axis": 1, "number": -1}),
+        ([INPUT, torch.tensor([[0.0, -1.0]])], {}, {"axis": 2}),
+        ([INPUT], {"index": torch.tensor([2.0, 0.0]).double()}, {"axis": 1}),
+    ],
+    "gelu": [([INPUT], {}, {}), ([INPUT], {}, {"approximate": "tanh"})],
     "global_average_pool": [([INPUT], {}, {})],
     "global_max_pool": [([INPUT], {}, {})],
     "global_max_pool_with_mask": [([INPUT], {}, {})],
     "group_norm": [
         ([normal(2, 6, 3, 2)], {"weight": normal(6), "bias": normal(6)}, {"groups": 3, "epsilon": 0.1})
     ],
+    "hard_sigmoid": [([INPUT], {}, {"alpha": 0.2})],
+    "hard_swish": [([INPUT], {}, {})],
     "identity": [([INPUT], {}, {})],
     "im2col": [([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": 1})],
     "layer_norm": [
@@ -101,6 +129,7 @@ EXAMPLES = {
         ([INPUT], {"weight": normal(6, 5)}, {"axis": 2, "epsilon": 0.1}),
     ],
     "log": [([positive(2, 3, 6, 5)], {}, {"base": 10.0, "scale": 2.0, "shift": 0.1})],
+    "log_softmax": [([INPUT], {}, {"axis": 1}), ([INPUT], {}, {"axis": 1, "to_the_end": True})],
     "lrn_across_channels": [
         ([normal(2, 9, 3, 2)], {}, {"size": 5, "alpha": 0.5, "beta": 0.75, "k": 2.0}),
         ([normal(2, 9, 3, 2)], {}, {"size": 3, "alpha": 0.5, "beta": 0.6}),
@@ -124,6 +153,15 @@ EXAMPLES = {
         ),
     ],
     "lstm_unit": [([normal(1, 2, 3), normal(1, 2, 12), CONT[:1]], {}, {})],
+    "matmul": [
+        ([normal(2, 3, 4), normal(4, 5)], {}, {}),
+        ([normal(2, 3, 4)], {"weight": normal(5, 4)}, {"transpose": True}),
+        ([normal(2, 4, 3)], {"weight": normal(5, 4)}, {"swapped": True}),
+    ],
+    "maximum": [([INPUT, normal(6, 5, seed=1)], {}, {}), ([INPUT], {"operand": normal(5, seed=1)}, {})],
+    "minimum": [([INPUT, normal(6, 5, seed=1)], {}, {}), ([INPUT], {}, {"number": 0.1})],
+    "mish": [([INPUT], {}, {})],
+    "multiply": [([INPUT, normal(6, 1)], {}, {}), ([INPUT], {"operand": normal(3, 1, 1)}, {})],
     "max_pool": [
         ([INPUT], {}, {"kernel": 3, "stride": 2}),
         ([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": (2, 1), "rounding": "floor"}),
@@ -131,12 +169,37 @@ EXAMPLES = {
     ],
     "max_pool_with_mask": [([INPUT], {}, {"kernel": 3, "stride": 2, "padding": 1})],
     "mvn": [([INPUT], {}, {}), ([INPUT], {}, {"across_channels": True, "normalize_variance": False})],
+    "numbers": [([], {}, {"values": (1.0, 2.0, 3.0, 4.0), "shape": (2, 2)})],
+    "pad": [
+        ([INPUT], {}, {"padding": (1, 0, 2, -1), "value": 0.5}),
+        ([INPUT], {}, {"padding": (1, 2, 0, 1), "mode": "reflect"}),
+        ([INPUT], {}, {"padding": (0, 1, 0, 0, 0, 0, 2, 0), "axis": 0}),
+    ],
+    "permute": [([INPUT], {}, {"order": (0, 2, 3, 1)}), ([INPUT], {}, {})],
     "power": [([positive(2, 3, 6, 5)], {}, {"power": 1.7, "scale": 2.0, "shift": 0.1})],
     "prelu": [([INPUT], {"weight": normal(3)}, {})],
+    "quantize": [
+        ([INPUT], {"scale": positive(), "zero": torch.tensor(3.0).double()}, {"high": 15}),
+        ([INPUT], {"scale": positive(3)}, {"axis": 1, "low": -8, "high": 7}),
+    ],
+    "raise_to": [([positive(2, 3), normal(3)], {}, {}), ([positive(2, 3)], {}, {"number": 2.0})],
+    "reduce": [
+        ([positive(2, 3, 6, 5)], {}, {"summary": summary, "axes": (1, -1), "keep_axes": summary != "sum"})
+        for summary in (
+            "mean", "sum", "maximum", "minimum", "product", "l1", "l2", "sum_of_squares", "log_sum", "log_sum_exp",
+        )
+    ],
     "reduction": [([INPUT], {}, {"operation": op, "axis": 1}) for op in ("sum", "mean", "sum_of_squares")]
     + [([INPUT], {}, {"operation": "absolute_sum", "axis": 0, "coefficient": 2.0})],
     "relu": [([INPUT], {}, {}), ([INPUT], {}, {"negative_slope": 0.1})],
     "reshape": [([INPUT], {}, {"shape": (0, -1, 2), "axis": 0})],
+    "remainder": [([INPUT, positive(6, 1)], {}, {}), ([INPUT], {}, {"number": 0.7})],
+    "repeat": [([INPUT], {}, {"times": (1, 2, 1, 3)})],
+    "resize": [
+        ([INPUT], {}, {"scales": (1, 1, 2, 1.5)}),
+        ([INPUT], {}, {"shape": (0, 0, 4, 9), "interpolation": "linear", "coordinates": "align_corners"}),
+        ([INPUT], {}, {"shape": (0, 0, 9, 5), "interpolation": "cubic", "coordinates": "asymmetric"}),
+    ],
     "rnn": [
         (
             [normal(3, 2, 4), CONT, normal(2, 3), normal(1, 2, 2)],
@@ -190,6 +253,7 @@ GIVES_UP_THE_LAYOUT = {
     "filter",
     "flatten",
     "im2col",
+    "layer_norm",
     "reshape",
     "softmax",
     "tile",
