@@ -87,10 +87,10 @@ class Ascent:
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         spec = subject.network.input_spec
         assert spec is not None
-        size = settings.size or spec.size
+        self.size = (start.shape[2], start.shape[3]) if start is not None else settings.size or spec.size
         if start is None:
             self.parameters: Parameters = settings.canvas.start(
-                len(seeds), spec.channels, size, self.generators
+                len(seeds), spec.channels, self.size, self.generators
             )
         else:
             self.parameters = settings.canvas.inverse(start)
@@ -125,7 +125,7 @@ class Ascent:
         """Return the objectives, what is ascended (without the penalties) and its gradients for the canvas."""
         parameters = tuple(parameter.detach().requires_grad_() for parameter in self.parameters)
         with torch.enable_grad():
-            pictures = shown = self.settings.canvas.paint(parameters)
+            pictures = shown = self.settings.canvas.paint(parameters, self.size)
             for transform in self.settings.transforms:
                 shown = transform(shown, self.generators)
             values, uphill, asleep = self.rescue.gradient(shown)
@@ -162,7 +162,7 @@ class Ascent:
     @torch.no_grad()
     def pictures(self) -> Tensor:
         """Return the pictures as they are now."""
-        return self.settings.canvas.paint(self.parameters)
+        return self.settings.canvas.paint(self.parameters, self.size)
 
     @torch.no_grad()
     def result(self) -> Tensor:
@@ -170,7 +170,7 @@ class Ascent:
         last = self.pictures()
         if self.settings.keep == "last":
             return last
-        best = self.settings.canvas.paint(self.best)
+        best = self.settings.canvas.paint(self.best, self.size)
         better = self.subject.scores(best) > self.subject.scores(last)
         return torch.where(better[:, None, None, None], best, last)
 

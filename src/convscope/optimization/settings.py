@@ -41,8 +41,8 @@ class Canvas(Protocol):
     def inverse(self, pictures: Tensor) -> Parameters:
         """Return the numbers that paint these pictures (N, C, H, W) in 0..1, or come closest."""
 
-    def paint(self, parameters: Parameters) -> Tensor:
-        """Return the pictures (N, C, H, W) in 0..1; gradients flow to the parameters."""
+    def paint(self, parameters: Parameters, size: Size) -> Tensor:
+        """Return the pictures (N, C, *size) in 0..1; gradients flow to the parameters."""
 
 
 @dataclass(frozen=True)
