@@ -88,8 +88,8 @@ def max_pool(
     `input` is (batch, channels, height, width); sizes are one number or (vertical, horizontal). Raises
     InputError where not a single window fits.
     """
-    rows, columns = _windows(input, kernel, stride, padding, rounding, dilation)
-    input, dilations = _fast(input), (rows.dilation, columns.dilation)
+    rows, columns = windows_of(input, kernel, stride, padding, rounding, dilation)
+    input, dilations = channels_innermost(input), (rows.dilation, columns.dilation)
     kernels, strides = (rows.kernel, columns.kernel), (rows.stride, columns.stride)
     if rows.built_in and columns.built_in:
         paddings = (rows.padding, columns.padding)
@@ -106,9 +106,9 @@ def max_pool_with_mask(
 
     The positions are whole numbers in the input's own type, -1 for an empty window.
     """
-    rows, columns = _windows(input, kernel, stride, padding, rounding)
+    rows, columns = windows_of(input, kernel, stride, padding, rounding)
     kernels, strides = (rows.kernel, columns.kernel), (rows.stride, columns.stride)
-    padded = F.pad(_fast(input), around([rows.border, columns.border]), value=LOWEST)
+    padded = F.pad(channels_innermost(input), around([rows.border, columns.border]), value=LOWEST)
     values, places = F.max_pool2d(padded, kernels, strides, return_indices=True)
     row, column = places // padded.shape[3] - rows.padding, places % padded.shape[3] - columns.padding
     inside = (row >= 0) & (row < rows.size) & (column >= 0) & (column < columns.size)
@@ -129,8 +129,8 @@ def average_pool(
 
     Without `count_padding` a mean is that of the input's own numbers, as TensorFlow has it.
     """
-    rows, columns = _windows(input, kernel, stride, padding, rounding)
-    input = _fast(input)
+    rows, columns = windows_of(input, kernel, stride, padding, rounding)
+    input = channels_innermost(input)
     kernels, strides = (rows.kernel, columns.kernel), (rows.stride, columns.stride)
     if rows.built_in and columns.built_in:
         paddings, ceil = (rows.padding, columns.padding), rounding == "ceil"
@@ -182,9 +182,15 @@ def spp(input: Tensor, *, pyramid_height: int, pool: Literal["max", "average"] =
     return torch.cat([level.flatten(1) for level in levels], 1)
 
 
-def _windows(
-    input: Tensor, kernel: Sizes, stride: Sizes, padding: Padding, rounding: Rounding, dilation: Sizes = 1
+def windows_of(
+    input: Tensor,
+    kernel: Sizes,
+    stride: Sizes = 1,
+    padding: Padding = 0,
+    rounding: Rounding = "ceil",
+    dilation: Sizes = 1,
 ) -> tuple[_Windows, _Windows]:
+    """Return how pooling's windows lie over an input, down and across; InputError where none fits."""
     require_picture_axes(input, "pooling")
     given = (("kernel", kernel), ("stride", stride), ("dilation", dilation))
     kernels, strides, dilations = (per_axis(value, 2, what) for what, value in given)
@@ -215,6 +221,6 @@ def windows_along(
     return count - (padded and (count - 1) * stride >= size + before)
 
 
-def _fast(input: Tensor) -> Tensor:
+def channels_innermost(input: Tensor) -> Tensor:
     """On a processor, torch pools channels_last memory 15 to 20 times faster; the values are the same."""
     return input.contiguous(memory_format=torch.channels_last) if input.device.type == "cpu" else input
