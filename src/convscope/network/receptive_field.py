@@ -163,8 +163,10 @@ def _pooling(attributes: Mapping[str, Any], weight: Shape) -> Window:
 
 
 def _margin(attributes: Mapping[str, Any], weight: Shape) -> Window:
-    before = tuple(attributes.get("widths", ()))[2:4] or (0, 0)
-    return _pair(1), _pair(1), (Fraction(before[0]), Fraction(before[1]))
+    """How much before the rows and the columns: the last two axes of those that are padded."""
+    padding = tuple(attributes["padding"])
+    before = padding[: len(padding) // 2][-2:]
+    return _pair(1), _pair(1), (Fraction(before[0]), Fraction(before[-1]))
 
 
 def _within_channel(attributes: Mapping[str, Any], weight: Shape) -> Window:

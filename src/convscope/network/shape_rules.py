@@ -123,12 +123,14 @@ def _stretched(
 def _padded(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
-    (input,), widths = inputs, attributes.get("widths", ())
-    if len(widths) != 2 * len(input) or attributes.get("mode", "constant") != "constant":
+    (input,), axis, padding = inputs, attributes.get("axis", 2), attributes.get("padding", ())
+    if attributes.get("mode", "constant") != "constant" or not 0 <= axis < len(input):
         return None
-    borders = margins(widths, input, 1, 1)
-    sizes = tuple(size + sum(border) for size, border in zip(input, borders, strict=True))
-    return sizes if min(sizes) > 0 else None
+    if len(padding) != 2 * (len(input) - axis):
+        return None
+    borders = margins(padding, input[axis:], 1, 1)
+    sizes = tuple(size + sum(border) for size, border in zip(input[axis:], borders, strict=True))
+    return (*input[:axis], *sizes) if min(sizes) > 0 else None
 
 
 def _reduced(
