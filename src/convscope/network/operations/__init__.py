@@ -10,20 +10,26 @@ torch.Size([1, 64, 56, 56])
 """
 
 from convscope.network.operations import (
+    arithmetic,
+    arrangement,
     combination,
     convolution,
     dense,
     nonlinearity,
     normalization,
     pooling,
+    quantization,
     recurrent,
     reduction,
+    resizing,
     shape,
 )
 from convscope.network.operations.registry import OPERATIONS, operation
 
 __all__ = [
     "OPERATIONS",
+    "arithmetic",
+    "arrangement",
     "combination",
     "convolution",
     "dense",
@@ -31,7 +37,9 @@ __all__ = [
     "normalization",
     "operation",
     "pooling",
+    "quantization",
     "recurrent",
     "reduction",
+    "resizing",
     "shape",
 ]

@@ -76,6 +76,13 @@ def around(borders: Sequence[tuple[int, int]]) -> list[int]:
     return [side for border in reversed(borders) for side in border]
 
 
+def whole_numbers(given: Tensor | None, otherwise: Sequence[int]) -> tuple[int, ...]:
+    """Return the numbers of a tensor as whole ones, or the others where there is none."""
+    if given is None:
+        return tuple(otherwise)
+    return tuple(int(number) for number in given.reshape(-1).tolist())
+
+
 def axis_index(axis: int, tensor: Tensor) -> int:
     """Return the axis counted from the front, as Caffe counts: -1 is the last one."""
     if not -tensor.dim() <= axis < tensor.dim():

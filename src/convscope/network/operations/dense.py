@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
@@ -29,6 +30,31 @@ def dense(
             "use the input size the network was made for, or cast the layer into a convolution"
         )
     return F.linear(input.flatten(axis), weight.t() if transpose else weight, bias)
+
+
+@operation
+def matmul(
+    first: Tensor,
+    second: Tensor | None = None,
+    *,
+    weight: Tensor | None = None,
+    swapped: bool = False,
+    transpose: bool = False,
+) -> Tensor:
+    """Return the product of the matrices in the last two axes; the axes before them are batch and stretch.
+
+    The second is another value or a `weight`; `transpose` turns its last two axes around, `swapped` puts it first.
+    """
+    other = weight if second is None else second
+    if other is None:
+        raise InputError("matmul needs a second input or a weight")
+    other = other.mT if transpose else other
+    left, right = (other, first) if swapped else (first, other)
+    if left.dim() and right.dim() and left.shape[-1] != right.shape[-2 if right.dim() > 1 else 0]:
+        raise InputError(
+            f"matrices of {dimensions(left.shape)} and {dimensions(right.shape)} have no product"
+        )
+    return torch.matmul(left, right)
 
 
 @operation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log as natural_logarithm
+from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -72,6 +73,72 @@ def clip(input: Tensor, *, minimum: float, maximum: float) -> Tensor:
 
 
 @operation
+def gelu(input: Tensor, *, approximate: Literal["none", "tanh"] = "none") -> Tensor:
+    """Return ``x`` times the share of a normal distribution below it (Hendrycks and Gimpel, 2016)."""
+    return F.gelu(input, approximate=approximate)
+
+
+@operation
+def selu(input: Tensor) -> Tensor:
+    """Return ``1.0507 elu(x)`` with alpha 1.67326, which keeps mean 0 and variance 1 (Klambauer et al., 2017)."""
+    return F.selu(input)
+
+
+@operation
+def mish(input: Tensor) -> Tensor:
+    """Return ``x tanh(log(1 + e^x))`` (Misra, 2019)."""
+    return F.mish(input)
+
+
+@operation
+def softsign(input: Tensor) -> Tensor:
+    """Return ``x / (1 + |x|)``, between -1 and 1."""
+    return F.softsign(input)
+
+
+@operation
+def hard_sigmoid(input: Tensor, *, alpha: float = 1 / 6, beta: float = 0.5) -> Tensor:
+    """Return ``alpha x + beta``, at least 0 and at most 1: a sigmoid out of straight lines."""
+    return (alpha * input + beta).clamp(0, 1)
+
+
+@operation
+def hard_swish(input: Tensor) -> Tensor:
+    """Return ``x hard_sigmoid(x)`` (Howard et al., *Searching for MobileNetV3*, 2019)."""
+    return F.hardswish(input)
+
+
+@operation
+def erf(input: Tensor) -> Tensor:
+    """Return the error function, of which `gelu` is made."""
+    return torch.erf(input)
+
+
+@operation
+def sine(input: Tensor) -> Tensor:
+    """Return the sine."""
+    return torch.sin(input)
+
+
+@operation
+def cosine(input: Tensor) -> Tensor:
+    """Return the cosine."""
+    return torch.cos(input)
+
+
+@operation
+def round_off(input: Tensor, *, to: Literal["nearest", "floor", "ceil", "trunc"] = "nearest") -> Tensor:
+    """Return whole numbers; of two equally near ones the even one. It has no gradient."""
+    return {"nearest": torch.round, "floor": torch.floor, "ceil": torch.ceil, "trunc": torch.trunc}[to](input)
+
+
+@operation
+def sign(input: Tensor) -> Tensor:
+    """Return 1 for positive numbers, -1 for negative ones, 0 for 0; it has no gradient."""
+    return torch.sign(input)
+
+
+@operation
 def threshold(input: Tensor, *, threshold: float = 0.0) -> Tensor:
     """Return 1 where a number is above the threshold, 0 elsewhere; it has no gradient."""
     return (input > threshold).to(input.dtype)
@@ -99,7 +166,20 @@ def log(input: Tensor, *, base: float | None = None, scale: float = 1.0, shift: 
 
 
 @operation
-def softmax(input: Tensor, *, axis: int = 1) -> Tensor:
-    """Return probabilities: positive and summing to 1 along the axis."""
+def softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Tensor:
+    """Return probabilities: positive and summing to 1 along the axis, or over all axes from it `to_the_end`."""
     require_filled(input, "softmax")
-    return F.softmax(input, axis_index(axis, input))
+    at = axis_index(axis, input)
+    if to_the_end:
+        return F.softmax(input.flatten(at), at).reshape(input.shape)
+    return F.softmax(input, at)
+
+
+@operation
+def log_softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Tensor:
+    """Return the logarithm of what `softmax` gives."""
+    require_filled(input, "softmax")
+    at = axis_index(axis, input)
+    if to_the_end:
+        return F.log_softmax(input.flatten(at), at).reshape(input.shape)
+    return F.log_softmax(input, at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -27,6 +28,64 @@ def reduction(
         return coefficient * input.mean(axes)
     terms = {"absolute_sum": torch.abs, "sum_of_squares": torch.square}.get(operation)
     return coefficient * (input if terms is None else terms(input)).sum(axes)
+
+
+Summary = Literal[
+    "mean", "sum", "maximum", "minimum", "product", "l1", "l2", "sum_of_squares", "log_sum", "log_sum_exp"
+]
+
+
+@register
+def reduce(
+    input: Tensor, *, summary: Summary = "mean", axes: Sequence[int] | None = None, keep_axes: bool = True
+) -> Tensor:
+    """Return one number for the axes given (for all of them without): their mean, sum, largest number ...
+
+    With `keep_axes` these axes stay, of size 1.
+    """
+    require_filled(input, "a summary")
+    along = range(input.dim()) if axes is None else axes
+    order = tuple(sorted({axis_index(axis, input) for axis in along}))
+    if not order:
+        return input
+    match summary:
+        case "mean":
+            return input.mean(order, keepdim=keep_axes)
+        case "maximum":
+            return input.amax(order, keepdim=keep_axes)
+        case "minimum":
+            return input.amin(order, keepdim=keep_axes)
+        case "l2":
+            return torch.linalg.vector_norm(input, 2, order, keepdim=keep_axes)
+        case "log_sum_exp":
+            return input.logsumexp(order, keepdim=keep_axes)
+        case "product":
+            for axis in reversed(order):
+                input = input.prod(axis, keepdim=keep_axes)
+            return input
+    terms = {"l1": torch.abs, "sum_of_squares": torch.square}.get(summary)
+    total = (input if terms is None else terms(input)).sum(order, keepdim=keep_axes)
+    return total.log() if summary == "log_sum" else total
+
+
+@register
+def find_extreme(
+    input: Tensor,
+    *,
+    axis: int = 0,
+    keep_axis: bool = True,
+    smallest: bool = False,
+    last: bool = False,
+) -> Tensor:
+    """Return where along the axis the largest (or `smallest`) number is; of equal ones the first, or the `last`.
+
+    Indices are whole numbers in the input's own type; it has no gradient.
+    """
+    require_filled(input, "an extreme")
+    at = axis_index(axis, input)
+    rows = input.flip(at) if last else input
+    found = (rows.argmin if smallest else rows.argmax)(at, keepdim=keep_axis)
+    return (input.shape[at] - 1 - found if last else found).to(input.dtype)
 
 
 @register

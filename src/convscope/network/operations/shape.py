@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Literal
 
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.network.operations.checks import axis_index, dimensions
+from convscope.network.operations.checks import around, axis_index, dimensions, whole_numbers
 from convscope.network.operations.registry import operation
 
 
@@ -25,12 +27,20 @@ def flatten(input: Tensor, *, axis: int = 1, end_axis: int = -1) -> Tensor:
 
 
 @operation
-def reshape(input: Tensor, *, shape: Sequence[int], axis: int = 0, num_axes: int = -1) -> Tensor:
+def reshape(
+    input: Tensor,
+    size: Tensor | None = None,
+    *,
+    shape: Sequence[int] = (),
+    axis: int = 0,
+    num_axes: int = -1,
+) -> Tensor:
     """Return the input in another shape; 0 copies the size at its place, -1 is worked out from the rest.
 
-    `shape` replaces the `num_axes` axes from `axis` on (-1: all to the end). Raises InputError where the
-    numbers do not fill it.
+    `shape` replaces the `num_axes` axes from `axis` on (-1: all to the end); a second input gives it as numbers.
+    Raises InputError where the input does not fill it.
     """
+    shape = whole_numbers(size, shape)
     start = axis if axis >= 0 else input.dim() + axis + 1
     end = input.dim() if num_axes == -1 else start + num_axes
     if not 0 <= start <= end <= input.dim():
@@ -45,6 +55,44 @@ def reshape(input: Tensor, *, shape: Sequence[int], axis: int = 0, num_axes: int
             f"{dimensions(input.shape)} does not fit into shape {full}: the network fixes this size"
         )
     return input.reshape(full)
+
+
+@operation
+def permute(input: Tensor, *, order: Sequence[int] = ()) -> Tensor:
+    """Return the axes in another order: axis i of the output is axis ``order[i]`` of the input; reversed without one.
+
+    >>> permute(torch.zeros(1, 4, 5, 3), order=(0, 3, 1, 2)).shape
+    torch.Size([1, 3, 4, 5])
+    """
+    order = tuple(order) or tuple(range(input.dim()))[::-1]
+    if sorted(order) != list(range(input.dim())):
+        raise InputError(f"{list(order)} is no order of the axes of {dimensions(input.shape)}")
+    return input.permute(order)
+
+
+@operation
+def pad(
+    input: Tensor,
+    *,
+    padding: Sequence[int],
+    axis: int = 2,
+    mode: Literal["constant", "reflect", "replicate"] = "constant",
+    value: float = 0.0,
+) -> Tensor:
+    """Return the input with a border: of `value`, mirrored, or of its edge; a negative border is cut off.
+
+    `padding` is for the axes from `axis` on: how much before each, then how much behind each.
+    """
+    start = axis_index(axis, input)
+    axes = input.dim() - start
+    if len(padding) != 2 * axes:
+        raise InputError(
+            f"padding has {len(padding)} numbers for {axes} axes of {dimensions(input.shape)}, not {2 * axes}"
+        )
+    borders = list(zip(padding[:axes], padding[axes:], strict=True))
+    if any(size + sum(border) < 1 for size, border in zip(input.shape[start:], borders, strict=True)):
+        raise InputError(f"nothing of {dimensions(input.shape)} is left when {list(padding)} is cut off")
+    return F.pad(input, around(borders), mode, value if mode == "constant" else None)
 
 
 @operation

@@ -1,0 +1,44 @@
+"""What eight bits do to numbers: rounded and cut off to whole ones, and scaled back; everything stays a float.
+
+Rounding has no slope, so the gradient is taken as if there were none (straight through: Bengio et al., 2013).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.network.operations.checks import axis_index, dimensions
+from convscope.network.operations.registry import operation
+
+
+@operation
+def quantize(
+    input: Tensor, *, scale: Tensor, zero: Tensor | None = None, axis: int = 1, low: int = 0, high: int = 255
+) -> Tensor:
+    """Return the whole numbers from `low` to `high` that stand for the input: ``round(x / scale) + zero``.
+
+    `scale` and `zero` are single numbers, or one for each entry of the axis.
+    """
+    steps = input / _spread(scale, input, axis)
+    rounded = steps + (steps.round() - steps).detach()
+    return (rounded if zero is None else rounded + _spread(zero, input, axis)).clamp(low, high)
+
+
+@operation
+def dequantize(input: Tensor, *, scale: Tensor, zero: Tensor | None = None, axis: int = 1) -> Tensor:
+    """Return what whole numbers stand for: ``(x - zero) scale``."""
+    centered = input if zero is None else input - _spread(zero, input, axis)
+    return centered * _spread(scale, input, axis)
+
+
+def _spread(factor: Tensor, input: Tensor, axis: int) -> Tensor:
+    if factor.numel() == 1:
+        return factor.reshape(())
+    at = axis_index(axis, input)
+    if factor.dim() != 1 or factor.numel() != input.shape[at]:
+        raise InputError(
+            f"{dimensions(factor.shape)} scales do not lie along axis {axis} of {dimensions(input.shape)}"
+        )
+    return torch.reshape(factor, [-1 if index == at else 1 for index in range(input.dim())])
