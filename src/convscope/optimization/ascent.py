@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import torch
@@ -171,7 +171,8 @@ class Ascent:
         if self.settings.keep == "last":
             return last
         best = self.settings.canvas.paint(self.best, self.size)
-        better = self.subject.scores(best) > self.subject.scores(last)
+        subject = replace(self.subject, precision="float32")
+        better = subject.scores(best) > subject.scores(last)
         return torch.where(better[:, None, None, None], best, last)
 
     def state(self) -> State:

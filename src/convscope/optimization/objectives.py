@@ -13,7 +13,9 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from convscope.address import Address
 from convscope.errors import InputError
+from convscope.network.network import Network
 
 Values: TypeAlias = Mapping[str, Tensor]
 """Each address an objective looks at, to what it answers to N pictures.
@@ -128,6 +130,39 @@ def neuron(layer: str, index: int, position: tuple[int, int] | None = None) -> O
     return Objective(
         (address,), f"{address} at the center", lambda values: _at(values[address], None).mean(1)
     )
+
+
+def class_score(
+    network: Network, label: str | int, kind: Literal["logit", "probability"] = "logit"
+) -> Objective:
+    """A class, by its label or number: its logit, which is what it looks like, or its probability.
+
+    A probability also grows when the other classes shrink, and gives nearly no gradient where it is near 0 or 1.
+    """
+    output = network.class_output
+    index = network.resolve(f"{output}:{label}").channel
+    words = network.class_label(int(index or 0))
+    producer = network.graph.producers[output]
+    ends = producer.kind in ("softmax", "sigmoid")
+    if kind == "logit" and ends:
+        output = producer.inputs[0]
+    elif kind == "probability" and not ends:
+        raise InputError(
+            f"{network.name} ends in {output!r}, which holds no probabilities: ask for the logit"
+        )
+    return channel(output, int(index or 0)).named(f"{words} ({kind})")
+
+
+def unit(network: Network, address: str | Address) -> Objective:
+    """What an address points at: a channel, a neuron, a class (its logit), or a whole layer."""
+    found = network.resolve(address)
+    if found.channel is None:
+        return layer(found.layer)
+    if found.layer == network.class_output and found.position is None:
+        return class_score(network, int(found.channel))
+    if found.position is not None:
+        return neuron(found.layer, int(found.channel), found.position)
+    return channel(found.layer, int(found.channel))
 
 
 def layer(name: str, measure: Measure = "mean_square") -> Objective:
