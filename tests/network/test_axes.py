@@ -121,7 +121,7 @@ def test_an_address_means_the_same_channel_and_neuron(pair: tuple[Network, Netwo
 def test_chains_run_packed_without_a_copy_between(pair: tuple[Network, Network], x: torch.Tensor) -> None:
     _, last = pair
     x = to_channels_last(x).contiguous()
-    packed = cut(last.graph, ["fc"], last.shapes)
+    packed = last._runner.module(("fc",), last._runner.inputs(x, ("fc",)))
     assert sum(node.op == "call_module" for node in packed.graph.nodes) == 4  # two convolutions, the LRN, fc
     turns = [
         node.target for node in packed.graph.nodes if node.target in (to_channels_first, to_channels_last)

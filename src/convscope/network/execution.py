@@ -7,32 +7,29 @@ The module is ordinary torch: autograd goes through it and `torch.compile` takes
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, fx, nn
 
 from convscope.errors import InputError
-from convscope.network.axes import shape_channels_first, to_channels_first, to_channels_last
-from convscope.network.fusion import Chain, Packed, find_chains
+from convscope.network.axes import to_channels_first, to_channels_last
+from convscope.network.fusion import Chain, find_chains
 from convscope.network.graph import Graph
 from convscope.network.operations import OPERATIONS
-from convscope.network.parameters import Shape
 
 ALIGNMENT = 64
 
+Fuse: TypeAlias = Callable[[Chain], nn.Module | None]
 
-def cut(
-    graph: Graph,
-    targets: Iterable[str],
-    shapes: Mapping[str, Shape | None] | None = None,
-    packed: Packed | None = None,
-) -> fx.GraphModule:
+
+def cut(graph: Graph, targets: Iterable[str], fuse: Fuse | None = None) -> fx.GraphModule:
     """Return the module that takes the graph's inputs, in order, and gives a tuple of the targets.
 
     Its weights are buffers, so nothing but the input ever asks for a gradient; ``meta["parameters"]`` says which
-    buffer holds which of the graph's parameters. With `shapes`, those of every value, operations are fused for
-    inputs of that size, and the module has no gradients; `packed` keeps what was fused for other cuts.
+    buffer holds which of the graph's parameters. `fuse` returns the module that runs a chain of operations as one, or
+    None where they are to run one by one.
 
     >>> logits, = cut(network.graph, ["loss3/classifier"])(x)
     """
@@ -43,14 +40,13 @@ def cut(
         nodes.put(name, lines.placeholder(f"input_{index}"))
     weights: dict[str, fx.Node] = {}
     operations = graph.needed_for(targets)
-    chains = {} if shapes is None else find_chains(graph, operations, targets)
+    chains = {} if fuse is None else find_chains(graph, operations, targets)
     for operation in operations:
         if all(output in nodes for output in operation.outputs):
             continue  # a chain has made it
         chain = chains.get(operation.outputs[0])
         first = operation.channels_last
-        size = shapes[operation.inputs[0]] if chain and shapes else None
-        if chain and size and (module := _fused(chain, graph, size, packed)):
+        if chain and fuse and (module := fuse(chain)):
             root.add_module(f"chain{len(nodes)}", module)
             node = lines.call_module(f"chain{len(nodes)}", (nodes.read(operation.inputs[0], first),))
             node.meta["operation"] = operation.name
@@ -103,17 +99,6 @@ class _Nodes:
             turn = to_channels_first if first else to_channels_last
             self._nodes[value, first] = self._lines.call_function(turn, (self._nodes[value, not first],))
         return self._nodes[value, first]
-
-
-def _fused(chain: Chain, graph: Graph, size: Shape, packed: Packed | None) -> nn.Module | None:
-    size = shape_channels_first(size) if chain.first.channels_last else size
-    key = (chain.first.outputs[0], chain.output, size)
-    if packed is not None and (known := packed.get(key)) is not None:
-        return known
-    module = chain.module(graph.parameters, size)
-    if packed is not None and module is not None:
-        packed[key] = module
-    return module
 
 
 def find_device(device: str | torch.device) -> torch.device:

@@ -6,8 +6,9 @@ fully-connected layer takes its ReLU along. The values agree with the plain oper
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,32 +55,44 @@ class Chain:
         """
         if self.first.kind == "lrn_across_channels":
             return FusedNormalization.made(input_shape, **self.first.keywords)
-        relu = self.operations[-1].kind == "relu"
+        filters = self.filters(parameters)
+        if filters is None:
+            return None
+        weight, bias = filters
+        if self.first.kind == "dense":
+            if input_shape[0] > 1:
+                return FusedDense(weight, bias, self.has_relu)
+            # One row is bound by reading the weights; a packed 1x1 convolution reads them twice as fast as MKL here.
+            packed = prepare_convolution(weight[:, :, None, None], bias, (1, weight.shape[1], 1, 1))
+            return None if packed is None else FusedConvolution(packed, self.has_relu, flat=True)
+        if (window := self.window(tuple(weight.shape), input_shape)) is None:
+            return None
+        packed = prepare_convolution(weight, bias, input_shape, **window)
+        return None if packed is None else FusedConvolution(packed, self.has_relu)
+
+    def filters(self, parameters: Parameters) -> tuple[Tensor, Tensor | None] | None:
+        """Return the weights and biases with what follows worked into them; None in other precisions than float32."""
         weight, bias = (_tensor(self.first, role, parameters) for role in ("weight", "bias"))
         if weight is None or weight.dtype != torch.float32:
             return None
-        if self.first.kind == "dense":
-            if input_shape[0] > 1:
-                return FusedDense(weight, bias, relu)
-            # One row is bound by reading the weights; a packed 1x1 convolution reads them twice as fast as MKL here.
-            packed = prepare_convolution(weight[:, :, None, None], bias, (1, weight.shape[1], 1, 1))
-            return None if packed is None else FusedConvolution(packed, relu, flat=True)
         for operation in self.operations[1:]:
             if operation.kind != "relu":
                 weight, bias = _folded(weight, bias, operation, parameters)
+        return weight, bias
+
+    @property
+    def has_relu(self) -> bool:
+        """Whether a ReLU ends it."""
+        return self.operations[-1].kind == "relu"
+
+    def window(self, weight_shape: Shape, input_shape: Shape) -> dict[str, Any] | None:
+        """Return how the convolution moves over an input of this shape; None where oneDNN cannot, as torch calls it."""
         window = {key: value for key, value in self.first.keywords.items() if key != "axis"}
-        borders = margins(
-            window.pop("padding", 0),
-            input_shape[2:],
-            tuple(weight.shape[2:]),
-            window.get("stride", 1),
-            window.get("dilation", 1),
-        )
+        stride, dilation = window.get("stride", 1), window.get("dilation", 1)
+        borders = margins(window.pop("padding", 0), input_shape[2:], weight_shape[2:], stride, dilation)
         if any(before != behind for before, behind in borders):
-            return None  # oneDNN pads both sides alike here
-        padding = [before for before, _ in borders]
-        packed = prepare_convolution(weight, bias, input_shape, padding=padding, **window)
-        return None if packed is None else FusedConvolution(packed, relu)
+            return None  # both sides have to be padded alike
+        return {**window, "padding": tuple(before for before, _ in borders)}
 
 
 class FusedConvolution(nn.Module):
@@ -134,9 +147,6 @@ class FusedNormalization(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """Return the input by what its squares sum up to, to the power of -beta."""
         return input * to_minus(fused_convolution(input * input, self.packed), self.beta)
-
-
-Packed = MutableMapping[tuple[str, str, Shape], nn.Module]
 
 
 def find_chains(graph: Graph, operations: Sequence[Operation], targets: Iterable[str]) -> dict[str, Chain]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from weakref import WeakValueDictionary
 
@@ -12,7 +12,9 @@ from torch import Tensor, fx, nn
 
 from convscope.errors import InputError
 from convscope.network.allocation import keep_freed_memory
+from convscope.network.axes import shape_channels_first
 from convscope.network.execution import cut, laid_out
+from convscope.network.fusion import Chain
 from convscope.network.graph import Graph
 from convscope.network.memory import require_memory, shortage_in_words
 from convscope.network.parameters import Shape
@@ -53,9 +55,21 @@ class Runner:
             kept, limit = (list(self._modules), CUTS_KEPT) if sizes is None else (fused, FUSED_KEPT)
             if len(kept) >= limit:
                 del self._modules[kept[0]]
-            shapes = None if sizes is None else self._checked[targets, sizes]
-            self._modules[key] = cut(self.graph, targets, shapes, self._packed)
+            fuse = None if sizes is None else partial(self._fused, self._checked[targets, sizes])
+            self._modules[key] = cut(self.graph, targets, fuse)
         return self._modules[key]
+
+    def _fused(self, shapes: Mapping[str, Shape | None], chain: Chain) -> nn.Module | None:
+        """Return a chain packed for the shape of its input, as it was for another cut where it was."""
+        size = shapes[chain.first.inputs[0]]
+        if size is None:
+            return None
+        size = shape_channels_first(size) if chain.first.channels_last else size
+        key = (chain.first.outputs[0], chain.output, size)
+        module = self._packed.get(key) or chain.module(self.graph.parameters, size)
+        if module is not None:
+            self._packed[key] = module
+        return module
 
     def inputs(self, given: Inputs, targets: Targets) -> list[Tensor]:
         """Return the input tensors in the graph's order, checked, in the memory order that runs fastest."""
