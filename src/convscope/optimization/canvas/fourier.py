@@ -1,0 +1,52 @@
+"""Waves, the slow ones stronger: the canvas that makes feature visualizations look like pictures.
+
+Olah, Mordvintsev and Schubert, *Feature Visualization* (2017), https://distill.pub/2017/feature-visualization; lucid's
+`fft_image`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from convscope.optimization.canvas.basis import drawn, frequencies
+from convscope.optimization.settings import Generators, Parameters, Size
+
+_SOFTENED = 4.0  # lucid's constant: an ordinary rate then suits this canvas as it suits pixels
+
+
+@dataclass(frozen=True)
+class Fourier:
+    """A picture's waves, each scaled by 1 / frequency ** `decay` as natural pictures have them.
+
+    The parameters are (N, C, height, width // 2 + 1, 2): real and imaginary parts of the half spectrum. The slowest
+    waves all count as one cycle over the longer side.
+    """
+
+    decay: float = 1.0
+    deviation: float = 0.01
+
+    def start(self, count: int, channels: int, size: Size, generators: Generators) -> Parameters:
+        """Return waves of normal noise."""
+        height, width = size
+        shape = (channels, height, width // 2 + 1, 2)
+        return (drawn(torch.randn, count, shape, generators) * self.deviation,)
+
+    def values(self, parameters: Parameters, size: Size) -> Tensor:
+        """Return the waves' sum at each pixel."""
+        waves = parameters[0] * self._scale(size, parameters[0])[..., None]
+        found: Tensor = torch.fft.irfft2(torch.view_as_complex(waves), s=size)
+        return found
+
+    def inverse(self, values: Tensor) -> Parameters:
+        """Return the waves of these values."""
+        size = (values.shape[2], values.shape[3])
+        waves = torch.view_as_real(torch.fft.rfft2(values))
+        return (waves / self._scale(size, values)[..., None],)
+
+    def _scale(self, size: Size, like: Tensor) -> Tensor:
+        height, width = size
+        scale = (height * width) ** 0.5 / frequencies(size).clip(1 / max(size)) ** self.decay / _SOFTENED
+        return torch.from_numpy(scale).to(like)

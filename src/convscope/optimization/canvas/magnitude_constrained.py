@@ -1,0 +1,76 @@
+"""Magnitude-constrained: how strong each wave is stays as in natural pictures; only where its crests lie is learned.
+
+Fel et al., *Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained Optimization* (MACO, 2023),
+https://arxiv.org/abs/2306.06805. No wave can become strong to please the network, so deep units give pictures with
+natural detail.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from convscope.optimization.canvas.basis import drawn
+from convscope.optimization.canvas.spectrum import PowerLaw, Spectrum
+from convscope.optimization.settings import Generators, Parameters, Size
+
+
+@dataclass(frozen=True)
+class MagnitudeConstrained:
+    """The phases (N, C, height, width // 2 + 1) of waves whose strengths `spectrum` fixes.
+
+    They start as normal noise of the given deviation. With `standardized`, each picture's phases are brought to mean 0
+    and deviation 1 before they are used, as the authors' code does; such a canvas cannot start from a given picture.
+    """
+
+    spectrum: Spectrum = field(default_factory=PowerLaw)
+    deviation: float = 1.0
+    standardized: bool = False
+
+    def start(self, count: int, channels: int, size: Size, generators: Generators) -> Parameters:
+        """Return the phases to start from."""
+        height, width = size
+        shape = (channels, height, width // 2 + 1)
+        return (drawn(torch.randn, count, shape, generators) * self.deviation,)
+
+    def values(self, parameters: Parameters, size: Size) -> Tensor:
+        """Return the sum of the waves at each pixel."""
+        phases = parameters[0]
+        if self.standardized:
+            flat = phases.flatten(1)
+            mean, deviation = flat.mean(1), flat.std(1, correction=0)
+            phases = (phases - mean[:, None, None, None]) / (deviation[:, None, None, None] + 1e-5)
+        phases = _of_a_real_picture(phases, size[1])
+        magnitudes = torch.from_numpy(self.spectrum.magnitudes(phases.shape[1], size)).to(phases)
+        waves = torch.polar(magnitudes.expand_as(phases), phases)
+        found: Tensor = torch.fft.irfft2(waves, s=size)
+        return found
+
+    def inverse(self, values: Tensor) -> Parameters:
+        """Return the phases of these values; their own magnitudes are lost."""
+        return (torch.fft.rfft2(values).angle(),)
+
+
+def _of_a_real_picture(phases: Tensor, width: int) -> Tensor:
+    """Return phases which waves of real numbers can have.
+
+    In the first column of a half spectrum, and in the last of an even width, a wave appears twice, at rows y and -y
+    with opposite phases: the upper one counts. The wave that is its own opposite can only be up or down. An inverse
+    transform without this would average the two, which changes their magnitudes.
+    """
+    last = [] if width % 2 else [phases[..., -1:]]
+    middle = phases[..., 1 : phases.shape[3] - len(last)]
+    first, *last = (_opposed(column) for column in (phases[..., :1], *last))
+    return torch.cat([first, middle, *last], dim=3)
+
+
+def _opposed(column: Tensor) -> Tensor:
+    """Return phases (N, C, height, 1) which are opposite at rows y and -y, and 0 or pi where the two are one."""
+    rows = torch.arange(column.shape[2], device=column.device)[:, None]
+    opposite = -rows % len(rows)
+    up_or_down = (column.detach() / math.pi).round() * math.pi
+    upper = torch.where(rows < opposite, column, up_or_down)
+    return torch.where(rows > opposite, -upper[:, :, opposite[:, 0]], upper)

@@ -1,0 +1,52 @@
+"""How values of any size become pixels in 0..1, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+_QUARTER_OF_A_GRAY_LEVEL = 0.25 / 255
+
+
+class Range(Protocol):
+    """How values of any size become what a pixel can be."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the pixels of values."""
+
+    def inverse(self, pixels: Tensor) -> Tensor:
+        """Return the values of pixels."""
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """Any value to 0..1, 0 to gray. The other way, black and white give way by a quarter of a gray level."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the pixels of values."""
+        return values.sigmoid()
+
+    def inverse(self, pixels: Tensor) -> Tensor:
+        """Return the values of pixels."""
+        return pixels.logit(eps=_QUARTER_OF_A_GRAY_LEVEL)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Values in gray levels around `center` (in 0..1, one number or one a channel); nothing keeps them in 0..1."""
+
+    center: tuple[float, ...] = (0.0,)
+    levels: float = 255.0
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the pixels of values."""
+        return values / self.levels + self._center(values)
+
+    def inverse(self, pixels: Tensor) -> Tensor:
+        """Return the values of pixels."""
+        return (pixels - self._center(pixels)) * self.levels
+
+    def _center(self, like: Tensor) -> Tensor:
+        return like.new_tensor(self.center)[:, None, None]
