@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from convscope.optimization.canvas.color import IMAGENET, Color
 from convscope.optimization.canvas.ranges import Range, Sigmoid
 from convscope.optimization.settings import Size
 
-_Array = NDArray[np.float64]
+_Array = NDArray[np.floating[Any]]
 
 
 class Spectrum(Protocol):
@@ -65,7 +65,7 @@ class Measured:
         return np.stack([self._resized(one, size) for one in self.half])
 
     def _resized(self, one: _Array, size: Size) -> _Array:
-        waves = one.copy()
+        waves: _Array = one.copy()
         waves[0, 0] = waves[0, 1]  # the mean is no wave, and must not leak into the slow ones
         rows, columns = np.fft.fftfreq(self.size[0]), np.fft.rfftfreq(self.size[1])
         order = np.argsort(rows)
@@ -74,14 +74,15 @@ class Measured:
         waves[0, 0] = 0
         own = one.copy()
         own[0, 0] = 0
-        waves *= deviation_of(own, self.size) / max(deviation_of(waves, size), 1e-12)
+        waves = waves * (deviation_of(own, self.size) / max(deviation_of(waves, size), 1e-12))
         waves[0, 0] = one[0, 0] * np.prod(size) / np.prod(self.size)
         return waves
 
 
 def _interpolated(waves: _Array, old: _Array, new: _Array) -> _Array:
     """Return each column of waves at other frequencies."""
-    return np.stack([np.interp(new, old, column) for column in waves.T], axis=1)
+    found: _Array = np.stack([np.interp(new, old, column) for column in waves.T], axis=1)
+    return found
 
 
 _SIGMOID = Sigmoid()
