@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from convscope.network.axes import to_channels_first
+from convscope.network.axes import shape_channels_first, to_channels_first
+from convscope.network.execution import cut
+from convscope.network.fusion import Chain
+from convscope.network.graph import Graph
+from convscope.network.parameters import Shape
 from convscope.network.runner import Inputs, Runner
+from convscope.network.shapes import infer_shapes
+from convscope.network.tape import Tape
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 Forward: TypeAlias = Callable[[Inputs], dict[str, Tensor]]
+TAPES_KEPT = 32  # one for each size of the input; their packed filters are shared
 
 
 def forward_to(
@@ -20,21 +29,69 @@ def forward_to(
 ) -> Forward:
     """Return the function from an input to the targets' values, channels first, keyed as in `targets` (name to value).
 
-    Of a target in `channels` only those are returned, in that order. "bfloat16" computes in half the bits.
+    Of a target in `channels` only those are returned, in that order. "bfloat16" computes in half the bits, where the
+    processor has instructions for it.
     """
     values = tuple(dict.fromkeys(targets.values()))
     last = runner.graph.channels_last
+    tapes = Tapes(runner.graph, values, _type_of(precision)) if _is_fast(runner) else None
 
     def forward(input: Inputs) -> dict[str, Tensor]:
         inputs = runner.inputs(input, values)
-        with torch.autocast(inputs[0].device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            found = dict(zip(values, runner.module(values)(*inputs), strict=True))
+        run = tapes.run if tapes else runner.module(values)
+        found = dict(zip(values, run(*inputs), strict=True))
         named = {
             name: to_channels_first(found[value]) if last else found[value] for name, value in targets.items()
         }
         return {
-            name: (value[:, list(channels[name])] if name in channels else value).to(inputs[0].dtype)
+            name: (value[:, list(channels[name])] if name in channels else value)
             for name, value in named.items()
         }
 
     return forward
+
+
+def _is_fast(runner: Runner) -> bool:
+    return runner.device.type == "cpu" and runner.precision == torch.float32
+
+
+def _type_of(precision: Precision) -> torch.dtype:
+    has_bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if precision == "bfloat16" and has_bfloat16 else torch.float32
+
+
+class Tapes:
+    """A graph's way to some values and back, for inputs of any size: one tape a size, the filters packed once."""
+
+    def __init__(self, graph: Graph, values: Sequence[str], dtype: torch.dtype) -> None:
+        self.graph, self.values, self.dtype = graph, values, dtype
+        self._converted = replace(graph, parameters=graph.parameters.mapped(self._convert))
+        self._tapes: dict[tuple[Shape, ...], Tape] = {}
+        self._packed: dict[object, nn.Module | None] = {}
+
+    def run(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the values, in the inputs' own precision."""
+        shapes = tuple(tuple(input.shape) for input in inputs)
+        if shapes not in self._tapes:
+            if len(self._tapes) >= TAPES_KEPT:
+                del self._tapes[next(iter(self._tapes))]
+            known = infer_shapes(self.graph, dict(zip(self.graph.inputs, shapes, strict=True)), self.values)
+            self._tapes[shapes] = Tape(cut(self._converted, self.values, partial(self._packed_chain, known)))
+        found = self._tapes[shapes](*map(self._convert, inputs))
+        return tuple(value.to(inputs[0].dtype) for value in found)
+
+    def _convert(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+
+    def _packed_chain(self, shapes: Mapping[str, Shape | None], chain: Chain) -> nn.Module | None:
+        read, made = shapes[chain.first.inputs[0]], shapes[chain.output]
+        if read is None or made is None or len(read) != 4:
+            return None
+        if chain.first.channels_last:
+            read, made = shape_channels_first(read), shape_channels_first(made)
+        convolves = chain.first.kind == "convolution"
+        window = chain.window(self.graph.parameters, read) if convolves else None
+        key = (chain.first.outputs[0], chain.output, repr(window))
+        if key not in self._packed:
+            self._packed[key] = chain.two_way(self.graph.parameters, read, made, self.dtype)
+        return self._packed[key]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import margins
+from convscope.network.operations.data_gradient import DataGradient, prepare_data_gradient
 from convscope.network.operations.fused import (
     Activation,
     PackedConvolution,
@@ -65,10 +66,24 @@ class Chain:
             # One row is bound by reading the weights; a packed 1x1 convolution reads them twice as fast as MKL here.
             packed = prepare_convolution(weight[:, :, None, None], bias, (1, weight.shape[1], 1, 1))
             return None if packed is None else FusedConvolution(packed, self.has_relu, flat=True)
-        if (window := self.window(tuple(weight.shape), input_shape)) is None:
+        if (window := self.window(parameters, input_shape)) is None:
             return None
         packed = prepare_convolution(weight, bias, input_shape, **window)
         return None if packed is None else FusedConvolution(packed, self.has_relu)
+
+    def two_way(
+        self, parameters: Parameters, input_shape: Shape, output_shape: Shape, dtype: torch.dtype
+    ) -> TwoWayConvolution | FusedNormalization | None:
+        """Return the chain as `module` does, in some precision and with a way back for gradients."""
+        if self.first.kind == "lrn_across_channels":
+            return FusedNormalization.made(input_shape, dtype, **self.first.keywords)
+        filters = self.filters(parameters) if self.first.kind == "convolution" else None
+        if filters is None or (window := self.window(parameters, input_shape)) is None:
+            return None
+        weight, bias = filters[0].to(dtype), None if filters[1] is None else filters[1].to(dtype)
+        packed = prepare_convolution(weight, bias, input_shape, **window)
+        spread = prepare_data_gradient(weight, output_shape, **window)
+        return TwoWayConvolution(packed, spread, self.has_relu) if packed and spread else None
 
     def filters(self, parameters: Parameters) -> tuple[Tensor, Tensor | None] | None:
         """Return the weights and biases with what follows worked into them; None in other precisions than float32."""
@@ -85,11 +100,12 @@ class Chain:
         """Whether a ReLU ends it."""
         return self.operations[-1].kind == "relu"
 
-    def window(self, weight_shape: Shape, input_shape: Shape) -> dict[str, Any] | None:
+    def window(self, parameters: Parameters, input_shape: Shape) -> dict[str, Any] | None:
         """Return how the convolution moves over an input of this shape; None where oneDNN cannot, as torch calls it."""
         window = {key: value for key, value in self.first.keywords.items() if key != "axis"}
         stride, dilation = window.get("stride", 1), window.get("dilation", 1)
-        borders = margins(window.pop("padding", 0), input_shape[2:], weight_shape[2:], stride, dilation)
+        kernel = parameters.shapes[self.first.parameters["weight"]][2:]
+        borders = margins(window.pop("padding", 0), input_shape[2:], kernel, stride, dilation)
         if any(before != behind for before, behind in borders):
             return None  # both sides have to be padded alike
         return {**window, "padding": tuple(before for before, _ in borders)}
@@ -109,6 +125,14 @@ class FusedConvolution(nn.Module):
             rows = input.flatten(1)[:, :, None, None]
             return fused_convolution(rows, self.packed, activation=self.activation).flatten(1)
         return fused_convolution(input, self.packed, activation=self.activation)
+
+
+class TwoWayConvolution(FusedConvolution):
+    """A packed convolution with its ReLU, and `spread`, its gradient's way back to what it read."""
+
+    def __init__(self, packed: PackedConvolution, spread: DataGradient, relu: bool) -> None:
+        super().__init__(packed, relu)
+        self.spread = spread
 
 
 class FusedDense(nn.Module):
@@ -134,14 +158,22 @@ class FusedNormalization(nn.Module):
 
     @classmethod
     def made(
-        cls, shape: Shape, *, size: int, alpha: float, beta: float, k: float
+        cls,
+        shape: Shape,
+        dtype: torch.dtype = torch.float32,
+        *,
+        size: int,
+        alpha: float,
+        beta: float,
+        k: float,
     ) -> FusedNormalization | None:
         """Return it for an input of this shape, or None where the plain operation has to do."""
         if len(shape) != 4:
             return None
         channels, reach = shape[1], size // 2
         band = torch.ones(channels, channels).tril(reach).triu(-reach) * (alpha / size)
-        packed = prepare_convolution(band[:, :, None, None], torch.full((channels,), k), shape)
+        constant = torch.full((channels,), k, dtype=dtype)
+        packed = prepare_convolution(band[:, :, None, None].to(dtype), constant, shape)
         return None if packed is None else cls(packed, beta)
 
     def forward(self, input: Tensor) -> Tensor:
