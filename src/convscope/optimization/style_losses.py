@@ -1,0 +1,138 @@
+"""What a style transfer makes small: how far a picture's content, and its style, are from what they should be.
+
+Gatys, Ecker and Bethge, *Image style transfer using convolutional neural networks* (2016). Their idea has been
+written down with many different divisors, which is why weights cannot be carried from one program to another; each is
+here under a name of its own. Every loss gives one number a picture, shape (N,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+Divisor = Literal["nothing", "positions", "volume"]
+"""What a Gram matrix is divided by: nothing, the number of positions, or positions times channels."""
+ContentLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""A layer's answers (N, C, H, W) to the picture and to the content, to one number a picture."""
+
+
+def gram_matrix(value: Tensor, divisor: Divisor = "volume", mask: Tensor | None = None) -> Tensor:
+    """Return how much each two channels answer together, (N, C, C), wherever in the picture that is.
+
+    `mask` (1, 1, H, W) in 0..1 counts positions in part, or not at all; positions are then what it adds up to.
+
+    >>> gram_matrix(torch.ones(1, 2, 3, 3), "positions")
+    tensor([[[1., 1.],
+             [1., 1.]]])
+    """
+    features = value.flatten(2)
+    count: float | Tensor = features.shape[2]
+    if mask is not None:
+        share = mask.flatten(2).to(features)
+        features, count = features * share.sqrt(), share.sum().clamp_min(1e-12)
+    matrix = features @ features.transpose(1, 2)
+    if divisor == "nothing":
+        return matrix
+    return matrix / (count * (value.shape[1] if divisor == "volume" else 1))
+
+
+def mean_square(found: Tensor, wanted: Tensor) -> Tensor:
+    """The mean of squared differences: most programs' content loss."""
+    return (found - wanted).square().flatten(1).mean(1)
+
+
+def sum_of_squares(found: Tensor, wanted: Tensor) -> Tensor:
+    """The sum of squared differences: Keras's content loss. It grows with the picture."""
+    return (found - wanted).square().flatten(1).sum(1)
+
+
+def half_square_of_shares(found: Tensor, wanted: Tensor) -> Tensor:
+    """Half the sum of squares of differences divided by their number: the lecture's, smaller by twice that number."""
+    return ((found - wanted) / found[0].numel()).square().flatten(1).sum(1) / 2
+
+
+@dataclass(frozen=True)
+class GramLoss:
+    """The distance of two Gram matrices.
+
+    `divisor` is the matrices' own. Then "mean" is the mean of squared differences, "sum" their sum, "lecture" half the
+    sum of squares of differences divided by the squared number of channels, "keras" the sum by 4 x 9 x the squared
+    number of the picture's pixels, which are the `scale` to be given.
+    """
+
+    divisor: Divisor = "volume"
+    reduction: Literal["mean", "sum", "lecture", "keras"] = "mean"
+
+    def describe(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return what is kept of a layer's answers to the style: (N, C, C)."""
+        return gram_matrix(value, self.divisor, mask)
+
+    def distance(self, found: Tensor, wanted: Tensor, pixels: int) -> Tensor:
+        """Return the distance of two descriptions, (N,), in a picture of so many pixels."""
+        squares = (found - wanted).square().flatten(1)
+        match self.reduction:
+            case "mean":
+                return squares.mean(1)
+            case "sum":
+                return squares.sum(1)
+            case "lecture":
+                return squares.sum(1) / (2 * found.shape[1] ** 4)
+            case "keras":
+                return squares.sum(1) / (4 * 9 * pixels**2)
+
+
+@dataclass(frozen=True)
+class WassersteinLoss:
+    """The squared Wasserstein-2 distance of two normal distributions with the features' means and covariances.
+
+    Crowson's style loss, after Mroueh, *Wasserstein style transfer* (2019): the style is how the features are
+    distributed, so no weight depends on the number of channels.
+    """
+
+    epsilon: float = 1e-4
+
+    def describe(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the mean (first row) and the covariance (the others) of the features: (N, C + 1, C)."""
+        features = value.flatten(2)
+        share = torch.ones_like(features[:1, :1]) if mask is None else mask.flatten(2).to(features)
+        share = share / share.sum().clamp_min(1e-12)
+        mean = (features * share).sum(2, keepdim=True)
+        centered = (features - mean) * share.sqrt()
+        return torch.cat([mean.transpose(1, 2), centered @ centered.transpose(1, 2)], 1)
+
+    def distance(self, found: Tensor, wanted: Tensor, pixels: int) -> Tensor:
+        """Return the distance of two descriptions, (N,): of the means, and of the covariances by their roots."""
+        means = (found[:, 0] - wanted[:, 0]).square().sum(1)
+        ours, theirs = self._regular(found[:, 1:]), self._regular(wanted[:, 1:])
+        root = _matrix_root(theirs)
+        cross = _matrix_root(root @ ours @ root)
+        return (means + _trace(ours) + _trace(theirs) - 2 * _trace(cross)) / found.shape[2]
+
+    def _regular(self, covariance: Tensor) -> Tensor:
+        return covariance + self.epsilon * torch.eye(covariance.shape[-1]).to(covariance)
+
+
+StyleLoss: TypeAlias = GramLoss | WassersteinLoss
+
+
+def _trace(matrix: Tensor) -> Tensor:
+    return matrix.diagonal(dim1=-2, dim2=-1).sum(-1)
+
+
+def _matrix_root(matrix: Tensor, rounds: int = 12) -> Tensor:
+    """Return the square root of positive definite matrices, by Newton and Schulz's products.
+
+    Unlike the eigenvectors', its gradient exists where eigenvalues are equal.
+    """
+    size = matrix.flatten(1).norm(dim=1).view(-1, 1, 1)
+    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device).expand_as(matrix)
+    root, inverse = matrix / size, identity
+    for _ in range(rounds):
+        correction = (3 * identity - inverse @ root) / 2
+        root, inverse = root @ correction, correction @ inverse
+    found: Tensor = root * size.sqrt()
+    return found
