@@ -125,16 +125,31 @@ class Ascent:
         """Return the objectives, what is ascended (without the penalties) and its gradients for the canvas."""
         parameters = tuple(parameter.detach().requires_grad_() for parameter in self.parameters)
         with torch.enable_grad():
-            pictures = shown = self.settings.canvas.paint(parameters, self.size)
-            for transform in self.settings.transforms:
-                shown = transform(shown, self.generators)
-            values, uphill, asleep = self.rescue.gradient(shown)
+            pictures = self.settings.canvas.paint(parameters, self.size)
+            values, climbed, asleep = self._seen(pictures)
             costs = sum((penalty(pictures) for penalty in self.settings.penalties), torch.zeros(len(values)))
             # One backward pass for both: what the network asks of what it was shown, and the penalties.
-            climbed = (shown * uphill).flatten(1).sum(1) - costs
+            climbed = climbed - costs
             gradients = torch.autograd.grad(climbed.sum(), parameters)
         self._note_sleep(asleep)
         return values, values - costs.detach(), gradients
+
+    def _seen(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the objectives, a number that rises with them as the pictures change, and which pictures sleep.
+
+        The means of all views: each shows the pictures anew, differently transformed.
+        """
+        values, climbed = torch.zeros(len(pictures)), torch.zeros(len(pictures))
+        asleep = torch.ones(len(pictures), dtype=torch.bool)
+        for _ in range(self.settings.views):
+            shown = pictures
+            for transform in self.settings.transforms_at(self.index + 1):
+                shown = transform(shown, self.generators)
+            seen, uphill, sleeping = self.rescue.gradient(shown)
+            values = values + seen / self.settings.views
+            climbed = climbed + (shown * uphill).flatten(1).sum(1) / self.settings.views
+            asleep = asleep & sleeping
+        return values, climbed, asleep
 
     def _note_sleep(self, asleep: Tensor) -> None:
         """Count the steps without an ordinary gradient; give up, or go on from a photograph, where they are many."""

@@ -55,6 +55,38 @@ class Adam:
 
 
 @dataclass(frozen=True)
+class Nadam:
+    """Dozat, *Incorporating Nesterov momentum into Adam* (2016); the same numbers as `torch.optim.NAdam`."""
+
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
+    momentum_decay: float = 4e-3
+
+    def start(self, parameters: tuple[Tensor, ...]) -> State:
+        """Return zero moments."""
+        return Adam().start(parameters) | {"product": torch.ones((), dtype=torch.float64)}
+
+    def ascend(
+        self, parameters: tuple[Tensor, ...], gradients: tuple[Tensor, ...], state: State, *, rate: float
+    ) -> None:
+        """Move as Adam does, by the mean gradient the next step will have."""
+        step = int(state["step"].add_(1))
+        now, following = self._momentum(step), self._momentum(step + 1)
+        product = float(state["product"].mul_(now))
+        for i, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
+            mean, square = state[f"m{i}"], state[f"v{i}"]
+            mean.lerp_(gradient, 1 - self.betas[0])
+            square.mul_(self.betas[1]).addcmul_(gradient, gradient, value=1 - self.betas[1])
+            root = (square / (1 - self.betas[1] ** step)).sqrt_().add_(self.epsilon)
+            parameter.addcdiv_(gradient, root, value=rate * (1 - now) / (1 - product))
+            parameter.addcdiv_(mean, root, value=rate * following / (1 - product * following))
+
+    def _momentum(self, step: int) -> float:
+        decayed: float = 0.96 ** (step * self.momentum_decay)
+        return self.betas[0] * (1 - 0.5 * decayed)
+
+
+@dataclass(frozen=True)
 class GradientAscent:
     """Steps along the gradient itself, divided by its `norm` over each picture.
 
@@ -80,6 +112,27 @@ class GradientAscent:
             if self.momentum:
                 move = state[f"velocity{i}"].mul_(self.momentum).add_(move)
             parameter.add_(move, alpha=rate)
+
+
+@dataclass(frozen=True)
+class ProgressAscent:
+    """Steps that would raise the objective by `rate`, if it were linear, and no longer than `most` gradients.
+
+    The "progress" policy of Yosinski's deep visualization toolbox (2015).
+    """
+
+    most: float
+
+    def start(self, parameters: tuple[Tensor, ...]) -> State:
+        """Return nothing: each step stands for itself."""
+        return {}
+
+    def ascend(
+        self, parameters: tuple[Tensor, ...], gradients: tuple[Tensor, ...], state: State, *, rate: float
+    ) -> None:
+        """Move along the gradient."""
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.addcmul_(gradient, (rate / norm_of(gradient, "l2").square()).clamp_max(self.most))
 
 
 def norm_of(gradient: Tensor, norm: Norm) -> Tensor:

@@ -25,6 +25,12 @@ Penalty: TypeAlias = Callable[[Tensor], Tensor]
 Edit: TypeAlias = Callable[[Tensor, Tensor, int], Tensor]
 """What a step does to the pixels after it: (pixels, their gradient, the step's number from 1) to pixels."""
 
+TransformSchedule: TypeAlias = Callable[[int], tuple[Transform, ...]]
+"""The transforms of each step, counted from 1."""
+
+Display: TypeAlias = Callable[[Tensor], Tensor]
+"""Pictures (N, C, H, W) as painted, to pictures as shown."""
+
 Schedule: TypeAlias = Callable[[int], float]
 """The rate of each step, counted from 1."""
 
@@ -50,13 +56,16 @@ class Settings:
     """How pictures are made: frozen, so that `dataclasses.replace` makes a variant.
 
     ``size`` is the picture's (height, width), what the network eats by default. ``transforms`` come between canvas
-    and network, in order. ``penalties`` are taken away from the objective, ``edits`` done to the canvas's first tensor
-    after each step. ``rate`` is one number or a schedule. ``patience`` stops a picture's ascent when that many steps
-    have not improved it; None never does. ``keep`` says which iterate is the result.
+    and network, in order; they may differ from step to step. A step looks at ``views`` versions of each picture,
+    transformed differently, and ascends their mean. ``penalties`` are taken away from the objective, ``edits`` done to
+    the canvas's first tensor after each step. ``rate`` is one number or a schedule. ``patience`` stops a picture's
+    ascent when that many steps have not improved it; None never does. ``keep`` says which iterate is the result, and
+    ``display`` how it is shown where that is not as it is.
     """
 
     canvas: Canvas
-    transforms: tuple[Transform, ...] = ()
+    transforms: tuple[Transform, ...] | TransformSchedule = ()
+    views: int = 1
     penalties: tuple[Penalty, ...] = ()
     edits: tuple[Edit, ...] = ()
     optimizer: Optimizer = field(default_factory=Adam)
@@ -66,7 +75,12 @@ class Settings:
     patience: int | None = None
     keep: Literal["best", "last"] = "best"
     precision: Precision = "float32"
+    display: Display | None = None
 
     def rate_at(self, step: int) -> float:
         """Return the rate of a step, counted from 1."""
         return self.rate(step) if callable(self.rate) else self.rate
+
+    def transforms_at(self, step: int) -> tuple[Transform, ...]:
+        """Return the transforms of a step, counted from 1."""
+        return self.transforms(step) if callable(self.transforms) else self.transforms
