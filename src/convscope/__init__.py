@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from convscope.sources.opening import open_network
     from convscope.techniques.activations import activations
     from convscope.techniques.classify import predictions, probabilities
+    from convscope.techniques.feature_visualization import feature_sheet, feature_visualization
     from convscope.techniques.filters import filters
     from convscope.techniques.fine_tuning import fine_tune, image_folder
     from convscope.techniques.layer_table import layer_table
@@ -42,6 +43,8 @@ _HOMES = {
     "Picture": "picture",
     "Recipe": "recipe",
     "activations": "techniques.activations",
+    "feature_sheet": "techniques.feature_visualization",
+    "feature_visualization": "techniques.feature_visualization",
     "filters": "techniques.filters",
     "fine_tune": "techniques.fine_tuning",
     "image_folder": "techniques.fine_tuning",
@@ -65,6 +68,8 @@ __all__ = [
     "Picture",
     "Recipe",
     "activations",
+    "feature_sheet",
+    "feature_visualization",
     "filters",
     "fine_tune",
     "image_folder",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from convscope.picture import Picture
 
 INPUTS = ("network", "picture", "seed")
+_UNRECORDED = ("watch", "batch")  # who looks on, and how many pictures are made at a time, change no pixel
 _LONGEST = 4096
 _FUNCTIONS: dict[str, Callable[..., Picture]] = {}
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -55,7 +56,8 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
             given = bound.arguments
             if "picture" in given and not is_tensor(given["picture"]) and given["picture"] is not None:
                 given["picture"] = open_photograph(given["picture"])
-            arguments = {key: plain(value) for key, value in given.items() if key not in INPUTS}
+            recorded = given.keys() - {*INPUTS, *_UNRECORDED}
+            arguments = {key: plain(value) for key, value in given.items() if key in recorded}
             given.update({key: frozen(value) for key, value in arguments.items() if not lost(value)})
             picture: Picture = function(*bound.args, **bound.kwargs)
             return replace(picture, recipe=recipe_of(name, arguments, **_inputs(given)))

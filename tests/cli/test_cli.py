@@ -406,7 +406,7 @@ def test_a_mean_picture_can_be_a_file(network: str, red: str) -> None:
 
 
 def test_every_field_of_the_input_has_an_option(network: str, red: str) -> None:
-    options = ("--size=16,16", "--layout=NCHW", "--no-antialias", "--input-scale=1,2,3", "--resize=direct")
+    options = ("--input-size=16,16", "--layout=NCHW", "--no-antialias", "--input-scale=1,2,3", "--resize=direct")
     result = done("activations", network, red, "conv1", *options, "-o", "small.png")
     assert result.stdout == "small.png\n"
     recipe = Picture.open("small.png").recipe

@@ -17,6 +17,7 @@ from convscope.cli.looking import activations, classify, filters, layers, values
 from convscope.cli.reporting import demo, report
 from convscope.cli.rerunning import rerun
 from convscope.cli.tuning import fine_tune
+from convscope.cli.visualizing import see, sheet
 
 # Before torch is imported: threads that wait for each other spin, and on a machine that does something else too that
 # has made a command 20 times slower. A short spin costs a tenth on an idle machine.
@@ -38,5 +39,5 @@ def main() -> None:
     """
 
 
-for command in (layers, classify, filters, activations, values, report, rerun, fine_tune, demo):
+for command in (layers, classify, filters, activations, values, see, sheet, report, rerun, fine_tune, demo):
     main.add_command(command)

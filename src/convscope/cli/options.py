@@ -99,7 +99,11 @@ _OPENING = (
         help="The order of the color channels the network eats.",
     ),
     click.option(
-        "--size", type=numbers(int), metavar="H,W", help="Height and width of what the network eats."
+        "--input-size",
+        "size",
+        type=numbers(int),
+        metavar="H,W",
+        help="Height and width of what the network eats.",
     ),
     click.option("--layout", type=click.Choice(["NCHW", "NHWC"]), help="The order of the input's axes."),
     click.option(

@@ -17,7 +17,7 @@ _MIDDLES = {
     "RdBu_r": "zero is white, positive red, negative blue",
     "RdBu": "zero is white, positive blue, negative red",
 }
-Per = Literal["tile", "sheet"]
+Per = Literal["tile", "sheet", "none"]
 _DIVERGING = (
     "RdBu",
     "coolwarm",
@@ -39,7 +39,7 @@ class Scaling:
     """How numbers become colors.
 
     - ``per``: each "tile" between its own darkest and brightest value (shows patterns), or one scale for the whole
-      "sheet" (shows which tiles answer strongly).
+      "sheet" (shows which tiles answer strongly); "none" for tiles that are pictures already, uint8 in color.
     - ``symmetric``: about zero, so that zero has the middle color; None means yes for
       grey tiles of both signs, unless the palette has no middle.
     - ``percentile``: values beyond it are clipped, so that one outlier does not darken everything (100 clips none).
@@ -53,7 +53,7 @@ class Scaling:
     palette: str | None = None
 
     def __post_init__(self) -> None:
-        if self.per not in ("tile", "sheet"):
+        if self.per not in ("tile", "sheet", "none"):
             raise InputError(f"scale per 'tile' or per 'sheet', not {self.per!r}")
         if not 50 <= self.percentile <= 100:
             raise InputError(f"percentile is between 50 and 100, not {self.percentile}")
@@ -84,6 +84,9 @@ class Scaled:
 def scale(tiles: NDArray[Any], scaling: Scaling | None = None) -> Scaled:
     """Return tiles (tiles, height, width[, 3]) of any real numbers as colors, and the words for the scale used."""
     scaling = scaling or Scaling()
+    if scaling.per == "none":
+        flat = np.ptp(tiles, axis=(1, 2, 3)) == 0
+        return Scaled(tiles, "", None, flat, np.zeros(len(tiles), bool))
     values = checked_tiles(tiles).astype(np.float64)
     single = values.shape[1:3] == (1, 1)
     if single:  # one value has no range of its own, nor is it flat

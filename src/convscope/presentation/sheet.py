@@ -125,7 +125,7 @@ def _caption(count: int, scaled: Scaled, grid: Grid) -> str:
     flat, broken = int((scaled.flat & ~scaled.broken).sum()), int(scaled.broken.sum())
     marks = [f"{flat:,} of one single value, crossed out"] if flat else []
     marks += [f"{broken:,} with NaN or infinity, crossed out in red"] if broken else []
-    return "; ".join([f"{which} of {size}", scaled.words, *marks])
+    return "; ".join([f"{which} of {size}", *filter(None, [scaled.words]), *marks])
 
 
 def _places(grid: Grid, labels: Sequence[str] | None) -> tuple[Tile, ...]:

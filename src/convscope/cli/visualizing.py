@@ -1,0 +1,199 @@
+"""``convscope see`` and ``convscope sheet``: what units want to see."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
+from convscope.cli.output import file_name, place, printable, save_picture, unused
+
+if TYPE_CHECKING:
+    from convscope.network.network import Network
+    from convscope.optimization.rendering import Made, Progress
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_BETWEEN_PREVIEWS = 15.0  # seconds
+_LOOK = (
+    click.option("--preset", metavar="NAME", default="default", show_default=True, help="How it is made."),
+    click.option(
+        "--size", "pixels", type=click.IntRange(8), metavar="PIXELS", help="Height and width of each picture."
+    ),
+    click.option("--steps", type=click.IntRange(1), metavar="N", help="How long each is improved."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another picture."),
+    click.option("--fast", is_flag=True, help="Compute in half precision (bfloat16); judged in full."),
+)
+photographs_option = click.option(
+    "--photographs",
+    metavar="FOLDER",
+    help="First measure what real pictures make the units answer; kept for later runs.",
+)
+batch_option = click.option(
+    "--batch",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Pictures at a time; what fits the memory by default.",
+)
+
+
+def look_options(function: _Command) -> _Command:
+    """Give a command the options of how pictures are made; it gets them as one dict, ``look``."""
+
+    @functools.wraps(function)
+    def command(*positional: Any, **keywords: Any) -> Any:
+        look = {name: keywords.pop(name) for name in ("preset", "steps", "seed", "fast")}
+        return function(*positional, look=look | {"size": keywords.pop("pixels")}, **keywords)
+
+    for option in reversed(_LOOK):
+        command = option(command)
+    return command  # type: ignore[return-value]
+
+
+@click.command()
+@click.argument("network")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@network_options
+@look_options
+@batch_option
+@photographs_option
+@json_option
+@output_option("A picture (.png, .jpg, .webp), or a folder for several.")
+def see(
+    network: str,
+    addresses: Sequence[str],
+    opening: Opening,
+    look: Mapping[str, Any],
+    batch: int | None,
+    photographs: str | None,
+    as_json: bool,
+    output: str | None,
+) -> None:
+    """Show what units of NETWORK want to see: a channel (mixed4a:42), a neuron (mixed4a:42@3,5), a class (prob:tabby).
+
+    A killed run goes on where it was; Ctrl-C keeps what there is.
+    """
+    from convscope.techniques.feature_visualization import Look, as_picture, visualize
+
+    opened = opening.open(network)
+    _measure(opened, photographs)
+    how = Look(**look)
+    folder = f"{output}/" if output and len(addresses) > 1 and not output.endswith("/") else output
+    saved: list[dict[str, Any]] = []
+    taken: set[Path] = set()
+
+    def save(made: Made) -> None:
+        picture = as_picture(opened, made, how)
+        path = unused(place(folder, file_name(opened.name, made.name, "feature")), taken)
+        picture.save(path) if as_json else save_picture(picture, path)
+        saved.append(
+            {"address": made.name, "path": str(path), **vars(made.verdict), "caption": picture.caption}
+        )
+
+    with _Bar() as bar:
+        for progress in visualize(opened, addresses, how, batch=batch):
+            for made in progress.made:
+                save(made)
+            bar(progress)
+    if as_json:
+        click.echo(json.dumps(saved, ensure_ascii=False, indent=2))
+
+
+@click.command()
+@click.argument("network")
+@click.argument("layer")
+@network_options
+@click.option("--channels", type=numbers(int), metavar="N or I,J,K", help="How many channels, or which ones.")
+@look_options
+@batch_option
+@photographs_option
+@click.option("--columns", type=click.IntRange(1), metavar="N", help="Pictures side by side.")
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@json_option
+@output_option("A picture (.png, .jpg, .webp), or a folder for it.")
+def sheet(
+    network: str,
+    layer: str,
+    opening: Opening,
+    channels: tuple[int, ...] | None,
+    look: Mapping[str, Any],
+    batch: int | None,
+    photographs: str | None,
+    columns: int | None,
+    theme: str,
+    as_json: bool,
+    output: str | None,
+) -> None:
+    """Show what every channel of LAYER of NETWORK wants to see, on one sheet.
+
+    A preview beside it grows on the way. A killed run goes on where it was; Ctrl-C keeps what there is.
+    """
+    from convscope.techniques.feature_visualization import as_sheet, feature_sheet
+
+    opened = opening.open(network)
+    _measure(opened, photographs)
+    path = place(output, file_name(opened.name, layer, "sheet"))
+    preview = path.with_stem(f"{path.stem}.preview")
+    made: list[Made] = []
+    shown = monotonic()
+
+    def watch(progress: Progress) -> None:
+        nonlocal shown
+        made.extend(progress.made)
+        if made and progress.made and monotonic() - shown > _BETWEEN_PREVIEWS:
+            as_sheet(layer, made, columns=columns, theme=theme).save(preview)
+            shown = monotonic()
+        bar(progress)
+
+    counted = channels[0] if channels is not None and len(channels) == 1 else channels
+    with _Bar() as bar:
+        picture = feature_sheet(
+            opened, layer, channels=counted, **look, columns=columns, theme=theme, batch=batch, watch=watch
+        )
+    preview.unlink(missing_ok=True)
+    if as_json:
+        picture.save(path)
+        rows = [{"address": one.name, **vars(one.verdict)} for one in made]
+        click.echo(
+            json.dumps({"path": str(path), "caption": picture.caption, "channels": rows}, ensure_ascii=False)
+        )
+    else:
+        save_picture(picture, path)
+
+
+class _Bar:
+    """A progress bar with the time left, in pictures."""
+
+    def __enter__(self) -> _Bar:
+        from tqdm import tqdm
+
+        self.bar = tqdm(unit="step", disable=None, leave=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def __call__(self, progress: Progress) -> None:
+        self.bar.total = progress.of
+        self.bar.update(progress.done - self.bar.n)
+
+
+def _measure(network: Network, folder: str | None) -> None:
+    """Measure what photographs make the channels answer, and keep it."""
+    if folder is None:
+        return
+    from tqdm import tqdm
+
+    from convscope.optimization.strongest import keep_strongest, measure_strongest, pictures_in
+
+    paths = pictures_in(folder)
+    with tqdm(total=len(paths), unit="photograph", disable=None, leave=False) as bar:
+        keep_strongest(
+            network, measure_strongest(network, paths, progress=lambda done: bar.update(done - bar.n))
+        )
+    click.echo(printable(f"note: measured on {len(paths):,} photographs of {folder}"), err=True)

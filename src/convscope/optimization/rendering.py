@@ -1,0 +1,211 @@
+"""Many pictures: in batches that fit the memory, kept on disk as they are finished, gone on with after a kill."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from math import prod
+from pathlib import Path
+from time import monotonic
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from convscope.cache import cache_folder
+from convscope.files import written_whole
+from convscope.network.memory import BYTES_PER_NUMBER, machine_memory
+from convscope.network.network import Network
+from convscope.network.shapes import infer_shapes
+from convscope.optimization.ascent import Step, ascend
+from convscope.optimization.objectives import Objective
+from convscope.optimization.optimizers import State
+from convscope.optimization.settings import Settings, Size
+from convscope.optimization.strongest import Strongest
+from convscope.optimization.subject import subject_of
+from convscope.optimization.verdict import Verdict, judge
+
+MOST_AT_ONCE = 16  # larger batches are no faster, and show and save their first picture later
+_SHARE = 0.25  # of the machine's memory, for one batch
+_KEPT_A_VALUE = 3  # numbers in memory for each number of a value, gradients and copies included
+_BETWEEN_SAVES = 10.0  # seconds
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A picture to make: its name, what is wanted, the seed; under its ``key`` it is kept on disk, where it has one."""
+
+    name: str
+    objective: Objective
+    seed: int
+    key: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A picture that is made: uint8 (channels, height, width), after how many steps, and the verdict on it."""
+
+    name: str
+    picture: Tensor
+    steps: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Where a rendering is: ``done`` of ``of`` steps, all pictures' together, and the pictures finished since the last.
+
+    `preview` gives the unfinished ones as they are now, name to uint8 (channels, height, width).
+    """
+
+    done: int
+    of: int
+    made: tuple[Made, ...] = ()
+    preview: Callable[[], Mapping[str, Tensor]] = dict
+
+
+def render(
+    network: Network,
+    jobs: Sequence[Job],
+    settings: Settings,
+    *,
+    batch: int | None = None,
+    strongest: Strongest | None = None,
+) -> Iterator[Progress]:
+    """Make pictures, and yield how far it is after every step.
+
+    Pictures that are on disk are not made again, and a batch that was killed goes on from where it last saved; the
+    pictures are those of an undisturbed run. A KeyboardInterrupt ends the rendering with the pictures as they are.
+    """
+    of, done = settings.steps * len(jobs), 0
+    waiting = []
+    for job in jobs:
+        if (kept := _kept(job)) is not None:
+            done += settings.steps
+            yield Progress(done, of, (kept,))
+        else:
+            waiting.append(job)
+    at_once = batch or pictures_at_once(network, waiting, settings)
+    for start in range(0, len(waiting), at_once):
+        chosen = waiting[start : start + at_once]
+        climb = _Climb(network, chosen, settings)
+        try:
+            for step in climb.steps():
+                yield Progress(done + step.index * len(chosen), of, (), climb.preview)
+        except KeyboardInterrupt:
+            if climb.step is not None:
+                yield Progress(done, of, tuple(climb.made(strongest)))
+            return
+        done += settings.steps * len(chosen)
+        made = climb.made(strongest)
+        for job, one in zip(chosen, made, strict=True):
+            _keep(job, one)
+        climb.forget()
+        yield Progress(done, of, tuple(made))
+
+
+class _Climb:
+    """One batch: its ascent, and where that is saved."""
+
+    def __init__(self, network: Network, jobs: Sequence[Job], settings: Settings) -> None:
+        self.network, self.jobs, self.settings = network, jobs, settings
+        self.step: Step | None = None
+        keys = [job.key for job in jobs if job.key]
+        name = sha256(" ".join(keys).encode()).hexdigest()
+        self.path = _folder() / f"{name}.unfinished.safetensors" if len(keys) == len(jobs) else None
+
+    def steps(self) -> Iterator[Step]:
+        """Climb, from where a killed run saved last, and save now and then."""
+        saved = monotonic()
+        objectives, seeds = [job.objective for job in self.jobs], [job.seed for job in self.jobs]
+        for step in ascend(self.network, objectives, self.settings, seeds=seeds, resume=_read(self.path)):
+            self.step = step
+            if self.path is not None and monotonic() - saved > _BETWEEN_SAVES and step.index < step.of:
+                with written_whole(self.path) as partial:
+                    save_file(step.state(), partial)
+                saved = monotonic()
+            yield step
+
+    def made(self, strongest: Strongest | None) -> list[Made]:
+        """Return the pictures as they are kept, and the verdicts on exactly these."""
+        assert self.step is not None
+        pictures = to_bytes(self.step.best())
+        subject = subject_of(self.network, [job.objective for job in self.jobs])
+        verdicts = judge(subject, pictures.float() / 255, strongest)
+        together = zip(self.jobs, pictures, verdicts, strict=True)
+        return [Made(job.name, picture, self.step.index, verdict) for job, picture, verdict in together]
+
+    def preview(self) -> Mapping[str, Tensor]:
+        """Return the pictures as they are now."""
+        assert self.step is not None
+        return dict(zip((job.name for job in self.jobs), to_bytes(self.step.pictures()), strict=True))
+
+    def forget(self) -> None:
+        """Remove what was saved on the way."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def to_bytes(pictures: Tensor) -> Tensor:
+    """Return pictures of 0..1 as uint8."""
+    return (pictures.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def pictures_at_once(network: Network, jobs: Sequence[Job], settings: Settings) -> int:
+    """Return how many pictures fit a share of the memory: what grows is what is computed up to the targets."""
+    spec = network.input_spec
+    if spec is None or not jobs:
+        return 1
+    subject = subject_of(network, [job.objective for job in jobs])
+    size = settings.size or spec.size
+    numbers = _numbers(network, subject.layers, size if subject.eats(size) else spec.size)
+    fitting = machine_memory() * _SHARE / max(1, numbers * BYTES_PER_NUMBER * _KEPT_A_VALUE)
+    return max(1, min(MOST_AT_ONCE, int(fitting), len(jobs)))
+
+
+def _numbers(network: Network, layers: Sequence[str], size: Size) -> int:
+    """How many numbers the network's values are for one picture, up to some layers."""
+    graph, spec = network.graph, network.input_spec
+    first, *others = graph.inputs
+    assert spec is not None
+    shape = (1, spec.channels, *size) if spec.layout == "NCHW" else (1, *size, spec.channels)
+    shapes = infer_shapes(graph, {first: shape, **{name: graph.inputs[name] for name in others}}, layers)
+    return sum(prod(shape) for shape in shapes.values() if shape is not None)
+
+
+def _folder() -> Path:
+    return cache_folder("features")
+
+
+def _kept(job: Job) -> Made | None:
+    """Return a picture that an earlier run kept."""
+    path = _folder() / f"{job.key}.safetensors"
+    if job.key is None or not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            told = json.loads(file.metadata()["made"])
+            return Made(job.name, file.get_tensor("picture"), told["steps"], Verdict(**told["verdict"]))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None  # what cannot be read is made again
+
+
+def _keep(job: Job, made: Made) -> None:
+    if job.key is not None:
+        told = {"made": json.dumps({"steps": made.steps, "verdict": asdict(made.verdict)})}
+        with written_whole(_folder() / f"{job.key}.safetensors") as partial:
+            save_file({"picture": made.picture.contiguous()}, partial, told)
+
+
+def _read(path: Path | None) -> State | None:
+    """Return what a killed run saved."""
+    if path is None or not path.is_file():
+        return None
+    try:
+        found: State = load_file(path)
+        return found
+    except (OSError, SafetensorError):
+        return None
