@@ -1,7 +1,7 @@
 """Ways to make pictures, by name, each after its source; the numbers are the sources'.
 
-Where a source worked on the network's own input, its numbers are gray levels around the network's mean color here, which
-is the same for networks that eat gray levels, as Caffe's do, and fits the others.
+Where a source worked on the network's own input, its numbers are gray levels around the network's mean color here:
+the same for networks that eat gray levels, as Caffe's do, and fitting for the others.
 """
 
 from __future__ import annotations
@@ -159,8 +159,7 @@ def _cadl_gradient(spec: InputSpec) -> Settings:
 
 def mean_color(spec: InputSpec) -> tuple[float, ...]:
     """Return the color the network takes for nothing, one number a channel, in 0..1."""
-    shape = spec.shape[1:] if spec.layout == "NCHW" else (*spec.shape[1:],)
-    nothing = spec.to_rgb(torch.zeros(1, *shape))
+    nothing = spec.to_rgb(torch.zeros(spec.shape))
     return tuple(nothing.mean((0, 2, 3)).tolist())
 
 

@@ -130,18 +130,22 @@ class _Climb:
             yield step
 
     def made(self, strongest: Strongest | None) -> list[Made]:
-        """Return the pictures as they are kept, and the verdicts on exactly these."""
+        """Return the pictures as they are kept, and the verdicts on exactly these, or as painted where a display differs."""
         assert self.step is not None
-        pictures = to_bytes(self.step.best())
+        painted = self.step.best()
+        display = self.settings.display
+        pictures = to_bytes(painted if display is None else display(painted))
         subject = subject_of(self.network, [job.objective for job in self.jobs])
-        verdicts = judge(subject, pictures.float() / 255, strongest)
+        verdicts = judge(subject, pictures.float() / 255 if display is None else painted, strongest)
         together = zip(self.jobs, pictures, verdicts, strict=True)
         return [Made(job.name, picture, self.step.index, verdict) for job, picture, verdict in together]
 
     def preview(self) -> Mapping[str, Tensor]:
         """Return the pictures as they are now."""
         assert self.step is not None
-        return dict(zip((job.name for job in self.jobs), to_bytes(self.step.pictures()), strict=True))
+        painted = self.step.pictures()
+        shown = painted if self.settings.display is None else self.settings.display(painted)
+        return dict(zip((job.name for job in self.jobs), to_bytes(shown), strict=True))
 
     def forget(self) -> None:
         """Remove what was saved on the way."""

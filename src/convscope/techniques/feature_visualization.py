@@ -44,9 +44,11 @@ class Look:
     seed: int = 0
     fast: bool = False
 
-    def settings(self) -> Settings:
-        """Return the preset with the changes."""
-        found = preset_named(self.preset)
+    def settings(self, network: Network) -> Settings:
+        """Return the preset with the changes, for a network."""
+        if network.input_spec is None:
+            raise InputError(f"{network.name} eats no pictures, so none can be made for it")
+        found = preset_named(self.preset, network.input_spec)
         for name, value in (("size", self.size), ("steps", self.steps)):
             if value is not None and value < 1:
                 raise InputError(f"{name} is at least 1, not {value}")
@@ -101,7 +103,7 @@ def visualize(
 ) -> Iterator[Progress]:
     """Make a picture for each address and yield the progress, finished pictures included, after every step."""
     jobs = [_job(network, address, look) for address in dict.fromkeys(addresses)]
-    yield from render(network, jobs, look.settings(), batch=batch, strongest=find_strongest(network))
+    yield from render(network, jobs, look.settings(network), batch=batch, strongest=find_strongest(network))
 
 
 def _job(network: Network, address: str, look: Look) -> Job:
@@ -135,7 +137,7 @@ def _one(
 
 def as_picture(network: Network, made: Made, look: Look) -> Picture:
     """Return a finished picture with its caption and its recipe."""
-    told = look.recorded() | ({} if made.steps == look.settings().steps else {"steps": made.steps})
+    told = look.recorded() | ({} if made.steps == look.settings(network).steps else {"steps": made.steps})
     recipe = recipe_of(
         "feature_visualization", {"address": made.name, **told}, network=network, seed=look.seed
     )

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from convscope.network.input_spec import InputSpec
+
 _QUARTER_OF_A_GRAY_LEVEL = 0.25 / 255
 
 
@@ -50,3 +52,27 @@ class Linear:
 
     def _center(self, like: Tensor) -> Tensor:
         return like.new_tensor(self.center)[:, None, None]
+
+
+@dataclass(frozen=True)
+class Unprepared:
+    """Gray levels 0 to 255 that the network is fed as they are: no mean taken away, channels as they come.
+
+    So the notebooks of 2016 and 2017 fed noise to networks made for another preparation. What is painted is the picture
+    the network then sees, which `spec` says.
+    """
+
+    spec: InputSpec
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the pixels the network sees."""
+        return self.spec.to_rgb(self._bare.from_rgb(values / 255))
+
+    def inverse(self, pixels: Tensor) -> Tensor:
+        """Return the gray levels with which the network sees these pixels."""
+        return self._bare.to_rgb(self.spec.from_rgb(pixels)) * 255
+
+    @property
+    def _bare(self) -> InputSpec:
+        gray = self.spec.channel_order == "GRAY"
+        return self.spec.replace(mean=(), channel_order="GRAY" if gray else "RGB")
