@@ -1,80 +1,106 @@
-"""What dreams make stronger, beyond a layer's mean or mean square: the forms in which the sources wrote it."""
+"""What dreams make stronger: sums over a layer's positions, so that a picture can be dreamed in tiles.
+
+Each source wrote the same thing, more of what a layer sees, in its own form.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.optimization.objectives import Objective, Values, layer
+from convscope.optimization.objectives import Objective, Values
 
+Density: TypeAlias = Callable[[Tensor], Tensor]
+"""What an address answers (N, channels, height, width), to what each position is worth, (N, height, width)."""
 DreamMeasure = Literal["mean", "mean_square", "maximum", "inner_mean_square"]
 
 
-def dream_objective(layers: Mapping[str, float], measure: DreamMeasure) -> Objective:
-    """The weighted sum of what several layers answer, each measured in the same way.
+def _mean(value: Tensor) -> Tensor:
+    return value.mean(1)
 
-    >>> dream_objective({"mixed3a": 1.0, "mixed4b": 0.5}, "mean_square")
+
+def _mean_square(value: Tensor) -> Tensor:
+    return value.square().mean(1)
+
+
+def _maximum(value: Tensor) -> Tensor:
+    return value.amax(1)
+
+
+_MEASURES: Mapping[DreamMeasure, tuple[Density, int, str]] = {
+    "mean": (_mean, 0, "mean"),
+    "mean_square": (_mean_square, 0, "mean square"),
+    "maximum": (_maximum, 0, "strongest channel of each position"),
+    "inner_mean_square": (_mean_square, 2, "mean square inside a border of 2"),
+}
+
+
+@dataclass(frozen=True)
+class Term:
+    """One address of a dream: the average over positions of what its `density` is, times `weight`.
+
+    Positions closer than `border` to an edge count as nothing (Keras's examples: no frame appears).
+    """
+
+    address: str
+    density: Density
+    words: str
+    weight: float = 1.0
+    border: int = 0
+
+    def value(self, answer: Tensor) -> Tensor:
+        """Return what the address's answer to whole pictures is worth, (N,)."""
+        density = self.density(answer)
+        height, width = density.shape[1:]
+        if min(height, width) <= 2 * self.border:
+            raise InputError(
+                f"{self.address} has {height} x {width} positions here, all of them border: use a larger picture or "
+                "an earlier layer"
+            )
+        inside = density[:, self.border : height - self.border, self.border : width - self.border]
+        return self.weight * inside.flatten(1).sum(1) / (height * width)
+
+
+def dream_terms(layers: Mapping[str, float], measure: DreamMeasure) -> tuple[Term, ...]:
+    """Return a term an address, each measured in the same way.
+
+    >>> objective_of(dream_terms({"mixed3a": 1.0, "mixed4b": 0.5}, "mean_square"))
     Objective('mixed3a, mean square + 0.5 × mixed4b, mean square')
     """
     if not layers:
         raise InputError("a dream needs at least one layer")
-    measured = [_measured(name, measure) for name in layers]
-    terms = [
-        term if weight == 1 else weight * term for weight, term in zip(layers.values(), measured, strict=True)
-    ]
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+    density, border, words = _MEASURES[measure]
+    return tuple(
+        Term(address, density, f"{address}, {words}", weight, border) for address, weight in layers.items()
+    )
 
 
-def _measured(name: str, measure: DreamMeasure) -> Objective:
-    if measure == "maximum":
-        return channel_maximum(name)
-    if measure == "inner_mean_square":
-        return inner_mean_square(name)
-    return layer(name, measure)
-
-
-def channel_maximum(name: str) -> Objective:
-    """The strongest channel of each position, averaged over positions (the lecture's "max")."""
-
-    def score(values: Values) -> Tensor:
-        return values[name].amax(1).flatten(1).mean(1)
-
-    return Objective((name,), f"{name}, strongest channel of each position", score)
-
-
-def inner_mean_square(name: str, border: int = 2) -> Objective:
-    """The sum of squares without a border, by the size with it (Keras's examples): no edges, so no frame appears."""
-
-    def score(values: Values) -> Tensor:
-        value = values[name]
-        if min(value.shape[2:]) <= 2 * border:
-            raise InputError(
-                f"{name} has {value.shape[2]} x {value.shape[3]} positions here, all of them border: "
-                "use a larger picture or an earlier layer"
-            )
-        inner = value[:, :, border:-border, border:-border]
-        return inner.square().flatten(1).sum(1) / value[0].numel()
-
-    return Objective((name,), f"{name}, mean square inside a border of {border}", score)
-
-
-def guided(name: str, guide: Tensor) -> Objective:
+def guided_term(address: str, guide: Tensor) -> Term:
     """Each position becomes more like the one of the guide it already resembles most (Google, 2015).
 
     `guide` is what the layer answers to the guide picture, (1, channels, height, width).
     """
     features = guide.detach().flatten(2)[0]
 
-    def score(values: Values) -> Tensor:
-        found = values[name].flatten(2)
-        match = torch.einsum("ncp,cq->npq", found, features.to(found))
-        return match.amax(2).mean(1)
+    def density(value: Tensor) -> Tensor:
+        match = torch.einsum("nchw,cq->nhwq", value, features.to(value))
+        return match.amax(3)
 
-    return Objective((name,), f"{name}, guided", score)
+    return Term(address, density, f"{address}, guided")
+
+
+def objective_of(terms: tuple[Term, ...]) -> Objective:
+    """Return the terms' sum as an objective."""
+
+    def score(values: Values) -> Tensor:
+        return torch.stack([term.value(values[term.address]) for term in terms]).sum(0)
+
+    words = " + ".join(
+        term.words if term.weight == 1 else f"{term.weight:g} × {term.words}" for term in terms
+    )
+    return Objective(tuple(dict.fromkeys(term.address for term in terms)), words, score)

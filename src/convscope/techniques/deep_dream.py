@@ -17,11 +17,9 @@ from torch import Tensor
 
 from convscope.errors import InputError
 from convscope.network.network import Network
-from convscope.optimization.dream_objectives import dream_objective, guided
+from convscope.optimization.dream_objectives import Term, dream_terms, guided_term, objective_of
 from convscope.optimization.dream_presets import DreamPreset, dream_preset
 from convscope.optimization.dreaming import DreamSettings, DreamStep, dream_steps, gradient_of
-from convscope.optimization.objectives import Objective
-from convscope.optimization.subject import subject_of
 from convscope.photograph import open_photograph
 from convscope.picture import Picture
 from convscope.recording import recipe_function
@@ -32,17 +30,17 @@ LARGEST = 1024  # pixels of the longer side, where no size is asked for
 
 @dataclass(frozen=True, eq=False)
 class Dream:
-    """A dream that can be run: its objective, its settings, and the values it starts from (1, 3, H, W)."""
+    """A dream that can be run: its terms, its settings, and the values it starts from (1, 3, H, W)."""
 
     network: Network
-    objective: Objective
+    terms: tuple[Term, ...]
     settings: DreamSettings
     start: Tensor
     seed: int
 
     def steps(self) -> Iterator[DreamStep]:
         """Yield the dream's steps; the last one's picture is the dream."""
-        gradient = gradient_of(subject_of(self.network, [self.objective]), self.settings)
+        gradient = gradient_of(self.network, self.terms, self.settings)
         generator = torch.Generator().manual_seed(self.seed)
         return dream_steps(gradient, self.start, self.settings, generator)
 
@@ -98,11 +96,11 @@ def dream_of(
     start = kept.values(values, torch.Generator().manual_seed(seed))
     weights = _weights(network, layers, found)
     if guide is None:
-        objective = dream_objective(weights, found.measure)
+        terms = dream_terms(weights, found.measure)
     else:
         layer = next(iter(weights))
-        objective = guided(layer, _features(network, guide, layer, size))
-    return Dream(network, objective, settings, start, seed)
+        terms = (guided_term(layer, _features(network, guide, layer, size)),)
+    return Dream(network, terms, settings, start, seed)
 
 
 def changed(settings: DreamSettings, changes: Mapping[str, Any]) -> DreamSettings:
@@ -174,8 +172,8 @@ def shown(dream: Dream, step: DreamStep, preset: str) -> Picture:
     settings = dream.settings
     sizes = f"{step.octave[1]} sizes" if step.octave[1] > 1 else "one size"
     caption = (
-        f"A dream of {dream.network.name}: {dream.objective.description}, made larger by {step.index:,} steps over "
-        f"{sizes} (preset {preset}, rate {settings.rate:g}). Objective {step.value:.4g}"
+        f"A dream of {dream.network.name}: {objective_of(dream.terms).description}, made larger by "
+        f"{step.index:,} steps over {sizes} (preset {preset}, rate {settings.rate:g}). Objective {step.value:.4g}"
     )
     range_words = "" if settings.shown == "clipped" else ". Shown around mid-gray, 0.1 a standard deviation"
     return Picture(pixels, f"{caption}{range_words}.")

@@ -1,0 +1,145 @@
+"""Exact tiles: what a large picture's gradient is made of, window by window, as if there were no windows.
+
+A position of a layer sees a patch of the picture (its receptive field). A window that holds all patches of some
+positions gives those positions the values they have in the whole picture, whatever happens at its edges, as long as
+
+* windows begin at a multiple of the layers' stride, so that poolings and strides fall on the same places, and
+* their length leaves the same remainder by that stride as the picture's: "same" padding and rounding up depend on it.
+
+Each position belongs to one window, so sums over positions are exact, and so are their gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, floor, lcm
+
+from convscope.errors import InputError
+from convscope.network.network import Network
+from convscope.network.receptive_field import receptive_fields
+from convscope.network.shapes import infer_shapes
+
+Span = tuple[int, int]
+"""First and last, the last excluded."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A layer's positions along one axis: how many there are, and the pixels that each of them sees."""
+
+    count: int
+    stride: int
+    start: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Along one axis: the pixels of a window, and for each layer the positions that are the window's own."""
+
+    window: Span
+    own: Mapping[str, Span]
+
+    def local(self, name: str, stride: int) -> Span:
+        """Return a layer's own positions as counted inside the window."""
+        first = self.window[0] // stride
+        return self.own[name][0] - first, self.own[name][1] - first
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A window of the picture, by its rows and its columns."""
+
+    rows: Strip
+    columns: Strip
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """The tiles of a picture of one size, and the grids, (rows, columns), of the layers they are for."""
+
+    tiles: Sequence[Tile]
+    grids: Mapping[str, tuple[Grid, Grid]]
+
+    @property
+    def largest(self) -> tuple[int, int]:
+        """The (height, width) of the largest window."""
+        return (
+            max(tile.rows.window[1] - tile.rows.window[0] for tile in self.tiles),
+            max(tile.columns.window[1] - tile.columns.window[0] for tile in self.tiles),
+        )
+
+
+def tiling(network: Network, layers: Sequence[str], size: tuple[int, int], tile: int) -> Tiling:
+    """Return windows whose own parts are about `tile` pixels a side, for these layers of a picture of `size`.
+
+    InputError for a layer of which a position sees all of the picture, or whose places do not line up with pixels.
+    """
+    grids = _grids(network, layers, size)
+    rows, columns = (
+        strips({name: grid[axis] for name, grid in grids.items()}, size[axis], tile) for axis in (0, 1)
+    )
+    return Tiling(tuple(Tile(row, column) for row in rows for column in columns), grids)
+
+
+def strips(grids: Mapping[str, Grid], length: int, tile: int) -> list[Strip]:
+    """Return the windows along one axis of `length` pixels, each with about `tile` pixels of its own.
+
+    >>> [strip.window for strip in strips({"pool": Grid(50, 2, -3, 8)}, 100, 40)]
+    [(0, 46), (34, 86), (74, 100)]
+    """
+    step = lcm(*(grid.stride for grid in grids.values()))
+    own = max(step, tile // step * step)
+    edges = [*range(0, max(length - own // 2, 1), own), length]
+    found = []
+    for begin, end in pairwise(edges):
+        spans = {name: _own(grid, begin, end, last=end == length) for name, grid in grids.items()}
+        found.append(Strip(_window(grids, spans, length, step), spans))
+    return found
+
+
+def _own(grid: Grid, begin: int, end: int, *, last: bool) -> Span:
+    """Return the positions of a layer that belong to the pixels from begin to end; the last strip takes the rest."""
+    return begin // grid.stride, grid.count if last else min(grid.count, end // grid.stride)
+
+
+def _window(grids: Mapping[str, Grid], spans: Mapping[str, Span], length: int, step: int) -> Span:
+    """Return the pixels that all these positions see, begun and ended where the whole picture's grid allows."""
+    seen = [
+        (first * grid.stride + grid.start, (last - 1) * grid.stride + grid.start + grid.size)
+        for grid, (first, last) in ((grids[name], span) for name, span in spans.items())
+        if last > first
+    ]
+    begin = max(0, floor(min(first for first, _ in seen) / step) * step)
+    needed = max(last for _, last in seen) - begin
+    whole = ceil(max(0, needed - length % step) / step) * step + length % step
+    return begin, min(length, begin + whole)
+
+
+def _grids(network: Network, layers: Sequence[str], size: tuple[int, int]) -> dict[str, tuple[Grid, Grid]]:
+    spec, graph = network.input_spec, network.graph
+    if spec is None:
+        raise InputError(f"{network.name} eats no pictures, so there is nothing to cut into tiles")
+    first, *others = graph.inputs
+    shape = (1, *size, spec.channels) if graph.channels_last else (1, spec.channels, *size)
+    shapes = infer_shapes(graph, {first: shape, **{name: graph.inputs[name] for name in others}}, layers)
+    fields = receptive_fields(graph, shapes)
+    found = {}
+    for name in layers:
+        value, field = shapes[name], fields[name]
+        if value is None or field is None or len(value) != 4:
+            raise InputError(f"{name} has no rows and columns to cut into tiles: use a layer with maps")
+        counts = value[1:3] if graph.channels_last else value[2:]
+        if any(extent >= 2 * side for extent, side in zip(field.size, size, strict=True)):
+            raise InputError(
+                f"a position of {name} sees all of the picture, so it cannot be computed in tiles"
+            )
+        if any(part.denominator != 1 for part in (*field.size, *field.stride, *field.start)):
+            raise InputError(f"the places of {name} lie between pixels, so it cannot be computed in tiles")
+        found[name] = tuple(
+            Grid(counts[axis], int(field.stride[axis]), int(field.start[axis]), int(field.size[axis]))
+            for axis in (0, 1)
+        )
+    return found  # type: ignore[return-value]

@@ -1,0 +1,69 @@
+"""Tiles against the whole: the same objective and the same gradient, on real networks and at awkward sizes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from convscope import open_network
+from convscope.errors import InputError
+from convscope.network.network import Network
+from convscope.optimization.dream_objectives import dream_terms
+from convscope.optimization.dreaming import DreamSettings, gradient_of, tiled_gradient_of
+from convscope.optimization.tiling import Grid, strips, tiling
+
+
+@pytest.fixture(scope="module")
+def builtin() -> Network:
+    return open_network("builtin")
+
+
+def test_strips_give_every_position_to_one_window() -> None:
+    grids = {"deep": Grid(13, 16, -20, 60), "shallow": Grid(100, 2, -3, 8)}
+    found = strips(grids, 200, 64)
+    for name, grid in grids.items():
+        owned = [index for strip in found for index in range(*strip.own[name])]
+        assert owned == list(range(grid.count))
+    for strip in found:
+        assert strip.window[0] % 16 == 0
+        assert (strip.window[1] - strip.window[0]) % 16 == 200 % 16
+        for name, grid in grids.items():
+            first, last = strip.own[name]
+            assert strip.window[0] <= max(0, first * grid.stride + grid.start)
+            assert strip.window[1] >= min(200, (last - 1) * grid.stride + grid.start + grid.size)
+
+
+@pytest.mark.parametrize(("height", "width"), [(192, 231), (199, 187)])
+@pytest.mark.parametrize(
+    ("layers", "measure"),
+    [
+        ({"mixed3a": 1.0, "mixed4b": 0.5}, "mean_square"),
+        ({"mixed3b:17": 1.0}, "mean"),
+        ({"mixed3b": 1.0}, "maximum"),
+        ({"mixed3b": 1.0}, "inner_mean_square"),
+    ],
+)
+def test_tiles_are_exact(builtin: Network, height: int, width: int, layers, measure) -> None:
+    values = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    terms, settings = dream_terms(layers, measure), DreamSettings(black=0, white=1)
+    expected, wanted = gradient_of(builtin, terms, settings)(values)
+    found, slope = tiled_gradient_of(builtin, terms, settings, 64)(values)
+    assert torch.allclose(found, expected, rtol=1e-5)
+    assert (slope - wanted).norm() < 1e-4 * wanted.norm()
+
+
+def test_tiles_are_exact_with_rounding_up(shared_data: Path) -> None:
+    network = open_network(shared_data / "caffe" / "bvlc_googlenet")
+    values = torch.rand(1, 3, 277, 221, generator=torch.Generator().manual_seed(0)) * 255
+    terms, settings = dream_terms({"inception_3b/output": 1.0}, "mean_square"), DreamSettings()
+    expected, wanted = gradient_of(network, terms, settings)(values)
+    found, slope = tiled_gradient_of(network, terms, settings, 96)(values)
+    assert torch.allclose(found, expected, rtol=1e-5)
+    assert (slope - wanted).norm() < 1e-4 * wanted.norm()
+
+
+def test_what_sees_everything_is_not_tiled(builtin: Network) -> None:
+    with pytest.raises(InputError, match="head has no rows and columns"):
+        tiling(builtin, ["head"], (256, 256), 64)
+    with pytest.raises(InputError, match="sees all of the picture"):
+        tiling(builtin, ["mixed5b"], (128, 128), 64)
