@@ -87,12 +87,15 @@ def _unprepared(spec: InputSpec, noise: Pixels) -> Settings:
         steps=20,
         size=(128, 128),
         keep="last",
-        display=standardized,
+        display=Standardized(mean_color(spec)),
     )
 
 
 def _yosinski(spec: InputSpec, edits: tuple[Edit, ...], steps: int, most: float | None) -> Settings:
-    """Around the mean; with `most`, steps for a progress of 2, else of 100 gradients."""
+    """Around the mean; with `most`, steps for a progress of 2, else of 100 gradients.
+
+    Made for classes and single neurons: a channel's mean has a gradient as many times smaller as it has positions.
+    """
     center = mean_color(spec)
     limits = Clamp(
         tuple(-255 * channel for channel in center), tuple(255 - 255 * channel for channel in center)
@@ -103,6 +106,7 @@ def _yosinski(spec: InputSpec, edits: tuple[Edit, ...], steps: int, most: float 
         optimizer=GradientAscent("none") if most is None else ProgressAscent(most),
         rate=100.0 if most is None else 2.0,
         steps=steps,
+        display=Stretched(center),
     )
 
 
@@ -153,7 +157,7 @@ def _cadl_gradient(spec: InputSpec) -> Settings:
         rate=1.0,
         steps=100,
         keep="last",
-        display=standardized,
+        display=Standardized(mean_color(spec)),
     )
 
 
@@ -163,12 +167,35 @@ def mean_color(spec: InputSpec) -> tuple[float, ...]:
     return tuple(nothing.mean((0, 2, 3)).tolist())
 
 
-def standardized(pictures: Tensor) -> Tensor:
-    """Return pictures around gray, with a standard deviation of 0.1: how notebooks show what no range confines."""
-    flat = pictures.flatten(1)
-    mean, deviation = flat.mean(1), flat.std(1, correction=0).clamp_min(1e-4)
-    shown = (flat - mean[:, None]) / deviation[:, None] * 0.1 + 0.5
-    return shown.clamp(0, 1).view_as(pictures)
+@dataclass(frozen=True)
+class Standardized:
+    """Pictures by how they differ from `center`, around gray, with a standard deviation of 0.1, as notebooks do."""
+
+    center: tuple[float, ...]
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Return what is shown, in 0..1."""
+        flat = _away(pictures, self.center).flatten(1)
+        mean, deviation = flat.mean(1), flat.std(1, correction=0).clamp_min(1e-6)
+        shown = (flat - mean[:, None]) / deviation[:, None] * 0.1 + 0.5
+        return shown.clamp(0, 1).view_as(pictures)
+
+
+@dataclass(frozen=True)
+class Stretched:
+    """Pictures by how they differ from `center`, which is gray; the largest difference is black or white."""
+
+    center: tuple[float, ...]
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Return what is shown, in 0..1."""
+        away = _away(pictures, self.center)
+        largest = away.flatten(1).abs().amax(1).clamp_min(1e-6)
+        return away / (2 * largest[:, None, None, None]) + 0.5
+
+
+def _away(pictures: Tensor, center: tuple[float, ...]) -> Tensor:
+    return pictures - pictures.new_tensor(center)[:, None, None]
 
 
 def _colors(spec: InputSpec) -> Color | None:

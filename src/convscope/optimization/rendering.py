@@ -130,7 +130,7 @@ class _Climb:
             yield step
 
     def made(self, strongest: Strongest | None) -> list[Made]:
-        """Return the pictures as they are kept, and the verdicts on exactly these, or as painted where a display differs."""
+        """Return the pictures as they are kept, and the verdicts on them as painted, in whole gray levels."""
         assert self.step is not None
         painted = self.step.best()
         display = self.settings.display
