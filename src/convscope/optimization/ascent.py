@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
+from warnings import warn
 
 import torch
 from torch import Tensor
 
+from convscope.errors import ConvscopeWarning, InputError
 from convscope.network.network import Network
+from convscope.optimization.guard import cause_of
 from convscope.optimization.objectives import Objective
 from convscope.optimization.optimizers import State
 from convscope.optimization.rescue import PATIENCE, Rescue
@@ -89,25 +92,26 @@ class Ascent:
         assert spec is not None
         self.size = (start.shape[2], start.shape[3]) if start is not None else settings.size or spec.size
         if start is None:
-            self.parameters: Parameters = settings.canvas.start(
-                len(seeds), spec.channels, self.size, self.generators
-            )
+            numbers = settings.canvas.start(len(seeds), spec.channels, self.size, self.generators)
         else:
-            self.parameters = settings.canvas.inverse(start)
+            numbers = settings.canvas.inverse(start)
+        device = subject.network.device
+        self.parameters: Parameters = tuple(part.to(device) for part in numbers)
         self.optimizer = settings.optimizer.start(self.parameters)
         self.rescue = Rescue(subject)
         self.index = 0
         self.best = tuple(parameter.clone() for parameter in self.parameters)
-        self.best_values = torch.full((len(seeds),), -torch.inf)
-        self.best_index = torch.zeros(len(seeds))
-        self.asleep = torch.zeros(len(seeds))
-        self.stopped = torch.zeros(len(seeds), dtype=torch.bool)
+        self.best_values = torch.full((len(seeds),), -torch.inf, device=device)
+        self.best_index = torch.zeros(len(seeds), device=device)
+        self.asleep = torch.zeros(len(seeds), device=device)
+        self.stopped = torch.zeros(len(seeds), dtype=torch.bool, device=device)
 
     def climb(self) -> tuple[Tensor, Tensor]:
         """Take one step; return the objectives and gradient norms of the pictures it started from."""
         values, totals, gradients = self._gradients()
         norms = _norms(gradients)
         self._note_best(totals)
+        self._guard(values.isfinite() & norms.isfinite())
         before = self.parameters
         self.index += 1
         self.parameters = tuple(parameter.clone() for parameter in before)
@@ -127,7 +131,7 @@ class Ascent:
         with torch.enable_grad():
             pictures = self.settings.canvas.paint(parameters, self.size)
             values, climbed, asleep = self._seen(pictures)
-            costs = sum((penalty(pictures) for penalty in self.settings.penalties), torch.zeros(len(values)))
+            costs = sum((penalty(pictures) for penalty in self.settings.penalties), torch.zeros_like(values))
             # One backward pass for both: what the network asks of what it was shown, and the penalties.
             climbed = climbed - costs
             gradients = torch.autograd.grad(climbed.sum(), parameters)
@@ -139,8 +143,8 @@ class Ascent:
 
         The means of all views: each shows the pictures anew, differently transformed.
         """
-        values, climbed = torch.zeros(len(pictures)), torch.zeros(len(pictures))
-        asleep = torch.ones(len(pictures), dtype=torch.bool)
+        values = climbed = pictures.new_zeros(len(pictures))
+        asleep = torch.ones_like(values, dtype=torch.bool)
         for _ in range(self.settings.views):
             shown = pictures
             for transform in self.settings.transforms_at(self.index + 1):
@@ -166,8 +170,26 @@ class Ascent:
         for parameter, start in zip(self.parameters, photographs, strict=True):
             parameter[roused] = start
 
+    def _guard(self, sound: Tensor) -> None:
+        """Stop the pictures that have come to NaN or infinity, at their best, and say why."""
+        for index in (~sound & ~self.stopped).nonzero().flatten().tolist():
+            objective = self.subject.objectives[index]
+            group = self.subject.groups_with(torch.arange(len(sound)) == index)
+            cause = cause_of(self.subject.only(group), self.pictures()[group])
+            if self.best_values[index] == -torch.inf:
+                raise InputError(f"{objective.description} cannot be ascended: {cause}")
+            self.stopped[index] = True
+            for parameter, best in zip(self.parameters, self.best, strict=True):
+                parameter[index] = best[index]
+            steps = f"{self.index} of {self.settings.steps} steps"
+            warn(
+                f"{objective.description} stopped after {steps}, with the best so far: {cause}",
+                ConvscopeWarning,
+                stacklevel=4,
+            )
+
     def _note_best(self, totals: Tensor) -> None:
-        better = (totals > self.best_values) & ~self.stopped
+        better = (totals > self.best_values) & totals.isfinite() & ~self.stopped
         self.best = _chosen(better, self.parameters, self.best)
         self.best_values = torch.where(better, totals, self.best_values)
         self.best_index = torch.where(better, float(self.index), self.best_index)
@@ -213,7 +235,7 @@ class Ascent:
 
 
 def _norms(gradients: Parameters) -> Tensor:
-    squares: Tensor = sum((part.flatten(1).square().sum(1) for part in gradients), torch.zeros(()))
+    squares = torch.stack([part.flatten(1).square().sum(1) for part in gradients]).sum(0)
     return squares.sqrt()
 
 

@@ -212,13 +212,18 @@ def direction(
 
     def score(values: Values) -> Tensor:
         value = values[name]
-        found = value.flatten(2) if position is None else _at(value, position)[..., None]
+        found = _maps(value) if position is None else _at(value, position)[..., None]
         if found.shape[1] != len(wanted):
             raise InputError(f"{name} has {found.shape[1]} channels, and the direction {len(wanted)} numbers")
         return _dot(found.movedim(1, -1), wanted.to(found), cosine_power).flatten(1).mean(1)
 
     words = f"a{' whitened' if covariance is not None else ''} direction of {name}"
     return Objective((name,), words + ("" if position is None else where), score)
+
+
+def _maps(value: Tensor) -> Tensor:
+    """Return a layer's answer as (N, channels, positions)."""
+    return value.flatten(2) if value.dim() > 2 else value[..., None]
 
 
 def _at(value: Tensor, position: tuple[int, int] | Literal["center"] | None) -> Tensor:
@@ -250,7 +255,7 @@ def diversity(name: str) -> Objective:
     """
 
     def score(values: Values) -> Tensor:
-        maps = values[name].flatten(2)
+        maps = _maps(values[name])
         if len(maps) < 2:
             raise InputError("diversity is between pictures: give the same objective several times")
         gram = torch.nn.functional.normalize((maps @ maps.mT).flatten(1), dim=1)

@@ -152,3 +152,76 @@ def norm_of(gradient: Tensor, norm: Norm) -> Tensor:
         case "none":
             found = torch.ones_like(flat[:, 0])
     return found.view(-1, *(1 for _ in gradient.shape[1:]))
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Liu and Nocedal, *On the limited memory BFGS method* (1989), without a line search, as `torch.optim.LBFGS`.
+
+    Each picture has its own memory of the last `memory` steps: 2 x memory pictures' numbers.
+    """
+
+    memory: int = 10
+
+    def start(self, parameters: tuple[Tensor, ...]) -> State:
+        """Return an empty memory."""
+        flat = _flat(parameters)
+        past = flat.new_zeros(self.memory, *flat.shape)
+        state = {"moves": past, "changes": past.clone(), "weights": past[:, :, 0].clone()}
+        return state | {
+            "gradient": flat * 0,
+            "move": flat * 0,
+            "scale": flat[:, :1] * 0 + 1,
+            "step": flat.new_zeros(()),
+        }
+
+    def ascend(
+        self, parameters: tuple[Tensor, ...], gradients: tuple[Tensor, ...], state: State, *, rate: float
+    ) -> None:
+        """Move by the gradient times the inverse curvature that the last steps tell."""
+        downhill = -_flat(gradients)
+        first = int(state["step"].add_(1)) == 1
+        if not first:
+            self._remember(downhill, state)
+        direction = self._direction(-downhill, state)
+        length = (rate / downhill.abs().sum(1, keepdim=True)).clamp_max(rate) if first else rate
+        move = direction * length
+        state["gradient"].copy_(downhill)
+        state["move"].copy_(move)
+        start = 0
+        for parameter in parameters:
+            count = parameter[0].numel()
+            parameter.add_(move[:, start : start + count].view_as(parameter))
+            start += count
+
+    def _remember(self, downhill: Tensor, state: State) -> None:
+        """Keep the last move and the change of the gradient over it, where the objective curves there."""
+        change = downhill - state["gradient"]
+        curve = (change * state["move"]).sum(1, keepdim=True)
+        curved = curve > 1e-10
+        state["scale"].copy_(
+            torch.where(curved, curve / change.square().sum(1, keepdim=True), state["scale"])
+        )
+        new = {"moves": state["move"], "changes": change, "weights": (1 / curve)[:, 0]}
+        for name, value in new.items():
+            past = state[name]
+            later = torch.cat([past[1:], value[None]])
+            past.copy_(torch.where(curved if past.dim() == 3 else curved[:, 0], later, past))
+
+    def _direction(self, gradient: Tensor, state: State) -> Tensor:
+        """Return the two-loop recursion's direction for each picture."""
+        moves, changes, weights = state["moves"], state["changes"], state["weights"][..., None]
+        shares = torch.zeros_like(weights)
+        for i in reversed(range(self.memory)):
+            shares[i] = (moves[i] * gradient).sum(1, keepdim=True) * weights[i]
+            gradient = gradient - shares[i] * changes[i]
+        direction = gradient * state["scale"]
+        for i in range(self.memory):
+            back = (changes[i] * direction).sum(1, keepdim=True) * weights[i]
+            direction = direction + moves[i] * (shares[i] - back)
+        return direction
+
+
+def _flat(parameters: tuple[Tensor, ...]) -> Tensor:
+    """Return each picture's numbers in a row, (N, numbers)."""
+    return torch.cat([parameter.detach().flatten(1) for parameter in parameters], dim=1)

@@ -74,10 +74,15 @@ class Subject:
         return replace(self, objectives=tuple(self.objectives[index] for index in chosen))
 
     def eaten(self, pictures: Tensor) -> Tensor:
-        """Return pictures (N, C, H, W) in 0..1 as the network eats them, resized where it cannot eat their size."""
+        """Return pictures (N, C, H, W) in 0..1 as the network eats them, resized where it cannot eat their size.
+
+        A channel more than it eats is opacity, and shows the picture over gray.
+        """
         spec = self.network.input_spec
         if spec is None:
             raise InputError(f"{self.network.name} eats no pictures, so none can be made for it")
+        if pictures.shape[1] == spec.channels + 1:
+            pictures = 0.5 + pictures[:, -1:] * (pictures[:, :-1] - 0.5)
         size = (int(pictures.shape[2]), int(pictures.shape[3]))
         if size != spec.size and not self.eats(size):
             pictures = F.interpolate(pictures, spec.size, mode="bilinear", antialias=True)
