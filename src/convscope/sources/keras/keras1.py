@@ -1,0 +1,48 @@
+"""Keras 1 (2015 to 2017) had other names for the same layers: its descriptions, in the words of Keras 2 and 3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from convscope.errors import UnsupportedLayer
+
+_CLASSES = {
+    "AtrousConvolution2D": "Conv2D",
+    "Convolution2D": "Conv2D",
+    "Deconvolution2D": "Conv2DTranspose",
+    "SeparableConvolution2D": "SeparableConv2D",
+}
+_MERGES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate"}
+_KEYS = {
+    "nb_filter": "filters",
+    "border_mode": "padding",
+    "subsample": "strides",
+    "atrous_rate": "dilation_rate",
+    "dim_ordering": "data_format",
+    "bias": "use_bias",
+    "output_dim": "units",
+    "concat_axis": "axis",
+}
+_ORDERS = {"tf": "channels_last", "th": "channels_first"}
+
+
+def modernized(class_name: str, config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return a layer's class and configuration as Keras 2 writes them; what is of Keras 2 or 3 stays as it is.
+
+    >>> modernized("Convolution2D", {"nb_filter": 8, "nb_row": 3, "nb_col": 5, "dim_ordering": "th"})
+    ('Conv2D', {'filters': 8, 'data_format': 'channels_first', 'kernel_size': (3, 5)})
+    """
+    if class_name == "Merge":
+        mode = config.get("mode")
+        if mode not in _MERGES:
+            raise UnsupportedLayer(
+                f"layer {config.get('name')!r} merges by {mode!r}; convscope knows {', '.join(_MERGES)}"
+            )
+        class_name = _MERGES[mode]
+    changed = {_KEYS.get(key, key): value for key, value in config.items() if key not in ("nb_row", "nb_col")}
+    if "nb_row" in config:
+        changed["kernel_size"] = (config["nb_row"], config["nb_col"])
+    if changed.get("data_format") in _ORDERS:
+        changed["data_format"] = _ORDERS[changed["data_format"]]
+    return _CLASSES.get(class_name, class_name), changed
