@@ -14,6 +14,7 @@ from convscope.network.axes import shape_channels_first, to_channels_first
 from convscope.network.execution import cut
 from convscope.network.fusion import Chain
 from convscope.network.graph import Graph
+from convscope.network.narrowing import narrowed
 from convscope.network.parameters import Shape
 from convscope.network.runner import Inputs, Runner
 from convscope.network.shapes import infer_shapes
@@ -33,26 +34,24 @@ def forward_to(
     processor has instructions for it.
     """
     values = tuple(dict.fromkeys(targets.values()))
-    last = runner.graph.channels_last
-    tapes = Tapes(runner.graph, values, _type_of(precision)) if _is_fast(runner) else None
+    wanted = {value: channels[name] for name, value in targets.items() if name in channels}
+    if len(values) < len(targets):
+        wanted = {}  # one layer by two names: their channels may differ
+    graph, made = narrowed(runner.graph, wanted, values)
+    run: Callable[..., tuple[Tensor, ...]] = cut(graph, made.values())
+    if runner.device.type == "cpu" and runner.precision == torch.float32:
+        run = Tapes(graph, tuple(made.values()), _type_of(precision)).run
 
     def forward(input: Inputs) -> dict[str, Tensor]:
-        inputs = runner.inputs(input, values)
-        run = tapes.run if tapes else runner.module(values)
-        found = dict(zip(values, run(*inputs), strict=True))
-        named = {
-            name: to_channels_first(found[value]) if last else found[value] for name, value in targets.items()
-        }
+        found = dict(zip(values, run(*runner.inputs(input, values)), strict=True))
+        if graph.channels_last:
+            found = {value: to_channels_first(tensor) for value, tensor in found.items()}
         return {
-            name: (value[:, list(channels[name])] if name in channels else value)
-            for name, value in named.items()
+            name: found[value][:, list(channels[name])] if name in channels and not wanted else found[value]
+            for name, value in targets.items()
         }
 
     return forward
-
-
-def _is_fast(runner: Runner) -> bool:
-    return runner.device.type == "cpu" and runner.precision == torch.float32
 
 
 def _type_of(precision: Precision) -> torch.dtype:
