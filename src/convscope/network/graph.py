@@ -64,7 +64,8 @@ class Graph:
 
     `inputs` maps each input's name to the shape the source gives it. `aliases` are further names of a value
     (``conv1@relu1`` is ``conv1`` when relu1 wrote it last). With `channels_last` a value's channels are its last axis,
-    else its second.
+    else its second. `constants` are values that no input changes and that are no layers: TensorFlow counts its weights
+    and the arithmetic with them among its tensors.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Graph:
     parameters: Parameters
     aliases: Mapping[str, str] = field(default_factory=_nothing)
     channels_last: bool = False
+    constants: frozenset[str] = frozenset()
 
     @property
     def channel_axis(self) -> int:
@@ -121,9 +123,12 @@ class Graph:
 
     @cached_property
     def blobs(self) -> tuple[str, ...]:
-        """Every value that no later operation writes over: one a blob, in the order of their first writing."""
+        """Every value that no later operation writes over: one a blob, in the order of their first writing.
+
+        `constants` are left out.
+        """
         first = {value: index for index, value in enumerate(self.values)}
-        last = {value: value for value in self.values}
+        last = {value: value for value in self.values if value not in self.constants}
         for operation in self.operations:
             if operation.in_place:
                 old, new = operation.inputs[0], operation.outputs[0]

@@ -193,5 +193,7 @@ _EVERYTHING = {
     "mvn",
     "argmax",
     "reduction",
+    "reduce",
+    "find_extreme",
 }
 _FIRST_INPUT_ONLY = {"crop"}

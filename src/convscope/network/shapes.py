@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from inspect import signature
 
 import torch
@@ -15,6 +15,8 @@ from convscope.network.operations import OPERATIONS
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Shape
 from convscope.network.shape_rules import shape_by_rule
+
+_KNOWN = ("shape_of", "numbers")  # what they make depends on no number
 
 
 def infer_shapes(
@@ -30,15 +32,23 @@ def infer_shapes(
     Raises InputError, naming the layer, where an operation cannot take what it gets.
     """
     shapes: dict[str, Shape | None] = dict(inputs)
+    numbers: dict[str, Tensor] = {}
     for operation in graph.operations if targets is None else graph.needed_for(targets):
-        shapes.update(infer_operation(operation, shapes, graph.parameters.shapes))
+        shapes.update(infer_operation(operation, shapes, graph.parameters.shapes, numbers))
     return shapes
 
 
 def infer_operation(
-    operation: Operation, known: Mapping[str, Shape | None], parameters: Mapping[str, Shape]
+    operation: Operation,
+    known: Mapping[str, Shape | None],
+    parameters: Mapping[str, Shape],
+    numbers: MutableMapping[str, Tensor] | None = None,
 ) -> dict[str, Shape | None]:
-    """Return the shapes of one operation's outputs."""
+    """Return the shapes of one operation's outputs.
+
+    `numbers` keeps the values that are worked out from shapes alone (`shape_of`): they are known, and other shapes may
+    be made of them.
+    """
     shapes = [known[value] for value in operation.inputs]
     if None in shapes:
         return dict.fromkeys(operation.outputs)
@@ -47,7 +57,9 @@ def infer_operation(
         sizes = [shape_channels_first(shape) for shape in sizes]
     needed = {role: parameters[key] for role, key in operation.parameters.items()}
     keywords = operation.keywords
-    ruled = shape_by_rule(operation.kind, sizes, needed, keywords)
+    counted = {} if numbers is None else {v: numbers[v] for v in operation.inputs if v in numbers}
+    of_sizes = numbers is not None and (counted or operation.kind in _KNOWN)
+    ruled = None if of_sizes else shape_by_rule(operation.kind, sizes, needed, keywords)
     if ruled is not None and len(operation.outputs) == 1:
         return {operation.outputs[0]: shape_channels_last(ruled) if operation.channels_last else ruled}
     function = OPERATIONS[operation.kind]
@@ -59,7 +71,10 @@ def infer_operation(
             f"layer {operation.name!r}: a {operation.type_name} does not read {len(sizes)} inputs ({read})"
         ) from error
     try:
-        tensors = [_placeholder(shape) for shape in sizes]
+        tensors = [
+            counted[value] if value in counted else _placeholder(shape)
+            for value, shape in zip(operation.inputs, sizes, strict=True)
+        ]
         parts = {role: _placeholder(shape) for role, shape in needed.items()}
         result = function(*tensors, **parts, **keywords)
     except (NotImplementedError, torch._subclasses.fake_tensor.DataDependentOutputException):
@@ -72,6 +87,9 @@ def infer_operation(
             f"layer {operation.name!r}: its {operation.type_name} makes {len(outputs)} and not "
             f"{len(operation.outputs)} ({', '.join(map(repr, operation.outputs)) or 'it has no top'})"
         )
+    if numbers is not None:
+        pairs = zip(operation.outputs, outputs, strict=True)
+        numbers.update({name: tensor for name, tensor in pairs if not tensor.is_meta})
     made = [tuple(tensor.shape) for tensor in outputs]
     if operation.channels_last:
         made = [shape_channels_last(shape) for shape in made]

@@ -60,7 +60,17 @@ EXAMPLES = {
     "concat": [([INPUT, normal(2, 4, 6, 5)], {}, {"axis": 1})],
     "compare": [
         ([INPUT, normal(5, seed=1)], {}, {"relation": relation})
-        for relation in ("equal", "greater", "greater_or_equal", "less", "less_or_equal", "and", "or", "xor")
+        for relation in (
+            "equal",
+            "not_equal",
+            "greater",
+            "greater_or_equal",
+            "less",
+            "less_or_equal",
+            "and",
+            "or",
+            "xor",
+        )
     ],
     "constant": [([], {"value_0": normal(3, 2)}, {}), ([], {"value_0": normal(3), "value_1": normal(1)}, {})],
     "convolution": [
@@ -139,6 +149,7 @@ EXAMPLES = {
         ([normal(2, 9, 3, 2)], {}, {"size": 5, "alpha": 0.5, "beta": 0.75, "k": 2.0}),
         ([normal(2, 9, 3, 2)], {}, {"size": 3, "alpha": 0.5, "beta": 0.6}),
     ],
+    "lrn_of_even_size": [([normal(2, 9, 3, 2)], {}, {"size": 4, "alpha": 0.5, "beta": 0.6, "k": 2.0})],
     "lrn_within_channel": [([INPUT], {}, {"size": 3, "alpha": 0.5, "beta": 0.75})],
     "lstm": [
         (

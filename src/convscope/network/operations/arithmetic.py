@@ -18,7 +18,9 @@ from convscope.errors import InputError
 from convscope.network.operations.checks import dimensions
 from convscope.network.operations.registry import operation
 
-Relation = Literal["equal", "greater", "greater_or_equal", "less", "less_or_equal", "and", "or", "xor"]
+Relation = Literal[
+    "equal", "not_equal", "greater", "greater_or_equal", "less", "less_or_equal", "and", "or", "xor"
+]
 
 
 @operation
@@ -95,6 +97,8 @@ def compare(
     match relation:
         case "equal":
             holds = one == other
+        case "not_equal":
+            holds = one != other
         case "greater":
             holds = one > other
         case "greater_or_equal":

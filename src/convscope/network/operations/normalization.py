@@ -31,6 +31,19 @@ def lrn_across_channels(
 
 
 @operation
+def lrn_of_even_size(
+    input: Tensor, *, size: int, alpha: float = 1.0, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Return `lrn_across_channels` for an even `size`, which ONNX allows: one neighbor more behind than before."""
+    if size < 2 or size % 2 or input.dim() < 2:
+        raise InputError(f"an even size and channels are needed, found {size} and {dimensions(input.shape)}")
+    before, behind = (min(reach, input.shape[1]) for reach in ((size - 1) // 2, size // 2))
+    squares = F.pad(input * input, [0, 0] * (input.dim() - 2) + [before, behind])
+    windows = squares.unfold(1, before + behind + 1, 1).sum(-1)
+    return input * to_minus(k + alpha / size * windows, beta)
+
+
+@operation
 def lrn_within_channel(input: Tensor, *, size: int = 5, alpha: float = 1.0, beta: float = 0.75) -> Tensor:
     """Return each value damped by the `size` x `size` ones around it: ``x (1 + alpha mean x^2) ^ -beta``."""
     _require_odd(size)

@@ -62,6 +62,12 @@ def expect_mean(head: bytes, file: str) -> None:
     _expect(_MEAN, head, file)
 
 
+def expect_onnx(head: bytes, file: str) -> None:
+    """Raise `NetworkFileError` when the first bytes of a file are not those of an ONNX network."""
+    if identify(head) not in (_WEIGHTS, _MEAN, _STATE):  # protobuf's forms begin alike
+        _expect(_ONNX, head, file)
+
+
 def _expect(wanted: str, head: bytes, file: str) -> None:
     if not head:
         raise NetworkFileError(f"{file} is empty, not {wanted}. Download or copy it again.")
