@@ -24,9 +24,9 @@ from convscope.errors import UnsupportedLayer, did_you_mean
 from convscope.network.operations import OPERATIONS
 from convscope.sources.caffe.layers.translation import Translation, wrong
 from convscope.sources.caffe.message import Message
+from convscope.sources.registration import TAUGHT, Taught, TensorFunction
 
 Translator = Callable[[Message], Translation]
-TensorFunction = Callable[..., Tensor | tuple[Tensor, ...]]
 AnyTranslator = TypeVar("AnyTranslator", bound=Translator)
 
 TRANSLATORS: dict[str, Translator] = {}
@@ -65,7 +65,12 @@ def register_layer(
     ``param_str`` too). It returns a tensor, or a tuple for several tops. Without a function this is a decorator
     for one that makes a `Translation` of the layer's message.
 
+    A Keras layer's type is its class; one layer alone is ``"Lambda:its_name"``. Its function gets the weights, in
+    Keras's order, under the names in `roles`, and those of its settings that it has keywords for; maps have their
+    channels last.
+
     >>> register_layer("Permute", lambda x, order: x.permute(order))
+    >>> register_layer("Lambda:to_bgr", lambda x: x.flip(-1))
     """
     if function is None:
 
@@ -76,6 +81,7 @@ def register_layer(
         return register
 
     OPERATIONS[type_name] = _named(function, type_name)
+    TAUGHT[type_name] = Taught(function, tuple(roles))
     TRANSLATORS[type_name] = lambda layer: Translation(type_name, _unknown_fields(layer), tuple(roles))
     return None
 
