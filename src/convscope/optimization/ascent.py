@@ -231,7 +231,7 @@ class Ascent:
             setattr(self, name, state[name].clone())
         self.index = int(state["index"])
         for generator, saved in zip(self.generators, state["generators"], strict=True):
-            generator.set_state(saved)
+            generator.set_state(saved.clone())  # a row of a table crashes it
 
 
 def _norms(gradients: Parameters) -> Tensor:

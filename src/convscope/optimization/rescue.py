@@ -62,7 +62,7 @@ def _climb(subject: Subject, pictures: Tensor) -> tuple[Tensor, Tensor]:
         scores = subject.scores(pictures)
         if not scores.requires_grad:
             return scores, torch.zeros_like(pictures)
-        (gradient,) = torch.autograd.grad(scores.sum(), pictures)
+        (gradient,) = torch.autograd.grad(scores.sum(), pictures, allow_unused=True, materialize_grads=True)
     return scores.detach(), gradient
 
 
