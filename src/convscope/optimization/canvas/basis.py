@@ -32,6 +32,14 @@ def drawn(draw: Callable[..., Tensor], count: int, shape: tuple[int, ...], gener
     return torch.stack([draw(shape, generator=generators[index]) for index in range(count)])
 
 
+def one_by_one(change: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+    """Return what `change` makes of each picture, computed alone.
+
+    Fast Fourier transforms and vectorized exponentials round differently in larger batches; a picture must not.
+    """
+    return torch.cat([change(one) for one in values.split(1)])
+
+
 @lru_cache(maxsize=16)
 def frequencies(size: Size) -> NDArray[np.float64]:
     """Return how fast each wave of a real picture's half spectrum is, (height, width // 2 + 1), in cycles a pixel."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convscope.optimization.canvas.basis import drawn, frequencies
+from convscope.optimization.canvas.basis import drawn, frequencies, one_by_one
 from convscope.optimization.settings import Generators, Parameters, Size
 
 _SOFTENED = 4.0  # lucid's constant: an ordinary rate then suits this canvas as it suits pixels
@@ -37,8 +37,7 @@ class Fourier:
     def values(self, parameters: Parameters, size: Size) -> Tensor:
         """Return the waves' sum at each pixel."""
         waves = parameters[0] * self._scale(size, parameters[0])[..., None]
-        found: Tensor = torch.fft.irfft2(torch.view_as_complex(waves), s=size)
-        return found
+        return one_by_one(lambda one: torch.fft.irfft2(one, s=size), torch.view_as_complex(waves))
 
     def inverse(self, values: Tensor) -> Parameters:
         """Return the waves of these values."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from convscope.optimization.canvas.basis import drawn
+from convscope.optimization.canvas.basis import drawn, one_by_one
 from convscope.optimization.canvas.spectrum import PowerLaw, Spectrum
 from convscope.optimization.settings import Generators, Parameters, Size
 
@@ -38,15 +38,14 @@ class MagnitudeConstrained:
 
     def values(self, parameters: Parameters, size: Size) -> Tensor:
         """Return the sum of the waves at each pixel."""
-        phases = parameters[0]
+        return one_by_one(lambda phases: self._waves(phases, size), parameters[0])
+
+    def _waves(self, phases: Tensor, size: Size) -> Tensor:
         if self.standardized:
-            flat = phases.flatten(1)
-            mean, deviation = flat.mean(1), flat.std(1, correction=0)
-            phases = (phases - mean[:, None, None, None]) / (deviation[:, None, None, None] + 1e-5)
+            phases = (phases - phases.mean()) / (phases.std(correction=0) + 1e-5)
         phases = _of_a_real_picture(phases, size[1])
         magnitudes = torch.from_numpy(self.spectrum.magnitudes(phases.shape[1], size)).to(phases)
-        waves = torch.polar(magnitudes.expand_as(phases), phases)
-        found: Tensor = torch.fft.irfft2(waves, s=size)
+        found: Tensor = torch.fft.irfft2(torch.polar(magnitudes.expand_as(phases), phases), s=size)
         return found
 
     def inverse(self, values: Tensor) -> Parameters:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from convscope.optimization.canvas.basis import Basis
+from convscope.optimization.canvas.basis import Basis, one_by_one
 from convscope.optimization.canvas.color import Color
 from convscope.optimization.canvas.ranges import Range, Sigmoid
 from convscope.optimization.settings import Generators, Parameters, Size
@@ -59,7 +59,7 @@ class Painting:
             values = values + F.interpolate(part.mean(0, keepdim=True), size, mode="bilinear")
         if self.color is not None:
             values = _on_colors(self.color.mixed, values, self.alpha)
-        return self.range(values)
+        return one_by_one(self.range, values)
 
     def _empty(self, like: Tensor, count: int, planes: int, size: Size) -> Parameters:
         return tuple(
