@@ -31,15 +31,15 @@ class Turn(NamedTuple):
     """Which call of a layer this is, counted from 0, and of how many."""
 
     number: int
-    count: int
+    calls: int
 
-    def inside(self, number: int, count: int) -> Turn:
+    def inside(self, number: int, calls: int) -> Turn:
         """Return the turn of a call in a model that is itself at this turn."""
-        return Turn(self.number * count + number, self.count * count)
+        return Turn(self.number * calls + number, self.calls * calls)
 
     def numbered(self, name: str) -> str:
         """Return the name of what this call gives."""
-        return name if self.count == 1 else f"{name}#{self.number + 1}"
+        return name if self.calls == 1 else f"{name}#{self.number + 1}"
 
 
 @dataclass(frozen=True)

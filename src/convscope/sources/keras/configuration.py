@@ -81,11 +81,12 @@ def _layer(description: Mapping[str, Any], depth: int) -> KerasLayer:
 
 def _is_function(description: Mapping[str, Any], class_name: str) -> bool:
     """Whether this is no layer: Keras 3 says so by its module, in ``.h5`` only by lacking what every layer has."""
+    if class_name in ("TFOpLambda", "SlicingOpLambda"):
+        return True
     if "module" in description:
         return ".ops" in str(description["module"])
     nodes = description.get("inbound_nodes") or [None]
-    bare = isinstance(nodes[0], Mapping) and "trainable" not in description["config"]
-    return bare or class_name in ("TFOpLambda", "SlicingOpLambda")
+    return isinstance(nodes[0], Mapping) and "trainable" not in description["config"]
 
 
 def _chain(name: str, layers: tuple[KerasLayer, ...], config: Mapping[str, Any]) -> KerasModel:
