@@ -19,6 +19,8 @@ from convscope.network.network import Network
 from convscope.network.parameters import Shape
 from convscope.sources.caffe.means import read_mean
 from convscope.sources.caffe.opening import CAFFE_SUFFIXES, find_caffe_files, open_caffe
+from convscope.sources.keras.live import KERAS, open_application, open_live_keras
+from convscope.sources.keras.opening import KERAS_SUFFIXES, open_keras
 from convscope.sources.plain import BUILTIN, PLAIN_SUFFIXES, open_builtin, open_plain
 from convscope.sources.request import Request
 from convscope.sources.zoo.fetching import ZOO, fetch
@@ -100,14 +102,16 @@ def _zoo(request: Request) -> Network:
 BY_PREFIX: Mapping[str, Opener] = {
     BUILTIN: lambda request: open_builtin(request.device),
     ZOO: _zoo,
+    KERAS: open_application,
 }
-BY_PACKAGE: Mapping[str, Opener] = {}
+BY_PACKAGE: Mapping[str, Opener] = {"keras": open_live_keras}
 """The package that a live object's class, or one it is made from, comes from; the first that fits opens it."""
 BY_CONTENT: Mapping[str, Opener] = dict.fromkeys(CAFFE_SUFFIXES, _caffe_folder)
 """How the name of a file ends that makes a folder one of this kind."""
 BY_SUFFIX: Mapping[str, Opener] = {
     **dict.fromkeys(CAFFE_SUFFIXES, _caffe),
     **dict.fromkeys(PLAIN_SUFFIXES, _plain),
+    **dict.fromkeys(KERAS_SUFFIXES, open_keras),
 }
 
 
