@@ -159,10 +159,10 @@ def interleaved(engines: list[Run], runs: int) -> list[float]:
     return [median(kept) for kept in times]
 
 
-def fastest_product() -> float:
-    """Return the most floating-point operations a second that a 3x3 convolution or matrix product reaches here."""
-    x = torch.randn(1, 256, 56, 56).contiguous(memory_format=torch.channels_last)
-    w = torch.randn(256, 256, 3, 3).contiguous(memory_format=torch.channels_last)
+def fastest_product(dtype: torch.dtype = torch.float32) -> float:
+    """Return the most floating-point operations a second that a 3x3 convolution reaches here."""
+    x = torch.randn(1, 256, 56, 56).to(dtype).contiguous(memory_format=torch.channels_last)
+    w = torch.randn(256, 256, 3, 3).to(dtype).contiguous(memory_format=torch.channels_last)
     packed = torch.ops.mkldnn._reorder_convolution_weight(w, [1, 1], [1, 1], [1, 1], 1, list(x.shape))
 
     def run() -> object:
