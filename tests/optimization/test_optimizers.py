@@ -1,10 +1,22 @@
 """The optimizers against torch's own, and each picture alone against the batch."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 
-from convscope.optimization.optimizers import LBFGS, Adam, GradientAscent, Norm, Optimizer, State, norm_of
+from convscope.optimization.optimizers import (
+    LBFGS,
+    Adam,
+    GradientAscent,
+    Nadam,
+    Norm,
+    Optimizer,
+    ProgressAscent,
+    State,
+    norm_of,
+)
 
 SHAPE = (3, 4, 5)
 
@@ -34,14 +46,17 @@ def starts(count: int) -> Tensor:
     return torch.randn(count, *SHAPE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def test_adam_takes_torch_s_steps() -> None:
+@pytest.mark.parametrize(("ours", "theirs_of"), [(Adam(), torch.optim.Adam), (Nadam(), torch.optim.NAdam)])
+def test_adam_and_nadam_take_torch_s_steps(
+    ours: Optimizer, theirs_of: Callable[..., torch.optim.Optimizer]
+) -> None:
     theirs = starts(2).requires_grad_()
-    torch_adam = torch.optim.Adam([theirs], lr=0.1, maximize=True)
+    torch_adam = theirs_of([theirs], lr=0.1, maximize=True)
     for _ in range(20):
         torch_adam.zero_grad()
         hill(theirs).sum().backward()
         torch_adam.step()
-    torch.testing.assert_close(climbed(Adam(), starts(2), 0.1, 20), theirs.detach())
+    torch.testing.assert_close(climbed(ours, starts(2), 0.1, 20), theirs.detach())
 
 
 @pytest.mark.parametrize("memory", [3, 10])
@@ -80,7 +95,9 @@ def test_gradient_ascent_steps_along_the_normalized_gradient(norm: Norm) -> None
     assert norm_of(gradient, norm).shape == (2, 1, 1, 1)
 
 
-@pytest.mark.parametrize("optimizer", [Adam(), GradientAscent(momentum=0.9), LBFGS(4)], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer", [Adam(), Nadam(), GradientAscent(momentum=0.9), ProgressAscent(1e8), LBFGS(4)], ids=repr
+)
 def test_a_picture_takes_the_same_steps_alone_as_in_a_batch(optimizer: Optimizer) -> None:
     batch = climbed(optimizer, starts(3), 0.05, 12)
     for index in range(3):
@@ -88,8 +105,17 @@ def test_a_picture_takes_the_same_steps_alone_as_in_a_batch(optimizer: Optimizer
         torch.testing.assert_close(batch[index : index + 1], alone, rtol=0, atol=0)
 
 
+def test_a_step_of_progress_raises_a_linear_objective_by_its_rate() -> None:
+    slope = starts(2)
+    (moved,) = parameters = (torch.zeros_like(slope),)
+    ProgressAscent(most=1e8).ascend(parameters, (slope,), {}, rate=2.0)
+    torch.testing.assert_close((moved * slope).flatten(1).sum(1), torch.full((2,), 2.0, dtype=torch.float64))
+    ProgressAscent(most=0.25).ascend(parameters, (slope * 1e-9,), {}, rate=2.0)
+    torch.testing.assert_close((moved * slope).flatten(1).sum(1), torch.full((2,), 2.0, dtype=torch.float64))
+
+
 def test_a_gradient_of_zero_moves_nothing() -> None:
-    for optimizer in (Adam(), GradientAscent(), LBFGS()):
+    for optimizer in (Adam(), Nadam(), GradientAscent(), ProgressAscent(1e8), LBFGS()):
         start = starts(2)
         parameters, state = (start.clone(),), optimizer.start((start,))
         optimizer.ascend(parameters, (torch.zeros_like(start),), state, rate=0.1)

@@ -156,7 +156,7 @@ class Crop:
 class Together:
     """Geometric transforms in a row, by one interpolation: faster than each alone, and sharper.
 
-    What lies beyond the picture is `fill`.
+    What lies beyond the picture is `fill`; what an earlier part cut off, a later one can bring back.
 
     >>> Together((Pad(12), Jitter(8), Scale((0.9, 1.0, 1.1)), Rotate((-5, 0, 5)), Jitter(4)))  # lucid's
     """

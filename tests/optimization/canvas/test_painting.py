@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from canvases import SIZES, double, generators, pictures
 from convscope.optimization.canvas.basis import Basis
-from convscope.optimization.canvas.color import IMAGENET, Color, color_of
+from convscope.optimization.canvas.color import IMAGENET, Color
 from convscope.optimization.canvas.fourier import Fourier
 from convscope.optimization.canvas.magnitude_constrained import MagnitudeConstrained
 from convscope.optimization.canvas.painting import Painting
@@ -110,12 +110,3 @@ def test_gray_levels_are_not_confined() -> None:
     expected = parameters.numpy() / 255 + np.array([0.4, 0.5, 0.6]).reshape(3, 1, 1)
     painted = painting.paint((parameters,), (4, 4)).numpy()
     assert np.allclose(painted, expected, atol=1e-6) and painted.max() > 1
-
-
-def test_colors_of_ones_own_pictures_are_uncorrelated() -> None:
-    mixing = np.array([[0.2, 0.1, 0.0], [0.2, -0.1, 0.05], [0.1, 0.0, -0.05]])
-    colors = np.random.default_rng(0).normal(size=(64, 64, 3)) @ mixing.T + 0.5
-    color = color_of([colors])
-    values = color.inverse(torch.from_numpy(colors).movedim(2, 0)[None])[0].flatten(1).numpy()
-    covariance = np.cov(values)
-    assert np.allclose(covariance, covariance[0, 0] * np.eye(3), atol=1e-9 * covariance[0, 0])

@@ -37,7 +37,7 @@ def one_by_one(change: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
 
     Fast Fourier transforms and vectorized exponentials round differently in larger batches; a picture must not.
     """
-    return torch.cat([change(one) for one in values.split(1)])
+    return torch.cat([change(one) for one in torch.split(values, 1)])
 
 
 @lru_cache(maxsize=16)
