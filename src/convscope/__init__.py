@@ -26,11 +26,19 @@ if TYPE_CHECKING:
     from convscope.sources.opening import open_network
     from convscope.techniques.activations import activations
     from convscope.techniques.classify import predictions, probabilities
+    from convscope.techniques.deconvnet import deconvnet
     from convscope.techniques.feature_visualization import feature_sheet, feature_visualization
     from convscope.techniques.filters import filters
     from convscope.techniques.fine_tuning import fine_tune, image_folder
+    from convscope.techniques.gradient_times_input import gradient_times_input
+    from convscope.techniques.gradients import channel_gradients, layer_gradients
+    from convscope.techniques.guided_backprop import guided_backprop
+    from convscope.techniques.integrated_gradients import integrated_gradients
     from convscope.techniques.layer_table import layer_table
     from convscope.techniques.rerunning import rerun
+    from convscope.techniques.saliency import saliency
+    from convscope.techniques.sanity_check import sanity_check
+    from convscope.techniques.smoothgrad import smoothgrad
     from convscope.techniques.values import values
 
 # Loaded on first use, so that `convscope --help` need not wait for torch.
@@ -43,11 +51,17 @@ _HOMES = {
     "Picture": "picture",
     "Recipe": "recipe",
     "activations": "techniques.activations",
+    "channel_gradients": "techniques.gradients",
+    "deconvnet": "techniques.deconvnet",
     "feature_sheet": "techniques.feature_visualization",
     "feature_visualization": "techniques.feature_visualization",
     "filters": "techniques.filters",
     "fine_tune": "techniques.fine_tuning",
+    "gradient_times_input": "techniques.gradient_times_input",
+    "guided_backprop": "techniques.guided_backprop",
     "image_folder": "techniques.fine_tuning",
+    "integrated_gradients": "techniques.integrated_gradients",
+    "layer_gradients": "techniques.gradients",
     "layer_table": "techniques.layer_table",
     "make_report": "report",
     "open_network": "sources.opening",
@@ -56,6 +70,9 @@ _HOMES = {
     "register_layer": "sources.caffe.layers",
     "replace_head": "network.surgery",
     "rerun": "techniques.rerunning",
+    "saliency": "techniques.saliency",
+    "sanity_check": "techniques.sanity_check",
+    "smoothgrad": "techniques.smoothgrad",
     "values": "techniques.values",
 }
 
@@ -68,11 +85,17 @@ __all__ = [
     "Picture",
     "Recipe",
     "activations",
+    "channel_gradients",
+    "deconvnet",
     "feature_sheet",
     "feature_visualization",
     "filters",
     "fine_tune",
+    "gradient_times_input",
+    "guided_backprop",
     "image_folder",
+    "integrated_gradients",
+    "layer_gradients",
     "layer_table",
     "make_report",
     "open_network",
@@ -81,6 +104,9 @@ __all__ = [
     "register_layer",
     "replace_head",
     "rerun",
+    "saliency",
+    "sanity_check",
+    "smoothgrad",
     "values",
 ]
 

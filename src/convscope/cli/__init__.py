@@ -12,6 +12,7 @@ import os
 import click
 
 from convscope import __version__
+from convscope.cli.gradients import gradients
 from convscope.cli.group import ConvscopeGroup
 from convscope.cli.looking import activations, classify, filters, layers, values
 from convscope.cli.reporting import demo, report
@@ -39,5 +40,5 @@ def main() -> None:
     """
 
 
-for command in (layers, classify, filters, activations, values, see, sheet, report, rerun, fine_tune, demo):
+for command in (layers, classify, filters, activations, values, gradients, see, sheet, report, rerun, fine_tune, demo):
     main.add_command(command)

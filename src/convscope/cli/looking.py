@@ -130,7 +130,7 @@ def filters(
             f"{opened.name} has no layer with filters. See: convscope layers {network}"
         )
     made = ((address, filters_of(opened, address, **look)) for address in wanted)
-    _save_all(opened, "filters", made, output, len(wanted), as_json)
+    save_all(opened, "filters", made, output, len(wanted), as_json)
 
 
 @click.command()
@@ -179,7 +179,7 @@ def activations(
         return maps_of(opened, photograph, address, channels=counted, theme=theme, **look)
 
     made = ((address, look_at(address)) for address in wanted)
-    _save_all(opened, f"{photograph.name}-activations", made, output, len(wanted), as_json)
+    save_all(opened, f"{photograph.name}-activations", made, output, len(wanted), as_json)
 
 
 @click.command()
@@ -206,10 +206,10 @@ def values(
 
     opened, photograph = opening.open(network), open_photograph(picture)
     made = ((address, values_of(opened, photograph, address, **look)) for address in addresses)
-    _save_all(opened, f"{photograph.name}-values", made, output, len(addresses), as_json)
+    save_all(opened, f"{photograph.name}-values", made, output, len(addresses), as_json)
 
 
-def _save_all(network: Network, what: str, made: Any, output: str | None, count: int, as_json: bool) -> None:
+def save_all(network: Network, what: str, made: Any, output: str | None, count: int, as_json: bool) -> None:
     """Save pictures as they are made; one goes to `output` itself, several into it as a folder."""
     from tqdm import tqdm
 

@@ -30,7 +30,21 @@ from convscope.recording import (
 )
 from convscope.sources.opening import open_network
 
-_TECHNIQUES = ("activations", "classify", "feature_visualization", "filters", "values")
+_TECHNIQUES = (
+    "activations",
+    "classify",
+    "deconvnet",
+    "feature_visualization",
+    "filters",
+    "gradient_times_input",
+    "gradients",
+    "guided_backprop",
+    "integrated_gradients",
+    "saliency",
+    "sanity_check",
+    "smoothgrad",
+    "values",
+)
 _PREPROCESSING = {item.name for item in fields(InputSpec)} - {"provenance"}
 _OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules"}
 _FILES = ("labels", "mean")  # options that may be the path of a file
