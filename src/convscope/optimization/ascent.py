@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 from warnings import warn
 
@@ -208,7 +208,7 @@ class Ascent:
         if self.settings.keep == "last":
             return last
         best = self.settings.canvas.paint(self.best, self.size)
-        subject = replace(self.subject, precision="float32")
+        subject = self.subject.in_full()
         better = subject.scores(best) > subject.scores(last)
         return torch.where(better[:, None, None, None], best, last)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -70,6 +70,7 @@ def _is_zero(gradient: Tensor) -> Tensor:
     return gradient.flatten(1).abs().amax(1) == 0
 
 
+@lru_cache(maxsize=1)
 def with_redirected_relus(network: Network) -> Network:
     """Return the network with the same answers and ReLUs of every kind that block no whole picture."""
     graph: Graph = replace(network.graph, operations=tuple(map(_redirected, network.graph.operations)))

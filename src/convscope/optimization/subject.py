@@ -18,6 +18,8 @@ from convscope.network.network import Network
 from convscope.network.shapes import infer_shapes
 from convscope.optimization.objectives import Objective, Values
 
+LANES = 16  # numbers in the widest register, which a convolution fills with channels
+
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -46,7 +48,17 @@ class Subject:
         for address in self.targets.values():
             if address.layer not in whole:
                 wanted[address.layer].add(int(address.channel or 0))
-        return {name: sorted(channels) for name, channels in wanted.items() if channels}
+        return {name: self._in_whole_lanes(name, channels) for name, channels in wanted.items() if channels}
+
+    def _in_whole_lanes(self, layer: str, wanted: set[int]) -> list[int]:
+        """Return the channels wanted and those beside them that fill a register.
+
+        That costs next to nothing, and the rounding is then the same whether few or many are wanted: a picture has the
+        same bytes alone as in a batch.
+        """
+        shape = self.network.shape_channels_first(layer)
+        blocks = {index // LANES for index in wanted}
+        return [index for index in range(shape[1] if shape else max(wanted) + 1) if index // LANES in blocks]
 
     @cached_property
     def _forward(self) -> Forward:
@@ -70,8 +82,14 @@ class Subject:
         return found
 
     def only(self, chosen: Sequence[int]) -> Subject:
-        """Return the subject of these pictures alone."""
-        return replace(self, objectives=tuple(self.objectives[index] for index in chosen))
+        """Return the subject of these pictures alone; what is computed stays the same, and is made ready once."""
+        part = replace(self, objectives=tuple(self.objectives[index] for index in chosen))
+        vars(part).update({name: getattr(self, name) for name in ("targets", "layers", "_channels", "_forward")})
+        return part
+
+    def in_full(self) -> Subject:
+        """Return the subject in full precision."""
+        return self if self.precision == "float32" else replace(self, precision="float32")
 
     def eaten(self, pictures: Tensor) -> Tensor:
         """Return pictures (N, C, H, W) in 0..1 as the network eats them, resized where it cannot eat their size.
