@@ -155,7 +155,7 @@ class _Builder:
         if name in self.shapes or name not in self.constants:
             return
         constant = self.constants[name]
-        if constant.whole and constant.size <= _SMALL:
+        if constant.size <= (_SMALL if constant.whole else _FEW):
             values = tuple(constant.array.reshape(-1).astype(np.float64).tolist())
             plain = {"values": values, "shape": constant.shape}
             self._run(Operation("numbers", name, "Constant", (), (name,), attributes=plain))

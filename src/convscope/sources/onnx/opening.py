@@ -12,6 +12,9 @@ from convscope.network.parameters import Shape
 from convscope.sources.onnx.building import build_graph
 from convscope.sources.onnx.model import read_model
 from convscope.sources.onnx.preprocessing import find_input_spec, find_labels
+from convscope.sources.onnx.saving import save_onnx
+
+__all__ = ["ONNX_SUFFIXES", "open_onnx", "save_onnx"]
 
 ONNX_SUFFIXES = (".onnx",)
 

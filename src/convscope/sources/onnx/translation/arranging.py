@@ -15,11 +15,11 @@ _SMALL = 64  # indices up to here are kept with the operation, more as a paramet
 @translates("Reshape", inputs=2)
 def reshape(node: Node) -> Step:
     """Turn a Reshape into one; a first size that is the batch's is copied from the input, so that others fit too."""
-    if node.attributes.get("allowzero", 0):
-        raise node.refusal("allowzero makes empty values")
     if node.constant(1) is None:
         return Step("reshape", node.inputs)
     shape, before = node.integers("shape", 1) or (), node.shape(0)
+    if node.attributes.get("allowzero", 0) and 0 in shape:
+        raise node.refusal("its output is empty")
     if before and shape and shape[0] == before[0]:
         shape = (0, *shape[1:])
     return Step("reshape", node.inputs[:1], attributes={"shape": shape})

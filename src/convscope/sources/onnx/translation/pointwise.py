@@ -128,7 +128,7 @@ def arithmetic(node: Node) -> Step:
         return Step(
             kind, (node.inputs[1 - index],), {}, {**attributes, "number": float(found.array.reshape(()))}
         )
-    if found.whole:
+    if found.whole or (other is not None and len(other) < 2):  # sizes: their numbers must stay known
         attributes.pop("swapped", None)
         return Step(kind, node.inputs, attributes=attributes)
     return Step(kind, (node.inputs[1 - index],), {"operand": node.inputs[index]}, attributes)
