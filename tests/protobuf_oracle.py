@@ -1,4 +1,4 @@
-"""Google's protobuf as an independent reader and writer of Caffe's messages, in a pool of descriptors of its own."""
+"""Google's protobuf as an independent reader and writer of every format's messages, in pools of its own."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 
 import convscope
 
-FIELDS = Path(convscope.__file__).parent / "sources" / "caffe" / "fields.txt"
+SOURCES = Path(convscope.__file__).parent / "sources"
 SCALARS = descriptor_pb2.FieldDescriptorProto
 
 
 @cache
-def message_class(name: str) -> type[Any]:
-    """Return protobuf's own class for a Caffe message."""
-    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"caffe.{name}"))
+def message_class(name: str, package: str = "caffe") -> type[Any]:
+    """Return protobuf's own class for a message, Caffe's or another format's."""
+    return message_factory.GetMessageClass(_pool(package).FindMessageTypeByName(f"{package}.{name}"))
 
 
 def parse_text(text: str, name: str = "NetParameter") -> Any:
@@ -34,10 +34,11 @@ def to_text(message: Any) -> str:
 
 
 @cache
-def _pool() -> descriptor_pool.DescriptorPool:
+def _pool(package: str) -> descriptor_pool.DescriptorPool:
     """Build descriptors from the field numbers, with no code of convscope."""
-    blocks = re.split(r"\n(?=\w)", re.sub(r"(?m)^#.*\n", "", FIELDS.read_text()).strip())
-    file = descriptor_pb2.FileDescriptorProto(name="caffe.proto", package="caffe", syntax="proto2")
+    fields = (SOURCES / package / "fields.txt").read_text()
+    blocks = re.split(r"\n(?=\w)", re.sub(r"(?m)^#.*\n", "", fields).strip())
+    file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto2")
     lines = {block.split("\n")[0].strip(): re.findall(r"(?m)^    (.+)$", block) for block in blocks}
     enumerations = {name for name, body in lines.items() if ":" not in body[0]}
     messages = {name: file.message_type.add(name=name) for name in lines if name not in enumerations}
@@ -49,13 +50,15 @@ def _pool() -> descriptor_pool.DescriptorPool:
             made.value.add(name=value, number=int(number))
     for name, message in messages.items():
         for entry in lines[name]:
-            _add_field(message, entry, enumerations, messages)
+            _add_field(message, entry, enumerations, messages, package)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return pool
 
 
-def _add_field(message: Any, entry: str, enumerations: set[str], messages: dict[str, Any]) -> None:
+def _add_field(
+    message: Any, entry: str, enumerations: set[str], messages: dict[str, Any], package: str
+) -> None:
     head, _, default = entry.partition(" = ")
     number, name, kind = re.fullmatch(r"(\d+) (\w+): (\w+)(?:\[\w*\])?", head).groups()
     field = message.field.add(name=name, number=int(number))
@@ -63,11 +66,11 @@ def _add_field(message: Any, entry: str, enumerations: set[str], messages: dict[
     field.options.packed = "[packed]" in head
     if f"{message.name}.{kind}" in enumerations or kind in enumerations:
         scope = f"{message.name}.{kind}" if f"{message.name}.{kind}" in enumerations else kind
-        field.type, field.type_name = SCALARS.TYPE_ENUM, f".caffe.{scope}"
+        field.type, field.type_name = SCALARS.TYPE_ENUM, f".{package}.{scope}"
     elif kind in messages:
-        field.type, field.type_name = SCALARS.TYPE_MESSAGE, f".caffe.{kind}"
+        field.type, field.type_name = SCALARS.TYPE_MESSAGE, f".{package}.{kind}"
     else:
-        field.type = getattr(SCALARS, f"TYPE_{kind.upper()}")
+        field.type = getattr(SCALARS, f"TYPE_{'BYTES' if kind == 'view' else kind.upper()}")
     if not field.options.packed:
         field.ClearField("options")
     if default:

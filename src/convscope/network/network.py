@@ -32,6 +32,8 @@ from convscope.network.saving import require_savable
 from convscope.network.shapes import infer_shapes
 
 _COMMON_STEMS = ("deploy", "train_val", "model", "weights")
+_CHOOSING = ("argmax", "find_extreme")
+_PASSING_ON = (*_CHOOSING, "identity", "reshape", "squeeze", "unsqueeze", "flatten")
 
 
 class Network:
@@ -282,15 +284,27 @@ class Network:
 
     @cached_property
     def class_output(self) -> str:
-        """The value whose channels are the classes: the last softmax, else the last output, before an argmax."""
-        softmaxes = [op.outputs[0] for op in self.graph.operations if op.kind == "softmax"]
-        outputs = [value for value in softmaxes if value in self.graph.outputs] or [*self.graph.outputs]
-        if not outputs:
+        """The value whose channels are the classes: the last softmax that is an output, else the last output.
+
+        What only passes an answer on in another shape, or says which class is the highest, is looked through.
+        """
+        if not self.graph.outputs:
             raise InputError(f"{self.name} has no output")
-        output = outputs[-1]
-        while (producer := self.graph.producers.get(output)) and producer.kind == "argmax":
-            output = producer.inputs[0]
-        return output
+        answers = [self._answer(output) for output in self.graph.outputs]
+        softmaxes = [value for value in answers if self._made_by(value) == "softmax"]
+        return (softmaxes or answers)[-1]
+
+    def _made_by(self, value: str) -> str:
+        producer = self.graph.producers.get(value)
+        return producer.kind if producer else ""
+
+    def _answer(self, output: str) -> str:
+        """Return the probabilities an output passes on, or the output itself, before an argmax."""
+        value = output
+        while (kind := self._made_by(value)) in _PASSING_ON:
+            value = self.graph.producers[value].inputs[0]
+            output = value if kind in _CHOOSING else output
+        return value if kind in ("softmax", "sigmoid") else output
 
     @cached_property
     def class_count(self) -> int | None:

@@ -25,7 +25,7 @@ def shape_by_rule(
     if kind in _SAME and len(inputs) == 1 and all(inputs[0]):
         return inputs[0]
     rule = _RULES.get(kind)
-    counted = len(inputs) == 1 or (kind in _SEVERAL and len(inputs) > 1)
+    counted = len(inputs) == 1 or (kind in _SEVERAL and len(inputs) > 1) or kind in _OF_NOTHING
     filled = all(all(shape) for shape in inputs)
     return rule(inputs, parameters, attributes) if rule and counted and filled else None
 
@@ -153,6 +153,48 @@ def _layer_norm(
     return inputs[0] if inside and set(parameters.values()) <= {inputs[0][axis:]} else None
 
 
+def _squeezed(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    (input,) = inputs
+    axes = {axis % len(input) for axis in attributes.get("axes", ()) if -len(input) <= axis < len(input)}
+    if len(axes) != len(attributes.get("axes", ())) or not axes or any(input[axis] != 1 for axis in axes):
+        return None
+    return tuple(size for axis, size in enumerate(input) if axis not in axes)
+
+
+def _reshaped(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    """Only whole shapes without a 0, with at most one size to be worked out."""
+    shape, count = tuple(attributes.get("shape", ())), prod(inputs[0])
+    plain = attributes.get("axis", 0) == 0 and attributes.get("num_axes", -1) == -1
+    if not plain or not all(shape) or shape.count(-1) > 1 or min(shape, default=0) < -1:
+        return None
+    known = prod(size for size in shape if size != -1)
+    if count % known if -1 in shape else count != known:
+        return None
+    return tuple(count // known if size == -1 else size for size in shape)
+
+
+def _stored(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    shape = tuple(attributes.get("shape", ())) or parameters["value"]
+    order = tuple(attributes.get("order", ())) or tuple(range(len(shape)))
+    fits = prod(shape) == prod(parameters["value"]) and sorted(order) == list(range(len(shape)))
+    return tuple(shape[axis] for axis in order) if fits else None
+
+
+def _numbers(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    count, shape = len(attributes["values"]), attributes.get("shape")
+    if shape is None:
+        return (count,)
+    return tuple(shape) if prod(shape) == count else None
+
+
 def _each(attributes: Mapping[str, Any], name: str, axes: int) -> tuple[int, ...]:
     value = attributes.get(name, 1)
     sizes = (value,) if isinstance(value, int) else tuple(value)
@@ -166,6 +208,7 @@ _SAME |= {"exp", "log", "identity", "lrn_across_channels"}
 _SAME |= {"gelu", "selu", "mish", "softsign", "hard_sigmoid", "hard_swish"}
 _ARITHMETIC = frozenset({"add", "subtract", "multiply", "divide", "maximum", "minimum"})
 _SEVERAL = frozenset({"concat", "eltwise_sum", "eltwise_max", "eltwise_product"}) | _ARITHMETIC
+_OF_NOTHING = frozenset({"stored", "numbers"})
 _RULES: dict[str, Rule] = {
     "convolution": _convolution,
     "max_pool": _pool,
@@ -179,6 +222,11 @@ _RULES: dict[str, Rule] = {
     "scale": _per_channel,
     **dict.fromkeys(_ARITHMETIC, _stretched),
     "pad": _padded,
+    "bias": _per_channel,
+    "squeeze": _squeezed,
+    "reshape": _reshaped,
+    "stored": _stored,
+    "numbers": _numbers,
     "reduce": _reduced,
     "layer_norm": _layer_norm,
     "softmax": lambda inputs, parameters, attributes: (

@@ -3,8 +3,9 @@
 The file's metadata has, each as JSON: ``name``; ``operations``, a list of objects with kind, name, type_name, inputs,
 outputs, parameters, attributes and in_place, in the order they run; ``labels``; and ``input``, the fields of an
 `InputSpec`, or null. It may have ``inputs`` (name to shape), ``outputs`` and ``aliases``; without them they follow from
-the operations. With ``channels_last`` the channels of its values are their last axis. Weights may be in half precision;
-they are computed with in single precision. A mean picture is the tensor ``input.mean``.
+the operations. With ``channels_last`` the channels of its values are their last axis; ``constants`` are values that are
+no layers. Weights may be in half precision; they are computed with in single precision. A mean picture is the tensor
+``input.mean``.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Paramet
         parameters=parameters,
         aliases=metadata.get("aliases", {}),
         channels_last=bool(metadata.get("channels_last", False)),
+        constants=frozenset(metadata.get("constants", ())),
     )
 
 
@@ -153,6 +155,7 @@ def save_plain(network: Network, path: Path) -> None:
         "outputs": graph.outputs,
         "aliases": graph.aliases,
         "channels_last": graph.channels_last,
+        "constants": sorted(graph.constants),
         "labels": network.labels,
         "input": spec,
     }

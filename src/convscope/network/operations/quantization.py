@@ -42,3 +42,18 @@ def _spread(factor: Tensor, input: Tensor, axis: int) -> Tensor:
             f"{dimensions(factor.shape)} scales do not lie along axis {axis} of {dimensions(input.shape)}"
         )
     return torch.reshape(factor, [-1 if index == at else 1 for index in range(input.dim())])
+
+
+@operation
+def round_to_steps(input: Tensor, *, minimum: float, maximum: float, steps: int) -> Tensor:
+    """Return the nearest of `steps` + 1 evenly spaced numbers from `minimum` to `maximum`, 0 being one of them.
+
+    What TensorFlow's training for eight bits puts between layers (Jacob et al., 2018): both ends are moved a little.
+    """
+    if not minimum < maximum or steps < 1:
+        raise InputError(f"there are no {steps} steps from {minimum} to {maximum}")
+    step = (maximum - minimum) / steps
+    zero = min(max(round(-minimum / step), 0), steps)
+    places = input.clamp(-zero * step, (steps - zero) * step) / step + zero
+    rounded = places + ((places + 0.5).floor() - places).detach()
+    return (rounded - zero) * step

@@ -1,0 +1,1 @@
+"""TensorFlow's frozen graphs: read without TensorFlow, made into a graph whose values keep their names and shapes."""
