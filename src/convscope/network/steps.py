@@ -1,7 +1,8 @@
 """The steps of a tape: an operation there, and its gradient back.
 
 A step's `forward` returns its value and a note; `backward` takes the note, the gradient of the value and what the first
-input's gradient is so far (None at first), and returns each input's gradient, with that so far in the first.
+input's gradient is so far (None at first), and returns each input's gradient, with that so far in the first. A gradient
+that is no view of another belongs to who gets it, who may write over it; what is handed on is handed on as a view.
 """
 
 from __future__ import annotations
@@ -149,7 +150,7 @@ class _Sum:
 
     def backward(self, note: int, gradient: Tensor, so_far: Tensor | None) -> Sequence[Tensor]:
         coefficients = self.keywords.get("coefficients") or [1] * note
-        first, *others = (gradient if c == 1 else c * gradient for c in coefficients)
+        first, *others = (handed_on(gradient) if c == 1 else c * gradient for c in coefficients)
         return _plus(first, so_far), *others
 
 
@@ -160,7 +161,7 @@ class _Part:
         return values[index], index
 
     def backward(self, note: int, gradient: Tensor, so_far: dict[int, Tensor] | None) -> Sequence[Any]:
-        return ({**(so_far or {}), note: gradient},)
+        return ({**(so_far or {}), note: handed_on(gradient)},)
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class _Any:
             return so_far, *(None for _ in leaves[1:])
         parts, gradients = zip(*asked, strict=True)
         found = iter(torch.autograd.grad(parts, inputs, gradients, allow_unused=True))
-        first, *others = (next(found) if leaf.requires_grad else None for leaf in leaves)
+        first, *others = (_some(next(found)) if leaf.requires_grad else None for leaf in leaves)
         return so_far if first is None else _plus(first, so_far), *others
 
 
@@ -203,8 +204,22 @@ _SPECIAL: dict[Any, Callable[[dict[str, Any]], Step]] = {
 
 
 def _where_positive(gradient: Tensor, output: Tensor) -> Tensor:
-    masked: Tensor = torch.ops.aten.threshold_backward(gradient, output, 0)
-    return masked
+    mask = torch.ops.aten.threshold_backward
+    if gradient._is_view():  # type: ignore[no-untyped-call]
+        masked: Tensor = mask(gradient, output, 0)
+        return masked
+    # In place it takes a fourth of the time: no new memory goes through the caches.
+    return mask.grad_input(gradient, output, 0, grad_input=gradient)
+
+
+def handed_on(gradient: Tensor) -> Tensor:
+    """Return a gradient that somebody else holds too, as a view."""
+    return gradient.view_as(gradient)
+
+
+def _some(gradient: Tensor | None) -> Tensor | None:
+    """Autograd may hand on what it was given."""
+    return None if gradient is None else handed_on(gradient)
 
 
 def _plus(gradient: Tensor, so_far: Tensor | None) -> Tensor:

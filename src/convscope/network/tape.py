@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx
 from torch.autograd.function import once_differentiable
 
-from convscope.network.steps import steps_of
+from convscope.network.steps import handed_on, steps_of
 
 Notes = dict[fx.Node, Any]
 
@@ -61,7 +61,7 @@ class Tape:
         held: dict[fx.Node, Any] = {}
         for node, gradient in zip(self._outputs, gradients, strict=True):
             if gradient is not None:
-                held[node] = held[node] + gradient if node in held else gradient
+                held[node] = held[node] + gradient if node in held else handed_on(gradient)
         for node, step in reversed(self._steps.items()):
             gradient, note = held.pop(node, None), notes.pop(node)
             if gradient is None:
