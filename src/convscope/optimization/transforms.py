@@ -11,9 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -23,14 +25,16 @@ from convscope.optimization.canvas.fourier import Fourier
 from convscope.optimization.canvas.painting import Painting
 from convscope.optimization.settings import Generators, Size
 
+Matrix: TypeAlias = NDArray[np.float64]
+
 
 class Geometric(Protocol):
     """A transform that only moves pixels, so that several in a row can be done by one interpolation."""
 
-    def place(self, size: Size, generators: Generators) -> tuple[Tensor, Size]:
-        """Return where pixels come from, and the size of the result.
+    def place(self, size: Size, generator: torch.Generator) -> tuple[Matrix, Size]:
+        """Return where one picture's pixels come from, and the size of the result.
 
-        (N, 3, 3) matrices, which bring a new pixel's (column, row, 1) to its (column, row, 1) in the picture.
+        A matrix (3, 3), which brings a new pixel's (column, row, 1) to its (column, row, 1) in the picture.
         """
 
 
@@ -48,10 +52,10 @@ class Pad:
             return F.pad(pictures, [self.width] * 4, "reflect")
         return F.pad(pictures, [self.width] * 4, value=self.value)
 
-    def place(self, size: Size, generators: Generators) -> tuple[Tensor, Size]:
+    def place(self, size: Size, generator: torch.Generator) -> tuple[Matrix, Size]:
         """Return the shift."""
-        shift = torch.full((len(generators),), -float(self.width))
-        return _affine(shift=(shift, shift)), (size[0] + 2 * self.width, size[1] + 2 * self.width)
+        shifted = _matrix((1, 0, -self.width), (0, 1, -self.width))
+        return shifted, (size[0] + 2 * self.width, size[1] + 2 * self.width)
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,10 @@ class Jitter:
         ]
         return torch.stack(pieces)
 
-    def place(self, size: Size, generators: Generators) -> tuple[Tensor, Size]:
+    def place(self, size: Size, generator: torch.Generator) -> tuple[Matrix, Size]:
         """Return the shift."""
-        corners = torch.tensor([self._corner(generator) for generator in generators], dtype=torch.float32)
-        return _affine(shift=(corners[:, 0], corners[:, 1])), self._size(size)
+        column, row = self._corner(generator)
+        return _matrix((1, 0, column), (0, 1, row)), self._size(size)
 
     def _corner(self, generator: torch.Generator) -> tuple[int, int]:
         column, row = torch.randint(0, self.pixels + 1, (2,), generator=generator).tolist()
@@ -98,11 +102,10 @@ class Scale:
         """Return the zoomed pictures."""
         return Together((self,), self.fill)(pictures, generators)
 
-    def place(self, size: Size, generators: Generators) -> tuple[Tensor, Size]:
+    def place(self, size: Size, generator: torch.Generator) -> tuple[Matrix, Size]:
         """Return the zoom."""
-        factor = 1 / _chosen(self.factors, generators)
-        zero = torch.zeros_like(factor)
-        return _around_center(_affine(((factor, zero), (zero, factor))), size), size
+        step = 1 / _chosen(self.factors, generator)
+        return _around_center(_matrix((step, 0, 0), (0, step, 0)), size), size
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,11 @@ class Rotate:
         """Return the turned pictures."""
         return Together((self,), self.fill)(pictures, generators)
 
-    def place(self, size: Size, generators: Generators) -> tuple[Tensor, Size]:
+    def place(self, size: Size, generator: torch.Generator) -> tuple[Matrix, Size]:
         """Return the turn."""
-        angle = _chosen(self.degrees, generators) * (math.pi / 180)
-        cosine, sine = angle.cos(), angle.sin()
-        return _around_center(_affine(((cosine, -sine), (sine, cosine))), size), size
+        angle = math.radians(_chosen(self.degrees, generator))
+        cosine, sine = math.cos(angle), math.sin(angle)
+        return _around_center(_matrix((cosine, -sine, 0), (sine, cosine, 0)), size), size
 
 
 @dataclass(frozen=True)
@@ -139,17 +142,15 @@ class Crop:
         """Return a piece of each picture."""
         return Together((self,), self.fill)(pictures, generators)
 
-    def place(self, size: Size, generators: Generators) -> tuple[Tensor, Size]:
+    def place(self, size: Size, generator: torch.Generator) -> tuple[Matrix, Size]:
         """Return the piece's place: its corner pixels' centers are the box's corners."""
-        drawn = torch.stack([torch.randn(3, generator=generator) for generator in generators])
-        side = (self.share + 0.05 * drawn[:, 0]).clamp(0.05, 1.0)
-        corners = 0.5 + 0.15 * drawn[:, 1:] - side[:, None] / 2
-        steps = [
-            side * ((old - 1) / max(new - 1, 1)) for old, new in zip(size[::-1], self.size[::-1], strict=True)
-        ]
-        shift = (corners[:, 0] * (size[1] - 1), corners[:, 1] * (size[0] - 1))
-        zero = torch.zeros_like(side)
-        return _affine(((steps[0], zero), (zero, steps[1])), shift), self.size
+        drawn, across, down = torch.randn(3, generator=generator).tolist()
+        side = min(max(self.share + 0.05 * drawn, 0.05), 1.0)
+        rows, columns = (
+            (side * (old - 1) / max(new - 1, 1), (0.5 + 0.15 * off - side / 2) * (old - 1))
+            for old, new, off in zip(size, self.size, (down, across), strict=True)
+        )
+        return _matrix((columns[0], 0, columns[1]), (0, rows[0], rows[1])), self.size
 
 
 @dataclass(frozen=True)
@@ -167,11 +168,17 @@ class Together:
     def __call__(self, pictures: Tensor, generators: Generators) -> Tensor:
         """Return the pictures, moved."""
         size = (pictures.shape[2], pictures.shape[3])
-        matrix = torch.eye(3, dtype=torch.float64).expand(len(pictures), 3, 3)
+        places = [self.place(size, generator) for generator in generators]
+        matrices = np.stack([matrix for matrix, _ in places])
+        return _sampled(pictures, matrices, places[0][1], self.fill)
+
+    def place(self, size: Size, generator: torch.Generator) -> tuple[Matrix, Size]:
+        """Return what all parts do."""
+        matrix: Matrix = np.eye(3)
         for part in self.parts:
-            step, size = part.place(size, generators)
-            matrix = matrix @ step.double()
-        return _sampled(pictures, matrix, size, self.fill)
+            step, size = part.place(size, generator)
+            matrix = matrix @ step
+        return matrix, size
 
 
 @dataclass(frozen=True)
@@ -226,43 +233,28 @@ class OverNoise:
         return opacity * seen + (1 - opacity) * behind
 
 
-def _chosen(values: Sequence[float], generators: Generators) -> Tensor:
-    """Return one of the values for each generator, (N,)."""
-    indices = [torch.randint(0, len(values), (1,), generator=generator) for generator in generators]
-    return torch.tensor(values, dtype=torch.float32)[torch.cat(indices)]
+def _chosen(values: Sequence[float], generator: torch.Generator) -> float:
+    return values[int(torch.randint(0, len(values), (1,), generator=generator))]
 
 
-def _affine(
-    turn: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
-    shift: tuple[Tensor, Tensor] | None = None,
-) -> Tensor:
-    """Return (N, 3, 3) matrices from their entries, each (N,)."""
-    some = shift[0] if shift is not None else turn[0][0] if turn is not None else torch.zeros(1)
-    matrix = torch.eye(3, dtype=some.dtype).repeat(len(some), 1, 1)
-    for row in range(2):
-        if turn is not None:
-            matrix[:, row, 0], matrix[:, row, 1] = turn[row]
-        if shift is not None:
-            matrix[:, row, 2] = shift[row]
-    return matrix
+def _matrix(across: tuple[float, ...], down: tuple[float, ...]) -> Matrix:
+    return np.array([across, down, (0, 0, 1)], np.float64)
 
 
-def _around_center(matrix: Tensor, size: Size) -> Tensor:
+def _around_center(matrix: Matrix, size: Size) -> Matrix:
     """Return the matrix with the picture's center where it was."""
-    center = matrix.new_tensor([(size[1] - 1) / 2, (size[0] - 1) / 2])
-    matrix[:, :2, 2] = center - (matrix[:, :2, :2] @ center)
+    center = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
+    matrix[:2, 2] = center - matrix[:2, :2] @ center
     return matrix
 
 
-def _sampled(pictures: Tensor, matrix: Tensor, size: Size, fill: float) -> Tensor:
-    """Return pictures whose pixels are interpolated where the matrix says."""
+def _sampled(pictures: Tensor, matrices: Matrix, size: Size, fill: float) -> Tensor:
+    """Return pictures whose pixels are interpolated where the matrices (N, 3, 3) say."""
     height, width = pictures.shape[2:]
     # To grid_sample's coordinates, -1 to 1 from the first pixel's center to the last one's.
-    scale = torch.tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)], dtype=matrix.dtype)
-    rule = matrix[:, :2] * scale[:, None]
+    rule = matrices[:, :2] * [[2 / max(width - 1, 1)], [2 / max(height - 1, 1)]]
     rule[:, :, 2] -= 1
-    columns, rows = (torch.arange(length, dtype=matrix.dtype) for length in size[::-1])
-    across = columns[:, None] * rule[:, None, :, 0]
-    down = rows[:, None] * rule[:, None, :, 1] + rule[:, None, :, 2]
-    grid = (across[:, None] + down[:, :, None]).to(pictures)
+    across = torch.from_numpy(np.arange(size[1])[:, None] * rule[:, None, :, 0]).to(pictures)
+    down = torch.from_numpy(np.arange(size[0])[:, None] * rule[:, None, :, 1] + rule[:, None, :, 2])
+    grid = across[:, None] + down.to(pictures)[:, :, None]
     return F.grid_sample(pictures - fill, grid, align_corners=True) + fill

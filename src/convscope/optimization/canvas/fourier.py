@@ -7,8 +7,11 @@ Olah, Mordvintsev and Schubert, *Feature Visualization* (2017), https://distill.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.optimization.canvas.basis import drawn, frequencies, one_by_one
@@ -36,16 +39,20 @@ class Fourier:
 
     def values(self, parameters: Parameters, size: Size) -> Tensor:
         """Return the waves' sum at each pixel."""
-        waves = parameters[0] * self._scale(size, parameters[0])[..., None]
+        scale = torch.from_numpy(_scale(size, self.decay)).to(parameters[0])
+        waves = parameters[0] * scale[..., None]
         return one_by_one(lambda one: torch.fft.irfft2(one, s=size), torch.view_as_complex(waves))
 
     def inverse(self, values: Tensor) -> Parameters:
         """Return the waves of these values."""
         size = (values.shape[2], values.shape[3])
         waves = torch.view_as_real(torch.fft.rfft2(values))
-        return (waves / self._scale(size, values)[..., None],)
+        return (waves / torch.from_numpy(_scale(size, self.decay)).to(values)[..., None],)
 
-    def _scale(self, size: Size, like: Tensor) -> Tensor:
-        height, width = size
-        scale = (height * width) ** 0.5 / frequencies(size).clip(1 / max(size)) ** self.decay / _SOFTENED
-        return torch.from_numpy(scale).to(like)
+
+@lru_cache(maxsize=16)
+def _scale(size: Size, decay: float) -> NDArray[np.float64]:
+    """Return how strong each wave is, so that noise has one strength at any size."""
+    keeping_length = (size[0] * size[1]) ** 0.5 / _SOFTENED
+    found: NDArray[np.float64] = keeping_length * frequencies(size).clip(1 / max(size)) ** -decay
+    return found

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.optimization.canvas.basis import drawn, one_by_one
@@ -38,19 +42,25 @@ class MagnitudeConstrained:
 
     def values(self, parameters: Parameters, size: Size) -> Tensor:
         """Return the sum of the waves at each pixel."""
-        return one_by_one(lambda phases: self._waves(phases, size), parameters[0])
+        phases = parameters[0]
+        magnitudes = torch.from_numpy(_magnitudes(self.spectrum, phases.shape[1], size)).to(phases)[None]
+        return one_by_one(lambda one: self._waves(one, magnitudes, size), phases)
 
-    def _waves(self, phases: Tensor, size: Size) -> Tensor:
+    def _waves(self, phases: Tensor, magnitudes: Tensor, size: Size) -> Tensor:
         if self.standardized:
             phases = (phases - phases.mean()) / (phases.std(correction=0) + 1e-5)
         phases = _of_a_real_picture(phases, size[1])
-        magnitudes = torch.from_numpy(self.spectrum.magnitudes(phases.shape[1], size)).to(phases)
-        found: Tensor = torch.fft.irfft2(torch.polar(magnitudes.expand_as(phases), phases), s=size)
+        found: Tensor = torch.fft.irfft2(torch.polar(magnitudes, phases), s=size)
         return found
 
     def inverse(self, values: Tensor) -> Parameters:
         """Return the phases of these values; their own magnitudes are lost."""
         return (torch.fft.rfft2(values).angle(),)
+
+
+@lru_cache(maxsize=16)
+def _magnitudes(spectrum: Spectrum, channels: int, size: Size) -> NDArray[np.floating[Any]]:
+    return spectrum.magnitudes(channels, size)
 
 
 def _of_a_real_picture(phases: Tensor, width: int) -> Tensor:

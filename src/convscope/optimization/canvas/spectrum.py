@@ -23,6 +23,9 @@ _Array = NDArray[np.floating[Any]]
 class Spectrum(Protocol):
     """The magnitudes of the half spectrum of a canvas's values."""
 
+    def __hash__(self) -> int:
+        """Return the same number for equal spectra: what they give is kept between steps."""
+
     def magnitudes(self, channels: int, size: Size) -> _Array:
         """Return the magnitudes (channels, height, width // 2 + 1) at any size."""
 
