@@ -25,9 +25,8 @@ from convscope.sources.onnx.translation import TRANSLATORS
 from convscope.sources.protobuf.message import Message
 
 _SMALL = 4096  # whole numbers up to here are kept with the operation, more as a parameter
-_AT_ONCE = (
-    65536  # constants up to here are worked out when a network is opened, larger ones when they are used
-)
+_FEW = 64  # so many of any kind are kept too: sizes are worked out with them
+_AT_ONCE = 65536  # constants up to here are worked out when a network is opened, larger ones when used
 _CORE = ("", "ai.onnx")
 _WHOLE = {"Shape", "Size", "ArgMax", "ArgMin", "QuantizeLinear", "Not", "And", "Or", "Xor", "Equal"}
 _WHOLE |= {"Greater", "GreaterOrEqual", "Less", "LessOrEqual"}

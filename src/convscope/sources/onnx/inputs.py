@@ -10,6 +10,7 @@ from convscope.errors import InputError, NetworkFileError
 from convscope.network.memory import machine_memory
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Shape
+from convscope.sources.onnx.metadata import stated_size
 from convscope.sources.protobuf.message import Message
 
 USUAL_SIZE = 224
@@ -39,7 +40,9 @@ def input_shapes(
             raise NetworkFileError(f"{file}: the input {value.name!r} is not a tensor")
         stated = stated_shape(value)
         found[value.name or ""] = (
-            _agreed(stated, given, str(value.name)) if not found and given else _usual(stated)
+            _agreed(stated, given, str(value.name))
+            if not found and given
+            else _usual(stated, stated_size(model))
         )
     for name, shape in found.items():
         if prod(shape) * 4 > machine_memory():
@@ -60,12 +63,13 @@ def _agreed(stated: tuple[int | str, ...], given: Shape, name: str) -> Shape:
     return tuple(given)
 
 
-def _usual(stated: tuple[int | str, ...]) -> Shape:
-    """Fill in what is left open: one picture, three channels, 224 pixels."""
+def _usual(stated: tuple[int | str, ...], size: tuple[int, int] | None) -> Shape:
+    """Fill in what is left open: one picture, three channels, 224 pixels or the size the network was saved with."""
     usual = {0: 1}
     if len(stated) == 4:
         last = isinstance(stated[3], int) and stated[3] in (1, 3) and stated[1] not in (1, 3)
         usual[3 if last else 1] = 3
+        usual |= dict(zip((1, 2) if last else (2, 3), size or (USUAL_SIZE, USUAL_SIZE), strict=True))
     return tuple(
         size if isinstance(size, int) else usual.get(index, USUAL_SIZE) for index, size in enumerate(stated)
     )

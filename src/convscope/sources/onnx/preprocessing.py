@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from convscope.errors import NetworkFileError
 from convscope.network.graph import Graph, Operation
 from convscope.network.input_sidecar import find_sidecar, read_sidecar
 from convscope.network.input_spec import GUESS, InputSpec
@@ -17,6 +18,7 @@ from convscope.network.known_inputs import guess_caffe_input
 from convscope.network.labels import imagenet_labels
 from convscope.network.parameters import Shape
 from convscope.sources.caffe.means import read_mean
+from convscope.sources.onnx.metadata import metadata, stated_input
 from convscope.sources.protobuf.message import Message
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -43,7 +45,11 @@ def find_input_spec(model: Message, graph: Graph, path: Path) -> InputSpec | Non
         spec = guess_caffe_input(shape, graph.name)
     else:
         spec = _guess((height, width), layout, channels, graph, name)
-    spec = spec.replace(because="metadata", **_stated(model, spec.channels))
+    if stated := stated_input(model) or _stated(model, spec.channels):
+        try:
+            spec = spec.replace(because="the file", **{**stated, "size": spec.size})
+        except (TypeError, ValueError) as error:
+            raise NetworkFileError(f"{path} says wrongly what it eats: {error}") from error
     sidecar = find_sidecar(path)
     return read_sidecar(sidecar, spec, read_mean) if sidecar else spec
 
@@ -98,19 +104,19 @@ def _tells_classes(graph: Graph) -> bool:
 
 def _stated(model: Message, channels: int) -> Mapping[str, Any]:
     """Return the fields that the file's metadata gives."""
-    metadata = _metadata(model)
+    found = metadata(model)
     fields: dict[str, Any] = {}
-    order = _ORDERS.get(metadata.get("Image.BitmapPixelFormat", ""))
+    order = _ORDERS.get(found.get("Image.BitmapPixelFormat", ""))
     if order is not None and (order == "GRAY") == (channels == 1):
         fields["channel_order"] = order
-    if stated := _RANGES.get(metadata.get("Image.NominalPixelRange", "")):
+    if stated := _RANGES.get(found.get("Image.NominalPixelRange", "")):
         fields |= {**stated, "mean": tuple(stated["mean"]) * channels}
     return fields
 
 
 def find_labels(model: Message, classes: int | None) -> tuple[str, ...] | None:
     """Return the classes' labels: those in the file's metadata, ImageNet's where there are a thousand."""
-    named = _named_classes(_metadata(model).get("names", ""))
+    named = _named_classes(metadata(model).get("names", ""))
     if named and len(named) == classes:
         return named
     labels = imagenet_labels()
@@ -127,7 +133,3 @@ def _named_classes(text: str) -> tuple[str, ...]:
         return ()
     values = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
     return tuple(map(str, values))
-
-
-def _metadata(model: Message) -> dict[str, str]:
-    return {entry.key or "": entry.value or "" for entry in model.metadata_props}

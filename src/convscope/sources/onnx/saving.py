@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from convscope.errors import InputError, NetworkFileError
 from convscope.files import written_whole
@@ -14,6 +18,7 @@ from convscope.network.saving import saver
 from convscope.network.shapes import infer_shapes
 from convscope.sources.onnx.exporting import EXPORTERS
 from convscope.sources.onnx.exporting.writer import FLOAT, Part, Writer
+from convscope.sources.onnx.metadata import INPUT
 from convscope.sources.onnx.model import onnx_message
 from convscope.sources.protobuf.message import Message
 from convscope.sources.protobuf.wire import chunks
@@ -110,5 +115,11 @@ def _describe_value(graph: Message, field: str, name: str, sizes: list[int | str
 
 
 def _metadata(network: Network) -> dict[str, str]:
-    """Return the labels as YOLO's exporter writes them, which convscope reads too."""
-    return {} if network.labels is None else {"names": repr(dict(enumerate(network.labels)))}
+    """Return the labels, as YOLO's exporter writes them, and what the network eats, for who opens the file again."""
+    found = {} if network.labels is None else {"names": repr(dict(enumerate(network.labels)))}
+    spec = network.input_spec
+    if spec is not None and np.ndim(spec.mean) < 3:
+        fields = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
+        del fields["provenance"]
+        found[INPUT] = json.dumps(fields)
+    return found

@@ -26,7 +26,7 @@ class Writer:
         self.message = onnx_message("GraphProto", name=graph.name or "network")
         self._taken = set(graph.values) | set(graph.parameters)
         self._numbers: dict[tuple[str, tuple[int, ...], bytes], str] = {}
-        self._written: set[str] = set()
+        self._parameters: dict[str, str] = {}
         self._first: dict[str, str] = {}
 
     def fresh(self, hint: str) -> str:
@@ -56,12 +56,13 @@ class Writer:
         return self._numbers[key]
 
     def parameter(self, key: str) -> str:
-        """Return the name of a parameter, which is its own, written once."""
-        if key not in self._written:
-            self._written.add(key)
+        """Return the name of a parameter: its own, unless a value has that name too."""
+        if key not in self._parameters:
+            shared = key in self.graph.inputs or key in self.graph.producers
+            self._parameters[key] = self.fresh(f"{key}@parameter") if shared else key
             tensor = self.graph.parameters[key].detach().cpu().contiguous()
-            self._initializer(key, tensor.numpy())
-        return key
+            self._initializer(self._parameters[key], tensor.numpy())
+        return self._parameters[key]
 
     def _initializer(self, name: str, array: np.ndarray[Any, Any]) -> None:
         kind = INT64 if array.dtype.kind == "i" else FLOAT

@@ -8,11 +8,14 @@ from convscope.sources.onnx.translation.registry import translates
 
 @translates("BatchNormalization", inputs=5)
 def batch_norm(node: Node) -> Step:
-    """Turn a BatchNormalization, as it is after training, into one."""
-    node.require("training_mode", 0)
+    """Turn a BatchNormalization into one; in training mode it is by the batch's own mean."""
     node.require("spatial", 1)
+    attributes = {"epsilon": node.attributes.get("epsilon", 1e-5)}
+    if node.attributes.get("training_mode", 0):
+        roles = _learned(node, "weight", "bias")
+        return Step("batch_norm", node.inputs[:1], roles, {**attributes, "of_batch": True})
     roles = _learned(node, "weight", "bias", "mean", "variance")
-    return Step("batch_norm", node.inputs[:1], roles, {"epsilon": node.attributes.get("epsilon", 1e-5)})
+    return Step("batch_norm", node.inputs[:1], roles, attributes)
 
 
 @translates("LayerNormalization", inputs=2)
