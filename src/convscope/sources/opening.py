@@ -21,8 +21,19 @@ from convscope.sources.caffe.means import read_mean
 from convscope.sources.caffe.opening import CAFFE_SUFFIXES, find_caffe_files, open_caffe
 from convscope.sources.keras.live import KERAS, open_application, open_live_keras
 from convscope.sources.keras.opening import KERAS_SUFFIXES, open_keras
+from convscope.sources.onnx.opening import ONNX_SUFFIXES, open_onnx
 from convscope.sources.plain import BUILTIN, PLAIN_SUFFIXES, open_builtin, open_plain
+from convscope.sources.pytorch.opening import (
+    CHECKPOINT_SUFFIXES,
+    TIMM,
+    TORCHVISION,
+    open_checkpoint,
+    open_live_module,
+    open_named,
+)
 from convscope.sources.request import Request
+from convscope.sources.tensorflow.graph_def import SAVED_MODEL
+from convscope.sources.tensorflow.opening import TENSORFLOW_SUFFIXES, open_tensorflow
 from convscope.sources.zoo.fetching import ZOO, fetch
 
 Opener = Callable[[Request], Network]
@@ -36,6 +47,7 @@ def open_network(
     labels: str | Path | Sequence[str] | None = None,
     input_shape: Shape | None = None,
     rules: Mapping[str, Any] | None = None,
+    architecture: object = None,
     **preprocessing: Any,
 ) -> Network:
     """Open a network from its file or its folder, with its weights, its labels and what it eats.
@@ -46,7 +58,8 @@ def open_network(
     named (`weights`, `labels`, a mean file) is looked for beside it. Further keywords overrule single fields of the
     network's `InputSpec` (``channel_order="RGB"``, ``mean=(104, 117, 123)``); `input_shape` is for networks that do
     not say how big their input is, `rules` for Caffe networks whose layers depend on them:
-    ``{"phase": "TRAIN", "level": 1, "stages": ["deploy"]}``.
+    ``{"phase": "TRAIN", "level": 1, "stages": ["deploy"]}``. A file of PyTorch weights needs the `architecture` they
+    are for: ``"torchvision:resnet18"``, ``"timm:NAME"``, or a module.
 
     >>> network = open_network("bvlc_googlenet/")
     >>> network.layers["conv1/7x7_s2"].shape
@@ -55,9 +68,11 @@ def open_network(
     Raises NetworkFileError, WeightsMismatch or UnsupportedLayer, each a line that says what to do. No code from
     the file is ever run.
     """
-    request = Request(source, weights, input_shape, device, rules or {})
+    request = Request(source, weights, input_shape, device, rules or {}, architecture)
     network = _opener(request)(request)
     options = {"labels": labels, "input_shape": input_shape, "rules": rules, **preprocessing}
+    if isinstance(architecture, str):
+        options["architecture"] = architecture
     given = {name: value for name, value in options.items() if value is not None}
     network.origin = replace(network.origin, options=given)
     if labels is None:
@@ -86,8 +101,14 @@ def _caffe_folder(request: Request) -> Network:
     return _caffe(replace(request, source=path, weights=request.weights or weights))
 
 
+def _onnx(request: Request) -> Network:
+    return open_onnx(request.path, input_shape=request.input_shape, device=request.device)
+
+
 def _plain(request: Request) -> Network:
-    return open_plain(request.path, request.device)
+    return (
+        open_plain(request.path, request.device) if request.architecture is None else open_checkpoint(request)
+    )
 
 
 def _zoo(request: Request) -> Network:
@@ -102,15 +123,23 @@ def _zoo(request: Request) -> Network:
 BY_PREFIX: Mapping[str, Opener] = {
     BUILTIN: lambda request: open_builtin(request.device),
     ZOO: _zoo,
+    TORCHVISION: open_named,
+    TIMM: open_named,
     KERAS: open_application,
 }
-BY_PACKAGE: Mapping[str, Opener] = {"keras": open_live_keras}
+BY_PACKAGE: Mapping[str, Opener] = {"keras": open_live_keras, "torch": open_live_module}
 """The package that a live object's class, or one it is made from, comes from; the first that fits opens it."""
-BY_CONTENT: Mapping[str, Opener] = dict.fromkeys(CAFFE_SUFFIXES, _caffe_folder)
+BY_CONTENT: Mapping[str, Opener] = {
+    SAVED_MODEL: open_tensorflow,
+    **dict.fromkeys(CAFFE_SUFFIXES, _caffe_folder),
+}
 """How the name of a file ends that makes a folder one of this kind."""
 BY_SUFFIX: Mapping[str, Opener] = {
     **dict.fromkeys(CAFFE_SUFFIXES, _caffe),
     **dict.fromkeys(PLAIN_SUFFIXES, _plain),
+    **dict.fromkeys(CHECKPOINT_SUFFIXES, open_checkpoint),
+    **dict.fromkeys(TENSORFLOW_SUFFIXES, open_tensorflow),
+    **dict.fromkeys(ONNX_SUFFIXES, _onnx),
     **dict.fromkeys(KERAS_SUFFIXES, open_keras),
 }
 

@@ -22,6 +22,7 @@ class Request:
     input_shape: Shape | None = None
     device: str | torch.device = "cpu"
     rules: Mapping[str, Any] = field(default_factory=dict)
+    architecture: Any = None
 
     @property
     def path(self) -> Path:

@@ -30,6 +30,12 @@ EXAMPLES = {
         ([INPUT], {}, {"number": 2.0}),
     ],
     "argmax": [([INPUT], {}, {"axis": 1, "top_k": 2}), ([INPUT], {}, {"out_max_val": True})],
+    "aten": [
+        ([INPUT], {}, {"operator": "mean.dim", "arguments": ("$0", (2, 3)), "keywords": {"keepdim": True}}),
+        ([INPUT], {"p0": normal(3, 1, 1)}, {"operator": "mul", "arguments": ("$0", "$p0")}),
+        ([INPUT], {}, {"operator": "reshape", "arguments": ("$0", (("*", "$0.0", 3), -1))}),
+        ([INPUT], {}, {"operator": "unbind", "arguments": ("$0", 1)}),
+    ],
     "average_pool": [
         ([INPUT], {}, {"kernel": 3, "stride": 2, "padding": 1}),
         ([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": (2, 1), "rounding": "floor"}),
@@ -260,6 +266,9 @@ EXAMPLES = {
     "split": [([INPUT], {}, {"copies": 2})],
     "spp": [([INPUT], {}, {"pyramid_height": 2}), ([INPUT], {}, {"pyramid_height": 2, "pool": "average"})],
     "squeeze": [([normal(2, 1, 3, 1)], {}, {"axes": (1, -1)}), ([normal(2, 1, 3)], {}, {})],
+    "subscript": [
+        ([INPUT], {}, {"items": (("slice", None, None, None), 1, "...", ("slice", 0, "$0.3", 2))}),
+    ],
     "subtract": [([INPUT, normal(5)], {}, {}), ([INPUT], {}, {"number": 1.0, "swapped": True})],
     "swish": [([INPUT], {}, {"beta": 1.5})],
     "tanh": [([INPUT], {}, {})],
@@ -267,6 +276,22 @@ EXAMPLES = {
     "tile": [([INPUT], {}, {"tiles": 3, "axis": 1})],
     "unsqueeze": [([normal(2, 3)], {}, {"axes": (0, -1)})],
     "where": [([normal(6, 1).round(), INPUT[0], normal(1, 5)], {}, {})],
+    "written": [
+        (
+            [INPUT, normal(2, 5)],
+            {},
+            {"kind": "subscript", "attributes": {"items": (("slice", None, None, None), 1, 2)}, "part": "$1"},
+        ),
+        (
+            [INPUT, normal(2, 5, 6, 3)],
+            {},
+            {
+                "kind": "aten",
+                "attributes": {"operator": "transpose", "arguments": ("$0", 1, 3)},
+                "part": "$1",
+            },
+        ),
+    ],
 }
 CASES = [
     pytest.param(kind, *example, id=f"{kind}-{index}")

@@ -1,0 +1,1 @@
+"""PyTorch: live modules, torchvision's and timm's networks by name, checkpoints."""

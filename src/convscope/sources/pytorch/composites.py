@@ -1,0 +1,143 @@
+"""Torch functions written in Python that have no ATen operator of their name, out of those that have.
+
+A trace calls these in their place, so that the sizes in them stay arithmetic and hold for every batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from convscope.errors import UnsupportedLayer
+
+
+def interpolate(
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
+    """Return what `torch.nn.functional.interpolate` does."""
+    axes = input.dim() - 2
+    kind = {
+        "linear": "linear1d",
+        "bilinear": "bilinear2d",
+        "bicubic": "bicubic2d",
+        "trilinear": "trilinear3d",
+    }
+    name = kind.get(mode) or f"{mode.replace('-exact', '_exact')}{axes}d"
+    sizes = None if size is None else list(size) if isinstance(size, Sequence) else [size] * axes
+    factors = None
+    if scale_factor is not None:
+        given = scale_factor if isinstance(scale_factor, Sequence) else [scale_factor] * axes
+        factors = [float(factor) for factor in given]
+        if recompute_scale_factor:
+            sizes = [int(size * factor) for size, factor in zip(input.shape[2:], factors, strict=True)]
+            factors = None
+    function = getattr(torch.ops.aten, f"_upsample_{name}_aa" if antialias else f"upsample_{name}")
+    flags = [] if mode.startswith("nearest") else [bool(align_corners)]
+    output: Tensor = function(input, sizes, *flags, factors)
+    return output
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Tensor:
+    """Return what `torch.nn.functional.normalize` does."""
+    axes = [dim] if isinstance(dim, int) else list(dim)
+    return input / torch.linalg.vector_norm(input, p, axes, True).clamp_min(eps)
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Return what `torch.nn.functional.local_response_norm` does with pictures; of an even window more lies before."""
+    squares = F.pad((input * input).unsqueeze(1), (0, 0, 0, 0, size // 2, (size - 1) // 2))
+    return input / (k + alpha * F.avg_pool3d(squares, (size, 1, 1), stride=1).squeeze(1)) ** beta
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return what `torch.nn.functional.instance_norm` does: a group normalization with one channel a group."""
+    if use_input_stats:
+        return F.group_norm(input, int(input.shape[1]), weight, bias, eps)
+    return F.batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
+
+
+def multi_head_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None,
+    bias_k: Tensor | None,
+    bias_v: Tensor | None,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None,
+    training: bool = True,
+    key_padding_mask: Tensor | None = None,
+    need_weights: bool = True,
+    attn_mask: Tensor | None = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Tensor | None = None,
+    k_proj_weight: Tensor | None = None,
+    v_proj_weight: Tensor | None = None,
+    static_k: Tensor | None = None,
+    static_v: Tensor | None = None,
+    average_attn_weights: bool = True,
+    is_causal: bool = False,
+) -> tuple[Tensor, Tensor | None]:
+    """Return what `multi_head_attention_forward` does outside training; sequences are (length, batch, features)."""
+    if any(x is not None for x in (bias_k, bias_v, key_padding_mask, static_k, static_v)) or add_zero_attn:
+        raise UnsupportedLayer("attention with masked or added keys cannot be written down")
+    weights: Any = (q_proj_weight, k_proj_weight, v_proj_weight)
+    if not use_separate_proj_weight and in_proj_weight is not None:
+        weights = in_proj_weight.chunk(3)
+    biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
+
+    def headed(sequence: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        projected = F.linear(sequence, weight, bias)
+        return projected.unflatten(-1, (num_heads, projected.shape[-1] // num_heads)).permute(1, 2, 0, 3)
+
+    q, k, v = (headed(*each) for each in zip((query, key, value), weights, biases, strict=True))
+    share = None
+    if need_weights:
+        scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-2, -1))
+        share = torch.softmax(scores if attn_mask is None else scores + attn_mask, dim=-1)
+        mixed = torch.matmul(share, v)
+        share = share.mean(dim=1) if average_attn_weights else share
+    else:
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask)
+    return F.linear(mixed.permute(2, 0, 1, 3).flatten(2), out_proj_weight, out_proj_bias), share
+
+
+COMPOSITES: dict[str, Callable[..., Any]] = {
+    "interpolate": interpolate,
+    "normalize": normalize,
+    "instance_norm": instance_norm,
+    "local_response_norm": local_response_norm,
+    "multi_head_attention_forward": multi_head_attention,
+    "einsum": lambda equation, *operands: torch.ops.aten.einsum(equation, list(operands)),
+    "numel": lambda input: prod(input.shape),
+    "nelement": lambda input: prod(input.shape),
+    "T": lambda input: input.permute(*range(input.dim() - 1, -1, -1)),
+    "mT": lambda input: input.transpose(-2, -1),
+}

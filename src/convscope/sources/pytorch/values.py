@@ -1,0 +1,107 @@
+"""Which value each tensor of a trace holds now: tensors are written in place and seen through views, values are not.
+
+Where torch writes into a tensor, the tensor holds a new value from then on; so do the tensor it is a view of and all
+other views of that, each worked out again when it is next read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass
+class Step:
+    """One operation of a trace. `inputs` and `outputs` are values, numbered in the order they are made.
+
+    `function` is torch's word for it, `path` the module it ran in, and `call` which of that module's calls it was.
+    """
+
+    kind: str
+    function: str
+    inputs: tuple[int, ...]
+    parameters: dict[str, Tensor]
+    attributes: dict[str, Any]
+    path: str = ""
+    call: int = 0
+    outputs: tuple[int, ...] = ()
+
+
+@dataclass
+class _Held:
+    """A tensor and the value it holds; of a view also what is under it, which value that had, and how it is seen."""
+
+    tensor: Tensor
+    value: int
+    under: Tensor | None = None
+    of: int = 0
+    how: tuple[Step, int] | None = None
+
+
+@dataclass
+class Values:
+    """The tensors of a trace and the steps that made their values."""
+
+    steps: list[Step] = field(default_factory=list)
+    path: str = ""
+    call: int = 0
+    _held: dict[int, _Held] = field(default_factory=dict)
+    _count: int = 0
+
+    def new(self) -> int:
+        """Return the number of a value that is to be made."""
+        self._count += 1
+        return self._count - 1
+
+    def __contains__(self, tensor: Any) -> bool:
+        return id(tensor) in self._held
+
+    def add(self, step: Step, count: int = 1) -> tuple[int, ...]:
+        """Append a step and return its values' numbers."""
+        step.path, step.call = self.path, self.call
+        step.outputs = tuple(self.new() for _ in range(count))
+        self.steps.append(step)
+        return step.outputs
+
+    def hold(self, tensor: Tensor, value: int) -> None:
+        """Say which value a tensor holds that shares its memory with no other."""
+        self._held[id(tensor)] = _Held(tensor, value)
+
+    def hold_view(self, tensor: Tensor, value: int, under: Tensor, how: tuple[Step, int]) -> None:
+        """Say which value a view holds; `how` is a step that shows it, and which of the step's outputs it is."""
+        self._held[id(tensor)] = _Held(tensor, value, under, self.read(under), how)
+
+    def base_of(self, tensor: Tensor) -> Tensor:
+        """Return the tensor whose memory a tensor shows."""
+        held = self._held[id(tensor)]
+        return tensor if held.under is None else self.base_of(held.under)
+
+    def read(self, tensor: Tensor) -> int:
+        """Return the value a tensor holds; a view of what was written to since is looked at again."""
+        held = self._held[id(tensor)]
+        if held.under is None or held.how is None:
+            return held.value
+        now = self.read(held.under)
+        if now != held.of:
+            step, index = held.how
+            inputs = tuple(now if value == step.inputs[0] else value for value in step.inputs)
+            again = Step(step.kind, step.function, inputs, step.parameters, dict(step.attributes))
+            held.value, held.of = self.add(again, len(step.outputs))[index], now
+            held.how = (again, index)
+        return held.value
+
+    def write(self, tensor: Tensor, value: int) -> None:
+        """Say that a tensor holds another value from now on, and with it the tensor it is a view of."""
+        held = self._held[id(tensor)]
+        if held.under is not None and held.how is not None:
+            now = self.read(held.under)
+            step, index = held.how
+            inputs = (now, *step.inputs[1:], value)
+            attributes = {"kind": step.kind, "attributes": dict(step.attributes), "index": index}
+            attributes["part"] = f"${len(inputs) - 1}"
+            (whole,) = self.add(Step("written", step.function, inputs, step.parameters, attributes))
+            self.write(held.under, whole)
+            held.of = whole
+        held.value = value
