@@ -33,6 +33,7 @@ def test_ones_own_colors_are_uncorrelated_in_any_number_of_channels(channels: in
     values = color.inverse(torch.from_numpy(colors).movedim(2, 0)[None])[0].flatten(1).numpy()
     covariance = np.atleast_2d(np.cov(values))
     assert np.allclose(covariance, covariance[0, 0] * np.eye(channels), atol=1e-9 * covariance[0, 0])
+    assert (np.sum(color.matrix, axis=0) >= 0).all()  # more of a number is brighter
 
 
 def test_gray_pictures_have_no_colors_to_decorrelate() -> None:

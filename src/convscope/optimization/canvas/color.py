@@ -63,4 +63,5 @@ def color_of(pictures: Sequence[ArrayLike]) -> Color:
             f"the {len(covariance)} channels of these pictures hold fewer independent colors: gray pictures have "
             "none to decorrelate; give colorful ones, or color=None"
         )
-    return _normalized(directions * np.sqrt(strengths))
+    brighter = np.where(directions.sum(0) < 0, -1, 1)
+    return _normalized(directions * brighter * np.sqrt(strengths))
