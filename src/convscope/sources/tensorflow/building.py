@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.errors import InputError, NetworkFileError
+from convscope.errors import ConvscopeError, InputError, NetworkFileError
 from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.parameters import Shape
 from convscope.network.shapes import infer_operation
@@ -107,7 +107,14 @@ class _Builder:
         return f"{read.node}:{read.output}" if read.node in self.several else read.node
 
     def _translate(self, node: Node) -> None:
-        step = translate(_Read(self, node))
+        try:
+            step = translate(_Read(self, node))
+        except ConvscopeError:
+            raise
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            raise NetworkFileError(
+                f"node {node.name!r} is no {node.op} that TensorFlow would write ({error}): the file is damaged"
+            ) from error
         outputs: tuple[str, ...] = (node.name,)
         if step.outputs > 1:
             self.several.add(node.name)
