@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from convscope.errors import InputError, NetworkFileError
+from convscope.errors import InputError, NetworkFileError, did_you_mean
 from convscope.network.labels import read_labels
 from convscope.network.network import Network
 from convscope.network.parameters import Shape
@@ -31,6 +31,7 @@ from convscope.sources.pytorch.opening import (
     open_live_module,
     open_named,
 )
+from convscope.sources.recognition import in_another_format, refuse_foreign
 from convscope.sources.request import Request
 from convscope.sources.tensorflow.graph_def import SAVED_MODEL
 from convscope.sources.tensorflow.opening import TENSORFLOW_SUFFIXES, open_tensorflow
@@ -153,12 +154,26 @@ def _opener(request: Request) -> Opener:
         if source == prefix or (prefix.endswith(":") and str(source).startswith(prefix)):
             return opener
     if not request.exists:
-        raise NetworkFileError(f"{source}: there is no such file or folder; {BUILTIN!r} is always there")
+        raise NetworkFileError(f"{source}: {_missing(request)}")
     if request.path.is_dir():
         return _opener_of_folder(request.path)
     if suffix := _ending(request.path, BY_SUFFIX):
+        refuse_foreign(request.path)
         return BY_SUFFIX[suffix]
+    if known := in_another_format(request.path.name):
+        raise NetworkFileError(f"{source} is {known}")
     raise NetworkFileError(f"{source}: convscope opens {', '.join(BY_SUFFIX)}; this ends otherwise")
+
+
+def _missing(request: Request) -> str:
+    """Return what to say where there is nothing of the name: what is close, and what is always there."""
+    source = str(request.source)
+    if "://" in source:
+        return "convscope opens files: download it first"
+    folder = request.path.parent
+    beside = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    close = did_you_mean(request.path.name, [*beside, *(prefix for prefix in BY_PREFIX)])
+    return f"there is no such file or folder.{close} {BUILTIN!r} is always there"
 
 
 def _opener_of_object(source: object) -> Opener:

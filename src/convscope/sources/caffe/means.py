@@ -12,10 +12,10 @@ import numpy as np
 
 from convscope.errors import NetworkFileError
 from convscope.network.operations.checks import dimensions
-from convscope.sources.caffe.recognition import HEAD, NUMPY, identify
 from convscope.sources.caffe.weights import blob_of
 from convscope.sources.caffe.wire import read_binary
 from convscope.sources.protobuf.records import open_source
+from convscope.sources.recognition import HEAD, NUMPY, identify
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 

@@ -18,10 +18,10 @@ from convscope.errors import NetworkFileError
 from convscope.sources.caffe.literals import write_guessed, write_value
 from convscope.sources.caffe.message import Message
 from convscope.sources.caffe.parser import Parser
-from convscope.sources.caffe.recognition import HEAD, expect_description
 from convscope.sources.caffe.schema import message_type
 from convscope.sources.protobuf.records import open_source
 from convscope.sources.protobuf.unknown import warn_of_unknown
+from convscope.sources.recognition import HEAD, expect_description
 
 MAXIMUM_BYTES = 8 * 2**20
 

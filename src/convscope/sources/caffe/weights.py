@@ -14,9 +14,9 @@ from convscope.errors import NetworkFileError
 from convscope.network.operations.checks import dimensions
 from convscope.sources.caffe.hdf5 import Stored, read_hdf5
 from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.recognition import HDF5, HEAD, expect_weights, identify
 from convscope.sources.protobuf.records import LENGTH, Record, Source, open_source, read_record
 from convscope.sources.protobuf.wire import as_text, read_fields
+from convscope.sources.recognition import HDF5, HEAD, expect_weights, identify
 
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, np.dtype[np.float32]]

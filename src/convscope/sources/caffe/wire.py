@@ -13,10 +13,10 @@ from os import PathLike, fspath
 from convscope.errors import NetworkFileError
 from convscope.files import written_whole
 from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.recognition import HEAD, expect_mean, expect_weights
 from convscope.sources.protobuf.records import Source, open_source
 from convscope.sources.protobuf.unknown import warn_of_unknown
 from convscope.sources.protobuf.wire import chunks, read_fields, write_binary
+from convscope.sources.recognition import HEAD, expect_mean, expect_weights
 
 __all__ = ["read_binary", "write_binary", "write_binary_file"]
 

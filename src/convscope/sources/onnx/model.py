@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from convscope.errors import NetworkFileError
-from convscope.sources.caffe.recognition import HEAD, expect_onnx
 from convscope.sources.protobuf.message import Message
 from convscope.sources.protobuf.records import open_source
 from convscope.sources.protobuf.schema import load_schema
 from convscope.sources.protobuf.wire import read_fields
+from convscope.sources.recognition import HEAD, expect_onnx
 
 NEWEST_OPSET = 26
 OLDEST_OPSET = 7

@@ -19,14 +19,16 @@ from torch import Tensor, nn
 
 from convscope.errors import ConvscopeWarning, NetworkFileError, WeightsMismatch, did_you_mean
 from convscope.network.operations.checks import dimensions
-from convscope.sources.caffe.recognition import HEAD, identify
+from convscope.sources.recognition import HEAD, identify
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".pth.tar", ".ckpt", ".bin", ".pt2")
 State = dict[str, Tensor]
 
 # Under which key a training checkpoint keeps the weights; the smoothed ones first, which are those to use.
-_KEPT_UNDER = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model_state", "model", "net")
-_KEPT_UNDER += ("network", "weights", "params", "params_ema", "ema")
+_KEPT_UNDER = (
+    *("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model_state", "model", "net"),
+    *("network", "weights", "params", "params_ema", "ema"),
+)
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "backbone.", "encoder.")
 
 

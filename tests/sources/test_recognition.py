@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convscope.errors import NetworkFileError
-from convscope.sources.caffe.recognition import expect_description, expect_mean, expect_weights, identify
+from convscope.sources.recognition import expect_description, expect_mean, expect_weights, identify
 from protobuf_oracle import message_class
 
 PROTOTXT, WEIGHTS = "a network's description (prototxt text)", "a network's weights (caffemodel)"

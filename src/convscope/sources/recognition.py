@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from convscope.errors import NetworkFileError
 
 HEAD = 4096
@@ -24,6 +26,8 @@ _ADVICE = {
     "a Git LFS pointer": "The file itself was never downloaded: run `git lfs pull` in its repository",
     "a web page (HTML)": "A download or login page was saved under this name: download the file itself",
     "a picture": "Give the network first and the picture second",
+    "a PDF document": "A paper or a data sheet: the network itself is another file",
+    "a server's answer (JSON)": "The download failed and its error was saved: look into it, then download again",
     NUMPY: "As weights use a .caffemodel; as the mean, give it as the mean",
     "a zip archive": "Unpack it first, unless it is a PyTorch or Keras file, which needs its own ending",
     "a gzip archive": "Unpack it first",
@@ -36,6 +40,7 @@ _MAGIC = [
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"GIF8", "a picture"),
+    (b"%PDF", "a PDF document"),
     (b"\x93NUMPY", NUMPY),
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1f\x8b", "a gzip archive"),
@@ -45,6 +50,49 @@ _MAGIC = [
         for opcode in b"\x8a}c]\x95"
     ),
 ]
+
+
+_NEVER_A_NETWORK = (
+    "a Git LFS pointer",
+    "a web page (HTML)",
+    "a picture",
+    "a PDF document",
+    "a gzip archive",
+    "a server's answer (JSON)",
+)
+_ELSEWHERE = {
+    ".tflite": "a TensorFlow Lite network: open the network it was made from, or convert it to ONNX (tf2onnx --tflite)",
+    ".mlmodel": "a Core ML network: open the network it was made from",
+    ".mlpackage": "a Core ML network: open the network it was made from",
+    ".engine": "a TensorRT engine, made for one graphics card: open the ONNX network it was made from",
+    ".meta": "half of a TensorFlow 1 checkpoint: freeze it to a .pb (convert_variables_to_constants) and open that",
+    ".index": "half of a TensorFlow checkpoint: freeze it to a .pb, or save the model as .keras, and open that",
+    ".weights": "Darknet's weights: convert them to ONNX and open that",
+    ".t7": "a Torch 7 network: OpenCV 4 reads it, or convert it to PyTorch",
+    ".params": "an MXNet network's weights: export it to ONNX and open that",
+    ".pkl": "a Python pickle, which runs code when it is read: save the network's weights alone (.safetensors)",
+    ".npz": "arrays without a network: convscope cannot know what they belong to",
+    ".zip": "an archive: unpack it and open the file inside",
+    ".tar": "an archive: unpack it and open the file inside",
+    ".gz": "an archive: unpack it and open the file inside",
+    ".xml": "OpenVINO's description: open the ONNX network it was made from",
+}
+
+
+def in_another_format(name: str) -> str | None:
+    """Return what a file that convscope does not open is, by its name's ending, and what to do; None if unknown."""
+    return _ELSEWHERE.get(Path(name).suffix.lower())
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise NetworkFileError for a file that is certainly no network, whatever its name ends in."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD)
+    found = identify(head) if head else "empty"
+    if found == "empty":
+        raise NetworkFileError(f"{path} is empty. Download or copy it again.")
+    if found in _NEVER_A_NETWORK:
+        raise NetworkFileError(f"{path} is {found}, not a network. {_ADVICE[found]}.")
 
 
 def expect_description(head: bytes, file: str) -> None:
@@ -89,6 +137,8 @@ def identify(head: bytes) -> str:
         .startswith((b"<!doctype html", b"<html", b"<?xml", b"<head"))
     ):
         return "a web page (HTML)"
+    if head.lstrip().startswith((b'{"error', b'{"message', b'{"detail')):
+        return "a server's answer (JSON)"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or not any(
         byte < 32 and byte not in b"\t\n\v\f\r" for byte in head
     ):
