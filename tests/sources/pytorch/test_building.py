@@ -1,5 +1,6 @@
 """Traced modules against themselves: every module's value against a hook that copies, and gradients in float64."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -324,6 +325,27 @@ def test_a_module_that_decides_by_numbers_is_refused() -> None:
     module = Traced(lambda m, x: m.conv(x) if x.sum() > 0 else x, conv=conv())
     with pytest.raises(UnsupportedLayer, match="decides by the numbers it is given"):
         open_network(module, input_shape=(1, 3, 8, 8))
+
+
+def test_a_module_that_does_other_things_at_other_sizes_takes_only_its_own() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        return m.conv(F.pad(x, (0, 1)) if x.shape[-1] % 2 else x)
+
+    network = opened(Traced(forward, conv=conv()))
+    assert network.activations(random_input(3, 3, 8, 8), "conv")["conv"].shape == (3, 4, 8, 8)
+    with pytest.raises(
+        InputError, match="opened for 3x8x8 and is another one for 3x8x9: open it for that size"
+    ):
+        network.activations(random_input(1, 3, 8, 9), "conv")
+
+
+def test_padding_worked_out_from_the_size_is_followed() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        down, right = ((math.ceil(size / 2) - 1) * 2 + 3 - size for size in (height, width))
+        return m.conv(F.pad(x, (right // 2, right - right // 2, down // 2, down - down // 2)))
+
+    assert_as_torch(Traced(forward, conv=nn.Conv2d(3, 4, 3, 2)), (1, 3, 8, 8), (2, 3, 9, 12), (1, 3, 13, 7))
 
 
 def test_an_input_that_does_not_fit_is_told_by_module() -> None:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.network.operations.registry import Result, one_or_all, operation
+from convscope.network.operations.checks import dimensions
+from convscope.network.operations.registry import OPERATIONS, Result, one_or_all, operation
 
 ARITHMETIC: dict[str, Callable[..., int]] = {
     "+": arithmetic.add,
@@ -98,11 +99,25 @@ def written(
     if kind == "subscript":
         whole[_subscripts(attributes["items"], tensors)] = value
     elif kind == "aten":
-        shown = aten(whole, *inputs[1:], **attributes, **parameters)
+        shown: Any = OPERATIONS[kind](whole, *inputs[1:], **attributes, **parameters)
         (shown if isinstance(shown, Tensor) else shown[index]).copy_(value)
     else:
         raise InputError(f"{kind!r} shows no part of a tensor that could be written to")
     return _in_memory_of(inputs[0], whole)
+
+
+@operation
+def of_size(input: Tensor, *, shape: Sequence[int]) -> Tensor:
+    """Return the input, which has to be of this shape but for the batch: a network that is another one at other sizes.
+
+    Raises InputError for any other.
+    """
+    if tuple(input.shape[1:]) != tuple(shape):
+        found, opened = dimensions(input.shape[1:]), dimensions(shape)
+        raise InputError(
+            f"the network was opened for {opened} and is another one for {found}: open it for that size"
+        )
+    return input
 
 
 @cache
@@ -111,7 +126,8 @@ def pure_operator(name: str) -> Callable[..., Any]:
     base, _, overload = name.partition(".")
     if torch.compiler.is_compiling():  # it was looked up before, when the shapes were
         packet = getattr(torch.ops.aten, base)
-        return getattr(packet, overload) if overload else packet
+        known: Callable[..., Any] = getattr(packet, overload) if overload else packet
+        return known
     packet = getattr(torch.ops.aten, base, None) if base.isidentifier() else None
     if packet is None or not _is_pure(base, packet) or (overload and overload not in packet.overloads()):
         raise InputError(f"{name!r} is not one of the pure operators of torch that convscope runs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -39,6 +39,8 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     known = {id(tensor): key for key, tensor in _tensors_of(module).items()}
     tensors: dict[str, Tensor] = {}
     operations = tuple(_operation(step, traced.names, known, tensors) for step in traced.steps)
+    if _differs_by_size(module, traced):
+        operations = _only_of_this_size(operations, traced.inputs)
     values = traced.names.values
     graph = Graph(
         name=name,
@@ -74,6 +76,54 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
         )
     names = name_values(list(inputs), trace.values.steps, calls.ended, calls.paths.values())
     return Traced(inputs, trace.values.steps, names, outputs)
+
+
+def _differs_by_size(module: nn.Module, traced: Traced) -> bool:
+    """Whether a module does other things with a larger input than with the one it was traced for.
+
+    Sizes are followed as far as they are whole numbers; a decision by one ("pad where the width is odd") shows here.
+    """
+    if any(len(shape) != 4 for shape in traced.inputs.values()):
+        return False
+    for rows, columns in ((33, 65), (64, 64)):
+        larger = {
+            name: (count + 1, channels, height + rows, width + columns)
+            for name, (count, channels, height, width) in traced.inputs.items()
+        }
+        try:
+            again = trace_module(module, larger)
+        except ConvscopeError:  # it takes no such input, and says so when it gets one
+            continue
+        pairs = zip(traced.steps, again.steps, strict=False)
+        return len(traced.steps) != len(again.steps) or not all(_same(one, other) for one, other in pairs)
+    return False
+
+
+def _same(one: Step, other: Step) -> bool:
+    return (
+        (one.kind, one.inputs, one.attributes) == (other.kind, other.inputs, other.attributes)
+        and one.parameters.keys() == other.parameters.keys()
+        and all(_equal(one.parameters[role], other.parameters[role]) for role in one.parameters)
+    )
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one is other or (one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other))
+
+
+def _only_of_this_size(
+    operations: tuple[Operation, ...], inputs: Mapping[str, Shape]
+) -> tuple[Operation, ...]:
+    """Return the operations behind one for each input that takes it in this size only."""
+    seen = {name: f"{name}.of_size" for name in inputs}
+    checks = (
+        Operation(
+            "of_size", seen[name], "size", (name,), (seen[name],), attributes={"shape": tuple(shape[1:])}
+        )
+        for name, shape in inputs.items()
+    )
+    behind = (replace(op, inputs=tuple(seen.get(value, value) for value in op.inputs)) for op in operations)
+    return (*checks, *behind)
 
 
 def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
@@ -137,7 +187,7 @@ def _without_unread(graph: Graph) -> Graph:
 def input_names(module: nn.Module) -> list[str]:
     """Return the names of what a module's forward() has to be given."""
     if isinstance(module, torch.jit.ScriptModule):
-        schema: Any = module.forward.schema
+        schema: Any = getattr(module.forward, "schema")  # noqa: B009
         return [argument.name for argument in schema.arguments[1:] if not argument.has_default_value()]
     parameters = inspect.signature(module.forward).parameters.values()
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -51,7 +51,8 @@ def interpolate(
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Tensor:
     """Return what `torch.nn.functional.normalize` does."""
     axes = [dim] if isinstance(dim, int) else list(dim)
-    return input / torch.linalg.vector_norm(input, p, axes, True).clamp_min(eps)
+    output: Tensor = input / torch.linalg.vector_norm(input, p, axes, True).clamp_min(eps)
+    return output
 
 
 def local_response_norm(
@@ -115,7 +116,8 @@ def multi_head_attention(
 
     def headed(sequence: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         projected = F.linear(sequence, weight, bias)
-        return projected.unflatten(-1, (num_heads, projected.shape[-1] // num_heads)).permute(1, 2, 0, 3)
+        heads: Tensor = torch.unflatten(projected, -1, (num_heads, projected.shape[-1] // num_heads))
+        return heads.permute(1, 2, 0, 3)
 
     q, k, v = (headed(*each) for each in zip((query, key, value), weights, biases, strict=True))
     share = None

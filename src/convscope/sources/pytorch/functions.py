@@ -209,7 +209,7 @@ def _native_batch_norm(
     running_mean: Tensor | None,
     running_var: Tensor | None,
     *others: Any,
-) -> Plan:
+) -> Plan | None:
     training, _, eps = others[:3] if isinstance(others[0], bool) else (False, *others[:2])
     return _batch_norm(input, running_mean, running_var, weight, bias, training, eps=eps)
 

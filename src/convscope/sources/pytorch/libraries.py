@@ -160,7 +160,7 @@ def import_torchvision() -> ModuleType:
 
 @cache
 def _stub_operators() -> None:
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for operator in ("nms", "qnms"):
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _STUBS.append(library)  # they go when it goes

@@ -259,11 +259,11 @@ class Trace(TorchFunctionMode):
         return f"module {self.values.path!r}" if self.values.path else "the network"
 
 
-class _Operators(TorchDispatchMode):
+class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes down the ATen operators that one torch function is made of."""
 
     def __init__(self, trace: Trace) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.trace = trace
 
     def __torch_dispatch__(
