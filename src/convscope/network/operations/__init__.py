@@ -12,6 +12,8 @@ torch.Size([1, 64, 56, 56])
 from convscope.network.operations import (
     arithmetic,
     arrangement,
+    backward_rules,
+    blocks,
     combination,
     convolution,
     dense,
@@ -31,6 +33,8 @@ __all__ = [
     "OPERATIONS",
     "arithmetic",
     "arrangement",
+    "backward_rules",
+    "blocks",
     "combination",
     "convolution",
     "dense",
