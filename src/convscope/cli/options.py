@@ -55,6 +55,7 @@ class Opening:
     input_shape: tuple[int, ...] | None
     device: str
     preprocessing: dict[str, Any]
+    architecture: str | None = None
 
     def open(self, source: str) -> Network:
         """Open the network."""
@@ -66,6 +67,7 @@ class Opening:
             labels=self.labels,
             input_shape=self.input_shape,
             device=_checked_device(self.device),
+            architecture=self.architecture,
             **self.preprocessing,
         )
 
@@ -85,6 +87,11 @@ def _checked_device(device: str) -> str:
 
 _OPENING = (
     click.option("--weights", metavar="FILE", help="The weights, where they are not beside the network."),
+    click.option(
+        "--architecture",
+        metavar="NAME",
+        help="What a file of PyTorch weights is for: torchvision:NAME or timm:NAME.",
+    ),
     click.option("--labels", metavar="FILE", help="Class names, one a line in the network's order."),
     click.option(
         "--input-shape",
@@ -144,13 +151,14 @@ def network_options(function: _Command) -> _Command:
         labels: str | None,
         input_shape: tuple[int, ...] | None,
         device: str,
+        architecture: str | None,
         **keywords: Any,
     ) -> Any:
         given = {name: keywords.pop(name) for name in _PREPROCESSING}
         if given["crops"] is not None:
             given["crops"] = int(given["crops"])
         preprocessing = {name: value for name, value in given.items() if value is not None}
-        opening = Opening(weights, labels, input_shape, device, preprocessing)
+        opening = Opening(weights, labels, input_shape, device, preprocessing, architecture)
         return function(*positional, opening=opening, **keywords)
 
     for option in reversed(_OPENING):
