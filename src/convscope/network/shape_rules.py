@@ -205,7 +205,7 @@ _SAME = frozenset(
     {"relu", "elu", "swish", "sigmoid", "tanh", "absolute", "bnll", "clip", "threshold", "power"}
 )
 _SAME |= {"exp", "log", "identity", "lrn_across_channels"}
-_SAME |= {"gelu", "selu", "mish", "softsign", "hard_sigmoid", "hard_swish"}
+_SAME |= {"redirected_clip", "gelu", "selu", "mish", "softsign", "hard_sigmoid", "hard_swish"}
 _ARITHMETIC = frozenset({"add", "subtract", "multiply", "divide", "maximum", "minimum"})
 _SEVERAL = frozenset({"concat", "eltwise_sum", "eltwise_max", "eltwise_product"}) | _ARITHMETIC
 _OF_NOTHING = frozenset({"stored", "numbers"})

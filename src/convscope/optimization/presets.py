@@ -58,7 +58,7 @@ def _default(spec: InputSpec) -> Settings:
             Jitter(4),
         )
     )
-    return Settings(Painting(Fourier(), _colors(spec)), (moved,), size=(128, 128))
+    return Settings(Painting(Fourier(), _colors(spec)), (moved,), steps=128, size=(128, 128))
 
 
 def _lucid(spec: InputSpec) -> Settings:
