@@ -27,8 +27,8 @@ from convscope.network.operations.normalization import to_minus
 from convscope.network.parameters import Parameters, Shape
 
 _AFTER = {
-    "convolution": ("batch_norm", "scale", "relu"),
-    "dense": ("relu",),
+    "convolution": ("bias", "batch_norm", "scale", "bias", "relu"),
+    "dense": ("bias", "relu"),
     "lrn_across_channels": (),
 }
 
@@ -236,7 +236,7 @@ def _tensor(operation: Operation, role: str, parameters: Parameters) -> Tensor |
 def _folded(
     weight: Tensor, bias: Tensor | None, operation: Operation, parameters: Parameters
 ) -> tuple[Tensor, Tensor]:
-    """Return the filters and biases with a batch normalization or a scale worked into them."""
+    """Return the filters and biases with a batch normalization, a scale or a bias worked into them."""
     bias = weight.new_zeros(weight.shape[0]) if bias is None else bias
     factor, offset = (_tensor(operation, role, parameters) for role in ("weight", "bias"))
     factor = torch.ones_like(bias) if factor is None else factor

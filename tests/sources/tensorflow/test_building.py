@@ -8,6 +8,8 @@ import torch
 
 import convscope
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.network.execution import cut
+from convscope.network.fusion import find_chains
 from graph_def_writer import GraphWriter
 from inception_2014 import BLOCKS, inception_2014
 from tensorflow_graphs import every_op
@@ -63,6 +65,19 @@ def test_what_it_says_is_its_last_softmax(inception: convscope.Network) -> None:
     assert inception.class_output == "softmax2" and inception.class_count == 1008
     assert inception.labels[:2] == ("dummy", "kit fox") and inception.labels[449] == "tench"
     assert inception.resolve("softmax2:tench").channel == 449
+
+
+def test_biases_and_what_follows_run_as_one_with_the_filters(inception: convscope.Network) -> None:
+    """TensorFlow writes a convolution's bias, and a batch normalization, as nodes of their own."""
+    targets = ("mixed3a", "nn1")
+    chains = find_chains(inception.graph, inception.graph.needed_for(targets), targets)
+    kinds = {value: tuple(step.kind for step in chain.operations) for value, chain in chains.items()}
+    assert kinds["mixed3a_3x3_pre_relu/conv"] == ("convolution", "bias", "relu")
+    assert kinds["nn1_pre_relu/matmul"] == ("dense", "bias", "relu")
+    x = torch.rand(2, 224, 224, 3)
+    plain = cut(inception.graph, targets)(x)
+    for name, expected in zip(targets, plain, strict=True):
+        torch.testing.assert_close(inception.activations(x, name)[name], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_it_is_saved_whole(inception: convscope.Network, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convscope.sources.tensorflow.ops.convolution import LAST
+from convscope.sources.tensorflow.ops.convolution import LAST, maps
 from convscope.sources.tensorflow.translation import Operands, Step, Translator, refuse, translates
 
 _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
@@ -35,7 +35,7 @@ _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def _alone(kind: str, attributes: dict[str, Any]) -> Translator:
-    return lambda operands: Step(kind, [operands.value(0)], {**LAST, **attributes})
+    return lambda operands: Step(kind, [operands.value(0)], {**maps(operands), **attributes})
 
 
 for _op, (_kind, _attributes) in _ALONE.items():

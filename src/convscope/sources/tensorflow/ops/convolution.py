@@ -10,6 +10,11 @@ from convscope.sources.tensorflow.translation import Operands, Step, refuse, tra
 LAST: dict[str, Any] = {"channels_last": True}
 
 
+def maps(operands: Operands) -> dict[str, Any]:
+    """Return the attribute of an operation on maps; rows of numbers have no axes to turn."""
+    return LAST if len(operands.shape(0)) > 2 else {}
+
+
 @translates("Conv2D")
 def _convolution(operands: Operands) -> Step:
     return _filtered(operands, "filters", {})

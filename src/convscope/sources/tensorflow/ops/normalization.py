@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convscope.sources.tensorflow.ops.convolution import LAST
+from convscope.sources.tensorflow.ops.convolution import LAST, maps
 from convscope.sources.tensorflow.translation import Operands, Step, refuse, translates
 
 
@@ -12,7 +12,7 @@ from convscope.sources.tensorflow.translation import Operands, Step, refuse, tra
 def _bias(operands: Operands) -> Step:
     if operands.known(1) is None:
         return Step("add", [operands.value(0), operands.value(1)])
-    return Step("bias", [operands.value(0)], LAST, {"bias": operands.parameter(1, "vector")})
+    return Step("bias", [operands.value(0)], maps(operands), {"bias": operands.parameter(1, "vector")})
 
 
 @translates("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
