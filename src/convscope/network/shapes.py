@@ -17,6 +17,8 @@ from convscope.network.parameters import Shape
 from convscope.network.shape_rules import shape_by_rule
 
 _KNOWN = ("shape_of", "numbers")  # what they make depends on no number
+READS_SIZES = frozenset({"expand", "repeat", "reshape", "resize", "slice_steps"})
+"""The operations whose inputs after the first are sizes: their shape depends on those numbers."""
 
 
 def infer_shapes(
@@ -58,6 +60,8 @@ def infer_operation(
     needed = {role: parameters[key] for role, key in operation.parameters.items()}
     keywords = operation.keywords
     counted = {} if numbers is None else {v: numbers[v] for v in operation.inputs if v in numbers}
+    if len(counted) < len(set(operation.inputs)) and operation.kind not in READS_SIZES:
+        counted = {}  # together with values that have no numbers they are only shapes
     of_sizes = numbers is not None and (counted or operation.kind in _KNOWN)
     ruled = None if of_sizes else shape_by_rule(operation.kind, sizes, needed, keywords)
     if ruled is not None and len(operation.outputs) == 1:

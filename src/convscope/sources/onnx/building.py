@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from convscope.network.graph import Graph, Operation
 from convscope.network.memory import machine_memory
 from convscope.network.operations import OPERATIONS
 from convscope.network.parameters import Parameters, Shape
-from convscope.network.shapes import infer_operation
+from convscope.network.shapes import READS_SIZES, infer_operation
 from convscope.sources.onnx.attributes import attributes_of
 from convscope.sources.onnx.constants import BOOL, FLOATING, Constant, constant_of, read_tensor
 from convscope.sources.onnx.inputs import input_shapes
@@ -206,20 +206,23 @@ def fold(
 ) -> Sequence[Constant]:
     """Return what steps make of constants: at once where they are small, else when they are used."""
 
-    def outputs(load: Callable[[Constant], Tensor]) -> tuple[Tensor, ...]:
+    def outputs(exact: bool) -> tuple[Tensor, ...]:
         made: tuple[Tensor, ...] = ()
         for step in steps:
+            load = _exact if exact or step.kind in READS_SIZES else _without_memory
             inputs = [load(constants[value]) if value else made[0] for value in step.inputs]
+            if step.kind in READS_SIZES and not exact:
+                inputs[:1] = [tensor.to("meta") for tensor in inputs[:1]]
             roles = {role: load(constants[key]) for role, key in step.parameters.items()}
             result = OPERATIONS[step.kind](*inputs, **roles, **step.attributes)
             made = result if isinstance(result, tuple) else (result,)
         return made
 
     def numbers(index: int) -> Any:
-        found = outputs(_exact)[index].numpy()
+        found = outputs(True)[index].numpy()
         return found.astype(np.int64) if node.outputs[index] in whole and _fits(found) else found
 
-    shapes = [tuple(tensor.shape) for tensor in outputs(_without_memory)]
+    shapes = [tuple(tensor.shape) for tensor in outputs(False)]
     if sum(constants[value].size for value in node.inputs if value) <= _AT_ONCE:
         if any(np.prod(shape, dtype=float) * 4 > machine_memory() for shape in shapes):
             raise NetworkFileError(f"node {node.name!r} makes more numbers than this machine holds")
@@ -237,9 +240,6 @@ def _exact(constant: Constant) -> Tensor:
 
 
 def _without_memory(constant: Constant) -> Tensor:
-    """Return a stand-in for large constants; small ones are themselves, since shapes may be made of them."""
-    if constant.whole and constant.size <= _SMALL:
-        return _exact(constant)
     return torch.empty(constant.shape, device="meta")
 
 

@@ -1,0 +1,182 @@
+"""ONNX files from strangers: damaged, lying, reaching out of their folder; each has its sentence and no other error."""
+
+import random
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from convscope import open_network
+from convscope.errors import ConvscopeError, InputError, NetworkFileError, UnsupportedLayer
+
+from .oracle import assert_agrees, model_of
+
+
+def small(**changes):
+    weight = np.random.default_rng(0).normal(size=(2, 3, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], name="conv"),
+        helper.make_node("Constant", [], ["shape"], value_ints=[0, -1]),
+        helper.make_node("Reshape", ["a", "shape"], ["r"]),
+        helper.make_node("Softmax", ["r"], ["y"]),
+    ]
+    return model_of(nodes, {"x": [1, 3, 8, 8]}, ["y"], {"w": weight}, **changes)
+
+
+def written(model, path):
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_every_cut_and_many_flipped_bytes_are_told(tmp_path) -> None:
+    data = small().SerializeToString()
+    cuts = [data[:length] for length in range(0, len(data), 7)]
+    chance = random.Random(0)
+    flipped = []
+    for _ in range(300):
+        changed = bytearray(data)
+        for _ in range(chance.randint(1, 3)):
+            changed[chance.randrange(len(changed))] = chance.randrange(256)
+        flipped.append(bytes(changed))
+    opened = 0
+    for damaged in [*cuts, *flipped]:
+        path = tmp_path / "damaged.onnx"
+        path.write_bytes(damaged)
+        try:
+            open_network(path)
+            opened += 1
+        except ConvscopeError as error:
+            assert "\n" not in str(error)
+    assert 0 < opened < len(cuts) + len(flipped)
+
+
+def test_a_shape_that_no_machine_holds(tmp_path) -> None:
+    model = small()
+    del model.graph.initializer[0].dims[:]
+    model.graph.initializer[0].dims.extend([2**40, 3, 3, 3])
+    with pytest.raises(NetworkFileError, match="more than this machine holds"):
+        open_network(written(model, tmp_path / "huge.onnx"))
+
+
+def test_a_filled_constant_that_no_machine_holds(tmp_path) -> None:
+    nodes = [helper.make_node("ConstantOfShape", ["s"], ["c"]), helper.make_node("Add", ["x", "c"], ["y"])]
+    model = model_of(nodes, {"x": [1]}, ["y"], {"s": np.array([2**50], np.int64)})
+    with pytest.raises(NetworkFileError, match="more than this machine holds"):
+        open_network(written(model, tmp_path / "huge.onnx"))
+
+
+def test_a_circle_and_a_value_made_twice(tmp_path) -> None:
+    circle = [helper.make_node("Relu", ["b"], ["a"]), helper.make_node("Relu", ["a"], ["b"])]
+    with pytest.raises(NetworkFileError, match="'a' reads 'b', which no node before it makes"):
+        open_network(written(model_of(circle, {"x": [1]}, ["b"]), tmp_path / "circle.onnx"))
+    twice = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Relu", ["y"], ["y"])]
+    with pytest.raises(NetworkFileError, match="makes 'y', which is there already"):
+        open_network(written(model_of(twice, {"x": [1]}, ["y"]), tmp_path / "twice.onnx"))
+
+
+def external(location, length=216):
+    model = small()
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "8"), ("length", str(length))):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    return model
+
+
+def test_weights_beside_the_file(tmp_path) -> None:
+    (weight,) = (numpy_helper.to_array(tensor) for tensor in small().graph.initializer)
+    (tmp_path / "weights.bin").write_bytes(b"8 bytes." + weight.tobytes())
+    assert_agrees(written(external("weights.bin"), tmp_path / "net.onnx"))
+
+
+@pytest.mark.parametrize("location", ["../weights.bin", "/etc/passwd", "", "a/../../weights.bin", "link.bin"])
+def test_weights_outside_the_folder_are_not_read(location, tmp_path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "weights.bin").write_bytes(bytes(300))
+    (folder / "link.bin").symlink_to(tmp_path / "weights.bin")
+    with pytest.raises(NetworkFileError, match="outside the network's folder"):
+        open_network(written(external(location), folder / "net.onnx"))
+
+
+def test_weights_beside_that_are_missing_or_short(tmp_path) -> None:
+    path = written(external("weights.bin"), tmp_path / "net.onnx")
+    with pytest.raises(NetworkFileError, match="not beside the network"):
+        open_network(path)
+    (tmp_path / "weights.bin").write_bytes(bytes(100))
+    with pytest.raises(NetworkFileError, match=r"bytes 8 to 224 .*which has 100"):
+        open_network(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+        (b"", "is empty"),
+        (b"PK\x03\x04 and so on", "zip archive"),
+    ],
+)
+def test_other_files_with_the_ending(data, message, tmp_path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(data)
+    with pytest.raises(NetworkFileError, match=message):
+        open_network(path)
+
+
+def test_what_is_too_old_too_foreign_or_does_not_fit(tmp_path) -> None:
+    with pytest.raises(NetworkFileError, match=r"version 6; .*convert_version"):
+        open_network(written(small(opset=6), tmp_path / "old.onnx"))
+    model = small()
+    model.graph.node[0].domain = "com.microsoft"
+    with pytest.raises(UnsupportedLayer, match=r"com\.microsoft\.Conv"):
+        open_network(written(model, tmp_path / "foreign.onnx"))
+    with pytest.raises(InputError, match="1x3x8x8 in the file, which 1x4x8x8 does not fit"):
+        open_network(written(small(), tmp_path / "net.onnx"), input_shape=(1, 4, 8, 8))
+
+
+def test_half_precision_and_lists_of_numbers(tmp_path) -> None:
+    model = small()
+    weight = numpy_helper.to_array(model.graph.initializer[0])
+    half = numpy_helper.from_array(weight.astype(np.float16), "h")
+    listed = helper.make_tensor("w", TensorProto.FLOAT, weight.shape, weight.reshape(-1))
+    del model.graph.initializer[:]
+    model.graph.initializer.extend([half, listed])
+    model.graph.node.insert(0, helper.make_node("Cast", ["h"], ["full"], to=TensorProto.FLOAT))
+    model.graph.node[1].input[1] = "full"
+    network = assert_agrees(written(model, tmp_path / "half.onnx"))
+    assert network.graph.parameters["full"].dtype.itemsize == 4
+    model.graph.node[1].input[1] = "w"
+    assert_agrees(written(model, tmp_path / "listed.onnx"))
+
+
+def test_what_it_eats_is_told_or_said_to_be_a_guess(tmp_path) -> None:
+    model = small()
+    network = open_network(written(model, tmp_path / "net.onnx"))
+    assert network.input_spec is not None
+    assert "guess" in network.input_spec.describe()
+    helper.set_model_props(
+        model, {"Image.BitmapPixelFormat": "Bgr8", "Image.NominalPixelRange": "NominalRange_0_255"}
+    )
+    spec = open_network(written(model, tmp_path / "told.onnx")).input_spec
+    assert (spec.channel_order, spec.raw_scale, spec.mean) == ("BGR", 255.0, ())
+    nodes = [helper.make_node("Div", ["x", "by"], ["s"]), helper.make_node("Relu", ["s"], ["y"])]
+    inside = model_of(nodes, {"x": [1, 3, 8, 8]}, ["y"], {"by": np.float32(255)})
+    spec = open_network(written(inside, tmp_path / "inside.onnx")).input_spec
+    assert (spec.raw_scale, spec.provenance["raw_scale"]) == (255.0, "Div by 255 inside")
+
+
+def test_labels_in_the_metadata(tmp_path) -> None:
+    model = small()
+    classes = 72
+    helper.set_model_props(model, {"names": repr({index: f"kind {index}" for index in range(classes)})})
+    assert open_network(written(model, tmp_path / "net.onnx")).labels[:2] == ("kind 0", "kind 1")
+    helper.set_model_props(model, {"names": "__import__('os').abort()"})
+    assert open_network(written(model, tmp_path / "net.onnx")).labels is None
+
+
+def test_a_checker_agrees_that_these_are_models() -> None:
+    onnx.checker.check_model(small())
