@@ -58,6 +58,9 @@ def test_photographs_are_the_yardstick(network: str, tmp_path: Path) -> None:
     (row,) = json.loads(result.stdout)
     assert row["strongest"] == pytest.approx(120 / 255, abs=0.05)
     assert "× the strongest of 3 photographs" in row["caption"]
+    again = run("see", network, "conv1:0", *SMALL, "--seed=1", "--photographs", "photographs", "--json")
+    assert "measured" not in again.stderr
+    assert json.loads(again.stdout)[0]["strongest"] == row["strongest"]
 
 
 def test_sheet_shows_a_layer(network: str) -> None:

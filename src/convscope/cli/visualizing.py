@@ -184,14 +184,22 @@ class _Bar:
 
 
 def _measure(network: Network, folder: str | None) -> None:
-    """Measure what photographs make the channels answer, and keep it."""
+    """Measure what photographs make the channels answer, once, and keep it."""
     if folder is None:
         return
     from tqdm import tqdm
 
-    from convscope.optimization.strongest import keep_strongest, measure_strongest, pictures_in
+    from convscope.optimization.strongest import (
+        find_strongest,
+        keep_strongest,
+        measure_strongest,
+        pictures_hash,
+        pictures_in,
+    )
 
-    paths = pictures_in(folder)
+    paths, known = pictures_in(folder), find_strongest(network)
+    if known is not None and known.pictures_sha256 == pictures_hash(paths):
+        return
     with tqdm(total=len(paths), unit="photograph", disable=None, leave=False) as bar:
         keep_strongest(
             network, measure_strongest(network, paths, progress=lambda done: bar.update(done - bar.n))

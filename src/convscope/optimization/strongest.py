@@ -2,14 +2,15 @@
 
 Measured once over a folder, kept in a small file: for each layer a tensor (channels, 2, quantiles), float32, of the
 quantiles `QUANTILES` over the pictures of each channel's mean (first) and maximum (second) over its positions. The
-metadata say how many pictures there were and the network's hash. A network finds it beside its weights as
-``NAME.strongest.safetensors``, or in the cache.
+metadata say how many pictures there were, and have the hashes of the network and of the pictures' names and sizes. A
+network finds it beside its weights as ``NAME.strongest.safetensors``, or in the cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -35,6 +36,7 @@ class Strongest:
     layers: Mapping[str, Tensor]
     pictures: int
     network_sha256: str = ""
+    pictures_sha256: str = ""
 
     def of(self, address: Address) -> Tensor | None:
         """Return the quantiles of a channel's mean and maximum, (2, quantiles); None where it was not measured."""
@@ -45,7 +47,8 @@ class Strongest:
 
     def save(self, path: Path) -> Path:
         """Write the file, whole or not at all."""
-        metadata = {"pictures": str(self.pictures), "network_sha256": self.network_sha256}
+        hashes = {"network_sha256": self.network_sha256, "pictures_sha256": self.pictures_sha256}
+        metadata = {"pictures": str(self.pictures), **hashes}
         with written_whole(path) as partial:
             save_file({name: value.contiguous() for name, value in self.layers.items()}, partial, metadata)
         return path
@@ -57,7 +60,8 @@ class Strongest:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
                 layers = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-            return cls(layers, int(metadata["pictures"]), metadata.get("network_sha256", ""))
+            hashes = (metadata.get(name, "") for name in ("network_sha256", "pictures_sha256"))
+            return cls(layers, int(metadata["pictures"]), *hashes)
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise NetworkFileError(f"{path} does not hold strongest activations: {error}") from error
 
@@ -87,7 +91,7 @@ def measure_strongest(
         for name, found in rows.items()
         if found
     }
-    return Strongest(layers_found, len(pictures), network.origin.sha256)
+    return Strongest(layers_found, len(pictures), network.origin.sha256, pictures_hash(pictures))
 
 
 def _answers(network: Network, paths: Sequence[Path], names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
@@ -103,6 +107,12 @@ def _answers(network: Network, paths: Sequence[Path], names: Sequence[str]) -> I
         if value.dim() >= 2 and len(value) == len(paths):
             flat = network.channels_first(name, value).flatten(2) if value.dim() > 2 else value[:, :, None]
             yield name, torch.stack([flat.mean(2), flat.amax(2)], dim=2)
+
+
+def pictures_hash(pictures: Sequence[Path]) -> str:
+    """Return the hash of the pictures' names and sizes: enough to see that they were measured before."""
+    facts = [(path.name, path.stat().st_size) for path in pictures]
+    return sha256(repr(facts).encode()).hexdigest()
 
 
 def pictures_in(folder: str | Path) -> list[Path]:
