@@ -97,7 +97,7 @@ class _Normalization:
         input, base, damping = note
         damped = gradient * damping
         shared = fused_convolution((damped * input).div_(base), replace(self.chain.packed, bias=None))
-        return (_plus(torch.addcmul(damped, input, shared, value=-2 * self.chain.beta), so_far),)
+        return (_plus(damped.addcmul_(input, shared, value=-2 * self.chain.beta), so_far),)
 
 
 @dataclass(frozen=True)
