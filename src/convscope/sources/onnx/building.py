@@ -48,7 +48,9 @@ def build_graph(model: Message, file: Path, input_shape: Shape | None = None) ->
 def _require_known(model: Message, file: Path) -> None:
     known = {*TRANSLATORS, "Constant"}
     unknown = {
-        node.op_type if (node.domain or "") in _CORE else f"{node.domain}.{node.op_type}": node
+        node.op_type or "a node without a type"
+        if (node.domain or "") in _CORE
+        else f"{node.domain}.{node.op_type}": node
         for node in model.graph.node
         if node.op_type not in known or (node.domain or "") not in _CORE
     }
