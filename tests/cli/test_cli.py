@@ -144,13 +144,15 @@ def test_activations_of_layers_channels_and_vectors(network: str, edge: str) -> 
 
 
 def test_report_is_one_page(network: str, red: str) -> None:
-    result = done("report", network, red, "-o", "pages/red.html", "--labels", f"{network}/labels.txt")
+    result = done(
+        "report", "--no-features", network, red, "-o", "pages/red.html", "--labels", f"{network}/labels.txt"
+    )
     assert result.stdout == "pages/red.html\n"
     assert result.stderr.count("\n") <= 1
     page = Path("pages/red.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>") and page.rstrip().endswith("</html>")
     assert names("pages") == ["red.html"]
-    done("report", network, red)
+    done("report", "--no-features", network, red)
     assert Path("report.html").is_file()
 
 
@@ -257,7 +259,7 @@ def test_a_failed_write_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    assert "No space left on device" in failed("report", network, red, "-o", "page.html")
+    assert "No space left on device" in failed("report", "--no-features", network, red, "-o", "page.html")
     assert Path("page.html").read_text() == "old"
     assert names(here) == ["page.html", "red.png"]
 
@@ -269,7 +271,7 @@ def test_notes_are_one_line_on_stderr(tmp_path: Path, here: Path) -> None:
     (note,) = result.stderr.splitlines()
     assert note.startswith("note: ") and "random" in note
     Picture(plain_picture()).save("red.png")
-    result = done("report", str(folder / "planted.prototxt"), "red.png")
+    result = done("report", "--no-features", str(folder / "planted.prototxt"), "red.png")
     assert [line for line in result.stderr.splitlines() if "random" in line] == [note]
     assert note.removeprefix("note: ") in Path("report.html").read_text(encoding="utf-8")
 
@@ -296,12 +298,13 @@ def test_a_strangers_names_never_steer_the_terminal(tmp_path: Path, here: Path) 
     assert "\033" not in failed("filters", str(folder), "pool\033[2J1")
 
 
+@pytest.mark.slow
 def test_the_demo_needs_no_file(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convscope.cli.reporting._SHARED", (here / "nothing",))
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(here / "cache"))
     result = run("demo")
     assert result.exit_code == 0, result.output
     assert "espresso" in (here / "out" / "report.html").read_text(encoding="utf-8")
-    assert "GoogLeNet" in result.stderr
+    assert "zoo:bvlc_googlenet" in result.stderr
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])
@@ -337,7 +340,7 @@ def test_a_real_process_and_a_pipe(network: str, red: str) -> None:
     assert json.loads(result.stdout)[0]["picture"] == red
     broken = shell("layers", "nowhere")
     assert (broken.returncode, broken.stdout) == (1, "")
-    assert broken.stderr == "Error: nowhere: there is no such file or folder; 'builtin' is always there\n"
+    assert broken.stderr == "Error: nowhere: there is no such file or folder. 'builtin' is always there\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell with pipes")
@@ -406,7 +409,13 @@ def test_a_mean_picture_can_be_a_file(network: str, red: str) -> None:
 
 
 def test_every_field_of_the_input_has_an_option(network: str, red: str) -> None:
-    options = ("--input-size=16,16", "--layout=NCHW", "--no-antialias", "--input-scale=1,2,3", "--resize=direct")
+    options = (
+        "--input-size=16,16",
+        "--layout=NCHW",
+        "--no-antialias",
+        "--input-scale=1,2,3",
+        "--resize=direct",
+    )
     result = done("activations", network, red, "conv1", *options, "-o", "small.png")
     assert result.stdout == "small.png\n"
     recipe = Picture.open("small.png").recipe

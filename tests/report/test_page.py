@@ -6,6 +6,7 @@ import html.parser
 import io
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +46,12 @@ class Elements(html.parser.HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
+report_of = partial(make_report, features=False)  # what units want has a test of its own
+
+
 @pytest.fixture(scope="module")
 def page() -> str:
-    return make_report(planted_network(), edge_picture())
+    return report_of(planted_network(), edge_picture())
 
 
 def test_every_section_is_there_and_in_the_contents(page: str) -> None:
@@ -102,7 +106,7 @@ def test_every_picture_decodes_and_plates_come_in_two_themes(page: str) -> None:
 def test_a_picture_saved_from_the_page_can_be_made_again(tmp_path: Path) -> None:
     folder = planted_files(tmp_path / "network")
     Picture(edge_picture()).save(tmp_path / "edge.png")
-    page = make_report(open_network(folder), tmp_path / "edge.png")
+    page = report_of(open_network(folder), tmp_path / "edge.png")
     saved = tmp_path / "saved.webp"
     made = re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt="What channels of', page)
     assert len(made) == 2
@@ -117,7 +121,7 @@ def test_every_plate_tells_the_command_that_makes_it(tmp_path: Path, monkeypatch
     folder = planted_files(tmp_path / "a network")
     Picture(edge_picture()).save("the edge.png")
     network = open_network(folder, mean=(0.1, 0.2, 0.3), channel_order="BGR")
-    page = make_report(network, "the edge.png")
+    page = report_of(network, "the edge.png")
     plates = re.findall(
         r'<img src="data:image/webp;base64,([^"]+)"[^>]*>\s*</picture>.*?<code>(convscope [^<]*)</code>',
         page,
@@ -135,7 +139,7 @@ def test_every_plate_tells_the_command_that_makes_it(tmp_path: Path, monkeypatch
 
 
 def test_the_same_report_is_the_same_page(page: str) -> None:
-    assert make_report(planted_network(), edge_picture()) == page
+    assert report_of(planted_network(), edge_picture()) == page
 
 
 def test_what_strangers_named_is_only_text() -> None:
@@ -144,7 +148,7 @@ def test_what_strangers_named_is_only_text() -> None:
         labels=[HOSTILE, LONG, RIGHT_TO_LEFT],
         layer_names={"conv1": HOSTILE + "1", "conv2": LONG, "pool1": RIGHT_TO_LEFT, "scores": "{{ 7 * 7 }}"},
     )
-    page = make_report(network, edge_picture())
+    page = report_of(network, edge_picture())
     elements = Elements(page)
     assert "<script" not in page
     assert not elements.all("script")
@@ -155,14 +159,14 @@ def test_what_strangers_named_is_only_text() -> None:
 def test_a_hostile_file_name_is_only_text(tmp_path: Path) -> None:
     path = tmp_path / "\"><img src=x onerror=alert(1)>'.png"
     Picture(edge_picture()).save(path)
-    elements = Elements(make_report(planted_network(), path))
+    elements = Elements(report_of(planted_network(), path))
     assert path.name in elements.text
     assert not any("onerror" in image for image in elements.all("img"))
 
 
 def test_guesses_are_marked() -> None:
     network = planted_network()
-    marked = re.findall(r"<mark>(.*?)</mark>", make_report(network, edge_picture()))
+    marked = re.findall(r"<mark>(.*?)</mark>", report_of(network, edge_picture()))
     assert marked and all(reason.startswith("guess") for reason in marked)
     assert network.input_spec is not None
     known = dict.fromkeys(
@@ -170,11 +174,11 @@ def test_guesses_are_marked() -> None:
     )
     spec = network.input_spec.replace(provenance={"size": "input shape", **known})
     network.input_spec = spec
-    assert "<mark>" not in make_report(network, edge_picture())
+    assert "<mark>" not in report_of(network, edge_picture())
 
 
 def test_notes_stand_before_everything_else() -> None:
-    page = make_report(planted_network(), edge_picture(), notes=["the parameters are random <b>"])
+    page = report_of(planted_network(), edge_picture(), notes=["the parameters are random <b>"])
     assert "the parameters are random &lt;b&gt;" in page[page.index("<h1>") : page.index("As given")]
 
 
@@ -182,7 +186,7 @@ def test_the_frame_is_what_the_crop_keeps() -> None:
     network = planted_network()
     assert network.input_spec is not None
     network.input_spec = network.input_spec.replace(resize="shorter_side", resize_size=64)
-    page = make_report(network, np.zeros((100, 200, 3), np.uint8))
+    page = report_of(network, np.zeros((100, 200, 3), np.uint8))
     (frame,) = re.findall(
         r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"/>\s*</svg>', page
     )
@@ -190,7 +194,7 @@ def test_the_frame_is_what_the_crop_keeps() -> None:
 
 
 def test_all_layers_are_shown_when_asked(page: str) -> None:
-    everything = make_report(planted_network(), edge_picture(), everything=True)
+    everything = report_of(planted_network(), edge_picture(), everything=True)
     for layer in ("conv1", "pool1", "conv2"):
         assert f"What channels of {layer} answer" in everything
     assert "What channels of pool1 answer" not in page
@@ -198,14 +202,14 @@ def test_all_layers_are_shown_when_asked(page: str) -> None:
 
 def test_progress_counts_to_its_end() -> None:
     seen: list[tuple[int, int]] = []
-    make_report(planted_network(), edge_picture(), progress=lambda done, total: seen.append((done, total)))
+    report_of(planted_network(), edge_picture(), progress=lambda done, total: seen.append((done, total)))
     assert [done for done, _ in seen] == list(range(1, len(seen) + 1))
     assert seen[-1][0] == seen[-1][1] == len(seen)
 
 
 def test_the_recipe_names_versions_and_hashes(tmp_path: Path) -> None:
     network = open_network(planted_files(tmp_path))
-    text = Elements(make_report(network, edge_picture())).text
+    text = Elements(report_of(network, edge_picture())).text
     assert network.origin.sha256 in text
     assert open_photograph(edge_picture()).sha256 in text
     assert '"torch":' in text
@@ -213,7 +217,7 @@ def test_the_recipe_names_versions_and_hashes(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_googlenets_report_is_of_reasonable_size(shared_data: Path) -> None:
-    page = make_report(open_network(shared_data / "caffe/bvlc_googlenet"), shared_data / "pictures/cat.jpg")
+    page = report_of(open_network(shared_data / "caffe/bvlc_googlenet"), shared_data / "pictures/cat.jpg")
     assert len(page) < 8_000_000
     text = Elements(page).text
     assert "tiger cat" in text and "37.6%" in text and "1.6 billion" in text
@@ -225,6 +229,19 @@ def test_a_network_opened_with_what_was_in_memory_has_a_report(tmp_path: Path) -
     network = open_network(folder, labels=folder / "labels.txt", mean=mean, antialias=False)
     assert network.input_spec is not None
     network.input_spec = network.input_spec.replace(raw_scale=1.0, because="scale (1).npy")
-    page = make_report(network, edge_picture())
+    page = report_of(network, edge_picture())
     assert "--mean=MEAN" in page and "--no-antialias" in page and "--labels=" in page
     assert "scale (1).npy" in page
+
+
+@pytest.mark.slow
+def test_what_units_want_to_see_beside_where_they_find_it() -> None:
+    seen: list[tuple[int, int]] = []
+    page = make_report(
+        open_network("builtin"), "coffee", progress=lambda done, total: seen.append((done, total))
+    )
+    text = Elements(page).text
+    assert "What it wants to see" in text
+    assert page.count("lit where it finds it") >= 2  # classes and channels
+    assert seen[-1][0] == seen[-1][1]
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,11 +15,7 @@ from convscope.errors import ConvscopeWarning
 if TYPE_CHECKING:
     from convscope.network.network import Network
 
-_REPOSITORY = Path(__file__).resolve().parents[3]
-_SHARED = (_REPOSITORY.parent / "shared" / "data", Path("../shared/data"))
-_GOOGLENET = (
-    "GoogLeNet, which knows more, is in Caffe's model zoo: deploy.prototxt and bvlc_googlenet.caffemodel"
-)
+_MORE = "One that knows more: convscope report zoo:bvlc_googlenet PICTURE (54 MB), or your own network's file"
 
 
 @click.command()
@@ -27,45 +23,40 @@ _GOOGLENET = (
 @click.argument("picture")
 @network_options
 @click.option("--all", "everything", is_flag=True, help="Show every layer, not a handful of each stage.")
+@click.option(
+    "--features/--no-features",
+    default=True,
+    help="What units want to see, which takes longest.  [default: shown]",
+)
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to name.")
 @output_option("The HTML file; report.html by default.")
 def report(
-    network: str, picture: str, opening: Opening, everything: bool, top: int, output: str | None
+    network: str,
+    picture: str,
+    opening: Opening,
+    output: str | None,
+    everything: bool,
+    features: bool,
+    top: int,
 ) -> None:
     """Make one self-contained HTML page of what NETWORK does with PICTURE."""
-    _report(
-        network, picture, opening, output, file_name("report", suffix=".html"), everything=everything, top=top
-    )
+    path = place(output, file_name("report", suffix=".html"))
+    _report(network, picture, opening, path, everything=everything, features=features, top=top)
 
 
 @click.command()
 @output_option("The HTML file; out/report.html by default.")
 def demo(output: str | None) -> None:
-    """Make the first report: GoogLeNet looks at a cat, or where it is not at hand, the built-in network at coffee."""
-    found = [folder for folder in _SHARED if (folder / "caffe" / "bvlc_googlenet").is_dir()]
-    network, picture = (str(found[0] / "caffe/bvlc_googlenet"), "chelsea") if found else ("builtin", "coffee")
-    if found and (cat := found[0] / "pictures" / "cat.jpg").is_file():
-        picture = str(cat)
-    if not found:
-        click.echo(f"note: this is the small built-in network. {_GOOGLENET}", err=True)
-    _report(network, picture, Opening(None, None, None, "cpu", {}), output, "out/report.html")
+    """Make the first report: the built-in network looks at a cup of coffee."""
+    _report("builtin", "coffee", Opening(None, None, None, "cpu", {}), place(output, "out/report.html"))
+    click.echo(f"note: this is the small built-in network. {_MORE}", err=True)
 
 
-def _report(
-    network: str,
-    picture: str,
-    opening: Opening,
-    output: str | None,
-    default: str,
-    *,
-    everything: bool = False,
-    top: int = 5,
-) -> None:
+def _report(network: str, picture: str, opening: Opening, path: Path, **options: Any) -> None:
     from tqdm import tqdm
 
     from convscope.report import make_report
 
-    path = place(output, default)
     with tqdm(unit="picture", disable=None, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -73,7 +64,7 @@ def _report(
             bar.update(done - bar.n)
 
         opened, notes = _opened_with_notes(opening, network)
-        page = make_report(opened, picture, top=top, everything=everything, notes=notes, progress=progress)
+        page = make_report(opened, picture, notes=notes, progress=progress, **options)
     save_text(page, path)
 
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
 from convscope.network.layer import Layer
 from convscope.network.network import Network
+from convscope.optimization.rendering import Progress as Made
 from convscope.photograph import Photograph
 from convscope.picture import Picture
 from convscope.presentation.grid import SMALLEST_TILE
+from convscope.recording import recipe_of
 from convscope.report.embedding import Embedded, embed, first_tile
 from convscope.techniques.activations import activations
 from convscope.techniques.answers import is_vector, recorded
 from convscope.techniques.classify import Prediction, classify, predictions, probabilities
+from convscope.techniques.feature_visualization import feature_visualization
 from convscope.techniques.filters import READABLE, filters, layers_with_filters, read_filters
 from convscope.techniques.layer_table import LayerTable, layer_table
 from convscope.techniques.main_line import Stage, stages, vectors
 from convscope.techniques.values import values
+from convscope.techniques.wanted_and_found import SIZE, STEPS, paired, telling_units
 
 CHANNELS = 48
 _COLUMNS = 8
@@ -30,6 +34,7 @@ _TILE = 112  # pixels: eight of them make a column of text
 _LARGE = 32  # pixels: the side of a deeper filter's tile, where there is room
 _WIDTH = 820  # pixels: what the channels of a filter have side by side
 _ROWS = 24
+_CLASSES = 4  # whose pictures are made
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class Content:
-    """Everything the page shows. `classes` is empty for a network that does not classify."""
+    """Everything the page shows. `classes` is empty for a network that does not classify.
+
+    ``units`` are a kind of unit ("Classes", "Channels") and what those want to see beside where they find it.
+    """
 
     classes: list[Prediction]
     charts: list[Embedded]
@@ -55,6 +63,7 @@ class Content:
     deeper_filters: list[Embedded]
     stages: list[tuple[Stage, list[Shown]]]
     vectors: list[Embedded]
+    units: list[tuple[str, Embedded]]
 
 
 Progress = Callable[[int, int], None]
@@ -105,7 +114,7 @@ def written(options: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def gather(subject: Subject, *, everything: bool, progress: Progress) -> Content:
+def gather(subject: Subject, *, everything: bool, features: bool, progress: Progress) -> Content:
     """Compute all that the report shows."""
     network, picture = subject.network, subject.picture
     groups = _all_stages(network) if everything else stages(network)
@@ -119,7 +128,9 @@ def gather(subject: Subject, *, everything: bool, progress: Progress) -> Content
     classes = classify(network, picture, top=subject.top) if _classifies(network) else []
     if classes and network.class_output in flat:
         flat.remove(network.class_output)  # the probability plot shows it better
-    count = Counter(2 * bool(classes) + len(layers) + len(flat) + 2 * bool(learned) + 1, progress)
+    units = _units(subject, classes) if features else {}
+    figures = 2 * bool(classes) + len(layers) + len(flat) + 2 * bool(learned) + 1
+    count = Counter(figures + sum(map(len, units.values())), progress)
     with ExitStack() as stack:
         if layers or flat:
             stack.enter_context(recorded(network, picture, [*layers, *flat]))
@@ -131,6 +142,7 @@ def gather(subject: Subject, *, everything: bool, progress: Progress) -> Content
             list(_deeper_filters(subject, learned[1:], count)),
             [(group, [_shown(subject, name, count) for name in group.shown]) for group in groups],
             [_values(subject, name, count) for name in flat],
+            [(kind, _wanted(subject, addresses, count)) for kind, addresses in units.items()],
         )
 
 
@@ -203,6 +215,35 @@ def _sees(layer: Layer) -> str:
 def _tile_size(longer: int) -> int:
     """Return the whole multiple of a map's size that is nearest to what the page has room for."""
     return longer * max(1, round(_TILE / longer)) if longer <= 1.4 * _TILE else _TILE
+
+
+def _units(subject: Subject, classes: list[Prediction]) -> dict[str, list[str]]:
+    """Return the addresses worth seeing: the most probable classes, and the channels that answer most."""
+    if subject.network.input_spec is None:
+        return {}
+    found = {
+        "Classes": [found.address for found in classes[:_CLASSES]],
+        "Channels": telling_units(subject.network, subject.picture),
+    }
+    return {kind: addresses for kind, addresses in found.items() if addresses}
+
+
+def _wanted(subject: Subject, addresses: list[str], count: Callable[[], None]) -> Embedded:
+    """Show what units want to see; they are made together, and counted as their steps go by."""
+    counted = 0
+
+    def watch(made: Made) -> None:
+        nonlocal counted
+        while counted < len(addresses) * made.done // made.of:
+            counted += 1
+            count()
+
+    network, picture = subject.network, subject.picture
+    wanted = feature_visualization(network, addresses, size=SIZE, steps=STEPS, watch=watch)
+    recipe = recipe_of("wanted_and_found", {"addresses": addresses}, network=network, picture=picture)
+    by_address = dict(zip(addresses, wanted, strict=True))
+    figure, _ = embed(lambda theme: replace(paired(network, picture, by_address, theme=theme), recipe=recipe))
+    return figure
 
 
 def _values(subject: Subject, name: str, count: Callable[[], None]) -> Embedded:

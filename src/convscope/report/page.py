@@ -38,19 +38,21 @@ def make_report(
     *,
     top: int = 5,
     everything: bool = False,
+    features: bool = True,
     notes: Sequence[str] = (),
     progress: Progress = lambda done, total: None,
 ) -> str:
     """Return one self-contained HTML page of what a network does with a picture.
 
-    `picture` is anything `read_picture` reads. `everything` shows every layer instead of a handful of each stage.
+    `picture` is anything `read_picture` reads. `everything` shows every layer instead of a handful of each stage,
+    `features` adds what classes and channels want to see, which takes longest.
     `notes` are warnings that a reader has to know; `progress` is told how many pictures of how many are made. The
     page runs no script and fetches nothing; names that strangers gave to layers, files and classes are only text.
 
     >>> Path("report.html").write_text(make_report(network, "cat.jpg"), encoding="utf-8")
     """
     subject = Subject(network, open_photograph(picture), top)
-    content = gather(subject, everything=everything, progress=progress)
+    content = gather(subject, everything=everything, features=features, progress=progress)
     return _environment().get_template("page.html").render(_words(subject, content, everything), notes=notes)
 
 
