@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from convscope.errors import InputError
-from convscope.network.operations.reduction import argmax, reduction
+from convscope.network.operations.reduction import argmax, reduce, reduction
 
 INPUT = torch.tensor(np.random.default_rng(0).normal(size=(2, 3, 4, 5)))
 X = INPUT.numpy()
@@ -71,3 +71,8 @@ def test_more_than_there_are_is_refused():
         argmax(INPUT, top_k=4, axis=1)
     with pytest.raises(InputError, match="argmax needs at least one number"):
         argmax(torch.zeros(2, 0))
+
+
+def test_a_summary_that_is_none_is_refused():
+    with pytest.raises(InputError, match=r"a summary is mean, sum, maximum, .*; not 'median'"):
+        reduce(INPUT, summary="median")

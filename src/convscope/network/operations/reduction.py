@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -63,9 +63,15 @@ def reduce(
             for axis in reversed(order):
                 input = input.prod(axis, keepdim=keep_axes)
             return input
-    terms = {"l1": torch.abs, "sum_of_squares": torch.square}.get(summary)
-    total = (input if terms is None else terms(input)).sum(order, keepdim=keep_axes)
-    return total.log() if summary == "log_sum" else total
+        case "l1":
+            return input.abs().sum(order, keepdim=keep_axes)
+        case "sum_of_squares":
+            return input.square().sum(order, keepdim=keep_axes)
+        case "log_sum":
+            return input.sum(order, keepdim=keep_axes).log()
+        case "sum":
+            return input.sum(order, keepdim=keep_axes)
+    raise InputError(f"a summary is {', '.join(get_args(Summary))}; not {summary!r}")
 
 
 @register

@@ -232,6 +232,32 @@ def _any_convolution(
     return _convolution(input, weight, bias, stride, padding, dilation, groups)
 
 
+@_translates("layer_norm")
+def _layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    cudnn_enable: bool = True,
+) -> Plan:
+    attributes = {"axis": -len(normalized_shape), "epsilon": eps}
+    return Plan("layer_norm", (input,), _given(weight=weight, bias=bias), attributes)
+
+
+@_translates("group_norm")
+def _group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Plan:
+    attributes = {"groups": int(num_groups), "epsilon": eps}
+    return Plan("group_norm", (input,), _given(weight=weight, bias=bias), attributes)
+
+
 @_translates("local_response_norm")
 def _lrn(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Plan | None:
     if size % 2 == 0:  # torch lays an even window elsewhere
