@@ -1,9 +1,8 @@
 """Judge a shipped file by numbers: accuracy by input size, dead channels, two photographs everyone has.
 
-    python training/evaluate.py training/weights/natural.safetensors --strongest
+    python training/evaluate.py training/weights/natural.safetensors
 
-prints one JSON object; with --strongest it also writes what each channel's strongest activation in the 500
-photographs is, a tensor a layer, to `<name>_strongest.safetensors` beside the weights.
+prints one JSON object.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from pathlib import Path
 import skimage.data
 import torch
 from pictures import PACKED, load
-from safetensors.torch import save_file
 from shipped import Shipped
 from shipped import load as load_shipped
 from torch.nn import functional
@@ -72,13 +70,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("path", type=Path)
-    parser.add_argument("--strongest", action="store_true", help="write the strongest activations beside it")
     parser.add_argument("--sizes", type=int, nargs="*", default=[64, 80, 96, 128])
     arguments = parser.parse_args()
     network = load_shipped(arguments.path)
     peaks = strongest(network)
-    if arguments.strongest:
-        save_file(peaks, arguments.path.with_name(f"{arguments.path.stem}_strongest.safetensors"))
     rectified = {o["outputs"][0]: peaks[o["outputs"][0]] for o in network.operations if o["kind"] == "relu"}
     report = {
         "accuracy": {size: accuracy(network, size) for size in arguments.sizes},
