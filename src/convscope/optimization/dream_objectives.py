@@ -5,8 +5,8 @@ Each source wrote the same thing, more of what a layer sees, in its own form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import torch
@@ -55,7 +55,7 @@ class Term:
 
     def value(self, answer: Tensor) -> Tensor:
         """Return what the address's answer to whole pictures is worth, (N,)."""
-        density = self.density(answer)
+        density = self.density(as_maps(answer))
         height, width = density.shape[1:]
         if min(height, width) <= 2 * self.border:
             raise InputError(
@@ -66,8 +66,12 @@ class Term:
         return self.weight * inside.flatten(1).sum(1) / (height * width)
 
 
-def dream_terms(layers: Mapping[str, float], measure: DreamMeasure) -> tuple[Term, ...]:
-    """Return a term an address, each measured in the same way.
+def dream_terms(
+    layers: Mapping[str, float],
+    measure: DreamMeasure,
+    channels: Mapping[str, Sequence[int]] | None = None,
+) -> tuple[Term, ...]:
+    """Return a term an address, each measured in the same way; of those in `channels` only these channels count.
 
     >>> objective_of(dream_terms({"mixed3a": 1.0, "mixed4b": 0.5}, "mean_square"))
     Objective('mixed3a, mean square + 0.5 × mixed4b, mean square')
@@ -75,9 +79,37 @@ def dream_terms(layers: Mapping[str, float], measure: DreamMeasure) -> tuple[Ter
     if not layers:
         raise InputError("a dream needs at least one layer")
     density, border, words = _MEASURES[measure]
-    return tuple(
+    terms = [
         Term(address, density, f"{address}, {words}", weight, border) for address, weight in layers.items()
+    ]
+    return tuple(
+        _of_channels(term, channels[term.address]) if channels and term.address in channels else term
+        for term in terms
     )
+
+
+def class_term(address: str, words: str, weight: float = 1.0) -> Term:
+    """Return the term of a class: its logit or probability, averaged over positions where there are several."""
+    return Term(address, _mean, words, weight)
+
+
+def _of_channels(term: Term, channels: Sequence[int]) -> Term:
+    chosen = torch.tensor(channels)
+    counted = ", ".join(map(str, channels))
+    return replace(
+        term,
+        density=lambda value: term.density(value.index_select(1, chosen.to(value.device))),
+        words=f"{term.words} of {'channel' if len(channels) == 1 else 'channels'} {counted}",
+    )
+
+
+def as_maps(answer: Tensor) -> Tensor:
+    """Return an answer with rows and columns: one of each where a layer has one number a channel."""
+    if answer.dim() == 2:
+        return answer[:, :, None, None]
+    if answer.dim() != 4:
+        raise InputError(f"a layer of shape {tuple(answer.shape)} has no maps to dream of: use another layer")
+    return answer
 
 
 def guided_term(address: str, guide: Tensor) -> Term:

@@ -19,6 +19,8 @@ from convscope.optimization.dream_objectives import DreamMeasure
 from convscope.optimization.dreaming import DreamSettings
 from convscope.optimization.gradient_edits import LaplacianNormalized, Normalized
 from convscope.optimization.octaves import Octaves
+from convscope.optimization.regularizers import Blur, Decay, SmallValues
+from convscope.optimization.settings import Edit
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Start:
 class DreamPreset:
     """A dream by name: its source in words, its settings, what it measures, and the layers it was made for.
 
-    `layers` are names of the source's own network, with their weights; `classes` says that it dreams of a class.
+    `layers` are addresses of the source's own network, with their weights. `label` is the class it dreams of in other
+    networks, and ``probability`` says that of a class not the logit is meant, which goes into the softmax.
     """
 
     source: str
@@ -62,7 +65,8 @@ class DreamPreset:
     measure: DreamMeasure
     layers: Mapping[str, float]
     start: Start = field(default_factory=Start)
-    classes: bool = False
+    label: str | None = None
+    probability: bool = False
 
 
 _LECTURE = "Mital, Creative Applications of Deep Learning with TensorFlow (2016), session 4"
@@ -87,6 +91,24 @@ def _lecture(iterations: int, **changes: object) -> DreamSettings:
     )
 
 
+# Of the picture, though the lecture's titles say "the gradient"; each adds to the ones before.
+_DECAY: tuple[Edit, ...] = (Decay(0.05),)
+_BLUR: tuple[Edit, ...] = (*_DECAY, Blur(1.0, every=5))
+_CLIP: tuple[Edit, ...] = (*_BLUR, SmallValues(5.0))
+
+
+def _school_bus(words: str, settings: DreamSettings) -> DreamPreset:
+    return DreamPreset(
+        f"{_LECTURE}: a school bus from noise, {words}",
+        settings,
+        "mean",
+        MappingProxyType({"output2:962": 1.0}),
+        _LECTURE_NOISE,
+        label="school bus",
+        probability=True,
+    )
+
+
 def _tutorial(octaves: Octaves, **changes: object) -> DreamSettings:
     return DreamSettings(octaves, jitter=512, **changes)  # type: ignore[arg-type]
 
@@ -95,6 +117,22 @@ _GROWING = Octaves(3, 1.4, grow=True, rounding="down", resize="legacy", detail="
 
 DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
     {
+        "default": DreamPreset(
+            "convscope: the dream of 2015 with every frequency of the gradient equally strong, for any network",
+            DreamSettings(
+                Octaves(4, 1.4, resize="half_pixel", fewer=True),
+                iterations=12,
+                rate=0.006,
+                gradient_edits=(LaplacianNormalized(3), Normalized("mean", 1e-12)),
+                jitter=16,
+                black=0.0,
+                white=1.0,
+                clip=True,
+            ),
+            "mean_square",
+            MappingProxyType({}),
+            Start("noise", 0.4, 0.6),
+        ),
         "google-2015": DreamPreset(
             "Mordvintsev, Olah and Tyka, deepdream (2015): 4 octaves, dreamed detail carried up, jitter of 32",
             DreamSettings(
@@ -121,6 +159,15 @@ DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
             "mean",
             MappingProxyType({"mixed5b_pool_reduce_pre_relu": 1.0}),
             Start("noise", 100 - _GRAY, 150 - _GRAY, whole=True, size=299, scale=1 / 255),
+        ),
+        "cadl-decay": _school_bus(
+            "all values times 0.95 after each of 100 steps", _lecture(100, edits=_DECAY)
+        ),
+        "cadl-blur": _school_bus("the same, blurred by 1 pixel every 5 steps", _lecture(100, edits=_BLUR)),
+        "cadl-clip": _school_bus("the same, without the smallest 5 % of values", _lecture(100, edits=_CLIP)),
+        "cadl-fractal": _school_bus(
+            "the same, enlarged by a pixel on each side after each of 1,000 steps",
+            _lecture(1000, edits=_CLIP, zoom=1),
         ),
         "tf-naive": DreamPreset(
             f"{_TENSORFLOW}: 20 steps of the gradient by its deviation, one size",
@@ -161,16 +208,17 @@ DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
                     scale=1.3,
                     exponents=(-2, -1, 0, 1, 2),
                     rounding="down",
+                    stepwise=False,
                     resize="half_pixel",
                     detail="none",
                 ),
                 iterations=50,
                 rate=0.01,
                 gradient_edits=_BY_DEVIATION,
-                jitter=512,
                 black=-1.0,
                 white=1.0,
                 clip=True,
+                back=True,
             ),
             "mean",
             MappingProxyType({"mixed3": 1.0, "mixed5": 1.0}),

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Literal
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.network.network import Network
-from convscope.optimization.dream_objectives import Term, objective_of
 from convscope.optimization.gradient_edits import GradientEdit, Normalized
-from convscope.optimization.octaves import Octaves, Size
+from convscope.optimization.octaves import Octaves, enlarged
+from convscope.optimization.optimizers import State
 from convscope.optimization.settings import Edit
-from convscope.optimization.subject import subject_of
-from convscope.optimization.tiling import Tile, Tiling, tiling
 
 Gradient = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Pictures (N, 3, H, W) to their objectives (N,) and the objectives' gradients, of the pictures' shape."""
@@ -34,8 +31,8 @@ class DreamSettings:
     Pixels have the values that the preset's source gave them, ``black`` to ``white``, and ``rate`` is in them.
     ``jitter`` rolls the picture by up to so many pixels either way before each step, and back after it.
     ``gradient_edits`` come before the step, ``edits`` of the picture after it; then ``zoom`` cuts so many pixels off
-    each border and enlarges the rest. ``clip`` keeps the values between black and white. A dream ends early, octave
-    by octave, where the objective is larger than ``stop_above``.
+    each border and enlarges the rest. ``clip`` keeps the values between black and white. An octave ends early with
+    the step that finds the objective above ``stop_above``. ``back``: the result is brought to the picture's size.
     """
 
     octaves: Octaves = field(default_factory=Octaves)
@@ -50,6 +47,7 @@ class DreamSettings:
     clip: bool = False
     stop_above: float | None = None
     shown: Literal["clipped", "normalized"] = "clipped"
+    back: bool = False
 
     def values(self, pictures: Tensor) -> Tensor:
         """Return pictures in 0..1 in the source's values."""
@@ -71,49 +69,66 @@ class DreamStep:
     """One step of a dream: ``value`` is the objective of the picture it started from, ``seconds`` what it took.
 
     ``index`` counts from 1 over all octaves, to ``of``; ``octave`` is (which, of how many), from 1. `values` are the
-    picture's after the step, in the source's scale; `picture` what is shown of them, (N, 3, H, W) in 0..1.
+    picture's after the step, in the source's scale; `picture` what is shown of them, (N, 3, H, W) in 0..1. `state`,
+    asked for before the next step, is what `dream_steps` goes on from.
     """
 
     index: int
     of: int
     octave: tuple[int, int]
-    size: Size
     value: float
     seconds: float
     values: Tensor
     picture: Callable[[], Tensor]
+    state: Callable[[], State]
 
 
 def dream_steps(
-    gradient: Gradient, values: Tensor, settings: DreamSettings, generator: torch.Generator
+    gradient: Gradient,
+    start: Tensor,
+    settings: DreamSettings,
+    generator: torch.Generator,
+    *,
+    resume: State | None = None,
 ) -> Iterator[DreamStep]:
-    """Yield the steps of a dream that starts from `values` (N, 3, H, W), in the settings' scale.
+    """Yield the steps of a dream that starts from `start` (N, 3, H, W), in the settings' scale.
 
-    The last step's picture is the dream. Raises InputError when the objective is not a number or nothing changes it.
+    The last step's picture is the dream. `resume` is an earlier step's state: the steps after it are the same as if
+    there had been no break. Raises InputError when the objective is not a number or nothing changes it.
     """
-    sizes = settings.octaves.sizes((int(values.shape[2]), int(values.shape[3])))
-    count, octave = 0, _Octave(settings.octaves, values)
-    for number, size in enumerate(sizes, 1):
-        values = octave.enter(size, values if number > 1 else None)
-        for iteration in range(1, settings.iterations + 1):
-            begun = perf_counter()
-            value, slope = _jittered(gradient, values, settings.jitter, generator)
-            _require_sense(value, slope, count)
-            if settings.stop_above is not None and value > settings.stop_above:
-                count += settings.iterations - iteration + 1
-                break
-            values = step(values, slope, settings, iteration)
-            count += 1
-            yield DreamStep(
-                count,
-                len(sizes) * settings.iterations,
-                (number, len(sizes)),
-                size,
-                value,
-                perf_counter() - begun,
-                values,
-                lambda values=values: settings.shown_as(values),  # type: ignore[misc]
-            )
+    way = _Way(settings.octaves, start)
+    count, each = len(way.sizes), settings.iterations
+    index, values = _resumed(resume, generator) if resume else (0, start)
+    while index < count * each:
+        number, begun = index // each + 1, perf_counter()
+        if index % each == 0:
+            values = way.enter(number, values)
+        value, slope = _jittered(gradient, values, settings.jitter, generator)
+        _require_sense(value, slope, index)
+        values = step(values, slope, settings, index % each + 1)
+        stopped = settings.stop_above is not None and value > settings.stop_above
+        index = number * each if stopped else index + 1
+        if index % each == 0:
+            values = way.leave(number, values)
+        yield DreamStep(
+            index,
+            count * each,
+            (number, count),
+            value,
+            perf_counter() - begun,
+            values,
+            partial(settings.shown_as, values),
+            partial(_state, index, values, generator),
+        )
+
+
+def _state(index: int, values: Tensor, generator: torch.Generator) -> State:
+    return {"index": torch.tensor(index), "values": values.contiguous(), "generator": generator.get_state()}
+
+
+def _resumed(state: State, generator: torch.Generator) -> tuple[int, Tensor]:
+    generator.set_state(state["generator"])
+    return int(state["index"]), state["values"]
 
 
 def step(values: Tensor, gradient: Tensor, settings: DreamSettings, iteration: int) -> Tensor:
@@ -128,96 +143,44 @@ def step(values: Tensor, gradient: Tensor, settings: DreamSettings, iteration: i
     return values.clamp(settings.black, settings.white) if settings.clip else values
 
 
-class _Octave:
-    """The picture's own detail on its way from size to size."""
+class _Way:
+    """The picture's own detail on its way from size to size; octaves count from 1."""
 
     def __init__(self, octaves: Octaves, picture: Tensor) -> None:
         self.octaves, self.picture = octaves, picture
-        self.base = picture  # the picture itself at the present size
+        self.sizes = octaves.sizes((int(picture.shape[2]), int(picture.shape[3])))
 
-    def enter(self, size: Size, dreamed: Tensor | None) -> Tensor:
-        """Return the values to dream from at this size, after what was dreamed at the one before."""
-        before, self.base = self.base, self._base(size)
-        if dreamed is None:
-            return self.base
-        larger = self.octaves.resized(dreamed, size)
+    def enter(self, number: int, dreamed: Tensor) -> Tensor:
+        """Return the values to dream from in an octave, after what was dreamed in the one before."""
+        if number == 1:
+            return self._base(1)
+        larger = self.octaves.resized(dreamed, self.sizes[number - 1])
         match self.octaves.detail:
-            case "none":
-                return larger
             case "carry":
-                return self.base + self.octaves.resized(dreamed - before, size)
-            case _:  # what the picture loses between the two sizes is given back
-                return larger + self.base - self.octaves.resized(before, size)
+                new = dreamed - self._base(number - 1)
+                return self._base(number) + self.octaves.resized(new, self.sizes[number - 1])
+            case "laplacian":
+                return larger + self._lost(number)
+            case _:
+                return larger
 
-    def _base(self, size: Size) -> Tensor:
-        """Return the picture at a size, by one resize or by as many as there are octaves above."""
+    def leave(self, number: int, dreamed: Tensor) -> Tensor:
+        """Return what an octave's last step made, with what its resize had lost of the picture."""
+        return dreamed + self._lost(number) if self.octaves.detail == "lost" and number > 1 else dreamed
+
+    def _lost(self, number: int) -> Tensor:
+        """Return what of the picture the octave before could not hold."""
+        return self._base(number) - self.octaves.resized(self._base(number - 1), self.sizes[number - 1])
+
+    def _base(self, number: int) -> Tensor:
+        """Return the picture at an octave's size, by one resize or by as many as there are octaves above."""
         if not self.octaves.stepwise:
-            return self.octaves.resized(self.picture, size)
+            return self.octaves.resized(self.picture, self.sizes[number - 1])
         picture = self.picture
-        for larger in reversed(self.octaves.sizes((int(picture.shape[2]), int(picture.shape[3])))[:-1]):
+        for size in reversed(self.sizes[number - 1 :]):
             if picture.shape[2] > size[0] or picture.shape[3] > size[1]:
-                picture = self.octaves.resized(picture, larger)
-        return self.octaves.resized(picture, size)
-
-
-def gradient_of(network: Network, terms: tuple[Term, ...], settings: DreamSettings) -> Gradient:
-    """Return the gradient of a dream's terms for pictures in the settings' scale."""
-    subject = subject_of(network, [objective_of(terms)])
-
-    def gradient(values: Tensor) -> tuple[Tensor, Tensor]:
-        leaf = values.detach().requires_grad_()
-        with torch.enable_grad():
-            scores = subject.scores(settings.pictures(leaf))
-            (slope,) = torch.autograd.grad(scores.sum(), leaf)
-        return scores.detach(), slope
-
-    return gradient
-
-
-def tiled_gradient_of(
-    network: Network, terms: tuple[Term, ...], settings: DreamSettings, tile: int
-) -> Gradient:
-    """Return the same gradient, computed in windows whose own parts are about `tile` pixels a side."""
-    subject = subject_of(network, [objective_of(terms)])
-    layers = {term.address: subject.targets[term.address].layer for term in terms}
-    tilings: dict[Size, Tiling] = {}
-
-    def gradient(values: Tensor) -> tuple[Tensor, Tensor]:
-        size = (int(values.shape[2]), int(values.shape[3]))
-        if size not in tilings:
-            tilings[size] = tiling(network, (*dict.fromkeys(layers.values()),), size, tile)
-        cut = tilings[size]
-        scores, slope = values.new_zeros(len(values)), torch.zeros_like(values)
-        for window in cut.tiles:
-            (top, bottom), (left, right) = window.rows.window, window.columns.window
-            leaf = values[:, :, top:bottom, left:right].detach().requires_grad_()
-            with torch.enable_grad():
-                answers = subject.values(settings.pictures(leaf))
-                worth = torch.stack(
-                    [
-                        _own_worth(term, answers[term.address], cut, window, layers[term.address])
-                        for term in terms
-                    ]
-                ).sum(0)
-                (part,) = torch.autograd.grad(worth.sum(), leaf)
-            scores += worth.detach()
-            slope[:, :, top:bottom, left:right] += part
-        return scores, slope
-
-    return gradient
-
-
-def _own_worth(term: Term, answer: Tensor, cut: Tiling, window: Tile, layer: str) -> Tensor:
-    """Return what a window's own positions add to a term, (N,)."""
-    rows, columns = cut.grids[layer]
-    inner = []
-    for grid, strip in ((rows, window.rows), (columns, window.columns)):
-        first, last = strip.local(layer, grid.stride)
-        begun = strip.own[layer][0] - first
-        inner.append((max(first, term.border - begun), min(last, grid.count - term.border - begun)))
-    (top, bottom), (left, right) = inner
-    density = term.density(answer)[:, top : max(top, bottom), left : max(left, right)]
-    return term.weight * density.flatten(1).sum(1) / (rows.count * columns.count)
+                picture = self.octaves.resized(picture, size)
+        return self.octaves.resized(picture, self.sizes[number - 1])
 
 
 def _jittered(
@@ -250,8 +213,7 @@ def zoomed(values: Tensor, border: int) -> Tensor:
     height, width = values.shape[2:]
     if min(height, width) <= 2 * border:
         raise InputError(f"nothing is left of {height} x {width} without {border} pixels on each side")
-    inner = values[:, :, border : height - border, border : width - border]
-    return F.interpolate(inner, (height, width), mode="bicubic", align_corners=True)
+    return enlarged(values[:, :, border : height - border, border : width - border], (height, width))
 
 
 def normalized(values: Tensor, spread: float = 0.1) -> Tensor:

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.optimization.laplacian import merge, split
 from convscope.optimization.optimizers import Norm, norm_of
+from convscope.optimization.regularizers import Blur
 
 GradientEdit: TypeAlias = Callable[[Tensor, int], Tensor]
 
@@ -71,3 +73,26 @@ class GradientClip:
         rank = max(1, round(self.percentile / 100 * flat.shape[1]))
         limit = flat.kthvalue(rank, dim=1).values.view(-1, 1, 1, 1)
         return gradient.clamp(-limit, limit)
+
+
+@dataclass(frozen=True, eq=False)
+class Masked:
+    """The gradient times a mask (1, 1, H, W) of 0..1, brought to its size: what stays, and what is dreamed."""
+
+    mask: Tensor
+
+    def __call__(self, gradient: Tensor, step: int) -> Tensor:
+        """Return the gradient where the mask is white."""
+        size = gradient.shape[-2:]
+        return gradient * F.interpolate(self.mask.to(gradient), size, mode="bilinear", antialias=True)
+
+
+@dataclass(frozen=True)
+class GradientBlur:
+    """The gradient under a Gaussian of `radius` pixels (its deviation), with the reflected picture beyond the edge."""
+
+    radius: float
+
+    def __call__(self, gradient: Tensor, step: int) -> Tensor:
+        """Return the gradient, blurred."""
+        return Blur(self.radius)(gradient, gradient, 1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -17,8 +19,8 @@ Resize = Literal["corners", "legacy", "half_pixel"]
 TensorFlow 1 its top left one ("legacy"), TensorFlow 2 and PyTorch pixels as areas ("half_pixel")."""
 Detail = Literal["none", "carry", "lost", "laplacian"]
 """What becomes of the picture's own detail on the way up. "carry": what was dreamed is enlarged and added to the
-resized picture (Google, 2015). "lost": what the resizes lose of the picture is given back (Keras). "laplacian": the
-picture starts small and its octaves' differences are added (TensorFlow, 2016). "none": it is only enlarged."""
+resized picture (Google, 2015). "lost": what the resizes lose of the picture is given back after an octave's last
+step (Keras). "laplacian": the same before its first step (TensorFlow, 2016). "none": it is only enlarged."""
 SMALLEST = 32  # pixels: below, the layers worth dreaming of have nothing left to see
 
 
@@ -28,7 +30,7 @@ class Octaves:
 
     `exponents` says the powers of `scale` instead, where the middle is not an end. `rounding` is how sizes become
     whole: "nearest" (scipy), "down" (TensorFlow's int). `stepwise`: the picture gets small by one resize after the
-    other, not by one.
+    other, not by one. `fewer`: sizes too small to dream in are left out, else they are an error.
     """
 
     count: int = 1
@@ -39,6 +41,7 @@ class Octaves:
     stepwise: bool = True
     resize: Resize = "corners"
     detail: Detail = "carry"
+    fewer: bool = False
 
     def sizes(self, size: Size) -> tuple[Size, ...]:
         """Return the sizes for a picture of this one, smallest first.
@@ -56,8 +59,10 @@ class Octaves:
                 again = self.stepwise and self.rounding == "down"
                 found.append(self._scaled(found[-1], factor) if again else self._scaled(size, factor**octave))
             found = found if self.grow else found[::-1]
-        if min(min(found)) < SMALLEST:
-            height, width = min(found)
+        if self.fewer:
+            found = [one for one in found if min(one) >= SMALLEST] or found[-1:]
+        elif min(min(size) for size in found) < SMALLEST:
+            height, width = min(found, key=min)
             raise InputError(
                 f"the smallest octave would be {height} x {width}, below {SMALLEST} pixels: use fewer octaves "
                 f"(now {len(found)}), a smaller scale (now {self.scale:g}) or a larger picture"
@@ -66,7 +71,7 @@ class Octaves:
 
     def _scaled(self, size: Size, factor: float) -> Size:
         def whole(value: float) -> int:
-            return int(value) if self.rounding == "down" else round(value)
+            return int(value + 1e-6) if self.rounding == "down" else round(value)  # 98 / 1.4 is 70
 
         return whole(size[0] * factor), whole(size[1] * factor)
 
@@ -92,3 +97,18 @@ def _legacy(picture: Tensor, size: int, axis: int) -> Tensor:
     share = (place - low).to(picture.dtype).view(-1, *(1 for _ in picture.shape[axis + 1 :]))
     high = (low + 1).clamp_max(length - 1)
     return picture.index_select(axis, low) * (1 - share) + picture.index_select(axis, high) * share
+
+
+def enlarged(picture: Tensor, size: Size) -> Tensor:
+    """Return the picture (N, C, H, W) at a larger size by cubic splines, as scikit-image's resize with order 3."""
+    down, across = (_spline(*lengths).to(picture) for lengths in zip(picture.shape[2:], size, strict=True))
+    return down @ picture @ across.mT
+
+
+@lru_cache(8)
+def _spline(length: int, size: int) -> Tensor:
+    """Return the matrix that enlarges a line: what becomes of each single pixel."""
+    from scipy.ndimage import zoom  # type: ignore[import-untyped]
+
+    matrix = zoom(np.eye(length), (size / length, 1), order=3, mode="mirror", grid_mode=True)
+    return torch.from_numpy(matrix)

@@ -8,172 +8,209 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.errors import InputError
 from convscope.network.network import Network
-from convscope.optimization.dream_objectives import Term, dream_terms, guided_term, objective_of
-from convscope.optimization.dream_presets import DreamPreset, dream_preset
-from convscope.optimization.dreaming import DreamSettings, DreamStep, dream_steps, gradient_of
-from convscope.photograph import open_photograph
+from convscope.optimization.dream_gradients import gradient_of, tiled_gradient_of
+from convscope.optimization.dream_objectives import Term, objective_of
+from convscope.optimization.dream_presets import DreamPreset, Start, dream_preset
+from convscope.optimization.dreaming import DreamSettings, DreamStep, dream_steps
+from convscope.optimization.gradient_edits import Masked
+from convscope.optimization.optimizers import State
+from convscope.optimization.original_colors import with_colors_of
 from convscope.picture import Picture
 from convscope.recording import recipe_function
-from convscope.techniques.main_line import stages
+from convscope.techniques.dream_wishes import DreamLayers, terms_of
+from convscope.techniques.picture_tensor import opacity_of, picture_tensor
 
 LARGEST = 1024  # pixels of the longer side, where no size is asked for
+_CHANGES = ("rate", "iterations", "jitter", "zoom", "clip", "stop_above")
+Channels: TypeAlias = str | Sequence[int] | None
 
 
 @dataclass(frozen=True, eq=False)
 class Dream:
-    """A dream that can be run: its terms, its settings, and the values it starts from (1, 3, H, W)."""
+    """A dream that can be run: its terms, its settings, and the values it starts from (1, 3, H, W).
+
+    `mask` (1, 1, H, W) is white where it dreams; `opacity` is the picture's own. With `keep_colors` only brightness
+    changes; `tile` computes it in windows of so many pixels.
+    """
 
     network: Network
     terms: tuple[Term, ...]
     settings: DreamSettings
     start: Tensor
-    seed: int
+    seed: int = 0
+    mask: Tensor | None = None
+    opacity: Tensor | None = None
+    keep_colors: bool = False
+    tile: int | None = None
+    preset: str = "default"
 
-    def steps(self) -> Iterator[DreamStep]:
-        """Yield the dream's steps; the last one's picture is the dream."""
-        gradient = gradient_of(self.network, self.terms, self.settings)
+    def steps(self, resume: State | None = None) -> Iterator[DreamStep]:
+        """Yield the dream's steps, or those after an earlier step's `state`; the last one's picture is the dream."""
+        settings = self.settings
+        if self.mask is not None:
+            settings = replace(settings, gradient_edits=(*settings.gradient_edits, Masked(self.mask)))
+        gradient = (
+            gradient_of(self.network, self.terms, settings)
+            if self.tile is None
+            else tiled_gradient_of(self.network, self.terms, settings, self.tile)
+        )
         generator = torch.Generator().manual_seed(self.seed)
-        return dream_steps(gradient, self.start, self.settings, generator)
+        return dream_steps(gradient, self.start, settings, generator, resume=resume)
+
+    def pixels(self, step: DreamStep) -> Tensor:
+        """Return what a step has made of the picture, (3 or 4, H, W) in 0..1: masked, in its colors, see-through."""
+        shown = step.picture()
+        if self.settings.back and step.index == step.of:
+            shown = _at(shown, self.start)
+        if self.keep_colors or self.mask is not None:
+            original = _at(self.settings.shown_as(self.start), shown)
+            shown = with_colors_of(original, shown) if self.keep_colors else shown
+            if self.mask is not None:
+                shown = torch.lerp(original, shown, _at(self.mask, shown))
+        return torch.cat([shown, _at(self.opacity, shown)], 1)[0] if self.opacity is not None else shown[0]
+
+    def picture(self, step: DreamStep) -> Picture:
+        """Return a step of the dream as a picture with its caption."""
+        settings, (number, count) = self.settings, step.octave
+        sizes = (
+            f"size {number} of {count}" if number < count else "one size" if count == 1 else f"{count} sizes"
+        )
+        caption = (
+            f"A dream of {self.network.name}: {objective_of(self.terms).description}, made larger by "
+            f"{step.index:,} steps over {sizes} (preset {self.preset}, rate {settings.rate:g}). "
+            f"Objective {step.value:.4g}"
+        )
+        words = "" if settings.shown == "clipped" else ". Shown around mid-gray, 0.1 a standard deviation"
+        return Picture(self.pixels(step).movedim(0, -1).cpu().numpy(), f"{caption}{words}.")
 
 
 @recipe_function("deep_dream")
 def deep_dream(
     network: Network,
     picture: Any = None,
-    layers: str | Sequence[str] | Mapping[str, float] | None = None,
+    layers: DreamLayers = None,
     *,
-    preset: str = "google-2015",
+    preset: str = "default",
     guide: str | None = None,
+    channels: Channels = None,
+    mask: str | None = None,
+    keep_colors: bool = False,
     size: int | None = None,
+    tile: int | None = None,
+    changes: Mapping[str, Any] | None = None,
     seed: int = 0,
-    **changes: Any,
 ) -> Picture:
-    """Show what a network dreams into a picture.
+    """Show what a network dreams into a picture, or into noise where none is given.
 
     `layers` are addresses (a layer, a channel, a class), with weights if they differ; by default the preset's, where
-    the network has them, else one in its middle. `preset` fixes everything else (`DREAM_PRESETS`), and `changes` single
-    settings of it (``rate``, ``iterations``, ``jitter``, ``octaves=6``, ``octave_scale=1.3``). `guide` is a picture
-    whose features are dreamed instead. `size` is the longer side in pixels.
+    the network has them, else one in its middle. `preset` fixes everything else (`dream_presets.DREAM_PRESETS`), and
+    `changes` single settings of it: ``rate``, ``iterations``, ``jitter``, ``octaves``, ``octave_scale``, ``zoom``,
+    ``clip``, ``stop_above``. `guide` is a picture whose features are dreamed instead. `channels` of the layers count
+    alone: ``(3, 17)``, or ``"strongest:8"`` of those that answer the picture. It dreams where the picture `mask` is
+    white; `keep_colors` changes brightness only. `size` is the longer side in pixels; `tile` computes a large picture
+    in windows of so many pixels, with the same result.
 
     >>> deep_dream(network, "sky.jpg", "inception_4c/output").save("dream.png")
 
     InputError when a layer is not there or nothing changes it.
     """
-    dream = dream_of(network, picture, layers, preset=preset, guide=guide, size=size, seed=seed, **changes)
-    last = deque(dream.steps(), maxlen=1)
-    if not last:
-        raise InputError("this dream has no steps: its objective is above `stop_above` from the start")
-    return shown(dream, last[0], preset)
+    dream = dream_of(
+        network,
+        picture,
+        layers,
+        preset=preset,
+        guide=guide,
+        channels=channels,
+        mask=mask,
+        keep_colors=keep_colors,
+        size=size,
+        tile=tile,
+        changes=changes,
+        seed=seed,
+    )
+    (last,) = deque(dream.steps(), maxlen=1)
+    return dream.picture(last)
 
 
 def dream_of(
     network: Network,
-    picture: Any,
-    layers: str | Sequence[str] | Mapping[str, float] | None,
+    picture: Any = None,
+    layers: DreamLayers = None,
     *,
-    preset: str = "google-2015",
+    preset: str = "default",
     guide: str | None = None,
+    channels: Channels = None,
+    mask: str | None = None,
+    keep_colors: bool = False,
     size: int | None = None,
+    tile: int | None = None,
+    changes: Mapping[str, Any] | None = None,
     seed: int = 0,
-    **changes: Any,
 ) -> Dream:
     """Return the dream that `deep_dream` shows, to be run step by step."""
     found = dream_preset(preset)
-    settings = changed(found.settings, changes)
-    values = None if picture is None else settings.values(_pixels(picture, size))
-    kept = (
-        found.start if values is None or found.start.kind != "noise" else replace(found.start, kind="picture")
+    settings = changed(found.settings, changes or {})
+    start = _start(found, settings, picture, size, seed)
+    guiding = None if guide is None else picture_tensor(guide, size, LARGEST)
+    terms = terms_of(network, layers, found, settings.pictures(start), guide=guiding, channels=channels)
+    return Dream(
+        network,
+        terms,
+        settings,
+        start,
+        seed,
+        None if mask is None else _at(picture_tensor(mask, None, LARGEST).mean(1, keepdim=True), start),
+        None if picture is None else opacity_of(picture, start),
+        keep_colors,
+        tile,
+        preset,
     )
-    start = kept.values(values, torch.Generator().manual_seed(seed))
-    weights = _weights(network, layers, found)
-    if guide is None:
-        terms = dream_terms(weights, found.measure)
-    else:
-        layer = next(iter(weights))
-        terms = (guided_term(layer, _features(network, guide, layer, size)),)
-    return Dream(network, terms, settings, start, seed)
 
 
 def changed(settings: DreamSettings, changes: Mapping[str, Any]) -> DreamSettings:
     """Return settings with single ones changed; ``octaves`` and ``octave_scale`` are of their octaves."""
-    octaves = settings.octaves
-    rest = dict(changes)
+    octaves, rest = settings.octaves, dict(changes)
     if (count := rest.pop("octaves", None)) is not None:
         octaves = replace(octaves, count=count, exponents=None)
     if (scale := rest.pop("octave_scale", None)) is not None:
         octaves = replace(octaves, scale=scale)
-    possible = ("rate", "iterations", "jitter", "zoom", "clip", "stop_above")
-    if unknown := sorted(set(rest) - set(possible)):
+    if unknown := sorted(set(rest) - set(_CHANGES)):
         raise InputError(
-            f"a dream has no {unknown[0]!r}; possible: octaves, octave_scale, {', '.join(possible)}"
+            f"a dream has no {unknown[0]!r}; possible: octaves, octave_scale, {', '.join(_CHANGES)}"
+        )
+    for name, lowest in (("iterations", 1), ("jitter", 0), ("zoom", 0)):
+        if rest.get(name, lowest) < lowest:
+            raise InputError(f"{name} is at least {lowest}, not {rest[name]}")
+    if octaves.count < 1 or octaves.scale <= 1:
+        raise InputError(
+            f"octaves are at least 1 and their scale is above 1, not {octaves.count} and {octaves.scale:g}"
         )
     return replace(settings, octaves=octaves, **rest)
 
 
-def _pixels(picture: Any, size: int | None) -> Tensor:
-    """Return a picture as (1, 3, H, W) in 0..1, its longer side `size`, or at most `LARGEST`."""
-    pixels = (
-        torch.from_numpy(np.ascontiguousarray(open_photograph(picture).pixels)).movedim(-1, 0)[None].float()
-    )
-    height, width = pixels.shape[2:]
-    longer = size or min(LARGEST, max(height, width))
-    wanted = tuple(max(1, round(side * longer / max(height, width))) for side in (height, width))
-    if wanted == (height, width):
-        return pixels
-    return F.interpolate(pixels, wanted, mode="bilinear", antialias=True).clamp(0, 1)
+def _start(preset: DreamPreset, settings: DreamSettings, picture: Any, size: int | None, seed: int) -> Tensor:
+    """Return what the dream starts from: the picture, or the preset's noise where there is none."""
+    start: Start = preset.start
+    if picture is None:
+        start = start if size is None or start.kind != "noise" else replace(start, made_at=size, size=size)
+        return start.values(None, torch.Generator().manual_seed(seed))
+    if start.kind == "noise":
+        start = Start()
+    values = settings.values(picture_tensor(picture, size, LARGEST))
+    return start.values(values, torch.Generator().manual_seed(seed))
 
 
-def _weights(
-    network: Network, layers: str | Sequence[str] | Mapping[str, float] | None, preset: DreamPreset
-) -> Mapping[str, float]:
-    """Return addresses with their weights: those asked for, the preset's, or the network's middle."""
-    if isinstance(layers, str):
-        return {layers: 1.0}
-    if isinstance(layers, Mapping):
-        return layers
-    if layers:
-        return dict.fromkeys(layers, 1.0)
-    if all(address.partition(":")[0] in network.layers for address in preset.layers):
-        return preset.layers
-    return {middle(network): 1.0}
-
-
-def middle(network: Network) -> str:
-    """Return a layer worth dreaming of: the last of the stage whose maps have a sixteenth of the input's side."""
-    found = stages(network)
-    if not found or network.input_spec is None:
-        raise InputError(
-            f"{network.name} has no layers with maps of a picture, so there is nothing to dream of"
-        )
-    side = max(network.input_spec.size)
-    return min(found, key=lambda stage: abs(max(stage.size) * 16 - side)).shown[-1]
-
-
-def _features(network: Network, guide: str, layer: str, size: int | None) -> Tensor:
-    spec = network.input_spec
-    if spec is None:
-        raise InputError(f"{network.name} eats no pictures, so no picture can guide it")
-    eaten = spec.from_rgb(_pixels(guide, size))
-    return network.forward_to([layer])(eaten)[layer].detach()
-
-
-def shown(dream: Dream, step: DreamStep, preset: str) -> Picture:
-    """Return a step of a dream as a picture with its caption."""
-    pixels = step.picture()[0].movedim(0, -1).cpu().numpy()
-    settings = dream.settings
-    sizes = f"{step.octave[1]} sizes" if step.octave[1] > 1 else "one size"
-    caption = (
-        f"A dream of {dream.network.name}: {objective_of(dream.terms).description}, made larger by "
-        f"{step.index:,} steps over {sizes} (preset {preset}, rate {settings.rate:g}). Objective {step.value:.4g}"
-    )
-    range_words = "" if settings.shown == "clipped" else ". Shown around mid-gray, 0.1 a standard deviation"
-    return Picture(pixels, f"{caption}{range_words}.")
+def _at(picture: Tensor, like: Tensor) -> Tensor:
+    """Return a picture at the size of another."""
+    size = like.shape[-2:]
+    if picture.shape[-2:] == size:
+        return picture
+    return F.interpolate(picture, size, mode="bilinear", antialias=True).clamp(0, 1)
