@@ -38,6 +38,18 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
         read_weights(Member(path, "model.weights.h5"))
 
 
+def test_a_bomb_that_says_it_is_large_is_refused_too(tmp_path):
+    path = packed(tmp_path / "bomb.keras", {"model.weights.h5": bytes(2**28)}, zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(path) as archive:
+        packed_size = archive.getinfo("model.weights.h5").compress_size.to_bytes(4, "little")
+    data = bytearray((tmp_path / "bomb.keras").read_bytes())
+    at = data.index(packed_size, data.index(b"PK\x01\x02"))
+    data[at : at + 4] = (2**31 - 1).to_bytes(4, "little")
+    (tmp_path / "bomb.keras").write_bytes(data)
+    with pytest.raises(NetworkFileError, match="far more memory than the file is large"):
+        read_weights(Member(path, "model.weights.h5"))
+
+
 def test_what_is_missing_or_no_json_is_said(tmp_path):
     path = packed(tmp_path / "net.keras", {"config.json": "{", "other": ""})
     assert read_json(tmp_path / "net.keras", "metadata.json") is None

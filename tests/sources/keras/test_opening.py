@@ -139,7 +139,7 @@ def test_a_gradient_is_that_of_the_same_network_in_torch(tmp_path):
     torch.testing.assert_close(found, x.grad.movedim(1, -1))
 
 
-def test_the_emotions_of_mini_xception(shared_data, tmp_path):
+def test_the_emotions_of_mini_xception(shared_data):
     path = shared_data / "keras" / "fer2013_mini_XCEPTION.119-0.65.hdf5"
     network = open_network(path)
     assert network.class_count == 7
@@ -156,8 +156,14 @@ def test_the_emotions_of_mini_xception(shared_data, tmp_path):
     listed = CliRunner().invoke(main, ["layers", str(path)])
     assert listed.exit_code == 0
     assert "SeparableConv2D + pointwise" in listed.output
+
+
+@pytest.mark.slow
+def test_the_emotions_are_reported(shared_data, tmp_path):
+    path = shared_data / "keras" / "fer2013_mini_XCEPTION.119-0.65.hdf5"
+    picture = shared_data / "pictures" / "cat.jpg"
     made = CliRunner().invoke(
-        main, ["report", str(path), str(shared_data / "pictures" / "cat.jpg"), "-o", str(tmp_path / "r")]
+        main, ["report", str(path), str(picture), "--no-features", "-o", str(tmp_path / "report")]
     )
     assert made.exit_code == 0, made.output
 
@@ -350,11 +356,11 @@ def h5_of(path, **attributes):
 
 
 WRONG = {
-    "a pointer instead of the file": (
-        lambda path: write_text(path / "net.h5", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+    "no HDF5": (
+        lambda path: write_text(path / "net.h5", "nothing of the kind"),
         "is a damaged HDF5 file",
     ),
-    "no zip": (lambda path: write_text(path / "net.keras", "<html>404"), "is not a .keras file, which is a zip"),
+    "no zip": (lambda path: write_text(path / "net.keras", "no zip either"), "is not a .keras file, which is a zip"),
     "no JSON in it": (lambda path: h5_of(path / "net.h5", model_config="{"), "its model_config is not JSON"),
     "a model of a class of its own": (
         lambda path: h5_of(path / "net.h5", model_config=json.dumps({"class_name": "MyNet", "config": {"width": 3}})),
