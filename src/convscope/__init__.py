@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from convscope.techniques.activations import activations
     from convscope.techniques.classify import predictions, probabilities
     from convscope.techniques.deconvnet import deconvnet
+    from convscope.techniques.deep_dream import deep_dream
     from convscope.techniques.feature_visualization import feature_sheet, feature_visualization
     from convscope.techniques.filters import filters
     from convscope.techniques.fine_tuning import fine_tune, image_folder
@@ -53,6 +54,7 @@ _HOMES = {
     "activations": "techniques.activations",
     "channel_gradients": "techniques.gradients",
     "deconvnet": "techniques.deconvnet",
+    "deep_dream": "techniques.deep_dream",
     "feature_sheet": "techniques.feature_visualization",
     "feature_visualization": "techniques.feature_visualization",
     "filters": "techniques.filters",
@@ -87,6 +89,7 @@ __all__ = [
     "activations",
     "channel_gradients",
     "deconvnet",
+    "deep_dream",
     "feature_sheet",
     "feature_visualization",
     "filters",

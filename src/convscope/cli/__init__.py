@@ -12,6 +12,7 @@ import os
 import click
 
 from convscope import __version__
+from convscope.cli.dreaming import dream, dream_film
 from convscope.cli.gradients import gradients
 from convscope.cli.group import ConvscopeGroup
 from convscope.cli.looking import activations, classify, filters, layers, values
@@ -40,5 +41,20 @@ def main() -> None:
     """
 
 
-for command in (layers, classify, filters, activations, values, gradients, see, sheet, report, rerun, fine_tune, demo):
+for command in (
+    layers,
+    classify,
+    filters,
+    activations,
+    values,
+    gradients,
+    see,
+    sheet,
+    dream,
+    dream_film,
+    report,
+    rerun,
+    fine_tune,
+    demo,
+):
     main.add_command(command)

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import InputError
@@ -21,6 +23,7 @@ from convscope.optimization.dream_objectives import Term, objective_of
 from convscope.optimization.dream_presets import DreamPreset, Start, dream_preset
 from convscope.optimization.dreaming import DreamSettings, DreamStep, dream_steps
 from convscope.optimization.gradient_edits import Masked
+from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
 from convscope.optimization.original_colors import with_colors_of
 from convscope.picture import Picture
@@ -76,6 +79,14 @@ class Dream:
             if self.mask is not None:
                 shown = torch.lerp(original, shown, _at(self.mask, shown))
         return torch.cat([shown, _at(self.opacity, shown)], 1)[0] if self.opacity is not None else shown[0]
+
+    def frame(self, step: DreamStep) -> NDArray[np.uint8]:
+        """Return a step as a film's frame: (H, W, 3 or 4), at the size the dream ends in."""
+        pixels = self.pixels(step)
+        size = _size(self.start)
+        end = size if self.settings.back else self.settings.octaves.sizes(size)[-1]
+        pixels = _resized(pixels[None], end)[0]
+        return (pixels * 255).round().to(torch.uint8).movedim(0, -1).cpu().contiguous().numpy()
 
     def picture(self, step: DreamStep) -> Picture:
         """Return a step of the dream as a picture with its caption."""
@@ -210,7 +221,14 @@ def _start(preset: DreamPreset, settings: DreamSettings, picture: Any, size: int
 
 def _at(picture: Tensor, like: Tensor) -> Tensor:
     """Return a picture at the size of another."""
-    size = like.shape[-2:]
-    if picture.shape[-2:] == size:
+    return _resized(picture, _size(like))
+
+
+def _size(picture: Tensor) -> Size:
+    return int(picture.shape[-2]), int(picture.shape[-1])
+
+
+def _resized(picture: Tensor, size: Size) -> Tensor:
+    if _size(picture) == size:
         return picture
     return F.interpolate(picture, size, mode="bilinear", antialias=True).clamp(0, 1)

@@ -34,6 +34,7 @@ _TECHNIQUES = (
     "activations",
     "classify",
     "deconvnet",
+    "deep_dream",
     "feature_visualization",
     "filters",
     "gradient_times_input",

@@ -1,0 +1,272 @@
+"""``convscope dream``: what a network dreams into pictures."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from convscope.cli.options import Opening, json_option, network_options, output_option
+from convscope.cli.output import file_name, place, printable, save_picture, unused
+
+if TYPE_CHECKING:
+    from convscope.network.network import Network
+    from convscope.optimization.dreaming import DreamStep
+    from convscope.picture import Picture
+    from convscope.presentation.animation import Frames
+    from convscope.techniques.deep_dream import Dream
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_STEPS_A_SECOND = 10.0
+_CHANGES = ("octaves", "octave_scale", "iterations", "rate", "jitter")
+_WISHES = ("layers", "preset", "guide", "channels", "mask", "keep_colors", "size", "tile", "seed")
+_OPTIONS = (
+    click.option(
+        "--layer",
+        "layers",
+        multiple=True,
+        metavar="ADDRESS[=WEIGHT]",
+        help="What is dreamed of: a layer, a channel, a class. May be given several times.",
+    ),
+    click.option("--preset", metavar="NAME", default="default", show_default=True, help="How it is dreamed."),
+    click.option("--octaves", type=click.IntRange(1), metavar="N", help="In how many sizes."),
+    click.option(
+        "--octave-scale", type=click.FloatRange(1, min_open=True), metavar="X", help="From size to size."
+    ),
+    click.option("--iterations", type=click.IntRange(1), metavar="N", help="Steps at each size."),
+    click.option("--rate", type=float, metavar="X", help="How far a step goes, in the preset's values."),
+    click.option("--jitter", type=click.IntRange(0), metavar="PIXELS", help="How far each step is shifted."),
+    click.option("--guide", metavar="PICTURE", help="Dream of what is in this picture."),
+    click.option("--mask", metavar="PICTURE", help="Dream where this picture is white."),
+    click.option("--keep-colors", is_flag=True, help="Change brightness only."),
+    click.option("--channels", metavar="CHOICE", help="3,17 or strongest:8 or weakest:8 of each layer."),
+    click.option(
+        "--size",
+        "pixels",
+        type=click.IntRange(8),
+        metavar="PIXELS",
+        help="The longer side; at most 1024 by default.",
+    ),
+    click.option(
+        "--tile", type=click.IntRange(32), metavar="PIXELS", help="Compute in windows, with the same result."
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another dream."),
+)
+
+
+def dream_options(function: _Command) -> _Command:
+    """Give a command the options of a dream; it gets them as one dict, ``wishes``, the arguments of `deep_dream`."""
+
+    @functools.wraps(function)
+    def command(*positional: Any, **keywords: Any) -> Any:
+        keywords["size"] = keywords.pop("pixels")
+        wishes = {name: keywords.pop(name) for name in _WISHES}  # in the order of a recipe
+        wishes["layers"] = weights_of(wishes["layers"]) or None
+        changes = {name: keywords.pop(name) for name in _CHANGES}
+        wishes["changes"] = {name: value for name, value in changes.items() if value is not None}
+        return function(*positional, wishes=wishes, **keywords)
+
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command  # type: ignore[return-value]
+
+
+@click.command()
+@click.argument("network")
+@click.argument("pictures", nargs=-1, metavar="[PICTURE]...")
+@network_options
+@dream_options
+@click.option("--frames", metavar="FOLDER", help="Keep a picture of every step.")
+@click.option("--film", metavar="FILE", help="A film of the steps: .gif, .webp, .avif or .mp4.")
+@click.option("--resume", is_flag=True, help="Go on where a killed run was.")
+@json_option
+@output_option("A picture (.png, .jpg, .webp), or a folder for several.")
+def dream(
+    network: str,
+    pictures: Sequence[str],
+    opening: Opening,
+    wishes: dict[str, Any],
+    frames: str | None,
+    film: str | None,
+    resume: bool,
+    as_json: bool,
+    output: str | None,
+) -> None:
+    """Show what NETWORK dreams into each PICTURE, or into noise where none is given.
+
+    Ctrl-C keeps what there is.
+    """
+    if len(pictures) > 1 and (frames or film):
+        raise click.UsageError("--frames and --film are of one picture: give one")
+    reel = _reel(frames, film)
+    opened = opening.open(network)
+    folder = f"{output}/" if output and len(pictures) > 1 and not output.endswith("/") else output
+    rows, taken = [], set[Path]()
+    for source in pictures or (None,):
+        run = _Run(opened, source, wishes, reel)
+        picture = run.picture(resume)
+        if run.reel is not None:
+            _finish(run.reel, film, _STEPS_A_SECOND, kept=frames is not None)
+        words = Path(source).stem if source else "noise"
+        path = unused(place(folder, file_name(opened.name, words, "dream")), taken)
+        picture.save(path) if as_json else save_picture(picture, path)
+        rows.append({"path": str(path), "caption": picture.caption, "objectives": run.values})
+        if run.interrupted:
+            click.echo("interrupted: this is the dream as it was", err=True)
+            break
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+
+
+@click.command("dream-film")
+@click.argument("network")
+@click.argument("picture", required=False)
+@network_options
+@dream_options
+@click.option(
+    "--seconds", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, help="How long."
+)
+@click.option("--fps", type=click.FloatRange(1, 60), default=25.0, show_default=True, help="Frames a second.")
+@click.option(
+    "--zoom", metavar="CURVE", default="1.5", show_default=True, help="How much larger every second."
+)
+@click.option("--rotation", metavar="CURVE", default="0", help="Degrees to the left every second.")
+@click.option("--right", metavar="CURVE", default="0", help="Share of the width every second.")
+@click.option("--down", metavar="CURVE", default="0", help="Share of the height every second.")
+@click.option("--frames", metavar="FOLDER", help="Keep the frames here.")
+@click.option("--resume", is_flag=True, help="Go on where a killed run was.")
+@click.option("-o", "--output", metavar="FILE", default="dream.webp", help="A .gif, .webp, .avif or .mp4.")
+def dream_film(
+    network: str,
+    picture: str | None,
+    opening: Opening,
+    wishes: dict[str, Any],
+    seconds: float,
+    fps: float,
+    zoom: str,
+    rotation: str,
+    right: str,
+    down: str,
+    frames: str | None,
+    resume: bool,
+    output: str,
+) -> None:
+    """Make a film of what NETWORK dreams: each frame is the one before, moved a little and dreamed on.
+
+    A CURVE is a number, or values at seconds: 0:1, 4:1.5. A film that was killed goes on with --resume; Ctrl-C makes a
+    film of the frames there are.
+    """
+    from tqdm import tqdm
+
+    from convscope.presentation.animation import Frames
+    from convscope.techniques.deep_dream import dream_of
+    from convscope.techniques.dream_film import Curve, Motion, film_frames
+
+    reel = Frames(_reel(frames, output) or "")
+    if reel.count() and not resume:
+        raise click.UsageError(f"{reel.folder} holds frames: go on with --resume, or delete them")
+    motion = Motion(*map(Curve.read, (zoom, rotation, right, down)))
+    dream = dream_of(opening.open(network), picture, **wishes)
+    with tqdm(unit="frame", disable=None, leave=False, initial=reel.count()) as bar:
+        try:
+            for index, count in film_frames(dream, motion, reel, seconds=seconds, rate=fps):
+                bar.total = count
+                bar.update(index - bar.n)
+        except KeyboardInterrupt:
+            if not reel.count():
+                raise
+            click.echo("interrupted: the film of the frames there are", err=True)
+            frames = frames or str(reel.folder)  # so that --resume can go on
+    _finish(reel, output, fps, kept=frames is not None)
+
+
+def _reel(frames: str | None, film: str | None) -> str | None:
+    """Return the folder of a film's frames: the one asked for, or one beside the film; None without either."""
+    from convscope.presentation.animation import require_film
+
+    if film is None:
+        return frames
+    return frames or f"{require_film(film)}.frames"
+
+
+def _finish(reel: Frames, film: str | None, rate: float, *, kept: bool) -> None:
+    """Make the film of its frames, and remove those nobody asked for."""
+    from convscope.presentation.animation import write_film
+
+    if film is not None:
+        click.echo(printable(write_film(film, reel.paths(), rate)))
+    if not kept:
+        reel.forget()
+
+
+class _Run:
+    """The dream of one picture, with its progress and what is kept on the way."""
+
+    def __init__(
+        self, network: Network, source: str | None, wishes: dict[str, Any], reel: str | None
+    ) -> None:
+        from convscope.presentation.animation import Frames
+        from convscope.techniques.deep_dream import dream_of
+
+        self.network, self.source, self.wishes = network, source, wishes
+        self.reel = None if reel is None else Frames(reel)
+        self.dream: Dream = dream_of(network, source, **wishes)
+        self.values: list[float] = []
+        self.interrupted = False
+
+    def picture(self, resume: bool) -> Picture:
+        """Dream, and return what there is at the end or at Ctrl-C."""
+        from dataclasses import replace
+
+        from convscope.photograph import open_photograph
+        from convscope.recording import recipe_of
+
+        step = self._last(resume)
+        made = self.dream.picture(step)
+        arguments = {name: value for name, value in self.wishes.items() if name != "seed"}
+        source = None if self.source is None else open_photograph(self.source)
+        recipe = recipe_of(
+            "deep_dream", arguments, network=self.network, picture=source, seed=self.wishes["seed"]
+        )
+        return replace(made, recipe=None if self.interrupted else recipe)
+
+    def _last(self, resume: bool) -> DreamStep:
+        from tqdm import tqdm
+
+        from convscope.techniques.dream_keeping import kept_steps
+
+        last: DreamStep | None = None
+        wishes = {name: value for name, value in self.wishes.items() if name != "seed"}
+        with tqdm(unit="step", disable=None, leave=False) as bar:
+            try:
+                for last in kept_steps(self.dream, wishes, resume=resume):
+                    self.values.append(last.value)
+                    bar.total = last.of
+                    bar.set_postfix_str(f"objective {last.value:.4g}", refresh=False)
+                    bar.update(last.index - bar.n)
+                    if self.reel is not None:
+                        self.reel.keep(last.index, self.dream.frame(last))
+            except KeyboardInterrupt:
+                if last is None:
+                    raise
+                self.interrupted = True
+        assert last is not None
+        return last
+
+
+def weights_of(layers: Sequence[str]) -> dict[str, float]:
+    """Return addresses with their weights from ``ADDRESS[=WEIGHT]``."""
+    found = {}
+    for text in layers:
+        address, _, weight = text.rpartition("=")
+        try:
+            found[address or text] = float(weight) if address else 1.0
+        except ValueError:
+            raise click.BadParameter(
+                f"{text!r}: the weight after = is a number", param_hint="--layer"
+            ) from None
+    return found

@@ -1,0 +1,112 @@
+"""A dream without end: each frame is the one before, moved a little and dreamed on."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.presentation.animation import Frame, Frames
+from convscope.techniques.deep_dream import Dream
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A value over time: points (seconds, value) joined by straight lines, the ends going on.
+
+    >>> Curve.read("0:1, 4:1.5").at(2)
+    1.25
+    """
+
+    points: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def read(cls, text: str | float) -> Curve:
+        """Return the curve that a number or ``SECOND:VALUE, ...`` says."""
+        try:
+            if isinstance(text, (int, float)) or ":" not in text:
+                return cls(((0.0, float(text)),))
+            pairs = [point.split(":") for point in text.split(",")]
+            return cls(tuple(sorted((float(second), float(value)) for second, value in pairs)))
+        except ValueError:
+            raise InputError(
+                f"{text!r} is no curve: give a number (1.5), or values at seconds (0:1, 4:1.5)"
+            ) from None
+
+    def at(self, second: float) -> float:
+        """Return the value at a time."""
+        seconds, values = zip(*self.points, strict=True)
+        return float(np.interp(second, seconds, values))
+
+
+STILL, ONE = Curve(((0.0, 0.0),)), Curve(((0.0, 1.0),))
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How a film moves, a second: enlarged by the factor `zoom`, turned left by `rotation` degrees, and moved.
+
+    `right` and `down` are shares of the picture's width and height. Each is a `Curve` over the film's seconds, so the
+    film is the same in 12 frames a second and in 60.
+    """
+
+    zoom: Curve = ONE
+    rotation: Curve = STILL
+    right: Curve = STILL
+    down: Curve = STILL
+
+    def moved(self, picture: Tensor, second: float, rate: float) -> Tensor:
+        """Return the next frame's beginning: the picture (1, C, H, W) moved on from `second` by one frame of `rate`."""
+        factor = self.zoom.at(second)
+        if factor <= 0:
+            raise InputError(f"a film's zoom is a factor above 0, not {factor:g} (at {second:g} seconds)")
+        height, width = picture.shape[2:]
+        scale = factor ** (-1 / rate)
+        angle = math.radians(self.rotation.at(second) / rate)
+        turn, lean = scale * math.cos(angle), scale * math.sin(angle)
+        right, down = 2 * self.right.at(second) / rate, 2 * self.down.at(second) / rate
+        # Where each pixel was before, in the axes of grid_sample, which run from -1 to 1 both ways.
+        matrix = picture.new_tensor(
+            [[turn, -lean * height / width, -right], [lean * width / height, turn, -down]]
+        )
+        places = F.affine_grid(matrix[None], list(picture.shape), align_corners=False)
+        found = F.grid_sample(picture, places, "bicubic", padding_mode="reflection", align_corners=False)
+        return found.clamp(0, 1)
+
+
+def film_frames(
+    dream: Dream, motion: Motion, frames: Frames, *, seconds: float, rate: float
+) -> Iterator[tuple[int, int]]:
+    """Make a film's frames and yield (frame, of how many) after each; those that are there are not made again.
+
+    The first frame is the picture dreamed; each other one begins as the frame before it, as it was kept, moved by
+    `motion`, and is dreamed with the dream's settings. So a film that was killed goes on with the same frames.
+    """
+    count = max(1, round(seconds * rate))
+    for index in range(min(frames.count(), count) + 1, count + 1):
+        shown = None if index == 1 else from_frame(frames.read(index - 1))
+        begin = dream if shown is None else _next(dream, motion.moved(shown, (index - 2) / rate, rate), index)
+        (last,) = deque(begin.steps(), maxlen=1)
+        frames.keep(index, begin.frame(last))
+        yield index, count
+
+
+def _next(dream: Dream, begin: Tensor, index: int) -> Dream:
+    if tuple(begin.shape[2:]) != tuple(dream.start.shape[2:]):
+        raise InputError(
+            f"the frames in the folder are {begin.shape[3]} x {begin.shape[2]} pixels, this film is "
+            f"{dream.start.shape[3]} x {dream.start.shape[2]}: use another folder"
+        )
+    return replace(dream, start=dream.settings.values(begin), seed=dream.seed + index - 1)
+
+
+def from_frame(frame: Frame) -> Tensor:
+    """Return a frame as a picture (1, 3, H, W) in 0..1."""
+    return torch.from_numpy(frame[:, :, :3].copy()).movedim(-1, 0)[None].float() / 255
