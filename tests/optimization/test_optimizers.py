@@ -59,6 +59,19 @@ def test_adam_and_nadam_take_torch_s_steps(
     torch.testing.assert_close(climbed(ours, starts(2), 0.1, 20), theirs.detach())
 
 
+def test_adam_with_epsilon_before_the_correction_takes_tensorflow_s_steps() -> None:
+    start, epsilon = starts(1), 0.1
+    value, mean, square = start.clone(), torch.zeros_like(start), torch.zeros_like(start)
+    for step in range(1, 6):
+        leaf = value.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(-hill(leaf).sum(), leaf)
+        mean = 0.99 * mean + 0.01 * slope
+        square = 0.999 * square + 0.001 * slope**2
+        rate = 0.02 * (1 - 0.999**step) ** 0.5 / (1 - 0.99**step)
+        value = value - rate * mean / (square.sqrt() + epsilon)
+    torch.testing.assert_close(climbed(Adam((0.99, 0.999), epsilon, True), start, 0.02, 5), value)
+
+
 @pytest.mark.parametrize("memory", [3, 10])
 def test_lbfgs_takes_torch_s_steps(memory: int) -> None:
     start = starts(1)

@@ -15,6 +15,7 @@ from convscope.optimization.regularizers import (
     Clamp,
     Decay,
     Distance,
+    NeighborDifference,
     OutOfRange,
     SmallContribution,
     SmallNorm,
@@ -129,3 +130,15 @@ def test_decay_and_clamp() -> None:
     some = torch.tensor([-3.0, 0.5, 3.0]).view(1, 3, 1, 1)
     assert torch.allclose(Decay(0.25)(some, some, 1), some * 0.75)
     assert Clamp((-1.0, 0.0, 0.0), (1.0, 1.0, 2.0))(some, some, 1).flatten().tolist() == [-1.0, 0.5, 2.0]
+
+
+def test_neighbor_differences_count_straight_pairs_a_third_and_diagonal_ones_a_twelfth() -> None:
+    picture = np.random.default_rng(0).random((3, 5, 4))
+    padded = np.pad(picture, ((0, 0), (1, 1), (1, 1)), "edge")
+    center = padded[:, 1:-1, 1:-1]
+    right, below = padded[:, 1:-1, 2:] - center, padded[:, 2:, 1:-1] - center
+    falling = padded[:, 1:, 1:] - padded[:, :-1, :-1]
+    rising = padded[:, 1:, :-1] - padded[:, :-1, 1:]
+    straight, diagonal = (right**2).mean() + (below**2).mean(), (falling**2).mean() + (rising**2).mean()
+    found = NeighborDifference(0.5)(torch.from_numpy(picture)[None])
+    assert found.tolist() == pytest.approx([straight / 3 + diagonal / 12])

@@ -12,6 +12,7 @@ from convscope.optimization.style_losses import (
     gram_matrix,
     half_square_of_shares,
     mean_square,
+    relative_square,
     sum_of_squares,
 )
 
@@ -39,6 +40,19 @@ def test_content_losses_differ_by_their_divisors() -> None:
     assert np.allclose(mean.numpy(), squares.mean(1))
     assert np.allclose(total.numpy(), squares.sum(1))
     assert torch.allclose(half_square_of_shares(FOUND, other), mean / (2 * 120))
+    assert np.allclose(
+        relative_square(FOUND, other).numpy(), squares.sum(1) / (other.numpy() ** 2).sum((1, 2, 3))
+    )
+
+
+def test_relative_losses_say_the_same_of_a_picture_twice_as_strong() -> None:
+    loss = GramLoss(reduction="relative")
+    once = loss.distance(loss.describe(FOUND), loss.describe(WANTED), 0)
+    twice = loss.distance(loss.describe(2 * FOUND), loss.describe(2 * WANTED), 0)
+    assert torch.allclose(once, twice)
+    assert torch.allclose(
+        loss.distance(0 * loss.describe(FOUND), loss.describe(WANTED), 0), torch.ones(2).double()
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,18 +71,45 @@ def test_gram_losses(loss, formula) -> None:
 
 def test_wasserstein_is_the_distance_of_the_two_normal_distributions() -> None:
     loss = WassersteinLoss(epsilon=0)
-    found = loss.distance(loss.describe(FOUND), loss.describe(WANTED), 0)
+    found = loss.distance(loss.describe(FOUND), loss.target(loss.describe(WANTED)), 0)
     for index in range(2):
         ours, theirs = FOUND[index].flatten(1).numpy(), WANTED[index].flatten(1).numpy()
         first, second = np.cov(ours, bias=True), np.cov(theirs, bias=True)
         root = sqrtm(second)
         bures = np.trace(first + second - 2 * sqrtm(root @ first @ root)).real
         expected = (((ours.mean(1) - theirs.mean(1)) ** 2).sum() + bures) / 4
-        assert float(found[index]) == pytest.approx(expected, rel=1e-5)
+        assert float(found[index]) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("loss", [GramLoss(), GramLoss("positions", "lecture"), WassersteinLoss()])
+def test_wasserstein_with_more_channels_than_positions_is_none_of_itself() -> None:
+    value = 30 * torch.randn(1, 64, 3, 4, generator=torch.Generator().manual_seed(0))
+    loss = WassersteinLoss()
+    leaf = value.clone().requires_grad_()
+    distance = loss.distance(loss.describe(leaf), loss.target(loss.describe(value)), 0)
+    (slope,) = torch.autograd.grad(distance.sum(), leaf)
+    assert abs(float(distance)) < 1e-4
+    assert float(slope.abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        GramLoss(),
+        GramLoss("positions", "lecture"),
+        GramLoss("positions", "relative"),
+        GramLoss("nothing", "keras"),
+        GramLoss("volume", "sum"),
+        WassersteinLoss(),
+    ],
+    ids=repr,
+)
 def test_gradients_by_differences(loss) -> None:
-    wanted = loss.describe(WANTED)
+    wanted = loss.target(loss.describe(WANTED))
     leaf = FOUND.clone().requires_grad_()
     assert gradcheck(lambda value: loss.distance(loss.describe(value), wanted, 30), leaf)
+
+
+@pytest.mark.parametrize("loss", [mean_square, sum_of_squares, half_square_of_shares, relative_square])
+def test_gradients_of_content_losses_by_differences(loss) -> None:
+    wanted = torch.randn(2, 4, 5, 6, generator=RANDOM, dtype=torch.float64)
+    assert gradcheck(lambda value: loss(value, wanted), FOUND.clone().requires_grad_())

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal, TypeAlias
 
-from convscope.network.graph import Operation
+from convscope.network.graph import CHANNELS_LAST, Operation
 from convscope.network.network import Network
 
+Rewrite: TypeAlias = Callable[[Operation], Operation | tuple[Operation, ...]]
+"""An operation to the one, or the several in the order they run, that stand in its place."""
 
-def rewritten(network: Network, rewrite: Callable[[Operation], Operation]) -> Network:
+
+def rewritten(network: Network, rewrite: Rewrite) -> Network:
     """Return the network with each operation put through `rewrite`; the weights are shared, the first is as it was.
 
     The graph says every step a network takes, in place or not, by a layer or by a bare function; so none is missed, and
@@ -17,9 +21,12 @@ def rewritten(network: Network, rewrite: Callable[[Operation], Operation]) -> Ne
 
     >>> rewritten(network, with_relus("guided_relu"))
     """
+    found = map(rewrite, network.graph.operations)
     graph = replace(
         network.graph,
-        operations=tuple(map(rewrite, network.graph.operations)),
+        operations=tuple(
+            step for steps in found for step in (steps if isinstance(steps, tuple) else (steps,))
+        ),
         parameters=network.graph.parameters.replaced({}),
     )
     return Network(graph, input_spec=network.input_spec, labels=network.labels, device=network.device)
@@ -47,3 +54,68 @@ def is_relu(operation: Operation) -> bool:
     return (
         operation.kind == "clip" and operation.attributes.get("minimum") == 0 and len(operation.inputs) == 1
     )
+
+
+def with_average_pooling(operation: Operation) -> Operation:
+    """Rewrite a maximum pooling as the mean of the same windows, as Gatys et al. (2016) propose; others stay."""
+    if operation.kind != "max_pool" or operation.attributes.get("dilation", 1) not in (1, (1, 1), [1, 1]):
+        return operation
+    kept = {key: value for key, value in operation.attributes.items() if key != "dilation"}
+    return replace(operation, kind="average_pool", attributes=kept | {"count_padding": False})
+
+
+def with_edges(
+    network: Network, mode: Literal["reflect", "replicate"], *, first_only: bool = False
+) -> Rewrite:
+    """Return the rewrite after which convolutions see the reflected picture beyond its edge, or its edge, not zeros.
+
+    Only those that read an input of the network with `first_only`. "same" padding of strides, which depends on the
+    picture's size, stays.
+    """
+
+    def rewrite(operation: Operation) -> Operation | tuple[Operation, ...]:
+        borders = _borders(network, operation)
+        if borders is None or (first_only and operation.inputs[0] not in network.graph.inputs):
+            return operation
+        value = f"{operation.outputs[0]}~edges"
+        layout = {key: item for key, item in operation.attributes.items() if key == CHANNELS_LAST}
+        wider = Operation(
+            "pad",
+            value,
+            "edges",
+            operation.inputs[:1],
+            (value,),
+            attributes={"padding": borders, "mode": mode, **layout},
+        )
+        inside = replace(
+            operation,
+            inputs=(value, *operation.inputs[1:]),
+            attributes={**operation.attributes, "padding": 0},
+        )
+        return wider, inside
+
+    return rewrite
+
+
+def _borders(network: Network, operation: Operation) -> tuple[int, int, int, int] | None:
+    """Return how far a convolution of maps reaches over them (top, left, bottom, right), where it always does."""
+    if operation.kind != "convolution" or len(operation.inputs) != 1:
+        return None
+    kernel = network.graph.parameters.shapes[operation.parameters["weight"]][2:]
+    if len(kernel) != 2:
+        return None
+    attributes = operation.attributes
+    padding = attributes.get("padding", 0)
+    if padding == "same":
+        if any(_pair(attributes.get(name, 1)) != (1, 1) for name in ("stride", "dilation")):
+            return None
+        (top, left), (bottom, right) = [(k - 1) // 2 for k in kernel], [k // 2 for k in kernel]
+        return (top, left, bottom, right) if max(kernel) > 1 else None
+    if isinstance(padding, int) or len(padding) == 2:
+        padding = (*_pair(padding), *_pair(padding))
+    top, left, bottom, right = padding
+    return (top, left, bottom, right) if any(padding) else None
+
+
+def _pair(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (value, value) if isinstance(value, int) else tuple(value)

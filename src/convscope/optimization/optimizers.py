@@ -30,10 +30,15 @@ class Optimizer(Protocol):
 
 @dataclass(frozen=True)
 class Adam:
-    """Kingma and Ba, *Adam: a method for stochastic optimization* (2015); the same numbers as `torch.optim.Adam`."""
+    """Kingma and Ba, *Adam: a method for stochastic optimization* (2015); the same numbers as `torch.optim.Adam`.
+
+    `before_correction`: epsilon is added before the root is corrected for the start from zero, as TensorFlow does,
+    which makes a large epsilon larger in the first steps.
+    """
 
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
+    before_correction: bool = False
 
     def start(self, parameters: tuple[Tensor, ...]) -> State:
         """Return zero moments."""
@@ -50,7 +55,9 @@ class Adam:
             mean, square = state[f"m{i}"], state[f"v{i}"]
             mean.lerp_(gradient, 1 - first)
             square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-            root = (square / (1 - second**step)).sqrt_().add_(self.epsilon)
+            correction = 1 - second**step
+            epsilon = self.epsilon / correction**0.5 if self.before_correction else self.epsilon
+            root = (square / correction).sqrt_().add_(epsilon)
             parameter.addcdiv_(mean, root, value=rate / (1 - first**step))
 
 

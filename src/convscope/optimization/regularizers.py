@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.errors import InputError
@@ -59,6 +60,32 @@ def _power(squares: Tensor, exponent: float) -> Tensor:
     return torch.where(squares > 0, squares.clamp_min(torch.finfo(squares.dtype).tiny), 1.0) ** exponent * (
         squares > 0
     )
+
+
+@dataclass(frozen=True)
+class NeighborDifference:
+    """How much each pixel differs from its eight neighbors: the mean square, times `weight`.
+
+    Straight pairs count a third, diagonal ones a twelfth, and each pair from both sides; beyond the edge lie the edge's
+    pixels. Crowson's style-transfer-pytorch. As a mean it does not grow with the picture.
+    """
+
+    weight: float
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Return the cost of each picture, (N,)."""
+        padded = F.pad(pictures, (1, 1, 1, 1), "replicate")
+        straight = (
+            padded[:, :, 1:-1].diff(dim=3)[..., 1:],
+            padded[..., 1:-1].diff(dim=2)[:, :, 1:],
+        )
+        diagonal = (
+            padded[:, :, 1:, 1:] - padded[:, :, :-1, :-1],
+            padded[:, :, 1:, :-1] - padded[:, :, :-1, 1:],
+        )
+        weighted = [(1 / 3, part) for part in straight] + [(1 / 12, part) for part in diagonal]
+        found = torch.stack([share * part.square().flatten(1).mean(1) for share, part in weighted]).sum(0)
+        return 2 * self.weight * found
 
 
 @dataclass(frozen=True)

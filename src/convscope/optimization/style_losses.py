@@ -50,6 +50,11 @@ def sum_of_squares(found: Tensor, wanted: Tensor) -> Tensor:
     return (found - wanted).square().flatten(1).sum(1)
 
 
+def relative_square(found: Tensor, wanted: Tensor) -> Tensor:
+    """The sum of squared differences by the content's own: 1 is as far as nothing at all, at every size and layer."""
+    return _relative(found, wanted)
+
+
 def half_square_of_shares(found: Tensor, wanted: Tensor) -> Tensor:
     """Half the sum of squares of differences divided by their number: the lecture's, smaller by twice that number."""
     return ((found - wanted) / found[0].numel()).square().flatten(1).sum(1) / 2
@@ -61,18 +66,22 @@ class GramLoss:
 
     `divisor` is the matrices' own. Then "mean" is the mean of squared differences, "sum" their sum, "lecture" half the
     sum of squares of differences divided by the squared number of channels, "keras" the sum by 4 x 9 x the squared
-    number of the picture's pixels, which are the `scale` to be given.
+    number of the picture's pixels, "relative" the sum by that of the style's own squares: 1 is as far as nothing.
     """
 
     divisor: Divisor = "volume"
-    reduction: Literal["mean", "sum", "lecture", "keras"] = "mean"
+    reduction: Literal["mean", "sum", "lecture", "keras", "relative"] = "mean"
 
     def describe(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return what is kept of a layer's answers to the style: (N, C, C)."""
         return gram_matrix(value, self.divisor, mask)
 
+    def target(self, description: Tensor) -> Tensor:
+        """Return what a style's description is compared by: itself."""
+        return description
+
     def distance(self, found: Tensor, wanted: Tensor, pixels: int) -> Tensor:
-        """Return the distance of two descriptions, (N,), in a picture of so many pixels."""
+        """Return how far a description is from a target, (N,), in a picture of so many pixels."""
         squares = (found - wanted).square().flatten(1)
         match self.reduction:
             case "mean":
@@ -83,6 +92,8 @@ class GramLoss:
                 return squares.sum(1) / (2 * found.shape[1] ** 4)
             case "keras":
                 return squares.sum(1) / (4 * 9 * pixels**2)
+            case "relative":
+                return _relative(found, wanted)
 
 
 @dataclass(frozen=True)
@@ -104,13 +115,28 @@ class WassersteinLoss:
         centered = (features - mean) * share.sqrt()
         return torch.cat([mean.transpose(1, 2), centered @ centered.transpose(1, 2)], 1)
 
+    def target(self, description: Tensor) -> Tensor:
+        """Return mean, covariance and the covariance's root, (N, 2C + 1, C) in float64: what a style is compared by."""
+        wanted = description.double()
+        covariance = self._regular(wanted[:, 1:])
+        values, vectors = torch.linalg.eigh(covariance)
+        root = vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.mT
+        return torch.cat([wanted[:, :1], covariance, root], 1)
+
     def distance(self, found: Tensor, wanted: Tensor, pixels: int) -> Tensor:
-        """Return the distance of two descriptions, (N,): of the means, and of the covariances by their roots."""
-        means = (found[:, 0] - wanted[:, 0]).square().sum(1)
-        ours, theirs = self._regular(found[:, 1:]), self._regular(wanted[:, 1:])
-        root = _matrix_root(theirs)
-        cross = _matrix_root(root @ ours @ root)
-        return (means + _trace(ours) + _trace(theirs) - 2 * _trace(cross)) / found.shape[2]
+        """Return how far a description is from a target, (N,): the means, and the covariances by their roots.
+
+        The trace of a root is the sum of its eigenvalues, so no root is made of what changes at every step. Double
+        precision, because a covariance of few positions has eigenvalues that single precision takes for negative.
+        """
+        channels = found.shape[2]
+        mean, covariance, root = torch.split(wanted, [1, channels, channels], 1)
+        ours = self._regular(found[:, 1:].double())
+        means = (found[:, :1] - mean).square().sum((1, 2))
+        cross = torch.linalg.eigvalsh(root @ ours @ root).clamp_min(torch.finfo(torch.float64).tiny).sqrt()
+        both = (ours + covariance).diagonal(dim1=1, dim2=2).sum(1)
+        distance: Tensor = (means + both - 2 * cross.sum(1)) / channels
+        return distance.to(found.dtype)
 
     def _regular(self, covariance: Tensor) -> Tensor:
         return covariance + self.epsilon * torch.eye(covariance.shape[-1]).to(covariance)
@@ -119,20 +145,6 @@ class WassersteinLoss:
 StyleLoss: TypeAlias = GramLoss | WassersteinLoss
 
 
-def _trace(matrix: Tensor) -> Tensor:
-    return matrix.diagonal(dim1=-2, dim2=-1).sum(-1)
-
-
-def _matrix_root(matrix: Tensor, rounds: int = 12) -> Tensor:
-    """Return the square root of positive definite matrices, by Newton and Schulz's products.
-
-    Unlike the eigenvectors', its gradient exists where eigenvalues are equal.
-    """
-    size = matrix.flatten(1).norm(dim=1).view(-1, 1, 1)
-    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device).expand_as(matrix)
-    root, inverse = matrix / size, identity
-    for _ in range(rounds):
-        correction = (3 * identity - inverse @ root) / 2
-        root, inverse = root @ correction, correction @ inverse
-    found: Tensor = root * size.sqrt()
-    return found
+def _relative(found: Tensor, wanted: Tensor) -> Tensor:
+    squares = (found - wanted).square().flatten(1).sum(1)
+    return squares / wanted.square().flatten(1).sum(1).clamp_min(1e-12)

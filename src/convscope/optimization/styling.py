@@ -1,4 +1,4 @@
-"""The style transfer: a picture changed until its content is one picture's and its style another's.
+"""A style transfer at one size: a picture changed until its content is one picture's and its style another's.
 
 Gatys, Ecker and Bethge, *Image style transfer using convolutional neural networks* (2016).
 """
@@ -6,9 +6,9 @@ Gatys, Ecker and Bethge, *Image style transfer using convolutional neural networ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Literal
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -18,48 +18,11 @@ from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.optimization.objectives import Objective
 from convscope.optimization.octaves import Size
-from convscope.optimization.optimizers import Adam, Optimizer
-from convscope.optimization.settings import Penalty
-from convscope.optimization.style_losses import ContentLoss, GramLoss, StyleLoss, mean_square
+from convscope.optimization.optimizers import State
+from convscope.optimization.style_settings import StyleSettings
 from convscope.optimization.subject import Subject
 
-StyleStart = Literal["content", "noise", "style", "gray"]
-
-
-@dataclass(frozen=True)
-class StyleSettings:
-    """Everything about a style transfer but the network and the pictures: what a preset fixes.
-
-    ``content_layers`` and ``style_layers`` map addresses to their weights. The total is ``content_weight`` times the
-    content losses, plus ``style_weight`` times the style losses, plus ``smoothness_weight`` times ``smoothness`` of the
-    picture. Pixels have values from ``black`` to ``white``, and the optimizer's ``rate`` is in them; ``clamp`` keeps
-    them there.
-    """
-
-    content_layers: Mapping[str, float]
-    style_layers: Mapping[str, float]
-    content: ContentLoss = mean_square
-    style: StyleLoss = field(default_factory=GramLoss)
-    smoothness: Penalty | None = None
-    content_weight: float = 1.0
-    style_weight: float = 1.0
-    smoothness_weight: float = 0.0
-    optimizer: Optimizer = field(default_factory=Adam)
-    rate: float = 0.01
-    iterations: int = 100
-    start: StyleStart = "content"
-    noise: float = 0.1
-    black: float = 0.0
-    white: float = 1.0
-    clamp: bool = False
-
-    def pictures(self, values: Tensor) -> Tensor:
-        """Return values as pictures in 0..1, not clipped."""
-        return (values - self.black) / (self.white - self.black)
-
-    def values(self, pictures: Tensor) -> Tensor:
-        """Return pictures in 0..1 in the settings' values."""
-        return pictures * (self.white - self.black) + self.black
+EXPLODED = 1e4  # times the loss of the first step: no transfer that works gets there
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +42,8 @@ class Style:
 class StyleStep:
     """One step of a style transfer: the losses of the picture it started from, weighted, by name, and their total.
 
-    ``scale`` is (which size, of how many), from 1; ``index`` counts from 1 over all of them, to ``of``.
+    ``scale`` is (which size, of how many), from 1; ``index`` counts from 1 over all of them, to ``of``. ``values`` and
+    ``state`` are what the next step starts from (which changes the state), ``result`` the values of the picture.
     """
 
     index: int
@@ -88,12 +52,19 @@ class StyleStep:
     size: Size
     losses: Mapping[str, float]
     seconds: float
-    picture: Callable[[], Tensor]
+    values: Tensor
+    state: State
+    result: Tensor
+    settings: StyleSettings
 
     @property
     def total(self) -> float:
         """What is made small."""
         return sum(self.losses.values())
+
+    def picture(self) -> Tensor:
+        """Return the picture (1, 3, H, W), 0..1."""
+        return self.settings.pictures(self.result).clamp(0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,90 +80,190 @@ class StyleTargets:
         """Return the weighted losses of values (1, 3, H, W), by name; gradients flow to the values."""
         settings = self.settings
         answers = self.subject.values(settings.pictures(values))
-        pixels = values.shape[2] * values.shape[3]
-        content = sum(
+        content = [
             weight * settings.content(answers[name], self.content[name]).sum()
             for name, weight in settings.content_layers.items()
-        )
-        style = sum(
-            share
-            * weight
-            * settings.style.distance(
-                settings.style.describe(answers[name], _at_size(region, answers[name])), wanted[name], pixels
-            ).sum()
-            for share, region, wanted in self.styles
-            for name, weight in settings.style_layers.items()
-        )
-        found = {"content": settings.content_weight * content, "style": settings.style_weight * style}
-        if settings.smoothness is not None:
-            found["smoothness"] = settings.smoothness_weight * settings.smoothness(values).sum()
+        ]
+        style = self._style_losses(answers, pixels=values.shape[2] * values.shape[3])
+        found = {"content": settings.content_weight * sum(content), "style": settings.style_weight * sum(style)}
+        found |= self.smoothness(values)
         return {name: torch.as_tensor(loss) for name, loss in found.items()}
+
+    def smoothness(self, values: Tensor) -> dict[str, Tensor]:
+        """Return the weighted loss of the picture itself, where there is one."""
+        settings = self.settings
+        if settings.smoothness is None:
+            return {}
+        return {"smoothness": settings.smoothness_weight * settings.smoothness(values).sum()}
+
+    def gradient(self, values: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the weighted losses of values (1, 3, H, W), by name, and the gradient of their sum."""
+        return _gradient(self.losses, values)
+
+    def smoothness_gradient(self, values: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the same of the picture itself."""
+        if self.settings.smoothness is None:
+            return {}, torch.zeros_like(values)
+        return _gradient(self.smoothness, values)
+
+    def _style_losses(self, answers: Mapping[str, Tensor], *, pixels: int) -> list[Tensor]:
+        settings = self.settings
+        found = []
+        for share, region, wanted in self.styles:
+            for name, weight in settings.style_layers.items():
+                described = settings.style.describe(answers[name], at_size(region, answers[name]))
+                found.append(share * weight * settings.style.distance(described, wanted[name], pixels).sum())
+        return found
+
+
+class Targets(Protocol):
+    """What is wanted at one size."""
+
+    @property
+    def settings(self) -> StyleSettings:
+        """Everything but the network and the pictures."""
+
+    def gradient(self, values: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the weighted losses of values (1, 3, H, W), by name, and the gradient of their sum."""
+
+
+def _gradient(
+    losses_of: Callable[[Tensor], dict[str, Tensor]], values: Tensor
+) -> tuple[dict[str, Tensor], Tensor]:
+    leaf = values.detach().requires_grad_()
+    with torch.enable_grad():
+        losses = losses_of(leaf)
+        (slope,) = torch.autograd.grad(torch.stack([*losses.values()]).sum(), leaf)
+    return {name: loss.detach() for name, loss in losses.items()}, slope
 
 
 @torch.no_grad()
 def targets_of(
     network: Network, content: Tensor, styles: Sequence[Style], settings: StyleSettings
 ) -> StyleTargets:
-    """Look at content (1, 3, H, W) and styles once, in 0..1, and return what is wanted of a picture of that size."""
-    names = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
-    # An objective only to say what has to be looked at; the losses compare it with something else.
-    looked_at = Objective(names, "content and style", lambda values: values[names[0]].flatten(1).sum(1))
-    subject = Subject(network, (looked_at,))
-    answers = subject.values(content)
-    wanted = []
+    """Look at content (1, 3, H, W) and styles once, in 0..1, and return what is wanted of a picture of that size.
+
+    InputError where a layer has no maps, or a picture is too small to give it any.
+    """
+    subject = subject_looked_at(network, settings)
+    answers = _answers(subject, content, "content")
     total = sum(style.weight for style in styles)
+    wanted = []
     for style in styles:
-        seen = subject.values(style.picture)
+        seen = _answers(subject, style.picture, "style")
         described = {
-            name: settings.style.describe(seen[name], _at_size(style.mask, seen[name]))
+            name: settings.style.target(settings.style.describe(seen[name], at_size(style.mask, seen[name])))
             for name in settings.style_layers
         }
         wanted.append((style.weight / total, style.region, described))
     return StyleTargets(subject, settings, {name: answers[name] for name in settings.content_layers}, wanted)
 
 
-def _at_size(mask: Tensor | None, value: Tensor) -> Tensor | None:
+def subject_looked_at(network: Network, settings: StyleSettings) -> Subject:
+    """Return what is looked at in every picture: the layers of content and style."""
+    names = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
+    # An objective only to say what has to be looked at; the losses compare it with something else.
+    looked_at = Objective(names, "content and style", lambda values: values[names[0]].flatten(1).sum(1))
+    return Subject(network, (looked_at,))
+
+
+def _answers(subject: Subject, picture: Tensor, what: str) -> dict[str, Tensor]:
+    require_eaten(subject, picture, what)
+    found = subject.values(picture)
+    for name, value in found.items():
+        require_maps(name, value, picture, what)
+    return found
+
+
+def require_eaten(subject: Subject, picture: Tensor, what: str) -> None:
+    """InputError where the network cannot take a picture of this size as it is."""
+    height, width = picture.shape[2:]
+    # Stretched to the network's own size, a small picture would look like one that fits.
+    if not subject.eats((int(height), int(width))):
+        raise InputError(
+            f"the {what} picture of {height} x {width} pixels does not go through {subject.network.name} up to "
+            f"{', '.join(subject.layers)}: use a larger size, or earlier layers"
+        )
+
+
+def require_maps(name: str, value: Tensor, picture: Tensor, what: str) -> None:
+    """InputError where a layer's answer has no content or style in it."""
+    height, width = picture.shape[2:]
+    if value.dim() != 4 or value.shape[2] * value.shape[3] < 2:
+        raise InputError(
+            f"{name} has no maps for a picture of {height} x {width} pixels, only {tuple(value.shape)}: use a "
+            "larger size, or an earlier layer"
+        )
+    if not bool(value.isfinite().all()):
+        raise InputError(f"{name} answers the {what} picture with NaN or infinity: its weights are broken")
+
+
+def at_size(mask: Tensor | None, value: Tensor) -> Tensor | None:
+    """Return a mask (1, 1, H, W) at the size of a layer's maps."""
     return None if mask is None else F.interpolate(mask, value.shape[2:], mode="area")
 
 
-def style_steps(targets: StyleTargets, start: Tensor) -> Iterator[StyleStep]:
-    """Yield the steps of a style transfer at one size, from pictures (1, 3, H, W) in 0..1.
+def style_steps(
+    targets: Targets, start: Tensor, iterations: int, state: State | None = None, *, after: int = 0
+) -> Iterator[StyleStep]:
+    """Yield the steps of a style transfer at one size, from values (1, 3, H, W) and an optimizer's state.
 
-    InputError when the losses are no numbers, with what to change.
+    `after` is how many of the iterations led to them already.
+
+    InputError when the losses grow without end or are no numbers, with what to change.
     """
-    settings = targets.settings
-    values = settings.values(start)
-    state = settings.optimizer.start((values,))
-    for index in range(1, settings.iterations + 1):
+    settings, values = targets.settings, start
+    state = settings.optimizer.start((values,)) if state is None else state
+    if settings.average and "average" not in state:
+        state |= {"average": values * (1 - settings.average), "average_share": values.new_tensor(settings.average)}
+    first: float | None = None
+    for index in range(after + 1, iterations + 1):
         begun = perf_counter()
-        leaf = values.detach().requires_grad_()
-        with torch.enable_grad():
-            losses = targets.losses(leaf)
-            (slope,) = torch.autograd.grad(torch.stack([*losses.values()]).sum(), leaf)
-        _require_sense(losses, slope, index)
+        losses, slope = targets.gradient(values)
+        found = {name: float(loss) for name, loss in losses.items()}
+        first = _require_sense(found, slope, index, first)
         values = values.clone()
-        settings.optimizer.ascend((values,), (-slope,), state, rate=settings.rate)
+        settings.optimizer.ascend((values,), (-slope,), state, rate=settings.rate_at(index))
         if settings.clamp:
             values = values.clamp(settings.black, settings.white)
         yield StyleStep(
             index,
-            settings.iterations,
+            iterations,
             (1, 1),
             (int(values.shape[2]), int(values.shape[3])),
-            {name: float(loss.detach()) for name, loss in losses.items()},
+            found,
             perf_counter() - begun,
-            lambda values=values: settings.pictures(values).clamp(0, 1),  # type: ignore[misc]
+            values,
+            state,
+            _averaged(values, state, settings.average),
+            settings,
         )
 
 
-def _require_sense(losses: Mapping[str, Tensor], slope: Tensor, index: int) -> None:
+def _averaged(values: Tensor, state: State, share: float) -> Tensor:
+    """Return the mean of all values so far, older ones counting less: bias-corrected, as Adam's."""
+    if not share:
+        return values
+    state["average"].mul_(share).add_(values, alpha=1 - share)
+    state["average_share"].mul_(share)
+    return state["average"] / (1 - state["average_share"])
+
+
+def _require_sense(losses: Mapping[str, float], slope: Tensor, index: int, first: float | None) -> float:
+    """Return the first step's total; InputError for losses that no picture comes out of."""
+    remedy = "use a smaller rate or smaller weights, or Adam instead of L-BFGS"
     for name, loss in losses.items():
-        if not bool(loss.isfinite()):
-            raise InputError(
-                f"at step {index} the {name} loss is {float(loss.detach())}: use a smaller rate, smaller weights, or "
-                "Adam instead of L-BFGS"
-            )
+        if not abs(loss) < float("inf"):
+            raise InputError(f"at step {index} the {name} loss is {loss}: {remedy}")
     if not bool(slope.isfinite().all()):
+        raise InputError(f"at step {index} the gradient is not a number, though the losses are: {remedy}")
+    total = sum(losses.values())
+    if first is None and not bool(slope.any()):
         raise InputError(
-            f"at step {index} the gradient is not a number, though the losses are: use a smaller rate"
+            f"at step {index} nothing changes the losses ({total:.3g} in all): the style is the content's, or the "
+            "layers answer nothing to these pictures. Use other layers, another start, or another style"
         )
+    first = max(total, 1e-12) if first is None else first
+    if total > EXPLODED * first:
+        raise InputError(f"at step {index} the loss is {total:.3g}, from {first:.3g} at the start: {remedy}")
+    return first

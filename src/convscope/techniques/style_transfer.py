@@ -1,0 +1,259 @@
+"""A picture in the style of another: its content as a network sees it, painted with the other's textures and colors.
+
+Gatys, Ecker and Bethge, *Image style transfer using convolutional neural networks* (2016).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from warnings import warn
+
+import numpy as np
+from torch import Tensor
+
+from convscope.errors import ConvscopeWarning, InputError, did_you_mean
+from convscope.network.network import Network
+from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
+from convscope.optimization.optimizers import LBFGS, Adam
+from convscope.optimization.original_colors import with_colors_of
+from convscope.optimization.style_presets import StylePreset, style_preset
+from convscope.optimization.style_scales import Restyling, resized
+from convscope.optimization.style_settings import StyleSettings
+from convscope.optimization.styling import Style, StyleStep
+from convscope.picture import Picture
+from convscope.recording import recipe_function
+from convscope.techniques.picture_tensor import opacity_of, picture_tensor
+from convscope.techniques.style_colors import Colors, matched
+from convscope.techniques.style_layers import chosen_layers
+
+_LARGEST = 4096  # pixels of a style picture's longer side; a transfer makes it smaller still
+_STARTS = ("content", "noise", "style", "gray")
+_CHANGES = (
+    *("content_layers", "style_layers", "content_weight", "style_weight", "smoothness_weight"),
+    *("iterations", "rate", "optimizer", "style_scale", "coarsest", "pooling", "edges"),
+)
+_OPTIMIZERS = {"adam": (Adam((0.9, 0.99)), 0.02), "lbfgs": (LBFGS(20), 1.0)}
+
+
+@dataclass(frozen=True, eq=False)
+class StyleTransfer:
+    """A style transfer that can be run and shown: how it runs, and what becomes of its pictures."""
+
+    restyling: Restyling
+    preset: str
+    colors: Colors
+    opacity: Tensor | None
+
+    def shown(self, step: StyleStep) -> Picture:
+        """Return a step as a picture with its caption."""
+        pixels = step.picture()
+        if self.colors == "kept":
+            pixels = with_colors_of(resized(self.restyling.content, step.size), pixels)
+        array = pixels[0].movedim(0, -1).cpu().numpy()
+        if self.opacity is not None:
+            alpha = resized(self.opacity, step.size)[0, 0, :, :, None]
+            array = np.concatenate([array, alpha.numpy()], axis=2)
+        return Picture(array, self._caption(step))
+
+    def _caption(self, step: StyleStep) -> str:
+        settings = self.restyling.settings
+        sizes = f"{step.scale[1]} sizes" if step.scale[1] > 1 else "one size"
+        losses = ", ".join(f"{name} {loss:.3g}" for name, loss in step.losses.items())
+        return (
+            f"A style transfer by {self.restyling.network.name}: content from {', '.join(settings.content_layers)}, "
+            f"style from {', '.join(settings.style_layers)}; {step.index:,} of {step.of:,} steps over {sizes} (preset "
+            f"{self.preset}). Losses: {losses}."
+        )
+
+
+@recipe_function("style_transfer")
+def style_transfer(
+    network: Network,
+    picture: Any,
+    styles: Any,
+    *,
+    preset: str = "default",
+    size: int | None = None,
+    start: str = "",
+    colors: Colors = "style",
+    regions: Sequence[Any] = (),
+    masks: Sequence[Any] = (),
+    changes: Mapping[str, Any] | None = None,
+    stop_after: int | None = None,
+    seed: int = 0,
+) -> Picture:
+    """Show a picture in the style of another, or of several.
+
+    - `styles` is a picture, several, or pictures with their weights. `regions` (one for each style, or None) are gray
+      pictures of where in the content each counts, `masks` of where in the style.
+    - `preset` fixes how (`STYLE_PRESETS`), `changes` single settings of it: ``content_layers`` and ``style_layers``
+      (addresses, perhaps with weights), ``content_weight``, ``style_weight``, ``smoothness_weight``, ``iterations``
+      (at each size), ``rate``, ``optimizer`` ("adam", "lbfgs"), ``style_scale``, ``coarsest`` (pixels), ``pooling``
+      ("average"), ``edges`` ("reflect", "replicate").
+    - `size` is the longer side in pixels, `start` "content", "noise", "style", "gray" or a picture.
+    - `colors` "kept" are the content's under the new brightness; "matched" gives the style the content's beforehand.
+    - `stop_after` so many steps, over all sizes, the picture is taken as it is.
+
+    What is transparent in the content stays so; the picture has 8 bits a channel, in sRGB.
+
+    >>> style_transfer(network, "tubingen.jpg", "starry_night.jpg").save("styled.png")
+
+    InputError for settings, layers and sizes that cannot be, and for losses that no picture comes out of.
+    """
+    made = transfer_of(
+        network,
+        picture,
+        styles,
+        preset=preset,
+        size=size,
+        start=start,
+        colors=colors,
+        regions=regions,
+        masks=masks,
+        changes=changes,
+        seed=seed,
+    )
+    last = deque(until(made.restyling.steps(), stop_after), maxlen=1)
+    return made.shown(last[0])
+
+
+def transfer_of(
+    network: Network,
+    picture: Any,
+    styles: Any,
+    *,
+    preset: str = "default",
+    size: int | None = None,
+    start: str = "",
+    colors: Colors = "style",
+    regions: Sequence[Any] = (),
+    masks: Sequence[Any] = (),
+    changes: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> StyleTransfer:
+    """Return the style transfer that `style_transfer` shows, to be run step by step."""
+    if colors not in ("style", "kept", "matched"):
+        raise InputError(f"colors cannot be {colors!r}. Possible: style, kept, matched")
+    found = style_preset(preset)
+    settings = settings_for(network, found, changes or {})
+    if start in _STARTS:
+        settings = replace(settings, start=start)  # type: ignore[arg-type]
+    content = picture_tensor(picture, size, found.size)
+    wanted = _styles(styles, regions, masks)
+    if colors == "matched":
+        wanted = [replace(style, picture=matched(style.picture, content)) for style in wanted]
+    restyling = Restyling(
+        _prepared(network, settings),
+        content,
+        wanted,
+        settings,
+        start=_whole(start) if start and start not in _STARTS else None,
+        seed=seed,
+    )
+    return StyleTransfer(restyling, preset, colors, opacity_of(picture, content))
+
+
+def settings_for(network: Network, preset: StylePreset, changes: Mapping[str, Any]) -> StyleSettings:
+    """Return a preset's settings with single ones changed, and with this network's own layers."""
+    settings, rest = preset.settings, dict[str, Any](changes)
+    for name in rest:
+        if name not in _CHANGES:
+            raise InputError(
+                f"a style transfer has no {name!r}.{did_you_mean(name, _CHANGES)} Possible: {', '.join(_CHANGES)}"
+            )
+    for what, own in (("content", settings.content_layers), ("style", settings.style_layers)):
+        asked = _weights(rest.get(f"{what}_layers") or {})
+        rest[f"{what}_layers"] = {
+            str(network.resolve(address)): weight for address, weight in asked.items()
+        } or chosen_layers(network, own, what, before_relu=preset.before_relu)
+    if "optimizer" in rest:
+        name = rest.pop("optimizer")
+        if name not in _OPTIMIZERS:
+            raise InputError(f"there is no optimizer {name!r}. Possible: {', '.join(_OPTIMIZERS)}")
+        rest = dict(zip(("optimizer", "rate"), _OPTIMIZERS[name], strict=True)) | rest
+    if "coarsest" in rest:
+        rest["scales"] = replace(settings.scales, smallest=int(rest.pop("coarsest")), most=None)
+    if "iterations" in rest:
+        rest["first_iterations"] = None
+    return replace(settings, **rest)
+
+
+def _weights(layers: str | Sequence[str] | Mapping[str, float]) -> Mapping[str, float]:
+    """Return addresses with weights that are equal and 1 in all, where none are given."""
+    names = [layers] if isinstance(layers, str) else layers
+    return layers if isinstance(layers, Mapping) else {name: 1 / len(names) for name in names}
+
+
+def _prepared(network: Network, settings: StyleSettings) -> Network:
+    """Return the network with the poolings and the edges that are wanted."""
+    if settings.pooling == "average":
+        network = rewritten(network, with_average_pooling)
+    if settings.edges != "zeros":
+        network = rewritten(network, with_edges(network, settings.edges, first_only=settings.first_edge_only))
+    return network
+
+
+def _styles(styles: Any, regions: Sequence[Any], masks: Sequence[Any]) -> list[Style]:
+    weighted = _weighted(styles)
+    for what, given in (("regions", regions), ("masks", masks)):
+        if given and len(given) != len(weighted):
+            raise InputError(
+                f"there are {len(given)} {what} for {len(weighted)} styles: give one each, or None"
+            )
+    found = []
+    for index, (source, weight) in enumerate(weighted):
+        region, mask = (_gray(given[index]) if given else None for given in (regions, masks))
+        pixels = _whole(source)
+        if float(pixels.std((2, 3)).max()) < 1e-3:
+            warn(
+                "a style picture is of one color: all it can give is that color",
+                ConvscopeWarning,
+                stacklevel=4,
+            )
+        found.append(Style(pixels, weight, mask, region))
+    return found
+
+
+def _weighted(styles: Any) -> list[tuple[Any, float]]:
+    """Return style pictures with their weights: one picture, several, or a mapping."""
+    if isinstance(styles, Mapping):
+        found = [(source, float(weight)) for source, weight in styles.items()]
+    else:
+        several = isinstance(styles, (list, tuple))
+        found = [(source, 1.0) for source in (styles if several else [styles])]
+    if (
+        not found
+        or any(not 0 <= weight < float("inf") for _, weight in found)
+        or not sum(w for _, w in found)
+    ):
+        raise InputError("give at least one style picture; weights are numbers from 0 on, and not all are 0")
+    return found
+
+
+def _gray(source: Any) -> Tensor | None:
+    return None if source is None else _whole(source).mean(1, keepdim=True)
+
+
+def _whole(source: Any) -> Tensor:
+    """Return a picture as (1, 3, H, W) in 0..1, not resized where it is not huge."""
+    return picture_tensor(source, None, _LARGEST)
+
+
+def until(steps: Iterator[StyleStep], stop_after: int | None) -> Iterator[StyleStep]:
+    """Yield steps up to one, and warn where the losses of the last size have not become smaller."""
+    first: StyleStep | None = None
+    for step in steps:
+        first = step if first is None or first.scale != step.scale else first
+        yield step
+        if stop_after is not None and step.index >= stop_after:
+            return
+        if step.index == step.of and step is not first and step.total >= first.total:
+            warn(
+                f"the losses did not become smaller at {step.size[0]} x {step.size[1]} (from {first.total:.4g} to "
+                f"{step.total:.4g}): use a smaller rate, or more iterations",
+                ConvscopeWarning,
+                stacklevel=2,
+            )
