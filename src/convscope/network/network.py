@@ -33,6 +33,8 @@ from convscope.network.shapes import infer_shapes
 
 _COMMON_STEMS = ("deploy", "train_val", "model", "weights")
 _CHOOSING = ("argmax", "find_extreme")
+_OF_CLASSES = (2, 4, 5)
+"""How many axes an answer has whose axis 1 is the classes: with three they are of places, as a detector's boxes."""
 _PASSING_ON = (*_CHOOSING, "identity", "reshape", "squeeze", "unsqueeze", "flatten")
 
 
@@ -273,9 +275,10 @@ class Network:
         output = self.class_output
         answer = self.activations(self.preprocess(picture), Address(output))[output].float()
         answer = self.channels_first(output, answer)
-        if answer.dim() < 2:
+        kind = self._made_by(output)
+        if answer.dim() not in _OF_CLASSES or (answer.shape[1] == 1 and kind != "sigmoid"):
             raise InputError(f"{output!r} is not an answer over classes: its shape is {tuple(answer.shape)}")
-        if self.graph.producers[output].kind not in ("softmax", "sigmoid"):
+        if kind not in ("softmax", "sigmoid"):
             answer = answer.softmax(dim=1)
         found = answer.flatten(2).mean(2).mean(0) if answer.dim() > 2 else answer.mean(0)
         if not found.isfinite().all():
@@ -310,7 +313,7 @@ class Network:
     def class_count(self) -> int | None:
         """How many classes the network tells apart; None when its answer is not one a class."""
         shape = self.shape_channels_first(self.class_output) if self.graph.outputs else None
-        return shape[1] if shape is not None and len(shape) > 1 else None
+        return shape[1] if shape is not None and len(shape) in _OF_CLASSES else None
 
     def save(self, path: str | Path) -> Path:
         """Write the network, weights and all, in the format its name's ending says, and return the path.
