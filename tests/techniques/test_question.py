@@ -1,10 +1,14 @@
 """What a gradient is asked: the target an address means, and its gradient, against finite differences in float64."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from convscope.errors import InputError, UnknownLayer
+from convscope.network.graph import Operation
+from convscope.network.network import Network
 from convscope.techniques.question import AT_ONCE, ask, in_rgb, logits_of
 from gradient_cases import random_input, same_network, torch_network
 from planted import plain_picture, planted_network
@@ -43,6 +47,27 @@ def test_channels_last_gives_the_same_gradient_in_its_own_order() -> None:
     last = ask(same_network(twin, channels_last=True), input.permute(0, 2, 3, 1), "conv2:3")
     torch.testing.assert_close(last.gradient().permute(0, 3, 1, 2), first.gradient())
     np.testing.assert_allclose(last.pixels(last.gradient()), first.pixels(first.gradient()))
+
+
+def test_a_network_that_turns_its_input_over_itself_is_shown_upright() -> None:
+    plain = planted_network()
+    (name, shape), *_ = plain.graph.inputs.items()
+    turned = Operation(
+        "permute", "turned", "Transpose", ("eaten",), (name,), attributes={"order": (0, 3, 1, 2)}
+    )
+    graph = replace(
+        plain.graph,
+        inputs={"eaten": (shape[0], *shape[2:], shape[1])},
+        operations=(turned, *plain.graph.operations),
+        parameters=plain.graph.parameters.replaced({}),
+    )
+    assert plain.input_spec is not None
+    spec = plain.input_spec.replace(layout="NHWC")
+    network = Network(graph, input_spec=spec, labels=plain.labels)
+    picture = plain_picture((0, 1, 0))
+    here, there = ask(plain, picture, "scores:1"), ask(network, picture, "scores:1")
+    np.testing.assert_allclose(there.pixels(there.gradient()), here.pixels(here.gradient()), atol=1e-6)
+    assert there.pixels(there.gradient()).any()
 
 
 def test_the_default_is_the_most_probable_class_before_the_softmax() -> None:

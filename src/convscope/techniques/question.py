@@ -78,16 +78,12 @@ class Question:
 
     def pixels(self, values: Tensor) -> NDArray[np.float64]:
         """Return values in the input's shape as (height, width, channels), colors in the order red, green, blue."""
-        first = (
-            self.network.channels_first(next(iter(self.network.graph.inputs)), values)[0]
-            .detach()
-            .cpu()
-            .double()
-        )
         spec = self.network.input_spec
-        if spec is not None and spec.channel_order == "BGR":
-            first = first.flip(0)
-        return first.movedim(0, -1).numpy()
+        # An ONNX network may eat NHWC and turn it over itself, so the graph's own order does not tell.
+        last = self.network.graph.channels_last if spec is None else spec.layout == "NHWC"
+        colors = values[0].detach().cpu().double()
+        colors = colors if last else colors.movedim(0, -1)
+        return (colors.flip(-1) if spec is not None and spec.channel_order == "BGR" else colors).numpy()
 
     @cached_property
     def seen(self) -> NDArray[np.float32] | None:
