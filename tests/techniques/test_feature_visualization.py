@@ -66,6 +66,12 @@ def test_some_channels_of_a_layer(network: Network) -> None:
     assert [tile.address for tile in some.tiles] == ["conv1:1", "conv1:5"]
 
 
+@pytest.mark.parametrize("none", [0, -1, ()])
+def test_no_channels_at_all_are_refused(network: Network, none: int | tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="at least 1"):
+        feature_sheet(network, "conv1", channels=none)
+
+
 def test_networks_in_memory_work_and_are_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))
     network = planted_network()

@@ -197,6 +197,10 @@ def channels_of(network: Network, layer: str, channels: Sequence[int] | int | No
         raise InputError(f"{name!r} has no channels to show: its shape is {shape}")
     wanted = range(shape[1]) if channels is None else channels
     wanted = range(min(wanted, shape[1])) if isinstance(wanted, int) else wanted
+    if not wanted:
+        raise InputError(
+            f"channels are how many to show, at least 1, or a list of their numbers; not {channels}"
+        )
     addresses = [f"{name}:{index}" for index in wanted]
     for address in addresses:
         network.resolve(address)
