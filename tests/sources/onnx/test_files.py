@@ -1,8 +1,10 @@
 """ONNX files from strangers: damaged, lying, reaching out of their folder; each has its sentence and no other error."""
 
 import random
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -175,3 +177,18 @@ def test_labels_in_the_metadata(tmp_path) -> None:
     assert open_network(written(model, tmp_path / "net.onnx")).labels[:2] == ("kind 0", "kind 1")
     helper.set_model_props(model, {"names": "__import__('os').abort()"})
     assert open_network(written(model, tmp_path / "net.onnx")).labels is None
+
+
+def test_a_file_of_many_weights_is_opened_once(tmp_path) -> None:
+    count = 24
+    weights = {f"w{index}": np.full((3, 3, 1, 1), index, np.float32) for index in range(count)}
+    values = ["x", *(f"y{index}" for index in range(count))]
+    nodes = [helper.make_node("Conv", [values[i], f"w{i}"], [values[i + 1]]) for i in range(count)]
+    model = model_of(nodes, {"x": [1, 3, 8, 8]}, values[-1:], weights)
+    for tensor in model.graph.initializer:
+        onnx.external_data_helper.set_external_data(tensor, "weights.bin")
+    onnx.save(model, tmp_path / "net.onnx", save_as_external_data=False)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    network = open_network(tmp_path / "net.onnx")
+    assert len(network.parameters) == count
+    assert len(list(Path("/proc/self/fd").iterdir())) - before < 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -133,9 +133,15 @@ def _external(tensor: Message, file: Path, place: str, size: int) -> memoryview:
         start, length = int(entries.get("offset") or 0), int(entries.get("length") or size)
     except ValueError as error:
         raise NetworkFileError(f"{place}: its place in {location!r} is not numbers") from error
-    view = open_source(path).view
+    view = _mapped(path, path.stat().st_mtime_ns)
     if start < 0 or length < 0 or start + length > len(view):
         raise NetworkFileError(
             f"{place} is bytes {start:,} to {start + length:,} of {location!r}, which has {len(view):,}"
         )
     return view[start : start + length]
+
+
+@lru_cache(maxsize=4)
+def _mapped(path: Path, changed: int) -> memoryview:
+    """Return a file's bytes, mapped once for all tensors in it: each mapping keeps a file open."""
+    return open_source(path).view
