@@ -30,9 +30,10 @@ class Member:
 
     @property
     def size(self) -> int:
-        """How many bytes it takes in the zip."""
+        """How many bytes it takes in the zip, which may say more than the file has."""
         with opened_zip(self.path) as archive:
-            return _info(archive, self.path, self.name).compress_size
+            stated = _info(archive, self.path, self.name).compress_size
+        return min(stated, Path(self.path).stat().st_size)
 
     def open(self) -> IO[bytes]:
         """Return it as a stream."""
