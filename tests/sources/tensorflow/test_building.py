@@ -10,6 +10,8 @@ import convscope
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
 from convscope.network.execution import cut
 from convscope.network.fusion import find_chains
+from convscope.sources.tensorflow.constants import folded
+from convscope.sources.tensorflow.node import Node
 from graph_def_writer import GraphWriter
 from inception_2014 import BLOCKS, inception_2014
 from tensorflow_graphs import every_op
@@ -208,6 +210,19 @@ def test_numbers_in_each_form(tmp_path: Path) -> None:
         x = g.node("Add", f"sum{index}", x, name)
     found = opened(g, tmp_path).activations(torch.zeros(1, 2, 2, 4), "sum2")["sum2"][0, 0, 0]
     assert found.tolist() == pytest.approx([1.0, -1.5, 1.75, 5.5])
+
+
+@pytest.mark.parametrize(
+    "op, inputs",
+    [
+        ("Cast", [np.broadcast_to(np.float32(0), (1 << 29,))]),
+        ("ConcatV2", [*[np.broadcast_to(np.float32(0), (1 << 28,))] * 9, np.int32(0)]),
+        ("Gather", [np.zeros((2, 1 << 20), np.float32), np.zeros(1 << 10, np.int32)]),
+    ],
+)
+def test_small_files_do_not_make_large_numbers(op: str, inputs: list[np.ndarray]) -> None:
+    with pytest.raises(NetworkFileError, match="too many numbers"):
+        folded(Node("n", op, (), {}), [np.asarray(array) for array in inputs])
 
 
 def test_a_damaged_graph_says_what_is_wrong(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ def folds(*ops: str) -> Callable[[Folder], Folder]:
 def folded(node: Node, inputs: Sequence[Array]) -> Array:
     """Return what a node makes of known numbers; NetworkFileError where these make no sense to it."""
     try:
+        if sum(array.size for array in inputs) > _LARGEST:
+            raise ValueError("they are too many numbers")
         sizes = any(array.dtype == object for array in inputs)  # else numpy makes plain numbers of them
         return np.asarray(FOLDERS[node.op](node, inputs), object if sizes else None)
     except (ValueError, IndexError, TypeError, ArithmeticError) as error:
@@ -137,6 +139,8 @@ def _old_concat(node: Node, inputs: Sequence[Array]) -> Array:
 @folds("Gather", "GatherV2")
 def _gather(node: Node, inputs: Sequence[Array]) -> Array:
     axis = int(inputs[2].item()) if len(inputs) > 2 else 0
+    if inputs[0].size // max(inputs[0].shape[axis], 1) * inputs[1].size > _LARGEST:
+        raise ValueError("that would be too many numbers")
     return np.take(inputs[0], inputs[1].astype(np.int64), axis)
 
 
