@@ -35,6 +35,14 @@ def test_sizes_are_those_of_the_run() -> None:
         assert found.shape == (2 * batch, 3, 4)
 
 
+@pytest.mark.parametrize(
+    "code", [("%", "%9999d", 5), ("*", ("a",), 9), ("+", 1), ("*", "$0", 2), ("//", 1, 2, 3)]
+)
+def test_arithmetic_is_between_two_sizes(code: tuple[object, ...]) -> None:
+    with pytest.raises(InputError, match="two sizes"):
+        aten(torch.zeros(2), operator="reshape", arguments=("$0", (code,)))
+
+
 def test_types_that_are_no_floats_are_made_where_they_are_read() -> None:
     places = torch.tensor([2.0, 0.0])
     assert subscript(torch.arange(3.0), items=("$p0:int64",), p0=places).tolist() == [2, 0]

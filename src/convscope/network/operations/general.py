@@ -164,7 +164,10 @@ def meant(code: Any, tensors: Mapping[str, Tensor]) -> Any:
         return _word(code, tensors)
     if isinstance(code, list | tuple):
         if code and isinstance(code[0], str) and code[0] in ARITHMETIC:
-            return ARITHMETIC[code[0]](*(meant(item, tensors) for item in code[1:]))
+            terms = [meant(item, tensors) for item in code[1:]]
+            if len(terms) != 2 or not all(isinstance(term, int) for term in terms):
+                raise InputError(f"{code[0]!r} is arithmetic with two sizes, not with {terms}")
+            return ARITHMETIC[code[0]](*terms)
         return [meant(item, tensors) for item in code]
     return code
 
