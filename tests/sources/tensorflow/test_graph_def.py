@@ -56,12 +56,12 @@ def test_one_that_is_not_frozen_says_how_to_freeze_it(
 @pytest.mark.parametrize(
     "data, says",
     [
-        (b"", "is empty, not a TensorFlow graph"),
+        (b"", "is empty. Download or copy it again"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n",
-            "is a Git LFS pointer, not a Tensor",
+            "is a Git LFS pointer, not a network",
         ),
-        (b"<!DOCTYPE html><html>Sign in</html>", r"is a web page \(HTML\), not a TensorFlow graph"),
+        (b"<!DOCTYPE html><html>Sign in</html>", r"is a web page \(HTML\), not a network"),
         (b"PK\x03\x04" + bytes(40), "is a zip archive, not a TensorFlow graph"),
         (
             b'node {\n  name: "input"\n  op: "Placeholder"\n}\n',
