@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+from scipy.ndimage import affine_transform  # type: ignore[import-untyped]
 from torch import Tensor
 
 from convscope.errors import InputError
@@ -67,18 +67,17 @@ class Motion:
         factor = self.zoom.at(second)
         if factor <= 0:
             raise InputError(f"a film's zoom is a factor above 0, not {factor:g} (at {second:g} seconds)")
-        height, width = picture.shape[2:]
-        scale = factor ** (-1 / rate)
         angle = math.radians(self.rotation.at(second) / rate)
-        turn, lean = scale * math.cos(angle), scale * math.sin(angle)
-        right, down = 2 * self.right.at(second) / rate, 2 * self.down.at(second) / rate
-        # Where each pixel was before, in the axes of grid_sample, which run from -1 to 1 both ways.
-        matrix = picture.new_tensor(
-            [[turn, -lean * height / width, -right], [lean * width / height, turn, -down]]
-        )
-        places = F.affine_grid(matrix[None], list(picture.shape), align_corners=False)
-        found = F.grid_sample(picture, places, "bicubic", padding_mode="reflection", align_corners=False)
-        return found.clamp(0, 1)
+        turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+        size = np.array(picture.shape[2:])
+        move = np.array([self.down.at(second), self.right.at(second)]) / rate * size
+        # Where each pixel was before.
+        back, center = factor ** (-1 / rate) * turn, (size - 1) / 2
+        offset = center - back @ (center + move)
+        pixels = [
+            affine_transform(color, back, offset, order=3, mode="mirror") for color in picture[0].numpy()
+        ]
+        return torch.from_numpy(np.stack(pixels))[None].clamp(0, 1)
 
 
 def film_frames(
