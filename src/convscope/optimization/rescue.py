@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from convscope.network.graph import Graph, Operation
+from convscope.network.graph import Operation
 from convscope.network.network import Network
+from convscope.network.rewriting import rewritten
 from convscope.optimization.redirected import redirected_clip
 from convscope.optimization.subject import Subject
 from convscope.photograph import SAMPLES, read_picture
@@ -73,8 +74,7 @@ def _is_zero(gradient: Tensor) -> Tensor:
 @lru_cache(maxsize=1)
 def with_redirected_relus(network: Network) -> Network:
     """Return the network with the same answers and ReLUs of every kind that block no whole picture."""
-    graph: Graph = replace(network.graph, operations=tuple(map(_redirected, network.graph.operations)))
-    return Network(graph, input_spec=network.input_spec, labels=network.labels, device=network.device)
+    return rewritten(network, _redirected)
 
 
 def _redirected(operation: Operation) -> Operation:
