@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import convscope
 from convscope.errors import InputError, UnknownLayer
 from convscope.network.network import Network
-from convscope.optimization.rendering import Progress
+from convscope.optimization.rendering import Made, Progress
+from convscope.optimization.verdict import Verdict
 from convscope.sources.opening import open_network
-from convscope.techniques.feature_visualization import feature_sheet, feature_visualization
+from convscope.techniques.feature_visualization import as_sheet, feature_sheet, feature_visualization
 from planted import FEATURES, planted_files, planted_network
 
 
@@ -64,6 +66,18 @@ def test_some_channels_of_a_layer(network: Network) -> None:
     assert len(feature_sheet(network, "conv1", channels=2, size=32, steps=2).tiles) == 2
     some = feature_sheet(network, "conv1", channels=[5, 1], size=32, steps=2)
     assert [tile.address for tile in some.tiles] == ["conv1:1", "conv1:5"]
+
+
+def test_only_a_sheet_that_was_interrupted_says_so() -> None:
+    def made(index: int, steps: int, reached: float) -> Made:
+        picture = torch.zeros(3, 8, 8, dtype=torch.uint8)
+        return Made(f"conv1:{index}", picture, steps, Verdict(reached, reached, 0.0))
+
+    given_up = as_sheet("conv1", [made(0, 128, 1.0), made(1, 64, 0.0)])
+    assert "interrupted" not in given_up.caption
+    assert given_up.caption.endswith("could not be activated: 1.")
+    interrupted = as_sheet("conv1", [made(0, 128, 1.0), made(1, 64, 0.5)])
+    assert "interrupted: some after 64 of 128 steps" in interrupted.caption
 
 
 @pytest.mark.parametrize("none", [0, -1, ()])

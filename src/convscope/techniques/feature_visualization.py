@@ -232,7 +232,8 @@ def _summary(made: Sequence[Made]) -> str:
     """Say what the sheet's pictures reach, all together."""
     ratios = [found.verdict.ratio for found in made if found.verdict.ratio is not None]
     asleep = [found.name.rpartition(":")[2] for found in made if not found.verdict.activated]
-    words, steps = "", {found.steps for found in made}
+    # What nothing could rouse was given up early, which is no interruption.
+    words, steps = "", {found.steps for found in made if found.verdict.activated}
     if len(steps) > 1:
         words += f"; interrupted: some after {min(steps)} of {max(steps)} steps"
     if ratios:
