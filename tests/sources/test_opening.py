@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import convscope
-from convscope.errors import InputError, NetworkFileError
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
 from convscope.sources import opening
 from convscope.sources.request import Request
 from planted import planted_files, planted_network
@@ -33,6 +33,22 @@ def test_the_longest_ending_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(opening, "BY_SUFFIX", {**others, **opening.BY_SUFFIX})
     folder = planted_files(tmp_path / "planted")
     assert convscope.open_network(folder / "planted.caffemodel.h5").labels == ("red", "green", "blue")
+
+
+def test_labels_of_another_network_in_the_folder_are_left_aside(saved: Path) -> None:
+    labels = saved.with_name("labels.txt")
+    labels.write_text("cat\ndog\n")
+    with pytest.warns(ConvscopeWarning, match=r"2 labels in .*labels.txt, but planted tells 3 .* left aside"):
+        network = convscope.open_network(saved)
+    assert network.labels == ("red", "green", "blue")
+    assert labels not in network.origin.files
+    with pytest.raises(InputError, match="2 labels"):
+        convscope.open_network(saved, labels=labels)
+
+
+def test_the_home_of_nobody_is_no_file() -> None:
+    with pytest.raises(NetworkFileError, match="there is no such file"):
+        convscope.open_network("~nobody-of-this-name/network.onnx")
 
 
 def test_a_live_object_is_opened_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

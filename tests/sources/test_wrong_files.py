@@ -72,6 +72,7 @@ CASES = {
     "array.h5": (b"\x93NUMPY\x01\x00" + b" " * 80, "HDF5"),
     "damaged.onnx": (b"\x08\x07" + b"\xff" * 60, "damaged.onnx"),
     "wrong.keras": (zipped(**{"config.json": json.dumps({"class_name": "Nothing"}).encode()}), "wrong.keras"),
+    "mean.npy": (b"\x93NUMPY", "give the network first and this as its mean"),
     "network.tflite": (b"\x1c\0\0\0TFL3", "TensorFlow Lite.*convert it to ONNX"),
     "network.mlmodel": (b"\x08\x01", "Core ML"),
     "model.ckpt.meta": (b"\x0a\x01", "half of a TensorFlow 1 checkpoint: freeze it"),

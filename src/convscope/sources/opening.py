@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from warnings import warn
 
 import torch
 
-from convscope.errors import InputError, NetworkFileError, did_you_mean
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, did_you_mean
 from convscope.network.labels import read_labels
 from convscope.network.network import Network
 from convscope.network.parameters import Shape
@@ -53,10 +54,17 @@ def open_network(
 ) -> Network:
     """Open a network from its file or its folder, with its weights, its labels and what it eats.
 
-    `source` is a Caffe ``.prototxt``, ``.caffemodel`` or ``.caffemodel.h5`` of any age, the folder that holds them,
-    a file in convscope's own format, ``"builtin"``, the small network that comes with convscope, or a classic by its
-    name (``"zoo:vgg16"``), which is downloaded once. What is not
-    named (`weights`, `labels`, a mean file) is looked for beside it. Further keywords overrule single fields of the
+    `source` is
+
+    - a file, or the folder that holds it: Caffe's ``.prototxt``, ``.caffemodel`` or ``.caffemodel.h5`` of any age,
+      TensorFlow's frozen ``.pb``, Keras's ``.keras``, ``.h5`` or ``.json``, ``.onnx``, PyTorch's ``.pth``, ``.pt`` or
+      ``.safetensors`` with their `architecture`, or convscope's own ``.convscope``;
+    - a name: ``"builtin"``, the small network that comes with convscope, ``"zoo:vgg16"``, a classic that is downloaded
+      once, ``"torchvision:NAME"``, ``"timm:NAME"`` or ``"keras:NAME"``, where those libraries are installed;
+    - a live model of PyTorch or Keras.
+
+    What is not named (`weights`, `labels`, a mean file) is looked for beside it; labels found there that are not as
+    many as the classes are left aside with a warning. Further keywords overrule single fields of the
     network's `InputSpec` (``channel_order="RGB"``, ``mean=(104, 117, 123)``); `input_shape` is for networks that do
     not say how big their input is, `rules` for Caffe networks whose layers depend on them:
     ``{"phase": "TRAIN", "level": 1, "stages": ["deploy"]}``. A file of PyTorch weights needs the `architecture` they
@@ -76,10 +84,13 @@ def open_network(
         options["architecture"] = architecture
     given = {name: value for name, value in options.items() if value is not None}
     network.origin = replace(network.origin, options=given)
-    if labels is None:
-        labels = _labels_beside(Path(network.origin.source))
     if labels is not None:
         _label(network, labels)
+    elif file := _labels_beside(Path(network.origin.source)):
+        try:
+            _label(network, file)
+        except InputError as error:  # another network's, in the same folder
+            warn(f"{error}: they are left aside", ConvscopeWarning, stacklevel=2)
     if preprocessing:
         _prepare(network, preprocessing)
     return network
@@ -233,12 +244,12 @@ def _labels_beside(path: Path) -> Path | None:
 
 def _label(network: Network, labels: str | Path | Sequence[str]) -> None:
     """Give a network's classes their names; InputError when they are not as many as the classes."""
-    place = "given"
+    place, file = "given", tuple[Path, ...]()
     if isinstance(labels, str | Path):
-        place = f"in {labels}"
-        network.origin = replace(network.origin, files=(*network.origin.files, Path(labels)))
+        place, file = f"in {labels}", (Path(labels),)
         labels = read_labels(labels)
     if network.class_count not in (None, len(labels)):
         classes = f"{network.name} tells {network.class_count} classes apart"
         raise InputError(f"there are {len(labels)} labels {place}, but {classes}")
     network.labels = tuple(labels)
+    network.origin = replace(network.origin, files=(*network.origin.files, *file))

@@ -71,6 +71,8 @@ _ELSEWHERE = {
     ".t7": "a Torch 7 network: OpenCV 4 reads it, or convert it to PyTorch",
     ".params": "an MXNet network's weights: export it to ONNX and open that",
     ".pkl": "a Python pickle, which runs code when it is read: save the network's weights alone (.safetensors)",
+    ".npy": "a NumPy array: if it is the mean picture, give the network first and this as its mean",
+    ".binaryproto": "a mean picture: give the network first and this as its mean",
     ".npz": "arrays without a network: convscope cannot know what they belong to",
     ".zip": "an archive: unpack it and open the file inside",
     ".tar": "an archive: unpack it and open the file inside",

@@ -27,7 +27,11 @@ class Request:
     @property
     def path(self) -> Path:
         """The source as a path."""
-        return Path(str(self.source)).expanduser()
+        plain = Path(str(self.source))
+        try:
+            return plain.expanduser()
+        except RuntimeError:  # ~ of somebody who is not there
+            return plain
 
     @property
     def exists(self) -> bool:
