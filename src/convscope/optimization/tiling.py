@@ -75,13 +75,23 @@ class Tiling:
 def tiling(network: Network, layers: Sequence[str], size: tuple[int, int], tile: int) -> Tiling:
     """Return windows whose own parts are about `tile` pixels a side, for these layers of a picture of `size`.
 
-    InputError for a layer of which a position sees all of the picture, or whose places do not line up with pixels.
+    A picture no larger than a tile is one window. InputError for a layer of which a position sees all of a larger
+    one, or whose places do not line up with pixels.
     """
-    grids = _grids(network, layers, size)
+    if tile < 1:
+        raise InputError(f"a tile has at least 1 pixel, not {tile}")
+    whole = max(size) <= tile
+    grids = _grids(network, layers, size, whole=whole)
+    by_axis = [{name: grid[axis] for name, grid in grids.items()} for axis in (0, 1)]
     rows, columns = (
-        strips({name: grid[axis] for name, grid in grids.items()}, size[axis], tile) for axis in (0, 1)
+        [_everything(one, length)] if whole else strips(one, length, tile)
+        for one, length in zip(by_axis, size, strict=True)
     )
     return Tiling(tuple(Tile(row, column) for row in rows for column in columns), grids)
+
+
+def _everything(grids: Mapping[str, Grid], length: int) -> Strip:
+    return Strip((0, length), {name: (0, grid.count) for name, grid in grids.items()})
 
 
 def strips(grids: Mapping[str, Grid], length: int, tile: int) -> list[Strip]:
@@ -118,7 +128,9 @@ def _window(grids: Mapping[str, Grid], spans: Mapping[str, Span], length: int, s
     return begin, min(length, begin + whole)
 
 
-def _grids(network: Network, layers: Sequence[str], size: tuple[int, int]) -> dict[str, tuple[Grid, Grid]]:
+def _grids(
+    network: Network, layers: Sequence[str], size: tuple[int, int], *, whole: bool
+) -> dict[str, tuple[Grid, Grid]]:
     spec, graph = network.input_spec, network.graph
     if spec is None:
         raise InputError(f"{network.name} eats no pictures, so there is nothing to cut into tiles")
@@ -132,11 +144,11 @@ def _grids(network: Network, layers: Sequence[str], size: tuple[int, int]) -> di
         if value is None or field is None or len(value) != 4:
             raise InputError(f"{name} has no rows and columns to cut into tiles: use a layer with maps")
         counts = value[1:3] if graph.channels_last else value[2:]
-        if any(extent >= 2 * side for extent, side in zip(field.size, size, strict=True)):
+        if not whole and any(extent >= 2 * side for extent, side in zip(field.size, size, strict=True)):
             raise InputError(
                 f"a position of {name} sees all of the picture, so it cannot be computed in tiles"
             )
-        if any(part.denominator != 1 for part in (*field.size, *field.stride, *field.start)):
+        if not whole and any(part.denominator != 1 for part in (*field.size, *field.stride, *field.start)):
             raise InputError(f"the places of {name} lie between pixels, so it cannot be computed in tiles")
         found[name] = tuple(
             Grid(counts[axis], int(field.stride[axis]), int(field.start[axis]), int(field.size[axis]))
