@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from convscope.techniques.saliency import saliency
     from convscope.techniques.sanity_check import sanity_check
     from convscope.techniques.smoothgrad import smoothgrad
+    from convscope.techniques.style_transfer import style_transfer
     from convscope.techniques.values import values
 
 # Loaded on first use, so that `convscope --help` need not wait for torch.
@@ -75,6 +76,7 @@ _HOMES = {
     "saliency": "techniques.saliency",
     "sanity_check": "techniques.sanity_check",
     "smoothgrad": "techniques.smoothgrad",
+    "style_transfer": "techniques.style_transfer",
     "values": "techniques.values",
 }
 
@@ -110,6 +112,7 @@ __all__ = [
     "saliency",
     "sanity_check",
     "smoothgrad",
+    "style_transfer",
     "values",
 ]
 

@@ -135,7 +135,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, range)):
-        return [plain(item) for item in value]
+        found = [plain(item) for item in value]
+        return next(filter(lost, found), found)
     if isinstance(value, np.ndarray) and value.size <= _LONGEST and value.dtype.kind in "biuf":
         return value.tolist()
     if isinstance(value, Address):

@@ -18,6 +18,7 @@ from convscope.cli.group import ConvscopeGroup
 from convscope.cli.looking import activations, classify, filters, layers, values
 from convscope.cli.reporting import demo, report
 from convscope.cli.rerunning import rerun
+from convscope.cli.styling import style
 from convscope.cli.tuning import fine_tune
 from convscope.cli.visualizing import see, sheet
 
@@ -29,9 +30,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 @click.group(
     cls=ConvscopeGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="NETWORK is a Caffe .prototxt, .caffemodel, the folder that holds them, or builtin. PICTURE is a picture "
-    "file, or one of the samples coffee, chelsea, astronaut. An address names what you point at: conv1 is a layer, "
-    "conv1:42 a channel of it.",
+    epilog="NETWORK is a file of Caffe (.prototxt, .caffemodel), TensorFlow (.pb), Keras (.keras, .h5), ONNX (.onnx) "
+    "or PyTorch (.pth, .pt, .safetensors, with --architecture), the folder that holds it, or a name: builtin, "
+    "zoo:NAME, torchvision:NAME, timm:NAME, keras:NAME. PICTURE is a picture file, or one of the samples coffee, "
+    "chelsea, astronaut. An address names what you point at: conv1 is a layer, conv1:42 a channel of it.",
 )
 @click.version_option(__version__, prog_name="convscope", message="%(prog)s %(version)s")
 def main() -> None:
@@ -50,6 +52,7 @@ for command in (
     gradients,
     see,
     sheet,
+    style,
     dream,
     dream_film,
     report,

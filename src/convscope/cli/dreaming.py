@@ -102,7 +102,7 @@ def dream(
     """
     if len(pictures) > 1 and (frames or film):
         raise click.UsageError("--frames and --film are of one picture: give one")
-    reel = _reel(frames, film)
+    reel = reel_of(frames, film)
     opened = opening.open(network)
     folder = f"{output}/" if output and len(pictures) > 1 and not output.endswith("/") else output
     rows, taken = [], set[Path]()
@@ -110,7 +110,7 @@ def dream(
         run = _Run(opened, source, wishes, reel)
         picture = run.picture(resume)
         if run.reel is not None:
-            _finish(run.reel, film, _STEPS_A_SECOND, kept=frames is not None)
+            finish(run.reel, film, _STEPS_A_SECOND, kept=frames is not None)
         words = Path(source).stem if source else "noise"
         path = unused(place(folder, file_name(opened.name, words, "dream")), taken)
         picture.save(path) if as_json else save_picture(picture, path)
@@ -166,7 +166,7 @@ def dream_film(
     from convscope.techniques.deep_dream import dream_of
     from convscope.techniques.dream_film import Curve, Motion, film_frames
 
-    reel = Frames(_reel(frames, output) or "")
+    reel = Frames(reel_of(frames, output) or "")
     if reel.count() and not resume:
         raise click.UsageError(f"{reel.folder} holds frames: go on with --resume, or delete them")
     motion = Motion(*map(Curve.read, (zoom, rotation, right, down)))
@@ -181,10 +181,10 @@ def dream_film(
                 raise
             click.echo("interrupted: the film of the frames there are", err=True)
             frames = frames or str(reel.folder)  # so that --resume can go on
-    _finish(reel, output, fps, kept=frames is not None)
+    finish(reel, output, fps, kept=frames is not None)
 
 
-def _reel(frames: str | None, film: str | None) -> str | None:
+def reel_of(frames: str | None, film: str | None) -> str | None:
     """Return the folder of a film's frames: the one asked for, or one beside the film; None without either."""
     from convscope.presentation.animation import require_film
 
@@ -193,7 +193,7 @@ def _reel(frames: str | None, film: str | None) -> str | None:
     return frames or f"{require_film(film)}.frames"
 
 
-def _finish(reel: Frames, film: str | None, rate: float, *, kept: bool) -> None:
+def finish(reel: Frames, film: str | None, rate: float, *, kept: bool) -> None:
     """Make the film of its frames, and remove those nobody asked for."""
     from convscope.presentation.animation import write_film
 
@@ -258,15 +258,13 @@ class _Run:
         return last
 
 
-def weights_of(layers: Sequence[str]) -> dict[str, float]:
-    """Return addresses with their weights from ``ADDRESS[=WEIGHT]``."""
+def weights_of(texts: Sequence[str], option: str = "--layer") -> dict[str, float]:
+    """Return addresses, or pictures, with their weights from ``ADDRESS[=WEIGHT]``."""
     found = {}
-    for text in layers:
+    for text in texts:
         address, _, weight = text.rpartition("=")
         try:
             found[address or text] = float(weight) if address else 1.0
         except ValueError:
-            raise click.BadParameter(
-                f"{text!r}: the weight after = is a number", param_hint="--layer"
-            ) from None
+            raise click.BadParameter(f"{text!r}: the weight after = is a number", param_hint=option) from None
     return found

@@ -44,6 +44,7 @@ _TECHNIQUES = (
     "saliency",
     "sanity_check",
     "smoothgrad",
+    "style_transfer",
     "values",
 )
 _PREPROCESSING = {item.name for item in fields(InputSpec)} - {"provenance"}

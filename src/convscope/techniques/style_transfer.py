@@ -90,9 +90,9 @@ def style_transfer(
     - `styles` is a picture, several, or pictures with their weights. `regions` (one for each style, or None) are gray
       pictures of where in the content each counts, `masks` of where in the style.
     - `preset` fixes how (`STYLE_PRESETS`), `changes` single settings of it: ``content_layers`` and ``style_layers``
-      (addresses, perhaps with weights), ``content_weight``, ``style_weight``, ``smoothness_weight``, ``iterations``
-      (at each size), ``rate``, ``optimizer`` ("adam", "lbfgs"), ``style_scale``, ``coarsest`` (pixels), ``pooling``
-      ("average"), ``edges`` ("reflect", "replicate").
+      (addresses, perhaps with weights among each other), ``content_weight``, ``style_weight``,
+      ``smoothness_weight``, ``iterations`` (at each size), ``rate``, ``optimizer`` ("adam", "lbfgs"),
+      ``style_scale``, ``coarsest`` (pixels), ``pooling`` ("average"), ``edges`` ("reflect", "replicate").
     - `size` is the longer side in pixels, `start` "content", "noise", "style", "gray" or a picture.
     - `colors` "kept" are the content's under the new brightness; "matched" gives the style the content's beforehand.
     - `stop_after` so many steps, over all sizes, the picture is taken as it is.
@@ -166,25 +166,27 @@ def settings_for(network: Network, preset: StylePreset, changes: Mapping[str, An
             )
     for what, own in (("content", settings.content_layers), ("style", settings.style_layers)):
         asked = _weights(rest.get(f"{what}_layers") or {})
+        share = sum(own.values()) / (sum(asked.values()) or 1.0)
         rest[f"{what}_layers"] = {
-            str(network.resolve(address)): weight for address, weight in asked.items()
+            str(network.resolve(address)): share * weight for address, weight in asked.items()
         } or chosen_layers(network, own, what, before_relu=preset.before_relu)
     if "optimizer" in rest:
-        name = rest.pop("optimizer")
+        name = rest["optimizer"]
         if name not in _OPTIMIZERS:
             raise InputError(f"there is no optimizer {name!r}. Possible: {', '.join(_OPTIMIZERS)}")
-        rest = dict(zip(("optimizer", "rate"), _OPTIMIZERS[name], strict=True)) | rest
-    if "coarsest" in rest:
-        rest["scales"] = replace(settings.scales, smallest=int(rest.pop("coarsest")), most=None)
+        rest["optimizer"], usual = _OPTIMIZERS[name]
+        rest.setdefault("rate", usual)
+    if (coarsest := rest.pop("coarsest", None)) is not None:
+        rest["scales"] = replace(settings.scales, smallest=coarsest, most=None)
     if "iterations" in rest:
         rest["first_iterations"] = None
     return replace(settings, **rest)
 
 
 def _weights(layers: str | Sequence[str] | Mapping[str, float]) -> Mapping[str, float]:
-    """Return addresses with weights that are equal and 1 in all, where none are given."""
+    """Return addresses with their weights among each other, equal where none are given."""
     names = [layers] if isinstance(layers, str) else layers
-    return layers if isinstance(layers, Mapping) else {name: 1 / len(names) for name in names}
+    return layers if isinstance(layers, Mapping) else dict.fromkeys(names, 1.0)
 
 
 def _prepared(network: Network, settings: StyleSettings) -> Network:
@@ -222,7 +224,10 @@ def _weighted(styles: Any) -> list[tuple[Any, float]]:
     if isinstance(styles, Mapping):
         found = [(source, float(weight)) for source, weight in styles.items()]
     else:
-        several = isinstance(styles, (list, tuple))
+        # Rows of numbers are an array, as a recipe holds a small one.
+        several = isinstance(styles, (list, tuple)) and not isinstance(
+            next(iter(styles), None), (list, tuple)
+        )
         found = [(source, 1.0) for source in (styles if several else [styles])]
     if (
         not found

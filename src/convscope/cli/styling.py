@@ -1,0 +1,165 @@
+"""``convscope style``: pictures in the style of others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convscope.cli.dreaming import finish, reel_of, weights_of
+from convscope.cli.options import Opening, json_option, network_options, output_option
+from convscope.cli.output import file_name, place, save_picture, unused
+
+if TYPE_CHECKING:
+    from convscope.network.network import Network
+    from convscope.optimization.styling import StyleStep
+    from convscope.picture import Picture
+
+_STEPS_A_SECOND = 10.0
+_CHANGES = ("content_weight", "style_weight", "iterations", "style_scale", "optimizer", "pooling", "edges")
+
+
+@click.command()
+@click.argument("network")
+@click.argument("contents", nargs=-1, required=True, metavar="CONTENT...")
+@network_options
+@click.option(
+    "--style",
+    "styles",
+    multiple=True,
+    required=True,
+    metavar="PICTURE[=WEIGHT]",
+    help="Whose style. May be given several times.",
+)
+@click.option("--preset", metavar="NAME", default="default", show_default=True, help="How it is made.")
+@click.option(
+    "--content-layer", "content_layers", multiple=True, metavar="ADDRESS[=WEIGHT]", help="What is kept."
+)
+@click.option(
+    "--style-layer", "style_layers", multiple=True, metavar="ADDRESS[=WEIGHT]", help="What is taken."
+)
+@click.option(
+    "--content-weight", type=click.FloatRange(0), metavar="X", help="Larger: closer to the content."
+)
+@click.option("--style-weight", type=click.FloatRange(0), metavar="X", help="Larger: closer to the style.")
+@click.option("--iterations", type=click.IntRange(1), metavar="N", help="Steps at each size.")
+@click.option("--optimizer", type=click.Choice(["adam", "lbfgs"]), help="How a step is taken.")
+@click.option(
+    "--style-scale", type=click.FloatRange(0, min_open=True), metavar="X", help="The brush strokes' size."
+)
+@click.option(
+    "--pooling", type=click.Choice(["average"]), help="Smoother pictures from networks that pool maxima."
+)
+@click.option(
+    "--edges", type=click.Choice(["reflect", "replicate"]), help="What filters see beyond the edge."
+)
+@click.option("--size", "pixels", type=click.IntRange(16), metavar="PIXELS", help="The longer side.")
+@click.option(
+    "--start", metavar="KIND|PICTURE", default="", help="content, noise, style, gray, or a picture."
+)
+@click.option("--keep-colors", is_flag=True, help="Keep the content's colors.")
+@click.option("--frames", metavar="FOLDER", help="Keep a picture of every step.")
+@click.option("--film", metavar="FILE", help="A film of the steps: .gif, .webp, .avif or .mp4.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Another seed, other noise to start from."
+)
+@json_option
+@output_option("A picture (.png, .webp, .jpg), or a folder for several.")
+def style(
+    network: str, contents: Sequence[str], opening: Opening, as_json: bool, output: str | None, **wishes: Any
+) -> None:
+    """Show each CONTENT picture in the style of others, as NETWORK sees content and style.
+
+    Ctrl-C keeps what there is, and --resume goes on from there.
+    """
+    reel, film, resume = reel_of(wishes["frames"], wishes["film"]), wishes["film"], wishes["resume"]
+    if len(contents) > 1 and reel:
+        raise click.UsageError("--frames and --film are of one picture: give one")
+    opened = opening.open(network)
+    folder = f"{output}/" if output and len(contents) > 1 and not output.endswith("/") else output
+    rows, taken = [], set[Path]()
+    for source in contents:
+        run = _Run(opened, source, _arguments(wishes), wishes["seed"], reel)
+        picture = run.picture(resume=resume)
+        if run.reel is not None:
+            finish(run.reel, film, _STEPS_A_SECOND, kept=wishes["frames"] is not None)
+        path = unused(place(folder, file_name(opened.name, Path(source).stem, "style")), taken)
+        picture.save(path) if as_json else save_picture(picture, path)
+        rows.append({"path": str(path), "caption": picture.caption, "losses": run.losses})
+        if run.interrupted:
+            click.echo("interrupted: this is the picture as it was; --resume goes on", err=True)
+            break
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+
+
+def _arguments(wishes: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `style_transfer` that options stand for, the seed apart."""
+    changes = {name: wishes[name] for name in _CHANGES if wishes[name] is not None}
+    layers = {name: weights_of(wishes[name]) for name in ("content_layers", "style_layers") if wishes[name]}
+    return {
+        "styles": weights_of(wishes["styles"], "--style"),
+        "preset": wishes["preset"],
+        "size": wishes["pixels"],
+        "start": wishes["start"],
+        "colors": "kept" if wishes["keep_colors"] else "style",
+        "changes": changes | layers,
+    }
+
+
+class _Run:
+    """The style transfer of one picture, with its progress and what is kept on the way."""
+
+    def __init__(
+        self, network: Network, source: str, arguments: dict[str, Any], seed: int, reel: str | None
+    ) -> None:
+        from convscope.photograph import open_photograph
+        from convscope.presentation.animation import Frames
+        from convscope.recording import recipe_of
+        from convscope.techniques.style_transfer import transfer_of
+
+        self.network, self.photograph = network, open_photograph(source)
+        self.made = transfer_of(network, self.photograph, seed=seed, **arguments)
+        self.reel = None if reel is None else Frames(reel)
+        self.recipe = recipe_of(
+            "style_transfer", arguments, network=network, picture=self.photograph, seed=seed
+        )
+        self.losses: dict[str, float] = {}
+        self.interrupted = False
+
+    def picture(self, *, resume: bool) -> Picture:
+        """Run it, and return what there is at the end or at Ctrl-C."""
+        from dataclasses import replace
+
+        last: StyleStep | None = None
+        try:
+            for last in self._watched(resume):
+                self.losses = dict(last.losses)
+                if self.reel is not None:
+                    self.reel.keep(last.index, self.made.shown(last).array)
+        except KeyboardInterrupt:
+            if last is None:
+                raise
+            self.interrupted = True
+        assert last is not None
+        ended = {"stop_after": last.index} if self.interrupted else {}
+        recipe = replace(self.recipe, arguments={**self.recipe.arguments, **ended})
+        return replace(self.made.shown(last), recipe=recipe)
+
+    def _watched(self, resume: bool) -> Iterator[StyleStep]:
+        """Yield the steps, told to whoever looks on."""
+        from tqdm import tqdm
+
+        from convscope.techniques.style_keeping import kept_steps
+
+        with tqdm(unit="step", disable=None, leave=False) as bar:
+            for step in kept_steps(self.made, self.recipe, resume=resume):
+                bar.total = step.of
+                losses = ", ".join(f"{name} {loss:.3g}" for name, loss in step.losses.items())
+                bar.set_postfix_str(f"{step.size[1]} x {step.size[0]}, {losses}", refresh=False)
+                bar.update(step.index - bar.n)
+                yield step

@@ -1,0 +1,57 @@
+"""A style transfer that can be killed and gone on with: its state on disk, now and then and when it is interrupted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic
+
+from convscope.cache import cache_folder
+from convscope.errors import InputError
+from convscope.optimization.style_scales import Unfinished
+from convscope.optimization.styling import StyleStep
+from convscope.recipe import Recipe
+from convscope.techniques.style_transfer import StyleTransfer, until
+
+_BETWEEN_SAVES = 10.0  # seconds
+
+
+def kept_steps(made: StyleTransfer, recipe: Recipe, *, resume: bool) -> Iterator[StyleStep]:
+    """Yield a transfer's steps and keep its state on disk until it is finished; the recipe says which transfer it is.
+
+    With `resume` it goes on from there, and takes the steps of an undisturbed run. InputError when there is nothing to
+    go on from.
+    """
+    path, last, saved = kept_at(recipe), None, monotonic()
+    unfinished = Unfinished.load(path) if resume else None
+    if resume and unfinished is None:
+        raise InputError(
+            "there is no interrupted run of this picture with these settings: leave out --resume"
+        )
+    finished, steps_taken = False, 0.0
+    try:
+        for last in until(made.restyling.steps(unfinished), None):
+            if monotonic() - saved > _BETWEEN_SAVES:
+                Unfinished(last.index, last.values, last.state).save(path)
+                saved = monotonic()
+            steps_taken = _steps_of(last)
+            yield last
+        finished = True
+    finally:
+        if finished:
+            path.unlink(missing_ok=True)
+        elif last is not None and _steps_of(last) == steps_taken:  # else interrupted while the state changed
+            Unfinished(last.index, last.values, last.state).save(path)
+
+
+def _steps_of(step: StyleStep) -> float:
+    return float(step.state["step"]) if "step" in step.state else 0.0
+
+
+def kept_at(recipe: Recipe) -> Path:
+    """Return the file of a transfer's state."""
+    words = json.dumps(asdict(recipe), sort_keys=True, default=str)
+    return cache_folder("styles") / f"{sha256(words.encode()).hexdigest()}.safetensors"

@@ -1,0 +1,216 @@
+"""Style transfers as people ask for them: what is chosen for a network, what comes out, what goes wrong in words."""
+
+from collections import deque
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import convscope
+from convscope import open_network
+from convscope.errors import ConvscopeWarning, InputError, UnknownLayer
+from convscope.network.network import Network
+from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
+from convscope.optimization.style_presets import STYLE_PRESETS
+from convscope.optimization.style_scales import Restyling, Unfinished
+from convscope.optimization.styling import Style
+from convscope.techniques.rerunning import rerun
+from convscope.techniques.style_colors import matched
+from convscope.techniques.style_keeping import kept_at, kept_steps
+from convscope.techniques.style_transfer import settings_for, style_transfer, transfer_of
+from planted import planted_files, planted_network
+
+LAYERS = {"content_layers": "conv2", "style_layers": ["conv1", "conv2"], "iterations": 4}
+
+
+def picture(seed: int, height: int = 40, width: int = 48) -> np.ndarray:
+    coarse = np.random.default_rng(seed).random((height // 8, width // 8, 3))
+    return np.kron(coarse, np.ones((8, 8, 1))).astype(np.float32)
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Network:
+    return open_network(planted_files(tmp_path / "planted"))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    paths = [tmp_path / "content.png", tmp_path / "style.png"]
+    for seed, path in enumerate(paths):
+        Image.fromarray((picture(seed) * 255).astype(np.uint8)).save(path)
+    return str(paths[0]), str(paths[1])
+
+
+def test_the_losses_shrink_and_the_recipe_makes_the_same_picture(
+    network: Network, files: tuple[str, str]
+) -> None:
+    made = transfer_of(network, *files, changes=LAYERS | {"iterations": 20})
+    losses = [step.total for step in made.restyling.steps()]
+    assert losses[-1] < 0.5 * losses[0]
+    first = style_transfer(network, *files, changes=LAYERS)
+    again = rerun(first.recipe)
+    assert np.array_equal(first.array, again.array)
+    assert "content from conv2, style from conv1, conv2; 4 of 4 steps" in first.caption
+
+
+def test_coarse_to_fine_carries_picture_and_optimizer_up(network: Network) -> None:
+    changes = LAYERS | {"coarsest": 20}
+    made = transfer_of(network, picture(0), picture(1), changes=changes)
+    steps = [*made.restyling.steps()]
+    assert [step.size for step in steps] == [(20, 24)] * 4 + [(40, 48)] * 4
+    assert [step.index for step in steps] == [*range(1, 9)]
+    assert float(steps[-1].state["step"]) == 8
+    assert steps[-1].state["m0"].shape == (1, 3, 40, 48)
+
+
+@pytest.mark.parametrize("stopped", [3, 4, 6])
+def test_a_run_that_was_stopped_goes_on_with_the_same_steps(
+    network: Network, tmp_path: Path, stopped: int
+) -> None:
+    made = transfer_of(network, picture(0), picture(1), changes=LAYERS | {"coarsest": 20})
+    undisturbed = deque(made.restyling.steps(), maxlen=1)[0]
+    (step,) = deque(islice(made.restyling.steps(), stopped), maxlen=1)
+    Unfinished(step.index, step.values, step.state).save(tmp_path / "state")
+    resumed = [*made.restyling.steps(Unfinished.load(tmp_path / "state"))]
+    assert [one.index for one in resumed] == [*range(stopped + 1, 9)]
+    if stopped != 4:  # between sizes the mean of the steps is enlarged, not the last one
+        assert torch.equal(resumed[-1].picture(), undisturbed.picture())
+
+
+def test_an_interrupted_run_is_kept_and_forgotten_when_it_ends(
+    network: Network, files, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))
+    made = transfer_of(network, *files, changes=LAYERS)
+    recipe = style_transfer(network, *files, changes=LAYERS).recipe
+    with pytest.raises(InputError, match="leave out --resume"):
+        next(kept_steps(made, recipe, resume=True))
+    steps = kept_steps(made, recipe, resume=False)
+    next(steps), next(steps)
+    steps.close()
+    assert kept_at(recipe).is_file()
+    rest = [*kept_steps(made, recipe, resume=True)]
+    assert [step.index for step in rest] == [3, 4]
+    assert np.array_equal(made.shown(rest[-1]).array, style_transfer(network, *files, changes=LAYERS).array)
+    assert not kept_at(recipe).exists()
+
+
+def test_several_styles_by_weight_and_by_region(network: Network) -> None:
+    content, styles = picture(0), [picture(1), picture(2)]
+    alone = style_transfer(network, content, styles[0], changes=LAYERS)
+    left = np.zeros((40, 48))
+    left[:, :24] = 1
+    halves = style_transfer(network, content, styles, regions=[left, 1 - left], changes=LAYERS)
+    assert not np.array_equal(alone.array, halves.array)
+    same = style_transfer(network, content, [styles[0], styles[0]], changes=LAYERS)
+    assert np.abs(same.array.astype(int) - alone.array).max() <= 1
+    with pytest.raises(InputError, match="1 regions for 2 styles"):
+        style_transfer(network, content, styles, regions=[left], changes=LAYERS)
+
+
+def test_a_style_counts_only_in_its_region(network: Network) -> None:
+    region = np.zeros((40, 48))
+    region[:, :16] = 1
+    changes = LAYERS | {"content_weight": 0.0, "smoothness_weight": 0.0, "style_layers": "conv1"}
+    (content, made) = (
+        picture(0),
+        style_transfer(network, picture(0), picture(1), regions=[region], changes=changes),
+    )
+    moved = np.abs(made.array / 255.0 - content).max(axis=2)
+    assert moved[:, :16].max() > 0.02
+    assert moved[:, 20:].max() < 0.01  # the filters of conv1 reach 2 pixels over the region
+
+
+def test_kept_colors_are_the_content_s_and_matched_ones_the_style_s_before(network: Network) -> None:
+    middle = picture(0) * 0.2 + 0.4
+    kept = style_transfer(network, middle, picture(1), colors="kept", changes=LAYERS)
+    moved = kept.array / 255.0 - middle
+    assert np.abs(moved).max() > 0.02
+    assert np.ptp(moved, axis=2).max() < 1.01 / 255
+    style, content = (torch.from_numpy(picture(seed)).movedim(-1, 0)[None] * 0.4 + 0.3 for seed in (1, 0))
+    found = matched(style, content)
+    assert torch.allclose(found.mean((2, 3)), content.mean((2, 3)), atol=1e-3)
+    covariances = [np.cov(one[0].flatten(1).numpy()) for one in (found, content)]
+    assert np.allclose(*covariances, atol=1e-3)
+    with pytest.raises(InputError, match="Possible: style, kept, matched"):
+        style_transfer(network, middle, middle, colors="keep", changes=LAYERS)
+
+
+def test_what_is_transparent_stays_so(network: Network, tmp_path: Path) -> None:
+    alpha = np.full((40, 48, 1), 255, np.uint8)
+    alpha[:10] = 0
+    Image.fromarray(np.concatenate([(picture(0) * 255).astype(np.uint8), alpha], axis=2)).save(
+        tmp_path / "a.png"
+    )
+    made = style_transfer(network, tmp_path / "a.png", picture(1), changes=LAYERS)
+    assert made.array.shape == (40, 48, 4)
+    assert np.array_equal(made.array[:, :, 3:], alpha)
+
+
+def test_average_pooling_and_edges_are_the_operations_they_stand_for() -> None:
+    network, value = planted_network(), torch.rand(1, 3, 24, 20, generator=torch.Generator().manual_seed(0))
+    conv1 = network.activations(value, "conv1")["conv1"]
+    averaged = rewritten(network, with_average_pooling).activations(value, "pool1")["pool1"]
+    assert torch.allclose(averaged, torch.nn.functional.avg_pool2d(conv1, 2), atol=1e-6)
+    weight, bias = (network.parameters[f"conv1.{role}"] for role in ("weight", "bias"))
+    for mode in ("reflect", "replicate"):
+        edged = rewritten(network, with_edges(network, mode, first_only=True)).activations(value, "conv1")[
+            "conv1"
+        ]
+        expected = torch.nn.functional.conv2d(
+            torch.nn.functional.pad(value, (2, 2, 2, 2), mode), weight, bias
+        )
+        assert torch.allclose(edged, expected.relu(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"style_wight": 1.0}, "Did you mean 'style_weight'"),
+        ({"optimizer": "sgd"}, "Possible: adam, lbfgs"),
+        ({"style_layers": "scores"}, "has no maps"),
+        ({"content_weight": 0, "style_weight": 0}, "nothing would be asked"),
+    ],
+)
+def test_what_cannot_be_is_answered_with_what_to_change(network: Network, changes, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        style_transfer(network, picture(0, 32, 32), picture(1, 32, 32), changes=LAYERS | changes)
+
+
+def test_more_of_what_cannot_be(network: Network) -> None:
+    with pytest.raises(UnknownLayer, match="conv2"):
+        style_transfer(network, picture(0), picture(1), changes={"style_layers": "conv3"})
+    with pytest.raises(InputError, match="use a smaller rate"):
+        style_transfer(network, picture(0), picture(1), preset="lecture", changes=LAYERS | {"rate": 1e9})
+    with pytest.raises(InputError, match="nothing changes the losses"):
+        style_transfer(network, picture(0), picture(0), changes=LAYERS | {"smoothness_weight": 0})
+    with pytest.raises(InputError, match=r"divide 0\.\.255 by 255"):
+        Restyling(
+            network,
+            torch.rand(1, 3, 9, 9) * 255,
+            [Style(torch.rand(1, 3, 9, 9))],
+            STYLE_PRESETS["default"].settings,
+        )
+    with pytest.warns(ConvscopeWarning, match="of one color"):
+        style_transfer(network, picture(0), np.full((40, 48, 3), 0.5), changes=LAYERS)
+    with pytest.warns(ConvscopeWarning, match="did not become smaller"):
+        style_transfer(network, picture(0), picture(1), changes=LAYERS | {"rate": 0.0})
+
+
+def test_broken_weights_are_named(network: Network) -> None:
+    broken = network.with_parameters({"conv1.bias": torch.full((8,), torch.inf)})
+    with pytest.raises(
+        InputError, match="answers the content picture with NaN or infinity: its weights are broken"
+    ):
+        style_transfer(broken, picture(0), picture(1), changes=LAYERS)
+
+
+def test_the_built_in_network_has_layers_for_both() -> None:
+    settings = settings_for(convscope.open_network("builtin"), STYLE_PRESETS["wasserstein"], {})
+    assert list(settings.content_layers) == ["mixed4c"]
+    weights = [*settings.style_layers.values()]
+    assert sum(weights) == pytest.approx(1)
+    assert weights == sorted(weights, reverse=True)
