@@ -6,6 +6,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import nn
 
 from convscope import open_network
 from convscope.errors import InputError
@@ -148,3 +150,54 @@ def test_real_networks(folder, shared_data, tmp_path) -> None:
     network = open_network(shared_data / "caffe" / folder)
     (shape,) = network.graph.inputs.values()
     assert_saved(network, tmp_path / "net.onnx", (1, *shape[1:]), (2, *shape[1:]))
+
+
+class OfATen(nn.Module):
+    """A network of PyTorch whose steps are ATen's: sizes as arithmetic, attention, enlarging, subscripts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.group, self.layer = nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.LayerNorm(8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.first = nn.Parameter(torch.ones(1, 1, 8))
+
+    def forward(self, x):
+        x = self.group(self.conv(x))
+        n, c, h, w = x.shape
+        x = x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)  # channels shuffled
+        x = F.max_pool2d(x, 3, 2, 1) + F.avg_pool2d(x, 2, 2, ceil_mode=True)
+        y = F.interpolate(x, size=(h, w), mode="bilinear", align_corners=False)
+        y = y + F.interpolate(F.interpolate(x, scale_factor=1.5, mode="bicubic"), size=y.shape[2:])
+        y = torch.cat(y.chunk(2, 1)[::-1], 1)[:, :, 1:, ::2][..., None, :, 0]
+        t = torch.cat([self.first.expand(n, -1, -1), self.layer(y.flatten(2).transpose(1, 2))], 1)
+        t = t + self.attention(t, t, t, need_weights=False)[0]
+        return torch.einsum("bid,bjd->bij", t, t * 2)[:, 0]
+
+
+def test_what_pytorch_has_of_its_own(tmp_path) -> None:
+    torch.manual_seed(0)
+    network = open_network(OfATen().eval(), input_shape=(1, 3, 13, 13))
+    kinds = {operation.attributes.get("operator") for operation in network.graph.operations}
+    assert kinds >= {"scaled_dot_product_attention", "upsample_bilinear2d", "reshape", "expand", "einsum"}
+    assert_saved(network, tmp_path / "net.onnx", (1, 3, 13, 13), (2, 3, 13, 13))
+
+
+def test_windows_that_reach_over_the_edge_as_torch_has_them(tmp_path) -> None:
+    """Where the largest numbers lay, torch's second answer, is no value of the file."""
+    network = open_network(nn.MaxPool2d(3, 2, 1, ceil_mode=True), input_shape=(1, 2, 6, 8))
+    x = np.random.default_rng(0).normal(size=(2, 2, 6, 8)).astype(np.float32)
+    model = onnx.load(network.save(tmp_path / "net.onnx"))
+    (name,), output = network.graph.inputs, network.graph.outputs[0]
+    (found,) = every_value(model, [output], {name: x}).values()
+    np.testing.assert_array_equal(found, F.max_pool2d(torch.from_numpy(x), 3, 2, 1, ceil_mode=True))
+
+
+def test_an_operator_of_torch_that_onnx_lacks_is_named(tmp_path) -> None:
+    class Rolled(nn.Module):
+        def forward(self, x):
+            return x.roll(1, 2)
+
+    network = open_network(Rolled(), input_shape=(1, 3, 8, 8))
+    with pytest.raises(InputError, match=r"torch's roll has no operator here; save a \.convscope"):
+        network.save(tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())

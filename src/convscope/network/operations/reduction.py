@@ -56,7 +56,8 @@ def reduce(
         case "minimum":
             return input.amin(order, keepdim=keep_axes)
         case "l2":
-            return torch.linalg.vector_norm(input, 2, order, keepdim=keep_axes)
+            length: Tensor = torch.linalg.vector_norm(input, 2, order, keepdim=keep_axes)
+            return length
         case "log_sum_exp":
             return input.logsumexp(order, keepdim=keep_axes)
         case "product":

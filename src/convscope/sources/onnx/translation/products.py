@@ -59,3 +59,13 @@ def _parts(node: Node, alpha: float, beta: float, turned: bool) -> Sequence[Step
 def _plus(node: Node) -> Step:
     roles: dict[str, Any] = {"operand": node.inputs[2]}
     return Step("add", ("", node.inputs[2])) if node.constant(2) is None else Step("add", ("",), roles)
+
+
+@translates("Einsum", inputs=1)
+def einsum(node: Node) -> Step:
+    """Turn an Einsum into torch's."""
+    roles = {f"p{index}": name for index, name in enumerate(node.inputs) if node.constant(index) is not None}
+    read = [name for name in node.inputs if name not in roles.values()]
+    codes = [f"$p{i}" if f"p{i}" in roles else f"${read.index(name)}" for i, name in enumerate(node.inputs)]
+    attributes = {"operator": "einsum", "arguments": (str(node.attributes["equation"]), tuple(codes))}
+    return Step("aten", tuple(read), roles, attributes)
