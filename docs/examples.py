@@ -89,7 +89,11 @@ def prepare(folder: Path, data: Path) -> None:
     caffe = data / "caffe"
     (folder / "bvlc_googlenet").symlink_to(caffe / "bvlc_googlenet")
     (folder / "cifar10_quick").symlink_to(caffe / "cifar10_quick")
+    (folder / "mobilenet").symlink_to(data / "tensorflow" / "mobilenet_v1_0.25_128")
+    (folder / "mini_xception.hdf5").symlink_to(data / "keras" / "fer2013_mini_XCEPTION.119-0.65.hdf5")
+    (folder / "super_resolution.onnx").symlink_to(data / "onnx" / "super_resolution.onnx")
     (folder / "cat.jpg").symlink_to(data / "pictures" / "cat.jpg")
+    (folder / "sky.jpg").symlink_to(data / "pictures" / "sky1024px.jpg")
     (folder / "lenet").mkdir()
     for name in ("lenet.prototxt", "lenet_iter_10000.caffemodel"):
         (folder / "lenet" / name).symlink_to(caffe / "old_formats" / name)
