@@ -227,6 +227,25 @@ def test_functions_between_layers(tmp_path):
         torch.testing.assert_close(value, expected)
 
 
+@pytest.mark.parametrize(
+    "name, settings, expected",
+    [
+        ("Elu", {"alpha": 0.5}, lambda x: F.elu(x, 0.5)),
+        ("Gelu", {"approximate": True}, lambda x: F.gelu(x, approximate="tanh")),
+        ("Gelu", {"approximate": False}, F.gelu),
+        ("Gelu", {}, lambda x: F.gelu(x, approximate="tanh")),
+    ],
+)
+def test_functions_have_their_settings_and_their_own_defaults(tmp_path, name, settings, expected):
+    """keras.ops.gelu approximates unless it is told not to; the activation of that name does not."""
+    tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["photo", 0, 0]}}
+    node = {"module": "keras.src.ops.nn", "class_name": name, "name": "function", "config": settings,
+            "inbound_nodes": [{"args": [tensor], "kwargs": {}}]}  # fmt: skip
+    described = functional("n", [input_layer((9, 8, 6)), node], ["photo"], ["function"])
+    network = open_network(write_h5(tmp_path / "n.h5", described, {}))
+    torch.testing.assert_close(network.activations(X, "function")["function"], expected(X))
+
+
 REFUSED = {
     "padding": (
         "Conv2D",

@@ -86,7 +86,15 @@ def _function(use: Use) -> Steps:
         else str(use.config["function"]).rpartition(".")[2]
     )
     words = {"HardSigmoid": "hard_sigmoid", "HardSilu": "hard_silu"}
-    return [step_named(use, words.get(name, name.lower()))]
+    step, settings = step_named(use, words.get(name, name.lower())), {**use.config, **use.call.keywords}
+    more: dict[str, Any] = {}
+    if step.kind == "elu":
+        more = {"alpha": number(settings.get("alpha", 1.0))}
+    if step.kind == "gelu" and settings.get(
+        "approximate", name == "Gelu"
+    ):  # as keras.ops has it, unlike the layer
+        more = {"approximate": "tanh"}
+    return [replace(step, attributes={**step.attributes, **more})]
 
 
 @keras_layer("ReLU")
