@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from torch import Tensor
@@ -31,12 +32,19 @@ def terms_of(
 ) -> tuple[Term, ...]:
     """Return a dream's terms. `start` and `guide` are pictures (1, 3, H, W) in 0..1.
 
-    With a guide each position becomes more like the one of the guide it resembles most. `channels` are chosen by what
-    they answer to `start`.
+    With a guide each position becomes more like the one of the guide it resembles most, in all channels. `channels`
+    are chosen by what they answer to `start`.
     """
     weights = _weights(network, layers, preset)
     if guide is not None:
-        return tuple(guided_term(name, _answer(network, name, guide)) for name in weights)
+        if channels is not None:
+            raise InputError(
+                "a guide is followed in all channels of a layer: leave out either channels or guide"
+            )
+        return tuple(
+            replace(guided_term(name, _answer(network, name, guide)), weight=weight)
+            for name, weight in weights.items()
+        )
     classes = {name: weight for name, weight in weights.items() if _is_class(network, name)}
     others = {name: weight for name, weight in weights.items() if name not in classes}
     chosen = {}
