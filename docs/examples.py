@@ -93,6 +93,8 @@ def prepare(folder: Path, data: Path) -> None:
     (folder / "mini_xception.hdf5").symlink_to(data / "keras" / "fer2013_mini_XCEPTION.119-0.65.hdf5")
     (folder / "super_resolution.onnx").symlink_to(data / "onnx" / "super_resolution.onnx")
     (folder / "cat.jpg").symlink_to(data / "pictures" / "cat.jpg")
+    (folder / "tubingen.jpg").symlink_to(data / "pictures" / "tubingen.jpg")
+    (folder / "starry_night.jpg").symlink_to(data / "pictures" / "starry_night_google.jpg")
     (folder / "sky.jpg").symlink_to(data / "pictures" / "sky1024px.jpg")
     (folder / "lenet").mkdir()
     for name in ("lenet.prototxt", "lenet_iter_10000.caffemodel"):
