@@ -334,6 +334,7 @@ def shell(*arguments: str, code: str = "from convscope.cli import main; main()",
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, **options)
 
 
+@pytest.mark.slow
 def test_a_real_process_and_a_pipe(network: str, red: str) -> None:
     result = shell("classify", network, red, "--json")
     assert result.returncode == 0 and result.stderr == ""
