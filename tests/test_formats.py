@@ -256,6 +256,7 @@ def test_a_real_network_is_saved_and_opened_again(name: str, shared_data: Path, 
     x = torch.rand((1, *next(iter(network.graph.inputs.values()))[1:]))
     found, expected = again.activations(x), network.activations(x)
     assert list(found) == list(expected)
+    assert network.input_spec is None or str(again.input_spec) == str(network.input_spec)  # guesses too
     assert all(torch.equal(found[layer_name], expected[layer_name]) for layer_name in expected)
 
 

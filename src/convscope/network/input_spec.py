@@ -295,8 +295,12 @@ class InputSpec:
         steps += [f"0..{self.raw_scale:g}"] if self.raw_scale != 1 else []
         steps += [f"minus {_mean_text(self.mean)}"] if np.size(self.mean) else []
         steps += [f"times {_numbers(self.input_scale)}"] if self.input_scale != 1 else []
-        guesses = [name for name, _, reason in self.rows() if reason.startswith(GUESS)]
-        return "; ".join(steps) + (f" (guessed: {', '.join(guesses)})" if guesses else "")
+        return "; ".join(steps) + (f" (guessed: {', '.join(self.guesses)})" if self.guesses else "")
+
+    @property
+    def guesses(self) -> dict[str, str]:
+        """Field to what is said of its value, for those that are guesses."""
+        return {name: reason for name, _, reason in self.rows() if reason.startswith(GUESS)}
 
 
 def _mean_text(mean: tuple[float, ...] | Array) -> str:

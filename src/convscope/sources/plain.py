@@ -26,7 +26,7 @@ from safetensors.torch import save_file
 from convscope.errors import ConvscopeError, InputError, NetworkFileError
 from convscope.files import written_whole
 from convscope.network.graph import Graph, Operation
-from convscope.network.input_spec import InputSpec
+from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
 from convscope.network.operations import OPERATIONS
 from convscope.network.origin import Origin
@@ -63,7 +63,11 @@ def open_plain(path: Path, device: str | torch.device = "cpu") -> Network:
         )
     try:
         parameters = Parameters(shapes, lambda key: file.get_tensor(key).float())
-        spec = None if metadata["input"] is None else _input_spec(metadata["input"], parameters)
+        spec = (
+            None
+            if metadata["input"] is None
+            else _input_spec(metadata["input"], metadata.get("guesses", {}), parameters)
+        )
         graph = _graph(metadata, spec, parameters)
         return Network(
             graph,
@@ -76,15 +80,15 @@ def open_plain(path: Path, device: str | torch.device = "cpu") -> Network:
         raise NetworkFileError(f"{path} describes its network wrongly: {error}") from error
 
 
-def _input_spec(fields: dict[str, Any], parameters: Parameters) -> InputSpec:
+def _input_spec(fields: dict[str, Any], guesses: dict[str, str], parameters: Parameters) -> InputSpec:
     plain: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
     }
     if plain.get("mean") == MEAN:
         plain["mean"] = parameters.fresh(MEAN).numpy()
-    return InputSpec(
-        **plain, provenance=dict.fromkeys([*plain, "layout", "raw_scale", "resize", "crops"], "the file")
-    )
+    known = dict.fromkeys([*plain, "layout", "raw_scale", "resize", "crops"], "the file")
+    guessed = {name: reason for name, reason in guesses.items() if reason.startswith(GUESS)}
+    return InputSpec(**plain, provenance=known | guessed)
 
 
 def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Parameters) -> Graph:
@@ -158,6 +162,7 @@ def save_plain(network: Network, path: Path) -> None:
         "constants": sorted(graph.constants),
         "labels": network.labels,
         "input": spec,
+        "guesses": {} if network.input_spec is None else network.input_spec.guesses,
     }
     try:
         with written_whole(path) as partial:
