@@ -222,13 +222,14 @@ class Ascent:
         return saved | {"generators": chance, "index": torch.tensor(self.index)}
 
     def restore(self, state: State) -> None:
-        """Go on from what `state` returned."""
-        self.optimizer = {name: state[f"optimizer.{name}"].clone() for name in self.optimizer}
+        """Go on from what `state` returned, wherever it was kept."""
+        here = {name: value.to(self.stopped.device, copy=True) for name, value in state.items()}
+        self.optimizer = {name: here[f"optimizer.{name}"] for name in self.optimizer}
         count = range(len(self.parameters))
-        self.parameters = tuple(state[f"parameter.{i}"].clone() for i in count)
-        self.best = tuple(state[f"best.{i}"].clone() for i in count)
+        self.parameters = tuple(here[f"parameter.{i}"] for i in count)
+        self.best = tuple(here[f"best.{i}"] for i in count)
         for name in _ONE_A_PICTURE:
-            setattr(self, name, state[name].clone())
+            setattr(self, name, here[name])
         self.index = int(state["index"])
         for generator, saved in zip(self.generators, state["generators"], strict=True):
             generator.set_state(saved.clone())  # a row of a table crashes it

@@ -138,14 +138,14 @@ class _Climb:
         subject = subject_of(self.network, [job.objective for job in self.jobs])
         verdicts = judge(subject, pictures.float() / 255 if display is None else painted, strongest)
         together = zip(self.jobs, pictures, verdicts, strict=True)
-        return [Made(job.name, picture, self.step.index, verdict) for job, picture, verdict in together]
+        return [Made(job.name, picture.cpu(), self.step.index, verdict) for job, picture, verdict in together]
 
     def preview(self) -> Mapping[str, Tensor]:
         """Return the pictures as they are now."""
         assert self.step is not None
         painted = self.step.pictures()
         shown = painted if self.settings.display is None else self.settings.display(painted)
-        return dict(zip((job.name for job in self.jobs), to_bytes(shown), strict=True))
+        return dict(zip((job.name for job in self.jobs), to_bytes(shown).cpu(), strict=True))
 
     def forget(self) -> None:
         """Remove what was saved on the way."""

@@ -50,7 +50,7 @@ class Rescue:
     @torch.no_grad()
     def photographs(self, asleep: Tensor, shape: Sequence[int]) -> Tensor:
         """Return a photograph for each sleeping picture, (sleeping, *shape), the one that rouses its unit most."""
-        candidates = _photographs(shape)
+        candidates = _photographs(shape).to(asleep.device)
         chosen = self.subject.groups_with(asleep)
         subject = self.subject.only(chosen)
         scores = torch.stack([subject.scores(one.expand(len(chosen), -1, -1, -1)) for one in candidates])

@@ -106,7 +106,7 @@ def _answers(network: Network, paths: Sequence[Path], names: Sequence[str]) -> I
     for name, value in values.items():
         if value.dim() >= 2 and len(value) == len(paths):
             flat = network.channels_first(name, value).flatten(2) if value.dim() > 2 else value[:, :, None]
-            yield name, torch.stack([flat.mean(2), flat.amax(2)], dim=2)
+            yield name, torch.stack([flat.mean(2), flat.amax(2)], dim=2).cpu()
 
 
 def pictures_hash(pictures: Sequence[Path]) -> str:
