@@ -211,19 +211,24 @@ class LBFGS:
         )
         new = {"moves": state["move"], "changes": change, "weights": (1 / curve)[:, 0]}
         for name, value in new.items():
-            past = state[name]
+            past = state[name][self._first_filled(state) :]
             later = torch.cat([past[1:], value[None]])
             past.copy_(torch.where(curved if past.dim() == 3 else curved[:, 0], later, past))
+
+    def _first_filled(self, state: State) -> int:
+        """Return where the moves so far begin: a long memory costs nothing before it is full."""
+        return max(0, self.memory - int(state["step"]) + 1)
 
     def _direction(self, gradient: Tensor, state: State) -> Tensor:
         """Return the two-loop recursion's direction for each picture."""
         moves, changes, weights = state["moves"], state["changes"], state["weights"][..., None]
         shares = torch.zeros_like(weights)
-        for i in reversed(range(self.memory)):
+        filled = range(self._first_filled(state), self.memory)
+        for i in reversed(filled):
             shares[i] = (moves[i] * gradient).sum(1, keepdim=True) * weights[i]
             gradient = gradient - shares[i] * changes[i]
         direction = gradient * state["scale"]
-        for i in range(self.memory):
+        for i in filled:
             back = (changes[i] * direction).sum(1, keepdim=True) * weights[i]
             direction = direction + moves[i] * (shares[i] - back)
         return direction
