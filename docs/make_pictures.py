@@ -1,10 +1,14 @@
 """Make every picture of the documentation again, by running its own examples.
 
-    python docs/make_pictures.py [--data ../shared/data] [--only filters.md]
+    python docs/make_pictures.py                                  # all of them: some minutes
+    python docs/make_pictures.py --builtin                        # after the built-in network's weights were replaced
+    python docs/make_pictures.py README.md filters.md             # those of some documents
+    python docs/make_pictures.py --data ../shared/data            # where the real networks are
 
-Each picture that a document links to is made by a command that stands in that document. The report's picture is a
-screenshot (Chromium's path in the variable CHROMIUM, else the one that is installed). The examples run in a folder of
-their own, so that no picture's recipe holds a path of this machine.
+Each picture that a document links to is made by a command that stands in that document. A report's picture is a
+screenshot (Chromium's path in the variable CHROMIUM, else the one that is installed). The examples run in a folder and
+with a cache of their own, so that no picture's recipe holds a path of this machine and none is an old one. Without the
+data, documents that use the built-in network alone still work.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from examples import prepare, run_document
 DOCUMENTS = Path(__file__).resolve().parent
 PICTURES = DOCUMENTS / "pictures"
 _LINK = re.compile(r"(?:\]\(|src=\")(?:docs/)?pictures/([\w.-]+)")
+_BUILTIN = re.compile(r"^\$ convscope \S+ builtin", re.MULTILINE)
 _CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,20 +42,31 @@ def main() -> None:
     """Run the examples and keep the pictures."""
     parser = argparse.ArgumentParser(description="Make every picture of the documentation again.")
     parser.add_argument("--data", type=Path, default=DOCUMENTS.parent.parent / "shared" / "data")
-    parser.add_argument("--only", help="one document's name")
+    parser.add_argument("--builtin", action="store_true", help="documents that show the built-in network")
+    parser.add_argument("documents", nargs="*", help="some documents' names")
     given = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
     for document in [DOCUMENTS.parent / "README.md", *sorted(DOCUMENTS.glob("*.md"))]:
-        if given.only in (None, document.name) and not document.name.startswith("index"):
+        if not (given.documents and document.name not in given.documents) and has_pictures(
+            document, of_builtin=given.builtin
+        ):
             make(document, given.data.resolve())
     print(f"{sum(path.stat().st_size for path in PICTURES.iterdir()):,} bytes in {PICTURES.name}/")
+
+
+def has_pictures(document: Path, *, of_builtin: bool) -> bool:
+    """Tell whether a document has pictures to make: any, or some of the built-in network."""
+    text = document.read_text(encoding="utf-8")
+    return bool(_LINK.search(text)) and (not of_builtin or bool(_BUILTIN.search(text)))
 
 
 def make(document: Path, data: Path) -> None:
     """Run one document's examples in a new folder, and copy the pictures it links to."""
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
         folder = Path(name)
-        prepare(folder, data)
+        os.environ["CONVSCOPE_CACHE"] = str(folder / "cache")
+        if data.is_dir():
+            prepare(folder, data)
         print("\n".join([f"{document.name}:", *run_document(document)]))
         for picture in dict.fromkeys(_LINK.findall(document.read_text(encoding="utf-8"))):
             if picture.startswith("report"):
