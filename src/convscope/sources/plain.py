@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.resources import files
 from inspect import signature
 from pathlib import Path
@@ -44,6 +44,7 @@ def open_builtin(device: str | torch.device = "cpu") -> Network:
     """Open the network that comes with convscope; its model card is ``training/README.md`` in the repository."""
     path = Path(str(files("convscope") / "networks" / "builtin.safetensors"))
     network = open_plain(path, device)
+    network.graph = replace(network.graph, name=BUILTIN)  # whichever variant is shipped
     network.origin = Origin(BUILTIN, files=(path,))
     return network
 
