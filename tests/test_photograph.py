@@ -124,7 +124,7 @@ def test_a_huge_picture_is_refused_from_its_header(size: tuple[int, int], tmp_pa
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert message.startswith(f"{path} is too large: ")
-    assert "up to 64,000,000 are read" in message
+    assert "up to 67,108,864 are read" in message
     assert peak < 5_000_000
 
 

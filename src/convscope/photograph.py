@@ -27,7 +27,7 @@ from convscope.rgb import Pixels, rgb_of_array, rgb_of_image
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
 SAMPLES = ("coffee", "chelsea", "astronaut")
-MAXIMUM_PIXELS = 64_000_000  # 768 MB as floating-point RGB
+MAXIMUM_PIXELS = 8192 * 8192  # 805 MB as floating-point RGB
 _SUFFIXES = (
     ".png",
     ".jpg",

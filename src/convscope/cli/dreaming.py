@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convscope.cli.options import Opening, json_option, network_options, output_option
+from convscope.cli.options import Opening, json_option, memory_option, network_options, output_option
 from convscope.cli.output import file_name, place, printable, save_picture, unused
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ _OPTIONS = (
     click.option(
         "--tile", type=click.IntRange(32), metavar="PIXELS", help="Compute in windows, with the same result."
     ),
+    memory_option,
     click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another dream."),
 )
 
@@ -90,6 +91,7 @@ def dream(
     pictures: Sequence[str],
     opening: Opening,
     wishes: dict[str, Any],
+    memory: str | None,
     frames: str | None,
     film: str | None,
     resume: bool,
@@ -107,7 +109,7 @@ def dream(
     folder = f"{output}/" if output and len(pictures) > 1 and not output.endswith("/") else output
     rows, taken = [], set[Path]()
     for source in pictures or (None,):
-        run = _Run(opened, source, wishes, reel)
+        run = _Run(opened, source, wishes, reel, memory)
         picture = run.picture(resume)
         if run.reel is not None:
             finish(run.reel, film, _STEPS_A_SECOND, kept=frames is not None)
@@ -145,6 +147,7 @@ def dream_film(
     picture: str | None,
     opening: Opening,
     wishes: dict[str, Any],
+    memory: str | None,
     seconds: float,
     fps: float,
     zoom: str,
@@ -170,7 +173,7 @@ def dream_film(
     if reel.count() and not resume:
         raise click.UsageError(f"{reel.folder} holds frames: go on with --resume, or delete them")
     motion = Motion(*map(Curve.read, (zoom, rotation, right, down)))
-    dream = dream_of(opening.open(network), picture, **wishes)
+    dream = fitted(dream_of(opening.open(network), picture, **wishes), memory)
     with tqdm(unit="frame", disable=None, leave=False, initial=reel.count()) as bar:
         try:
             for index, count in film_frames(dream, motion, reel, seconds=seconds, rate=fps):
@@ -207,14 +210,19 @@ class _Run:
     """The dream of one picture, with its progress and what is kept on the way."""
 
     def __init__(
-        self, network: Network, source: str | None, wishes: dict[str, Any], reel: str | None
+        self,
+        network: Network,
+        source: str | None,
+        wishes: dict[str, Any],
+        reel: str | None,
+        memory: str | None,
     ) -> None:
         from convscope.presentation.animation import Frames
         from convscope.techniques.deep_dream import dream_of
 
         self.network, self.source, self.wishes = network, source, wishes
         self.reel = None if reel is None else Frames(reel)
-        self.dream: Dream = dream_of(network, source, **wishes)
+        self.dream = fitted(dream_of(network, source, **wishes), memory)
         self.values: list[float] = []
         self.interrupted = False
 
@@ -256,6 +264,17 @@ class _Run:
                 self.interrupted = True
         assert last is not None
         return last
+
+
+def fitted(dream: Dream, memory: str | None) -> Dream:
+    """Return the dream in tiles that fit, and say what it will take, where memory is limited."""
+    from convscope.optimization.memory_plan import bytes_of
+
+    if memory is None:
+        return dream
+    dream, plan = dream.within(bytes_of(memory))
+    click.echo(str(plan), err=True)
+    return dream
 
 
 def weights_of(texts: Sequence[str], option: str = "--layer") -> dict[str, float]:

@@ -46,6 +46,13 @@ def _one_or_each(text: str) -> float | tuple[float, ...]:
     return found[0] if len(found) == 1 else found
 
 
+memory_option = click.option(
+    "--memory",
+    metavar="2GB",
+    help="Compute in windows that fit, with the same result, where one piece does not.",
+)
+
+
 @dataclass(frozen=True)
 class Opening:
     """How the user wants the network opened."""

@@ -18,7 +18,8 @@ from convscope.network.network import Network
 from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
 from convscope.optimization.style_settings import StyleSettings
-from convscope.optimization.styling import Style, StyleStep, style_steps, targets_of
+from convscope.optimization.style_tiling import tiled_targets_of
+from convscope.optimization.styling import Style, StyleStep, Targets, style_steps, targets_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,8 @@ class Unfinished:
 class Restyling:
     """A style transfer that can be run: content (1, 3, H, W) and styles in 0..1, and what it starts from.
 
-    ``start`` is a picture (1, 3, H, W) in 0..1, or None for what the settings say.
+    ``start`` is a picture (1, 3, H, W) in 0..1, or None for what the settings say. With ``tile`` it is computed in
+    windows of about so many pixels, with the same result.
     """
 
     network: Network
@@ -66,6 +68,7 @@ class Restyling:
     settings: StyleSettings
     start: Tensor | None = None
     seed: int = 0
+    tile: int | None = None
 
     def __post_init__(self) -> None:
         if not self.styles:
@@ -105,7 +108,7 @@ class Restyling:
             skipped = min(max(0, done - before), count)
             if skipped < count:
                 values, state = carried(values, state, size, self.settings)
-                targets = targets_of(self.network, *self._at(size), self.settings)
+                targets = self._targets(size)
                 step = None
                 for step in style_steps(targets, values, count, state, after=skipped):
                     yield replace(
@@ -114,6 +117,11 @@ class Restyling:
                 if step is not None:
                     values, state = step.result, step.state
             before += count
+
+    def _targets(self, size: Size) -> Targets:
+        if self.tile is None:
+            return targets_of(self.network, *self._at(size), self.settings)
+        return tiled_targets_of(self.network, *self._at(size), self.settings, self.tile)
 
     def _at(self, size: Size) -> tuple[Tensor, list[Style]]:
         """Return content and styles at one size."""

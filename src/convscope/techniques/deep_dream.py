@@ -23,6 +23,7 @@ from convscope.optimization.dream_objectives import Term, objective_of
 from convscope.optimization.dream_presets import DreamPreset, Start, dream_preset
 from convscope.optimization.dreaming import DreamSettings, DreamStep, dream_steps
 from convscope.optimization.gradient_edits import Masked
+from convscope.optimization.memory_plan import MemoryPlan, memory_plan
 from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
 from convscope.optimization.original_colors import with_colors_of
@@ -54,6 +55,18 @@ class Dream:
     keep_colors: bool = False
     tile: int | None = None
     preset: str = "default"
+
+    def within(self, memory: int) -> tuple[Dream, MemoryPlan]:
+        """Return the dream computed in tiles that fit so many bytes, where it does not fit in one piece, and the plan.
+
+        InputError when no tile fits, with what the smallest would take.
+        """
+        layers = [*dict.fromkeys(self.network.resolve(term.address).layer for term in self.terms)]
+        start = (int(self.start.shape[2]), int(self.start.shape[3]))
+        plan = memory_plan(
+            self.network, layers, self.settings.octaves.sizes(start)[-1], memory, tile=self.tile
+        )
+        return replace(self, tile=plan.tile), plan
 
     def steps(self, resume: State | None = None) -> Iterator[DreamStep]:
         """Yield the dream's steps, or those after an earlier step's `state`; the last one's picture is the dream."""

@@ -52,7 +52,9 @@ def max_pool_gradient(gradient: Tensor, places: Places) -> Tensor:
     """Return the gradient for the input of what `max_pool_with_places` returned."""
     gradient = _cut(channels_innermost(gradient), places.rows)
     # Torch reads no more of the input than its shape, so this memory is never touched.
-    input = torch.empty(places.padded, dtype=gradient.dtype, memory_format=torch.channels_last)
+    input = torch.empty(
+        places.padded, dtype=gradient.dtype, device=gradient.device, memory_format=torch.channels_last
+    )
     back = torch.ops.aten.max_pool2d_with_indices_backward
     found = _joined(back(gradient, _cut(input, places.rows), *places.window, places.indices), places.rows)
     return F.pad(found, [-side for side in places.border]) if any(places.border) else found
