@@ -23,6 +23,13 @@ CONT = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 1.0]]).double()
 
 # Kind to several (inputs, parameters, attributes). Every operation is here: a test holds that.
 EXAMPLES = {
+    "batch_to_space": [([normal(8, 3, 3, 2)], {}, {"block": (2, 2), "crops": ((0, 0), (1, 0))})],
+    "deconvnet_relu": [([INPUT], {}, {}), ([INPUT], {}, {"maximum": 0.5})],
+    "guided_relu": [([INPUT], {}, {}), ([INPUT], {}, {"maximum": 0.5})],
+    "round_to_steps": [([INPUT], {}, {"minimum": -1.0, "maximum": 2.0, "steps": 255})],
+    "sized": [([INPUT], {}, {"kind": "reshape", "attributes": {"shape": ("$0.0", ("*", "$0.1", 6), -1)}})],
+    "space_to_batch": [([INPUT], {}, {"block": (2, 3), "padding": ((0, 0), (1, 0))})],
+    "stored": [([], {"value": normal(2, 12)}, {"shape": (2, 3, 4), "order": (1, 0, 2)})],
     "absolute": [([INPUT], {}, {})],
     "add": [
         ([INPUT, normal(3, 1, 5)], {}, {}),
@@ -303,12 +310,15 @@ CASES = [
 NOT_DIFFERENTIABLE = {
     "argmax": None,
     "compare": None,
+    "deconvnet_relu": None,  # another gradient on purpose
+    "guided_relu": None,
     "count_up": None,
     "fill": None,
     "find_extreme": None,
     "numbers": None,
     "quantize": None,  # straight through, where finite differences see steps
     "round_off": None,
+    "round_to_steps": None,
     "shape_of": None,
     "sign": None,
     "threshold": None,
@@ -327,6 +337,7 @@ READS_NUMBERS = {"count_up", "fill", "filter"}
 GIVES_UP_THE_LAYOUT = {
     "argmax",
     "batch_reindex",
+    "batch_to_space",
     "constant",
     "dense",
     "depth_to_space",
@@ -346,6 +357,7 @@ GIVES_UP_THE_LAYOUT = {
     "resize",
     "slice_steps",
     "softmax",
+    "space_to_batch",
     "space_to_depth",
     "squeeze",
     "tile",
