@@ -56,6 +56,9 @@ _CHANGES = ("content_weight", "style_weight", "iterations", "style_scale", "opti
 @click.option(
     "--edges", type=click.Choice(["reflect", "replicate"]), help="What filters see beyond the edge."
 )
+@click.option(
+    "--tile", type=click.IntRange(32), metavar="PIXELS", help="Compute in windows, with the same result."
+)
 @click.option("--size", "pixels", type=click.IntRange(16), metavar="PIXELS", help="The longer side.")
 @click.option(
     "--start", metavar="KIND|PICTURE", default="", help="content, noise, style, gray, or a picture."
@@ -84,6 +87,7 @@ def style(
     rows, taken = [], set[Path]()
     for source in contents:
         run = _Run(opened, source, _arguments(wishes), wishes["seed"], reel)
+        run.made = run.made.within(wishes["tile"])
         picture = run.picture(resume=resume)
         if run.reel is not None:
             finish(run.reel, film, _STEPS_A_SECOND, kept=wishes["frames"] is not None)

@@ -230,6 +230,7 @@ def shares(style: StyleLoss, region: Tensor) -> Tensor:
     """Return what share of the whole each position is, where a style's description is an average."""
     if isinstance(style, GramLoss) and style.divisor == "nothing":
         return region
+    region = region.double()  # shares that are not 1 in all would count as covariance
     return region / region.sum().clamp_min(1e-12)
 
 

@@ -47,6 +47,10 @@ class StyleTransfer:
     colors: Colors
     opacity: Tensor | None
 
+    def within(self, tile: int | None) -> StyleTransfer:
+        """Return the transfer computed in windows of about so many pixels, with the same result."""
+        return replace(self, restyling=replace(self.restyling, tile=tile))
+
     def shown(self, step: StyleStep) -> Picture:
         """Return a step as a picture with its caption."""
         pixels = step.picture()
