@@ -22,6 +22,7 @@ import tempfile
 from pathlib import Path
 
 from examples import prepare, run_document
+from PIL import Image
 
 DOCUMENTS = Path(__file__).resolve().parent
 PICTURES = DOCUMENTS / "pictures"
@@ -92,6 +93,8 @@ def screenshot(page: Path, target: Path, *, width: int) -> None:
         view.goto(page.as_uri())
         view.screenshot(path=target)
         browser.close()
+    with Image.open(target) as image:
+        image.convert("RGB").quantize(256).save(target, optimize=True)
 
 
 if __name__ == "__main__":
