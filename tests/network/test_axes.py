@@ -202,7 +202,10 @@ def test_a_network_classifies_learns_and_is_reported_on(
     assert losses[1] == pytest.approx(losses[0]) and losses[1][0] > losses[1][-1]
     shown = [
         gather(
-            Subject(network, open_photograph(photograph), 3), everything=True, progress=lambda done, of: None
+            Subject(network, open_photograph(photograph), 3),
+            everything=True,
+            features=False,
+            progress=lambda done, of: None,
         )
         for network in planted_pair
     ]

@@ -23,10 +23,14 @@ def by_running(kind, inputs, parameters, attributes):
     return tuple(result.shape)
 
 
+# Those that need attributes of their own are held to their rules by the examples of test_operations.
+WITH_EXAMPLES = {"bias", "layer_norm", "numbers", "pad", "reduce", "reshape", "squeeze", "stored"}
+
+
 @settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_a_rule_agrees_with_the_operation_or_says_nothing(data) -> None:
-    kind = data.draw(st.sampled_from([*sorted(_RULES), "relu", "identity"]))
+    kind = data.draw(st.sampled_from([*sorted(set(_RULES) - WITH_EXAMPLES), "relu", "identity"]))
     shape = tuple(data.draw(st.lists(sizes, min_size=2, max_size=4)))
     inputs, parameters, attributes = [shape], {}, {}
     if kind == "convolution":

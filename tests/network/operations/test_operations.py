@@ -8,6 +8,7 @@ import torch
 from torch import fx
 
 from convscope.network.operations import OPERATIONS
+from convscope.network.shape_rules import shape_by_rule
 
 
 def normal(*shape, seed=0):
@@ -425,6 +426,15 @@ def test_shapes_are_known_without_memory(kind, inputs, parameters, attributes):
     found = outputs_of(kind, *converted(inputs, parameters, lambda tensor: tensor.to("meta")), attributes)
     assert [tensor.shape for tensor in found] == [tensor.shape for tensor in expected]
     assert [tensor.dtype for tensor in found] == [tensor.dtype for tensor in expected]
+
+
+@pytest.mark.parametrize(("kind", "inputs", "parameters", "attributes"), CASES)
+def test_a_shape_rule_agrees_or_says_nothing(kind, inputs, parameters, attributes):
+    shapes = [tuple(tensor.shape) for tensor in inputs]
+    ruled = shape_by_rule(
+        kind, shapes, {role: tuple(tensor.shape) for role, tensor in parameters.items()}, attributes
+    )
+    assert ruled in (None, tuple(outputs_of(kind, inputs, parameters, attributes)[0].shape))
 
 
 @pytest.mark.parametrize(("kind", "inputs", "parameters", "attributes"), CASES)
