@@ -44,7 +44,7 @@ def made(network: Network) -> dict[str, Picture]:
     """Every picture of one variant."""
     photographs = ("coffee", "chelsea", "astronaut")
     return {
-        "filters": filters(network, "conv1", columns=8),
+        "filters": filters(network, "conv1", scale="tile"),
         "saliency": pasted([saliency(network, name, panels=("picture", "map")) for name in photographs], 1),
         "features": wanted(
             network, [f"{layer}:{channel}" for layer, chosen in FEATURES.items() for channel in chosen]
