@@ -9,7 +9,18 @@ import convscope
 
 ROOT = Path(convscope.__file__).parent
 # From what everything rests on to what rests on everything; a module may import what stands before it.
-ORDER = ["errors", "files", "cache", "address", "rgb", "photograph", "recipe", "recording", "picture", "network"]
+ORDER = [
+    "errors",
+    "files",
+    "cache",
+    "address",
+    "rgb",
+    "photograph",
+    "recipe",
+    "recording",
+    "picture",
+    "network",
+]
 ORDER += ["sources", "optimization", "presentation", "techniques", "report", "caffe", "cli"]
 
 

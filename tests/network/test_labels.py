@@ -157,4 +157,6 @@ def test_inception_labels_are_in_googles_order(shared_data: Path) -> None:
     different = [(ours, theirs) for ours, theirs in zip(labels, published, strict=True) if ours != theirs]
     assert different == [("cannon", "cannon [ground]"), ("teddy", "teddy bear")]
     assert len({label.synset for label in labels}) == 1001
-    assert labels[429].synset == "n02012849"  # the bird, among egrets and bitterns; the machine is the other crane
+    assert (
+        labels[429].synset == "n02012849"
+    )  # the bird, among egrets and bitterns; the machine is the other crane

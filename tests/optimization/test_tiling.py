@@ -8,8 +8,8 @@ import torch
 from convscope import open_network
 from convscope.errors import InputError
 from convscope.network.network import Network
-from convscope.optimization.dream_objectives import dream_terms
 from convscope.optimization.dream_gradients import gradient_of, tiled_gradient_of
+from convscope.optimization.dream_objectives import dream_terms
 from convscope.optimization.dreaming import DreamSettings
 from convscope.optimization.tiling import Grid, strips, tiling
 

@@ -85,7 +85,10 @@ class StyleTargets:
             for name, weight in settings.content_layers.items()
         ]
         style = self._style_losses(answers, pixels=values.shape[2] * values.shape[3])
-        found = {"content": settings.content_weight * sum(content), "style": settings.style_weight * sum(style)}
+        found = {
+            "content": settings.content_weight * sum(content),
+            "style": settings.style_weight * sum(style),
+        }
         found |= self.smoothness(values)
         return {name: torch.as_tensor(loss) for name, loss in found.items()}
 
@@ -215,7 +218,10 @@ def style_steps(
     settings, values = targets.settings, start
     state = settings.optimizer.start((values,)) if state is None else state
     if settings.average and "average" not in state:
-        state |= {"average": values * (1 - settings.average), "average_share": values.new_tensor(settings.average)}
+        state |= {
+            "average": values * (1 - settings.average),
+            "average_share": values.new_tensor(settings.average),
+        }
     first: float | None = None
     for index in range(after + 1, iterations + 1):
         begun = perf_counter()

@@ -84,7 +84,9 @@ class Subject:
     def only(self, chosen: Sequence[int]) -> Subject:
         """Return the subject of these pictures alone; what is computed stays the same, and is made ready once."""
         part = replace(self, objectives=tuple(self.objectives[index] for index in chosen))
-        vars(part).update({name: getattr(self, name) for name in ("targets", "layers", "_channels", "_forward")})
+        vars(part).update(
+            {name: getattr(self, name) for name in ("targets", "layers", "_channels", "_forward")}
+        )
         return part
 
     def in_full(self) -> Subject:
