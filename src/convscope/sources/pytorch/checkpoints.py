@@ -1,4 +1,4 @@
-"""Weights out of PyTorch's files: ``.pth``, ``.pt``, ``.ckpt``, ``.safetensors``. No code in a file is ever run.
+"""Weights out of PyTorch's files: ``.pth``, ``.pt``, ``.ckpt``, ``.pt2``, ``.safetensors``. No code in one is run.
 
 Such a file holds named tensors and no network, so whoever opens it says which network they are for.
 """
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from convscope.errors import ConvscopeWarning, NetworkFileError, WeightsMismatch, did_you_mean
 from convscope.network.operations.checks import dimensions
+from convscope.sources.pytorch.programs import program_weights
 from convscope.sources.recognition import HEAD, identify
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".pth.tar", ".ckpt", ".bin", ".pt2")
@@ -59,7 +60,8 @@ def _unpickled(path: Path) -> Any:
     with path.open("rb") as file:
         head = file.read(HEAD)
     if zipfile.is_zipfile(path):
-        _refuse_programs(path)
+        if (program := program_weights(path)) is not None:
+            return program
     elif (found := identify(head)) != "a Python pickle":
         raise NetworkFileError(
             f"{path} holds no weights that PyTorch saved: it is {found if head else 'empty'}"
@@ -80,24 +82,6 @@ def _code_named(message: str) -> str:
     """Return what code a refused pickle asks for, as torch says it."""
     words = message.replace("`", " ").split()
     return f"made by {words[words.index('GLOBAL') + 1]}, " if "GLOBAL" in words[:-1] else ""
-
-
-def _refuse_programs(path: Path) -> None:
-    """TorchScript and exported programs hold code beside their weights; who trusts one loads it themselves."""
-    with zipfile.ZipFile(path) as archive:
-        inside = {name.partition("/")[2] for name in archive.namelist()}
-    loader = (
-        "torch.export.load"
-        if any("model.json" in name or "exported_program" in name for name in inside)
-        else ""
-    )
-    if any(name.startswith("code/") for name in inside) or "constants.pkl" in inside:
-        loader = "torch.jit.load"
-    if loader:
-        raise NetworkFileError(
-            f"{path} is a program ({loader}), and convscope runs no code from a file. If you trust it, load it in "
-            f"Python and open what you get: convscope.open_network({loader}({path.name!r}), input_shape=...)"
-        )
 
 
 def _unwrapped(content: Any, path: Path) -> State:

@@ -1,0 +1,168 @@
+"""The weights of TorchScript archives and of exported programs (``.pt2``), without the program.
+
+Both are zips that hold code beside the weights. The weights lie there as plain bytes, and what says where is read
+without running anything: an exported program's is JSON, TorchScript's a pickle of which only names and tensors count.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convscope.errors import NetworkFileError
+
+_LARGEST_INDEX = 64_000_000  # bytes: what says where the weights are
+# The numbers of torch.export's schema.
+_EXPORTED_TYPES = {
+    1: torch.uint8,
+    2: torch.int8,
+    3: torch.int16,
+    4: torch.int32,
+    5: torch.int64,
+    6: torch.float16,
+    7: torch.float32,
+    8: torch.float64,
+    12: torch.bool,
+    13: torch.bfloat16,
+}
+_STORAGES = {
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+
+
+def program_weights(path: Path) -> dict[str, Tensor] | None:
+    """Return the named tensors of a program; None for a zip that is none. NetworkFileError for a damaged one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            root = archive.namelist()[0].partition("/")[0] if archive.namelist() else ""
+            inside = _Archive(archive, root, path)
+            if inside.has("data/weights/model_weights_config.json"):
+                return _exported(inside)
+            return _scripted(inside) if inside.has("constants.pkl") and inside.has("data.pkl") else None
+    except (
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        IndexError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise NetworkFileError(f"{path} is a damaged program: {error}") from error
+    except pickle.UnpicklingError as error:
+        raise NetworkFileError(f"{path}: {error}") from error
+
+
+class _Archive:
+    """The members of a program's zip, each as long as the file says at most."""
+
+    def __init__(self, archive: zipfile.ZipFile, root: str, path: Path) -> None:
+        self.archive, self.root, self.path = archive, root, path
+
+    def has(self, name: str) -> bool:
+        return f"{self.root}/{name}" in self.archive.NameToInfo
+
+    def read(self, name: str, most: int | None = None) -> bytes:
+        info = self.archive.getinfo(f"{self.root}/{name}")
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size > self.path.stat().st_size:
+            raise ValueError(f"{name} is packed, which PyTorch never does")
+        if most is not None and info.file_size > most:
+            raise ValueError(f"{name} has {info.file_size:,} bytes")
+        return self.archive.read(info)
+
+    def tensor(self, name: str, kind: torch.dtype, place: tuple[int, Sequence[int], Sequence[int]]) -> Tensor:
+        """Return numbers of a member: from an offset, of a shape, with strides, all inside of what is there."""
+        offset, shape, strides = place
+        content = self.read(name)
+        held = len(content) // kind.itemsize
+        last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+        count = prod(list(shape))
+        if min((offset, *shape, *strides), default=0) < 0 or (count and last >= held):
+            raise ValueError(f"{name} holds {held:,} numbers, and {tuple(shape)} are claimed")
+        if not count:
+            return torch.zeros(*shape, dtype=kind)
+        return torch.frombuffer(bytearray(content), dtype=kind).as_strided(shape, strides, offset)
+
+
+def _exported(archive: _Archive) -> dict[str, Tensor]:
+    index = json.loads(archive.read("data/weights/model_weights_config.json", _LARGEST_INDEX))["config"]
+    return {name: _exported_tensor(archive, name, found) for name, found in index.items()}
+
+
+def _exported_tensor(archive: _Archive, name: str, found: Mapping[str, Any]) -> Tensor:
+    if found["use_pickle"]:
+        raise ValueError(f"{name!r} is a pickled object, not plain numbers")
+    meta = found["tensor_meta"]
+    shape, strides = ([int(size["as_int"]) for size in meta[key]] for key in ("sizes", "strides"))
+    place = (int(meta["storage_offset"]["as_int"]), shape, strides)
+    return archive.tensor(f"data/weights/{found['path_name']}", _EXPORTED_TYPES[meta["dtype"]], place)
+
+
+class _Module:
+    """Stands in for any module of the program: it keeps its attributes, and does nothing."""
+
+
+class _Reader(pickle.Unpickler):
+    """Reads TorchScript's ``data.pkl``: modules become stand-ins, tensors their numbers, nothing is called."""
+
+    def __init__(self, file: Any, archive: _Archive) -> None:
+        super().__init__(file)
+        self.archive = archive
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.split(".")[0] == "__torch__":
+            return _Module
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return self._tensor
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module == "torch.jit._pickle" and name.startswith("build_") and name.endswith("list"):
+            return list
+        if module == "torch" and name in _STORAGES:
+            return _STORAGES[name]
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, and convscope runs no code from a file")
+
+    def persistent_load(self, reference: Any) -> tuple[str, torch.dtype]:
+        _, kind, key, *_ = reference
+        if not isinstance(kind, torch.dtype) or not str(key).isalnum():
+            raise pickle.UnpicklingError(f"it refers to {reference!r}, which is no storage")
+        return f"data/{key}", kind
+
+    def _tensor(
+        self, storage: tuple[str, torch.dtype], offset: int, shape: Any, strides: Any, *_: Any
+    ) -> Tensor:
+        name, kind = storage
+        return self.archive.tensor(name, kind, (int(offset), list(shape), list(strides)))
+
+
+def _scripted(archive: _Archive) -> dict[str, Tensor]:
+    content = _Reader(io.BytesIO(archive.read("data.pkl", _LARGEST_INDEX)), archive).load()
+    return dict(_named(content))
+
+
+def _named(module: object, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield a stand-in's tensors by their dotted names."""
+    for name, value in vars(module).items():
+        if isinstance(value, Tensor):
+            yield f"{prefix}{name}", value
+        elif isinstance(value, _Module):
+            yield from _named(value, f"{prefix}{name}.")
