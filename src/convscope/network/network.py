@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from math import prod
@@ -27,6 +27,7 @@ from convscope.network.layer import Layer, layers_of
 from convscope.network.memory import machine_memory, shortage_in_words
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
+from convscope.network.resizing import Size
 from convscope.network.runner import Runner
 from convscope.network.saving import require_savable
 from convscope.network.shapes import infer_shapes
@@ -78,6 +79,13 @@ class Network:
     def shapes(self) -> Mapping[str, Shape | None]:
         """The shape of every value, earlier in-place versions included, for the source's own input shape."""
         return MappingProxyType(infer_shapes(self.graph, self.graph.inputs))
+
+    def shapes_at(self, size: Size, targets: Iterable[str]) -> dict[str, Shape | None]:
+        """Return the shape of every value up to `targets` for one picture of (height, width); see `infer_shapes`."""
+        spec, (first, *others) = self._spec, self.graph.inputs
+        shape = (1, spec.channels, *size) if spec.layout == "NCHW" else (1, *size, spec.channels)
+        inputs = {first: shape, **{name: self.graph.inputs[name] for name in others}}
+        return infer_shapes(self.graph, inputs, targets)
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:

@@ -19,7 +19,6 @@ from convscope.cache import cache_folder
 from convscope.files import written_whole
 from convscope.network.memory import BYTES_PER_NUMBER, machine_memory
 from convscope.network.network import Network
-from convscope.network.shapes import infer_shapes
 from convscope.optimization.ascent import Step, ascend
 from convscope.optimization.objectives import Objective
 from convscope.optimization.optimizers import State
@@ -172,11 +171,7 @@ def pictures_at_once(network: Network, jobs: Sequence[Job], settings: Settings) 
 
 def _numbers(network: Network, layers: Sequence[str], size: Size) -> int:
     """How many numbers the network's values are for one picture, up to some layers."""
-    graph, spec = network.graph, network.input_spec
-    first, *others = graph.inputs
-    assert spec is not None
-    shape = (1, spec.channels, *size) if spec.layout == "NCHW" else (1, *size, spec.channels)
-    shapes = infer_shapes(graph, {first: shape, **{name: graph.inputs[name] for name in others}}, layers)
+    shapes = network.shapes_at(size, layers)
     return sum(prod(shape) for shape in shapes.values() if shape is not None)
 
 

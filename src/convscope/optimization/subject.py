@@ -15,7 +15,6 @@ from convscope.address import Address
 from convscope.errors import InputError, UnknownLayer
 from convscope.network.differentiable import Forward, Precision
 from convscope.network.network import Network
-from convscope.network.shapes import infer_shapes
 from convscope.optimization.objectives import Objective, Values
 
 LANES = 16  # numbers in the widest register, which a convolution fills with channels
@@ -116,12 +115,8 @@ class Subject:
         return known[size]
 
     def _fits(self, size: tuple[int, int]) -> bool:
-        spec, graph = self.network.input_spec, self.network.graph
-        assert spec is not None
-        first, *others = graph.inputs
-        shape = (1, spec.channels, *size) if spec.layout == "NCHW" else (1, *size, spec.channels)
         try:
-            infer_shapes(graph, {first: shape, **{name: graph.inputs[name] for name in others}}, self.layers)
+            self.network.shapes_at(size, self.layers)
         except InputError:
             return False
         return True

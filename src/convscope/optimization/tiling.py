@@ -19,7 +19,6 @@ from math import ceil, floor, lcm
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.network.receptive_field import receptive_fields
-from convscope.network.shapes import infer_shapes
 
 Span = tuple[int, int]
 """First and last, the last excluded."""
@@ -131,12 +130,9 @@ def _window(grids: Mapping[str, Grid], spans: Mapping[str, Span], length: int, s
 def _grids(
     network: Network, layers: Sequence[str], size: tuple[int, int], *, whole: bool
 ) -> dict[str, tuple[Grid, Grid]]:
-    spec, graph = network.input_spec, network.graph
-    if spec is None:
+    if network.input_spec is None:
         raise InputError(f"{network.name} eats no pictures, so there is nothing to cut into tiles")
-    first, *others = graph.inputs
-    shape = (1, *size, spec.channels) if graph.channels_last else (1, spec.channels, *size)
-    shapes = infer_shapes(graph, {first: shape, **{name: graph.inputs[name] for name in others}}, layers)
+    graph, shapes = network.graph, network.shapes_at(size, layers)
     fields = receptive_fields(graph, shapes)
     found = {}
     for name in layers:
