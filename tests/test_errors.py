@@ -1,4 +1,6 @@
-from convscope.errors import did_you_mean
+import pytest
+
+from convscope.errors import InputError, by_name, did_you_mean
 
 
 def test_the_closest_names_are_offered() -> None:
@@ -6,3 +8,10 @@ def test_the_closest_names_are_offered() -> None:
     assert did_you_mean("CONV1", ["conv1"]) == " Did you mean 'conv1'?"
     assert did_you_mean("3a", ["inception_3a/1x1", "prob"]) == " Did you mean 'inception_3a/1x1'?"
     assert did_you_mean("zzz", ["conv1"]) == ""
+
+
+def test_what_has_a_name_is_found_or_the_closest_are_offered() -> None:
+    assert by_name({"light": 1, "dark": 2}, "dark", "theme") == 2
+    with pytest.raises(InputError) as refused:
+        by_name({"light": 1, "dark": 2}, "drak", "theme")
+    assert str(refused.value) == "there is no theme 'drak'. Did you mean 'dark'? Possible: light, dark"

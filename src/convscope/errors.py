@@ -15,8 +15,11 @@ A message says what is wrong, what was found, what is possible and what to do::
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import TypeVar
+
+_Thing = TypeVar("_Thing")
 
 
 class ConvscopeError(Exception):
@@ -71,3 +74,16 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     if not close:
         close = [candidate for candidate in candidates if name and name.lower() in candidate.lower()][:3]
     return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+
+
+def by_name(table: Mapping[str, _Thing], name: str, what: str) -> _Thing:
+    """Return what a table has under a name; InputError with the closest names for one that is not there.
+
+    >>> by_name({"light": 1, "dark": 2}, "dark", "theme")
+    2
+    """
+    if name not in table:
+        raise InputError(
+            f"there is no {what} {name!r}.{did_you_mean(name, table)} Possible: {', '.join(table)}"
+        )
+    return table[name]

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from convscope.errors import InputError, did_you_mean
+from convscope.errors import InputError, by_name
 from convscope.optimization.dream_objectives import DreamMeasure
 from convscope.optimization.dreaming import DreamSettings
 from convscope.optimization.gradient_edits import LaplacianNormalized, Normalized
@@ -243,9 +243,4 @@ DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
 
 def dream_preset(name: str) -> DreamPreset:
     """Return a preset by its name; InputError with the closest names for one that is not there."""
-    if name not in DREAM_PRESETS:
-        raise InputError(
-            f"there is no dream preset {name!r}.{did_you_mean(name, DREAM_PRESETS)} "
-            f"Possible: {', '.join(DREAM_PRESETS)}"
-        )
-    return DREAM_PRESETS[name]
+    return by_name(DREAM_PRESETS, name, "dream preset")

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from convscope.errors import InputError, did_you_mean
+from convscope.errors import by_name
 from convscope.network.input_spec import InputSpec
 from convscope.optimization.canvas.color import IMAGENET, Color
 from convscope.optimization.canvas.fourier import Fourier
@@ -41,11 +41,7 @@ def preset(name: str, spec: InputSpec) -> Settings:
     >>> preset("lucid", network.input_spec).steps
     512
     """
-    if name not in PRESETS:
-        raise InputError(
-            f"there is no preset {name!r}.{did_you_mean(name, PRESETS)} Possible: {', '.join(PRESETS)}"
-        )
-    return PRESETS[name].settings(spec)
+    return by_name(PRESETS, name, "preset").settings(spec)
 
 
 def _default(spec: InputSpec) -> Settings:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from convscope.errors import InputError, did_you_mean
+from convscope.errors import by_name
 from convscope.optimization.optimizers import LBFGS, Adam, GradientAscent
 from convscope.optimization.regularizers import NeighborDifference, TotalVariation
 from convscope.optimization.style_losses import (
@@ -224,9 +224,4 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
 
 def style_preset(name: str) -> StylePreset:
     """Return a preset by its name; InputError with the closest names for one that is not there."""
-    if name not in STYLE_PRESETS:
-        raise InputError(
-            f"there is no style preset {name!r}.{did_you_mean(name, STYLE_PRESETS)} "
-            f"Possible: {', '.join(STYLE_PRESETS)}"
-        )
-    return STYLE_PRESETS[name]
+    return by_name(STYLE_PRESETS, name, "style preset")

@@ -10,7 +10,7 @@ from typing import Literal
 import matplotlib
 from PIL import ImageFont
 
-from convscope.errors import InputError, did_you_mean
+from convscope.errors import by_name
 
 ThemeName = Literal["light", "dark"]
 
@@ -42,11 +42,7 @@ THEMES: dict[str, Theme] = {
 
 def theme_named(name: str) -> Theme:
     """Return the theme "light" or "dark"; InputError for another."""
-    if name not in THEMES:
-        raise InputError(
-            f"there is no theme {name!r}.{did_you_mean(name, THEMES)} Possible: {', '.join(THEMES)}"
-        )
-    return THEMES[name]
+    return by_name(THEMES, name, "theme")
 
 
 @lru_cache(maxsize=32)
