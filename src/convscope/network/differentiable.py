@@ -15,6 +15,7 @@ from convscope.network.execution import cut
 from convscope.network.fusion import Chain
 from convscope.network.graph import Graph
 from convscope.network.narrowing import narrowed
+from convscope.network.operations.winograd import is_large
 from convscope.network.parameters import Shape
 from convscope.network.runner import Inputs, Runner
 from convscope.network.shapes import infer_shapes
@@ -90,7 +91,7 @@ class Tapes:
             read, made = shape_channels_first(read), shape_channels_first(made)
         convolves = chain.first.kind == "convolution"
         window = chain.window(self.graph.parameters, read) if convolves else None
-        key = (chain.first.outputs[0], chain.output, repr(window))
+        key = (chain.first.outputs[0], chain.output, repr(window), is_large(made[2:]))
         if key not in self._packed:
             self._packed[key] = chain.two_way(self.graph.parameters, read, made, self.dtype)
         return self._packed[key]

@@ -22,8 +22,10 @@ from convscope.network.operations.fused import (
     fused_convolution,
     fused_dense,
     prepare_convolution,
+    prepare_fastest,
 )
 from convscope.network.operations.normalization import to_minus
+from convscope.network.operations.winograd import WinogradConvolution
 from convscope.network.parameters import Parameters, Shape
 
 _AFTER = {
@@ -81,7 +83,7 @@ class Chain:
         if filters is None or (window := self.window(parameters, input_shape)) is None:
             return None
         weight, bias = filters[0].to(dtype), None if filters[1] is None else filters[1].to(dtype)
-        packed = prepare_convolution(weight, bias, input_shape, **window)
+        packed = prepare_fastest(weight, bias, input_shape, **window)
         spread = prepare_data_gradient(weight, output_shape, **window)
         return TwoWayConvolution(packed, spread, self.has_relu) if packed and spread else None
 
@@ -114,7 +116,9 @@ class Chain:
 class FusedConvolution(nn.Module):
     """A packed convolution with its ReLU; `flat`: of a row of numbers. It cannot be copied or saved."""
 
-    def __init__(self, packed: PackedConvolution, relu: bool, flat: bool = False) -> None:
+    def __init__(
+        self, packed: PackedConvolution | WinogradConvolution, relu: bool, flat: bool = False
+    ) -> None:
         super().__init__()
         self.packed, self.flat = packed, flat
         self.activation: Activation = "relu" if relu else "none"
@@ -130,7 +134,9 @@ class FusedConvolution(nn.Module):
 class TwoWayConvolution(FusedConvolution):
     """A packed convolution with its ReLU, and `spread`, its gradient's way back to what it read."""
 
-    def __init__(self, packed: PackedConvolution, spread: DataGradient, relu: bool) -> None:
+    def __init__(
+        self, packed: PackedConvolution | WinogradConvolution, spread: DataGradient, relu: bool
+    ) -> None:
         super().__init__(packed, relu)
         self.spread = spread
 

@@ -3,7 +3,8 @@
 With stride 1 it is the convolution with the filters turned around. With few input channels, as for a picture, oneDNN
 leaves most of its vectors empty; there the gradients of `phases` x `phases` neighboring pixels are computed as that
 many more channels and put into place (`pixel_shuffle`), 2 to 4 times as fast, strides included. Everything else is
-oneDNN's transposed convolution. The values agree with torch's own gradient to 1e-6 of the largest one.
+oneDNN's transposed convolution. The values agree with torch's own gradient to 1e-6 of the largest one, those of large
+3x3 convolutions to 1e-5 (`winograd`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from convscope.network.operations.fused import (
     fused_convolution,
     is_for_onednn,
     prepare_convolution,
+    prepare_fastest,
 )
+from convscope.network.operations.winograd import WinogradConvolution
 
 _FEW = 4  # channels of an input whose gradient is computed by phases
 
@@ -62,9 +65,7 @@ def prepare_data_gradient(
     if max(strides) > 1 or min(margin) < 0:
         return _Transposed(weight, output_shape, (paddings, strides, dilations, groups))
     turned = _turned(weight, groups)
-    packed = prepare_convolution(
-        turned, None, output_shape, padding=margin, dilation=dilations, groups=groups
-    )
+    packed = prepare_fastest(turned, None, output_shape, padding=margin, dilation=dilations, groups=groups)
     return None if packed is None else _Turned(packed)
 
 
@@ -77,7 +78,7 @@ def _turned(weight: Tensor, groups: int) -> Tensor:
 
 @dataclass(frozen=True)
 class _Turned:
-    packed: PackedConvolution
+    packed: PackedConvolution | WinogradConvolution
 
     def __call__(self, gradient: Tensor, size: Sequence[int], addend: Tensor | None = None) -> Tensor:
         return fused_convolution(gradient, self.packed, addend)

@@ -17,6 +17,12 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.network.operations.checks import Sizes, per_axis
+from convscope.network.operations.winograd import (
+    WinogradConvolution,
+    prepare_winograd,
+    winograd_convolution,
+    winograd_pays,
+)
 
 Activation = Literal["none", "relu"]
 
@@ -62,14 +68,42 @@ def prepare_convolution(
     )
 
 
+def prepare_fastest(
+    weight: Tensor,
+    bias: Tensor | None,
+    input_shape: Sequence[int],
+    *,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> PackedConvolution | WinogradConvolution | None:
+    """Return what `prepare_convolution` does, or what is faster and a little less exact (see `winograd`)."""
+    margin = per_axis(padding, 2, "padding")
+    size = [length + 2 * p - 2 for length, p in zip(input_shape[2:], margin, strict=True)]
+    plain = per_axis(stride, 2, "stride") == per_axis(dilation, 2, "dilation") == (1, 1) and groups == 1
+    is_float = weight.dtype == torch.float32 and is_for_onednn(weight)
+    if plain and is_float and max(margin) <= 2 and winograd_pays(weight.shape, size):
+        return prepare_winograd(weight, bias, margin)
+    return prepare_convolution(
+        weight, bias, input_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+
+
 def fused_convolution(
-    input: Tensor, packed: PackedConvolution, addend: Tensor | None = None, *, activation: Activation = "none"
+    input: Tensor,
+    packed: PackedConvolution | WinogradConvolution,
+    addend: Tensor | None = None,
+    *,
+    activation: Activation = "none",
 ) -> Tensor:
     """Return what the convolution gives, plus `addend` where there is one, through the activation.
 
     >>> packed = prepare_convolution(weight, bias, x.shape, padding=1)
     >>> fused_convolution(x, packed, activation="relu")  # relu(convolution(x, weight=weight, bias=bias, padding=1))
     """
+    if isinstance(packed, WinogradConvolution):
+        return winograd_convolution(input, packed, addend, activation)
     window = packed.padding, packed.stride, packed.dilation, packed.groups
     input = input.contiguous(memory_format=torch.channels_last)
     run = torch.ops.mkldnn._convolution_pointwise
