@@ -14,6 +14,8 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from convscope.optimization.gram import products
+
 Divisor = Literal["nothing", "positions", "volume"]
 """What a Gram matrix is divided by: nothing, the number of positions, or positions times channels."""
 ContentLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -29,12 +31,11 @@ def gram_matrix(value: Tensor, divisor: Divisor = "volume", mask: Tensor | None 
     tensor([[[1., 1.],
              [1., 1.]]])
     """
-    features = value.flatten(2)
-    count: float | Tensor = features.shape[2]
+    count: float | Tensor = value.shape[2] * value.shape[3]
     if mask is not None:
-        share = mask.flatten(2).to(features)
-        features, count = features * share.sqrt(), share.sum().clamp_min(1e-12)
-    matrix = features @ features.transpose(1, 2)
+        share = mask.to(value)
+        value, count = value * share.sqrt(), share.sum().clamp_min(1e-12)
+    matrix = products(value)
     if divisor == "nothing":
         return matrix
     return matrix / (count * (value.shape[1] if divisor == "volume" else 1))
@@ -42,22 +43,17 @@ def gram_matrix(value: Tensor, divisor: Divisor = "volume", mask: Tensor | None 
 
 def mean_square(found: Tensor, wanted: Tensor) -> Tensor:
     """The mean of squared differences: most programs' content loss."""
-    return (found - wanted).square().flatten(1).mean(1)
+    return (found - wanted).square().mean((1, 2, 3))
 
 
 def sum_of_squares(found: Tensor, wanted: Tensor) -> Tensor:
     """The sum of squared differences: Keras's content loss. It grows with the picture."""
-    return (found - wanted).square().flatten(1).sum(1)
-
-
-def relative_square(found: Tensor, wanted: Tensor) -> Tensor:
-    """The sum of squared differences by the content's own: 1 is as far as nothing at all, at every size and layer."""
-    return _relative(found, wanted)
+    return (found - wanted).square().sum((1, 2, 3))
 
 
 def half_square_of_shares(found: Tensor, wanted: Tensor) -> Tensor:
     """Half the sum of squares of differences divided by their number: the lecture's, smaller by twice that number."""
-    return ((found - wanted) / found[0].numel()).square().flatten(1).sum(1) / 2
+    return (found - wanted).square().sum((1, 2, 3)) / (2 * found[0].numel() ** 2)
 
 
 @dataclass(frozen=True)
@@ -66,11 +62,11 @@ class GramLoss:
 
     `divisor` is the matrices' own. Then "mean" is the mean of squared differences, "sum" their sum, "lecture" half the
     sum of squares of differences divided by the squared number of channels, "keras" the sum by 4 x 9 x the squared
-    number of the picture's pixels, "relative" the sum by that of the style's own squares: 1 is as far as nothing.
+    number of the picture's pixels, "share" the sum by that of both matrices' squares: from 0 to 1, in every layer.
     """
 
     divisor: Divisor = "volume"
-    reduction: Literal["mean", "sum", "lecture", "keras", "relative"] = "mean"
+    reduction: Literal["mean", "sum", "lecture", "keras", "share"] = "mean"
 
     def describe(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return what is kept of a layer's answers to the style: (N, C, C)."""
@@ -92,8 +88,9 @@ class GramLoss:
                 return squares.sum(1) / (2 * found.shape[1] ** 4)
             case "keras":
                 return squares.sum(1) / (4 * 9 * pixels**2)
-            case "relative":
-                return _relative(found, wanted)
+            case "share":
+                both = found.square().flatten(1).sum(1) + wanted.square().flatten(1).sum(1)
+                return squares.sum(1) / both.clamp_min(torch.finfo(both.dtype).tiny)
 
 
 @dataclass(frozen=True)
@@ -108,12 +105,10 @@ class WassersteinLoss:
 
     def describe(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the mean (first row) and the covariance (the others) of the features: (N, C + 1, C)."""
-        features = value.flatten(2)
-        share = torch.ones_like(features[:1, :1]) if mask is None else mask.flatten(2).to(features)
+        share = torch.ones_like(value[:1, :1]) if mask is None else mask.to(value)
         share = share / share.sum().clamp_min(1e-12)
-        mean = (features * share).sum(2, keepdim=True)
-        centered = (features - mean) * share.sqrt()
-        return torch.cat([mean.transpose(1, 2), centered @ centered.transpose(1, 2)], 1)
+        mean = (value * share).sum((2, 3), keepdim=True)
+        return torch.cat([mean[:, :, :, 0].mT, products((value - mean) * share.sqrt())], 1)
 
     def target(self, description: Tensor) -> Tensor:
         """Return mean, covariance and the covariance's root, (N, 2C + 1, C) in float64: what a style is compared by."""
@@ -143,8 +138,3 @@ class WassersteinLoss:
 
 
 StyleLoss: TypeAlias = GramLoss | WassersteinLoss
-
-
-def _relative(found: Tensor, wanted: Tensor) -> Tensor:
-    squares = (found - wanted).square().flatten(1).sum(1)
-    return squares / wanted.square().flatten(1).sum(1).clamp_min(1e-12)

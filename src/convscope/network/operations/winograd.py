@@ -91,12 +91,11 @@ def winograd_convolution(
         for first in range(0, output.shape[1], height):
             strip = output[index, first : first + height]
             reach = -(-strip.shape[0] // _BLOCK) * _BLOCK, blocks[1] * _BLOCK
-            made = _blocks(_patches(_window(picture, first - down, across, reach)), filters)
-            made = made[: strip.shape[0], : strip.shape[1]]
-            others = (
-                convolution.bias if addend is None else addend[index].permute(1, 2, 0)[first : first + height]
-            )
-            _ = strip.copy_(made) if others is None else torch.add(made, others, out=strip)
+            blocks_of_strip = _blocks(_patches(_window(picture, first - down, across, reach)), filters)
+            others = convolution.bias
+            if addend is not None:
+                others = addend[index].permute(1, 2, 0)[first : first + height]
+            _put(blocks_of_strip, strip, others)
             if activation == "relu":
                 strip.relu_()
     return output.permute(0, 3, 1, 2)
@@ -120,11 +119,21 @@ def _patches(window: Tensor) -> Tensor:
 
 
 def _blocks(patches: Tensor, filters: Tensor) -> Tensor:
-    """Return the strip (rows, columns, filters) that transformed patches and filters give."""
+    """Return the blocks of a strip that transformed patches and filters give: (rows, 4, columns, 4, filters)."""
     rows, columns, channels = patches.shape[2:]
     products = torch.bmm(patches.view(_PATCH**2, rows * columns, channels), filters)
     blocks = _transformed(_matrix(_OF_BLOCK), products.view(_PATCH, _PATCH, rows, columns, -1))
-    return blocks.permute(2, 0, 3, 1, 4).reshape(_BLOCK * rows, _BLOCK * columns, -1)
+    return blocks.permute(2, 0, 3, 1, 4)
+
+
+def _put(blocks: Tensor, strip: Tensor, others: Tensor | None) -> None:
+    """Write blocks into their strip (height, width, filters), what hangs over cut off; `others` is added."""
+    if strip.shape[:2] == (blocks.shape[0] * _BLOCK, blocks.shape[2] * _BLOCK):
+        strip = strip.view_as(blocks)
+        others = others if others is None or others.dim() == 1 else others.reshape(blocks.shape)
+    else:
+        blocks = blocks.flatten(2, 3).flatten(0, 1)[: strip.shape[0], : strip.shape[1]]
+    _ = strip.copy_(blocks) if others is None else torch.add(blocks, others, out=strip)
 
 
 def _transformed(matrix: Tensor, values: Tensor) -> Tensor:
