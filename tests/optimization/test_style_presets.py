@@ -17,7 +17,6 @@ from convscope.optimization.style_losses import (
     WassersteinLoss,
     half_square_of_shares,
     mean_square,
-    relative_square,
     sum_of_squares,
 )
 from convscope.optimization.style_presets import STYLE_PRESETS, keras_rate, style_preset
@@ -42,18 +41,18 @@ TABLE = {
     "default": {
         "content_layers": {"conv4_2": 1.0},
         "style_layers": FIFTHS,
-        "content": relative_square,
-        "style": GramLoss("positions", "relative"),
+        "style": GramLoss("positions", "share"),
         "smoothness": NeighborDifference(1.0),
         "content_weight": 1.0,
-        "style_weight": 3.0,
-        "smoothness_weight": 10.0,
+        "style_weight": 1.5,
+        "smoothness_weight": 0.3,
         "optimizer": Adam((0.9, 0.99)),
         "rate": 0.02,
         "iterations": 80,
-        "scales": Scales(2.0, 96, 3),
+        "scales": Scales(2.0, 64),
         "clamp": True,
         "average": 0.9,
+        "in_units": True,
     },
     "lecture": LECTURE
     | {

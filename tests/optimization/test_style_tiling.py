@@ -10,7 +10,7 @@ from convscope import open_network
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.optimization.regularizers import TotalVariation
-from convscope.optimization.style_losses import GramLoss, WassersteinLoss, relative_square
+from convscope.optimization.style_losses import GramLoss, WassersteinLoss, sum_of_squares
 from convscope.optimization.style_settings import StyleSettings
 from convscope.optimization.style_tiling import described, part_of_sums, shares, tiled_targets_of
 from convscope.optimization.styling import Style, targets_of
@@ -46,6 +46,19 @@ def test_tiles_are_exact(builtin: Network, style: GramLoss | WassersteinLoss) ->
     _require_equal(builtin, settings, [Style(_noise(1, 3, 187, 150, seed=2) ** 2)], 64)
 
 
+def test_units_are_those_of_the_whole(builtin: Network) -> None:
+    settings = StyleSettings(
+        {"mixed3a": 1.0},
+        LAYERS,
+        style=GramLoss("positions", "share"),
+        smoothness=TotalVariation(1.0),
+        smoothness_weight=0.1,
+        in_units=True,
+    )
+    styles = [Style(_noise(1, 3, 187, 150, seed=2) ** 2, 2.0), Style(_noise(1, 3, 99, 140, seed=3) ** 0.5)]
+    _require_equal(builtin, settings, styles, 64)
+
+
 @pytest.mark.parametrize("style", [GramLoss("nothing", "sum"), WassersteinLoss()])
 def test_regions_and_masks_are_exact(builtin: Network, style: GramLoss | WassersteinLoss) -> None:
     left = torch.zeros(1, 1, 200, 231)
@@ -54,7 +67,7 @@ def test_regions_and_masks_are_exact(builtin: Network, style: GramLoss | Wassers
         Style(_noise(1, 3, 160, 203, seed=2) ** 2, 2.0, mask=_noise(1, 1, 160, 203, seed=4), region=left),
         Style(_noise(1, 3, 99, 140, seed=3) ** 0.5, region=1 - left),
     ]
-    settings = StyleSettings({"conv2": 1.0}, LAYERS, content=relative_square, style=style)
+    settings = StyleSettings({"conv2": 1.0}, LAYERS, content=sum_of_squares, style=style)
     _require_equal(builtin, settings, styles, 64)
 
 

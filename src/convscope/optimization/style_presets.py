@@ -17,7 +17,6 @@ from convscope.optimization.style_losses import (
     GramLoss,
     WassersteinLoss,
     half_square_of_shares,
-    relative_square,
     sum_of_squares,
 )
 from convscope.optimization.style_settings import Scales, StyleSettings
@@ -63,22 +62,22 @@ def _lecture(content: str, **changes: object) -> StyleSettings:
 STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
     {
         "default": StylePreset(
-            "convscope: losses by the content's and the style's own size, three sizes, Adam carried up",
+            "convscope: losses counted in what the two pictures lose, three sizes or more, Adam carried up",
             StyleSettings(
                 _each(1.0, ("conv4_2",)),
                 _each(0.2),
-                content=relative_square,
-                style=GramLoss("positions", "relative"),
+                style=GramLoss("positions", "share"),
                 smoothness=NeighborDifference(1.0),
                 content_weight=1.0,
-                style_weight=3.0,
-                smoothness_weight=10.0,
+                style_weight=1.5,
+                smoothness_weight=0.3,
                 optimizer=Adam((0.9, 0.99)),
                 rate=0.02,
                 iterations=80,
-                scales=Scales(2.0, smallest=96, most=3),
+                scales=Scales(2.0, smallest=64),
                 clamp=True,
                 average=0.9,
+                in_units=True,
             ),
             size=512,
         ),

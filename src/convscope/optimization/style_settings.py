@@ -53,6 +53,7 @@ class StyleSettings:
     - ``content_layers`` and ``style_layers`` map addresses to their weights. The total is ``content_weight`` times the
       content losses, plus ``style_weight`` times the style losses, plus ``smoothness_weight`` times ``smoothness`` of
       the picture.
+    - With ``in_units`` the three are counted in how far the pictures are from each other (`style_units`), else as is.
     - Pixels have values from ``black`` to ``white``, and ``rate`` (a number, or one a step) is in them; ``clamp`` keeps
       them there after each step. With ``average`` the result is the steps' mean, older ones counting that much less.
     - ``start``: the content, the first style, gray, or noise of deviation ``noise`` (in values) around the network's
@@ -86,6 +87,7 @@ class StyleSettings:
     pooling: Pooling = "as it is"
     edges: Edges = "zeros"
     first_edge_only: bool = False
+    in_units: bool = False
 
     def __post_init__(self) -> None:
         for name in ("iterations", "style_scale"):

@@ -8,7 +8,7 @@ picture from each window's own positions. It costs one forward pass more, and ta
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -20,12 +20,14 @@ from convscope.network.network import Network
 from convscope.optimization.octaves import Size
 from convscope.optimization.style_losses import ContentLoss, GramLoss, StyleLoss
 from convscope.optimization.style_settings import StyleSettings
+from convscope.optimization.style_units import in_units
 from convscope.optimization.styling import (
     Style,
     StyleTargets,
     require_eaten,
     require_maps,
     subject_looked_at,
+    weighted,
 )
 from convscope.optimization.subject import Subject
 from convscope.optimization.tiling import Span, Tile, Tiling, tiling
@@ -78,6 +80,20 @@ class TiledTargets:
     def settings(self) -> StyleSettings:
         """Everything but the network and the pictures."""
         return self.whole.settings
+
+    def under(self, settings: StyleSettings) -> TiledTargets:
+        """Return the same under other weights."""
+        return replace(self, whole=self.whole.under(settings))
+
+    @torch.no_grad()
+    def losses(self, values: Tensor) -> dict[str, Tensor]:
+        """Return the weighted losses of values (1, 3, H, W), by name."""
+        if len(self.windows.cut.tiles) == 1:
+            return self.whole.losses(values)
+        content, sums = self._sums(values)
+        descriptions = {key: described(self.settings.style, found) for key, found in sums.items()}
+        style, _ = self._style_loss(descriptions, pixels=values.shape[2] * values.shape[3])
+        return {"content": content.to(values), "style": style.to(values), **self.whole.smoothness(values)}
 
     def gradient(self, values: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return the weighted losses of values (1, 3, H, W), by name, and the gradient of their sum."""
@@ -184,7 +200,8 @@ def tiled_targets_of(
         seen = _described_in_tiles(subject, style, settings, tile)
         wanted.append((style.weight / total, style.region, seen))
     answers = _content_in_tiles(windows, content, settings)
-    return TiledTargets(StyleTargets(subject, settings, answers, wanted), windows)
+    targets = TiledTargets(StyleTargets(subject, settings, answers, wanted), windows)
+    return in_units(targets, content, weighted(styles)) if settings.in_units else targets
 
 
 def _windows(subject: Subject, picture: Tensor, tile: int, what: str) -> Windows:

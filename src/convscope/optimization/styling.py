@@ -6,7 +6,7 @@ Gatys, Ecker and Bethge, *Image style transfer using convolutional neural networ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from convscope.optimization.objectives import Objective
 from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
 from convscope.optimization.style_settings import StyleSettings
+from convscope.optimization.style_units import in_units
 from convscope.optimization.subject import Subject
 
 EXPLODED = 1e4  # times the loss of the first step: no transfer that works gets there
@@ -92,6 +93,10 @@ class StyleTargets:
         found |= self.smoothness(values)
         return {name: torch.as_tensor(loss) for name, loss in found.items()}
 
+    def under(self, settings: StyleSettings) -> StyleTargets:
+        """Return the same under other weights."""
+        return replace(self, settings=settings)
+
     def smoothness(self, values: Tensor) -> dict[str, Tensor]:
         """Return the weighted loss of the picture itself, where there is one."""
         settings = self.settings
@@ -159,7 +164,14 @@ def targets_of(
             for name in settings.style_layers
         }
         wanted.append((style.weight / total, style.region, described))
-    return StyleTargets(subject, settings, {name: answers[name] for name in settings.content_layers}, wanted)
+    kept = {name: answers[name] for name in settings.content_layers}
+    targets = StyleTargets(subject, settings, kept, wanted)
+    return in_units(targets, content, weighted(styles)) if settings.in_units else targets
+
+
+def weighted(styles: Sequence[Style]) -> list[tuple[float, Tensor]]:
+    """Return the pictures of styles with their weights among each other."""
+    return [(style.weight, style.picture) for style in styles]
 
 
 def subject_looked_at(network: Network, settings: StyleSettings) -> Subject:
