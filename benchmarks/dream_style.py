@@ -2,9 +2,8 @@
 
     python benchmarks/dream_style.py [--turns 3] [--size 256 512]
 
-The loops are written down from their sources: Google's deepdream notebook (2015) in torch, PyTorch's style tutorial,
-neural-style-pt (with Adam). All run in turn in one process, two steps a turn; medians of the steps, and how many times
-faster convscope's are. GoogLeNet has its own weights, VGG16 random ones.
+The loops are in `plain_loops.py`, written down from their sources. All run in turn in one process, two steps a turn;
+medians of the steps, and how many times faster convscope's are. GoogLeNet has its own weights, VGG16 random ones.
 """
 
 from __future__ import annotations
@@ -19,9 +18,8 @@ from statistics import median
 from time import perf_counter
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from networks import classic_networks
-from torch import Tensor, nn
+from plain_loops import google_2015, plain_style, style_transfer_pytorch
 from torch_networks import block_of, torch_network
 
 import convscope
@@ -38,7 +36,6 @@ from convscope.techniques.style_layers import chosen_layers
 
 Seconds = Iterator[float]
 DREAMED = "inception_4c/output"
-MEAN = torch.tensor([104.0, 117.0, 123.0]).view(1, 3, 1, 1)
 
 
 def timed(steps: Iterator[object]) -> Seconds:
@@ -49,82 +46,12 @@ def timed(steps: Iterator[object]) -> Seconds:
         yield perf_counter() - began
 
 
-def google_2015(module: nn.Module, block: str, size: int) -> Iterator[None]:
-    """The notebook's make_step: jitter, forward to the layer, its answers as gradient, a step by the mean, clip."""
-    module.requires_grad_(False)  # Caffe's notebook computed the weights' gradients, too
-    names = [name for name, _ in module.named_children()]
-    cut = nn.Sequential(*list(module.children())[: names.index(block) + 1])
-    x = torch.rand(1, 3, size, size) * 255 - MEAN
-    while True:
-        down, right = torch.randint(-32, 33, (2,)).tolist()
-        x = x.roll((down, right), (2, 3)).detach().requires_grad_()
-        answers = cut(x)
-        answers.backward(answers.detach())
-        with torch.no_grad():
-            moved = x + 1.5 / x.grad.abs().mean() * x.grad
-            x = moved.roll((-down, -right), (2, 3)).clamp(-MEAN, 255 - MEAN)
-        yield
-
-
 def our_dream(network: Network, size: int) -> Iterator[object]:
     preset = dream_preset("google-2015")
     settings = replace(preset.settings, octaves=replace(preset.settings.octaves, count=1), iterations=10**6)
     gradient = gradient_of(network, dream_terms({DREAMED: 1.0}, preset.measure), settings)
     start = settings.values(torch.rand(1, 3, size, size))
     return dream_steps(gradient, start, settings, torch.Generator().manual_seed(0))
-
-
-def gram(value: Tensor) -> Tensor:
-    flat = value.view(value.shape[1], -1)
-    return flat @ flat.t() / value.numel()
-
-
-def answers_of(module: nn.Module, x: Tensor, deepest: str, *, before_relu: bool) -> dict[str, Tensor]:
-    """Run VGG's blocks and keep what each convolution answers."""
-    found, value = {}, x.flip(1) * 255 - MEAN
-    for name, block in module.features.named_children():
-        value = block[0](value) if isinstance(block, nn.Sequential) else block(value)
-        if isinstance(block, nn.Sequential):
-            relued = F.relu(value)
-            found[name] = value if before_relu else relued
-            value = relued
-        if name == deepest:
-            break
-    return found
-
-
-def plain_style(
-    module: nn.Module, settings: StyleSettings, size: int, *, before_relu: bool
-) -> Iterator[None]:
-    """The tutorial's and neural-style-pt's loops, which differ in layers, weights and optimizer."""
-    module.requires_grad_(False)
-    (content_layer,), style_layers = settings.content_layers, list(settings.style_layers)
-    deepest = max(content_layer, *style_layers)
-    content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
-    wanted = answers_of(module, content, deepest, before_relu=before_relu)[content_layer]
-    seen = answers_of(module, style, deepest, before_relu=before_relu)
-    grams = {name: gram(seen[name]) for name in style_layers}
-    x = content.clone().requires_grad_()
-    adam = isinstance(settings.optimizer, Adam)
-    optimizer = torch.optim.Adam([x], lr=0.01) if adam else torch.optim.LBFGS([x], max_iter=1)
-
-    def closure() -> Tensor:
-        with torch.no_grad():
-            x.clamp_(0, 1)
-        optimizer.zero_grad()
-        found = answers_of(module, x, deepest, before_relu=before_relu)
-        loss = settings.content_weight * F.mse_loss(found[content_layer], wanted)
-        for name in style_layers:
-            loss = loss + settings.style_weight * F.mse_loss(gram(found[name]), grams[name])
-        if settings.smoothness is not None:
-            across, down = x.diff(dim=3).square().sum(), x.diff(dim=2).square().sum()
-            loss = loss + settings.smoothness_weight * (across + down)
-        loss.backward()
-        return loss
-
-    while True:
-        optimizer.step(closure)
-        yield
 
 
 def our_style(network: Network, settings: StyleSettings, size: int) -> Iterator[object]:
@@ -152,6 +79,12 @@ def pairs(googlenet: Network, vgg: Network, size: int) -> Iterator[tuple[str, Se
         }
         plain = timed(plain_style(torch_network(vgg), replace(preset, **changes), size, before_relu=before))
         yield words, plain, timed(our_style(vgg, replace(preset, **layers, **changes), size))
+    preset = replace(style_preset("wasserstein").settings, edges="zeros", first_edge_only=False)
+    yield (
+        "style, style-transfer-pytorch (Wasserstein-2, Adam), VGG16",
+        timed(style_transfer_pytorch(torch_network(vgg), preset, size)),
+        timed(our_style(vgg, preset, size)),
+    )
 
 
 def main() -> None:
