@@ -9,7 +9,7 @@ from torch import Tensor
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.network.graph import Operation
 from convscope.network.network import Network
-from convscope.optimization.ascent import Step, ascend
+from convscope.optimization.ascent import CannotAscend, Step, ascend
 from convscope.optimization.canvas.fourier import Fourier
 from convscope.optimization.canvas.painting import Painting
 from convscope.optimization.canvas.pixels import Pixels
@@ -190,6 +190,18 @@ def test_nan_stops_one_picture_with_its_cause_and_not_the_others() -> None:
         step = last(network, objectives, SETTINGS, [0, 1])
     assert step.best().isfinite().all()
     torch.testing.assert_close(step.best()[1], last(network, [objectives[1]], SETTINGS, [1]).best()[0])
+
+
+def test_a_unit_without_numbers_fails_alone() -> None:
+    network = planted_network()
+    hopeless = custom("conv1:0", lambda value: value.flatten(1).mean(1) * float("nan"), "hopeless")
+    fine = unit(network, "conv1:1")
+    with pytest.warns(ConvscopeWarning, match="hopeless cannot be ascended: its objective or its gradient"):
+        step = last(network, [hopeless, fine], SETTINGS, [0, 1])
+    assert step.failed.tolist() == [True, False]
+    torch.testing.assert_close(step.best()[1], last(network, [fine], SETTINGS, [1]).best()[0])
+    with pytest.raises(CannotAscend, match="hopeless cannot be ascended"):
+        last(network, [hopeless], SETTINGS, [0])
 
 
 def test_a_network_that_answers_infinity_is_told_by_layer() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from convscope.errors import ConvscopeWarning, InputError
 from convscope.network.network import Network
 from convscope.optimization import rendering
 from convscope.optimization.canvas.fourier import Fourier
@@ -189,3 +190,28 @@ def test_a_display_changes_what_is_shown_and_not_the_verdict() -> None:
     (other,) = [made for told in render(network, jobs(network, 1, False), inverted) for made in told.made]
     assert (plain.picture.int() + other.picture.int() - 255).abs().max() <= 1
     assert plain.verdict.reached == pytest.approx(other.verdict.reached, rel=0.01)
+
+
+@pytest.mark.parametrize("batch", [None, 1])
+def test_a_unit_without_numbers_is_named_and_the_others_are_kept(cache: Path, batch: int | None) -> None:
+    network = planted_network()
+    hopeless = custom("conv1:0", lambda value: value.flatten(1).mean(1) * float("nan"), "hopeless")
+    first, second, third = jobs(network)
+    work = [first, Job("hopeless", hopeless, 1, "hopeless"), third]
+    with pytest.warns(ConvscopeWarning, match="hopeless cannot be ascended"):
+        made = made_by(network, work, batch)
+    assert [one.name for one in made] == [first.name, third.name]
+    kept = {path.stem for path in (cache / "features").glob("*.safetensors")}
+    assert kept == {first.key, third.key}
+    whole = made_by(network, [replace(first, key=None), second, replace(third, key=None)], batch)
+    for one, other in zip(made, (whole[0], whole[2]), strict=True):
+        assert (one.picture.int() - other.picture.int()).abs().max() <= 1
+    with pytest.raises(InputError, match="hopeless cannot be ascended"):
+        made_by(network, [work[1]], batch)
+
+
+@pytest.mark.parametrize("batch", [0, -1])
+def test_a_batch_of_no_pictures_is_refused(batch: int) -> None:
+    network = planted_network()
+    with pytest.raises(InputError, match=f"at least 1, not {batch}"):
+        made_by(network, jobs(network), batch)

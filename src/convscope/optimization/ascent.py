@@ -22,6 +22,10 @@ from convscope.optimization.subject import Subject, subject_of
 _ONE_A_PICTURE = ("best_values", "best_index", "asleep", "stopped")
 
 
+class CannotAscend(InputError):
+    """Not one of the pictures asked for has an objective and a gradient in numbers."""
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """One step of an ascent of N pictures.
@@ -29,7 +33,8 @@ class Step:
     ``values`` (N,) are the objectives of the pictures the step started from, as transformed; ``gradient_norms`` (N,)
     the L2 norms of their gradients for the canvas; ``seconds`` what it took. `pictures` paints the pictures after the
     step, `best` the best ones so far, both (N, channels, height, width) in 0..1, and `state` is everything that is
-    needed to go on from here; call them before the next step.
+    needed to go on from here; call them before the next step. ``failed`` (N,) marks those that never had a number to
+    climb by: their pictures are nothing.
     """
 
     index: int
@@ -40,6 +45,7 @@ class Step:
     pictures: Callable[[], Tensor]
     best: Callable[[], Tensor]
     state: Callable[[], State]
+    failed: Tensor
 
 
 def ascend(
@@ -77,6 +83,7 @@ def ascend(
             ascent.pictures,
             ascent.result,
             ascent.state,
+            ascent.failed(),
         )
 
 
@@ -171,22 +178,34 @@ class Ascent:
             parameter[roused] = start
 
     def _guard(self, sound: Tensor) -> None:
-        """Stop the pictures that have come to NaN or infinity, at their best, and say why."""
+        """Stop the pictures that have come to NaN or infinity, at their best, and say why.
+
+        CannotAscend when no picture ever had a number to climb by.
+        """
+        told = []
         for index in (~sound & ~self.stopped).nonzero().flatten().tolist():
-            objective = self.subject.objectives[index]
-            group = self.subject.groups_with(torch.arange(len(sound)) == index)
-            cause = cause_of(self.subject.only(group), self.pictures()[group])
-            if self.best_values[index] == -torch.inf:
-                raise InputError(f"{objective.description} cannot be ascended: {cause}")
+            told.append(self._why(index))
             self.stopped[index] = True
             for parameter, best in zip(self.parameters, self.best, strict=True):
                 parameter[index] = best[index]
-            steps = f"{self.index} of {self.settings.steps} steps"
-            warn(
-                f"{objective.description} stopped after {steps}, with the best so far: {cause}",
-                ConvscopeWarning,
-                stacklevel=4,
-            )
+        if told and self.failed().all():
+            raise CannotAscend(told[0])
+        for words in told:
+            warn(words, ConvscopeWarning, stacklevel=4)
+
+    def _why(self, index: int) -> str:
+        """Say what stopped a picture: where on the way to its objective the numbers end."""
+        objective = self.subject.objectives[index]
+        group = self.subject.groups_with(torch.arange(len(self.stopped)) == index)
+        cause = cause_of(self.subject.only(group), self.pictures()[group])
+        if self.best_values[index] == -torch.inf:
+            return f"{objective.description} cannot be ascended: {cause}"
+        steps = f"{self.index} of {self.settings.steps} steps"
+        return f"{objective.description} stopped after {steps}, with the best so far: {cause}"
+
+    def failed(self) -> Tensor:
+        """Return which pictures were stopped before there was a number to climb by, (N,)."""
+        return self.stopped & (self.best_values == -torch.inf)
 
     def _note_best(self, totals: Tensor) -> None:
         better = (totals > self.best_values) & totals.isfinite() & ~self.stopped

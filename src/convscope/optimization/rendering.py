@@ -9,6 +9,7 @@ from hashlib import sha256
 from math import prod
 from pathlib import Path
 from time import monotonic
+from warnings import warn
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,10 +17,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from convscope.cache import cache_folder
+from convscope.errors import ConvscopeWarning, InputError
 from convscope.files import written_whole
 from convscope.network.memory import BYTES_PER_NUMBER, machine_memory
 from convscope.network.network import Network
-from convscope.optimization.ascent import Step, ascend
+from convscope.optimization.ascent import CannotAscend, Step, ascend
 from convscope.optimization.objectives import Objective
 from convscope.optimization.optimizers import State
 from convscope.optimization.settings import Settings, Size
@@ -78,8 +80,11 @@ def render(
 
     Pictures that are on disk are not made again, and a batch that was killed goes on from where it last saved; the
     pictures are those of an undisturbed run. A KeyboardInterrupt ends the rendering with the pictures as they are.
+    Where a unit answers in no numbers a warning names it, and the others are made; InputError where none can be.
     """
-    of, done = settings.steps * len(jobs), 0
+    if batch is not None and batch < 1:
+        raise InputError(f"batch is how many pictures are made at a time, at least 1, not {batch}")
+    of, done, failed = settings.steps * len(jobs), 0, 0
     waiting = []
     for job in jobs:
         if (kept := _kept(job)) is not None:
@@ -96,14 +101,19 @@ def render(
                 yield Progress(done + step.index * len(chosen), of, (), climb.preview)
         except KeyboardInterrupt:
             if climb.step is not None:
-                yield Progress(done, of, tuple(climb.made(strongest)))
+                yield Progress(done, of, tuple(climb.made(strongest).values()))
             return
+        except CannotAscend as error:
+            failed += len(chosen)
+            if failed == len(jobs):
+                raise
+            warn(str(error), ConvscopeWarning, stacklevel=2)
         done += settings.steps * len(chosen)
         made = climb.made(strongest)
-        for job, one in zip(chosen, made, strict=True):
+        for job, one in made.items():
             _keep(job, one)
         climb.forget()
-        yield Progress(done, of, tuple(made))
+        yield Progress(done, of, tuple(made.values()))
 
 
 class _Climb:
@@ -128,16 +138,24 @@ class _Climb:
                 saved = monotonic()
             yield step
 
-    def made(self, strongest: Strongest | None) -> list[Made]:
-        """Return the pictures as they are kept, and the verdicts on them as painted, in whole gray levels."""
-        assert self.step is not None
+    def made(self, strongest: Strongest | None) -> dict[Job, Made]:
+        """Return the pictures as they are kept, and the verdicts on them as painted, in whole gray levels.
+
+        Those that failed are left out.
+        """
+        if self.step is None:
+            return {}
         painted = self.step.best()
         display = self.settings.display
         pictures = to_bytes(painted if display is None else display(painted))
         subject = subject_of(self.network, [job.objective for job in self.jobs])
         verdicts = judge(subject, pictures.float() / 255 if display is None else painted, strongest)
-        together = zip(self.jobs, pictures, verdicts, strict=True)
-        return [Made(job.name, picture.cpu(), self.step.index, verdict) for job, picture, verdict in together]
+        together = zip(self.jobs, pictures, verdicts, self.step.failed.tolist(), strict=True)
+        return {
+            job: Made(job.name, picture.cpu(), self.step.index, verdict)
+            for job, picture, verdict, failed in together
+            if not failed
+        }
 
     def preview(self) -> Mapping[str, Tensor]:
         """Return the pictures as they are now."""
