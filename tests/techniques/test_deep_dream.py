@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,16 @@ def test_tiles_give_the_same_dream() -> None:
     assert float((whole - tiled).abs().max()) < 1e-4
 
 
+def test_half_precision_dreams_nearly_the_same() -> None:
+    exact = dream(changes={"iterations": 4}, layers="conv2")
+    fast = dream(changes={"iterations": 4, "precision": "bfloat16"}, layers="conv2")
+    begun, ended, fast_ended = (
+        next(replace(exact, start=exact.settings.values(start[None])).steps()).value
+        for start in (exact.settings.pictures(exact.start)[0], last(exact), last(fast))
+    )
+    assert fast_ended - begun > 0.9 * (ended - begun) > 0
+
+
 def test_tf2_comes_back_to_the_pictures_size() -> None:
     found = dream_of(planted_network(), NOISE, "conv2", preset="tf2", size=96, changes={"iterations": 1})
     steps = list(found.steps())
@@ -127,6 +138,7 @@ def test_a_rerun_is_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ({"layers": "conv9"}, "Did you mean 'conv2'"),
         ({"preset": "defalt"}, "Did you mean 'default'"),
         ({"changes": {"speed": 2}}, "a dream has no 'speed'; possible: octaves, octave_scale, rate"),
+        ({"changes": {"precision": "bfloat15"}}, "Did you mean 'bfloat16'"),
         ({"changes": {"iterations": 0}}, "iterations is at least 1, not 0"),
         ({"changes": {"octave_scale": 1.0}}, "scale is above 1, not 4 and 1"),
         ({"preset": "google-2015"}, "smallest octave would be 17 x 23.*use fewer octaves"),

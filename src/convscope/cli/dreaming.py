@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _STEPS_A_SECOND = 10.0
-_CHANGES = ("octaves", "octave_scale", "iterations", "rate", "jitter")
+_CHANGES = ("octaves", "octave_scale", "iterations", "rate", "jitter", "precision")
 _WISHES = ("layers", "preset", "guide", "channels", "mask", "keep_colors", "size", "tile", "seed")
 _OPTIONS = (
     click.option(
@@ -55,6 +55,7 @@ _OPTIONS = (
         "--tile", type=click.IntRange(32), metavar="PIXELS", help="Compute in windows, with the same result."
     ),
     memory_option,
+    click.option("--fast", "precision", flag_value="bfloat16", help="Compute in half precision (bfloat16)."),
     click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another dream."),
 )
 

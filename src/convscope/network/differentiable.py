@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from convscope.errors import by_name
 from convscope.network.axes import shape_channels_first, to_channels_first
 from convscope.network.execution import cut
 from convscope.network.fusion import Chain
@@ -57,7 +58,8 @@ def forward_to(
 
 def _type_of(precision: Precision) -> torch.dtype:
     has_bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.bfloat16 if precision == "bfloat16" and has_bfloat16 else torch.float32
+    fast = torch.bfloat16 if has_bfloat16 else torch.float32
+    return by_name({"float32": torch.float32, "bfloat16": fast}, precision, "precision")
 
 
 class Tapes:
@@ -91,7 +93,7 @@ class Tapes:
             read, made = shape_channels_first(read), shape_channels_first(made)
         convolves = chain.first.kind == "convolution"
         window = chain.window(self.graph.parameters, read) if convolves else None
-        key = (chain.first.outputs[0], chain.output, repr(window), is_large(made[2:]))
+        key = (chain.first.outputs[0], chain.output, repr(window), convolves and is_large(made[2:]))
         if key not in self._packed:
             self._packed[key] = chain.two_way(self.graph.parameters, read, made, self.dtype)
         return self._packed[key]

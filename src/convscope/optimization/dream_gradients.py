@@ -15,7 +15,7 @@ from convscope.optimization.tiling import Tile, Tiling, tiling
 
 def gradient_of(network: Network, terms: tuple[Term, ...], settings: DreamSettings) -> Gradient:
     """Return the gradient of a dream's terms for pictures in the settings' scale."""
-    subject = subject_of(network, [objective_of(terms)])
+    subject = subject_of(network, [objective_of(terms)], settings.precision)
 
     def gradient(values: Tensor) -> tuple[Tensor, Tensor]:
         leaf = values.detach().requires_grad_()
@@ -31,7 +31,7 @@ def tiled_gradient_of(
     network: Network, terms: tuple[Term, ...], settings: DreamSettings, tile: int
 ) -> Gradient:
     """Return the same gradient, computed in windows whose own parts are about `tile` pixels a side."""
-    subject = subject_of(network, [objective_of(terms)])
+    subject = subject_of(network, [objective_of(terms)], settings.precision)
     layers = {term.address: subject.targets[term.address].layer for term in terms}
     tilings: dict[Size, Tiling] = {}
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import InputError
+from convscope.network.differentiable import Precision
 from convscope.optimization.gradient_edits import GradientEdit, Normalized
 from convscope.optimization.octaves import Octaves, enlarged
 from convscope.optimization.optimizers import State
@@ -33,6 +34,7 @@ class DreamSettings:
     ``gradient_edits`` come before the step, ``edits`` of the picture after it; then ``zoom`` cuts so many pixels off
     each border and enlarges the rest. ``clip`` keeps the values between black and white. An octave ends early with
     the step that finds the objective above ``stop_above``. ``back``: the result is brought to the picture's size.
+    The network answers in ``precision``: "bfloat16" is faster, where the processor has it, and less exact.
     """
 
     octaves: Octaves = field(default_factory=Octaves)
@@ -48,6 +50,7 @@ class DreamSettings:
     stop_above: float | None = None
     shown: Literal["clipped", "normalized"] = "clipped"
     back: bool = False
+    precision: Precision = "float32"
 
     def values(self, pictures: Tensor) -> Tensor:
         """Return pictures in 0..1 in the source's values."""

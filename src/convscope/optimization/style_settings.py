@@ -9,6 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from convscope.errors import InputError
+from convscope.network.differentiable import Precision
 from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import Adam, Optimizer
 from convscope.optimization.settings import Penalty, Schedule
@@ -23,7 +24,8 @@ Edges = Literal["zeros", "reflect", "replicate"]
 class Scales:
     """The sizes a style transfer passes through, coarse to fine: each `factor` times the one before.
 
-    The coarsest has a longer side of at least `smallest` pixels, and there are at most `most`; one is a plain transfer.
+    The coarsest has a longer side of at least `smallest` pixels and a shorter one of a quarter of that (deep layers have
+    no maps of less), and there are at most `most`; one is a plain transfer.
     """
 
     factor: float = 2.0
@@ -42,6 +44,8 @@ class Scales:
             if longer < self.smallest or longer >= max(found[-1]):
                 break
             height, width = (max(1, round(side * longer / max(size))) for side in size)
+            if min(height, width) < self.smallest / 4:
+                break
             found.append((height, width))
         return tuple(reversed(found))
 
@@ -62,6 +66,7 @@ class StyleSettings:
       style picture's longer side is ``style_scale`` times the content's, at most its own.
     - ``pooling`` "average" replaces the network's maximum poolings; ``edges`` is what its convolutions see beyond the
       edge, at the first one only with ``first_edge_only``.
+    - The network answers in ``precision``: "bfloat16" is faster, where the processor has it, and less exact.
     """
 
     content_layers: Mapping[str, float]
@@ -88,6 +93,7 @@ class StyleSettings:
     edges: Edges = "zeros"
     first_edge_only: bool = False
     in_units: bool = False
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         for name in ("iterations", "style_scale"):

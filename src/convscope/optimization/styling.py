@@ -179,7 +179,7 @@ def subject_looked_at(network: Network, settings: StyleSettings) -> Subject:
     names = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
     # An objective only to say what has to be looked at; the losses compare it with something else.
     looked_at = Objective(names, "content and style", lambda values: values[names[0]].flatten(1).sum(1))
-    return Subject(network, (looked_at,))
+    return Subject(network, (looked_at,), settings.precision)
 
 
 def _answers(subject: Subject, picture: Tensor, what: str) -> dict[str, Tensor]:
