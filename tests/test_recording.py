@@ -10,6 +10,8 @@ import torch
 import convscope
 from convscope.address import Address
 from convscope.network.input_spec import InputSpec
+from convscope.photograph import open_photograph
+from convscope.recipe import Recipe
 from convscope.recording import input_spec_hash, labels_hash, plain
 from mirrored import mirror, network
 
@@ -57,3 +59,23 @@ def test_what_is_no_data_is_named() -> None:
         "labels": "a/b.txt",
         "mean": {"not recorded": "ndarray"},
     }
+
+
+def test_every_picture_file_an_argument_names_has_its_hash(photograph: Path) -> None:
+    other = photograph.with_name("no_ending")
+    other.write_bytes(photograph.read_bytes() + b"0")
+    note = photograph.with_name("note.txt")
+    note.write_text("no picture")
+    extra = {
+        "styles": {str(photograph): 0.5},
+        "masks": [None, str(other)],
+        "words": [str(note), "conv1:3", ""],
+    }
+    recipe = mirror(network(), np.zeros((4, 4)), extra=extra).recipe
+    assert recipe is not None
+    hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (photograph, other)}
+    assert recipe.pictures == hashes
+    assert Recipe.from_json(recipe.to_json()).pictures == hashes
+    sample = mirror(network(), np.zeros((4, 4)), extra="coffee").recipe
+    assert sample is not None
+    assert sample.pictures == {"coffee": open_photograph("coffee").sha256}

@@ -109,6 +109,18 @@ def open_photograph(source: object, *, maximum_pixels: int = MAXIMUM_PIXELS) -> 
     return _from_array(source, maximum_pixels)
 
 
+def picture_file_hash(name: str) -> str | None:
+    """Return the hash of a picture's file (or a sample's), as a Photograph has it; None where there is none."""
+    try:
+        path = _located(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Image.open(path, formats=_formats()).close()
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except (PictureError, OSError, ValueError, RuntimeError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
 def _from_path(name: str, maximum_pixels: int) -> Photograph:
     if "\0" in name or re.match(r"[a-z]+://", name):
         raise PictureError(

@@ -37,7 +37,8 @@ class Recipe:
 
     ``function`` is a name in `recipe_functions()`, ``arguments`` its keyword arguments as plain JSON data,
     ``network`` and ``weights`` what was given to `open_network`, ``picture`` the path or sample name of the
-    input; None where there was none, or where it was in memory only. ``options`` are the further keywords of
+    input; None where there was none, or where it was in memory only. ``pictures`` are the hashes of the picture files
+    that arguments name (a guide, a mask, styles), by those names. ``options`` are the further keywords of
     `open_network` (labels, the input's shape, preprocessing); ``input_spec_sha256`` and ``labels_sha256`` are the
     hashes of what the network ate and called its classes in the end, however it was told.
 
@@ -57,6 +58,7 @@ class Recipe:
     seed: int = 0
     versions: Mapping[str, str] = field(default_factory=library_versions)
     options: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the recipe as one line of JSON, the same for the same recipe."""
@@ -79,7 +81,7 @@ class Recipe:
         for key, value in data.items():
             kind = (
                 dict
-                if key in ("arguments", "versions", "options")
+                if key in ("arguments", "versions", "options", "pictures")
                 else int
                 if key == "seed"
                 else (str, type(None))

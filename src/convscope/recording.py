@@ -9,7 +9,7 @@ import functools
 import inspect
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from convscope.address import Address
-from convscope.photograph import Photograph, open_photograph
+from convscope.photograph import Photograph, open_photograph, picture_file_hash
 from convscope.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -95,7 +95,25 @@ def recipe_of(
         picture_sha256=picture_hash(picture),
         seed=seed if isinstance(seed, int) else 0,
         options=plain(getattr(on_disk, "options", {})),
+        pictures=picture_hashes(arguments),
     )
+
+
+def picture_hashes(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hashes of the picture files that arguments name, at any depth, by those names."""
+    hashes = {text: picture_file_hash(text) for text in dict.fromkeys(texts_in(list(arguments.values())))}
+    return {text: found for text, found in hashes.items() if found}
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in JSON data, at any depth; the names in a dictionary are texts too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (str(key) for key in value)
+        yield from (text for item in value.values() for text in texts_in(item))
+    elif isinstance(value, (list, tuple)):
+        yield from (text for item in value for text in texts_in(item))
 
 
 def is_tensor(source: object) -> bool:

@@ -170,7 +170,7 @@ def test_report_is_one_page(network: str, red: str) -> None:
 def test_rerun_makes_the_same_bytes(network: str, edge: str, arguments: tuple[str, ...], suffix: str) -> None:
     command, *rest = arguments
     done(command, network, *([edge] if command != "filters" else []), *rest, "-o", f"made{suffix}")
-    result = done("rerun", f"made{suffix}")
+    result = done("rerun", f"made{suffix}", "--trust")
     assert result.stdout == f"made.again{suffix}\n"
     assert f"the same bytes as made{suffix}" in result.stderr
     assert Path(f"made.again{suffix}").read_bytes() == Path(f"made{suffix}").read_bytes()
@@ -178,7 +178,7 @@ def test_rerun_makes_the_same_bytes(network: str, edge: str, arguments: tuple[st
 
 def test_rerun_of_charts(network: str, red: str) -> None:
     done("classify", network, red, "-o", "bars.png", "--labels", f"{network}/labels.txt")
-    assert "the same bytes" in done("rerun", "bars.png").stderr
+    assert "the same bytes" in done("rerun", "bars.png", "--trust").stderr
 
 
 def test_rerun_says_what_changed(tmp_path: Path, edge: str) -> None:
@@ -200,6 +200,16 @@ def failed_after_note(*arguments: str) -> str:
     note, error = result.stderr.splitlines()
     assert note.startswith("note: activations(")
     return error
+
+
+def test_rerun_writes_over_nothing_and_reads_nothing_elsewhere(network: str, edge: str) -> None:
+    done("activations", network, edge, "conv1", "-o", "made.png")
+    refused = failed_after_note("rerun", "made.png")
+    assert f"files read outside its folder: {network}/planted.prototxt, {network}" in refused
+    assert done("rerun", "made.png", "--trust").stdout == "made.again.png\n"
+    Path("made.again.png").write_bytes(b"mine")
+    assert done("rerun", "made.png", "--trust").stdout == "made.again-2.png\n"
+    assert Path("made.again.png").read_bytes() == b"mine"
 
 
 def test_rerun_of_a_stranger(red: str, here: Path) -> None:
@@ -394,7 +404,7 @@ def test_values_of_any_layer(network: str, red: str) -> None:
         done("values", network, red, "conv1", "conv1:0", "--bins", "7", "--json", "-o", "v").stdout
     )
     assert [one["caption"].split(":")[0] for one in both] == ["conv1", "conv1"]
-    assert "the same bytes" in done("rerun", "planted-scores-red.png-values.png").stderr
+    assert "the same bytes" in done("rerun", "planted-scores-red.png-values.png", "--trust").stderr
 
 
 def test_a_mean_picture_can_be_a_file(network: str, red: str) -> None:
@@ -403,9 +413,9 @@ def test_a_mean_picture_can_be_a_file(network: str, red: str) -> None:
     by_number = done("activations", network, red, "conv1", "--mean", "1,0,0", "-o", "numbers.png")
     assert (by_file.exit_code, by_number.exit_code) == (0, 0)
     assert np.array_equal(Picture.open("file.png").array, Picture.open("numbers.png").array)
-    assert "the same bytes" in done("rerun", "file.png").stderr
+    assert "the same bytes" in done("rerun", "file.png", "--trust").stderr
     np.save("mean (1).npy", np.zeros((3, 32, 32), np.float32))
-    assert "have changed since" in failed_after_note("rerun", "file.png")
+    assert "have changed since" in failed_after_note("rerun", "file.png", "--trust")
     assert "missing.npy" in failed("classify", network, red, "--mean", "missing.npy")
 
 

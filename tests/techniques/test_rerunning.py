@@ -209,3 +209,33 @@ def test_a_hostile_recipe_is_refused_in_words(tmp_path: Path, changes: dict[str,
     assert recipe is not None
     with pytest.raises(RecipeError, match=words):
         rerun(replace(recipe, **changes), picture=edge_picture())
+
+
+def test_a_changed_picture_beside_the_main_one_is_named(photograph: Path, tmp_path: Path) -> None:
+    mask = tmp_path / "mask.png"
+    Image.new("L", (4, 4)).save(mask)
+    made = mirror(network(), photograph, extra={"regions": [str(mask)]}).save(tmp_path / "made.png")
+    assert rerun(made, network=network()).encode() == made.read_bytes()
+    Image.new("L", (4, 4), 9).save(mask)
+    with pytest.raises(RecipeError, match=r"the picture .*mask.png has changed since: SHA-256 was .*, is "):
+        rerun(made, network=network())
+    mask.unlink()
+    with pytest.raises(RecipeError, match=r"the picture .*mask.png has changed since: .* is nothing"):
+        rerun(made, network=network())
+
+
+def test_a_stranger_s_picture_has_no_files_elsewhere_read(
+    photograph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = mirror(network(), photograph).save(photograph.with_name("made.png"))
+    (tmp_path / "sent").mkdir()
+    monkeypatch.chdir(tmp_path / "sent")
+    assert rerun(made, network=network()).encode() == made.read_bytes()  # beside the picture
+    sent = made.rename(tmp_path / "sent" / "made.png")
+    with pytest.raises(RecipeError, match=r"files read outside its folder: \S*photograph.png\. If they may"):
+        rerun(sent, network=network())
+    assert rerun(sent, network=network(), picture=photograph).encode() == sent.read_bytes()
+    assert rerun(sent, network=network(), trust=True).encode() == sent.read_bytes()
+    assert rerun(read_recipe(sent), network=network()).encode() == sent.read_bytes()
+    monkeypatch.chdir(photograph.parent)
+    assert rerun(sent, network=network()).encode() == sent.read_bytes()  # in the current folder

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 @click.argument("made", metavar="PICTURE")
 @click.option("--network", metavar="NETWORK", help="Where the network is now, if it moved.")
 @click.option("--picture", metavar="FILE", help="Where the input picture is now, if it moved.")
-@output_option("Where to write; PICTURE's name with .again in it by default.")
-def rerun(made: str, network: str | None, picture: str | None, output: str | None) -> None:
+@click.option("--trust", is_flag=True, help="Read files outside the picture's folder and this one.")
+@output_option("Where to write; PICTURE's name with .again in it by default, and nothing is written over.")
+def rerun(made: str, network: str | None, picture: str | None, trust: bool, output: str | None) -> None:
     """Make PICTURE again from the recipe it carries, and say whether the bytes are the same.
 
-    The network's and the input picture's hashes are checked first: it says what has changed since.
+    The hashes of the network and of every picture that went in are checked first: it says what has changed since. Files
+    outside PICTURE's folder and the current one are named, and read only with --trust.
     """
     from convscope.picture import Picture
     from convscope.recipe import read_recipe
@@ -30,12 +32,20 @@ def rerun(made: str, network: str | None, picture: str | None, output: str | Non
 
     recipe = read_recipe(made)
     click.echo(printable(f"note: {recipe}").replace("\n", " "), err=True)
-    again = rerun_recipe(recipe, network=network, picture=picture)
+    again = rerun_recipe(made, network=network, picture=picture, trust=trust)
     source = Path(made)
     before, first = source.read_bytes(), Picture.open(source)
-    path = save_picture(again, place(output, f"{source.stem}.again{source.suffix}"))
+    path = save_picture(again, place(output, _free(f"{source.stem}.again{source.suffix}", output)))
     same = path.read_bytes() == before
     click.echo(f"note: {f'the same bytes as {made}' if same else _difference(first, again, made)}", err=True)
+
+
+def _free(name: str, folder: str | None) -> str:
+    """Return a name, numbered where there is a file of that name already."""
+    path, number = Path(folder or "").expanduser() / name, 2
+    while path.exists():
+        path, number = path.with_stem(f"{Path(name).stem}-{number}"), number + 1
+    return path.name
 
 
 def _difference(first: Picture, again: Picture, made: str) -> str:

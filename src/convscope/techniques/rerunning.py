@@ -15,7 +15,7 @@ from warnings import warn
 from convscope.errors import ConvscopeError, ConvscopeWarning, RecipeError, did_you_mean
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
-from convscope.photograph import open_photograph
+from convscope.photograph import open_photograph, picture_file_hash
 from convscope.picture import Picture
 from convscope.recipe import Recipe, library_versions, read_recipe
 from convscope.recording import (
@@ -29,6 +29,7 @@ from convscope.recording import (
     recipe_functions,
 )
 from convscope.sources.opening import open_network
+from convscope.techniques.recorded_files import refuse_files_elsewhere
 
 _TECHNIQUES = (
     "activations",
@@ -46,9 +47,10 @@ _TECHNIQUES = (
     "smoothgrad",
     "style_transfer",
     "values",
+    "wanted_and_found",
 )
 _PREPROCESSING = {item.name for item in fields(InputSpec)} - {"provenance"}
-_OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules"}
+_OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules", "architecture"}
 _FILES = ("labels", "mean")  # options that may be the path of a file
 
 
@@ -57,17 +59,25 @@ def rerun(
     *,
     network: Network | str | os.PathLike[str] | None = None,
     picture: object = None,
+    trust: bool = False,
 ) -> Picture:
     """Make a picture again from its recipe (or from the file that carries it): the same bytes when saved.
 
     `network` and `picture` stand in for the recorded ones, where those were made in Python or have moved; a moved
     network's path is opened as the first one was. RecipeError if the recipe names anything but a technique, or if
-    the network, what it eats, its labels or the picture have changed since; a ConvscopeWarning if the libraries
-    have, as the bytes may then differ.
+    the network, what it eats, its labels or a picture that went in have changed since; a ConvscopeWarning if the
+    libraries have, as the bytes may then differ.
+
+    A picture's file may come from anyone, and its recipe name any file of yours: one outside its folder and the
+    current one is read only with `trust`, and RecipeError names it. A Recipe is yours: its files are read.
 
     >>> convscope.rerun("filters.png").save("again.png")
     """
-    recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    if not isinstance(recipe, Recipe):
+        made, recipe = recipe, read_recipe(recipe)
+        if not trust:
+            given = {"network": network is not None, "picture": picture is not None}
+            refuse_files_elsewhere(recipe, Path(made), {name for name in given if given[name]})
     for name in _TECHNIQUES:
         import_module(f"{__package__}.{name}")
     functions = recipe_functions()
@@ -80,6 +90,8 @@ def rerun(
     signature = inspect.signature(function)
     arguments = _allowed(recipe.function, recipe.arguments, signature.parameters.keys() - INPUTS)
     _warn_of_changes(recipe)
+    for name, recorded in recipe.pictures.items():
+        _check_same(f"the picture {name} has", recorded, lambda name=name: picture_file_hash(name))  # type: ignore[misc]
     with _wrong_values_in_words(recipe):
         if "network" in signature.parameters:
             arguments["network"] = _the_network(recipe, network)
