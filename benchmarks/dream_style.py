@@ -1,41 +1,46 @@
 """What a step of a dream and of a style transfer takes beside the plain loops they come from, on the same networks.
 
-    python benchmarks/dream_style.py [--turns 3] [--size 256 512]
+    python benchmarks/dream_style.py [--turns 3] [--size 256 512] [--only dream]
 
 The loops are in `plain_loops.py`, written down from their sources. All run in turn in one process, two steps a turn;
-medians of the steps, and how many times faster convscope's are. GoogLeNet has its own weights, VGG16 random ones.
+medians of the steps, and how many times faster convscope's are, in full precision and in half (`--fast`). What half
+precision comes to is measured in full: how far the objective rises, or the loss falls, in 20 steps, by what it does in
+full precision. GoogLeNet has its own weights, VGG16 random ones.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import TypeAlias
 
 import torch
 from networks import classic_networks
 from plain_loops import google_2015, plain_style, style_transfer_pytorch
+from torch import Tensor
 from torch_networks import block_of, torch_network
 
 import convscope
+from convscope.network.differentiable import Precision
 from convscope.network.network import Network
 from convscope.optimization.dream_gradients import gradient_of
 from convscope.optimization.dream_objectives import dream_terms
 from convscope.optimization.dream_presets import dream_preset
-from convscope.optimization.dreaming import dream_steps
+from convscope.optimization.dreaming import DreamStep, dream_steps
 from convscope.optimization.optimizers import Adam
 from convscope.optimization.style_presets import style_preset
 from convscope.optimization.style_settings import StyleSettings
-from convscope.optimization.styling import Style, style_steps, targets_of
+from convscope.optimization.styling import Style, StyleStep, style_steps, targets_of
 from convscope.techniques.style_layers import chosen_layers
 
 Seconds = Iterator[float]
-DREAMED = "inception_4c/output"
 
 
 def timed(steps: Iterator[object]) -> Seconds:
@@ -46,27 +51,66 @@ def timed(steps: Iterator[object]) -> Seconds:
         yield perf_counter() - began
 
 
-def our_dream(network: Network, size: int) -> Iterator[object]:
+@dataclass(frozen=True)
+class Ours:
+    """convscope's way: its steps in a precision, and what values are worth in full precision."""
+
+    steps: Callable[[Precision], Iterator[DreamStep | StyleStep]]
+    worth: Callable[[Tensor], float]
+    start: Tensor
+
+    def kept(self, count: int = 20) -> float:
+        """Return what half precision gains in so many steps, by what full precision does."""
+        begun = self.worth(self.start)
+        full, half = (
+            self.worth(deque(islice(self.steps(precision), count), maxlen=1)[0].values) - begun
+            for precision in ("float32", "bfloat16")
+        )
+        return half / full
+
+
+Pair: TypeAlias = tuple[str, Iterator[None], Ours]
+
+
+def our_dream(network: Network, layer: str, size: int) -> Ours:
     preset = dream_preset("google-2015")
     settings = replace(preset.settings, octaves=replace(preset.settings.octaves, count=1), iterations=10**6)
-    gradient = gradient_of(network, dream_terms({DREAMED: 1.0}, preset.measure), settings)
-    start = settings.values(torch.rand(1, 3, size, size))
-    return dream_steps(gradient, start, settings, torch.Generator().manual_seed(0))
+    terms, start = dream_terms({layer: 1.0}, preset.measure), settings.values(torch.rand(1, 3, size, size))
+
+    def steps(precision: Precision) -> Iterator[DreamStep]:
+        gradient = gradient_of(network, terms, replace(settings, precision=precision))
+        return dream_steps(gradient, start, settings, torch.Generator().manual_seed(0))
+
+    exact = gradient_of(network, terms, settings)
+    return Ours(steps, lambda values: float(exact(values)[0].sum()), start)
 
 
-def our_style(network: Network, settings: StyleSettings, size: int) -> Iterator[object]:
+def our_style(network: Network, settings: StyleSettings, size: int) -> Ours:
     content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
-    targets = targets_of(network, content, [Style(style)], settings)
-    return style_steps(targets, settings.values(content), 10**6)
+    exact = targets_of(network, content, [Style(style)], settings)
 
+    def steps(precision: Precision) -> Iterator[StyleStep]:
+        fast = targets_of(network, content, [Style(style)], replace(settings, precision=precision))
+        return style_steps(fast, settings.values(content), 10**6)
 
-def pairs(googlenet: Network, vgg: Network, size: int) -> Iterator[tuple[str, Seconds, Seconds]]:
-    """Yield each comparison: its name, the plain loop, convscope's."""
-    yield (
-        f"dream, google 2015, GoogLeNet {DREAMED}",
-        timed(google_2015(torch_network(googlenet), block_of(googlenet, DREAMED), size)),
-        timed(our_dream(googlenet, size)),
+    return Ours(
+        steps, lambda values: float(sum(exact.gradient(values)[0].values())), settings.values(content)
     )
+
+
+def dreams(googlenet: Network, vgg: Network, size: int) -> Iterator[Pair]:
+    """Yield each dream: its name, the plain loop, convscope's."""
+    for words, network, layer in (
+        ("GoogLeNet inception_3b", googlenet, "inception_3b/output"),
+        ("GoogLeNet inception_4c", googlenet, "inception_4c/output"),
+        ("VGG16 conv4_3", vgg, "conv4_3"),
+    ):
+        plain = google_2015(torch_network(network), block_of(network, layer), size)
+        yield f"dream, google 2015, {words}", plain, our_dream(network, layer, size)
+
+
+def styles(vgg: Network, size: int) -> Iterator[Pair]:
+    """Yield each style transfer: its name, the plain loop, convscope's."""
     adam = {"optimizer": Adam(), "rate": 0.01, "white": 1.0}
     for name, words, before, changes in (
         ("pytorch-tutorial", "style, PyTorch's tutorial (L-BFGS), VGG16", True, {}),
@@ -77,14 +121,22 @@ def pairs(googlenet: Network, vgg: Network, size: int) -> Iterator[tuple[str, Se
             f"{what}_layers": chosen_layers(vgg, getattr(preset, f"{what}_layers"), what, before_relu=before)
             for what in ("content", "style")
         }
-        plain = timed(plain_style(torch_network(vgg), replace(preset, **changes), size, before_relu=before))
-        yield words, plain, timed(our_style(vgg, replace(preset, **layers, **changes), size))
+        plain = plain_style(torch_network(vgg), replace(preset, **changes), size, before_relu=before)
+        yield words, plain, our_style(vgg, replace(preset, **layers, **changes), size)
     preset = replace(style_preset("wasserstein").settings, edges="zeros", first_edge_only=False)
-    yield (
-        "style, style-transfer-pytorch (Wasserstein-2, Adam), VGG16",
-        timed(style_transfer_pytorch(torch_network(vgg), preset, size)),
-        timed(our_style(vgg, preset, size)),
-    )
+    plain = style_transfer_pytorch(torch_network(vgg), preset, size)
+    words = "style, style-transfer-pytorch (Wasserstein-2, Adam), VGG16"
+    yield words, plain, our_style(vgg, preset, size)
+
+
+def measured(engines: Sequence[Iterator[object]], turns: int) -> list[float]:
+    """Return each engine's median step in seconds; they take turns of two steps, the first to warm up."""
+    times: list[list[float]] = [[] for _ in engines]
+    for turn in range(turns + 1):
+        for engine, kept in zip(engines, times, strict=True):
+            found = list(islice(timed(engine), 2))
+            kept += found if turn else []
+    return [*map(median, times)]
 
 
 def main() -> None:
@@ -93,11 +145,12 @@ def main() -> None:
     )
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--size", type=int, nargs="+", default=[256, 512])
+    parser.add_argument("--only", default="", help="a part of the names of what is compared")
     given = parser.parse_args()
     torch.manual_seed(0)
-    print(
-        f"{torch.get_num_threads()} threads\n\n| one step | size | plain loop | convscope | x |\n|---|---|---|---|---|"
-    )
+    print(f"{torch.get_num_threads()} threads\n")
+    print("| one step | size | plain loop | convscope | x | --fast | x | gained by --fast |")
+    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         files = classic_networks(Path(folder))
         googlenet, vgg = (
@@ -105,17 +158,14 @@ def main() -> None:
             for name in ("bvlc_googlenet", "VGG16")
         )
         for size in given.size:
-            for words, plain, ours in pairs(googlenet, vgg, size):
-                times: tuple[list[float], list[float]] = ([], [])
-                for turn in range(given.turns + 1):  # the first one warms up
-                    for engine, kept in zip((plain, ours), times, strict=True):
-                        found = list(islice(engine, 2))
-                        kept += found if turn else []
-                theirs, own = map(median, times)
-                print(
-                    f"| {words} | {size} | {theirs * 1e3:.0f} ms | {own * 1e3:.0f} ms | {theirs / own:.1f} |",
-                    flush=True,
-                )
+            for words, plain, ours in (*dreams(googlenet, vgg, size), *styles(vgg, size)):
+                if given.only not in words:
+                    continue
+                steps = ours.steps("float32"), ours.steps("bfloat16")
+                theirs, full, half = measured((plain, *steps), given.turns)
+                times = f"{theirs * 1e3:.0f} ms | {full * 1e3:.0f} ms | {theirs / full:.1f}"
+                fast = f"{half * 1e3:.0f} ms | {theirs / half:.1f} | {ours.kept():.1%}"
+                print(f"| {words} | {size} | {times} | {fast} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ ROOT_STEPS = 12
 def google_2015(module: nn.Module, block: str, size: int) -> Iterator[None]:
     """The notebook's make_step: jitter, forward to the layer, its answers as gradient, a step by the mean, clip."""
     module.requires_grad_(False)  # Caffe's notebook computed the weights' gradients, too
-    names = [name for name, _ in module.named_children()]
-    cut = nn.Sequential(*list(module.children())[: names.index(block) + 1])
+    owner, _, last = block.rpartition(".")
+    children = dict(module.get_submodule(owner).named_children())
+    cut = nn.Sequential(*list(children.values())[: list(children).index(last) + 1])
     x = torch.rand(1, 3, size, size) * 255 - MEAN
     while True:
         down, right = torch.randint(-32, 33, (2,)).tolist()
