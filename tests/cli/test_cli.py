@@ -212,6 +212,22 @@ def test_rerun_writes_over_nothing_and_reads_nothing_elsewhere(network: str, edg
     assert Path("made.again.png").read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize(
+    "command", [("classify",), ("dream", "--iterations", "1"), ("style", "--style", "red.png")]
+)
+def test_every_picture_is_looked_at_before_the_work_begins(
+    network: str, red: str, command: tuple[str, ...]
+) -> None:
+    name, *options = command
+    before = names(".")
+    assert "there is no picture 'rad.png'" in failed(name, network, red, "rad.png", *options, "-o", "made")
+    assert names(".") == before
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save("cut.jpg")
+    Path("cut.jpg").write_bytes(Path("cut.jpg").read_bytes()[:2000])
+    assert "cut.jpg is damaged or incomplete" in failed(name, network, red, "cut.jpg", *options, "-o", "made")
+    assert names(".") == sorted([*before, "cut.jpg"])
+
+
 def test_rerun_of_a_stranger(red: str, here: Path) -> None:
     Image.fromarray(plain_picture()).save("stranger.png")
     assert "carries no recipe" in failed("rerun", "stranger.png")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from convscope.errors import NetworkFileError, PictureError
+from convscope.errors import ConvscopeWarning, NetworkFileError, PictureError
 from convscope.network.network import Network
 from convscope.optimization.objectives import unit
 from convscope.optimization.strongest import (
@@ -51,6 +51,19 @@ def test_the_strongest_are_those_of_each_picture_as_the_network_eats_it(photogra
             found.layers[name][:, 0], np.quantile(means, QUANTILES, axis=0).T, rtol=1e-4, atol=1e-6
         )
         np.testing.assert_allclose(found.layers[name][:, 1, -1], highest.max(0), rtol=1e-4, atol=1e-6)
+
+
+def test_a_broken_photograph_is_named_and_left_out(photographs: Path, tmp_path: Path) -> None:
+    network, paths = planted_network(), pictures_in(photographs)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(paths[0].read_bytes()[:500])
+    with pytest.warns(ConvscopeWarning, match=r"broken.png is damaged or incomplete .*: it is left out"):
+        found = measure_strongest(network, [paths[0], broken, *paths[1:]], batch=2)
+    whole = measure_strongest(network, paths, batch=2)
+    assert found.pictures == whole.pictures == 5
+    assert torch.allclose(found.layers["conv2"], whole.layers["conv2"], atol=1e-6)
+    with pytest.warns(ConvscopeWarning), pytest.raises(PictureError, match="none of the 1 pictures can be"):
+        measure_strongest(network, [broken])
 
 
 def test_a_verdict_measures_the_picture_as_it_is() -> None:

@@ -103,9 +103,12 @@ def dream(
 
     Ctrl-C keeps what there is.
     """
+    from convscope.photograph import check_pictures
+
     if len(pictures) > 1 and (frames or film):
         raise click.UsageError("--frames and --film are of one picture: give one")
     reel = reel_of(frames, film)
+    check_pictures(pictures)
     opened = opening.open(network)
     folder = f"{output}/" if output and len(pictures) > 1 and not output.endswith("/") else output
     rows, taken = [], set[Path]()

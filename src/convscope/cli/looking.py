@@ -71,10 +71,11 @@ def classify(
     output: str | None,
 ) -> None:
     """Say what is on each PICTURE: the most probable classes."""
-    from convscope.photograph import open_photograph
+    from convscope.photograph import check_pictures, open_photograph
     from convscope.techniques.classify import classify as classes_of
     from convscope.techniques.classify import predictions, probabilities
 
+    check_pictures(pictures)
     opened = opening.open(network)
     answers = []
     taken: set[Path] = set()

@@ -79,9 +79,12 @@ def style(
 
     Ctrl-C keeps what there is, and --resume goes on from there.
     """
+    from convscope.photograph import check_pictures
+
     reel, film, resume = reel_of(wishes["frames"], wishes["film"]), wishes["film"], wishes["resume"]
     if len(contents) > 1 and reel:
         raise click.UsageError("--frames and --film are of one picture: give one")
+    check_pictures(contents)
     opened = opening.open(network)
     folder = f"{output}/" if output and len(contents) > 1 and not output.endswith("/") else output
     rows, taken = [], set[Path]()

@@ -201,7 +201,6 @@ def _measure(network: Network, folder: str | None) -> None:
     if known is not None and known.pictures_sha256 == pictures_hash(paths):
         return
     with tqdm(total=len(paths), unit="photograph", disable=None, leave=False) as bar:
-        keep_strongest(
-            network, measure_strongest(network, paths, progress=lambda done: bar.update(done - bar.n))
-        )
-    click.echo(printable(f"note: measured on {len(paths):,} photographs of {folder}"), err=True)
+        found = measure_strongest(network, paths, progress=lambda done: bar.update(done - bar.n))
+    keep_strongest(network, found)
+    click.echo(printable(f"note: measured on {found.pictures:,} photographs of {folder}"), err=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from warnings import warn
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,8 +21,9 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.cache import cache_folder
-from convscope.errors import NetworkFileError, PictureError
+from convscope.errors import ConvscopeWarning, NetworkFileError, PictureError
 from convscope.files import written_whole
+from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
@@ -76,35 +78,55 @@ def measure_strongest(
 ) -> Strongest:
     """Return what the channels of the layers (all, by default) answer to pictures, each as the network eats it.
 
-    ``progress`` is told how many pictures are done.
+    ``progress`` is told how many pictures are done. A file that cannot be read is named in a warning and left out;
+    PictureError if that leaves none.
     """
     names = tuple(layers) or tuple(name for name in network.layers if name not in network.graph.inputs)
     rows: dict[str, list[Tensor]] = {name: [] for name in names}
+    read = 0
     for start in range(0, len(pictures), batch):
-        for name, found in _answers(network, pictures[start : start + batch], names):
+        inputs = _inputs(network, pictures[start : start + batch])
+        read += len(inputs)
+        for name, found in _answers(network, inputs, names) if inputs else ():
             rows[name].append(found)
         if progress:
             progress(min(start + batch, len(pictures)))
+    if not read:
+        raise PictureError(f"none of the {len(pictures)} pictures can be read")
     levels = torch.tensor(QUANTILES)
     layers_found = {
         name: torch.cat(found).float().quantile(levels, dim=0).movedim(0, -1)
         for name, found in rows.items()
         if found
     }
-    return Strongest(layers_found, len(pictures), network.origin.sha256, pictures_hash(pictures))
+    return Strongest(layers_found, read, network.origin.sha256, pictures_hash(pictures))
 
 
-def _answers(network: Network, paths: Sequence[Path], names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
-    """Yield each layer's (pictures, channels, 2): the mean and the maximum over its positions."""
+def _inputs(network: Network, paths: Sequence[Path]) -> list[Tensor]:
+    """Return the pictures that can be read as the network eats them, and warn of the others."""
     spec = network.input_spec
     if spec is None:
         raise PictureError(f"{network.name} eats no pictures")
     one = spec.replace(crops=1)
-    input = torch.cat([one.to_tensor(path) for path in paths]).to(network.device)
+    return [found for path in paths if (found := _read(one, path)) is not None]
+
+
+def _read(spec: InputSpec, path: Path) -> Tensor | None:
+    try:
+        return spec.to_tensor(path)
+    except PictureError as error:
+        warn(f"{error}: it is left out", ConvscopeWarning, stacklevel=5)
+        return None
+
+
+def _answers(
+    network: Network, inputs: Sequence[Tensor], names: Sequence[str]
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield each layer's (pictures, channels, 2): the mean and the maximum over its positions."""
     with torch.no_grad():
-        values = network.activations(input, *names)
+        values = network.activations(torch.cat(list(inputs)).to(network.device), *names)
     for name, value in values.items():
-        if value.dim() >= 2 and len(value) == len(paths):
+        if value.dim() >= 2 and len(value) == len(inputs):
             flat = network.channels_first(name, value).flatten(2) if value.dim() > 2 else value[:, :, None]
             yield name, torch.stack([flat.mean(2), flat.amax(2)], dim=2).cpu()
 
