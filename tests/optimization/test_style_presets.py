@@ -45,7 +45,7 @@ TABLE = {
         "smoothness": NeighborDifference(1.0),
         "content_weight": 1.0,
         "style_weight": 1.5,
-        "smoothness_weight": 0.3,
+        "smoothness_weight": 2.0,
         "optimizer": Adam((0.9, 0.99)),
         "rate": 0.02,
         "iterations": 80,

@@ -47,7 +47,17 @@ def test_the_pictures_themselves_lose_one_at_every_size(network: Network, size: 
     assert float(ours["style"]) == pytest.approx(3, rel=1e-5)
     assert float(theirs["content"]) == pytest.approx(2, rel=1e-5)
     assert float(theirs["style"]) == pytest.approx(0, abs=1e-5)
-    assert float(theirs["smoothness"]) == pytest.approx(0.5, rel=1e-5)
+
+
+def test_smoothness_one_is_the_style_s_pixels_in_any_order(network: Network) -> None:
+    # Two pixels at random differ by twice the variance; a third of 4 straight pairs and a twelfth of 4 diagonal ones
+    # from both sides are 10 / 3 of it.
+    for size in (96, 192):
+        content, style = picture(0, size), picture(1, size)
+        expected = float(style.var((2, 3), correction=0).mean()) * 10 / 3
+        targets = targets_of(network, content, [Style(style)], SETTINGS)
+        weight = targets.settings.smoothness_weight
+        assert 0.5 / weight == pytest.approx(expected, rel=0.05)
 
 
 def test_units_of_several_styles_are_their_mean_by_weight(network: Network) -> None:

@@ -1,8 +1,8 @@
 """What the losses of a style transfer are counted in, so that weights mean the same for every picture and size.
 
 The pictures themselves are the measure. Content 1 is as far from the content as the style picture is, style 1 as far
-from the style as the content picture is, smoothness 1 as rough as the style picture. A photograph of 1024 pixels has
-other details than the same of 256, and another network other answers, but these three stay what they are.
+from the style as the content picture is, smoothness 1 as rough as the style's pixels in any order. A photograph of
+1024 pixels has other details than the same of 256, and another network other answers, but these three stay the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from convscope.optimization.style_settings import StyleSettings
 
-_LEAST = 0.05  # of what a plain gray picture loses: pictures that hardly differ are no measure
+_LEAST = 0.05  # of what one plain color loses: pictures that hardly differ are no measure
 _NAMES = ("content", "style", "smoothness")
 
 
@@ -51,23 +51,20 @@ def in_units(targets: AnyMeasuring, content: Tensor, styles: Sequence[tuple[floa
 def units(targets: Measuring, content: Tensor, styles: Sequence[tuple[float, Tensor]]) -> Mapping[str, float]:
     """Return what each loss without weights is divided by: 1 where neither picture loses anything.
 
-    At least a twentieth of what plain gray loses, and of the content's own roughness: a content that is nearly the
+    At least a twentieth of what one plain color loses, and of the content's roughness: a content that is nearly the
     style, or that a layer hardly answers to, would otherwise be divided by nothing.
     """
     size = content.shape[2:]
     plain = _losses(targets, content.mean((2, 3), keepdim=True).expand_as(content))
     photograph = _losses(targets, content)
     total = sum(weight for weight, _ in styles)
-    painted = [
-        (weight / total, _losses(targets, _stretched(style, size))["content"], _roughness(targets, style))
-        for weight, style in styles
-    ]
+    painted = [(weight / total, _stretched(style, size)) for weight, style in styles]
+    far = sum(share * _losses(targets, style)["content"] for share, style in painted)
+    rough = sum(share * _roughness(targets, style) for share, style in painted)
     found = {
-        "content": max(sum(share * far for share, far, _ in painted), _LEAST * plain["content"]),
+        "content": max(far, _LEAST * plain["content"]),
         "style": max(photograph["style"], _LEAST * plain["style"]),
-        "smoothness": max(
-            sum(share * rough for share, _, rough in painted), _LEAST * _roughness(targets, content)
-        ),
+        "smoothness": max(rough, _LEAST * _roughness(targets, content)),
     }
     return {name: unit if unit > 0 else 1.0 for name, unit in found.items()}
 
@@ -78,9 +75,12 @@ def _losses(targets: Measuring, picture: Tensor) -> dict[str, float]:
 
 
 def _roughness(targets: Measuring, picture: Tensor) -> float:
-    """Return the smoothness loss of a picture at its own size: a style that is stretched looks smoother than it is."""
-    settings = targets.settings
-    return 0.0 if settings.smoothness is None else float(settings.smoothness(settings.values(picture)).sum())
+    """Return the smoothness loss of a picture's pixels in any order: all of its contrast, none of its details."""
+    settings, pixels = targets.settings, picture.flatten(2)
+    if settings.smoothness is None:
+        return 0.0
+    order = torch.randperm(pixels.shape[2], generator=torch.Generator().manual_seed(0))
+    return float(settings.smoothness(settings.values(pixels[:, :, order].view_as(picture))).sum())
 
 
 def _stretched(picture: Tensor, size: Sequence[int]) -> Tensor:

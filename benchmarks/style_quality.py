@@ -1,0 +1,142 @@
+"""Whether a style transfer's weights mean the same at every size, and how much of a grid is in its pictures.
+
+    python benchmarks/style_quality.py sizes [--networks builtin GoogLeNet]
+    python benchmarks/style_quality.py grids [--networks builtin GoogLeNet SqueezeNet VGG16]
+
+Sizes: the losses, without weights, of a picture halfway between content and style (their mean) at 256, 512 and 1024
+pixels, and how strong content's gradient is beside style's; once as they are, once in units. Grids: what share of the
+finest details repeats every 2, 4 or 8 pixels, beyond chance. VGG16 has random weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from networks import DATA, classic_networks
+from torch import Tensor
+
+import convscope
+from convscope.network.network import Network
+from convscope.optimization.style_presets import style_preset
+from convscope.optimization.style_scales import resized
+from convscope.optimization.style_settings import Scales, StyleSettings
+from convscope.optimization.style_units import in_units
+from convscope.optimization.styling import Style, StyleTargets, targets_of, weighted
+from convscope.techniques.picture_tensor import picture_tensor
+from convscope.techniques.style_transfer import settings_for, transfer_of
+
+PICTURES = DATA.parent / "pictures"
+CONTENTS = ("tubingen", "sky1024px", "shipwreck", "dog_cat")
+STYLES = ("starry_night_google", "the_scream")
+SIZES = (256, 512, 1024)
+WINDOW = 64
+POOLINGS, EDGES = ("as it is", "average"), ("zeros", "reflect")
+
+
+def networks(names: Iterable[str], folder: Path) -> Iterator[tuple[str, Network]]:
+    """Yield networks by name: the built-in one, and those of the other benchmarks."""
+    files = {"GoogLeNet": "bvlc_googlenet", "SqueezeNet": "squeezenet_v1.1"}
+    for name in names:
+        found = "builtin" if name == "builtin" else classic_networks(folder)[files.get(name, name)][0]
+        yield name, convscope.open_network(found)
+
+
+def picture(name: str, size: int | None = None) -> Tensor:
+    return picture_tensor(str(PICTURES / f"{name}.jpg"), size, size or 4096)
+
+
+def halfway(network: Network, settings: StyleSettings, content: Tensor, style: Tensor) -> list[list[float]]:
+    """Return content, style, smoothness and the gradients' ratio: as they are, and in units."""
+    plain = replace(settings, in_units=False, content_weight=1.0, style_weight=1.0, smoothness_weight=1.0)
+    targets = targets_of(network, content, [Style(style)], plain)
+    between = (content + resized(style, tuple(content.shape[2:]))) / 2
+    counted = in_units(targets, content, weighted([Style(style)]))
+    return [numbers(one, between) for one in (targets, counted)]
+
+
+def numbers(targets: StyleTargets, values: Tensor) -> list[float]:
+    losses, _ = targets.gradient(values)
+    only = replace(targets.settings, smoothness_weight=0.0)
+    slopes = [
+        targets.under(replace(only, **{f"{name}_weight": 0.0})).gradient(values)[1].norm()
+        for name in ("style", "content")
+    ]
+    return [*map(float, losses.values()), float(slopes[0] / slopes[1])]
+
+
+def sizes(chosen: Iterable[tuple[str, Network]]) -> None:
+    names = ("content", "style", "smoothness", "gradients")
+    print("| network | content | style | counted | " + " | ".join(names) + " |")
+    print("|---|---|---|---|" + "---|" * len(names))
+    for (name, network), content, style in product(chosen, CONTENTS, STYLES):
+        settings, found = settings_for(network, style_preset("default"), {}), []
+        for size in SIZES:
+            seen = picture(content, size)
+            found.append(halfway(network, settings, seen, within(picture(style), max(seen.shape[2:]))))
+        for counted, rows in zip(("as they are", "in units"), zip(*found, strict=True), strict=True):
+            cells = [
+                ", ".join(f"{one:.3g}" for one in column) + f" ({max(column) / min(column) - 1:.0%})"
+                for column in zip(*rows, strict=True)
+            ]
+            print(f"| {name} | {content} | {style} | {counted} | " + " | ".join(cells) + " |", flush=True)
+
+
+def within(style: Tensor, longer: int) -> Tensor:
+    share = min(1.0, longer / max(style.shape[2:]))
+    height, width = (round(side * share) for side in style.shape[2:])
+    return resized(style, (height, width))
+
+
+def grids(chosen: Iterable[tuple[str, Network]], keep: Path | None) -> None:
+    print("| network | pooling | edges | every 2 pixels | every 4 | every 8 |")
+    print("|---|---|---|---|---|---|")
+    for (name, network), pooling, edges in product(chosen, POOLINGS, EDGES):
+        changes = {"pooling": pooling, "edges": edges, "iterations": 40}
+        made = transfer_of(
+            network,
+            PICTURES / "dog_cat.jpg",
+            str(PICTURES / "the_scream.jpg"),
+            size=256,
+            changes={name: value for name, value in changes.items() if value not in ("as it is", "zeros")},
+        )
+        restyling = replace(
+            made.restyling, settings=replace(made.restyling.settings, scales=Scales(2.0, 128))
+        )
+        *_, last = restyling.steps()
+        if keep is not None:
+            file = keep / f"{name}_{pooling}_{edges}.png".replace(" ", "-")
+            replace(made, restyling=restyling).shown(last).save(file)
+        shares = " | ".join(f"{grid(last.picture(), period):.1%}" for period in (2, 4, 8))
+        print(f"| {name} | {pooling} | {edges} | {shares} |", flush=True)
+
+
+def grid(pixels: Tensor, period: int) -> float:
+    """Return what share of a picture's finest details repeats every so many pixels within 64, beyond chance."""
+    gray = (pixels.double() * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    line = torch.tensor([1.0, 8, 28, 56, 70, 56, 28, 8, 1]).double() / 256
+    smooth = F.conv2d(F.pad(gray, (4, 4, 4, 4), "reflect"), (line[:, None] * line)[None, None])
+    rows, columns = (side // WINDOW for side in gray.shape[2:])
+    fine = (gray - smooth)[0, 0, : rows * WINDOW, : columns * WINDOW]
+    many = WINDOW // period
+    repeated = fine.reshape(rows, many, period, columns, many, period).mean((1, 4))
+    return float(repeated.square().mean() / fine.square().mean()) - 1 / many**2
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("sizes", "grids"))
+    parser.add_argument("--networks", nargs="+", default=("builtin", "GoogLeNet"))
+    parser.add_argument("--keep", type=Path, help="a folder for the pictures")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = [*networks(given.networks, Path(folder))]
+        if given.keep is not None:
+            given.keep.mkdir(parents=True, exist_ok=True)
+        sizes(wanted) if given.what == "sizes" else grids(wanted, given.keep)
