@@ -91,11 +91,11 @@ def winograd_convolution(
         for first in range(0, output.shape[1], height):
             strip = output[index, first : first + height]
             reach = -(-strip.shape[0] // _BLOCK) * _BLOCK, blocks[1] * _BLOCK
-            blocks_of_strip = _blocks(_patches(_window(picture, first - down, across, reach)), filters)
             others = convolution.bias
             if addend is not None:
-                others = addend[index].permute(1, 2, 0)[first : first + height]
-            _put(blocks_of_strip, strip, others)
+                added = addend[index].permute(1, 2, 0)[first : first + height]
+                others = added if others is None else added + others
+            _put(_blocks(_patches(_window(picture, first - down, across, reach)), filters), strip, others)
             if activation == "relu":
                 strip.relu_()
     return output.permute(0, 3, 1, 2)
