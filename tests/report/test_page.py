@@ -46,7 +46,7 @@ class Elements(html.parser.HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-report_of = partial(make_report, features=False)  # what units want has a test of its own
+report_of = partial(make_report, features=False, dreams=False)  # those have tests of their own
 
 
 @pytest.fixture(scope="module")
@@ -121,13 +121,13 @@ def test_every_plate_tells_the_command_that_makes_it(tmp_path: Path, monkeypatch
     folder = planted_files(tmp_path / "a network")
     Picture(edge_picture()).save("the edge.png")
     network = open_network(folder, mean=(0.1, 0.2, 0.3), channel_order="BGR")
-    page = report_of(network, "the edge.png")
+    page = report_of(network, "the edge.png", dreams=True, style="the edge.png")
     plates = re.findall(
         r'<img src="data:image/webp;base64,([^"]+)"[^>]*>\s*</picture>.*?<code>(convscope [^<]*)</code>',
         page,
         re.DOTALL,
     )
-    assert len(plates) == page.count('<figure class="plate') == 9
+    assert len(plates) == page.count('<figure class="plate') - 1 == 13  # the style stands as given
     for content, command in plates:
         words = shlex.split(html.unescape(command))[1:]
         words += [] if "classify" in words else ["-o", "again.png"]
@@ -180,6 +180,11 @@ def test_guesses_are_marked() -> None:
 def test_notes_stand_before_everything_else() -> None:
     page = report_of(planted_network(), edge_picture(), notes=["the parameters are random <b>"])
     assert "the parameters are random &lt;b&gt;" in page[page.index("<h1>") : page.index("As given")]
+
+
+def test_the_command_makes_the_same_page() -> None:
+    page = report_of(planted_network(), edge_picture(), everything=True, top=2)
+    assert "report planted PICTURE --all --no-features --no-dreams --top=2</code>" in page
 
 
 def test_the_frame_is_what_the_crop_keeps() -> None:
@@ -235,13 +240,21 @@ def test_a_network_opened_with_what_was_in_memory_has_a_report(tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_what_units_want_to_see_beside_where_they_find_it() -> None:
+def test_what_units_want_to_see_beside_where_they_find_it(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     page = make_report(
-        open_network("builtin"), "coffee", progress=lambda done, total: seen.append((done, total))
+        open_network("builtin"),
+        "coffee",
+        dreams=False,
+        progress=lambda done, total: seen.append((done, total)),
     )
     text = Elements(page).text
     assert "What it wants to see" in text
-    assert page.count("lit where it finds it") >= 2  # classes and channels
+    found = re.findall(
+        r'<img src="data:image/webp;base64,([^"]+)" alt="(?:Classes|Channels): what each', page
+    )
+    assert len(found) == 2
+    (tmp_path / "saved.webp").write_bytes(base64.b64decode(found[1]))
+    assert rerun(tmp_path / "saved.webp").encode("WEBP") == base64.b64decode(found[1])
     assert seen[-1][0] == seen[-1][1]
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)

@@ -15,6 +15,7 @@ from convscope.errors import ConvscopeWarning
 if TYPE_CHECKING:
     from convscope.network.network import Network
 
+_BAR = "{percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left"
 _MORE = "One that knows more: convscope report zoo:bvlc_googlenet PICTURE (54 MB), or your own network's file"
 
 
@@ -28,6 +29,8 @@ _MORE = "One that knows more: convscope report zoo:bvlc_googlenet PICTURE (54 MB
     default=True,
     help="What units want to see, which takes longest.  [default: shown]",
 )
+@click.option("--dreams/--no-dreams", default=True, help="PICTURE after a few dreams.  [default: shown]")
+@click.option("--style", metavar="PICTURE|ADDRESS", help="Paint PICTURE in a picture's, or a unit's, style.")
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to name.")
 @output_option("The HTML file; report.html by default.")
 def report(
@@ -35,36 +38,38 @@ def report(
     picture: str,
     opening: Opening,
     output: str | None,
-    everything: bool,
-    features: bool,
-    top: int,
+    **wishes: Any,
 ) -> None:
     """Make one self-contained HTML page of what NETWORK does with PICTURE."""
     path = place(output, file_name("report", suffix=".html"))
-    _report(network, picture, opening, path, everything=everything, features=features, top=top)
+    opened, notes = _opened_with_notes(opening, network)
+    _report(opened, picture, path, notes=notes, **wishes)
 
 
 @click.command()
 @output_option("The HTML file; out/report.html by default.")
 def demo(output: str | None) -> None:
     """Make the first report: the built-in network looks at a cup of coffee."""
-    _report("builtin", "coffee", Opening(None, None, None, "cpu", {}), place(output, "out/report.html"))
+    from convscope.techniques.wanted_and_found import telling_units
+
+    network, _ = _opened_with_notes(Opening(None, None, None, "cpu", {}), "builtin")
+    style = telling_units(network, "coffee", layers=2, each=1)[0]
+    _report(network, "coffee", place(output, "out/report.html"), style=style)
     click.echo(f"note: this is the small built-in network. {_MORE}", err=True)
 
 
-def _report(network: str, picture: str, opening: Opening, path: Path, **options: Any) -> None:
+def _report(network: Network, picture: str, path: Path, **wishes: Any) -> None:
     from tqdm import tqdm
 
     from convscope.report import make_report
 
-    with tqdm(unit="picture", disable=None, leave=False) as bar:
+    with tqdm(bar_format=_BAR, disable=None, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        opened, notes = _opened_with_notes(opening, network)
-        page = make_report(opened, picture, notes=notes, progress=progress, **options)
+        page = make_report(network, picture, progress=progress, **wishes)
     save_text(page, path)
 
 

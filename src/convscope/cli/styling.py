@@ -32,7 +32,7 @@ _CHANGES = ("content_weight", "style_weight", "iterations", "style_scale", "opti
     multiple=True,
     required=True,
     metavar="PICTURE[=WEIGHT]",
-    help="Whose style. May be given several times.",
+    help="Whose style: a picture's, or that of what a unit (mixed4a:42) wants to see. May be given several times.",
 )
 @click.option("--preset", metavar="NAME", default="default", show_default=True, help="How it is made.")
 @click.option(

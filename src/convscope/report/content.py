@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from os import PathLike
 from typing import Any
 
-from convscope.network.layer import Layer
 from convscope.network.network import Network
-from convscope.optimization.rendering import Progress as Made
-from convscope.photograph import Photograph
 from convscope.picture import Picture
 from convscope.presentation.grid import SMALLEST_TILE
-from convscope.recording import recipe_of
 from convscope.report.embedding import Embedded, embed, first_tile
+from convscope.report.imagined import DREAM, PAINTING, Imagined, check_style, dreamed, dreams, painted
+from convscope.report.subject import Counter, Progress, Subject, sees
 from convscope.techniques.activations import activations
 from convscope.techniques.answers import is_vector, recorded
 from convscope.techniques.classify import Prediction, classify, predictions, probabilities
@@ -25,7 +21,7 @@ from convscope.techniques.filters import READABLE, filters, layers_with_filters,
 from convscope.techniques.layer_table import LayerTable, layer_table
 from convscope.techniques.main_line import Stage, stages, vectors
 from convscope.techniques.values import values
-from convscope.techniques.wanted_and_found import SIZE, STEPS, paired, telling_units
+from convscope.techniques.wanted_and_found import SIZE, STEPS, laid_out, paired, telling_units
 
 CHANNELS = 48
 _COLUMNS = 8
@@ -35,6 +31,7 @@ _LARGE = 32  # pixels: the side of a deeper filter's tile, where there is room
 _WIDTH = 820  # pixels: what the channels of a filter have side by side
 _ROWS = 24
 _CLASSES = 4  # whose pictures are made
+_UNIT = 5  # parts of the work, where a figure is one
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,8 @@ class Shown:
 class Content:
     """Everything the page shows. `classes` is empty for a network that does not classify.
 
-    ``units`` are a kind of unit ("Classes", "Channels") and what those want to see beside where they find it.
+    ``units`` are a kind of unit ("Classes", "Channels") and what those want to see beside where they find it;
+    ``painting`` is the style and the picture in it, or nothing.
     """
 
     classes: list[Prediction]
@@ -64,73 +62,30 @@ class Content:
     stages: list[tuple[Stage, list[Shown]]]
     vectors: list[Embedded]
     units: list[tuple[str, Embedded]]
+    dreams: list[Imagined]
+    painting: list[Imagined]
 
 
-Progress = Callable[[int, int], None]
-
-
-class Counter:
-    """Counts the figures as they are made."""
-
-    def __init__(self, total: int, progress: Progress) -> None:
-        self.done, self.total, self.progress = 0, total, progress
-
-    def __call__(self) -> None:
-        """Tell that one more is made."""
-        self.done += 1
-        self.progress(self.done, self.total)
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What the report is about: both are named in the command that makes a figure again."""
-
-    network: Network
-    picture: Photograph
-    top: int
-
-    def command(self, name: str, *arguments: str, picture: bool = True, **options: Any) -> str:
-        """Return the words that make one figure again, the network opened as it was here."""
-        origin = self.network.origin
-        words = ["convscope", *name.split(), origin.source]
-        words += [self.picture.source or "PICTURE"] if picture else []
-        opening = {"weights": origin.weights, **origin.options}
-        return shlex.join([*words, *arguments, *written(opening), *written(options)])
-
-
-def written(options: Mapping[str, Any]) -> list[str]:
-    """Return keyword arguments as the command line's options; those with None are left out."""
-    words = []
-    for name, value in options.items():
-        option = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{option}" if value else f"--no-{option}")
-        elif isinstance(value, (str, int, float, PathLike)):
-            words.append(f"--{option}={value}")
-        elif isinstance(value, (tuple, list)) and name != "labels":
-            words.append(f"--{option}={','.join(map(str, value))}")
-        elif value is not None:  # was in memory: a file has to stand in for it
-            words.append(f"--{option}={name.upper()}")
-    return words
-
-
-def gather(subject: Subject, *, everything: bool, features: bool, progress: Progress) -> Content:
+def gather(subject: Subject, progress: Progress) -> Content:
     """Compute all that the report shows."""
-    network, picture = subject.network, subject.picture
-    groups = _all_stages(network) if everything else stages(network)
+    network, picture, wishes = subject.network, subject.picture, subject.wishes
+    check_style(subject)
+    groups = _all_stages(network) if wishes.everything else stages(network)
     flat = (
         [name for name in network.layers if is_vector(network.shape_channels_first(name))]
-        if everything
+        if wishes.everything
         else vectors(network)
     )
     layers = [name for group in groups for name in group.shown]
     learned = layers_with_filters(network)
-    classes = classify(network, picture, top=subject.top) if _classifies(network) else []
+    classes = classify(network, picture, top=subject.wishes.top) if _classifies(network) else []
     if classes and network.class_output in flat:
         flat.remove(network.class_output)  # the probability plot shows it better
-    units = _units(subject, classes) if features else {}
+    units = _units(subject, classes) if wishes.features else {}
+    dreaming = dreamed(subject, classes) if wishes.dreams else []
     figures = 2 * bool(classes) + len(layers) + len(flat) + 2 * bool(learned) + 1
-    count = Counter(figures + sum(map(len, units.values())), progress)
+    made = _UNIT * sum(map(len, units.values())) + DREAM * len(dreaming)
+    count = Counter(figures + made + PAINTING * (wishes.style is not None), progress)
     with ExitStack() as stack:
         if layers or flat:
             stack.enter_context(recorded(network, picture, [*layers, *flat]))
@@ -143,6 +98,8 @@ def gather(subject: Subject, *, everything: bool, features: bool, progress: Prog
             [(group, [_shown(subject, name, count) for name in group.shown]) for group in groups],
             [_values(subject, name, count) for name in flat],
             [(kind, _wanted(subject, addresses, count)) for kind, addresses in units.items()],
+            list(dreams(subject, dreaming, count)),
+            painted(subject, count),
         )
 
 
@@ -157,8 +114,8 @@ def _charts(subject: Subject, count: Callable[[], None]) -> Iterator[Embedded]:
     given = (subject.network, subject.picture)
     for technique, flag in ((predictions, []), (probabilities, ["--every-class"])):
         output = f"{technique.__name__}.png"
-        command = subject.command("classify", *flag, top=subject.top, output=output)
-        yield embed(_in_theme(technique, *given, top=subject.top), command=command)[0]
+        command = subject.command("classify", *flag, top=subject.wishes.top, output=output)
+        yield embed(_in_theme(technique, *given, top=subject.wishes.top), command=command)[0]
         count()
 
 
@@ -201,15 +158,7 @@ def _shown(subject: Subject, name: str, count: Callable[[], None]) -> Shown:
     figure, dark = embed(make, address=name, command=subject.command("activations", name, **options))
     count()
     shape = f"{channels:,} channels of {height} × {width}"
-    return Shown(name, shape, _sees(layer), figure, first_tile(dark), dark.tiles[0].address)
-
-
-def _sees(layer: Layer) -> str:
-    """Say how much of the picture one position sees."""
-    if layer.receptive_field is None:
-        return ""
-    height, width = (round(float(extent)) for extent in layer.receptive_field.size)
-    return f"each position sees {height} × {width} pixels"
+    return Shown(name, shape, sees(layer), figure, first_tile(dark), dark.tiles[0].address)
 
 
 def _tile_size(longer: int) -> int:
@@ -228,22 +177,19 @@ def _units(subject: Subject, classes: list[Prediction]) -> dict[str, list[str]]:
     return {kind: addresses for kind, addresses in found.items() if addresses}
 
 
-def _wanted(subject: Subject, addresses: list[str], count: Callable[[], None]) -> Embedded:
+def _wanted(subject: Subject, addresses: list[str], count: Counter) -> Embedded:
     """Show what units want to see; they are made together, and counted as their steps go by."""
-    counted = 0
+    network, picture, watch = subject.network, subject.picture, count.through(_UNIT * len(addresses))
+    wanted = feature_visualization(
+        network, addresses, size=SIZE, steps=STEPS, watch=lambda made: watch(made.done, made.of)
+    )
+    pairs = paired(network, picture, dict(zip(addresses, wanted, strict=True)))
 
-    def watch(made: Made) -> None:
-        nonlocal counted
-        while counted < len(addresses) * made.done // made.of:
-            counted += 1
-            count()
+    def make(theme: str) -> Picture:
+        recipe = subject.recipe("wanted_and_found", addresses=addresses, theme=theme)
+        return replace(laid_out(pairs, theme=theme), recipe=recipe)
 
-    network, picture = subject.network, subject.picture
-    wanted = feature_visualization(network, addresses, size=SIZE, steps=STEPS, watch=watch)
-    recipe = recipe_of("wanted_and_found", {"addresses": addresses}, network=network, picture=picture)
-    by_address = dict(zip(addresses, wanted, strict=True))
-    figure, _ = embed(lambda theme: replace(paired(network, picture, by_address, theme=theme), recipe=recipe))
-    return figure
+    return embed(make)[0]
 
 
 def _values(subject: Subject, name: str, count: Callable[[], None]) -> Embedded:

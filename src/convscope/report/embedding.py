@@ -17,7 +17,10 @@ _PHOTOGRAPH_SIDE = 1280
 
 @dataclass(frozen=True)
 class Embedded:
-    """A figure of the page: the picture in both themes as ``data:`` addresses, and the words beside it."""
+    """A figure of the page: the picture as ``data:`` addresses, and the words beside it.
+
+    ``dark`` is empty for pictures that are the same in both themes.
+    """
 
     light: str
     dark: str
@@ -45,6 +48,19 @@ def embed(
         command,
     )
     return figure, dark
+
+
+def embed_one(picture: Picture, *, address: str = "", command: str = "") -> Embedded:
+    """Return the figure of a picture that is the same in both themes."""
+    recipe = str(picture.recipe or "")
+    size = (picture.width, picture.height)
+    return Embedded(data_uri(picture), "", *size, picture.caption, recipe, address, command)
+
+
+def embed_photograph(pixels: object, caption: str) -> Embedded:
+    """Return the figure of a photograph (height, width, 3) in 0..1."""
+    uri, width, height = photograph_uri(pixels)
+    return Embedded(uri, "", width, height, caption, "")
 
 
 def data_uri(picture: Picture) -> str:

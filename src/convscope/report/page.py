@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -21,9 +22,10 @@ from convscope.network.network import Network
 from convscope.photograph import Photograph, open_photograph
 from convscope.picture import Picture
 from convscope.presentation.wording import percent, shortened
-from convscope.recording import recipe_of
-from convscope.report.content import Content, Progress, Subject, gather
+from convscope.recording import plain, recipe_of
+from convscope.report.content import Content, gather
 from convscope.report.embedding import data_uri, photograph_uri
+from convscope.report.subject import Progress, Subject, Wishes
 from convscope.techniques.answers import CENTER_OF_TEN
 from convscope.techniques.layer_table import HEADINGS
 
@@ -39,21 +41,25 @@ def make_report(
     top: int = 5,
     everything: bool = False,
     features: bool = True,
+    dreams: bool = True,
+    style: Any = None,
     notes: Sequence[str] = (),
     progress: Progress = lambda done, total: None,
 ) -> str:
     """Return one self-contained HTML page of what a network does with a picture.
 
     `picture` is anything `read_picture` reads. `everything` shows every layer instead of a handful of each stage,
-    `features` adds what classes and channels want to see, which takes longest.
-    `notes` are warnings that a reader has to know; `progress` is told how many pictures of how many are made. The
-    page runs no script and fetches nothing; names that strangers gave to layers, files and classes are only text.
+    `features` what classes and channels want to see, `dreams` the picture after a few dreams: those take longest.
+    `style` paints the picture in the style of another, or of what a unit wants to see (``mixed4a:42``). `notes` are
+    warnings that a reader has to know; `progress` is told how much of how much is made. The page runs no script and
+    fetches nothing; names that strangers gave to layers, files and classes are only text.
 
     >>> Path("report.html").write_text(make_report(network, "cat.jpg"), encoding="utf-8")
     """
-    subject = Subject(network, open_photograph(picture), top)
-    content = gather(subject, everything=everything, features=features, progress=progress)
-    return _environment().get_template("page.html").render(_words(subject, content, everything), notes=notes)
+    wishes = Wishes(top, everything, features, dreams, style)
+    subject = Subject(network, open_photograph(picture), wishes)
+    content = gather(subject, progress)
+    return _environment().get_template("page.html").render(_words(subject, content), notes=notes)
 
 
 @cache
@@ -72,7 +78,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _words(subject: Subject, content: Content, everything: bool) -> dict[str, Any]:
+def _words(subject: Subject, content: Content) -> dict[str, Any]:
     """Return what the template is filled with."""
     network, picture = subject.network, subject.picture
     style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
@@ -93,9 +99,9 @@ def _words(subject: Subject, content: Content, everything: bool) -> dict[str, An
         "headings": HEADINGS,
         "most_parameters": max((row.parameters for row in content.table.rows), default=0) or 1,
         "most_operations": max((row.operations for row in content.table.rows), default=0) or 1,
-        "everything": everything,
-        "command": subject.command("report", *(["--all"] if everything else []), top=subject.top),
-        "recipe": _recipe(subject, everything),
+        "everything": subject.wishes.everything,
+        "command": subject.command("report", **subject.wishes.options()),
+        "recipe": _recipe(subject),
         "version": __version__,
     }
 
@@ -132,9 +138,10 @@ def _spec_rows(spec: InputSpec | None) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def _recipe(subject: Subject, everything: bool) -> str:
-    spec = subject.network.input_spec
-    arguments = {"top": subject.top, "everything": everything, "input": str(spec) if spec else None}
+def _recipe(subject: Subject) -> str:
+    spec, wishes = subject.network.input_spec, subject.wishes
+    wished = {item.name: plain(getattr(wishes, item.name)) for item in fields(wishes)}
+    arguments = {**wished, "input": str(spec) if spec else None}
     recipe = recipe_of("report", arguments, network=subject.network, picture=subject.picture)
     return json.dumps(json.loads(recipe.to_json()), ensure_ascii=False, indent=2)
 

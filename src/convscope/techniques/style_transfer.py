@@ -25,6 +25,7 @@ from convscope.optimization.style_settings import StyleSettings
 from convscope.optimization.styling import Style, StyleStep
 from convscope.picture import Picture
 from convscope.recording import recipe_function
+from convscope.techniques.own_pictures import picture_or_unit
 from convscope.techniques.picture_tensor import opacity_of, picture_tensor
 from convscope.techniques.style_colors import Colors, matched
 from convscope.techniques.style_layers import chosen_layers
@@ -91,7 +92,8 @@ def style_transfer(
 ) -> Picture:
     """Show a picture in the style of another, or of several.
 
-    - `styles` is a picture, several, or pictures with their weights. `regions` (one for each style, or None) are gray
+    - `styles` is a picture, several, or pictures with their weights; in a picture's place the address of a unit
+      (``mixed4a:42``) stands for what it wants to see. `regions` (one for each style, or None) are gray
       pictures of where in the content each counts, `masks` of where in the style.
     - `preset` fixes how (`STYLE_PRESETS`), `changes` single settings of it: ``content_layers`` and ``style_layers``
       (addresses, perhaps with weights among each other), ``content_weight``, ``style_weight``,
@@ -146,7 +148,7 @@ def transfer_of(
     if start in _STARTS:
         settings = replace(settings, start=start)  # type: ignore[arg-type]
     content = picture_tensor(picture, size, found.size)
-    wanted = _styles(styles, regions, masks)
+    wanted = _styles(network, styles, regions, masks)
     if colors == "matched":
         wanted = [replace(style, picture=matched(style.picture, content)) for style in wanted]
     restyling = Restyling(
@@ -202,7 +204,7 @@ def _prepared(network: Network, settings: StyleSettings) -> Network:
     return network
 
 
-def _styles(styles: Any, regions: Sequence[Any], masks: Sequence[Any]) -> list[Style]:
+def _styles(network: Network, styles: Any, regions: Sequence[Any], masks: Sequence[Any]) -> list[Style]:
     weighted = _weighted(styles)
     for what, given in (("regions", regions), ("masks", masks)):
         if given and len(given) != len(weighted):
@@ -212,7 +214,7 @@ def _styles(styles: Any, regions: Sequence[Any], masks: Sequence[Any]) -> list[S
     found = []
     for index, (source, weight) in enumerate(weighted):
         region, mask = (_gray(given[index]) if given else None for given in (regions, masks))
-        pixels = _whole(source)
+        pixels = _whole(picture_or_unit(network, source))
         if float(pixels.std((2, 3)).max()) < 1e-3:
             warn(
                 "a style picture is of one color: all it can give is that color",

@@ -51,13 +51,12 @@ def wanted_and_found(
     >>> wanted_and_found(network, "cat.jpg", ["inception_4c/output:42", "prob:tabby"]).save("found.png")
     """
     wanted = feature_visualization(network, addresses, size=size, steps=steps, seed=seed)
-    return paired(network, picture, dict(zip(addresses, wanted, strict=True)), columns=columns, theme=theme)
+    pairs = paired(network, picture, dict(zip(addresses, wanted, strict=True)))
+    return laid_out(pairs, columns=columns, theme=theme)
 
 
-def paired(
-    network: Network, picture: Any, wanted: Mapping[str, Picture], *, columns: int = 4, theme: str = "light"
-) -> Picture:
-    """Return pictures of what units want, by address, each beside where it finds it."""
+def paired(network: Network, picture: Any, wanted: Mapping[str, Picture]) -> list[Panel]:
+    """Return pictures of what units want, by address, each before where it finds it."""
     shown = []
     for address, made in wanted.items():
         question = ask(network, picture, address)
@@ -67,11 +66,16 @@ def paired(
         seen = (question.seen * (_DIM + (1 - _DIM) * found[..., None]) * 255).round().astype(np.uint8)
         left = Panel(_fitted(made.array, seen.shape), _name(question), smooth=True, address=address)
         shown += [left, Panel(seen, number, smooth=True)]
+    return shown
+
+
+def laid_out(pairs: Sequence[Panel], *, columns: int = 4, theme: str = "light") -> Picture:
+    """Return the pairs in rows, with the words that say what they are."""
     caption = (
         "Left of each pair, what the unit wants to see, made from noise; right, the picture, lit where it finds it: "
         "for a channel where it answers, for a class where its score depends on the picture."
     )
-    return replace(panels(shown, columns=columns, theme=theme), caption=caption)
+    return replace(panels(pairs, columns=columns, theme=theme), caption=caption)
 
 
 def _found(question: Question, picture: Any) -> tuple[NDArray[np.float64], str]:

@@ -1,0 +1,125 @@
+"""What a network makes of the picture: dreams, and a painting in the style of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from convscope.errors import ConvscopeError
+from convscope.photograph import open_photograph
+from convscope.picture import Picture
+from convscope.report.embedding import Embedded, embed_one, embed_photograph
+from convscope.report.subject import Counter, Subject, sees
+from convscope.techniques.classify import Prediction
+from convscope.techniques.deep_dream import dream_of
+from convscope.techniques.main_line import stages
+from convscope.techniques.own_pictures import SIZE as OWN
+from convscope.techniques.own_pictures import is_unit, picture_or_unit
+from convscope.techniques.style_transfer import transfer_of
+
+SIZE = 384  # pixels of the longer side: two fill the page
+DREAM, PAINTING = 8, 32  # parts of the work, where a figure of the page is one
+_LAYERS = 3  # that dream, the deepest of their stages
+_ITERATIONS = 40  # at each size of a painting: half of what it takes alone
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """A picture the network made, what it is called, and words about it; without `figure` why there is none."""
+
+    title: str
+    words: str
+    figure: Embedded | None
+
+
+def dreamed(subject: Subject, classes: list[Prediction]) -> list[tuple[str, str, str]]:
+    """Return what is worth dreaming of, from shallow to deep: address, title and words."""
+    network = subject.network
+    if network.input_spec is None:
+        return []
+    layers = [stage.shown[-1] for stage in stages(network)[-_LAYERS:]]
+    wanted = [(name, name, sees(network.layers[name])) for name in layers]
+    return wanted + [(found.address, found.label, "the class it is surest of") for found in classes[:1]]
+
+
+def dreams(subject: Subject, wanted: list[tuple[str, str, str]], count: Counter) -> Iterator[Imagined]:
+    """Yield the picture after a short dream of each address."""
+    for address, title, words in wanted:
+        watch = count.through(DREAM)
+        try:
+            yield Imagined(title, words, _dream(subject, address, watch))
+        except ConvscopeError as error:
+            watch(1, 1)
+            yield Imagined(title, f"could not be dreamed of here: {error}", None)
+
+
+def _dream(subject: Subject, address: str, watch: Callable[[int, int], None]) -> Embedded:
+    network, picture = subject.network, subject.picture
+    arguments: dict[str, Any] = {"layers": address, "size": _size(subject)}
+    made = dream_of(network, picture, **arguments)
+    for step in made.steps():
+        watch(step.index, step.of)
+    recipe = subject.recipe("deep_dream", **arguments)
+    command = subject.command("dream", layer=_weighted(address), size=_size(subject))
+    return embed_one(replace(made.picture(step), recipe=recipe), address=address, command=command)
+
+
+def check_style(subject: Subject) -> None:
+    """Refuse a style that is no picture and no unit before the page takes its time."""
+    style = subject.wishes.style
+    if is_unit(subject.network, style):
+        subject.network.resolve(style)
+    elif style is not None:
+        open_photograph(style)
+
+
+def painted(subject: Subject, count: Counter) -> list[Imagined]:
+    """Return the style and the picture painted in it, where one is wished for."""
+    network, style = subject.network, subject.wishes.style
+    if style is None:
+        return []
+    watch = count.through(PAINTING)
+    try:
+        return [
+            _style(subject),
+            Imagined(subject.picture.name, "painted in this style", _painting(subject, watch)),
+        ]
+    except ConvscopeError as error:
+        watch(1, 1)
+        return [Imagined(subject.picture.name, f"could not be painted by {network.name}: {error}", None)]
+
+
+def _style(subject: Subject) -> Imagined:
+    network, style = subject.network, subject.wishes.style
+    shown = picture_or_unit(network, style)
+    if isinstance(shown, Picture) and is_unit(network, style):
+        command = subject.command("see", style, picture=False, size=OWN)
+        return Imagined(style, "the style: its own picture", embed_one(shown, address=style, command=command))
+    photograph = open_photograph(shown)
+    height, width = photograph.pixels.shape[:2]
+    caption = f"As given, {width} × {height} pixels."
+    return Imagined(photograph.name, "the style", embed_photograph(photograph.pixels, caption))
+
+
+def _painting(subject: Subject, watch: Callable[[int, int], None]) -> Embedded:
+    network, picture, style = subject.network, subject.picture, subject.wishes.style
+    arguments: dict[str, Any] = {"size": _size(subject), "changes": {"iterations": _ITERATIONS}}
+    made = transfer_of(network, picture, style, **arguments)
+    for step in made.restyling.steps():
+        watch(step.index, step.of)
+    recipe = subject.recipe("style_transfer", styles=style, **arguments)
+    options = {"style": _weighted(style), "size": _size(subject), "iterations": _ITERATIONS}
+    command = subject.command("style", **options)
+    return embed_one(replace(made.shown(step), recipe=recipe), command=command)
+
+
+def _size(subject: Subject) -> int:
+    """Return the longer side of what is made: no picture is enlarged."""
+    height, width = subject.picture.pixels.shape[:2]
+    return min(SIZE, int(max(height, width)))
+
+
+def _weighted(wished: Any) -> Any:
+    """Return an address or a path as the command line takes it: what follows the last = is a weight there."""
+    return f"{wished}=1" if isinstance(wished, str) and "=" in wished else wished
