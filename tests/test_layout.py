@@ -14,6 +14,7 @@ ORDER = [
     "files",
     "cache",
     "address",
+    "bits",
     "rgb",
     "photograph",
     "recipe",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from PIL import Image
 from convscope.errors import PictureError, RecipeError
 from convscope.photograph import read_picture
 from convscope.picture import Picture, Tile
-from convscope.recipe import Recipe
+from convscope.recipe import Recipe, read_recipe
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 RECIPE = Recipe("filters", {"address": "conv1", "columns": 8}, "net.prototxt", "net.caffemodel", "ab" * 32)
@@ -98,7 +99,7 @@ def test_what_cannot_be_saved_says_why(tmp_path: Path) -> None:
         (np.zeros((3, 4, 5)), r"shape \(3, 4, 5\) is no picture"),
         (np.zeros((0, 4)), r"shape \(0, 4\)"),
         (np.array([[np.nan]]), "cannot hold NaN or infinity"),
-        (np.zeros((2, 2), np.int32), "uint8 or floats in 0..1, not int32"),
+        (np.zeros((2, 2), np.int32), "uint8, uint16 or floats in 0..1, not int32"),
     ],
 )
 def test_what_is_no_picture_says_why(array: NDArray[np.generic], words: str) -> None:
@@ -146,3 +147,23 @@ def test_a_picture_is_an_array_and_can_be_read_again() -> None:
     assert (picture.height, picture.width) == (20, 30)
     with pytest.raises(ValueError, match="read-only"):
         picture.array[0, 0] = 1
+
+
+@pytest.mark.parametrize("channels", [(), (3,), (4,)], ids=["gray", "RGB", "RGBA"])
+def test_a_png_keeps_16_bits_with_all_it_carries(tmp_path: Path, channels: tuple[int, ...]) -> None:
+    values = np.random.default_rng(0).integers(0, 65536, (7, 9, *channels), np.uint16)
+    picture = Picture(values, "Größe", Recipe("x"), (Tile("conv1:0", (0, 0, 2, 2)),), pixel_ratio=2)
+    path = picture.save(tmp_path / "deep.png")
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert found is not None and found.dtype == np.uint16
+    assert np.array_equal(found if not channels else found[:, :, [2, 1, 0, 3][: channels[0]]], values)
+    again = Picture.open(path)
+    assert np.array_equal(again.array, values)
+    assert (again.caption, again.recipe, again.tiles) == (picture.caption, picture.recipe, picture.tiles)
+    assert again.pixel_ratio == 2
+    assert again.encode() == path.read_bytes()
+    assert read_recipe(path) == picture.recipe
+    if channels:
+        with Image.open(picture.save(tmp_path / "deep.webp")) as image:
+            assert np.array_equal(np.asarray(image), picture.in_8_bits)
+    assert np.abs(picture.in_8_bits.astype(float) - values / 257).max() <= 0.5

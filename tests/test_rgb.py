@@ -1,6 +1,7 @@
 """Pixels of every kind against arithmetic done by hand, and files written by other programs than the reader."""
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image, ImageCms
 
 from convscope.errors import PictureError
 from convscope.photograph import open_photograph, read_picture
+from convscope.rgb import Stored, from_srgb, rgb_of_array, to_srgb
 
 COLORS = np.array(
     [[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 100, 200], [128, 128, 128], [255, 255, 255]]], np.uint8
@@ -116,6 +118,63 @@ def test_an_embedded_profile_is_applied() -> None:
     assert difference(encoded(Image.fromarray(SMOOTH), icc_profile=srgb), SMOOTH) < 1.5
     # The profile's red is blue and its blue red, so the same file has its outer channels exchanged.
     assert difference(encoded(Image.fromarray(SMOOTH), icc_profile=swapped), SMOOTH[:, :, ::-1]) < 4
+
+
+ADOBE = np.array([[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]])
+SRGB = np.array([[0.43604, 0.38512, 0.14305], [0.22248, 0.71690, 0.06061], [0.01392, 0.09707, 0.71393]])
+
+
+def adobe_rgb() -> bytes:
+    """Pillow's sRGB profile with the primaries of Adobe RGB and its gamma."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC"), (*ADOBE.T, None), strict=True):
+        offset, size = struct.unpack(">II", data[data.index(name) + 4 :][:8])
+        values = b"XYZ " if column is not None else b"para"
+        numbers = column if column is not None else [2.19921875]
+        body = (
+            values
+            + bytes(8 if column is None else 4)
+            + b"".join(struct.pack(">i", round(number * 65536)) for number in numbers)
+        )
+        data[offset : offset + size] = body.ljust(size, b"\0")
+    return bytes(data)
+
+
+def adobe_as_srgb(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the colors are in sRGB, by the two standards' formulas."""
+    linear = values**2.19921875 @ ADOBE.T @ np.linalg.inv(SRGB).T
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.abs(linear) ** (1 / 2.4) - 0.055)
+
+
+def test_a_wide_profile_of_16_bits_is_applied_without_steps_and_taken_back() -> None:
+    ramp = np.linspace(0.3, 0.7, 4096)
+    colors = np.stack([ramp, 0.9 * ramp, 0.8 * ramp + 0.1], axis=1)[None]
+    values = np.round(colors * 65535).astype(np.uint16)
+    profile = adobe_rgb()
+    found = rgb_of_array(values, profile)
+    assert found.stored == Stored(16, profile)
+    expected = adobe_as_srgb(values / 65535)
+    assert np.abs(expected - values / 65535).max() > 4 / 255  # or nothing would be shown by what follows
+    assert np.abs(found.pixels - expected).max() < 1 / 255
+    assert len(np.unique(np.round(found.pixels[:, :, 0] * 65535))) > 4000
+    back = from_srgb(found.pixels, profile)
+    assert np.abs(back - values / 65535).max() < 1.5 / 255
+
+
+def test_srgb_under_another_name_changes_nothing() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    pixels = (SMOOTH / 255).astype(np.float32)
+    assert to_srgb(pixels, srgb) is pixels
+    assert from_srgb(pixels, None) is pixels
+
+
+def test_profiles_that_lead_nowhere_are_not_kept() -> None:
+    for profile in (
+        b"not a profile",
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(),
+        None,
+    ):
+        assert rgb_of_array(SMOOTH, profile).stored == Stored(8, None)
 
 
 @pytest.mark.parametrize("profile", [b"", b"not a profile", b"\0" * 200])

@@ -14,7 +14,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from convscope.bits import load, stored_bits
 from convscope.errors import PictureError, did_you_mean
-from convscope.rgb import Pixels, rgb_of_array, rgb_of_image
+from convscope.rgb import PLAIN, Pixels, Seen, Stored, rgb_of_array, rgb_of_image
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
 SAMPLES = ("coffee", "chelsea", "astronaut")
@@ -59,13 +60,16 @@ class Photograph:
 
     ``source`` is the path or sample name it can be opened by again (None for bytes and arrays), ``sha256``
     the hash of the file's bytes (of an array's type, shape and values; of a Pillow image's ``pixels``),
-    ``notes`` what was done to it on the way, one phrase each.
+    ``notes`` what was done to it on the way, one phrase each. ``opacity`` (height, width) in 0..1 is None where it is
+    opaque throughout; ``stored`` says how to save a picture like it.
     """
 
     pixels: Pixels
     source: str | None
     sha256: str
     notes: tuple[str, ...] = ()
+    opacity: Pixels | None = None
+    stored: Stored = PLAIN
 
     @property
     def name(self) -> str:
@@ -190,22 +194,29 @@ def _from_file(file: Any, source: str | None, maximum_pixels: int) -> Photograph
         raise PictureError(f"{name} is empty (0 bytes); a picture file is needed")
     file.seek(0)
     with _in_one_line(name, size, file), Image.open(file, formats=_formats()) as image:
-        pixels, notes = _decoded(image, name, maximum_pixels)
-    return Photograph(pixels, source, digest.hexdigest(), notes)
+        seen = _decoded(image, name, maximum_pixels, file)
+    return _photograph(seen, source, digest.hexdigest())
 
 
 def _from_pillow(image: Image.Image, maximum_pixels: int) -> Photograph:
     with _in_one_line("what was given", 0, io.BytesIO()):
-        pixels, notes = _decoded(image, "what was given", maximum_pixels)
-    return Photograph(pixels, None, _hash(pixels), notes)  # of what is seen: palettes and profiles count
+        seen = _decoded(image, "what was given", maximum_pixels)
+    return _photograph(seen, None, _hash(seen.pixels))  # of what is seen: palettes and profiles count
 
 
-def _decoded(image: Image.Image, name: str, maximum_pixels: int) -> tuple[Pixels, tuple[str, ...]]:
+def _photograph(seen: Seen, source: str | None, sha256: str) -> Photograph:
+    return Photograph(seen.pixels, source, sha256, seen.notes, seen.opacity, seen.stored)
+
+
+def _decoded(image: Image.Image, name: str, maximum_pixels: int, file: IO[bytes] | None = None) -> Seen:
     _check_size(image, name, maximum_pixels)
     frames = getattr(image, "n_frames", 1) if image.format != "MPO" else 1  # an MPO's others are previews
-    image.load()
-    pixels, notes = rgb_of_image(image, name)
-    return pixels, (f"the first of its {frames} frames", *notes) if frames > 1 else notes
+    bits = stored_bits(image)
+    low = None if file is None else load(image, file)
+    seen = rgb_of_image(image, name, low)
+    shortened = ("read with 8 of its 16 bits",) if bits > seen.stored.bits else ()
+    first = (f"the first of its {frames} frames",) if frames > 1 else ()
+    return replace(seen, notes=(*first, *shortened, *seen.notes))
 
 
 def _check_size(image: Image.Image, name: str, maximum_pixels: int) -> None:
@@ -270,8 +281,8 @@ def _from_array(source: object, maximum_pixels: int) -> Photograph:
         raise PictureError(
             _too_large("the array", f"{values.shape[1]:,} x {values.shape[0]:,}", maximum_pixels)
         )
-    pixels, notes = rgb_of_array(values)
-    return Photograph(np.ascontiguousarray(pixels), None, _hash(values), notes)
+    seen = rgb_of_array(values, getattr(source, "profile", None))
+    return _photograph(replace(seen, pixels=np.ascontiguousarray(seen.pixels)), None, _hash(values))
 
 
 def _hash(values: NDArray[Any]) -> str:

@@ -55,7 +55,10 @@ def _difference(first: Picture, again: Picture, made: str) -> str:
     if first.array.shape != again.array.shape:
         sizes = (f"{one.width} x {one.height}" for one in (first, again))
         return f"the sizes differ from {made}: it is {' and this '.join(sizes)}"
-    apart = np.abs(first.array.astype(int) - again.array.astype(int))
+    deep = first.array.dtype == again.array.dtype
+    ours, theirs = (one.array if deep else one.in_8_bits for one in (first, again))
+    apart = np.abs(ours.astype(int) - theirs.astype(int))
     if not apart.any():
         return f"the same pixels as {made}, under a recipe that differs in paths or versions"
-    return f"{np.count_nonzero(apart):,} of {apart.size:,} values differ from {made}, by up to {apart.max()} of 255"
+    most = np.iinfo(ours.dtype).max
+    return f"{np.count_nonzero(apart):,} of {apart.size:,} values differ from {made}, by up to {apart.max()} of {most}"

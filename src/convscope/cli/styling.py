@@ -147,7 +147,7 @@ class _Run:
             for last in self._watched(resume):
                 self.losses = dict(last.losses)
                 if self.reel is not None:
-                    self.reel.keep(last.index, self.made.shown(last).array)
+                    self.reel.keep(last.index, self.made.shown(last).in_8_bits)
         except KeyboardInterrupt:
             if last is None:
                 raise

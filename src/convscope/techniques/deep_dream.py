@@ -27,10 +27,12 @@ from convscope.optimization.memory_plan import MemoryPlan, memory_plan
 from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
 from convscope.optimization.original_colors import with_colors_of
+from convscope.photograph import open_photograph
 from convscope.picture import Picture
 from convscope.recording import recipe_function
+from convscope.rgb import PLAIN, Stored
 from convscope.techniques.dream_wishes import DreamLayers, terms_of
-from convscope.techniques.picture_tensor import opacity_of, picture_tensor
+from convscope.techniques.picture_tensor import opacity_of, picture_like, picture_tensor
 
 LARGEST = 1024  # pixels of the longer side, where no size is asked for
 _CHANGES = ("rate", "iterations", "jitter", "zoom", "clip", "stop_above", "precision")
@@ -42,7 +44,7 @@ class Dream:
     """A dream that can be run: its terms, its settings, and the values it starts from (1, 3, H, W).
 
     `mask` (1, 1, H, W) is white where it dreams; `opacity` is the picture's own. With `keep_colors` only brightness
-    changes; `tile` computes it in windows of so many pixels.
+    changes; `tile` computes it in windows of so many pixels. It is saved as its picture was `stored`.
     """
 
     network: Network
@@ -55,6 +57,7 @@ class Dream:
     keep_colors: bool = False
     tile: int | None = None
     preset: str = "default"
+    stored: Stored = PLAIN
 
     def within(self, memory: int) -> tuple[Dream, MemoryPlan]:
         """Return the dream computed in tiles that fit so many bytes, where it does not fit in one piece, and the plan.
@@ -113,7 +116,7 @@ class Dream:
             f"Objective {step.value:.4g}"
         )
         words = "" if settings.shown == "clipped" else ". Shown around mid-gray, 0.1 a standard deviation"
-        return Picture(self.pixels(step).movedim(0, -1).cpu().numpy(), f"{caption}{words}.")
+        return picture_like(self.pixels(step).movedim(0, -1).cpu().numpy(), self.stored, f"{caption}{words}.")
 
 
 @recipe_function("deep_dream")
@@ -181,6 +184,7 @@ def dream_of(
 ) -> Dream:
     """Return the dream that `deep_dream` shows, to be run step by step."""
     found = dream_preset(preset)
+    picture = None if picture is None else open_photograph(picture)
     settings = changed(found.settings, changes or {})
     start = _start(found, settings, picture, size, seed)
     guiding = None if guide is None else picture_tensor(guide, size, LARGEST)
@@ -196,6 +200,7 @@ def dream_of(
         keep_colors,
         tile,
         preset,
+        PLAIN if picture is None else picture.stored,
     )
 
 

@@ -1,4 +1,4 @@
-"""A person's picture as what a dream starts from: a tensor of the size asked for, and its opacity beside it."""
+"""A person's picture as what a dream starts from, a tensor of the size asked for, its opacity beside it; and back."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from PIL import Image, ImageOps
+from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.photograph import open_photograph
-from convscope.rgb import ON_WHITE
+from convscope.picture import Picture
+from convscope.rgb import Stored, from_srgb
 
 
 def picture_tensor(picture: Any, size: int | None, largest: int) -> Tensor:
@@ -27,11 +28,17 @@ def picture_tensor(picture: Any, size: int | None, largest: int) -> Tensor:
 
 
 def opacity_of(picture: Any, like: Tensor) -> Tensor | None:
-    """Return how opaque a picture from a file is, (1, 1, H, W) at the size of another; None where it is throughout."""
-    found = open_photograph(picture)
-    if ON_WHITE not in found.notes or found.source is None:
+    """Return how opaque a picture is, (1, 1, H, W) at the size of another; None where it is throughout."""
+    found = open_photograph(picture).opacity
+    if found is None:
         return None
-    with Image.open(found.source) as image:
-        alpha = np.asarray(ImageOps.exif_transpose(image).convert("RGBA").getchannel("A"))
-    opacity = torch.from_numpy(alpha.astype(np.float32) / 255)[None, None]
+    opacity = torch.from_numpy(np.ascontiguousarray(found))[None, None]
     return F.interpolate(opacity, like.shape[-2:], mode="bilinear", antialias=True)
+
+
+def picture_like(pixels: NDArray[np.float32], stored: Stored, caption: str) -> Picture:
+    """Return sRGB pixels (H, W, 3 or 4) in 0..1 as a picture stored as another was: its bits, its color profile."""
+    values = np.concatenate([from_srgb(pixels[:, :, :3], stored.profile), pixels[:, :, 3:]], axis=2)
+    if stored.bits == 16:
+        return Picture(np.round(values.clip(0, 1) * 65535).astype(np.uint16), caption, profile=stored.profile)
+    return Picture(values, caption, profile=stored.profile)

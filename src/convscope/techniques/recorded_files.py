@@ -55,5 +55,5 @@ def _lies_in(name: str, folders: list[Path]) -> bool:
 
 
 def _absolute(path: Path) -> Path:
-    """Return a path from the root on, without ``..``; a link that lies in a folder of yours is yours, and not followed."""
+    """Return a path from the root on, without ``..``; a link in your folder is yours, and not followed."""
     return Path(os.path.abspath(path))  # noqa: PTH100 (pathlib's keeps the .., or follows links)

@@ -23,10 +23,12 @@ from convscope.optimization.style_presets import StylePreset, style_preset
 from convscope.optimization.style_scales import Restyling, resized
 from convscope.optimization.style_settings import StyleSettings
 from convscope.optimization.styling import Style, StyleStep
+from convscope.photograph import open_photograph
 from convscope.picture import Picture
 from convscope.recording import recipe_function
+from convscope.rgb import PLAIN, Stored
 from convscope.techniques.own_pictures import picture_or_unit
-from convscope.techniques.picture_tensor import opacity_of, picture_tensor
+from convscope.techniques.picture_tensor import opacity_of, picture_like, picture_tensor
 from convscope.techniques.style_colors import Colors, matched
 from convscope.techniques.style_layers import chosen_layers
 
@@ -47,6 +49,7 @@ class StyleTransfer:
     preset: str
     colors: Colors
     opacity: Tensor | None
+    stored: Stored = PLAIN
 
     def within(self, tile: int | None) -> StyleTransfer:
         """Return the transfer computed in windows of about so many pixels, with the same result."""
@@ -61,7 +64,7 @@ class StyleTransfer:
         if self.opacity is not None:
             alpha = resized(self.opacity, step.size)[0, 0, :, :, None]
             array = np.concatenate([array, alpha.numpy()], axis=2)
-        return Picture(array, self._caption(step))
+        return picture_like(array, self.stored, self._caption(step))
 
     def _caption(self, step: StyleStep) -> str:
         settings = self.restyling.settings
@@ -103,7 +106,7 @@ def style_transfer(
     - `colors` "kept" are the content's under the new brightness; "matched" gives the style the content's beforehand.
     - `stop_after` so many steps, over all sizes, the picture is taken as it is.
 
-    What is transparent in the content stays so; the picture has 8 bits a channel, in sRGB.
+    What is transparent in the content stays so; the picture has the content's bits a channel and its color profile.
 
     >>> style_transfer(network, "tubingen.jpg", "starry_night.jpg").save("styled.png")
 
@@ -147,6 +150,7 @@ def transfer_of(
     settings = settings_for(network, found, changes or {})
     if start in _STARTS:
         settings = replace(settings, start=start)  # type: ignore[arg-type]
+    picture = open_photograph(picture)
     content = picture_tensor(picture, size, found.size)
     wanted = _styles(network, styles, regions, masks)
     if colors == "matched":
@@ -159,7 +163,7 @@ def transfer_of(
         start=_whole(start) if start and start not in _STARTS else None,
         seed=seed,
     )
-    return StyleTransfer(restyling, preset, colors, opacity_of(picture, content))
+    return StyleTransfer(restyling, preset, colors, opacity_of(picture, content), picture.stored)
 
 
 def settings_for(network: Network, preset: StylePreset, changes: Mapping[str, Any]) -> StyleSettings:

@@ -1,0 +1,101 @@
+"""A dream and a styled picture are stored as their picture was: bits, opacity and color profile."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from convscope.photograph import open_photograph
+from convscope.picture import Picture
+from convscope.recipe import read_recipe
+from convscope.rgb import PLAIN, Stored
+from convscope.techniques.deep_dream import deep_dream
+from convscope.techniques.picture_tensor import opacity_of, picture_like, picture_tensor
+from convscope.techniques.style_transfer import style_transfer
+from planted import planted_network
+
+SWAPPED = (
+    ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    .tobytes()
+    .replace(b"rXYZ", b"xxxx")
+    .replace(b"bXYZ", b"rXYZ")
+    .replace(b"xxxx", b"bXYZ")
+)
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Path:
+    values = np.random.default_rng(0).integers(0, 65536, (40, 48, 4), np.uint16)
+    cv2.imwrite(str(tmp_path / "deep.png"), values)
+    return tmp_path / "deep.png"
+
+
+def by_opencv(path: Path) -> np.ndarray:
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert found is not None
+    return found[:, :, [2, 1, 0, 3][: found.shape[2]]]
+
+
+def test_a_dream_keeps_16_bits_and_what_is_transparent(deep: Path, tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "nowhere.png")
+    made = deep_dream(
+        planted_network(),
+        deep,
+        "conv1",
+        mask=str(tmp_path / "nowhere.png"),
+        changes={"iterations": 1, "octaves": 1},
+    )
+    path = made.save(tmp_path / "dream.png")
+    found, given = by_opencv(path), by_opencv(deep)
+    assert found.dtype == np.uint16
+    assert np.array_equal(found[:, :, 3], given[:, :, 3])
+    alpha = given[:, :, 3:] / 65535
+    on_white = given[:, :, :3] / 65535 * alpha + 1 - alpha
+    assert (
+        np.abs(found[:, :, :3] / 65535 - on_white).max() < 2 / 65535
+    )  # masked everywhere, so it is the picture
+    assert read_recipe(path) == made.recipe
+
+
+def test_a_styled_picture_keeps_16_bits_and_what_is_transparent(deep: Path, tmp_path: Path) -> None:
+    made = style_transfer(
+        planted_network(),
+        deep,
+        "coffee",
+        size=48,
+        changes={"iterations": 1, "content_layers": ["conv1"], "style_layers": ["conv1"]},
+    )
+    found = by_opencv(made.save(tmp_path / "styled.png"))
+    assert found.dtype == np.uint16
+    assert len(np.unique(found[:, :, 0])) > 256
+    assert np.array_equal(found[:, :, 3], by_opencv(deep)[:, :, 3])
+
+
+def test_a_profile_is_converted_back_and_embedded(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    for name in ("swapped.png", "swapped.jpg", "swapped.webp"):
+        Image.fromarray(pixels).save(tmp_path / name, icc_profile=SWAPPED)
+        photograph = open_photograph(tmp_path / name)
+        assert photograph.stored == Stored(8, SWAPPED)
+        made = picture_like(photograph.pixels, photograph.stored, "as it was")
+        with Image.open(made.save(tmp_path / f"made-{name}")) as image, Image.open(tmp_path / name) as given:
+            assert image.info["icc_profile"] == SWAPPED
+            apart = np.abs(np.asarray(image.convert("RGB")).astype(int) - np.asarray(given.convert("RGB")))
+            assert apart.mean() < 3
+    again = Picture.open(tmp_path / "made-swapped.png")
+    assert again.profile == SWAPPED
+    assert again.encode() == (tmp_path / "made-swapped.png").read_bytes()
+
+
+def test_without_a_picture_it_is_plain() -> None:
+    assert picture_like(np.zeros((2, 2, 3), np.float32), PLAIN, "").array.dtype == np.uint8
+
+
+def test_opacity_follows_the_size(deep: Path) -> None:
+    like = picture_tensor(deep, 24, 1024)
+    opacity = opacity_of(deep, like)
+    assert opacity is not None
+    assert opacity.shape == (1, 1, 20, 24)
+    assert opacity_of(np.zeros((4, 4, 3), np.uint8), like) is None
