@@ -44,7 +44,7 @@ TABLE = {
         "style": GramLoss("positions", "share"),
         "smoothness": NeighborDifference(1.0),
         "content_weight": 1.0,
-        "style_weight": 1.5,
+        "style_weight": 1.0,
         "smoothness_weight": 2.0,
         "optimizer": Adam((0.9, 0.99)),
         "rate": 0.02,
