@@ -204,6 +204,14 @@ def test_a_unit_without_numbers_fails_alone() -> None:
         last(network, [hopeless], SETTINGS, [0])
 
 
+def test_a_unit_without_a_gradient_in_numbers_is_no_noise_that_passes_for_a_picture() -> None:
+    network = planted_network()
+    # The root of zero is a number, and its slope is infinite.
+    steep = custom("conv1:0", lambda value: (value - value.detach()).flatten(1).mean(1).abs().sqrt(), "steep")
+    with pytest.raises(CannotAscend, match="steep cannot be ascended: its objective or its gradient"):
+        last(network, [steep], SETTINGS, [0])
+
+
 def test_a_network_that_answers_infinity_is_told_by_layer() -> None:
     network = planted_network()
     wrong = Operation("power", "explode", "Power", ("conv1",), ("exploded",), attributes={"power": -1.0})

@@ -7,12 +7,18 @@ import pytest
 import torch
 
 import convscope
-from convscope.errors import InputError, UnknownLayer
+from convscope import recipe
+from convscope.errors import ConvscopeWarning, InputError, UnknownLayer
 from convscope.network.network import Network
 from convscope.optimization.rendering import Made, Progress
 from convscope.optimization.verdict import Verdict
 from convscope.sources.opening import open_network
-from convscope.techniques.feature_visualization import as_sheet, feature_sheet, feature_visualization
+from convscope.techniques.feature_visualization import (
+    as_sheet,
+    by_address,
+    feature_sheet,
+    feature_visualization,
+)
 from planted import FEATURES, planted_files, planted_network
 
 
@@ -94,6 +100,25 @@ def test_networks_in_memory_work_and_are_not_cached(tmp_path: Path, monkeypatch:
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
+def test_a_unit_that_answers_in_no_numbers_is_named_and_the_others_are_made() -> None:
+    network = planted_network()
+    network.graph.parameters["conv1.bias"][3] = torch.inf
+    with pytest.warns(ConvscopeWarning, match="conv1:3 cannot be ascended: .* answers infinity"):
+        made = feature_visualization(network, ["conv1:0", "conv1:3", "conv1:5"], size=32, steps=2)
+    assert list(by_address(made)) == ["conv1:0", "conv1:5"]
+    with pytest.raises(InputError, match="conv1:3 cannot be ascended"):
+        feature_visualization(network, "conv1:3", size=32, steps=2)
+
+
+def test_another_version_makes_its_pictures_anew(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for made, package in ((1, "0.1"), (2, "0.2"), (2, "0.1")):
+        monkeypatch.setattr(recipe, "__version__", package)
+        feature_visualization(network, "conv1:0", size=32, steps=1)
+        assert len(list((tmp_path / "cache" / "features").glob("*.safetensors"))) == made
+
+
 def test_wrong_names_are_told_before_any_work(network: Network) -> None:
     with pytest.raises(UnknownLayer, match="Did you mean 'conv2' or 'conv1'"):
         feature_visualization(network, ["conv1:0", "conv9:0"])
@@ -101,5 +126,7 @@ def test_wrong_names_are_told_before_any_work(network: Network) -> None:
         feature_visualization(network, "conv1:8")
     with pytest.raises(InputError, match="no preset 'lucidd'"):
         feature_visualization(network, "conv1:0", preset="lucidd")
+    with pytest.raises(InputError, match="at a time, at least 1, not -1"):
+        feature_visualization(network, "conv1:0", batch=-1)
     with pytest.raises(InputError, match="steps is at least 1"):
         feature_visualization(network, "conv1:0", steps=0)

@@ -183,6 +183,8 @@ class Ascent:
         CannotAscend when no picture ever had a number to climb by.
         """
         told = []
+        if self.index == 0:  # an objective without a gradient is none
+            self.best_values[~sound] = -torch.inf
         for index in (~sound & ~self.stopped).nonzero().flatten().tolist():
             told.append(self._why(index))
             self.stopped[index] = True

@@ -16,7 +16,7 @@ from convscope.report.subject import Counter, Progress, Subject, sees
 from convscope.techniques.activations import activations
 from convscope.techniques.answers import is_vector, recorded
 from convscope.techniques.classify import Prediction, classify, predictions, probabilities
-from convscope.techniques.feature_visualization import feature_visualization
+from convscope.techniques.feature_visualization import by_address, feature_visualization
 from convscope.techniques.filters import READABLE, filters, layers_with_filters, read_filters
 from convscope.techniques.layer_table import LayerTable, layer_table
 from convscope.techniques.main_line import Stage, stages, vectors
@@ -183,7 +183,7 @@ def _wanted(subject: Subject, addresses: list[str], count: Counter) -> Embedded:
     wanted = feature_visualization(
         network, addresses, size=SIZE, steps=STEPS, watch=lambda made: watch(made.done, made.of)
     )
-    pairs = paired(network, picture, dict(zip(addresses, wanted, strict=True)))
+    pairs = paired(network, picture, by_address(wanted))
 
     def make(theme: str) -> Picture:
         recipe = subject.recipe("wanted_and_found", addresses=addresses, theme=theme)

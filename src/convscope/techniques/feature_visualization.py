@@ -79,7 +79,8 @@ def feature_visualization(
     whole layer (its mean square, the deep dream's objective). All are made in batches, `batch` at a time (as many as
     fit the memory), each the picture it would be alone. ``preset`` is a name of `convscope.optimization.presets`,
     ``size`` in pixels; ``fast`` computes in half precision, and judges in full. Finished pictures are kept in the
-    cache, and Ctrl-C keeps the unfinished. `watch` is told every step.
+    cache, and Ctrl-C keeps the unfinished. A unit that answers in no numbers (NaN) is left out with a warning;
+    InputError where that leaves none. `watch` is told every step.
 
     >>> picture, = feature_visualization(network, "mixed4a:42")
     >>> picture.caption
@@ -96,6 +97,11 @@ def feature_visualization(
         if watch:
             watch(progress)
     return [made[name] for name in names if name in made]
+
+
+def by_address(pictures: Sequence[Picture]) -> dict[str, Picture]:
+    """Return what `feature_visualization` made, by address; a unit that answers in no numbers is not among them."""
+    return {str(made.recipe.arguments["address"]): made for made in pictures if made.recipe}
 
 
 def visualize(

@@ -22,7 +22,7 @@ from convscope.presentation.panels import Panel, panels
 from convscope.recording import recipe_function
 from convscope.techniques.answers import answer, is_vector
 from convscope.techniques.evidence import blurred
-from convscope.techniques.feature_visualization import feature_visualization
+from convscope.techniques.feature_visualization import by_address, feature_visualization
 from convscope.techniques.main_line import stages
 from convscope.techniques.question import Question, ask, logits_of
 from convscope.techniques.saliency import saliency_evidence
@@ -51,7 +51,7 @@ def wanted_and_found(
     >>> wanted_and_found(network, "cat.jpg", ["inception_4c/output:42", "prob:tabby"]).save("found.png")
     """
     wanted = feature_visualization(network, addresses, size=size, steps=steps, seed=seed)
-    pairs = paired(network, picture, dict(zip(addresses, wanted, strict=True)))
+    pairs = paired(network, picture, by_address(wanted))
     return laid_out(pairs, columns=columns, theme=theme)
 
 
