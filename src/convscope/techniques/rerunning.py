@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,7 @@ def rerun(
     signature = inspect.signature(function)
     arguments = _allowed(recipe.function, recipe.arguments, signature.parameters.keys() - INPUTS)
     _warn_of_changes(recipe)
-    for name, recorded in recipe.pictures.items():
-        _check_same(f"the picture {name} has", recorded, lambda name=name: picture_file_hash(name))  # type: ignore[misc]
+    _check_pictures(recipe.pictures)
     with _wrong_values_in_words(recipe):
         if "network" in signature.parameters:
             arguments["network"] = _the_network(recipe, network)
@@ -185,6 +185,15 @@ def _the_picture(recipe: Recipe, picture: Any) -> Any:
         lambda: picture_hash(picture),
     )
     return picture
+
+
+def _check_pictures(recorded: Mapping[str, str]) -> None:
+    """Check the pictures beside the main one: a guide, a mask, styles."""
+    for name, sha256 in recorded.items():
+        found = picture_file_hash(name)
+        if found is None:
+            raise RecipeError(f"the picture {name} went in too, and is no longer there: put it back")
+        _check_same(f"the picture {name} has", sha256, partial(str, found))
 
 
 def _check_same(what: str, recorded: str | None, find: Callable[[], str | None]) -> None:
