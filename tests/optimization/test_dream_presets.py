@@ -147,6 +147,7 @@ OTHERWISE = {
     "stop_above": None,
     "shown": "clipped",
     "back": False,
+    "precision": "float32",
     "probability": False,
 }
 OCTAVES_OTHERWISE = {

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from convscope.errors import InputError
+from convscope.errors import ConvscopeWarning, InputError
 from convscope.optimization.dream_gradients import gradient_of
 from convscope.optimization.dream_objectives import dream_terms
 from convscope.optimization.dreaming import DreamSettings, DreamStep, dream_steps, step, zoomed
@@ -174,3 +174,24 @@ def test_rates_are_in_the_settings_own_values() -> None:
         gradient = gradient_of(planted_network(), terms, settings)
         found.append(dreamed(settings, gradient, settings.values(PICTURE)).picture())
     assert torch.allclose(*found, atol=1e-5)
+
+
+@pytest.mark.parametrize("clip", [True, False])
+def test_a_dream_without_shades_is_warned_of(clip: bool) -> None:
+    far = replace(PLAIN, clip=clip, rate=1e6)
+    with pytest.warns(
+        ConvscopeWarning, match=r"at the end of their range: use a smaller rate \(now 1e\+06\)"
+    ):
+        dreamed(far)
+    dreamed(far, start=(PICTURE > 0.5).float())  # black and white from the start
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf")])
+def test_a_rate_that_is_none(rate: float) -> None:
+    with pytest.raises(InputError, match="rate is a number"):
+        DreamSettings(rate=rate)
+
+
+def test_an_objective_that_is_infinite() -> None:
+    with pytest.raises(InputError, match="not a number: use a smaller rate"):
+        dreamed(PLAIN, lambda pictures: (pictures.flatten(1).sum(1) * torch.inf, torch.ones_like(pictures)))

@@ -10,17 +10,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 from typing import Literal
+from warnings import warn
 
 import torch
 from torch import Tensor
 
-from convscope.errors import InputError
+from convscope.errors import ConvscopeWarning, InputError
 from convscope.network.differentiable import Precision
 from convscope.optimization.gradient_edits import GradientEdit, Normalized
 from convscope.optimization.octaves import Octaves, enlarged
 from convscope.optimization.optimizers import State
 from convscope.optimization.settings import Edit
 
+_NO_SHADES = 0.9  # of the values at the ends of their range
 Gradient = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Pictures (N, 3, H, W) to their objectives (N,) and the objectives' gradients, of the pictures' shape."""
 
@@ -51,6 +53,12 @@ class DreamSettings:
     shown: Literal["clipped", "normalized"] = "clipped"
     back: bool = False
     precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        if not abs(self.rate) < float("inf"):
+            raise InputError(
+                f"rate is a number, not {self.rate}: use one between 0 and the range of the values"
+            )
 
     def values(self, pictures: Tensor) -> Tensor:
         """Return pictures in 0..1 in the source's values."""
@@ -97,7 +105,8 @@ def dream_steps(
     """Yield the steps of a dream that starts from `start` (N, 3, H, W), in the settings' scale.
 
     The last step's picture is the dream. `resume` is an earlier step's state: the steps after it are the same as if
-    there had been no break. Raises InputError when the objective is not a number or nothing changes it.
+    there had been no break. Raises InputError when the objective is not a number or nothing changes it; warns where the
+    dream has left all shades for black and white.
     """
     way = _Way(settings.octaves, start)
     count, each = len(way.sizes), settings.iterations
@@ -113,6 +122,8 @@ def dream_steps(
         index = number * each if stopped else index + 1
         if index % each == 0:
             values = way.leave(number, values)
+        if index == count * each:
+            _warn_without_shades(values, start, settings)
         yield DreamStep(
             index,
             count * each,
@@ -199,7 +210,7 @@ def _jittered(
 
 
 def _require_sense(value: float, slope: Tensor, done: int) -> None:
-    if value != value or not bool(slope.isfinite().all()):
+    if not abs(value) < float("inf") or not bool(slope.isfinite().all()):
         raise InputError(
             f"after {done} steps the objective or its gradient is not a number: use a smaller rate, a normalized "
             "gradient, or a network whose weights are finite"
@@ -208,6 +219,23 @@ def _require_sense(value: float, slope: Tensor, done: int) -> None:
         raise InputError(
             f"after {done} steps nothing in the picture changes the objective (its gradient is 0 everywhere): "
             "these channels do not answer to it; use another layer, other channels or another picture"
+        )
+
+
+def _warn_without_shades(values: Tensor, start: Tensor, settings: DreamSettings) -> None:
+    """Warn where nearly every value is at an end of its range, and was not at the start."""
+    if settings.shown == "normalized":
+        return
+    ends, before = (
+        float(((pictures <= 0) | (pictures >= 1)).float().mean())
+        for pictures in map(settings.pictures, (values, start))
+    )
+    if ends > _NO_SHADES and before < _NO_SHADES / 2:
+        warn(
+            f"{ends:.0%} of the dream's values are at the end of their range: use a smaller rate (now "
+            f"{settings.rate:g}) or fewer iterations",
+            ConvscopeWarning,
+            stacklevel=3,
         )
 
 
