@@ -15,7 +15,7 @@ from convscope.bits import joined
 from convscope.errors import PictureError
 
 Pixels: TypeAlias = NDArray[np.float32]
-_STEP = 5  # between the 8-bit values of a channel at which a profile is asked
+_STEP = 3  # between the 8-bit values of a channel at which a profile is asked
 _SAME = 2  # 8-bit levels that two profiles of the same colors are apart
 _DEEP_GRAY = ("F", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _EXIF_ORIENTATION = 0x0112
