@@ -49,10 +49,12 @@ def agrees(expected: str, found: str) -> bool:
     return re.fullmatch(pattern.replace(r"\ ", r"\s*"), " ".join(found.split()), re.DOTALL) is not None
 
 
-def run_console(block: str) -> list[str]:
-    """Run a console block and return what is wrong."""
+def run_console(block: str, network: str = "") -> list[str]:
+    """Run a console block, or only its commands on one network, and return what is wrong."""
     wrong = []
     for arguments, expected in commands(block):
+        if network and arguments[1:2] != [network]:
+            continue
         answer = CliRunner().invoke(convscope, arguments, prog_name="convscope")
         failed = "Error: " in expected
         if (answer.exit_code != 0) != failed or (expected.strip() and not agrees(expected, answer.output)):
@@ -74,12 +76,17 @@ def run_python(block: str, names: dict[str, Any]) -> list[str]:
     return [] if agrees(expected, printed.getvalue()) else [f"printed:\n{printed.getvalue()}"]
 
 
-def run_document(path: Path) -> list[str]:
-    """Run a document's examples in the current folder and return what is wrong, with the lines."""
+def run_document(path: Path, network: str = "") -> list[str]:
+    """Run a document's examples in the current folder and return what is wrong, with the lines.
+
+    With `network` only the commands on that one are run.
+    """
     names: dict[str, Any] = {}
     wrong = []
     for line, language, block in blocks(path.read_text(encoding="utf-8")):
-        found = run_console(block) if language == "console" else run_python(block, names)
+        if network and language == "python":
+            continue
+        found = run_console(block, network) if language == "console" else run_python(block, names)
         wrong += [f"{path.name}, line {line}: {what}" for what in found]
     return wrong
 

@@ -1,12 +1,13 @@
 """Make every picture of the documentation again, by running its own examples.
 
     python docs/make_pictures.py                                  # all of them: some minutes
-    python docs/make_pictures.py --builtin                        # after the built-in network's weights were replaced
+    python docs/make_pictures.py --builtin                        # after the built-in network was replaced
     python docs/make_pictures.py README.md filters.md             # those of some documents
     python docs/make_pictures.py --data ../shared/data            # where the real networks are
 
 Each picture that a document links to is made by a command that stands in that document. A report's picture is a
-screenshot (Chromium's path in the variable CHROMIUM, else the one that is installed). The examples run in a folder and
+screenshot of its top, or of the section it is called after (``report-dreams.png``), in the dark where it says so
+(Chromium's path in the variable CHROMIUM, else the one that is installed). The examples run in a folder and
 with a cache of their own, so that no picture's recipe holds a path of this machine and none is an old one. Without the
 data, documents that use the built-in network alone still work.
 """
@@ -51,7 +52,7 @@ def main() -> None:
         if not (given.documents and document.name not in given.documents) and has_pictures(
             document, of_builtin=given.builtin
         ):
-            make(document, given.data.resolve())
+            make(document, given.data.resolve(), "builtin" if given.builtin else "")
     print(f"{sum(path.stat().st_size for path in PICTURES.iterdir()):,} bytes in {PICTURES.name}/")
 
 
@@ -61,16 +62,16 @@ def has_pictures(document: Path, *, of_builtin: bool) -> bool:
     return bool(_LINK.search(text)) and (not of_builtin or bool(_BUILTIN.search(text)))
 
 
-def make(document: Path, data: Path) -> None:
-    """Run one document's examples in a new folder, and copy the pictures it links to."""
+def make(document: Path, data: Path, network: str = "") -> None:
+    """Run one document's examples (or those on one network) in a new folder, and copy the pictures it links to."""
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
         folder = Path(name)
         os.environ["CONVSCOPE_CACHE"] = str(folder / "cache")
         if data.is_dir():
             prepare(folder, data)
-        print("\n".join([f"{document.name}:", *run_document(document)]))
+        print("\n".join([f"{document.name}:", *run_document(document, network)]))
         for picture in dict.fromkeys(_LINK.findall(document.read_text(encoding="utf-8"))):
-            if picture.startswith("report"):
+            if picture.startswith("report") and (folder / "report.html").is_file():
                 screenshot(
                     folder / "report.html", folder / picture, width=390 if "phone" in picture else 1200
                 )
@@ -80,7 +81,7 @@ def make(document: Path, data: Path) -> None:
 
 
 def screenshot(page: Path, target: Path, *, width: int) -> None:
-    """Photograph the top of a report as a browser shows it."""
+    """Photograph a report as a browser shows it: its top, or the section that the picture is called after."""
     from playwright.sync_api import sync_playwright
 
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
@@ -91,7 +92,8 @@ def screenshot(page: Path, target: Path, *, width: int) -> None:
             color_scheme="dark" if "dark" in target.name else "light",
         )
         view.goto(page.as_uri())
-        view.screenshot(path=target)
+        sections = [view.query_selector(f"#{word}") for word in target.stem.split("-")[1:]]
+        (next(filter(None, sections), None) or view).screenshot(path=target)
         browser.close()
     with Image.open(target) as image:
         image.convert("RGB").quantize(256).save(target, optimize=True)

@@ -19,7 +19,8 @@ DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCUMENTATION.glob("*.md"
 PICTURES = sorted((DOCUMENTATION / "pictures").iterdir())
 PREPARE = "import sys, pathlib, examples; examples.prepare(*map(pathlib.Path, sys.argv[1:]))"
 # Photographs of a browser's window, and what matplotlib drew by itself.
-WITHOUT_RECIPE = {"report.png", "report-dark.png", "loss.png", "vis_square.png", "seen.png", "gradient.png"}
+WITHOUT_RECIPE = {"report.png", "report-dark.png", "report-dreams.png"}
+WITHOUT_RECIPE |= {"loss.png", "vis_square.png", "seen.png", "gradient.png"}
 LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
