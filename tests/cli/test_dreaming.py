@@ -47,6 +47,16 @@ def test_a_dream_can_be_made_again(network: str) -> None:
     assert "the same bytes" in run("rerun", "dream.png").stderr
 
 
+def test_a_changed_guide_is_named(network: str) -> None:
+    result = run("dream", network, "one.png", *SMALL, "--guide=two.png", "-o", "dream.png")
+    assert result.exit_code == 0, result.output
+    assert "the same bytes" in run("rerun", "dream.png").stderr
+    Image.new("RGB", (20, 20), "red").save("two.png")
+    changed = run("rerun", "dream.png")
+    assert (changed.exit_code, changed.stdout) == (1, "")
+    assert "Error: the picture two.png has changed since: SHA-256 was " in changed.stderr
+
+
 def test_several_pictures_and_json(network: str) -> None:
     result = run("dream", network, "one.png", "two.png", *SMALL, "-o", "out", "--json")
     rows = json.loads(result.stdout)

@@ -17,7 +17,7 @@ from convscope.files import written_whole
 from convscope.optimization.dreaming import DreamStep
 from convscope.optimization.optimizers import State
 from convscope.recipe import library_versions
-from convscope.recording import input_spec_hash, picture_hash
+from convscope.recording import input_spec_hash, picture_hash, picture_hashes
 from convscope.techniques.deep_dream import Dream
 
 _BETWEEN_SAVES = 5.0  # seconds
@@ -44,7 +44,7 @@ def _key(dream: Dream, wishes: Mapping[str, Any]) -> str:
     network = dream.network
     facts = [dict(wishes), dream.seed, network.origin.sha256, input_spec_hash(network)]
     parts = [part for part in (dream.start, dream.mask) if part is not None]
-    hashes = [picture_hash(part) for part in parts]
+    hashes = [*(picture_hash(part) for part in parts), picture_hashes(wishes)]  # a guide's among them
     return sha256(json.dumps([*facts, *hashes, library_versions()], sort_keys=True).encode()).hexdigest()
 
 
