@@ -1,7 +1,8 @@
 """Whether a style transfer's weights mean the same at every size, and how much of a grid is in its pictures.
 
     python benchmarks/style_quality.py sizes [--networks builtin GoogLeNet]
-    python benchmarks/style_quality.py grids [--networks builtin GoogLeNet SqueezeNet VGG16]
+    python benchmarks/style_quality.py grids [--networks builtin GoogLeNet SqueezeNet]
+    python benchmarks/style_quality.py grids --networks VGG16 --size 96 --iterations 20
 
 Sizes: the losses, without weights, of a picture halfway between content and style (their mean) at 256, 512 and 1024
 pixels, and how strong content's gradient is beside style's; once as they are, once in units. Grids: what share of the
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from networks import DATA, classic_networks
+from networks import DATA, vgg16
 from torch import Tensor
 
 import convscope
@@ -27,8 +28,9 @@ from convscope.network.network import Network
 from convscope.optimization.style_presets import style_preset
 from convscope.optimization.style_scales import resized
 from convscope.optimization.style_settings import Scales, StyleSettings
-from convscope.optimization.style_units import in_units
-from convscope.optimization.styling import Style, StyleTargets, targets_of, weighted
+from convscope.optimization.style_units import units
+from convscope.optimization.styling import Style, targets_of, weighted
+from convscope.sources.caffe.text import write_text
 from convscope.techniques.picture_tensor import picture_tensor
 from convscope.techniques.style_transfer import settings_for, transfer_of
 
@@ -36,6 +38,7 @@ PICTURES = DATA.parent / "pictures"
 CONTENTS = ("tubingen", "sky1024px", "shipwreck", "dog_cat")
 STYLES = ("starry_night_google", "the_scream")
 SIZES = (256, 512, 1024)
+WEIGHTS = ("content_weight", "style_weight", "smoothness_weight")
 WINDOW = 64
 POOLINGS, EDGES = ("as it is", "average"), ("zeros", "reflect")
 
@@ -44,8 +47,11 @@ def networks(names: Iterable[str], folder: Path) -> Iterator[tuple[str, Network]
     """Yield networks by name: the built-in one, and those of the other benchmarks."""
     files = {"GoogLeNet": "bvlc_googlenet", "SqueezeNet": "squeezenet_v1.1"}
     for name in names:
-        found = "builtin" if name == "builtin" else classic_networks(folder)[files.get(name, name)][0]
-        yield name, convscope.open_network(found)
+        if name == "VGG16":
+            (folder / "VGG16.prototxt").write_text(write_text(vgg16()))
+            yield name, convscope.open_network(folder / "VGG16.prototxt")
+        else:
+            yield name, convscope.open_network(name if name == "builtin" else DATA / files[name])
 
 
 def picture(name: str, size: int | None = None) -> Tensor:
@@ -54,21 +60,19 @@ def picture(name: str, size: int | None = None) -> Tensor:
 
 def halfway(network: Network, settings: StyleSettings, content: Tensor, style: Tensor) -> list[list[float]]:
     """Return content, style, smoothness and the gradients' ratio: as they are, and in units."""
-    plain = replace(settings, in_units=False, content_weight=1.0, style_weight=1.0, smoothness_weight=1.0)
-    targets = targets_of(network, content, [Style(style)], plain)
-    between = (content + resized(style, tuple(content.shape[2:]))) / 2
-    counted = in_units(targets, content, weighted([Style(style)]))
-    return [numbers(one, between) for one in (targets, counted)]
-
-
-def numbers(targets: StyleTargets, values: Tensor) -> list[float]:
-    losses, _ = targets.gradient(values)
-    only = replace(targets.settings, smoothness_weight=0.0)
-    slopes = [
-        targets.under(replace(only, **{f"{name}_weight": 0.0})).gradient(values)[1].norm()
-        for name in ("style", "content")
+    alone = [
+        replace(settings, in_units=False, **dict(zip(WEIGHTS, weights, strict=True)))
+        for weights in ((1.0, 0.0, 1.0), (0.0, 1.0, 0.0))
     ]
-    return [*map(float, losses.values()), float(slopes[0] / slopes[1])]
+    between = (content + resized(style, tuple(content.shape[2:]))) / 2
+    targets = targets_of(network, content, [Style(style)], alone[0])
+    (losses, first), (others, second) = (targets.under(one).gradient(between) for one in alone)
+    strong = [first.sub(targets.smoothness_gradient(between)[1]).norm(), second.norm()]
+    plain = [float(losses["content"]), float(others["style"]), float(losses["smoothness"])]
+    unit = units(targets.under(replace(alone[0], style_weight=1.0)), content, weighted([Style(style)]))
+    counted = [loss / one for loss, one in zip(plain, unit.values(), strict=True)]
+    ratio = float(strong[0] / strong[1])
+    return [[*plain, ratio], [*counted, ratio * unit["style"] / unit["content"]]]
 
 
 def sizes(chosen: Iterable[tuple[str, Network]]) -> None:
@@ -94,21 +98,19 @@ def within(style: Tensor, longer: int) -> Tensor:
     return resized(style, (height, width))
 
 
-def grids(chosen: Iterable[tuple[str, Network]], keep: Path | None) -> None:
+def grids(chosen: Iterable[tuple[str, Network]], pixels: int, iterations: int, keep: Path | None) -> None:
     print("| network | pooling | edges | every 2 pixels | every 4 | every 8 |")
     print("|---|---|---|---|---|---|")
     for (name, network), pooling, edges in product(chosen, POOLINGS, EDGES):
-        changes = {"pooling": pooling, "edges": edges, "iterations": 40}
+        changes = {"pooling": pooling, "edges": edges, "iterations": iterations}
         made = transfer_of(
             network,
             PICTURES / "dog_cat.jpg",
             str(PICTURES / "the_scream.jpg"),
-            size=256,
+            size=pixels,
             changes={name: value for name, value in changes.items() if value not in ("as it is", "zeros")},
         )
-        restyling = replace(
-            made.restyling, settings=replace(made.restyling.settings, scales=Scales(2.0, 128))
-        )
+        restyling = replace(made.restyling, settings=replace(made.restyling.settings, scales=Scales(most=2)))
         *_, last = restyling.steps()
         if keep is not None:
             file = keep / f"{name}_{pooling}_{edges}.png".replace(" ", "-")
@@ -133,10 +135,15 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("sizes", "grids"))
     parser.add_argument("--networks", nargs="+", default=("builtin", "GoogLeNet"))
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--iterations", type=int, default=40, help="at each of two sizes")
     parser.add_argument("--keep", type=Path, help="a folder for the pictures")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         wanted = [*networks(given.networks, Path(folder))]
         if given.keep is not None:
             given.keep.mkdir(parents=True, exist_ok=True)
-        sizes(wanted) if given.what == "sizes" else grids(wanted, given.keep)
+        if given.what == "sizes":
+            sizes(wanted)
+        else:
+            grids(wanted, given.size, given.iterations, given.keep)

@@ -51,7 +51,7 @@ _CHANGES = ("content_weight", "style_weight", "iterations", "style_scale", "opti
     "--style-scale", type=click.FloatRange(0, min_open=True), metavar="X", help="The brush strokes' size."
 )
 @click.option(
-    "--pooling", type=click.Choice(["average"]), help="Smoother pictures from networks that pool maxima."
+    "--pooling", type=click.Choice(["average"]), help="Means where the network pools maxima: for VGG."
 )
 @click.option(
     "--edges", type=click.Choice(["reflect", "replicate"]), help="What filters see beyond the edge."
