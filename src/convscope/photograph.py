@@ -28,6 +28,7 @@ from convscope.rgb import PLAIN, Pixels, Seen, Stored, rgb_of_array, rgb_of_imag
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
 SAMPLES = ("coffee", "chelsea", "astronaut")
+SHORTENED = "read with 8 of its 16 bits"
 MAXIMUM_PIXELS = 8192 * 8192  # 805 MB as floating-point RGB
 _SUFFIXES = (
     ".png",
@@ -214,7 +215,7 @@ def _decoded(image: Image.Image, name: str, maximum_pixels: int, file: IO[bytes]
     bits = stored_bits(image)
     low = None if file is None else load(image, file)
     seen = rgb_of_image(image, name, low)
-    shortened = ("read with 8 of its 16 bits",) if bits > seen.stored.bits else ()
+    shortened = (SHORTENED,) if bits > seen.stored.bits else ()
     first = (f"the first of its {frames} frames",) if frames > 1 else ()
     return replace(seen, notes=(*first, *shortened, *seen.notes))
 

@@ -5,8 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms
 
+from convscope.errors import ConvscopeWarning
 from convscope.photograph import open_photograph
 from convscope.picture import Picture
 from convscope.recipe import read_recipe
@@ -91,6 +93,13 @@ def test_a_profile_is_converted_back_and_embedded(tmp_path: Path) -> None:
 
 def test_without_a_picture_it_is_plain() -> None:
     assert picture_like(np.zeros((2, 2, 3), np.float32), PLAIN, "").array.dtype == np.uint8
+
+
+def test_bits_that_are_lost_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "ink.tif"
+    tifffile.imwrite(path, np.zeros((8, 8, 4), np.uint16), photometric="separated")
+    with pytest.warns(ConvscopeWarning, match="ink.tif is read with 8 of its 16 bits: save it as an RGB"):
+        picture_tensor(path, None, 1024)
 
 
 def test_opacity_follows_the_size(deep: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from warnings import warn
 
 import numpy as np
 import torch
@@ -10,14 +11,22 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.photograph import open_photograph
+from convscope.errors import ConvscopeWarning
+from convscope.photograph import SHORTENED, open_photograph
 from convscope.picture import Picture
 from convscope.rgb import Stored, from_srgb
 
 
 def picture_tensor(picture: Any, size: int | None, largest: int) -> Tensor:
     """Return a picture as (1, 3, H, W) in 0..1, its longer side `size`, or at most `largest`."""
-    pixels = np.ascontiguousarray(open_photograph(picture).pixels)
+    photograph = open_photograph(picture)
+    if SHORTENED in photograph.notes:
+        warn(
+            f"{photograph.name} is {SHORTENED}: save it as an RGB or RGBA picture, and all 16 are kept",
+            ConvscopeWarning,
+            stacklevel=2,
+        )
+    pixels = np.ascontiguousarray(photograph.pixels)
     tensor = torch.from_numpy(pixels).movedim(-1, 0)[None].float()
     height, width = tensor.shape[2:]
     longer = size or min(largest, max(height, width))
