@@ -174,6 +174,8 @@ USUAL = {
     "pooling": "as it is",
     "edges": "zeros",
     "first_edge_only": False,
+    "in_units": False,
+    "precision": "float32",
 }
 SIZES = {"default": 512, "lecture": 224, "homework": 224, "neural-style": 512, "gatys": 800}
 SIZES |= {"pytorch-tutorial": 512, "tf2": 512, "keras": 600, "wasserstein": 512}

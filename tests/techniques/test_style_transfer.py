@@ -15,8 +15,8 @@ from convscope.errors import ConvscopeWarning, InputError, UnknownLayer
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.optimization.style_presets import STYLE_PRESETS
-from convscope.optimization.style_scales import Restyling, Unfinished
-from convscope.optimization.styling import Style
+from convscope.optimization.style_scales import Restyling, Unfinished, carried
+from convscope.optimization.styling import Style, targets_of
 from convscope.techniques.rerunning import rerun
 from convscope.techniques.style_colors import matched
 from convscope.techniques.style_keeping import kept_at, kept_steps
@@ -64,6 +64,17 @@ def test_coarse_to_fine_carries_picture_and_optimizer_up(network: Network) -> No
     assert [step.index for step in steps] == [*range(1, 9)]
     assert float(steps[-1].state["step"]) == 8
     assert steps[-1].state["m0"].shape == (1, 3, 40, 48)
+
+
+def test_moments_carried_up_are_those_of_the_larger_picture_s_gradients(network: Network) -> None:
+    made = transfer_of(network, picture(0), picture(1), changes=LAYERS | {"coarsest": 20, "iterations": 30})
+    run = made.restyling
+    (last,) = deque(islice(run.steps(), 30), maxlen=1)
+    values, state = carried(last.result, last.state, (40, 48), run.settings)
+    assert state is not None
+    _, slope = targets_of(network, run.content, run.styles, run.settings).gradient(values)
+    squares = state["v0"] / (1 - 0.99**30)
+    assert 0.2 < float(squares.mean() / slope.square().mean()) < 5
 
 
 @pytest.mark.parametrize("stopped", [3, 4, 6])

@@ -21,6 +21,8 @@ from convscope.optimization.style_settings import StyleSettings
 from convscope.optimization.style_tiling import tiled_targets_of
 from convscope.optimization.styling import Style, StyleStep, Targets, style_steps, targets_of
 
+_MOMENTS = {"m": 1, "v": 2}  # powers of the gradient in what Adam and its kin hold
+
 
 @dataclass(frozen=True, eq=False)
 class Unfinished:
@@ -164,7 +166,8 @@ def carried(
     """Return a picture's values and its optimizer's state at another size.
 
     What the state holds for each pixel is resized as the picture is; one that holds anything else (L-BFGS's past moves)
-    is begun anew. So is the average.
+    is begun anew. So is the average. Losses in units are means over positions: the more pixels, the less each one's
+    gradient. Moments of the smaller picture's gradients would make the steps of the larger too short.
     """
     if tuple(values.shape[2:]) == size:
         return values, state
@@ -176,8 +179,11 @@ def carried(
     kept = {name: value for name, value in state.items() if not name.startswith("average")}
     if any(value.dim() and value.shape != values.shape for value in kept.values()):
         return picture, None
+    less = values[0, 0].numel() / picture[0, 0].numel() if settings.in_units else 1.0
     return picture, {
-        name: F.interpolate(value, size, mode="bilinear") if value.dim() else value
+        name: F.interpolate(value, size, mode="bilinear") * less ** _MOMENTS.get(name[0], 0)
+        if value.dim()
+        else value
         for name, value in kept.items()
     }
 
