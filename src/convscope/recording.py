@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from convscope.picture import Picture
 
 INPUTS = ("network", "picture", "seed")
-_UNRECORDED = ("watch", "batch")  # who looks on, and how many pictures are made at a time, change no pixel
+_UNRECORDED = (
+    *("watch", "batch"),  # who looks on, and how many pictures are made at a time, change no pixel
+    "memory",  # what is chosen by it is recorded in its place
+)
 _LONGEST = 4096
 _FUNCTIONS: dict[str, Callable[..., Picture]] = {}
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -60,6 +63,8 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
             arguments = {key: plain(value) for key, value in given.items() if key in recorded}
             given.update({key: frozen(value) for key, value in arguments.items() if not lost(value)})
             picture: Picture = function(*bound.args, **bound.kwargs)
+            if picture.recipe is not None and picture.recipe.function == name:
+                arguments |= picture.recipe.arguments  # what it chose itself
             return replace(picture, recipe=recipe_of(name, arguments, **_inputs(given)))
 
         _FUNCTIONS[name] = with_recipe

@@ -89,3 +89,16 @@ def test_ctrl_c_keeps_what_there_is_and_resume_goes_on(
     run([*given, "--resume", "-o", "rest.png"])
     assert np.array_equal(Picture.open("rest.png").array, Picture.open("whole.png").array)
     assert CliRunner().invoke(main, [*given, "--resume"]).exit_code == 1
+
+
+def test_memory_is_said_kept_to_and_recorded_as_a_tile(given: list[str]) -> None:
+    said = CliRunner().invoke(main, [*given, "--tile", "32", "--memory", "8GB", "-o", "styled.png"])
+    assert said.exit_code == 0, said.output
+    assert "MB in one piece" in said.stderr
+    assert "in tiles of 32" in said.stderr
+    arguments = Picture.open("styled.png").recipe.arguments
+    assert arguments["tile"] == 32
+    assert "memory" not in arguments
+    refused = CliRunner().invoke(main, [*given, "--memory", "1MB"])
+    assert refused.exit_code == 1
+    assert "1 MB is too little" in refused.output

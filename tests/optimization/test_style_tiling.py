@@ -106,3 +106,10 @@ def test_what_sees_everything_has_no_tiles(builtin: Network) -> None:
     content = _noise(1, 3, 128, 128, seed=0)
     with pytest.raises(InputError, match="sees all of the picture"):
         tiled_targets_of(builtin, content, [Style(content)], settings, 64)
+
+
+def test_one_position_has_no_tiles(builtin: Network) -> None:
+    settings = StyleSettings({"mixed3a:3@1,2": 1.0}, {"conv2": 1.0})
+    content = _noise(1, 3, 128, 128, seed=0)
+    with pytest.raises(InputError, match="mixed3a:3@1,2 is one position"):
+        tiled_targets_of(builtin, content, [Style(content)], settings, 64)

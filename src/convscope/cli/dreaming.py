@@ -240,6 +240,7 @@ class _Run:
         step = self._last(resume)
         made = self.dream.picture(step)
         arguments = {name: value for name, value in self.wishes.items() if name != "seed"}
+        arguments["tile"] = self.dream.tile
         source = None if self.source is None else open_photograph(self.source)
         recipe = recipe_of(
             "deep_dream", arguments, network=self.network, picture=source, seed=self.wishes["seed"]

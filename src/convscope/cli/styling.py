@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convscope.cli.dreaming import finish, reel_of, weights_of
-from convscope.cli.options import Opening, json_option, network_options, output_option
+from convscope.cli.options import Opening, json_option, memory_option, network_options, output_option
 from convscope.cli.output import file_name, place, save_picture, unused
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
     from convscope.optimization.styling import StyleStep
     from convscope.picture import Picture
+    from convscope.techniques.style_transfer import StyleTransfer
 
 _STEPS_A_SECOND = 10.0
-_CHANGES = ("content_weight", "style_weight", "iterations", "style_scale", "optimizer", "pooling", "edges")
+_CHANGES = (
+    *("content_weight", "style_weight", "iterations", "style_scale", "optimizer", "pooling", "edges"),
+    "precision",
+)
 
 
 @click.command()
@@ -59,6 +63,8 @@ _CHANGES = ("content_weight", "style_weight", "iterations", "style_scale", "opti
 @click.option(
     "--tile", type=click.IntRange(32), metavar="PIXELS", help="Compute in windows, with the same result."
 )
+@click.option("--fast", "precision", flag_value="bfloat16", help="Compute in half precision (bfloat16).")
+@memory_option
 @click.option("--size", "pixels", type=click.IntRange(16), metavar="PIXELS", help="The longer side.")
 @click.option(
     "--start", metavar="KIND|PICTURE", default="", help="content, noise, style, gray, or a picture."
@@ -89,8 +95,7 @@ def style(
     folder = f"{output}/" if output and len(contents) > 1 and not output.endswith("/") else output
     rows, taken = [], set[Path]()
     for source in contents:
-        run = _Run(opened, source, _arguments(wishes), wishes["seed"], reel)
-        run.made = run.made.within(wishes["tile"])
+        run = _Run(opened, source, wishes, reel)
         picture = run.picture(resume=resume)
         if run.reel is not None:
             finish(run.reel, film, _STEPS_A_SECOND, kept=wishes["frames"] is not None)
@@ -118,20 +123,33 @@ def _arguments(wishes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _fitted(made: StyleTransfer, wishes: dict[str, Any]) -> StyleTransfer:
+    """Return the transfer in the tiles asked for or that fit, and say what it will take, where memory is limited."""
+    from dataclasses import replace
+
+    from convscope.optimization.memory_plan import bytes_of
+
+    if wishes["memory"] is None:
+        return replace(made, restyling=replace(made.restyling, tile=wishes["tile"]))
+    made, plan = made.within(bytes_of(wishes["memory"]), wishes["tile"])
+    click.echo(str(plan), err=True)
+    return made
+
+
 class _Run:
     """The style transfer of one picture, with its progress and what is kept on the way."""
 
-    def __init__(
-        self, network: Network, source: str, arguments: dict[str, Any], seed: int, reel: str | None
-    ) -> None:
+    def __init__(self, network: Network, source: str, wishes: dict[str, Any], reel: str | None) -> None:
         from convscope.photograph import open_photograph
         from convscope.presentation.animation import Frames
         from convscope.recording import recipe_of
         from convscope.techniques.style_transfer import transfer_of
 
         self.network, self.photograph = network, open_photograph(source)
-        self.made = transfer_of(network, self.photograph, seed=seed, **arguments)
+        arguments, seed = _arguments(wishes), wishes["seed"]
+        self.made = _fitted(transfer_of(network, self.photograph, seed=seed, **arguments), wishes)
         self.reel = None if reel is None else Frames(reel)
+        arguments |= {"tile": self.made.restyling.tile}
         self.recipe = recipe_of(
             "style_transfer", arguments, network=network, picture=self.photograph, seed=seed
         )

@@ -12,7 +12,7 @@ from functools import cache
 
 KEPT_BYTES = 512 * 2**20
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-_LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more
+LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more
 
 
 @cache
@@ -28,4 +28,4 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    return bool(mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD) and mallopt(_TRIM_THRESHOLD, KEPT_BYTES))
+    return bool(mallopt(_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD) and mallopt(_TRIM_THRESHOLD, KEPT_BYTES))

@@ -1,86 +1,78 @@
 """How much memory a gradient takes, known before it is taken: the tape is run on tensors without numbers.
 
-Each tensor is counted from where it is made to where it is let go, on the way there and on the way back.
+Each tensor is noted where it is made and where it is let go, on the way there and on the way back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from convscope.network.axes import shape_channels_first
 from convscope.network.execution import cut
 from convscope.network.fusion import Chain, FusedNormalization, TwoWayConvolution
-from convscope.network.graph import Graph
+from convscope.network.graph import Graph, Operation
+from convscope.network.heap import Event
 from convscope.network.memory import BYTES_PER_NUMBER
+from convscope.network.noted import Noted
 from convscope.network.operations.fused import PackedConvolution
+from convscope.network.operations.winograd import winograd_pays
 from convscope.network.parameters import Parameters, Shape
 from convscope.network.shapes import infer_shapes
 from convscope.network.tape import Tape
 
 _FEW = 4  # channels: a picture, whose gradient is computed by phases
+_TRANSFORMED = 4  # times what the filters of a Winograd convolution are made of
+_STRIP, _STRIPS = 2**20, 4  # numbers, tensors: what a Winograd convolution makes on its way
 
 
-def tape_bytes(graph: Graph, values: Sequence[str], inputs: Mapping[str, Shape]) -> int:
-    """Return the most bytes that a tape from these inputs to these values and back holds at a time, filters apart."""
+def tape_events(
+    graph: Graph,
+    values: Sequence[str],
+    inputs: Mapping[str, Shape],
+    worth: Callable[[Sequence[Tensor]], Tensor],
+) -> list[Event]:
+    """Return which tensors a gradient makes and lets go, filters apart: from these inputs to these values and back.
+
+    `worth` makes one number of the values, and is followed too.
+    """
     shapes = infer_shapes(graph, inputs, values)
     known = graph.parameters.shapes
     empty = Parameters(known, lambda name: torch.zeros(known[name], device="meta"))
     lines = Graph(
         graph.name, graph.inputs, graph.operations, graph.outputs, empty, channels_last=graph.channels_last
     )
-    with torch.device("meta"), torch.enable_grad(), _Counted() as counted:
+    with torch.device("meta"), torch.enable_grad():
         tape = Tape(cut(lines, values, lambda chain: _stand_in(chain, known, shapes)))
-        counted.begin()
         given = [_zeros(shape, last=graph.channels_last).requires_grad_() for shape in inputs.values()]
-        found = [value for value in tape(*given) if value.requires_grad]
-        torch.autograd.grad(found, given, [torch.zeros_like(value) for value in found], allow_unused=True)
-    most: int = counted.most
-    return most
+        with Noted() as noted:
+            found = worth([_channels_first(value, graph.channels_last) for value in tape(*given)])
+            _ = torch.autograd.grad(found, given, allow_unused=True)
+            del found, _
+    events: list[Event] = noted.events
+    return events
 
 
-def filter_bytes(graph: Graph, values: Sequence[str]) -> int:
+def filter_bytes(graph: Graph, values: Sequence[str], inputs: Mapping[str, Shape]) -> int:
     """Return the bytes of the filters up to these values: as they are saved, packed for the way there, and back."""
-    keys = {key for operation in graph.needed_for(values) for key in operation.parameters.values()}
-    return 3 * BYTES_PER_NUMBER * sum(prod(graph.parameters.shapes[key]) for key in keys)
+    shapes = infer_shapes(graph, inputs, values)
+    count = 0
+    for operation in graph.needed_for(values):
+        made = shapes[operation.outputs[0]] if operation.outputs else None
+        for key in operation.parameters.values():
+            filters = graph.parameters.shapes[key]
+            pays = made is not None and _is_winograd(operation, filters, made)
+            count += prod(filters) * (1 + 2 * (_TRANSFORMED if pays else 1))
+    return BYTES_PER_NUMBER * count
 
 
-class _Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of all tensors that operations make, and keeps the most there were at a time."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.most = 0
-        self._held: dict[int, tuple[StorageWeakRef, int]] = {}
-
-    def begin(self) -> None:
-        """Count from here on."""
-        self.most = 0
-        self._held = {key: (reference, 0) for key, (reference, _) in self._held.items()}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self._held = {key: held for key, held in self._held.items() if not _gone(held[0])}
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor):
-                storage = tensor.untyped_storage()
-                # What is made empty stands for a shape (`max_pool_gradient`), and is never touched.
-                size = 0 if func is torch.ops.aten.empty.memory_format else storage.nbytes()
-                reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
-                self._held.setdefault(storage._cdata, (reference, size))
-        self.most = max(self.most, sum(size for _, size in self._held.values()))
-        return result
-
-
-def _gone(reference: StorageWeakRef) -> bool:
-    return bool(reference.expired())  # type: ignore[no-untyped-call]
+def _is_winograd(operation: Operation, filters: Shape, made: Shape) -> bool:
+    plain = {operation.attributes.get(name, 1) for name in ("stride", "dilation", "groups")} <= {1, (1, 1)}
+    made = shape_channels_first(made) if operation.channels_last else made
+    return plain and len(filters) == len(made) == 4 and winograd_pays(filters, made[2:])
 
 
 def _stand_in(
@@ -98,30 +90,47 @@ def _stand_in(
         packed = PackedConvolution(band, torch.zeros(channels), (1, 1), (0, 0), (1, 1), 1)
         return FusedNormalization(packed, 0.75)
     window = chain.window(Parameters(parameters, lambda name: torch.zeros(0)), read)
-    return None if window is None else _Convolution(read[1], made, chain.has_relu)
+    if window is None:
+        return None
+    strips = _is_winograd(chain.first, parameters[chain.first.parameters["weight"]], made)
+    return _Convolution(read[1], made, chain.has_relu, strips)
 
 
 class _Convolution(TwoWayConvolution):
-    def __init__(self, channels: int, made: Shape, relu: bool) -> None:
+    def __init__(self, channels: int, made: Shape, relu: bool, strips: bool) -> None:
         nn.Module.__init__(self)
-        self.made, self.activation, self.spread = made, "relu" if relu else "none", _Spread(channels)
+        self.made, self.activation, self.strips = made, "relu" if relu else "none", strips
+        self.spread = _Spread(channels, strips)
 
     def forward(self, input: Tensor) -> Tensor:
-        input = input.contiguous(memory_format=torch.channels_last)
-        return _zeros((input.shape[0], *self.made[1:]))
+        return _made((input.shape[0], *self.made[1:]), input, self.strips)
 
 
 class _Spread:
-    def __init__(self, channels: int) -> None:
-        self.channels = channels
+    def __init__(self, channels: int, strips: bool) -> None:
+        self.channels, self.strips = channels, strips
 
     def __call__(self, gradient: Tensor, size: Sequence[int], addend: Tensor | None = None) -> Tensor:
-        gradient = gradient.contiguous(memory_format=torch.channels_last)
         if self.channels <= _FEW:
             gradient = nn.functional.pad(gradient, [0, 1, 0, 1])
-        return _zeros((gradient.shape[0], self.channels, *size))
+        return _made((gradient.shape[0], self.channels, *size), gradient, self.strips)
+
+
+def _made(shape: Sequence[int], read: Tensor, strips: bool) -> Tensor:
+    """Return what a convolution makes, and make what it makes on its way."""
+    _ = read.contiguous(memory_format=torch.channels_last)
+    found = _zeros(shape)
+    strip = min(_STRIP, prod(shape) * 9 // 4)
+    _ = [torch.zeros(strip, device="meta") for _ in range(_STRIPS if strips else 0)]
+    return found
 
 
 def _zeros(shape: Sequence[int], *, last: bool = False) -> Tensor:
-    found = torch.zeros(tuple(shape), device="meta")
-    return found if last or len(shape) != 4 else found.to(memory_format=torch.channels_last)
+    if last or len(shape) != 4:
+        return torch.zeros(tuple(shape), device="meta")
+    count, channels, *size = shape
+    return torch.zeros(count, *size, channels, device="meta").permute(0, 3, 1, 2)
+
+
+def _channels_first(value: Tensor, last: bool) -> Tensor:
+    return value.movedim(-1, 1) if last and value.dim() == 4 else value

@@ -10,7 +10,7 @@ from convscope.optimization.dream_objectives import Term, objective_of
 from convscope.optimization.dreaming import DreamSettings, Gradient
 from convscope.optimization.octaves import Size
 from convscope.optimization.subject import subject_of
-from convscope.optimization.tiling import Tile, Tiling, tiling
+from convscope.optimization.tiling import Tile, Tiling, require_no_position, tiling
 
 
 def gradient_of(network: Network, terms: tuple[Term, ...], settings: DreamSettings) -> Gradient:
@@ -32,6 +32,7 @@ def tiled_gradient_of(
 ) -> Gradient:
     """Return the same gradient, computed in windows whose own parts are about `tile` pixels a side."""
     subject = subject_of(network, [objective_of(terms)], settings.precision)
+    require_no_position(subject.targets.values())
     layers = {term.address: subject.targets[term.address].layer for term in terms}
     tilings: dict[Size, Tiling] = {}
 

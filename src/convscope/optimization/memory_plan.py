@@ -1,32 +1,26 @@
-"""What a large picture will take, said before the start, and the tile that fits a given memory."""
+"""What a large picture will take, said before the start, and the tile that fits a given memory.
+
+Nothing here is fitted: the loop is run on a small picture, the network on tensors without numbers, and what both make
+and let go is placed as the C library would place it (`rehearsal`).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 
 from convscope.errors import InputError
-from convscope.network.memory import BYTES_PER_NUMBER
-from convscope.network.network import Network
-from convscope.network.tape_memory import filter_bytes, tape_bytes
 from convscope.optimization.octaves import Size
-from convscope.optimization.tiling import tiling
 
 TILES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64)
-LOOP_PICTURES = (
-    9  # of the whole picture at a time: values, gradient, both rolled, the step and what it is made of
-)
-WINDOW_PICTURES = 9  # of a window: as the network eats it, and on the way there and back
-_FREED = 1.5  # the C library holds half as much again as is in use (measured at 256 to 1024 pixels)
-_FREED_IN_TILES = 3.0  # windows of several sizes do not take each other's places
-_STARTED = 35_000_000  # what torch's own machinery takes when it is used for the first time
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """How a picture of one size is computed, in one piece or in tiles, and the bytes that takes; both, to compare."""
+    """How a picture of one size is computed, in one piece or in tiles, and the bytes the process takes then."""
 
     size: Size
     whole: int
@@ -45,62 +39,42 @@ class MemoryPlan:
 
 
 def memory_plan(
-    network: Network,
-    layers: Sequence[str],
-    size: Size,
-    memory: int | None = None,
-    *,
-    tile: int | None = None,
-    held: int = 0,
+    needed: Callable[[int | None], int], size: Size, memory: int | None = None, tile: int | None = None
 ) -> MemoryPlan:
-    """Return the plan for a picture of `size` up to these layers (values), within `memory` bytes where it is given.
+    """Return the plan for a picture of `size`, within `memory` bytes where that is given.
 
-    `tile` is one that was asked for. `held` are bytes held besides: an optimizer's state, the content's answers.
+    `needed` says the bytes for a tile, or for one piece (None); `tile` is one that was asked for.
 
-    >>> print(memory_plan(network, ["inception_4c/output"], (1024, 1024), bytes_of("900MB")))
-    1024 x 1024: 1.1 GB in one piece, 810 MB in tiles of 384
+    >>> print(dream.plan(bytes_of("900MB")))
+    1024 x 1024: 1.3 GB in one piece, 900 MB in tiles of 512
 
     InputError when no tile fits, with what the smallest would take.
     """
-    whole = needed_bytes(network, layers, size, held=held)
+    whole = needed(None)
     if tile is not None:
-        plan = MemoryPlan(size, whole, tile, needed_bytes(network, layers, size, tile, held=held))
+        plan = MemoryPlan(size, whole, tile, needed(tile))
         if memory is not None and plan.needed > memory:
-            raise InputError(f"{plan}; {_in_words(memory)} is less: use smaller tiles or a smaller picture")
+            raise InputError(
+                f"{_in_words(memory)} is too little. {plan}: use smaller tiles or a smaller picture"
+            )
         return plan
     if memory is None or whole <= memory:
         return MemoryPlan(size, whole)
-    plans = [
-        MemoryPlan(size, whole, one, needed_bytes(network, layers, size, one, held=held))
-        for one in TILES
-        if one < max(size)
-    ]
-    fitting = next((plan for plan in plans if plan.needed <= memory), None)
-    if fitting is None:
-        least = min(plans, key=lambda plan: plan.needed, default=MemoryPlan(size, whole))
-        raise InputError(
-            f"{_in_words(memory)} is too little. {least}: give at least {_in_words(least.needed)}, "
-            "a smaller picture or an earlier layer"
-        )
-    return fitting
-
-
-def needed_bytes(
-    network: Network, layers: Sequence[str], size: Size, tile: int | None = None, *, held: int = 0
-) -> int:
-    """Return about how many bytes a step takes for a picture of `size`, in one piece or in tiles."""
-    window = size if tile is None else tiling(network, layers, size, tile).largest
-    spec, graph = network.input_spec, network.graph
-    if spec is None:
-        raise InputError(f"{network.name} eats no pictures, so there is nothing to plan")
-    first, *others = graph.inputs
-    shape = (1, *window, spec.channels) if graph.channels_last else (1, spec.channels, *window)
-    inputs = {first: shape, **{name: graph.inputs[name] for name in others}}
-    pixel = BYTES_PER_NUMBER * spec.channels
-    pictures = pixel * (LOOP_PICTURES * size[0] * size[1] + WINDOW_PICTURES * window[0] * window[1])
-    kept = _FREED if tile is None else _FREED_IN_TILES
-    tape = int(kept * tape_bytes(graph, layers, inputs))
-    return _STARTED + filter_bytes(graph, layers) + pictures + tape + held
+    plans = list[MemoryPlan]()
+    for one in (one for one in TILES if one < max(size)):
+        try:
+            plans.append(MemoryPlan(size, whole, one, needed(one)))
+        except InputError as error:
+            raise InputError(
+                f"{_in_words(memory)} is too little. {MemoryPlan(size, whole)}, and {error}"
+            ) from error
+        if plans[-1].needed <= memory:
+            return plans[-1]
+    least = min(plans, key=lambda plan: plan.needed, default=MemoryPlan(size, whole))
+    raise InputError(
+        f"{_in_words(memory)} is too little. {least}: give at least {_in_words(least.needed, up=True)}, "
+        "a smaller picture or earlier layers"
+    )
 
 
 def bytes_of(text: str) -> int:
@@ -115,5 +89,8 @@ def bytes_of(text: str) -> int:
     return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
-def _in_words(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 999_500_000 else f"{max(1, round(count / 1e6))} MB"
+def _in_words(count: int, *, up: bool = False) -> str:
+    rounded = ceil if up else round
+    if count >= 999_500_000:
+        return f"{rounded(count / 1e8) / 10:.1f} GB"
+    return f"{max(1, rounded(count / 1e6))} MB"

@@ -128,7 +128,10 @@ class Restyling:
     def _at(self, size: Size) -> tuple[Tensor, list[Style]]:
         """Return content and styles at one size."""
         return resized(self.content, size), [
-            replace(style, picture=_within(style.picture, self.settings.style_scale * max(size)))
+            replace(
+                style,
+                picture=resized(style.picture, within(style.picture, self.settings.style_scale * max(size))),
+            )
             for style in self.styles
         ]
 
@@ -195,12 +198,8 @@ def resized(picture: Tensor, size: Size) -> Tensor:
     return F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
 
 
-def _within(picture: Tensor, longer: float) -> Tensor:
-    """Return a picture whose longer side is at most so many pixels."""
+def within(picture: Tensor, longer: float) -> Size:
+    """Return a picture's size where its longer side is at most so many pixels."""
     height, width = picture.shape[2:]
-    share = longer / max(height, width)
-    return (
-        picture
-        if share >= 1
-        else resized(picture, (max(1, round(height * share)), max(1, round(width * share))))
-    )
+    share = min(1.0, longer / max(height, width))
+    return max(1, round(height * share)), max(1, round(width * share))

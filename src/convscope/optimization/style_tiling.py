@@ -30,7 +30,7 @@ from convscope.optimization.styling import (
     weighted,
 )
 from convscope.optimization.subject import Subject
-from convscope.optimization.tiling import Span, Tile, Tiling, tiling
+from convscope.optimization.tiling import Span, Tile, Tiling, require_no_position, tiling
 
 Sums: TypeAlias = dict[tuple[int, str], Tensor]
 """By style, counted from 0, and layer."""
@@ -193,6 +193,7 @@ def tiled_targets_of(
 ) -> TiledTargets:
     """Look at content and styles as `targets_of` does, in windows whose own parts are about `tile` pixels a side."""
     subject = subject_looked_at(network, settings)
+    require_no_position(subject.targets.values())
     windows = _windows(subject, content, tile, "content")
     wanted = []
     total = sum(style.weight for style in styles)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -123,23 +123,16 @@ class Subject:
 
     def values(self, pictures: Tensor) -> dict[str, Tensor]:
         """Return what each address answers to a batch, as an objective's `Values`."""
-        found = self._forward(self.eaten(pictures))
-        return {name: self._selected(address, found[address.layer]) for name, address in self.targets.items()}
+        return self.picked(self._forward(self.eaten(pictures)), self._channels)
 
-    def _selected(self, address: Address, value: Tensor) -> Tensor:
-        if address.channel is not None:
-            channels = self._channels.get(address.layer)
-            index = int(address.channel)
-            value = value.narrow(1, channels.index(index) if channels else index, 1)
-        if address.position is not None:
-            row, column = address.position
-            rows, columns = value.shape[2:]
-            if not (row < rows and column < columns):
-                raise UnknownLayer(
-                    f"{address}: the layer has {rows} rows and {columns} columns for a picture of this size"
-                )
-            value = value[:, :, row : row + 1, column : column + 1]
-        return value
+    def picked(
+        self, found: Mapping[str, Tensor], channels: Mapping[str, Sequence[int]] | None = None
+    ) -> dict[str, Tensor]:
+        """Return what each address answers, of its layer's values; of layers in `channels` only these are there."""
+        return {
+            name: _selected(address, found[address.layer], (channels or {}).get(address.layer))
+            for name, address in self.targets.items()
+        }
 
     def scores(self, pictures: Tensor) -> Tensor:
         """Return each picture's objective, shape (N,); gradients flow to the pictures."""
@@ -168,3 +161,18 @@ def subject_of(
         raise InputError("there is nothing to make a picture of: give at least one objective")
     _ = subject.targets
     return subject
+
+
+def _selected(address: Address, value: Tensor, channels: Sequence[int] | None) -> Tensor:
+    if address.channel is not None:
+        index = int(address.channel)
+        value = value.narrow(1, channels.index(index) if channels else index, 1)
+    if address.position is not None:
+        row, column = address.position
+        rows, columns = value.shape[2:]
+        if not (row < rows and column < columns):
+            raise UnknownLayer(
+                f"{address}: the layer has {rows} rows and {columns} columns for a picture of this size"
+            )
+        value = value[:, :, row : row + 1, column : column + 1]
+    return value

@@ -11,11 +11,12 @@ Each position belongs to one window, so sums over positions are exact, and so ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, lcm
 
+from convscope.address import Address
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.network.receptive_field import receptive_fields
@@ -71,6 +72,16 @@ class Tiling:
         )
 
 
+def require_no_position(addresses: Iterable[Address]) -> None:
+    """InputError for an address that is one position: it belongs to one window, and no sum is made of it."""
+    for address in addresses:
+        if address.position is not None:
+            raise InputError(
+                f"{address} is one position, which tiles have none of: leave out the position, or compute the picture "
+                "in one piece (no tile, a smaller size)"
+            )
+
+
 def tiling(network: Network, layers: Sequence[str], size: tuple[int, int], tile: int) -> Tiling:
     """Return windows whose own parts are about `tile` pixels a side, for these layers of a picture of `size`.
 
@@ -94,19 +105,25 @@ def _everything(grids: Mapping[str, Grid], length: int) -> Strip:
 
 
 def strips(grids: Mapping[str, Grid], length: int, tile: int) -> list[Strip]:
-    """Return the windows along one axis of `length` pixels, each with about `tile` pixels of its own.
+    """Return the windows along one axis of `length` pixels, each with at most about `tile` pixels of its own.
+
+    They are equally long, because memory that one took is then just what the next one needs.
 
     >>> [strip.window for strip in strips({"pool": Grid(50, 2, -3, 8)}, 100, 40)]
-    [(0, 46), (34, 86), (74, 100)]
+    [(0, 42), (28, 70), (58, 100)]
     """
     step = lcm(*(grid.stride for grid in grids.values()))
-    own = max(step, tile // step * step)
-    edges = [*range(0, max(length - own // 2, 1), own), length]
-    found = []
-    for begin, end in pairwise(edges):
-        spans = {name: _own(grid, begin, end, last=end == length) for name, grid in grids.items()}
-        found.append(Strip(_window(grids, spans, length, step), spans))
-    return found
+    steps, most = max(1, length // step), max(1, tile // step)
+    count = ceil(steps / most)
+    edges = [*(number * steps // count * step for number in range(count)), length]
+    owned = [
+        {name: _own(grid, begin, end, last=end == length) for name, grid in grids.items()}
+        for begin, end in pairwise(edges)
+    ]
+    windows = [_window(grids, spans, length, step) for spans in owned]
+    longest = max(end - begin for begin, end in windows)
+    begins = [min(begin, length - longest) for begin, _ in windows]
+    return [Strip((begin, begin + longest), spans) for begin, spans in zip(begins, owned, strict=True)]
 
 
 def _own(grid: Grid, begin: int, end: int, *, last: bool) -> Span:

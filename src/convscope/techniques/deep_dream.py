@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.optimization.dream_gradients import gradient_of, tiled_gradient_of
+from convscope.optimization.dream_memory import dream_bytes
 from convscope.optimization.dream_objectives import Term, objective_of
 from convscope.optimization.dream_presets import DreamPreset, Start, dream_preset
 from convscope.optimization.dreaming import DreamSettings, DreamStep, dream_steps
@@ -59,16 +61,14 @@ class Dream:
     preset: str = "default"
     stored: Stored = PLAIN
 
-    def within(self, memory: int) -> tuple[Dream, MemoryPlan]:
+    def within(self, memory: int | None) -> tuple[Dream, MemoryPlan]:
         """Return the dream computed in tiles that fit so many bytes, where it does not fit in one piece, and the plan.
 
         InputError when no tile fits, with what the smallest would take.
         """
-        layers = [*dict.fromkeys(self.network.resolve(term.address).layer for term in self.terms)]
-        start = (int(self.start.shape[2]), int(self.start.shape[3]))
-        plan = memory_plan(
-            self.network, layers, self.settings.octaves.sizes(start)[-1], memory, tile=self.tile
-        )
+        size = self.settings.octaves.sizes(_size(self.start))[-1]
+        needed = partial(dream_bytes, self.network, self.terms, self.settings, size)
+        plan = memory_plan(needed, size, memory, self.tile)
         return replace(self, tile=plan.tile), plan
 
     def steps(self, resume: State | None = None) -> Iterator[DreamStep]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from warnings import warn
 
@@ -17,15 +18,17 @@ from torch import Tensor
 from convscope.errors import ConvscopeWarning, InputError, did_you_mean
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
+from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
 from convscope.optimization.optimizers import LBFGS, Adam
 from convscope.optimization.original_colors import with_colors_of
+from convscope.optimization.style_memory import style_bytes
 from convscope.optimization.style_presets import StylePreset, style_preset
 from convscope.optimization.style_scales import Restyling, resized
 from convscope.optimization.style_settings import StyleSettings
 from convscope.optimization.styling import Style, StyleStep
 from convscope.photograph import open_photograph
 from convscope.picture import Picture
-from convscope.recording import recipe_function
+from convscope.recording import recipe_function, recipe_of
 from convscope.rgb import PLAIN, Stored
 from convscope.techniques.own_pictures import picture_or_unit
 from convscope.techniques.picture_tensor import opacity_of, picture_like, picture_tensor
@@ -37,6 +40,7 @@ _STARTS = ("content", "noise", "style", "gray")
 _CHANGES = (
     *("content_layers", "style_layers", "content_weight", "style_weight", "smoothness_weight"),
     *("iterations", "rate", "optimizer", "style_scale", "coarsest", "pooling", "edges"),
+    "precision",
 )
 _OPTIMIZERS = {"adam": (Adam((0.9, 0.99)), 0.02), "lbfgs": (LBFGS(20), 1.0)}
 
@@ -51,9 +55,15 @@ class StyleTransfer:
     opacity: Tensor | None
     stored: Stored = PLAIN
 
-    def within(self, tile: int | None) -> StyleTransfer:
-        """Return the transfer computed in windows of about so many pixels, with the same result."""
-        return replace(self, restyling=replace(self.restyling, tile=tile))
+    def within(self, memory: int | None, tile: int | None = None) -> tuple[StyleTransfer, MemoryPlan]:
+        """Return the transfer computed in tiles that fit so many bytes, with the same result, and the plan.
+
+        In one piece where that fits; `tile` is one that was asked for. InputError when no tile fits, with what the
+        smallest would take.
+        """
+        needed = partial(style_bytes, self.restyling)
+        plan = memory_plan(needed, self.restyling.sizes[-1], memory, tile)
+        return replace(self, restyling=replace(self.restyling, tile=plan.tile)), plan
 
     def shown(self, step: StyleStep) -> Picture:
         """Return a step as a picture with its caption."""
@@ -91,6 +101,8 @@ def style_transfer(
     masks: Sequence[Any] = (),
     changes: Mapping[str, Any] | None = None,
     stop_after: int | None = None,
+    tile: int | None = None,
+    memory: str | None = None,
     seed: int = 0,
 ) -> Picture:
     """Show a picture in the style of another, or of several.
@@ -101,10 +113,13 @@ def style_transfer(
     - `preset` fixes how (`STYLE_PRESETS`), `changes` single settings of it: ``content_layers`` and ``style_layers``
       (addresses, perhaps with weights among each other), ``content_weight``, ``style_weight``,
       ``smoothness_weight``, ``iterations`` (at each size), ``rate``, ``optimizer`` ("adam", "lbfgs"),
-      ``style_scale``, ``coarsest`` (pixels), ``pooling`` ("average"), ``edges`` ("reflect", "replicate").
+      ``style_scale``, ``coarsest`` (pixels), ``pooling`` ("average"), ``edges`` ("reflect", "replicate"),
+      ``precision`` ("bfloat16": faster, less exact).
     - `size` is the longer side in pixels, `start` "content", "noise", "style", "gray" or a picture.
     - `colors` "kept" are the content's under the new brightness; "matched" gives the style the content's beforehand.
     - `stop_after` so many steps, over all sizes, the picture is taken as it is.
+    - `tile` computes a large picture in windows of so many pixels, with the same result; `memory` ("2GB") chooses the
+      largest that fits, where one piece does not.
 
     What is transparent in the content stays so; the picture has the content's bits a channel and its color profile.
 
@@ -125,8 +140,13 @@ def style_transfer(
         changes=changes,
         seed=seed,
     )
+    if memory is not None:
+        made, _ = made.within(bytes_of(memory), tile)
+    elif tile is not None:
+        made = replace(made, restyling=replace(made.restyling, tile=tile))
     last = deque(until(made.restyling.steps(), stop_after), maxlen=1)
-    return made.shown(last[0])
+    chosen = recipe_of("style_transfer", {"tile": made.restyling.tile})
+    return replace(made.shown(last[0]), recipe=chosen)
 
 
 def transfer_of(

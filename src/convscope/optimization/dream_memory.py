@@ -1,0 +1,42 @@
+"""What a dream's steps will hold: its loop on a small picture, the network's way there and back as for a large one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from convscope.network.network import Network
+from convscope.optimization.dream_objectives import Term, objective_of
+from convscope.optimization.dreaming import DreamSettings, dream_steps
+from convscope.optimization.octaves import Octaves, Size
+from convscope.optimization.rehearsal import SIDE, STEPS, Rehearsal
+from convscope.optimization.subject import subject_of
+from convscope.optimization.tiling import require_no_position, tiling
+
+
+def dream_bytes(
+    network: Network, terms: tuple[Term, ...], settings: DreamSettings, size: Size, tile: int | None = None
+) -> int:
+    """Return about how many bytes the process takes for a dream of this size, in one piece or in tiles."""
+    subject = subject_of(network, [objective_of(terms)])
+    if tile is not None:
+        require_no_position(subject.targets.values())
+    window = size if tile is None else tiling(network, subject.layers, size, tile).largest
+
+    def worth(answers: Sequence[Tensor]) -> Tensor:
+        return subject.score(subject.picked(dict(zip(subject.layers, answers, strict=True)))).sum()
+
+    rehearsal = Rehearsal(network, subject.layers, size, window, worth, tile is not None)
+    start = torch.zeros(1, 3, SIDE, SIDE)
+    brief = replace(settings, octaves=Octaves(), iterations=STEPS, stop_above=None)
+
+    def gradient(values: Tensor) -> tuple[Tensor, Tensor]:
+        return values.new_ones(1), rehearsal.slope(values, settings.pictures)
+
+    with rehearsal.begun():
+        for step in dream_steps(gradient, start, brief, torch.Generator()):
+            _ = (step.picture() * 255).byte()
+    return rehearsal.bytes_taken()

@@ -1,0 +1,98 @@
+"""A loop run on a small picture to know what it will hold for a large one: its tensors and the network's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.network.heap import Event, most_held
+from convscope.network.memory import resident_memory
+from convscope.network.network import Network
+from convscope.network.noted import Noted
+from convscope.network.parameters import Shape
+from convscope.network.tape_memory import filter_bytes, tape_events
+from convscope.optimization.octaves import Size
+
+SIDE = 128  # pixels of the small picture: room for every blur, roll and pyramid
+STEPS = 3  # of the loop: by the third, everything has been made once and let go once
+_WINDOWS = 3  # by the third, the heap has found its places
+_STARTED = 35_000_000  # what torch's own machinery takes when it is used for the first time
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A network's way to some layers and back for windows of one size, in the course of a loop over larger pictures.
+
+    `worth` makes one number of the layers' answers. With `tiled` there are several windows.
+    """
+
+    network: Network
+    layers: Sequence[str]
+    size: Size
+    window: Size
+    worth: Callable[[Sequence[Tensor]], Tensor]
+    tiled: bool
+    noted: Noted = field(default_factory=Noted)
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Note what is made of small pictures here as if they had the size."""
+        _ = self._tape  # before anything is noted
+        self.noted.scale = _pixels(self.size) / SIDE**2
+        with self.noted:
+            yield
+
+    def hold(self, count: int) -> None:
+        """Note so many bytes that are kept all along."""
+        if count:
+            self.noted.insert([(0, count)])
+
+    def slope(self, values: Tensor, pictures: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return what stands for the gradient of values, and note what one is made by.
+
+        `pictures` are the values in 0..1.
+        """
+        spec = self.network.input_spec
+        assert spec is not None
+        slope, scale = (torch.ones_like(values) if self.tiled else None), self.noted.scale
+        self.noted.scale = _pixels(self.window) / SIDE**2
+        found = values
+        for _ in range(_WINDOWS if self.tiled else 1):
+            leaf = values.detach().requires_grad_()
+            with torch.enable_grad():
+                eaten = spec.from_rgb(pictures(leaf))
+                self.noted.insert(self._tape)
+                (found,) = torch.autograd.grad(eaten.sum(), leaf)
+        self.noted.scale = scale
+        return found if slope is None else slope
+
+    def bytes_taken(self) -> int:
+        """Return the most bytes that the process will hold, with what it holds by now."""
+        filters = filter_bytes(self.network.graph, self.layers, self._inputs(self.window))
+        return resident_memory() + _STARTED + filters + most_held(self.noted.events)
+
+    @cached_property
+    def _tape(self) -> list[Event]:
+        return self.tape_at(self.window)
+
+    def tape_at(self, window: Size) -> list[Event]:
+        """Return what the network makes and lets go for a window of another size."""
+        return tape_events(self.network.graph, self.layers, self._inputs(window), self.worth)
+
+    def _inputs(self, window: Size) -> dict[str, Shape]:
+        graph, spec = self.network.graph, self.network.input_spec
+        if spec is None:
+            raise InputError(f"{self.network.name} eats no pictures, so there is nothing to plan")
+        first, *others = graph.inputs
+        shape = (1, *window, spec.channels) if graph.channels_last else (1, spec.channels, *window)
+        return {first: shape, **{name: graph.inputs[name] for name in others}}
+
+
+def _pixels(size: Size) -> int:
+    return size[0] * size[1]
