@@ -20,7 +20,8 @@ from convscope.network.execution import cut
 from convscope.network.graph import Graph
 from convscope.network.network import Network
 from convscope.photograph import open_photograph
-from convscope.report.content import Subject, gather
+from convscope.report.content import gather
+from convscope.report.subject import Subject, Wishes
 from convscope.sources.caffe.building import build_graph
 from convscope.sources.caffe.text import read_text
 from convscope.sources.plain import open_plain
@@ -202,9 +203,9 @@ def test_a_network_classifies_learns_and_is_reported_on(
     assert losses[1] == pytest.approx(losses[0]) and losses[1][0] > losses[1][-1]
     shown = [
         gather(
-            Subject(network, open_photograph(photograph), 3),
-            everything=True,
-            features=False,
+            Subject(
+                network, open_photograph(photograph), Wishes(3, everything=True, features=False, dreams=False)
+            ),
             progress=lambda done, of: None,
         )
         for network in planted_pair
