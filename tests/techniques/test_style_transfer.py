@@ -56,6 +56,14 @@ def test_the_losses_shrink_and_the_recipe_makes_the_same_picture(
     assert "content from conv2, style from conv1, conv2; 4 of 4 steps" in first.caption
 
 
+def test_half_precision_ends_nearly_as_well(network: Network, files: tuple[str, str]) -> None:
+    changes = LAYERS | {"iterations": 20}
+    exact = transfer_of(network, *files, changes=changes)
+    fast = transfer_of(network, *files, changes=changes | {"precision": "bfloat16"})
+    wanted, found = ([step.total for step in made.restyling.steps()] for made in (exact, fast))
+    assert found[-1] < 1.1 * wanted[-1]
+
+
 def test_coarse_to_fine_carries_picture_and_optimizer_up(network: Network) -> None:
     changes = LAYERS | {"coarsest": 20}
     made = transfer_of(network, picture(0), picture(1), changes=changes)
@@ -181,6 +189,7 @@ def test_average_pooling_and_edges_are_the_operations_they_stand_for() -> None:
     ("changes", "words"),
     [
         ({"style_wight": 1.0}, "Did you mean 'style_weight'"),
+        ({"precision": "bfloat15"}, "Did you mean 'bfloat16'"),
         ({"optimizer": "sgd"}, "Possible: adam, lbfgs"),
         ({"style_layers": "scores"}, "has no maps"),
         ({"content_weight": 0, "style_weight": 0}, "nothing would be asked"),
