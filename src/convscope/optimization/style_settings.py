@@ -24,8 +24,8 @@ Edges = Literal["zeros", "reflect", "replicate"]
 class Scales:
     """The sizes a style transfer passes through, coarse to fine: each `factor` times the one before.
 
-    The coarsest has a longer side of at least `smallest` pixels and a shorter one of a quarter of that (deep layers have
-    no maps of less), and there are at most `most`; one is a plain transfer.
+    The coarsest has a longer side of at least `smallest` pixels and a shorter one of a quarter of that (deep layers
+    have no maps of less), and there are at most `most`; one is a plain transfer.
     """
 
     factor: float = 2.0

@@ -140,10 +140,10 @@ def deep_dream(
     `layers` are addresses (a layer, a channel, a class), with weights if they differ; by default the preset's, where
     the network has them, else one in its middle. `preset` fixes everything else (`dream_presets.DREAM_PRESETS`), and
     `changes` single settings of it: ``rate``, ``iterations``, ``jitter``, ``octaves``, ``octave_scale``, ``zoom``,
-    ``clip``, ``stop_above``, ``precision`` ("bfloat16": faster, less exact). `guide` is a picture whose features are dreamed instead. `channels` of the layers count
-    alone: ``(3, 17)``, or ``"strongest:8"`` of those that answer the picture. It dreams where the picture `mask` is
-    white; `keep_colors` changes brightness only. `size` is the longer side in pixels; `tile` computes a large picture
-    in windows of so many pixels, with the same result.
+    ``clip``, ``stop_above``, ``precision`` ("bfloat16": faster, less exact). `guide` is a picture whose features are
+    dreamed instead. `channels` of the layers count alone: ``(3, 17)``, or ``"strongest:8"`` of those that answer the
+    picture. It dreams where the picture `mask` is white; `keep_colors` changes brightness only. `size` is the longer
+    side in pixels; `tile` computes a large picture in windows of so many pixels, with the same result.
 
     >>> deep_dream(network, "sky.jpg", "inception_4c/output").save("dream.png")
 
