@@ -36,25 +36,27 @@ def tiled_gradient_of(
     layers = {term.address: subject.targets[term.address].layer for term in terms}
     tilings: dict[Size, Tiling] = {}
 
+    # A function of its own: what one window's answers held is let go before the next is looked at.
+    def of_window(values: Tensor, cut: Tiling, window: Tile) -> tuple[Tensor, Tensor]:
+        leaf = values.detach().requires_grad_()
+        with torch.enable_grad():
+            answers = subject.values(settings.pictures(leaf))
+            worth = torch.stack(
+                [_own_worth(term, answers[term.address], cut, window, layers[term.address]) for term in terms]
+            ).sum(0)
+            (part,) = torch.autograd.grad(worth.sum(), leaf)
+        return worth.detach(), part
+
     def gradient(values: Tensor) -> tuple[Tensor, Tensor]:
         size = (int(values.shape[2]), int(values.shape[3]))
         if size not in tilings:
             tilings[size] = tiling(network, (*dict.fromkeys(layers.values()),), size, tile)
         cut = tilings[size]
         scores, slope = values.new_zeros(len(values)), torch.zeros_like(values)
-        for window in cut.tiles:
+        for window in cut.one_by_one():
             (top, bottom), (left, right) = window.rows.window, window.columns.window
-            leaf = values[:, :, top:bottom, left:right].detach().requires_grad_()
-            with torch.enable_grad():
-                answers = subject.values(settings.pictures(leaf))
-                worth = torch.stack(
-                    [
-                        _own_worth(term, answers[term.address], cut, window, layers[term.address])
-                        for term in terms
-                    ]
-                ).sum(0)
-                (part,) = torch.autograd.grad(worth.sum(), leaf)
-            scores += worth.detach()
+            worth, part = of_window(values[:, :, top:bottom, left:right], cut, window)
+            scores += worth
             slope[:, :, top:bottom, left:right] += part
         return scores, slope
 

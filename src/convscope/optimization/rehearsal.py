@@ -22,7 +22,6 @@ from convscope.optimization.octaves import Size
 SIDE = 128  # pixels of the small picture: room for every blur, roll and pyramid
 STEPS = 3  # of the loop: by the third, everything has been made once and let go once
 _WINDOWS = 3  # by the third, the heap has found its places
-_IN_TILES = 1.4  # measured, not understood: windows leave more behind than one piece, at 1024 to 8192 pixels
 _STARTED = 35_000_000  # what torch's own machinery takes when it is used for the first time
 
 
@@ -76,8 +75,7 @@ class Rehearsal:
     def bytes_taken(self) -> int:
         """Return the most bytes that the process will hold, with what it holds by now."""
         filters = filter_bytes(self.network.graph, self.layers, self._inputs(self.window))
-        held = int((_IN_TILES if self.tiled else 1.0) * most_held(self.noted.events))
-        return resident_memory() + _STARTED + filters + held
+        return resident_memory() + _STARTED + filters + most_held(self.noted.events)
 
     @cached_property
     def _tape(self) -> list[Event]:

@@ -110,11 +110,12 @@ class TiledTargets:
     def _sums(self, values: Tensor) -> tuple[Tensor, Sums]:
         """Return the weighted content loss, and what all windows put into each style's sums."""
         content, sums = torch.zeros((), dtype=torch.float64), Sums()
-        for tile in self.windows.cut.tiles:
+        for tile in self.windows.cut.one_by_one():
             answers = self.windows.answers(self.settings.pictures(_window(values, tile)), tile)
             content += self._content_loss(answers, tile)
             for key, part in self._parts(answers, tile, {}):
                 sums[key] = sums[key] + part if key in sums else part
+            del answers  # not held beside the next tile's
         return content, sums
 
     def _style_loss(self, descriptions: Sums, *, pixels: int) -> tuple[Tensor, Sums]:
@@ -134,15 +135,20 @@ class TiledTargets:
 
     def _add_slopes(self, values: Tensor, slope: Tensor, descriptions: Sums, directions: Sums) -> None:
         """Add to the gradient of the picture what each window's own positions hand back."""
-        for tile in self.windows.cut.tiles:
-            leaf = _window(values, tile).detach().requires_grad_()
-            with torch.enable_grad():
-                answers = self.windows.answers(self.settings.pictures(leaf), tile)
-                worth = self._content_loss(answers, tile)
-                for key, part in self._parts(answers, tile, descriptions):
-                    worth = worth + (directions[key] * part).sum()
-                (found,) = torch.autograd.grad(worth, leaf)
+        for tile in self.windows.cut.one_by_one():
+            found = self._slope_of(_window(values, tile), tile, descriptions, directions)
             _window(slope, tile).add_(found)
+
+    # A function of its own: what one window's answers held is let go before the next is looked at.
+    def _slope_of(self, values: Tensor, tile: Tile, descriptions: Sums, directions: Sums) -> Tensor:
+        leaf = values.detach().requires_grad_()
+        with torch.enable_grad():
+            answers = self.windows.answers(self.settings.pictures(leaf), tile)
+            worth = self._content_loss(answers, tile)
+            for key, part in self._parts(answers, tile, descriptions):
+                worth = worth + (directions[key] * part).sum()
+            (found,) = torch.autograd.grad(worth, leaf)
+        return found
 
     def _content_loss(self, answers: Mapping[str, Tensor], tile: Tile) -> Tensor:
         """Return what a window's own positions add to the weighted content loss."""
@@ -214,12 +220,13 @@ def _windows(subject: Subject, picture: Tensor, tile: int, what: str) -> Windows
 def _content_in_tiles(windows: Windows, content: Tensor, settings: StyleSettings) -> dict[str, Tensor]:
     """Return the content's whole answers."""
     found = dict[str, Tensor]()
-    for tile in windows.cut.tiles:
+    for tile in windows.cut.one_by_one():
         answers = windows.answers(_window(content, tile), tile)
         for name in settings.content_layers:
             if name not in found:
                 found[name] = answers[name].new_zeros(1, answers[name].shape[1], *windows.counts(name))
             windows.own(name, found[name], tile).copy_(answers[name])
+        del answers  # not held beside the next tile's
     for name, value in found.items():
         require_maps(name, value, content, "content")
     return found
@@ -234,11 +241,12 @@ def _described_in_tiles(
         name: shares(settings.style, windows.region(name, style.mask)) for name in settings.style_layers
     }
     sums = dict[str, Tensor]()
-    for window in windows.cut.tiles:
+    for window in windows.cut.one_by_one():
         answers = windows.answers(_window(style.picture, window), window)
         for name, region in regions.items():
             part = part_of_sums(settings.style, answers[name], windows.own(name, region, window))
             sums[name] = sums[name] + part if name in sums else part
+        del answers
     for name, value in sums.items():
         require_maps(name, value[:, None], style.picture, "style")
     return {name: settings.style.target(described(settings.style, found)) for name, found in sums.items()}

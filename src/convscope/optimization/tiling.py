@@ -11,13 +11,14 @@ Each position belongs to one window, so sums over positions are exact, and so ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, lcm
 
 from convscope.address import Address
 from convscope.errors import InputError
+from convscope.network.allocation import give_freed_memory_back
 from convscope.network.network import Network
 from convscope.network.receptive_field import receptive_fields
 
@@ -62,6 +63,12 @@ class Tiling:
 
     tiles: Sequence[Tile]
     grids: Mapping[str, tuple[Grid, Grid]]
+
+    def one_by_one(self) -> Iterator[Tile]:
+        """Yield the tiles; what the work on one has let go is the system's before the next one begins."""
+        for tile in self.tiles:
+            yield tile
+            give_freed_memory_back()
 
     @property
     def largest(self) -> tuple[int, int]:
