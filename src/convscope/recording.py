@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from convscope.picture import Picture
 
 INPUTS = ("network", "picture", "seed")
-_UNRECORDED = (
+UNRECORDED = (
     *("watch", "batch"),  # who looks on, and how many pictures are made at a time, change no pixel
     "memory",  # what is chosen by it is recorded in its place
 )
@@ -59,7 +59,7 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
             given = bound.arguments
             if "picture" in given and not is_tensor(given["picture"]) and given["picture"] is not None:
                 given["picture"] = open_photograph(given["picture"])
-            recorded = given.keys() - {*INPUTS, *_UNRECORDED}
+            recorded = given.keys() - {*INPUTS, *UNRECORDED}
             arguments = {key: plain(value) for key, value in given.items() if key in recorded}
             given.update({key: frozen(value) for key, value in arguments.items() if not lost(value)})
             picture: Picture = function(*bound.args, **bound.kwargs)

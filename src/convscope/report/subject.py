@@ -13,7 +13,7 @@ from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.photograph import Photograph
 from convscope.recipe import Recipe
-from convscope.recording import INPUTS, plain, recipe_functions, recipe_of
+from convscope.recording import INPUTS, UNRECORDED, plain, recipe_functions, recipe_of
 
 Progress = Callable[[int, int], None]
 
@@ -60,7 +60,7 @@ class Subject:
         found = {
             name: plain(arguments.get(name, parameter.default))
             for name, parameter in parameters.items()
-            if name not in INPUTS
+            if name not in {*INPUTS, *UNRECORDED}
         }
         return recipe_of(technique, found, network=self.network, picture=self.picture)
 
