@@ -24,6 +24,7 @@ from plain_loops import style_transfer_pytorch
 from torch_networks import torch_network
 
 import convscope
+from convscope.network.memory import resident_memory
 from convscope.optimization.style_presets import style_preset
 
 
@@ -34,7 +35,7 @@ def growth(engine: str, size: int) -> int:
         network = convscope.open_network(description, weights=weights)
         settings = replace(style_preset("wasserstein").settings, edges="zeros", first_edge_only=False)
         module = torch_network(network)
-        before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()  # Linux
+        before = resident_memory()
         if engine == "convscope":
             steps = our_style(network, settings, size).steps("float32")
         else:

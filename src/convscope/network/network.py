@@ -82,10 +82,13 @@ class Network:
 
     def shapes_at(self, size: Size, targets: Iterable[str]) -> dict[str, Shape | None]:
         """Return the shape of every value up to `targets` for one picture of (height, width); see `infer_shapes`."""
+        return infer_shapes(self.graph, self.input_shapes(size), targets)
+
+    def input_shapes(self, size: Size) -> dict[str, Shape]:
+        """Return the shapes of the inputs for one picture of (height, width)."""
         spec, (first, *others) = self._spec, self.graph.inputs
         shape = (1, spec.channels, *size) if spec.layout == "NCHW" else (1, *size, spec.channels)
-        inputs = {first: shape, **{name: self.graph.inputs[name] for name in others}}
-        return infer_shapes(self.graph, inputs, targets)
+        return {first: shape, **{name: self.graph.inputs[name] for name in others}}
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:

@@ -70,9 +70,9 @@ def filter_bytes(graph: Graph, values: Sequence[str], inputs: Mapping[str, Shape
 
 
 def _is_winograd(operation: Operation, filters: Shape, made: Shape) -> bool:
-    plain = {operation.attributes.get(name, 1) for name in ("stride", "dilation", "groups")} <= {1, (1, 1)}
+    window = {name: operation.attributes.get(name, 1) for name in ("stride", "dilation", "groups")}
     made = shape_channels_first(made) if operation.channels_last else made
-    return plain and len(filters) == len(made) == 4 and winograd_pays(filters, made[2:])
+    return len(filters) == len(made) == 4 and winograd_pays(filters, made[2:], **window)
 
 
 def _stand_in(

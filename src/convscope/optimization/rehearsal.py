@@ -10,12 +10,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from convscope.errors import InputError
 from convscope.network.heap import Event, most_held
 from convscope.network.memory import resident_memory
 from convscope.network.network import Network
 from convscope.network.noted import Noted
-from convscope.network.parameters import Shape
 from convscope.network.tape_memory import filter_bytes, tape_events
 from convscope.optimization.octaves import Size
 
@@ -74,7 +72,7 @@ class Rehearsal:
 
     def bytes_taken(self) -> int:
         """Return the most bytes that the process will hold, with what it holds by now."""
-        filters = filter_bytes(self.network.graph, self.layers, self._inputs(self.window))
+        filters = filter_bytes(self.network.graph, self.layers, self.network.input_shapes(self.window))
         return resident_memory() + _STARTED + filters + most_held(self.noted.events)
 
     @cached_property
@@ -83,15 +81,7 @@ class Rehearsal:
 
     def tape_at(self, window: Size) -> list[Event]:
         """Return what the network makes and lets go for a window of another size."""
-        return tape_events(self.network.graph, self.layers, self._inputs(window), self.worth)
-
-    def _inputs(self, window: Size) -> dict[str, Shape]:
-        graph, spec = self.network.graph, self.network.input_spec
-        if spec is None:
-            raise InputError(f"{self.network.name} eats no pictures, so there is nothing to plan")
-        first, *others = graph.inputs
-        shape = (1, *window, spec.channels) if graph.channels_last else (1, spec.channels, *window)
-        return {first: shape, **{name: graph.inputs[name] for name in others}}
+        return tape_events(self.network.graph, self.layers, self.network.input_shapes(window), self.worth)
 
 
 def _pixels(size: Size) -> int:

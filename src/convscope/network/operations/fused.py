@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -73,21 +73,16 @@ def prepare_fastest(
     bias: Tensor | None,
     input_shape: Sequence[int],
     *,
-    stride: Sizes = 1,
     padding: Sizes = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
+    **window: Any,
 ) -> PackedConvolution | WinogradConvolution | None:
     """Return what `prepare_convolution` does, or what is faster and a little less exact (see `winograd`)."""
     margin = per_axis(padding, 2, "padding")
     size = [length + 2 * p - 2 for length, p in zip(input_shape[2:], margin, strict=True)]
-    plain = per_axis(stride, 2, "stride") == per_axis(dilation, 2, "dilation") == (1, 1) and groups == 1
     is_float = weight.dtype == torch.float32 and is_for_onednn(weight)
-    if plain and is_float and max(margin) <= 2 and winograd_pays(weight.shape, size):
+    if is_float and max(margin) <= 2 and winograd_pays(weight.shape, size, **window):
         return prepare_winograd(weight, bias, margin)
-    return prepare_convolution(
-        weight, bias, input_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
+    return prepare_convolution(weight, bias, input_shape, padding=padding, **window)
 
 
 def fused_convolution(

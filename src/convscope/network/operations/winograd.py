@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from convscope.network.operations.checks import Sizes, per_axis
+
 _PATCH, _BLOCK, _KERNEL = 6, 4, 3  # how far a patch, what it gives and a filter reach
 # The transforms of the paper's section 4.3, for a patch, a filter and a block.
 _OF_PATCH = (
@@ -54,11 +56,19 @@ def is_large(size: Sequence[int]) -> bool:
     return min(size) >= _LARGE
 
 
-def winograd_pays(filters: Sequence[int], size: Sequence[int]) -> bool:
+def winograd_pays(
+    filters: Sequence[int],
+    size: Sequence[int],
+    *,
+    stride: Sizes = 1,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> bool:
     """Whether it is the faster way, for filters (outputs, inputs, height, width) and an output of (height, width)."""
     outputs, channels, *kernel = filters
+    dense = per_axis(stride, 2, "stride") == per_axis(dilation, 2, "dilation") == (1, 1) and groups == 1
     many = min(outputs, channels) >= 64 and outputs * channels >= _MANY
-    return many and kernel == [_KERNEL, _KERNEL] and is_large(size)
+    return dense and many and kernel == [_KERNEL, _KERNEL] and is_large(size)
 
 
 def prepare_winograd(weight: Tensor, bias: Tensor | None, padding: Sequence[int]) -> WinogradConvolution:
