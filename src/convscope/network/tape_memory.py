@@ -62,6 +62,8 @@ def filter_bytes(graph: Graph, values: Sequence[str], inputs: Mapping[str, Shape
     count = 0
     for operation in graph.needed_for(values):
         made = shapes[operation.outputs[0]] if operation.outputs else None
+        if made is not None and operation.channels_last:
+            made = shape_channels_first(made)
         for key in operation.parameters.values():
             filters = graph.parameters.shapes[key]
             pays = made is not None and _is_winograd(operation, filters, made)
@@ -71,7 +73,6 @@ def filter_bytes(graph: Graph, values: Sequence[str], inputs: Mapping[str, Shape
 
 def _is_winograd(operation: Operation, filters: Shape, made: Shape) -> bool:
     window = {name: operation.attributes.get(name, 1) for name in ("stride", "dilation", "groups")}
-    made = shape_channels_first(made) if operation.channels_last else made
     return len(filters) == len(made) == 4 and winograd_pays(filters, made[2:], **window)
 
 
