@@ -31,7 +31,12 @@ def dream_bytes(
 
     rehearsal = Rehearsal(network, subject.layers, size, window, worth, tile is not None)
     start = torch.zeros(1, 3, SIDE, SIDE)
-    brief = replace(settings, octaves=Octaves(), iterations=STEPS, stop_above=None)
+    brief = replace(
+        settings,
+        octaves=_two_at_most(settings.octaves),
+        iterations=min(STEPS, settings.iterations),
+        stop_above=None,
+    )
 
     def gradient(values: Tensor) -> tuple[Tensor, Tensor]:
         return values.new_ones(1), rehearsal.slope(values, settings.pictures)
@@ -40,3 +45,9 @@ def dream_bytes(
         for step in dream_steps(gradient, start, brief, torch.Generator()):
             _ = (step.picture() * 255).byte()
     return rehearsal.bytes_taken()
+
+
+def _two_at_most(octaves: Octaves) -> Octaves:
+    """Return the last octave, and the one before it where there is one: the picture is the last one's."""
+    count = len(octaves.exponents or range(octaves.count))
+    return replace(octaves, count=min(2, count), exponents=None, grow=False, fewer=True)

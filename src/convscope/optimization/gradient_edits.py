@@ -46,8 +46,8 @@ class LaplacianNormalized:
 
     def __call__(self, gradient: Tensor, step: int) -> Tensor:
         """Return the gradient with equally strong frequencies."""
-        found = split(gradient, self.levels)
-        return merge([level / norm_of(level, "rms").clamp_min(self.epsilon) for level in found])
+        levels = split(gradient, self.levels)
+        return merge([level / norm_of(level, "rms").clamp_min(self.epsilon) for level in levels])
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from warnings import catch_warnings, simplefilter
 
 import torch
 from torch import Tensor
 
+from convscope.errors import ConvscopeWarning
 from convscope.network.heap import Event, most_held
 from convscope.network.memory import resident_memory
 from convscope.network.network import Network
@@ -43,7 +45,8 @@ class Rehearsal:
         """Note what is made of small pictures here as if they had the size."""
         _ = self._tape  # before anything is noted
         self.noted.scale = _pixels(self.size) / SIDE**2
-        with self.noted:
+        with self.noted, catch_warnings():
+            simplefilter("ignore", ConvscopeWarning)
             yield
 
     def hold(self, count: int) -> None:
