@@ -13,7 +13,8 @@ from convscope.optimization.ascent import CannotAscend, Step, ascend
 from convscope.optimization.canvas.fourier import Fourier
 from convscope.optimization.canvas.painting import Painting
 from convscope.optimization.canvas.pixels import Pixels
-from convscope.optimization.objectives import Objective, channel, custom, diversity, layer, unit
+from convscope.optimization.objective import Objective
+from convscope.optimization.objectives import channel, custom, diversity, layer, unit
 from convscope.optimization.optimizers import LBFGS, GradientAscent, Optimizer
 from convscope.optimization.settings import Generators, Settings
 from convscope.optimization.transforms import Jitter, Rotate, Together

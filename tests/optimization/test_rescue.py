@@ -12,7 +12,8 @@ from convscope.network.parameters import Parameters
 from convscope.optimization.ascent import Step, ascend
 from convscope.optimization.canvas.painting import Painting
 from convscope.optimization.canvas.pixels import Pixels
-from convscope.optimization.objectives import Objective, unit
+from convscope.optimization.objective import Objective
+from convscope.optimization.objectives import unit
 from convscope.optimization.redirected import redirected_clip
 from convscope.optimization.rescue import PATIENCE, with_redirected_relus
 from convscope.optimization.settings import Settings

@@ -13,7 +13,7 @@ from torch import Tensor
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.network.network import Network
 from convscope.optimization.guard import cause_of
-from convscope.optimization.objectives import Objective
+from convscope.optimization.objective import Objective
 from convscope.optimization.optimizers import State
 from convscope.optimization.rescue import PATIENCE, Rescue
 from convscope.optimization.settings import Parameters, Settings

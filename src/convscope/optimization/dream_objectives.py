@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.optimization.objectives import Objective, Values
+from convscope.optimization.objective import Objective, Values
 
 Density: TypeAlias = Callable[[Tensor], Tensor]
 """What an address answers (N, channels, height, width), to what each position is worth, (N, height, width)."""

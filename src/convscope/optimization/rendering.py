@@ -22,7 +22,7 @@ from convscope.files import written_whole
 from convscope.network.memory import BYTES_PER_NUMBER, machine_memory
 from convscope.network.network import Network
 from convscope.optimization.ascent import CannotAscend, Step, ascend
-from convscope.optimization.objectives import Objective
+from convscope.optimization.objective import Objective
 from convscope.optimization.optimizers import State
 from convscope.optimization.settings import Settings, Size
 from convscope.optimization.strongest import Strongest

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from convscope.errors import InputError
 from convscope.network.network import Network
-from convscope.optimization.objectives import Objective
+from convscope.optimization.objective import Objective
 from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
 from convscope.optimization.style_settings import StyleSettings

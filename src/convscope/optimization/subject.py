@@ -15,7 +15,7 @@ from convscope.address import Address
 from convscope.errors import InputError, UnknownLayer
 from convscope.network.differentiable import Forward, Precision
 from convscope.network.network import Network
-from convscope.optimization.objectives import Objective, Values
+from convscope.optimization.objective import Objective, Values
 
 LANES = 16  # numbers in the widest register, which a convolution fills with channels
 
