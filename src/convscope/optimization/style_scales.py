@@ -19,7 +19,7 @@ from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
 from convscope.optimization.style_settings import StyleSettings
 from convscope.optimization.style_tiling import tiled_targets_of
-from convscope.optimization.styling import Style, StyleStep, Targets, style_steps, targets_of
+from convscope.optimization.styling import Style, StyleStep, Targets, result_of, style_steps, targets_of
 
 _MOMENTS = {"m": 1, "v": 2}  # powers of the gradient in what Adam and its kin hold
 
@@ -108,6 +108,8 @@ class Restyling:
         before = 0
         for number, (size, count) in enumerate(zip(self.sizes, self.iterations, strict=True)):
             skipped = min(max(0, done - before), count)
+            if state is not None and done == before + count:  # it ended just between two sizes
+                values = result_of(values, state)
             if skipped < count:
                 values, state = carried(values, state, size, self.settings)
                 targets = self._targets(size)

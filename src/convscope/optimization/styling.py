@@ -264,7 +264,12 @@ def _averaged(values: Tensor, state: State, share: float) -> Tensor:
         return values
     state["average"].mul_(share).add_(values, alpha=1 - share)
     state["average_share"].mul_(share)
-    return state["average"] / (1 - state["average_share"])
+    return result_of(values, state)
+
+
+def result_of(values: Tensor, state: State) -> Tensor:
+    """Return the values of the picture after a step: their mean where one is kept, else what the next starts from."""
+    return state["average"] / (1 - state["average_share"]) if "average" in state else values
 
 
 def _require_sense(losses: Mapping[str, float], slope: Tensor, index: int, first: float | None) -> float:

@@ -34,14 +34,14 @@ def kept_steps(made: StyleTransfer, recipe: Recipe, *, resume: bool) -> Iterator
     finished, steps_taken = False, 0.0
     try:
         for last in until(made.restyling.steps(unfinished), None):
-            if monotonic() - saved > _BETWEEN_SAVES:
+            if monotonic() - saved > _BETWEEN_SAVES and last.index < last.of:
                 Unfinished(last.index, last.values, last.state).save(path)
                 saved = monotonic()
             steps_taken = _steps_of(last)
             yield last
         finished = True
     finally:
-        if finished:
+        if finished or (last is not None and last.index == last.of):
             path.unlink(missing_ok=True)
         elif last is not None and _steps_of(last) == steps_taken:  # else interrupted while the state changed
             Unfinished(last.index, last.values, last.state).save(path)
