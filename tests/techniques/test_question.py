@@ -9,7 +9,7 @@ import torch
 from convscope.errors import InputError, UnknownLayer
 from convscope.network.graph import Operation
 from convscope.network.network import Network
-from convscope.techniques.question import AT_ONCE, ask, in_rgb, logits_of
+from convscope.techniques.question import AT_ONCE, ask, in_rgb
 from gradient_cases import random_input, same_network, torch_network
 from planted import plain_picture, planted_network
 
@@ -72,7 +72,7 @@ def test_a_network_that_turns_its_input_over_itself_is_shown_upright() -> None:
 
 def test_the_default_is_the_most_probable_class_before_the_softmax() -> None:
     network = planted_network()
-    assert logits_of(network) == "scores"
+    assert network.class_scores == "scores"
     question = ask(network, plain_picture((0, 1, 0)))
     assert str(question.target) == "scores:1"
     assert question.words == "the score of “green” (scores:1)"

@@ -18,6 +18,7 @@ from torch import Tensor
 from convscope.address import Address, parse_address
 from convscope.errors import InputError, UnknownLayer, did_you_mean
 from convscope.network.axes import shape_channels_first, to_channels_first
+from convscope.network.classes import class_output, class_probabilities, class_scores, count_of_classes
 from convscope.network.differentiable import Forward, Precision, forward_to
 from convscope.network.execution import find_device, laid_out
 from convscope.network.graph import Graph
@@ -33,10 +34,6 @@ from convscope.network.saving import require_savable
 from convscope.network.shapes import infer_shapes
 
 _COMMON_STEMS = ("deploy", "train_val", "model", "weights")
-_CHOOSING = ("argmax", "find_extreme")
-_OF_CLASSES = (2, 4, 5)
-"""How many axes an answer has whose axis 1 is the classes: with three they are of places, as a detector's boxes."""
-_PASSING_ON = (*_CHOOSING, "identity", "reshape", "squeeze", "unsqueeze", "flatten")
 
 
 class Network:
@@ -285,16 +282,7 @@ class Network:
             raise InputError("classes are those of a picture; give the picture, not the network's input")
         output = self.class_output
         answer = self.activations(self.preprocess(picture), Address(output))[output].float()
-        answer = self.channels_first(output, answer)
-        kind = self._made_by(output)
-        if answer.dim() not in _OF_CLASSES or (answer.shape[1] == 1 and kind != "sigmoid"):
-            raise InputError(f"{output!r} is not an answer over classes: its shape is {tuple(answer.shape)}")
-        if kind not in ("softmax", "sigmoid"):
-            answer = answer.softmax(dim=1)
-        found = answer.flatten(2).mean(2).mean(0) if answer.dim() > 2 else answer.mean(0)
-        if not found.isfinite().all():
-            raise InputError(f"{output!r} answers with NaN or infinity to this picture")
-        return found.clamp(0, 1)
+        return class_probabilities(self.graph, self.channels_first(output, answer))
 
     @cached_property
     def class_output(self) -> str:
@@ -302,29 +290,17 @@ class Network:
 
         What only passes an answer on in another shape, or says which class is the highest, is looked through.
         """
-        if not self.graph.outputs:
-            raise InputError(f"{self.name} has no output")
-        answers = [self._answer(output) for output in self.graph.outputs]
-        softmaxes = [value for value in answers if self._made_by(value) == "softmax"]
-        return (softmaxes or answers)[-1]
+        return class_output(self.graph)
 
-    def _made_by(self, value: str) -> str:
-        producer = self.graph.producers.get(value)
-        return producer.kind if producer else ""
-
-    def _answer(self, output: str) -> str:
-        """Return the probabilities an output passes on, or the output itself, before an argmax."""
-        value = output
-        while (kind := self._made_by(value)) in _PASSING_ON:
-            value = self.graph.producers[value].inputs[0]
-            output = value if kind in _CHOOSING else output
-        return value if kind in ("softmax", "sigmoid") else output
+    @cached_property
+    def class_scores(self) -> str:
+        """The value whose channels are the classes' scores: what the last softmax, its logarithm or sigmoid reads."""
+        return class_scores(self.graph)
 
     @cached_property
     def class_count(self) -> int | None:
         """How many classes the network tells apart; None when its answer is not one a class."""
-        shape = self.shape_channels_first(self.class_output) if self.graph.outputs else None
-        return shape[1] if shape is not None and len(shape) in _OF_CLASSES else None
+        return count_of_classes(self.shape_channels_first(self.class_output)) if self.graph.outputs else None
 
     def save(self, path: str | Path) -> Path:
         """Write the network, weights and all, in the format its name's ending says, and return the path.

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.errors import InputError
+from convscope.network.classes import holds_probabilities
 from convscope.network.network import Network
 from convscope.optimization.objective import Objective, Values
 
@@ -46,15 +47,12 @@ def class_score(
     output = network.class_output
     index = network.resolve(f"{output}:{label}").channel
     words = network.class_label(int(index or 0))
-    producer = network.graph.producers[output]
-    ends = producer.kind in ("softmax", "sigmoid")
-    if kind == "logit" and ends:
-        output = producer.inputs[0]
-    elif kind == "probability" and not ends:
+    if kind == "probability" and not holds_probabilities(network.graph):
         raise InputError(
             f"{network.name} ends in {output!r}, which holds no probabilities: ask for the logit"
         )
-    return channel(output, int(index or 0)).named(f"{words} ({kind})")
+    value = network.class_scores if kind == "logit" else output
+    return channel(value, int(index or 0)).named(f"{words} ({kind})")
 
 
 def unit(network: Network, address: str | Address) -> Objective:

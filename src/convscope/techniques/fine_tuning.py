@@ -82,7 +82,7 @@ def fine_tune(
     >>> step.network.save("flowers.caffemodel")
     """
     paths, numbers = pictures
-    scores = _scores(network)
+    scores = network.class_scores
     keys = _learnable(network, layers or [head_of(network).name], scores)
     center = None if network.input_spec is None else network.input_spec.replace(crops=1)
     if center is None:
@@ -111,12 +111,6 @@ def fine_tune(
         accuracy = (logits.argmax(1) == wanted).float().mean()
         now = network.with_parameters({key: value.detach().clone() for key, value in learned.items()})
         yield TrainingStep(number, steps, loss.item(), accuracy.item(), now)
-
-
-def _scores(network: Network) -> str:
-    """Return the value whose softmax is the answer over classes."""
-    producer = network.graph.producers[network.class_output]
-    return producer.inputs[0] if producer.kind == "softmax" else network.class_output
 
 
 def _learnable(network: Network, layers: Sequence[str], scores: str) -> list[str]:

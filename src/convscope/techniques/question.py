@@ -97,8 +97,8 @@ class Question:
         if target.channel is None:
             return f"the strongest channel of {target.layer} at each position"
         labels = network.labels or ()
-        if target.layer in (network.class_output, logits_of(network)) and int(target.channel) < len(labels):
-            what = "probability" if target.layer != logits_of(network) else "score"
+        if target.layer in (network.class_output, network.class_scores) and int(target.channel) < len(labels):
+            what = "probability" if target.layer != network.class_scores else "score"
             return f"the {what} of “{labels[int(target.channel)]}” ({target})"
         return f"{target}" if target.position is not None else f"{target}, averaged over its positions"
 
@@ -122,24 +122,16 @@ def in_rgb(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values if values.shape[2] == 3 else np.repeat(values.mean(2, keepdims=True), 3, 2)
 
 
-def logits_of(network: Network) -> str:
-    """Return the value whose channels are the class scores: what the last softmax or sigmoid reads."""
-    output = network.class_output
-    producer = network.graph.producers.get(output)
-    squashed = producer is not None and producer.kind in ("softmax", "log_softmax", "sigmoid")
-    return producer.inputs[0] if producer is not None and squashed else output
-
-
 def _target(network: Network, input: Tensor, address: str | Address | None) -> Address:
     if address is None:
-        return Address(logits_of(network), _best_class(network, input))
+        return Address(network.class_scores, _best_class(network, input))
     try:
         return network.resolve(address)
     except UnknownLayer as unknown:
         if isinstance(address, Address) or not network.labels:
             raise
         try:
-            return Address(logits_of(network), find_label(network.labels, address))
+            return Address(network.class_scores, find_label(network.labels, address))
         except UnknownLayer as neither:
             raise UnknownLayer(f"{unknown}; and {neither}") from neither
 

@@ -24,7 +24,7 @@ from convscope.techniques.answers import answer, is_vector
 from convscope.techniques.evidence import blurred
 from convscope.techniques.feature_visualization import by_address, feature_visualization
 from convscope.techniques.main_line import stages
-from convscope.techniques.question import Question, ask, logits_of
+from convscope.techniques.question import Question, ask
 from convscope.techniques.saliency import saliency_evidence
 
 SIZE, STEPS = 112, 96  # enough to tell what it is, for a page with many
@@ -96,7 +96,7 @@ def _found(question: Question, picture: Any) -> tuple[NDArray[np.float64], str]:
 
 def _name(question: Question) -> str:
     network, target = question.network, question.target
-    if target.layer in (network.class_output, logits_of(network)) and network.labels:
+    if target.layer in (network.class_output, network.class_scores) and network.labels:
         return network.class_label(int(target.channel or 0))
     return str(target)
 
