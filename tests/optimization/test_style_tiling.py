@@ -101,11 +101,10 @@ def test_a_picture_of_one_tile_is_looked_at_at_once(builtin: Network) -> None:
     assert tiled.gradient(content)[1].shape == content.shape
 
 
-def test_what_sees_everything_has_no_tiles(builtin: Network) -> None:
+def test_what_sees_everything_is_one_window(builtin: Network) -> None:
     settings = StyleSettings({"mixed5b": 1.0}, {"mixed3a": 1.0})
     content = _noise(1, 3, 128, 128, seed=0)
-    with pytest.raises(InputError, match="sees all of the picture"):
-        tiled_targets_of(builtin, content, [Style(content)], settings, 64)
+    assert len(tiled_targets_of(builtin, content, [Style(content)], settings, 64).windows.cut.tiles) == 1
 
 
 def test_one_position_has_no_tiles(builtin: Network) -> None:

@@ -65,11 +65,16 @@ def test_tiles_are_exact_with_rounding_up(shared_data: Path) -> None:
     assert (slope - wanted).norm() < 1e-9 * wanted.norm()
 
 
-def test_what_sees_everything_is_not_tiled(builtin: Network) -> None:
+def test_what_has_no_maps_is_not_tiled(builtin: Network) -> None:
     with pytest.raises(InputError, match="head has no rows and columns"):
         tiling(builtin, ["head"], (256, 256), 64)
-    with pytest.raises(InputError, match="sees all of the picture"):
-        tiling(builtin, ["mixed5b"], (128, 128), 64)
+
+
+def test_a_side_that_every_position_sees_all_of_is_not_cut(builtin: Network) -> None:
+    tiles = tiling(builtin, ["mixed4c"], (72, 1024), 64).tiles
+    assert len(tiles) == 16
+    assert {tile.rows.window for tile in tiles} == {(0, 72)}
+    assert len(tiling(builtin, ["mixed5b"], (128, 128), 64).tiles) == 1
 
 
 def test_one_position_has_no_tiles(builtin: Network) -> None:

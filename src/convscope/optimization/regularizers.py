@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -62,6 +63,39 @@ def _power(squares: Tensor, exponent: float) -> Tensor:
     )
 
 
+_NEIGHBORS = (
+    (1 / 3, np.s_[..., 1:-1, 2:], np.s_[..., 1:-1, 1:-1]),
+    (1 / 3, np.s_[..., 2:, 1:-1], np.s_[..., 1:-1, 1:-1]),
+    (1 / 12, np.s_[..., 1:, 1:], np.s_[..., :-1, :-1]),
+    (1 / 12, np.s_[..., 1:, :-1], np.s_[..., :-1, 1:]),
+)
+"""What pairs of neighbors count, and the rows and columns of the one and of the other."""
+
+
+class _SquaredDifferences(torch.autograd.Function):
+    """The mean square of each kind of pair; one difference at a time, for a large picture's are most of a step."""
+
+    @staticmethod
+    def forward(ctx: Any, padded: Tensor) -> Tensor:
+        ctx.save_for_backward(padded)
+        costs = [
+            share * (padded[one] - padded[other]).square_().flatten(1).mean(1)
+            for share, one, other in _NEIGHBORS
+        ]
+        return torch.stack(costs).sum(0)
+
+    @staticmethod
+    def backward(ctx: Any, *costs: Tensor) -> Tensor:
+        (padded,) = ctx.saved_tensors
+        slope = torch.zeros_like(padded)
+        for share, one, other in _NEIGHBORS:
+            difference = padded[one] - padded[other]
+            difference *= 2 * share * costs[0].view(-1, 1, 1, 1) / difference[0].numel()
+            slope[one] += difference
+            slope[other] -= difference
+        return slope
+
+
 @dataclass(frozen=True)
 class NeighborDifference:
     """How much each pixel differs from its eight neighbors: the mean square, times `weight`.
@@ -75,16 +109,7 @@ class NeighborDifference:
     def __call__(self, pictures: Tensor) -> Tensor:
         """Return the cost of each picture, (N,)."""
         padded = F.pad(pictures, (1, 1, 1, 1), "replicate")
-        straight = (
-            padded[:, :, 1:-1].diff(dim=3)[..., 1:],
-            padded[..., 1:-1].diff(dim=2)[:, :, 1:],
-        )
-        diagonal = (
-            padded[:, :, 1:, 1:] - padded[:, :, :-1, :-1],
-            padded[:, :, 1:, :-1] - padded[:, :, :-1, 1:],
-        )
-        weighted = [(1 / 3, part) for part in straight] + [(1 / 12, part) for part in diagonal]
-        found = torch.stack([share * part.square().flatten(1).mean(1) for share, part in weighted]).sum(0)
+        found: Tensor = _SquaredDifferences.apply(padded)  # type: ignore[no-untyped-call]
         return 2 * self.weight * found
 
 

@@ -15,7 +15,7 @@ from convscope.optimization.rehearsal import SIDE, STEPS, Rehearsal
 from convscope.optimization.style_scales import Restyling, within
 from convscope.optimization.style_settings import StyleSettings
 from convscope.optimization.style_tiling import part_of_sums
-from convscope.optimization.styling import style_steps, subject_looked_at
+from convscope.optimization.styling import StyleTargets, style_steps, subject_looked_at
 from convscope.optimization.tiling import Tiling, require_no_position, tiling
 
 
@@ -46,7 +46,7 @@ def style_bytes(restyling: Restyling, tile: int | None = None) -> int:
             rehearsal.noted.insert(tape)
         rehearsal.hold(_content_bytes(restyling, size))
         start = torch.zeros(1, 3, SIDE, SIDE)
-        for _ in style_steps(_Targets(settings, rehearsal), start, STEPS):
+        for _ in style_steps(_Targets(StyleTargets(subject, settings, {}, ()), rehearsal), start, STEPS):
             pass
     return rehearsal.bytes_taken()
 
@@ -78,9 +78,17 @@ def _content_bytes(restyling: Restyling, size: Size) -> int:
 
 @dataclass(frozen=True)
 class _Targets:
-    settings: StyleSettings
+    alone: StyleTargets  # wants nothing but smoothness
     rehearsal: Rehearsal
+
+    @property
+    def settings(self) -> StyleSettings:
+        """Everything but the network and the pictures."""
+        return self.alone.settings
 
     def gradient(self, values: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return a loss and a gradient of the values, and note what those of a large picture are made by."""
-        return {"content": values.new_ones(())}, self.rehearsal.slope(values, self.settings.pictures)
+        smoothness = self.alone.smoothness_gradient(values)[0]
+        return smoothness | {"content": values.new_ones(())}, self.rehearsal.slope(
+            values, self.settings.pictures
+        )

@@ -92,8 +92,8 @@ def require_no_position(addresses: Iterable[Address]) -> None:
 def tiling(network: Network, layers: Sequence[str], size: tuple[int, int], tile: int) -> Tiling:
     """Return windows whose own parts are about `tile` pixels a side, for these layers of a picture of `size`.
 
-    A picture no larger than a tile is one window. InputError for a layer of which a position sees all of a larger
-    one, or whose places do not line up with pixels.
+    A picture no larger than a tile is one window, and a side that every position of a layer sees all of is not cut.
+    InputError for a layer without maps, or whose places do not line up with pixels.
     """
     if tile < 1:
         raise InputError(f"a tile has at least 1 pixel, not {tile}")
@@ -101,10 +101,14 @@ def tiling(network: Network, layers: Sequence[str], size: tuple[int, int], tile:
     grids = _grids(network, layers, size, whole=whole)
     by_axis = [{name: grid[axis] for name, grid in grids.items()} for axis in (0, 1)]
     rows, columns = (
-        [_everything(one, length)] if whole else strips(one, length, tile)
+        [_everything(one, length)] if whole or _seen_by_each(one, length) else strips(one, length, tile)
         for one, length in zip(by_axis, size, strict=True)
     )
     return Tiling(tuple(Tile(row, column) for row in rows for column in columns), grids)
+
+
+def _seen_by_each(grids: Mapping[str, Grid], length: int) -> bool:
+    return any(grid.size >= 2 * length for grid in grids.values())
 
 
 def _everything(grids: Mapping[str, Grid], length: int) -> Strip:
@@ -164,10 +168,6 @@ def _grids(
         if value is None or field is None or len(value) != 4:
             raise InputError(f"{name} has no rows and columns to cut into tiles: use a layer with maps")
         counts = value[1:3] if graph.channels_last else value[2:]
-        if not whole and any(extent >= 2 * side for extent, side in zip(field.size, size, strict=True)):
-            raise InputError(
-                f"a position of {name} sees all of the picture, so it cannot be computed in tiles"
-            )
         if not whole and any(part.denominator != 1 for part in (*field.size, *field.stride, *field.start)):
             raise InputError(f"the places of {name} lie between pixels, so it cannot be computed in tiles")
         found[name] = tuple(
