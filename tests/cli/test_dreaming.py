@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ from PIL import Image
 from convscope.cli import main
 from convscope.optimization import dreaming
 from convscope.picture import Picture
+from convscope.recipe import read_recipe
 from planted import planted_files
 
 SMALL = ("--layer=conv2", "--octaves=2", "--iterations=3")
@@ -67,24 +71,96 @@ def test_several_pictures_and_json(network: str) -> None:
 def test_frames_and_film_of_the_steps(network: str) -> None:
     result = run("dream", network, "one.png", *SMALL, "--frames=frames", "--film=steps.gif", "-o", "d.png")
     assert result.exit_code == 0, result.output
-    assert len(list(Path("frames").iterdir())) == 6
+    assert len(list(Path("frames").glob("*.png"))) == 6
     with Image.open("steps.gif") as film:
         assert (film.size, film.n_frames) == ((64, 48), 6)  # type: ignore[attr-defined]
     assert run("dream", network, "one.png", "two.png", "--film=steps.gif").exit_code == 2
 
 
-def test_an_interrupt_keeps_what_there_is(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_is_alone_on_stdout(network: str) -> None:
+    result = run("dream", network, "one.png", *SMALL, "--film=steps.gif", "-o", "d.png", "--json")
+    assert [row["path"] for row in json.loads(result.stdout)] == ["d.png"]
+
+
+def test_frames_of_another_run_are_in_no_film(network: str) -> None:
+    first = ("dream", network, "one.png", "--layer=conv2", "--octaves=1", "-o", "dream.png")
+    assert run(*first, "--iterations=3", "--frames=frames").exit_code == 0
+    again = run(*first, "--iterations=2", "--frames=frames", "--film=steps.gif")
+    assert (again.exit_code, again.stderr) == (
+        1,
+        "Error: frames holds frames: go on with --resume, or delete them\n",
+    )
+    other = run(*first, "--iterations=2", "--frames=frames", "--film=steps.gif", "--resume")
+    assert other.exit_code == 1
+    assert "of another run (changes was {'octaves': 1, 'iterations': 3}, is {'octaves'" in other.stderr
+    assert not Path("steps.gif").exists()
+
+
+@contextmanager
+def interrupted_after(steps: int) -> Iterator[None]:
     step, calls = dreaming.step, iter(range(100))
 
     def interrupted(*arguments: object) -> object:
-        if next(calls) == 2:
+        if next(calls) == steps:
             raise KeyboardInterrupt
         return step(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(dreaming, "step", interrupted)
-    result = run("dream", network, "one.png", *SMALL, "-o", "dream.png")
-    assert result.exit_code == 0 and "this is the dream as it was" in result.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dreaming, "step", interrupted)
+        yield
+
+
+def test_an_interrupt_keeps_what_there_is(network: str) -> None:
+    with interrupted_after(2):
+        result = run("dream", network, "one.png", *SMALL, "-o", "dream.png")
+    assert result.exit_code == 0 and "this is the dream as it was; --resume goes on" in result.stderr
     assert "2 steps over size 1 of 2" in Picture.open("dream.png").caption
+
+
+def test_an_interrupted_dream_goes_on_and_its_film_is_whole(network: str) -> None:
+    whole = run("dream", network, "one.png", *SMALL, "--film=whole.webp", "-o", "whole.png", "--json")
+    wish = ("dream", network, "one.png", *SMALL, "--film=parts.webp", "-o", "parts.png", "--json")
+    with interrupted_after(4):
+        first = run(*wish)
+    second = run(*wish, "--resume")
+    assert second.exit_code == 0 and second.stderr == "", second.stderr
+    values = [json.loads(one.stdout)[0]["objectives"] for one in (first, second, whole)]
+    assert [len(one) for one in values] == [4, 2, 6]
+    assert values[0] + values[1] == values[2]
+    assert Path("whole.webp").read_bytes() == Path("parts.webp").read_bytes()
+    assert Path("whole.png").read_bytes() == Path("parts.png").read_bytes()
+    assert not Path("parts.webp.frames").exists()
+    assert not list((Path("cache") / "dreams").iterdir())
+
+
+def test_nothing_to_go_on_from_is_said(network: str) -> None:
+    result = run("dream", network, "one.png", *SMALL, "--resume", "-o", "dream.png")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "note: no interrupted run of this picture with these settings is kept: this one starts from the beginning\n"
+    )
+
+
+def test_a_picture_is_there_though_its_film_is_not(network: str) -> None:
+    Path("steps.gif").mkdir()
+    result = run("dream", network, "one.png", *SMALL, "--film=steps.gif", "-o", "dream.png")
+    assert (result.exit_code, result.stdout) == (1, "dream.png\n")
+    assert result.stderr.startswith("Error: cannot write steps.gif: ") and result.stderr.count("\n") == 1
+    assert Path("dream.png").is_file()
+
+
+def test_the_picture_is_read_once(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that changes during the dream is not what was dreamed of, so its hash is not the recipe's."""
+    hashed = hashlib.sha256(Path("one.png").read_bytes()).hexdigest()
+    step = dreaming.step
+
+    def changing(*arguments: object) -> object:
+        Image.new("RGB", (64, 48), "red").save("one.png")
+        return step(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(dreaming, "step", changing)
+    assert run("dream", network, "one.png", *SMALL, "-o", "dream.png").exit_code == 0
+    assert read_recipe("dream.png").picture_sha256 == hashed
 
 
 def test_a_film_goes_on_and_removes_its_frames(network: str) -> None:
@@ -99,6 +175,20 @@ def test_a_film_goes_on_and_removes_its_frames(network: str) -> None:
         assert film.n_frames == 4  # type: ignore[attr-defined]
     assert run("dream-film", network, *FILM, "--seconds=0.5", "-o", "other.webp").stdout == "other.webp\n"
     assert not Path("other.webp.frames").exists()
+
+
+def test_a_film_is_of_one_run(network: str) -> None:
+    wish = ("dream-film", network, "one.png", *FILM, "--seconds=1", "--frames=frames", "-o", "film.gif")
+    assert run(*wish).exit_code == 0
+    other = run(*wish, "--layer=conv1", "--resume")
+    assert other.exit_code == 1 and "layers was {'conv2': 1.0}, is {'conv2': 1.0, 'conv1'" in other.stderr
+    slower = run(*wish, "--zoom=1.1", "--iterations=2", "--resume")
+    assert "'iterations': 1}, is {'octaves': 1, 'iterations': 2}, zoom was '1.5', is '1.1')" in slower.stderr
+    assert run(*wish, "--seconds=0.5", "--resume").exit_code == 0
+    with Image.open("film.gif") as film:
+        assert film.n_frames == 2  # type: ignore[attr-defined]
+    Image.new("RGB", (64, 48), "red").save("one.png")
+    assert "are of another run (start was '" in run(*wish, "--resume").stderr
 
 
 def test_wrong_use_is_one_line(network: str) -> None:
@@ -135,6 +225,19 @@ def in_another_process(*arguments: str, kill_after: int | None = None) -> int:
                 process.send_signal(signal.SIGKILL)
                 break
     return count
+
+
+@pytest.mark.slow
+def test_a_killed_film_goes_on_with_the_same_frames(network: str) -> None:
+    wish = ("dream-film", network, "one.png", *FILM, "--seconds=3")
+    assert in_another_process(*wish, "--frames=whole", "-o", "whole.webp") == 12
+    in_another_process(*wish, "--frames=parts", "-o", "parts.webp", kill_after=6)
+    assert not Path("parts.webp").exists()
+    assert 0 < len(list(Path("parts").glob("*.png"))) < 12
+    assert in_another_process(*wish, "--frames=parts", "--resume", "-o", "parts.webp") < 12
+    for path in Path("whole").glob("*.png"):
+        assert path.read_bytes() == (Path("parts") / path.name).read_bytes()
+    assert Path("whole.webp").read_bytes() == Path("parts.webp").read_bytes()
 
 
 @pytest.mark.slow

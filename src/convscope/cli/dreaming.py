@@ -101,7 +101,7 @@ def dream(
 ) -> None:
     """Show what NETWORK dreams into each PICTURE, or into noise where none is given.
 
-    Ctrl-C keeps what there is.
+    Ctrl-C keeps what there is, and --resume goes on from there.
     """
     from convscope.photograph import check_pictures
 
@@ -113,16 +113,19 @@ def dream(
     folder = f"{output}/" if output and len(pictures) > 1 and not output.endswith("/") else output
     rows, taken = [], set[Path]()
     for source in pictures or (None,):
-        run = _Run(opened, source, wishes, reel, memory)
-        picture = run.picture(resume)
-        if run.reel is not None:
-            finish(run.reel, film, _STEPS_A_SECOND, kept=frames is not None)
+        run = _Run(opened, source, wishes, memory)
+        kept = None if reel is None else run.frames_in(reel, resume)
+        picture = run.picture(kept, resume)
         words = Path(source).stem if source else "noise"
         path = unused(place(folder, file_name(opened.name, words, "dream")), taken)
         picture.save(path) if as_json else save_picture(picture, path)
         rows.append({"path": str(path), "caption": picture.caption, "objectives": run.values})
         if run.interrupted:
-            click.echo("interrupted: this is the dream as it was", err=True)
+            click.echo("interrupted: this is the dream as it was; --resume goes on", err=True)
+        if kept is not None:
+            stay = frames is not None or run.interrupted
+            finish(kept, film, _STEPS_A_SECOND, kept=stay, last=run.steps, told=not as_json)
+        if run.interrupted:
             break
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
@@ -171,13 +174,15 @@ def dream_film(
 
     from convscope.presentation.animation import Frames
     from convscope.techniques.deep_dream import dream_of
-    from convscope.techniques.dream_film import Curve, Motion, film_frames
+    from convscope.techniques.dream_film import Curve, Motion, film_frames, frame_count
+    from convscope.techniques.dream_keeping import run_of
 
-    reel = Frames(reel_of(frames, output) or "")
-    if reel.count() and not resume:
-        raise click.UsageError(f"{reel.folder} holds frames: go on with --resume, or delete them")
-    motion = Motion(*map(Curve.read, (zoom, rotation, right, down)))
+    folder = reel_of(frames, output) or ""
+    curves = {"zoom": zoom, "rotation": rotation, "right": right, "down": down}
+    motion = Motion(*map(Curve.read, curves.values()))
     dream = fitted(dream_of(opening.open(network), picture, **wishes), memory)
+    reel = Frames(folder)
+    reel.begin(run_of(dream, wishes) | curves | {"fps": fps}, resume=resume)
     with tqdm(unit="frame", disable=None, leave=False, initial=reel.count()) as bar:
         try:
             for index, count in film_frames(dream, motion, reel, seconds=seconds, rate=fps):
@@ -188,7 +193,7 @@ def dream_film(
                 raise
             click.echo("interrupted: the film of the frames there are", err=True)
             frames = frames or str(reel.folder)  # so that --resume can go on
-    finish(reel, output, fps, kept=frames is not None)
+    finish(reel, output, fps, kept=frames is not None, last=frame_count(seconds, fps))
 
 
 def reel_of(frames: str | None, film: str | None) -> str | None:
@@ -200,12 +205,16 @@ def reel_of(frames: str | None, film: str | None) -> str | None:
     return frames or f"{require_film(film)}.frames"
 
 
-def finish(reel: Frames, film: str | None, rate: float, *, kept: bool) -> None:
-    """Make the film of its frames, and remove those nobody asked for."""
+def finish(
+    reel: Frames, film: str | None, rate: float, *, kept: bool, last: int | None = None, told: bool = True
+) -> None:
+    """Make the film of its frames up to `last`, say where it is, and remove frames nobody asked for."""
     from convscope.presentation.animation import write_film
 
     if film is not None:
-        click.echo(printable(write_film(film, reel.paths(), rate)))
+        path = write_film(film, reel.paths(last), rate)
+        if told:
+            click.echo(printable(path))
     if not kept:
         reel.forget()
 
@@ -214,60 +223,61 @@ class _Run:
     """The dream of one picture, with its progress and what is kept on the way."""
 
     def __init__(
-        self,
-        network: Network,
-        source: str | None,
-        wishes: dict[str, Any],
-        reel: str | None,
-        memory: str | None,
+        self, network: Network, source: str | None, wishes: dict[str, Any], memory: str | None
     ) -> None:
-        from convscope.presentation.animation import Frames
+        from convscope.photograph import open_photograph
+        from convscope.recording import recipe_of
         from convscope.techniques.deep_dream import dream_of
 
-        self.network, self.source, self.wishes = network, source, wishes
-        self.reel = None if reel is None else Frames(reel)
-        self.dream = fitted(dream_of(network, source, **wishes), memory)
+        self.wishes, seed = wishes, wishes["seed"]
+        photograph = None if source is None else open_photograph(source)
+        dream = dream_of(network, photograph, **wishes)
+        arguments = {name: value for name, value in wishes.items() if name != "seed"}
+        self.recipe = recipe_of("deep_dream", arguments, network=network, picture=photograph, seed=seed)
+        del photograph  # a large one would take its room until the end
+        self.dream = fitted(dream, memory)
         self.values: list[float] = []
+        self.steps = 0
         self.interrupted = False
 
-    def picture(self, resume: bool) -> Picture:
+    def frames_in(self, folder: str, resume: bool) -> Frames:
+        """Return a folder that holds no other run's frames."""
+        from convscope.presentation.animation import Frames
+        from convscope.techniques.dream_keeping import run_of
+
+        frames = Frames(folder)
+        frames.begin(run_of(self.dream, self.wishes), resume=resume)
+        return frames
+
+    def picture(self, frames: Frames | None, resume: bool) -> Picture:
         """Dream, and return what there is at the end or at Ctrl-C."""
         from dataclasses import replace
 
-        from convscope.photograph import open_photograph
-        from convscope.recording import recipe_of
+        made = self.dream.picture(self._last(frames, resume))
+        arguments = {**self.recipe.arguments, "tile": self.dream.tile}
+        return replace(made, recipe=None if self.interrupted else replace(self.recipe, arguments=arguments))
 
-        step = self._last(resume)
-        made = self.dream.picture(step)
-        arguments = {name: value for name, value in self.wishes.items() if name != "seed"}
-        arguments["tile"] = self.dream.tile
-        source = None if self.source is None else open_photograph(self.source)
-        recipe = recipe_of(
-            "deep_dream", arguments, network=self.network, picture=source, seed=self.wishes["seed"]
-        )
-        return replace(made, recipe=None if self.interrupted else recipe)
-
-    def _last(self, resume: bool) -> DreamStep:
+    def _last(self, frames: Frames | None, resume: bool) -> DreamStep:
         from tqdm import tqdm
 
         from convscope.techniques.dream_keeping import kept_steps
 
         last: DreamStep | None = None
-        wishes = {name: value for name, value in self.wishes.items() if name != "seed"}
         with tqdm(unit="step", disable=None, leave=False) as bar:
             try:
-                for last in kept_steps(self.dream, wishes, resume=resume):
+                for last in kept_steps(self.dream, self.wishes, resume=resume):
                     self.values.append(last.value)
                     bar.total = last.of
                     bar.set_postfix_str(f"objective {last.value:.4g}", refresh=False)
                     bar.update(last.index - bar.n)
-                    if self.reel is not None:
-                        self.reel.keep(last.index, self.dream.frame(last))
+                    if frames is not None:
+                        frames.keep(last.index, self.dream.frame(last))
             except KeyboardInterrupt:
                 if last is None:
                     raise
                 self.interrupted = True
         assert last is not None
+        self.steps = last.index
         return last
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ Frame = NDArray[np.uint8]
 """(height, width, 3 or 4)."""
 _SAVED_BY_PILLOW = {".gif": "GIF", ".webp": "WEBP", ".avif": "AVIF"}
 _NAMES = "frame-[0-9][0-9][0-9][0-9][0-9].png"
+_RUN = ".run.json"  # beside the frames: whose they are
 FILMS = (*_SAVED_BY_PILLOW, ".mp4")
 
 
@@ -38,6 +43,29 @@ class Frames:
         except OSError as error:
             raise PictureError(f"cannot make the folder {self.folder}: {error.strerror or error}") from error
 
+    def begin(self, run: Mapping[str, Any], *, resume: bool) -> None:
+        """Make the folder ready for a run's frames, and write down what the run is, as JSON data.
+
+        PictureError where there are frames without `resume`, or with it those of another run.
+        """
+        now = json.loads(json.dumps(run))
+        if self.paths():
+            if not resume:
+                raise PictureError(f"{self.folder} holds frames: go on with --resume, or delete them")
+            if others := _differences(self._run(), now):
+                raise PictureError(
+                    f"the frames in {self.folder} are of another run ({others}): use another folder, or delete them"
+                )
+        with written_whole(self.folder / _RUN) as partial:
+            partial.write_text(json.dumps(now, indent=2), encoding="utf-8")
+
+    def _run(self) -> Mapping[str, Any]:
+        try:
+            found: Mapping[str, Any] = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
+
     def path(self, index: int) -> Path:
         """Return where a frame is kept; the first is 1."""
         return self.folder / f"frame-{index:05}.png"
@@ -52,13 +80,7 @@ class Frames:
 
     def read(self, index: int) -> Frame:
         """Return a frame that was kept."""
-        try:
-            with Image.open(self.path(index), formats=("PNG",)) as image:
-                return np.array(image)
-        except (OSError, SyntaxError, ValueError) as error:
-            raise PictureError(
-                f"{self.path(index)} cannot be read: delete it, and it is made again"
-            ) from error
+        return np.array(_image(self.path(index)))
 
     def count(self) -> int:
         """Return how many frames there are from the first without a gap."""
@@ -67,14 +89,15 @@ class Frames:
             index += 1
         return index
 
-    def paths(self) -> list[Path]:
-        """Return where the frames are, in order."""
-        return sorted(self.folder.glob(_NAMES))
+    def paths(self, last: int | None = None) -> list[Path]:
+        """Return where the frames are, in order; those up to `last`."""
+        end = None if last is None else self.path(last)
+        return [path for path in sorted(self.folder.glob(_NAMES)) if end is None or path <= end]
 
     def forget(self) -> None:
         """Remove the frames, and the folder when nothing else is in it."""
-        for path in self.paths():
-            path.unlink()
+        for path in (*self.paths(), self.folder / _RUN):
+            path.unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
 
@@ -95,12 +118,13 @@ def require_film(path: str | os.PathLike[str]) -> Path:
 def write_film(path: str | os.PathLike[str], frames: Sequence[Path], rate: float) -> Path:
     """Make a film of pictures of one size, `rate` of them a second, and return its path.
 
-    GIF has 256 colors a frame and at most 50 frames a second; the last frame stays a second. The file appears whole or
-    not at all.
+    GIF has 256 colors a frame and at most 50 frames a second; but for MP4 the last frame stays a second. The file
+    appears whole or not at all. PictureError when the pictures are no film, or it cannot be written.
     """
     path = require_film(path)
     if not frames:
         raise PictureError(f"{path} has no frames")
+    _require_one_size(frames)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as partial:
@@ -108,30 +132,68 @@ def write_film(path: str | os.PathLike[str], frames: Sequence[Path], rate: float
                 _write_mp4(partial, frames, rate)
             else:
                 _write_by_pillow(partial, frames, rate, _SAVED_BY_PILLOW[path.suffix.lower()])
-    except OSError as error:
-        raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
+    except (OSError, ValueError, RuntimeError) as error:  # what the encoders raise, each in its own way
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise PictureError(f"cannot write {path}: {reason}") from error
     return path
 
 
+def _require_one_size(frames: Sequence[Path]) -> None:
+    first = _image(frames[0]).size
+    for path in frames[1:]:
+        with _opened(path) as image:
+            if image.size != first:
+                raise PictureError(
+                    f"{path} has {image.width} x {image.height} pixels and {frames[0].name} {first[0]} x {first[1]}: "
+                    "a film's frames are of one size"
+                )
+
+
 def _write_by_pillow(path: Path, frames: Sequence[Path], rate: float, form: str) -> None:
-    lasting = [max(20, round(1000 / rate))] * (len(frames) - 1) + [1000]
+    lasting = [*_milliseconds(len(frames) - 1, rate, form), 1000]
     options: dict[str, Any] = {"quality": 80} if form in ("WEBP", "AVIF") else {}
-    first, *_ = _images(frames[:1])
-    first.save(
+    _image(frames[0]).save(
         path,
         form,
         save_all=True,
-        append_images=_images(frames[1:]),
+        append_images=map(_image, frames[1:]),
         duration=lasting if len(frames) > 1 else lasting[0],
         loop=0,
         **options,
     )
 
 
-def _images(paths: Sequence[Path]) -> Iterator[Image.Image]:
-    for path in paths:
+def _milliseconds(count: int, rate: float, form: str) -> list[int]:
+    """Return how long each frame stays, in whole units of the format; what rounding takes from one the next gets."""
+    # Browsers show a GIF's frames of less than two hundredths for a tenth of a second.
+    unit, rate = (10, min(rate, 50.0)) if form == "GIF" else (1, rate)
+    ends = [round(index * 1000 / rate / unit) * unit for index in range(count + 1)]
+    return [end - begin for begin, end in pairwise(ends)]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    try:
         with Image.open(path, formats=("PNG",)) as image:
-            yield image.copy()
+            yield image
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PictureError(f"{path} cannot be read: delete it, and it is made again") from error
+
+
+def _image(path: Path) -> Image.Image:
+    with _opened(path) as image:
+        return image.copy()
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return in words what differs between two runs."""
+    names = (name for name in {**before, **now} if before.get(name) != now.get(name))
+    return ", ".join(f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}" for name in names)
+
+
+def _short(value: object) -> str:
+    words = repr(value)
+    return words if len(words) <= 50 else f"{words[:40]}…"
 
 
 def _write_mp4(path: Path, frames: Sequence[Path], rate: float) -> None:
@@ -139,10 +201,10 @@ def _write_mp4(path: Path, frames: Sequence[Path], rate: float) -> None:
 
     with av.open(str(path), "w", format="mp4") as container:
         stream = None
-        for image in _images(frames):
+        for image in map(_image, frames):
             even = image.convert("RGB").crop((0, 0, image.width // 2 * 2, image.height // 2 * 2))
             if stream is None:
-                stream = container.add_stream("libx264", rate=round(rate))
+                stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001))
                 stream.width, stream.height, stream.pix_fmt = even.width, even.height, "yuv420p"
                 stream.options = {"crf": "18"}
             container.mux(stream.encode(av.VideoFrame.from_image(even)))

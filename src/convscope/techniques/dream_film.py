@@ -88,13 +88,18 @@ def film_frames(
     The first frame is the picture dreamed; each other one begins as the frame before it, as it was kept, moved by
     `motion`, and is dreamed with the dream's settings. So a film that was killed goes on with the same frames.
     """
-    count = max(1, round(seconds * rate))
+    count = frame_count(seconds, rate)
     for index in range(min(frames.count(), count) + 1, count + 1):
         shown = None if index == 1 else from_frame(frames.read(index - 1))
         begin = dream if shown is None else _next(dream, motion.moved(shown, (index - 2) / rate, rate), index)
         (last,) = deque(begin.steps(), maxlen=1)
         frames.keep(index, begin.frame(last))
         yield index, count
+
+
+def frame_count(seconds: float, rate: float) -> int:
+    """Return how many frames a film has; at least one."""
+    return max(1, round(seconds * rate))
 
 
 def _next(dream: Dream, begin: Tensor, index: int) -> Dream:

@@ -8,44 +8,77 @@ from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from warnings import warn
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from convscope.cache import cache_folder
+from convscope.errors import ConvscopeWarning
 from convscope.files import written_whole
 from convscope.optimization.dreaming import DreamStep
 from convscope.optimization.optimizers import State
 from convscope.recipe import library_versions
-from convscope.recording import input_spec_hash, picture_hash, picture_hashes
+from convscope.recording import input_spec_hash, picture_hash, picture_hashes, plain
 from convscope.techniques.deep_dream import Dream
 
 _BETWEEN_SAVES = 5.0  # seconds
 
 
 def kept_steps(dream: Dream, wishes: Mapping[str, Any], *, resume: bool) -> Iterator[DreamStep]:
-    """Yield a dream's steps and keep their state now and then; with `resume`, those that a killed run did not make.
+    """Yield a dream's steps and keep their state, now and then and when interrupted.
 
-    `wishes` are the arguments of `dream_of` as JSON data: a run goes on only with its own. What is kept of an
-    unfinished dream is removed when it ends.
+    `wishes` are the arguments of `dream_of` as JSON data: with `resume` it goes on from what a run with the same ones
+    has kept, and takes the steps of an undisturbed run; a note says so where there is nothing to go on from. What is
+    kept of an unfinished dream is removed when it ends.
     """
-    path = cache_folder("dreams") / f"{_key(dream, wishes)}.safetensors"
-    saved = monotonic()
-    for step in dream.steps(_read(path) if resume else None):
-        if monotonic() - saved >= _BETWEEN_SAVES and step.index < step.of:
-            with written_whole(path) as partial:
-                save_file(step.state(), partial)
-            saved = monotonic()
-        yield step
+    path = _kept_at(run_of(dream, wishes))
+    state, saved = (_read(path) if resume else None), monotonic()
+    if resume and state is None:
+        warn(
+            "no interrupted run of this picture with these settings is kept: this one starts from the beginning",
+            ConvscopeWarning,
+            stacklevel=2,
+        )
+    unsaved: State | None = None
+    try:
+        for step in dream.steps(state):
+            # Taken before the next step, which draws from the generator.
+            unsaved = step.state() if step.index < step.of else None
+            if unsaved is not None and monotonic() - saved >= _BETWEEN_SAVES:
+                _save(unsaved, path)
+                saved = monotonic()
+            yield step
+    except (KeyboardInterrupt, GeneratorExit):
+        if unsaved is not None:
+            _save(unsaved, path)
+        raise
     path.unlink(missing_ok=True)
 
 
-def _key(dream: Dream, wishes: Mapping[str, Any]) -> str:
+def run_of(dream: Dream, wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return as JSON data what makes a run the same as another: a dream, and the arguments of `dream_of`."""
     network = dream.network
-    facts = [dict(wishes), dream.seed, network.origin.sha256, input_spec_hash(network)]
-    parts = [part for part in (dream.start, dream.mask) if part is not None]
-    hashes = [*(picture_hash(part) for part in parts), picture_hashes(wishes)]  # a guide's among them
-    return sha256(json.dumps([*facts, *hashes, library_versions()], sort_keys=True).encode()).hexdigest()
+    return {
+        **plain(wishes),
+        "seed": dream.seed,
+        "network": network.origin.sha256,
+        "input": input_spec_hash(network),
+        "start": picture_hash(dream.start),
+        "mask pixels": picture_hash(dream.mask),
+        "pictures": picture_hashes(wishes),  # a guide's among them
+    }
+
+
+def _kept_at(run: Mapping[str, Any]) -> Path:
+    """Return the file of an unfinished run's state; those of other versions' are others."""
+    words = json.dumps([run, library_versions()], sort_keys=True)
+    return cache_folder("dreams") / f"{sha256(words.encode()).hexdigest()}.safetensors"
+
+
+def _save(state: State, path: Path) -> None:
+    with written_whole(path) as partial:
+        save_file(state, partial)
 
 
 def _read(path: Path) -> State | None:
