@@ -154,7 +154,7 @@ def test_misfits_are_told() -> None:
         direction("x", torch.zeros(2, 2))
     with pytest.raises(InputError, match="same size"):
         like("x", random(1, 3, 5, 5)).score({"x": value})
-    with pytest.raises(InputError, match="no position 9,9"):
+    with pytest.raises(UnknownLayer, match="x@9,9: the layer has 4 rows and 4 columns"):
         direction("x", torch.ones(3), position=(9, 9)).score({"x": value})
     with pytest.raises(InputError, match="no measure 'median'"):
         layer("x", "median")  # type: ignore[arg-type]

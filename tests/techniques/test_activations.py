@@ -95,7 +95,7 @@ def test_a_neuron_is_framed_and_its_value_said() -> None:
     step = (right - left) / 32
     assert abs(rows.mean() - (top + 15.5 * step)) < 2
     assert abs(columns.mean() - (left + 9.5 * step)) < 2
-    with pytest.raises(InputError, match="32 rows and 32 columns"):
+    with pytest.raises(UnknownLayer, match="32 rows and 32 columns"):
         activations(planted_network(), edge_picture(), "conv1:3@40,0")
 
 

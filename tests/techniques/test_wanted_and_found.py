@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from convscope.errors import InputError
 from convscope.picture import Picture
@@ -53,5 +54,6 @@ def test_the_telling_units_are_those_that_answer_most() -> None:
 def test_a_network_that_eats_no_pictures_finds_nothing() -> None:
     network = planted_network()
     network.input_spec = None
-    with pytest.raises(InputError):
-        paired(network, RED, {"conv1:0": Picture(RED)})
+    for given in (RED, torch.zeros(1, 3, 32, 32)):
+        with pytest.raises(InputError, match=r"planted eats .*, which no picture fits"):
+            paired(network, given, {"conv1:0": Picture(RED)})

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from convscope.address import Address
+from convscope.errors import UnknownLayer
 from convscope.network.parameters import Shape
 
 
@@ -39,3 +41,12 @@ def shape_channels_first(shape: Shape) -> Shape:
 def shape_channels_last(shape: Shape) -> Shape:
     """Return the shape of `to_channels_last`."""
     return (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
+
+
+def require_position(address: Address, rows: int, columns: int) -> None:
+    """UnknownLayer for an address whose position its layer, of so many rows and columns, does not have.
+
+    >>> require_position(Address("conv1", 3, (5, 0)), 6, 6)
+    """
+    if address.position is not None and not (address.position[0] < rows and address.position[1] < columns):
+        raise UnknownLayer(f"{address}: the layer has {rows} rows and {columns} columns here")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from convscope.address import Address, parse_address
 from convscope.errors import InputError, UnknownLayer, did_you_mean
-from convscope.network.axes import shape_channels_first, to_channels_first
+from convscope.network.axes import require_position, shape_channels_first, to_channels_first
 from convscope.network.classes import class_output, class_probabilities, class_scores, count_of_classes
 from convscope.network.differentiable import Forward, Precision, forward_to
 from convscope.network.execution import find_device, laid_out
@@ -83,7 +83,7 @@ class Network:
 
     def input_shapes(self, size: Size) -> dict[str, Shape]:
         """Return the shapes of the inputs for one picture of (height, width)."""
-        spec, (first, *others) = self._spec, self.graph.inputs
+        spec, (first, *others) = self.picture_spec, self.graph.inputs
         shape = (1, spec.channels, *size) if spec.layout == "NCHW" else (1, *size, spec.channels)
         return {first: shape, **{name: self.graph.inputs[name] for name in others}}
 
@@ -164,18 +164,19 @@ class Network:
 
     def preprocess(self, picture: Any) -> Tensor:
         """Return a picture (path, array, PIL image) as the float tensor the network eats; see `input_spec`."""
-        return self._spec.to_tensor(picture).to(self.device)
+        return self.picture_spec.to_tensor(picture).to(self.device)
 
     def deprocess(self, tensor: Tensor) -> NDArray[np.float32]:
         """Return an input tensor as a picture: float (H, W, 3) in 0 to 1."""
-        return self._spec.to_picture(tensor)
+        return self.picture_spec.to_picture(tensor)
 
     @property
-    def _spec(self) -> InputSpec:
+    def picture_spec(self) -> InputSpec:
+        """How a picture becomes its input; InputError where no picture does, or none that the memory holds."""
         if self.input_spec is None:
             raise InputError(
-                f"{self.name} eats {dict(self.graph.inputs)}, which no picture fits: "
-                "give network.activations() a tensor of that shape"
+                f"{self.name} eats {dict(self.graph.inputs)}, which no picture fits: open it with a shape that one "
+                "does (--input-shape 1,3,224,224), or give network.activations() a tensor"
             )
         if prod(self.input_spec.shape) * 16 > machine_memory():
             raise InputError(
@@ -217,11 +218,8 @@ class Network:
         if address.channel is not None:
             value = value[:, int(address.channel)]
         if address.position is not None:
+            require_position(address, *value.shape[-2:])
             row, column = address.position
-            if not (row < value.shape[-2] and column < value.shape[-1]):
-                raise UnknownLayer(
-                    f"{address}: the layer has {value.shape[-2]} rows and {value.shape[-1]} columns here"
-                )
             value = value[..., row, column]
         return value
 

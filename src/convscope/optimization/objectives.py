@@ -13,6 +13,7 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.errors import InputError
+from convscope.network.axes import require_position
 from convscope.network.classes import holds_probabilities
 from convscope.network.network import Network
 from convscope.optimization.objective import Objective, Values
@@ -33,7 +34,7 @@ def neuron(layer: str, index: int, position: tuple[int, int] | None = None) -> O
         return Objective((address,), address, lambda values: values[address].flatten(1).mean(1))
     address = f"{layer}:{index}"
     return Objective(
-        (address,), f"{address} at the center", lambda values: _at(values[address], None).mean(1)
+        (address,), f"{address} at the center", lambda values: _at(address, values[address], None).mean(1)
     )
 
 
@@ -109,7 +110,7 @@ def direction(
 
     def score(values: Values) -> Tensor:
         value = values[name]
-        found = _maps(value) if position is None else _at(value, position)[..., None]
+        found = _maps(value) if position is None else _at(name, value, position)[..., None]
         if found.shape[1] != len(wanted):
             raise InputError(f"{name} has {found.shape[1]} channels, and the direction {len(wanted)} numbers")
         return _dot(found.movedim(1, -1), wanted.to(found), cosine_power).flatten(1).mean(1)
@@ -123,14 +124,13 @@ def _maps(value: Tensor) -> Tensor:
     return value.flatten(2) if value.dim() > 2 else value[..., None]
 
 
-def _at(value: Tensor, position: tuple[int, int] | Literal["center"] | None) -> Tensor:
+def _at(name: str, value: Tensor, position: tuple[int, int] | Literal["center"] | None) -> Tensor:
     """Return the channels (N, C) at a position of (N, C, H, W), the center by default."""
     if value.dim() < 4:
         return value.flatten(1)
     rows, columns = value.shape[2:]
     row, column = position if isinstance(position, tuple) else (rows // 2, columns // 2)
-    if not (row < rows and column < columns):
-        raise InputError(f"there is no position {row},{column}: the layer has {rows} x {columns} here")
+    require_position(Address(name, None, (row, column)), rows, columns)
     return value[:, :, row, column]
 
 

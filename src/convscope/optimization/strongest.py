@@ -104,10 +104,7 @@ def measure_strongest(
 
 def _inputs(network: Network, paths: Sequence[Path]) -> list[Tensor]:
     """Return the pictures that can be read as the network eats them, and warn of the others."""
-    spec = network.input_spec
-    if spec is None:
-        raise PictureError(f"{network.name} eats no pictures")
-    one = spec.replace(crops=1)
+    one = network.picture_spec.replace(crops=1)
     return [found for path in paths if (found := _read(one, path)) is not None]
 
 

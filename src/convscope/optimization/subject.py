@@ -12,9 +12,11 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from convscope.address import Address
-from convscope.errors import InputError, UnknownLayer
+from convscope.errors import InputError
+from convscope.network.axes import require_position
 from convscope.network.differentiable import Forward, Precision
 from convscope.network.network import Network
+from convscope.network.shapes import infer_shapes
 from convscope.optimization.objective import Objective, Values
 
 LANES = 16  # numbers in the widest register, which a convolution fills with channels
@@ -97,9 +99,7 @@ class Subject:
 
         A channel more than it eats is opacity, and shows the picture over gray.
         """
-        spec = self.network.input_spec
-        if spec is None:
-            raise InputError(f"{self.network.name} eats no pictures, so none can be made for it")
+        spec = self.network.picture_spec
         if pictures.shape[1] == spec.channels + 1:
             pictures = 0.5 + pictures[:, -1:] * (pictures[:, :-1] - 0.5)
         size = (int(pictures.shape[2]), int(pictures.shape[3]))
@@ -115,8 +115,9 @@ class Subject:
         return known[size]
 
     def _fits(self, size: tuple[int, int]) -> bool:
+        inputs = self.network.input_shapes(size)
         try:
-            self.network.shapes_at(size, self.layers)
+            infer_shapes(self.network.graph, inputs, self.layers)
         except InputError:
             return False
         return True
@@ -168,11 +169,7 @@ def _selected(address: Address, value: Tensor, channels: Sequence[int] | None) -
         index = int(address.channel)
         value = value.narrow(1, channels.index(index) if channels else index, 1)
     if address.position is not None:
+        require_position(address, *value.shape[2:])
         row, column = address.position
-        rows, columns = value.shape[2:]
-        if not (row < rows and column < columns):
-            raise UnknownLayer(
-                f"{address}: the layer has {rows} rows and {columns} columns for a picture of this size"
-            )
         value = value[:, :, row : row + 1, column : column + 1]
     return value

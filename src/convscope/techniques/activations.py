@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 
 from convscope.address import Address
 from convscope.errors import InputError
+from convscope.network.axes import require_position
 from convscope.network.network import Network
 from convscope.picture import Picture
 from convscope.presentation.scaling import Per, Scaling, palette_in_words
@@ -108,9 +109,8 @@ def _one(maps: NDArray[Any], wanted: Address, scaling: Scaling, tile_size: int |
     caption = f"Channel {name}, {rows}×{columns}. {picture.caption}."
     if wanted.position is None:
         return replace(picture, caption=caption)
+    require_position(wanted, rows, columns)
     row, column = wanted.position
-    if not (row < rows and column < columns):
-        raise InputError(f"{wanted}: the layer has {rows} rows and {columns} columns here")
     caption = f"Neuron {wanted} answers {float(tile[row, column]):.4g}. {caption}"
     return replace(picture, array=_framed(picture, wanted.position, tile.shape, theme), caption=caption)
 

@@ -46,9 +46,7 @@ class Look:
 
     def settings(self, network: Network) -> Settings:
         """Return the preset with the changes, for a network."""
-        if network.input_spec is None:
-            raise InputError(f"{network.name} eats no pictures, so none can be made for it")
-        found = preset_named(self.preset, network.input_spec)
+        found = preset_named(self.preset, network.picture_spec)
         for name, value in (("size", self.size), ("steps", self.steps)):
             if value is not None and value < 1:
                 raise InputError(f"{name} is at least 1, not {value}")

@@ -84,9 +84,7 @@ def fine_tune(
     paths, numbers = pictures
     scores = network.class_scores
     keys = _learnable(network, layers or [head_of(network).name], scores)
-    center = None if network.input_spec is None else network.input_spec.replace(crops=1)
-    if center is None:
-        raise InputError(f"{network.name} eats no pictures, so it cannot be taught from a folder of them")
+    center = network.picture_spec.replace(crops=1)
     learned = {key: network.parameters[key].clone().requires_grad_() for key in keys}
     optimize = (optimizer or (lambda given: torch.optim.Adam(given, lr=1e-3)))(list(learned.values()))
     module = cut(network.graph, [scores])

@@ -92,18 +92,18 @@ class Integral:
 
 def baseline_input(question: Question, baseline: Baseline) -> Tensor:
     """Return the picture of nothing as the network eats it, in the input's own shape."""
-    spec = question.network.input_spec
     if baseline == "zero":
         return torch.zeros_like(question.input)
     if baseline not in _LEVELS:
         raise InputError(f"baseline is one of {', '.join(_LEVELS)} or zero, not {baseline!r}")
-    if spec is None:
+    network = question.network
+    if network.input_spec is None:
         raise InputError(
-            f"{question.network.name} eats no pictures, so {baseline} means nothing: baseline 'zero'"
+            f"{network.name} eats no pictures, so a {baseline} one means nothing: use the baseline 'zero'"
         )
     height, width = question.pixels(question.input).shape[:2]
     rgb = torch.full((1, 3, height, width), _LEVELS[baseline], dtype=question.input.dtype)
-    return spec.from_rgb(rgb).to(question.input)
+    return network.input_spec.from_rgb(rgb).to(question.input)
 
 
 def complete(question: Question, baseline: Tensor, steps: int) -> Integral:

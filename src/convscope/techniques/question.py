@@ -13,6 +13,7 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.errors import InputError, UnknownLayer
+from convscope.network.axes import require_position
 from convscope.network.differentiable import Forward
 from convscope.network.labels import find_label
 from convscope.network.memory import shortage_in_words
@@ -46,11 +47,8 @@ class Question:
             return value.amax(1).flatten(1).sum(1) if value.dim() > 2 else value.amax(1)
         value = value[:, int(self.target.channel)]
         if self.target.position is not None:
+            require_position(self.target, *value.shape[1:])
             row, column = self.target.position
-            if not (row < value.shape[1] and column < value.shape[2]):
-                raise UnknownLayer(
-                    f"{self.target}: the layer has {value.shape[1]} rows and {value.shape[2]} columns here"
-                )
             return value[:, row, column]
         return value.flatten(1).mean(1) if value.dim() > 1 else value
 

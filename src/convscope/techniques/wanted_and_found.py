@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.address import Address
-from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.picture import Picture
 from convscope.presentation.panels import Panel, panels
@@ -60,12 +59,11 @@ def paired(network: Network, picture: Any, wanted: Mapping[str, Picture]) -> lis
     shown = []
     for address, made in wanted.items():
         question = ask(network, picture, address)
-        if question.seen is None:
-            raise InputError(f"{network.name} eats no pictures, so nothing can be found in one")
-        found, number = _found(question, picture)
-        seen = (question.seen * (_DIM + (1 - _DIM) * found[..., None]) * 255).round().astype(np.uint8)
-        left = Panel(_fitted(made.array, seen.shape), _name(question), smooth=True, address=address)
-        shown += [left, Panel(seen, number, smooth=True)]
+        seen = network.deprocess(question.input)
+        found, number = _found(question, picture, seen.shape[:2])
+        lit = (seen * (_DIM + (1 - _DIM) * found[..., None]) * 255).round().astype(np.uint8)
+        left = Panel(_fitted(made.array, lit.shape), _name(question), smooth=True, address=address)
+        shown += [left, Panel(lit, number, smooth=True)]
     return shown
 
 
@@ -78,17 +76,16 @@ def laid_out(pairs: Sequence[Panel], *, columns: int = 4, theme: str = "light") 
     return replace(panels(pairs, columns=columns, theme=theme), caption=caption)
 
 
-def _found(question: Question, picture: Any) -> tuple[NDArray[np.float64], str]:
+def _found(question: Question, picture: Any, size: tuple[int, ...]) -> tuple[NDArray[np.float64], str]:
     """Return how much light falls on each pixel the network saw, between 0 and 1, and how strong the answer is."""
     target, network = question.target, question.network
     if is_vector(network.shape_channels_first(target.layer)):
         value = answer(network, picture, target.layer).reshape(-1)[int(target.channel or 0)]
         return blurred(saliency_evidence(question).map, 99), f"here: {value:.3g}"
-    assert question.seen is not None
     maps = answer(network, picture, target.layer)
     values = np.maximum(maps[int(target.channel or 0)], 0)
     strongest = float(values.max())
-    height, width = question.seen.shape[:2]
+    height, width = size
     light = Image.fromarray((values / (strongest or 1)).astype(np.float32))
     spread = np.asarray(light.resize((width, height), Image.Resampling.BICUBIC), np.float64)
     return spread.clip(0, 1), f"here: up to {strongest:.3g}"

@@ -1,0 +1,53 @@
+"""What is looked at while pictures are made: which sizes fit, and what is said where none does."""
+
+import pytest
+import torch
+
+from convscope.errors import InputError, UnknownLayer
+from convscope.network.input_spec import InputSpec
+from convscope.network.network import Network
+from convscope.optimization.objectives import channel, layer, neuron
+from convscope.optimization.subject import subject_of
+from convscope.sources.caffe.building import build_graph
+from convscope.sources.caffe.text import read_text
+from planted import planted_network
+
+TEXT = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+        convolution_param { num_output: 4 kernel_size: 3 } }
+layer { name: "fc" type: "InnerProduct" bottom: "conv1" top: "fc" inner_product_param { num_output: 3 } }
+"""
+
+
+def test_a_fully_connected_layer_takes_its_own_size_and_those_before_it_any() -> None:
+    network = Network(build_graph(read_text(TEXT)), input_spec=InputSpec((8, 8)))
+    before, after = subject_of(network, [layer("conv1")]), subject_of(network, [layer("fc")])
+    sizes = [(8, 8), (5, 9), (2, 2)]
+    assert [before.eats(size) for size in sizes] == [True, True, False]
+    assert [after.eats(size) for size in sizes] == [True, False, False]
+    assert after.eaten(torch.rand(1, 3, 5, 9)).shape == (1, 3, 8, 8)  # resized where it does not fit
+    assert before.eaten(torch.rand(1, 3, 5, 9)).shape == (1, 3, 5, 9)
+
+
+def test_a_network_without_an_input_spec_says_so_and_not_that_a_size_is_wrong() -> None:
+    network = planted_network()
+    network.input_spec = None
+    subject = subject_of(network, [layer("conv1")])
+    with pytest.raises(InputError, match="which no picture fits"):
+        subject.eats((32, 32))
+    with pytest.raises(InputError, match="which no picture fits"):
+        subject.scores(torch.rand(1, 3, 32, 32))
+
+
+def test_a_position_beyond_a_small_picture_s_is_told() -> None:
+    subject = subject_of(planted_network(), [neuron("conv1", 0, (20, 3))])
+    assert subject.scores(torch.rand(1, 3, 32, 32)).shape == (1,)
+    with pytest.raises(UnknownLayer, match="conv1:0@20,3: the layer has 16 rows and 32 columns"):
+        subject.scores(torch.rand(1, 3, 16, 32))
+
+
+def test_a_channel_too_many_is_opacity_over_gray() -> None:
+    subject = subject_of(planted_network(), [channel("conv1", 0)])
+    clear = torch.cat([torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)], 1)
+    torch.testing.assert_close(subject.scores(clear), subject.scores(torch.full((1, 3, 32, 32), 0.5)))
