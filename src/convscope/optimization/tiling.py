@@ -158,8 +158,6 @@ def _window(grids: Mapping[str, Grid], spans: Mapping[str, Span], length: int, s
 def _grids(
     network: Network, layers: Sequence[str], size: tuple[int, int], *, whole: bool
 ) -> dict[str, tuple[Grid, Grid]]:
-    if network.input_spec is None:
-        raise InputError(f"{network.name} eats no pictures, so there is nothing to cut into tiles")
     graph, shapes = network.graph, network.shapes_at(size, layers)
     fields = receptive_fields(graph, shapes)
     found = {}
