@@ -1,6 +1,6 @@
 import pytest
 
-from convscope.errors import InputError, by_name, did_you_mean
+from convscope.errors import InputError, by_name, did_you_mean, require_one_of
 
 
 def test_the_closest_names_are_offered() -> None:
@@ -15,3 +15,12 @@ def test_what_has_a_name_is_found_or_the_closest_are_offered() -> None:
     with pytest.raises(InputError) as refused:
         by_name({"light": 1, "dark": 2}, "drak", "theme")
     assert str(refused.value) == "there is no theme 'drak'. Did you mean 'dark'? Possible: light, dark"
+
+
+def test_a_value_that_is_none_of_a_few_is_answered_with_the_few() -> None:
+    require_one_of("edges", "zeros", ["zeros", "reflect"])
+    with pytest.raises(InputError) as refused:
+        require_one_of("edges", "refelct", ["zeros", "reflect"])
+    assert str(refused.value) == "edges cannot be 'refelct'. Did you mean 'reflect'? Possible: zeros, reflect"
+    with pytest.raises(InputError, match=r"edges cannot be None. Possible: zeros, reflect"):
+        require_one_of("edges", None, ["zeros", "reflect"])

@@ -87,3 +87,14 @@ def by_name(table: Mapping[str, _Thing], name: str, what: str) -> _Thing:
             f"there is no {what} {name!r}.{did_you_mean(name, table)} Possible: {', '.join(table)}"
         )
     return table[name]
+
+
+def require_one_of(what: str, value: object, possible: Iterable[str]) -> None:
+    """InputError with the closest words for a value that is none of a few.
+
+    >>> require_one_of("edges", "reflect", ["zeros", "reflect", "replicate"])
+    """
+    possible = list(possible)
+    if not (isinstance(value, str) and value in possible):
+        close = did_you_mean(value, possible) if isinstance(value, str) else ""
+        raise InputError(f"{what} cannot be {value!r}.{close} Possible: {', '.join(possible)}")

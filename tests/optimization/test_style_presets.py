@@ -84,7 +84,7 @@ TABLE = {
         "rate": 1.0,
         "iterations": 1000,
         "start": "noise",
-        "noise": 0.001,
+        "noise": 0.001 / 255,
         "white": 255.0,
     },
     "gatys": {

@@ -11,7 +11,7 @@ from PIL import Image
 
 import convscope
 from convscope import open_network
-from convscope.errors import ConvscopeWarning, InputError, UnknownLayer
+from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.optimization.style_presets import STYLE_PRESETS
@@ -20,7 +20,7 @@ from convscope.optimization.styling import Style, targets_of
 from convscope.techniques.rerunning import rerun
 from convscope.techniques.style_colors import matched
 from convscope.techniques.style_keeping import kept_at, kept_steps
-from convscope.techniques.style_transfer import settings_for, style_transfer, transfer_of
+from convscope.techniques.style_transfer import StyleTransfer, settings_for, style_transfer, transfer_of
 from planted import planted_files, planted_network
 
 LAYERS = {"content_layers": "conv2", "style_layers": ["conv1", "conv2"], "iterations": 4}
@@ -120,6 +120,51 @@ def test_an_interrupted_run_is_kept_and_forgotten_when_it_ends(
     assert not kept_at(recipe).exists()
 
 
+def begun(made: StyleTransfer) -> np.ndarray:
+    """Return the picture that a transfer starts from: that of its first step, with a rate that moves nothing."""
+    return next(made.restyling.steps()).picture()[0].movedim(0, -1).numpy()
+
+
+STILL = LAYERS | {"rate": 1e-30}
+
+
+@pytest.mark.parametrize("preset", ["default", "gatys"])  # values in 0..1, and in 0..255
+def test_every_start(network: Network, preset: str) -> None:
+    def started(start: object, seed: int = 0) -> np.ndarray:
+        made = transfer_of(
+            network, picture(0), picture(1), preset=preset, size=48, start=start, changes=STILL, seed=seed
+        )
+        return begun(made)
+
+    assert np.allclose(started("content"), picture(0), atol=1e-5)
+    assert np.allclose(started("style"), picture(1), atol=1e-5)
+    assert np.allclose(started("gray"), 0.5, atol=1e-5)
+    # This network's mean color is black, so half of the noise is cut off: the mean of the rest is known.
+    assert started("noise").mean() == pytest.approx(0.1 / np.sqrt(2 * np.pi), rel=0.05)
+    assert not np.array_equal(started("noise", seed=1), started("noise"))
+    other = picture(2)
+    for given in (other, torch.from_numpy(other), torch.from_numpy(other).movedim(-1, 0)[None]):
+        assert np.allclose(started(given), other, atol=1e-5)
+    image = Image.fromarray((other * 255).round().astype(np.uint8))
+    assert np.allclose(started(image), other, atol=0.01)
+    with pytest.raises(
+        InputError, match=r"Did you mean 'noise'.* Possible: content, noise, style, gray, a pict"
+    ):
+        started("nois")
+    with pytest.raises(PictureError, match=r"no picture 'nois\.png'"):
+        started("nois.png")
+
+
+def test_adam_instead_of_the_preset_s_optimizer_steps_in_its_values(network: Network) -> None:
+    wanted = {"neural-style": 10.0, "gatys": 5.1, "pytorch-tutorial": 0.02}
+    for name, rate in wanted.items():
+        settings = settings_for(network, STYLE_PRESETS[name], LAYERS | {"optimizer": "adam"})
+        assert settings.rate == pytest.approx(rate)
+    own = settings_for(network, STYLE_PRESETS["tf2"], LAYERS | {"optimizer": "adam"})
+    assert own.optimizer == STYLE_PRESETS["tf2"].settings.optimizer
+    assert settings_for(network, STYLE_PRESETS["gatys"], LAYERS | {"optimizer": "adam", "rate": 3}).rate == 3
+
+
 def test_several_styles_by_weight_and_by_region(network: Network) -> None:
     content, styles = picture(0), [picture(1), picture(2)]
     alone = style_transfer(network, content, styles[0], changes=LAYERS)
@@ -191,6 +236,11 @@ def test_average_pooling_and_edges_are_the_operations_they_stand_for() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"pooling": "mean"}, "Possible: as it is, average"),
+        ({"edges": "mirror"}, "Possible: zeros, reflect, replicate"),
+        ({"coarsest": 0}, "the coarsest size is a number of pixels from 1 on, not 0"),
+        ({"rate": -1}, "rate is a number above 0, not -1"),
+        ({"style_layers": {"conv1": -1}}, "the weight of conv1 is a number from 0 on"),
         ({"style_wight": 1.0}, "Did you mean 'style_weight'"),
         ({"precision": "bfloat15"}, "Did you mean 'bfloat16'"),
         ({"optimizer": "sgd"}, "Possible: adam, lbfgs"),
@@ -210,23 +260,27 @@ def test_more_of_what_cannot_be(network: Network) -> None:
         style_transfer(network, picture(0), picture(1), preset="lecture", changes=LAYERS | {"rate": 1e9})
     with pytest.raises(InputError, match="nothing changes the losses"):
         style_transfer(network, picture(0), picture(0), changes=LAYERS | {"smoothness_weight": 0})
-    with pytest.raises(InputError, match=r"divide 0\.\.255 by 255"):
-        Restyling(
-            network,
-            torch.rand(1, 3, 9, 9) * 255,
-            [Style(torch.rand(1, 3, 9, 9))],
-            STYLE_PRESETS["default"].settings,
-        )
+    small, bright = torch.rand(1, 3, 9, 9), Style(torch.rand(1, 3, 9, 9) * 255)
+    settings = STYLE_PRESETS["default"].settings
+    with pytest.raises(InputError, match=r"the content picture holds .* divide 0\.\.255 by 255"):
+        Restyling(network, bright.picture, [Style(small)], settings)
+    with pytest.raises(InputError, match=r"the style picture holds .* divide 0\.\.255 by 255"):
+        Restyling(network, small, [Style(small), bright], settings)
+    for stop_after in (0, -1):
+        with pytest.raises(InputError, match=f"stop_after is a step from 1 on, not {stop_after}"):
+            style_transfer(network, picture(0), picture(1), changes=LAYERS, stop_after=stop_after)
+    with pytest.raises(InputError, match="from 1 on, not 0"):
+        style_transfer(network, picture(0), picture(1), changes=LAYERS, size=0)
     with pytest.warns(ConvscopeWarning, match="of one color"):
         style_transfer(network, picture(0), np.full((40, 48, 3), 0.5), changes=LAYERS)
     with pytest.warns(ConvscopeWarning, match="did not become smaller"):
-        style_transfer(network, picture(0), picture(1), changes=LAYERS | {"rate": 0.0})
+        style_transfer(network, picture(0), picture(1), changes=LAYERS | {"rate": 1e-30})
 
 
 def test_broken_weights_are_named(network: Network) -> None:
     broken = network.with_parameters({"conv1.bias": torch.full((8,), torch.inf)})
     with pytest.raises(
-        InputError, match="answers the content picture with NaN or infinity: its weights are broken"
+        InputError, match="with NaN or infinity: its weights are broken; open it with other weights"
     ):
         style_transfer(broken, picture(0), picture(1), changes=LAYERS)
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
+from convscope.errors import require_one_of
 from convscope.optimization.gram import products
 
 Divisor = Literal["nothing", "positions", "volume"]
 """What a Gram matrix is divided by: nothing, the number of positions, or positions times channels."""
+Reduction = Literal["mean", "sum", "lecture", "keras", "share"]
+"""How the differences of two Gram matrices become one number: see `GramLoss`."""
 ContentLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """A layer's answers (N, C, H, W) to the picture and to the content, to one number a picture."""
 
@@ -66,7 +69,11 @@ class GramLoss:
     """
 
     divisor: Divisor = "volume"
-    reduction: Literal["mean", "sum", "lecture", "keras", "share"] = "mean"
+    reduction: Reduction = "mean"
+
+    def __post_init__(self) -> None:
+        require_one_of("the divisor", self.divisor, get_args(Divisor))
+        require_one_of("the reduction", self.reduction, get_args(Reduction))
 
     def describe(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return what is kept of a layer's answers to the style: (N, C, C)."""

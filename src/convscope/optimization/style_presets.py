@@ -28,13 +28,14 @@ _FIVE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 class StylePreset:
     """A style transfer by name: its source in words, its settings with VGG's layers, and the size it was made for.
 
-    ``size`` is the longer side in pixels.
+    ``size`` is the longer side in pixels, ``adam_rate`` the rate its source has for Adam, where it offers both.
     """
 
     source: str
     settings: StyleSettings
     size: int
     before_relu: bool = False
+    adam_rate: float | None = None
 
 
 def _each(weight: float, layers: tuple[str, ...] = _FIVE) -> Mapping[str, float]:
@@ -121,10 +122,11 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
                 rate=1.0,
                 iterations=1000,
                 start="noise",
-                noise=0.001,
+                noise=0.001 / 255,
                 white=255.0,
             ),
             size=512,
+            adam_rate=10.0,
         ),
         "gatys": StylePreset(
             "Gatys, PytorchNeuralStyleTransfer: L-BFGS at 512, then at 800 pixels",

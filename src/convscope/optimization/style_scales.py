@@ -75,13 +75,9 @@ class Restyling:
     def __post_init__(self) -> None:
         if not self.styles:
             raise InputError("a style transfer needs at least one style picture")
-        for what, picture in (
-            ("content", self.content),
-            ("style", self.styles[0].picture),
-            ("start", self.start),
-        ):
-            if picture is None:
-                continue
+        painted = [("style", style.picture) for style in self.styles]
+        started = [] if self.start is None else [("start", self.start)]
+        for what, picture in (("content", self.content), *painted, *started):
             if picture.dim() != 4 or picture.shape[:2] != (1, 3):
                 raise InputError(f"the {what} picture is (1, 3, height, width), not {tuple(picture.shape)}")
             low, high = float(picture.min()), float(picture.max())
@@ -162,7 +158,7 @@ class Restyling:
         if spec is None:
             raise InputError(f"{self.network.name} eats no pictures, so none can be made for it")
         middle = spec.to_rgb(torch.zeros(1, *spec.shape[1:])).mean((2, 3), keepdim=True)
-        return self.settings.values(middle.to(content)) + self.settings.noise * noise
+        return self.settings.values(middle.to(content) + self.settings.noise * noise)
 
 
 def carried(

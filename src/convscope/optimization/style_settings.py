@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from operator import index
+from typing import Literal, SupportsFloat, SupportsIndex, get_args
 
 from torch import Tensor
 
-from convscope.errors import InputError
+from convscope.errors import InputError, require_one_of
 from convscope.network.differentiable import Precision
 from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import Adam, Optimizer
@@ -31,6 +33,14 @@ class Scales:
     factor: float = 2.0
     smallest: int = 64
     most: int | None = None
+
+    def __post_init__(self) -> None:
+        if not _is_number(self.smallest, least=1):
+            raise InputError(f"the coarsest size is a number of pixels from 1 on, not {self.smallest!r}")
+        if not _is_number(self.factor, above=1):
+            raise InputError(f"the factor from size to size is a number above 1, not {self.factor!r}")
+        if not (self.most is None or _is_count(self.most)):
+            raise InputError(f"there are at most so many sizes, from 1 on, not {self.most!r}")
 
     def sizes(self, size: Size) -> tuple[Size, ...]:
         """Return the sizes up to a picture's own, coarsest first.
@@ -60,8 +70,8 @@ class StyleSettings:
     - With ``in_units`` the three are counted in how far the pictures are from each other (`style_units`), else as is.
     - Pixels have values from ``black`` to ``white``, and ``rate`` (a number, or one a step) is in them; ``clamp`` keeps
       them there after each step. With ``average`` the result is the steps' mean, older ones counting that much less.
-    - ``start``: the content, the first style, gray, or noise of deviation ``noise`` (in values) around the network's
-      mean color; where ``noise`` is None, noise with the mean and the deviation of the content.
+    - ``start``: the content, the first style, gray, or noise around the network's mean color, whose deviation is the
+      share ``noise`` of what lies between black and white; where that is None, with the content's mean and deviation.
     - ``iterations`` at each of the ``scales`` but the first, which has ``first_iterations`` where they differ. The
       style picture's longer side is ``style_scale`` times the content's, at most its own.
     - ``pooling`` "average" replaces the network's maximum poolings; ``edges`` is what its convolutions see beyond the
@@ -96,12 +106,20 @@ class StyleSettings:
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "style_scale"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} is above 0, not {getattr(self, name)}")
+        for name in ("iterations", "first_iterations"):
+            count = getattr(self, name)
+            if not (count is None or _is_count(count)):
+                raise InputError(f"{name} is a whole number above 0, not {count!r}")
+        for name in ("rate", "style_scale"):
+            number = getattr(self, name)
+            if not (callable(number) or _is_number(number, above=0)):
+                raise InputError(f"{name} is a number above 0, not {number!r}")
         for name in ("content_weight", "style_weight", "smoothness_weight"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise InputError(f"{name} is a number from 0 on, not {getattr(self, name)}")
+            require_weight(name, getattr(self, name))
+        for name, weight in (*self.content_layers.items(), *self.style_layers.items()):
+            require_weight(f"the weight of {name}", weight)
+        for name, possible in (("start", StyleStart), ("pooling", Pooling), ("edges", Edges)):
+            require_one_of(name, getattr(self, name), get_args(possible))
         if not self.content_weight and not self.style_weight:
             raise InputError(
                 "content_weight and style_weight are both 0: nothing would be asked of the picture"
@@ -122,3 +140,17 @@ class StyleSettings:
     def values(self, pictures: Tensor) -> Tensor:
         """Return pictures in 0..1 in the settings' values."""
         return pictures * (self.white - self.black) + self.black
+
+
+def require_weight(name: str, weight: object) -> None:
+    """InputError for a weight that is no number from 0 on."""
+    if not _is_number(weight, least=0):
+        raise InputError(f"{name} is a number from 0 on, not {weight!r}")
+
+
+def _is_number(value: object, *, least: float = -math.inf, above: float = -math.inf) -> bool:
+    return isinstance(value, SupportsFloat) and least <= (found := float(value)) < math.inf and found > above
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, SupportsIndex) and index(value) > 0

@@ -210,7 +210,10 @@ def require_maps(name: str, value: Tensor, picture: Tensor, what: str) -> None:
             "larger size, or an earlier layer"
         )
     if not bool(value.isfinite().all()):
-        raise InputError(f"{name} answers the {what} picture with NaN or infinity: its weights are broken")
+        raise InputError(
+            f"{name} answers the {what} picture with NaN or infinity: its weights are broken; open it with other "
+            "weights, or use an earlier layer"
+        )
 
 
 def at_size(mask: Tensor | None, value: Tensor) -> Tensor | None:

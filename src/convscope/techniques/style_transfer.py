@@ -9,22 +9,23 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 from warnings import warn
 
 import numpy as np
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning, InputError, did_you_mean
+from convscope.errors import ConvscopeWarning, InputError, PictureError, did_you_mean, require_one_of
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
-from convscope.optimization.optimizers import LBFGS, Adam
+from convscope.optimization.optimizers import LBFGS, Adam, Optimizer
 from convscope.optimization.original_colors import with_colors_of
 from convscope.optimization.style_memory import style_bytes
 from convscope.optimization.style_presets import StylePreset, style_preset
 from convscope.optimization.style_scales import Restyling, resized
-from convscope.optimization.style_settings import StyleSettings
+from convscope.optimization.style_settings import StyleSettings, StyleStart, require_weight
 from convscope.optimization.styling import Style, StyleStep
 from convscope.photograph import open_photograph
 from convscope.picture import Picture
@@ -36,13 +37,13 @@ from convscope.techniques.style_colors import Colors, matched
 from convscope.techniques.style_layers import chosen_layers
 
 _LARGEST = 4096  # pixels of a style picture's longer side; a transfer makes it smaller still
-_STARTS = ("content", "noise", "style", "gray")
+_STARTS = get_args(StyleStart)
 _CHANGES = (
     *("content_layers", "style_layers", "content_weight", "style_weight", "smoothness_weight"),
     *("iterations", "rate", "optimizer", "style_scale", "coarsest", "pooling", "edges"),
     "precision",
 )
-_OPTIMIZERS = {"adam": (Adam((0.9, 0.99)), 0.02), "lbfgs": (LBFGS(20), 1.0)}
+_OPTIMIZERS: Mapping[str, Optimizer] = {"adam": Adam((0.9, 0.99)), "lbfgs": LBFGS(20)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,7 @@ def style_transfer(
     *,
     preset: str = "default",
     size: int | None = None,
-    start: str = "",
+    start: Any = "",
     colors: Colors = "style",
     regions: Sequence[Any] = (),
     masks: Sequence[Any] = (),
@@ -156,7 +157,7 @@ def transfer_of(
     *,
     preset: str = "default",
     size: int | None = None,
-    start: str = "",
+    start: Any = "",
     colors: Colors = "style",
     regions: Sequence[Any] = (),
     masks: Sequence[Any] = (),
@@ -164,12 +165,14 @@ def transfer_of(
     seed: int = 0,
 ) -> StyleTransfer:
     """Return the style transfer that `style_transfer` shows, to be run step by step."""
-    if colors not in ("style", "kept", "matched"):
-        raise InputError(f"colors cannot be {colors!r}. Possible: style, kept, matched")
+    require_one_of("colors", colors, get_args(Colors))
+    if size is not None and size < 1:
+        raise InputError(f"size is the longer side in pixels, from 1 on, not {size}")
     found = style_preset(preset)
     settings = settings_for(network, found, changes or {})
-    if start in _STARTS:
-        settings = replace(settings, start=start)  # type: ignore[arg-type]
+    kind = start if isinstance(start, str) and start in _STARTS else None
+    if kind:
+        settings = replace(settings, start=kind)  # type: ignore[arg-type]
     picture = open_photograph(picture)
     content = picture_tensor(picture, size, found.size)
     wanted = _styles(network, styles, regions, masks)
@@ -180,7 +183,7 @@ def transfer_of(
         content,
         wanted,
         settings,
-        start=_whole(start) if start and start not in _STARTS else None,
+        start=None if kind or (isinstance(start, str) and not start) else _start(start),
         seed=seed,
     )
     return StyleTransfer(restyling, preset, colors, opacity_of(picture, content), picture.stored)
@@ -201,11 +204,7 @@ def settings_for(network: Network, preset: StylePreset, changes: Mapping[str, An
             str(network.resolve(address)): share * weight for address, weight in asked.items()
         } or chosen_layers(network, own, what, before_relu=preset.before_relu)
     if "optimizer" in rest:
-        name = rest["optimizer"]
-        if name not in _OPTIMIZERS:
-            raise InputError(f"there is no optimizer {name!r}. Possible: {', '.join(_OPTIMIZERS)}")
-        rest["optimizer"], usual = _OPTIMIZERS[name]
-        rest.setdefault("rate", usual)
+        rest = _optimizer(rest.pop("optimizer"), preset) | rest
     if (coarsest := rest.pop("coarsest", None)) is not None:
         rest["scales"] = replace(settings.scales, smallest=coarsest, most=None)
     if "iterations" in rest:
@@ -213,10 +212,23 @@ def settings_for(network: Network, preset: StylePreset, changes: Mapping[str, An
     return replace(settings, **rest)
 
 
+def _optimizer(name: str, preset: StylePreset) -> dict[str, Any]:
+    """Return the settings of another optimizer, in the preset's values; none where it is the preset's own."""
+    require_one_of("optimizer", name, _OPTIMIZERS)
+    settings, kind = preset.settings, _OPTIMIZERS[name]
+    if isinstance(settings.optimizer, type(kind)):
+        return {}
+    rate = 1.0 if name == "lbfgs" else preset.adam_rate or 0.02 * (settings.white - settings.black)
+    return {"optimizer": kind, "rate": rate}
+
+
 def _weights(layers: str | Sequence[str] | Mapping[str, float]) -> Mapping[str, float]:
     """Return addresses with their weights among each other, equal where none are given."""
     names = [layers] if isinstance(layers, str) else layers
-    return layers if isinstance(layers, Mapping) else dict.fromkeys(names, 1.0)
+    found = layers if isinstance(layers, Mapping) else dict.fromkeys(names, 1.0)
+    for name, weight in found.items():
+        require_weight(f"the weight of {name}", weight)
+    return found
 
 
 def _prepared(network: Network, settings: StyleSettings) -> Network:
@@ -272,13 +284,30 @@ def _gray(source: Any) -> Tensor | None:
     return None if source is None else _whole(source).mean(1, keepdim=True)
 
 
+def _start(source: Any) -> Tensor:
+    """Return the picture to start from; InputError for a word that is neither a picture's nor a kind of start."""
+    try:
+        return _whole(source)
+    except PictureError as error:
+        if isinstance(source, str) and not Path(source).suffix and not Path(source).exists():
+            possible = f"{', '.join(_STARTS)}, a picture"
+            raise InputError(
+                f"there is no start {source!r}.{did_you_mean(source, _STARTS)} Possible: {possible}"
+            ) from error
+        raise
+
+
 def _whole(source: Any) -> Tensor:
     """Return a picture as (1, 3, H, W) in 0..1, not resized where it is not huge."""
+    if isinstance(source, Tensor) and source.dim() == 4:
+        return source.float()
     return picture_tensor(source, None, _LARGEST)
 
 
 def until(steps: Iterator[StyleStep], stop_after: int | None) -> Iterator[StyleStep]:
     """Yield steps up to one, and warn where the losses of the last size have not become smaller."""
+    if stop_after is not None and stop_after < 1:
+        raise InputError(f"stop_after is a step from 1 on, not {stop_after}")
     first: StyleStep | None = None
     for step in steps:
         first = step if first is None or first.scale != step.scale else first
