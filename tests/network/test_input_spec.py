@@ -196,23 +196,6 @@ def test_the_users_picture_is_left_as_it_was() -> None:
     np.testing.assert_array_equal(picture, before)
 
 
-def test_describe_shows_every_field_and_which_parts_are_guesses() -> None:
-    spec = InputSpec((224, 224), "BGR", provenance={"size": "input shape", "channel_order": "guess"})
-    spec = spec.replace(mean=(1.0, 2.0, 3.0), because="mean file m.npy")
-    lines = spec.describe().splitlines()
-    assert [line.split()[0] for line in lines] == [
-        *("size", "channel_order", "layout", "raw_scale", "mean", "input_scale", "resize", "crops"),
-    ]
-    assert lines[0].split("  ")[0] == "size"
-    assert lines[0].endswith("224 x 224 (height x width)                      (input shape)")
-    assert lines[4].split("(")[-1] == "mean file m.npy)"
-    assert str(spec).endswith("(guessed: channel_order, layout, raw_scale, input_scale, resize, crops)")
-    known = spec.replace(
-        because="you", layout="NCHW", raw_scale=1.0, input_scale=1.0, resize="direct", crops=1
-    )
-    assert str(known.replace(channel_order="RGB")).count("guessed") == 0
-
-
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

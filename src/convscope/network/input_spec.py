@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import InputError, did_you_mean
+from convscope.network import input_spec_words as words
 from convscope.network.resizing import Size, center_crop, resize, resize_shorter_side, ten_crops
 from convscope.photograph import read_picture
 
@@ -94,17 +95,17 @@ class InputSpec:
 
     def _check_mean(self) -> None:
         shape = np.shape(self.mean)
-        frames = {self.size, self._frame} if self.resize != "shorter_side" else {self.size}
-        if shape not in ((0,), (self.channels,), *((self.channels, *frame) for frame in frames)):
-            pictures = " or ".join(str((self.channels, *frame)) for frame in sorted(frames))
-            raise InputError(f"mean has shape {shape}; possible: ({self.channels},), or a picture {pictures}")
+        pictures = [(self.channels, *size) for size in sorted(self._mean_sizes)]
+        if shape not in ((0,), (self.channels,), *pictures):
+            possible = " or ".join(map(str, pictures))
+            raise InputError(f"mean has shape {shape}; possible: ({self.channels},), or a picture {possible}")
 
     @cached_property
     def sha256(self) -> str:
         """The hash of every field but the provenance: two specs with the same hash give the same inputs."""
         mean = np.asarray(self.mean, np.float32)
         scale = np.asarray(self.input_scale, np.float64).tolist()
-        words = (self.channel_order, self.layout, self.resize)
+        choices = (self.channel_order, self.layout, self.resize)
         numbers = (
             *self.size,
             self.raw_scale,
@@ -114,7 +115,7 @@ class InputSpec:
             self.crops,
             mean.shape,
         )
-        return sha256(repr((words, numbers)).encode() + mean.tobytes()).hexdigest()
+        return sha256(repr((choices, numbers)).encode() + mean.tobytes()).hexdigest()
 
     @property
     def channels(self) -> int:
@@ -132,6 +133,11 @@ class InputSpec:
     def _frame(self) -> Size:
         """The size before cropping, where it does not depend on the picture."""
         return self.size if self.resize == "direct" else (self.resize_size or 0, self.resize_size or 0)
+
+    @property
+    def _mean_sizes(self) -> set[Size]:
+        """The sizes that a mean picture can have: before cropping, where that is always the same, and after."""
+        return {self.size} if self.resize == "shorter_side" else {self.size, self._frame}
 
     def replace(self, *, because: str = "you", **changes: Any) -> InputSpec:
         """Return a copy with some fields changed, and ``because`` as their provenance.
@@ -156,10 +162,7 @@ class InputSpec:
         values = values[0] if values.ndim == 4 and len(values) == 1 else values
         if values.ndim == 1 or values.shape[1:] == (1, 1):
             return self.replace(because=because, mean=tuple(values.ravel().tolist()))
-        fits = values.shape[1:] in (
-            {self.size, self._frame} if self.resize != "shorter_side" else {self.size}
-        )
-        if values.ndim == 3 and not fits:
+        if values.ndim == 3 and values.shape[1:] not in self._mean_sizes:
             because = f"{because}, averaged: its size is {values.shape[1]} x {values.shape[2]}"
             return self.replace(because=because, mean=tuple(values.mean(axis=(1, 2)).tolist()))
         return self.replace(because=because, mean=values)
@@ -263,54 +266,17 @@ class InputSpec:
 
     def describe(self) -> str:
         """Return a table, one line a field: what the network eats, and where each value was found."""
-        rows = self.rows()
-        first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
-        return "\n".join(f"{name:<{first}}  {text:<{second}}  ({reason})" for name, text, reason in rows)
+        return words.table(self)
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return (field, its value in words, where it was found) for what is done to a picture, in order."""
-        values = [
-            ("size", f"{self.size[0]} x {self.size[1]} (height x width)"),
-            ("channel_order", self.channel_order),
-            ("layout", self.layout),
-            ("raw_scale", f"0..1 becomes 0..{self.raw_scale:g}"),
-            ("mean", _mean_text(self.mean)),
-            ("input_scale", _numbers(self.input_scale)),
-            ("resize", self._resize_text()),
-            ("crops", {1: "1 (center)", 10: "10 (corners, center, mirrored)"}[self.crops]),
-        ]
-        return [(name, text, self.provenance.get(name, GUESS)) for name, text in values]
-
-    def _resize_text(self) -> str:
-        how = {
-            "direct": "direct to its size",
-            "squash": f"squash to {self.resize_size} x {self.resize_size}, then crop",
-            "shorter_side": f"shorter side to {self.resize_size}, then crop",
-        }[self.resize]
-        return f"{how}, bilinear {'with' if self.antialias else 'without'} antialiasing"
+        return [(name, text, self.provenance.get(name, GUESS)) for name, text in words.values(self)]
 
     def __str__(self) -> str:
         """Return one line: what is done to a picture, in order, and which parts are guesses."""
-        steps = [f"{self._resize_text()} {self.size[0]} x {self.size[1]}", self.channel_order]
-        steps += [f"0..{self.raw_scale:g}"] if self.raw_scale != 1 else []
-        steps += [f"minus {_mean_text(self.mean)}"] if np.size(self.mean) else []
-        steps += [f"times {_numbers(self.input_scale)}"] if self.input_scale != 1 else []
-        return "; ".join(steps) + (f" (guessed: {', '.join(self.guesses)})" if self.guesses else "")
+        return words.line(self)
 
     @property
     def guesses(self) -> dict[str, str]:
         """Field to what is said of its value, for those that are guesses."""
         return {name: reason for name, _, reason in self.rows() if reason.startswith(GUESS)}
-
-
-def _mean_text(mean: tuple[float, ...] | Array) -> str:
-    if not np.size(mean):
-        return "none"
-    if np.ndim(mean) == 1:
-        return _numbers(tuple(mean))
-    averages = _numbers(tuple(np.asarray(mean).mean(axis=(1, 2))))
-    return f"a picture {' x '.join(map(str, np.shape(mean)))}, on average {averages}"
-
-
-def _numbers(values: float | tuple[float, ...]) -> str:
-    return f"{values:g}" if isinstance(values, (int, float)) else ", ".join(f"{value:g}" for value in values)
