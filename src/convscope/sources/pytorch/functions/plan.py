@@ -1,0 +1,44 @@
+"""The operation that does what a call of torch does, and the table of the functions that find it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The operation that does what a call does; `parameters` are role to tensor."""
+
+    kind: str
+    inputs: tuple[Tensor, ...]
+    parameters: dict[str, Tensor] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+Translator = Callable[..., "Plan | None"]
+FUNCTIONS: dict[str, Translator] = {}
+Sizes = int | Sequence[int]
+
+
+def translates(*names: str) -> Callable[[Translator], Translator]:
+    """Register a function for torch's of these names."""
+
+    def register(function: Translator) -> Translator:
+        FUNCTIONS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+def present(**parameters: Tensor | None) -> dict[str, Tensor]:
+    """Return the parameters that a call has: role to tensor."""
+    return {role: tensor for role, tensor in parameters.items() if tensor is not None}
+
+
+def plain(value: Any) -> Any:
+    """Return sizes as plain numbers."""
+    return tuple(int(item) for item in value) if isinstance(value, list | tuple) else int(value)
