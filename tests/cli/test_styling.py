@@ -1,6 +1,12 @@
 """``convscope style``: pictures and their paths, several contents, frames, an interrupted run gone on with."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +15,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from convscope.cli import main
+from convscope.errors import PictureError
 from convscope.optimization import styling
 from convscope.picture import Picture
+from convscope.presentation import animation
 from planted import planted_files
 
 SETTINGS = [
@@ -43,6 +51,21 @@ def run(arguments: list[str]) -> str:
     return result.stdout
 
 
+def interrupt_after(steps: int, monkeypatch: pytest.MonkeyPatch, command: Callable[[], str]) -> str:
+    """Run a command, interrupted by Ctrl-C in the step after so many."""
+    sensible, calls = styling._require_sense, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == steps + 1:
+            raise KeyboardInterrupt
+        return sensible(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(styling, "_require_sense", interrupted)
+        return command()
+
+
 def test_a_picture_with_its_recipe(given: list[str]) -> None:
     assert run([*given, "-o", "styled.png"]) == "styled.png\n"
     made = Picture.open("styled.png")
@@ -62,33 +85,92 @@ def test_several_contents_with_one_network(given: list[str]) -> None:
 
 def test_frames_and_film(given: list[str]) -> None:
     run([*given, "--frames", "frames", "--film", "steps.gif", "-o", "styled.png"])
-    assert len([*Path("frames").iterdir()]) == 4
+    assert len([*Path("frames").glob("*.png")]) == 4
     with Image.open("steps.gif") as film:
         assert film.n_frames == 4
+
+
+@pytest.mark.parametrize("film", ["steps.webp", "steps.gif"])
+def test_a_film_s_frames_are_all_as_large_as_the_picture(given: list[str], film: str) -> None:
+    said = run([*given, "--size", "128", "--frames", "frames", "--film", film, "-o", "styled.png"])
+    assert said.split() == ["styled.png", film]
+    sizes = [Image.open(path).size for path in Path("frames").glob("*.png")]
+    assert sizes == [(128, 102)] * 8  # the first four steps were at half of that
+    with Image.open("styled.png") as picture, Image.open(film) as made:
+        assert made.size == picture.size == (128, 102)
+        assert made.n_frames > 1  # WebP takes frames that hardly differ for one
+
+
+def test_a_picture_is_kept_when_its_film_cannot_be_made(given: list[str], monkeypatch) -> None:
+    def refused(*_):
+        raise PictureError("no room for a film")
+
+    monkeypatch.setattr(animation, "write_film", refused)
+    failed = CliRunner().invoke(main, [*given, "--film", "steps.gif", "-o", "styled.png"])
+    assert failed.exit_code == 1
+    assert Path("styled.png").is_file()
+    assert len([*Path("steps.gif.frames").glob("*.png")]) == 4
+
+
+def test_an_interrupted_film_goes_on_with_its_own_frames(given: list[str], monkeypatch) -> None:
+    wish = [*given, "--film", "steps.gif", "-o", "styled.png"]
+    interrupt_after(2, monkeypatch, lambda: run(wish))
+    with Image.open("steps.gif") as film:
+        assert film.n_frames == 2
+    other = CliRunner().invoke(main, [*wish, "--style-weight", "3", "--resume"])
+    assert "are of another run" in other.stderr
+    run([*wish, "--resume"])
+    with Image.open("steps.gif") as film:
+        assert film.n_frames == 4
+    assert not Path("steps.gif.frames").exists()
+
+
+def test_several_contents_go_on_where_they_were(given: list[str], monkeypatch) -> None:
+    several = [*given, "two.png", "-o"]
+    run([*several, "whole"])
+    interrupt_after(6, monkeypatch, lambda: run([*several, "half"]))  # of four steps each
+    assert Picture.open("half/planted-two-style.png").recipe.arguments["stop_after"] == 2
+    resumed = CliRunner().invoke(main, [*several, "rest", "--resume"])
+    assert resumed.exit_code == 0, resumed.output
+    assert resumed.stderr.count("starts from the beginning") == 1
+    assert "no interrupted run of one.png" in resumed.stderr
+    for name in ("one", "two"):
+        whole, rest = (Picture.open(f"{folder}/planted-{name}-style.png") for folder in ("whole", "rest"))
+        assert np.array_equal(whole.array, rest.array)
+
+
+def test_every_wish_reaches_the_transfer(given: list[str]) -> None:
+    Image.fromarray(np.repeat([[255, 0]], 20, axis=1).repeat(32, axis=0).astype(np.uint8)).save("left.png")
+    wishes = ["--smoothness-weight=3", "--rate=0.01", "--coarsest=20", "--match-colors"]
+    regions = ["--style", "two.png", "--region=left.png", "--region=everywhere"]
+    run([*given, *wishes, *regions, "-o", "styled.png"])
+    made = Picture.open("styled.png")
+    found = made.recipe.arguments
+    assert {**found["changes"]}.items() >= {"smoothness_weight": 3.0, "rate": 0.01, "coarsest": 20}.items()
+    assert (found["colors"], found["regions"]) == ("matched", ["left.png", None])
+    assert "over 2 sizes" in made.caption
+    run(["rerun", "styled.png", "-o", "again.png"])
+    assert np.array_equal(Picture.open("again.png").array, made.array)
+    refused = CliRunner().invoke(main, [*given, "--region=left.png", "--region=everywhere"])
+    assert "there are 2 regions for 1 styles" in refused.stderr
+    assert "no picture 'right.png'" in CliRunner().invoke(main, [*given, "--region=right.png"]).stderr
 
 
 def test_ctrl_c_keeps_what_there_is_and_resume_goes_on(
     given: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run([*given, "-o", "whole.png"])
-    sensible, calls = styling._require_sense, []
-
-    def third_time_interrupted(*arguments):
-        calls.append(arguments)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return sensible(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(styling, "_require_sense", third_time_interrupted)
-        assert run([*given, "-o", "half.png"]) == "half.png\n"
+    interrupt_after(2, monkeypatch, lambda: run([*given, "-o", "half.png"]))
     half = Picture.open("half.png")
     assert half.recipe.arguments["stop_after"] == 2
     run(["rerun", "half.png", "-o", "again.png"])
     assert np.array_equal(Picture.open("again.png").array, half.array)
     run([*given, "--resume", "-o", "rest.png"])
     assert np.array_equal(Picture.open("rest.png").array, Picture.open("whole.png").array)
-    assert CliRunner().invoke(main, [*given, "--resume"]).exit_code == 1
+    afresh = CliRunner().invoke(main, [*given, "--resume", "-o", "afresh.png"])
+    assert afresh.exit_code == 0, afresh.output
+    assert "note: no interrupted run of one.png with these settings is kept" in afresh.stderr
+    assert np.array_equal(Picture.open("afresh.png").array, Picture.open("whole.png").array)
 
 
 def test_memory_is_said_kept_to_and_recorded_as_a_tile(given: list[str]) -> None:
@@ -102,3 +184,44 @@ def test_memory_is_said_kept_to_and_recorded_as_a_tile(given: list[str]) -> None
     refused = CliRunner().invoke(main, [*given, "--memory", "1MB"])
     assert refused.exit_code == 1
     assert "1 MB is too little" in refused.output
+
+
+SCRIPT = """
+import sys
+from convscope.optimization import styling
+from convscope.techniques import style_keeping
+style_keeping._BETWEEN_SAVES = 0.0
+sensible = styling._require_sense
+def told(*arguments):
+    print("step", file=sys.stderr, flush=True)
+    return sensible(*arguments)
+styling._require_sense = told
+from convscope.cli import main
+main(sys.argv[1:])
+"""
+
+
+def in_another_process(arguments: list[str], *, kill_after: int | None = None) -> int:
+    """Run a command, killed (as by kill -9) in the step after so many; return how many steps it made."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command, count = [sys.executable, "-c", SCRIPT, *arguments], 0
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            count += line == "step\n"
+            if kill_after is not None and count > kill_after:
+                process.send_signal(signal.SIGKILL)
+                break
+    return count
+
+
+@pytest.mark.slow
+def test_killed_and_gone_on_with_equals_undisturbed(given: list[str]) -> None:
+    wish = [*given, "--iterations", "12", "--coarsest", "20", "-o"]
+    assert in_another_process([*wish, "whole.png"]) == 24
+    in_another_process([*wish, "parts.png"], kill_after=15)
+    time.sleep(0.1)
+    assert not Path("parts.png").exists()
+    assert in_another_process([*wish, "parts.png", "--resume"]) <= 10
+    assert Path("whole.png").read_bytes() == Path("parts.png").read_bytes()
+    assert not [*Path("cache/styles").iterdir()]

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from convscope.network.network import Network
     from convscope.optimization.styling import StyleStep
     from convscope.picture import Picture
+    from convscope.presentation.animation import Frames
     from convscope.techniques.style_transfer import StyleTransfer
 
 _STEPS_A_SECOND = 10.0
 _CHANGES = (
-    *("content_weight", "style_weight", "iterations", "style_scale", "optimizer", "pooling", "edges"),
-    "precision",
+    *("content_weight", "style_weight", "smoothness_weight", "iterations", "rate", "optimizer"),
+    *("style_scale", "coarsest", "pooling", "edges", "precision"),
 )
+_EVERYWHERE = "everywhere"
 
 
 @click.command()
@@ -49,10 +51,20 @@ _CHANGES = (
     "--content-weight", type=click.FloatRange(0), metavar="X", help="Larger: closer to the content."
 )
 @click.option("--style-weight", type=click.FloatRange(0), metavar="X", help="Larger: closer to the style.")
+@click.option("--smoothness-weight", type=click.FloatRange(0), metavar="X", help="Larger: less grain.")
 @click.option("--iterations", type=click.IntRange(1), metavar="N", help="Steps at each size.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="How far a step goes, in the preset's values.",
+)
 @click.option("--optimizer", type=click.Choice(["adam", "lbfgs"]), help="How a step is taken.")
 @click.option(
     "--style-scale", type=click.FloatRange(0, min_open=True), metavar="X", help="The brush strokes' size."
+)
+@click.option(
+    "--coarsest", type=click.IntRange(1), metavar="PIXELS", help="The longer side of the first size."
 )
 @click.option(
     "--pooling", type=click.Choice(["average"]), help="Means where the network pools maxima: for VGG."
@@ -69,7 +81,17 @@ _CHANGES = (
 @click.option(
     "--start", metavar="KIND|PICTURE", default="", help="content, noise, style, gray, or a picture."
 )
-@click.option("--keep-colors", is_flag=True, help="Keep the content's colors.")
+@click.option("--keep-colors", "colors", flag_value="kept", help="Keep the content's colors.")
+@click.option(
+    "--match-colors", "colors", flag_value="matched", help="Give the styles the content's colors beforehand."
+)
+@click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar=f"PICTURE|{_EVERYWHERE}",
+    help="Where in the content a style counts: where this is white. One for each --style, in order.",
+)
 @click.option("--frames", metavar="FOLDER", help="Keep a picture of every step.")
 @click.option("--film", metavar="FILE", help="A film of the steps: .gif, .webp, .avif or .mp4.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
@@ -90,20 +112,23 @@ def style(
     reel, film, resume = reel_of(wishes["frames"], wishes["film"]), wishes["film"], wishes["resume"]
     if len(contents) > 1 and reel:
         raise click.UsageError("--frames and --film are of one picture: give one")
-    check_pictures(contents)
+    check_pictures([*contents, *(region for region in wishes["regions"] if region != _EVERYWHERE)])
     opened = opening.open(network)
     folder = f"{output}/" if output and len(contents) > 1 and not output.endswith("/") else output
     rows, taken = [], set[Path]()
     for source in contents:
-        run = _Run(opened, source, wishes, reel)
-        picture = run.picture(resume=resume)
-        if run.reel is not None:
-            finish(run.reel, film, _STEPS_A_SECOND, kept=wishes["frames"] is not None)
+        run = _Run(opened, source, wishes)
+        frames = None if reel is None else run.frames_in(reel, resume)
+        picture = run.picture(frames, resume)
         path = unused(place(folder, file_name(opened.name, Path(source).stem, "style")), taken)
         picture.save(path) if as_json else save_picture(picture, path)
         rows.append({"path": str(path), "caption": picture.caption, "losses": run.losses})
         if run.interrupted:
             click.echo("interrupted: this is the picture as it was; --resume goes on", err=True)
+        if frames is not None:
+            stay = wishes["frames"] is not None or run.interrupted
+            finish(frames, film, _STEPS_A_SECOND, kept=stay, last=run.steps, told=not as_json)
+        if run.interrupted:
             break
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
@@ -113,12 +138,14 @@ def _arguments(wishes: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of `style_transfer` that options stand for, the seed apart."""
     changes = {name: wishes[name] for name in _CHANGES if wishes[name] is not None}
     layers = {name: weights_of(wishes[name]) for name in ("content_layers", "style_layers") if wishes[name]}
+    regions = [None if region == _EVERYWHERE else region for region in wishes["regions"]]
     return {
         "styles": weights_of(wishes["styles"], "--style"),
         "preset": wishes["preset"],
         "size": wishes["pixels"],
         "start": wishes["start"],
-        "colors": "kept" if wishes["keep_colors"] else "style",
+        "colors": wishes["colors"] or "style",
+        "regions": regions,
         "changes": changes | layers,
     }
 
@@ -139,33 +166,42 @@ def _fitted(made: StyleTransfer, wishes: dict[str, Any]) -> StyleTransfer:
 class _Run:
     """The style transfer of one picture, with its progress and what is kept on the way."""
 
-    def __init__(self, network: Network, source: str, wishes: dict[str, Any], reel: str | None) -> None:
+    def __init__(self, network: Network, source: str, wishes: dict[str, Any]) -> None:
+        from dataclasses import replace
+
         from convscope.photograph import open_photograph
-        from convscope.presentation.animation import Frames
         from convscope.recording import recipe_of
         from convscope.techniques.style_transfer import transfer_of
 
-        self.network, self.photograph = network, open_photograph(source)
-        arguments, seed = _arguments(wishes), wishes["seed"]
-        self.made = _fitted(transfer_of(network, self.photograph, seed=seed, **arguments), wishes)
-        self.reel = None if reel is None else Frames(reel)
-        arguments |= {"tile": self.made.restyling.tile}
-        self.recipe = recipe_of(
-            "style_transfer", arguments, network=network, picture=self.photograph, seed=seed
-        )
+        photograph, arguments, seed = open_photograph(source), _arguments(wishes), wishes["seed"]
+        made = transfer_of(network, photograph, seed=seed, **arguments)
+        recipe = recipe_of("style_transfer", arguments, network=network, picture=photograph, seed=seed)
+        del photograph  # a large one would take its room until the end
+        self.made = _fitted(made, wishes)
+        self.recipe = replace(recipe, arguments={**arguments, "tile": self.made.restyling.tile})
         self.losses: dict[str, float] = {}
+        self.steps = 0
         self.interrupted = False
 
-    def picture(self, *, resume: bool) -> Picture:
+    def frames_in(self, folder: str, resume: bool) -> Frames:
+        """Return a folder that holds no other run's frames."""
+        from convscope.presentation.animation import Frames
+        from convscope.techniques.style_keeping import run_of
+
+        frames = Frames(folder)
+        frames.begin(run_of(self.recipe), resume=resume)
+        return frames
+
+    def picture(self, frames: Frames | None, resume: bool) -> Picture:
         """Run it, and return what there is at the end or at Ctrl-C."""
         from dataclasses import replace
 
         last: StyleStep | None = None
         try:
             for last in self._watched(resume):
-                self.losses = dict(last.losses)
-                if self.reel is not None:
-                    self.reel.keep(last.index, self.made.shown(last).in_8_bits)
+                self.losses, self.steps = dict(last.losses), last.index
+                if frames is not None:
+                    frames.keep(last.index, self.made.shown(last, self.made.restyling.sizes[-1]).in_8_bits)
         except KeyboardInterrupt:
             if last is None:
                 raise

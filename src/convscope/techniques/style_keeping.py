@@ -8,9 +8,11 @@ from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
+from typing import Any
+from warnings import warn
 
 from convscope.cache import cache_folder
-from convscope.errors import InputError
+from convscope.errors import ConvscopeWarning
 from convscope.optimization.style_scales import Unfinished
 from convscope.optimization.styling import StyleStep
 from convscope.recipe import Recipe
@@ -22,14 +24,17 @@ _BETWEEN_SAVES = 10.0  # seconds
 def kept_steps(made: StyleTransfer, recipe: Recipe, *, resume: bool) -> Iterator[StyleStep]:
     """Yield a transfer's steps and keep its state on disk until it is finished; the recipe says which transfer it is.
 
-    With `resume` it goes on from there, and takes the steps of an undisturbed run. InputError when there is nothing to
-    go on from.
+    With `resume` it goes on from there, and takes the steps of an undisturbed run; a note says so where there is
+    nothing to go on from.
     """
     path, last, saved = kept_at(recipe), None, monotonic()
     unfinished = Unfinished.load(path) if resume else None
     if resume and unfinished is None:
-        raise InputError(
-            "there is no interrupted run of this picture with these settings: leave out --resume"
+        warn(
+            f"no interrupted run of {recipe.picture or 'this picture'} with these settings is kept: this one starts "
+            "from the beginning",
+            ConvscopeWarning,
+            stacklevel=2,
         )
     finished, steps_taken = False, 0.0
     try:
@@ -51,7 +56,16 @@ def _steps_of(step: StyleStep) -> float:
     return float(step.state["step"]) if "step" in step.state else 0.0
 
 
+def run_of(recipe: Recipe) -> dict[str, Any]:
+    """Return as JSON data what makes a run the same as another."""
+    facts = asdict(recipe)
+    found: dict[str, Any] = json.loads(
+        json.dumps(facts.pop("arguments") | facts, sort_keys=True, default=str)
+    )
+    return found
+
+
 def kept_at(recipe: Recipe) -> Path:
     """Return the file of a transfer's state."""
-    words = json.dumps(asdict(recipe), sort_keys=True, default=str)
+    words = json.dumps(run_of(recipe))
     return cache_folder("styles") / f"{sha256(words.encode()).hexdigest()}.safetensors"

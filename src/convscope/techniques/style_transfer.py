@@ -20,6 +20,7 @@ from convscope.errors import ConvscopeWarning, InputError, PictureError, did_you
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
+from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import LBFGS, Adam, Optimizer
 from convscope.optimization.original_colors import with_colors_of
 from convscope.optimization.style_memory import style_bytes
@@ -66,14 +67,15 @@ class StyleTransfer:
         plan = memory_plan(needed, self.restyling.sizes[-1], memory, tile)
         return replace(self, restyling=replace(self.restyling, tile=plan.tile)), plan
 
-    def shown(self, step: StyleStep) -> Picture:
-        """Return a step as a picture with its caption."""
-        pixels = step.picture()
+    def shown(self, step: StyleStep, size: Size | None = None) -> Picture:
+        """Return a step as a picture with its caption, at its own size or, as a film's frame, at another."""
+        size = size or step.size
+        pixels = resized(step.picture(), size)
         if self.colors == "kept":
-            pixels = with_colors_of(resized(self.restyling.content, step.size), pixels)
+            pixels = with_colors_of(resized(self.restyling.content, size), pixels)
         array = pixels[0].movedim(0, -1).cpu().numpy()
         if self.opacity is not None:
-            alpha = resized(self.opacity, step.size)[0, 0, :, :, None]
+            alpha = resized(self.opacity, size)[0, 0, :, :, None]
             array = np.concatenate([array, alpha.numpy()], axis=2)
         return picture_like(array, self.stored, self._caption(step))
 
