@@ -112,7 +112,7 @@ def test_palettes_are_named_in_the_caption() -> None:
         ({"channels": 0}, "at least 1"),
         ({"channels": [9]}, "0 to 7"),
         ({"channels": []}, "0 to 7"),
-        ({"order": "alphabet"}, "'index' or 'strongest'"),
+        ({"order": "alphabet"}, "Possible: index, strongest"),
     ],
 )
 def test_wrong_options_are_answered(options: dict[str, Any], words: str) -> None:

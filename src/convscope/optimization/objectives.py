@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from convscope.address import Address
-from convscope.errors import InputError
+from convscope.errors import InputError, by_name
 from convscope.network.axes import require_position
 from convscope.network.classes import holds_probabilities
 from convscope.network.network import Network
@@ -73,17 +73,16 @@ def layer(name: str, measure: Measure = "mean_square") -> Objective:
 
     "mean_square" is Mordvintsev et al.'s (2015), "l2" and "l1" are norms, "mean" and "sum" the plain ones.
     """
-    measures: dict[Measure, Callable[[Tensor], Tensor]] = {
+    measures: dict[str, Callable[[Tensor], Tensor]] = {
         "mean_square": lambda value: value.square().mean(1),
         "mean": lambda value: value.mean(1),
         "sum": lambda value: value.sum(1),
         "l1": lambda value: value.abs().sum(1),
         "l2": lambda value: value.square().sum(1).sqrt(),
     }
-    if measure not in measures:
-        raise InputError(f"a layer has no measure {measure!r}; possible: {', '.join(measures)}")
+    measured = by_name(measures, measure, "measure")
     words = f"{name}, {measure.replace('_', ' ')}"
-    return Objective((name,), words, lambda values: measures[measure](values[name].flatten(1)))
+    return Objective((name,), words, lambda values: measured(values[name].flatten(1)))
 
 
 def direction(

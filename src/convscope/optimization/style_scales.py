@@ -154,9 +154,7 @@ class Restyling:
         noise = torch.randn(content.shape, generator=generator).to(content)
         if self.settings.noise is None:
             return content.mean() + content.std(correction=0) * noise
-        spec = self.network.input_spec
-        if spec is None:
-            raise InputError(f"{self.network.name} eats no pictures, so none can be made for it")
+        spec = self.network.picture_spec
         middle = spec.to_rgb(torch.zeros(1, *spec.shape[1:])).mean((2, 3), keepdim=True)
         return self.settings.values(middle.to(content) + self.settings.noise * noise)
 

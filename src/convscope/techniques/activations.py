@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from convscope.address import Address
-from convscope.errors import InputError
+from convscope.errors import InputError, require_one_of
 from convscope.network.axes import require_position
 from convscope.network.network import Network
 from convscope.picture import Picture
@@ -75,8 +75,7 @@ def activations(
 
 
 def _chosen(maps: NDArray[Any], channels: int | Sequence[int] | None, order: str) -> list[int]:
-    if order not in ("index", "strongest"):
-        raise InputError(f"order is 'index' or 'strongest', not {order!r}")
+    require_one_of("order", order, get_args(Order))
     if isinstance(channels, int) and channels < 1:
         raise InputError(f"channels is how many to show, at least 1, or a list of them; not {channels}")
     listed = list(channels) if isinstance(channels, Sequence) else list(range(len(maps)))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
 
-from convscope.errors import InputError, did_you_mean
+from convscope.errors import InputError, by_name
 from convscope.picture import Picture
 from convscope.presentation.panels import Panel, panels
 from convscope.presentation.scaling import Scaled, Scaling, scale
@@ -19,7 +19,6 @@ from convscope.techniques.question import Question, in_rgb
 PANELS = ("picture", "map", "overlay")
 IN_COLOR = ("picture", "colors", "overlay")
 PERCENTILE = 99.0
-_POSSIBLE = ("picture", "map", "colors", "overlay")
 _BLUR = 1 / 48  # of the picture's longer side: the overlay's Gaussian blur
 _DIM = 0.12  # what is left of the picture where nothing depends on it
 _ONE_SIDED, _SIGNED = "magma", "RdBu_r"
@@ -58,15 +57,13 @@ def show(evidence: Evidence, look: Look) -> Picture:
     """Return the panels of some evidence beside each other, and the words for all of it."""
     _check(evidence, look)
     scaled = _scaled(evidence, look)
-    shown = panels([_panel(name, evidence, scaled, look) for name in look.panels], theme=look.theme)
+    shown = panels([_POSSIBLE[name](evidence, scaled, look) for name in look.panels], theme=look.theme)
     return replace(shown, caption=_caption(evidence, scaled, look))
 
 
 def _check(evidence: Evidence, look: Look) -> None:
     for name in look.panels:
-        if name not in _POSSIBLE:
-            hint = did_you_mean(name, _POSSIBLE)
-            raise InputError(f"there is no panel {name!r}.{hint} Possible: {', '.join(_POSSIBLE)}")
+        by_name(_POSSIBLE, name, "panel")
     if not np.isfinite(evidence.map).all():
         raise InputError(f"the gradient of {evidence.question.words} is NaN or infinite for this picture")
 
@@ -77,18 +74,32 @@ def _scaled(evidence: Evidence, look: Look) -> Scaled:
     return scale(evidence.map[None], scaling)
 
 
-def _panel(name: str, evidence: Evidence, scaled: Scaled, look: Look) -> Panel:
-    if name == "map":
-        return Panel(scaled.colors[0], evidence.name, address=str(evidence.question.target))
-    if name == "colors":
-        return Panel(_in_colors(evidence.values, look.percentile), f"{evidence.name}, in colors")
+def _picture(evidence: Evidence, scaled: Scaled, look: Look) -> Panel:
+    return Panel(_bytes(_seen(evidence)), "what the network sees", smooth=True)
+
+
+def _map(evidence: Evidence, scaled: Scaled, look: Look) -> Panel:
+    return Panel(scaled.colors[0], evidence.name, address=str(evidence.question.target))
+
+
+def _colors(evidence: Evidence, scaled: Scaled, look: Look) -> Panel:
+    return Panel(_in_colors(evidence.values, look.percentile), f"{evidence.name}, in colors")
+
+
+def _overlay(evidence: Evidence, scaled: Scaled, look: Look) -> Panel:
+    light = blurred(evidence.map, look.percentile)[..., None]
+    return Panel(_bytes(_seen(evidence) * (_DIM + (1 - _DIM) * light)), evidence.lit, smooth=True)
+
+
+_POSSIBLE = {"picture": _picture, "map": _map, "colors": _colors, "overlay": _overlay}
+
+
+def _seen(evidence: Evidence) -> NDArray[np.float32]:
+    """Return the picture below the map; gray where there is none of its size."""
     seen = evidence.question.seen
     if seen is None or seen.shape[:2] != evidence.map.shape:
-        seen = np.full((*evidence.map.shape, 3), 0.5, np.float32)
-    if name == "picture":
-        return Panel(_bytes(seen), "what the network sees", smooth=True)
-    light = blurred(evidence.map, look.percentile)[..., None]
-    return Panel(_bytes(seen * (_DIM + (1 - _DIM) * light)), evidence.lit, smooth=True)
+        return np.full((*evidence.map.shape, 3), 0.5, np.float32)
+    return seen
 
 
 def blurred(values: NDArray[np.float64], percentile: float) -> NDArray[np.float64]:

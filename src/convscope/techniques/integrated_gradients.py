@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from convscope.errors import InputError
+from convscope.errors import InputError, require_one_of
 from convscope.network.network import Network
 from convscope.picture import Picture
 from convscope.recording import recipe_function
@@ -94,8 +94,7 @@ def baseline_input(question: Question, baseline: Baseline) -> Tensor:
     """Return the picture of nothing as the network eats it, in the input's own shape."""
     if baseline == "zero":
         return torch.zeros_like(question.input)
-    if baseline not in _LEVELS:
-        raise InputError(f"baseline is one of {', '.join(_LEVELS)} or zero, not {baseline!r}")
+    require_one_of("baseline", baseline, [*_LEVELS, "zero"])
     network = question.network
     if network.input_spec is None:
         raise InputError(

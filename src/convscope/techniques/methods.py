@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from convscope.errors import InputError, did_you_mean
+from convscope.errors import by_name
 from convscope.techniques.deconvnet import deconvnet_evidence
 from convscope.techniques.evidence import Evidence
 from convscope.techniques.gradient_times_input import gradient_times_input_evidence
@@ -26,7 +26,4 @@ METHODS: Mapping[str, Callable[[Question], Evidence]] = {
 
 def method_named(name: str) -> Callable[[Question], Evidence]:
     """Return a technique; InputError with the closest names for one that is not there."""
-    if name not in METHODS:
-        hint = did_you_mean(name, METHODS)
-        raise InputError(f"there is no method {name!r}.{hint} Possible: {', '.join(METHODS)}")
-    return METHODS[name]
+    return by_name(METHODS, name, "method")
