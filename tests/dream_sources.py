@@ -46,6 +46,20 @@ def lecture(
     return image
 
 
+def lecture_titles(values: Array, gradient: Gradient, steps: int, *, blur: bool, clip: bool) -> Array:
+    """The same as its titles say it, with the same numbers: the gradient decays, is blurred and clipped."""
+    image = values.copy()
+    for step in range(steps):
+        slope = gradient((image + 117) / 255) / 255
+        if blur and step % 5 == 0:
+            slope = np.stack([ndimage.gaussian_filter(slope[..., color], 1.0) for color in range(3)], axis=2)
+        if clip:
+            limit = np.percentile(np.abs(slope), 95)
+            slope = slope.clip(-limit, limit)
+        image += 0.95**step * slope / (np.abs(slope).max() + 1e-8)
+    return image
+
+
 def google_2015(values: Array, gradient: Gradient, steps: int, rolls: Rolls) -> Array:
     """Caffe's notebook: 4 octaves of 1.4, step 1.5, jitter 32, clipped to the pictures' range; values are 0..255."""
     octaves = [values]

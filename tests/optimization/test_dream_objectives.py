@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from convscope.errors import InputError
+from convscope.optimization import dream_objectives
 from convscope.optimization.channel_choice import chosen_channels
 from convscope.optimization.dream_objectives import (
     DreamMeasure,
@@ -65,6 +66,33 @@ def test_a_guide_pulls_each_place_to_its_best_match() -> None:
     best = (ARRAY[0].reshape(4, -1).T @ features).argmax(1)
     assert leaf.grad is not None
     assert leaf.grad[0].reshape(4, -1).numpy() * 99 == pytest.approx(features[:, best], rel=1e-4)
+
+
+def test_a_place_that_resembles_nothing_takes_the_guides_first() -> None:
+    """As argmax does in Google's code: all dot products are 0."""
+    guide = torch.randn(1, 4, 2, 2, generator=torch.Generator().manual_seed(1))
+    leaf = torch.zeros(1, 4, 1, 1, requires_grad=True)
+    guided_term("conv1", guide).value(leaf).sum().backward()
+    assert leaf.grad is not None and torch.equal(leaf.grad[0, :, 0, 0], guide[0, :, 0, 0])
+
+
+def test_a_guide_is_compared_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    term = guided_term("conv1", torch.randn(1, 4, 5, 6, generator=torch.Generator().manual_seed(1)))
+    whole = term.value(ANSWER)
+    monkeypatch.setattr(dream_objectives, "_MATCHES", 70)
+    assert torch.equal(term.value(ANSWER), whole)
+
+
+def test_a_guide_needs_maps() -> None:
+    with pytest.raises(
+        InputError, match="a guide needs a layer with maps, and prob answers it with 3 numbers"
+    ):
+        guided_term("prob", torch.zeros(1, 3))
+
+
+def test_an_unknown_measure_is_answered_with_the_closest() -> None:
+    with pytest.raises(InputError, match=r"there is no measure 'maxinum'\. Did you mean 'maximum'"):
+        dream_terms({"conv1": 1.0}, "maxinum")  # type: ignore[arg-type]
 
 
 def test_too_small_for_its_border() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
@@ -17,11 +18,18 @@ import dream_sources
 import planted
 from convscope.errors import InputError
 from convscope.optimization.dream_gradients import gradient_of
-from convscope.optimization.dream_objectives import dream_terms
+from convscope.optimization.dream_objectives import Term, dream_terms
 from convscope.optimization.dream_presets import DREAM_PRESETS, dream_preset
 from convscope.optimization.dreaming import dream_steps
-from convscope.optimization.gradient_edits import LaplacianNormalized, Normalized
+from convscope.optimization.gradient_edits import (
+    GradientBlur,
+    GradientClip,
+    GradientDecay,
+    LaplacianNormalized,
+    Normalized,
+)
 from convscope.optimization.regularizers import Blur, Decay, SmallValues
+from convscope.techniques.dream_wishes import terms_of, wanted_of
 from precision import in_double_precision
 
 Array = NDArray[np.float64]
@@ -54,6 +62,9 @@ GROWING = {
     "resize": "legacy",
     "detail": "none",
 }
+TITLES = SCHOOL_BUS | {"edits": ()}
+GRADIENT_DECAYS = (Normalized("max", 1e-8), GradientDecay(0.95))
+GRADIENT_BLURS = GradientBlur(1.0, every=5)
 CHANNEL = {"layers": {"mixed4d_3x3_bottleneck_pre_relu:139": 1.0}}
 PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "default": {
@@ -76,14 +87,24 @@ PUBLISHED: Mapping[str, Mapping[str, Any]] = {
         "clip": True,
         "measure": "mean_square",
         "layers": {"inception_4c/output": 1.0},
+        "guided_layers": {"inception_3b/output": 1.0},
     },
     "cadl-simplest": LECTURE | {"iterations": 50, "layers": {"maxpool0": 1.0}, "measure": "mean"},
+    "cadl-maximum": LECTURE | {"iterations": 50, "layers": {"maxpool0": 1.0}, "measure": "maximum"},
     "cadl-objective": LECTURE
-    | {"iterations": 30, "layers": {"mixed5b_pool_reduce_pre_relu": 1.0}, "measure": "mean"},
+    | {
+        "iterations": 30,
+        "layers": {"mixed5b_pool_reduce_pre_relu": 1.0},
+        "measure": "mean",
+        "one_channel": True,
+    },
     "cadl-decay": SCHOOL_BUS | {"edits": CLIPPED[:1]},
     "cadl-blur": SCHOOL_BUS | {"edits": CLIPPED[:2]},
     "cadl-clip": SCHOOL_BUS | {"edits": CLIPPED},
     "cadl-fractal": SCHOOL_BUS | {"edits": CLIPPED, "iterations": 1000, "zoom": 1},
+    "cadl-decay-gradient": TITLES | {"gradient_edits": GRADIENT_DECAYS},
+    "cadl-blur-gradient": TITLES | {"gradient_edits": (GRADIENT_BLURS, *GRADIENT_DECAYS)},
+    "cadl-clip-gradient": TITLES | {"gradient_edits": (GRADIENT_BLURS, GradientClip(95.0), *GRADIENT_DECAYS)},
     "tf-naive": TENSORFLOW
     | CHANNEL
     | {"octaves": ONE_SIZE, "iterations": 20, "jitter": 0, "gradient_edits": (Normalized("std", 1e-8),)},
@@ -149,6 +170,8 @@ OTHERWISE = {
     "back": False,
     "precision": "float32",
     "probability": False,
+    "guided_layers": {},
+    "one_channel": False,
 }
 OCTAVES_OTHERWISE = {
     "count": 1,
@@ -166,7 +189,8 @@ OCTAVES_OTHERWISE = {
 def test_every_parameter_is_the_published_one(name: str) -> None:
     preset, expected = DREAM_PRESETS[name], OTHERWISE | PUBLISHED[name]
     found = {key: getattr(preset.settings, key) for key in asdict(preset.settings)}
-    found |= {"measure": preset.measure, "layers": dict(preset.layers), "probability": preset.probability}
+    others = ("measure", "layers", "guided_layers", "one_channel", "probability")
+    found |= {key: getattr(preset, key) for key in others}
     assert found | {"octaves": asdict(preset.settings.octaves)} == expected | {
         "octaves": OCTAVES_OTHERWISE | expected["octaves"]
     }
@@ -185,7 +209,8 @@ def test_what_each_starts_from() -> None:
     for name in ("tf-naive", "tf-multiscale", "tf-laplacian"):
         noise = starts[name].values(None, generator)
         assert noise.shape == (1, 3, 224, 224) and 100 <= noise.min() < 100.1 < 100.9 < noise.max() <= 101
-    for name in ("cadl-decay", "cadl-blur", "cadl-clip", "cadl-fractal"):
+    school_bus = ("cadl-decay", "cadl-blur", "cadl-clip")
+    for name in (*school_bus, *(f"{name}-gradient" for name in school_bus), "cadl-fractal"):
         noise = starts[name].values(None, generator)  # the lecture records -17 to 31.9579
         assert noise.shape == (1, 3, 299, 299) and -17 <= noise.min() < -16.5 and 31.5 < noise.max() <= 32
     noise = starts["cadl-objective"].values(None, generator)
@@ -194,7 +219,9 @@ def test_what_each_starts_from() -> None:
     assert starts["cadl-simplest"].values(photograph, generator).flatten().tolist() == pytest.approx(
         [-117 / 69, 0, 1]
     )
-    with pytest.raises(InputError, match="starts from a picture"):
+    assert starts["cadl-maximum"] == starts["cadl-simplest"]
+    possible = "give one, or take a preset that starts from noise (default, cadl-objective, cadl-decay"
+    with pytest.raises(InputError, match=re.escape(f"this dream starts from a picture: {possible}")):
         starts["google-2015"].values(None, generator)
 
 
@@ -203,20 +230,30 @@ def test_an_unknown_preset_is_answered_with_the_closest() -> None:
         dream_preset("gogle-2015")
 
 
-def own_objective(measure: str) -> Callable[[Array], tuple[float, Array]]:
-    """The planted network in float64 by hand, and its gradient: (height, width, 3) in 0..1 to the same."""
+def as_leaf(picture: Array) -> torch.Tensor:
+    return torch.tensor(picture).movedim(-1, 0)[None].requires_grad_()
+
+
+def own_answers(leaf: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the planted network's convolutions answer, in float64 by hand."""
     weights = {name: value.double() for name, value in planted._weights().items()}
+    conv1 = F.conv2d(leaf, weights["conv1.weight"], weights["conv1.bias"], padding=2).relu()
+    return conv1, F.conv2d(F.max_pool2d(conv1, 2, ceil_mode=True), weights["conv2.weight"], padding=1).relu()
+
+
+def own_objective(measure: str) -> Callable[[Array], tuple[float, Array]]:
+    """An objective and its gradient: (height, width, 3) in 0..1 to the same."""
 
     def objective(picture: Array) -> tuple[float, Array]:
-        leaf = torch.tensor(picture).movedim(-1, 0)[None].requires_grad_()
-        conv1 = F.conv2d(leaf, weights["conv1.weight"], weights["conv1.bias"], padding=2).relu()
-        conv2 = F.conv2d(F.max_pool2d(conv1, 2, ceil_mode=True), weights["conv2.weight"], padding=1).relu()
+        leaf = as_leaf(picture)
         total = torch.zeros((), dtype=torch.float64)
-        for weight, answer in ((1.0, conv1), (0.5, conv2)):
+        for weight, answer in zip((1.0, 0.5), own_answers(leaf), strict=True):
             if measure == "mean":
                 total = total + weight * answer.mean()
             elif measure == "mean_square":
                 total = total + weight * (answer**2).mean()
+            elif measure == "maximum":
+                total = total + weight * answer.max(1).values.mean()
             else:
                 total = total + weight * (answer[:, :, 2:-2, 2:-2] ** 2).sum() / answer.numel()
         total.backward()
@@ -240,6 +277,9 @@ def source(name: str, values: Array) -> Array:
     def gradient(picture: Array) -> Array:
         return objective(picture)[1]
 
+    if name.endswith("-gradient"):
+        blur, clip = name != "cadl-decay-gradient", name == "cadl-clip-gradient"
+        return dream_sources.lecture_titles(values, gradient, STEPS, blur=blur, clip=clip)
     if name.startswith("cadl-"):
         effects = ("decay", "blur", "clip", "fractal")
         until = effects.index(name[5:]) if name[5:] in effects else -1
@@ -262,12 +302,16 @@ def source(name: str, values: Array) -> Array:
             return dream_sources.keras(values, objective, STEPS)
 
 
-def dreamed(name: str, start: Array, **changes: Any) -> tuple[Array, Array]:
+def dreamed(
+    name: str, start: Array, terms: tuple[Term, ...] | None = None, **changes: Any
+) -> tuple[Array, Array]:
     """What convscope makes of values (height, width, 3): the values, and what is shown of them."""
     preset = DREAM_PRESETS[name]
     settings = replace(preset.settings, iterations=STEPS, **changes)
     gradient = gradient_of(
-        in_double_precision(planted.planted_network()), dream_terms(WEIGHTS, preset.measure), settings
+        in_double_precision(planted.planted_network()),
+        terms or dream_terms(WEIGHTS, preset.measure),
+        settings,
     )
     values = torch.tensor(start).movedim(-1, 0)[None]
     (last,) = deque(dream_steps(gradient, values, settings, torch.Generator().manual_seed(0)), maxlen=1)
@@ -286,6 +330,55 @@ def test_five_steps_an_octave_are_those_of_the_source(name: str) -> None:
     moved = np.abs(expected - start).mean() if expected.shape == start.shape else np.abs(expected).mean()
     assert np.abs(found - expected).max() < 1e-5 * (settings.white - settings.black)
     assert moved > 1e-3 * (settings.white - settings.black)
+
+
+def test_five_steps_an_octave_of_the_guided_dream_are_googles() -> None:
+    """The seed of each position is the guide's feature with the largest dot product."""
+    guide: Array = np.random.default_rng(7).random((50, 40, 3)) ** 3
+    features = own_answers(as_leaf(guide))[1].detach().numpy()[0].reshape(3, -1)
+
+    def gradient(picture: Array) -> Array:
+        leaf = as_leaf(picture)
+        answer = own_answers(leaf)[1]
+        products = answer.detach().numpy()[0].reshape(3, -1).T @ features
+        answer.backward(torch.tensor(features[:, products.argmax(1)].reshape(answer.shape)))
+        assert leaf.grad is not None
+        return leaf.grad[0].movedim(0, -1).numpy()
+
+    network = in_double_precision(planted.planted_network())
+    preset, pictures = DREAM_PRESETS["google-2015"], (as_leaf(one).detach() for one in (PICTURE, guide))
+    terms = terms_of(network, {"conv2": 1.0}, preset, next(pictures), guide=next(pictures))
+    found, _ = dreamed("google-2015", 255 * PICTURE, terms)
+    expected = dream_sources.google_2015(255 * PICTURE, gradient, STEPS, rolls(32))
+    assert np.abs(found - expected).max() < 1e-5 * 255
+    assert np.abs(found - dreamed("google-2015", 255 * PICTURE)[0]).max() > 1
+    assert np.abs(expected - 255 * PICTURE).mean() > 1
+
+
+def test_the_objective_of_the_lecture_is_one_channel() -> None:
+    network = in_double_precision(planted.planted_network())
+    preset = DREAM_PRESETS["cadl-objective"]
+    addresses = {
+        address
+        for seed in range(40)
+        for address in wanted_of(network, "conv1", preset, guided=False, drawn_by=seed)
+    }
+    assert addresses == {f"conv1:{channel}" for channel in range(8)}
+    (address,) = wanted_of(network, "conv1", preset, guided=False, drawn_by=3)
+    channel = int(address.removeprefix("conv1:"))
+
+    def gradient(picture: Array) -> Array:
+        leaf = as_leaf(picture)
+        own_answers(leaf)[0][0, channel].mean().backward()
+        assert leaf.grad is not None
+        return leaf.grad[0].movedim(0, -1).numpy()
+
+    start = PICTURE * 255 - 117
+    terms = terms_of(network, {address: 1.0}, preset, as_leaf(PICTURE).detach())
+    found, _ = dreamed("cadl-objective", start, terms)
+    expected = dream_sources.lecture(start, gradient, STEPS, decay=False, blur=False, clip=False, zoom=False)
+    assert np.abs(found - expected).max() < 1e-5 * 255
+    assert np.abs(expected - start).mean() > 0.1
 
 
 def test_keras_stops_with_the_step_that_finds_it_too_large() -> None:

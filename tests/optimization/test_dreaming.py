@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.optimization.dream_gradients import gradient_of
 from convscope.optimization.dream_objectives import dream_terms
-from convscope.optimization.dreaming import DreamSettings, DreamStep, dream_steps, step, zoomed
+from convscope.optimization.dream_settings import DreamSettings
+from convscope.optimization.dreaming import DreamStep, dream_steps, step, zoomed
 from convscope.optimization.gradient_edits import Masked, Normalized
 from convscope.optimization.octaves import Detail, Octaves
 from planted import planted_network
@@ -186,10 +188,23 @@ def test_a_dream_without_shades_is_warned_of(clip: bool) -> None:
     dreamed(far, start=(PICTURE > 0.5).float())  # black and white from the start
 
 
-@pytest.mark.parametrize("rate", [float("nan"), float("inf")])
-def test_a_rate_that_is_none(rate: float) -> None:
-    with pytest.raises(InputError, match="rate is a number"):
-        DreamSettings(rate=rate)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"rate": float("nan")}, "rate is a number, not nan"),
+        ({"rate": float("inf")}, "rate is a number, not inf"),
+        ({"rate": "fast"}, "rate is a number, not 'fast'"),
+        ({"iterations": 0}, "iterations is a whole number, at least 1, not 0"),
+        ({"iterations": "x"}, "iterations is a whole number, at least 1, not 'x'"),
+        ({"jitter": -1}, "jitter is a whole number, at least 0, not -1"),
+        ({"zoom": 0.5}, "zoom is a whole number, at least 0, not 0.5"),
+        ({"stop_above": "15"}, "stop_above is a number, or None, not '15'"),
+        ({"clip": "no"}, "clip is True or False, not 'no'"),
+    ],
+)
+def test_settings_that_are_none(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        DreamSettings(**changes)
 
 
 def test_an_objective_that_is_infinite() -> None:

@@ -1,5 +1,7 @@
 """Sizes of published runs, and resizes against scipy's zoom and the definitions."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +31,30 @@ def test_exponents_go_around_the_pictures_size() -> None:
 def test_too_small_octaves_say_what_to_change() -> None:
     with pytest.raises(InputError, match=r"smallest octave would be 21 x 21.*fewer octaves \(now 5\)"):
         Octaves(5, 1.4).sizes((80, 80))
+
+
+def test_a_picture_too_small_for_one_octave_is_told_so() -> None:
+    for octaves in (Octaves(), Octaves(3)):
+        with pytest.raises(
+            InputError, match=r"a picture of 31 x 90 is below 32 pixels: use a larger picture$"
+        ):
+            octaves.sizes((31, 90))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"count": 0}, "octaves is a whole number, at least 1, not 0"),
+        ({"count": "x"}, "octaves is a whole number, at least 1, not 'x'"),
+        ({"count": 1.5}, "not 1.5"),
+        ({"scale": 1}, "octave_scale is a number above 1, not 1"),
+        ({"scale": float("nan")}, "above 1, not nan"),
+        ({"scale": "1.4"}, "above 1, not '1.4'"),
+    ],
+)
+def test_octaves_that_are_none(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Octaves(**changes)
 
 
 @pytest.mark.parametrize("size", [(31, 47), (64, 40), (20, 80)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from PIL import Image
 
 import convscope
 from convscope.errors import InputError
+from convscope.optimization.memory_plan import MemoryPlan
 from convscope.optimization.objectives import class_score
 from convscope.optimization.subject import subject_of
 from convscope.picture import Picture
+from convscope.techniques import deep_dream as module
 from convscope.techniques.deep_dream import Dream, deep_dream, dream_of
 from planted import planted_files, planted_network
 
@@ -100,6 +103,36 @@ def test_layers_keep_their_weights_with_a_guide() -> None:
         dream_of(planted_network(), NOISE, "conv1", guide=blue, channels=(1,))
 
 
+def test_a_guide_keeps_its_own_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[tuple[int, ...]]()
+    terms_of = module.terms_of
+
+    def watched(*positional: Any, guide: torch.Tensor, **wishes: Any) -> Any:
+        seen.append(tuple(guide.shape[2:]))
+        return terms_of(*positional, guide=guide, **wishes)
+
+    monkeypatch.setattr(module, "terms_of", watched)
+    for width in (40, 1400):
+        dream_of(planted_network(), NOISE, "conv1", guide=np.zeros((40, width, 3), np.uint8), size=160)  # type: ignore[arg-type]
+    assert seen == [(40, 40), (29, 1024)]
+
+
+def test_memory_chooses_the_tile_and_the_recipe_says_which() -> None:
+    wishes = {"changes": {"octaves": 1, "iterations": 1}, "size": 400}
+    whole = deep_dream(planted_network(), NOISE, "conv1", **wishes)  # type: ignore[arg-type]
+    plenty = deep_dream(planted_network(), NOISE, "conv1", memory="50GB", **wishes)  # type: ignore[arg-type]
+    assert plenty.recipe == whole.recipe and whole.recipe is not None
+    assert whole.recipe.arguments["tile"] is None and "memory" not in whole.recipe.arguments
+    with pytest.raises(InputError, match=r"1 MB is too little\. 400 x 300: "):
+        deep_dream(planted_network(), NOISE, "conv1", memory="1MB", **wishes)  # type: ignore[arg-type]
+    tight = MemoryPlan((300, 400), 10, tile=64, tiled=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "memory_plan", lambda *_: tight)
+        tiled = deep_dream(planted_network(), NOISE, "conv1", memory="1GB", **wishes)  # type: ignore[arg-type]
+    assert tiled.recipe is not None and tiled.recipe.arguments["tile"] == 64
+    assert np.abs(tiled.array.astype(int) - whole.array).max() <= 1
+
+
 def test_tiles_give_the_same_dream() -> None:
     whole, tiled = last(dream()), last(dream(tile=32))
     assert float((whole - tiled).abs().max()) < 1e-4
@@ -137,15 +170,26 @@ def test_a_rerun_is_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [
         ({"layers": "conv9"}, "Did you mean 'conv2'"),
         ({"preset": "defalt"}, "Did you mean 'default'"),
-        ({"changes": {"speed": 2}}, "a dream has no 'speed'; possible: octaves, octave_scale, rate"),
+        ({"changes": {"speed": 2}}, "a dream has no 'speed'. Possible: octaves, octave_scale, rate"),
+        ({"changes": {"iteration": 2}}, "a dream has no 'iteration'. Did you mean 'iterations'"),
+        ({"changes": {"iterations": "x"}}, "iterations is a whole number, at least 1, not 'x'"),
+        ({"mask": np.zeros((9, 9), np.uint8)}, "is black everywhere, so nothing would be dreamed"),
+        ({"size": -5}, "a size is the longer side in pixels, a whole number from 1 on, not -5"),
+        ({"size": 0}, "from 1 on, not 0"),
+        ({"layers": "prob:green", "guide": NOISE}, "a guide needs a layer with maps, and prob:green"),
+        ({"layers": "scores", "guide": NOISE}, "a guide needs a layer with maps, and scores"),
+        ({"layers": "prob:green", "channels": (0,)}, "there is no layer to choose channels"),
         ({"changes": {"precision": "bfloat15"}}, "Did you mean 'bfloat16'"),
-        ({"changes": {"iterations": 0}}, "iterations is at least 1, not 0"),
-        ({"changes": {"octave_scale": 1.0}}, "scale is above 1, not 4 and 1"),
+        ({"changes": {"iterations": 0}}, "iterations is a whole number, at least 1, not 0"),
+        ({"changes": {"octave_scale": 1.0}}, "octave_scale is a number above 1, not 1"),
         ({"preset": "google-2015"}, "smallest octave would be 17 x 23.*use fewer octaves"),
         ({"layers": "conv1:7"}, "its gradient is 0 everywhere"),
     ],
 )
 def test_what_cannot_be_dreamed_is_answered(wishes: dict[str, object], words: str) -> None:
+    if wishes.get("size") is not None:  # from noise too
+        with pytest.raises(InputError, match=words):
+            dream_of(planted_network(), None, "conv1", **wishes)  # type: ignore[arg-type]
     with pytest.raises(convscope.ConvscopeError, match=words):
         last(dream(**{"changes": None} | wishes))
 

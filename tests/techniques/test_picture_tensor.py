@@ -1,6 +1,7 @@
 """A dream and a styled picture are stored as their picture was: bits, opacity and color profile."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from convscope.errors import ConvscopeWarning
+from convscope.errors import ConvscopeWarning, InputError
 from convscope.photograph import open_photograph
 from convscope.picture import Picture
 from convscope.recipe import read_recipe
@@ -41,23 +42,15 @@ def by_opencv(path: Path) -> np.ndarray:
 
 
 def test_a_dream_keeps_16_bits_and_what_is_transparent(deep: Path, tmp_path: Path) -> None:
-    Image.new("L", (8, 8)).save(tmp_path / "nowhere.png")
-    made = deep_dream(
-        planted_network(),
-        deep,
-        "conv1",
-        mask=str(tmp_path / "nowhere.png"),
-        changes={"iterations": 1, "octaves": 1},
-    )
+    made = deep_dream(planted_network(), deep, "conv1", changes={"iterations": 1, "octaves": 1, "rate": 0.0})
     path = made.save(tmp_path / "dream.png")
     found, given = by_opencv(path), by_opencv(deep)
     assert found.dtype == np.uint16
     assert np.array_equal(found[:, :, 3], given[:, :, 3])
     alpha = given[:, :, 3:] / 65535
     on_white = given[:, :, :3] / 65535 * alpha + 1 - alpha
-    assert (
-        np.abs(found[:, :, :3] / 65535 - on_white).max() < 2 / 65535
-    )  # masked everywhere, so it is the picture
+    # Its steps go nowhere, so it is the picture.
+    assert np.abs(found[:, :, :3] / 65535 - on_white).max() < 2 / 65535
     assert read_recipe(path) == made.recipe
 
 
@@ -100,6 +93,17 @@ def test_bits_that_are_lost_are_told(tmp_path: Path) -> None:
     tifffile.imwrite(path, np.zeros((8, 8, 4), np.uint16), photometric="separated")
     with pytest.warns(ConvscopeWarning, match="ink.tif is read with 8 of its 16 bits: save it as an RGB"):
         picture_tensor(path, None, 1024)
+
+
+@pytest.mark.parametrize("size", [-5, 0, 2.5, "64"])
+def test_a_size_is_a_number_of_pixels(deep: Path, size: Any) -> None:
+    with pytest.raises(InputError, match=rf"a whole number from 1 on, not {size!r}"):
+        picture_tensor(deep, size, 1024)
+
+
+def test_pictures_are_made_smaller_and_not_larger(deep: Path) -> None:
+    for size, largest, width in ((None, 1024, 48), (None, 24, 24), (96, 24, 96)):
+        assert picture_tensor(deep, size, largest).shape == (1, 3, width * 5 // 6, width)
 
 
 def test_opacity_follows_the_size(deep: Path) -> None:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from convscope.network.network import Network
 from convscope.optimization.dream_objectives import Term, objective_of
-from convscope.optimization.dreaming import DreamSettings, Gradient
+from convscope.optimization.dream_settings import DreamSettings
+from convscope.optimization.dreaming import Gradient
 from convscope.optimization.octaves import Size
 from convscope.optimization.subject import subject_of
 from convscope.optimization.tiling import Tile, Tiling, require_no_position, tiling

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from convscope.network.network import Network
 from convscope.optimization.dream_objectives import Term, objective_of
-from convscope.optimization.dreaming import DreamSettings, dream_steps
+from convscope.optimization.dream_settings import DreamSettings
+from convscope.optimization.dreaming import dream_steps
 from convscope.optimization.octaves import Octaves, Size
 from convscope.optimization.rehearsal import SIDE, STEPS, Rehearsal
 from convscope.optimization.subject import subject_of

@@ -12,9 +12,10 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from convscope.errors import InputError
+from convscope.errors import InputError, by_name
 from convscope.optimization.objective import Objective, Values
 
+_MATCHES = 1 << 22  # compared at a time: 17 MB
 Density: TypeAlias = Callable[[Tensor], Tensor]
 """What an address answers (N, channels, height, width), to what each position is worth, (N, height, width)."""
 DreamMeasure = Literal["mean", "mean_square", "maximum", "inner_mean_square"]
@@ -32,7 +33,7 @@ def _maximum(value: Tensor) -> Tensor:
     return value.amax(1)
 
 
-_MEASURES: Mapping[DreamMeasure, tuple[Density, int, str]] = {
+_MEASURES: Mapping[str, tuple[Density, int, str]] = {
     "mean": (_mean, 0, "mean"),
     "mean_square": (_mean_square, 0, "mean square"),
     "maximum": (_maximum, 0, "strongest channel of each position"),
@@ -78,7 +79,7 @@ def dream_terms(
     """
     if not layers:
         raise InputError("a dream needs at least one layer")
-    density, border, words = _MEASURES[measure]
+    density, border, words = by_name(_MEASURES, measure, "measure")
     terms = [
         Term(address, density, f"{address}, {words}", weight, border) for address, weight in layers.items()
     ]
@@ -115,13 +116,24 @@ def as_maps(answer: Tensor) -> Tensor:
 def guided_term(address: str, guide: Tensor) -> Term:
     """Each position becomes more like the one of the guide it already resembles most (Google, 2015).
 
-    `guide` is what the layer answers to the guide picture, (1, channels, height, width).
+    `guide` is what the layer answers to the guide picture, (1, channels, height, width). Which position it resembles,
+    by the largest dot product, does not change on the way of the gradient.
     """
+    if guide.dim() != 4:
+        raise InputError(
+            f"a guide needs a layer with maps, and {address} answers it with {guide[0].numel()} numbers: use an "
+            "earlier layer"
+        )
     features = guide.detach().flatten(2)[0]
 
     def density(value: Tensor) -> Tensor:
-        match = torch.einsum("nchw,cq->nhwq", value, features.to(value))
-        return match.amax(3)
+        known = features.to(value)
+        with torch.no_grad():
+            places = value.movedim(1, 3).flatten(0, 2)
+            parts = torch.split(places, max(1, _MATCHES // known.shape[1]))
+            best = torch.cat([(part @ known).argmax(1) for part in parts])
+        match = known.T[best].view(*value.movedim(1, 3).shape)
+        return (value.movedim(1, 3) * match).sum(3)
 
     return Term(address, density, f"{address}, guided")
 

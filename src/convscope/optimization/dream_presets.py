@@ -16,8 +16,15 @@ from torch import Tensor
 
 from convscope.errors import InputError, by_name
 from convscope.optimization.dream_objectives import DreamMeasure
-from convscope.optimization.dreaming import DreamSettings
-from convscope.optimization.gradient_edits import LaplacianNormalized, Normalized
+from convscope.optimization.dream_settings import DreamSettings
+from convscope.optimization.gradient_edits import (
+    GradientBlur,
+    GradientClip,
+    GradientDecay,
+    GradientEdit,
+    LaplacianNormalized,
+    Normalized,
+)
 from convscope.optimization.octaves import Octaves
 from convscope.optimization.regularizers import Blur, Decay, SmallValues
 from convscope.optimization.settings import Edit
@@ -48,7 +55,11 @@ class Start:
             size = (self.size, self.size)
             return F.interpolate(noise, size, mode="bilinear", align_corners=False) * self.scale
         if picture is None:
-            raise InputError("this dream starts from a picture: give one, or start from noise")
+            noisy = [name for name, preset in DREAM_PRESETS.items() if preset.start.kind == "noise"]
+            raise InputError(
+                "this dream starts from a picture: give one, or take a preset that starts from noise "
+                f"({', '.join(noisy)})"
+            )
         return (picture / picture.max() if self.kind == "picture_by_maximum" else picture) * self.scale
 
 
@@ -56,8 +67,9 @@ class Start:
 class DreamPreset:
     """A dream by name: its source in words, its settings, what it measures, and the layers it was made for.
 
-    `layers` are addresses of the source's own network, with their weights. `label` is the class it dreams of in other
-    networks, and ``probability`` says that of a class not the logit is meant, which goes into the softmax.
+    `layers` are addresses of the source's own network, with their weights, and `guided_layers` those of its guided
+    dream. With `one_channel` one channel is drawn of a layer. `label` is the class it dreams of in other networks, and
+    ``probability`` says that of a class not the logit is meant, which goes into the softmax.
     """
 
     source: str
@@ -67,6 +79,8 @@ class DreamPreset:
     start: Start = field(default_factory=Start)
     label: str | None = None
     probability: bool = False
+    guided_layers: Mapping[str, float] = field(default_factory=dict)
+    one_channel: bool = False
 
 
 _LECTURE = "Mital, Creative Applications of Deep Learning with TensorFlow (2016), session 4"
@@ -78,12 +92,14 @@ _BY_DEVIATION = (Normalized("std", 1e-8),)
 _TUTORIAL_NOISE = Start("noise", 100.0, 101.0)
 
 
-def _lecture(iterations: int, **changes: object) -> DreamSettings:
+def _lecture(
+    iterations: int, gradient_edits: tuple[GradientEdit, ...] = _BY_MAXIMUM, **changes: object
+) -> DreamSettings:
     return DreamSettings(
         Octaves(1, detail="none"),
         iterations=iterations,
         rate=1.0,
-        gradient_edits=_BY_MAXIMUM,
+        gradient_edits=gradient_edits,
         black=-_GRAY,
         white=255 - _GRAY,
         shown="normalized",
@@ -95,6 +111,14 @@ def _lecture(iterations: int, **changes: object) -> DreamSettings:
 _DECAY: tuple[Edit, ...] = (Decay(0.05),)
 _BLUR: tuple[Edit, ...] = (*_DECAY, Blur(1.0, every=5))
 _CLIP: tuple[Edit, ...] = (*_BLUR, SmallValues(5.0))
+# As the titles say, with the code's numbers. Decay comes last: a norm would undo it.
+_GRADIENT_DECAY: tuple[GradientEdit, ...] = (*_BY_MAXIMUM, GradientDecay(0.95))
+_GRADIENT_BLUR: tuple[GradientEdit, ...] = (GradientBlur(1.0, every=5), *_GRADIENT_DECAY)
+_GRADIENT_CLIP: tuple[GradientEdit, ...] = (
+    GradientBlur(1.0, every=5),
+    GradientClip(95.0),
+    *_GRADIENT_DECAY,
+)
 
 
 def _school_bus(words: str, settings: DreamSettings) -> DreamPreset:
@@ -145,6 +169,7 @@ DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
             ),
             "mean_square",
             MappingProxyType({"inception_4c/output": 1.0}),
+            guided_layers=MappingProxyType({"inception_3b/output": 1.0}),
         ),
         "cadl-simplest": DreamPreset(
             f"{_LECTURE}: the picture by its maximum, 50 steps of the gradient by its largest value",
@@ -153,12 +178,20 @@ DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
             MappingProxyType({"maxpool0": 1.0}),
             Start("picture_by_maximum"),
         ),
+        "cadl-maximum": DreamPreset(
+            f"{_LECTURE}: the same, of the strongest channel of each position",
+            _lecture(50),
+            "maximum",
+            MappingProxyType({"maxpool0": 1.0}),
+            Start("picture_by_maximum"),
+        ),
         "cadl-objective": DreamPreset(
-            f"{_LECTURE}: one channel, 30 steps from noise",
+            f"{_LECTURE}: one channel drawn at random, 30 steps from noise",
             _lecture(30),
             "mean",
             MappingProxyType({"mixed5b_pool_reduce_pre_relu": 1.0}),
             Start("noise", 100 - _GRAY, 150 - _GRAY, whole=True, size=299, scale=1 / 255),
+            one_channel=True,
         ),
         "cadl-decay": _school_bus(
             "all values times 0.95 after each of 100 steps", _lecture(100, edits=_DECAY)
@@ -168,6 +201,15 @@ DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
         "cadl-fractal": _school_bus(
             "the same, enlarged by a pixel on each side after each of 1,000 steps",
             _lecture(1000, edits=_CLIP, zoom=1),
+        ),
+        "cadl-decay-gradient": _school_bus(
+            "the gradient times 0.95 with each of 100 steps", _lecture(100, _GRADIENT_DECAY)
+        ),
+        "cadl-blur-gradient": _school_bus(
+            "the same, the gradient blurred by 1 pixel every 5 steps", _lecture(100, _GRADIENT_BLUR)
+        ),
+        "cadl-clip-gradient": _school_bus(
+            "the same, the gradient's largest 5 % of values clipped", _lecture(100, _GRADIENT_CLIP)
         ),
         "tf-naive": DreamPreset(
             f"{_TENSORFLOW}: 20 steps of the gradient by its deviation, one size",

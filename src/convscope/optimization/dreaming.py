@@ -6,73 +6,22 @@ Mordvintsev, Olah and Tyka, *Inceptionism: going deeper into neural networks* (2
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Literal
 from warnings import warn
 
 import torch
 from torch import Tensor
 
 from convscope.errors import ConvscopeWarning, InputError
-from convscope.network.differentiable import Precision
-from convscope.optimization.gradient_edits import GradientEdit, Normalized
-from convscope.optimization.octaves import Octaves, enlarged
+from convscope.optimization.dream_settings import DreamSettings
+from convscope.optimization.octaves import Way, enlarged
 from convscope.optimization.optimizers import State
-from convscope.optimization.settings import Edit
 
 _NO_SHADES = 0.9  # of the values at the ends of their range
 Gradient = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Pictures (N, 3, H, W) to their objectives (N,) and the objectives' gradients, of the pictures' shape."""
-
-
-@dataclass(frozen=True)
-class DreamSettings:
-    """Everything about a dream but the network, its layers and the picture: what a preset fixes.
-
-    Pixels have the values that the preset's source gave them, ``black`` to ``white``, and ``rate`` is in them.
-    ``jitter`` rolls the picture by up to so many pixels either way before each step, and back after it.
-    ``gradient_edits`` come before the step, ``edits`` of the picture after it; then ``zoom`` cuts so many pixels off
-    each border and enlarges the rest. ``clip`` keeps the values between black and white. An octave ends early with
-    the step that finds the objective above ``stop_above``. ``back``: the result is brought to the picture's size.
-    The network answers in ``precision``: "bfloat16" is faster, where the processor has it, and less exact.
-    """
-
-    octaves: Octaves = field(default_factory=Octaves)
-    iterations: int = 10
-    rate: float = 1.5
-    gradient_edits: tuple[GradientEdit, ...] = (Normalized("mean"),)
-    edits: tuple[Edit, ...] = ()
-    jitter: int = 0
-    zoom: int = 0
-    black: float = 0.0
-    white: float = 255.0
-    clip: bool = False
-    stop_above: float | None = None
-    shown: Literal["clipped", "normalized"] = "clipped"
-    back: bool = False
-    precision: Precision = "float32"
-
-    def __post_init__(self) -> None:
-        if not abs(self.rate) < float("inf"):
-            raise InputError(
-                f"rate is a number, not {self.rate}: use one between 0 and the range of the values"
-            )
-
-    def values(self, pictures: Tensor) -> Tensor:
-        """Return pictures in 0..1 in the source's values."""
-        return pictures * (self.white - self.black) + self.black
-
-    def pictures(self, values: Tensor) -> Tensor:
-        """Return the source's values as pictures in 0..1, not clipped."""
-        return (values - self.black) / (self.white - self.black)
-
-    def shown_as(self, values: Tensor) -> Tensor:
-        """Return what a person is shown of the values: pictures in 0..1."""
-        if self.shown == "normalized":
-            return normalized(values)
-        return self.pictures(values).clamp(0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +57,7 @@ def dream_steps(
     there had been no break. Raises InputError when the objective is not a number or nothing changes it; warns where the
     dream has left all shades for black and white.
     """
-    way = _Way(settings.octaves, start)
+    way = Way(settings.octaves, start)
     count, each = len(way.sizes), settings.iterations
     index, values = _resumed(resume, generator) if resume else (0, start)
     while index < count * each:
@@ -155,46 +104,6 @@ def step(values: Tensor, gradient: Tensor, settings: DreamSettings, iteration: i
     if settings.zoom:
         values = zoomed(values, settings.zoom)
     return values.clamp(settings.black, settings.white) if settings.clip else values
-
-
-class _Way:
-    """The picture's own detail on its way from size to size; octaves count from 1."""
-
-    def __init__(self, octaves: Octaves, picture: Tensor) -> None:
-        self.octaves, self.picture = octaves, picture
-        self.sizes = octaves.sizes((int(picture.shape[2]), int(picture.shape[3])))
-
-    def enter(self, number: int, dreamed: Tensor) -> Tensor:
-        """Return the values to dream from in an octave, after what was dreamed in the one before."""
-        if number == 1:
-            return self._base(1)
-        larger = self.octaves.resized(dreamed, self.sizes[number - 1])
-        match self.octaves.detail:
-            case "carry":
-                new = dreamed - self._base(number - 1)
-                return self._base(number) + self.octaves.resized(new, self.sizes[number - 1])
-            case "laplacian":
-                return larger + self._lost(number)
-            case _:
-                return larger
-
-    def leave(self, number: int, dreamed: Tensor) -> Tensor:
-        """Return what an octave's last step made, with what its resize had lost of the picture."""
-        return dreamed + self._lost(number) if self.octaves.detail == "lost" and number > 1 else dreamed
-
-    def _lost(self, number: int) -> Tensor:
-        """Return what of the picture the octave before could not hold."""
-        return self._base(number) - self.octaves.resized(self._base(number - 1), self.sizes[number - 1])
-
-    def _base(self, number: int) -> Tensor:
-        """Return the picture at an octave's size, by one resize or by as many as there are octaves above."""
-        if not self.octaves.stepwise:
-            return self.octaves.resized(self.picture, self.sizes[number - 1])
-        picture = self.picture
-        for size in reversed(self.sizes[number - 1 :]):
-            if picture.shape[2] > size[0] or picture.shape[3] > size[1]:
-                picture = self.octaves.resized(picture, size)
-        return self.octaves.resized(picture, self.sizes[number - 1])
 
 
 def _jittered(
@@ -245,10 +154,3 @@ def zoomed(values: Tensor, border: int) -> Tensor:
     if min(height, width) <= 2 * border:
         raise InputError(f"nothing is left of {height} x {width} without {border} pixels on each side")
     return enlarged(values[:, :, border : height - border, border : width - border], (height, width))
-
-
-def normalized(values: Tensor, spread: float = 0.1) -> Tensor:
-    """Return values around mid-gray, `spread` for each standard deviation: how the lecture shows what has no range."""
-    flat = values.flatten(1)
-    mean, deviation = flat.mean(1), flat.std(1, correction=0).clamp_min(1e-4)
-    return ((values - mean.view(-1, 1, 1, 1)) / deviation.view(-1, 1, 1, 1) * spread + 0.5).clamp(0, 1)

@@ -89,10 +89,14 @@ class Masked:
 
 @dataclass(frozen=True)
 class GradientBlur:
-    """The gradient under a Gaussian of `radius` pixels (its deviation), with the reflected picture beyond the edge."""
+    """The gradient under a Gaussian of `radius` pixels (its deviation), in the first of every `every` steps.
+
+    Beyond the edge lies the reflected gradient.
+    """
 
     radius: float
+    every: int = 1
 
     def __call__(self, gradient: Tensor, step: int) -> Tensor:
         """Return the gradient, blurred."""
-        return Blur(self.radius)(gradient, gradient, 1)
+        return Blur(self.radius, self.every)(gradient, gradient, step)

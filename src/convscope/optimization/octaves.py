@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from operator import index
+from typing import Literal, SupportsFloat, SupportsIndex
 
 import numpy as np
 import torch
@@ -43,6 +44,11 @@ class Octaves:
     detail: Detail = "carry"
     fewer: bool = False
 
+    def __post_init__(self) -> None:
+        require_whole("octaves", self.count, 1)
+        if not (isinstance(self.scale, SupportsFloat) and 1 < float(self.scale) < float("inf")):
+            raise InputError(f"octave_scale is a number above 1, not {self.scale!r}")
+
     def sizes(self, size: Size) -> tuple[Size, ...]:
         """Return the sizes for a picture of this one, smallest first.
 
@@ -63,6 +69,10 @@ class Octaves:
             found = [one for one in found if min(one) >= SMALLEST] or found[-1:]
         elif min(min(size) for size in found) < SMALLEST:
             height, width = min(found, key=min)
+            if len(found) == 1 or min(size) < SMALLEST:
+                raise InputError(
+                    f"a picture of {size[0]} x {size[1]} is below {SMALLEST} pixels: use a larger picture"
+                )
             raise InputError(
                 f"the smallest octave would be {height} x {width}, below {SMALLEST} pixels: use fewer octaves "
                 f"(now {len(found)}), a smaller scale (now {self.scale:g}) or a larger picture"
@@ -78,6 +88,52 @@ class Octaves:
     def resized(self, picture: Tensor, size: Size) -> Tensor:
         """Return the picture (N, C, H, W) at another size."""
         return resized(picture, size, self.resize)
+
+
+class Way:
+    """The picture's own detail on its way from size to size; octaves count from 1."""
+
+    def __init__(self, octaves: Octaves, picture: Tensor) -> None:
+        self.octaves, self.picture = octaves, picture
+        self.sizes = octaves.sizes((int(picture.shape[2]), int(picture.shape[3])))
+
+    def enter(self, number: int, dreamed: Tensor) -> Tensor:
+        """Return the values to dream from in an octave, after what was dreamed in the one before."""
+        if number == 1:
+            return self._base(1)
+        larger = self.octaves.resized(dreamed, self.sizes[number - 1])
+        match self.octaves.detail:
+            case "carry":
+                new = dreamed - self._base(number - 1)
+                return self._base(number) + self.octaves.resized(new, self.sizes[number - 1])
+            case "laplacian":
+                return larger + self._lost(number)
+            case _:
+                return larger
+
+    def leave(self, number: int, dreamed: Tensor) -> Tensor:
+        """Return what an octave's last step made, with what its resize had lost of the picture."""
+        return dreamed + self._lost(number) if self.octaves.detail == "lost" and number > 1 else dreamed
+
+    def _lost(self, number: int) -> Tensor:
+        """Return what of the picture the octave before could not hold."""
+        return self._base(number) - self.octaves.resized(self._base(number - 1), self.sizes[number - 1])
+
+    def _base(self, number: int) -> Tensor:
+        """Return the picture at an octave's size, by one resize or by as many as there are octaves above."""
+        if not self.octaves.stepwise:
+            return self.octaves.resized(self.picture, self.sizes[number - 1])
+        picture = self.picture
+        for size in reversed(self.sizes[number - 1 :]):
+            if picture.shape[2] > size[0] or picture.shape[3] > size[1]:
+                picture = self.octaves.resized(picture, size)
+        return self.octaves.resized(picture, self.sizes[number - 1])
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """InputError for a setting that is no whole number, or too small."""
+    if not (isinstance(value, SupportsIndex) and index(value) >= least):
+        raise InputError(f"{name} is a whole number, at least {least}, not {value!r}")
 
 
 def resized(picture: Tensor, size: Size, how: Resize) -> Tensor:

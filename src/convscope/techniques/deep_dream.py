@@ -17,24 +17,25 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.errors import InputError
+from convscope.errors import InputError, did_you_mean
 from convscope.network.network import Network
 from convscope.optimization.dream_gradients import gradient_of, tiled_gradient_of
 from convscope.optimization.dream_memory import dream_bytes
 from convscope.optimization.dream_objectives import Term, objective_of
 from convscope.optimization.dream_presets import DreamPreset, Start, dream_preset
-from convscope.optimization.dreaming import DreamSettings, DreamStep, dream_steps
+from convscope.optimization.dream_settings import DreamSettings
+from convscope.optimization.dreaming import DreamStep, dream_steps
 from convscope.optimization.gradient_edits import Masked
-from convscope.optimization.memory_plan import MemoryPlan, memory_plan
+from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
 from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
 from convscope.optimization.original_colors import with_colors_of
 from convscope.photograph import open_photograph
 from convscope.picture import Picture
-from convscope.recording import recipe_function
+from convscope.recording import recipe_function, recipe_of
 from convscope.rgb import PLAIN, Stored
-from convscope.techniques.dream_wishes import DreamLayers, terms_of
-from convscope.techniques.picture_tensor import opacity_of, picture_like, picture_tensor
+from convscope.techniques.dream_wishes import LOOKED_AT, DreamLayers, terms_of, wanted_of
+from convscope.techniques.picture_tensor import opacity_of, picture_like, picture_tensor, require_size
 
 LARGEST = 1024  # pixels of the longer side, where no size is asked for
 _CHANGES = ("rate", "iterations", "jitter", "zoom", "clip", "stop_above", "precision")
@@ -96,12 +97,15 @@ class Dream:
                 shown = torch.lerp(original, shown, _at(self.mask, shown))
         return torch.cat([shown, _at(self.opacity, shown)], 1)[0] if self.opacity is not None else shown[0]
 
+    @property
+    def end(self) -> Size:
+        """The size the dream ends in, (height, width)."""
+        size = _size(self.start)
+        return size if self.settings.back else self.settings.octaves.sizes(size)[-1]
+
     def frame(self, step: DreamStep) -> NDArray[np.uint8]:
         """Return a step as a film's frame: (H, W, 3 or 4), at the size the dream ends in."""
-        pixels = self.pixels(step)
-        size = _size(self.start)
-        end = size if self.settings.back else self.settings.octaves.sizes(size)[-1]
-        pixels = _resized(pixels[None], end)[0]
+        pixels = _resized(self.pixels(step)[None], self.end)[0]
         return (pixels * 255).round().to(torch.uint8).movedim(0, -1).cpu().contiguous().numpy()
 
     def picture(self, step: DreamStep) -> Picture:
@@ -132,6 +136,7 @@ def deep_dream(
     keep_colors: bool = False,
     size: int | None = None,
     tile: int | None = None,
+    memory: str | None = None,
     changes: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Picture:
@@ -143,7 +148,8 @@ def deep_dream(
     ``clip``, ``stop_above``, ``precision`` ("bfloat16": faster, less exact). `guide` is a picture whose features are
     dreamed instead. `channels` of the layers count alone: ``(3, 17)``, or ``"strongest:8"`` of those that answer the
     picture. It dreams where the picture `mask` is white; `keep_colors` changes brightness only. `size` is the longer
-    side in pixels; `tile` computes a large picture in windows of so many pixels, with the same result.
+    side in pixels. `tile` computes a large picture in windows of so many pixels, with the same result; `memory`
+    ("2GB") chooses the largest that fits, where one piece does not.
 
     >>> deep_dream(network, "sky.jpg", "inception_4c/output").save("dream.png")
 
@@ -163,8 +169,10 @@ def deep_dream(
         changes=changes,
         seed=seed,
     )
+    if memory is not None:
+        dream, _ = dream.within(bytes_of(memory))
     (last,) = deque(dream.steps(), maxlen=1)
-    return dream.picture(last)
+    return replace(dream.picture(last), recipe=recipe_of("deep_dream", {"tile": dream.tile}))
 
 
 def dream_of(
@@ -187,15 +195,17 @@ def dream_of(
     picture = None if picture is None else open_photograph(picture)
     settings = changed(found.settings, changes or {})
     start = _start(found, settings, picture, size, seed)
-    guiding = None if guide is None else picture_tensor(guide, size, LARGEST)
-    terms = terms_of(network, layers, found, settings.pictures(start), guide=guiding, channels=channels)
+    guiding = None if guide is None else picture_tensor(guide, None, LOOKED_AT)
+    drawn_by = seed if guide is None and channels is None else None
+    wanted = wanted_of(network, layers, found, guided=guide is not None, drawn_by=drawn_by)
+    terms = terms_of(network, wanted, found, settings.pictures(start), guide=guiding, channels=channels)
     return Dream(
         network,
         terms,
         settings,
         start,
         seed,
-        None if mask is None else _at(picture_tensor(mask, None, LARGEST).mean(1, keepdim=True), start),
+        None if mask is None else _mask(mask, start),
         None if picture is None else opacity_of(picture, start),
         keep_colors,
         tile,
@@ -212,15 +222,9 @@ def changed(settings: DreamSettings, changes: Mapping[str, Any]) -> DreamSetting
     if (scale := rest.pop("octave_scale", None)) is not None:
         octaves = replace(octaves, scale=scale)
     if unknown := sorted(set(rest) - set(_CHANGES)):
+        possible = ("octaves", "octave_scale", *_CHANGES)
         raise InputError(
-            f"a dream has no {unknown[0]!r}; possible: octaves, octave_scale, {', '.join(_CHANGES)}"
-        )
-    for name, lowest in (("iterations", 1), ("jitter", 0), ("zoom", 0)):
-        if rest.get(name, lowest) < lowest:
-            raise InputError(f"{name} is at least {lowest}, not {rest[name]}")
-    if octaves.count < 1 or octaves.scale <= 1:
-        raise InputError(
-            f"octaves are at least 1 and their scale is above 1, not {octaves.count} and {octaves.scale:g}"
+            f"a dream has no {unknown[0]!r}.{did_you_mean(unknown[0], possible)} Possible: {', '.join(possible)}"
         )
     return replace(settings, octaves=octaves, **rest)
 
@@ -228,6 +232,7 @@ def changed(settings: DreamSettings, changes: Mapping[str, Any]) -> DreamSetting
 def _start(preset: DreamPreset, settings: DreamSettings, picture: Any, size: int | None, seed: int) -> Tensor:
     """Return what the dream starts from: the picture, or the preset's noise where there is none."""
     start: Start = preset.start
+    require_size(size)
     if picture is None:
         start = start if size is None or start.kind != "noise" else replace(start, made_at=size, size=size)
         return start.values(None, torch.Generator().manual_seed(seed))
@@ -235,6 +240,15 @@ def _start(preset: DreamPreset, settings: DreamSettings, picture: Any, size: int
         start = Start()
     values = settings.values(picture_tensor(picture, size, LARGEST))
     return start.values(values, torch.Generator().manual_seed(seed))
+
+
+def _mask(mask: str, start: Tensor) -> Tensor:
+    found = _at(picture_tensor(mask, None, LARGEST).mean(1, keepdim=True), start)
+    if not found.any():
+        raise InputError(
+            f"the mask {mask} is black everywhere, so nothing would be dreamed: make it white where something should"
+        )
+    return found
 
 
 def _at(picture: Tensor, like: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from convscope.errors import InputError, UnknownLayer
@@ -16,14 +17,16 @@ from convscope.optimization.dream_presets import DreamPreset
 from convscope.optimization.objectives import class_score, layer
 from convscope.optimization.subject import subject_of
 from convscope.techniques.main_line import stages
+from convscope.techniques.picture_tensor import at_most
 
+LOOKED_AT = 1024  # pixels of the longer side of a picture that is only looked at, for what to dream of
 DreamLayers: TypeAlias = str | Sequence[str] | Mapping[str, float] | None
 """One address, several, or several with weights; None: what the preset was made for."""
 
 
 def terms_of(
     network: Network,
-    layers: DreamLayers,
+    weights: Mapping[str, float],
     preset: DreamPreset,
     start: Tensor,
     *,
@@ -33,9 +36,8 @@ def terms_of(
     """Return a dream's terms. `start` and `guide` are pictures (1, 3, H, W) in 0..1.
 
     With a guide each position becomes more like the one of the guide it resembles most, in all channels. `channels`
-    are chosen by what they answer to `start`.
+    are chosen by what they answer to `start`, which is looked at with at most 1,024 pixels a side; so is a guide.
     """
-    weights = _weights(network, layers, preset)
     if guide is not None:
         if channels is not None:
             raise InputError(
@@ -47,25 +49,56 @@ def terms_of(
         )
     classes = {name: weight for name, weight in weights.items() if _is_class(network, name)}
     others = {name: weight for name, weight in weights.items() if name not in classes}
-    chosen = {}
-    if channels is not None:
-        for name in others:
-            chosen[name] = chosen_channels(channels, _answer(network, name, start), name)
+    chosen = {} if channels is None else _chosen(network, others, start, channels)
     terms = dream_terms(others, preset.measure, chosen) if others else ()
     return terms + tuple(_class_term(network, name, weight, preset) for name, weight in classes.items())
 
 
-def _weights(network: Network, layers: DreamLayers, preset: DreamPreset) -> Mapping[str, float]:
-    """Return addresses with their weights: those asked for, the preset's, or the network's middle."""
+def _chosen(
+    network: Network, addresses: Mapping[str, float], start: Tensor, channels: str | Sequence[int]
+) -> dict[str, tuple[int, ...]]:
+    """Return the channels that count, of each layer; an address of one channel or class stays as it is."""
+    layers = [name for name in addresses if network.resolve(name).channel is None]
+    if not layers:
+        raise InputError(
+            f"there is no layer to choose channels {channels!r} of: dream of a layer, or leave out the channels"
+        )
+    return {name: chosen_channels(channels, _answer(network, name, start), name) for name in layers}
+
+
+def wanted_of(
+    network: Network, layers: DreamLayers, preset: DreamPreset, *, guided: bool, drawn_by: int | None = None
+) -> Mapping[str, float]:
+    """Return addresses with their weights: those asked for, the preset's, or the network's middle.
+
+    Where the preset wants one channel of a layer, the seed `drawn_by` draws it.
+    """
     if isinstance(layers, str):
-        return {layers: 1.0}
-    if isinstance(layers, Mapping):
-        return layers
+        layers = (layers,)
     if layers:
-        return dict.fromkeys(layers, 1.0)
-    if preset.layers and all(address.partition(":")[0] in network.layers for address in preset.layers):
-        return preset.layers
+        found = layers if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
+    else:
+        found = _own_layers(network, preset, guided)
+    if drawn_by is None or not preset.one_channel:
+        return found
+    return {_with_channel(network, name, drawn_by): weight for name, weight in found.items()}
+
+
+def _own_layers(network: Network, preset: DreamPreset, guided: bool) -> Mapping[str, float]:
+    own = preset.guided_layers if guided and preset.guided_layers else preset.layers
+    if own and all(address.partition(":")[0] in network.layers for address in own):
+        return own
     return {middle(network) if preset.label is None else _labeled(network, preset.label): 1.0}
+
+
+def _with_channel(network: Network, name: str, seed: int) -> str:
+    """Return an address with a channel, drawn where it has none."""
+    address = network.resolve(name)
+    shape = network.shape_channels_first(address.layer)
+    if address.channel is not None or shape is None:
+        return name
+    drawn = torch.randint(shape[1], (), generator=torch.Generator().manual_seed(seed))
+    return str(replace(address, channel=int(drawn)))
 
 
 def _labeled(network: Network, label: str) -> str:
@@ -93,6 +126,7 @@ def _class_term(network: Network, address: str, weight: float, preset: DreamPres
 
 
 def _answer(network: Network, address: str, picture: Tensor) -> Tensor:
+    picture = at_most(picture, LOOKED_AT)
     subject = subject_of(network, [layer(address)])
     return subject.values(picture)[address].detach()
 

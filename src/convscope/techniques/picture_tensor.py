@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 from warnings import warn
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning
+from convscope.errors import ConvscopeWarning, InputError
 from convscope.photograph import SHORTENED, open_photograph
 from convscope.picture import Picture
 from convscope.rgb import Stored, from_srgb
@@ -19,6 +20,7 @@ from convscope.rgb import Stored, from_srgb
 
 def picture_tensor(picture: Any, size: int | None, largest: int) -> Tensor:
     """Return a picture as (1, 3, H, W) in 0..1, its longer side `size`, or at most `largest`."""
+    require_size(size)
     photograph = open_photograph(picture)
     if SHORTENED in photograph.notes:
         warn(
@@ -28,12 +30,26 @@ def picture_tensor(picture: Any, size: int | None, largest: int) -> Tensor:
         )
     pixels = np.ascontiguousarray(photograph.pixels)
     tensor = torch.from_numpy(pixels).movedim(-1, 0)[None].float()
-    height, width = tensor.shape[2:]
-    longer = size or min(largest, max(height, width))
+    return at_most(tensor, largest) if size is None else _with_longer_side(tensor, size)
+
+
+def require_size(size: int | None) -> None:
+    """InputError for a size that no picture has."""
+    if size is not None and not (isinstance(size, SupportsIndex) and index(size) > 0):
+        raise InputError(f"a size is the longer side in pixels, a whole number from 1 on, not {size!r}")
+
+
+def at_most(picture: Tensor, largest: int) -> Tensor:
+    """Return a picture (1, C, H, W) in 0..1, made smaller where its longer side is larger than that."""
+    return _with_longer_side(picture, min(largest, max(picture.shape[2:])))
+
+
+def _with_longer_side(picture: Tensor, longer: int) -> Tensor:
+    height, width = picture.shape[2:]
     wanted = [max(1, round(side * longer / max(height, width))) for side in (height, width)]
     if wanted == [height, width]:
-        return tensor
-    return F.interpolate(tensor, wanted, mode="bilinear", antialias=True).clamp(0, 1)
+        return picture
+    return F.interpolate(picture, wanted, mode="bilinear", antialias=True).clamp(0, 1)
 
 
 def opacity_of(picture: Any, like: Tensor) -> Tensor | None:
