@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from convscope.errors import InputError
+from convscope.errors import InputError, PictureError
 from convscope.presentation.animation import Frames
 from convscope.techniques.deep_dream import Dream, dream_of
 from convscope.techniques.dream_film import Curve, Motion, film_frames
@@ -64,10 +66,16 @@ def small(size: int = 48) -> Dream:
     return dream_of(planted_network(), None, "conv2", size=size, changes=changes)
 
 
+NOISE = np.random.default_rng(0).random((48, 48, 3)).astype(np.float32)
 MOTION = Motion(zoom=Curve.read("0:1, 1:3"), rotation=Curve.read("20"))
 
 
-def test_a_broken_film_goes_on_with_the_same_frames(tmp_path: Path) -> None:
+@pytest.mark.parametrize("preset", ["default", "cadl-simplest"])
+def test_a_broken_film_goes_on_with_the_same_frames(tmp_path: Path, preset: str) -> None:
+    def small() -> Dream:
+        changes = {"octaves": 1, "iterations": 1, "rate": 0.05}
+        return dream_of(planted_network(), NOISE, "conv2", preset=preset, size=48, changes=changes)
+
     whole, parts = Frames(tmp_path / "whole"), Frames(tmp_path / "parts")
     assert list(film_frames(small(), MOTION, whole, seconds=1, rate=6)) == [(n, 6) for n in range(1, 7)]
     for index, _ in film_frames(small(), MOTION, parts, seconds=1, rate=6):
@@ -78,6 +86,39 @@ def test_a_broken_film_goes_on_with_the_same_frames(tmp_path: Path) -> None:
     for index in range(1, 7):
         assert whole.path(index).read_bytes() == parts.path(index).read_bytes()
     assert len({path.read_bytes() for path in whole.paths()}) == 6
+
+
+@pytest.mark.parametrize("preset", ["tf-multiscale", "tf-laplacian", "tf2"])
+def test_a_dream_that_ends_in_another_size_is_a_film_too(tmp_path: Path, preset: str) -> None:
+    """Every frame starts in the size the dream starts in, and ends in the one it ends in."""
+    picture = None if preset != "tf2" else np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
+    changes = {"iterations": 1, "jitter": 0}
+    dream = dream_of(planted_network(), picture, "conv2", preset=preset, size=64, changes=changes)
+    frames = Frames(tmp_path)
+    list(film_frames(dream, MOTION, frames, seconds=1, rate=3))
+    side = 64 if preset == "tf2" else 124
+    assert [frames.read(index).shape for index in (1, 2, 3)] == [(side, side, 3)] * 3
+
+
+def test_a_dream_without_a_range_goes_on_from_its_values(tmp_path: Path) -> None:
+    """Two frames of two steps, which do not move, are one dream of four: no frame is taken from what is shown."""
+    noise = np.random.default_rng(0).random((40, 40, 3)).astype(np.float32)
+
+    def dream(steps: int) -> Dream:
+        changes = {"iterations": steps}
+        return dream_of(planted_network(), noise, "conv2", preset="cadl-simplest", changes=changes)
+
+    frames = Frames(tmp_path)
+    for index, _ in film_frames(dream(2), Motion(), frames, seconds=1, rate=2):
+        assert [path.name for path in tmp_path.glob(".values*")] == [f".values-{index:05}.npy"]
+    (last,) = deque(dream(4).steps(), maxlen=1)
+    assert np.abs(frames.values(2) - last.values.numpy()).max() < 1e-3
+    assert np.array_equal(frames.read(2), dream(4).frame(last))
+    (tmp_path / ".values-00002.npy").write_bytes(b"")
+    with pytest.raises(PictureError, match=r"values-00002.npy cannot be read, so the film cannot go on"):
+        list(film_frames(dream(2), Motion(), frames, seconds=2, rate=2))
+    frames.forget()
+    assert not tmp_path.exists()
 
 
 def test_frames_of_another_film_are_not_gone_on_with(tmp_path: Path) -> None:

@@ -70,13 +70,30 @@ class Frames:
         """Return where a frame is kept; the first is 1."""
         return self.folder / f"frame-{index:05}.png"
 
-    def keep(self, index: int, frame: Frame) -> None:
-        """Write a frame, whole or not at all."""
+    def keep(self, index: int, frame: Frame, values: NDArray[np.float32] | None = None) -> None:
+        """Write a frame, whole or not at all, after the `values` that it shows, which replace earlier frames'."""
         try:
+            if values is not None:
+                with written_whole(self._values(index)) as partial, partial.open("wb") as file:
+                    np.save(file, values)
             with written_whole(self.path(index)) as partial:
                 Image.fromarray(frame).save(partial, "PNG", compress_level=3)
         except OSError as error:
             raise PictureError(f"cannot write {self.path(index)}: {error.strerror or error}") from error
+        self._values(index - 1).unlink(missing_ok=True)
+
+    def values(self, index: int) -> NDArray[np.float32]:
+        """Return the values that were kept with the last frame."""
+        try:
+            found: NDArray[np.float32] = np.load(self._values(index))
+        except (OSError, ValueError, EOFError) as error:
+            raise PictureError(
+                f"{self._values(index)} cannot be read, so the film cannot go on: delete its frames"
+            ) from error
+        return found
+
+    def _values(self, index: int) -> Path:
+        return self.folder / f".values-{index:05}.npy"
 
     def read(self, index: int) -> Frame:
         """Return a frame that was kept."""
@@ -96,7 +113,7 @@ class Frames:
 
     def forget(self) -> None:
         """Remove the frames, and the folder when nothing else is in it."""
-        for path in (*self.paths(), self.folder / _RUN):
+        for path in (*self.paths(), *self.folder.glob(".values-*.npy"), self.folder / _RUN):
             path.unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from scipy.ndimage import affine_transform  # type: ignore[import-untyped]
 from torch import Tensor
 
 from convscope.errors import InputError
+from convscope.optimization.octaves import Size
 from convscope.presentation.animation import Frame, Frames
 from convscope.techniques.deep_dream import Dream
 
@@ -77,7 +79,7 @@ class Motion:
         pixels = [
             affine_transform(color, back, offset, order=3, mode="mirror") for color in picture[0].numpy()
         ]
-        return torch.from_numpy(np.stack(pixels))[None].clamp(0, 1)
+        return torch.from_numpy(np.stack(pixels))[None]
 
 
 def film_frames(
@@ -86,14 +88,15 @@ def film_frames(
     """Make a film's frames and yield (frame, of how many) after each; those that are there are not made again.
 
     The first frame is the picture dreamed; each other one begins as the frame before it, as it was kept, moved by
-    `motion`, and is dreamed with the dream's settings. So a film that was killed goes on with the same frames.
+    `motion`, and is dreamed with the dream's settings. So a film that was killed goes on with the same frames. Of a
+    dream whose values have no range (shown "normalized") the values themselves are kept and moved.
     """
     count = frame_count(seconds, rate)
     for index in range(min(frames.count(), count) + 1, count + 1):
-        shown = None if index == 1 else from_frame(frames.read(index - 1))
-        begin = dream if shown is None else _next(dream, motion.moved(shown, (index - 2) / rate, rate), index)
+        begin = dream if index == 1 else _next(dream, motion, frames, index, rate)
         (last,) = deque(begin.steps(), maxlen=1)
-        frames.keep(index, begin.frame(last))
+        values = last.values.cpu().numpy() if _without_range(dream) else None
+        frames.keep(index, begin.frame(last), values)
         yield index, count
 
 
@@ -102,13 +105,31 @@ def frame_count(seconds: float, rate: float) -> int:
     return max(1, round(seconds * rate))
 
 
-def _next(dream: Dream, begin: Tensor, index: int) -> Dream:
-    if tuple(begin.shape[2:]) != tuple(dream.start.shape[2:]):
-        raise InputError(
-            f"the frames in the folder are {begin.shape[3]} x {begin.shape[2]} pixels, this film is "
-            f"{dream.start.shape[3]} x {dream.start.shape[2]}: use another folder"
-        )
-    return replace(dream, start=dream.settings.values(begin), seed=dream.seed + index - 1)
+def _next(dream: Dream, motion: Motion, frames: Frames, index: int, rate: float) -> Dream:
+    """Return the dream that starts from the frame before, moved, at the size that every frame starts in."""
+    second, size = (index - 2) / rate, (int(dream.start.shape[2]), int(dream.start.shape[3]))
+    if _without_range(dream):
+        start = _at(motion.moved(torch.from_numpy(frames.values(index - 1)), second, rate), size)
+    else:
+        shown = from_frame(frames.read(index - 1))
+        if tuple(shown.shape[2:]) != dream.end:
+            raise InputError(
+                f"the frames in the folder are {shown.shape[3]} x {shown.shape[2]} pixels, this film is "
+                f"{dream.end[1]} x {dream.end[0]}: use another folder"
+            )
+        start = dream.settings.values(_at(motion.moved(shown, second, rate), size).clamp(0, 1))
+    return replace(dream, start=start, seed=dream.seed + index - 1)
+
+
+def _without_range(dream: Dream) -> bool:
+    """Tell whether what is shown of the values is around their mean, so that the frame alone does not tell them."""
+    return dream.settings.shown == "normalized"
+
+
+def _at(picture: Tensor, size: Size) -> Tensor:
+    if tuple(picture.shape[2:]) == size:
+        return picture
+    return F.interpolate(picture, size, mode="bilinear", antialias=True)
 
 
 def from_frame(frame: Frame) -> Tensor:
