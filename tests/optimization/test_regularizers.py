@@ -62,6 +62,7 @@ def test_total_variation_is_its_definition(
     "penalty",
     [
         *(TotalVariation(0.7, kind) for kind in ("anisotropic", "squared", "isotropic", "power")),
+        NeighborDifference(0.7),
         Distance(2.0, "l1"),
         Distance(2.0),
         OutOfRange(3.0, 0.3, 0.6),

@@ -167,6 +167,20 @@ def test_adam_instead_of_the_preset_s_optimizer_steps_in_its_values(network: Net
     assert settings_for(network, STYLE_PRESETS["gatys"], LAYERS | {"optimizer": "adam", "rate": 3}).rate == 3
 
 
+def test_a_larger_style_scale_looks_at_a_larger_style_picture(network: Network) -> None:
+    def looked_at(scale: float) -> tuple[int, ...]:
+        made = transfer_of(network, picture(0), picture(1, 80, 96), changes=LAYERS | {"style_scale": scale})
+        _, (style,) = made.restyling._at((40, 48))
+        return tuple(style.picture.shape[2:])
+
+    assert [looked_at(scale) for scale in (0.5, 1.0, 1.5, 9.0)] == [(20, 24), (40, 48), (60, 72), (80, 96)]
+    half, whole = (
+        style_transfer(network, picture(0), picture(1), changes=LAYERS | {"style_scale": scale}).array
+        for scale in (0.5, 1.0)
+    )
+    assert np.abs(half.astype(int) - whole).max() > 2
+
+
 def test_several_styles_by_weight_and_by_region(network: Network) -> None:
     content, styles = picture(0), [picture(1), picture(2)]
     alone = style_transfer(network, content, styles[0], changes=LAYERS)

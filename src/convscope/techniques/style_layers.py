@@ -60,12 +60,16 @@ def chosen_layers(
 ) -> Mapping[str, float]:
     """Return addresses with weights for a preset's layers, which are VGG's; `what` is "content" or "style".
 
-    A network that has these very names keeps them, a VGG is mapped, any other gets layers of its own: for the content
-    the last with maps an eighth of the picture's side, for the style what is worth showing of each earlier stage, and
-    the first of the next. Their weights are the preset's, from first to last and with the same sum.
+    A VGG has them, under whatever names (a shorter one the last of a block for those it lacks). Any other network gets
+    layers of its own: for the content the last with maps an eighth of the picture's side, for the style what is worth
+    showing of each earlier stage, and the first of the next. Their weights are the preset's, from first to last and
+    with the same sum.
     """
     if known := vgg_layers(network, before_relu=before_relu):
-        return {known[_existing(name, known)]: weight for name, weight in wanted.items()}
+        found = dict.fromkeys((known[_existing(name, known)] for name in wanted), 0.0)
+        for name, weight in wanted.items():  # two may be one layer of a shorter VGG
+            found[known[_existing(name, known)]] += weight
+        return found
     layers = _style_layers(network) if what == "style" else _content_layers(network)
     weights = np.interp(np.linspace(0, 1, len(layers)), np.linspace(0, 1, len(wanted)), list(wanted.values()))
     weights *= sum(wanted.values()) / weights.sum()
