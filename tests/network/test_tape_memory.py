@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from convscope import open_network
+from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
 from convscope.network.noted import Noted
+from convscope.network.parameters import Parameters
 from convscope.network.tape_memory import filter_bytes, tape_events
 
 
@@ -40,6 +42,22 @@ def test_it_is_what_torch_makes(builtin: Network, layer: str) -> None:
         slope = torch.autograd.grad(value, leaf)
     assert slope[0].shape == picture.shape
     assert planned(builtin, layer, side) == pytest.approx(most(noted.events), rel=0.2)
+
+
+@pytest.mark.parametrize("beta", [0.75, 0.5])
+def test_a_normalization_makes_as_many_tensors_as_its_power_needs(beta: float) -> None:
+    shape, settings = (1, 16, 32, 32), {"size": 5, "alpha": 1e-4, "beta": beta, "k": 1.0}
+    norm = Operation("lrn_across_channels", "norm", "LRN", ("data",), ("norm",), {}, settings)
+    graph = Graph("normalized", {"data": shape}, (norm,), ("norm",), Parameters({}, {}.__getitem__))
+    forward = Network(graph, input_spec=None).forward_to(["norm"])
+    # As a convolution would have made it: in another order it would be copied.
+    leaf = torch.rand(shape).contiguous(memory_format=torch.channels_last).requires_grad_()
+    forward(leaf)  # packs the filters
+    with Noted() as noted:
+        torch.autograd.grad(forward(leaf)["norm"].square().sum(), leaf)
+    planned = tape_events(graph, ["norm"], {"data": shape}, lambda found: found[0].square().sum())
+    made, plan = (sum(size >= 4 * leaf.numel() for _, size in found) for found in (noted.events, planned))
+    assert plan == made
 
 
 def test_it_grows_with_the_pixels(builtin: Network) -> None:

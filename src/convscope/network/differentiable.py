@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import by_name
-from convscope.network.axes import shape_channels_first, to_channels_first
+from convscope.network.axes import to_channels_first
 from convscope.network.execution import cut
 from convscope.network.fusion import Chain
 from convscope.network.graph import Graph
@@ -86,13 +86,11 @@ class Tapes:
         return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
 
     def _packed_chain(self, shapes: Mapping[str, Shape | None], chain: Chain) -> nn.Module | None:
-        read, made = shapes[chain.first.inputs[0]], shapes[chain.output]
-        if read is None or made is None or len(read) != 4:
+        if (ends := chain.ends(shapes)) is None:
             return None
-        if chain.first.channels_last:
-            read, made = shape_channels_first(read), shape_channels_first(made)
+        read, made = ends
         convolves = chain.first.kind == "convolution"
-        window = chain.window(self.graph.parameters, read) if convolves else None
+        window = chain.window(self.graph.parameters.shapes, read) if convolves else None
         key = (chain.first.outputs[0], chain.output, repr(window), convolves and is_large(made[2:]))
         if key not in self._packed:
             self._packed[key] = chain.two_way(self.graph.parameters, read, made, self.dtype)

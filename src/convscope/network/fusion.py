@@ -6,13 +6,14 @@ fully-connected layer takes its ReLU along. The values agree with the plain oper
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from convscope.network.axes import shape_channels_first
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import margins
 from convscope.network.operations.data_gradient import DataGradient, prepare_data_gradient
@@ -68,7 +69,7 @@ class Chain:
             # One row is bound by reading the weights; a packed 1x1 convolution reads them twice as fast as MKL here.
             packed = prepare_convolution(weight[:, :, None, None], bias, (1, weight.shape[1], 1, 1))
             return None if packed is None else FusedConvolution(packed, self.has_relu, flat=True)
-        if (window := self.window(parameters, input_shape)) is None:
+        if (window := self.window(parameters.shapes, input_shape)) is None:
             return None
         packed = prepare_convolution(weight, bias, input_shape, **window)
         return None if packed is None else FusedConvolution(packed, self.has_relu)
@@ -80,7 +81,7 @@ class Chain:
         if self.first.kind == "lrn_across_channels":
             return FusedNormalization.made(input_shape, dtype, **self.first.keywords)
         filters = self.filters(parameters) if self.first.kind == "convolution" else None
-        if filters is None or (window := self.window(parameters, input_shape)) is None:
+        if filters is None or (window := self.window(parameters.shapes, input_shape)) is None:
             return None
         weight, bias = filters[0].to(dtype), None if filters[1] is None else filters[1].to(dtype)
         packed = prepare_fastest(weight, bias, input_shape, **window)
@@ -102,11 +103,25 @@ class Chain:
         """Whether a ReLU ends it."""
         return self.operations[-1].kind == "relu"
 
-    def window(self, parameters: Parameters, input_shape: Shape) -> dict[str, Any] | None:
-        """Return how the convolution moves over an input of this shape; None where oneDNN cannot, as torch calls it."""
+    def ends(self, shapes: Mapping[str, Shape | None]) -> tuple[Shape, Shape] | None:
+        """Return the shapes of what goes in and of what comes out, channels first; None where they are no maps."""
+        read, made = shapes[self.first.inputs[0]], shapes[self.output]
+        if read is None or made is None or len(read) != 4:
+            return None
+        return (
+            (shape_channels_first(read), shape_channels_first(made))
+            if self.first.channels_last
+            else (read, made)
+        )
+
+    def window(self, shapes: Mapping[str, Shape], input_shape: Shape) -> dict[str, Any] | None:
+        """Return how the convolution moves over an input of this shape; None where oneDNN cannot, as torch calls it.
+
+        `shapes` are the parameters'.
+        """
         window = {key: value for key, value in self.first.keywords.items() if key != "axis"}
         stride, dilation = window.get("stride", 1), window.get("dilation", 1)
-        kernel = parameters.shapes[self.first.parameters["weight"]][2:]
+        kernel = shapes[self.first.parameters["weight"]][2:]
         borders = margins(window.pop("padding", 0), input_shape[2:], kernel, stride, dilation)
         if any(before != behind for before, behind in borders):
             return None  # both sides have to be padded alike

@@ -80,18 +80,16 @@ def _stand_in(
     chain: Chain, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape | None]
 ) -> nn.Module | None:
     """Return what takes a packed chain's place: it makes the same tensors."""
-    read, made = shapes[chain.first.inputs[0]], shapes[chain.output]
-    if read is None or made is None or len(read) != 4 or chain.first.kind == "dense":
+    ends = None if chain.first.kind == "dense" else chain.ends(shapes)
+    if ends is None:
         return None
-    if chain.first.channels_last:
-        read, made = shape_channels_first(read), shape_channels_first(made)
+    read, made = ends
     if chain.first.kind == "lrn_across_channels":
         channels = read[1]
         band = torch.zeros(channels, channels, 1, 1)
         packed = PackedConvolution(band, torch.zeros(channels), (1, 1), (0, 0), (1, 1), 1)
-        return FusedNormalization(packed, 0.75)
-    window = chain.window(Parameters(parameters, lambda name: torch.zeros(0)), read)
-    if window is None:
+        return FusedNormalization(packed, chain.first.keywords["beta"])
+    if chain.window(parameters, read) is None:
         return None
     strips = _is_winograd(chain.first, parameters[chain.first.parameters["weight"]], made)
     return _Convolution(read[1], made, chain.has_relu, strips)
