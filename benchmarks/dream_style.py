@@ -37,7 +37,8 @@ from convscope.optimization.dreaming import DreamStep, dream_steps
 from convscope.optimization.optimizers import Adam
 from convscope.optimization.style_presets import style_preset
 from convscope.optimization.style_settings import StyleSettings
-from convscope.optimization.styling import Style, StyleStep, style_steps, targets_of
+from convscope.optimization.style_targets import Style, targets_of
+from convscope.optimization.styling import StyleStep, style_steps
 from convscope.techniques.style_layers import chosen_layers
 
 Seconds = Iterator[float]

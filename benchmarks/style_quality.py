@@ -25,11 +25,11 @@ from torch import Tensor
 
 import convscope
 from convscope.network.network import Network
+from convscope.optimization.picture_sizes import resized
 from convscope.optimization.style_presets import style_preset
-from convscope.optimization.style_scales import resized
 from convscope.optimization.style_settings import Scales, StyleSettings
+from convscope.optimization.style_targets import Style, targets_of, weighted
 from convscope.optimization.style_units import units
-from convscope.optimization.styling import Style, targets_of, weighted
 from convscope.sources.caffe.text import write_text
 from convscope.techniques.picture_tensor import picture_tensor
 from convscope.techniques.style_transfer import settings_for, transfer_of

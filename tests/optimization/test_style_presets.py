@@ -21,7 +21,8 @@ from convscope.optimization.style_losses import (
 )
 from convscope.optimization.style_presets import STYLE_PRESETS, keras_rate, style_preset
 from convscope.optimization.style_settings import Scales, StyleSettings
-from convscope.optimization.styling import Style, style_steps, targets_of
+from convscope.optimization.style_targets import Style, targets_of
+from convscope.optimization.styling import style_steps
 from convscope.photograph import read_picture
 from optimization.style_oracle import CONTENT, SOURCES, transferred
 from planted import planted_network

@@ -12,8 +12,8 @@ from convscope.network.network import Network
 from convscope.optimization.regularizers import TotalVariation
 from convscope.optimization.style_losses import GramLoss, WassersteinLoss, sum_of_squares
 from convscope.optimization.style_settings import StyleSettings
+from convscope.optimization.style_targets import Style, targets_of
 from convscope.optimization.style_tiling import described, part_of_sums, shares, tiled_targets_of
-from convscope.optimization.styling import Style, targets_of
 
 LAYERS = {"conv2": 1.0, "mixed3a": 0.5}
 GOOGLENET = {"conv2/3x3": 1.0, "inception_3b/output": 0.5}

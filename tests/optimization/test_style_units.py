@@ -11,8 +11,9 @@ from convscope.network.network import Network
 from convscope.optimization.regularizers import NeighborDifference
 from convscope.optimization.style_losses import GramLoss
 from convscope.optimization.style_settings import StyleSettings
+from convscope.optimization.style_targets import Style, targets_of
 from convscope.optimization.style_units import units
-from convscope.optimization.styling import Style, style_steps, targets_of
+from convscope.optimization.styling import style_steps
 from planted import planted_files
 
 SETTINGS = StyleSettings(

@@ -16,7 +16,7 @@ from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.optimization.style_presets import STYLE_PRESETS
 from convscope.optimization.style_scales import Restyling, Unfinished, carried
-from convscope.optimization.styling import Style, targets_of
+from convscope.optimization.style_targets import Style, targets_of
 from convscope.techniques.rerunning import rerun
 from convscope.techniques.style_colors import matched
 from convscope.techniques.style_keeping import kept_at, kept_steps

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from convscope.network.memory import BYTES_PER_NUMBER
 from convscope.optimization.octaves import Size
+from convscope.optimization.picture_sizes import within
 from convscope.optimization.rehearsal import SIDE, STEPS, Rehearsal
-from convscope.optimization.style_scales import Restyling, within
+from convscope.optimization.style_scales import Restyling
 from convscope.optimization.style_settings import StyleSettings
+from convscope.optimization.style_targets import StyleTargets, subject_looked_at
 from convscope.optimization.style_tiling import part_of_sums
-from convscope.optimization.styling import StyleTargets, style_steps, subject_looked_at
+from convscope.optimization.styling import style_steps
 from convscope.optimization.tiling import Tiling, require_no_position, tiling
 
 
@@ -39,7 +41,7 @@ def style_bytes(restyling: Restyling, tile: int | None = None) -> int:
         return torch.stack(content).sum().double() + torch.stack(described).sum()
 
     window = size if cut is None else cut.largest
-    rehearsal = Rehearsal(network, subject.layers, size, window, worth, cut is not None)
+    rehearsal = Rehearsal(network, subject.layers, size, window, worth, cut is not None, settings.precision)
     looked_at = [rehearsal.tape_at(one) for one in _style_sizes(restyling, size) if cut is None]
     with rehearsal.begun():
         for tape in looked_at:

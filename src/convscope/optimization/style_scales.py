@@ -17,9 +17,11 @@ from convscope.files import written_whole
 from convscope.network.network import Network
 from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
+from convscope.optimization.picture_sizes import resized, within
 from convscope.optimization.style_settings import StyleSettings
+from convscope.optimization.style_targets import Style, Targets, targets_of
 from convscope.optimization.style_tiling import tiled_targets_of
-from convscope.optimization.styling import Style, StyleStep, Targets, result_of, style_steps, targets_of
+from convscope.optimization.styling import StyleStep, result_of, style_steps
 
 _MOMENTS = {"m": 1, "v": 2}  # powers of the gradient in what Adam and its kin hold
 
@@ -185,17 +187,3 @@ def carried(
         else value
         for name, value in kept.items()
     }
-
-
-def resized(picture: Tensor, size: Size) -> Tensor:
-    """Return a picture (N, C, H, W) in 0..1 at another size, as one sees it from farther away."""
-    if tuple(picture.shape[2:]) == size:
-        return picture
-    return F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
-
-
-def within(picture: Tensor, longer: float) -> Size:
-    """Return a picture's size where its longer side is at most so many pixels."""
-    height, width = picture.shape[2:]
-    share = min(1.0, longer / max(height, width))
-    return max(1, round(height * share)), max(1, round(width * share))

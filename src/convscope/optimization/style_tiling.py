@@ -20,8 +20,7 @@ from convscope.network.network import Network
 from convscope.optimization.octaves import Size
 from convscope.optimization.style_losses import ContentLoss, GramLoss, StyleLoss
 from convscope.optimization.style_settings import StyleSettings
-from convscope.optimization.style_units import in_units
-from convscope.optimization.styling import (
+from convscope.optimization.style_targets import (
     Style,
     StyleTargets,
     require_eaten,
@@ -29,6 +28,7 @@ from convscope.optimization.styling import (
     subject_looked_at,
     weighted,
 )
+from convscope.optimization.style_units import in_units
 from convscope.optimization.subject import Subject
 from convscope.optimization.tiling import Span, Tile, Tiling, require_no_position, tiling
 

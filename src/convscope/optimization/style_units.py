@@ -13,8 +13,8 @@ from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
+from convscope.optimization.picture_sizes import resized
 from convscope.optimization.style_settings import StyleSettings
 
 _LEAST = 0.05  # of what one plain color loses: pictures that hardly differ are no measure
@@ -54,11 +54,11 @@ def units(targets: Measuring, content: Tensor, styles: Sequence[tuple[float, Ten
     At least a twentieth of what one plain color loses, and of the content's roughness: a content that is nearly the
     style, or that a layer hardly answers to, would otherwise be divided by nothing.
     """
-    size = content.shape[2:]
+    size = (int(content.shape[2]), int(content.shape[3]))
     plain = _losses(targets, content.mean((2, 3), keepdim=True).expand_as(content))
     photograph = _losses(targets, content)
     total = sum(weight for weight, _ in styles)
-    painted = [(weight / total, _stretched(style, size)) for weight, style in styles]
+    painted = [(weight / total, resized(style, size)) for weight, style in styles]
     far = sum(share * _losses(targets, style)["content"] for share, style in painted)
     rough = sum(share * _roughness(targets, style) for share, style in painted)
     found = {
@@ -81,12 +81,6 @@ def _roughness(targets: Measuring, picture: Tensor) -> float:
         return 0.0
     order = torch.randperm(pixels.shape[2], generator=torch.Generator().manual_seed(0))
     return float(settings.smoothness(settings.values(pixels[:, :, order].view_as(picture))).sum())
-
-
-def _stretched(picture: Tensor, size: Sequence[int]) -> Tensor:
-    if picture.shape[2:] == torch.Size(size):
-        return picture
-    return F.interpolate(picture, tuple(size), mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def _with_weights(settings: StyleSettings, weights: Mapping[str, float]) -> StyleSettings:

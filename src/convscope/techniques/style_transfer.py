@@ -23,11 +23,13 @@ from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
 from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import LBFGS, Adam, Optimizer
 from convscope.optimization.original_colors import with_colors_of
+from convscope.optimization.picture_sizes import resized
 from convscope.optimization.style_memory import style_bytes
 from convscope.optimization.style_presets import StylePreset, style_preset
-from convscope.optimization.style_scales import Restyling, resized
+from convscope.optimization.style_scales import Restyling
 from convscope.optimization.style_settings import StyleSettings, StyleStart, require_weight
-from convscope.optimization.styling import Style, StyleStep
+from convscope.optimization.style_targets import Style
+from convscope.optimization.styling import StyleStep
 from convscope.photograph import open_photograph
 from convscope.picture import Picture
 from convscope.recording import recipe_function, recipe_of
@@ -168,8 +170,6 @@ def transfer_of(
 ) -> StyleTransfer:
     """Return the style transfer that `style_transfer` shows, to be run step by step."""
     require_one_of("colors", colors, get_args(Colors))
-    if size is not None and size < 1:
-        raise InputError(f"size is the longer side in pixels, from 1 on, not {size}")
     found = style_preset(preset)
     settings = settings_for(network, found, changes or {})
     kind = start if isinstance(start, str) and start in _STARTS else None
