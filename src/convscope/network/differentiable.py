@@ -42,7 +42,7 @@ def forward_to(
     graph, made = narrowed(runner.graph, wanted, values)
     run: Callable[..., tuple[Tensor, ...]] = cut(graph, made.values())
     if runner.device.type == "cpu" and runner.precision == torch.float32:
-        run = Tapes(graph, tuple(made.values()), _type_of(precision)).run
+        run = Tapes(graph, tuple(made.values()), type_of(precision)).run
 
     def forward(input: Inputs) -> dict[str, Tensor]:
         found = dict(zip(values, run(*runner.inputs(input, values)), strict=True))
@@ -56,7 +56,8 @@ def forward_to(
     return forward
 
 
-def _type_of(precision: Precision) -> torch.dtype:
+def type_of(precision: Precision) -> torch.dtype:
+    """Return the type that a precision is computed in here: float32 where the processor has no bfloat16."""
     has_bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     fast = torch.bfloat16 if has_bfloat16 else torch.float32
     return by_name({"float32": torch.float32, "bfloat16": fast}, precision, "precision")

@@ -34,29 +34,33 @@ def tape_events(
     values: Sequence[str],
     inputs: Mapping[str, Shape],
     worth: Callable[[Sequence[Tensor]], Tensor],
+    dtype: torch.dtype = torch.float32,
 ) -> list[Event]:
     """Return which tensors a gradient makes and lets go, filters apart: from these inputs to these values and back.
 
-    `worth` makes one number of the values, and is followed too.
+    `worth` makes one number of the values, and is followed too. The network computes in `dtype`.
     """
     shapes = infer_shapes(graph, inputs, values)
     known = graph.parameters.shapes
-    empty = Parameters(known, lambda name: torch.zeros(known[name], device="meta"))
+    empty = Parameters(known, lambda name: torch.zeros(known[name], device="meta", dtype=dtype))
     lines = Graph(
         graph.name, graph.inputs, graph.operations, graph.outputs, empty, channels_last=graph.channels_last
     )
     with torch.device("meta"), torch.enable_grad():
-        tape = Tape(cut(lines, values, lambda chain: _stand_in(chain, known, shapes)))
+        tape = Tape(cut(lines, values, lambda chain: _stand_in(chain, known, shapes, dtype)))
         given = [_zeros(shape, last=graph.channels_last).requires_grad_() for shape in inputs.values()]
         with Noted() as noted:
-            found = worth([_channels_first(value, graph.channels_last) for value in tape(*given)])
+            answers = [answer.float() for answer in tape(*(input.to(dtype) for input in given))]
+            found = worth([_channels_first(answer, graph.channels_last) for answer in answers])
             _ = torch.autograd.grad(found, given, allow_unused=True)
-            del found, _
+            del answers, found, _
     events: list[Event] = noted.events
     return events
 
 
-def filter_bytes(graph: Graph, values: Sequence[str], inputs: Mapping[str, Shape]) -> int:
+def filter_bytes(
+    graph: Graph, values: Sequence[str], inputs: Mapping[str, Shape], dtype: torch.dtype = torch.float32
+) -> int:
     """Return the bytes of the filters up to these values: as they are saved, packed for the way there, and back."""
     shapes = infer_shapes(graph, inputs, values)
     count = 0
@@ -66,18 +70,21 @@ def filter_bytes(graph: Graph, values: Sequence[str], inputs: Mapping[str, Shape
             made = shape_channels_first(made)
         for key in operation.parameters.values():
             filters = graph.parameters.shapes[key]
-            pays = made is not None and _is_winograd(operation, filters, made)
-            count += prod(filters) * (1 + 2 * (_TRANSFORMED if pays else 1))
-    return BYTES_PER_NUMBER * count
+            pays = made is not None and _is_winograd(operation, filters, made, dtype)
+            packed = dtype.itemsize * (_TRANSFORMED if pays else 1)
+            count += prod(filters) * (BYTES_PER_NUMBER + 2 * packed)
+    return count
 
 
-def _is_winograd(operation: Operation, filters: Shape, made: Shape) -> bool:
+def _is_winograd(operation: Operation, filters: Shape, made: Shape, dtype: torch.dtype) -> bool:
+    if dtype != torch.float32:
+        return False
     window = {name: operation.attributes.get(name, 1) for name in ("stride", "dilation", "groups")}
     return len(filters) == len(made) == 4 and winograd_pays(filters, made[2:], **window)
 
 
 def _stand_in(
-    chain: Chain, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape | None]
+    chain: Chain, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape | None], dtype: torch.dtype
 ) -> nn.Module | None:
     """Return what takes a packed chain's place: it makes the same tensors."""
     ends = None if chain.first.kind == "dense" else chain.ends(shapes)
@@ -86,12 +93,15 @@ def _stand_in(
     read, made = ends
     if chain.first.kind == "lrn_across_channels":
         channels = read[1]
-        band = torch.zeros(channels, channels, 1, 1)
-        packed = PackedConvolution(band, torch.zeros(channels), (1, 1), (0, 0), (1, 1), 1)
+        band, constant = (
+            torch.zeros(channels, channels, 1, 1, dtype=dtype),
+            torch.zeros(channels, dtype=dtype),
+        )
+        packed = PackedConvolution(band, constant, (1, 1), (0, 0), (1, 1), 1)
         return FusedNormalization(packed, chain.first.keywords["beta"])
     if chain.window(parameters, read) is None:
         return None
-    strips = _is_winograd(chain.first, parameters[chain.first.parameters["weight"]], made)
+    strips = _is_winograd(chain.first, parameters[chain.first.parameters["weight"]], made, dtype)
     return _Convolution(read[1], made, chain.has_relu, strips)
 
 
@@ -118,17 +128,17 @@ class _Spread:
 def _made(shape: Sequence[int], read: Tensor, strips: bool) -> Tensor:
     """Return what a convolution makes, and make what it makes on its way."""
     _ = read.contiguous(memory_format=torch.channels_last)
-    found = _zeros(shape)
+    found = _zeros(shape, dtype=read.dtype)
     strip = min(_STRIP, prod(shape) * 9 // 4)
     _ = [torch.zeros(strip, device="meta") for _ in range(_STRIPS if strips else 0)]
     return found
 
 
-def _zeros(shape: Sequence[int], *, last: bool = False) -> Tensor:
+def _zeros(shape: Sequence[int], *, last: bool = False, dtype: torch.dtype = torch.float32) -> Tensor:
     if last or len(shape) != 4:
-        return torch.zeros(tuple(shape), device="meta")
+        return torch.zeros(tuple(shape), device="meta", dtype=dtype)
     count, channels, *size = shape
-    return torch.zeros(count, *size, channels, device="meta").permute(0, 3, 1, 2)
+    return torch.zeros(count, *size, channels, device="meta", dtype=dtype).permute(0, 3, 1, 2)
 
 
 def _channels_first(value: Tensor, last: bool) -> Tensor:

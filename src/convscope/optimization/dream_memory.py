@@ -30,7 +30,7 @@ def dream_bytes(
     def worth(answers: Sequence[Tensor]) -> Tensor:
         return subject.score(subject.picked(dict(zip(subject.layers, answers, strict=True)))).sum()
 
-    rehearsal = Rehearsal(network, subject.layers, size, window, worth, tile is not None)
+    rehearsal = Rehearsal(network, subject.layers, size, window, worth, tile is not None, settings.precision)
     start = torch.zeros(1, 3, SIDE, SIDE)
     brief = replace(
         settings,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import ConvscopeWarning
+from convscope.network.differentiable import Precision, type_of
 from convscope.network.heap import Event, most_held
 from convscope.network.memory import resident_memory
 from convscope.network.network import Network
@@ -38,6 +39,7 @@ class Rehearsal:
     window: Size
     worth: Callable[[Sequence[Tensor]], Tensor]
     tiled: bool
+    precision: Precision = "float32"
     noted: Noted = field(default_factory=Noted)
 
     @contextmanager
@@ -75,7 +77,8 @@ class Rehearsal:
 
     def bytes_taken(self) -> int:
         """Return the most bytes that the process will hold, with what it holds by now."""
-        filters = filter_bytes(self.network.graph, self.layers, self.network.input_shapes(self.window))
+        shapes = self.network.input_shapes(self.window)
+        filters = filter_bytes(self.network.graph, self.layers, shapes, type_of(self.precision))
         return resident_memory() + _STARTED + filters + most_held(self.noted.events)
 
     @cached_property
@@ -84,7 +87,8 @@ class Rehearsal:
 
     def tape_at(self, window: Size) -> list[Event]:
         """Return what the network makes and lets go for a window of another size."""
-        return tape_events(self.network.graph, self.layers, self.network.input_shapes(window), self.worth)
+        shapes = self.network.input_shapes(window)
+        return tape_events(self.network.graph, self.layers, shapes, self.worth, type_of(self.precision))
 
 
 def _pixels(size: Size) -> int:
