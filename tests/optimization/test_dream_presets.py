@@ -29,7 +29,7 @@ from convscope.optimization.gradient_edits import (
     Normalized,
 )
 from convscope.optimization.regularizers import Blur, Decay, SmallValues
-from convscope.techniques.dream_wishes import terms_of, wanted_of
+from convscope.techniques.dream_wishes import terms_of, with_channels
 from precision import in_double_precision
 
 Array = NDArray[np.float64]
@@ -358,13 +358,7 @@ def test_five_steps_an_octave_of_the_guided_dream_are_googles() -> None:
 def test_the_objective_of_the_lecture_is_one_channel() -> None:
     network = in_double_precision(planted.planted_network())
     preset = DREAM_PRESETS["cadl-objective"]
-    addresses = {
-        address
-        for seed in range(40)
-        for address in wanted_of(network, "conv1", preset, guided=False, drawn_by=seed)
-    }
-    assert addresses == {f"conv1:{channel}" for channel in range(8)}
-    (address,) = wanted_of(network, "conv1", preset, guided=False, drawn_by=3)
+    (address,) = with_channels(network, {"conv1": 1.0}, as_leaf(PICTURE).detach(), 3)
     channel = int(address.removeprefix("conv1:"))
 
     def gradient(picture: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,8 @@ from convscope.optimization.dream_gradients import gradient_of
 from convscope.optimization.dream_objectives import DreamMeasure
 from convscope.optimization.dream_presets import DREAM_PRESETS, DreamPreset
 from convscope.optimization.dream_settings import DreamSettings
-from convscope.techniques.dream_wishes import terms_of, wanted_of
+from convscope.techniques.deep_dream import dream_of
+from convscope.techniques.dream_wishes import terms_of, wanted_of, with_channels
 from planted import planted_network
 from precision import in_double_precision
 
@@ -66,11 +68,28 @@ def test_a_guided_dream_has_layers_of_its_own() -> None:
 
 
 def test_one_channel_is_drawn_only_where_none_is_asked_for() -> None:
-    network, preset = planted_network(), DREAM_PRESETS["cadl-objective"]
-    for layers in ("conv1:3", "prob:green"):
-        assert wanted_of(network, layers, preset, guided=False, drawn_by=1) == {layers: 1.0}
-    assert wanted_of(network, "conv1", preset, guided=False) == {"conv1": 1.0}
-    assert wanted_of(network, "conv1", DREAM_PRESETS["default"], guided=False, drawn_by=1) == {"conv1": 1.0}
+    network, picture = planted_network(), PICTURE.float()
+    for address in ("conv1:3", "prob:green"):
+        assert with_channels(network, {address: 0.5}, picture, 1) == {address: 0.5}
+    drawn = {name for seed in range(12) for name in with_channels(network, {"conv1": 1.0}, picture, seed)}
+    assert len(drawn) > 3 and drawn <= {f"conv1:{channel}" for channel in range(7)}  # the eighth is dead
+    black = torch.zeros(1, 3, 32, 32)
+    assert with_channels(network, {"conv2": 2.0}, black, 0) == with_channels(
+        network, {"conv2": 2.0}, black, 0
+    )
+
+
+def test_only_the_presets_of_one_channel_draw_it() -> None:
+    def words(preset: str, **wishes: Any) -> str:
+        picture = (PICTURE[0].movedim(0, -1) * 255).byte().numpy()
+        made = dream_of(planted_network(), picture, "conv1", preset=preset, size=64, **wishes)
+        return made.terms[0].words
+
+    assert re.fullmatch("conv1:[0-6], mean", words("cadl-objective"))
+    assert words("cadl-objective", seed=1) != words("cadl-objective", seed=2)
+    assert words("cadl-objective", channels=(3, 4)) == "conv1, mean of channels 3, 4"
+    assert words("cadl-objective", guide="coffee") == "conv1, guided"
+    assert words("cadl-simplest") == "conv1, mean"
 
 
 @pytest.mark.parametrize("channels", ["strongest:2", (1,)])

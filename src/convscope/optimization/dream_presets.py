@@ -68,7 +68,7 @@ class DreamPreset:
     """A dream by name: its source in words, its settings, what it measures, and the layers it was made for.
 
     `layers` are addresses of the source's own network, with their weights, and `guided_layers` those of its guided
-    dream. With `one_channel` one channel is drawn of a layer. `label` is the class it dreams of in other networks, and
+    dream. With `one_channel` one channel of a layer is drawn. `label` is the class it dreams of in other networks, and
     ``probability`` says that of a class not the logit is meant, which goes into the softmax.
     """
 

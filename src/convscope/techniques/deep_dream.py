@@ -34,7 +34,7 @@ from convscope.photograph import open_photograph
 from convscope.picture import Picture
 from convscope.recording import recipe_function, recipe_of
 from convscope.rgb import PLAIN, Stored
-from convscope.techniques.dream_wishes import LOOKED_AT, DreamLayers, terms_of, wanted_of
+from convscope.techniques.dream_wishes import LOOKED_AT, DreamLayers, terms_of, wanted_of, with_channels
 from convscope.techniques.picture_tensor import opacity_of, picture_like, picture_tensor, require_size
 
 LARGEST = 1024  # pixels of the longer side, where no size is asked for
@@ -196,9 +196,11 @@ def dream_of(
     settings = changed(found.settings, changes or {})
     start = _start(found, settings, picture, size, seed)
     guiding = None if guide is None else picture_tensor(guide, None, LOOKED_AT)
-    drawn_by = seed if guide is None and channels is None else None
-    wanted = wanted_of(network, layers, found, guided=guide is not None, drawn_by=drawn_by)
-    terms = terms_of(network, wanted, found, settings.pictures(start), guide=guiding, channels=channels)
+    shown = settings.pictures(start)
+    wanted = wanted_of(network, layers, found, guided=guide is not None)
+    if found.one_channel and guide is None and channels is None:
+        wanted = with_channels(network, wanted, shown, seed)
+    terms = terms_of(network, wanted, found, shown, guide=guiding, channels=channels)
     return Dream(
         network,
         terms,

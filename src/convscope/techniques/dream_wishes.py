@@ -67,21 +67,14 @@ def _chosen(
 
 
 def wanted_of(
-    network: Network, layers: DreamLayers, preset: DreamPreset, *, guided: bool, drawn_by: int | None = None
+    network: Network, layers: DreamLayers, preset: DreamPreset, *, guided: bool
 ) -> Mapping[str, float]:
-    """Return addresses with their weights: those asked for, the preset's, or the network's middle.
-
-    Where the preset wants one channel of a layer, the seed `drawn_by` draws it.
-    """
+    """Return addresses with their weights: those asked for, the preset's, or the network's middle."""
     if isinstance(layers, str):
         layers = (layers,)
     if layers:
-        found = layers if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
-    else:
-        found = _own_layers(network, preset, guided)
-    if drawn_by is None or not preset.one_channel:
-        return found
-    return {_with_channel(network, name, drawn_by): weight for name, weight in found.items()}
+        return layers if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
+    return _own_layers(network, preset, guided)
 
 
 def _own_layers(network: Network, preset: DreamPreset, guided: bool) -> Mapping[str, float]:
@@ -91,14 +84,21 @@ def _own_layers(network: Network, preset: DreamPreset, guided: bool) -> Mapping[
     return {middle(network) if preset.label is None else _labeled(network, preset.label): 1.0}
 
 
-def _with_channel(network: Network, name: str, seed: int) -> str:
-    """Return an address with a channel, drawn where it has none."""
+def with_channels(
+    network: Network, weights: Mapping[str, float], start: Tensor, seed: int
+) -> dict[str, float]:
+    """Return addresses with a channel each: where there is none, one is drawn of those that answer `start`."""
+    return {_with_channel(network, name, start, seed): weight for name, weight in weights.items()}
+
+
+def _with_channel(network: Network, name: str, start: Tensor, seed: int) -> str:
     address = network.resolve(name)
-    shape = network.shape_channels_first(address.layer)
-    if address.channel is not None or shape is None:
+    if address.channel is not None:
         return name
-    drawn = torch.randint(shape[1], (), generator=torch.Generator().manual_seed(seed))
-    return str(replace(address, channel=int(drawn)))
+    answer = _answer(network, name, start)[0].flatten(1)
+    awake = answer.any(1).nonzero().flatten().tolist() or range(len(answer))
+    drawn = torch.randint(len(awake), (), generator=torch.Generator().manual_seed(seed))
+    return str(replace(address, channel=awake[int(drawn)]))
 
 
 def _labeled(network: Network, label: str) -> str:
