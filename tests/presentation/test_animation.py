@@ -108,6 +108,9 @@ def test_a_folder_belongs_to_one_run(frames: Frames) -> None:
         frames.begin(run, resume=False)
     with pytest.raises(PictureError, match=r"of another run \(layers was None, is {'conv1': 1.0}"):
         frames.begin(run, resume=True)
+    (frames.folder / ".run.json").write_text("[]")
+    with pytest.raises(PictureError, match="of another run"):
+        frames.begin(run, resume=True)
     frames.forget()
     frames = Frames(frames.folder)
     frames.begin(run, resume=False)

@@ -138,6 +138,14 @@ def test_tiles_give_the_same_dream() -> None:
     assert float((whole - tiled).abs().max()) < 1e-4
 
 
+def test_a_guide_is_followed_in_tiles_and_planned_for() -> None:
+    whole = dream(layers="conv1", guide=NOISE[:30, ::-1])
+    tiled = replace(whole, tile=32)
+    assert float((last(whole) - last(tiled)).abs().max()) < 1e-4
+    _, plan = whole.within(None)
+    assert plan.whole > 0 and plan.tile is None
+
+
 def test_half_precision_dreams_nearly_the_same() -> None:
     exact = dream(changes={"iterations": 4}, layers="conv2")
     fast = dream(changes={"iterations": 4, "precision": "bfloat16"}, layers="conv2")

@@ -56,15 +56,18 @@ class Frames:
                 raise PictureError(
                     f"the frames in {self.folder} are of another run ({others}): use another folder, or delete them"
                 )
-        with written_whole(self.folder / _RUN) as partial:
-            partial.write_text(json.dumps(now, indent=2), encoding="utf-8")
+        try:
+            with written_whole(self.folder / _RUN) as partial:
+                partial.write_text(json.dumps(now, indent=2), encoding="utf-8")
+        except OSError as error:
+            raise PictureError(f"cannot write into {self.folder}: {error.strerror or error}") from error
 
     def _run(self) -> Mapping[str, Any]:
         try:
-            found: Mapping[str, Any] = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
+            found = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return found
+        return found if isinstance(found, dict) else {}
 
     def path(self, index: int) -> Path:
         """Return where a frame is kept; the first is 1."""
