@@ -32,7 +32,8 @@ from convscope.optimization.style_targets import Style, targets_of, weighted
 from convscope.optimization.style_units import units
 from convscope.sources.caffe.text import write_text
 from convscope.techniques.picture_tensor import picture_tensor
-from convscope.techniques.style_transfer import settings_for, transfer_of
+from convscope.techniques.style_transfer import transfer_of
+from convscope.techniques.style_wishes import settings_for
 
 PICTURES = DATA.parent / "pictures"
 CONTENTS = ("tubingen", "sky1024px", "shipwreck", "dog_cat")

@@ -13,7 +13,7 @@ from convscope.network.network import Network
 from convscope.network.parameters import Parameters
 from convscope.optimization.style_presets import STYLE_PRESETS
 from convscope.techniques.style_layers import chosen_layers, vgg_layers
-from convscope.techniques.style_transfer import settings_for
+from convscope.techniques.style_wishes import settings_for
 from planted import planted_network
 
 VGG11, VGG19 = (1, 1, 2, 2, 2), (2, 2, 4, 4, 4)

@@ -21,13 +21,12 @@ from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
 from convscope.optimization.octaves import Size
-from convscope.optimization.optimizers import LBFGS, Adam, Optimizer
 from convscope.optimization.original_colors import with_colors_of
 from convscope.optimization.picture_sizes import resized
 from convscope.optimization.style_memory import style_bytes
-from convscope.optimization.style_presets import StylePreset, style_preset
+from convscope.optimization.style_presets import style_preset
 from convscope.optimization.style_scales import Restyling
-from convscope.optimization.style_settings import StyleSettings, StyleStart, require_weight
+from convscope.optimization.style_settings import StyleSettings, StyleStart
 from convscope.optimization.style_targets import Style
 from convscope.optimization.styling import StyleStep
 from convscope.photograph import open_photograph
@@ -37,16 +36,10 @@ from convscope.rgb import PLAIN, Stored
 from convscope.techniques.own_pictures import picture_or_unit
 from convscope.techniques.picture_tensor import opacity_of, picture_like, picture_tensor
 from convscope.techniques.style_colors import Colors, matched
-from convscope.techniques.style_layers import chosen_layers
+from convscope.techniques.style_wishes import settings_for
 
 _LARGEST = 4096  # pixels of a style picture's longer side; a transfer makes it smaller still
 _STARTS = get_args(StyleStart)
-_CHANGES = (
-    *("content_layers", "style_layers", "content_weight", "style_weight", "smoothness_weight"),
-    *("iterations", "rate", "optimizer", "style_scale", "coarsest", "pooling", "edges"),
-    "precision",
-)
-_OPTIMIZERS: Mapping[str, Optimizer] = {"adam": Adam((0.9, 0.99)), "lbfgs": LBFGS(20)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,48 +184,6 @@ def transfer_of(
     return StyleTransfer(restyling, preset, colors, opacity_of(picture, content), picture.stored)
 
 
-def settings_for(network: Network, preset: StylePreset, changes: Mapping[str, Any]) -> StyleSettings:
-    """Return a preset's settings with single ones changed, and with this network's own layers."""
-    settings, rest = preset.settings, dict[str, Any](changes)
-    for name in rest:
-        if name not in _CHANGES:
-            raise InputError(
-                f"a style transfer has no {name!r}.{did_you_mean(name, _CHANGES)} Possible: {', '.join(_CHANGES)}"
-            )
-    for what, own in (("content", settings.content_layers), ("style", settings.style_layers)):
-        asked = _weights(rest.get(f"{what}_layers") or {})
-        share = sum(own.values()) / (sum(asked.values()) or 1.0)
-        rest[f"{what}_layers"] = {
-            str(network.resolve(address)): share * weight for address, weight in asked.items()
-        } or chosen_layers(network, own, what, before_relu=preset.before_relu)
-    if "optimizer" in rest:
-        rest = _optimizer(rest.pop("optimizer"), preset) | rest
-    if (coarsest := rest.pop("coarsest", None)) is not None:
-        rest["scales"] = replace(settings.scales, smallest=coarsest, most=None)
-    if "iterations" in rest:
-        rest["first_iterations"] = None
-    return replace(settings, **rest)
-
-
-def _optimizer(name: str, preset: StylePreset) -> dict[str, Any]:
-    """Return the settings of another optimizer, in the preset's values; none where it is the preset's own."""
-    require_one_of("optimizer", name, _OPTIMIZERS)
-    settings, kind = preset.settings, _OPTIMIZERS[name]
-    if isinstance(settings.optimizer, type(kind)):
-        return {}
-    rate = 1.0 if name == "lbfgs" else preset.adam_rate or 0.02 * (settings.white - settings.black)
-    return {"optimizer": kind, "rate": rate}
-
-
-def _weights(layers: str | Sequence[str] | Mapping[str, float]) -> Mapping[str, float]:
-    """Return addresses with their weights among each other, equal where none are given."""
-    names = [layers] if isinstance(layers, str) else layers
-    found = layers if isinstance(layers, Mapping) else dict.fromkeys(names, 1.0)
-    for name, weight in found.items():
-        require_weight(f"the weight of {name}", weight)
-    return found
-
-
 def _prepared(network: Network, settings: StyleSettings) -> Network:
     """Return the network with the poolings and the edges that are wanted."""
     if settings.pooling == "average":
@@ -307,11 +258,13 @@ def _whole(source: Any) -> Tensor:
 
 
 def until(steps: Iterator[StyleStep], stop_after: int | None) -> Iterator[StyleStep]:
-    """Yield steps up to one, and warn where the losses of the last size have not become smaller."""
+    """Yield steps up to one; warn where only smoothness counts, and where the last size's losses did not shrink."""
     if stop_after is not None and stop_after < 1:
         raise InputError(f"stop_after is a step from 1 on, not {stop_after}")
     first: StyleStep | None = None
     for step in steps:
+        if first is None:
+            _warn_of_smoothness(step)
         first = step if first is None or first.scale != step.scale else first
         yield step
         if stop_after is not None and step.index >= stop_after:
@@ -323,3 +276,16 @@ def until(steps: Iterator[StyleStep], stop_after: int | None) -> Iterator[StyleS
                 ConvscopeWarning,
                 stacklevel=2,
             )
+
+
+def _warn_of_smoothness(step: StyleStep) -> None:
+    """Warn where a preset's weights are so wrong for this network that it would only blur the picture."""
+    smoothness, style = step.losses.get("smoothness", 0.0), step.losses["style"]
+    if style and smoothness > 1e3 * (style + step.losses["content"]):
+        weight = step.settings.style_weight * smoothness / style
+        warn(
+            f"only smoothness counts here (its loss is {smoothness:.2g}, the style's {style:.2g}): these weights are "
+            f"for a network with larger answers; use the preset default, or a style_weight of {weight:.0e} and more",
+            ConvscopeWarning,
+            stacklevel=3,
+        )
