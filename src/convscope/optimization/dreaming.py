@@ -59,7 +59,7 @@ def dream_steps(
     """
     way = Way(settings.octaves, start)
     count, each = len(way.sizes), settings.iterations
-    index, values = _resumed(resume, generator) if resume else (0, start)
+    index, values = _resumed(resume, start, generator) if resume else (0, start)
     while index < count * each:
         number, begun = index // each + 1, perf_counter()
         if index % each == 0:
@@ -89,9 +89,9 @@ def _state(index: int, values: Tensor, generator: torch.Generator) -> State:
     return {"index": torch.tensor(index), "values": values.contiguous(), "generator": generator.get_state()}
 
 
-def _resumed(state: State, generator: torch.Generator) -> tuple[int, Tensor]:
+def _resumed(state: State, start: Tensor, generator: torch.Generator) -> tuple[int, Tensor]:
     generator.set_state(state["generator"])
-    return int(state["index"]), state["values"]
+    return int(state["index"]), state["values"].to(start)
 
 
 def step(values: Tensor, gradient: Tensor, settings: DreamSettings, iteration: int) -> Tensor:

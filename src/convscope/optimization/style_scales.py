@@ -101,8 +101,11 @@ class Restyling:
     def steps(self, unfinished: Unfinished | None = None) -> Iterator[StyleStep]:
         """Yield the steps of every size, coarsest first, or those after an unfinished run's."""
         done, total = (unfinished.done if unfinished else 0), sum(self.iterations)
-        values = self._first_values() if unfinished is None else unfinished.values
-        state = None if unfinished is None else unfinished.state
+        here = self.network.device
+        values = (self._first_values() if unfinished is None else unfinished.values).to(here)
+        state = (
+            None if unfinished is None else {name: value.to(here) for name, value in unfinished.state.items()}
+        )
         before = 0
         for number, (size, count) in enumerate(zip(self.sizes, self.iterations, strict=True)):
             skipped = min(max(0, done - before), count)
@@ -127,12 +130,13 @@ class Restyling:
 
     def _at(self, size: Size) -> tuple[Tensor, list[Style]]:
         """Return content and styles at one size."""
-        return resized(self.content, size), [
-            replace(
-                style,
-                picture=resized(style.picture, within(style.picture, self.settings.style_scale * max(size))),
-            )
-            for style in self.styles
+        here = self.network.device
+
+        def at_its_size(style: Style) -> Tensor:
+            return resized(style.picture, within(style.picture, self.settings.style_scale * max(size)))
+
+        return resized(self.content, size).to(here), [
+            replace(style, picture=at_its_size(style).to(here)) for style in self.styles
         ]
 
     def _first_values(self) -> Tensor:

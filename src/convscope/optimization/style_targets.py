@@ -184,4 +184,4 @@ def require_maps(name: str, value: Tensor, picture: Tensor, what: str) -> None:
 
 def at_size(mask: Tensor | None, value: Tensor) -> Tensor | None:
     """Return a mask (1, 1, H, W) at the size of a layer's maps."""
-    return None if mask is None else F.interpolate(mask, value.shape[2:], mode="area")
+    return None if mask is None else F.interpolate(mask.to(value), value.shape[2:], mode="area")

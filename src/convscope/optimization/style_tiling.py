@@ -109,7 +109,7 @@ class TiledTargets:
     @torch.no_grad()
     def _sums(self, values: Tensor) -> tuple[Tensor, Sums]:
         """Return the weighted content loss, and what all windows put into each style's sums."""
-        content, sums = torch.zeros((), dtype=torch.float64), Sums()
+        content, sums = values.new_zeros((), dtype=torch.float64), Sums()
         for tile in self.windows.cut.one_by_one():
             answers = self.windows.answers(self.settings.pictures(_window(values, tile)), tile)
             content += self._content_loss(answers, tile)

@@ -83,11 +83,11 @@ class Dream:
             else tiled_gradient_of(self.network, self.terms, settings, self.tile)
         )
         generator = torch.Generator().manual_seed(self.seed)
-        return dream_steps(gradient, self.start, settings, generator, resume=resume)
+        return dream_steps(gradient, self.start.to(self.network.device), settings, generator, resume=resume)
 
     def pixels(self, step: DreamStep) -> Tensor:
         """Return what a step has made of the picture, (3 or 4, H, W) in 0..1: masked, in its colors, see-through."""
-        shown = step.picture()
+        shown = step.picture().cpu()
         if self.settings.back and step.index == step.of:
             shown = _at(shown, self.start)
         if self.keep_colors or self.mask is not None:

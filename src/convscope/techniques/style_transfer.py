@@ -65,7 +65,7 @@ class StyleTransfer:
     def shown(self, step: StyleStep, size: Size | None = None) -> Picture:
         """Return a step as a picture with its caption, at its own size or, as a film's frame, at another."""
         size = size or step.size
-        pixels = resized(step.picture(), size)
+        pixels = resized(step.picture().cpu(), size)
         if self.colors == "kept":
             pixels = with_colors_of(resized(self.restyling.content, size), pixels)
         array = pixels[0].movedim(0, -1).cpu().numpy()
