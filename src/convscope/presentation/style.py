@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import matplotlib
 from PIL import ImageFont
 
 from convscope.errors import by_name
-
-ThemeName = Literal["light", "dark"]
 
 
 @dataclass(frozen=True)
