@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,10 +20,11 @@ from itertools import islice
 from math import prod
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 import torch
 from forward import fastest_product
+from memory import growth
 from networks import classic_networks
 from peers import Seconds, careful, flashtorch, horama, lucent
 from torch_networks import block_of, torch_network
@@ -117,17 +117,12 @@ def sheet_row(name: str, network: Network, layer: str, turns: int) -> str:
     engines = {"lucent": lucent(module, block_of(network, layer), CHANNEL, 128)}
     for precision in ("float32", "bfloat16"):
         engines[precision] = convscope_steps(network, layer, precision, channels, 128)
-    used, began = cpu_seconds(), perf_counter()
+    used, began = process_time(), perf_counter()
     found = in_turn(engines, turns)
-    busy = (cpu_seconds() - used) / (perf_counter() - began) / torch.get_num_threads()
+    busy = (process_time() - used) / (perf_counter() - began) / torch.get_num_threads()
     times = [found["lucent"] * 64, found["float32"] * 4, found["bfloat16"] * 4]
     cells = [f"{time:.2f} s" for time in times] + [f"{times[0] / time:.1f}" for time in times[1:]]
     return f"| {name} {layer.removesuffix('/output')} | " + " | ".join(cells) + f" | {busy:.0%} |"
-
-
-def cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 def quality_row(name: str, network: Network, layer: str) -> str:
@@ -144,13 +139,13 @@ def quality_row(name: str, network: Network, layer: str) -> str:
     return f"| {name} {layer.removesuffix('/output')} | {share.median():.1%} | {share.min():.1%} |"
 
 
-def memory_of(engine: str, name: str, layer: str, folder: str) -> float:
-    """Return the megabytes a process of its own takes at most for steps of an engine, beyond what it had before."""
+def memory_of(engine: str, name: str, layer: str, folder: str) -> int:
+    """Return the bytes a process of its own takes at most for steps of an engine, beyond what it had before."""
     command = [sys.executable, __file__, "--memory", engine, name, layer, folder]
-    return float(subprocess.check_output(command, text=True).split()[-1])
+    return int(subprocess.check_output(command, text=True).split()[-1])
 
 
-def memory_here(engine: str, name: str, layer: str, folder: str) -> float:
+def memory_here(engine: str, name: str, layer: str, folder: str) -> int:
     description, weights = classic_networks(Path(folder))[name]
     network = convscope.open_network(description, weights=weights)
     if engine in PEERS:
@@ -160,9 +155,7 @@ def memory_here(engine: str, name: str, layer: str, folder: str) -> float:
             network.parameters[key].sum() for key in network.parameters
         ]  # weights are read when they are used
         steps = convscope_steps(network, layer, engine)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    list(islice(steps, 6))
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return growth(lambda: list(islice(steps, 6)))
 
 
 def table(title: str, *columns: str) -> str:
@@ -225,7 +218,9 @@ def main() -> None:
             for name in networks:
                 found = [memory_of(e, name, middle[name], folder) for e in (*PEERS, "float32", "bfloat16")]
                 print(
-                    f"| {name} {middle[name]} | " + " | ".join(f"{mb:.0f} MB" for mb in found) + " |",
+                    f"| {name} {middle[name]} | "
+                    + " | ".join(f"{count / 1e6:.0f} MB" for count in found)
+                    + " |",
                     flush=True,
                 )
 

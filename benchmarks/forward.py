@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import cv2
 import onnxruntime
 import torch
+from memory import resident
 from networks import classic_networks, main_outputs
 from onnx_twin import write_onnx
 
@@ -125,12 +126,12 @@ def opening_row(name: str, description: Path, weights: Path, twin: Path) -> str:
             [float(word) for word in subprocess.check_output([*command, *files], text=True).split()]
             for _ in range(5)
         ]
-        found += [f"{median(run[0] for run in runs) * 1e3:11.1f} {median(run[1] for run in runs):6.0f}"]
+        found += [f"{median(run[0] for run in runs) * 1e3:11.1f} {median(run[1] for run in runs) / 1e6:6.0f}"]
     return f"{name:24}" + "".join(found)
 
 
-def opening_here(engine: str, first: str, second: str) -> tuple[float, float]:
-    """Return the seconds and the megabytes of resident memory that one opening takes, imports aside."""
+def opening_here(engine: str, first: str, second: str) -> tuple[float, int]:
+    """Return the seconds and the bytes of resident memory that one opening takes, imports aside."""
     convscope.open_network  # noqa: B018  the import is not the opening
     before, start = resident(), perf_counter()
     if engine == "convscope":
@@ -142,10 +143,6 @@ def opening_here(engine: str, first: str, second: str) -> tuple[float, float]:
     spent = perf_counter() - start
     assert kept is not None
     return spent, resident() - before
-
-
-def resident() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def interleaved(engines: list[Run], runs: int) -> list[float]:

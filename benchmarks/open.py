@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+from memory import growth
+
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 FORMATS = {
     "Caffe": ("caffe/bvlc_googlenet/deploy.prototxt", "caffe/bvlc_googlenet/bvlc_googlenet.caffemodel"),
@@ -84,19 +86,22 @@ def cell(runs: list[list[float]]) -> str:
     if not runs:
         return "not measured"
     seconds, memory = (median(run[column] for run in runs) for column in (0, 1))
-    return f"{seconds * 1e3:.1f} ms, {memory:.1f} MB"
+    return f"{seconds * 1e3:.1f} ms, {memory / 1e6:.1f} MB"
 
 
-def measured(engine: str, name: str, *files: str) -> tuple[float, float]:
-    """Return the seconds and the megabytes that one opening takes in this process, imports aside."""
+def measured(engine: str, name: str, *files: str) -> tuple[float, int]:
+    """Return the seconds and the bytes that one opening takes in this process, imports aside."""
     opening = OPENINGS[engine](name, list(files))
-    before = resident()
-    reset_highest()
-    start = perf_counter()
-    kept = opening()
-    spent = perf_counter() - start
-    assert kept is not None
-    return spent, highest() - before
+    seconds: list[float] = []
+
+    def timed() -> object:
+        start = perf_counter()
+        kept = opening()
+        seconds.append(perf_counter() - start)
+        return kept
+
+    taken = growth(timed)
+    return seconds[0], taken
 
 
 def network_of(name: str, files: list[str]) -> object:
@@ -186,22 +191,6 @@ def cifar_module() -> object:
             return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))  # type: ignore[no-any-return]
 
     return Cifar()
-
-
-def resident() -> float:
-    """Return the megabytes this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def reset_highest() -> None:
-    """Let Linux count the highest resident set anew."""
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def highest() -> float:
-    """Return the megabytes of the highest resident set."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1.024e-3
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ to its peak, by pixel. The difference of two sizes leaves out what does not depe
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,29 +18,27 @@ from itertools import islice
 from pathlib import Path
 
 from dream_style import our_style
+from memory import growth
 from networks import classic_networks
 from plain_loops import style_transfer_pytorch
 from torch_networks import torch_network
 
 import convscope
-from convscope.network.memory import resident_memory
 from convscope.optimization.style_presets import style_preset
 
 
-def growth(engine: str, size: int) -> int:
+def growth_of(engine: str, size: int) -> int:
     """Return how many bytes the memory grows by in this process, from the opened network to the peak."""
     with tempfile.TemporaryDirectory() as folder:
         description, weights = classic_networks(Path(folder))["VGG16"]
         network = convscope.open_network(description, weights=weights)
         settings = replace(style_preset("wasserstein").settings, edges="zeros", first_edge_only=False)
         module = torch_network(network)
-        before = resident_memory()
         if engine == "convscope":
             steps = our_style(network, settings, size).steps("float32")
         else:
             steps = style_transfer_pytorch(module, settings, size)
-        deque(islice(steps, 3), maxlen=0)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+        return growth(lambda: deque(islice(steps, 3), maxlen=0))
 
 
 def main() -> None:
@@ -52,7 +49,7 @@ def main() -> None:
     parser.add_argument("--engine", help="only this one, in this process: its bytes")
     given = parser.parse_args()
     if given.engine:
-        print(growth(given.engine, given.size[0]))
+        print(growth_of(given.engine, given.size[0]))
         return
     print("| engine | size | growth | a pixel | a pixel more |\n|---|---|---|---|---|")
     for engine in ("style-transfer-pytorch", "convscope"):
