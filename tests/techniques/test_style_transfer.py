@@ -1,6 +1,7 @@
 """Style transfers as people ask for them: what is chosen for a network, what comes out, what goes wrong in words."""
 
 from collections import deque
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -119,6 +120,13 @@ def test_an_interrupted_run_is_kept_and_forgotten_when_it_ends(
     assert [next(steps).index for _ in range(4)][-1] == 4
     steps.close()  # after its last step: there is nothing to go on with
     assert not kept_at(recipe).exists()
+
+
+def test_a_run_goes_on_in_other_tiles_and_not_with_other_weights(network: Network, files) -> None:
+    recipe = style_transfer(network, *files, changes=LAYERS | {"iterations": 1}).recipe
+    tiled = replace(recipe, arguments={**recipe.arguments, "tile": 32})
+    other = replace(recipe, arguments={**recipe.arguments, "colors": "kept"})
+    assert kept_at(tiled) == kept_at(recipe) != kept_at(other)
 
 
 def begun(made: StyleTransfer) -> np.ndarray:

@@ -57,11 +57,10 @@ def _steps_of(step: StyleStep) -> float:
 
 
 def run_of(recipe: Recipe) -> dict[str, Any]:
-    """Return as JSON data what makes a run the same as another."""
+    """Return as JSON data what makes a run the same as another: not its tiles, which change no result."""
     facts = asdict(recipe)
-    found: dict[str, Any] = json.loads(
-        json.dumps(facts.pop("arguments") | facts, sort_keys=True, default=str)
-    )
+    wishes = {name: value for name, value in facts.pop("arguments").items() if name != "tile"}
+    found: dict[str, Any] = json.loads(json.dumps(wishes | facts, sort_keys=True, default=str))
     return found
 
 
