@@ -21,6 +21,7 @@ from PIL import Image
 from convscope.cli import main
 from convscope.optimization import dreaming
 from convscope.picture import Picture
+from convscope.presentation.animation import Frame, Frames
 from convscope.recipe import read_recipe
 from planted import planted_files
 
@@ -131,6 +132,23 @@ def test_an_interrupted_dream_goes_on_and_its_film_is_whole(network: str) -> Non
     assert Path("whole.png").read_bytes() == Path("parts.png").read_bytes()
     assert not Path("parts.webp.frames").exists()
     assert not list((Path("cache") / "dreams").iterdir())
+
+
+def test_a_frame_that_was_interrupted_is_made_again(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wish = ("dream", network, "one.png", *SMALL, "--film=steps.webp", "-o", "dream.png")
+    keep = Frames.keep
+
+    def interrupted(self: Frames, index: int, frame: Frame) -> None:
+        if index == 3:
+            raise KeyboardInterrupt
+        keep(self, index, frame)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Frames, "keep", interrupted)
+        assert "interrupted" in run(*wish).stderr
+    assert run(*wish, "--resume").stderr == ""
+    with Image.open("steps.webp") as film:
+        assert film.n_frames == 6  # type: ignore[attr-defined]
 
 
 def test_nothing_to_go_on_from_is_said(network: str) -> None:

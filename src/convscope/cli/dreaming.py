@@ -84,7 +84,7 @@ def dream_options(function: _Command) -> _Command:
 @dream_options
 @click.option("--frames", metavar="FOLDER", help="Keep a picture of every step.")
 @click.option("--film", metavar="FILE", help="A film of the steps: .gif, .webp, .avif or .mp4.")
-@click.option("--resume", is_flag=True, help="Go on where a killed run was.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
 @json_option
 @output_option("A picture (.png, .jpg, .webp), or a folder for several.")
 def dream(
@@ -147,7 +147,7 @@ def dream(
 @click.option("--right", metavar="CURVE", default="0", help="Share of the width every second.")
 @click.option("--down", metavar="CURVE", default="0", help="Share of the height every second.")
 @click.option("--frames", metavar="FOLDER", help="Keep the frames here.")
-@click.option("--resume", is_flag=True, help="Go on where a killed run was.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
 @click.option("-o", "--output", metavar="FILE", default="dream.webp", help="A .gif, .webp, .avif or .mp4.")
 def dream_film(
     network: str,

@@ -43,12 +43,12 @@ def kept_steps(dream: Dream, wishes: Mapping[str, Any], *, resume: bool) -> Iter
     unsaved: State | None = None
     try:
         for step in dream.steps(state):
-            # Taken before the next step, which draws from the generator.
+            yield step
+            # Only now, for a step is done with what is made of it; and before the next one draws from the generator.
             unsaved = step.state() if step.index < step.of else None
             if unsaved is not None and monotonic() - saved >= _BETWEEN_SAVES:
                 _save(unsaved, path)
                 saved = monotonic()
-            yield step
     except (KeyboardInterrupt, GeneratorExit):
         if unsaved is not None:
             _save(unsaved, path)
