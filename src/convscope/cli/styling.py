@@ -64,7 +64,10 @@ _EVERYWHERE = "everywhere"
     "--style-scale", type=click.FloatRange(0, min_open=True), metavar="X", help="The brush strokes' size."
 )
 @click.option(
-    "--coarsest", type=click.IntRange(1), metavar="PIXELS", help="The longer side of the first size."
+    "--coarsest",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="The longer side of the first size, or the next larger.",
 )
 @click.option(
     "--pooling", type=click.Choice(["average"]), help="Means where the network pools maxima: for VGG."
