@@ -125,6 +125,23 @@ def test_an_interrupted_film_goes_on_with_its_own_frames(given: list[str], monke
     assert not Path("steps.gif.frames").exists()
 
 
+def test_a_frame_that_was_interrupted_is_kept_nevertheless(given: list[str], monkeypatch) -> None:
+    wish, keep, calls = [*given, "--film", "steps.gif", "-o", "styled.png"], animation.Frames.keep, []
+
+    def interrupted(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        keep(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(animation.Frames, "keep", interrupted)
+        run(wish)
+    run([*wish, "--resume"])
+    with Image.open("steps.gif") as film:
+        assert film.n_frames == 4
+
+
 def test_several_contents_go_on_where_they_were(given: list[str], monkeypatch) -> None:
     several = [*given, "two.png", "-o"]
     run([*several, "whole"])

@@ -203,16 +203,20 @@ class _Run:
         try:
             for last in self._watched(resume):
                 self.losses, self.steps = dict(last.losses), last.index
-                if frames is not None:
-                    frames.keep(last.index, self.made.shown(last, self.made.restyling.sizes[-1]).in_8_bits)
+                self._keep(last, frames)
         except KeyboardInterrupt:
             if last is None:
                 raise
+            self._keep(last, frames)  # --resume goes on after it
             self.interrupted = True
         assert last is not None
         ended = {"stop_after": last.index} if self.interrupted else {}
         recipe = replace(self.recipe, arguments={**self.recipe.arguments, **ended})
         return replace(self.made.shown(last), recipe=recipe)
+
+    def _keep(self, step: StyleStep, frames: Frames | None) -> None:
+        if frames is not None:
+            frames.keep(step.index, self.made.shown(step, self.made.restyling.sizes[-1]).in_8_bits)
 
     def _watched(self, resume: bool) -> Iterator[StyleStep]:
         """Yield the steps, told to whoever looks on."""

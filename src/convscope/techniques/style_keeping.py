@@ -39,11 +39,12 @@ def kept_steps(made: StyleTransfer, recipe: Recipe, *, resume: bool) -> Iterator
     finished, steps_taken = False, 0.0
     try:
         for last in until(made.restyling.steps(unfinished), None):
+            steps_taken = _steps_of(last)
+            yield last
+            # Only now, for a step is done with what is made of it.
             if monotonic() - saved > _BETWEEN_SAVES and last.index < last.of:
                 Unfinished(last.index, last.values, last.state).save(path)
                 saved = monotonic()
-            steps_taken = _steps_of(last)
-            yield last
         finished = True
     finally:
         if finished or (last is not None and last.index == last.of):
