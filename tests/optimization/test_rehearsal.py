@@ -28,7 +28,7 @@ if kind == "dream":
 else:
     from convscope.techniques.style_transfer import transfer_of
     changes = {"iterations": 3, "coarsest": side}
-    made, plan = transfer_of(network, picture, picture[::-1] ** 2, size=side, changes=changes).within(None, tile)
+    made, plan = transfer_of(network, picture, picture[::-1] ** 2, size=side, tile=tile, changes=changes).within(None)
     steps = made.restyling.steps()
 for step in steps:
     pass

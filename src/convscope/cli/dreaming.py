@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convscope.cli.options import Opening, json_option, memory_option, network_options, output_option
-from convscope.cli.output import file_name, place, printable, save_picture, unused
+from convscope.cli.options import (
+    Opening,
+    json_option,
+    memory_option,
+    network_options,
+    output_option,
+    weights_of,
+)
+from convscope.cli.runs import Reel, finish, fitted, reel_of, reel_options, show, watched
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
     from convscope.optimization.dreaming import DreamStep
     from convscope.picture import Picture
     from convscope.presentation.animation import Frames
-    from convscope.techniques.deep_dream import Dream
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_STEPS_A_SECOND = 10.0
 _CHANGES = ("octaves", "octave_scale", "iterations", "rate", "jitter", "precision")
 _WISHES = ("layers", "preset", "guide", "channels", "mask", "keep_colors", "size", "tile", "seed")
 _OPTIONS = (
@@ -82,9 +85,7 @@ def dream_options(function: _Command) -> _Command:
 @click.argument("pictures", nargs=-1, metavar="[PICTURE]...")
 @network_options
 @dream_options
-@click.option("--frames", metavar="FOLDER", help="Keep a picture of every step.")
-@click.option("--film", metavar="FILE", help="A film of the steps: .gif, .webp, .avif or .mp4.")
-@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
+@reel_options
 @json_option
 @output_option("A picture (.png, .jpg, .webp), or a folder for several.")
 def dream(
@@ -93,9 +94,7 @@ def dream(
     opening: Opening,
     wishes: dict[str, Any],
     memory: str | None,
-    frames: str | None,
-    film: str | None,
-    resume: bool,
+    reel: Reel,
     as_json: bool,
     output: str | None,
 ) -> None:
@@ -105,30 +104,15 @@ def dream(
     """
     from convscope.photograph import check_pictures
 
-    if len(pictures) > 1 and (frames or film):
+    if len(pictures) > 1 and reel.folder:
         raise click.UsageError("--frames and --film are of one picture: give one")
-    reel = reel_of(frames, film)
     check_pictures(pictures)
     opened = opening.open(network)
-    folder = f"{output}/" if output and len(pictures) > 1 and not output.endswith("/") else output
-    rows, taken = [], set[Path]()
-    for source in pictures or (None,):
-        run = _Run(opened, source, wishes, memory)
-        kept = None if reel is None else run.frames_in(reel, resume)
-        picture = run.picture(kept, resume)
-        words = Path(source).stem if source else "noise"
-        path = unused(place(folder, file_name(opened.name, words, "dream")), taken)
-        picture.save(path) if as_json else save_picture(picture, path)
-        rows.append({"path": str(path), "caption": picture.caption, "objectives": run.values})
-        if run.interrupted:
-            click.echo("interrupted: this is the dream as it was; --resume goes on", err=True)
-        if kept is not None:
-            stay = frames is not None or run.interrupted
-            finish(kept, film, _STEPS_A_SECOND, kept=stay, last=run.steps, told=not as_json)
-        if run.interrupted:
-            break
-    if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+
+    def begin(source: str | None) -> _Run:
+        return _Run(opened, source, wishes, memory)
+
+    show(pictures or (None,), begin, reel, (opened.name, "dream"), output=output, as_json=as_json)
 
 
 @click.command("dream-film")
@@ -196,29 +180,6 @@ def dream_film(
     finish(reel, output, fps, kept=frames is not None, last=frame_count(seconds, fps))
 
 
-def reel_of(frames: str | None, film: str | None) -> str | None:
-    """Return the folder of a film's frames: the one asked for, or one beside the film; None without either."""
-    from convscope.presentation.animation import require_film
-
-    if film is None:
-        return frames
-    return frames or f"{require_film(film)}.frames"
-
-
-def finish(
-    reel: Frames, film: str | None, rate: float, *, kept: bool, last: int | None = None, told: bool = True
-) -> None:
-    """Make the film of its frames up to `last`, say where it is, and remove frames nobody asked for."""
-    from convscope.presentation.animation import write_film
-
-    if film is not None:
-        path = write_film(film, reel.paths(last), rate)
-        if told:
-            click.echo(printable(path))
-    if not kept:
-        reel.forget()
-
-
 class _Run:
     """The dream of one picture, with its progress and what is kept on the way."""
 
@@ -240,6 +201,11 @@ class _Run:
         self.steps = 0
         self.interrupted = False
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """The objective at every step."""
+        return {"objectives": self.values}
+
     def frames_in(self, folder: str, resume: bool) -> Frames:
         """Return a folder that holds no other run's frames."""
         from convscope.presentation.animation import Frames
@@ -258,47 +224,22 @@ class _Run:
         return replace(made, recipe=None if self.interrupted else replace(self.recipe, arguments=arguments))
 
     def _last(self, frames: Frames | None, resume: bool) -> DreamStep:
-        from tqdm import tqdm
-
         from convscope.techniques.dream_keeping import kept_steps
 
         last: DreamStep | None = None
-        with tqdm(unit="step", disable=None, leave=False) as bar:
-            try:
-                for last in kept_steps(self.dream, self.wishes, resume=resume):
-                    self.values.append(last.value)
-                    bar.total = last.of
-                    bar.set_postfix_str(f"objective {last.value:.4g}", refresh=False)
-                    bar.update(last.index - bar.n)
-                    if frames is not None:
-                        frames.keep(last.index, self.dream.frame(last))
-            except KeyboardInterrupt:
-                if last is None:
-                    raise
-                self.interrupted = True
+        try:
+            for last in watched(kept_steps(self.dream, self.wishes, resume=resume), _words):
+                self.values.append(last.value)
+                if frames is not None:
+                    frames.keep(last.index, self.dream.frame(last))
+        except KeyboardInterrupt:
+            if last is None:
+                raise
+            self.interrupted = True
         assert last is not None
         self.steps = last.index
         return last
 
 
-def fitted(dream: Dream, memory: str | None) -> Dream:
-    """Return the dream in tiles that fit, and say what it will take, where memory is limited."""
-    from convscope.optimization.memory_plan import bytes_of
-
-    if memory is None:
-        return dream
-    dream, plan = dream.within(bytes_of(memory))
-    click.echo(str(plan), err=True)
-    return dream
-
-
-def weights_of(texts: Sequence[str], option: str = "--layer") -> dict[str, float]:
-    """Return addresses, or pictures, with their weights from ``ADDRESS[=WEIGHT]``."""
-    found = {}
-    for text in texts:
-        address, _, weight = text.rpartition("=")
-        try:
-            found[address or text] = float(weight) if address else 1.0
-        except ValueError:
-            raise click.BadParameter(f"{text!r}: the weight after = is a number", param_hint=option) from None
-    return found
+def _words(step: DreamStep) -> str:
+    return f"objective {step.value:.4g}"

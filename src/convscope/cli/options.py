@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -179,3 +179,15 @@ def output_option(help: str) -> Callable[[_Command], _Command]:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
+
+
+def weights_of(texts: Sequence[str], option: str = "--layer") -> dict[str, float]:
+    """Return addresses, or pictures, with their weights from ``ADDRESS[=WEIGHT]``."""
+    found = {}
+    for text in texts:
+        address, _, weight = text.rpartition("=")
+        try:
+            found[address or text] = float(weight) if address else 1.0
+        except ValueError:
+            raise click.BadParameter(f"{text!r}: the weight after = is a number", param_hint=option) from None
+    return found

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from convscope.cli.dreaming import finish, reel_of, weights_of
-from convscope.cli.options import Opening, json_option, memory_option, network_options, output_option
-from convscope.cli.output import file_name, place, save_picture, unused
+from convscope.cli.options import (
+    Opening,
+    json_option,
+    memory_option,
+    network_options,
+    output_option,
+    weights_of,
+)
+from convscope.cli.runs import Reel, fitted, reel_options, show, watched
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
     from convscope.optimization.styling import StyleStep
     from convscope.picture import Picture
     from convscope.presentation.animation import Frames
-    from convscope.techniques.style_transfer import StyleTransfer
 
-_STEPS_A_SECOND = 10.0
 _CHANGES = (
     *("content_weight", "style_weight", "smoothness_weight", "iterations", "rate", "optimizer"),
     *("style_scale", "coarsest", "pooling", "edges", "precision"),
@@ -95,16 +97,20 @@ _EVERYWHERE = "everywhere"
     metavar=f"PICTURE|{_EVERYWHERE}",
     help="Where in the content a style counts: where this is white. One for each --style, in order.",
 )
-@click.option("--frames", metavar="FOLDER", help="Keep a picture of every step.")
-@click.option("--film", metavar="FILE", help="A film of the steps: .gif, .webp, .avif or .mp4.")
-@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Another seed, other noise to start from."
 )
+@reel_options
 @json_option
 @output_option("A picture (.png, .webp, .jpg), or a folder for several.")
 def style(
-    network: str, contents: Sequence[str], opening: Opening, as_json: bool, output: str | None, **wishes: Any
+    network: str,
+    contents: Sequence[str],
+    opening: Opening,
+    reel: Reel,
+    as_json: bool,
+    output: str | None,
+    **wishes: Any,
 ) -> None:
     """Show each CONTENT picture in the style of others, as NETWORK sees content and style.
 
@@ -112,29 +118,15 @@ def style(
     """
     from convscope.photograph import check_pictures
 
-    reel, film, resume = reel_of(wishes["frames"], wishes["film"]), wishes["film"], wishes["resume"]
-    if len(contents) > 1 and reel:
+    if len(contents) > 1 and reel.folder:
         raise click.UsageError("--frames and --film are of one picture: give one")
     check_pictures([*contents, *(region for region in wishes["regions"] if region != _EVERYWHERE)])
     opened = opening.open(network)
-    folder = f"{output}/" if output and len(contents) > 1 and not output.endswith("/") else output
-    rows, taken = [], set[Path]()
-    for source in contents:
-        run = _Run(opened, source, wishes)
-        frames = None if reel is None else run.frames_in(reel, resume)
-        picture = run.picture(frames, resume)
-        path = unused(place(folder, file_name(opened.name, Path(source).stem, "style")), taken)
-        picture.save(path) if as_json else save_picture(picture, path)
-        rows.append({"path": str(path), "caption": picture.caption, "losses": run.losses})
-        if run.interrupted:
-            click.echo("interrupted: this is the picture as it was; --resume goes on", err=True)
-        if frames is not None:
-            stay = wishes["frames"] is not None or run.interrupted
-            finish(frames, film, _STEPS_A_SECOND, kept=stay, last=run.steps, told=not as_json)
-        if run.interrupted:
-            break
-    if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+
+    def begin(source: str | None) -> _Run:
+        return _Run(opened, source or "", wishes)
+
+    show(contents, begin, reel, (opened.name, "style"), output=output, as_json=as_json)
 
 
 def _arguments(wishes: dict[str, Any]) -> dict[str, Any]:
@@ -153,19 +145,6 @@ def _arguments(wishes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fitted(made: StyleTransfer, wishes: dict[str, Any]) -> StyleTransfer:
-    """Return the transfer in the tiles asked for or that fit, and say what it will take, where memory is limited."""
-    from dataclasses import replace
-
-    from convscope.optimization.memory_plan import bytes_of
-
-    if wishes["memory"] is None:
-        return replace(made, restyling=replace(made.restyling, tile=wishes["tile"]))
-    made, plan = made.within(bytes_of(wishes["memory"]), wishes["tile"])
-    click.echo(str(plan), err=True)
-    return made
-
-
 class _Run:
     """The style transfer of one picture, with its progress and what is kept on the way."""
 
@@ -177,14 +156,19 @@ class _Run:
         from convscope.techniques.style_transfer import transfer_of
 
         photograph, arguments, seed = open_photograph(source), _arguments(wishes), wishes["seed"]
-        made = transfer_of(network, photograph, seed=seed, **arguments)
+        made = transfer_of(network, photograph, seed=seed, tile=wishes["tile"], **arguments)
         recipe = recipe_of("style_transfer", arguments, network=network, picture=photograph, seed=seed)
         del photograph  # a large one would take its room until the end
-        self.made = _fitted(made, wishes)
+        self.made = fitted(made, wishes["memory"])
         self.recipe = replace(recipe, arguments={**arguments, "tile": self.made.restyling.tile})
         self.losses: dict[str, float] = {}
         self.steps = 0
         self.interrupted = False
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The last losses."""
+        return {"losses": self.losses}
 
     def frames_in(self, folder: str, resume: bool) -> Frames:
         """Return a folder that holds no other run's frames."""
@@ -199,9 +183,11 @@ class _Run:
         """Run it, and return what there is at the end or at Ctrl-C."""
         from dataclasses import replace
 
+        from convscope.techniques.style_keeping import kept_steps
+
         last: StyleStep | None = None
         try:
-            for last in self._watched(resume):
+            for last in watched(kept_steps(self.made, self.recipe, resume=resume), _words):
                 self.losses, self.steps = dict(last.losses), last.index
                 self._keep(last, frames)
         except KeyboardInterrupt:
@@ -218,16 +204,7 @@ class _Run:
         if frames is not None:
             frames.keep(step.index, self.made.shown(step, self.made.restyling.sizes[-1]).in_8_bits)
 
-    def _watched(self, resume: bool) -> Iterator[StyleStep]:
-        """Yield the steps, told to whoever looks on."""
-        from tqdm import tqdm
 
-        from convscope.techniques.style_keeping import kept_steps
-
-        with tqdm(unit="step", disable=None, leave=False) as bar:
-            for step in kept_steps(self.made, self.recipe, resume=resume):
-                bar.total = step.of
-                losses = ", ".join(f"{name} {loss:.3g}" for name, loss in step.losses.items())
-                bar.set_postfix_str(f"{step.size[1]} x {step.size[0]}, {losses}", refresh=False)
-                bar.update(step.index - bar.n)
-                yield step
+def _words(step: StyleStep) -> str:
+    losses = ", ".join(f"{name} {loss:.3g}" for name, loss in step.losses.items())
+    return f"{step.size[1]} x {step.size[0]}, {losses}"

@@ -52,14 +52,14 @@ class StyleTransfer:
     opacity: Tensor | None
     stored: Stored = PLAIN
 
-    def within(self, memory: int | None, tile: int | None = None) -> tuple[StyleTransfer, MemoryPlan]:
+    def within(self, memory: int | None) -> tuple[StyleTransfer, MemoryPlan]:
         """Return the transfer computed in tiles that fit so many bytes, with the same result, and the plan.
 
-        In one piece where that fits; `tile` is one that was asked for. InputError when no tile fits, with what the
-        smallest would take.
+        In one piece where that fits and no tile was asked for. InputError when no tile fits, with what the smallest
+        would take.
         """
         needed = partial(style_bytes, self.restyling)
-        plan = memory_plan(needed, self.restyling.sizes[-1], memory, tile)
+        plan = memory_plan(needed, self.restyling.sizes[-1], memory, self.restyling.tile)
         return replace(self, restyling=replace(self.restyling, tile=plan.tile)), plan
 
     def shown(self, step: StyleStep, size: Size | None = None) -> Picture:
@@ -137,11 +137,10 @@ def style_transfer(
         masks=masks,
         changes=changes,
         seed=seed,
+        tile=tile,
     )
     if memory is not None:
-        made, _ = made.within(bytes_of(memory), tile)
-    elif tile is not None:
-        made = replace(made, restyling=replace(made.restyling, tile=tile))
+        made, _ = made.within(bytes_of(memory))
     last = deque(until(made.restyling.steps(), stop_after), maxlen=1)
     chosen = recipe_of("style_transfer", {"tile": made.restyling.tile})
     return replace(made.shown(last[0]), recipe=chosen)
@@ -160,6 +159,7 @@ def transfer_of(
     masks: Sequence[Any] = (),
     changes: Mapping[str, Any] | None = None,
     seed: int = 0,
+    tile: int | None = None,
 ) -> StyleTransfer:
     """Return the style transfer that `style_transfer` shows, to be run step by step."""
     require_one_of("colors", colors, get_args(Colors))
@@ -180,6 +180,7 @@ def transfer_of(
         settings,
         start=None if kind or (isinstance(start, str) and not start) else _start(start),
         seed=seed,
+        tile=tile,
     )
     return StyleTransfer(restyling, preset, colors, opacity_of(picture, content), picture.stored)
 
