@@ -36,13 +36,17 @@ def generator() -> torch.Generator:
 
 
 def test_a_crop_is_a_part_of_the_picture_no_smaller_than_said(augmentation: ModuleType) -> None:
-    """A ramp from left to right keeps its slope times the crop's width, mirrored or not."""
-    ramp = ((torch.arange(64) + 0.5) / 64).expand(500, 3, 64, 64)
-    width = augmentation.crop(ramp, 64, generator()).diff(dim=3).mean(dim=(1, 2, 3)) * 64
+    """A ramp from left to right keeps its slope times the crop's width, mirrored or not; beyond its edges it turns."""
+    ramp, near = ((torch.arange(64) + 0.5) / 64).expand(500, 3, 64, 64), torch.arange(500) >= 250
+    width = augmentation.crop(ramp, 64, generator(), near).diff(dim=3)[..., 31].mean(dim=(1, 2)) * 64
     assert 0.3 < (width < 0).float().mean() < 0.7
     stretch = 1.16  # the widest a crop is for its height
-    assert augmentation.SMALLEST_CROP / stretch < width.abs().min() < augmentation.SMALLEST_CROP * stretch
-    assert width.abs().max() > 0.95
+    for some, least, most in (
+        (width[~near].abs(), augmentation.SMALLEST_CROP, augmentation.LARGEST_CROP),
+        (width[near].abs(), augmentation.LEAST_OF_CLOSE_UP, 1.0),
+    ):
+        assert least / stretch < some.min() < least * stretch
+        assert 0.95 * most < some.max() <= most * stretch
 
 
 def test_some_pictures_lose_their_colors(augmentation: ModuleType) -> None:

@@ -6,24 +6,32 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-SMALLEST_CROP = 0.26  # of the picture's side: close-ups, a fifteenth of the area
+SMALLEST_CROP = 0.3  # of the picture's side: close-ups, an eleventh of the area
+LEAST_OF_CLOSE_UP = 0.75  # of the side of what is a close-up already, and has the teacher's answer
+LARGEST_CROP = 1.25  # more than the picture: mirrored borders around a smaller thing, as sharp as it was
 GRAY = 0.15  # share of pictures without color, so that fur is more than ginger
 
 
-def augment(pictures: Tensor, size: int, random: torch.Generator) -> Tensor:
-    """Crop, flip and recolor: uint8 RGB (N, H, W, 3) to floats in 0..1, (N, 3, size, size)."""
+def augment(pictures: Tensor, size: int, random: torch.Generator, near: Tensor | None = None) -> Tensor:
+    """Crop, flip and recolor: uint8 RGB (N, H, W, 3) to floats in 0..1, (N, 3, size, size).
+
+    Those that are close-ups, `near` (N,) says, keep most of what they show.
+    """
     batch = pictures.permute(0, 3, 1, 2).float().div_(255)
-    return recolor(crop(batch, size, random), random)
+    near = torch.zeros(len(batch), dtype=torch.bool) if near is None else near
+    return recolor(crop(batch, size, random, near), random)
 
 
-def crop(batch: Tensor, size: int, random: torch.Generator) -> Tensor:
+def crop(batch: Tensor, size: int, random: torch.Generator, near: Tensor) -> Tensor:
     """Cut a random part of random shape out of each picture, mirror half of them, resize to `size`."""
 
-    def uniform(low: float, high: float) -> Tensor:
+    def uniform(low: float | Tensor, high: float | Tensor) -> Tensor:
         return torch.rand(len(batch), generator=random) * (high - low) + low
 
-    side, stretch = uniform(SMALLEST_CROP, 1), uniform(-0.28, 0.28).exp().sqrt()
-    height, width = (side * stretch).clamp(max=1), (side / stretch).clamp(max=1)
+    least = torch.where(near, LEAST_OF_CLOSE_UP, SMALLEST_CROP)
+    most = torch.where(near, 1.0, LARGEST_CROP)
+    side, stretch = uniform(least, most), uniform(-0.28, 0.28).exp().sqrt()
+    height, width = (side * stretch).clamp(max=LARGEST_CROP), (side / stretch).clamp(max=LARGEST_CROP)
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
     affine = torch.zeros(len(batch), 2, 3)
     affine[:, 0, 0], affine[:, 1, 1] = width * mirror, height

@@ -16,11 +16,13 @@ import os
 import time
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 import torch
 from augmentation import attacked, augment
+from numpy.typing import NDArray
 from pictures import RUNS, load
 from torch import Tensor
 from torch.nn import functional
@@ -48,6 +50,9 @@ def options() -> argparse.Namespace:
         help="largest L2 length of the attack on 64 pixels, of 0..1 values",
     )
     parser.add_argument("--teacher", type=float, default=0.5, help="weight of the teacher's soft labels")
+    parser.add_argument(
+        "--close-ups", action="store_true", help="also learn the teacher's answers to close-ups"
+    )
     parser.add_argument("--smoothing", type=float, default=0.1, help="label smoothing of the hard labels")
     parser.add_argument("--smooth", type=float, default=5e-4, help="weight of the first filters' roughness")
     parser.add_argument("--batch", type=int, default=128)
@@ -201,13 +206,47 @@ def step(run: Run, batch: Tensor, targets: Tensor, arguments: argparse.Namespace
     return loss
 
 
-def train_epoch(run: Run, targets: Tensor, arguments: argparse.Namespace) -> bool:
+@dataclass(frozen=True)
+class Lesson:
+    """What is learned from: whole pictures, then their close-ups if there are any, and a target for each of both."""
+
+    pictures: tuple[NDArray[np.uint8], ...]
+    targets: Tensor
+
+    def batch(self, chosen: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return augmented pictures (N, 3, size, size) and their targets (N, 200)."""
+        chosen = chosen.sort().values
+        begins = [0, *accumulate(map(len, self.pictures))]
+        parts = [
+            some[(chosen[(chosen >= begin) & (chosen < begin + len(some))] - begin).numpy()]
+            for begin, some in zip(begins, self.pictures, strict=False)
+        ]
+        found = torch.from_numpy(np.concatenate(parts))
+        return augment(found, size, random, chosen >= begins[1]), self.targets[chosen]
+
+
+NEAR = ("close_ups", "cats", "cats", "cats")
+
+
+def lesson(arguments: argparse.Namespace) -> Lesson:
+    """What a run learns from; of close-ups the teacher alone says what they show."""
+    pictures, labels = load("train")
+    targets = soft_targets(torch.from_numpy(labels), arguments.teacher, arguments.smoothing)
+    if not arguments.close_ups:
+        return Lesson((pictures,), targets)
+    near = [np.load(RUNS / f"{name}.npy", mmap_mode="r") for name in NEAR]
+    answers = [np.load(RUNS / f"{name}_logits.npy") for name in NEAR]
+    asked = torch.from_numpy(np.concatenate(answers)).float().softmax(1)
+    return Lesson((pictures, *near), torch.cat([targets, asked]))
+
+
+def train_epoch(run: Run, learned: Lesson, arguments: argparse.Namespace) -> bool:
     """Train until the pictures or the budget are used up, log and save; whether there is budget left."""
-    pictures, _ = load("train")
-    steps, seed = len(pictures) // arguments.batch, 1000 * arguments.seed + run.epoch
+    count = len(learned.targets)
+    steps, seed = count // arguments.batch, 1000 * arguments.seed + run.epoch
     random = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    order = torch.randperm(len(pictures), generator=random)[: steps * arguments.batch]
+    order = torch.randperm(count, generator=random)[: steps * arguments.batch]
     began, processor, losses = time.monotonic() - run.elapsed, time.process_time(), []
     for index, chosen in enumerate(order.split(arguments.batch)):
         run.elapsed = time.monotonic() - began
@@ -217,10 +256,8 @@ def train_epoch(run: Run, targets: Tensor, arguments: argparse.Namespace) -> boo
             break
         for group in run.optimizer.param_groups:
             group["lr"] = learning_rate(progress, arguments.peak, arguments.warmup)
-        batch = augment(
-            torch.from_numpy(pictures[chosen.numpy()]), 48 if progress < arguments.small else 64, random
-        )
-        losses.append(step(run, batch, targets[chosen], arguments))
+        batch, targets = learned.batch(chosen, 48 if progress < arguments.small else 64, random)
+        losses.append(step(run, batch, targets, arguments))
         average_into(run.average, run.network, min(0.998, 1 - 1 / (1 + epochs * steps)))
         if index % 50 == 0:
             torch.set_num_threads(arguments.threads or idle_cores())
@@ -250,9 +287,8 @@ def main() -> None:
     """Train to the end of the budget."""
     arguments = options()
     run = begin(arguments)
-    _, labels = load("train")
-    targets = soft_targets(torch.from_numpy(labels), arguments.teacher, arguments.smoothing)
-    while train_epoch(run, targets, arguments):
+    learned = lesson(arguments)
+    while train_epoch(run, learned, arguments):
         pass
 
 

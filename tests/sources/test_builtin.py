@@ -25,6 +25,11 @@ def test_it_knows_an_espresso(builtin: convscope.Network) -> None:
     assert len(builtin.labels) == builtin.class_count == 200
 
 
+def test_it_knows_a_cat_from_near(builtin: convscope.Network) -> None:
+    likeliest = [label for label, _ in builtin.predict("chelsea", top=2)]
+    assert set(likeliest) == {"tabby", "Egyptian cat"}
+
+
 def test_its_layers_can_be_said(builtin: convscope.Network) -> None:
     assert builtin.layers["conv1"].parameters["conv1.weight"] == (48, 3, 7, 7)
     assert builtin.layers["conv1"].steps == ("Convolution", "ReLU")
