@@ -27,7 +27,7 @@ JOBS = {
         ("dream", DATA / "bvlc_googlenet", "--layer", "inception_3b/output", "--octaves", 1),
     ),
     "style, SqueezeNet": (
-        ("tubingen.jpg", (4096, 3072), "3GB"),
+        ("tubingen.jpg", (4096, 3072), "3.5GB"),
         ("style", DATA / "squeezenet_v1.1", "--style", PICTURES / "starry_night_google.jpg"),
     ),
 }

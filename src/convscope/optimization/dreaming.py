@@ -86,7 +86,7 @@ def dream_steps(
 
 
 def _state(index: int, values: Tensor, generator: torch.Generator) -> State:
-    return {"index": torch.tensor(index), "values": values.contiguous(), "generator": generator.get_state()}
+    return {"index": torch.tensor(index), "values": values, "generator": generator.get_state()}
 
 
 def _resumed(state: State, start: Tensor, generator: torch.Generator) -> tuple[int, Tensor]:

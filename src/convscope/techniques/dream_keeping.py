@@ -78,7 +78,8 @@ def _kept_at(run: Mapping[str, Any]) -> Path:
 
 def _save(state: State, path: Path) -> None:
     with written_whole(path) as partial:
-        save_file(state, partial)
+        # Only here, not with the state: a large picture's copy would be held through the next step.
+        save_file({name: value.contiguous() for name, value in state.items()}, partial)
 
 
 def _read(path: Path) -> State | None:
