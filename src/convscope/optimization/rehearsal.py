@@ -23,6 +23,7 @@ from convscope.optimization.octaves import Size
 SIDE = 128  # pixels of the small picture: room for every blur, roll and pyramid
 STEPS = 3  # of the loop: by the third, everything has been made once and let go once
 _WINDOWS = 3  # by the third, the heap has found its places
+_HOLES = 1.13  # between the blocks of a long run: more than a short one leaves, up to an eighth of all (measured)
 _STARTED = 35_000_000  # what torch's own machinery takes when it is used for the first time
 
 
@@ -79,7 +80,7 @@ class Rehearsal:
         """Return the most bytes that the process will hold, with what it holds by now."""
         shapes = self.network.input_shapes(self.window)
         filters = filter_bytes(self.network.graph, self.layers, shapes, type_of(self.precision))
-        return resident_memory() + _STARTED + filters + most_held(self.noted.events)
+        return int(_HOLES * (resident_memory() + _STARTED + filters + most_held(self.noted.events)))
 
     @cached_property
     def _tape(self) -> list[Event]:
