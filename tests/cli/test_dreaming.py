@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +19,7 @@ from convscope.optimization import dreaming
 from convscope.picture import Picture
 from convscope.presentation.animation import Frame, Frames
 from convscope.recipe import read_recipe
+from killed import in_another_process
 from planted import planted_files
 
 SMALL = ("--layer=conv2", "--octaves=2", "--iterations=3")
@@ -230,29 +227,14 @@ main(sys.argv[1:])
 """
 
 
-def in_another_process(*arguments: str, kill_after: int | None = None) -> int:
-    """Run a command, killed (as by kill -9) in the step after so many; return how many steps it made."""
-    command = [sys.executable, "-c", SCRIPT, *arguments]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    count = 0
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            count += line == "step\n"
-            if kill_after is not None and count > kill_after:
-                process.send_signal(signal.SIGKILL)
-                break
-    return count
-
-
 @pytest.mark.slow
 def test_a_killed_film_goes_on_with_the_same_frames(network: str) -> None:
     wish = ("dream-film", network, "one.png", *FILM, "--seconds=3")
-    assert in_another_process(*wish, "--frames=whole", "-o", "whole.webp") == 12
-    in_another_process(*wish, "--frames=parts", "-o", "parts.webp", kill_after=6)
+    assert in_another_process(SCRIPT, *wish, "--frames=whole", "-o", "whole.webp") == 12
+    in_another_process(SCRIPT, *wish, "--frames=parts", "-o", "parts.webp", kill_after=6)
     assert not Path("parts.webp").exists()
     assert 0 < len(list(Path("parts").glob("*.png"))) < 12
-    assert in_another_process(*wish, "--frames=parts", "--resume", "-o", "parts.webp") < 12
+    assert in_another_process(SCRIPT, *wish, "--frames=parts", "--resume", "-o", "parts.webp") < 12
     for path in Path("whole").glob("*.png"):
         assert path.read_bytes() == (Path("parts") / path.name).read_bytes()
     assert Path("whole.webp").read_bytes() == Path("parts.webp").read_bytes()
@@ -261,10 +243,10 @@ def test_a_killed_film_goes_on_with_the_same_frames(network: str) -> None:
 @pytest.mark.slow
 def test_killed_and_gone_on_with_equals_undisturbed(network: str) -> None:
     wish = ("dream", network, "one.png", "--layer=conv2", "--octaves=2", "--iterations=15")
-    assert in_another_process(*wish, "-o", "whole.png") == 30
-    in_another_process(*wish, "-o", "parts.png", kill_after=20)
+    assert in_another_process(SCRIPT, *wish, "-o", "whole.png") == 30
+    in_another_process(SCRIPT, *wish, "-o", "parts.png", kill_after=20)
     time.sleep(0.1)
     assert not Path("parts.png").exists()
-    assert in_another_process(*wish, "--resume", "-o", "parts.png") <= 11
+    assert in_another_process(SCRIPT, *wish, "--resume", "-o", "parts.png") <= 11
     assert Path("whole.png").read_bytes() == Path("parts.png").read_bytes()
     assert not list((Path("cache") / "dreams").iterdir())

@@ -1,10 +1,6 @@
 """``convscope style``: pictures and their paths, several contents, frames, an interrupted run gone on with."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +15,7 @@ from convscope.errors import PictureError
 from convscope.optimization import styling
 from convscope.picture import Picture
 from convscope.presentation import animation
+from killed import in_another_process
 from planted import planted_files
 
 SETTINGS = [
@@ -218,27 +215,13 @@ main(sys.argv[1:])
 """
 
 
-def in_another_process(arguments: list[str], *, kill_after: int | None = None) -> int:
-    """Run a command, killed (as by kill -9) in the step after so many; return how many steps it made."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command, count = [sys.executable, "-c", SCRIPT, *arguments], 0
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            count += line == "step\n"
-            if kill_after is not None and count > kill_after:
-                process.send_signal(signal.SIGKILL)
-                break
-    return count
-
-
 @pytest.mark.slow
 def test_killed_and_gone_on_with_equals_undisturbed(given: list[str]) -> None:
     wish = [*given, "--iterations", "12", "--coarsest", "20", "-o"]
-    assert in_another_process([*wish, "whole.png"]) == 24
-    in_another_process([*wish, "parts.png"], kill_after=15)
+    assert in_another_process(SCRIPT, *wish, "whole.png") == 24
+    in_another_process(SCRIPT, *wish, "parts.png", kill_after=15)
     time.sleep(0.1)
     assert not Path("parts.png").exists()
-    assert in_another_process([*wish, "parts.png", "--resume"]) <= 10
+    assert in_another_process(SCRIPT, *wish, "parts.png", "--resume") <= 10
     assert Path("whole.png").read_bytes() == Path("parts.png").read_bytes()
     assert not [*Path("cache/styles").iterdir()]

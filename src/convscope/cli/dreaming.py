@@ -206,14 +206,12 @@ class _Run:
         """The objective at every step."""
         return {"objectives": self.values}
 
-    def frames_in(self, folder: str, resume: bool) -> Frames:
-        """Return a folder that holds no other run's frames."""
-        from convscope.presentation.animation import Frames
+    @property
+    def key(self) -> dict[str, Any]:
+        """The dream, and all that was wished."""
         from convscope.techniques.dream_keeping import run_of
 
-        frames = Frames(folder)
-        frames.begin(run_of(self.dream, self.wishes), resume=resume)
-        return frames
+        return run_of(self.dream, self.wishes)
 
     def picture(self, frames: Frames | None, resume: bool) -> Picture:
         """Dream, and return what there is at the end or at Ctrl-C."""

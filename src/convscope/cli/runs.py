@@ -52,8 +52,9 @@ class Run(Protocol):
     def told(self) -> dict[str, Any]:
         """What JSON says of it beside path and caption."""
 
-    def frames_in(self, folder: str, resume: bool) -> Frames:
-        """Return a folder that holds no other run's frames."""
+    @property
+    def key(self) -> dict[str, Any]:
+        """What makes a run the same as another, as JSON: frames of another are refused."""
 
     def picture(self, frames: Frames | None, resume: bool) -> Picture:
         """Run it, and return what there is at the end or at Ctrl-C."""
@@ -108,11 +109,15 @@ def show(
     as_json: bool,
 ) -> None:
     """Make a picture of each source, save it and say where it is; `named` are the network and what is done."""
+    from convscope.presentation.animation import Frames
+
     folder = f"{output}/" if output and len(sources) > 1 and not output.endswith("/") else output
     rows, taken = list[dict[str, Any]](), set[Path]()
     for source in sources:
         run = begin(source)
-        frames = None if reel.folder is None else run.frames_in(reel.folder, reel.resume)
+        frames = None if reel.folder is None else Frames(reel.folder)
+        if frames is not None:
+            frames.begin(run.key, resume=reel.resume)
         picture = run.picture(frames, reel.resume)
         words = Path(source).stem if source else "noise"
         path = unused(place(folder, file_name(named[0], words, named[1])), taken)

@@ -170,14 +170,12 @@ class _Run:
         """The last losses."""
         return {"losses": self.losses}
 
-    def frames_in(self, folder: str, resume: bool) -> Frames:
-        """Return a folder that holds no other run's frames."""
-        from convscope.presentation.animation import Frames
+    @property
+    def key(self) -> dict[str, Any]:
+        """The recipe, but for the tiles."""
         from convscope.techniques.style_keeping import run_of
 
-        frames = Frames(folder)
-        frames.begin(run_of(self.recipe), resume=resume)
-        return frames
+        return run_of(self.recipe)
 
     def picture(self, frames: Frames | None, resume: bool) -> Picture:
         """Run it, and return what there is at the end or at Ctrl-C."""

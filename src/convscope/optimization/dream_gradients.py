@@ -51,14 +51,13 @@ def tiled_gradient_of(
     def gradient(values: Tensor) -> tuple[Tensor, Tensor]:
         size = (int(values.shape[2]), int(values.shape[3]))
         if size not in tilings:
-            tilings[size] = tiling(network, (*dict.fromkeys(layers.values()),), size, tile)
+            tilings[size] = tiling(network, subject.layers, size, tile)
         cut = tilings[size]
         scores, slope = values.new_zeros(len(values)), torch.zeros_like(values)
         for window in cut.one_by_one():
-            (top, bottom), (left, right) = window.rows.window, window.columns.window
-            worth, part = of_window(values[:, :, top:bottom, left:right], cut, window)
+            worth, part = of_window(window.part_of(values), cut, window)
             scores += worth
-            slope[:, :, top:bottom, left:right] += part
+            window.part_of(slope).add_(part)
         return scores, slope
 
     return gradient

@@ -23,7 +23,9 @@ from convscope.optimization.octaves import Size
 SIDE = 128  # pixels of the small picture: room for every blur, roll and pyramid
 STEPS = 3  # of the loop: by the third, everything has been made once and let go once
 _WINDOWS = 3  # by the third, the heap has found its places
-_HOLES = 1.13  # between the blocks of a long run: more than a short one leaves, up to an eighth of all (measured)
+_HOLES = (
+    1.13  # between the blocks of a long run: more than a short one leaves, up to an eighth of all (measured)
+)
 _STARTED = 35_000_000  # what torch's own machinery takes when it is used for the first time
 
 

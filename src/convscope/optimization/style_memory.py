@@ -56,12 +56,7 @@ def style_bytes(restyling: Restyling, tile: int | None = None) -> int:
 def _own(cut: Tiling, answers: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return what of a window's answers is its own, in the middle of the picture, where it is most."""
     tile = cut.tiles[len(cut.tiles) // 2]
-    found = {}
-    for layer, answer in answers.items():
-        rows, columns = cut.grids[layer]
-        places = tile.rows.local(layer, rows.stride), tile.columns.local(layer, columns.stride)
-        found[layer] = answer[:, :, slice(*places[0]), slice(*places[1])]
-    return found
+    return {layer: cut.own(layer, answer, tile) for layer, answer in answers.items()}
 
 
 def _style_sizes(restyling: Restyling, size: Size) -> list[Size]:

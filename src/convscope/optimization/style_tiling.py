@@ -30,7 +30,7 @@ from convscope.optimization.style_targets import (
 )
 from convscope.optimization.style_units import in_units
 from convscope.optimization.subject import Subject
-from convscope.optimization.tiling import Span, Tile, Tiling, require_no_position, tiling
+from convscope.optimization.tiling import Tile, Tiling, cut_out, require_no_position, tiling
 
 Sums: TypeAlias = dict[tuple[int, str], Tensor]
 """By style, counted from 0, and layer."""
@@ -47,16 +47,13 @@ class Windows:
         """Return what a window's own positions answer to its part of a picture in 0..1, by address."""
         found = {}
         for name, value in self.subject.values(pictures).items():
-            layer = self.subject.targets[name].layer
-            rows, columns = self.cut.grids[layer]
-            places = tile.rows.local(layer, rows.stride), tile.columns.local(layer, columns.stride)
-            found[name] = _within(value, *places)
+            found[name] = self.cut.own(self.subject.targets[name].layer, value, tile)
         return found
 
     def own(self, name: str, maps: Tensor, tile: Tile) -> Tensor:
         """Return the part of an address's whole maps that is a window's own: a view."""
         layer = self.subject.targets[name].layer
-        return _within(maps, tile.rows.own[layer], tile.columns.own[layer])
+        return cut_out(maps, tile.rows.own[layer], tile.columns.own[layer])
 
     def counts(self, name: str) -> Size:
         """Return how many rows and columns of positions an address has."""
@@ -111,7 +108,7 @@ class TiledTargets:
         """Return the weighted content loss, and what all windows put into each style's sums."""
         content, sums = values.new_zeros((), dtype=torch.float64), Sums()
         for tile in self.windows.cut.one_by_one():
-            answers = self.windows.answers(self.settings.pictures(_window(values, tile)), tile)
+            answers = self.windows.answers(self.settings.pictures(tile.part_of(values)), tile)
             content += self._content_loss(answers, tile)
             for key, part in self._parts(answers, tile, {}):
                 sums[key] = sums[key] + part if key in sums else part
@@ -136,8 +133,8 @@ class TiledTargets:
     def _add_slopes(self, values: Tensor, slope: Tensor, descriptions: Sums, directions: Sums) -> None:
         """Add to the gradient of the picture what each window's own positions hand back."""
         for tile in self.windows.cut.one_by_one():
-            found = self._slope_of(_window(values, tile), tile, descriptions, directions)
-            _window(slope, tile).add_(found)
+            found = self._slope_of(tile.part_of(values), tile, descriptions, directions)
+            tile.part_of(slope).add_(found)
 
     # A function of its own: what one window's answers held is let go before the next is looked at.
     def _slope_of(self, values: Tensor, tile: Tile, descriptions: Sums, directions: Sums) -> Tensor:
@@ -221,7 +218,7 @@ def _content_in_tiles(windows: Windows, content: Tensor, settings: StyleSettings
     """Return the content's whole answers."""
     found = dict[str, Tensor]()
     for tile in windows.cut.one_by_one():
-        answers = windows.answers(_window(content, tile), tile)
+        answers = windows.answers(tile.part_of(content), tile)
         for name in settings.content_layers:
             if name not in found:
                 found[name] = answers[name].new_zeros(1, answers[name].shape[1], *windows.counts(name))
@@ -242,7 +239,7 @@ def _described_in_tiles(
     }
     sums = dict[str, Tensor]()
     for window in windows.cut.one_by_one():
-        answers = windows.answers(_window(style.picture, window), window)
+        answers = windows.answers(window.part_of(style.picture), window)
         for name, region in regions.items():
             part = part_of_sums(settings.style, answers[name], windows.own(name, region, window))
             sums[name] = sums[name] + part if name in sums else part
@@ -287,12 +284,3 @@ def _of_each_square(content: ContentLoss, wanted: Tensor) -> float:
     """Return what one squared difference counts: every content loss is their sum times a factor."""
     away = float(wanted.abs().max()) or 1.0
     return float(content(wanted + away, wanted).double().sum()) / (away**2 * wanted.numel())
-
-
-def _within(maps: Tensor, rows: Span, columns: Span) -> Tensor:
-    return maps[:, :, slice(*rows), slice(*columns)]
-
-
-def _window(picture: Tensor, tile: Tile) -> Tensor:
-    """Return the window's part of a picture (1, C, H, W): a view."""
-    return _within(picture, tile.rows.window, tile.columns.window)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, lcm
 
+from torch import Tensor
+
 from convscope.address import Address
 from convscope.errors import InputError
 from convscope.network.allocation import give_freed_memory_back
@@ -56,6 +58,10 @@ class Tile:
     rows: Strip
     columns: Strip
 
+    def part_of(self, picture: Tensor) -> Tensor:
+        """Return the window's part of a picture (N, C, H, W): a view."""
+        return cut_out(picture, self.rows.window, self.columns.window)
+
 
 @dataclass(frozen=True)
 class Tiling:
@@ -70,6 +76,11 @@ class Tiling:
             yield tile
             give_freed_memory_back()
 
+    def own(self, layer: str, answer: Tensor, tile: Tile) -> Tensor:
+        """Return what of a layer's answer (N, C, H, W) to a window is the window's own: a view."""
+        rows, columns = self.grids[layer]
+        return cut_out(answer, tile.rows.local(layer, rows.stride), tile.columns.local(layer, columns.stride))
+
     @property
     def largest(self) -> tuple[int, int]:
         """The (height, width) of the largest window."""
@@ -77,6 +88,11 @@ class Tiling:
             max(tile.rows.window[1] - tile.rows.window[0] for tile in self.tiles),
             max(tile.columns.window[1] - tile.columns.window[0] for tile in self.tiles),
         )
+
+
+def cut_out(maps: Tensor, rows: Span, columns: Span) -> Tensor:
+    """Return some rows and columns of maps (N, C, H, W): a view."""
+    return maps[:, :, slice(*rows), slice(*columns)]
 
 
 def require_no_position(addresses: Iterable[Address]) -> None:
