@@ -1,6 +1,6 @@
 import pytest
 
-from convscope.errors import InputError, by_name, did_you_mean, require_one_of
+from convscope.errors import InputError, by_name, did_you_mean, require_known, require_one_of
 
 
 def test_the_closest_names_are_offered() -> None:
@@ -24,3 +24,11 @@ def test_a_value_that_is_none_of_a_few_is_answered_with_the_few() -> None:
     assert str(refused.value) == "edges cannot be 'refelct'. Did you mean 'reflect'? Possible: zeros, reflect"
     with pytest.raises(InputError, match=r"edges cannot be None. Possible: zeros, reflect"):
         require_one_of("edges", None, ["zeros", "reflect"])
+
+
+def test_what_a_thing_does_not_have_is_named_with_the_closest() -> None:
+    require_known("a dream", ["rate"], ["rate", "octaves"])
+    with pytest.raises(
+        InputError, match=r"a dream has no 'octave'. Did you mean 'octaves'\? Possible: rate, octaves"
+    ):
+        require_known("a dream", ["rate", "octave"], ["rate", "octaves"])

@@ -15,7 +15,7 @@ A message says what is wrong, what was found, what is possible and what to do::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -87,6 +87,18 @@ def by_name(table: Mapping[str, _Thing], name: str, what: str) -> _Thing:
             f"there is no {what} {name!r}.{did_you_mean(name, table)} Possible: {', '.join(table)}"
         )
     return table[name]
+
+
+def require_known(what: str, names: Iterable[str], possible: Collection[str]) -> None:
+    """InputError with the closest names for the first that is none of those a thing has.
+
+    >>> require_known("a dream", ["rate"], ["rate", "octaves"])
+    """
+    for name in names:
+        if name not in possible:
+            raise InputError(
+                f"{what} has no {name!r}.{did_you_mean(name, possible)} Possible: {', '.join(possible)}"
+            )
 
 
 def require_one_of(what: str, value: object, possible: Iterable[str]) -> None:

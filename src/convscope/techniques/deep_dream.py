@@ -13,11 +13,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.errors import InputError, did_you_mean
+from convscope.errors import InputError, require_known
 from convscope.network.network import Network
 from convscope.optimization.dream_gradients import gradient_of, tiled_gradient_of
 from convscope.optimization.dream_memory import dream_bytes
@@ -35,7 +34,13 @@ from convscope.picture import Picture
 from convscope.recording import recipe_function, recipe_of
 from convscope.rgb import PLAIN, Stored
 from convscope.techniques.dream_wishes import LOOKED_AT, DreamLayers, terms_of, wanted_of, with_channels
-from convscope.techniques.picture_tensor import opacity_of, picture_like, picture_tensor, require_size
+from convscope.techniques.picture_tensor import (
+    opacity_of,
+    picture_like,
+    picture_tensor,
+    require_size,
+    stretched,
+)
 
 LARGEST = 1024  # pixels of the longer side, where no size is asked for
 _CHANGES = ("rate", "iterations", "jitter", "zoom", "clip", "stop_above", "precision")
@@ -105,7 +110,7 @@ class Dream:
 
     def frame(self, step: DreamStep) -> NDArray[np.uint8]:
         """Return a step as a film's frame: (H, W, 3 or 4), at the size the dream ends in."""
-        pixels = _resized(self.pixels(step)[None], self.end)[0]
+        pixels = stretched(self.pixels(step)[None], self.end)[0]
         return (pixels * 255).round().to(torch.uint8).movedim(0, -1).cpu().contiguous().numpy()
 
     def picture(self, step: DreamStep) -> Picture:
@@ -223,11 +228,7 @@ def changed(settings: DreamSettings, changes: Mapping[str, Any]) -> DreamSetting
         octaves = replace(octaves, count=count, exponents=None)
     if (scale := rest.pop("octave_scale", None)) is not None:
         octaves = replace(octaves, scale=scale)
-    if unknown := sorted(set(rest) - set(_CHANGES)):
-        possible = ("octaves", "octave_scale", *_CHANGES)
-        raise InputError(
-            f"a dream has no {unknown[0]!r}.{did_you_mean(unknown[0], possible)} Possible: {', '.join(possible)}"
-        )
+    require_known("a dream", sorted(rest), ("octaves", "octave_scale", *_CHANGES))
     return replace(settings, octaves=octaves, **rest)
 
 
@@ -255,14 +256,8 @@ def _mask(mask: str, start: Tensor) -> Tensor:
 
 def _at(picture: Tensor, like: Tensor) -> Tensor:
     """Return a picture at the size of another."""
-    return _resized(picture, _size(like))
+    return stretched(picture, _size(like))
 
 
 def _size(picture: Tensor) -> Size:
     return int(picture.shape[-2]), int(picture.shape[-1])
-
-
-def _resized(picture: Tensor, size: Size) -> Tensor:
-    if _size(picture) == size:
-        return picture
-    return F.interpolate(picture, size, mode="bilinear", antialias=True).clamp(0, 1)

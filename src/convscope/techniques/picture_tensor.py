@@ -46,10 +46,15 @@ def at_most(picture: Tensor, largest: int) -> Tensor:
 
 def _with_longer_side(picture: Tensor, longer: int) -> Tensor:
     height, width = picture.shape[2:]
-    wanted = [max(1, round(side * longer / max(height, width))) for side in (height, width)]
-    if wanted == [height, width]:
+    rows, columns = (max(1, round(side * longer / max(height, width))) for side in (height, width))
+    return stretched(picture, (rows, columns))
+
+
+def stretched(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return a picture (1, C, H, W) in 0..1 at another size."""
+    if tuple(picture.shape[2:]) == size:
         return picture
-    return F.interpolate(picture, wanted, mode="bilinear", antialias=True).clamp(0, 1)
+    return F.interpolate(picture, size, mode="bilinear", antialias=True).clamp(0, 1)
 
 
 def opacity_of(picture: Any, like: Tensor) -> Tensor | None:

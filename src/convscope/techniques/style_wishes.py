@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from convscope.errors import InputError, did_you_mean, require_one_of
+from convscope.errors import require_known, require_one_of
 from convscope.network.network import Network
 from convscope.optimization.optimizers import LBFGS, Adam, Optimizer
 from convscope.optimization.style_presets import StylePreset
@@ -24,11 +24,7 @@ _OPTIMIZERS: Mapping[str, Optimizer] = {"adam": Adam((0.9, 0.99)), "lbfgs": LBFG
 def settings_for(network: Network, preset: StylePreset, changes: Mapping[str, Any]) -> StyleSettings:
     """Return a preset's settings with single ones changed, and with this network's own layers."""
     settings, rest = preset.settings, dict[str, Any](changes)
-    for name in rest:
-        if name not in _CHANGES:
-            raise InputError(
-                f"a style transfer has no {name!r}.{did_you_mean(name, _CHANGES)} Possible: {', '.join(_CHANGES)}"
-            )
+    require_known("a style transfer", rest, _CHANGES)
     for what, own in (("content", settings.content_layers), ("style", settings.style_layers)):
         asked = _weights(rest.get(f"{what}_layers") or {})
         share = sum(own.values()) / (sum(asked.values()) or 1.0)
