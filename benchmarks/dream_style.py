@@ -28,18 +28,18 @@ from torch import Tensor
 from torch_networks import block_of, torch_network
 
 import convscope
-from convscope.network.differentiable import Precision
+from convscope.dreaming.gradients import gradient_of
+from convscope.dreaming.objectives import dream_terms
+from convscope.dreaming.presets import dream_preset
+from convscope.dreaming.steps import DreamStep, dream_steps
+from convscope.network.engine.differentiable import Precision
 from convscope.network.network import Network
-from convscope.optimization.dream_gradients import gradient_of
-from convscope.optimization.dream_objectives import dream_terms
-from convscope.optimization.dream_presets import dream_preset
-from convscope.optimization.dreaming import DreamStep, dream_steps
 from convscope.optimization.optimizers import Adam
-from convscope.optimization.style_presets import style_preset
-from convscope.optimization.style_settings import StyleSettings
-from convscope.optimization.style_targets import Style, targets_of
-from convscope.optimization.styling import StyleStep, style_steps
-from convscope.techniques.style_layers import chosen_layers
+from convscope.styling.layers import chosen_layers
+from convscope.styling.presets import style_preset
+from convscope.styling.settings import StyleSettings
+from convscope.styling.steps import StyleStep, style_steps
+from convscope.styling.targets import Style, targets_of
 
 Seconds = Iterator[float]
 

@@ -30,7 +30,7 @@ from peers import Seconds, careful, flashtorch, horama, lucent
 from torch_networks import block_of, torch_network
 
 import convscope
-from convscope.network.narrowing import narrowed
+from convscope.network.engine.narrowing import narrowed
 from convscope.network.network import Network
 from convscope.network.shapes import infer_shapes
 from convscope.optimization.ascent import ascend

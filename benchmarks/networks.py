@@ -8,9 +8,9 @@ from pathlib import Path
 
 import convscope
 from convscope.errors import ConvscopeWarning
+from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.text import write_text
 from convscope.network.network import Network
-from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.text import write_text
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "caffe"
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from convscope.optimization.optimizers import Adam
-from convscope.optimization.style_settings import StyleSettings
+from convscope.styling.settings import StyleSettings
 
 MEAN = torch.tensor([104.0, 117.0, 123.0]).view(1, 3, 1, 1)
 ROOT_STEPS = 12

@@ -24,7 +24,7 @@ from plain_loops import style_transfer_pytorch
 from torch_networks import torch_network
 
 import convscope
-from convscope.optimization.style_presets import style_preset
+from convscope.styling.presets import style_preset
 
 
 def growth_of(engine: str, size: int) -> int:

@@ -24,16 +24,16 @@ from networks import DATA, vgg16
 from torch import Tensor
 
 import convscope
+from convscope.formats.caffe.text import write_text
 from convscope.network.network import Network
 from convscope.optimization.picture_sizes import resized
-from convscope.optimization.style_presets import style_preset
-from convscope.optimization.style_settings import Scales, StyleSettings
-from convscope.optimization.style_targets import Style, targets_of, weighted
-from convscope.optimization.style_units import units
-from convscope.sources.caffe.text import write_text
-from convscope.techniques.picture_tensor import picture_tensor
-from convscope.techniques.style_transfer import transfer_of
-from convscope.techniques.style_wishes import settings_for
+from convscope.pictures.picture_tensor import picture_tensor
+from convscope.styling.options import settings_for
+from convscope.styling.presets import style_preset
+from convscope.styling.settings import Scales, StyleSettings
+from convscope.styling.style_transfer import transfer_of
+from convscope.styling.targets import Style, targets_of, weighted
+from convscope.styling.units import units
 
 PICTURES = DATA.parent / "pictures"
 CONTENTS = ("tubingen", "sky1024px", "shipwreck", "dog_cat")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.schema import message_type
-from convscope.sources.protobuf.schema import INTEGER_RANGES, Field, MessageType
+from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.schema import message_type
+from convscope.formats.protobuf.schema import INTEGER_RANGES, Field, MessageType
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 SCALARS = {

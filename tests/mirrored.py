@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from convscope.address import Address
-from convscope.photograph import Photograph
-from convscope.picture import Picture
-from convscope.recording import recipe_function
+from convscope.pictures.photograph import Photograph
+from convscope.pictures.picture import Picture
+from convscope.pictures.recording import recipe_function
 
 
 @recipe_function("test_mirror")

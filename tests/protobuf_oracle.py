@@ -11,7 +11,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 
 import convscope
 
-SOURCES = Path(convscope.__file__).parent / "sources"
+FORMATS = Path(convscope.__file__).parent / "formats"
 SCALARS = descriptor_pb2.FieldDescriptorProto
 
 
@@ -36,7 +36,7 @@ def to_text(message: Any) -> str:
 @cache
 def _pool(package: str) -> descriptor_pool.DescriptorPool:
     """Build descriptors from the field numbers, with no code of convscope."""
-    fields = (SOURCES / package / "fields.txt").read_text()
+    fields = (FORMATS / package / "fields.txt").read_text()
     blocks = re.split(r"\n(?=\w)", re.sub(r"(?m)^#.*\n", "", fields).strip())
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto2")
     lines = {block.split("\n")[0].strip(): re.findall(r"(?m)^    (.+)$", block) for block in blocks}

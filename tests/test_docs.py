@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import convscope
-from convscope.recipe import read_recipe
+from convscope.pictures.recipe import read_recipe
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCUMENTATION = REPOSITORY / "docs"

@@ -16,8 +16,8 @@ from torch import nn
 import convscope
 from convscope.cli import main
 from convscope.errors import InputError
+from convscope.looking.layer_table import layer_table
 from convscope.network.network import Network
-from convscope.techniques.layer_table import layer_table
 from graph_def_writer import GraphWriter
 from plain_keras import input_layer, layer, sequential, write_h5
 from planted import CLASSES, SIZE, planted_files, planted_network

@@ -14,15 +14,20 @@ ORDER = [
     "files",
     "cache",
     "address",
-    "bits",
-    "rgb",
-    "photograph",
-    "recipe",
-    "recording",
-    "picture",
+    "pictures",
     "network",
+    "formats",
+    "presentation",
+    "optimization",
+    "looking",
+    "attribution",
+    "dreaming",
+    "styling",
+    "report",
+    "rerunning",
+    "caffe",
+    "cli",
 ]
-ORDER += ["sources", "optimization", "presentation", "techniques", "report", "caffe", "cli"]
 
 
 def package_of(path: Path) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.sources.caffe.upgrade import LAYER_TYPES
+from convscope.formats.caffe.upgrade import LAYER_TYPES
 from protobuf_oracle import message_class
 
 Blobs = Mapping[str, Sequence[np.ndarray]]

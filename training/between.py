@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 from augmentation import augment
-from pictures import RUNS, load
 from torch import nn
 from unfolding import unfolded
 
 from network import Classifier, normalize
+from pictures import RUNS, load
 
 MEASURED = 1000  # pictures, for the batch norms
 

@@ -11,13 +11,13 @@ import argparse
 
 import numpy as np
 from export import WEIGHTS
-from pictures import HERE
 from PIL import Image
 
 from convscope import feature_visualization, filters, open_network, saliency
+from convscope.dreaming.deep_dream import deep_dream
 from convscope.network.network import Network
-from convscope.picture import Picture
-from convscope.techniques.deep_dream import deep_dream
+from convscope.pictures.picture import Picture
+from pictures import HERE
 
 PICTURES = HERE / "pictures"
 CLASSES = ("espresso", "monarch", "goldfish", "school bus", "tabby", "lemon", "spider web", "king penguin")

@@ -9,6 +9,7 @@ import argparse
 import csv
 
 import matplotlib.pyplot as plt
+
 from pictures import HERE
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import skimage.data
 import torch
-from pictures import PACKED, load
 from shipped import Shipped
 from shipped import load as load_shipped
 from torch import Tensor
 from torch.nn import functional
+
+from pictures import PACKED, load
 
 PHOTOGRAPHS = PACKED.parent / "photographs"
 

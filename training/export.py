@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pictures import HERE, RUNS, class_names
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from network import MEAN, SCALE, Classifier, Convolution, Mixed
+from pictures import HERE, RUNS, class_names
 
 WEIGHTS = HERE / "weights"
 

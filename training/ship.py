@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from export import WEIGHTS
-from pictures import PACKED
 
 import convscope
 from convscope.optimization.strongest import SUFFIX, Strongest, measure_strongest, pictures_in
+from pictures import PACKED
 
 NETWORKS = Path(convscope.__file__).parent / "networks"
 PHOTOGRAPHS = PACKED.parent / "photographs"

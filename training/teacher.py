@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pictures import RUNS, class_names, load
 from torch import Tensor
 from torch.nn import functional
 
 import convscope
 from convscope.network.network import Network
+from pictures import RUNS, class_names, load
 
 GOOGLENET = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "caffe" / "bvlc_googlenet"
 SIZE = 128

@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from augmentation import attacked, augment
 from numpy.typing import NDArray
-from pictures import RUNS, load
 from torch import Tensor
 from torch.nn import functional
 from unfolding import unfolded
 
 from network import CLASSES, Classifier, normalize
+from pictures import RUNS, load
 
 
 def options() -> argparse.Namespace:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import torch
 from augmentation import augment
-from pictures import load
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from network import FIRST_SCALE, Classifier, Convolution, normalize
+from pictures import load
 
 CALIBRATION = 512  # pictures, to find what a norm has to take away
 BRANCHES = {

@@ -15,33 +15,33 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from convscope.address import Address
+    from convscope.attribution.deconvnet import deconvnet
+    from convscope.attribution.gradient_times_input import gradient_times_input
+    from convscope.attribution.gradients import channel_gradients, layer_gradients
+    from convscope.attribution.guided_backprop import guided_backprop
+    from convscope.attribution.integrated_gradients import integrated_gradients
+    from convscope.attribution.saliency import saliency
+    from convscope.attribution.sanity_check import sanity_check
+    from convscope.attribution.smoothgrad import smoothgrad
+    from convscope.dreaming.deep_dream import deep_dream
     from convscope.errors import ConvscopeError, ConvscopeWarning
+    from convscope.formats.caffe.layers import register_layer
+    from convscope.formats.opening import open_network
+    from convscope.looking.activations import activations
+    from convscope.looking.classify import predictions, probabilities
+    from convscope.looking.filters import filters
+    from convscope.looking.layer_table import layer_table
+    from convscope.looking.values import values
+    from convscope.network.fine_tuning import fine_tune, image_folder
     from convscope.network.input_spec import InputSpec
     from convscope.network.network import Network
     from convscope.network.surgery import replace_head
-    from convscope.picture import Picture
-    from convscope.recipe import Recipe
+    from convscope.optimization.feature_visualization import feature_sheet, feature_visualization
+    from convscope.pictures.picture import Picture
+    from convscope.pictures.recipe import Recipe
     from convscope.report import make_report
-    from convscope.sources.caffe.layers import register_layer
-    from convscope.sources.opening import open_network
-    from convscope.techniques.activations import activations
-    from convscope.techniques.classify import predictions, probabilities
-    from convscope.techniques.deconvnet import deconvnet
-    from convscope.techniques.deep_dream import deep_dream
-    from convscope.techniques.feature_visualization import feature_sheet, feature_visualization
-    from convscope.techniques.filters import filters
-    from convscope.techniques.fine_tuning import fine_tune, image_folder
-    from convscope.techniques.gradient_times_input import gradient_times_input
-    from convscope.techniques.gradients import channel_gradients, layer_gradients
-    from convscope.techniques.guided_backprop import guided_backprop
-    from convscope.techniques.integrated_gradients import integrated_gradients
-    from convscope.techniques.layer_table import layer_table
-    from convscope.techniques.rerunning import rerun
-    from convscope.techniques.saliency import saliency
-    from convscope.techniques.sanity_check import sanity_check
-    from convscope.techniques.smoothgrad import smoothgrad
-    from convscope.techniques.style_transfer import style_transfer
-    from convscope.techniques.values import values
+    from convscope.rerunning import rerun
+    from convscope.styling.style_transfer import style_transfer
 
 # Loaded on first use, so that `convscope --help` need not wait for torch.
 _HOMES = {
@@ -50,34 +50,34 @@ _HOMES = {
     "ConvscopeWarning": "errors",
     "InputSpec": "network.input_spec",
     "Network": "network.network",
-    "Picture": "picture",
-    "Recipe": "recipe",
-    "activations": "techniques.activations",
-    "channel_gradients": "techniques.gradients",
-    "deconvnet": "techniques.deconvnet",
-    "deep_dream": "techniques.deep_dream",
-    "feature_sheet": "techniques.feature_visualization",
-    "feature_visualization": "techniques.feature_visualization",
-    "filters": "techniques.filters",
-    "fine_tune": "techniques.fine_tuning",
-    "gradient_times_input": "techniques.gradient_times_input",
-    "guided_backprop": "techniques.guided_backprop",
-    "image_folder": "techniques.fine_tuning",
-    "integrated_gradients": "techniques.integrated_gradients",
-    "layer_gradients": "techniques.gradients",
-    "layer_table": "techniques.layer_table",
+    "Picture": "pictures.picture",
+    "Recipe": "pictures.recipe",
+    "activations": "looking.activations",
+    "channel_gradients": "attribution.gradients",
+    "deconvnet": "attribution.deconvnet",
+    "deep_dream": "dreaming.deep_dream",
+    "feature_sheet": "optimization.feature_visualization",
+    "feature_visualization": "optimization.feature_visualization",
+    "filters": "looking.filters",
+    "fine_tune": "network.fine_tuning",
+    "gradient_times_input": "attribution.gradient_times_input",
+    "guided_backprop": "attribution.guided_backprop",
+    "image_folder": "network.fine_tuning",
+    "integrated_gradients": "attribution.integrated_gradients",
+    "layer_gradients": "attribution.gradients",
+    "layer_table": "looking.layer_table",
     "make_report": "report",
-    "open_network": "sources.opening",
-    "predictions": "techniques.classify",
-    "probabilities": "techniques.classify",
-    "register_layer": "sources.caffe.layers",
+    "open_network": "formats.opening",
+    "predictions": "looking.classify",
+    "probabilities": "looking.classify",
+    "register_layer": "formats.caffe.layers",
     "replace_head": "network.surgery",
-    "rerun": "techniques.rerunning",
-    "saliency": "techniques.saliency",
-    "sanity_check": "techniques.sanity_check",
-    "smoothgrad": "techniques.smoothgrad",
-    "style_transfer": "techniques.style_transfer",
-    "values": "techniques.values",
+    "rerun": "rerunning",
+    "saliency": "attribution.saliency",
+    "sanity_check": "attribution.sanity_check",
+    "smoothgrad": "attribution.smoothgrad",
+    "style_transfer": "styling.style_transfer",
+    "values": "looking.values",
 }
 
 __all__ = [

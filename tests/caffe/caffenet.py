@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.wire import write_binary_file
+from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.wire import write_binary_file
 
 Weights = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 

@@ -5,8 +5,8 @@ import pytest
 
 from convscope import caffe
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
-from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.wire import write_binary_file
+from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.wire import write_binary_file
 
 
 class SimpleLayer(caffe.Layer):

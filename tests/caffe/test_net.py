@@ -11,8 +11,8 @@ import torch
 
 from convscope import caffe
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnknownLayer, WeightsMismatch
-from convscope.network.execution import cut
-from convscope.sources.opening import open_network
+from convscope.formats.opening import open_network
+from convscope.network.engine.execution import cut
 
 OUTPUTS = 13
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from convscope import caffe, open_network
-from convscope.sources.caffe.rules import insert_splits
-from convscope.sources.caffe.text import read_text
+from convscope.formats.caffe.rules import insert_splits
+from convscope.formats.caffe.text import read_text
 from plain_caffe import PlainCaffe
 from protobuf_oracle import parse_text, to_text
 from zoo import SECOND_GENERATION, ZOO

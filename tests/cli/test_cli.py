@@ -15,7 +15,7 @@ from PIL import Image
 
 from convscope.cli import main
 from convscope.cli.output import file_name
-from convscope.picture import Picture
+from convscope.pictures.picture import Picture
 from planted import edge_picture, plain_picture, planted_files
 
 COMMANDS = ("layers", "classify", "filters", "activations", "values", "report", "rerun", "demo")
@@ -309,7 +309,7 @@ def test_interruptions(
     def stop(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr("convscope.techniques.classify.classify", stop)
+    monkeypatch.setattr("convscope.looking.classify.classify", stop)
     result = run("classify", network, red)
     assert result.exit_code == status
     assert result.stdout == "" and "Traceback" not in result.stderr

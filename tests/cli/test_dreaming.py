@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from convscope.cli import main
-from convscope.optimization import dreaming
-from convscope.picture import Picture
+from convscope.dreaming import steps as dreaming
+from convscope.pictures.picture import Picture
+from convscope.pictures.recipe import read_recipe
 from convscope.presentation.animation import Frame, Frames
-from convscope.recipe import read_recipe
 from killed import in_another_process
 from planted import planted_files
 
@@ -214,8 +214,8 @@ def test_wrong_use_is_one_line(network: str) -> None:
 
 SCRIPT = """
 import sys
-from convscope.optimization import dreaming
-from convscope.techniques import dream_keeping
+from convscope.dreaming import steps as dreaming
+from convscope.dreaming import keeping as dream_keeping
 dream_keeping._BETWEEN_SAVES = 0.0
 begin = dreaming.step
 def step(*arguments):

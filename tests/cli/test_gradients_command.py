@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from convscope.cli import main
-from convscope.recipe import read_recipe
+from convscope.pictures.recipe import read_recipe
 from planted import planted_files
 
 

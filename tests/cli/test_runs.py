@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from convscope.cli.runs import Reel, reel_options, show, watched
-from convscope.picture import Picture
+from convscope.pictures.picture import Picture
 from convscope.presentation.animation import Frames
 
 

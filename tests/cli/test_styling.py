@@ -12,9 +12,9 @@ from PIL import Image
 
 from convscope.cli import main
 from convscope.errors import PictureError
-from convscope.optimization import styling
-from convscope.picture import Picture
+from convscope.pictures.picture import Picture
 from convscope.presentation import animation
+from convscope.styling import steps as styling
 from killed import in_another_process
 from planted import planted_files
 
@@ -202,8 +202,8 @@ def test_memory_is_said_kept_to_and_recorded_as_a_tile(given: list[str]) -> None
 
 SCRIPT = """
 import sys
-from convscope.optimization import styling
-from convscope.techniques import style_keeping
+from convscope.styling import steps as styling
+from convscope.styling import keeping as style_keeping
 style_keeping._BETWEEN_SAVES = 0.0
 sensible = styling._require_sense
 def told(*arguments):

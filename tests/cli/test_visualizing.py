@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from convscope.cli import main
-from convscope.picture import Picture
+from convscope.pictures.picture import Picture
 from planted import planted_files
 
 

@@ -10,28 +10,28 @@ import pytest
 import torch
 
 from convscope.errors import InputError, UnknownLayer
+from convscope.formats.caffe.building import build_graph
+from convscope.formats.caffe.text import read_text
+from convscope.formats.native import open_plain
+from convscope.looking.activations import activations
+from convscope.looking.classify import classify
+from convscope.looking.filters import filters, read_filters
+from convscope.looking.layer_table import layer_table
+from convscope.looking.main_line import main_line, stages, vectors
+from convscope.looking.values import values
 from convscope.network.axes import (
     shape_channels_first,
     shape_channels_last,
     to_channels_first,
     to_channels_last,
 )
-from convscope.network.execution import cut
+from convscope.network.engine.execution import cut
+from convscope.network.fine_tuning import fine_tune
 from convscope.network.graph import Graph
 from convscope.network.network import Network
-from convscope.photograph import open_photograph
+from convscope.pictures.photograph import open_photograph
 from convscope.report.content import gather
-from convscope.report.subject import Subject, Wishes
-from convscope.sources.caffe.building import build_graph
-from convscope.sources.caffe.text import read_text
-from convscope.sources.plain import open_plain
-from convscope.techniques.activations import activations
-from convscope.techniques.classify import classify
-from convscope.techniques.filters import filters, read_filters
-from convscope.techniques.fine_tuning import fine_tune
-from convscope.techniques.layer_table import layer_table
-from convscope.techniques.main_line import main_line, stages, vectors
-from convscope.techniques.values import values
+from convscope.report.context import Subject, Wishes
 from planted import edge_picture, plain_picture, planted_network, with_channels_last
 
 # At odd sizes: a wrong axis is right by accident on a square picture.

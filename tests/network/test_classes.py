@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from convscope.attribution.target import ask
 from convscope.errors import InputError
 from convscope.network.classes import class_output, class_scores, count_of_classes, holds_probabilities
 from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
 from convscope.optimization.objectives import class_score, unit
-from convscope.techniques.question import ask
 from planted import plain_picture, planted_network
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from convscope.errors import NetworkFileError
+from convscope.formats.caffe.means import read_mean
 from convscope.network.input_sidecar import find_sidecar, read_sidecar, write_sidecar
 from convscope.network.input_spec import InputSpec
 from convscope.network.known_inputs import guess_caffe_input
-from convscope.sources.caffe.means import read_mean
 
 sidecar = partial(read_sidecar, read_mean=read_mean)
 SPEC = guess_caffe_input((1, 3, 224, 224), "googlenet")

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from convscope.errors import InputError, UnknownLayer
-from convscope.network.execution import cut
+from convscope.formats.caffe.building import build_graph
+from convscope.formats.caffe.text import read_text
+from convscope.network.engine.execution import cut
 from convscope.network.network import Network
-from convscope.sources.caffe.building import build_graph
-from convscope.sources.caffe.text import read_text
 from precision import in_double_precision
 
 TEXT = """

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from convscope.formats.caffe.building import build_graph
+from convscope.formats.caffe.text import read_text
 from convscope.network.network import Network
 from convscope.network.receptive_field import receptive_fields
-from convscope.sources.caffe.building import build_graph
-from convscope.sources.caffe.text import read_text
 
 INPUT = (
     'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 41 dim: 37 } } }'

@@ -7,7 +7,7 @@ from skimage.transform import resize as skimage_resize
 
 from convscope.errors import InputError
 from convscope.network.resizing import center_crop, resize, resize_shorter_side, ten_crops
-from convscope.photograph import read_picture
+from convscope.pictures.photograph import read_picture
 
 
 @pytest.mark.parametrize("size", [(256, 256), (100, 300), (33, 41)])

@@ -10,9 +10,9 @@ from convscope.errors import ConvscopeWarning, InputError
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.optimization.ascent import CannotAscend, Step, ascend
-from convscope.optimization.canvas.fourier import Fourier
-from convscope.optimization.canvas.painting import Painting
-from convscope.optimization.canvas.pixels import Pixels
+from convscope.optimization.canvases.fourier import Fourier
+from convscope.optimization.canvases.painting import Painting
+from convscope.optimization.canvases.pixels import Pixels
 from convscope.optimization.objective import Objective
 from convscope.optimization.objectives import channel, custom, diversity, layer, unit
 from convscope.optimization.optimizers import LBFGS, GradientAscent, Optimizer

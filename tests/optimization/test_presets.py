@@ -17,13 +17,13 @@ from convscope.errors import InputError
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
 from convscope.optimization.ascent import ascend
-from convscope.optimization.canvas.color import IMAGENET
-from convscope.optimization.canvas.fourier import Fourier
-from convscope.optimization.canvas.magnitude_constrained import MagnitudeConstrained
-from convscope.optimization.canvas.painting import Painting
-from convscope.optimization.canvas.pixels import Pixels
-from convscope.optimization.canvas.ranges import Linear, Unprepared
-from convscope.optimization.canvas.spectrum import PowerLaw
+from convscope.optimization.canvases.color import IMAGENET
+from convscope.optimization.canvases.fourier import Fourier
+from convscope.optimization.canvases.magnitude_constrained import MagnitudeConstrained
+from convscope.optimization.canvases.painting import Painting
+from convscope.optimization.canvases.pixels import Pixels
+from convscope.optimization.canvases.ranges import Linear, Unprepared
+from convscope.optimization.canvases.spectrum import PowerLaw
 from convscope.optimization.objectives import unit
 from convscope.optimization.optimizers import Adam, GradientAscent, Nadam, ProgressAscent
 from convscope.optimization.presets import PRESETS, Standardized, Stretched, preset

@@ -12,7 +12,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from convscope import open_network
-from convscope.picture import Picture
+from convscope.pictures.picture import Picture
 
 def taken():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
@@ -21,12 +21,12 @@ kind, source, side, tile = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.a
 network, rng = open_network(source), np.random.default_rng(0)
 picture = rng.random((side, side, 3), np.float32)
 if kind == "dream":
-    from convscope.techniques.deep_dream import dream_of
+    from convscope.dreaming.deep_dream import dream_of
     made = dream_of(network, picture, sys.argv[5], tile=tile, changes={"octaves": 1, "iterations": 3})
     made, plan = made.within(None)
     steps = made.steps()
 else:
-    from convscope.techniques.style_transfer import transfer_of
+    from convscope.styling.style_transfer import transfer_of
     changes = {"iterations": 3, "coarsest": side}
     made, plan = transfer_of(network, picture, picture[::-1] ** 2, size=side, tile=tile, changes=changes).within(None)
     steps = made.restyling.steps()

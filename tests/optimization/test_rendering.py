@@ -15,8 +15,8 @@ import torch
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.network.network import Network
 from convscope.optimization import rendering
-from convscope.optimization.canvas.fourier import Fourier
-from convscope.optimization.canvas.painting import Painting
+from convscope.optimization.canvases.fourier import Fourier
+from convscope.optimization.canvases.painting import Painting
 from convscope.optimization.objectives import custom, unit
 from convscope.optimization.rendering import Job, Made, pictures_at_once, render
 from convscope.optimization.settings import Settings

@@ -10,8 +10,8 @@ from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.parameters import Parameters
 from convscope.optimization.ascent import Step, ascend
-from convscope.optimization.canvas.painting import Painting
-from convscope.optimization.canvas.pixels import Pixels
+from convscope.optimization.canvases.painting import Painting
+from convscope.optimization.canvases.pixels import Pixels
 from convscope.optimization.objective import Objective
 from convscope.optimization.objectives import unit
 from convscope.optimization.redirected import redirected_clip

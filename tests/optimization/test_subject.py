@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from convscope.errors import InputError, UnknownLayer
+from convscope.formats.caffe.building import build_graph
+from convscope.formats.caffe.text import read_text
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
 from convscope.optimization.objectives import channel, layer, neuron
 from convscope.optimization.subject import subject_of
-from convscope.sources.caffe.building import build_graph
-from convscope.sources.caffe.text import read_text
 from planted import planted_network
 
 TEXT = """

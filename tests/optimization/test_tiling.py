@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from convscope import open_network
+from convscope.dreaming.gradients import gradient_of, tiled_gradient_of
+from convscope.dreaming.objectives import dream_terms
+from convscope.dreaming.steps import DreamSettings
 from convscope.errors import InputError
 from convscope.network.network import Network
-from convscope.optimization.dream_gradients import gradient_of, tiled_gradient_of
-from convscope.optimization.dream_objectives import dream_terms
-from convscope.optimization.dreaming import DreamSettings
 from convscope.optimization.tiling import Grid, strips, tiling
 from precision import in_double_precision
 

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from convscope.errors import ConvscopeWarning, NetworkFileError, PictureError
+from convscope.formats.opening import open_network
 from convscope.network.network import Network
 from convscope.optimization.objectives import unit
 from convscope.optimization.strongest import (
@@ -20,7 +21,6 @@ from convscope.optimization.strongest import (
 )
 from convscope.optimization.subject import subject_of
 from convscope.optimization.verdict import Verdict, judge
-from convscope.sources.opening import open_network
 from planted import planted_files, planted_network
 
 

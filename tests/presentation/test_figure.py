@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from convscope.errors import InputError
-from convscope.picture import Picture
+from convscope.pictures.picture import Picture
 from convscope.presentation import figure
 from convscope.presentation.figure import prediction_chart, probability_plot, values_and_histogram
 from convscope.presentation.style import THEMES

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from convscope.formats.opening import open_network
 from convscope.report import make_report
-from convscope.sources.opening import open_network
 from planted import edge_picture, planted_network
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

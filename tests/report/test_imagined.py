@@ -10,19 +10,19 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.dreaming.deep_dream import deep_dream
 from convscope.errors import PictureError, UnknownLayer
-from convscope.photograph import open_photograph
-from convscope.picture import Picture
+from convscope.formats.opening import open_network
+from convscope.looking.classify import classify
+from convscope.optimization.feature_visualization import feature_visualization
+from convscope.optimization.own_pictures import SIZE as OWN
+from convscope.pictures.photograph import open_photograph
+from convscope.pictures.picture import Picture
+from convscope.report.context import Counter, Subject, Wishes
 from convscope.report.imagined import dreamed, dreams, painted
 from convscope.report.page import make_report
-from convscope.report.subject import Counter, Subject, Wishes
-from convscope.sources.opening import open_network
-from convscope.techniques.classify import classify
-from convscope.techniques.deep_dream import deep_dream
-from convscope.techniques.feature_visualization import feature_visualization
-from convscope.techniques.own_pictures import SIZE as OWN
-from convscope.techniques.rerunning import rerun
-from convscope.techniques.style_transfer import style_transfer
+from convscope.rerunning import rerun
+from convscope.styling.style_transfer import style_transfer
 from planted import edge_picture, planted_files, planted_network
 
 PICTURE = edge_picture()

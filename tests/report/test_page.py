@@ -15,11 +15,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from convscope.cli import main
-from convscope.photograph import open_photograph
-from convscope.picture import Picture
+from convscope.formats.opening import open_network
+from convscope.pictures.photograph import open_photograph
+from convscope.pictures.picture import Picture
 from convscope.report import make_report
-from convscope.sources.opening import open_network
-from convscope.techniques.rerunning import rerun
+from convscope.rerunning import rerun
 from planted import edge_picture, planted_files, planted_network
 
 HOSTILE = "<script>alert(1)</script>\"'&"

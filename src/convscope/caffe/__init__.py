@@ -27,7 +27,7 @@ from convscope.caffe.mode import (
 )
 from convscope.caffe.net import Net
 from convscope.caffe.net_spec import NetSpec, layers, params, to_proto
-from convscope.sources.caffe.layers import TRANSLATORS, register_layer
+from convscope.formats.caffe.layers import TRANSLATORS, register_layer
 
 __version__ = "1.0.0"  # of pycaffe, whose interface this is
 
@@ -51,7 +51,7 @@ def __getattr__(name: str) -> Any:
     if name in _SOLVERS:
         raise AttributeError(
             f"caffe.{name} trains, which convscope does not do with Caffe's solvers: its fine-tuning uses torch's "
-            "optimizers (convscope.techniques.fine_tuning)"
+            "optimizers (convscope.network.fine_tuning)"
         )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -9,9 +9,9 @@ from convscope.caffe.layer import FilledLayer, Layer, OperationLayer, SourceLaye
 from convscope.caffe.losses import LOSSES
 from convscope.caffe.mode import TEST
 from convscope.errors import ConvscopeWarning, InputError
+from convscope.formats.caffe.layers import Translation, translate
+from convscope.formats.caffe.message import Message
 from convscope.network.graph import Operation
-from convscope.sources.caffe.layers import Translation, translate
-from convscope.sources.caffe.message import Message
 
 AUTOMATIC = "(automatic)"  # what Caffe calls the top of a loss that names none
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from convscope.caffe.net import Net
 from convscope.caffe.proto.message import ProtoMessage
 from convscope.errors import InputError, MissingPackage
-from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.rules import filter_layers
-from convscope.sources.caffe.upgrade import upgrade
+from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.rules import filter_layers
+from convscope.formats.caffe.upgrade import upgrade
 
 Drawable = ProtoMessage | Message | Net
 

@@ -14,8 +14,8 @@ from convscope.caffe.io import load_image
 from convscope.caffe.net import Net
 from convscope.caffe.transformer import resize_image
 from convscope.errors import ConvscopeWarning, InputError
+from convscope.formats.caffe.means import read_mean
 from convscope.network.resizing import center_crop, ten_crops
-from convscope.sources.caffe.means import read_mean
 
 Array = NDArray[Any]
 File = str | PathLike[str]

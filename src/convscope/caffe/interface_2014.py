@@ -15,7 +15,7 @@ from convscope.caffe import mode as modes
 from convscope.caffe.structure import Structure
 from convscope.caffe.transformer import Transformer
 from convscope.errors import ConvscopeWarning, InputError
-from convscope.sources.caffe.means import read_mean
+from convscope.formats.caffe.means import read_mean
 
 Array = NDArray[Any]
 

@@ -19,7 +19,7 @@ from convscope.caffe.transformer import Transformer as Transformer
 from convscope.caffe.transformer import resize_image as resize_image
 from convscope.errors import InputError
 from convscope.network.resizing import ten_crops
-from convscope.photograph import read_picture
+from convscope.pictures.photograph import read_picture
 
 Array = NDArray[Any]
 

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from convscope.caffe import mode
 from convscope.caffe.blob import Blob, Blobs, Floats, Shape
+from convscope.formats.caffe.layers import Translation, fill, parameter_shapes
+from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.parameters import filled, needed_shapes
 from convscope.network.graph import Operation
 from convscope.network.operations import OPERATIONS
 from convscope.network.shapes import infer_operation
-from convscope.sources.caffe.layers import Translation, fill, parameter_shapes
-from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.parameters import filled, needed_shapes
 
 Several = Sequence[Blob]
 

@@ -15,8 +15,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.errors import InputError
+from convscope.formats.caffe.message import Message
 from convscope.network.operations import operation
-from convscope.sources.caffe.message import Message
 
 
 @operation

@@ -21,10 +21,10 @@ from convscope.caffe.interface_2014 import Interface2014
 from convscope.caffe.layer import SourceLayer
 from convscope.caffe.weights import copy_parameters, save_parameters, share_parameters
 from convscope.errors import InputError, NetworkFileError, UnknownLayer, did_you_mean
-from convscope.sources.caffe.rules import filter_layers
-from convscope.sources.caffe.text import read_text_file
-from convscope.sources.caffe.upgrade import upgrade
-from convscope.sources.caffe.weights import read_weights
+from convscope.formats.caffe.rules import filter_layers
+from convscope.formats.caffe.text import read_text_file
+from convscope.formats.caffe.upgrade import upgrade
+from convscope.formats.caffe.weights import read_weights
 
 Array = NDArray[Any]
 File = str | PathLike[str]

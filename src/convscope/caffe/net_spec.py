@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 
 from convscope.caffe.proto.message import ProtoMessage, class_of, wrap
 from convscope.errors import InputError, did_you_mean
-from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.schema import message_type
+from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.schema import message_type
 
 
 class Top:

@@ -9,10 +9,10 @@ from convscope.caffe.blob import Blob
 from convscope.caffe.construction import AUTOMATIC, loss_weights, make_layer, with_tops
 from convscope.caffe.layer import Layer
 from convscope.errors import NetworkFileError
-from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.rules import insert_splits
-from convscope.sources.caffe.weights import Blob as Stored
-from convscope.sources.caffe.weights import Weights
+from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.rules import insert_splits
+from convscope.formats.caffe.weights import Blob as Stored
+from convscope.formats.caffe.weights import Weights
 
 
 class Structure:

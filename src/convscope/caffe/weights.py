@@ -9,10 +9,10 @@ from pathlib import Path
 
 from convscope.caffe.blob import Blob
 from convscope.errors import WeightsMismatch
-from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.parameters import match_blobs
-from convscope.sources.caffe.saving import save_weights
-from convscope.sources.caffe.weights import Weights
+from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.parameters import match_blobs
+from convscope.formats.caffe.saving import save_weights
+from convscope.formats.caffe.weights import Weights
 
 File = str | PathLike[str]
 Parameters = Mapping[str, Sequence[Blob]]

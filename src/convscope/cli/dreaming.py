@@ -19,9 +19,9 @@ from convscope.cli.options import (
 from convscope.cli.runs import Reel, finish, fitted, reel_of, reel_options, show, watched
 
 if TYPE_CHECKING:
+    from convscope.dreaming.steps import DreamStep
     from convscope.network.network import Network
-    from convscope.optimization.dreaming import DreamStep
-    from convscope.picture import Picture
+    from convscope.pictures.picture import Picture
     from convscope.presentation.animation import Frames
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -102,7 +102,7 @@ def dream(
 
     Ctrl-C keeps what there is, and --resume goes on from there.
     """
-    from convscope.photograph import check_pictures
+    from convscope.pictures.photograph import check_pictures
 
     if len(pictures) > 1 and reel.folder:
         raise click.UsageError("--frames and --film are of one picture: give one")
@@ -156,10 +156,10 @@ def dream_film(
     """
     from tqdm import tqdm
 
+    from convscope.dreaming.deep_dream import dream_of
+    from convscope.dreaming.film import Curve, Motion, film_frames, frame_count
+    from convscope.dreaming.keeping import run_of
     from convscope.presentation.animation import Frames
-    from convscope.techniques.deep_dream import dream_of
-    from convscope.techniques.dream_film import Curve, Motion, film_frames, frame_count
-    from convscope.techniques.dream_keeping import run_of
 
     folder = reel_of(frames, output) or ""
     curves = {"zoom": zoom, "rotation": rotation, "right": right, "down": down}
@@ -186,9 +186,9 @@ class _Run:
     def __init__(
         self, network: Network, source: str | None, wishes: dict[str, Any], memory: str | None
     ) -> None:
-        from convscope.photograph import open_photograph
-        from convscope.recording import recipe_of
-        from convscope.techniques.deep_dream import dream_of
+        from convscope.dreaming.deep_dream import dream_of
+        from convscope.pictures.photograph import open_photograph
+        from convscope.pictures.recording import recipe_of
 
         self.wishes, seed = wishes, wishes["seed"]
         photograph = None if source is None else open_photograph(source)
@@ -209,7 +209,7 @@ class _Run:
     @property
     def key(self) -> dict[str, Any]:
         """The dream, and all that was wished."""
-        from convscope.techniques.dream_keeping import run_of
+        from convscope.dreaming.keeping import run_of
 
         return run_of(self.dream, self.wishes)
 
@@ -222,7 +222,7 @@ class _Run:
         return replace(made, recipe=None if self.interrupted else replace(self.recipe, arguments=arguments))
 
     def _last(self, frames: Frames | None, resume: bool) -> DreamStep:
-        from convscope.techniques.dream_keeping import kept_steps
+        from convscope.dreaming.keeping import kept_steps
 
         last: DreamStep | None = None
         try:

@@ -11,7 +11,7 @@ from convscope.cli.looking import save_all, theme_option
 from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
 
 if TYPE_CHECKING:
-    from convscope.picture import Picture
+    from convscope.pictures.picture import Picture
 
 _LAYERS, _CHANNELS = "layers", "channels"
 _OWN = {
@@ -70,14 +70,14 @@ def gradients(
     An ADDRESS is a class by its label (tabby), or a layer, channel or neuron. The method layers shows what excites each
     of some layers, the pooling layers by default; channels shows it for each channel of a layer.
     """
-    from convscope.photograph import open_photograph
+    from convscope.pictures.photograph import open_photograph
 
     given = {name: value for name, value in look.items() if value is not None}
     _check(method, sanity, addresses, given)
     opened, photograph = opening.open(network), open_photograph(picture)
     what = f"{photograph.name}-{method}{'-sanity' if sanity else ''}"
     if method == _LAYERS:
-        from convscope.techniques.gradients import layer_gradients
+        from convscope.attribution.gradients import layer_gradients
 
         made = layer_gradients(opened, photograph, addresses or None, **given)
         save_all(opened, what, [("", made)], output, 1, as_json)
@@ -109,12 +109,12 @@ def _technique(method: str, sanity: bool) -> Callable[..., Picture]:
 
     name = method.replace("-", "_")
     if sanity:
-        from convscope.techniques.sanity_check import sanity_check
+        from convscope.attribution.sanity_check import sanity_check
 
         return partial(sanity_check, method=name)
     if method == _CHANNELS:
-        from convscope.techniques.gradients import channel_gradients
+        from convscope.attribution.gradients import channel_gradients
 
         return channel_gradients
-    found: Callable[..., Picture] = getattr(import_module(f"convscope.techniques.{name}"), name)
+    found: Callable[..., Picture] = getattr(import_module(f"convscope.attribution.{name}"), name)
     return found

@@ -14,7 +14,7 @@ from convscope.cli.output import file_name, place, printable, save_picture, unus
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
-    from convscope.picture import Picture
+    from convscope.pictures.picture import Picture
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 palette_option = click.option(
@@ -43,7 +43,7 @@ def scale_option(default: str) -> Callable[[_Command], _Command]:
 @json_option
 def layers(network: str, opening: Opening, as_json: bool) -> None:
     """List the layers of NETWORK: kind, shape, parameters, receptive field, operations."""
-    from convscope.techniques.layer_table import layer_table
+    from convscope.looking.layer_table import layer_table
 
     table = layer_table(opening.open(network))
     click.echo(table.to_json() if as_json else printable(table))
@@ -71,9 +71,9 @@ def classify(
     output: str | None,
 ) -> None:
     """Say what is on each PICTURE: the most probable classes."""
-    from convscope.photograph import check_pictures, open_photograph
-    from convscope.techniques.classify import classify as classes_of
-    from convscope.techniques.classify import predictions, probabilities
+    from convscope.looking.classify import classify as classes_of
+    from convscope.looking.classify import predictions, probabilities
+    from convscope.pictures.photograph import check_pictures, open_photograph
 
     check_pictures(pictures)
     opened = opening.open(network)
@@ -121,8 +121,8 @@ def filters(
     **look: Any,
 ) -> None:
     """Show the filters of a layer (conv1) or one of them (conv1:42) of NETWORK; of the first layer by default."""
-    from convscope.techniques.filters import filters as filters_of
-    from convscope.techniques.filters import layers_with_filters
+    from convscope.looking.filters import filters as filters_of
+    from convscope.looking.filters import layers_with_filters
 
     opened = opening.open(network)
     wanted = list(addresses) or layers_with_filters(opened)[:1]
@@ -164,11 +164,11 @@ def activations(
 
     Without an address, one sheet for each stage of the network. Fully-connected layers are plotted.
     """
-    from convscope.photograph import open_photograph
-    from convscope.techniques.activations import activations as maps_of
-    from convscope.techniques.answers import is_vector
-    from convscope.techniques.main_line import stages
-    from convscope.techniques.values import values
+    from convscope.looking.activations import activations as maps_of
+    from convscope.looking.answers import is_vector
+    from convscope.looking.main_line import stages
+    from convscope.looking.values import values
+    from convscope.pictures.photograph import open_photograph
 
     opened, photograph = opening.open(network), open_photograph(picture)
     wanted = list(addresses) or [layer for stage in stages(opened) for layer in stage.shown]
@@ -202,8 +202,8 @@ def values(
     **look: Any,
 ) -> None:
     """Plot the values that layers (fc6) of NETWORK answer to PICTURE, and the histogram of the positive ones."""
-    from convscope.photograph import open_photograph
-    from convscope.techniques.values import values as values_of
+    from convscope.looking.values import values as values_of
+    from convscope.pictures.photograph import open_photograph
 
     opened, photograph = opening.open(network), open_photograph(picture)
     made = ((address, values_of(opened, photograph, address, **look)) for address in addresses)

@@ -66,7 +66,7 @@ class Opening:
 
     def open(self, source: str) -> Network:
         """Open the network."""
-        from convscope.sources.opening import open_network
+        from convscope.formats.opening import open_network
 
         return open_network(
             source,

@@ -14,7 +14,7 @@ from convscope.errors import PictureError
 from convscope.files import written_whole
 
 if TYPE_CHECKING:
-    from convscope.picture import Picture
+    from convscope.pictures.picture import Picture
 
 _LONGEST = 80
 

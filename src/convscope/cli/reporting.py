@@ -50,7 +50,7 @@ def report(
 @output_option("The HTML file; out/report.html by default.")
 def demo(output: str | None) -> None:
     """Make the first report: the built-in network looks at a cup of coffee."""
-    from convscope.techniques.wanted_and_found import telling_units
+    from convscope.report.wanted_and_found import telling_units
 
     network, _ = _opened_with_notes(Opening(None, None, None, "cpu", {}), "builtin")
     style = telling_units(network, "coffee", layers=2, each=1)[0]

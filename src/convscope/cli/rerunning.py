@@ -11,7 +11,7 @@ from convscope.cli.options import output_option
 from convscope.cli.output import place, printable, save_picture
 
 if TYPE_CHECKING:
-    from convscope.picture import Picture
+    from convscope.pictures.picture import Picture
 
 
 @click.command()
@@ -26,9 +26,9 @@ def rerun(made: str, network: str | None, picture: str | None, trust: bool, outp
     The hashes of the network and of every picture that went in are checked first: it says what has changed since. Files
     outside PICTURE's folder and the current one are named, and read only with --trust.
     """
-    from convscope.picture import Picture
-    from convscope.recipe import read_recipe
-    from convscope.techniques.rerunning import rerun as rerun_recipe
+    from convscope.pictures.picture import Picture
+    from convscope.pictures.recipe import read_recipe
+    from convscope.rerunning import rerun as rerun_recipe
 
     recipe = read_recipe(made)
     click.echo(printable(f"note: {recipe}").replace("\n", " "), err=True)

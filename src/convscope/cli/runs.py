@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from convscope.optimization.memory_plan import MemoryPlan
-    from convscope.picture import Picture
+    from convscope.pictures.picture import Picture
     from convscope.presentation.animation import Frames
 
 _STEPS_A_SECOND = 10.0

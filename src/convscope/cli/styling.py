@@ -19,9 +19,9 @@ from convscope.cli.runs import Reel, fitted, reel_options, show, watched
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
-    from convscope.optimization.styling import StyleStep
-    from convscope.picture import Picture
+    from convscope.pictures.picture import Picture
     from convscope.presentation.animation import Frames
+    from convscope.styling.steps import StyleStep
 
 _CHANGES = (
     *("content_weight", "style_weight", "smoothness_weight", "iterations", "rate", "optimizer"),
@@ -116,7 +116,7 @@ def style(
 
     Ctrl-C keeps what there is, and --resume goes on from there.
     """
-    from convscope.photograph import check_pictures
+    from convscope.pictures.photograph import check_pictures
 
     if len(contents) > 1 and reel.folder:
         raise click.UsageError("--frames and --film are of one picture: give one")
@@ -151,9 +151,9 @@ class _Run:
     def __init__(self, network: Network, source: str, wishes: dict[str, Any]) -> None:
         from dataclasses import replace
 
-        from convscope.photograph import open_photograph
-        from convscope.recording import recipe_of
-        from convscope.techniques.style_transfer import transfer_of
+        from convscope.pictures.photograph import open_photograph
+        from convscope.pictures.recording import recipe_of
+        from convscope.styling.style_transfer import transfer_of
 
         photograph, arguments, seed = open_photograph(source), _arguments(wishes), wishes["seed"]
         made = transfer_of(network, photograph, seed=seed, tile=wishes["tile"], **arguments)
@@ -173,7 +173,7 @@ class _Run:
     @property
     def key(self) -> dict[str, Any]:
         """The recipe, but for the tiles."""
-        from convscope.techniques.style_keeping import run_of
+        from convscope.styling.keeping import run_of
 
         return run_of(self.recipe)
 
@@ -181,7 +181,7 @@ class _Run:
         """Run it, and return what there is at the end or at Ctrl-C."""
         from dataclasses import replace
 
-        from convscope.techniques.style_keeping import kept_steps
+        from convscope.styling.keeping import kept_steps
 
         last: StyleStep | None = None
         try:

@@ -40,11 +40,11 @@ def fine_tune(
     import torch
     from tqdm import tqdm
 
+    from convscope.network.fine_tuning import fine_tune as steps_of
+    from convscope.network.fine_tuning import image_folder
     from convscope.network.input_sidecar import write_sidecar
     from convscope.network.saving import require_savable
     from convscope.network.surgery import replace_head
-    from convscope.techniques.fine_tuning import fine_tune as steps_of
-    from convscope.techniques.fine_tuning import image_folder
 
     path = place(output, "tuned.convscope")
     paths, numbers, labels = image_folder(folder)

@@ -78,7 +78,7 @@ def see(
 
     A killed run goes on where it was; Ctrl-C keeps what there is.
     """
-    from convscope.techniques.feature_visualization import Look, as_picture, visualize
+    from convscope.optimization.feature_visualization import Look, as_picture, visualize
 
     opened = opening.open(network)
     _measure(opened, photographs)
@@ -133,7 +133,7 @@ def sheet(
 
     A preview beside it grows on the way. A killed run goes on where it was; Ctrl-C keeps what there is.
     """
-    from convscope.techniques.feature_visualization import as_sheet, feature_sheet
+    from convscope.optimization.feature_visualization import as_sheet, feature_sheet
 
     opened = opening.open(network)
     _measure(opened, photographs)

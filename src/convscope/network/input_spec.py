@@ -21,7 +21,7 @@ from torch import Tensor
 from convscope.errors import InputError, did_you_mean
 from convscope.network import input_spec_words as words
 from convscope.network.resizing import Size, center_crop, resize, resize_shorter_side, ten_crops
-from convscope.photograph import read_picture
+from convscope.pictures.photograph import read_picture
 
 ChannelOrder = Literal["RGB", "BGR", "GRAY"]
 Layout = Literal["NCHW", "NHWC"]

@@ -19,17 +19,17 @@ from convscope.address import Address, parse_address
 from convscope.errors import InputError, UnknownLayer, did_you_mean
 from convscope.network.axes import require_position, shape_channels_first, to_channels_first
 from convscope.network.classes import class_output, class_probabilities, class_scores, count_of_classes
-from convscope.network.differentiable import Forward, Precision, forward_to
-from convscope.network.execution import find_device, laid_out
+from convscope.network.engine.differentiable import Forward, Precision, forward_to
+from convscope.network.engine.execution import find_device, laid_out
+from convscope.network.engine.memory import machine_memory, shortage_in_words
+from convscope.network.engine.runner import Runner
 from convscope.network.graph import Graph
 from convscope.network.input_spec import InputSpec
 from convscope.network.labels import find_label
 from convscope.network.layer import Layer, layers_of
-from convscope.network.memory import machine_memory, shortage_in_words
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 from convscope.network.resizing import Size
-from convscope.network.runner import Runner
 from convscope.network.saving import require_savable
 from convscope.network.shapes import infer_shapes
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from convscope.errors import InputError
-from convscope.photograph import MAXIMUM_PIXELS
+from convscope.pictures.photograph import MAXIMUM_PIXELS
 
 Size = tuple[int, int]
 

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from convscope.errors import by_name
 from convscope.network.input_spec import InputSpec
-from convscope.optimization.canvas.color import IMAGENET, Color
-from convscope.optimization.canvas.fourier import Fourier
-from convscope.optimization.canvas.magnitude_constrained import MagnitudeConstrained
-from convscope.optimization.canvas.painting import Painting
-from convscope.optimization.canvas.pixels import Pixels
-from convscope.optimization.canvas.ranges import Linear, Unprepared
+from convscope.optimization.canvases.color import IMAGENET, Color
+from convscope.optimization.canvases.fourier import Fourier
+from convscope.optimization.canvases.magnitude_constrained import MagnitudeConstrained
+from convscope.optimization.canvases.painting import Painting
+from convscope.optimization.canvases.pixels import Pixels
+from convscope.optimization.canvases.ranges import Linear, Unprepared
 from convscope.optimization.optimizers import GradientAscent, Nadam, ProgressAscent
 from convscope.optimization.regularizers import Blur, Clamp, Decay, SmallContribution, SmallNorm, SmallValues
 from convscope.optimization.settings import Edit, Settings, Transform

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from convscope.errors import ConvscopeWarning
-from convscope.network.differentiable import Precision, type_of
-from convscope.network.heap import Event, most_held
-from convscope.network.memory import resident_memory
+from convscope.network.engine.differentiable import Precision, type_of
+from convscope.network.engine.heap import Event, most_held
+from convscope.network.engine.memory import resident_memory
+from convscope.network.engine.noted import Noted
+from convscope.network.engine.tape_memory import filter_bytes, tape_events
 from convscope.network.network import Network
-from convscope.network.noted import Noted
-from convscope.network.tape_memory import filter_bytes, tape_events
 from convscope.optimization.octaves import Size
 
 SIDE = 128  # pixels of the small picture: room for every blur, roll and pyramid

@@ -19,7 +19,7 @@ from torch import Tensor
 from convscope.cache import cache_folder
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.files import written_whole
-from convscope.network.memory import BYTES_PER_NUMBER, machine_memory
+from convscope.network.engine.memory import BYTES_PER_NUMBER, machine_memory
 from convscope.network.network import Network
 from convscope.optimization.ascent import CannotAscend, Step, ascend
 from convscope.optimization.objective import Objective

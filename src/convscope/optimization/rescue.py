@@ -20,7 +20,7 @@ from convscope.network.network import Network
 from convscope.network.rewriting import rewritten
 from convscope.optimization.redirected import redirected_clip
 from convscope.optimization.subject import Subject
-from convscope.photograph import SAMPLES, read_picture
+from convscope.pictures.photograph import SAMPLES, read_picture
 
 PATIENCE = 32  # steps without a gradient before a photograph is tried, and again before the unit is given up
 

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from convscope.network.differentiable import Precision
+from convscope.network.engine.differentiable import Precision
 from convscope.optimization.optimizers import Adam, Optimizer
 
 Size: TypeAlias = tuple[int, int]

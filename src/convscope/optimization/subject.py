@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from convscope.address import Address
 from convscope.errors import InputError
 from convscope.network.axes import require_position
-from convscope.network.differentiable import Forward, Precision
+from convscope.network.engine.differentiable import Forward, Precision
 from convscope.network.network import Network
 from convscope.network.shapes import infer_shapes
 from convscope.optimization.objective import Objective, Values

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.errors import InputError
-from convscope.network.allocation import give_freed_memory_back
+from convscope.network.engine.allocation import give_freed_memory_back
 from convscope.network.network import Network
 from convscope.network.receptive_field import receptive_fields
 

@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from convscope.errors import InputError
-from convscope.optimization.canvas.color import IMAGENET
-from convscope.optimization.canvas.fourier import Fourier
-from convscope.optimization.canvas.painting import Painting
+from convscope.optimization.canvases.color import IMAGENET
+from convscope.optimization.canvases.fourier import Fourier
+from convscope.optimization.canvases.painting import Painting
 from convscope.optimization.settings import Generators, Size
 
 Matrix: TypeAlias = NDArray[np.float64]

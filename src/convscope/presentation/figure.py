@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from convscope.errors import InputError
-from convscope.picture import Picture
+from convscope.pictures.picture import Picture
 from convscope.presentation.style import Theme, theme_named
 from convscope.presentation.wording import percent, shortened
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from convscope.errors import InputError
-from convscope.picture import Picture, Tile
+from convscope.pictures.picture import Picture, Tile
 from convscope.presentation.grid import GAP, LEGIBLE, MARGIN
 from convscope.presentation.style import font, theme_named
 from convscope.presentation.wording import shortened

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from convscope.errors import InputError
-from convscope.picture import Picture, Tile
+from convscope.pictures.picture import Picture, Tile
 from convscope.presentation.grid import LEGIBLE, MARGIN, Grid, plan_grid
 from convscope.presentation.scaling import Scaled, Scaling, checked_tiles, colorize, scale
 from convscope.presentation.style import Theme, font, theme_named

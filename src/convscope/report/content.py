@@ -7,21 +7,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+from convscope.looking.activations import activations
+from convscope.looking.answers import is_vector, recorded
+from convscope.looking.classify import Prediction, classify, predictions, probabilities
+from convscope.looking.filters import READABLE, filters, layers_with_filters, read_filters
+from convscope.looking.layer_table import LayerTable, layer_table
+from convscope.looking.main_line import Stage, stages, vectors
+from convscope.looking.values import values
 from convscope.network.network import Network
-from convscope.picture import Picture
+from convscope.optimization.feature_visualization import by_address, feature_visualization
+from convscope.pictures.picture import Picture
 from convscope.presentation.grid import SMALLEST_TILE
+from convscope.report.context import Counter, Progress, Subject, sees
 from convscope.report.embedding import Embedded, embed, first_tile
 from convscope.report.imagined import DREAM, PAINTING, Imagined, check_style, dreamed, dreams, painted
-from convscope.report.subject import Counter, Progress, Subject, sees
-from convscope.techniques.activations import activations
-from convscope.techniques.answers import is_vector, recorded
-from convscope.techniques.classify import Prediction, classify, predictions, probabilities
-from convscope.techniques.feature_visualization import by_address, feature_visualization
-from convscope.techniques.filters import READABLE, filters, layers_with_filters, read_filters
-from convscope.techniques.layer_table import LayerTable, layer_table
-from convscope.techniques.main_line import Stage, stages, vectors
-from convscope.techniques.values import values
-from convscope.techniques.wanted_and_found import SIZE, STEPS, laid_out, paired, telling_units
+from convscope.report.wanted_and_found import SIZE, STEPS, laid_out, paired, telling_units
 
 CHANNELS = 48
 _COLUMNS = 8

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from convscope.picture import Picture
+from convscope.pictures.picture import Picture
 
 _PHOTOGRAPH_SIDE = 1280
 

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from convscope.dreaming.deep_dream import dream_of
 from convscope.errors import ConvscopeError
-from convscope.photograph import open_photograph
-from convscope.picture import Picture
+from convscope.looking.classify import Prediction
+from convscope.looking.main_line import stages
+from convscope.optimization.own_pictures import SIZE as OWN
+from convscope.optimization.own_pictures import is_unit, picture_or_unit
+from convscope.pictures.photograph import open_photograph
+from convscope.pictures.picture import Picture
+from convscope.report.context import Counter, Subject, sees
 from convscope.report.embedding import Embedded, embed_one, embed_photograph
-from convscope.report.subject import Counter, Subject, sees
-from convscope.techniques.classify import Prediction
-from convscope.techniques.deep_dream import dream_of
-from convscope.techniques.main_line import stages
-from convscope.techniques.own_pictures import SIZE as OWN
-from convscope.techniques.own_pictures import is_unit, picture_or_unit
-from convscope.techniques.style_transfer import transfer_of
+from convscope.styling.style_transfer import transfer_of
 
 SIZE = 384  # pixels of the longer side: two fill the page
 DREAM, PAINTING = 8, 32  # parts of the work, where a figure of the page is one

@@ -17,17 +17,17 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from convscope import __version__
+from convscope.looking.answers import CENTER_OF_TEN
+from convscope.looking.layer_table import HEADINGS
 from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
-from convscope.photograph import Photograph, open_photograph
-from convscope.picture import Picture
+from convscope.pictures.photograph import Photograph, open_photograph
+from convscope.pictures.picture import Picture
+from convscope.pictures.recording import plain, recipe_of
 from convscope.presentation.wording import percent, shortened
-from convscope.recording import plain, recipe_of
 from convscope.report.content import Content, gather
+from convscope.report.context import Progress, Subject, Wishes
 from convscope.report.embedding import data_uri, photograph_uri
-from convscope.report.subject import Progress, Subject, Wishes
-from convscope.techniques.answers import CENTER_OF_TEN
-from convscope.techniques.layer_table import HEADINGS
 
 _LONGEST = 60  # characters
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from convscope.caffe.proto.message import class_of
 from convscope.errors import did_you_mean
-from convscope.sources.caffe.schema import message_type
+from convscope.formats.caffe.schema import message_type
 
 TRAIN, TEST = 0, 1
 

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.sources.caffe.message import Message
-from convscope.sources.caffe.schema import message_type
-from convscope.sources.caffe.text import write_text
-from convscope.sources.caffe.wire import read_binary, write_binary
-from convscope.sources.protobuf.schema import Field
+from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.schema import message_type
+from convscope.formats.caffe.text import write_text
+from convscope.formats.caffe.wire import read_binary, write_binary
+from convscope.formats.protobuf.schema import Field
 
 _ZEROS: dict[str, Any] = {"string": "", "bytes": b"", "bool": False, "float": 0.0, "double": 0.0}
 

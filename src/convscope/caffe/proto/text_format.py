@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from convscope.caffe.proto.message import ProtoMessage, wrap
-from convscope.sources.caffe.text import read_text
+from convscope.formats.caffe.text import read_text
 
 
 def Merge(text: str | bytes, message: ProtoMessage) -> ProtoMessage:  # noqa: N802

@@ -1,0 +1,146 @@
+"""The gradient of layers and channels for the picture, in the picture's own colors: what in it excites them.
+
+The pictures of "Visualizing the gradient" in Mital's *Creative Applications of Deep Learning with TensorFlow* (2016):
+the strongest channel of a layer at each position, each channel of a layer by itself, and every pooling layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from convscope.address import Address
+from convscope.attribution.target import Question, ask, in_rgb
+from convscope.errors import InputError
+from convscope.looking.answers import is_vector
+from convscope.looking.main_line import main_line
+from convscope.network.network import Network
+from convscope.pictures.picture import Picture
+from convscope.pictures.recording import recipe_function
+from convscope.presentation.panels import Panel, panels
+from convscope.presentation.scaling import Scaling, scale
+from convscope.presentation.sheet import sheet
+
+PERCENTILE = 99.5
+CHANNELS = 64
+_POOLINGS = ("max_pool", "average_pool")
+_ZERO = "Middle gray is zero: there the picture changes nothing"
+
+
+@recipe_function("layer_gradients")
+def layer_gradients(
+    network: Network,
+    picture: Any,
+    addresses: Sequence[str] | None = None,
+    *,
+    percentile: float = PERCENTILE,
+    columns: int | None = None,
+    theme: str = "light",
+) -> Picture:
+    """Show, for each of some layers, what in the picture excites it: the gradient in colors, the picture beside it.
+
+    Of a layer it is the gradient of the strongest channel at each position, all positions summed; of a channel, a
+    neuron or a class, its own. `addresses` are the pooling layers by default: edges first, then parts, then the object.
+
+    >>> layer_gradients(network, "cat.jpg").save("layers.png")
+    >>> layer_gradients(network, "cat.jpg", ["conv2/3x3", "inception_3b/output:42"]).save("two.png")
+    """
+    wanted = list(addresses) if addresses else pooling_layers(network)
+    if not wanted:
+        raise InputError(f"{network.name} has no pooling layer: give the addresses of some layers")
+    questions = [ask(network, picture, address) for address in wanted]
+    tiles = np.stack([in_rgb(question.pixels(question.gradient())) for question in questions])
+    scaled = scale(tiles, Scaling(symmetric=True, percentile=percentile))
+    names = [str(question.target) for question in questions]
+    shown = [Panel(colors, name, address=name) for colors, name in zip(scaled.colors, names, strict=True)]
+    if (seen := questions[0].seen) is not None and seen.shape[:2] == tiles.shape[1:3]:
+        shown.insert(0, Panel((seen * 255).round().astype(np.uint8), "what the network sees", smooth=True))
+    dead = [name for name, flat in zip(names, scaled.flat, strict=True) if flat]
+    whole = any(question.target.channel is None for question in questions)
+    strongest = " (of a layer, of its strongest channel at each position)" if whole else ""
+    words = [
+        f"The gradient for the picture of {', '.join(map(_of, questions))}{strongest}",
+        f"{_ZERO}; {scaled.words}",
+        *([f"Nothing reaches the picture from {', '.join(dead)}"] if dead else []),
+    ]
+    made = panels(shown, columns=columns or ceil(len(shown) / ceil(len(shown) / 4)), theme=theme)
+    return replace(made, caption=". ".join(words) + ".")
+
+
+@recipe_function("channel_gradients")
+def channel_gradients(
+    network: Network,
+    picture: Any,
+    address: str,
+    *,
+    channels: int | Sequence[int] | None = None,
+    percentile: float = PERCENTILE,
+    columns: int | None = None,
+    tile_size: int | None = None,
+    theme: str = "light",
+) -> Picture:
+    """Show, for each channel of a layer, what in the picture excites it: a tile a channel, the gradient in colors.
+
+    Each channel is averaged over its positions. `channels` is how many to show, or which ones; the first 64 by default.
+
+    >>> channel_gradients(network, "cat.jpg", "conv2/3x3", channels=36).save("channels.png")
+    """
+    question = ask(network, picture, address)
+    layer = question.target.layer
+    _, count, *_ = network.shape_channels_first(layer) or (0, 0)
+    chosen = _chosen(channels, count)
+    tiles = np.stack([in_rgb(each) for each in each_channel(question, chosen)])
+    names = [f"{layer}:{index}" for index in chosen]
+    scaling = Scaling(symmetric=True, percentile=percentile)
+    made = sheet(tiles, names, columns=columns, tile_size=tile_size, scaling=scaling, theme=theme)
+    which = (
+        f"{len(made.tiles):,} of the {count:,} channels"
+        if len(made.tiles) < count
+        else f"all {count:,} channels"
+    )
+    return replace(
+        made, caption=f"The gradient for the picture of {which} of {layer}. {_ZERO}. {made.caption}."
+    )
+
+
+def _chosen(channels: int | Sequence[int] | None, count: int) -> list[int]:
+    limit = channels if isinstance(channels, int) else CHANNELS
+    chosen = (
+        list(range(min(limit, count))) if channels is None or isinstance(channels, int) else list(channels)
+    )
+    if not chosen or not all(isinstance(index, int) and 0 <= index < count for index in chosen):
+        raise InputError(
+            f"channels are how many to show, or a list of numbers from 0 to {count - 1}; not {channels}"
+        )
+    return chosen
+
+
+def each_channel(question: Question, channels: Sequence[int]) -> list[NDArray[np.float64]]:
+    """Return each channel's gradient as (height, width, channels): the way there once, the way back for each."""
+    network, layer = question.network, question.target.layer
+    input = question.input.detach().requires_grad_()
+    with torch.enable_grad():
+        value = network.channels_first(layer, network.activations(input, Address(layer))[layer])
+        means = value.flatten(2).mean((0, 2)) if value.dim() > 2 else value.mean(0)
+        found = [torch.autograd.grad(means[index], input, retain_graph=True)[0] for index in channels]
+    return [question.pixels(gradient) for gradient in found]
+
+
+def pooling_layers(network: Network) -> list[str]:
+    """Return the layers that pool neighborhoods (not a whole map) and that every path goes through, in order."""
+    poolings = {output for op in network.graph.operations if op.kind in _POOLINGS for output in op.outputs}
+    return [
+        name
+        for name in main_line(network)
+        if name in poolings and not is_vector(network.shape_channels_first(name))
+    ]
+
+
+def _of(question: Question) -> str:
+    return question.words if question.target.channel is not None else str(question.target)

@@ -1,0 +1,89 @@
+"""Which pixels an answer depends on, with less noise: the gradient, averaged over noisy copies of the picture.
+
+Smilkov et al., *SmoothGrad: removing noise by adding noise* (2017); its square and its variance (VarGrad) after
+Adebayo et al., *Local explanation methods for deep neural networks lack sensitivity to parameter values* (2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from convscope.attribution.attribution import PANELS, PERCENTILE, Evidence, Look, show
+from convscope.attribution.saliency import CAUTION, strongest
+from convscope.attribution.target import AT_ONCE, Question, ask
+from convscope.errors import InputError
+from convscope.network.network import Network
+from convscope.pictures.picture import Picture
+from convscope.pictures.recording import recipe_function
+
+Of = Literal["mean", "square", "variance"]
+_MADE = {
+    "mean": "the mean gradient over {}, without its sign, in the channel where it is largest",
+    "square": "the mean square of the gradient over {}, in the channel where it is largest",
+    "variance": "the variance of the gradient over {} (VarGrad), in the channel where it is largest",
+}
+
+
+@recipe_function("smoothgrad")
+def smoothgrad(
+    network: Network,
+    picture: Any,
+    address: str | None = None,
+    *,
+    samples: int = 32,
+    noise: float = 0.15,
+    of: Of = "mean",
+    seed: int = 0,
+    panels: Sequence[str] = PANELS,
+    percentile: float = PERCENTILE,
+    theme: str = "light",
+) -> Picture:
+    """Show which pixels an answer depends on, as `saliency` does, averaged over `samples` noisy copies of the picture.
+
+    `noise` is its standard deviation as a share of the range of what the network eats. `of` "square" averages the
+    squares instead, "variance" is VarGrad. `address` is as in `saliency`.
+
+    >>> smoothgrad(network, "cat.jpg", samples=64).save("smooth.png")
+    """
+    question = ask(network, picture, address)
+    return show(smoothgrad_evidence(question, samples, noise, of, seed), Look(panels, percentile, theme))
+
+
+def smoothgrad_evidence(
+    question: Question, samples: int = 32, noise: float = 0.15, of: Of = "mean", seed: int = 0
+) -> Evidence:
+    """Return the smoothed gradient's map, before it is shown."""
+    values = question.pixels(smoothed(question, samples, noise, of, seed))
+    made = _MADE[of].format(f"{samples} copies of the picture with noise of {100 * noise:g} % of its range")
+    return Evidence(question, "SmoothGrad", strongest(values), values, False, made, CAUTION)
+
+
+def smoothed(question: Question, samples: int, noise: float, of: Of, seed: int) -> Tensor:
+    """Return the mean (mean square, variance) of the gradient over noisy inputs, in the input's own shape."""
+    if samples < 1 or noise < 0 or of not in _MADE:
+        raise InputError(
+            f"samples is at least 1, noise at least 0, of one of {', '.join(_MADE)}; not {samples}, {noise}, {of!r}"
+        )
+    total, squares = torch.zeros_like(question.input), torch.zeros_like(question.input)
+    for inputs in noisy(question.input, samples, noise, seed):
+        _, gradients = question.gradients(inputs)
+        total += gradients.sum(0, keepdim=True)
+        squares += gradients.square().sum(0, keepdim=True)
+    if of == "mean":
+        return total / samples
+    square = squares / samples
+    return square if of == "square" else square - (total / samples).square()
+
+
+def noisy(input: Tensor, samples: int, noise: float, seed: int) -> Iterator[Tensor]:
+    """Yield batches of copies of an input with Gaussian noise, `noise` times its range strong."""
+    generator = torch.Generator().manual_seed(seed)
+    spread = noise * float(input.max() - input.min())
+    for start in range(0, samples, AT_ONCE):
+        count = min(AT_ONCE, samples - start)
+        drawn = torch.randn(count, *input.shape[1:], generator=generator, dtype=torch.float32)
+        yield input + spread * drawn.to(input)

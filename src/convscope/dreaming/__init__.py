@@ -1,0 +1,1 @@
+"""What a network dreams into pictures, step by step."""

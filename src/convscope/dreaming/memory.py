@@ -1,0 +1,54 @@
+"""What a dream's steps will hold: its loop on a small picture, the network's way there and back as for a large one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from convscope.dreaming.objectives import Term, objective_of
+from convscope.dreaming.settings import DreamSettings
+from convscope.dreaming.steps import dream_steps
+from convscope.network.network import Network
+from convscope.optimization.octaves import Octaves, Size
+from convscope.optimization.rehearsal import SIDE, STEPS, Rehearsal
+from convscope.optimization.subject import subject_of
+from convscope.optimization.tiling import require_no_position, tiling
+
+
+def dream_bytes(
+    network: Network, terms: tuple[Term, ...], settings: DreamSettings, size: Size, tile: int | None = None
+) -> int:
+    """Return about how many bytes the process takes for a dream of this size, in one piece or in tiles."""
+    subject = subject_of(network, [objective_of(terms)])
+    if tile is not None:
+        require_no_position(subject.targets.values())
+    window = size if tile is None else tiling(network, subject.layers, size, tile).largest
+
+    def worth(answers: Sequence[Tensor]) -> Tensor:
+        return subject.score(subject.picked(dict(zip(subject.layers, answers, strict=True)))).sum()
+
+    rehearsal = Rehearsal(network, subject.layers, size, window, worth, tile is not None, settings.precision)
+    start = torch.zeros(1, 3, SIDE, SIDE)
+    brief = replace(
+        settings,
+        octaves=_two_at_most(settings.octaves),
+        iterations=min(STEPS, settings.iterations),
+        stop_above=None,
+    )
+
+    def gradient(values: Tensor) -> tuple[Tensor, Tensor]:
+        return values.new_ones(1), rehearsal.slope(values, settings.pictures)
+
+    with rehearsal.begun():
+        for step in dream_steps(gradient, start, brief, torch.Generator()):
+            _ = (step.picture() * 255).byte()
+    return rehearsal.bytes_taken()
+
+
+def _two_at_most(octaves: Octaves) -> Octaves:
+    """Return the last octave, and the one before it where there is one: the picture is the last one's."""
+    count = len(octaves.exponents or range(octaves.count))
+    return replace(octaves, count=min(2, count), exponents=None, grow=False, fewer=True)

@@ -1,0 +1,21 @@
+"""Caffe's layers in convscope's terms: `translate` one, or teach a new type with `register_layer`."""
+
+from convscope.formats.caffe.layers import convolutional, ends, learned, plain
+from convscope.formats.caffe.layers.fillers import fill
+from convscope.formats.caffe.layers.registry import TRANSLATORS, register_layer, translate, translate_as
+from convscope.formats.caffe.layers.translation import Shape, Translation, parameter_shapes
+
+__all__ = [
+    "TRANSLATORS",
+    "Shape",
+    "Translation",
+    "convolutional",
+    "ends",
+    "fill",
+    "learned",
+    "parameter_shapes",
+    "plain",
+    "register_layer",
+    "translate",
+    "translate_as",
+]

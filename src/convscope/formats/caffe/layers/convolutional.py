@@ -1,0 +1,179 @@
+"""Layers that look through windows: convolution, pooling, local response normalization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from convscope.errors import UnsupportedLayer
+from convscope.formats.caffe.layers.fillers import WEIGHTS, ZEROS, filler_of
+from convscope.formats.caffe.layers.registry import register_layer
+from convscope.formats.caffe.layers.translation import Shape, Translation, wrong
+from convscope.formats.caffe.message import Message
+from convscope.network.operations.checks import per_axis
+
+Sizes = int | tuple[int, ...]
+
+LARGEST = 2**31 - 1  # what Caffe keeps sizes in, and torch too
+
+
+@register_layer("Convolution")
+@register_layer("Deconvolution")
+def _convolution(layer: Message) -> Translation:
+    parameters = layer.convolution_param
+    if not parameters.num_output:
+        raise wrong(layer, "num_output must be at least 1")
+    if not parameters.group or parameters.num_output % parameters.group:
+        raise wrong(layer, f"{parameters.num_output} outputs cannot be cut into {parameters.group} groups")
+    if len(layer.bottom) != len(layer.top):
+        raise wrong(layer, f"{len(layer.bottom)} bottoms need as many tops, found {len(layer.top)}")
+    window = _window(layer, parameters)
+    transposed = layer.type == "Deconvolution"
+    rule = partial(
+        _filters,
+        kernel=window.pop("kernel"),
+        count=parameters.num_output,
+        groups=parameters.group,
+        axis=parameters.axis,
+        transposed=transposed,
+        has_bias=parameters.bias_term,
+    )
+    fillers = filler_of(parameters, "weight_filler", WEIGHTS), filler_of(parameters, "bias_filler", ZEROS)
+    blobs = 2 if parameters.bias_term else 1
+    return Translation(
+        "deconvolution" if transposed else "convolution",
+        {**window, "groups": parameters.group, "axis": parameters.axis},
+        roles=("weight", "bias")[:blobs],
+        fillers=fillers[:blobs],
+        shape_rule=rule,
+    )
+
+
+@register_layer("Im2col")
+def _im2col(layer: Message) -> Translation:
+    return Translation(
+        "im2col", {**_window(layer, layer.convolution_param), "axis": layer.convolution_param.axis}
+    )
+
+
+@register_layer("Pooling")
+def _pooling(layer: Message) -> Translation:
+    parameters = layer.pooling_param
+    if parameters.pool == "STOCHASTIC":
+        raise UnsupportedLayer(
+            f"layer {layer.name!r}: stochastic pooling is not there on a processor, in Caffe too"
+        )
+    with_mask = len(layer.top) > 1
+    if with_mask and parameters.pool != "MAX":
+        raise wrong(layer, "only maximum pooling has a second top, the mask")
+    kind = ("max_pool" if parameters.pool == "MAX" else "average_pool") + ("_with_mask" if with_mask else "")
+    if parameters.global_pooling:
+        if _pair(layer, parameters, "pad") != (0, 0) or _pair(layer, parameters, "stride") != (1, 1):
+            raise wrong(layer, "global pooling takes no pad and no stride")
+        return Translation(f"global_{kind}")
+    attributes = {
+        "kernel": _pair(layer, parameters, "kernel", "kernel_size"),
+        "stride": _pair(layer, parameters, "stride"),
+        "padding": _pair(layer, parameters, "pad"),
+        "rounding": parameters.round_mode.lower(),
+    }
+    for what in ("kernel", "stride"):
+        if not 1 <= min(attributes[what]) <= max(attributes[what]) <= LARGEST:
+            raise wrong(layer, f"{what} must be at least 1 and at most {LARGEST:,}, found {attributes[what]}")
+    if any(p >= k for p, k in zip(attributes["padding"], attributes["kernel"], strict=True)):
+        raise wrong(layer, f"pad {attributes['padding']} must be less than kernel {attributes['kernel']}")
+    return Translation(kind, attributes)
+
+
+@register_layer("SPP")
+def _spp(layer: Message) -> Translation:
+    parameters = layer.spp_param
+    if parameters.pool == "STOCHASTIC":
+        raise UnsupportedLayer(
+            f"layer {layer.name!r}: stochastic pooling is not there on a processor, in Caffe too"
+        )
+    if not parameters.pyramid_height:
+        raise wrong(layer, "pyramid_height must be at least 1")
+    pool = {"MAX": "max", "AVE": "average"}[parameters.pool]
+    return Translation("spp", {"pyramid_height": parameters.pyramid_height, "pool": pool})
+
+
+@register_layer("LRN")
+def _lrn(layer: Message) -> Translation:
+    parameters = layer.lrn_param
+    if parameters.local_size % 2 == 0:
+        raise wrong(layer, f"local_size must be odd, found {parameters.local_size}")
+    attributes = {"size": parameters.local_size, "alpha": parameters.alpha, "beta": parameters.beta}
+    if parameters.norm_region == "WITHIN_CHANNEL":
+        return Translation("lrn_within_channel", attributes)
+    return Translation("lrn_across_channels", {**attributes, "k": parameters.k})
+
+
+def _filters(
+    inputs: Sequence[Shape],
+    *,
+    kernel: Sizes,
+    count: int,
+    groups: int,
+    axis: int,
+    transposed: bool,
+    has_bias: bool,
+) -> tuple[Shape, ...]:
+    shape = inputs[0]
+    axis = axis % len(shape)
+    kernels = per_axis(kernel, len(shape) - axis - 1, "kernel_size")
+    reads, writes = (count, shape[axis]) if transposed else (shape[axis], count)
+    return ((writes, reads // groups, *kernels), (count,))[: 1 + has_bias]
+
+
+def _window(layer: Message, parameters: Message) -> dict[str, Any]:
+    window: dict[str, Sizes] = {
+        "kernel": _sizes(layer, parameters, "kernel", "kernel_size"),
+        "stride": _sizes(layer, parameters, "stride", default=1),
+        "padding": _sizes(layer, parameters, "pad", default=0),
+        "dilation": _listed(parameters.dilation) or 1,
+    }
+    for what, size in window.items():
+        least, most = (size, size) if isinstance(size, int) else (min(size), max(size))
+        if most > LARGEST:
+            raise wrong(layer, f"{what} must be at most {LARGEST:,}, found {size}")
+        if least < 1 and what != "padding":
+            raise wrong(layer, f"{what} must be at least 1, found {size}")
+    return window
+
+
+def _sizes(
+    layer: Message, parameters: Message, name: str, field: str = "", default: int | None = None
+) -> Sizes:
+    """Return a size that is given for all axes, for each, or as _h and _w."""
+    field = field or name
+    separate = parameters.has(f"{name}_h") or parameters.has(f"{name}_w")
+    if separate and parameters.has(field):
+        raise wrong(layer, f"{field} is given, and so is {name}_h or {name}_w: one of the two is enough")
+    if separate:
+        return getattr(parameters, f"{name}_h") or 0, getattr(parameters, f"{name}_w") or 0
+    sizes = _listed(getattr(parameters, field))
+    if sizes == ():
+        if default is None:
+            raise wrong(layer, f"{field} is missing")
+        return default
+    return sizes
+
+
+def _listed(values: Sequence[int]) -> Sizes:
+    return int(values[0]) if len(values) == 1 else tuple(int(value) for value in values)
+
+
+def _pair(layer: Message, parameters: Message, name: str, field: str = "") -> tuple[int, int]:
+    """Return a pooling size as (vertical, horizontal)."""
+    field = field or name
+    given = parameters.has(f"{name}_h"), parameters.has(f"{name}_w")
+    if any(given) and (parameters.has(field) or not all(given)):
+        raise wrong(layer, f"give {field}, or both {name}_h and {name}_w")
+    if all(given):
+        return getattr(parameters, f"{name}_h"), getattr(parameters, f"{name}_w")
+    size = getattr(parameters, field)
+    if size is None:
+        raise wrong(layer, f"{field} is missing")
+    return size, size

@@ -1,0 +1,126 @@
+"""Where a network begins and ends: data, constants, and the layers that only training needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from convscope.formats.caffe.layers.fillers import WEIGHTS, ZEROS
+from convscope.formats.caffe.layers.registry import register_layer
+from convscope.formats.caffe.layers.translation import InputShape, Shape, Translation, wrong
+from convscope.formats.caffe.message import Message
+
+_TRAINING_ONLY = (
+    "Accuracy",
+    "ContrastiveLoss",
+    "EuclideanLoss",
+    "HDF5Output",
+    "HingeLoss",
+    "InfogainLoss",
+    "MultinomialLogisticLoss",
+    "SigmoidCrossEntropyLoss",
+)
+
+
+@register_layer("Input")
+def _input(layer: Message) -> Translation:
+    shapes = [tuple(int(size) for size in shape.dim) for shape in layer.input_param.shape]
+    if len(shapes) > 1 and len(shapes) != len(layer.top):
+        raise wrong(layer, f"{len(shapes)} shapes for {len(layer.top)} tops")
+    return _inputs(shapes[index % len(shapes)] if shapes else None for index in range(len(layer.top)))
+
+
+@register_layer("Data")
+def _data(layer: Message) -> Translation:
+    batch, size = layer.data_param.batch_size, layer.transform_param.crop_size or None
+    return _picture_and_label(layer, (batch, _channels(layer.transform_param), size, size))
+
+
+@register_layer("ImageData")
+def _image_data(layer: Message) -> Translation:
+    parameters, crop = layer.image_data_param, layer.transform_param.crop_size
+    height, width = crop or parameters.new_height or None, crop or parameters.new_width or None
+    return _picture_and_label(layer, (parameters.batch_size, 3 if parameters.is_color else 1, height, width))
+
+
+@register_layer("WindowData")
+def _window_data(layer: Message) -> Translation:
+    batch, size = layer.window_data_param.batch_size, layer.transform_param.crop_size or None
+    return _picture_and_label(layer, (batch, 3, size, size))
+
+
+@register_layer("MemoryData")
+def _memory_data(layer: Message) -> Translation:
+    parameters = layer.memory_data_param
+    shape = parameters.batch_size, parameters.channels, parameters.height, parameters.width
+    return _picture_and_label(layer, shape)
+
+
+@register_layer("HDF5Data")
+def _hdf5_data(layer: Message) -> Translation:
+    return _inputs(None for _ in layer.top)
+
+
+@register_layer("DummyData")
+def _dummy_data(layer: Message) -> Translation:
+    parameters, count = layer.dummy_data_param, len(layer.top)
+    shapes = [tuple(int(size) for size in shape.dim) for shape in parameters.shape]
+    if not shapes:
+        sides = (parameters.num, parameters.channels, parameters.height, parameters.width)
+        shapes = [tuple(int(size) for size in shape) for shape in zip(*sides, strict=False)]
+    fillers = list(parameters.data_filler) or [Message("FillerParameter", **ZEROS)]
+    if len(shapes) not in (1, count) or len(fillers) not in (1, count):
+        raise wrong(layer, f"{len(shapes)} shapes and {len(fillers)} fillers for {count} tops")
+    spread = tuple(shapes[index % len(shapes)] for index in range(count))
+    return Translation(
+        "constant",
+        roles=tuple(f"value_{index}" for index in range(count)),
+        fillers=tuple(fillers[index % len(fillers)] for index in range(count)),
+        shape_rule=lambda inputs: spread,
+        stored=False,
+    )
+
+
+@register_layer("Parameter")
+def _parameter(layer: Message) -> Translation:
+    shape: Shape = tuple(int(size) for size in layer.parameter_param.shape.dim)
+    filler = Message("FillerParameter", **WEIGHTS)
+    return Translation("constant", roles=("weight",), fillers=(filler,), shape_rule=lambda inputs: (shape,))
+
+
+@register_layer("SoftmaxWithLoss")
+def _softmax_with_loss(layer: Message) -> Translation:
+    return Translation(
+        "softmax",
+        {"axis": layer.softmax_param.axis},
+        bottoms=1,
+        tops=(max(len(layer.top) - 1, 0),),
+        note=f"layer {layer.name!r} computes a loss in training; here it gives its probabilities",
+    )
+
+
+@register_layer("Silence")
+def _silence(layer: Message) -> Translation:
+    return Translation(note=f"layer {layer.name!r} (Silence) only says that nobody reads its input: left out")
+
+
+def _left_out(layer: Message) -> Translation:
+    return Translation(note=f"layer {layer.name!r} ({layer.type}) is only for training: left out")
+
+
+for _type_name in _TRAINING_ONLY:
+    register_layer(_type_name)(_left_out)
+
+
+def _inputs(shapes: Iterable[InputShape | None]) -> Translation:
+    return Translation(input_shapes=tuple(shapes))
+
+
+def _picture_and_label(layer: Message, picture: InputShape) -> Translation:
+    return _inputs([picture, *((picture[0],) for _ in layer.top[1:])])
+
+
+def _channels(transform: Message) -> int | None:
+    """Say how many channels a database's pictures have, where the file lets one know."""
+    if transform.force_color or len(transform.mean_value) == 3:
+        return 3
+    return 1 if transform.force_gray else None

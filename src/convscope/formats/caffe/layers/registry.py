@@ -1,0 +1,135 @@
+"""The table of layer types, and how to add one.
+
+A layer convscope does not know is registered by its type, either as a plain function of tensors::
+
+    register_layer("Interp", lambda x, height, width: F.interpolate(x, (height, width), mode="bilinear"))
+
+or, where blobs or shapes need more words, as a function from the layer's message to a `Translation`::
+
+    @register_layer("DepthwiseConvolution")
+    def depthwise(layer):
+        return translate_as("Convolution", layer)
+
+A ``Python`` layer is registered as ``"Python:module.layer"`` or ``"Python:layer"``; its own code is never run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, overload
+
+from torch import Tensor
+
+from convscope.errors import UnsupportedLayer, did_you_mean
+from convscope.formats.caffe.layers.translation import Translation, wrong
+from convscope.formats.caffe.message import Message
+from convscope.formats.registration import TAUGHT, Taught, TensorFunction
+from convscope.network.operations import OPERATIONS
+
+Translator = Callable[[Message], Translation]
+AnyTranslator = TypeVar("AnyTranslator", bound=Translator)
+
+TRANSLATORS: dict[str, Translator] = {}
+
+
+def translate(layer: Message) -> Translation:
+    """Return what a layer (a V2 ``LayerParameter``) is in convscope's terms.
+
+    Raises UnsupportedLayer for a type nobody registered, NetworkFileError for a layer Caffe would refuse too.
+    """
+    if not layer.type:
+        raise wrong(layer, "it has no type")
+    return translate_as(_known_type(layer), layer)
+
+
+def translate_as(type_name: str, layer: Message) -> Translation:
+    """Return what the layer would be if it had another type."""
+    return TRANSLATORS[type_name](layer)
+
+
+@overload
+def register_layer(type_name: str, function: None = None) -> Callable[[AnyTranslator], AnyTranslator]: ...
+
+
+@overload
+def register_layer(type_name: str, function: TensorFunction, *, roles: Sequence[str] = ()) -> None: ...
+
+
+def register_layer(
+    type_name: str, function: TensorFunction | None = None, *, roles: Sequence[str] = ()
+) -> Callable[[AnyTranslator], AnyTranslator] | None:
+    """Teach convscope a layer type; a type it knows is replaced.
+
+    `function` takes the bottoms as tensors by position and, by keyword, the layer's blobs under the names in
+    `roles`, and everything in the layer's own ``..._param`` message that no schema describes (a Python layer's
+    ``param_str`` too). It returns a tensor, or a tuple for several tops. Without a function this is a decorator
+    for one that makes a `Translation` of the layer's message.
+
+    A Keras layer's type is its class; one layer alone is ``"Lambda:its_name"``. Its function gets the weights, in
+    Keras's order, under the names in `roles`, and those of its settings that it has keywords for; maps have their
+    channels last.
+
+    >>> register_layer("Permute", lambda x, order: x.permute(order))
+    >>> register_layer("Lambda:to_bgr", lambda x: x.flip(-1))
+    """
+    if function is None:
+
+        def register(translator: AnyTranslator) -> AnyTranslator:
+            TRANSLATORS[type_name] = translator
+            return translator
+
+        return register
+
+    OPERATIONS[type_name] = _named(function, type_name)
+    TAUGHT[type_name] = Taught(function, tuple(roles))
+    TRANSLATORS[type_name] = lambda layer: Translation(type_name, _unknown_fields(layer), tuple(roles))
+    return None
+
+
+def _known_type(layer: Message) -> str:
+    name = str(layer.type)
+    if name == "Python":
+        parameters = layer.python_param
+        if not parameters.layer:
+            raise wrong(layer, "python_param does not say which layer: give its module and layer")
+        names = [f"Python:{parameters.module}.{parameters.layer}", f"Python:{parameters.layer}"]
+        for name in names:
+            if name in TRANSLATORS:
+                return name
+        raise UnsupportedLayer(
+            f"layer {layer.name!r} runs Python code ({parameters.module}.{parameters.layer}), which convscope "
+            f"never does: write what it computes as a function of tensors, register_layer({names[0]!r}, function)"
+        )
+    if name not in TRANSLATORS:
+        hint = did_you_mean(name, TRANSLATORS)
+        raise UnsupportedLayer(
+            f"layer {layer.name!r} has the type {name!r}, which convscope does not know.{hint} "
+            f"Teach it with register_layer({name!r}, function), a function of tensors"
+        )
+    return name
+
+
+def _named(function: TensorFunction, type_name: str) -> TensorFunction:
+    """Wrap a function so that torch.fx can write it down: it may be a lambda or an object."""
+
+    def call(*inputs: Tensor, **keywords: Any) -> Tensor | tuple[Tensor, ...]:
+        return function(*inputs, **keywords)
+
+    call.__name__ = call.__qualname__ = "custom_" + "".join(c if c.isalnum() else "_" for c in type_name)
+    call.__doc__ = function.__doc__
+    return call
+
+
+def _unknown_fields(layer: Message) -> dict[str, Any]:
+    """Return what the layer's unknown messages say, and a Python layer's param_str, as keywords."""
+    found: dict[str, Any] = {}
+    for field in layer.unknown:
+        if isinstance(field.value, dict):
+            found.update({name: _plain(value) for name, value in field.value.items()})
+    if layer.python_param.has("param_str"):
+        found["param_str"] = layer.python_param.param_str
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return tuple(_plain(item) for item in value) if isinstance(value, list) else value

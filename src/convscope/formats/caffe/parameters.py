@@ -1,0 +1,145 @@
+"""Where each parameter of a Caffe net comes from: its weight file, or its filler when there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from warnings import warn
+from zlib import crc32
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convscope.errors import ConvscopeWarning, InputError, WeightsMismatch
+from convscope.formats.caffe.layers import Translation, fill, parameter_shapes
+from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.weights import Blob, Weights
+from convscope.network.operations.checks import dimensions
+from convscope.network.parameters import Parameters, Shape
+
+_WAYS_OUT = "Use the weights' own prototxt, or rename the layer to leave it out"
+
+
+@dataclass(frozen=True)
+class ParameterSource:
+    """One parameter of `layer`: its shape in this net, its blob, and how it is filled where it has none.
+
+    `stored` is False for numbers that are never in a weight file, such as the constants of a DummyData layer.
+    `same_as` is the parameter whose numbers it has in another shape (shared, PERMISSIVE).
+    """
+
+    layer: str
+    shape: Shape
+    filler: Message | None
+    stored: bool
+    blob: Blob | None
+    same_as: str | None = None
+
+
+def load_parameters(sources: Mapping[str, ParameterSource], weights: Weights | None) -> Parameters:
+    """Return the parameters, unread; WeightsMismatch where the weights have none of them."""
+    if weights is not None:
+        _tell_missing(sources, weights)
+
+    def load(key: str) -> Tensor:
+        source = sources[key]
+        if source.same_as is not None:
+            return load(source.same_as).reshape(source.shape)
+        try:
+            if source.blob is None:
+                values = filled(key, source.filler, source.shape)
+            else:
+                values = source.blob.array().reshape(source.shape)
+        except MemoryError as error:
+            raise InputError(
+                f"there is no memory for {key!r}, which is {dimensions(source.shape)}"
+            ) from error
+        return torch.from_numpy(values)
+
+    return Parameters({key: source.shape for key, source in sources.items()}, load)
+
+
+def needed_shapes(
+    layer: str,
+    type_name: str,
+    translation: Translation,
+    inputs: Sequence[Shape | None],
+    found: Sequence[Shape],
+) -> tuple[Shape, ...]:
+    """Return the shapes of a layer's parameters for inputs of these shapes (None: not known).
+
+    Those of a registered layer without a rule are what the weights hold, `found`. InputError names the layer.
+    """
+    if not translation.roles:
+        return ()
+    sizes = [shape for shape in inputs if shape is not None]
+    if len(sizes) == len(inputs):
+        try:
+            shapes = parameter_shapes(translation, sizes)
+        except (IndexError, ZeroDivisionError, ValueError) as error:
+            read = ", ".join(map(dimensions, sizes)) or "nothing"
+            reason = f": {error}" if isinstance(error, InputError) else ""
+            raise InputError(f"layer {layer!r}: a {type_name} cannot take {read}{reason}") from error
+        if shapes is not None:
+            return shapes
+    if len(found) != len(translation.roles):
+        raise InputError(
+            f"layer {layer!r} ({type_name}) has {len(translation.roles)} blobs whose shapes only the weights tell; "
+            f"they hold {len(found)}"
+        )
+    return tuple(found)
+
+
+def match_blobs(
+    weights: Weights, layer: str, shapes: Sequence[Shape], shared: Collection[int] = ()
+) -> dict[int, Blob]:
+    """Return the blobs of a layer's parameters by index, as Caffe matches them; none when the file has no such layer.
+
+    WeightsMismatch names the layer where there are more or fewer blobs than `shapes`, or one does not fit. HDF5 files
+    leave out parameters that belong to an earlier layer: those with the indices `shared`.
+    """
+    found = {index: blob for index, blob in enumerate(weights.get(layer, ())) if blob is not None}
+    needed = set(range(len(shapes)))
+    if found and not needed.difference(shared) <= set(found) <= needed:
+        raise WeightsMismatch(
+            f"{weights.file}: layer {layer!r} has {len(found)} blobs, but the network needs {len(shapes)}. "
+            f"{_WAYS_OUT}"
+        )
+    for index, blob in found.items():
+        if not blob.fits(shapes[index]):
+            raise WeightsMismatch(
+                f"{weights.file}: layer {layer!r}, blob {index} is {dimensions(blob.shape)}, but the network needs "
+                f"{dimensions(shapes[index])}. {_WAYS_OUT}"
+            )
+    return found
+
+
+def _tell_missing(sources: Mapping[str, ParameterSource], weights: Weights) -> None:
+    layers = list(
+        dict.fromkeys(source.layer for source in sources.values() if source.stored and not source.same_as)
+    )
+    found = {source.layer for source in sources.values() if source.blob is not None}
+    if layers and not found:
+        raise WeightsMismatch(
+            f"{weights.file} has weights for none of the network's layers: it holds {_few(list(weights))}; "
+            f"the network has {_few(layers)}. Is it another network's?"
+        )
+    if missing := [layer for layer in layers if layer not in found]:
+        warn(
+            f"{weights.file} has no weights for {_few(missing)}: they are random (seed 0)",
+            ConvscopeWarning,
+            stacklevel=4,
+        )
+
+
+def filled(key: str, filler: Message | None, shape: Shape, seed: int = 0) -> NDArray[np.float32]:
+    """Return a parameter as its filler says; its name counts into the seed, so the order of loading does not matter."""
+    if filler is None:
+        return np.zeros(shape, np.float32)
+    return fill(filler, shape, np.random.default_rng([crc32(key.encode()), seed]))
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:4])) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -1,0 +1,85 @@
+"""What a Caffe network eats, read from what its files say; the rest is known or guessed, and marked so.
+
+Later ones overrule earlier ones: the network's published preprocessing or a guess, a mean file beside it, the
+``transform_param`` of its own data layer or of the ``train_val.prototxt`` beside it, a sidecar.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from convscope.errors import InputError
+from convscope.formats.caffe.means import read_mean
+from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.text import read_text_file
+from convscope.formats.caffe.upgrade import upgrade
+from convscope.network.graph import Graph
+from convscope.network.input_sidecar import find_sidecar, read_sidecar
+from convscope.network.input_spec import InputSpec
+from convscope.network.known_inputs import guess_caffe_input
+
+_TRAINING_FILES = ("train_val.prototxt", "train_test.prototxt")
+
+
+def find_input_spec(net: Message, graph: Graph, path: Path) -> InputSpec | None:
+    """Return what the network in the file `path` eats; None when its (first) input fits no picture."""
+    folder = path.parent
+    try:
+        name = graph.name or f"{path.parent.name} {path.stem}"
+        spec = guess_caffe_input(next(iter(graph.inputs.values()), ()), name)
+    except InputError:
+        return None
+    spec = _with_mean_file(spec, folder)
+    spec = _with_transform(spec, net, "transform_param in its data layer", folder)
+    for name in _TRAINING_FILES:
+        if (training := folder / name).is_file():
+            spec = _with_transform(
+                spec, upgrade(read_text_file(training)), f"transform_param in {name}", folder
+            )
+    sidecar = find_sidecar(path)
+    return spec if sidecar is None else read_sidecar(sidecar, spec, read_mean)
+
+
+def files_consulted(path: Path) -> tuple[Path, ...]:
+    """Return the files beside a network that may say what it eats: other bytes in them, another input."""
+    training = (path.with_name(name) for name in _TRAINING_FILES)
+    files = (*_mean_files(path.parent), *training, find_sidecar(path))
+    return tuple(file for file in files if file is not None and file.is_file())
+
+
+def _mean_files(folder: Path) -> list[Path]:
+    return sorted(path for pattern in ("*mean*.binaryproto", "*mean*.npy") for path in folder.glob(pattern))
+
+
+def _with_mean_file(spec: InputSpec, folder: Path) -> InputSpec:
+    """Take the mean from the one mean file beside the network."""
+    found = _mean_files(folder)
+    return _with_mean(spec, found[0]) if len(found) == 1 else spec
+
+
+def _with_mean(spec: InputSpec, path: Path) -> InputSpec:
+    """Take a mean picture where it fits the input's size, its mean color otherwise; not another network's."""
+    mean = read_mean(path)
+    return spec.with_mean(mean, because=f"mean file {path.name}") if mean.shape[0] == spec.channels else spec
+
+
+def _with_transform(spec: InputSpec, net: Message, because: str, folder: Path) -> InputSpec:
+    """Take what the first data layer's transform_param says: scale, mean, color."""
+    layers = [layer for layer in net.layer if layer.has("transform_param")]
+    if not layers:
+        return spec
+    transform = layers[0].transform_param
+    changes: dict[str, Any] = {}
+    if transform.has("scale"):
+        changes |= {"input_scale": transform.scale, "raw_scale": 255.0}
+    if transform.has("mean_value"):
+        values = tuple(float(value) for value in transform.mean_value)
+        changes["mean"] = values * spec.channels if len(values) == 1 else values
+    if transform.has("mean_file"):
+        path = folder / Path(transform.mean_file).name
+        if path.is_file():
+            spec = _with_mean(spec, path)
+    elif not changes.get("mean") and spec.provenance.get("mean", "").startswith("guess"):
+        changes["mean"] = ()  # a transform that names no mean subtracts none
+    return spec.replace(because=because, **changes) if changes else spec

@@ -1,0 +1,180 @@
+"""The weights of a Caffe network: layer names to blobs, whose numbers stay in the file until they are asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from convscope.errors import NetworkFileError
+from convscope.formats.caffe.hdf5 import Stored, read_hdf5
+from convscope.formats.caffe.message import Message
+from convscope.formats.protobuf.records import LENGTH, Record, Source, open_source, read_record
+from convscope.formats.protobuf.wire import as_text, read_fields
+from convscope.formats.recognition import HDF5, HEAD, expect_weights, identify
+from convscope.network.operations.checks import dimensions
+
+Shape = tuple[int, ...]
+Array = np.ndarray[Any, np.dtype[np.float32]]
+
+_COPIED_AT_ONCE = 2**22
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One array of a layer's parameters; ``place`` says where it is, for messages.
+
+    ``legacy`` marks a blob of the years when every blob had four axes: `fits` looks past its leading ones.
+    """
+
+    shape: Shape
+    place: str
+    legacy: bool = False
+    load: Callable[[], Array] = field(repr=False, default=lambda: np.empty(0, np.float32))
+
+    def array(self) -> Array:
+        """Read the numbers: a new array of single precision in the blob's shape, each time."""
+        return self.load().reshape(self.shape)
+
+    def fits(self, wanted: Shape) -> bool:
+        """Whether Caffe would load this blob into a parameter of that shape."""
+        return fits(self.shape, wanted) if self.legacy else self.shape == tuple(wanted)
+
+
+@dataclass(frozen=True)
+class Weights(Mapping[str, "tuple[Blob | None, ...]"]):
+    """Layer names, in the file's order, to their blobs (None: one that an HDF5 file leaves out as shared)."""
+
+    file: str
+    layers: dict[str, tuple[Blob | None, ...]]
+
+    def __getitem__(self, layer: str) -> tuple[Blob | None, ...]:
+        return self.layers[layer]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+
+def read_weights(path: str | PathLike[str]) -> Weights:
+    """Read which weights a ``.caffemodel`` or ``.caffemodel.h5`` of any age holds; the content decides, not the name.
+
+    Only names and shapes are read: a file of hundreds of megabytes opens in milliseconds. Layers without weights
+    are left out. `NetworkFileError` names the file and the byte or the layer of what is damaged.
+    """
+    source = open_source(path)
+    head = bytes(source.view[:HEAD])
+    if identify(head) == HDF5:
+        stored = read_hdf5(source.file)
+        return Weights(source.file, {name: tuple(map(_from_hdf5, blobs)) for name, blobs in stored.items()})
+    expect_weights(head, source.file)
+    return Weights(source.file, _read_layers(source))
+
+
+def fits(found: Shape, wanted: Shape) -> bool:
+    """Whether a blob of four axes holds a parameter of that shape behind leading ones.
+
+    >>> fits((1, 1, 4096, 9216), (4096, 9216)), fits((3, 1, 3, 2), (3, 2))
+    (True, False)
+    """
+    return (1,) * (4 - len(wanted)) + tuple(wanted) == tuple(found)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The field numbers of a layer's name and blobs, and of older layers inside it."""
+
+    name: int
+    blobs: int
+    inside: dict[int, _Layout] = field(default_factory=dict)
+
+
+_FIRST = _Layout(name=1, blobs=50)
+_SECOND = _Layout(name=4, blobs=6, inside={1: _FIRST})
+_NETWORK = _Layout(name=-1, blobs=-1, inside={2: _SECOND, 100: _Layout(name=1, blobs=7)})
+
+
+def _read_layers(source: Source) -> dict[str, tuple[Blob | None, ...]]:
+    """Walk the layers of any generation, looking at nothing but their names and blobs."""
+    layers: dict[str, tuple[Blob | None, ...]] = {}
+    count = 0
+    for record in _records(source, 0, len(source.view)):
+        if layout := _NETWORK.inside.get(record.number):
+            if record.wire != LENGTH:
+                source.fail(record.tag, "a layer is not where it belongs: the file is damaged.")
+            count += 1
+            name, found = _read_layer(source, record, layout)
+            if found:
+                layers[name] = tuple(
+                    _read_blob(source, name, index, blob) for index, blob in enumerate(found)
+                )
+    if not layers:
+        what = f"{count} layers, none of them with weights" if count else "no layers of a Caffe network"
+        raise NetworkFileError(f"{source.file} holds {what}. Give the .caffemodel that training wrote.")
+    return layers
+
+
+def _records(source: Source, start: int, stop: int) -> Iterator[Record]:
+    while start < stop:
+        record = read_record(source, start, stop)
+        yield record
+        start = record.stop
+
+
+def _read_layer(source: Source, layer: Record, layout: _Layout) -> tuple[str, list[Record]]:
+    name, blobs = "", []
+    for record in _records(source, layer.start, layer.stop):
+        if record.number in (layout.name, layout.blobs, *layout.inside) and record.wire != LENGTH:
+            source.fail(
+                record.tag, "a layer's name or weights are not where they belong: the file is damaged."
+            )
+        if record.number == layout.name:
+            name = as_text(bytes(source.view[record.start : record.stop]))
+        elif record.number == layout.blobs:
+            blobs.append(record)
+        elif inner := layout.inside.get(record.number):
+            inner_name, found = _read_layer(source, record, inner)
+            name, blobs = inner_name or name, blobs + found
+    return name, blobs
+
+
+def _read_blob(source: Source, layer: str, index: int, record: Record) -> Blob:
+    message = Message("BlobProto")
+    read_fields(source, message, record.start, record.stop)
+    return blob_of(message, f"{source.file}, layer {layer!r}, blob {index}", source.forget)
+
+
+def blob_of(message: Message, place: str, forget: Callable[[], None] = lambda: None) -> Blob:
+    """Return what a ``BlobProto`` message holds; `NetworkFileError` when its shape and its numbers disagree.
+
+    `forget` is called while the numbers are copied out of the file, so that not both are in memory.
+    """
+    numbers = message.double_data if message.has("double_data") else message.data
+    legacy = any(message.has(axis) for axis in ("num", "channels", "height", "width"))
+    old_shape = (message.num, message.channels, message.height, message.width)
+    shape = old_shape if legacy else tuple(message.shape.dim)
+    if math.prod(shape) != len(numbers) or min(shape, default=0) < 0:
+        raise NetworkFileError(
+            f"{place} says its shape is {dimensions(shape)} but holds {len(numbers):,} numbers."
+        )
+    return Blob(shape, place, legacy, lambda: _copy(numbers, forget))
+
+
+def _copy(numbers: np.ndarray[Any, Any], forget: Callable[[], None]) -> Array:
+    copied = np.empty(len(numbers), np.float32)
+    for start in range(0, len(numbers), _COPIED_AT_ONCE):
+        copied[start : start + _COPIED_AT_ONCE] = numbers[start : start + _COPIED_AT_ONCE]
+        forget()
+    return copied
+
+
+def _from_hdf5(stored: Stored | None) -> Blob | None:
+    if stored is None:
+        return None
+    return Blob(stored.shape, stored.place, len(stored.shape) == 4, stored.load)

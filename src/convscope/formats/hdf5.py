@@ -1,0 +1,135 @@
+"""HDF5 files of strangers: numbers alone are read, from this file alone, and none that would grow beyond reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.errors import NetworkFileError
+from convscope.formats.memory import limited_memory
+
+MAXIMUM_DEPTH = 32
+MAXIMUM_EXPANSION = 8
+SPARE_BYTES = 64 * 2**20
+LIBRARY_BYTES = 2**30
+
+
+class Container(Protocol):
+    """Where an HDF5 file is: a file of its own, or a part of another; ``str`` names it in messages."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes it takes where it is stored."""
+
+    def open(self) -> Any:
+        """Return what h5py opens: a path, or a binary stream that can be sought in."""
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """An HDF5 file that is a file of its own."""
+
+    path: str
+
+    @property
+    def size(self) -> int:
+        """How many bytes the file has."""
+        return Path(self.path).stat().st_size
+
+    def open(self) -> str:
+        """Return the path."""
+        return self.path
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One dataset: its shape, its place for messages, and how to read it."""
+
+    shape: tuple[int, ...]
+    place: str
+    file: Container
+    name: str
+
+    def load(self) -> NDArray[np.float32]:
+        """Read the dataset as single-precision numbers."""
+        numbers = np.empty(self.shape, np.float32)
+        with opened_hdf5(self.file) as opened:
+            if numbers.size:
+                _dataset(opened, self.name, self.place).read_direct(numbers)
+        return numbers
+
+
+@contextmanager
+def opened_hdf5(file: Container) -> Iterator[h5py.File]:
+    """Open an HDF5 file; whatever the HDF5 library trips over becomes a `NetworkFileError`."""
+    try:
+        with limited_memory(LIBRARY_BYTES), h5py.File(file.open(), "r") as opened:
+            yield opened
+    except NetworkFileError:
+        raise
+    except FileNotFoundError:
+        raise NetworkFileError(f"{file} is no longer there.") from None
+    except Exception as error:  # the HDF5 library raises nearly every kind there is
+        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise NetworkFileError(f"{file} is a damaged HDF5 file: {problem}.") from None
+
+
+def stored_under(
+    opened: h5py.File, root: str, file: Container, place: Callable[[str], str]
+) -> Iterator[Stored]:
+    """Yield every dataset below the group `root`, in the file's order; `place` says where one is, for messages.
+
+    Links out of the file, virtual datasets and datasets that would grow far beyond the file are refused
+    (`NetworkFileError`).
+    """
+    allowance = MAXIMUM_EXPANSION * file.size + SPARE_BYTES
+    for path in _paths(opened, root, file):
+        where = place(path)
+        dataset = _dataset(opened, path, where)
+        allowance -= dataset.size * 4
+        if allowance < 0:
+            raise NetworkFileError(
+                f"{where} would take far more memory than the file is large; it is refused."
+            )
+        yield Stored(dataset.shape, where, file, path)
+
+
+def _paths(opened: h5py.File, root: str, file: Container) -> Iterator[str]:
+    """Yield the path of every dataset under the root; names may hold slashes, so groups nest."""
+    waiting, seen = [root], set[int]()
+    while waiting:
+        path = waiting.pop()
+        if path != "/" and not isinstance(opened.get(path, getlink=True), h5py.HardLink):
+            raise NetworkFileError(
+                f"{file} has a link at {path!r}; convscope reads weights from this file alone."
+            )
+        found = opened[path]
+        if isinstance(found, h5py.Dataset):
+            yield path
+            continue
+        address = h5py.h5o.get_info(found.id).addr
+        if address in seen or path.count("/") > MAXIMUM_DEPTH:
+            raise NetworkFileError(f"{file} has groups that contain themselves, at {path!r}.")
+        seen.add(address)
+        waiting += [f"{path.rstrip('/')}/{name}" for name in reversed(found)]
+
+
+def _dataset(opened: h5py.File, path: str, place: str) -> h5py.Dataset:
+    dataset = opened[path]
+    if dataset.is_virtual or dataset.external:
+        raise NetworkFileError(
+            f"{place} is stored in another file; convscope reads weights from this file alone."
+        )
+    if dataset.shape is None or dataset.dtype.kind not in "fiu":
+        raise NetworkFileError(f"{place} holds {dataset.dtype}, not numbers.")
+    return dataset

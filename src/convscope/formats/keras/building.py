@@ -1,0 +1,242 @@
+"""A Keras model becomes the plain graph.
+
+A value is called as its layer; in an inner model, with the model's name before it (``vgg16/block1_conv1``), and the
+inner model's own name is another name for what it gives. A layer that is called twice has ``conv#1`` and ``conv#2``,
+and ``conv`` is the last. Where a layer ends in an activation, what was before it is ``conv1@conv1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from convscope.errors import ConvscopeError, InputError, NetworkFileError, WeightsMismatch
+from convscope.formats.keras.configuration import stated_shape
+from convscope.formats.keras.layers import Dialect, Numbers, Step, Use, Variable, translate, variables_of
+from convscope.formats.keras.model import INPUT, KerasLayer, KerasModel, Reference
+from convscope.formats.keras.weights import Found, LayerPath, Source
+from convscope.network.graph import Graph, Operation
+from convscope.network.operations.checks import dimensions
+from convscope.network.parameters import Parameters, Shape
+from convscope.network.shapes import infer_operation
+
+USUAL_SIZE = 224
+
+
+class Turn(NamedTuple):
+    """Which call of a layer this is, counted from 0, and of how many."""
+
+    number: int
+    calls: int
+
+    def inside(self, number: int, calls: int) -> Turn:
+        """Return the turn of a call in a model that is itself at this turn."""
+        return Turn(self.number * calls + number, self.calls * calls)
+
+    def numbered(self, name: str) -> str:
+        """Return the name of what this call gives."""
+        return name if self.calls == 1 else f"{name}#{self.number + 1}"
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """One parameter of the graph: where its numbers are, and how they are put in the operation's order."""
+
+    variable: Variable
+    source: Source | None
+
+    @property
+    def shape(self) -> Shape:
+        if self.source is None:
+            return np.shape(self._stated)
+        # Arranged as the numbers will be, but these take no memory.
+        return self.variable.arrange(np.broadcast_to(np.float32(0), self.source.shape)).shape
+
+    @property
+    def _stated(self) -> Numbers:
+        return np.asarray(self.variable.value, np.float32)
+
+    def load(self) -> Numbers:
+        if self.source is None:
+            return self._stated
+        return np.ascontiguousarray(self.variable.arrange(self.source.load()), np.float32)
+
+
+def build_graph(
+    model: KerasModel, found: Found, dialect: Dialect, *, input_shape: Shape | None = None
+) -> Graph:
+    """Return the graph of a model with the variables that were found for it.
+
+    `input_shape` is that of the first input; without it, sizes that the model leaves open are 224.
+    """
+    building = _Building(found, dialect)
+    for index, reference in enumerate(model.inputs):
+        layer = model.layer(reference.layer)
+        shape = _input_shape(layer, input_shape if index == 0 else None, dialect)
+        building.inputs[layer.name] = building.shapes[layer.name] = shape
+    given = {reference.layer: reference.layer for reference in model.inputs}
+    outputs = building.add_model(model, given, (), Turn(0, 1))
+    learned = building.learned
+    parameters = Parameters(
+        {name: one.shape for name, one in learned.items()},
+        lambda name: torch.from_numpy(learned[name].load()),
+    )
+    return Graph(
+        name=model.name,
+        inputs=building.inputs,
+        operations=tuple(building.operations),
+        outputs=tuple(dict.fromkeys(outputs)),
+        parameters=parameters,
+        aliases=building.aliases,
+        channels_last=dialect.channels_last,
+    )
+
+
+@dataclass
+class _Building:
+    found: Found
+    dialect: Dialect
+    operations: list[Operation] = field(default_factory=list)
+    inputs: dict[str, Shape] = field(default_factory=dict)
+    shapes: dict[str, Shape | None] = field(default_factory=dict)
+    learned: dict[str, _Learned] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+
+    def add_model(
+        self, model: KerasModel, given: Mapping[str, str], path: LayerPath, turn: Turn
+    ) -> tuple[str, ...]:
+        """Add a model's layers; `given` are the values its inputs stand for. Return the values it gives."""
+        values = {Reference(name): value for name, value in given.items()}
+        for layer, index in model.in_order():
+            if layer.class_name == INPUT:
+                if Reference(layer.name) not in values:
+                    raise NetworkFileError(
+                        f"{model.name!r} has an input {layer.name!r} that nothing goes into"
+                    )
+                continue
+            reads = tuple(self._read(values, reference, model) for reference in layer.calls[index].references)
+            outputs = self._add(layer, index, reads, path, turn.inside(index, len(layer.calls)))
+            values.update({Reference(layer.name, index, at): value for at, value in enumerate(outputs)})
+        return tuple(self._read(values, reference, model) for reference in model.outputs)
+
+    @staticmethod
+    def _read(values: Mapping[Reference, str], reference: Reference, model: KerasModel) -> str:
+        if reference not in values:
+            raise NetworkFileError(f"{model.name!r} reads {tuple(reference)}, which no layer gives")
+        return values[reference]
+
+    def _add(
+        self, layer: KerasLayer, index: int, reads: tuple[str, ...], path: LayerPath, turn: Turn
+    ) -> tuple[str, ...]:
+        plain = "/".join((*path, layer.name))
+        name = turn.numbered(plain)
+        if layer.model is None:
+            outputs: tuple[str, ...] = (self._add_layer(layer, index, reads, (*path, layer.name), name),)
+            self.aliases.update({plain: name} if plain != name else {})
+            return outputs
+        if len(reads) != len(layer.model.inputs):
+            raise NetworkFileError(
+                f"the inner model {layer.name!r} has {len(layer.model.inputs)} inputs and is given {len(reads)}"
+            )
+        given = {inner.layer: value for inner, value in zip(layer.model.inputs, reads, strict=True)}
+        outputs = self.add_model(layer.model, given, (*path, layer.name), turn)
+        self.aliases.update({plain: outputs[0], name: outputs[0]})
+        return outputs
+
+    def _add_layer(
+        self, layer: KerasLayer, index: int, reads: tuple[str, ...], path: LayerPath, name: str
+    ) -> str:
+        steps, parameters = self._translated(layer, index, reads), self._learn(layer, path)
+        value = reads[0]
+        for at, step in enumerate(steps):
+            others = tuple(reads[one] for one in step.also_reads)
+            between = self._unused(f"{name}@{step.word or layer.name}", at)
+            output = name if at == len(steps) - 1 else between
+            operation = Operation(
+                kind=step.kind,
+                name=name,
+                type_name=layer.class_name if at == 0 else step.word or step.kind,
+                inputs=(value, *others) if at or others else reads,
+                outputs=(output,),
+                parameters={keyword: parameters[variable] for keyword, variable in step.parameters.items()},
+                attributes=step.attributes,
+                in_place=at > 0,
+            )
+            known = {key: self.learned[key].shape for key in parameters.values()}
+            self.shapes.update(infer_operation(operation, self.shapes, known))
+            self.operations.append(operation)
+            value = output
+        return value
+
+    def _translated(self, layer: KerasLayer, index: int, reads: tuple[str, ...]) -> Sequence[Step]:
+        shapes = tuple(shape for value in reads if (shape := self.shapes[value]) is not None)
+        if len(shapes) != len(reads) or not reads:
+            raise NetworkFileError(
+                f"layer {layer.name!r}, a {layer.class_name}, reads nothing of a known shape"
+            )
+        try:
+            return translate(Use(layer, layer.calls[index], shapes, self.dialect))
+        except ConvscopeError:
+            raise
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise NetworkFileError(
+                f"layer {layer.name!r}, a {layer.class_name}, is configured as none of Keras's is: "
+                f"{type(error).__name__} {error}"
+            ) from error
+
+    def _unused(self, name: str, at: int) -> str:
+        return f"{name}.{at}" if name in self.shapes else name
+
+    def _learn(self, layer: KerasLayer, path: LayerPath) -> dict[str, str]:
+        """Name the layer's parameters, once for all its calls: variable to parameter."""
+        variables = variables_of(layer, self.dialect)
+        sources = iter(self.found.get(path, ()))
+        names = {}
+        for variable in variables:
+            key = f"{'/'.join(path)}.{variable.name}"
+            names[variable.name] = key
+            source = next(sources, None) if variable.value is None else None
+            if source is None and variable.value is None:
+                raise WeightsMismatch(
+                    f"there are no weights for the {variable.name} of layer {'/'.join(path)!r}"
+                )
+            if key not in self.learned:
+                self.learned[key] = _arrangeable(_Learned(variable, source), key)
+        return names
+
+
+def _arrangeable(learned: _Learned, key: str) -> _Learned:
+    try:
+        learned.shape  # noqa: B018
+    except (ValueError, IndexError) as error:
+        found = dimensions(learned.source.shape) if learned.source else ""
+        raise WeightsMismatch(
+            f"{key!r} cannot have the shape {found} that it has in the weights: {error}"
+        ) from error
+    return learned
+
+
+def _input_shape(layer: KerasLayer, wanted: Shape | None, dialect: Dialect) -> Shape:
+    """Return an input's shape with a batch of 1; what the model leaves open is as `wanted`, or the usual size."""
+    stated: tuple[Any, ...] | None = stated_shape(layer)
+    if wanted is not None:
+        if stated is not None and len(stated) != len(wanted):
+            raise InputError(f"the input {layer.name!r} has {len(stated)} axes {stated}, not {len(wanted)}")
+        return tuple(wanted)
+    if stated is None:
+        raise InputError(
+            f"the model does not say how big its input {layer.name!r} is: give input_shape=(1, height, width, channels)"
+        )
+    sizes = [1 if size is None and at == 0 else size for at, size in enumerate(stated)]
+    picture = (1, 2) if dialect.channels_last else (2, 3)
+    if len(sizes) == 4:
+        sizes = [USUAL_SIZE if size is None and at in picture else size for at, size in enumerate(sizes)]
+    if None in sizes or min(sizes) < 1:
+        raise InputError(
+            f"the model leaves open how big its input {layer.name!r} is, {stated}: give input_shape"
+        )
+    return tuple(sizes)

@@ -1,0 +1,201 @@
+"""The JSON in which Keras describes a model, of any of its versions, read as plain data; no code in it is ever run.
+
+Keras 1 and 2 name what a layer reads in lists (``[["conv1", 0, 0, {}]]``: the layer, its call, that call's output, and
+keywords), Keras 3 in objects of the class ``__keras_tensor__`` anywhere in a call's arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from convscope.errors import NetworkFileError
+from convscope.formats.keras.keras1 import modernized
+from convscope.formats.keras.model import INPUT, Call, KerasLayer, KerasModel, Reference
+
+MAXIMUM_MODELS_DEEP = 32
+_CHAINS = "Sequential"
+
+
+def read_model(description: Any, file: str) -> KerasModel:
+    """Return the model that a file's JSON, decoded, describes; NetworkFileError names the file where it cannot."""
+    try:
+        return _model(description, "model", 0)
+    except NetworkFileError as error:
+        raise NetworkFileError(f"{file}: {error}") from None
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+        what = f"{type(error).__name__} {error}".strip()
+        raise NetworkFileError(f"{file} describes its network in a way no Keras does: {what}") from error
+
+
+def describes_model(description: Any) -> bool:
+    """Whether a layer's description is that of a model, with layers of its own."""
+    config = description.get("config") if isinstance(description, Mapping) else None
+    return isinstance(config, list) or (
+        isinstance(config, Mapping) and isinstance(config.get("layers"), list)
+    )
+
+
+def _model(description: Mapping[str, Any], name: str, depth: int) -> KerasModel:
+    config, class_name = description["config"], str(description["class_name"])
+    if not describes_model(description):
+        raise NetworkFileError(
+            f"the model is a class of its own ({class_name}), whose layers only its code knows: make a Functional "
+            "model of it (keras.Model(inputs, model.call(inputs))) and save that"
+        )
+    if depth > MAXIMUM_MODELS_DEEP:
+        raise NetworkFileError(f"models lie inside models more than {MAXIMUM_MODELS_DEEP} deep")
+    if isinstance(config, list):  # a Sequential model of Keras 1
+        config = {"layers": config}
+    name = str(config.get("name") or name)
+    layers = tuple(_layer(layer, depth) for layer in config["layers"])
+    names = [layer.name for layer in layers]
+    if twice := {one for one in names if names.count(one) > 1}:
+        raise NetworkFileError(f"two layers are called {sorted(twice)[0]!r}")
+    if class_name == _CHAINS or "input_layers" not in config:
+        return _chain(name, layers, config)
+    model = KerasModel(
+        name, layers, tuple(_references(config["input_layers"])), tuple(_references(config["output_layers"]))
+    )
+    return _counted_from_zero(model)
+
+
+def _layer(description: Mapping[str, Any], depth: int) -> KerasLayer:
+    class_name = str(description["class_name"]).rpartition(">")[2]
+    config = description["config"]
+    inner = _model(description, "model", depth + 1) if describes_model(description) else None
+    if inner is None:
+        class_name, config = modernized(class_name, config)
+    name = description.get("name") or (inner.name if inner else config["name"])
+    return KerasLayer(
+        name=str(name),
+        class_name=class_name,
+        config=config if isinstance(config, Mapping) else {},
+        calls=tuple(_call(node) for node in description.get("inbound_nodes") or ())
+        or ((Call(()),) if class_name == INPUT else ()),
+        model=inner,
+        is_function=_is_function(description, class_name),
+    )
+
+
+def _is_function(description: Mapping[str, Any], class_name: str) -> bool:
+    """Whether this is no layer: Keras 3 says so by its module, in ``.h5`` only by lacking what every layer has."""
+    if class_name in ("TFOpLambda", "SlicingOpLambda"):
+        return True
+    if "module" in description:
+        return ".ops" in str(description["module"])
+    nodes = description.get("inbound_nodes") or [None]
+    return isinstance(nodes[0], Mapping) and "trainable" not in description["config"]
+
+
+def _chain(name: str, layers: tuple[KerasLayer, ...], config: Mapping[str, Any]) -> KerasModel:
+    """Connect the layers of a Sequential model, each to the one before; an input is put first where there is none."""
+    if not layers:
+        raise NetworkFileError(f"the model {name!r} has no layers")
+    if layers[0].class_name != INPUT:
+        shape = _first_shape(layers[0]) or config.get("build_input_shape")
+        first = KerasLayer(f"{layers[0].name}_input", INPUT, {"batch_shape": shape}, ())
+        layers = (first, *layers)
+    chained = [replace(layers[0], calls=(Call(()),))]
+    for layer in layers[1:]:
+        chained.append(replace(layer, calls=(Call((Reference(chained[-1].name),)),)))
+    return KerasModel(name, tuple(chained), (Reference(chained[0].name),), (Reference(chained[-1].name),))
+
+
+def _first_shape(layer: KerasLayer) -> Any:
+    if layer.model is not None:
+        first = layer.model.layer(layer.model.inputs[0].layer)
+        return stated_shape(first)
+    return stated_shape(layer)
+
+
+def stated_shape(layer: KerasLayer) -> tuple[int | None, ...] | None:
+    """Return the shape, batch first, that a layer says its input has: None for sizes it leaves open."""
+    config = layer.config
+    shape = config.get("batch_shape") or config.get("batch_input_shape")
+    if shape is None and config.get("shape") is not None:
+        shape = (None, *config["shape"])
+    return None if shape is None else tuple(None if size is None else int(size) for size in shape)
+
+
+def _call(node: Any) -> Call:
+    if isinstance(node, Mapping):  # Keras 3
+        keywords = {name: _found(value) for name, value in (node.get("kwargs") or {}).items()}
+        given = [_found(argument) for argument in node.get("args") or ()]
+        return Call(tuple(item for argument in given for item in _flattened(argument)), keywords)
+    if node and isinstance(node[0], str):
+        node = [node]
+    arguments: list[Any] = []
+    keywords = {}
+    for item in node:
+        layer, call, output, *more = item
+        # A function's constant is written in the place of a layer.
+        arguments.append(
+            output if layer == "_CONSTANT_VALUE" else Reference(str(layer), int(call), int(output))
+        )
+        keywords.update({name: _referred(value) for name, value in (more[0] if more else {}).items()})
+    return Call(tuple(arguments), keywords)
+
+
+def _flattened(value: Any) -> Iterator[Any]:
+    """Yield an argument, out of the lists it is in; a list of plain numbers stays one."""
+    if isinstance(value, list) and _holds_reference(value):
+        for item in value:
+            yield from _flattened(item)
+    else:
+        yield value
+
+
+def _holds_reference(value: Any) -> bool:
+    return isinstance(value, Reference) or (isinstance(value, list) and any(map(_holds_reference, value)))
+
+
+def _found(value: Any) -> Any:
+    """Return an argument of Keras 3 with its tensors as references."""
+    if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
+        layer, call, output = value["config"]["keras_history"]
+        return Reference(str(layer), int(call), int(output))
+    return [_found(item) for item in value] if isinstance(value, list) else value
+
+
+def _referred(value: Any) -> Any:
+    """Return a keyword of Keras 2, where a tensor is a list of a layer's name and two numbers."""
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
+        return Reference(value[0], int(value[1]), int(value[2]))
+    return value
+
+
+def _references(value: Any) -> Iterator[Reference]:
+    """Yield the references of ``input_layers`` or ``output_layers``: one, a list of them, or an object of names."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, Sequence) and value and isinstance(value[0], str):
+        yield Reference(str(value[0]), int(value[1]), int(value[2]))
+        return
+    for item in value:
+        yield from _references(item)
+
+
+def _counted_from_zero(model: KerasModel) -> KerasModel:
+    """Count the calls of inner models from 0: most versions of Keras count the making of the model as its first."""
+    calls = [call for layer in model.layers for call in layer.calls]
+    made = [reference for call in calls for reference in call.references] + [*model.inputs, *model.outputs]
+    inner = {layer.name: len(layer.calls) for layer in model.layers if layer.model is not None}
+    shifted = {ref.layer for ref in made if ref.call >= inner.get(ref.layer, ref.call + 1)}
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, Reference) and value.layer in shifted:
+            return value._replace(call=value.call - 1)
+        return value
+
+    def recounted(call: Call) -> Call:
+        keywords = {name: renamed(value) for name, value in call.keywords.items()}
+        return Call(tuple(renamed(argument) for argument in call.arguments), keywords)
+
+    return KerasModel(
+        model.name,
+        tuple(replace(layer, calls=tuple(map(recounted, layer.calls))) for layer in model.layers),
+        tuple(map(renamed, model.inputs)),
+        tuple(map(renamed, model.outputs)),
+    )

@@ -1,0 +1,147 @@
+"""Activations: layers of their own, or the last thing another layer does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from convscope.errors import UnsupportedLayer, did_you_mean
+from convscope.formats.keras.layers.registry import keras_function, keras_layer, translate
+from convscope.formats.keras.layers.translation import (
+    Dialect,
+    Numbers,
+    Step,
+    Steps,
+    Use,
+    Variable,
+    number,
+)
+from convscope.formats.keras.model import KerasLayer
+
+_PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
+    "relu": ("relu", {}),
+    "relu6": ("clip", {"minimum": 0.0, "maximum": 6.0}),
+    "leaky_relu": ("relu", {"negative_slope": 0.2}),
+    "elu": ("elu", {}),
+    "selu": ("selu", {}),
+    "gelu": ("gelu", {}),
+    "sigmoid": ("sigmoid", {}),
+    "tanh": ("tanh", {}),
+    "hard_tanh": ("clip", {"minimum": -1.0, "maximum": 1.0}),
+    "softplus": ("bnll", {}),
+    "softsign": ("softsign", {}),
+    "swish": ("swish", {}),
+    "silu": ("swish", {}),
+    "hard_swish": ("hard_swish", {}),
+    "hard_silu": ("hard_swish", {}),
+    "mish": ("mish", {}),
+    "exponential": ("exp", {}),
+}
+
+
+def activation(use: Use, default: str = "linear") -> Steps:
+    """Return what a layer's ``activation`` does: nothing where it is linear, else one step or a few."""
+    given = use.config.get("activation") or default
+    if isinstance(given, Mapping) and given.get("class_name") not in ("function", None):
+        inner = KerasLayer(use.layer.name, str(given["class_name"]), given["config"], ())
+        return [
+            replace(step, word=step.word or inner.class_name) for step in translate(replace(use, layer=inner))
+        ]
+    name = given.get("config") if isinstance(given, Mapping) else given
+    return [] if name == "linear" else [step_named(use, str(name))]
+
+
+def step_named(use: Use, name: str) -> Step:
+    """Return an activation by Keras's name for it."""
+    if name in ("softmax", "log_softmax"):
+        return Step(name, {"axis": -1}, word=name)
+    if name == "hard_sigmoid":
+        # Keras 3 is as steep as MobileNetV3 has it; before, it was Theano's.
+        slope = 1 / 6 if use.dialect.version >= 3 else 0.2
+        return Step("hard_sigmoid", use.on_maps(alpha=slope, beta=0.5), word=name)
+    if name not in _PLAIN:
+        known = [*_PLAIN, "hard_sigmoid", "softmax", "log_softmax", "linear"]
+        raise UnsupportedLayer(
+            f"layer {use.layer.name!r} has the activation {name!r}, which convscope does not know."
+            f"{did_you_mean(name, known)} Possible: {', '.join(known)}"
+        )
+    kind, attributes = _PLAIN[name]
+    return Step(kind, use.on_maps(**attributes), word=name)
+
+
+@keras_layer("Activation")
+def _activation(use: Use) -> Steps:
+    return activation(use) or [Step("identity", use.on_maps())]
+
+
+@keras_function(
+    "Relu", "relu", "Relu6", "relu6", "Sigmoid", "sigmoid", "Tanh", "tanh", "Gelu", "gelu", "Silu", "silu", "swish",
+    "Softplus", "softplus", "Elu", "elu", "Selu", "selu", "HardSigmoid", "hard_sigmoid", "HardSilu", "hard_silu",
+)  # fmt: skip
+def _function(use: Use) -> Steps:
+    name = (
+        use.layer.class_name
+        if "function" not in use.config
+        else str(use.config["function"]).rpartition(".")[2]
+    )
+    words = {"HardSigmoid": "hard_sigmoid", "HardSilu": "hard_silu"}
+    step, settings = step_named(use, words.get(name, name.lower())), {**use.config, **use.call.keywords}
+    more: dict[str, Any] = {}
+    if step.kind == "elu":
+        more = {"alpha": number(settings.get("alpha", 1.0))}
+    if step.kind == "gelu" and settings.get(
+        "approximate", name == "Gelu"
+    ):  # as keras.ops has it, unlike the layer
+        more = {"approximate": "tanh"}
+    return [replace(step, attributes={**step.attributes, **more})]
+
+
+@keras_layer("ReLU")
+def _relu(use: Use) -> Steps:
+    most, threshold = use.config.get("max_value"), use.config.get("threshold")
+    slope = number(use.config.get("negative_slope") or 0.0)
+    if threshold and number(threshold):
+        raise UnsupportedLayer(f"layer {use.layer.name!r}: a ReLU with a threshold is not known to convscope")
+    if most is not None and not slope:
+        return [Step("clip", use.on_maps(minimum=0.0, maximum=number(most)))]
+    steps = [Step("relu", use.on_maps(**({"negative_slope": slope} if slope else {})))]
+    return (
+        steps
+        if most is None
+        else [*steps, Step("minimum", use.on_maps(number=number(most)), word="max_value")]
+    )
+
+
+@keras_layer("LeakyReLU")
+def _leaky_relu(use: Use) -> Steps:
+    slope = use.config.get("negative_slope", use.config.get("alpha", 0.3))
+    return [Step("relu", use.on_maps(negative_slope=number(slope)))]
+
+
+@keras_layer("ELU")
+def _elu(use: Use) -> Steps:
+    return [Step("elu", use.on_maps(alpha=number(use.config.get("alpha", 1.0))))]
+
+
+@keras_layer("Softmax")
+def _softmax(use: Use) -> Steps:
+    axis = use.config.get("axis", -1)
+    return [Step("softmax", {"axis": axis[0] if isinstance(axis, list) and len(axis) == 1 else int(axis)})]
+
+
+def _slopes(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
+    def a_channel(alpha: Numbers) -> Numbers:
+        if alpha.size != max(alpha.shape):
+            raise UnsupportedLayer(
+                f"layer {layer.name!r} has a slope for every pixel; convscope knows PReLU with one a channel "
+                "(shared_axes=[1, 2])"
+            )
+        return alpha.reshape(-1)
+
+    return (Variable("alpha", a_channel),)
+
+
+@keras_layer("PReLU", variables=_slopes)
+def _prelu(use: Use) -> Steps:
+    return [Step("prelu", use.on_maps(), {"weight": "alpha"})]

@@ -1,0 +1,94 @@
+"""Several inputs into one, and arithmetic between layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from convscope.errors import UnsupportedLayer
+from convscope.formats.keras.layers.registry import keras_function, keras_layer
+from convscope.formats.keras.layers.translation import Step, Steps, Use, number
+from convscope.formats.keras.model import Reference
+
+
+def _merge(use: Use, of_equals: str, of_two: str) -> Steps:
+    """Return one operation for inputs of one shape, else pairs of them, whose sizes of 1 stretch."""
+    if of_equals and len(set(use.shapes)) == 1 and len(use.shapes) > 1:
+        return [Step(of_equals, use.on_maps())]
+    if len({len(shape) for shape in use.shapes}) != 1 or len(use.shapes) < 2:
+        raise use.wrong(f"it merges inputs of the shapes {', '.join(map(str, use.shapes))}")
+    first, *others = (Step(of_two, use.on_maps(), also_reads=(at,)) for at in range(1, len(use.shapes)))
+    return [first, *others]
+
+
+@keras_layer("Add")
+def _add(use: Use) -> Steps:
+    return _merge(use, "eltwise_sum", "add")
+
+
+@keras_layer("Multiply")
+def _multiply(use: Use) -> Steps:
+    return _merge(use, "eltwise_product", "multiply")
+
+
+@keras_layer("Maximum")
+def _maximum(use: Use) -> Steps:
+    return _merge(use, "", "maximum")
+
+
+@keras_layer("Minimum")
+def _minimum(use: Use) -> Steps:
+    return _merge(use, "", "minimum")
+
+
+@keras_layer("Subtract")
+def _subtract(use: Use) -> Steps:
+    return _merge(use, "", "subtract")
+
+
+@keras_layer("Average")
+def _average(use: Use) -> Steps:
+    share = 1 / len(use.shapes)
+    if len(set(use.shapes)) == 1:
+        return [Step("eltwise_sum", use.on_maps(coefficients=(share,) * len(use.shapes)))]
+    return [*_merge(use, "", "add"), Step("multiply", use.on_maps(number=share), word="mean")]
+
+
+@keras_layer("CustomScaleLayer")
+def _scaled_sum(use: Use) -> Steps:
+    """Inception-ResNet's residual connection: the first input, and a share of the second."""
+    return [Step("eltwise_sum", use.on_maps(coefficients=(1.0, number(use.config.get("scale", 1.0)))))]
+
+
+@keras_layer("Concatenate")
+def _concatenate(use: Use) -> Steps:
+    return [Step("concat", {"axis": int(use.config.get("axis", -1))})]
+
+
+def _arithmetic(kind: str) -> Callable[[Use], Steps]:
+    def translate(use: Use) -> Steps:
+        given = [
+            *use.call.arguments,
+            *(use.call.keywords[key] for key in ("y", "x2") if key in use.call.keywords),
+        ]
+        if len(given) != 2 or not any(isinstance(operand, Reference) for operand in given):
+            raise UnsupportedLayer(f"{use.layer.name!r}: convscope knows {kind} of two operands only")
+        plain = [operand for operand in given if not isinstance(operand, Reference)]
+        if not plain:
+            return _merge(use, "", kind)
+        attributes = use.on_maps(number=number(plain[0]))
+        if kind in ("subtract", "divide") and plain[0] is given[0]:
+            attributes["swapped"] = True
+        return [Step(kind, attributes)]
+
+    return translate
+
+
+for _kind, _names in {
+    "add": ("Add", "add", "__operators__.add"),
+    "subtract": ("Subtract", "subtract", "sub"),
+    "multiply": ("Multiply", "multiply", "mul"),
+    "divide": ("Divide", "TrueDivide", "divide", "truediv"),
+    "maximum": ("Maximum", "maximum"),
+    "minimum": ("Minimum", "minimum"),
+}.items():
+    keras_function(*_names)(_arithmetic(_kind))

@@ -1,0 +1,117 @@
+"""Layers that normalize: by statistics of training, of the picture itself, or stated in the configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convscope.formats.keras.layers.registry import keras_layer
+from convscope.formats.keras.layers.translation import Dialect, Numbers, Step, Steps, Use, Variable, numbers
+from convscope.formats.keras.model import KerasLayer
+
+
+def _scale_and_offset(layer: KerasLayer) -> tuple[Variable, ...]:
+    names = (("gamma", "scale"), ("beta", "center"))
+    return tuple(Variable(name) for name, setting in names if layer.config.get(setting, True))
+
+
+def _affine(use: Use) -> dict[str, str]:
+    keywords = {"gamma": "weight", "beta": "bias"}
+    return {keywords[variable.name]: variable.name for variable in _scale_and_offset(use.layer)}
+
+
+def _axis(use: Use, default: int = -1) -> int:
+    """Return the axis that is normalized along, counted from the front."""
+    axis = use.config.get("axis", default)
+    axes = axis if isinstance(axis, list | tuple) else [default if axis is None else axis]
+    if len(axes) != 1:
+        raise use.wrong(f"it normalizes along the axes {list(axes)}; convscope knows one")
+    return int(axes[0]) % len(use.shapes[0])
+
+
+def _along(use: Use, axis: int) -> dict[str, Any]:
+    """Return the attributes of an operation with one number for each entry of this axis: the channels' or the last."""
+    if axis not in (1, len(use.shapes[0]) - 1):
+        raise use.wrong(f"it normalizes along axis {axis}, which is not the channels'")
+    return {} if axis == 1 else {"channels_last": True}
+
+
+def _statistics(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
+    statistics = (Variable(name, is_trained=False) for name in ("moving_mean", "moving_variance"))
+    return (*_scale_and_offset(layer), *statistics)
+
+
+@keras_layer("BatchNormalization", variables=_statistics)
+def _batch_norm(use: Use) -> Steps:
+    if use.config.get("mode", 0) == 1:
+        raise use.wrong(
+            "it normalizes each picture by itself (mode 1 of Keras 1), which convscope does not know"
+        )
+    roles = {"mean": "moving_mean", "variance": "moving_variance", **_affine(use)}
+    epsilon = float(use.config.get("epsilon", 1e-3))
+    return [Step("batch_norm", {"epsilon": epsilon, **_along(use, _axis(use))}, roles)]
+
+
+@keras_layer("LayerNormalization", variables=lambda layer, dialect: _scale_and_offset(layer))
+def _layer_norm(use: Use) -> Steps:
+    if use.config.get("rms_scaling"):
+        raise use.wrong("it has rms_scaling, which convscope does not know")
+    if (axis := _axis(use)) != len(use.shapes[0]) - 1:
+        raise use.wrong(f"it normalizes along axis {axis}; convscope knows the last")
+    return [Step("layer_norm", {"axis": -1, "epsilon": float(use.config.get("epsilon", 1e-3))}, _affine(use))]
+
+
+@keras_layer("GroupNormalization", variables=lambda layer, dialect: _scale_and_offset(layer))
+def _group_norm(use: Use) -> Steps:
+    axis, groups = _axis(use), int(use.config.get("groups", 32))
+    attributes = {
+        "groups": use.shapes[0][axis] if groups == -1 else groups,
+        "epsilon": float(use.config.get("epsilon", 1e-3)),
+    }
+    return [Step("group_norm", {**attributes, **_along(use, axis)}, _affine(use))]
+
+
+def _at_least(variance: Numbers) -> Numbers:
+    return np.maximum(variance, 1e-14)  # Keras divides by at least 1e-7
+
+
+def _adapted(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
+    if layer.config.get("mean") is None:
+        mean, variance = Variable("mean", is_trained=False), Variable("variance", _at_least, is_trained=False)
+        return (mean, variance, Variable("count", is_trained=False))
+    stated = (numbers(layer.config[name]).reshape(-1) for name in ("mean", "variance"))
+    return tuple(Variable(name, value=_at_least(value) if name == "variance" else value)
+                 for name, value in zip(("mean", "variance"), stated, strict=True))  # fmt: skip
+
+
+@keras_layer("Normalization", variables=_adapted)
+def _normalization(use: Use) -> Steps:
+    if use.config.get("invert"):
+        raise use.wrong("it undoes a normalization (invert), which convscope does not know")
+    axis = _axis(use)
+    return [
+        Step("batch_norm", {"epsilon": 0.0, **_along(use, axis)}, {"mean": "mean", "variance": "variance"})
+    ]
+
+
+def _factors(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
+    scale, offset = numbers(layer.config.get("scale", 1.0)), numbers(layer.config.get("offset", 0.0))
+    if max(scale.ndim, offset.ndim) == 0:
+        return ()
+    scale, offset = np.broadcast_arrays(scale.reshape(-1), offset.reshape(-1))
+    return (Variable("scale", value=scale.copy()), Variable("offset", value=offset.copy()))
+
+
+@keras_layer("Rescaling", variables=_factors)
+def _rescaling(use: Use) -> Steps:
+    if _factors(use.layer, use.dialect):
+        return [Step("scale", use.on_maps(), {"weight": "scale", "bias": "offset"})]
+    scale, offset = (float(numbers(use.config.get(name, 0.0))) for name in ("scale", "offset"))
+    return [Step("power", use.on_maps(scale=scale, shift=offset))]
+
+
+@keras_layer("LayerScale", variables=lambda layer, dialect: (Variable("gamma"),))
+def _layer_scale(use: Use) -> Steps:
+    """ConvNeXt's learned factor a channel."""
+    return [Step("scale", use.on_maps(), {"weight": "gamma"})]

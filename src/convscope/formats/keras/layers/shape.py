@@ -1,0 +1,98 @@
+"""Layers that move numbers about, and those that do nothing once training is over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convscope.formats.keras.layers.registry import keras_layer
+from convscope.formats.keras.layers.translation import Step, Steps, Use
+
+_TRAINING_ONLY = (
+    "ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise Identity RandomBrightness "
+    "RandomColorDegeneration RandomColorJitter RandomContrast RandomErasing RandomFlip RandomGrayscale RandomHeight "
+    "RandomHue RandomInvert RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear "
+    "RandomTranslation RandomWidth RandomZoom SpatialDropout2D StochasticDepth"
+)
+
+
+@keras_layer(*_TRAINING_ONLY.split())
+def _nothing(use: Use) -> Steps:
+    return [Step("identity", use.on_maps())]
+
+
+@keras_layer("Flatten")
+def _flatten(use: Use) -> Steps:
+    steps = [Step("flatten", {"axis": 1})]
+    axes = len(use.shapes[0])
+    # Since Keras 2 the numbers of channels-first maps are put in the order they would have channels last.
+    if use.config.get("data_format") == "channels_first" and axes > 2:
+        return [Step("permute", {"order": (0, *range(2, axes), 1)}, word="channels last"), *steps]
+    return steps
+
+
+@keras_layer("Reshape")
+def _reshape(use: Use) -> Steps:
+    return [Step("reshape", {"shape": tuple(map(int, use.config["target_shape"])), "axis": 1})]
+
+
+@keras_layer("Permute")
+def _permute(use: Use) -> Steps:
+    return [Step("permute", {"order": (0, *map(int, use.config["dims"]))})]
+
+
+def _borders(use: Use, key: str) -> tuple[int, int, int, int]:
+    """Return (top, left, bottom, right) of one number, (vertical, horizontal) or ((top, bottom), (left, right))."""
+    given: Any = use.config.get(key, 1)
+    if isinstance(given, dict):  # Keras 1
+        return tuple(int(given.get(f"{side}_pad", 0)) for side in ("top", "left", "bottom", "right"))  # type: ignore[return-value]
+    if isinstance(given, list | tuple) and len(given) == 4:  # Keras 1 again
+        top, bottom, left, right = map(int, given)
+        return top, left, bottom, right
+    rows, columns = (given, given) if isinstance(given, int) else given
+    top, bottom = (rows, rows) if isinstance(rows, int) else map(int, rows)
+    left, right = (columns, columns) if isinstance(columns, int) else map(int, columns)
+    return top, left, bottom, right
+
+
+@keras_layer("ZeroPadding2D")
+def _zero_padding(use: Use) -> Steps:
+    return [Step("pad", use.on_maps(padding=_borders(use, "padding")))]
+
+
+@keras_layer("Cropping2D")
+def _cropping(use: Use) -> Steps:
+    return [Step("pad", use.on_maps(padding=tuple(-size for size in _borders(use, "cropping"))))]
+
+
+_ENLARGING = {
+    "nearest": {"interpolation": "nearest", "coordinates": "asymmetric", "nearest": "floor"},
+    "bilinear": {"interpolation": "linear", "coordinates": "half_pixel"},
+}
+
+
+def _interpolation(use: Use, default: str) -> dict[str, str]:
+    name = str(use.config.get("interpolation", default))
+    if name not in _ENLARGING:
+        raise use.wrong(f"it interpolates by {name!r}; convscope knows {', '.join(_ENLARGING)}")
+    return _ENLARGING[name]
+
+
+@keras_layer("UpSampling2D")
+def _upsampling(use: Use) -> Steps:
+    scales = (1.0, 1.0, *map(float, use.pair("size", 2)))
+    return [Step("resize", use.on_maps(scales=scales, **_interpolation(use, "nearest")))]
+
+
+@keras_layer("Resizing")
+def _resizing(use: Use) -> Steps:
+    if (
+        use.config.get("crop_to_aspect_ratio")
+        or use.config.get("pad_to_aspect_ratio")
+        or use.config.get("antialias")
+    ):
+        raise use.wrong("it crops, pads or smooths what it resizes, which convscope does not know")
+    shape = (0, 0, int(use.config["height"]), int(use.config["width"]))
+    manner = _interpolation(use, "bilinear")
+    if manner["interpolation"] == "nearest":
+        manner = {**manner, "coordinates": "half_pixel", "nearest": "round_prefer_ceil"}
+    return [Step("resize", use.on_maps(shape=shape, **manner))]

@@ -1,0 +1,117 @@
+"""What a Keras layer becomes: one operation, or a few after another, and what it has learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.errors import NetworkFileError
+from convscope.formats.keras.model import Call, KerasLayer
+from convscope.network.graph import CHANNELS_LAST
+from convscope.network.parameters import Shape
+
+Numbers = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What depends on who made the model: Keras's version, the engine under it, and where it has the channels."""
+
+    version: int = 3
+    backend: str = "tensorflow"
+    channels_last: bool = True
+
+
+@dataclass(frozen=True)
+class Use:
+    """One call of a layer, with the shapes of what it reads."""
+
+    layer: KerasLayer
+    call: Call
+    shapes: tuple[Shape, ...]
+    dialect: Dialect
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The layer's configuration."""
+        return self.layer.config
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether this layer has the channels on the last axis."""
+        return has_channels_last(self.layer, self.dialect)
+
+    @property
+    def channels(self) -> int:
+        """How many channels the first input has."""
+        return self.shapes[0][-1 if self.channels_last else 1]
+
+    def on_maps(self, **attributes: Any) -> dict[str, Any]:
+        """Return the attributes of an operation that works on the channels-first view of its inputs."""
+        return attributes | ({CHANNELS_LAST: True} if self.channels_last else {})
+
+    def pair(self, key: str, default: int = 1) -> tuple[int, int]:
+        """Return a setting that is one number or (vertical, horizontal)."""
+        value = self.config.get(key)
+        value = default if value is None else value
+        first, second = (value, value) if isinstance(value, int) else value
+        return int(first), int(second)
+
+    def wrong(self, what: str) -> NetworkFileError:
+        """Return the error that says what is wrong with this layer."""
+        return NetworkFileError(f"layer {self.layer.name!r}, a {self.layer.class_name}: {what}")
+
+
+def has_channels_last(layer: KerasLayer, dialect: Dialect) -> bool:
+    """Whether a layer has the channels on the last axis: as it says itself, else as the model has them."""
+    order = layer.config.get("data_format")
+    return dialect.channels_last if order in (None, "default") else order == "channels_last"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of a layer. The first reads what the layer reads; each further one what the one before made.
+
+    `parameters` maps the operation's keyword to the layer's variable. `word` is what the step is called in the layer
+    table, and its value's address when a further step follows (``conv1@depthwise``); the layer's own words without.
+    """
+
+    kind: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    word: str = ""
+    also_reads: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Something a layer has learned, by Keras's name for it.
+
+    `arrange` turns Keras's order of its axes into that of the operation. One with a `value` is stated by the layer's
+    configuration, and no file has it.
+    """
+
+    name: str
+    arrange: Callable[[Numbers], Numbers] = np.asarray
+    is_trained: bool = True
+    value: Numbers | None = None
+
+
+Steps = Sequence[Step]
+
+
+def numbers(value: Any) -> Numbers:
+    """Return what a configuration says as numbers: plain, or an array as one of Keras's versions writes it."""
+    if isinstance(value, Mapping):
+        config = value.get("config")
+        value = config.get("value") if isinstance(config, Mapping) else value.get("value", config)
+    return np.asarray(value, np.float32)
+
+
+def number(value: Any) -> float:
+    """Return a single number of a configuration."""
+    return float(value) if isinstance(value, int | float) else float(numbers(value))

@@ -1,0 +1,108 @@
+"""A live model of Keras 3, on any of its engines, and the applications by name: through configuration and weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.errors import InputError, MissingPackage, NetworkFileError, did_you_mean
+from convscope.formats.keras.configuration import read_model
+from convscope.formats.keras.layers import Dialect
+from convscope.formats.keras.model import KerasModel
+from convscope.formats.keras.opening import channels_are_last, make_network
+from convscope.formats.keras.weights import LayerPath, Source, read_weights_of
+from convscope.formats.request import Request
+from convscope.network.network import Network
+from convscope.network.origin import Origin
+
+KERAS = "keras:"
+
+
+@dataclass(frozen=True)
+class LiveVariable:
+    """A variable of a live model, as it is when it is asked for."""
+
+    variable: Any
+    to_numpy: Callable[[Any], Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        return tuple(int(size) for size in self.variable.shape)
+
+    def load(self) -> NDArray[np.float32]:
+        """Return a copy of its numbers."""
+        return np.array(self.to_numpy(self.variable), np.float32)
+
+
+def open_live_keras(request: Request) -> Network:
+    """Open a Keras 3 model that lives in this process; a variable is read when it is first needed, none is changed."""
+    model: Any = request.source
+    request.refuse("weights", because="a live model has its own")
+    return _network(model, request, Origin(str(getattr(model, "name", "model"))))
+
+
+def open_application(request: Request) -> Network:
+    """Build one of ``keras.applications`` by its name (``keras:VGG16``), with ImageNet's weights or those given."""
+    keras = _keras()
+    name = str(request.source).removeprefix(KERAS)
+    known = {one for one in dir(keras.applications) if one[0].isupper()}
+    if name not in known:
+        exact = {one.lower(): one for one in known}.get(name.lower())
+        hint = f" Did you mean {exact!r}?" if exact else did_you_mean(name, known)
+        raise InputError(f"keras has no application {name!r}.{hint} Possible: {', '.join(sorted(known))}")
+    build = getattr(keras.applications, name)
+    try:
+        model = build(weights="imagenet" if request.weights is None else None)
+    except (OSError, ValueError, Exception) as error:  # a download fails in as many ways as there are
+        raise NetworkFileError(
+            f"{request.source} could not be built by Keras: {str(error).splitlines()[0]}. Without a connection give "
+            "its weights as a file (weights=FILE)"
+        ) from error
+    origin = Origin(str(request.source), None if request.weights is None else str(request.weights))
+    return _network(model, request, origin)
+
+
+def _keras() -> Any:
+    try:
+        return import_module("keras")
+    except ImportError as error:
+        raise MissingPackage(
+            "keras:NAME is built by Keras itself, which is not installed: pip install keras (it runs on torch with "
+            "KERAS_BACKEND=torch); a saved .keras or .h5 file needs no Keras"
+        ) from error
+
+
+def _network(live: Any, request: Request, origin: Origin) -> Network:
+    try:
+        description = json.loads(live.to_json())
+    except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{origin.source}: only models that Keras can describe are opened (Functional, Sequential): {error}"
+        ) from error
+    model = read_model(description, origin.source)
+    dialect = Dialect(channels_last=channels_are_last(model))
+    if request.weights is not None:
+        found = read_weights_of(request.weights).of(model, dialect)
+    else:
+        to_numpy = import_module("keras").ops.convert_to_numpy
+        found = dict(_variables(model, live, to_numpy, ()))
+    return make_network(model, found, dialect, request, origin)
+
+
+def _variables(
+    model: KerasModel, live: Any, to_numpy: Callable[[Any], Any], path: LayerPath
+) -> Iterator[tuple[LayerPath, list[Source]]]:
+    layers = {layer.name: layer for layer in live.layers}
+    for layer in model.layers:
+        if layer.model is not None:
+            yield from _variables(layer.model, layers[layer.name], to_numpy, (*path, layer.name))
+        elif layer.name in layers:
+            # A layer's own order has the trained ones first, whether they are frozen or not.
+            yield (*path, layer.name), [LiveVariable(one, to_numpy) for one in layers[layer.name].weights]

@@ -1,0 +1,154 @@
+"""From Keras's files, or a live model of Keras, to a Network."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from convscope.errors import NetworkFileError
+from convscope.formats.hdf5 import OwnFile, opened_hdf5
+from convscope.formats.keras.archive import CONFIGURATION, METADATA, MOST_JSON, WEIGHTS, Member, read_json
+from convscope.formats.keras.building import build_graph
+from convscope.formats.keras.configuration import read_model
+from convscope.formats.keras.eating import find_input_spec
+from convscope.formats.keras.layers import Dialect
+from convscope.formats.keras.model import KerasModel
+from convscope.formats.keras.weights import Found, WeightFile, read_weights, read_weights_of, text
+from convscope.formats.request import Request
+from convscope.network.labels import imagenet_labels
+from convscope.network.network import Network
+from convscope.network.origin import Origin
+
+DESCRIPTION_SUFFIX = ".json"
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5", DESCRIPTION_SUFFIX)
+
+
+def open_keras(request: Request) -> Network:
+    """Open a ``.keras`` or ``.h5`` file, or a ``.json`` that describes a model, with its `weights` if given."""
+    path = request.path
+    description, version, weights = _described(path)
+    model = read_model(description, str(path))
+    if request.weights is not None:
+        weights = read_weights_of(request.weights)
+    if weights is None:
+        raise NetworkFileError(f"{path} describes a model and holds no weights: give weights=FILE, its .h5")
+    dialect = Dialect(
+        version=_major(version or _stated_version(weights)),
+        backend=_attribute(weights, "backend") or "tensorflow",
+        channels_last=channels_are_last(model),
+    )
+    files = (path, *([Path(request.weights).expanduser()] if request.weights else []))
+    given = None if request.weights is None else str(request.weights)
+    return make_network(model, weights.of(model, dialect), dialect, request, Origin(str(path), given, files))
+
+
+def make_network(
+    model: KerasModel, found: Found, dialect: Dialect, request: Request, origin: Origin
+) -> Network:
+    """Return a model as a network, with what it eats and, where it tells ImageNet's classes apart, their labels."""
+    request.refuse("rules", because="a Keras model has no layers that come and go")
+    graph = build_graph(model, found, dialect, input_shape=request.input_shape)
+    network = Network(
+        graph, input_spec=find_input_spec(graph, origin.source), origin=origin, device=request.device
+    )
+    if network.class_count == len(labels := imagenet_labels()):
+        network.labels = labels
+    return network
+
+
+def _described(path: Path) -> tuple[Any, str, WeightFile | None]:
+    """Return a file's description of its model, the version of Keras that wrote it, and its weights."""
+    if path.name.endswith(DESCRIPTION_SUFFIX):
+        description = _json(path)
+        return description, str(description.get("keras_version") or _by_style(description)), None
+    if path.name.endswith(".keras"):
+        description = read_json(path, CONFIGURATION)
+        if description is None:
+            raise NetworkFileError(f"{path} is a zip without {CONFIGURATION}: it is not a .keras file")
+        metadata = read_json(path, METADATA) or {}
+        return (
+            description,
+            str(metadata.get("keras_version") or "3"),
+            read_weights(Member(str(path), WEIGHTS)),
+        )
+    return _described_in_hdf5(path)
+
+
+def _described_in_hdf5(path: Path) -> tuple[Any, str, WeightFile]:
+    own = OwnFile(str(path))
+    with opened_hdf5(own) as opened:
+        stated, version = opened.attrs.get("model_config"), opened.attrs.get("keras_version")
+        groups = sorted(opened)
+    if stated is None:
+        raise NetworkFileError(_without_description(path, groups))
+    try:
+        description = json.loads(text(stated))
+    except (ValueError, RecursionError) as error:
+        raise NetworkFileError(f"{path}: its model_config is not JSON: {error}") from error
+    return description, text(version) if version is not None else "1", read_weights(own)
+
+
+def _without_description(path: Path, groups: list[str]) -> str:
+    """Say what to do about an HDF5 file in which no model is described."""
+    if "data" in groups:
+        return f"{path} is Caffe's: call it .caffemodel.h5, and give the .prototxt that it belongs to"
+    return (
+        f"{path} holds weights only ({', '.join(groups[:4]) or 'nothing'}); which layers they are for is not in it. "
+        "Give the model's JSON (model.to_json()), or its application, with these as its weights: "
+        f"open_network('model.json', weights={path.name!r}), open_network('keras:VGG16', weights={path.name!r})"
+    )
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    if path.stat().st_size > MOST_JSON:
+        raise NetworkFileError(f"{path} is larger than any description of a model")
+    try:
+        description = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise NetworkFileError(f"{path} is not JSON: {error}") from error
+    if not isinstance(description, Mapping) or not {"class_name", "config"} <= set(description):
+        raise NetworkFileError(f"{path} does not describe a Keras model; model.to_json() writes what does")
+    return description
+
+
+def _by_style(description: Mapping[str, Any]) -> str:
+    """Tell Keras's version where it is not stated: only Keras 3 says which module a class is of."""
+    return "3" if "module" in description else "2"
+
+
+def _stated_version(weights: WeightFile) -> str:
+    return _attribute(weights, "keras_version") or ("1" if weights.layers else "3")
+
+
+def _attribute(weights: WeightFile, name: str) -> str:
+    with opened_hdf5(weights.file) as opened:
+        for group in (opened[weights.root], opened):
+            if name in group.attrs:
+                return text(group.attrs[name])
+    return ""
+
+
+def _major(version: str) -> int:
+    found = re.match(r"\d+", version)
+    return int(found[0]) if found else 3
+
+
+def channels_are_last(model: KerasModel) -> bool:
+    """Tell a model's order of axes from the first layer that states one."""
+    for layer in model.layers:
+        if layer.model is not None and _states_order(layer.model):
+            return channels_are_last(layer.model)
+        order = layer.config.get("data_format")
+        if order in ("channels_first", "channels_last"):
+            return bool(order == "channels_last")
+    return True
+
+
+def _states_order(model: KerasModel) -> bool:
+    return any(
+        _states_order(layer.model) if layer.model else layer.config.get("data_format")
+        for layer in model.layers
+    )

@@ -1,0 +1,227 @@
+"""Which stored numbers belong to which layer: in each of the ways Keras has kept them.
+
+The HDF5 of Keras 1, 2 and (for ``.h5``) 3 has a group a layer, with the order of its variables as an attribute; an
+inner model's variables are one flat list, trained ones first. The ``.keras`` and ``.weights.h5`` files of Keras 2.12
+and later have nested groups, called after the layers' classes: ``layers/conv2d_1/vars/0``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.errors import NetworkFileError, WeightsMismatch
+from convscope.formats.hdf5 import Container, OwnFile, Stored, opened_hdf5, stored_under
+from convscope.formats.keras.archive import WEIGHTS, Member
+from convscope.formats.keras.layers import Dialect, Variable, variables_of
+from convscope.formats.keras.model import KerasLayer, KerasModel
+
+LayerPath = tuple[str, ...]
+_CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+
+
+class Source(Protocol):
+    """Numbers that can be loaded: a dataset of a file, or a variable of a live model."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Their shape, in Keras's order of axes."""
+
+    def load(self) -> NDArray[np.float32]:
+        """Return them."""
+
+
+Found = Mapping[LayerPath, Sequence[Source]]
+"""A layer, by the names of the models it is in and its own, to its variables in the order of `variables_of`."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """An HDF5 file of weights, opened once: every dataset by its path, and the lists of names beside them."""
+
+    file: Container
+    root: str
+    datasets: Mapping[str, Stored]
+    layers: Mapping[str, Sequence[str]]
+
+    def of(self, model: KerasModel, dialect: Dialect) -> Found:
+        """Return the variables of each of the model's layers; WeightsMismatch where they do not fit each other."""
+        if self.layers:
+            return _of_groups(self, model, dialect)
+        return dict(_of_nested_groups(self, model, dialect, "", ()))
+
+
+def read_weights(file: Container) -> WeightFile:
+    """Look through an HDF5 file of weights, without reading them."""
+    with opened_hdf5(file) as opened:
+        root = "model_weights" if "model_weights" in opened else "/"
+        group = opened[root]
+        prefix = "" if root == "/" else f"/{root}"
+        layers = {
+            name: _names(group[name], "weight_names")
+            for name in _names(group, "layer_names")
+            if name in group
+        }
+        stored = stored_under(opened, prefix or "/", file, lambda path: f"{file}, {path}")
+        datasets = {one.name.removeprefix(prefix).replace("\\", "/").lstrip("/"): one for one in stored}
+    return WeightFile(file, root, datasets, layers)
+
+
+def read_weights_of(path: str | Path) -> WeightFile:
+    """Look through a file that was given for its weights: a ``.keras``, or HDF5 of any of Keras's layouts."""
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise NetworkFileError(f"{path}: there is no such file")
+    return read_weights(Member(str(file), WEIGHTS) if file.name.endswith(".keras") else OwnFile(str(file)))
+
+
+def _names(group: h5py.Group, attribute: str) -> list[str]:
+    """Return a list of names, which Keras cuts into several attributes when it is long."""
+    keys = [attribute] if attribute in group.attrs else []
+    while not keys or keys[-1] != attribute:
+        key = f"{attribute}{len(keys)}"
+        if key not in group.attrs:
+            break
+        keys.append(key)
+    return [text(name) for key in keys for name in np.asarray(group.attrs[key]).reshape(-1).tolist()]
+
+
+def text(value: Any) -> str:
+    """Return an attribute of an HDF5 file as text."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _of_groups(found: WeightFile, model: KerasModel, dialect: Dialect) -> Found:
+    """Match groups to layers by name; where the names are others, by order, as Keras itself does."""
+    saved = {name: names for name, names in found.layers.items() if names}
+    expected = [layer for layer in model.layers if any(True for _ in _flat(layer, dialect, ()))]
+    names = [layer.name for layer in expected]
+    if set(names) <= set(saved):
+        pairs = [(layer, layer.name) for layer in expected]
+    elif len(names) == len(saved):
+        pairs = list(zip(expected, saved, strict=True))
+    else:
+        raise WeightsMismatch(
+            f"{found.file} has weights for {len(saved)} layers ({_few(list(saved))}), the model has {len(names)} with "
+            f"any ({_few(names)}). Is it another model's?"
+        )
+    layers: dict[LayerPath, Sequence[Source]] = {}
+    for layer, group in pairs:
+        layers.update(_of_group(found, layer, group, dialect))
+    return layers
+
+
+def _of_group(found: WeightFile, layer: KerasLayer, group: str, dialect: Dialect) -> Found:
+    wanted = list(_flat(layer, dialect, ()))
+    stored = []
+    for name in found.layers[group]:
+        path = f"{group}/{name}".replace("//", "/")
+        if path not in found.datasets:
+            raise NetworkFileError(
+                f"{found.file} names {name!r} among the weights of {group!r}, but does not have it"
+            )
+        stored.append(found.datasets[path])
+    if len(stored) != len(wanted):
+        raise WeightsMismatch(
+            f"{found.file}: layer {group!r} has {len(stored)} arrays of weights, the model's {layer.name!r} needs "
+            f"{len(wanted)}. Is it another model's?"
+        )
+    ordered = _by_name(found.layers[group], wanted, stored) if layer.model else None
+    layers: dict[LayerPath, list[Source]] = {}
+    for (owner, _, _), source in ordered or zip(wanted, stored, strict=True):
+        layers.setdefault(owner, []).append(source)
+    return layers
+
+
+Wanted = tuple[LayerPath, Variable, bool]
+
+
+def _by_name(
+    names: Sequence[str], wanted: Sequence[Wanted], stored: Sequence[Source]
+) -> list[tuple[Wanted, Source]] | None:
+    """Match an inner model's variables by what they are called; None where the names do not say which is whose."""
+    keys = [tuple(name.partition(":")[0].split("/")[-2:]) for name in names]
+    by_key = dict(zip(keys, stored, strict=True))
+    called = [(path[-1], _called(path[-1], variable, by_key)) for path, variable, _ in wanted]
+    if len(by_key) != len(names) or set(called) != set(by_key):
+        return None
+    order = {path: index for index, path in enumerate(dict.fromkeys(path for path, _, _ in wanted))}
+    # Within a layer they stay in the order its variables have.
+    pairs = [(item, by_key[key]) for item, key in zip(wanted, called, strict=True)]
+    return sorted(pairs, key=lambda pair: order[pair[0][0]])
+
+
+def _called(layer: str, variable: Variable, known: Mapping[tuple[str, ...], Source]) -> str:
+    """Return a variable's name in the file: Keras 3 calls a depthwise kernel plainly a kernel."""
+    plain = variable.name.removeprefix("depthwise_")
+    return plain if (layer, variable.name) not in known and (layer, plain) in known else variable.name
+
+
+def _flat(layer: KerasLayer, dialect: Dialect, path: LayerPath) -> Iterator[Wanted]:
+    """Yield the variables of a layer and of those inside it in the order of a flat list: trained ones first."""
+    found = list(_in_layer_order(layer, dialect, (*path, layer.name), True))
+    yield from (item for item in found if item[2])
+    yield from (item for item in found if not item[2])
+
+
+def _in_layer_order(layer: KerasLayer, dialect: Dialect, path: LayerPath, trained: bool) -> Iterator[Wanted]:
+    if layer.model is None:
+        trained = trained and bool(layer.config.get("trainable", True))
+        for variable in variables_of(layer, dialect):
+            if variable.value is None:
+                yield path, variable, trained and variable.is_trained
+        return
+    for inner in layer.model.layers:
+        yield from _in_layer_order(inner, dialect, (*path, inner.name), trained)
+
+
+def _of_nested_groups(
+    found: WeightFile, model: KerasModel, dialect: Dialect, group: str, path: LayerPath
+) -> Iterator[tuple[LayerPath, Sequence[Source]]]:
+    """Count the layers of each class, as Keras does when it names their groups."""
+    seen: Counter[str] = Counter()
+    for layer in model.layers:
+        if layer.is_function:
+            continue
+        name = snake_case(layer.class_name)
+        seen[name] += 1
+        name = f"{name}_{seen[name] - 1}" if seen[name] > 1 else name
+        places = [f"{group}{container}/{name}" for container in _CONTAINERS]
+        place = next(
+            (one for one in places if any(key.startswith(f"{one}/") for key in found.datasets)), places[0]
+        )
+        if layer.model is not None:
+            yield from _of_nested_groups(found, layer.model, dialect, f"{place}/", (*path, layer.name))
+            continue
+        wanted = [variable for variable in variables_of(layer, dialect) if variable.value is None]
+        keys = [f"{place}/vars/{index}" for index in range(len(wanted))]
+        if missing := [key for key in keys if key not in found.datasets]:
+            raise WeightsMismatch(
+                f"{found.file} has no {missing[0]!r}, which holds the {wanted[keys.index(missing[0])].name} of layer "
+                f"{layer.name!r}. Is it another model's?"
+            )
+        if wanted:
+            yield (*path, layer.name), [found.datasets[key] for key in keys]
+
+
+def snake_case(class_name: str) -> str:
+    """Return a class's name as Keras writes it in a path.
+
+    >>> snake_case("BatchNormalization"), snake_case("Conv2D"), snake_case("ReLU")
+    ('batch_normalization', 'conv2d', 're_lu')
+    """
+    name = re.sub(r"\W+", "", class_name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:4])) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -1,0 +1,51 @@
+"""An ONNX file, read: the messages as the file has them, weights left in it until they are looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from convscope.errors import NetworkFileError
+from convscope.formats.protobuf.message import Message
+from convscope.formats.protobuf.records import open_source
+from convscope.formats.protobuf.schema import load_schema
+from convscope.formats.protobuf.wire import read_fields
+from convscope.formats.recognition import HEAD, expect_onnx
+
+NEWEST_OPSET = 26
+OLDEST_OPSET = 7
+
+
+def onnx_message(type_name: str, **values: object) -> Message:
+    """Return a new message of one of ONNX's types.
+
+    >>> onnx_message("OperatorSetIdProto", version=17).version
+    17
+    """
+    return Message(load_schema(__package__)[type_name], **values)
+
+
+def read_model(path: Path) -> Message:
+    """Read a ``ModelProto``; NetworkFileError where the file is something else, or its graph is missing."""
+    source = open_source(path)
+    expect_onnx(bytes(source.view[:HEAD]), source.file)
+    model = onnx_message("ModelProto")
+    read_fields(source, model, 0, len(source.view))
+    if not model.graph.node:
+        raise NetworkFileError(f"{path} holds no network: its graph has no nodes. Is it whole, and ONNX?")
+    if model.graph.sparse_initializer:
+        raise NetworkFileError(
+            f"{path} keeps sparse weights, which convscope does not read: export them dense"
+        )
+    return model
+
+
+def opset_of(model: Message, file: str) -> int:
+    """Return the version of ONNX's operators that the model is written in."""
+    versions = [entry.version or 1 for entry in model.opset_import if entry.domain in (None, "", "ai.onnx")]
+    opset = max(versions, default=1)
+    if opset < OLDEST_OPSET:
+        raise NetworkFileError(
+            f"{file} is written in ONNX's operators of version {opset}; convscope reads {OLDEST_OPSET} and later: "
+            "onnx.version_converter.convert_version(model, 12) makes a newer file"
+        )
+    return int(opset)

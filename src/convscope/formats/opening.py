@@ -1,0 +1,255 @@
+"""`open_network`: a model in any form goes in, a Network comes out.
+
+Four tables say who opens what: by the beginning of a name (``zoo:``), by a live object's package, by what a folder
+holds, by the ending of a file's name. A further format is a line in one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from warnings import warn
+
+import torch
+
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, did_you_mean
+from convscope.formats.caffe.means import read_mean
+from convscope.formats.caffe.opening import CAFFE_SUFFIXES, find_caffe_files, open_caffe
+from convscope.formats.keras.live import KERAS, open_application, open_live_keras
+from convscope.formats.keras.opening import KERAS_SUFFIXES, open_keras
+from convscope.formats.native import BUILTIN, PLAIN_SUFFIXES, open_builtin, open_plain
+from convscope.formats.onnx.opening import ONNX_SUFFIXES, open_onnx
+from convscope.formats.pytorch.opening import (
+    CHECKPOINT_SUFFIXES,
+    TIMM,
+    TORCHVISION,
+    open_checkpoint,
+    open_live_module,
+    open_named,
+)
+from convscope.formats.recognition import in_another_format, refuse_foreign
+from convscope.formats.request import Request
+from convscope.formats.tensorflow.graph_def import SAVED_MODEL
+from convscope.formats.tensorflow.opening import TENSORFLOW_SUFFIXES, open_tensorflow
+from convscope.formats.zoo.fetching import ZOO, fetch
+from convscope.network.labels import read_labels
+from convscope.network.network import Network
+from convscope.network.parameters import Shape
+
+Opener = Callable[[Request], Network]
+
+
+def open_network(
+    source: str | Path | object,
+    *,
+    weights: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    labels: str | Path | Sequence[str] | None = None,
+    input_shape: Shape | None = None,
+    rules: Mapping[str, Any] | None = None,
+    architecture: object = None,
+    **preprocessing: Any,
+) -> Network:
+    """Open a network from its file or its folder, with its weights, its labels and what it eats.
+
+    `source` is
+
+    - a file, or the folder that holds it: Caffe's ``.prototxt``, ``.caffemodel`` or ``.caffemodel.h5`` of any age,
+      TensorFlow's frozen ``.pb``, Keras's ``.keras``, ``.h5`` or ``.json``, ``.onnx``, PyTorch's ``.pth``, ``.pt`` or
+      ``.safetensors`` with their `architecture`, or convscope's own ``.convscope``;
+    - a name: ``"builtin"``, the small network that comes with convscope, ``"zoo:vgg16"``, a classic that is downloaded
+      once, ``"torchvision:NAME"``, ``"timm:NAME"`` or ``"keras:NAME"``, where those libraries are installed;
+    - a live model of PyTorch or Keras.
+
+    What is not named (`weights`, `labels`, a mean file) is looked for beside it; labels found there that are not as
+    many as the classes are left aside with a warning. Further keywords overrule single fields of the
+    network's `InputSpec` (``channel_order="RGB"``, ``mean=(104, 117, 123)``); `input_shape` is for networks that do
+    not say how big their input is, `rules` for Caffe networks whose layers depend on them:
+    ``{"phase": "TRAIN", "level": 1, "stages": ["deploy"]}``. A file of PyTorch weights needs the `architecture` they
+    are for: ``"torchvision:resnet18"``, ``"timm:NAME"``, or a module.
+
+    >>> network = open_network("bvlc_googlenet/")
+    >>> network.layers["conv1/7x7_s2"].shape
+    (10, 64, 112, 112)
+
+    Raises NetworkFileError, WeightsMismatch or UnsupportedLayer, each a line that says what to do. No code from
+    the file is ever run.
+    """
+    request = Request(source, weights, input_shape, device, rules or {}, architecture)
+    network = _opener(request)(request)
+    options = {"labels": labels, "input_shape": input_shape, "rules": rules, **preprocessing}
+    if isinstance(architecture, str):
+        options["architecture"] = architecture
+    given = {name: value for name, value in options.items() if value is not None}
+    network.origin = replace(network.origin, options=given)
+    if labels is not None:
+        _label(network, labels)
+    elif file := _labels_beside(Path(network.origin.source)):
+        try:
+            _label(network, file)
+        except InputError as error:  # another network's, in the same folder
+            warn(f"{error}: they are left aside", ConvscopeWarning, stacklevel=2)
+    if preprocessing:
+        _prepare(network, preprocessing)
+    return network
+
+
+def _caffe(request: Request) -> Network:
+    if unknown := set(request.rules) - {"phase", "level", "stages"}:
+        raise InputError(f"rules are phase, level and stages; found {sorted(unknown)}")
+    return open_caffe(
+        request.path,
+        weights=request.weights,
+        input_shape=request.input_shape,
+        device=request.device,
+        **request.rules,
+    )
+
+
+def _caffe_folder(request: Request) -> Network:
+    path, weights = find_caffe_files(request.path)
+    return _caffe(replace(request, source=path, weights=request.weights or weights))
+
+
+def _onnx(request: Request) -> Network:
+    return open_onnx(request.path, input_shape=request.input_shape, device=request.device)
+
+
+def _plain(request: Request) -> Network:
+    return (
+        open_plain(request.path, request.device) if request.architecture is None else open_checkpoint(request)
+    )
+
+
+def _zoo(request: Request) -> Network:
+    found = fetch(str(request.source).removeprefix(ZOO))
+    there = replace(request, source=found.path, weights=request.weights or found.weights)
+    network = BY_SUFFIX[_ending(found.path, BY_SUFFIX)](there)
+    _prepare(network, dict(found.classic.preprocessing))
+    network.origin = replace(network.origin, source=str(request.source))
+    return network
+
+
+BY_PREFIX: Mapping[str, Opener] = {
+    BUILTIN: lambda request: open_builtin(request.device),
+    ZOO: _zoo,
+    TORCHVISION: open_named,
+    TIMM: open_named,
+    KERAS: open_application,
+}
+BY_PACKAGE: Mapping[str, Opener] = {"keras": open_live_keras, "torch": open_live_module}
+"""The package that a live object's class, or one it is made from, comes from; the first that fits opens it."""
+BY_CONTENT: Mapping[str, Opener] = {
+    SAVED_MODEL: open_tensorflow,
+    **dict.fromkeys(CAFFE_SUFFIXES, _caffe_folder),
+}
+"""How the name of a file ends that makes a folder one of this kind."""
+BY_SUFFIX: Mapping[str, Opener] = {
+    **dict.fromkeys(CAFFE_SUFFIXES, _caffe),
+    **dict.fromkeys(PLAIN_SUFFIXES, _plain),
+    **dict.fromkeys(CHECKPOINT_SUFFIXES, open_checkpoint),
+    **dict.fromkeys(TENSORFLOW_SUFFIXES, open_tensorflow),
+    **dict.fromkeys(ONNX_SUFFIXES, _onnx),
+    **dict.fromkeys(KERAS_SUFFIXES, open_keras),
+}
+
+
+def _opener(request: Request) -> Opener:
+    """Tell from a source who opens it; InputError or NetworkFileError, with what is possible, where nobody does."""
+    source = request.source
+    if not isinstance(source, str | Path):
+        return _opener_of_object(source)
+    for prefix, opener in BY_PREFIX.items():
+        if source == prefix or (prefix.endswith(":") and str(source).startswith(prefix)):
+            return opener
+    if not request.exists:
+        raise NetworkFileError(f"{source}: {_missing(request)}")
+    if request.path.is_dir():
+        return _opener_of_folder(request.path)
+    if suffix := _ending(request.path, BY_SUFFIX):
+        refuse_foreign(request.path)
+        return BY_SUFFIX[suffix]
+    if known := in_another_format(request.path.name):
+        raise NetworkFileError(f"{source} is {known}")
+    raise NetworkFileError(f"{source}: convscope opens {', '.join(BY_SUFFIX)}; this ends otherwise")
+
+
+def _missing(request: Request) -> str:
+    """Return what to say where there is nothing of the name: what is close, and what is always there."""
+    source = str(request.source)
+    if "://" in source:
+        return "convscope opens files: download it first"
+    folder = request.path.parent
+    beside = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    close = did_you_mean(request.path.name, [*beside, *(prefix for prefix in BY_PREFIX)])
+    return f"there is no such file or folder.{close} {BUILTIN!r} is always there"
+
+
+def _opener_of_object(source: object) -> Opener:
+    packages = {kind.__module__.partition(".")[0] for kind in type(source).__mro__}
+    for package, opener in BY_PACKAGE.items():
+        if package in packages:
+            return opener
+    possible = ", ".join(("a path", *(f"a model of {package}" for package in BY_PACKAGE)))
+    raise InputError(f"a network is opened from {possible}; found {type(source).__name__}")
+
+
+def _opener_of_folder(folder: Path) -> Opener:
+    """Tell a folder by what it holds; one with a single network in it is that network's."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    for ending, opener in BY_CONTENT.items():
+        if any(path.name.endswith(ending) for path in files):
+            return opener
+    networks = [path for path in files if _ending(path, BY_SUFFIX)]
+    if len(networks) > 1:
+        raise NetworkFileError(
+            f"{folder} holds several: {', '.join(path.name for path in networks)}. Name one"
+        )
+    if not networks:
+        raise NetworkFileError(f"{folder} holds no network ({', '.join(BY_SUFFIX)})")
+    only = networks[0]
+    return lambda request: BY_SUFFIX[_ending(only, BY_SUFFIX)](replace(request, source=only))
+
+
+def _ending(path: Path, known: Mapping[str, object]) -> str:
+    """Return the longest of the known endings that a file's name has, or nothing."""
+    return max((suffix for suffix in known if path.name.endswith(suffix)), key=len, default="")
+
+
+def _prepare(network: Network, preprocessing: dict[str, Any]) -> None:
+    """Overrule what a network eats, field by field."""
+    if network.input_spec is None:
+        raise InputError(
+            f"{network.name} eats no picture, so there is nothing to prepare for it: {sorted(preprocessing)}"
+        )
+    mean = preprocessing.get("mean")
+    file = Path(mean).expanduser() if isinstance(mean, str | Path) else None
+    changes = {name: value for name, value in preprocessing.items() if not (file and name == "mean")}
+    spec = network.input_spec.replace(**changes)
+    if file:
+        network.origin = replace(network.origin, files=(*network.origin.files, file))
+        spec = spec.with_mean(read_mean(file), because=f"mean file {file.name}")
+    network.input_spec = spec
+
+
+def _labels_beside(path: Path) -> Path | None:
+    """Return the file of labels beside a network: its own name's first, then the usual ones."""
+    if not path.is_file():
+        return None
+    names = (f"{path.name.partition('.')[0]}.labels.txt", "labels.txt", "synset_words.txt")
+    return next((file for name in names if (file := path.with_name(name)).is_file()), None)
+
+
+def _label(network: Network, labels: str | Path | Sequence[str]) -> None:
+    """Give a network's classes their names; InputError when they are not as many as the classes."""
+    place, file = "given", tuple[Path, ...]()
+    if isinstance(labels, str | Path):
+        place, file = f"in {labels}", (Path(labels),)
+        labels = read_labels(labels)
+    if network.class_count not in (None, len(labels)):
+        classes = f"{network.name} tells {network.class_count} classes apart"
+        raise InputError(f"there are {len(labels)} labels {place}, but {classes}")
+    network.labels = tuple(labels)
+    network.origin = replace(network.origin, files=(*network.origin.files, *file))

@@ -1,0 +1,195 @@
+"""From a live module to the graph that convscope runs: traced, named, its parameters shared."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import ConvscopeError, InputError, UnsupportedLayer
+from convscope.formats.pytorch.modules import Calls, followed, named_tensors
+from convscope.formats.pytorch.naming import Names, name_values
+from convscope.formats.pytorch.tracing import Trace
+from convscope.formats.pytorch.values import Step
+from convscope.network.graph import Graph, Operation
+from convscope.network.operations.checks import dimensions
+from convscope.network.parameters import Parameters, Shape
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A trace that has ended: its steps, what everything is called, and the values that came out."""
+
+    inputs: Mapping[str, Shape]
+    steps: Sequence[Step]
+    names: Names
+    outputs: tuple[int, ...]
+
+
+def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Graph:
+    """Return the graph of a module for inputs of these shapes; other sizes run in it where the module takes them.
+
+    The module is not changed; the graph's parameters are its own tensors.
+    """
+    traced = trace_module(module, inputs)
+    known = {id(tensor): key for key, tensor in _tensors_of(module).items()}
+    tensors: dict[str, Tensor] = {}
+    operations = tuple(_operation(step, traced.names, known, tensors) for step in traced.steps)
+    if _differs_by_size(module, traced):
+        operations = _only_of_this_size(operations, traced.inputs)
+    values = traced.names.values
+    graph = Graph(
+        name=name,
+        inputs=dict(traced.inputs),
+        operations=operations,
+        outputs=tuple(dict.fromkeys(values[value] for value in traced.outputs)),
+        parameters=Parameters({key: tuple(t.shape) for key, t in tensors.items()}, tensors.__getitem__),
+        aliases=traced.names.aliases,
+    )
+    return _without_unread(graph)
+
+
+def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
+    """Run a module on shapes and return what it did; UnsupportedLayer or InputError where it cannot be followed."""
+    tensors = _tensors_of(module)
+    first = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), torch.empty(0))
+    trace = Trace(first.device, {id(tensor) for tensor in tensors.values()})
+    calls = Calls(trace.values, {id(part): path for path, part in module.named_modules()})
+    given = {name: trace.input(shape, first.dtype) for name, shape in inputs.items()}
+    try:
+        with followed(module, calls), trace, trace.operators(module):
+            result = module(*given.values())
+    except ConvscopeError:
+        raise
+    except Exception as error:  # the module's own code may raise anything
+        raise _in_words(error, module, trace, inputs) from error
+    outputs = tuple(
+        trace.values.read(tensor) for _, tensor in named_tensors(result) if tensor in trace.values
+    )
+    if not outputs:
+        raise InputError(
+            f"{type(module).__name__} gives no tensor that depends on its input: {type(result).__name__}"
+        )
+    names = name_values(list(inputs), trace.values.steps, calls.ended, calls.paths.values())
+    return Traced(inputs, trace.values.steps, names, outputs)
+
+
+def _differs_by_size(module: nn.Module, traced: Traced) -> bool:
+    """Whether a module does other things with a larger input than with the one it was traced for.
+
+    Sizes are followed as far as they are whole numbers; a decision by one ("pad where the width is odd") shows here.
+    """
+    if any(len(shape) != 4 for shape in traced.inputs.values()):
+        return False
+    for rows, columns in ((33, 65), (64, 64)):
+        larger = {
+            name: (count + 1, channels, height + rows, width + columns)
+            for name, (count, channels, height, width) in traced.inputs.items()
+        }
+        try:
+            again = trace_module(module, larger)
+        except ConvscopeError:  # it takes no such input, and says so when it gets one
+            continue
+        pairs = zip(traced.steps, again.steps, strict=False)
+        return len(traced.steps) != len(again.steps) or not all(_same(one, other) for one, other in pairs)
+    return False
+
+
+def _same(one: Step, other: Step) -> bool:
+    return (
+        (one.kind, one.inputs, one.attributes) == (other.kind, other.inputs, other.attributes)
+        and one.parameters.keys() == other.parameters.keys()
+        and all(_equal(one.parameters[role], other.parameters[role]) for role in one.parameters)
+    )
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one is other or (one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other))
+
+
+def _only_of_this_size(
+    operations: tuple[Operation, ...], inputs: Mapping[str, Shape]
+) -> tuple[Operation, ...]:
+    """Return the operations behind one for each input that takes it in this size only."""
+    seen = {name: f"{name}.of_size" for name in inputs}
+    checks = (
+        Operation(
+            "of_size", seen[name], "size", (name,), (seen[name],), attributes={"shape": tuple(shape[1:])}
+        )
+        for name, shape in inputs.items()
+    )
+    behind = (replace(op, inputs=tuple(seen.get(value, value) for value in op.inputs)) for op in operations)
+    return (*checks, *behind)
+
+
+def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    return dict(module.named_parameters()) | dict(module.named_buffers())
+
+
+def _in_words(
+    error: Exception, module: nn.Module, trace: Trace, inputs: Mapping[str, Shape]
+) -> ConvscopeError:
+    """Return what went wrong while a module ran, in one line."""
+    where = f"its module {trace.values.path!r}" if trace.values.path else "its forward()"
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if "meta tensor" in said or isinstance(error, NotImplementedError):
+        return UnsupportedLayer(
+            f"{type(module).__name__}: {where} decides by the numbers it is given, so there is no one network to show "
+            f"({said}); open the part of it that does not"
+        )
+    shapes = ", ".join(f"{name} {dimensions(shape)}" for name, shape in inputs.items())
+    return InputError(
+        f"{type(module).__name__} does not take {shapes}: {where} says {said!r}; give the shape it takes as input_shape"
+    )
+
+
+def _operation(step: Step, names: Names, known: Mapping[int, str], tensors: dict[str, Tensor]) -> Operation:
+    outputs = tuple(names.values[value] for value in step.outputs)
+    name = outputs[0] if len(outputs) == 1 else outputs[0].rpartition(".")[0]
+    parameters = {}
+    for role, tensor in step.parameters.items():
+        if tensor.is_meta:
+            raise UnsupportedLayer(
+                f"{name!r} has parameters without numbers, on the meta device: load its weights first"
+            )
+        key = known.get(id(tensor), f"{name}.{role}")
+        while key in tensors and id(tensor) not in known:
+            key += "_"
+        # Numbers of other types are stored as floats; the operation that reads them says which they are.
+        tensors[key] = tensor.detach() if tensor.is_floating_point() else tensor.float()
+        parameters[role] = key
+    return Operation(
+        kind=step.kind,
+        name=name,
+        type_name=names.types[step.outputs[0]],
+        inputs=tuple(names.values[value] for value in step.inputs),
+        outputs=outputs,
+        parameters=parameters,
+        attributes=step.attributes,
+    )
+
+
+def _without_unread(graph: Graph) -> Graph:
+    """Return the graph without what neither an output nor a module of the network needs."""
+    wanted = {*graph.outputs, *graph.aliases.values()}
+    wanted |= {op.outputs[0] for op in graph.operations if op.type_name[:1].isupper()}
+    operations = graph.needed_for(wanted)
+    read = {key for operation in operations for key in operation.parameters.values()}
+    shapes = {key: shape for key, shape in graph.parameters.shapes.items() if key in read}
+    parameters = Parameters(shapes, graph.parameters.fresh)
+    return Graph(graph.name, graph.inputs, operations, graph.outputs, parameters, graph.aliases)
+
+
+def input_names(module: nn.Module) -> list[str]:
+    """Return the names of what a module's forward() has to be given."""
+    if isinstance(module, torch.jit.ScriptModule):
+        schema: Any = getattr(module.forward, "schema")  # noqa: B009
+        return [argument.name for argument in schema.arguments[1:] if not argument.has_default_value()]
+    parameters = inspect.signature(module.forward).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed: list[Any] = [p for p in parameters if p.kind in kinds and p.default is inspect.Parameter.empty]
+    return [parameter.name for parameter in needed]

@@ -1,0 +1,114 @@
+"""A call of a torch function as plain data: tensors become names, sizes the arithmetic that led to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convscope.formats.pytorch.sizes import Axis, Expression, Size
+from convscope.formats.pytorch.values import Step, Values
+
+_LEFT_OUT = (torch.device, torch.layout)
+
+
+class Coder:
+    """Collects the inputs and parameters of one call while its arguments are written as codes.
+
+    The codes are those of `convscope.network.operations.general.aten`.
+    """
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self.inputs: list[int] = []
+        self.parameters: dict[str, Tensor] = {}
+
+    def code(self, argument: Any) -> Any:
+        """Return an argument as plain data; TypeError for one that has no such form."""
+        if isinstance(argument, Tensor):
+            return self._tensor(argument)
+        if isinstance(argument, Size):
+            return self._expression(argument.expression)
+        if isinstance(argument, list | tuple):
+            return tuple(self.code(item) for item in argument)
+        if isinstance(argument, torch.dtype | torch.memory_format):
+            return str(argument)
+        if argument is None or isinstance(argument, bool | int | float | str):
+            return argument
+        raise TypeError(f"{type(argument).__name__} is no plain data")
+
+    def step(self, kind: str, function: str, attributes: dict[str, Any]) -> Step:
+        """Return the step of the call, with what was collected."""
+        return Step(kind, function, tuple(self.inputs), self.parameters, attributes)
+
+    def _tensor(self, tensor: Tensor) -> str:
+        if tensor in self.values:
+            name = self._input(self.values.read(tensor))
+        else:
+            known = [role for role, other in self.parameters.items() if other is tensor]
+            role = known[0] if known else f"p{len(self.parameters)}"
+            self.parameters[role] = tensor
+            name = f"${role}"
+        kind = str(tensor.dtype).removeprefix("torch.")
+        return name if tensor.is_floating_point() else f"{name}:{kind}"
+
+    def _input(self, value: int) -> str:
+        if value not in self.inputs:
+            self.inputs.append(value)
+        return f"${self.inputs.index(value)}"
+
+    def _expression(self, expression: Expression) -> Any:
+        if isinstance(expression, Axis):
+            return f"{self._input(expression.value)}.{expression.axis}"
+        if isinstance(expression, tuple):
+            symbol, *rest = expression
+            return (symbol, *(self._expression(item) for item in rest))
+        return expression
+
+
+def coded_call(values: Values, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Step | None:
+    """Return the step that calls an ATen operator with these arguments; None where they are no plain data."""
+    coder = Coder(values)
+    try:
+        arguments = tuple(coder.code(argument) for argument in args)
+        keywords = {key: coder.code(item) for key, item in kwargs.items() if not isinstance(item, _LEFT_OUT)}
+    except TypeError:
+        return None
+    attributes: dict[str, Any] = {"operator": name, "arguments": arguments}
+    return coder.step("aten", name, attributes | ({"keywords": keywords} if keywords else {}))
+
+
+def coded_subscript(values: Values, tensor: Tensor, items: Any) -> Step | None:
+    """Return the step of ``tensor[items]``; None where the items are no plain data."""
+    coder = Coder(values)
+    try:
+        codes = _items(coder, tensor, items)
+    except TypeError:
+        return None
+    return coder.step("subscript", "getitem", {"items": codes})
+
+
+def coded_assignment(values: Values, tensor: Tensor, items: Any, part: Any) -> Step | None:
+    """Return the step of ``tensor[items] = part``; None where the items are no plain data."""
+    coder = Coder(values)
+    try:
+        attributes = {"items": _items(coder, tensor, items)}
+        part = coder.code(part)
+    except TypeError:
+        return None
+    return coder.step("written", "setitem", {"kind": "subscript", "attributes": attributes, "part": part})
+
+
+def _items(coder: Coder, tensor: Tensor, items: Any) -> tuple[Any, ...]:
+    coder.code(tensor)
+    return tuple(_item(coder.code, item) for item in (items if isinstance(items, tuple) else (items,)))
+
+
+def _item(code: Callable[[Any], Any], item: Any) -> Any:
+    if item is ...:
+        return "..."
+    if isinstance(item, slice):
+        return ("slice", *(code(end) for end in (item.start, item.stop, item.step)))
+    return code(item)

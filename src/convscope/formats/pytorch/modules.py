@@ -1,0 +1,93 @@
+"""Which module runs: a trace is told when one is entered and left, and the module is left as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from convscope.formats.pytorch.values import Values
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module: which it was, and the values that came out, by their place in the result ("" for one).
+
+    `is_leaf` says that no other module ran inside.
+    """
+
+    path: str
+    number: int
+    type_name: str
+    is_leaf: bool
+    results: dict[str, int]
+
+
+@dataclass
+class Calls:
+    """The calls of a module's submodules, in the order they ended."""
+
+    values: Values
+    paths: dict[int, str]
+    ended: list[Call] = field(default_factory=list)
+    _counts: dict[str, int] = field(default_factory=dict)
+    _open: list[tuple[str, int]] = field(default_factory=list)
+    _inside: set[tuple[str, int]] = field(default_factory=set)
+
+    def enter(self, module: nn.Module, *_: Any) -> None:
+        """A module begins."""
+        if (path := self.paths.get(id(module))) is None:
+            return
+        self._counts[path] = self._counts.get(path, 0) + 1
+        self._inside.add((self.values.path, self.values.call))
+        self._open.append((self.values.path, self.values.call))
+        self.values.path, self.values.call = path, self._counts[path]
+
+    def leave(self, module: nn.Module, _: Any, result: Any) -> None:
+        """A module has ended."""
+        if (path := self.paths.get(id(module))) is None:
+            return
+        results = {place: self.values.read(t) for place, t in named_tensors(result) if t in self.values}
+        is_leaf = (path, self.values.call) not in self._inside
+        self.ended.append(Call(path, self.values.call, type(module).__name__, is_leaf, results))
+        self.values.path, self.values.call = self._open.pop()
+
+
+def named_tensors(result: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of a result with their places: ``("", x)``, ``("0", first)``, ``("out", x)``."""
+    if isinstance(result, Tensor):
+        yield place, result
+        return
+    items: Any = ()
+    if isinstance(result, dict):
+        items = result.items()
+    elif hasattr(result, "_asdict"):
+        items = result._asdict().items()
+    elif isinstance(result, list | tuple):
+        items = enumerate(result)
+    elif hasattr(result, "__dataclass_fields__"):
+        items = ((name, getattr(result, name)) for name in result.__dataclass_fields__)
+    for name, item in items:
+        yield from named_tensors(item, f"{place}.{name}" if place else str(name))
+
+
+@contextmanager
+def followed(module: nn.Module, calls: Calls) -> Iterator[None]:
+    """Tell `calls` of every submodule that runs, in evaluation mode; each is as before afterwards."""
+    training = {part: part.training for part in module.modules()}
+    hooks = [register_module_forward_pre_hook(calls.enter), register_module_forward_hook(calls.leave)]
+    try:
+        for part in training:
+            part.training = False
+        with torch.no_grad():
+            yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for part, mode in training.items():
+            part.training = mode

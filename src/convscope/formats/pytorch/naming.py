@@ -1,0 +1,71 @@
+"""What the values of a trace are called: the dotted path of the module that made them, as `named_modules` has it.
+
+``layer1.0.conv1`` is what that module gave, whatever is written over it later. A module that runs twice has
+``relu#1`` and ``relu#2``, and ``relu`` is the last. What no module of its own makes is called by its function:
+``layer1.0.add``, and ``layer1.0.add_1`` for the next one. A block's name means what the block gave.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from convscope.formats.pytorch.modules import Call
+from convscope.formats.pytorch.values import Step
+
+
+@dataclass
+class Names:
+    """Value number to name, step (by the number of its first output) to torch's word for what made it, aliases."""
+
+    values: dict[int, str]
+    types: dict[int, str] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+
+
+def name_values(
+    inputs: Sequence[str], steps: Sequence[Step], calls: Sequence[Call], paths: Iterable[str]
+) -> Names:
+    """Return what everything is called; `inputs` are the names of the first values."""
+    names = Names(dict(enumerate(inputs)))
+    makers = {value: step for step in steps for value in step.outputs}
+    counts = Counter(call.path for call in calls if call.path)
+    others: list[tuple[str, int]] = []
+    for call in calls:
+        if not call.path:
+            continue
+        own = f"{call.path}#{call.number}" if counts[call.path] > 1 else call.path
+        for place, value in call.results.items():
+            full = f"{own}.{place}" if place else own
+            step = makers.get(value)
+            if call.is_leaf and step and (step.path, step.call) == (call.path, call.number):
+                names.values.setdefault(value, full)
+                names.types.setdefault(step.outputs[0], call.type_name)
+            others.append((full, value))
+            if own != call.path and call.number == counts[call.path]:
+                others.append((f"{call.path}.{place}" if place else call.path, value))
+    _name_functions(names, steps, {*paths, *inputs})
+    for name, value in others:
+        if name != names.values[value]:
+            names.aliases[name] = names.values[value]
+    return names
+
+
+def _name_functions(names: Names, steps: Sequence[Step], taken: set[str]) -> None:
+    """Name what no module made, by its function and the module it stands in."""
+    taken |= set(names.values.values())
+    for step in steps:
+        word = step.function.partition(".")[0].strip("_") or step.kind
+        names.types.setdefault(step.outputs[0], word)
+        if all(value in names.values for value in step.outputs):
+            continue
+        base = f"{step.path}.{word}" if step.path else word
+        for index, value in enumerate(step.outputs):
+            wanted = f"{base}.{index}" if len(step.outputs) > 1 else base
+            name, count = wanted, 0
+            while name in taken:
+                count += 1
+                name = f"{wanted}_{count}"
+            names.values.setdefault(value, name)
+            taken.add(names.values[value])

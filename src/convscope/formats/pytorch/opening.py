@@ -1,0 +1,179 @@
+"""From PyTorch's many forms to a Network: live modules, networks by name, weights with a named architecture."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from convscope.errors import InputError, NetworkFileError
+from convscope.formats.pytorch.building import build_graph, input_names
+from convscope.formats.pytorch.checkpoints import CHECKPOINT_SUFFIXES, read_weights, with_weights
+from convscope.formats.pytorch.libraries import (
+    RANDOM,
+    TIMM,
+    TORCHVISION,
+    Architecture,
+    find_architecture,
+    load_pretrained,
+    timm_spec,
+)
+from convscope.formats.request import Request
+from convscope.network.graph import Graph
+from convscope.network.input_spec import GUESS, InputSpec
+from convscope.network.labels import imagenet_labels
+from convscope.network.network import Network
+from convscope.network.origin import Origin
+from convscope.network.parameters import Shape
+
+__all__ = ["CHECKPOINT_SUFFIXES", "TIMM", "TORCHVISION", "open_checkpoint", "open_live_module", "open_named"]
+
+# The sizes networks were published for, tried in this order where nothing says which it is.
+_SIDES = (224, 32, 28, 64, 96, 128, 227, 256, 299, 384)
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def open_live_module(request: Request) -> Network:
+    """Open a module of the running program, a TorchScript module or an exported program included."""
+    request.refuse("weights", "rules", "architecture", because="a live module has its own")
+    module: Any = request.source
+    if hasattr(module, "exported_program") or type(module).__name__ == "ExportedProgram":
+        module = module.module()
+    if not isinstance(module, nn.Module):
+        raise InputError(f"a live network is a torch.nn.Module; found {type(module).__name__}")
+    return _opened(module, request, type(module).__name__, _own_spec(module))
+
+
+def open_named(request: Request) -> Network:
+    """Open a network of torchvision or timm: with its published weights, those of a file, or random ones."""
+    request.refuse("rules", "architecture", because=f"{request.source} is one")
+    architecture = find_architecture(str(request.source))
+    files: tuple[Path, ...] = ()
+    if request.weights is None:
+        module = load_pretrained(architecture)
+    elif request.weights == RANDOM:
+        torch.manual_seed(0)
+        module = architecture.build(None)
+    else:
+        files = (Path(request.weights).expanduser(),)
+        module = with_weights(architecture.build, read_weights(files[0]), files[0])
+    return _opened(module, request, architecture.name, architecture.spec, files)
+
+
+def open_checkpoint(request: Request) -> Network:
+    """Open a file of weights as the network that `architecture` names, or that it is or makes."""
+    request.refuse("weights", "rules", because="it is a file of weights itself")
+    path = request.path
+    state = read_weights(path)
+    if request.architecture is None:
+        first = ", ".join(list(state)[:3])
+        raise NetworkFileError(
+            f"{path} holds weights ({len(state)} tensors: {first} ...) and no network. Say which they are for: "
+            f"architecture='{TORCHVISION}{path.stem.partition('-')[0]}', '{TIMM}NAME', or in Python a module"
+        )
+    architecture = _architecture(request.architecture)
+    module = with_weights(architecture.build, state, path)
+    return _opened(module, request, architecture.name, architecture.spec or _own_spec(module), (path,))
+
+
+def _architecture(given: Any) -> Architecture:
+    if isinstance(given, str):
+        return find_architecture(given)
+    if isinstance(given, nn.Module):
+        return Architecture(type(given).__name__, lambda classes: copy.deepcopy(given))
+    if callable(given):
+        return Architecture(getattr(given, "__name__", "network"), lambda classes: given())
+    raise InputError(f"an architecture is a name, a module or what makes one; found {type(given).__name__}")
+
+
+def _opened(
+    module: nn.Module, request: Request, name: str, spec: InputSpec | None, files: tuple[Path, ...] = ()
+) -> Network:
+    """Return the network of a module, for the input it was asked for, else the one it says it takes, else a guess."""
+    if isinstance(module, nn.DataParallel):
+        module = module.module
+    graph = _graph(
+        module, request.input_shape or (None if spec is None else (1, spec.channels, *spec.size)), name
+    )
+    source = request.source if isinstance(request.source, str | Path) else name
+    network = Network(
+        graph,
+        input_spec=_fitted(spec, graph),
+        origin=Origin(str(source), None if request.weights is None else str(request.weights), files),
+        device=request.device,
+    )
+    if network.class_count == len(labels := imagenet_labels()):
+        network.labels = labels
+    return network
+
+
+def _graph(module: nn.Module, shape: Any, name: str) -> Graph:
+    names = input_names(module)
+    if isinstance(shape, Mapping):
+        return build_graph(module, {key: tuple(size) for key, size in shape.items()}, name)
+    if len(names) > 1:
+        raise InputError(
+            f"{name} takes {len(names)} inputs; give the shape of each: "
+            f"input_shape={{{', '.join(f'{key!r}: (1, 3, 224, 224)' for key in names)}}}"
+        )
+    if shape is not None:
+        return build_graph(module, {names[0]: tuple(shape)}, name)
+    guesses = _guesses(module)
+    found = next(
+        (made for made in (_tried(module, {names[0]: guess}, name) for guess in guesses) if made), None
+    )
+    return found or build_graph(module, {names[0]: guesses[0]}, name)  # which says what is wrong
+
+
+def _tried(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Graph | None:
+    try:
+        return build_graph(module, inputs, name)
+    except InputError:
+        return None
+
+
+def _guesses(module: nn.Module) -> Sequence[Shape]:
+    """Return the input shapes a module may have been made for, told by its first layer; the likeliest first."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            return [(1, part.in_channels, side, side) for side in _SIDES]
+        if isinstance(part, nn.Linear):
+            side = round(part.in_features**0.5)
+            squares = [(1, 1, side, side)] if side * side == part.in_features else []
+            return [(1, part.in_features), *squares]
+    return [(1, 3, side, side) for side in _SIDES]
+
+
+def _own_spec(module: nn.Module) -> InputSpec | None:
+    """Return what a module says itself that it eats, as timm's do."""
+    config = getattr(module, "pretrained_cfg", None)
+    return timm_spec(config) if isinstance(config, dict) and "mean" in config else None
+
+
+def _fitted(spec: InputSpec | None, graph: Graph) -> InputSpec | None:
+    """Return what the graph eats: as its library says, at the graph's own size; a guess where nothing says it."""
+    shape = next(iter(graph.inputs.values()))
+    if len(graph.inputs) != 1 or len(shape) != 4 or shape[1] not in (1, 3):
+        return None
+    size = (shape[2], shape[3])
+    if spec is not None and spec.channels == shape[1]:
+        if spec.size == size:
+            return spec
+        grown = round(max(size) * (spec.resize_size or max(spec.size)) / max(spec.size))
+        return spec.replace(because="input shape", size=size, resize_size=grown)
+    gray, large = shape[1] == 1, min(size) >= 64
+    fields: dict[str, Any] = {
+        "channel_order": "GRAY" if gray else "RGB",
+        "mean": () if gray else _MEAN,
+        "input_scale": 1.0 if gray else tuple(1 / value for value in _DEVIATION),
+        "resize": "shorter_side" if large else "direct",
+        "resize_size": round(max(size) * 256 / 224) if large else None,
+    }
+    provenance = {"size": "input shape", "layout": "format"} | dict.fromkeys(
+        [*fields, "raw_scale", "crops"], GUESS
+    )
+    return InputSpec(size, provenance=provenance, **fields)

@@ -1,0 +1,320 @@
+"""A module, run once on shapes alone, with every torch function it calls written down.
+
+Control flow runs as Python runs it, in-place arithmetic and views are followed (`Values`), sizes remember where they
+were read (`Size`). A function is recorded as an operation of convscope's own (`FUNCTIONS`), else as the ATen operator
+of its name, else as those ATen operators it is made of. What does not depend on the network's input is worked out at
+once and is a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from convscope.errors import InputError, UnsupportedLayer
+from convscope.formats.pytorch.coding import coded_assignment, coded_call, coded_subscript
+from convscope.formats.pytorch.composites import COMPOSITES
+from convscope.formats.pytorch.functions import FUNCTIONS, with_constant
+from convscope.formats.pytorch.sizes import Axis, Size
+from convscope.formats.pytorch.values import Step, Values
+from convscope.network.operations.general import pure_operator
+
+_SYMBOLS = {"add": "add", "mul": "mul", "sub": "sub", "truediv": "div", "matmul": "matmul", "pow": "pow"}
+_SYMBOLS |= {"and": "bitwise_and", "or": "bitwise_or", "floordiv": "floor_divide", "mod": "remainder"}
+_NAMES = {f"__{way}{symbol}__": name for symbol, name in _SYMBOLS.items() for way in ("", "i")}
+_NAMES |= {
+    "__radd__": "add",
+    "__rmul__": "mul",
+    "__rsub__": "rsub",
+    "__neg__": "neg",
+    "__invert__": "bitwise_not",
+}
+_NAMES |= {f"__{name}__": name for name in ("gt", "lt", "ge", "le", "eq", "ne", "getitem", "setitem")}
+_NAMES |= {"__div__": "div", "__idiv__": "div", "data": "detach"}
+# Written in Python, with the ATen operator's own arguments.
+_AS_ATEN = frozenset({"layer_norm", "group_norm", "pad", "split", "unflatten", "rms_norm", "stack"})
+# What these give holds the same numbers, unless it is of another type.
+_COPIES = frozenset({"clone", "contiguous", "detach", "to", "type", "type_as", "alias", "cpu", "_to_copy"})
+_COPIES |= {"float", "double", "half", "bfloat16", "lift_fresh", "requires_grad"}
+
+
+_ATEN = (torch._ops.OpOverload, torch._ops.OpOverloadPacket)
+
+
+class Trace(TorchFunctionMode):
+    """Writes down what runs inside it; `values` has the steps.
+
+    `device` is where the module's parameters are, `owned` the ids of those: they are never written to. The tensors that
+    the module sees are on the meta device.
+    """
+
+    def __init__(self, device: torch.device, owned: Container[int] = ()) -> None:
+        super().__init__()
+        self.values = Values()
+        self.device, self.owned = device, owned
+        self._twins: dict[int, Tensor] = {}
+        self._originals: dict[int, Tensor] = {}
+
+    def input(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Return a tensor to run the module on."""
+        tensor = torch.empty(tuple(shape), dtype=dtype, device="meta")
+        self.values.hold(tensor, self.values.new())
+        return tensor
+
+    def sizes(self, tensor: Tensor) -> tuple[Size, ...]:
+        """Return a tensor's shape, each size with where it was read."""
+        value = self.values.read(tensor)
+        return tuple(Size(size, Axis(value, axis)) for axis, size in enumerate(tensor.shape))
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run a function; write it down where it depends on the input."""
+        kwargs = dict(kwargs or {})
+        name = _name_of(func)
+        if not self.traced(args, kwargs):
+            if name.endswith("_") and args and id(args[0]) in self.owned:
+                return args[0]
+            return (
+                self._sized(func, name, args, kwargs) if _has_size((args, kwargs)) else func(*args, **kwargs)
+            )
+        if name in ("shape", "size", "sym_size"):
+            sizes = self.sizes(args[0])
+            axis = args[1] if len(args) > 1 else kwargs.get("dim")
+            return torch.Size(sizes) if axis is None else sizes[axis]
+        if name == "device":
+            return self.device
+        return self.call(func, name, args, kwargs)
+
+    def _sized(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Any:
+        """What is made of constants and of a size of the input, ``token.expand(batch, -1, -1)``, is a value too."""
+        step = self._aten(func, name, args, kwargs)
+        if step is None or not step.inputs:
+            return func(*args, **kwargs)
+        if not self._leaves((args, kwargs)):
+            kwargs["device"] = self.device
+        args, kwargs = tree_map(self._meta, (args, kwargs))
+        result = func(*args, **kwargs)
+        self.values.hold(result, self.values.add(step)[0])
+        return result
+
+    def operators(self, module: nn.Module) -> AbstractContextManager[Any]:
+        """Write down ATen operators, where a module's code is not Python; elsewhere nothing."""
+        return _Operators(self) if isinstance(module, torch.jit.ScriptModule) else nullcontext()
+
+    def traced(self, *arguments: Any) -> list[Tensor]:
+        """Return the tensors among some arguments that depend on the input."""
+        return [leaf for leaf in self._leaves(arguments) if leaf in self.values]
+
+    def _leaves(self, arguments: Any) -> list[Tensor]:
+        leaves = (leaf for leaf in tree_leaves(arguments) if isinstance(leaf, Tensor))
+        return [self._originals.get(id(leaf), leaf) for leaf in leaves]
+
+    def call(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Run one function on shapes, and write down what it does."""
+        args, kwargs = self.with_numbers((tuple(args), kwargs))
+        base = name if name.startswith("__") else name.rstrip("_")
+        if (
+            args
+            and isinstance(args[0], Tensor)
+            and args[0] not in self.values
+            and (base != name or name == "setitem")
+        ):
+            self._promote(args[0])
+        step = self._own(func, base, args, kwargs) or self._aten(func, base, args, kwargs)
+        if step is None and name in COMPOSITES and not isinstance(func, _ATEN):
+            with self:
+                return COMPOSITES[name](*args, **kwargs)
+        on_meta = tree_map(self._meta, (args, kwargs))
+        tensors = {id(leaf): leaf for leaf in self._leaves((args, kwargs))}
+        seen = [(leaf, self._meta(leaf), self._meta(leaf)._version) for leaf in tensors.values()]
+        if step is None and not isinstance(func, torch._ops.OpOverload):
+            with _Operators(self):
+                return self.with_numbers(func(*on_meta[0], **on_meta[1]))
+        result = func(*on_meta[0], **on_meta[1])
+        mutated = [leaf for leaf, twin, version in seen if twin._version != version]
+        if isinstance(func, torch._ops.OpOverload):  # below autograd, which counts the versions
+            mutated = self._leaves(_written_to(func, args, kwargs))
+        new = [leaf for leaf in self._leaves(result) if leaf not in self.values and id(leaf) not in tensors]
+        if step is not None and step.kind == "batch_norm":
+            new = new[:1]  # the others are the statistics of a training step
+        if not new and not mutated:
+            return self.with_numbers(result)  # the input itself, or no tensor at all
+        if step is None:
+            raise UnsupportedLayer(f"{self._where} calls torch's {name!r}, which convscope cannot write down")
+        if mutated:
+            self._write(mutated[0], step)
+        elif base in _COPIES and new[0].dtype == self.traced(args, kwargs)[0].dtype:
+            self._hold(new, (step.inputs[0],), seen, step)
+        else:
+            shown = step if step.kind in ("aten", "subscript") else self._aten(func, base, args, kwargs)
+            self._hold(new, self.values.add(step, len(new)), seen, shown)
+        return self.with_numbers(result)
+
+    def _own(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Step | None:
+        """Return the call as an operation of convscope's own, or None."""
+        if name == "getitem":
+            return coded_subscript(self.values, args[0], args[1])
+        if name == "batch_norm" and not isinstance(func, FunctionType):
+            name = "native_batch_norm"  # the order of its arguments is another
+        if (function := FUNCTIONS.get(name)) is None:
+            return None
+        try:
+            more = {"sizes": self.sizes} if name in ("view", "reshape") else {}
+            plan = function(*args, **kwargs, **more)
+        except TypeError:  # another overload of that name
+            return None
+        if plan is not None and any(leaf not in self.values for leaf in plan.inputs):
+            plan = with_constant(plan, next(leaf for leaf in plan.inputs if leaf not in self.values))
+        if plan is None or any(leaf in self.values for leaf in plan.parameters.values()):
+            return None
+        inputs = tuple(self.values.read(leaf) for leaf in plan.inputs)
+        return Step(plan.kind, name, inputs, plan.parameters, plan.attributes)
+
+    def _aten(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Step | None:
+        """Return the call as one of the ATen operator of its name, or None where there is none that takes it."""
+        if name == "getitem":
+            return coded_subscript(self.values, args[0], args[1])
+        if name == "setitem":
+            return coded_assignment(self.values, *args)
+        name = {"view": "reshape", "_unsafe_view": "reshape"}.get(name, name)  # other memory, other strides
+        if isinstance(func, FunctionType) and name not in _AS_ATEN:
+            return None
+        if isinstance(func, torch._ops.OpOverload):
+            overload = func._overloadname
+            name = name if overload == "default" or name == "reshape" else f"{name}.{overload}"
+            return coded_call(self.values, name, args, kwargs) if _is_pure(name) else None
+        if name in _COPIES:
+            made = func(*tree_map(self._meta, args), **tree_map(self._meta, kwargs))
+            name, kwargs = ("alias", {}) if made.dtype == args[0].dtype else ("to.dtype", {})
+            args = args[:1] if name == "alias" else (args[0], made.dtype)
+        if args == () and "input" in kwargs:
+            args, kwargs = (kwargs["input"],), {key: kwargs[key] for key in kwargs if key != "input"}
+        kwargs = {
+            key: item for key, item in kwargs.items() if key not in ("inplace", "device", "layout", "out")
+        }
+        for given in (args, (args[0], list(args[1:])), (list(args),)):  # sizes may be spread out
+            if self._accepts(name, given, kwargs):
+                return coded_call(self.values, name, given, kwargs)
+        return None
+
+    def _accepts(self, name: str, args: Any, kwargs: dict[str, Any]) -> bool:
+        try:
+            pure_operator(name)(*tree_map(self._meta, args), **tree_map(self._meta, kwargs))
+        except (InputError, RuntimeError, TypeError, ValueError, IndexError, NotImplementedError):
+            return False
+        return True
+
+    def _meta(self, leaf: Any) -> Any:
+        """Return a tensor's twin on the meta device, and that device for any other."""
+        if isinstance(leaf, torch.device):
+            return torch.device("meta")
+        if not isinstance(leaf, Tensor) or leaf.is_meta:
+            return leaf
+        if id(leaf) not in self._twins:
+            twin = leaf.detach().to("meta")
+            self._twins[id(leaf)], self._originals[id(twin)] = twin, leaf
+        return self._twins[id(leaf)]
+
+    def with_numbers(self, result: Any) -> Any:
+        """Return what was given with the constants themselves in place of their twins."""
+        return tree_map(lambda leaf: self._originals.get(id(leaf), leaf), result)
+
+    def _promote(self, constant: Tensor) -> None:
+        """A constant that is about to be written into with what depends on the input is a value from now on."""
+        step = Step("constant", "constant", (), {"value_0": constant.detach().clone()}, {})
+        self.values.hold(constant, self.values.add(step)[0])
+
+    def _write(self, tensor: Tensor, step: Step) -> None:
+        (value,) = self.values.add(step)
+        if tensor in self.values:
+            self.values.write(tensor, value)
+        else:
+            self.values.hold(tensor, value)
+
+    def _hold(self, new: list[Tensor], values: Sequence[int], seen: list[Any], shown: Step | None) -> None:
+        """Say what new tensors hold, and which of them are views of a tensor that was read."""
+        under = {
+            twin.untyped_storage()._cdata: leaf for leaf, twin, _ in reversed(seen) if leaf in self.values
+        }
+        if shown is not None and not shown.outputs:
+            shown.outputs = (-1,) * len(new)
+        for index, (tensor, value) in enumerate(zip(new, values, strict=True)):
+            base = under.get(tensor.untyped_storage()._cdata)
+            if base is None or shown is None or shown.inputs[0] != self.values.read(base):
+                self.values.hold(tensor, value)
+            else:
+                self.values.hold_view(tensor, value, base, (shown, index))
+
+    @property
+    def _where(self) -> str:
+        return f"module {self.values.path!r}" if self.values.path else "the network"
+
+
+class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Writes down the ATen operators that one torch function is made of."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.trace = trace
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if not self.trace.traced(args, kwargs):
+            args, kwargs = self.trace.with_numbers((args, kwargs))
+            return func(*args, **kwargs)
+        name = _name_of(func)
+        if name in ("view", "_unsafe_view", "expand") and args[1] and args[0] in self.trace.values:
+            args = (args[0], self._batch_kept(*args[:2]), *args[2:])
+        return self.trace.call(func, name, args, kwargs)
+
+    def _batch_kept(self, tensor: Tensor, shape: Sequence[int]) -> list[int]:
+        """Below Python a size is only a number; a first one that stays as it was is taken for the batch."""
+        first = self.trace.sizes(tensor)[:1]
+        return [*first, *shape[1:]] if first and first[0] == shape[0] else list(shape)
+
+
+def _name_of(func: Callable[..., Any]) -> str:
+    """Return what a function is called, without what says how it is called: ``x += y`` is add."""
+    if isinstance(func, torch._ops.OpOverload):
+        return func._schema.name.partition("::")[2]
+    name = getattr(func, "__name__", type(func).__name__)
+    if name == "__get__":
+        name = getattr(getattr(func, "__self__", None), "__name__", name)
+    return _NAMES.get(name, name)
+
+
+def _has_size(argument: Any) -> bool:
+    """Whether a `Size` is among some arguments; `torch.Size` holds them as a tuple does."""
+    if isinstance(argument, dict):
+        argument = argument.values()
+    elif not isinstance(argument, tuple | list):
+        return isinstance(argument, Size)
+    return any(_has_size(item) for item in argument)
+
+
+def _written_to(func: torch._ops.OpOverload, args: Any, kwargs: Mapping[str, Any]) -> list[Any]:
+    """Return the arguments that an operator writes into."""
+    given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | dict(
+        kwargs
+    )
+    written = (argument.name for argument in func._schema.arguments if argument.is_write)
+    return [given[name] for name in written if name in given]
+
+
+def _is_pure(name: str) -> bool:
+    try:
+        pure_operator(name)
+    except InputError:
+        return False
+    return True

@@ -1,0 +1,268 @@
+"""From nodes to a Graph: a node is a value of its own name, channels last as TensorFlow has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from convscope.errors import ConvscopeError, InputError, NetworkFileError
+from convscope.formats.pytorch.sizes import Axis, Size
+from convscope.formats.tensorflow.constants import FOLDERS, folded
+from convscope.formats.tensorflow.node import Node, Reference
+from convscope.formats.tensorflow.ops import translate
+from convscope.formats.tensorflow.parameters import LAYOUTS, Array, laid_out_shape, load_parameters
+from convscope.formats.tensorflow.tensors import FLOATING, to_array
+from convscope.formats.tensorflow.translation import Step
+from convscope.network.graph import CHANNELS_LAST, Graph, Operation
+from convscope.network.parameters import Shape
+from convscope.network.shapes import infer_operation
+
+_IGNORED = frozenset({"NoOp", "Assert", "Placeholder", "PlaceholderV2", "ScalarSummary", "HistogramSummary"})
+_FEW = 4096  # how many numbers may be written into the graph itself
+
+
+def build_graph(nodes: Sequence[Node], inputs: Mapping[str, Shape], name: str = "") -> Graph:
+    """Return the graph of these nodes, in their order, for inputs of these shapes.
+
+    What no picture changes is worked out beforehand: it stays a value, but is no layer. UnsupportedLayer names a node
+    and its op that convscope does not know.
+    """
+    builder = _Builder(dict(inputs))
+    for node in nodes:
+        builder.add(node)
+    return builder.graph(name)
+
+
+@dataclass
+class _Constant:
+    """Numbers that no picture changes; `floating` where they are weights rather than sizes and axes.
+
+    `origin` is the first name they had: weights are read through an Identity.
+    """
+
+    numbers: Array
+    floating: bool
+    origin: str
+
+
+@dataclass
+class _Builder:
+    inputs: dict[str, Shape]
+    shapes: dict[str, Shape | None] = field(default_factory=dict)
+    constants: dict[str, _Constant] = field(default_factory=dict)
+    operations: dict[str, Operation | None] = field(default_factory=dict)
+    parameters: dict[str, tuple[Array, str]] = field(default_factory=dict)
+    parameter_shapes: dict[str, Shape] = field(default_factory=dict)
+    several: set[str] = field(default_factory=set)
+    measured: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.shapes.update(self.inputs)
+
+    def add(self, node: Node) -> None:
+        """Make a node a constant, an operation or nothing."""
+        if node.name in self.inputs or node.op in _IGNORED:
+            return
+        known = self._known(node)
+        if known is not None:
+            self.constants[node.name] = known
+            self.operations[node.name] = None  # its place; what makes it depends on who reads it
+            return
+        if node.op != "Const":  # else it is text
+            self._translate(node)
+
+    def _known(self, node: Node) -> _Constant | None:
+        """Return what a node makes of numbers that are known, or of sizes."""
+        if node.op == "Const":
+            tensor = node.attributes["value"].tensor if "value" in node.attributes else None
+            array = None if tensor is None else to_array(tensor, node.name)
+            if tensor is None or array is None:
+                return None
+            return _Constant(array, tensor.dtype in FLOATING, node.name)
+        if node.op == "Shape" and (shape := self.shapes.get(self._name(node.inputs[0]))):
+            return _Constant(self._sizes(self._name(node.inputs[0]), shape), False, node.name)
+        if node.op == "PlaceholderWithDefault" or node.op in FOLDERS:
+            found = [self.constants[read.node] for read in node.inputs if read.node in self.constants]
+            if found and len(found) == len(node.inputs):
+                arrays = [constant.numbers for constant in found]
+                array = arrays[0] if node.op not in FOLDERS else folded(node, arrays)
+                origin = found[0].origin if array is arrays[0] else node.name
+                return _Constant(array, array.dtype.kind == "f", origin)
+        return None
+
+    def _sizes(self, value: str, shape: Shape) -> Array:
+        """Return a value's shape as numbers that know that they are its."""
+        if value not in self.measured:
+            self.measured.append(value)
+        sizes = np.empty(len(shape), object)
+        sizes[:] = [Size(size, Axis(self.measured.index(value), axis)) for axis, size in enumerate(shape)]
+        return sizes
+
+    def _name(self, read: Reference) -> str:
+        """Return the value's name: the node's own, ``name:1`` where it makes several."""
+        return f"{read.node}:{read.output}" if read.node in self.several else read.node
+
+    def _translate(self, node: Node) -> None:
+        try:
+            step = translate(_Read(self, node))
+        except ConvscopeError:
+            raise
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            raise NetworkFileError(
+                f"node {node.name!r} is no {node.op} that TensorFlow would write ({error}): the file is damaged"
+            ) from error
+        outputs: tuple[str, ...] = (node.name,)
+        if step.outputs > 1:
+            self.several.add(node.name)
+            outputs = tuple(f"{node.name}:{index}" for index in range(step.outputs))
+        operation = self._operation(node, step, outputs)
+        self.operations[node.name] = operation
+        self.shapes.update(infer_operation(operation, self.shapes, self.parameter_shapes))
+
+    def _operation(self, node: Node, step: Step, outputs: tuple[str, ...]) -> Operation:
+        channels_last = {CHANNELS_LAST: True} if step.attributes.get(CHANNELS_LAST) else {}
+        attributes = {key: value for key, value in step.attributes.items() if key != CHANNELS_LAST}
+        kind, inputs = step.kind, tuple(step.inputs)
+        coder = _Coder(self, inputs, bool(channels_last))
+        coded = {key: coder.code(value) for key, value in attributes.items()}
+        if coder.used:
+            coded = {"kind": kind, "attributes": coded, "read": len(inputs)}
+            kind, inputs = "sized", tuple(coder.inputs)
+        return Operation(
+            kind, node.name, node.op, inputs, outputs, step.parameters, {**coded, **channels_last}
+        )
+
+    def parameter(self, name: str, layout: str) -> str:
+        """Return the name of the parameter that a constant becomes in a layout; one that has two has two."""
+        array, key = self.constants[name].numbers, self.constants[name].origin
+        if key in self.parameters and self.parameters[key][1] != layout:
+            key = f"{key} ({layout})"
+        if key not in self.parameters:
+            self.parameters[key] = array, layout
+            self.parameter_shapes[key] = laid_out_shape(array.shape, layout)
+        return key
+
+    def use_constant(self, name: str) -> None:
+        """Let an operation read a constant as a value."""
+        self.shapes[name] = tuple(self.constants[name].numbers.shape)
+
+    def graph(self, name: str) -> Graph:
+        """Return what was added."""
+        operations = [
+            self._constant_operation(value) if operation is None else operation
+            for value, operation in self.operations.items()
+        ]
+        made = [value for operation in operations for value in operation.outputs]
+        read = {value for operation in operations for value in operation.inputs}
+        ends = [value for value in made if value not in read and value not in self.constants]
+        if not ends:
+            raise NetworkFileError(
+                "the graph has no operation that a picture goes through: it is not a network"
+            )
+        return Graph(
+            name=name,
+            inputs={key: shape for key, shape in self.inputs.items() if key in read},
+            operations=tuple(operations),
+            outputs=tuple(ends),
+            parameters=load_parameters(self.parameters),
+            aliases={node: f"{node}:0" for node in self.several},
+            channels_last=True,
+            constants=frozenset(self.constants),
+        )
+
+    def _constant_operation(self, name: str) -> Operation:
+        constant = self.constants[name]
+        shape, numbers = tuple(constant.numbers.shape), constant.numbers
+        if numbers.dtype == object:
+            coder = _Coder(self, (), channels_last=False)
+            values = coder.code(list(numbers.ravel()))
+            inner = {"kind": "numbers", "attributes": {"values": values, "shape": shape}, "read": 0}
+            return Operation("sized", name, "Const", tuple(coder.inputs), (name,), {}, inner)
+        few = 1 if constant.floating else _FEW
+        if constant.origin not in self.parameters and prod(shape) <= few:
+            attributes = {"values": tuple(numbers.ravel().tolist()), "shape": shape}
+            return Operation("numbers", name, "Const", (), (name,), {}, attributes)
+        key = constant.origin if constant.origin in self.parameters else self.parameter(name, "plain")
+        back = LAYOUTS[self.parameters[key][1]].back(shape)
+        return Operation("stored", name, "Const", (), (name,), {"value": key}, back)
+
+
+@dataclass
+class _Read:
+    """What one node reads: `translation.Operands`."""
+
+    builder: _Builder
+    node: Node
+
+    def __len__(self) -> int:
+        return len(self.node.inputs)
+
+    def known(self, place: int) -> Array | None:
+        constant = self.builder.constants.get(self._read(place).node)
+        return None if constant is None else constant.numbers
+
+    def value(self, place: int) -> str:
+        name = self.builder._name(self._read(place))
+        if name in self.builder.constants:
+            self.builder.use_constant(name)
+        elif name not in self.builder.shapes:
+            raise NetworkFileError(
+                f"node {self.node.name!r} reads {name!r}, which is no number but text, or not made by anything"
+            )
+        return name
+
+    def shape(self, place: int) -> Shape:
+        constant = self.known(place)
+        found = self.builder.shapes.get(self.value(place)) if constant is None else constant.shape
+        if found is None:
+            raise InputError(
+                f"node {self.node.name!r}: the shape of {self.value(place)!r} is not known beforehand"
+            )
+        return found
+
+    def parameter(self, place: int, layout: str = "plain") -> str:
+        return self.builder.parameter(self._read(place).node, layout)
+
+    def _read(self, place: int) -> Reference:
+        if place >= len(self.node.inputs):
+            raise NetworkFileError(
+                f"node {self.node.name!r}: a {self.node.op} reads more than {len(self)} inputs"
+            )
+        return self.node.inputs[place]
+
+
+@dataclass
+class _Coder:
+    """Writes numbers, some of them worked out from sizes, as the codes of the operation `sized`."""
+
+    builder: _Builder
+    read: tuple[str, ...]
+    channels_last: bool
+    used: bool = False
+
+    def __post_init__(self) -> None:
+        self.inputs = list(self.read)
+
+    def code(self, value: Any) -> Any:
+        """Return a value as plain data."""
+        if isinstance(value, Size):
+            return self._expression(value.expression)
+        if isinstance(value, list | tuple):
+            return tuple(self.code(item) for item in value)
+        return value.item() if isinstance(value, np.generic) else value
+
+    def _expression(self, expression: Any) -> Any:
+        if not isinstance(expression, Axis):
+            return tuple(map(self._expression, expression)) if isinstance(expression, tuple) else expression
+        self.used = True
+        name, axis = self.builder.measured[expression.value], expression.axis
+        if name not in self.inputs:
+            self.inputs.append(name)
+        count = len(self.builder.shapes[name] or ())
+        if self.channels_last and count > 2 and axis:
+            axis = (axis + 1) % count or 1
+        return f"${self.inputs.index(name)}.{axis}"

@@ -1,0 +1,216 @@
+"""What is known before a network runs: its weights, what is worked out from them, and sizes worked out from sizes.
+
+A frozen graph is full of arithmetic that no picture changes: batch normalization written out in steps, shapes taken
+apart and put together again. It is done once here. A size that depends on the input's is a `Size`, a number that
+knows how it was worked out, so that it is right for every input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.errors import NetworkFileError
+from convscope.formats.tensorflow.node import Node
+
+Array: TypeAlias = NDArray[Any]
+Folder = Callable[[Node, Sequence[Array]], Array]
+
+FOLDERS: dict[str, Folder] = {}
+_LARGEST = 1 << 28  # how many numbers something that is worked out may have
+
+
+def folds(*ops: str) -> Callable[[Folder], Folder]:
+    """Register how these ops are worked out when all they read is known."""
+
+    def register(function: Folder) -> Folder:
+        FOLDERS.update(dict.fromkeys(ops, function))
+        return function
+
+    return register
+
+
+def folded(node: Node, inputs: Sequence[Array]) -> Array:
+    """Return what a node makes of known numbers; NetworkFileError where these make no sense to it."""
+    try:
+        if sum(array.size for array in inputs) > _LARGEST:
+            raise ValueError("they are too many numbers")
+        sizes = any(array.dtype == object for array in inputs)  # else numpy makes plain numbers of them
+        return np.asarray(FOLDERS[node.op](node, inputs), object if sizes else None)
+    except (ValueError, IndexError, TypeError, ArithmeticError) as error:
+        shapes = ", ".join(str(array.shape) for array in inputs)
+        raise NetworkFileError(
+            f"node {node.name!r}: a {node.op} cannot be worked out of {shapes}: {error}"
+        ) from error
+
+
+_ELEMENTWISE: dict[str, Callable[..., Array]] = {
+    "Add": np.add,
+    "AddV2": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "RealDiv": np.divide,
+    "FloorDiv": np.floor_divide,
+    "FloorMod": np.mod,
+    "Maximum": np.maximum,
+    "Minimum": np.minimum,
+    "Neg": np.negative,
+    "Square": np.square,
+    "Sqrt": np.sqrt,
+    "Rsqrt": lambda x: 1 / np.sqrt(x),
+    "Exp": np.exp,
+    "Abs": np.abs,
+    "Equal": np.equal,
+    "Greater": np.greater,
+    "Less": np.less,
+    "LogicalNot": np.logical_not,
+}
+
+
+def _elementwise(node: Node, inputs: Sequence[Array]) -> Array:
+    if np.prod(np.broadcast_shapes(*(array.shape for array in inputs))) > _LARGEST:
+        raise ValueError("that would be too many numbers")
+    result = np.asarray(_ELEMENTWISE[node.op](*inputs))
+    stays = node.op not in ("Equal", "Greater", "Less", "LogicalNot")
+    return result.astype(inputs[0].dtype) if stays and result.dtype != object else result
+
+
+FOLDERS.update(dict.fromkeys(_ELEMENTWISE, _elementwise))
+
+
+@folds("Identity", "StopGradient", "CheckNumerics", "PreventGradient", "Snapshot")
+def _same(node: Node, inputs: Sequence[Array]) -> Array:
+    return inputs[0]
+
+
+@folds("Div")
+def _div(node: Node, inputs: Sequence[Array]) -> Array:
+    """Divide as Python 2 did: whole numbers stay whole."""
+    whole = inputs[0].dtype.kind in "iuO"
+    return np.floor_divide(*inputs) if whole else np.divide(*inputs)
+
+
+@folds("Cast")
+def _cast(node: Node, inputs: Sequence[Array]) -> Array:
+    floating = node.text("DstT") in ("DT_FLOAT", "DT_DOUBLE", "DT_HALF", "DT_BFLOAT16")
+    if inputs[0].dtype == object:
+        return inputs[0]  # sizes stay sizes
+    return inputs[0].astype(np.float32 if floating else np.int64)
+
+
+@folds("Reshape")
+def _reshape(node: Node, inputs: Sequence[Array]) -> Array:
+    return inputs[0].reshape([int(size) for size in inputs[1].ravel()])
+
+
+@folds("ExpandDims")
+def _expand_dims(node: Node, inputs: Sequence[Array]) -> Array:
+    return np.expand_dims(inputs[0], int(inputs[1].item()))
+
+
+@folds("Squeeze")
+def _squeeze(node: Node, inputs: Sequence[Array]) -> Array:
+    return np.squeeze(inputs[0], node.integers("squeeze_dims", "axis") or None)
+
+
+@folds("Transpose")
+def _transpose(node: Node, inputs: Sequence[Array]) -> Array:
+    return np.transpose(inputs[0], [int(axis) for axis in inputs[1]])
+
+
+@folds("Pack")
+def _pack(node: Node, inputs: Sequence[Array]) -> Array:
+    return np.stack(inputs, node.integer("axis"))
+
+
+@folds("ConcatV2")
+def _concat(node: Node, inputs: Sequence[Array]) -> Array:
+    return np.concatenate(inputs[:-1], int(inputs[-1].item()))
+
+
+@folds("Concat")
+def _old_concat(node: Node, inputs: Sequence[Array]) -> Array:
+    return np.concatenate(inputs[1:], int(inputs[0].item()))
+
+
+@folds("Gather", "GatherV2")
+def _gather(node: Node, inputs: Sequence[Array]) -> Array:
+    axis = int(inputs[2].item()) if len(inputs) > 2 else 0
+    if inputs[0].size // max(inputs[0].shape[axis], 1) * inputs[1].size > _LARGEST:
+        raise ValueError("that would be too many numbers")
+    return np.take(inputs[0], inputs[1].astype(np.int64), axis)
+
+
+@folds("Slice")
+def _slice(node: Node, inputs: Sequence[Array]) -> Array:
+    begins, sizes = ([int(number) for number in array] for array in inputs[1:3])
+    pairs = zip(begins, sizes, strict=True)
+    return inputs[0][tuple(slice(begin, None if size < 0 else begin + size) for begin, size in pairs)]
+
+
+@folds("StridedSlice")
+def _strided_slice(node: Node, inputs: Sequence[Array]) -> Array:
+    begins, ends, steps = ([int(number) for number in array] for array in inputs[1:4])
+    return np.asarray(inputs[0][subscripts(node, begins, ends, steps)], inputs[0].dtype)
+
+
+def subscripts(
+    node: Node, begins: Sequence[int], ends: Sequence[int], steps: Sequence[int]
+) -> tuple[Any, ...]:
+    """Return a StridedSlice as numpy's subscripts: its masks say which bounds do not count, and which axes go."""
+
+    def masked(name: str, place: int) -> bool:
+        return bool(node.integer(f"{name}_mask") >> place & 1)
+
+    found: list[Any] = []
+    for place, (begin, end, step) in enumerate(zip(begins, ends, steps, strict=True)):
+        if masked("ellipsis", place):
+            found.append(...)
+        elif masked("new_axis", place):
+            found.append(None)
+        elif masked("shrink_axis", place):
+            found.append(begin)
+        else:
+            first, last = (
+                None if masked(name, place) else bound for name, bound in (("begin", begin), ("end", end))
+            )
+            found.append(slice(first, last, step))
+    return tuple(found)
+
+
+@folds("Range")
+def _range(node: Node, inputs: Sequence[Array]) -> Array:
+    start, stop, step = (array.item() for array in inputs)
+    if abs(stop - start) > _LARGEST * abs(step):
+        raise ValueError(f"{start} to {stop} are too many numbers")
+    return np.arange(start, stop, step)
+
+
+@folds("Fill")
+def _fill(node: Node, inputs: Sequence[Array]) -> Array:
+    return np.broadcast_to(inputs[1], [int(size) for size in inputs[0]])
+
+
+@folds("Prod", "Mean", "Sum", "Max", "Min")
+def _reduced(node: Node, inputs: Sequence[Array]) -> Array:
+    function = {"Prod": np.prod, "Mean": np.mean, "Sum": np.sum, "Max": np.max, "Min": np.min}[node.op]
+    axes = tuple(int(axis) for axis in inputs[1].ravel())
+    keep = node.flag("keep_dims") or node.flag("keepdims")
+    return np.asarray(function(inputs[0], axis=axes, keepdims=keep), inputs[0].dtype)  # type: ignore[operator]
+
+
+@folds("Dequantize")
+def _dequantize(node: Node, inputs: Sequence[Array]) -> Array:
+    """Return what eight-bit weights stand for, between a lowest and a highest number."""
+    codes, low, high = inputs[0], np.float32(inputs[1].item()), np.float32(inputs[2].item())
+    limits = np.iinfo(codes.dtype)
+    span = np.float32(float(limits.max) - float(limits.min))
+    mode = node.text("mode", "MIN_COMBINED")
+    if mode not in ("MIN_COMBINED", "MIN_FIRST"):
+        raise ValueError(f"its mode {mode!r} is not one convscope knows (MIN_COMBINED, MIN_FIRST)")
+    halves = (span + 1) / 2 if limits.min < 0 else np.float32(0)
+    shift = halves if mode == "MIN_COMBINED" else -np.float32(limits.min)
+    return np.asarray((codes.astype(np.float32) + shift) * ((high - low) / span) + low, np.float32)

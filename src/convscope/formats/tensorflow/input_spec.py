@@ -1,0 +1,147 @@
+"""What a TensorFlow graph eats: the file says its size, its first arithmetic the range; the rest is known or guessed.
+
+The numbers are the networks' published preprocessing: TensorFlow's own DeepDream tutorial for the Inception of 2014
+(0 to 255 minus 117), TF-Slim's ``inception_preprocessing`` (-1 to 1, the middle 7/8 of the picture) and
+``vgg_preprocessing`` (0 to 255 minus the mean color, the shorter side to 256).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from convscope.formats.tensorflow.node import Node
+from convscope.network.graph import Graph
+from convscope.network.input_spec import ChannelOrder, InputSpec
+from convscope.network.known_inputs import KNOWN
+from convscope.network.labels import Label, imagenet_labels, inception_labels
+from convscope.network.parameters import Shape
+
+PICTURE = 224  # pixels: the side of a picture where nothing says it
+_INCEPTION_2014 = ("conv2d0_w", "mixed3a")
+_VGG_MEAN_RGB = (123.68, 116.779, 103.939)
+# A scope that the network's own code names its nodes by, to how many pixels it eats and how they are prepared.
+_SLIM: dict[str, tuple[int, str]] = {
+    "InceptionV1": (224, "inception"),
+    "InceptionV2": (224, "inception"),
+    "InceptionV3": (299, "inception"),
+    "InceptionV4": (299, "inception"),
+    "InceptionResnetV2": (299, "inception"),
+    "MobilenetV1": (224, "inception"),
+    "MobilenetV2": (224, "inception"),
+    "MobilenetV3": (224, "inception"),
+    "NasnetA": (224, "inception"),
+    "resnet_v2_50": (224, "inception"),
+    "resnet_v2_101": (224, "inception"),
+    "resnet_v2_152": (224, "inception"),
+    "resnet_v1_50": (224, "vgg"),
+    "resnet_v1_101": (224, "vgg"),
+    "resnet_v1_152": (224, "vgg"),
+    "vgg_16": (224, "vgg"),
+    "vgg_19": (224, "vgg"),
+}
+_AFFINE = {"add": 0.0, "subtract": 0.0, "multiply": 1.0, "divide": 1.0}
+
+
+def usual_size(nodes: Sequence[Node]) -> int:
+    """Return how many pixels a known network's pictures have, by the names of its nodes; else the usual number."""
+    return next((size for scope, (size, _) in _SLIM.items() if _has_scope(nodes, scope)), PICTURE)
+
+
+def _has_scope(nodes: Sequence[Node], scope: str) -> bool:
+    return any(node.name.startswith(f"{scope}/") for node in nodes)
+
+
+def find_input_spec(
+    graph: Graph, stated: Mapping[str, Shape | None], nodes: Sequence[Node]
+) -> InputSpec | None:
+    """Return what the graph's first input eats; None when no picture fits it. `stated` are the sizes the file gives."""
+    name, shape = next(iter(graph.inputs.items()))
+    if len(shape) != 4 or shape[3] not in (1, 3):
+        return None
+    size = (shape[1], shape[2])
+    said = stated.get(name)
+    sized = said is not None and len(said) == 4 and min(said[1:3]) > 0
+    provenance = {"layout": "format"} | ({"size": "input shape"} if sized else {})
+    order: ChannelOrder = "GRAY" if shape[3] == 1 else "RGB"
+    spec = InputSpec(
+        size,
+        order,
+        "NHWC",
+        raw_scale=255.0,
+        mean=(127.5,) * shape[3],
+        input_scale=1 / 127.5,
+        provenance=provenance,
+    )
+    published = {} if order == "GRAY" else _published(size, nodes)
+    found = _ranged(graph, name)
+    if published:
+        spec = spec.replace(because=KNOWN, **published)
+    if found is not None and (graph.producers or published):
+        spec = spec.replace(because=found[1], **found[0])
+    return spec
+
+
+def _published(size: tuple[int, int], nodes: Sequence[Node]) -> dict[str, Any]:
+    names = {node.name for node in nodes}
+    if all(name in names for name in _INCEPTION_2014):
+        return {"raw_scale": 255.0, "mean": (117.0,) * 3, "input_scale": 1.0}
+    kind = next((kind for scope, (_, kind) in _SLIM.items() if _has_scope(nodes, scope)), None)
+    square = size[0] == size[1]
+    if kind == "inception":
+        cut = {"resize": "squash", "resize_size": round(size[0] * 8 / 7)} if square else {}
+        return {"raw_scale": 255.0, "mean": (127.5,) * 3, "input_scale": 1 / 127.5, **cut}
+    if kind == "vgg":
+        cut = {"resize": "shorter_side", "resize_size": round(size[0] * 8 / 7)} if square else {}
+        return {"raw_scale": 255.0, "mean": _VGG_MEAN_RGB, "input_scale": 1.0, **cut}
+    return {}
+
+
+def _ranged(graph: Graph, value: str) -> tuple[dict[str, Any], str] | None:
+    """Tell from the arithmetic a picture goes through first which numbers it has: 0 to 1, or 0 to 255.
+
+    None where there is none: then the range is for whoever made the network to know.
+    """
+    scale, shift, seen = 1.0, 0.0, False
+    while len(readers := graph.consumers[value]) == 1:
+        (reader,) = readers
+        if reader.kind in _AFFINE and "number" in reader.attributes and len(reader.inputs) == 1:
+            scale, shift = _after(reader.kind, reader.attributes, scale, shift)
+            seen = True
+        elif reader.kind not in ("identity", "resize", "unsqueeze", "pad"):
+            break
+        value = reader.outputs[0]
+    if not seen or not scale:
+        return None
+    largest = 255.0 if abs(scale) < 0.1 or abs(shift) > 10 else 1.0
+    low, high = sorted((shift, scale * largest + shift))
+    words = f"the graph makes 0..{largest:g} into {low:g}..{high:g} itself"
+    return {"raw_scale": largest, "mean": (), "input_scale": 1.0}, words
+
+
+def _after(kind: str, attributes: Mapping[str, Any], scale: float, shift: float) -> tuple[float, float]:
+    number = float(attributes["number"])
+    match kind:
+        case "add":
+            return scale, shift + number
+        case "subtract":
+            return (-scale, number - shift) if attributes.get("swapped") else (scale, shift - number)
+        case "multiply":
+            return scale * number, shift * number
+    return (0.0, 0.0) if attributes.get("swapped") or not number else (scale / number, shift / number)
+
+
+def find_labels(classes: int | None) -> tuple[Label, ...] | None:
+    """Return ImageNet's labels where the number of classes tells whose order they are in.
+
+    1,001 classes are TF-Slim's, a background and ImageNet in its usual order; 1,008 those of the Inceptions of 2014 and
+    2015, a dummy, ImageNet in their own order, and seven that nothing was ever taught to.
+    """
+    if classes == 1000:
+        return imagenet_labels()
+    if classes == 1001:
+        return (Label("background"), *imagenet_labels())
+    if classes == 1008:
+        named = inception_labels()
+        return (*named, *(Label(f"unused {number}") for number in range(len(named), classes)))
+    return None

@@ -1,0 +1,105 @@
+"""What is done to each number: nonlinearities, and arithmetic of values with each other or with known numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convscope.formats.tensorflow.ops.convolution import LAST, maps
+from convscope.formats.tensorflow.translation import Operands, Step, Translator, refuse, translates
+
+_ALONE: dict[str, tuple[str, dict[str, Any]]] = {
+    "Identity": ("identity", {}),
+    "StopGradient": ("identity", {}),
+    "CheckNumerics": ("identity", {}),
+    "PreventGradient": ("identity", {}),
+    "Snapshot": ("identity", {}),
+    "Cast": ("identity", {}),
+    "Relu": ("relu", {}),
+    "Relu6": ("clip", {"minimum": 0.0, "maximum": 6.0}),
+    "Elu": ("elu", {}),
+    "Selu": ("selu", {}),
+    "Sigmoid": ("sigmoid", {}),
+    "Tanh": ("tanh", {}),
+    "Softplus": ("bnll", {}),
+    "Softsign": ("softsign", {}),
+    "Erf": ("erf", {}),
+    "Abs": ("absolute", {}),
+    "Exp": ("exp", {}),
+    "Log": ("log", {}),
+    "Neg": ("power", {"scale": -1.0}),
+    "Square": ("power", {"power": 2.0}),
+    "Sqrt": ("power", {"power": 0.5}),
+    "Rsqrt": ("power", {"power": -0.5}),
+    "Reciprocal": ("power", {"power": -1.0}),
+}
+
+
+def _alone(kind: str, attributes: dict[str, Any]) -> Translator:
+    return lambda operands: Step(kind, [operands.value(0)], {**maps(operands), **attributes})
+
+
+for _op, (_kind, _attributes) in _ALONE.items():
+    translates(_op)(_alone(_kind, _attributes))
+
+
+@translates("LeakyRelu")
+def _leaky(operands: Operands) -> Step:
+    slope = operands.node.number("alpha", 0.2)
+    return Step("relu", [operands.value(0)], {**LAST, "negative_slope": slope})
+
+
+_PAIRS = {
+    "Add": "add",
+    "AddV2": "add",
+    "Sub": "subtract",
+    "Mul": "multiply",
+    "RealDiv": "divide",
+    "Div": "divide",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "Pow": "raise_to",
+}
+_ORDERED = frozenset({"subtract", "divide", "raise_to"})
+_ALONG_CHANNELS = {"add": ("bias", "bias"), "multiply": ("scale", "weight")}
+
+
+@translates(*_PAIRS)
+def _pair(operands: Operands) -> Step:
+    """Arithmetic of two values; of one value with a number, with one a channel, or with any others that stretch."""
+    kind = _PAIRS[operands.node.op]
+    constants = [place for place in (0, 1) if operands.known(place) is not None]
+    if not constants:
+        return Step(kind, [operands.value(0), operands.value(1)])
+    known, other = constants[0], 1 - constants[0]
+    numbers, shape = operands.known(known), operands.shape(other)
+    assert numbers is not None
+    attributes: dict[str, Any] = {"swapped": True} if kind in _ORDERED and known == 0 else {}
+    if numbers.size == 1 and numbers.ndim <= len(shape):
+        return Step(kind, [operands.value(other)], {**attributes, "number": float(numbers.item())})
+    one_a_channel = numbers.size == numbers.shape[-1] == shape[-1] and numbers.ndim <= len(shape)
+    if one_a_channel and len(shape) > 1 and kind in _ALONG_CHANNELS:
+        kind, role = _ALONG_CHANNELS[kind]
+        return Step(kind, [operands.value(other)], LAST, {role: operands.parameter(known, "vector")})
+    return Step(kind, [operands.value(other)], attributes, {"operand": operands.parameter(known)})
+
+
+@translates("AddN")
+def _add_n(operands: Operands) -> Step:
+    return Step("add", [operands.value(place) for place in range(len(operands))])
+
+
+@translates("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs")
+def _fake_quantization(operands: Operands) -> Step:
+    """What training for eight bits puts between layers: the values, rounded to one of 256 steps."""
+    node = operands.node
+    if node.op.endswith("Args"):
+        low, high = node.number("min", -6.0), node.number("max", 6.0)
+    else:
+        ends = [operands.known(place) for place in (1, 2)]
+        if ends[0] is None or ends[1] is None:
+            raise refuse(node, "whose limits are worked out from the picture")
+        low, high = (float(end.item()) for end in ends if end is not None)
+    steps = 2 ** node.integer("num_bits", 8) - 1 - node.flag("narrow_range")
+    return Step(
+        "round_to_steps", [operands.value(0)], {**LAST, "minimum": low, "maximum": high, "steps": steps}
+    )

@@ -1,0 +1,116 @@
+"""The same numbers in another shape or order, joined, cut and summed up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convscope.formats.tensorflow.constants import subscripts
+from convscope.formats.tensorflow.ops.convolution import LAST
+from convscope.formats.tensorflow.translation import Operands, Step, refuse, translates, whole_numbers
+
+
+@translates("Reshape")
+def _reshape(operands: Operands) -> Step:
+    return Step("reshape", [operands.value(0)], {"shape": tuple(whole_numbers(operands, 1, "shape"))})
+
+
+@translates("Squeeze")
+def _squeeze(operands: Operands) -> Step:
+    axes = operands.node.integers("squeeze_dims", "axis")
+    return Step("squeeze", [operands.value(0)], {"axes": axes})
+
+
+@translates("ExpandDims")
+def _expand_dims(operands: Operands) -> Step:
+    return Step("unsqueeze", [operands.value(0)], {"axes": tuple(whole_numbers(operands, 1, "axis"))})
+
+
+@translates("Transpose")
+def _transpose(operands: Operands) -> Step:
+    return Step("permute", [operands.value(0)], {"order": tuple(whole_numbers(operands, 1, "order"))})
+
+
+@translates("Concat", "ConcatV2")
+def _concat(operands: Operands) -> Step:
+    """The old `Concat` has the axis first, `ConcatV2` last."""
+    old = operands.node.op == "Concat"
+    count = len(operands)
+    (axis,) = whole_numbers(operands, 0 if old else count - 1, "axis")
+    values = [operands.value(place) for place in range(1 if old else 0, count if old else count - 1)]
+    return Step("concat", values, _along(operands, int(axis), 1 if old else 0))
+
+
+@translates("Pack")
+def _pack(operands: Operands) -> Step:
+    raise refuse(operands.node, "of values that the picture changes")
+
+
+@translates("Split")
+def _split(operands: Operands) -> Step:
+    (axis,) = whole_numbers(operands, 0, "axis")
+    parts = operands.node.integer("num_split", 1)
+    return Step("slice", [operands.value(1)], {**_along(operands, int(axis), 1), "parts": parts}, {}, parts)
+
+
+@translates("SplitV")
+def _split_unevenly(operands: Operands) -> Step:
+    (axis,) = whole_numbers(operands, 2, "axis")
+    sizes = [int(size) for size in whole_numbers(operands, 1, "sizes")]
+    total = operands.shape(0)[int(axis)]
+    sizes = [size if size >= 0 else total - sum(s for s in sizes if s >= 0) for size in sizes]
+    points = tuple(sum(sizes[: count + 1]) for count in range(len(sizes) - 1))
+    attributes = {**_along(operands, int(axis), 0), "points": points} if points else {"parts": 1}
+    return Step("slice", [operands.value(0)], attributes, {}, len(sizes))
+
+
+def _along(operands: Operands, axis: int, place: int) -> dict[str, Any]:
+    """Return an axis from the front; the channels' as that of the channels-first view, in which its neighbors run."""
+    axes = len(operands.shape(place))
+    axis %= axes
+    return {**LAST, "axis": 1} if axis == axes - 1 and axes > 2 else {"axis": axis}
+
+
+@translates("StridedSlice")
+def _strided_slice(operands: Operands) -> Step:
+    bounds = [[int(number) for number in whole_numbers(operands, place, "bounds")] for place in (1, 2, 3)]
+    items = [_item(item) for item in subscripts(operands.node, *bounds)]
+    return Step("subscript", [operands.value(0)], {"items": tuple(items)})
+
+
+@translates("Slice")
+def _slice(operands: Operands) -> Step:
+    begins, sizes = (whole_numbers(operands, place, "bounds") for place in (1, 2))
+    pairs = zip(begins, sizes, strict=True)
+    items = tuple(("slice", int(b), None if s < 0 else int(b + s), None) for b, s in pairs)
+    return Step("subscript", [operands.value(0)], {"items": items})
+
+
+def _item(item: Any) -> Any:
+    """Write one of numpy's subscripts as plain data."""
+    if isinstance(item, slice):
+        return ("slice", item.start, item.stop, item.step)
+    return "..." if item is ... else item
+
+
+_SUMMARIES = {"Mean": "mean", "Sum": "sum", "Max": "maximum", "Min": "minimum", "Prod": "product"}
+
+
+@translates(*_SUMMARIES)
+def _summary(operands: Operands) -> Step:
+    node, axes = operands.node, tuple(int(axis) for axis in whole_numbers(operands, 1, "axes"))
+    keep = node.flag("keep_dims") or node.flag("keepdims")
+    attributes = {"summary": _SUMMARIES[node.op], "axes": axes, "keep_axes": keep}
+    return Step("reduce", [operands.value(0)], attributes)
+
+
+@translates("ArgMax", "ArgMin")
+def _extreme(operands: Operands) -> Step:
+    (axis,) = whole_numbers(operands, 1, "axis")
+    smallest = operands.node.op == "ArgMin"
+    attributes = {"axis": int(axis), "keep_axis": False, "smallest": smallest}
+    return Step("find_extreme", [operands.value(0)], attributes)
+
+
+@translates("Tile")
+def _tile(operands: Operands) -> Step:
+    return Step("repeat", [operands.value(0)], {"times": tuple(whole_numbers(operands, 1, "multiples"))})

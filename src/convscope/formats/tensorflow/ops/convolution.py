@@ -1,0 +1,123 @@
+"""Filters and windows: convolutions of every kind, pooling, fully-connected layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convscope.formats.tensorflow.node import Node
+from convscope.formats.tensorflow.translation import Operands, Step, refuse, translates, whole_numbers
+
+LAST: dict[str, Any] = {"channels_last": True}
+
+
+def maps(operands: Operands) -> dict[str, Any]:
+    """Return the attribute of an operation on maps; rows of numbers have no axes to turn."""
+    return LAST if len(operands.shape(0)) > 2 else {}
+
+
+@translates("Conv2D")
+def _convolution(operands: Operands) -> Step:
+    return _filtered(operands, "filters", {})
+
+
+@translates("DepthwiseConv2dNative", "DepthwiseConv2dNativeV2")
+def _depthwise(operands: Operands) -> Step:
+    return _filtered(operands, "depthwise", {"groups": operands.shape(1)[2]})
+
+
+def _filtered(operands: Operands, layout: str, more: dict[str, Any]) -> Step:
+    node, channels = operands.node, operands.shape(0)[-1]
+    shape = operands.shape(1)
+    if operands.known(1) is None:
+        raise refuse(node, "whose filters are worked out from the picture")
+    if layout == "filters" and shape[2] and channels != shape[2] and channels % shape[2] == 0:
+        more = {"groups": channels // shape[2]}
+    attributes = {**LAST, **more, **_window(node), **_dilation(node)}
+    return Step("convolution", [operands.value(0)], attributes, {"weight": operands.parameter(1, layout)})
+
+
+@translates("Conv2DBackpropInput")
+def _transposed(operands: Operands) -> Step:
+    """A transposed convolution: TensorFlow says how big its output is, and the padding follows from it."""
+    node = operands.node
+    _, height, width, _ = whole_numbers(operands, 0, "output size")
+    kernel, strides = operands.shape(1)[:2], _spatial(node, "strides")
+    attributes: dict[str, Any] = {**LAST, "stride": strides}
+    borders = []
+    for size, before, k, s in zip((height, width), operands.shape(2)[1:3], kernel, strides, strict=True):
+        over = (
+            s * (before - 1) + k - int(size)
+        )  # what of the whole transposed convolution is cut off, or lacking
+        borders.append((max(over, 0) // 2, max(over, 0) - max(over, 0) // 2, max(-over, 0)))
+    (top, bottom, below), (left, right, beyond) = borders
+    attributes |= {"padding": (top, left, bottom, right), "output_padding": (below, beyond)}
+    weight = operands.parameter(1, "filters")
+    return Step("deconvolution", [operands.value(2)], attributes, {"weight": weight})
+
+
+@translates("MaxPool", "MaxPoolV2")
+def _max_pool(operands: Operands) -> Step:
+    return Step("max_pool", [operands.value(0)], _pool(operands))
+
+
+@translates("AvgPool")
+def _average_pool(operands: Operands) -> Step:
+    return Step("average_pool", [operands.value(0)], {**_pool(operands), "count_padding": False})
+
+
+def _pool(operands: Operands) -> dict[str, Any]:
+    node = operands.node
+    if len(operands) > 1:
+        raise refuse(node, "whose window is not written in the node")
+    return {**LAST, "kernel": _spatial(node, "ksize"), **_window(node), "rounding": "floor"}
+
+
+@translates("MatMul")
+def _matmul(operands: Operands) -> Step:
+    node = operands.node
+    if node.flag("transpose_a"):
+        raise refuse(node, "that turns its first matrix around")
+    turned = node.flag("transpose_b")
+    if operands.known(1) is None:
+        return Step("matmul", [operands.value(0), operands.value(1)], {"transpose": turned})
+    weight = operands.parameter(1, "plain" if turned else "matrix")
+    return Step("dense", [operands.value(0)], {}, {"weight": weight})
+
+
+@translates("BatchMatMul", "BatchMatMulV2")
+def _batch_matmul(operands: Operands) -> Step:
+    node = operands.node
+    if node.flag("adj_x"):
+        raise refuse(node, "that turns its first matrix around")
+    return Step("matmul", [operands.value(0), operands.value(1)], {"transpose": node.flag("adj_y")})
+
+
+def _window(node: Node) -> dict[str, Any]:
+    """Return stride and padding; TensorFlow pads more at the bottom and at the right where it cannot be even."""
+    return {"stride": _spatial(node, "strides"), "padding": _padding(node)}
+
+
+def _padding(node: Node) -> Any:
+    match node.text("padding"):
+        case "SAME":
+            return "same"
+        case "VALID":
+            return 0
+        case "EXPLICIT":
+            sides = node.integers("explicit_paddings")
+            if len(sides) == 8 and not any((*sides[:2], *sides[6:])):
+                return (sides[2], sides[4], sides[3], sides[5])
+    raise refuse(node, f"with the padding {node.text('padding')!r}")
+
+
+def _dilation(node: Node) -> dict[str, Any]:
+    dilation = _spatial(node, "dilations", default=(1, 1, 1, 1))
+    return {} if dilation == (1, 1) else {"dilation": dilation}
+
+
+def _spatial(node: Node, name: str, default: tuple[int, ...] = ()) -> tuple[int, int]:
+    """Return the two sizes in the middle of a list of four, the outer ones of which have to be 1."""
+    sizes = node.integers(name) or default
+    if len(sizes) != 4 or sizes[0] != 1 or sizes[3] != 1:
+        raise refuse(node, f"whose {name} are {list(sizes)}")
+    return sizes[1], sizes[2]

@@ -1,0 +1,81 @@
+"""Margins, sizes and blocks of pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convscope.formats.tensorflow.ops.convolution import LAST
+from convscope.formats.tensorflow.translation import Operands, Step, refuse, translates, whole_numbers
+
+
+@translates("Pad", "PadV2", "MirrorPad")
+def _pad(operands: Operands) -> Step:
+    node = operands.node
+    numbers = whole_numbers(operands, 1, "margins")
+    before, behind = list(numbers[::2]), list(numbers[1::2])
+    if len(before) > 2 and not any(sides[at] for sides in (before, behind) for at in (0, -1)):
+        before, behind = before[1:-1], behind[1:-1]
+        attributes: dict[str, Any] = {**LAST, "padding": (*before, *behind), "axis": 2}
+    else:
+        attributes = {"padding": (*before, *behind), "axis": 0}
+    if node.op == "PadV2":
+        fill = operands.known(2)
+        if fill is None:
+            raise refuse(node, "whose filling is worked out from the picture")
+        attributes["value"] = float(fill.item())
+    if node.op == "MirrorPad":
+        if node.text("mode") != "REFLECT":
+            raise refuse(node, f"in the mode {node.text('mode')!r}")
+        attributes["mode"] = "reflect"
+    return Step("pad", [operands.value(0)], attributes)
+
+
+_RESIZES = {"ResizeBilinear": "linear", "ResizeNearestNeighbor": "nearest", "ResizeBicubic": "cubic"}
+
+
+@translates(*_RESIZES)
+def _resize(operands: Operands) -> Step:
+    """TensorFlow 1 counted pixels by their corners: pixel x of the output lies at x / scale of the input."""
+    node = operands.node
+    height, width = whole_numbers(operands, 1, "size")
+    corners, centers = node.flag("align_corners"), node.flag("half_pixel_centers")
+    attributes: dict[str, Any] = {
+        **LAST,
+        "shape": (0, 0, height, width),
+        "interpolation": _RESIZES[node.op],
+        "coordinates": "align_corners" if corners else "half_pixel" if centers else "asymmetric",
+    }
+    if node.op == "ResizeNearestNeighbor":
+        attributes["nearest"] = "round_prefer_ceil" if corners or centers else "floor"
+    if node.op == "ResizeBicubic":
+        attributes["cubic"] = -0.5 if centers else -0.75
+    return Step("resize", [operands.value(0)], attributes)
+
+
+@translates("DepthToSpace")
+def _depth_to_space(operands: Operands) -> Step:
+    return Step("depth_to_space", [operands.value(0)], {**LAST, "block": operands.node.integer("block_size")})
+
+
+@translates("SpaceToDepth")
+def _space_to_depth(operands: Operands) -> Step:
+    return Step("space_to_depth", [operands.value(0)], {**LAST, "block": operands.node.integer("block_size")})
+
+
+@translates("SpaceToBatchND")
+def _space_to_batch(operands: Operands) -> Step:
+    return _blocks(operands, "space_to_batch", "padding")
+
+
+@translates("BatchToSpaceND")
+def _batch_to_space(operands: Operands) -> Step:
+    return _blocks(operands, "batch_to_space", "crops")
+
+
+def _blocks(operands: Operands, kind: str, what: str) -> Step:
+    block, margins = whole_numbers(operands, 1, "block"), whole_numbers(operands, 2, what)
+    if len(block) != len(operands.shape(0)) - 2:
+        raise refuse(operands.node, f"of {len(block)} axes")
+    pairs = tuple(zip(margins[::2], margins[1::2], strict=True))
+    attributes = {**LAST, "block": tuple(int(size) for size in block), what: pairs}
+    return Step(kind, [operands.value(0)], attributes)

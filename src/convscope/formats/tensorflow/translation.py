@@ -1,0 +1,117 @@
+"""What a node becomes: one operation; and the table of ops, which `register_layer` adds to.
+
+A function that was taught gets all the node's inputs as tensors, constants too, in TensorFlow's own order of axes, and
+by keyword those of the node's attributes that it names::
+
+    register_layer("ClipByValue", lambda x, low, high: x.maximum(low).minimum(high))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from numpy.typing import NDArray
+
+from convscope.errors import InputError, UnsupportedLayer, did_you_mean
+from convscope.formats.registration import TAUGHT
+from convscope.formats.tensorflow.node import Node
+from convscope.network.operations import OPERATIONS
+from convscope.network.parameters import Shape
+
+Array: TypeAlias = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node in convscope's terms: an operation of what its `inputs`, values by name, answer.
+
+    `parameters` maps the operation's keyword to a parameter's name; `outputs` counts what it makes.
+    """
+
+    kind: str
+    inputs: Sequence[str]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    outputs: int = 1
+
+
+class Operands(Protocol):
+    """What the node under translation reads, by the place among its inputs."""
+
+    node: Node
+
+    def __len__(self) -> int:
+        """How many inputs there are."""
+
+    def known(self, place: int) -> Array | None:
+        """Return the numbers of an input that is the same for every picture, None for others."""
+
+    def value(self, place: int) -> str:
+        """Return an input's name among the graph's values."""
+
+    def shape(self, place: int) -> Shape:
+        """Return an input's shape, for the size the graph was made for."""
+
+    def parameter(self, place: int, layout: str = "plain") -> str:
+        """Return the name of the parameter that an input's numbers become, in a layout of `parameters.LAYOUTS`."""
+
+
+Translator = Callable[[Operands], Step]
+
+TRANSLATORS: dict[str, Translator] = {}
+
+
+def translates(*ops: str) -> Callable[[Translator], Translator]:
+    """Register the translation of these ops."""
+
+    def register(function: Translator) -> Translator:
+        TRANSLATORS.update(dict.fromkeys(ops, function))
+        return function
+
+    return register
+
+
+def translate(operands: Operands) -> Step:
+    """Return what a node is; UnsupportedLayer for an op nobody registered."""
+    node = operands.node
+    if node.op in TAUGHT:
+        return _taught(operands)
+    if node.op not in TRANSLATORS:
+        raise UnsupportedLayer(
+            f"node {node.name!r} is a {node.op}, which convscope does not know.{did_you_mean(node.op, TRANSLATORS)} "
+            f"Teach it with register_layer({node.op!r}, function), a function of tensors"
+        )
+    layout = node.text("data_format", "NHWC")
+    if layout not in ("NHWC", "NDHWC", "NWC"):
+        raise UnsupportedLayer(
+            f"node {node.name!r} has its channels second ({layout}), for graphics processors; convscope opens graphs "
+            "whose channels are last (NHWC): freeze the graph with data_format='NHWC' (channels_last)"
+        )
+    return TRANSLATORS[node.op](operands)
+
+
+def _taught(operands: Operands) -> Step:
+    node = operands.node
+    plain = {name: node.plain(name) for name in node.attributes}
+    attributes = TAUGHT[node.op].accepted({name: value for name, value in plain.items() if value is not None})
+    OPERATIONS.setdefault(node.op, TAUGHT[node.op].function)
+    return Step(node.op, [operands.value(place) for place in range(len(operands))], attributes)
+
+
+def whole_numbers(operands: Operands, place: int, what: str) -> list[int]:
+    """Return an input that has to be known beforehand as whole numbers, each perhaps a `Size`."""
+    known = operands.known(place)
+    if known is None or known.dtype.kind not in "iuO":
+        node = operands.node
+        raise UnsupportedLayer(
+            f"node {node.name!r}: the {what} of its {node.op} is worked out from the picture, "
+            "which convscope does not do: freeze the graph with it as a constant"
+        )
+    return list(known.ravel())
+
+
+def refuse(node: Node, what: str) -> InputError:
+    """Return the error that says what of a node convscope does not do."""
+    return InputError(f"node {node.name!r}: convscope does not run a {node.op} {what}")

@@ -1,0 +1,136 @@
+"""A file over the network: shown while it comes, taken up where it broke off, checked before it counts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from convscope.errors import MissingPackage, NetworkFileError
+from convscope.formats.zoo.catalog import Download
+
+if TYPE_CHECKING:
+    from requests import Response
+
+ATTEMPTS = 4
+TIMEOUT = 20.0  # seconds without a byte
+CHUNK = 1 << 16
+ROOM = 1.2  # a file may be this much larger than the catalog says, so that a wrong one does not fill the disk
+
+
+def downloaded(file: Download, folder: Path) -> Path:
+    """Return the file in the folder, downloaded if it is not there; it appears whole and checked, or not at all.
+
+    What came before a broken connection, or Ctrl-C, stays as ``NAME.part`` and is gone on from. Raises
+    NetworkFileError when the address cannot be reached (it says what to put where instead) or sends something else.
+    """
+    path = folder / file.name
+    if path.exists():
+        return path
+    partial = path.with_name(f"{file.name}.part")
+    for attempt in range(ATTEMPTS):
+        trouble = _append(file, partial)
+        if trouble is None:
+            break
+        if attempt == ATTEMPTS - 1 or not partial.exists():
+            raise NetworkFileError(f"{file.address}: {trouble}. {by_hand(file, folder)}")
+    _check(file, partial, folder)
+    partial.replace(path)
+    return path
+
+
+def by_hand(file: Download, folder: Path) -> str:
+    """Return what to do without a connection."""
+    return f"Without a connection: bring the file ({file.megabytes:g} MB) from elsewhere, as {folder / file.name}"
+
+
+def _append(file: Download, partial: Path) -> str | None:
+    """Add what is missing to the partial file; None when it is complete, else what went wrong."""
+    try:
+        import requests
+    except ImportError as error:
+        raise MissingPackage(
+            "zoo: downloads with requests, which is not installed: pip install convscope[zoo]"
+        ) from error
+    begun = partial.stat().st_size if partial.exists() else 0
+    headers = {"Range": f"bytes={begun}-", "Accept-Encoding": "identity"} if begun else {}
+    try:
+        with requests.get(file.address, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            if response.status_code == 416:  # nothing is missing
+                return None
+            response.raise_for_status()
+            begun = begun if response.status_code == 206 else 0  # a server may send all of it again
+            return _save(file, partial, begun, response)
+    except requests.RequestException as error:
+        return _in_words(error)
+
+
+def _save(file: Download, partial: Path, begun: int, response: Response) -> str | None:
+    """Write a response behind what is there; None when all that was announced has come."""
+    if "text/html" in response.headers.get("Content-Type", ""):
+        raise NetworkFileError(f"{file.address} answers with a web page instead of {file.name}")
+    missing = int(response.headers.get("Content-Length", 0))
+    if begun + missing > file.megabytes * 1e6 * ROOM + CHUNK:
+        raise NetworkFileError(
+            f"{file.address} offers {(begun + missing) / 1e6:.0f} MB; {file.name} has {file.megabytes:g} MB"
+        )
+    came = 0
+    with partial.open("ab" if begun else "wb") as target, _bar(file, begun, missing) as bar:
+        for chunk in _chunks(response):
+            target.write(chunk)
+            came += len(chunk)
+            bar.update(len(chunk))
+            if begun + came > file.megabytes * 1e6 * ROOM + CHUNK:
+                raise NetworkFileError(
+                    f"{file.address} sends more than the {file.megabytes:g} MB of {file.name}"
+                )
+    return None if came >= missing else f"the connection broke after {(begun + came) / 1e6:.1f} MB"
+
+
+def _chunks(response: Response) -> Iterator[bytes]:
+    """Give the response's bytes; a connection that breaks only ends them, so that what came is kept."""
+    import requests
+
+    try:
+        yield from response.iter_content(CHUNK)
+    except requests.RequestException:
+        return
+
+
+def _bar(file: Download, begun: int, missing: int) -> tqdm:
+    total = begun + missing if missing else None
+    return tqdm(
+        desc=file.name, initial=begun, total=total, unit="B", unit_scale=True, disable=None, leave=False
+    )
+
+
+def _check(file: Download, partial: Path, folder: Path) -> None:
+    """Remove a file that is not the published one, and say so."""
+    if file.sha1 is None:
+        return
+    digest = hashlib.sha1(usedforsecurity=False)
+    with partial.open("rb") as stream:
+        for chunk in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(chunk)
+    found = digest.hexdigest()
+    if found != file.sha1:
+        size = partial.stat().st_size / 1e6
+        partial.unlink()
+        raise NetworkFileError(
+            f"{file.address} sent {size:.1f} MB that are not the published {file.name}: SHA-1 {found}, published is "
+            f"{file.sha1}. Try again, or: {by_hand(file, folder)}"
+        )
+
+
+def _in_words(error: Exception) -> str:
+    """Return a short reason for a failed request."""
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server answers {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {TIMEOUT:.0f} seconds"
+    return "the server cannot be reached"

@@ -1,0 +1,131 @@
+"""What each channel of a layer answers to a picture: bright where it found what it looks for.
+
+After Caffe's filter visualization notebook (Jia's DeCAF visualizations), and Zeiler and Fergus, *Visualizing and
+understanding convolutional networks* (2014). A channel that answers nothing at all is crossed out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from convscope.address import Address
+from convscope.errors import InputError, require_one_of
+from convscope.looking.answers import answer, is_vector
+from convscope.network.axes import require_position
+from convscope.network.network import Network
+from convscope.pictures.picture import Picture
+from convscope.pictures.recording import recipe_function
+from convscope.presentation.scaling import Per, Scaling, palette_in_words
+from convscope.presentation.sheet import sheet
+from convscope.presentation.style import theme_named
+
+BIG = 448  # pixels: the side of a tile that is shown alone
+
+Order = Literal["index", "strongest"]
+
+
+@recipe_function("activations")
+def activations(
+    network: Network,
+    picture: Any,
+    address: str,
+    *,
+    channels: int | Sequence[int] | None = None,
+    order: Order = "index",
+    scale: Per = "tile",
+    percentile: float = 99.5,
+    palette: str | None = None,
+    columns: int | None = None,
+    tile_size: int | None = None,
+    theme: str = "light",
+) -> Picture:
+    """Show a layer's answer to a picture: a tile a channel, bright where it found what it looks for.
+
+    `address` is a layer, a channel of it (one big tile) or a neuron (that tile, the neuron framed). `channels` is how
+    many to show, or which ones; `order` "strongest" puts those that answer most over the whole picture first. `scale`
+    "tile" shows each channel's pattern, "sheet" which channels answer strongly; values beyond `percentile` are clipped,
+    which the caption says. Channels of one single value are crossed out.
+
+    >>> activations(network, "cat.jpg", "conv2/3x3", channels=36, palette="viridis").save("conv2.png")
+
+    UnknownLayer, or InputError for a layer without maps (see `values`).
+    """
+    wanted = network.resolve(address)
+    maps = answer(network, picture, wanted.layer)
+    if maps.ndim != 3 or is_vector((1, *maps.shape)):
+        raise InputError(f"{wanted.layer!r} gives one number a channel {maps.shape}: show its values instead")
+    if wanted.channel is not None:
+        return _one(maps, wanted, Scaling(per="sheet", palette=palette), tile_size, theme)
+    chosen = _chosen(maps, channels, order)
+    names = [f"{wanted.layer}:{index}" for index in chosen]
+    scaling = Scaling(per=scale, percentile=percentile, palette=palette)
+    sheet_made = sheet(
+        maps[chosen], names, columns=columns, tile_size=tile_size, scaling=scaling, theme=theme
+    )
+    in_palette = f", {palette_in_words(palette)}" if palette else ""
+    shown = len(sheet_made.tiles)  # a sheet ends where it is too long
+    which = _which(shown, len(maps), order, isinstance(channels, Sequence))
+    return replace(sheet_made, caption=f"{which} of {wanted.layer}{in_palette}. {sheet_made.caption}.")
+
+
+def _chosen(maps: NDArray[Any], channels: int | Sequence[int] | None, order: str) -> list[int]:
+    require_one_of("order", order, get_args(Order))
+    if isinstance(channels, int) and channels < 1:
+        raise InputError(f"channels is how many to show, at least 1, or a list of them; not {channels}")
+    listed = list(channels) if isinstance(channels, Sequence) else list(range(len(maps)))
+    if not listed or not all(isinstance(index, int) and 0 <= index < len(maps) for index in listed):
+        raise InputError(f"channels are numbers from 0 to {len(maps) - 1}, not {listed}")
+    if order == "strongest":
+        strength = np.abs(maps.reshape(len(maps), -1)).mean(axis=1)
+        listed.sort(key=lambda index: (-float(strength[index]), index))
+    return listed[:channels] if isinstance(channels, int) else listed
+
+
+def _which(shown: int, count: int, order: str, listed: bool) -> str:
+    if order == "strongest":
+        what = (
+            f"The {shown:,} of {count:,} channels" if listed or shown == count else f"The {shown:,} strongest"
+        )
+        of = "" if listed or shown == count else f" of {count:,} channels"
+        return f"{what}{of}, strongest first,"
+    if listed:
+        return f"{shown:,} of the {count:,} channels"
+    return f"All {count:,} channels" if shown == count else f"The first {shown:,} of {count:,} channels"
+
+
+def _one(maps: NDArray[Any], wanted: Address, scaling: Scaling, tile_size: int | None, theme: str) -> Picture:
+    """Show one channel big, its scale beside it, and a frame around the neuron if one is meant."""
+    tile = maps[int(wanted.channel or 0)]
+    name = f"{wanted.layer}:{wanted.channel}"
+    picture: Picture = sheet(tile[None], [name], tile_size=tile_size or BIG, scaling=scaling, theme=theme)
+    rows, columns = tile.shape
+    caption = f"Channel {name}, {rows}×{columns}. {picture.caption}."
+    if wanted.position is None:
+        return replace(picture, caption=caption)
+    require_position(wanted, rows, columns)
+    row, column = wanted.position
+    caption = f"Neuron {wanted} answers {float(tile[row, column]):.4g}. {caption}"
+    return replace(picture, array=_framed(picture, wanted.position, tile.shape, theme), caption=caption)
+
+
+def _framed(
+    picture: Picture, position: tuple[int, int], shape: tuple[int, ...], theme: str
+) -> NDArray[np.uint8]:
+    left, top, right, bottom = picture.tiles[0].box
+    (row, column), (rows, columns) = position, shape
+    width, height = (right - left) / columns, (bottom - top) / rows
+    image = Image.fromarray(picture.array)
+    box = (
+        left + column * width - 2,
+        top + row * height - 2,
+        left + (column + 1) * width + 1,
+        top + (row + 1) * height + 1,
+    )
+    ImageDraw.Draw(image).rectangle(box, None, theme_named(theme).warning, 2)
+    return np.asarray(image)

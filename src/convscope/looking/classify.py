@@ -1,0 +1,69 @@
+"""What a network says about a picture: its most probable classes, and the probability of every one.
+
+The bar chart of Krizhevsky et al. (2012), fig. 4, and the probability plot of Caffe's filter visualization notebook.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from convscope.errors import InputError
+from convscope.network.network import Network
+from convscope.pictures.picture import Picture
+from convscope.pictures.recording import recipe_function
+from convscope.presentation.figure import prediction_chart, probability_plot
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One class: its label, its probability (0 to 1) and its address (``prob:281``)."""
+
+    label: str
+    probability: float
+    address: str
+
+
+def classify(network: Network, picture: Any, *, top: int = 5) -> list[Prediction]:
+    """Return the `top` most probable classes of a picture, the best first; equal ones in the classes' order.
+
+    >>> classify(network, "cat.jpg")[0]
+    Prediction(label='tiger cat', probability=0.3758..., address='prob:282')
+    """
+    output = network.class_output
+    return [
+        Prediction(network.class_label(index), probability, f"{output}:{index}")
+        for index, probability in network.best_classes(picture, top)
+    ]
+
+
+@recipe_function("predictions")
+def predictions(network: Network, picture: Any, *, top: int = 5, theme: str = "light") -> Picture:
+    """Show the most probable classes of a picture as bars, the best on top.
+
+    >>> predictions(network, "cat.jpg").save("predictions.png")
+    """
+    best = classify(network, picture, top=top)
+    chart = prediction_chart([(found.label, found.probability) for found in best], theme=theme)
+    caption = f"What {network.name or 'the network'} says: {chart.caption}. {_averaged(network)}"
+    return replace(chart, caption=caption.strip())
+
+
+@recipe_function("probabilities")
+def probabilities(network: Network, picture: Any, *, top: int = 5, theme: str = "light") -> Picture:
+    """Show the probability of every class in the classes' order, the highest named.
+
+    >>> probabilities(network, "cat.jpg").save("probabilities.png")
+    """
+    if top < 1:
+        raise InputError(f"top is how many classes to name, at least 1; not {top}")
+    values = network.probabilities(picture).cpu().numpy()
+    labels = [network.class_label(index) for index in range(len(values))] if network.labels else None
+    plot = probability_plot(values, labels, top=min(top, len(values)), theme=theme)
+    caption = f"{plot.caption[0].upper()}{plot.caption[1:]}. {_averaged(network)}"
+    return replace(plot, caption=caption.strip())
+
+
+def _averaged(network: Network) -> str:
+    spec = network.input_spec
+    return "Averaged over 10 crops." if spec is not None and spec.crops == 10 else ""

@@ -1,0 +1,208 @@
+"""What a layer's filters look like: the numbers it learned, as pictures.
+
+The first layer's filters see colors and are shown in color, as in Krizhevsky et al., *ImageNet classification with
+deep convolutional neural networks* (2012), fig. 3; deeper ones a row a filter with its input channels across, as in
+Caffe's filter visualization notebook. Filters of 1×1, and fully-connected ones, are strips of numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convscope.errors import InputError, did_you_mean
+from convscope.network.graph import Operation
+from convscope.network.network import Network
+from convscope.pictures.picture import Picture
+from convscope.pictures.recording import recipe_function
+from convscope.presentation.scaling import Per, Scaling
+from convscope.presentation.sheet import sheet
+
+BIG = 384  # pixels: the side of a tile that is shown alone
+READABLE = 48  # rows and columns of a sheet of deeper filters
+MANY = 256
+_STRIP, _STRIPS_WIDTH = 12, 1200
+_LEARNING = ("convolution", "deconvolution", "dense")
+
+
+@dataclass(frozen=True, eq=False)
+class Filters:
+    """A layer's filters: ``weights`` (filters, channels, height, width), float64.
+
+    ``inputs`` names the value they read, ``first_input`` the channel of it that filter i's channel 0 reads (groups),
+    ``color`` whether their three channels are RGB, in that order.
+    """
+
+    layer: str
+    weights: NDArray[np.float64]
+    inputs: str
+    first_input: tuple[int, ...]
+    color: bool
+
+
+@recipe_function("filters")
+def filters(
+    network: Network,
+    address: str,
+    *,
+    first: int | None = None,
+    scale: Per = "sheet",
+    percentile: float = 99.5,
+    palette: str | None = None,
+    tile_size: int | None = None,
+    theme: str = "light",
+) -> Picture:
+    """Show what a layer learned to look for: in color for the first layer, a row a filter deeper down.
+
+    `address` is a layer, or one filter of it (``conv2:42``: its input channels, each a tile). `first` limits how many
+    filters are shown (readable numbers by default; the caption says "the first 48 of 256"). `scale` says whether the
+    whole "sheet" or each "tile" goes from darkest to brightest; values beyond `percentile` are clipped. Negative
+    weights are blue and positive ones red unless `palette` says otherwise; colors are RGB whatever order the network
+    eats.
+
+    >>> filters(network, "conv1/7x7_s2").save("conv1.png")
+
+    UnknownLayer, or InputError for a layer that has no filters.
+    """
+    wanted = network.resolve(address)
+    found = read_filters(network, wanted.layer)
+    scaling = Scaling(per=scale, percentile=percentile, palette=palette)
+    if wanted.channel is not None:
+        return _one(found, int(wanted.channel), scaling, tile_size, theme)
+    count, channels, height, width = found.weights.shape
+    if first is not None and first < 1:
+        raise InputError(f"first is how many filters to show, at least 1; not {first}")
+    shown = min(count, first or (READABLE if channels > 1 and not found.color else MANY))
+    names = [f"{found.layer}:{index}" for index in range(shown)]
+    weights = found.weights[:shown]
+    if height == width == 1:
+        picture = _strips(weights[:, :, 0, 0], names, scaling, theme)
+        words = f"a row a filter, its {channels:,} weights across"
+    elif found.color:
+        picture = sheet(
+            weights.transpose(0, 2, 3, 1), names, tile_size=tile_size, scaling=scaling, theme=theme
+        )
+        words = _color_words(network)
+    elif channels == 1:
+        picture = sheet(weights[:, 0], names, tile_size=tile_size, scaling=scaling, theme=theme)
+        words = "each reads one channel"
+    else:
+        across = min(channels, READABLE)
+        tiles = weights[:, :across].reshape(-1, height, width)
+        picture = sheet(tiles, names, columns=across, tile_size=tile_size, scaling=scaling, theme=theme)
+        words = f"a row a filter, across {_of(across, channels)} channels of {found.inputs} it reads"
+    which = _of(len(picture.tiles), count)  # a sheet ends where it is too long
+    what = f"{which[0].upper()}{which[1:]} filters of {found.layer}, {channels}×{height}×{width}"
+    return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
+
+
+def _one(found: Filters, index: int, scaling: Scaling, tile_size: int | None, theme: str) -> Picture:
+    """Show one filter: a big tile in color, or a tile for each channel it reads."""
+    weights = found.weights[index]
+    channels, height, width = weights.shape
+    what = f"Filter {found.layer}:{index}, {channels}×{height}×{width}"
+    start = found.first_input[index]
+    if found.color:
+        tile = weights.transpose(1, 2, 0)[None]
+        name = f"{found.layer}:{index}"
+        picture = sheet(tile, [name], tile_size=tile_size or BIG, scaling=scaling, theme=theme)
+        return replace(picture, caption=f"{what}, in color. {picture.caption}.")
+    if height == width == 1:
+        picture = _strips(weights[:, 0, 0][None], [f"{found.layer}:{index}"], scaling, theme)
+        return replace(picture, caption=f"{what}: its weights across. {picture.caption}.")
+    shown = min(channels, MANY)
+    names = [f"{found.inputs}:{start + channel}" for channel in range(shown)]
+    picture = sheet(weights[:shown], names, tile_size=tile_size, scaling=scaling, theme=theme)
+    words = f"a tile for {_of(len(picture.tiles), channels)} channels of {found.inputs} it reads"
+    return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
+
+
+def _strips(weights: NDArray[Any], names: list[str], scaling: Scaling, theme: str) -> Picture:
+    """Show each row of numbers as a strip of colors."""
+    across = max(1, _STRIPS_WIDTH // weights.shape[1])
+    tall = -(-_STRIP // across)
+    tiles = np.repeat(weights[:, None, :], tall, axis=1)
+    return sheet(tiles, names, columns=1, tile_size=across * weights.shape[1], scaling=scaling, theme=theme)
+
+
+def _of(shown: int, count: int) -> str:
+    return f"all {count:,}" if shown == count else f"the first {shown:,} of {count:,}"
+
+
+def _color_words(network: Network) -> str:
+    order = network.input_spec.channel_order if network.input_spec else "RGB"
+    turned = "; the network eats BGR, shown here as RGB" if order == "BGR" else ""
+    return f"in the colors they look for{turned}"
+
+
+def read_filters(network: Network, layer: str) -> Filters:
+    """Return the filters that wrote a layer, in one layout whatever kind of step they belong to."""
+    for operation in network.graph.written_by(layer):
+        if operation.kind in _LEARNING and "weight" in operation.parameters:
+            break
+    else:
+        raise InputError(_no_filters(network, layer))
+    weight = _common_layout(network, operation, network.parameters[operation.parameters["weight"]])
+    count, channels = weight.shape[:2]
+    groups = int(operation.attributes.get("groups", 1))
+    color = channels == 3 and groups == 1 and _reads_colors(network, operation.inputs[0])
+    if color and network.input_spec is not None and network.input_spec.channel_order == "BGR":
+        weight = weight.flip(1)
+    starts = tuple(index // (count // groups) * channels for index in range(count))
+    return Filters(layer, weight.detach().cpu().double().numpy(), operation.inputs[0], starts, color)
+
+
+def _common_layout(network: Network, operation: Operation, weight: Tensor) -> Tensor:
+    """Return weights as (filters, channels, height, width)."""
+    if operation.kind == "dense":
+        weight = weight.T if operation.attributes.get("transpose") else weight
+        value = operation.inputs[0]
+        before = network.shape_channels_first(value) if operation.channels_last else network.shapes[value]
+        if before is None or len(before) != 4 or operation.attributes.get("axis", 1) != 1:
+            return weight[:, :, None, None]
+        weight = weight.reshape(len(weight), *before[1:])
+        return weight if operation.channels_last else network.channels_first(value, weight)
+    if operation.kind == "deconvolution":
+        groups = int(operation.attributes.get("groups", 1))
+        grouped = weight.reshape(groups, -1, *weight.shape[1:])
+        weight = grouped.transpose(1, 2).reshape(-1, grouped.shape[1], *weight.shape[2:])
+    if weight.dim() == 3:
+        weight = weight[:, :, None]
+    if weight.dim() != 4:
+        raise InputError(f"the filters have shape {tuple(weight.shape)}; those of pictures have 4 axes")
+    return weight
+
+
+def _reads_colors(network: Network, value: str) -> bool:
+    """Tell whether a value is the picture, perhaps scaled or shifted channel by channel on its way."""
+    spec, shapes = network.input_spec, network.shapes
+    if spec is None or spec.channels != 3:
+        return False
+    while (producer := network.graph.producers.get(value)) is not None:
+        before = producer.inputs[0] if producer.inputs else ""
+        if producer.kind in _LEARNING or shapes.get(before) != shapes[value]:
+            return False
+        value = before
+    return value == next(iter(network.graph.inputs))
+
+
+def _no_filters(network: Network, layer: str) -> str:
+    having = layers_with_filters(network)
+    close = did_you_mean(layer, having) or f" Layers that have: {', '.join(having[:6]) or 'none'}"
+    kind = network.graph.written_by(layer)
+    what = f"is made by {kind[0].type_name}" if kind else "is an input"
+    return f"{layer!r} {what}, which has no filters.{close}"
+
+
+def layers_with_filters(network: Network) -> list[str]:
+    """Return the layers that filters wrote, in the order they run."""
+    writers = {name: network.graph.written_by(name) for name in network.layers}
+    return [
+        name
+        for name, operations in writers.items()
+        if any(operation.kind in _LEARNING and "weight" in operation.parameters for operation in operations)
+    ]

@@ -1,0 +1,39 @@
+"""A fully-connected layer's answer: its values in order, and the histogram of the positive ones.
+
+Two plots of Caffe's filter visualization notebook, which shows fc6 and fc7 so: most units of a rectified layer are
+silent, few answer strongly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from convscope.errors import InputError
+from convscope.looking.answers import answer
+from convscope.network.network import Network
+from convscope.pictures.picture import Picture
+from convscope.pictures.recording import recipe_function
+from convscope.presentation.figure import values_and_histogram
+
+
+@recipe_function("values")
+def values(network: Network, picture: Any, address: str, *, bins: int = 100, theme: str = "light") -> Picture:
+    """Show a layer's values in order and, below, the histogram of the positive ones.
+
+    `address` is any layer; those with one number a channel (fully connected, pooled to 1×1) read best.
+
+    >>> values(network, "cat.jpg", "pool5/7x7_s1").save("pool5.png")
+
+    UnknownLayer, or InputError for a layer that answers with NaN.
+    """
+    wanted = network.resolve(address)
+    if wanted.position is not None:
+        raise InputError(f"{address}: a neuron has one value; give its layer or its channel")
+    numbers = answer(network, picture, wanted.layer)
+    if wanted.channel is not None:
+        numbers = numbers[int(wanted.channel)]
+    if not 1 <= bins <= 10_000:
+        raise InputError(f"bins is between 1 and 10000, not {bins}")
+    plot = values_and_histogram(numbers, bins=bins, theme=theme)
+    return replace(plot, caption=f"{wanted}: {plot.caption}")

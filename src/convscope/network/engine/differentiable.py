@@ -1,0 +1,98 @@
+"""A network up to the values somebody wants to climb: picture tensor in, named values out, gradients to the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import by_name
+from convscope.network.axes import to_channels_first
+from convscope.network.engine.execution import cut
+from convscope.network.engine.fusion import Chain
+from convscope.network.engine.narrowing import narrowed
+from convscope.network.engine.runner import Inputs, Runner
+from convscope.network.engine.tape import Tape
+from convscope.network.graph import Graph
+from convscope.network.operations.winograd import is_large
+from convscope.network.parameters import Shape
+from convscope.network.shapes import infer_shapes
+
+Precision: TypeAlias = Literal["float32", "bfloat16"]
+Forward: TypeAlias = Callable[[Inputs], dict[str, Tensor]]
+TAPES_KEPT = 32  # one for each size of the input; their packed filters are shared
+
+
+def forward_to(
+    runner: Runner, targets: Mapping[str, str], channels: Mapping[str, Sequence[int]], precision: Precision
+) -> Forward:
+    """Return the function from an input to the targets' values, channels first, keyed as in `targets` (name to value).
+
+    Of a target in `channels` only those are returned, in that order. "bfloat16" computes in half the bits, where the
+    processor has instructions for it.
+    """
+    values = tuple(dict.fromkeys(targets.values()))
+    wanted = {value: channels[name] for name, value in targets.items() if name in channels}
+    if len(values) < len(targets):
+        wanted = {}  # one layer by two names: their channels may differ
+    graph, made = narrowed(runner.graph, wanted, values)
+    run: Callable[..., tuple[Tensor, ...]] = cut(graph, made.values())
+    if runner.device.type == "cpu" and runner.precision == torch.float32:
+        run = Tapes(graph, tuple(made.values()), type_of(precision)).run
+
+    def forward(input: Inputs) -> dict[str, Tensor]:
+        found = dict(zip(values, run(*runner.inputs(input, values)), strict=True))
+        if graph.channels_last:
+            found = {value: to_channels_first(tensor) for value, tensor in found.items()}
+        return {
+            name: found[value][:, list(channels[name])] if name in channels and not wanted else found[value]
+            for name, value in targets.items()
+        }
+
+    return forward
+
+
+def type_of(precision: Precision) -> torch.dtype:
+    """Return the type that a precision is computed in here: float32 where the processor has no bfloat16."""
+    has_bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    fast = torch.bfloat16 if has_bfloat16 else torch.float32
+    return by_name({"float32": torch.float32, "bfloat16": fast}, precision, "precision")
+
+
+class Tapes:
+    """A graph's way to some values and back, for inputs of any size: one tape a size, the filters packed once."""
+
+    def __init__(self, graph: Graph, values: Sequence[str], dtype: torch.dtype) -> None:
+        self.graph, self.values, self.dtype = graph, values, dtype
+        self._converted = replace(graph, parameters=graph.parameters.mapped(self._convert))
+        self._tapes: dict[tuple[Shape, ...], Tape] = {}
+        self._packed: dict[object, nn.Module | None] = {}
+
+    def run(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the values, in the inputs' own precision."""
+        shapes = tuple(tuple(input.shape) for input in inputs)
+        if shapes not in self._tapes:
+            if len(self._tapes) >= TAPES_KEPT:
+                del self._tapes[next(iter(self._tapes))]
+            known = infer_shapes(self.graph, dict(zip(self.graph.inputs, shapes, strict=True)), self.values)
+            self._tapes[shapes] = Tape(cut(self._converted, self.values, partial(self._packed_chain, known)))
+        found = self._tapes[shapes](*map(self._convert, inputs))
+        return tuple(value.to(inputs[0].dtype) for value in found)
+
+    def _convert(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+
+    def _packed_chain(self, shapes: Mapping[str, Shape | None], chain: Chain) -> nn.Module | None:
+        if (ends := chain.ends(shapes)) is None:
+            return None
+        read, made = ends
+        convolves = chain.first.kind == "convolution"
+        window = chain.window(self.graph.parameters.shapes, read) if convolves else None
+        key = (chain.first.outputs[0], chain.output, repr(window), convolves and is_large(made[2:]))
+        if key not in self._packed:
+            self._packed[key] = chain.two_way(self.graph.parameters, read, made, self.dtype)
+        return self._packed[key]

@@ -1,0 +1,126 @@
+"""Runs a graph: checks what goes in, cuts what is asked for once, and keeps the cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from math import prod
+from weakref import WeakValueDictionary
+
+import torch
+from torch import Tensor, fx, nn
+
+from convscope.errors import InputError
+from convscope.network.axes import shape_channels_first
+from convscope.network.engine.allocation import keep_freed_memory
+from convscope.network.engine.execution import cut, laid_out
+from convscope.network.engine.fusion import Chain
+from convscope.network.engine.memory import require_memory, shortage_in_words
+from convscope.network.graph import Graph
+from convscope.network.parameters import Shape
+from convscope.network.shapes import infer_shapes
+
+CUTS_KEPT = 32  # how many cuts are kept in all: the oldest is made again when it is needed
+FUSED_KEPT = 4  # how many fused cuts are kept: what they fuse is packed once and shared
+
+Inputs = Tensor | Mapping[str, Tensor]
+Targets = tuple[str, ...]
+
+
+class Runner:
+    """A graph on a device, ready to run; cuts are made the first time they are needed."""
+
+    def __init__(self, graph: Graph, device: torch.device) -> None:
+        keep_freed_memory()
+        self.graph, self.device = graph, device
+        self._modules: dict[tuple[Targets, tuple[Shape, ...] | None], fx.GraphModule] = {}
+        self._packed: WeakValueDictionary[tuple[str, str, Shape], nn.Module] = WeakValueDictionary()
+        self._checked: dict[tuple[Targets, tuple[Shape, ...]], dict[str, Shape | None]] = {}
+
+    def run(self, input: Inputs, targets: Targets) -> dict[str, Tensor]:
+        """Return the targets' values; gradients flow when an input asks for them."""
+        inputs = self.inputs(input, targets)
+        differentiable = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
+        plain = differentiable or self.precision != torch.float32 or self.device.type != "cpu"
+        with shortage_in_words(), torch.set_grad_enabled(differentiable):
+            module = self.module(targets, None if plain else inputs)
+            return dict(zip(targets, module(*inputs), strict=True))
+
+    def module(self, targets: Targets, inputs: Sequence[Tensor] | None = None) -> fx.GraphModule:
+        """Return the cut for these targets: with gradients, or without and fused for these inputs' sizes."""
+        sizes = None if inputs is None else tuple(tuple(tensor.shape) for tensor in inputs)
+        key = (targets, sizes)
+        if key not in self._modules:
+            fused = [other for other in self._modules if other[1] is not None]
+            kept, limit = (list(self._modules), CUTS_KEPT) if sizes is None else (fused, FUSED_KEPT)
+            if len(kept) >= limit:
+                del self._modules[kept[0]]
+            fuse = None if sizes is None else partial(self._fused, self._checked[targets, sizes])
+            self._modules[key] = cut(self.graph, targets, fuse)
+        return self._modules[key]
+
+    def _fused(self, shapes: Mapping[str, Shape | None], chain: Chain) -> nn.Module | None:
+        """Return a chain packed for the shape of its input, as it was for another cut where it was."""
+        size = shapes[chain.first.inputs[0]]
+        if size is None:
+            return None
+        size = shape_channels_first(size) if chain.first.channels_last else size
+        key = (chain.first.outputs[0], chain.output, size)
+        module = self._packed.get(key) or chain.module(self.graph.parameters, size)
+        if module is not None:
+            self._packed[key] = module
+        return module
+
+    def inputs(self, given: Inputs, targets: Targets) -> list[Tensor]:
+        """Return the input tensors in the graph's order, checked, in the memory order that runs fastest."""
+        names = list(self.graph.inputs)
+        if not isinstance(given, Mapping):
+            if not names:
+                raise InputError("this network eats nothing, its layers hold their own numbers: give it {}")
+            given = {names[0]: given}
+        # An input that a layer writes over in place is a version, data@data; people call it data.
+        given = {name: given[key] for name in names for key in (name.partition("@")[0], name) if key in given}
+        if missing := [name for name in names if name not in given]:
+            raise InputError(f"this network eats {names}; missing: {missing}")
+        tensors = []
+        for name in names:
+            tensor = given[name]
+            if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+                raise InputError(
+                    f"input {name!r} must be a float tensor of shape {self.graph.inputs[name]}, as "
+                    f"network.preprocess(picture) makes it; found {type(tensor).__name__}"
+                )
+            tensors.append(laid_out(tensor, self.device, self.graph.channels_last))
+        self._check_shapes(tuple(tuple(tensor.shape) for tensor in tensors), targets)
+        for name, tensor in zip(names, tensors, strict=True):
+            if tensor.dtype != self.precision:
+                raise InputError(
+                    f"input {name!r} is {tensor.dtype} and the network {self.precision}: "
+                    f"give input.to({self.precision})"
+                )
+        return tensors
+
+    @cached_property
+    def precision(self) -> torch.dtype:
+        """What the network computes in, told from its smallest parameter."""
+        shapes = self.graph.parameters.shapes
+        smallest = min(shapes, key=lambda key: prod(shapes[key]), default=None)
+        return torch.float32 if smallest is None else self.graph.parameters[smallest].dtype
+
+    def _check_shapes(self, shapes: tuple[Shape, ...], targets: Targets) -> None:
+        """Run the cut on shapes alone, once a shape: a wrong one is answered by layer before any work is done."""
+        if (targets, shapes) in self._checked:
+            return
+        wanted = dict(zip(self.graph.inputs, shapes, strict=True))
+        axis = self.graph.channel_axis
+        for name, shape in wanted.items():
+            source = self.graph.inputs[name]
+            if len(shape) != len(source) or (len(shape) == 4 and shape[axis] != source[axis]):
+                raise InputError(
+                    f"input {name!r} has shape {shape}; the network eats {source} (any batch size)"
+                )
+        inferred = infer_shapes(self.graph, wanted, targets)
+        require_memory(self.graph, inferred, targets)
+        if len(self._checked) >= CUTS_KEPT:
+            del self._checked[next(iter(self._checked))]
+        self._checked[targets, shapes] = inferred

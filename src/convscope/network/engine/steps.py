@@ -1,0 +1,226 @@
+"""The steps of a tape: an operation there, and its gradient back.
+
+A step's `forward` returns its value and a note; `backward` takes the note, the gradient of the value and what the first
+input's gradient is so far (None at first), and returns each input's gradient, with that so far in the first. A gradient
+that is no view of another belongs to who gets it, who may write over it; what is handed on is handed on as a view.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, fx
+
+from convscope.network.engine.fusion import FusedNormalization, TwoWayConvolution
+from convscope.network.operations import OPERATIONS
+from convscope.network.operations.fused import fused_convolution
+from convscope.network.operations.normalization import to_minus
+from convscope.network.operations.places import Places, max_pool_gradient, max_pool_with_places
+
+
+class Step(Protocol):
+    """One operation of a tape."""
+
+    def forward(self, *inputs: Any) -> tuple[Any, Any]:
+        """Return the value, and what `backward` needs."""
+
+    def backward(self, note: Any, gradient: Any, so_far: Any) -> Sequence[Any]:
+        """Return the inputs' gradients."""
+
+
+def steps_of(module: fx.GraphModule) -> dict[fx.Node, Step]:
+    """Return the step of each node that computes something, in the order they run.
+
+    A ReLU that only a max pooling reads is left to it on the way back: a maximum that is 0 hands no gradient on. Those
+    are a quarter of the numbers, and what the ReLU gave need not be kept.
+    """
+    steps = {node: _step(node, module) for node in module.graph.nodes if node.op.startswith("call_")}
+    for node, step in steps.items():
+        if not isinstance(step, _MaxPool):
+            continue
+        read = steps.get(node.args[0])
+        if isinstance(read, _Convolution) and read.masks and len(node.args[0].users) == 1:
+            steps[node.args[0]], steps[node] = replace(read, masks=False), replace(step, masks=True)
+    return steps
+
+
+def _step(node: fx.Node, module: fx.GraphModule) -> Step:
+    if node.op == "call_module":
+        chain = module.get_submodule(str(node.target))
+        if isinstance(chain, TwoWayConvolution):
+            return _Convolution(chain, masks=chain.activation == "relu")
+        assert isinstance(chain, FusedNormalization)
+        return _Normalization(chain)
+    keywords = {
+        name: module.get_buffer(str(value.target)) if isinstance(value, fx.Node) else value
+        for name, value in node.kwargs.items()
+    }
+    if node.target is OPERATIONS["relu"] and not keywords.get("negative_slope"):
+        return _Relu()
+    assert callable(node.target)
+    special = _SPECIAL.get(node.target)
+    return special(keywords) if special else _Any(node.target, keywords)
+
+
+@dataclass(frozen=True)
+class _Convolution:
+    chain: TwoWayConvolution
+    masks: bool
+
+    def forward(self, input: Tensor) -> tuple[Tensor, Any]:
+        output = self.chain(input)
+        return output, (output if self.masks else None, input.shape[2:])
+
+    def backward(self, note: Any, gradient: Tensor, so_far: Tensor | None) -> Sequence[Tensor]:
+        output, size = note
+        if output is not None:
+            gradient = _where_positive(gradient, output)
+        return (self.chain.spread(gradient, size, so_far),)
+
+
+@dataclass(frozen=True)
+class _Normalization:
+    """The gradient of ``x base ^ -beta`` has the same sum over neighbors as the base."""
+
+    chain: FusedNormalization
+
+    def forward(self, input: Tensor) -> tuple[Tensor, Any]:
+        base = fused_convolution(input * input, self.chain.packed)
+        damping = to_minus(base, self.chain.beta)
+        return input * damping, (input, base, damping)
+
+    def backward(self, note: Any, gradient: Tensor, so_far: Tensor | None) -> Sequence[Tensor]:
+        input, base, damping = note
+        damped = gradient * damping
+        shared = fused_convolution((damped * input).div_(base), replace(self.chain.packed, bias=None))
+        return (_plus(damped.addcmul_(input, shared, value=-2 * self.chain.beta), so_far),)
+
+
+@dataclass(frozen=True)
+class _MaxPool:
+    keywords: dict[str, Any]
+    masks: bool = False
+
+    def forward(self, input: Tensor) -> tuple[Tensor, Any]:
+        output, places = max_pool_with_places(input, **self.keywords)
+        return output, (output if self.masks else None, places)
+
+    def backward(
+        self, note: tuple[Tensor | None, Places], gradient: Tensor, so_far: Tensor | None
+    ) -> Sequence[Tensor]:
+        output, places = note
+        if output is not None:
+            gradient = _where_positive(gradient, output)
+        return (_plus(max_pool_gradient(gradient, places), so_far),)
+
+
+@dataclass(frozen=True)
+class _Relu:
+    def forward(self, input: Tensor) -> tuple[Tensor, Tensor]:
+        output = input.relu()
+        return output, output
+
+    def backward(self, note: Tensor, gradient: Tensor, so_far: Tensor | None) -> Sequence[Tensor]:
+        return (_plus(_where_positive(gradient, note), so_far),)
+
+
+@dataclass(frozen=True)
+class _Concat:
+    keywords: dict[str, Any]
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, list[int]]:
+        axis = self.keywords.get("axis", 1)
+        return OPERATIONS["concat"](*inputs, axis=axis), [input.shape[axis] for input in inputs]  # type: ignore[return-value]
+
+    def backward(self, note: list[int], gradient: Tensor, so_far: Tensor | None) -> Sequence[Tensor]:
+        first, *others = torch.split(gradient, note, self.keywords.get("axis", 1))
+        return _plus(first, so_far), *others
+
+
+@dataclass(frozen=True)
+class _Sum:
+    keywords: dict[str, Any]
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, int]:
+        return OPERATIONS["eltwise_sum"](*inputs, **self.keywords), len(inputs)  # type: ignore[return-value]
+
+    def backward(self, note: int, gradient: Tensor, so_far: Tensor | None) -> Sequence[Tensor]:
+        coefficients = self.keywords.get("coefficients") or [1] * note
+        first, *others = (handed_on(gradient) if c == 1 else c * gradient for c in coefficients)
+        return _plus(first, so_far), *others
+
+
+class _Part:
+    """One of an operation's several values. Their gradients are gathered by number."""
+
+    def forward(self, values: tuple[Tensor, ...], index: int) -> tuple[Tensor, int]:
+        return values[index], index
+
+    def backward(self, note: int, gradient: Tensor, so_far: dict[int, Tensor] | None) -> Sequence[Any]:
+        return ({**(so_far or {}), note: handed_on(gradient)},)
+
+
+@dataclass(frozen=True)
+class _Any:
+    """Any operation, its gradient by torch's autograd."""
+
+    function: Callable[..., Any]
+    keywords: dict[str, Any]
+
+    def forward(self, *inputs: Tensor) -> tuple[Any, Any]:
+        leaves = [input.detach().requires_grad_(input.is_floating_point()) for input in inputs]
+        with torch.enable_grad():
+            output = self.function(*leaves, **self.keywords)
+        several = isinstance(output, tuple)
+        return tuple(part.detach() for part in output) if several else output.detach(), (leaves, output)
+
+    def backward(self, note: Any, gradient: Any, so_far: Tensor | None) -> Sequence[Tensor | None]:
+        leaves, output = note
+        asked = (
+            [(output[part], its) for part, its in gradient.items()]
+            if isinstance(output, tuple)
+            else [(output, gradient)]
+        )
+        asked = [(part, its) for part, its in asked if part.requires_grad]
+        inputs = [leaf for leaf in leaves if leaf.requires_grad]
+        if not asked or not inputs:
+            return so_far, *(None for _ in leaves[1:])
+        parts, gradients = zip(*asked, strict=True)
+        found = iter(torch.autograd.grad(parts, inputs, gradients, allow_unused=True))
+        first, *others = (_some(next(found)) if leaf.requires_grad else None for leaf in leaves)
+        return so_far if first is None else _plus(first, so_far), *others
+
+
+_SPECIAL: dict[Any, Callable[[dict[str, Any]], Step]] = {
+    OPERATIONS["max_pool"]: _MaxPool,
+    OPERATIONS["concat"]: _Concat,
+    OPERATIONS["eltwise_sum"]: _Sum,
+    operator.getitem: lambda keywords: _Part(),
+}
+
+
+def _where_positive(gradient: Tensor, output: Tensor) -> Tensor:
+    mask = torch.ops.aten.threshold_backward
+    if gradient._is_view():
+        masked: Tensor = mask(gradient, output, 0)
+    else:  # a fourth of the time: no new memory goes through the caches
+        masked = mask.grad_input(gradient, output, 0, grad_input=gradient)
+    return masked
+
+
+def handed_on(gradient: Tensor) -> Tensor:
+    """Return a gradient that somebody else holds too, as a view."""
+    return gradient.view_as(gradient)
+
+
+def _some(gradient: Tensor | None) -> Tensor | None:
+    """Autograd may hand on what it was given."""
+    return None if gradient is None else handed_on(gradient)
+
+
+def _plus(gradient: Tensor, so_far: Tensor | None) -> Tensor:
+    return gradient if so_far is None else gradient + so_far

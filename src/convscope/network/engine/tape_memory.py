@@ -1,0 +1,145 @@
+"""How much memory a gradient takes, known before it is taken: the tape is run on tensors without numbers.
+
+Each tensor is noted where it is made and where it is let go, on the way there and on the way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from convscope.network.axes import shape_channels_first
+from convscope.network.engine.execution import cut
+from convscope.network.engine.fusion import Chain, FusedNormalization, TwoWayConvolution
+from convscope.network.engine.heap import Event
+from convscope.network.engine.memory import BYTES_PER_NUMBER
+from convscope.network.engine.noted import Noted
+from convscope.network.engine.tape import Tape
+from convscope.network.graph import Graph, Operation
+from convscope.network.operations.fused import PackedConvolution
+from convscope.network.operations.winograd import winograd_pays
+from convscope.network.parameters import Parameters, Shape
+from convscope.network.shapes import infer_shapes
+
+_FEW = 4  # channels: a picture, whose gradient is computed by phases
+_TRANSFORMED = 4  # times what the filters of a Winograd convolution are made of
+_STRIP, _STRIPS = 2**20, 4  # numbers, tensors: what a Winograd convolution makes on its way
+
+
+def tape_events(
+    graph: Graph,
+    values: Sequence[str],
+    inputs: Mapping[str, Shape],
+    worth: Callable[[Sequence[Tensor]], Tensor],
+    dtype: torch.dtype = torch.float32,
+) -> list[Event]:
+    """Return which tensors a gradient makes and lets go, filters apart: from these inputs to these values and back.
+
+    `worth` makes one number of the values, and is followed too. The network computes in `dtype`.
+    """
+    shapes = infer_shapes(graph, inputs, values)
+    known = graph.parameters.shapes
+    empty = Parameters(known, lambda name: torch.zeros(known[name], device="meta", dtype=dtype))
+    lines = Graph(
+        graph.name, graph.inputs, graph.operations, graph.outputs, empty, channels_last=graph.channels_last
+    )
+    with torch.device("meta"), torch.enable_grad():
+        tape = Tape(cut(lines, values, lambda chain: _stand_in(chain, known, shapes, dtype)))
+        given = [_zeros(shape, last=graph.channels_last).requires_grad_() for shape in inputs.values()]
+        with Noted() as noted:
+            answers = [answer.float() for answer in tape(*(input.to(dtype) for input in given))]
+            found = worth([_channels_first(answer, graph.channels_last) for answer in answers])
+            _ = torch.autograd.grad(found, given, allow_unused=True)
+            del answers, found, _
+    events: list[Event] = noted.events
+    return events
+
+
+def filter_bytes(
+    graph: Graph, values: Sequence[str], inputs: Mapping[str, Shape], dtype: torch.dtype = torch.float32
+) -> int:
+    """Return the bytes of the filters up to these values: as they are saved, packed for the way there, and back."""
+    shapes = infer_shapes(graph, inputs, values)
+    count = 0
+    for operation in graph.needed_for(values):
+        made = shapes[operation.outputs[0]] if operation.outputs else None
+        if made is not None and operation.channels_last:
+            made = shape_channels_first(made)
+        for key in operation.parameters.values():
+            filters = graph.parameters.shapes[key]
+            pays = made is not None and _is_winograd(operation, filters, made, dtype)
+            packed = dtype.itemsize * (_TRANSFORMED if pays else 1)
+            count += prod(filters) * (BYTES_PER_NUMBER + 2 * packed)
+    return count
+
+
+def _is_winograd(operation: Operation, filters: Shape, made: Shape, dtype: torch.dtype) -> bool:
+    if dtype != torch.float32:
+        return False
+    window = {name: operation.attributes.get(name, 1) for name in ("stride", "dilation", "groups")}
+    return len(filters) == len(made) == 4 and winograd_pays(filters, made[2:], **window)
+
+
+def _stand_in(
+    chain: Chain, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape | None], dtype: torch.dtype
+) -> nn.Module | None:
+    """Return what takes a packed chain's place: it makes the same tensors."""
+    ends = None if chain.first.kind == "dense" else chain.ends(shapes)
+    if ends is None:
+        return None
+    read, made = ends
+    if chain.first.kind == "lrn_across_channels":
+        channels = read[1]
+        band, constant = (
+            torch.zeros(channels, channels, 1, 1, dtype=dtype),
+            torch.zeros(channels, dtype=dtype),
+        )
+        packed = PackedConvolution(band, constant, (1, 1), (0, 0), (1, 1), 1)
+        return FusedNormalization(packed, chain.first.keywords["beta"])
+    if chain.window(parameters, read) is None:
+        return None
+    strips = _is_winograd(chain.first, parameters[chain.first.parameters["weight"]], made, dtype)
+    return _Convolution(read[1], made, chain.has_relu, strips)
+
+
+class _Convolution(TwoWayConvolution):
+    def __init__(self, channels: int, made: Shape, relu: bool, strips: bool) -> None:
+        nn.Module.__init__(self)
+        self.made, self.activation, self.strips = made, "relu" if relu else "none", strips
+        self.spread = _Spread(channels, strips)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _made((input.shape[0], *self.made[1:]), input, self.strips)
+
+
+class _Spread:
+    def __init__(self, channels: int, strips: bool) -> None:
+        self.channels, self.strips = channels, strips
+
+    def __call__(self, gradient: Tensor, size: Sequence[int], addend: Tensor | None = None) -> Tensor:
+        if self.channels <= _FEW:
+            gradient = nn.functional.pad(gradient, [0, 1, 0, 1])
+        return _made((gradient.shape[0], self.channels, *size), gradient, self.strips)
+
+
+def _made(shape: Sequence[int], read: Tensor, strips: bool) -> Tensor:
+    """Return what a convolution makes, and make what it makes on its way."""
+    _ = read.contiguous(memory_format=torch.channels_last)
+    found = _zeros(shape, dtype=read.dtype)
+    strip = min(_STRIP, prod(shape) * 9 // 4)
+    _ = [torch.zeros(strip, device="meta") for _ in range(_STRIPS if strips else 0)]
+    return found
+
+
+def _zeros(shape: Sequence[int], *, last: bool = False, dtype: torch.dtype = torch.float32) -> Tensor:
+    if last or len(shape) != 4:
+        return torch.zeros(tuple(shape), device="meta", dtype=dtype)
+    count, channels, *size = shape
+    return torch.zeros(count, *size, channels, device="meta", dtype=dtype).permute(0, 3, 1, 2)
+
+
+def _channels_first(value: Tensor, last: bool) -> Tensor:
+    return value.movedim(-1, 1) if last and value.dim() == 4 else value

@@ -1,0 +1,126 @@
+"""Teach a trained network the classes of a folder of pictures.
+
+Donahue et al., *DeCAF: a deep convolutional activation feature for generic visual recognition* (2013); the recipe of
+Caffe's own fine-tuning example: a new last layer, learned fast, on top of layers that learn slowly or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from convscope.errors import InputError, UnknownLayer, did_you_mean
+from convscope.network.engine.execution import cut
+from convscope.network.network import Network
+from convscope.network.surgery import head_of
+
+OptimizerFactory = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+_STATISTICS = ("mean", "variance", "scale_factor")  # counted, not learned
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """One step of fine-tuning: the loss and accuracy of its batch before the step, and the network after it."""
+
+    number: int
+    of: int
+    loss: float
+    accuracy: float
+    network: Network
+
+
+def image_folder(folder: str | Path) -> tuple[list[Path], list[int], list[str]]:
+    """Return the pictures of a folder that has one folder a class: their paths, class numbers and the labels.
+
+    >>> paths, numbers, labels = image_folder("photos/")
+
+    Raises InputError when there are fewer than two classes, or a class without a picture.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder of pictures")
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if len(classes) < 2:
+        raise InputError(
+            f"{folder} needs at least two folders of pictures, one a class; found {len(classes)}"
+        )
+    paths, numbers = [], []
+    for number, one in enumerate(classes):
+        found = sorted(path for path in one.iterdir() if path.suffix.lower() in SUFFIXES)
+        if not found:
+            raise InputError(f"{one} has no picture ({', '.join(SUFFIXES)})")
+        paths += found
+        numbers += [number] * len(found)
+    return paths, numbers, [one.name for one in classes]
+
+
+def fine_tune(
+    network: Network,
+    pictures: tuple[Sequence[Path], Sequence[int]],
+    *,
+    layers: Sequence[str] = (),
+    steps: int = 100,
+    batch_size: int = 16,
+    optimizer: OptimizerFactory | None = None,
+    seed: int = 0,
+) -> Iterator[TrainingStep]:
+    """Train the chosen layers on pictures and their class numbers; each step yields the loss and the network so far.
+
+    `layers` are names of layers with parameters, the head alone by default; all others are frozen. Dropout is off
+    and pictures are mirrored at random. `optimizer` makes a torch optimizer from the parameters, Adam with a
+    learning rate of 0.001 by default.
+
+    >>> paths, numbers, labels = image_folder("flowers/")
+    >>> for step in fine_tune(replace_head(network, labels), (paths, numbers), steps=50):
+    ...     print(step.loss)
+    >>> step.network.save("flowers.caffemodel")
+    """
+    paths, numbers = pictures
+    scores = network.class_scores
+    keys = _learnable(network, layers or [head_of(network).name], scores)
+    center = network.picture_spec.replace(crops=1)
+    learned = {key: network.parameters[key].clone().requires_grad_() for key in keys}
+    optimize = (optimizer or (lambda given: torch.optim.Adam(given, lr=1e-3)))(list(learned.values()))
+    module = cut(network.graph, [scores])
+    buffers: Mapping[str, str] = module.meta["parameters"]
+    random = torch.Generator().manual_seed(seed)
+    for number in range(1, steps + 1):
+        chosen = torch.randperm(len(paths), generator=random)[:batch_size].tolist()
+        input = torch.cat([center.to_tensor(paths[index]) for index in chosen]).to(network.device)
+        mirrored = torch.rand(len(chosen), generator=random).lt(0.5).view(-1, 1, 1, 1).to(input.device)
+        input = torch.where(mirrored, input.flip(2 if network.graph.channels_last else 3), input)
+        wanted = torch.tensor([numbers[index] for index in chosen], device=input.device)
+        with torch.enable_grad():
+            (logits,) = functional_call(
+                module, {buffers[key]: value for key, value in learned.items()}, (input,)
+            )
+            logits = network.channels_first(scores, logits)
+            logits = logits.flatten(2).mean(2) if logits.dim() > 2 else logits
+            loss = torch.nn.functional.cross_entropy(logits, wanted)
+            optimize.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+        optimize.step()
+        accuracy = (logits.argmax(1) == wanted).float().mean()
+        now = network.with_parameters({key: value.detach().clone() for key, value in learned.items()})
+        yield TrainingStep(number, steps, loss.item(), accuracy.item(), now)
+
+
+def _learnable(network: Network, layers: Sequence[str], scores: str) -> list[str]:
+    """Return the names of the parameters of these layers that a gradient reaches; UnknownLayer where there are none."""
+    owners = {
+        operation.name: [key for role, key in operation.parameters.items() if role not in _STATISTICS]
+        for operation in network.graph.needed_for([scores])
+    }
+    owners = {name: keys for name, keys in owners.items() if keys}
+    for layer in layers:
+        if layer not in owners:
+            raise UnknownLayer(
+                f"no layer {layer!r} on the way to {scores!r} has parameters to learn.{did_you_mean(layer, owners)}"
+            )
+    return list(dict.fromkeys(key for layer in layers for key in owners[layer]))

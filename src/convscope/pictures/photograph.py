@@ -1,0 +1,294 @@
+"""A person's own picture, read safely: whatever it is stored as, it becomes RGB between 0 and 1.
+
+The size is read from the header and checked before any pixel is decoded, only formats whose decoders are
+self-contained are tried, and every failure is one line that names the file. Nothing changes silently: what
+had to be done to the picture (turned upright, put on white, ...) stands in ``Photograph.notes``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from convscope.errors import PictureError, did_you_mean
+from convscope.pictures.rgb import PLAIN, Pixels, Seen, Stored, rgb_of_array, rgb_of_image
+from convscope.pictures.sixteen_bit import load, stored_bits
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
+SAMPLES = ("coffee", "chelsea", "astronaut")
+SHORTENED = "read with 8 of its 16 bits"
+MAXIMUM_PIXELS = 8192 * 8192  # 805 MB as floating-point RGB
+_SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".gif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".avif",
+    ".jp2",
+    ".ppm",
+    ".pgm",
+)
+_SIGNATURES = {
+    b"%PDF": "a PDF document",
+    b"%!PS": "PostScript",
+    b"<svg": "an SVG drawing",
+    b"8BPS": "a Photoshop document",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """A picture as it was read: ``pixels`` (height, width, 3), float32 sRGB in 0..1, and what they are.
+
+    ``source`` is the path or sample name it can be opened by again (None for bytes and arrays), ``sha256``
+    the hash of the file's bytes (of an array's type, shape and values; of a Pillow image's ``pixels``),
+    ``notes`` what was done to it on the way, one phrase each. ``opacity`` (height, width) in 0..1 is None where it is
+    opaque throughout; ``stored`` says how to save a picture like it.
+    """
+
+    pixels: Pixels
+    source: str | None
+    sha256: str
+    notes: tuple[str, ...] = ()
+    opacity: Pixels | None = None
+    stored: Stored = PLAIN
+
+    @property
+    def name(self) -> str:
+        """What to call it in a caption: the file's name, the sample's, or "a picture"."""
+        return Path(self.source).name if self.source else "a picture"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self.pixels.astype(dtype or np.float32, copy=bool(copy))
+
+
+def read_picture(source: object, *, maximum_pixels: int = MAXIMUM_PIXELS) -> Pixels:
+    """Return a picture as an array (height, width, 3) of float32, sRGB, between 0 and 1.
+
+    ``source`` is a path, the bytes of a file, an open binary file, a Pillow image, a Picture, or an array
+    (height, width[, 1, 3 or 4]) of booleans, uint8, uint16 or floats in 0..1; or the name of one of
+    scikit-image's photographs: coffee, chelsea, astronaut. Pictures come out upright (EXIF), transparent
+    parts on white, CMYK and profiled pictures as sRGB, 16-bit ones at their full range, animations by their
+    first frame.
+
+    Raises PictureError (one line) for anything else, and for more than ``maximum_pixels`` before memory is
+    taken.
+
+    >>> read_picture("coffee").shape
+    (400, 600, 3)
+    """
+    return open_photograph(source, maximum_pixels=maximum_pixels).pixels
+
+
+def open_photograph(source: object, *, maximum_pixels: int = MAXIMUM_PIXELS) -> Photograph:
+    """Read a picture like `read_picture`, and keep its name, its hash and notes on what was done to it."""
+    if isinstance(source, Photograph):
+        return source
+    if isinstance(source, Image.Image):
+        return _from_pillow(source, maximum_pixels)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _from_file(io.BytesIO(source), None, maximum_pixels)
+    if isinstance(source, (str, os.PathLike)):
+        return _from_path(os.fsdecode(source), maximum_pixels)
+    if hasattr(source, "read"):
+        return _from_file(source, None, maximum_pixels)
+    return _from_array(source, maximum_pixels)
+
+
+def check_pictures(names: Iterable[str]) -> None:
+    """Raise PictureError for the first file that is missing or no whole picture, so that no work is begun in vain.
+
+    Each is decoded, a JPEG at an eighth of its size, and forgotten.
+    """
+    for name in dict.fromkeys(names):
+        path = _located(name)
+        size = path.stat().st_size
+        with (
+            path.open("rb") as file,
+            _in_one_line(name, size, file),
+            Image.open(file, formats=_formats()) as image,
+        ):
+            _check_size(image, name, MAXIMUM_PIXELS)
+            image.draft("RGB", (1, 1))
+            image.load()
+
+
+def picture_file_hash(name: str) -> str | None:
+    """Return the hash of a picture's file (or a sample's), as a Photograph has it; None where there is none."""
+    try:
+        path = _located(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Image.open(path, formats=_formats()).close()
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except (PictureError, OSError, ValueError, RuntimeError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def _from_path(name: str, maximum_pixels: int) -> Photograph:
+    if "\0" in name or re.match(r"[a-z]+://", name):
+        raise PictureError(
+            f"{name!r} is no file; convscope fetches nothing: download the picture, give its path"
+        )
+    try:
+        path = _located(name)
+        with path.open("rb") as file:
+            return _from_file(file, name, maximum_pixels)
+    except OSError as error:
+        raise PictureError(f"{name} cannot be read: {error.strerror or error}") from error
+
+
+def _located(name: str) -> Path:
+    path = Path(name).expanduser()
+    if name in SAMPLES and not path.exists():
+        import skimage
+
+        return Path(skimage.__file__).parent / "data" / f"{name}.png"
+    if path.is_dir():
+        found = _pictures_in(path)
+        inside = (
+            f"it holds {len(found)} pictures, for instance {found[0]}" if found else "it holds no pictures"
+        )
+        raise PictureError(f"{name} is a folder, not a picture; {inside}")
+    if not path.exists():
+        folder = name.removesuffix(path.name)
+        hint = did_you_mean(name, [*(folder + other for other in _pictures_in(path.parent)), *SAMPLES])
+        samples = "" if path.suffix else f" Sample pictures are {', '.join(SAMPLES)}."
+        raise PictureError(f"there is no picture {name!r}.{hint}{samples}")
+    if not path.is_file():
+        raise PictureError(f"{name} is not a regular file; a picture file is needed")
+    return path
+
+
+def _pictures_in(folder: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        return sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in _SUFFIXES)
+    return []
+
+
+def _from_file(file: Any, source: str | None, maximum_pixels: int) -> Photograph:
+    name = source or "what was given"
+    digest, size = hashlib.sha256(), 0
+    while block := file.read(1 << 20):
+        digest.update(block)
+        size += len(block)
+    if size == 0:
+        raise PictureError(f"{name} is empty (0 bytes); a picture file is needed")
+    file.seek(0)
+    with _in_one_line(name, size, file), Image.open(file, formats=_formats()) as image:
+        seen = _decoded(image, name, maximum_pixels, file)
+    return _photograph(seen, source, digest.hexdigest())
+
+
+def _from_pillow(image: Image.Image, maximum_pixels: int) -> Photograph:
+    with _in_one_line("what was given", 0, io.BytesIO()):
+        seen = _decoded(image, "what was given", maximum_pixels)
+    return _photograph(seen, None, _hash(seen.pixels))  # of what is seen: palettes and profiles count
+
+
+def _photograph(seen: Seen, source: str | None, sha256: str) -> Photograph:
+    return Photograph(seen.pixels, source, sha256, seen.notes, seen.opacity, seen.stored)
+
+
+def _decoded(image: Image.Image, name: str, maximum_pixels: int, file: IO[bytes] | None = None) -> Seen:
+    _check_size(image, name, maximum_pixels)
+    frames = getattr(image, "n_frames", 1) if image.format != "MPO" else 1  # an MPO's others are previews
+    bits = stored_bits(image)
+    low = None if file is None else load(image, file)
+    seen = rgb_of_image(image, name, low)
+    shortened = (SHORTENED,) if bits > seen.stored.bits else ()
+    first = (f"the first of its {frames} frames",) if frames > 1 else ()
+    return replace(seen, notes=(*first, *shortened, *seen.notes))
+
+
+def _check_size(image: Image.Image, name: str, maximum_pixels: int) -> None:
+    width, height = image.size
+    if width * height > maximum_pixels:
+        raise PictureError(_too_large(name, f"{width:,} x {height:,} pixels", maximum_pixels))
+    if not width * height:
+        raise PictureError(f"{name} has no pixels: it is {width} x {height}")
+
+
+@contextlib.contextmanager
+def _in_one_line(name: str, size: int, file: IO[bytes]) -> Iterator[None]:
+    """Turn whatever a decoder raises into one line, and let none of its warnings out."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except PictureError:
+        raise
+    except Image.DecompressionBombError as error:
+        found = re.search(r"\d{4,}", str(error))
+        raise PictureError(_too_large(name, f"{int(found[0]):,} pixels" if found else str(error))) from error
+    except UnidentifiedImageError as error:
+        file.seek(0)
+        raise PictureError(
+            f"{name} is not a picture convscope can read, but {_what_is(file.read(512))} ({size:,} bytes). "
+            f"Possible: {', '.join(_formats())}"
+        ) from error
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PictureError(f"{name} is damaged or incomplete ({size:,} bytes): {reason}") from error
+
+
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _what_is(start: bytes) -> str:
+    if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
+        return "a HEIC photograph: export it as JPEG"
+    for signature, words in _SIGNATURES.items():
+        if signature in start[:200]:
+            return words
+    if start.isascii() and b"\0" not in start:
+        return f"a text that begins {start[:24].decode()!r}"
+    return f"a file that begins {start[:8].hex(' ')}"
+
+
+def _too_large(name: str, found: str, maximum_pixels: int = MAXIMUM_PIXELS) -> str:
+    return f"{name} is too large: {found}; up to {maximum_pixels:,} are read. Make it smaller first"
+
+
+def _from_array(source: object, maximum_pixels: int) -> Photograph:
+    try:
+        values = np.asarray(source)
+    except Exception as error:
+        raise PictureError(_no_picture(source)) from error
+    if values.dtype.kind not in "biuf":
+        raise PictureError(_no_picture(source))
+    if values.ndim > 1 and values.shape[0] * values.shape[1] > maximum_pixels:
+        raise PictureError(
+            _too_large("the array", f"{values.shape[1]:,} x {values.shape[0]:,}", maximum_pixels)
+        )
+    seen = rgb_of_array(values, getattr(source, "profile", None))
+    return _photograph(replace(seen, pixels=np.ascontiguousarray(seen.pixels)), None, _hash(values))
+
+
+def _hash(values: NDArray[Any]) -> str:
+    return hashlib.sha256(repr((values.dtype.str, values.shape)).encode() + values.tobytes()).hexdigest()
+
+
+def _no_picture(source: object) -> str:
+    return f"a {type(source).__name__} is not a picture; give a path, bytes, a Pillow image or an array"

@@ -1,0 +1,257 @@
+"""A picture convscope made: its pixels, the words that explain it, and the recipe that makes it again."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import os
+import struct
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+import png
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from convscope.errors import PictureError, RecipeError
+from convscope.files import written_whole
+from convscope.pictures.recipe import EXIF, KEY, USER_COMMENT, Recipe, decode_comment, encode_comment
+from convscope.pictures.sixteen_bit import joined, load
+
+_TILES = f"{KEY}-tiles"
+_DESCRIPTION = 0x010E
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Where an address is shown: ``box`` is (left, top, right, bottom) in pixels, the last two excluded."""
+
+    address: str
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture with its caption and its recipe; Jupyter shows it, `save` keeps all three.
+
+    ``array`` is uint8, or floats in 0..1 which become uint8, or uint16, which a PNG keeps; its shape (height, width),
+    (height, width, 3) for RGB or (height, width, 4) for RGBA. ``profile`` is the ICC profile its colors are meant in
+    (None: sRGB). ``tiles`` says where each address is, for pages where it can be
+    clicked; a ``pixel_ratio`` of 2 means: made for screens twice as fine, to be shown at half its size.
+    PictureError for any other array.
+
+    >>> Picture(np.zeros((2, 3)), "nothing at all").save("nothing.png")
+    PosixPath('nothing.png')
+    """
+
+    array: NDArray[Any]
+    caption: str = ""
+    recipe: Recipe | None = None
+    tiles: tuple[Tile, ...] = ()
+    pixel_ratio: int = 1
+    profile: bytes | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "array", _to_integers(self.array))
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return int(self.array.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+        return int(self.array.shape[1])
+
+    @property
+    def in_8_bits(self) -> NDArray[np.uint8]:
+        """The array, of 16 bits only the upper eight, rounded."""
+        if self.array.dtype == np.uint8:
+            return self.array
+        return np.round(self.array / 257).astype(np.uint8)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a PNG, JPEG or WebP (by the path's ending) with caption and recipe, and return the path.
+
+        The file appears whole or not at all, and the same picture gives the same bytes. PNG and WebP keep
+        every pixel; a JPEG is close, has no transparency (such parts are put on white) and no tiles. Only a PNG has 16
+        bits, where the picture has.
+        PictureError for another ending, or when the file cannot be written.
+        """
+        path = Path(path)
+        form = _FORMATS.get(path.suffix.lower())
+        if form is None:
+            raise PictureError(
+                f"cannot save {path}: its ending says no format; possible: {', '.join(_FORMATS)}"
+            )
+        try:
+            with written_whole(path) as partial:
+                partial.write_bytes(self.encode(form))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise PictureError(f"cannot save {path}: {reason}. A PNG has the fewest limits") from error
+        return path
+
+    def encode(self, form: str = "PNG") -> bytes:
+        """Return the bytes of the file that `save` writes; ``form`` is "PNG", "JPEG" or "WEBP"."""
+        if form == "PNG" and self.array.dtype == np.uint16:
+            return self._deep_png()
+        buffer = io.BytesIO()
+        image = Image.fromarray(self.in_8_bits)
+        options: dict[str, Any] = {"icc_profile": self.profile} if self.profile else {}
+        if form == "PNG":
+            options |= {"dpi": (96 * self.pixel_ratio,) * 2} if self.pixel_ratio > 1 else {}
+            image.save(buffer, "PNG", pnginfo=self._text_chunks(), compress_level=6, **options)
+        else:
+            if form == "JPEG" and image.mode == "RGBA":
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+            options |= (
+                {"quality": 95, "subsampling": 0} if form == "JPEG" else {"lossless": True, "exact": True}
+            )
+            image.save(buffer, form, exif=self._exif(), **options)
+        return buffer.getvalue()
+
+    def _deep_png(self) -> bytes:
+        """Return a PNG of 16 bits, which Pillow cannot write in color, with what the others carry."""
+        gray, alpha = self.array.ndim == 2, self.array.shape[-1] == 4 and self.array.ndim == 3
+        written, whole = io.BytesIO(), io.BytesIO()
+        rows = (row.astype(">u2").tobytes() for row in self.array)
+        png.Writer(self.width, self.height, greyscale=gray, alpha=alpha, bitdepth=16).write_packed(
+            written, rows
+        )
+        header, *pixels = png.Reader(bytes=written.getvalue()).chunks()
+        more = [(kind, data) for kind, data, *_ in self._text_chunks().chunks]
+        if self.pixel_ratio > 1:
+            dots = round(96 * self.pixel_ratio / 0.0254)
+            more.insert(0, (b"pHYs", struct.pack(">IIB", dots, dots, 1)))
+        if self.profile:
+            more.insert(0, (b"iCCP", b"ICC Profile\0\0" + zlib.compress(self.profile)))
+        png.write_chunks(whole, [header, *more, *pixels])
+        return whole.getvalue()
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Picture:
+        """Read a picture that `save` wrote: pixels, caption, recipe and, from a PNG, tiles."""
+        name = os.fspath(path)
+        try:
+            with catch_warnings():
+                simplefilter("ignore")
+                with (
+                    Path(path).open("rb") as file,
+                    Image.open(file, formats=("PNG", "JPEG", "WEBP")) as image,
+                ):
+                    low = load(image, file)
+                    text, exif = image.info, image.getexif()
+                    array = _array_of(image) if low is None else joined(image, low)
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise PictureError(f"cannot open {name} as a picture of convscope's: {reason}") from error
+        recipe = text.get(KEY) or decode_comment(exif.get_ifd(EXIF).get(USER_COMMENT))
+        ratio = round(text["dpi"][0] / 96) if image.format == "PNG" and "dpi" in text else 1
+        return cls(
+            array,
+            text.get("Description") or _from_exif(exif.get(_DESCRIPTION, "")),
+            Recipe.from_json(recipe, where=f"the recipe in {name}") if recipe else None,
+            _read_tiles(text.get(_TILES, "[]"), name),
+            max(1, ratio),
+            text.get("icc_profile"),
+        )
+
+    def data_uri(self) -> str:
+        """Return the PNG as a ``data:`` address, for an HTML page that stands alone."""
+        return "data:image/png;base64," + base64.b64encode(self.encode()).decode("ascii")
+
+    def show(self) -> None:
+        """Show the picture: in the notebook, or in the system's viewer."""
+        try:
+            from IPython import get_ipython  # type: ignore[import-not-found,unused-ignore]
+            from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
+        except ImportError:
+            Image.fromarray(self.in_8_bits).show()
+            return
+        display(self) if get_ipython() else Image.fromarray(self.in_8_bits).show()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        return f"Picture({self.width} x {self.height} pixels, {self.caption!r})"
+
+    def _repr_png_(self) -> bytes:
+        return self.encode()
+
+    def _repr_html_(self) -> str:
+        caption = html.escape(self.caption)
+        return (
+            f'<figure style="margin:0"><img src="{self.data_uri()}" alt="{caption}" '
+            f'width="{self.width // self.pixel_ratio}" style="max-width:100%;height:auto">'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
+
+    def _text_chunks(self) -> PngInfo:
+        chunks = PngInfo()
+        if self.caption:
+            chunks.add_itxt("Description", self.caption)
+        if self.recipe:
+            chunks.add_itxt(KEY, self.recipe.to_json())
+        if self.tiles:
+            chunks.add_itxt(_TILES, json.dumps([asdict(tile) for tile in self.tiles]), zip=True)
+        return chunks
+
+    def _exif(self) -> Image.Exif:
+        exif = Image.Exif()
+        if self.caption:
+            exif[_DESCRIPTION] = self.caption.encode()  # Pillow keeps only the ASCII of a str
+        if self.recipe:
+            exif.get_ifd(EXIF)[USER_COMMENT] = encode_comment(self.recipe.to_json())
+        return exif
+
+
+def _to_integers(values: NDArray[Any]) -> NDArray[Any]:
+    values = np.asarray(values)
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)) or not values.size:
+        raise PictureError(f"an array of shape {values.shape} is no picture; give (height, width[, 3 or 4])")
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all():
+            raise PictureError("a picture cannot hold NaN or infinity; scale the values to 0..1 first")
+        values = np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    if values.dtype not in (np.uint8, np.uint16):
+        raise PictureError(f"a picture is uint8, uint16 or floats in 0..1, not {values.dtype}")
+    values = np.ascontiguousarray(values)
+    if values.flags.writeable:
+        values = values.copy()
+        values.flags.writeable = False
+    return values
+
+
+def _array_of(image: Image.Image) -> NDArray[Any]:
+    if image.mode == "I;16":
+        return np.asarray(image, np.uint16)
+    return np.asarray(image if image.mode in ("L", "RGB", "RGBA") else image.convert("RGB"))
+
+
+def _from_exif(text: str) -> str:
+    """Read UTF-8 that Pillow took for Latin-1."""
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def _read_tiles(text: str, name: str) -> tuple[Tile, ...]:
+    try:
+        boxes = [(item["address"], [int(edge) for edge in item["box"]]) for item in json.loads(text)]
+        return tuple(
+            Tile(str(address), (left, top, right, bottom)) for address, (left, top, right, bottom) in boxes
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecipeError(f"the tiles in {name} cannot be read: {error}") from error

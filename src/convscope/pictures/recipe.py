@@ -1,0 +1,135 @@
+"""What made a picture: enough to make it again, byte for byte, and nothing that could run anything else.
+
+A recipe is plain data (JSON) inside the picture it describes: a text chunk named ``convscope`` in a PNG,
+the EXIF user comment in a JPEG or WebP. `convscope.pictures.recording` writes it, `convscope.rerun` follows it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+from PIL import Image
+
+from convscope import __version__
+from convscope.errors import RecipeError, did_you_mean
+
+KEY = "convscope"
+EXIF, USER_COMMENT = 0x8769, 0x9286
+_UNICODE = b"UNICODE\0"
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions that a picture's bytes depend on."""
+    packages = ("torch", "numpy", "Pillow", "matplotlib")
+    return {"convscope": __version__} | {package: version(package) for package in packages}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What made a picture: a function's name, its arguments, and the hashes (SHA-256) of what it was given.
+
+    ``function`` is a name in `recipe_functions()`, ``arguments`` its keyword arguments as plain JSON data,
+    ``network`` and ``weights`` what was given to `open_network`, ``picture`` the path or sample name of the
+    input; None where there was none, or where it was in memory only. ``pictures`` are the hashes of the picture files
+    that arguments name (a guide, a mask, styles), by those names. ``options`` are the further keywords of
+    `open_network` (labels, the input's shape, preprocessing); ``input_spec_sha256`` and ``labels_sha256`` are the
+    hashes of what the network ate and called its classes in the end, however it was told.
+
+    >>> print(Picture.open("filters.png").recipe)
+    filters(bvlc_googlenet/deploy.prototxt, address='conv1/7x7_s2'), seed 0, convscope 0.1.0
+    """
+
+    function: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    network: str | None = None
+    weights: str | None = None
+    network_sha256: str | None = None
+    input_spec_sha256: str | None = None
+    labels_sha256: str | None = None
+    picture: str | None = None
+    picture_sha256: str | None = None
+    seed: int = 0
+    versions: Mapping[str, str] = field(default_factory=library_versions)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the recipe as one line of JSON, the same for the same recipe."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(", ", ": "))
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str = "the recipe") -> Recipe:
+        """Read `to_json`'s text; RecipeError names ``where`` it stands and what is wrong with it."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise RecipeError(f"{where} is not JSON: {error}") from error
+        if not isinstance(data, dict) or not isinstance(data.get("function"), str):
+            raise RecipeError(f"{where} names no function; a recipe is an object with a key 'function'")
+        known = {item.name for item in fields(cls)}
+        for key in data.keys() - known:
+            raise RecipeError(
+                f"{where} has an unknown key {key!r}.{did_you_mean(key, known)} Made by a later convscope?"
+            )
+        for key, value in data.items():
+            kind = (
+                dict
+                if key in ("arguments", "versions", "options", "pictures")
+                else int
+                if key == "seed"
+                else (str, type(None))
+            )
+            if not isinstance(value, kind):
+                raise RecipeError(
+                    f"{where} has a {type(value).__name__} for {key!r}, which is impossible there"
+                )
+        return cls(**data)
+
+    def __str__(self) -> str:
+        """Return a line a person can read: the function, its arguments, the network and the picture."""
+        words = [f"{key}={value!r}" for key, value in self.arguments.items()]
+        words = [*(place for place in (self.network, self.picture) if place), *words]
+        made_by = f"convscope {self.versions.get('convscope', '?')}"
+        return f"{self.function}({', '.join(words)}), seed {self.seed}, {made_by}"
+
+
+def read_recipe(path: str | os.PathLike[str]) -> Recipe:
+    """Return the recipe a picture carries; RecipeError if it carries none."""
+    return Recipe.from_json(_recipe_text(Path(path)), where=f"the recipe in {os.fspath(path)}")
+
+
+def _recipe_text(path: Path) -> str:
+    try:
+        with catch_warnings():
+            simplefilter("ignore")
+            with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+                text = image.info.get(KEY)
+                text = text or decode_comment(image.getexif().get_ifd(EXIF).get(USER_COMMENT))
+    except FileNotFoundError as error:
+        raise RecipeError(f"there is no file {path}") from error
+    except Exception as error:  # a decoder's many ways to fail mean one thing here
+        raise RecipeError(f"{path} is not a PNG, JPEG or WebP picture that convscope made") from error
+    if not text:
+        raise RecipeError(
+            f"{path} carries no recipe: it was not made by convscope, or something saved it again without its text"
+        )
+    return str(text)
+
+
+def encode_comment(text: str) -> bytes:
+    """Return a text as EXIF stores a user comment."""
+    return _UNICODE + text.encode("utf-16-be")
+
+
+def decode_comment(comment: object) -> str:
+    """Return the text of an EXIF user comment that `encode_comment` wrote, or nothing."""
+    if not isinstance(comment, bytes) or not comment.startswith(_UNICODE):
+        return ""
+    return comment.removeprefix(_UNICODE).decode("utf-16-be", errors="replace")

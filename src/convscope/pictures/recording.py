@@ -1,0 +1,179 @@
+"""Writing recipes: every picture that a marked function returns says what it was made from.
+
+The marked functions are also the only ones that a recipe may name, so a stranger's picture calls nothing else.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from convscope.address import Address
+from convscope.pictures.photograph import Photograph, open_photograph, picture_file_hash
+from convscope.pictures.recipe import Recipe
+
+if TYPE_CHECKING:
+    from convscope.pictures.picture import Picture
+
+INPUTS = ("network", "picture", "seed")
+UNRECORDED = (
+    *("watch", "batch"),  # who looks on, and how many pictures are made at a time, change no pixel
+    "memory",  # what is chosen by it is recorded in its place
+)
+_LONGEST = 4096
+_FUNCTIONS: dict[str, Callable[..., Picture]] = {}
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def recipe_functions() -> Mapping[str, Callable[..., Picture]]:
+    """Return the functions a recipe may name."""
+    return dict(_FUNCTIONS)
+
+
+def recipe_function(name: str) -> Callable[[_Function], _Function]:
+    """Mark a function that returns a Picture: its recipe is written into each one, and `rerun` may call it.
+
+    The function takes a parameter ``network``, perhaps ``picture`` and ``seed``; everything else is
+    recorded in ``arguments`` under its own name. The input picture is opened once, here, so the function
+    gets a Photograph. So that a rerun is the same call, it gets lists as tuples and addresses as text.
+
+    >>> @recipe_function("filters")
+    ... def filters(network, address, *, columns=None): ...
+    """
+
+    def mark(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def with_recipe(*positional: Any, **keywords: Any) -> Picture:
+            bound = signature.bind(*positional, **keywords)
+            bound.apply_defaults()
+            given = bound.arguments
+            if "picture" in given and not is_tensor(given["picture"]) and given["picture"] is not None:
+                given["picture"] = open_photograph(given["picture"])
+            recorded = given.keys() - {*INPUTS, *UNRECORDED}
+            arguments = {key: plain(value) for key, value in given.items() if key in recorded}
+            given.update({key: frozen(value) for key, value in arguments.items() if not lost(value)})
+            picture: Picture = function(*bound.args, **bound.kwargs)
+            if picture.recipe is not None and picture.recipe.function == name:
+                arguments |= picture.recipe.arguments  # what it chose itself
+            return replace(picture, recipe=recipe_of(name, arguments, **_inputs(given)))
+
+        _FUNCTIONS[name] = with_recipe
+        return with_recipe  # type: ignore[return-value]
+
+    return mark
+
+
+def _inputs(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: given[key] for key in INPUTS if key in given}
+
+
+def recipe_of(
+    function: str,
+    arguments: Mapping[str, Any],
+    *,
+    network: Any = None,
+    picture: Any = None,
+    seed: Any = 0,
+) -> Recipe:
+    """Return the recipe of what a function makes of a network and a picture."""
+    origin = getattr(network, "origin", None)
+    on_disk = origin if getattr(origin, "files", None) else None
+    return Recipe(
+        function=function,
+        arguments=arguments,
+        network=on_disk.source if on_disk else None,
+        weights=on_disk.weights if on_disk else None,
+        network_sha256=on_disk.sha256 if on_disk else None,
+        input_spec_sha256=input_spec_hash(network),
+        labels_sha256=labels_hash(network),
+        picture=picture.source if isinstance(picture, Photograph) else None,
+        picture_sha256=picture_hash(picture),
+        seed=seed if isinstance(seed, int) else 0,
+        options=plain(getattr(on_disk, "options", {})),
+        pictures=picture_hashes(arguments),
+    )
+
+
+def picture_hashes(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hashes of the picture files that arguments name, at any depth, by those names."""
+    hashes = {text: picture_file_hash(text) for text in dict.fromkeys(texts_in(list(arguments.values())))}
+    return {text: found for text, found in hashes.items() if found}
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in JSON data, at any depth; the names in a dictionary are texts too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (str(key) for key in value)
+        yield from (text for item in value.values() for text in texts_in(item))
+    elif isinstance(value, (list, tuple)):
+        yield from (text for item in value for text in texts_in(item))
+
+
+def is_tensor(source: object) -> bool:
+    """Tell an input as the network eats it from a picture, without importing torch."""
+    return type(source).__module__.partition(".")[0] == "torch"
+
+
+def picture_hash(picture: Any) -> str | None:
+    """Return the hash of an input: a photograph's, or that of a tensor's type, shape and values."""
+    if is_tensor(picture):
+        values = picture.detach().cpu().contiguous().numpy()
+        return sha256(repr((values.dtype.str, values.shape)).encode() + values.tobytes()).hexdigest()
+    return picture.sha256 if isinstance(picture, Photograph) else None
+
+
+def input_spec_hash(network: Any) -> str | None:
+    """Return the hash of what a network eats; None where it eats no picture."""
+    return getattr(getattr(network, "input_spec", None), "sha256", None)
+
+
+def labels_hash(network: Any) -> str | None:
+    """Return the hash of what a network calls its classes (that of no labels where it has none)."""
+    if not hasattr(network, "labels"):
+        return None
+    labels = None if network.labels is None else list(map(str, network.labels))
+    return sha256(json.dumps(labels).encode()).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Return an argument as JSON data; one that cannot be is kept as a description, which `rerun` refuses."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        found = [plain(item) for item in value]
+        return next(filter(lost, found), found)
+    if isinstance(value, np.ndarray) and value.size <= _LONGEST and value.dtype.kind in "biuf":
+        return value.tolist()
+    if isinstance(value, Address):
+        return str(value)
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    return {"not recorded": type(value).__name__}
+
+
+def lost(value: Any) -> str | None:
+    """Return what `plain` could not keep of an argument, by its type's name."""
+    return value.get("not recorded") if isinstance(value, dict) else None
+
+
+def frozen(value: Any) -> Any:
+    """Return JSON data with its lists as tuples: what a function gets, first time and rerun alike."""
+    return tuple(frozen(item) for item in value) if isinstance(value, list) else value

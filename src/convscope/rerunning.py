@@ -1,0 +1,188 @@
+"""A picture again, from nothing but its recipe, or one line that says what has changed since."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+from warnings import warn
+
+from convscope.errors import ConvscopeError, ConvscopeWarning, RecipeError, did_you_mean
+from convscope.formats.opening import open_network
+from convscope.network.input_spec import InputSpec
+from convscope.network.network import Network
+from convscope.pictures.photograph import open_photograph, picture_file_hash
+from convscope.pictures.picture import Picture
+from convscope.pictures.recipe import Recipe, library_versions, read_recipe
+from convscope.pictures.recorded_files import refuse_files_elsewhere
+from convscope.pictures.recording import (
+    INPUTS,
+    frozen,
+    input_spec_hash,
+    is_tensor,
+    labels_hash,
+    lost,
+    picture_hash,
+    recipe_functions,
+)
+
+_PACKAGES = ("looking", "attribution", "optimization", "dreaming", "styling", "report")
+_PREPROCESSING = {item.name for item in fields(InputSpec)} - {"provenance"}
+_OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules", "architecture"}
+_FILES = ("labels", "mean")  # options that may be the path of a file
+
+
+def rerun(
+    recipe: Recipe | str | os.PathLike[str],
+    *,
+    network: Network | str | os.PathLike[str] | None = None,
+    picture: object = None,
+    trust: bool = False,
+) -> Picture:
+    """Make a picture again from its recipe (or from the file that carries it): the same bytes when saved.
+
+    `network` and `picture` stand in for the recorded ones, where those were made in Python or have moved; a moved
+    network's path is opened as the first one was. RecipeError if the recipe names anything but a technique, or if
+    the network, what it eats, its labels or a picture that went in have changed since; a ConvscopeWarning if the
+    libraries have, as the bytes may then differ.
+
+    A picture's file may come from anyone, and its recipe name any file of yours: one outside its folder and the
+    current one is read only with `trust`, and RecipeError names it. A Recipe is yours: its files are read.
+
+    >>> convscope.rerun("filters.png").save("again.png")
+    """
+    if not isinstance(recipe, Recipe):
+        made, recipe = recipe, read_recipe(recipe)
+        if not trust:
+            given = {"network": network is not None, "picture": picture is not None}
+            refuse_files_elsewhere(recipe, Path(made), {name for name in given if given[name]})
+    for package in _PACKAGES:
+        folder = import_module(f"convscope.{package}")
+        for module in iter_modules(folder.__path__, f"{folder.__name__}."):
+            import_module(module.name)
+    functions = recipe_functions()
+    function = functions.get(recipe.function)
+    if function is None:
+        hint = did_you_mean(recipe.function, functions)
+        raise RecipeError(
+            f"a recipe cannot call {recipe.function!r}.{hint} Possible: {', '.join(sorted(functions))}"
+        )
+    signature = inspect.signature(function)
+    arguments = _allowed(recipe.function, recipe.arguments, signature.parameters.keys() - INPUTS)
+    _warn_of_changes(recipe)
+    _check_pictures(recipe.pictures)
+    with _wrong_values_in_words(recipe):
+        if "network" in signature.parameters:
+            arguments["network"] = _the_network(recipe, network)
+        if recipe.picture_sha256 or picture is not None:
+            arguments["picture"] = _the_picture(recipe, picture)
+        if "seed" in signature.parameters:
+            arguments["seed"] = recipe.seed
+        signature.bind(**arguments)
+        return function(**arguments)
+
+
+def _allowed(what: str, recorded: Mapping[str, Any], possible: set[str]) -> dict[str, Any]:
+    """Return recorded keywords as they were given; RecipeError for one that is not possible, or was not kept."""
+    for key, value in recorded.items():
+        if key not in possible:
+            raise RecipeError(f"{what} has no argument {key!r}.{did_you_mean(key, possible)}")
+        if found := lost(value):
+            raise RecipeError(f"{key} was a {found}, which a recipe cannot hold; call {what} yourself")
+    return {key: frozen(value) for key, value in recorded.items()}
+
+
+@contextmanager
+def _wrong_values_in_words(recipe: Recipe) -> Iterator[None]:
+    """Say of values that no recorded call can have had that the recipe is wrong: nothing else gave them."""
+    try:
+        yield
+    except ConvscopeError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        raise RecipeError(f"the recipe does not fit {recipe.function}: {error}") from error
+
+
+def _warn_of_changes(recipe: Recipe) -> None:
+    now = library_versions()
+    changed = [
+        f"{name} {old} (now {now[name]})"
+        for name, old in recipe.versions.items()
+        if now.get(name, old) != old
+    ]
+    if changed:
+        warn(
+            f"the picture was made with {', '.join(changed)}; its bytes may differ",
+            ConvscopeWarning,
+            stacklevel=3,
+        )
+
+
+def _the_network(recipe: Recipe, network: Any) -> Any:
+    if network is None or isinstance(network, (str, os.PathLike)):
+        network = _opened(recipe, network)
+    name = recipe.network or "the network"
+    _check_same(f"the weights of {name} have", recipe.network_sha256, lambda: network.origin.sha256)
+    _check_same(
+        f"what {name} eats (its input_spec) has", recipe.input_spec_sha256, lambda: input_spec_hash(network)
+    )
+    _check_same(f"the labels of {name} have", recipe.labels_sha256, lambda: labels_hash(network))
+    return network
+
+
+def _opened(recipe: Recipe, moved: str | os.PathLike[str] | None) -> Network:
+    """Open the network as it was opened, from where it is now."""
+    source = recipe.network if moved is None else os.fspath(moved)
+    if source is None:
+        raise RecipeError(
+            "the picture was made from a network in memory; give it: rerun(recipe, network=...)"
+        )
+    options = _allowed("open_network", recipe.options, _OPTIONS)
+    folder = Path(source) if Path(source).is_dir() else Path(source).parent
+    options |= {key: _beside(options[key], folder) for key in _FILES if isinstance(options.get(key), str)}
+    return open_network(source, weights=_beside(recipe.weights, folder), **options)
+
+
+def _beside(file: str | None, folder: Path) -> str | None:
+    """Return a recorded file, or where it is gone the one of its name beside the network."""
+    if file is None or Path(file).exists() or not (moved := folder / Path(file).name).exists():
+        return file
+    return str(moved)
+
+
+def _the_picture(recipe: Recipe, picture: Any) -> Any:
+    if picture is None:
+        if recipe.picture is None:
+            raise RecipeError(
+                "the picture was made from an input in memory; give it: rerun(recipe, picture=...)"
+            )
+        picture = recipe.picture
+    picture = picture if is_tensor(picture) else open_photograph(picture)
+    _check_same(
+        f"the picture {recipe.picture or 'in memory'} has",
+        recipe.picture_sha256,
+        lambda: picture_hash(picture),
+    )
+    return picture
+
+
+def _check_pictures(recorded: Mapping[str, str]) -> None:
+    """Check the pictures beside the main one: a guide, a mask, styles."""
+    for name, sha256 in recorded.items():
+        found = picture_file_hash(name)
+        if found is None:
+            raise RecipeError(f"the picture {name} went in too, and is no longer there: put it back")
+        _check_same(f"the picture {name} has", sha256, partial(str, found))
+
+
+def _check_same(what: str, recorded: str | None, find: Callable[[], str | None]) -> None:
+    if recorded and recorded != (found := find()):
+        was, now = recorded[:12], f"{found[:12]}…" if found else "nothing"
+        raise RecipeError(f"{what} changed since: SHA-256 was {was}…, is {now}")

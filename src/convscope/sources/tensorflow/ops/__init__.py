@@ -1,6 +1,0 @@
-"""TensorFlow's ops in convscope's terms, a family a file; the families fill the table of `translation`."""
-
-from convscope.sources.tensorflow.ops import arithmetic, arrangement, convolution, normalization, pixels
-from convscope.sources.tensorflow.translation import translate
-
-__all__ = ["arithmetic", "arrangement", "convolution", "normalization", "pixels", "translate"]

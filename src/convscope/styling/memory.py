@@ -1,0 +1,91 @@
+"""What a style transfer's steps will hold: its loop on a small picture, the network's way as for a large one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor
+
+from convscope.network.engine.memory import BYTES_PER_NUMBER
+from convscope.optimization.octaves import Size
+from convscope.optimization.picture_sizes import within
+from convscope.optimization.rehearsal import SIDE, STEPS, Rehearsal
+from convscope.optimization.tiling import Tiling, require_no_position, tiling
+from convscope.styling.scales import Restyling
+from convscope.styling.settings import StyleSettings
+from convscope.styling.steps import style_steps
+from convscope.styling.targets import StyleTargets, subject_looked_at
+from convscope.styling.tiling import part_of_sums
+
+
+def style_bytes(restyling: Restyling, tile: int | None = None) -> int:
+    """Return about how many bytes the process takes for a style transfer, in one piece or in tiles."""
+    network, settings, size = restyling.network, restyling.settings, restyling.sizes[-1]
+    subject = subject_looked_at(network, settings)
+    if tile is not None:
+        require_no_position(subject.targets.values())
+    cut = None if tile is None else tiling(network, subject.layers, size, tile)
+
+    def worth(answers: Sequence[Tensor]) -> Tensor:
+        found = dict(zip(subject.layers, answers, strict=True))
+        own = subject.picked(found if cut is None else _own(cut, found))
+        content = [settings.content(own[name], own[name].detach()).sum() for name in settings.content_layers]
+        described = [
+            part_of_sums(settings.style, own[name], own[name].new_ones(1, 1, *own[name].shape[2:])).sum()
+            for name in settings.style_layers
+            for _ in restyling.styles
+        ]
+        return torch.stack(content).sum().double() + torch.stack(described).sum()
+
+    window = size if cut is None else cut.largest
+    rehearsal = Rehearsal(network, subject.layers, size, window, worth, cut is not None, settings.precision)
+    looked_at = [rehearsal.tape_at(one) for one in _style_sizes(restyling, size) if cut is None]
+    with rehearsal.begun():
+        for tape in looked_at:
+            rehearsal.noted.insert(tape)
+        rehearsal.hold(_content_bytes(restyling, size))
+        start = torch.zeros(1, 3, SIDE, SIDE)
+        for _ in style_steps(_Targets(StyleTargets(subject, settings, {}, ()), rehearsal), start, STEPS):
+            pass
+    return rehearsal.bytes_taken()
+
+
+def _own(cut: Tiling, answers: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return what of a window's answers is its own, in the middle of the picture, where it is most."""
+    tile = cut.tiles[len(cut.tiles) // 2]
+    return {layer: cut.own(layer, answer, tile) for layer, answer in answers.items()}
+
+
+def _style_sizes(restyling: Restyling, size: Size) -> list[Size]:
+    """Return the sizes in which style pictures larger than the content are looked at, beforehand."""
+    sizes = [within(style.picture, restyling.settings.style_scale * max(size)) for style in restyling.styles]
+    return [one for one in sizes if prod(one) > prod(size)]
+
+
+def _content_bytes(restyling: Restyling, size: Size) -> int:
+    """Return the bytes of the content's answers, which are kept."""
+    network = restyling.network
+    addresses = [network.resolve(name) for name in restyling.settings.content_layers]
+    shapes = network.shapes_at(size, [address.layer for address in addresses])
+    return BYTES_PER_NUMBER * sum(prod(shapes[address.layer] or ()) for address in addresses)
+
+
+@dataclass(frozen=True)
+class _Targets:
+    alone: StyleTargets  # wants nothing but smoothness
+    rehearsal: Rehearsal
+
+    @property
+    def settings(self) -> StyleSettings:
+        """Everything but the network and the pictures."""
+        return self.alone.settings
+
+    def gradient(self, values: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return a loss and a gradient of the values, and note what those of a large picture are made by."""
+        smoothness = self.alone.smoothness_gradient(values)[0]
+        return smoothness | {"content": values.new_ones(())}, self.rehearsal.slope(
+            values, self.settings.pictures
+        )

@@ -1,0 +1,120 @@
+"""A style transfer at one size: a picture changed until its content is one picture's and its style another's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.optimization.octaves import Size
+from convscope.optimization.optimizers import State
+from convscope.styling.settings import StyleSettings
+from convscope.styling.targets import Targets
+
+EXPLODED = 1e4  # times the loss of the first step: no transfer that works gets there
+
+
+@dataclass(frozen=True, eq=False)
+class StyleStep:
+    """One step of a style transfer: the losses of the picture it started from, weighted, by name, and their total.
+
+    ``scale`` is (which size, of how many), from 1; ``index`` counts from 1 over all of them, to ``of``. ``values`` and
+    ``state`` are what the next step starts from (which changes the state), ``result`` the values of the picture.
+    """
+
+    index: int
+    of: int
+    scale: tuple[int, int]
+    size: Size
+    losses: Mapping[str, float]
+    seconds: float
+    values: Tensor
+    state: State
+    result: Tensor
+    settings: StyleSettings
+
+    @property
+    def total(self) -> float:
+        """What is made small."""
+        return sum(self.losses.values())
+
+    def picture(self) -> Tensor:
+        """Return the picture (1, 3, H, W), 0..1."""
+        return self.settings.pictures(self.result).clamp(0, 1)
+
+
+def style_steps(
+    targets: Targets, start: Tensor, iterations: int, state: State | None = None, *, after: int = 0
+) -> Iterator[StyleStep]:
+    """Yield the steps of a style transfer at one size, from values (1, 3, H, W) and an optimizer's state.
+
+    `after` is how many of the iterations led to them already.
+
+    InputError when the losses grow without end or are no numbers, with what to change.
+    """
+    settings, values = targets.settings, start
+    state = settings.optimizer.start((values,)) if state is None else state
+    if settings.average and "average" not in state:
+        state |= {
+            "average": values * (1 - settings.average),
+            "average_share": values.new_tensor(settings.average),
+        }
+    first: float | None = None
+    for index in range(after + 1, iterations + 1):
+        begun = perf_counter()
+        losses, slope = targets.gradient(values)
+        found = {name: float(loss) for name, loss in losses.items()}
+        first = _require_sense(found, slope, index, first)
+        values = values.clone()
+        settings.optimizer.ascend((values,), (-slope,), state, rate=settings.rate_at(index))
+        if settings.clamp:
+            values = values.clamp(settings.black, settings.white)
+        yield StyleStep(
+            index,
+            iterations,
+            (1, 1),
+            (int(values.shape[2]), int(values.shape[3])),
+            found,
+            perf_counter() - begun,
+            values,
+            state,
+            _averaged(values, state, settings.average),
+            settings,
+        )
+
+
+def _averaged(values: Tensor, state: State, share: float) -> Tensor:
+    """Return the mean of all values so far, older ones counting less: bias-corrected, as Adam's."""
+    if not share:
+        return values
+    state["average"].mul_(share).add_(values, alpha=1 - share)
+    state["average_share"].mul_(share)
+    return result_of(values, state)
+
+
+def result_of(values: Tensor, state: State) -> Tensor:
+    """Return the values of the picture after a step: their mean where one is kept, else what the next starts from."""
+    return state["average"] / (1 - state["average_share"]) if "average" in state else values
+
+
+def _require_sense(losses: Mapping[str, float], slope: Tensor, index: int, first: float | None) -> float:
+    """Return the first step's total; InputError for losses that no picture comes out of."""
+    remedy = "use a smaller rate or smaller weights, or Adam instead of L-BFGS"
+    for name, loss in losses.items():
+        if not abs(loss) < float("inf"):
+            raise InputError(f"at step {index} the {name} loss is {loss}: {remedy}")
+    if not bool(slope.isfinite().all()):
+        raise InputError(f"at step {index} the gradient is not a number, though the losses are: {remedy}")
+    total = sum(losses.values())
+    if first is None and not bool(slope.any()):
+        raise InputError(
+            f"at step {index} nothing changes the losses ({total:.3g} in all): the style is the content's, or the "
+            "layers answer nothing to these pictures. Use other layers, another start, or another style"
+        )
+    first = max(total, 1e-12) if first is None else first
+    if total > EXPLODED * first:
+        raise InputError(f"at step {index} the loss is {total:.3g}, from {first:.3g} at the start: {remedy}")
+    return first

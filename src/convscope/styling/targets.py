@@ -1,0 +1,187 @@
+"""What is wanted of a picture in another's style, at one size: the losses, and their gradient.
+
+Gatys, Ecker and Bethge, *Image style transfer using convolutional neural networks* (2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.network.network import Network
+from convscope.optimization.objective import Objective
+from convscope.optimization.subject import Subject
+from convscope.styling.settings import StyleSettings
+from convscope.styling.units import in_units
+
+
+@dataclass(frozen=True, eq=False)
+class Style:
+    """A picture (1, 3, H, W) in 0..1 whose style is wanted, its weight among others, and where it counts.
+
+    ``mask`` (1, 1, H, W) in 0..1 says where in the style picture, ``region`` where in the content.
+    """
+
+    picture: Tensor
+    weight: float = 1.0
+    mask: Tensor | None = None
+    region: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class StyleTargets:
+    """What is wanted at one size: the content's answers, and each style's descriptions with region and weight."""
+
+    subject: Subject
+    settings: StyleSettings
+    content: Mapping[str, Tensor]
+    styles: Sequence[tuple[float, Tensor | None, Mapping[str, Tensor]]]
+
+    def losses(self, values: Tensor) -> dict[str, Tensor]:
+        """Return the weighted losses of values (1, 3, H, W), by name; gradients flow to the values."""
+        settings = self.settings
+        answers = self.subject.values(settings.pictures(values))
+        content = [
+            weight * settings.content(answers[name], self.content[name]).sum()
+            for name, weight in settings.content_layers.items()
+        ]
+        style = self._style_losses(answers, pixels=values.shape[2] * values.shape[3])
+        found = {
+            "content": settings.content_weight * sum(content),
+            "style": settings.style_weight * sum(style),
+        }
+        found |= self.smoothness(values)
+        return {name: torch.as_tensor(loss) for name, loss in found.items()}
+
+    def under(self, settings: StyleSettings) -> StyleTargets:
+        """Return the same under other weights."""
+        return replace(self, settings=settings)
+
+    def smoothness(self, values: Tensor) -> dict[str, Tensor]:
+        """Return the weighted loss of the picture itself, where there is one."""
+        settings = self.settings
+        if settings.smoothness is None:
+            return {}
+        return {"smoothness": settings.smoothness_weight * settings.smoothness(values).sum()}
+
+    def gradient(self, values: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the weighted losses of values (1, 3, H, W), by name, and the gradient of their sum."""
+        return _gradient(self.losses, values)
+
+    def smoothness_gradient(self, values: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the same of the picture itself."""
+        if self.settings.smoothness is None:
+            return {}, torch.zeros_like(values)
+        return _gradient(self.smoothness, values)
+
+    def _style_losses(self, answers: Mapping[str, Tensor], *, pixels: int) -> list[Tensor]:
+        settings = self.settings
+        found = []
+        for share, region, wanted in self.styles:
+            for name, weight in settings.style_layers.items():
+                described = settings.style.describe(answers[name], at_size(region, answers[name]))
+                found.append(share * weight * settings.style.distance(described, wanted[name], pixels).sum())
+        return found
+
+
+class Targets(Protocol):
+    """What is wanted at one size."""
+
+    @property
+    def settings(self) -> StyleSettings:
+        """Everything but the network and the pictures."""
+
+    def gradient(self, values: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the weighted losses of values (1, 3, H, W), by name, and the gradient of their sum."""
+
+
+def _gradient(
+    losses_of: Callable[[Tensor], dict[str, Tensor]], values: Tensor
+) -> tuple[dict[str, Tensor], Tensor]:
+    leaf = values.detach().requires_grad_()
+    with torch.enable_grad():
+        losses = losses_of(leaf)
+        (slope,) = torch.autograd.grad(torch.stack([*losses.values()]).sum(), leaf)
+    return {name: loss.detach() for name, loss in losses.items()}, slope
+
+
+@torch.no_grad()
+def targets_of(
+    network: Network, content: Tensor, styles: Sequence[Style], settings: StyleSettings
+) -> StyleTargets:
+    """Look at content (1, 3, H, W) and styles once, in 0..1, and return what is wanted of a picture of that size.
+
+    InputError where a layer has no maps, or a picture is too small to give it any.
+    """
+    subject = subject_looked_at(network, settings)
+    answers = _answers(subject, content, "content")
+    total = sum(style.weight for style in styles)
+    wanted = []
+    for style in styles:
+        seen = _answers(subject, style.picture, "style")
+        described = {
+            name: settings.style.target(settings.style.describe(seen[name], at_size(style.mask, seen[name])))
+            for name in settings.style_layers
+        }
+        wanted.append((style.weight / total, style.region, described))
+    kept = {name: answers[name] for name in settings.content_layers}
+    targets = StyleTargets(subject, settings, kept, wanted)
+    return in_units(targets, content, weighted(styles)) if settings.in_units else targets
+
+
+def weighted(styles: Sequence[Style]) -> list[tuple[float, Tensor]]:
+    """Return the pictures of styles with their weights among each other."""
+    return [(style.weight, style.picture) for style in styles]
+
+
+def subject_looked_at(network: Network, settings: StyleSettings) -> Subject:
+    """Return what is looked at in every picture: the layers of content and style."""
+    names = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
+    # An objective only to say what has to be looked at; the losses compare it with something else.
+    looked_at = Objective(names, "content and style", lambda values: values[names[0]].flatten(1).sum(1))
+    return Subject(network, (looked_at,), settings.precision)
+
+
+def _answers(subject: Subject, picture: Tensor, what: str) -> dict[str, Tensor]:
+    require_eaten(subject, picture, what)
+    found = subject.values(picture)
+    for name, value in found.items():
+        require_maps(name, value, picture, what)
+    return found
+
+
+def require_eaten(subject: Subject, picture: Tensor, what: str) -> None:
+    """InputError where the network cannot take a picture of this size as it is."""
+    height, width = picture.shape[2:]
+    # Stretched to the network's own size, a small picture would look like one that fits.
+    if not subject.eats((int(height), int(width))):
+        raise InputError(
+            f"the {what} picture of {height} x {width} pixels does not go through {subject.network.name} up to "
+            f"{', '.join(subject.layers)}: use a larger size, or earlier layers"
+        )
+
+
+def require_maps(name: str, value: Tensor, picture: Tensor, what: str) -> None:
+    """InputError where a layer's answer has no content or style in it."""
+    height, width = picture.shape[2:]
+    if value.dim() != 4 or value.shape[2] * value.shape[3] < 2:
+        raise InputError(
+            f"{name} has no maps for a picture of {height} x {width} pixels, only {tuple(value.shape)}: use a "
+            "larger size, or an earlier layer"
+        )
+    if not bool(value.isfinite().all()):
+        raise InputError(
+            f"{name} answers the {what} picture with NaN or infinity: its weights are broken; open it with other "
+            "weights, or use an earlier layer"
+        )
+
+
+def at_size(mask: Tensor | None, value: Tensor) -> Tensor | None:
+    """Return a mask (1, 1, H, W) at the size of a layer's maps."""
+    return None if mask is None else F.interpolate(mask.to(value), value.shape[2:], mode="area")

@@ -1,1 +1,0 @@
-"""What can be shown of a network: one technique a file, each a function that returns Pictures."""

@@ -1,0 +1,216 @@
+"""Files of weights, networks by name, and what is wrong with those that do not open."""
+
+import os
+import sys
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from convscope.errors import ConvscopeWarning, InputError, MissingPackage, NetworkFileError, WeightsMismatch
+from convscope.formats.opening import open_network
+from convscope.formats.pytorch import libraries
+
+
+class Small(nn.Module):
+    """A network with a convolution and a head."""
+
+    def __init__(self, num_classes: int = 5) -> None:
+        super().__init__()
+        self.conv, self.bn, self.head = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(F.relu(self.bn(self.conv(x))).mean((2, 3)))
+
+
+@pytest.fixture
+def module() -> Small:
+    torch.manual_seed(0)
+    return Small().eval()
+
+
+def assert_opens(path: Path, module: nn.Module, architecture: Any = Small) -> None:
+    network = open_network(path, architecture=architecture, input_shape=(1, 3, 16, 16))
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(
+        network.activations(x, "head")["head"], module(x).detach(), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("name", ["small.pth", "small.pt", "small.pth.tar", "small.ckpt", "small.bin"])
+def test_a_file_of_weights_and_the_network_they_are_for(
+    module: Small, tmp_path: Path, name: str, zipped: bool
+) -> None:
+    torch.save(module.state_dict(), tmp_path / name, _use_new_zipfile_serialization=zipped)
+    assert_opens(tmp_path / name, module)
+    given = Small()
+    before = given.conv.weight.clone()
+    assert_opens(tmp_path / name, module, given)
+    assert torch.equal(given.conv.weight, before)
+
+
+def test_safetensors(module: Small, tmp_path: Path) -> None:
+    save_file(module.state_dict(), tmp_path / "small.safetensors")
+    assert_opens(tmp_path / "small.safetensors", module)
+    with pytest.raises(NetworkFileError, match="holds weights without a network"):
+        open_network(tmp_path / "small.safetensors")
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "model."])
+def test_a_training_checkpoint_is_unwrapped_and_said(
+    module: Small, tmp_path: Path, key: str, prefix: str
+) -> None:
+    state = OrderedDict((prefix + name, tensor) for name, tensor in module.state_dict().items())
+    torch.save({"epoch": 3, key: state, "optimizer": {"lr": 0.1}}, tmp_path / "last.pth")
+    with pytest.warns(ConvscopeWarning, match=f"its '{key}' are the weights, left aside: epoch, optimizer"):
+        assert_opens(tmp_path / "last.pth", module)
+
+
+def test_weights_without_a_network_ask_for_one(module: Small, tmp_path: Path) -> None:
+    torch.save(module.state_dict(), tmp_path / "resnet18-5c106cde.pth")
+    with pytest.raises(
+        NetworkFileError, match=r"and no network. Say which .* architecture='torchvision:resnet18'"
+    ):
+        open_network(tmp_path / "resnet18-5c106cde.pth")
+
+
+def test_weights_of_another_network_are_told_by_name_and_shape(module: Small, tmp_path: Path) -> None:
+    torch.save(module.state_dict(), tmp_path / "small.pth")
+    with pytest.raises(
+        WeightsMismatch, match="does not fit Linear: 2 of 2 parameters are not in it, 'weight'"
+    ):
+        open_network(tmp_path / "small.pth", architecture=nn.Linear(2, 2))
+    state = module.state_dict() | {"conv.weight": torch.zeros(4, 3, 5, 5)}
+    torch.save(state, tmp_path / "other.pth")
+    with pytest.raises(
+        WeightsMismatch, match=r"'conv.weight' is 4x3x5x5 in the file and 4x3x3x3 in the network"
+    ):
+        open_network(tmp_path / "other.pth", architecture=Small)
+    torch.save(module.state_dict() | {"more": torch.zeros(1)}, tmp_path / "more.pth")
+    with pytest.warns(
+        ConvscopeWarning, match="1 tensors have no place in Small and are left out, 'more' first"
+    ):
+        assert_opens(tmp_path / "more.pth", module)
+
+
+class Evil:
+    """What would run when a pickle is loaded without care."""
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (os.environ["CONVSCOPE_EVIL"],)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_no_code_of_a_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zipped: bool) -> None:
+    monkeypatch.setenv("CONVSCOPE_EVIL", str(tmp_path / "was_here"))
+    torch.save({"a": Evil()}, tmp_path / "evil.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(
+        NetworkFileError, match=r"made by \w+.mkdir, and convscope runs no code.*state_dict\(\)"
+    ):
+        open_network(tmp_path / "evil.pth", architecture=Small)
+    assert not (tmp_path / "was_here").exists()
+
+
+def test_a_whole_saved_model_is_refused_with_the_remedy(module: Small, tmp_path: Path) -> None:
+    torch.save(module, tmp_path / "whole.pth")
+    with pytest.raises(NetworkFileError, match=r"holds a whole Python object, made by .*Small"):
+        open_network(tmp_path / "whole.pth", architecture=Small)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_programs_are_not_run_but_open_once_loaded(module: Small, tmp_path: Path) -> None:
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    torch.jit.trace(module, x).save(tmp_path / "script.pt")
+    torch.export.save(torch.export.export(module, (x,)), tmp_path / "exported.pt2")
+    for name in ("script.pt", "exported.pt2"):
+        with pytest.raises(NetworkFileError, match=r"holds weights .* and no network"):
+            open_network(tmp_path / name)
+    loaded = torch.jit.load(tmp_path / "script.pt"), torch.export.load(tmp_path / "exported.pt2")
+    for program, batch in zip(loaded, (1, 2), strict=True):
+        network = open_network(program, input_shape=(batch, 3, 16, 16))
+        output = network.graph.outputs[0]
+        torch.testing.assert_close(
+            network.activations(x, output)[output], module(x).detach(), rtol=1e-5, atol=1e-6
+        )
+
+
+def test_other_files_with_the_right_ending(tmp_path: Path) -> None:
+    contents = {
+        b"": "is empty|is damaged|it is empty",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n": "a Git LFS pointer",
+        b"<!DOCTYPE html><html>not found</html>": r"a web page \(HTML\)",
+        b"\x89PNG\r\n\x1a\n" + bytes(50): "a picture",
+        b"\x80\x02}q\x00": "damaged, or no file of PyTorch's",
+    }
+    for content, said in contents.items():
+        (tmp_path / "wrong.pth").write_bytes(content)
+        with pytest.raises(NetworkFileError, match=said):
+            open_network(tmp_path / "wrong.pth", architecture=Small)
+    torch.save(torch.zeros(3), tmp_path / "tensor.pth")
+    with pytest.raises(NetworkFileError, match="holds a Tensor and no named weights"):
+        open_network(tmp_path / "tensor.pth", architecture=Small)
+    torch.save({"epoch": 1}, tmp_path / "none.pth")
+    with pytest.raises(NetworkFileError, match="holds no weights: epoch"):
+        open_network(tmp_path / "none.pth", architecture=Small)
+    with zipfile.ZipFile(tmp_path / "other.pth", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(NetworkFileError, match="damaged, or no file of PyTorch's"):
+        open_network(tmp_path / "other.pth", architecture=Small)
+
+
+def test_a_tensor_larger_than_its_file_takes_no_memory(tmp_path: Path) -> None:
+    torch.save({"conv.weight": torch.zeros(1).expand(10**13)}, tmp_path / "bomb.pth")
+    with pytest.raises(
+        NetworkFileError, match="claims 10000000000000 numbers, and the file holds 4 bytes of it"
+    ):
+        open_network(tmp_path / "bomb.pth", architecture=Small)
+
+
+def test_a_package_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("torchvision", "timm"):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(MissingPackage, match=f"need the package {package}: pip install"):
+            open_network(f"{package}:resnet18", weights="random")
+    with pytest.raises(InputError, match="an architecture is torchvision:NAME, timm:NAME"):
+        libraries.find_architecture("resnet18")
+
+
+class Cifar(nn.Module):
+    """The network of captum's CIFAR-10 tutorial."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 6, 5), nn.Conv2d(6, 16, 5)
+        self.pool = nn.MaxPool2d(2, 2)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(16 * 5 * 5, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        x = x.view(-1, 16 * 5 * 5)
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
+
+
+def test_captums_cifar_network_tells_a_cat(shared_data: Path) -> None:
+    labels = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    path = shared_data / "pytorch" / "cifar_torchvision.pt"
+    network = open_network(
+        path, architecture=Cifar, labels=labels, mean=(0.5, 0.5, 0.5), input_scale=2.0, size=(32, 32)
+    )
+    assert dict(network.graph.inputs) == {"x": (1, 3, 32, 32)}
+    assert list(network.layers)[:4] == ["x", "conv1", "relu", "pool#1"]
+    module = Cifar()
+    module.load_state_dict(torch.load(path, weights_only=True))
+    picture = Image.open(shared_data / "pictures" / "cat.jpg")
+    x = network.preprocess(picture)
+    torch.testing.assert_close(network.activations(x, "fc3")["fc3"], module(x).detach(), rtol=1e-5, atol=1e-5)
+    assert network.predict(picture, top=1)[0][0] == labels[int(module(x).argmax())]

@@ -1,0 +1,152 @@
+"""convscope's own format: read as it is, refused when it is not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+import convscope
+from convscope.errors import ConvscopeError, NetworkFileError
+from convscope.formats.caffe.building import build_graph
+from convscope.formats.caffe.text import read_text
+
+
+def step(kind: str, name: str, *inputs: str, output: str = "", **attributes: Any) -> dict[str, Any]:
+    parameters = (
+        {role: f"{name}.{role}" for role in ("weight", "bias")} if kind in ("convolution", "dense") else {}
+    )
+    made = {
+        "kind": kind,
+        "name": name,
+        "type_name": kind.title(),
+        "inputs": inputs,
+        "outputs": [output or name],
+    }
+    return made | {"parameters": parameters, "attributes": attributes, "in_place": kind == "relu"}
+
+
+OPERATIONS = [
+    step("convolution", "conv1", "input", output="conv1@conv1", stride=2, padding=1),
+    step("relu", "relu1", "conv1@conv1", output="conv1"),
+    step("global_average_pool", "pool", "conv1"),
+    step("dense", "head", "pool"),
+    step("softmax", "prob", "head"),
+]
+INPUT = {"size": [8, 8], "channel_order": "RGB", "mean": [0.5, 0.4, 0.3], "input_scale": [4.0, 4.0, 2.0]}
+
+
+def write(path: Path, **changes: Any) -> Path:
+    random = torch.Generator().manual_seed(0)
+    shapes = {"conv1.weight": (4, 3, 3, 3), "conv1.bias": (4,), "head.weight": (2, 4), "head.bias": (2,)}
+    weights = {key: torch.randn(shape, generator=random).half() for key, shape in shapes.items()}
+    metadata = {"name": "tiny", "operations": OPERATIONS, "labels": ["cat", "dog"], "input": INPUT} | changes
+    save_file(weights, path, {key: json.dumps(value) for key, value in metadata.items() if value is not None})
+    return path
+
+
+def test_it_computes_what_it_says(tmp_path: Path) -> None:
+    network = convscope.open_network(write(tmp_path / "tiny.convscope"))
+    assert (network.name, network.labels) == ("tiny", ("cat", "dog"))
+    assert network.layers["conv1"].steps == ("Convolution", "Relu")
+    assert list(network.layers) == ["input", "conv1", "pool", "head", "prob"]
+    picture = torch.rand(8, 8, 3).numpy()
+    p = network.parameters
+    x = (torch.from_numpy(picture) - torch.tensor(INPUT["mean"])) * torch.tensor(INPUT["input_scale"])
+    conv = torch.nn.functional.conv2d(
+        x.permute(2, 0, 1)[None], p["conv1.weight"], p["conv1.bias"], 2, 1
+    ).relu()
+    expected = (conv.mean((2, 3)) @ p["head.weight"].T + p["head.bias"]).softmax(1)[0]
+    assert {
+        label: pytest.approx(value, rel=1e-5)
+        for label, value in zip(["cat", "dog"], expected.tolist(), strict=True)
+    } == dict(network.predict(picture))
+    assert p["conv1.weight"].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        ({"operations": None}, "has no operations"),
+        ({"operations": [*OPERATIONS, step("shell", "rm", "prob")]}, "no operation is called 'shell'"),
+        ({"operations": [step("convolution", "conv9", "input")]}, "conv9.bias"),
+        ({"operations": OPERATIONS[1:]}, "describes its network wrongly|input"),
+        ({"operations": [{"kind": "relu"}]}, "describes its network wrongly"),
+        (
+            {"operations": [step("convolution", "conv1", "input", strid=2)]},
+            "unexpected keyword argument 'strid'",
+        ),
+        ({"operations": [step("prelu", "p", "input")]}, "missing a required .*'weight'"),
+        ({"input": {"size": [8, 8], "colour": "RGB"}}, "colour"),
+        ({"input": []}, "describes its network wrongly"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConvscopeError, match=says):
+        network = convscope.open_network(write(tmp_path / "tiny.convscope", **changes))
+        network.activations(torch.rand(1, 3, 8, 8))
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damage_is_an_error_of_ours(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = write(tmp_path_factory.mktemp("damaged") / "tiny.convscope")
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.sampled_from([len(content), len(content) // 2, 7, 0]))])
+    try:
+        network = convscope.open_network(path)
+        network.activations(torch.rand(1, 3, 8, 8))
+    except ConvscopeError as error:
+        assert "\n" not in str(error)
+
+
+def test_a_name_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NetworkFileError, match="'builtin' is always there"):
+        convscope.open_network(tmp_path / "none.convscope")
+
+
+@pytest.mark.parametrize("name", ["builtin", "caffe/squeezenet_v1.1", "caffe/old_formats/lenet.prototxt"])
+def test_what_is_saved_opens_the_same(shared_data: Path, tmp_path: Path, name: str) -> None:
+    network = convscope.open_network(name if name == "builtin" else shared_data / name)
+    assert network.input_spec is not None
+    channels, size = network.input_spec.channels, network.input_spec.size
+    mean = np.random.default_rng(0).random((channels, *size), np.float32)
+    network.input_spec = network.input_spec.replace(mean=mean, resize="direct", resize_size=None)
+    again = convscope.open_network(network.save(tmp_path / "saved.convscope"))
+    assert (again.name, again.labels, list(again.layers)) == (
+        network.name,
+        network.labels,
+        list(network.layers),
+    )
+    assert [layer.steps for layer in again.layers.values()] == [
+        layer.steps for layer in network.layers.values()
+    ]
+    assert again.graph.aliases == dict(network.graph.aliases) and again.graph.outputs == network.graph.outputs
+    x = network.preprocess("coffee")
+    assert torch.equal(again.preprocess("coffee"), x)
+    expected = network.activations(x)
+    assert all(torch.equal(value, expected[key]) for key, value in again.activations(x).items())
+
+
+def test_a_network_without_pictures_is_saved_too(tmp_path: Path) -> None:
+    text = """
+    layer { name: "d" type: "Input" top: "a" top: "b" input_param { shape { dim: 2 dim: 5 } } }
+    layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "sum" }
+    """
+    network = convscope.Network(build_graph(read_text(text)), input_spec=None)
+    again = convscope.open_network(network.save(tmp_path / "sum.convscope"))
+    found = again.activations({"a": torch.ones(2, 5), "b": torch.ones(2, 5)}, "sum")["sum"]
+    assert again.input_spec is None and torch.equal(found, torch.full((2, 5), 2.0))
+
+
+def test_what_is_not_from_caffe_is_not_saved_as_caffe(tmp_path: Path) -> None:
+    with pytest.raises(ConvscopeError, match=r"save a .convscope"):
+        convscope.open_network("builtin").save(tmp_path / "net.caffemodel")
+    assert not list(tmp_path.iterdir())

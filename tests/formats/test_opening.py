@@ -1,0 +1,81 @@
+"""Who opens what: told from a name's beginning or ending, a folder's files, a live object's package."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import convscope
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
+from convscope.formats import opening
+from convscope.formats.request import Request
+from planted import planted_files, planted_network
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    return planted_network().save(tmp_path / "planted.convscope")
+
+
+def test_a_folder_with_one_network_is_that_network(saved: Path) -> None:
+    (saved.parent / "README.md").write_text("a network")
+    assert convscope.open_network(saved.parent).origin.source == str(saved)
+    shutil.copy(saved, saved.with_name("other.convscope"))
+    with pytest.raises(
+        NetworkFileError, match=r"holds several: other.convscope, planted.convscope. Name one"
+    ):
+        convscope.open_network(saved.parent)
+
+
+def test_the_longest_ending_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ``.caffemodel.h5`` is Caffe's, whoever opens the other ``.h5``."""
+    others = {".h5": lambda request: pytest.fail("it is Caffe's")}
+    monkeypatch.setattr(opening, "BY_SUFFIX", {**others, **opening.BY_SUFFIX})
+    folder = planted_files(tmp_path / "planted")
+    assert convscope.open_network(folder / "planted.caffemodel.h5").labels == ("red", "green", "blue")
+
+
+def test_labels_of_another_network_in_the_folder_are_left_aside(saved: Path) -> None:
+    labels = saved.with_name("labels.txt")
+    labels.write_text("cat\ndog\n")
+    with pytest.warns(ConvscopeWarning, match=r"2 labels in .*labels.txt, but planted tells 3 .* left aside"):
+        network = convscope.open_network(saved)
+    assert network.labels == ("red", "green", "blue")
+    assert labels not in network.origin.files
+    with pytest.raises(InputError, match="2 labels"):
+        convscope.open_network(saved, labels=labels)
+
+
+def test_the_home_of_nobody_is_no_file() -> None:
+    with pytest.raises(NetworkFileError, match="there is no such file"):
+        convscope.open_network("~nobody-of-this-name/network.onnx")
+
+
+def test_a_live_object_is_opened_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class made from one of that package's counts; of several packages, the table's first."""
+    live = type("Live", (Request,), {})("in memory")
+    monkeypatch.setattr(opening, "BY_PACKAGE", {"convscope": lambda request: planted_network()})
+    assert convscope.open_network(live).name == "planted"
+    with pytest.raises(InputError, match="opened from a path, a model of convscope; found dict"):
+        convscope.open_network({})
+
+
+def test_a_prefix_with_a_colon_takes_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[object] = []
+
+    def opener(request: Request) -> convscope.Network:
+        found.append(request.source)
+        return planted_network()
+
+    monkeypatch.setattr(opening, "BY_PREFIX", {"some:": opener, "whole": opener})
+    for name in ("some:net", "whole"):
+        convscope.open_network(name)
+    assert found == ["some:net", "whole"]
+    with pytest.raises(NetworkFileError, match="wholesale: there is no such file"):
+        convscope.open_network("wholesale")
+
+
+def test_what_a_network_has_no_use_for_is_refused() -> None:
+    with pytest.raises(InputError, match="nothing to do with weights: it holds its own"):
+        Request("net.pb", weights="other").refuse("weights", because="it holds its own")
+    Request("net.pb").refuse("weights", "rules", because="it holds its own")

@@ -1,0 +1,170 @@
+"""Activations: planted features answer where their pattern is, and the pixels are the numbers."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from convscope.errors import InputError, UnknownLayer
+from convscope.looking.activations import activations
+from convscope.looking.answers import answer, is_vector, recorded
+from convscope.pictures.photograph import open_photograph
+from convscope.pictures.picture import Picture
+from planted import edge_picture, plain_picture, planted_network
+
+
+def pixels_of(picture: Picture, address: str) -> NDArray[np.uint8]:
+    (found,) = (one for one in picture.tiles if one.address == address)
+    left, top, right, bottom = found.box
+    return picture.array[top:bottom, left:right]
+
+
+def gray(picture: Picture, address: str) -> NDArray[np.uint8]:
+    pixels = pixels_of(picture, address)
+    assert (pixels == pixels[:, :, :1]).all()
+    return pixels[:, :, 0]
+
+
+def shown(picture: Picture, address: str, size: int) -> NDArray[np.uint8]:
+    """Return one pixel a value of a tile."""
+    pixels = gray(picture, address)
+    step = len(pixels) // size
+    assert step * size == len(pixels)
+    return pixels[step // 2 :: step, step // 2 :: step]
+
+
+def test_the_planted_edge_answers_at_the_edge() -> None:
+    picture = activations(planted_network(), edge_picture(), "conv1", percentile=100)
+    edge = shown(picture, "conv1:3", 32)
+    assert set(np.flatnonzero(edge[:, 16] > 250)) <= {15, 16}
+    assert edge[4:12].max() == edge[20:28].max() == 0
+
+
+@pytest.mark.parametrize("scale", ["tile", "sheet"])
+def test_pixels_are_the_numbers(scale: Any) -> None:
+    network, photograph = planted_network(), edge_picture()
+    picture = activations(network, photograph, "conv1", scale=scale, percentile=100)
+    maps = network.activations(network.preprocess(photograph), "conv1")["conv1"][0].numpy()
+    for index in (3, 5, 6):
+        low, high = (maps[index].min(), maps[index].max()) if scale == "tile" else (maps.min(), maps.max())
+        expected = np.round(255 * (maps[index].astype(float) - low) / (high - low))
+        np.testing.assert_allclose(shown(picture, f"conv1:{index}", 32), expected, atol=1)
+    words = "each tile scaled to its own range" if scale == "tile" else "one scale for the whole sheet"
+    assert words in picture.caption
+
+
+def test_dead_channels_are_crossed_out_and_counted() -> None:
+    picture = activations(planted_network(), edge_picture(), "conv1")
+    assert "of one single value, crossed out" in picture.caption
+    dead = pixels_of(picture, "conv1:7").reshape(-1, 3)
+    assert len(np.unique(dead, axis=0)) == 2  # a cross on a plain ground
+
+
+def test_channels_and_order() -> None:
+    network, photograph = planted_network(), plain_picture((1, 0.2, 0))
+    first = activations(network, photograph, "conv1", channels=2)
+    assert [one.address for one in first.tiles] == ["conv1:0", "conv1:1"]
+    assert first.caption.startswith("The first 2 of 8 channels of conv1.")
+    listed = activations(network, photograph, "conv1", channels=[5, 1])
+    assert [one.address for one in listed.tiles] == ["conv1:5", "conv1:1"]
+    assert listed.caption.startswith("2 of the 8 channels of conv1.")
+    strongest = activations(network, photograph, "conv1", channels=3, order="strongest")
+    assert [one.address for one in strongest.tiles] == ["conv1:0", "conv1:5", "conv1:1"]
+    assert strongest.caption.startswith("The 3 strongest of 8 channels, strongest first, of conv1.")
+    everything = activations(network, photograph, "conv1")
+    assert everything.caption.startswith("All 8 channels of conv1.")
+    assert min(right - left for left, _, right, _ in (one.box for one in everything.tiles)) >= 24
+
+
+def test_a_channel_is_one_big_tile_with_its_scale() -> None:
+    picture = activations(planted_network(), edge_picture(), "conv1:3")
+    assert [one.address for one in picture.tiles] == ["conv1:3"]
+    assert len(gray(picture, "conv1:3")) >= 400
+    assert picture.caption.startswith("Channel conv1:3, 32×32.")
+    assert picture.caption.endswith("one scale for the whole sheet, 0 to 1.")
+
+
+def test_a_neuron_is_framed_and_its_value_said() -> None:
+    plain, framed = (
+        activations(planted_network(), edge_picture(), name) for name in ("conv1:3", "conv1:3@15,9")
+    )
+    assert framed.caption.startswith("Neuron conv1:3@15,9 answers 1.")
+    rows, columns = np.nonzero((plain.array != framed.array).any(axis=2))
+    left, top, right, _ = plain.tiles[0].box
+    step = (right - left) / 32
+    assert abs(rows.mean() - (top + 15.5 * step)) < 2
+    assert abs(columns.mean() - (left + 9.5 * step)) < 2
+    with pytest.raises(UnknownLayer, match="32 rows and 32 columns"):
+        activations(planted_network(), edge_picture(), "conv1:3@40,0")
+
+
+def test_palettes_are_named_in_the_caption() -> None:
+    picture = activations(planted_network(), edge_picture(), "conv1", palette="viridis")
+    assert "from dark to bright in viridis" in picture.caption
+    with pytest.raises(InputError, match=r"no palette 'virdis'.* Did you mean 'viridis'"):
+        activations(planted_network(), edge_picture(), "conv1", palette="virdis")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"channels": 0}, "at least 1"),
+        ({"channels": [9]}, "0 to 7"),
+        ({"channels": []}, "0 to 7"),
+        ({"order": "alphabet"}, "Possible: index, strongest"),
+    ],
+)
+def test_wrong_options_are_answered(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        activations(planted_network(), plain_picture(), "conv1", **options)
+
+
+def test_layers_without_maps_are_refused() -> None:
+    for name in ("scores", "pool2"):
+        with pytest.raises(InputError, match="show its values instead"):
+            activations(planted_network(), plain_picture(), name)
+    with pytest.raises(UnknownLayer, match="no layer 'conv9'"):
+        activations(planted_network(), plain_picture(), "conv9")
+
+
+def test_a_tensor_is_an_input_too() -> None:
+    network = planted_network()
+    tensor = network.preprocess(edge_picture())
+    from_tensor, from_picture = (activations(network, given, "conv1") for given in (tensor, edge_picture()))
+    np.testing.assert_array_equal(from_tensor.array, from_picture.array)
+
+
+def test_of_ten_crops_the_center_is_shown() -> None:
+    network = planted_network()
+    network.input_spec = network.input_spec.replace(crops=10, resize="squash", resize_size=40)
+    picture = np.zeros((40, 40, 3), np.uint8)
+    picture[20:] = 255
+    maps = answer(network, open_photograph(picture), "conv1")
+    assert maps.shape == (8, 32, 32)
+    assert maps[3, 15:17, 2:-2].min() > 0.9  # an edge at row 16 of the center crop only
+
+
+def test_recorded_answers_are_the_same_and_only_for_their_own_picture() -> None:
+    network, photograph = planted_network(), open_photograph(edge_picture())
+    alone = answer(network, photograph, "conv1")
+    with recorded(network, photograph, ["conv1", "conv2"]):
+        np.testing.assert_array_equal(answer(network, photograph, "conv1"), alone)
+        other = answer(network, open_photograph(plain_picture()), "conv1")
+        assert not np.array_equal(other, alone)
+        assert not np.array_equal(answer(planted_network(channel_order="BGR"), photograph, "pool1"), alone)
+
+
+def test_vectors() -> None:
+    assert is_vector((1, 5)) and is_vector((1, 5, 1, 1))
+    assert not is_vector((1, 5, 2, 1)) and not is_vector((5,)) and not is_vector(None)
+
+
+def test_the_caption_tells_how_many_channels_fit() -> None:
+    network = planted_network()
+    every = activations(network, edge_picture(), "conv1", columns=1, tile_size=1024)
+    assert len(every.tiles) == 5
+    assert every.caption.startswith("The first 5 of 8 channels of conv1. the first 5 of 8 tiles")
+    strongest = activations(network, edge_picture(), "conv1", order="strongest", columns=1, tile_size=1024)
+    assert strongest.caption.startswith("The 5 strongest of 8 channels, strongest first, of conv1.")
+    assert "dark to bright" not in activations(network, edge_picture(), "conv1", palette="RdBu_r").caption

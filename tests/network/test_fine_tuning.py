@@ -1,0 +1,158 @@
+"""A new head on a real network: where it starts, that it learns, that it is saved."""
+
+from math import log
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+import convscope
+from convscope.cli import main
+from convscope.errors import InputError, UnknownLayer
+from convscope.formats.caffe.building import build_graph
+from convscope.formats.caffe.text import read_text
+from convscope.network.fine_tuning import fine_tune, image_folder
+from convscope.network.known_inputs import guess_caffe_input
+from convscope.network.surgery import head_of, replace_head
+
+COLORS = {
+    "blue": (40, 60, 220),
+    "green": (40, 200, 60),
+    "grey": (128, 128, 128),
+    "red": (220, 40, 40),
+    "white": (250,) * 3,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five classes of noisy pictures, told apart by their color."""
+    root, random = tmp_path_factory.mktemp("colors"), np.random.default_rng(0)
+    for name, color in COLORS.items():
+        (root / name).mkdir()
+        for index in range(4):
+            noise = random.normal(0, 25, (48, 48, 3))
+            pixels = np.clip(noise + color, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{index}.png")
+    return root
+
+
+@pytest.fixture
+def network(shared_data: Path) -> convscope.Network:
+    return convscope.open_network(shared_data / "caffe/squeezenet_v1.1")
+
+
+def test_a_head_of_zeros_finds_every_class_equally_probable(network: convscope.Network, folder: Path) -> None:
+    paths, numbers, labels = image_folder(folder)
+    tuned = replace_head(network, labels)
+    assert labels == sorted(COLORS)
+    assert [(label, round(p, 6)) for label, p in tuned.predict(paths[0])] == [
+        (label, 0.2) for label in labels
+    ]
+    step = next(fine_tune(tuned, (paths, numbers), steps=1, batch_size=2))
+    assert step.loss == pytest.approx(log(5), abs=1e-6)
+    before = tuned.activations(tuned.preprocess(paths[0]), "fire9/concat")["fire9/concat"]
+    assert torch.equal(
+        before, network.activations(network.preprocess(paths[0]), "fire9/concat")["fire9/concat"]
+    )
+
+
+@pytest.mark.slow
+def test_it_learns_the_colors_and_is_saved(network: convscope.Network, folder: Path, tmp_path: Path) -> None:
+    paths, numbers, labels = image_folder(folder)
+    steps = list(fine_tune(replace_head(network, labels), (paths, numbers), steps=15, batch_size=10))
+    assert [step.number for step in steps] == list(range(1, 16))
+    assert steps[-1].loss < 0.5 * steps[0].loss
+    tuned = steps[-1].network
+    right = [tuned.predict(path, top=1)[0][0] == path.parent.name for path in paths]
+    assert np.mean(right) >= 0.9
+    changed = [
+        k
+        for k, v in tuned.parameters.items()
+        if v.shape != network.parameters[k].shape or not torch.equal(v, network.parameters[k])
+    ]
+    assert changed == ["conv10.weight", "conv10.bias"]
+    again = convscope.open_network(tuned.save(tmp_path / "colors.caffemodel"), labels=labels)
+    x = tuned.preprocess(paths[0])
+    assert torch.equal(again.activations(x, "prob")["prob"], tuned.activations(x, "prob")["prob"])
+    assert again.graph.parameters.shapes["conv10.weight"] == (5, 512, 1, 1)
+
+
+@pytest.mark.slow
+def test_the_same_seed_learns_the_same_and_chosen_layers_learn(
+    network: convscope.Network, folder: Path
+) -> None:
+    pictures = image_folder(folder)[:2]
+    start = replace_head(network, list(COLORS), spread=0.01)
+    layers = ["fire9/squeeze1x1", "conv10"]
+    runs = [list(fine_tune(start, pictures, layers=layers, steps=2, batch_size=2))[-1] for _ in range(2)]
+    one, two = (run.network.parameters["fire9/squeeze1x1.weight"] for run in runs)
+    assert torch.equal(one, two) and not torch.equal(one, network.parameters["fire9/squeeze1x1.weight"])
+
+
+def test_what_cannot_be_learned_is_said(network: convscope.Network, folder: Path, tmp_path: Path) -> None:
+    assert head_of(network).name == "conv10"
+    with pytest.raises(UnknownLayer, match="Did you mean 'conv1' or 'conv10'"):
+        next(fine_tune(network, image_folder(folder)[:2], layers=["conv11"]))
+    with pytest.raises(InputError, match="at least two folders"):
+        image_folder(tmp_path)
+    with pytest.raises(InputError, match="not a folder"):
+        image_folder(tmp_path / "missing")
+    with pytest.raises(InputError, match="at least two labels"):
+        replace_head(network, ["one"])
+
+
+@pytest.mark.slow
+def test_from_the_command_line(shared_data: Path, folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "colors.caffemodel"
+    arguments = ["fine-tune", str(shared_data / "caffe/squeezenet_v1.1"), str(folder), "--steps", "12"]
+    result = CliRunner().invoke(main, [*arguments, "--batch-size", "10", "-o", str(output)])
+    assert result.exit_code == 0, result.output
+    assert output.is_file()
+    tuned = convscope.open_network(output)
+    assert tuned.labels == tuple(sorted(COLORS))
+    assert tuned.input_spec is not None and tuned.input_spec.mean == (104, 117, 123)
+    right = [tuned.predict(path, top=1)[0][0] == path.parent.name for path in image_folder(folder)[0]]
+    assert np.mean(right) >= 0.8
+
+
+def test_the_loss_is_that_of_what_predict_says(
+    network: convscope.Network, folder: Path, tmp_path: Path
+) -> None:
+    """SqueezeNet answers through a ReLU and a pooling behind its head."""
+    labels = image_folder(folder)[2]
+    start = replace_head(network, labels, spread=0.05)
+    plain = tmp_path / "plain.png"  # mirrored, it is the same
+    Image.new("RGB", (48, 48), "teal").save(plain)
+    step = next(fine_tune(start, ([plain], [2]), steps=1, batch_size=1))
+    assert step.loss == pytest.approx(-log(dict(start.predict(plain))[labels[2]]), rel=1e-4)
+
+
+def test_statistics_and_side_branches_are_not_learned(folder: Path) -> None:
+    text = """
+    layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
+    layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+            convolution_param { num_output: 4 kernel_size: 3 } }
+    layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "conv" }
+    layer { name: "aux" type: "InnerProduct" bottom: "conv" top: "aux"
+            inner_product_param { num_output: 5 } }
+    layer { name: "fc" type: "InnerProduct" bottom: "conv" top: "fc" inner_product_param { num_output: 5 } }
+    layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+    """
+    graph = build_graph(read_text(text))
+    tiny = convscope.Network(graph, input_spec=guess_caffe_input(graph.inputs["data"]))
+    pictures = image_folder(folder)[:2]
+    for layer in ("norm", "aux"):
+        with pytest.raises(UnknownLayer, match="on the way to 'fc' has parameters to learn"):
+            next(fine_tune(tiny, pictures, layers=[layer]))
+    step = next(fine_tune(tiny, pictures, layers=["conv", "fc"], steps=1))
+    assert not torch.equal(step.network.parameters["conv.weight"], tiny.parameters["conv.weight"])
+
+
+def test_an_ending_nobody_writes_is_told_before_the_training(folder: Path, shared_data: Path) -> None:
+    arguments = ["fine-tune", str(shared_data / "caffe/squeezenet_v1.1"), str(folder), "-o", "model.pt"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1 and ".caffemodel" in result.output

@@ -1,0 +1,58 @@
+"""A recipe is data in a picture: read whole or refused with words."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from convscope.errors import RecipeError
+from convscope.pictures.recipe import Recipe, read_recipe
+
+
+def png_with(text: str) -> io.BytesIO:
+    chunks, file = PngInfo(), io.BytesIO()
+    chunks.add_itxt("convscope", text)
+    Image.new("L", (2, 2)).save(file, "PNG", pnginfo=chunks)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[1]", "names no function"),
+        ('{"function": 3}', "names no function"),
+        ('{"function": "filters", "argments": {}}', r"unknown key 'argments'\. Did you mean 'arguments'"),
+        ('{"function": "filters", "arguments": []}', "a list for 'arguments', which is impossible"),
+        ('{"function": "filters", "seed": "0"}', "a str for 'seed'"),
+        ('{"function": "filters", "network": 3}', "a int for 'network'"),
+    ],
+)
+def test_a_broken_recipe_says_what_is_wrong(text: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(png_with(text).getvalue())
+    with pytest.raises(RecipeError, match=words) as caught:
+        read_recipe(path)
+    assert str(path) in str(caught.value)
+
+
+def test_files_without_a_recipe(tmp_path: Path) -> None:
+    Image.new("L", (2, 2)).save(tmp_path / "plain.png")
+    (tmp_path / "text.png").write_text("hello")
+    for name, words in {
+        "plain.png": "carries no recipe",
+        "text.png": "is not a PNG",
+        "missing.png": "no file",
+    }.items():
+        with pytest.raises(RecipeError, match=words):
+            read_recipe(tmp_path / name)
+
+
+def test_json_round_trip() -> None:
+    recipe = Recipe("filters", {"a": [1, 2.5, None, True], "b": {"c": "größer ×"}}, picture="coffee", seed=3)
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert json.loads(recipe.to_json())["arguments"]["b"]["c"] == "größer ×"

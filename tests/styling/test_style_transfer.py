@@ -1,0 +1,309 @@
+"""Style transfers as people ask for them: what is chosen for a network, what comes out, what goes wrong in words."""
+
+from collections import deque
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from convscope import open_network
+from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
+from convscope.network.network import Network
+from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
+from convscope.rerunning import rerun
+from convscope.styling.colors import matched
+from convscope.styling.keeping import kept_at, kept_steps
+from convscope.styling.presets import STYLE_PRESETS
+from convscope.styling.scales import Restyling, Unfinished, carried
+from convscope.styling.style_transfer import StyleTransfer, style_transfer, transfer_of
+from convscope.styling.targets import Style, targets_of
+from planted import planted_files, planted_network
+
+LAYERS = {"content_layers": "conv2", "style_layers": ["conv1", "conv2"], "iterations": 4}
+
+
+def picture(seed: int, height: int = 40, width: int = 48) -> np.ndarray:
+    coarse = np.random.default_rng(seed).random((height // 8, width // 8, 3))
+    return np.kron(coarse, np.ones((8, 8, 1))).astype(np.float32)
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Network:
+    return open_network(planted_files(tmp_path / "planted"))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    paths = [tmp_path / "content.png", tmp_path / "style.png"]
+    for seed, path in enumerate(paths):
+        Image.fromarray((picture(seed) * 255).astype(np.uint8)).save(path)
+    return str(paths[0]), str(paths[1])
+
+
+def test_the_losses_shrink_and_the_recipe_makes_the_same_picture(
+    network: Network, files: tuple[str, str]
+) -> None:
+    made = transfer_of(network, *files, changes=LAYERS | {"iterations": 20})
+    losses = [step.total for step in made.restyling.steps()]
+    assert losses[-1] < 0.5 * losses[0]
+    first = style_transfer(network, *files, changes=LAYERS)
+    again = rerun(first.recipe)
+    assert np.array_equal(first.array, again.array)
+    assert "content from conv2, style from conv1, conv2; 4 of 4 steps" in first.caption
+
+
+def test_half_precision_ends_nearly_as_well(network: Network, files: tuple[str, str]) -> None:
+    changes = LAYERS | {"iterations": 20}
+    exact = transfer_of(network, *files, changes=changes)
+    fast = transfer_of(network, *files, changes=changes | {"precision": "bfloat16"})
+    wanted, found = ([step.total for step in made.restyling.steps()] for made in (exact, fast))
+    assert found[-1] < 1.1 * wanted[-1]
+
+
+def test_coarse_to_fine_carries_picture_and_optimizer_up(network: Network) -> None:
+    changes = LAYERS | {"coarsest": 20}
+    made = transfer_of(network, picture(0), picture(1), changes=changes)
+    steps = [*made.restyling.steps()]
+    assert [step.size for step in steps] == [(20, 24)] * 4 + [(40, 48)] * 4
+    assert [step.index for step in steps] == [*range(1, 9)]
+    assert float(steps[-1].state["step"]) == 8
+    assert steps[-1].state["m0"].shape == (1, 3, 40, 48)
+
+
+def test_moments_carried_up_are_those_of_the_larger_picture_s_gradients(network: Network) -> None:
+    made = transfer_of(network, picture(0), picture(1), changes=LAYERS | {"coarsest": 20, "iterations": 30})
+    run = made.restyling
+    (last,) = deque(islice(run.steps(), 30), maxlen=1)
+    values, state = carried(last.result, last.state, (40, 48), run.settings)
+    assert state is not None
+    _, slope = targets_of(network, run.content, run.styles, run.settings).gradient(values)
+    squares = state["v0"] / (1 - 0.99**30)
+    assert 0.2 < float(squares.mean() / slope.square().mean()) < 5
+
+
+@pytest.mark.parametrize("stopped", [3, 4, 6])
+def test_a_run_that_was_stopped_goes_on_with_the_same_steps(
+    network: Network, tmp_path: Path, stopped: int
+) -> None:
+    made = transfer_of(network, picture(0), picture(1), changes=LAYERS | {"coarsest": 20})
+    undisturbed = deque(made.restyling.steps(), maxlen=1)[0]
+    (step,) = deque(islice(made.restyling.steps(), stopped), maxlen=1)
+    Unfinished(step.index, step.values, step.state).save(tmp_path / "state")
+    resumed = [*made.restyling.steps(Unfinished.load(tmp_path / "state"))]
+    assert [one.index for one in resumed] == [*range(stopped + 1, 9)]
+    assert torch.equal(resumed[-1].picture(), undisturbed.picture())
+
+
+def test_an_interrupted_run_is_kept_and_forgotten_when_it_ends(
+    network: Network, files, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))
+    made = transfer_of(network, *files, changes=LAYERS)
+    recipe = style_transfer(network, *files, changes=LAYERS).recipe
+    with pytest.warns(
+        ConvscopeWarning, match=r"no interrupted run of .*content\.png .*starts from the beginning"
+    ):
+        steps = kept_steps(made, recipe, resume=True)
+        assert next(steps).index == 1
+    next(steps)
+    steps.close()
+    assert kept_at(recipe).is_file()
+    rest = [*kept_steps(made, recipe, resume=True)]
+    assert [step.index for step in rest] == [3, 4]
+    assert np.array_equal(made.shown(rest[-1]).array, style_transfer(network, *files, changes=LAYERS).array)
+    assert not kept_at(recipe).exists()
+    steps = kept_steps(made, recipe, resume=False)
+    assert [next(steps).index for _ in range(4)][-1] == 4
+    steps.close()  # after its last step: there is nothing to go on with
+    assert not kept_at(recipe).exists()
+
+
+def test_a_run_goes_on_in_other_tiles_and_not_with_other_weights(network: Network, files) -> None:
+    recipe = style_transfer(network, *files, changes=LAYERS | {"iterations": 1}).recipe
+    tiled = replace(recipe, arguments={**recipe.arguments, "tile": 32})
+    other = replace(recipe, arguments={**recipe.arguments, "colors": "kept"})
+    assert kept_at(tiled) == kept_at(recipe) != kept_at(other)
+
+
+def begun(made: StyleTransfer) -> np.ndarray:
+    """Return the picture that a transfer starts from: that of its first step, with a rate that moves nothing."""
+    return next(made.restyling.steps()).picture()[0].movedim(0, -1).numpy()
+
+
+STILL = LAYERS | {"rate": 1e-30}
+
+
+@pytest.mark.parametrize("preset", ["default", "gatys"])  # values in 0..1, and in 0..255
+def test_every_start(network: Network, preset: str) -> None:
+    def started(start: object, seed: int = 0) -> np.ndarray:
+        made = transfer_of(
+            network, picture(0), picture(1), preset=preset, size=48, start=start, changes=STILL, seed=seed
+        )
+        return begun(made)
+
+    assert np.allclose(started("content"), picture(0), atol=1e-5)
+    assert np.allclose(started("style"), picture(1), atol=1e-5)
+    assert np.allclose(started("gray"), 0.5, atol=1e-5)
+    # This network's mean color is black, so half of the noise is cut off: the mean of the rest is known.
+    assert started("noise").mean() == pytest.approx(0.1 / np.sqrt(2 * np.pi), rel=0.05)
+    assert not np.array_equal(started("noise", seed=1), started("noise"))
+    other = picture(2)
+    for given in (other, torch.from_numpy(other), torch.from_numpy(other).movedim(-1, 0)[None]):
+        assert np.allclose(started(given), other, atol=1e-5)
+    image = Image.fromarray((other * 255).round().astype(np.uint8))
+    assert np.allclose(started(image), other, atol=0.01)
+    with pytest.raises(
+        InputError, match=r"Did you mean 'noise'.* Possible: content, noise, style, gray, a pict"
+    ):
+        started("nois")
+    with pytest.raises(PictureError, match=r"no picture 'nois\.png'"):
+        started("nois.png")
+
+
+def test_a_larger_style_scale_looks_at_a_larger_style_picture(network: Network) -> None:
+    def looked_at(scale: float) -> tuple[int, ...]:
+        made = transfer_of(network, picture(0), picture(1, 80, 96), changes=LAYERS | {"style_scale": scale})
+        _, (style,) = made.restyling._at((40, 48))
+        return tuple(style.picture.shape[2:])
+
+    assert [looked_at(scale) for scale in (0.5, 1.0, 1.5, 9.0)] == [(20, 24), (40, 48), (60, 72), (80, 96)]
+    half, whole = (
+        style_transfer(network, picture(0), picture(1), changes=LAYERS | {"style_scale": scale}).array
+        for scale in (0.5, 1.0)
+    )
+    assert np.abs(half.astype(int) - whole).max() > 2
+
+
+def test_several_styles_by_weight_and_by_region(network: Network) -> None:
+    content, styles = picture(0), [picture(1), picture(2)]
+    alone = style_transfer(network, content, styles[0], changes=LAYERS)
+    left = np.zeros((40, 48))
+    left[:, :24] = 1
+    halves = style_transfer(network, content, styles, regions=[left, 1 - left], changes=LAYERS)
+    assert not np.array_equal(alone.array, halves.array)
+    same = style_transfer(network, content, [styles[0], styles[0]], changes=LAYERS)
+    assert np.abs(same.array.astype(int) - alone.array).max() <= 1
+    with pytest.raises(InputError, match="1 regions for 2 styles"):
+        style_transfer(network, content, styles, regions=[left], changes=LAYERS)
+
+
+def test_a_style_counts_only_in_its_region(network: Network) -> None:
+    region = np.zeros((40, 48))
+    region[:, :16] = 1
+    changes = LAYERS | {"content_weight": 0.0, "smoothness_weight": 0.0, "style_layers": "conv1"}
+    (content, made) = (
+        picture(0),
+        style_transfer(network, picture(0), picture(1), regions=[region], changes=changes),
+    )
+    moved = np.abs(made.array / 255.0 - content).max(axis=2)
+    assert moved[:, :16].max() > 0.02
+    assert moved[:, 20:].max() < 0.01  # the filters of conv1 reach 2 pixels over the region
+
+
+def test_kept_colors_are_the_content_s_and_matched_ones_the_style_s_before(network: Network) -> None:
+    middle = picture(0) * 0.2 + 0.4
+    kept = style_transfer(network, middle, picture(1), colors="kept", changes=LAYERS)
+    moved = kept.array / 255.0 - middle
+    assert np.abs(moved).max() > 0.02
+    assert np.ptp(moved, axis=2).max() < 1.01 / 255
+    style, content = (torch.from_numpy(picture(seed)).movedim(-1, 0)[None] * 0.4 + 0.3 for seed in (1, 0))
+    found = matched(style, content)
+    assert torch.allclose(found.mean((2, 3)), content.mean((2, 3)), atol=1e-3)
+    covariances = [np.cov(one[0].flatten(1).numpy()) for one in (found, content)]
+    assert np.allclose(*covariances, atol=1e-3)
+    with pytest.raises(InputError, match="Possible: style, kept, matched"):
+        style_transfer(network, middle, middle, colors="keep", changes=LAYERS)
+
+
+def test_what_is_transparent_stays_so(network: Network, tmp_path: Path) -> None:
+    alpha = np.full((40, 48, 1), 255, np.uint8)
+    alpha[:10] = 0
+    Image.fromarray(np.concatenate([(picture(0) * 255).astype(np.uint8), alpha], axis=2)).save(
+        tmp_path / "a.png"
+    )
+    made = style_transfer(network, tmp_path / "a.png", picture(1), changes=LAYERS)
+    assert made.array.shape == (40, 48, 4)
+    assert np.array_equal(made.array[:, :, 3:], alpha)
+
+
+def test_average_pooling_and_edges_are_the_operations_they_stand_for() -> None:
+    network, value = planted_network(), torch.rand(1, 3, 24, 20, generator=torch.Generator().manual_seed(0))
+    conv1 = network.activations(value, "conv1")["conv1"]
+    averaged = rewritten(network, with_average_pooling).activations(value, "pool1")["pool1"]
+    assert torch.allclose(averaged, torch.nn.functional.avg_pool2d(conv1, 2), atol=1e-6)
+    weight, bias = (network.parameters[f"conv1.{role}"] for role in ("weight", "bias"))
+    for mode in ("reflect", "replicate"):
+        edged = rewritten(network, with_edges(network, mode, first_only=True)).activations(value, "conv1")[
+            "conv1"
+        ]
+        expected = torch.nn.functional.conv2d(
+            torch.nn.functional.pad(value, (2, 2, 2, 2), mode), weight, bias
+        )
+        assert torch.allclose(edged, expected.relu(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"pooling": "mean"}, "Possible: as it is, average"),
+        ({"edges": "mirror"}, "Possible: zeros, reflect, replicate"),
+        ({"coarsest": 0}, "the coarsest size is a number of pixels from 1 on, not 0"),
+        ({"rate": -1}, "rate is a number above 0, not -1"),
+        ({"style_layers": {"conv1": -1}}, "the weight of conv1 is a number from 0 on"),
+        ({"style_wight": 1.0}, "Did you mean 'style_weight'"),
+        ({"precision": "bfloat15"}, "Did you mean 'bfloat16'"),
+        ({"optimizer": "sgd"}, "Possible: adam, lbfgs"),
+        ({"style_layers": "scores"}, "has no maps"),
+        ({"content_weight": 0, "style_weight": 0}, "nothing would be asked"),
+    ],
+)
+def test_what_cannot_be_is_answered_with_what_to_change(network: Network, changes, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        style_transfer(network, picture(0, 32, 32), picture(1, 32, 32), changes=LAYERS | changes)
+
+
+def test_more_of_what_cannot_be(network: Network) -> None:
+    with pytest.raises(UnknownLayer, match="conv2"):
+        style_transfer(network, picture(0), picture(1), changes={"style_layers": "conv3"})
+    with pytest.raises(InputError, match="use a smaller rate"):
+        changes = LAYERS | {"rate": 1e9, "smoothness_weight": 0}
+        style_transfer(network, picture(0), picture(1), preset="lecture", changes=changes)
+    with pytest.raises(InputError, match="nothing changes the losses"):
+        style_transfer(network, picture(0), picture(0), changes=LAYERS | {"smoothness_weight": 0})
+    small, bright = torch.rand(1, 3, 9, 9), Style(torch.rand(1, 3, 9, 9) * 255)
+    settings = STYLE_PRESETS["default"].settings
+    with pytest.raises(InputError, match=r"the content picture holds .* divide 0\.\.255 by 255"):
+        Restyling(network, bright.picture, [Style(small)], settings)
+    with pytest.raises(InputError, match=r"the style picture holds .* divide 0\.\.255 by 255"):
+        Restyling(network, small, [Style(small), bright], settings)
+    for stop_after in (0, -1):
+        with pytest.raises(InputError, match=f"stop_after is a step from 1 on, not {stop_after}"):
+            style_transfer(network, picture(0), picture(1), changes=LAYERS, stop_after=stop_after)
+    with pytest.raises(InputError, match="from 1 on, not 0"):
+        style_transfer(network, picture(0), picture(1), changes=LAYERS, size=0)
+    with pytest.warns(ConvscopeWarning, match="of one color"):
+        style_transfer(network, picture(0), np.full((40, 48, 3), 0.5), changes=LAYERS)
+    with pytest.warns(ConvscopeWarning, match="did not become smaller"):
+        style_transfer(network, picture(0), picture(1), changes=LAYERS | {"rate": 1e-30})
+
+
+def test_weights_for_another_network_are_noted_before_they_only_blur_the_picture(network: Network) -> None:
+    def made(**changes: float) -> None:
+        style_transfer(network, picture(0), picture(1), preset="lecture", changes=LAYERS | changes)
+
+    with pytest.warns(ConvscopeWarning, match="use the preset default, or a style_weight of") as noted:
+        made(style_weight=1e-4)
+    (weight,) = (float(str(one.message).split("style_weight of ")[1].split()[0]) for one in noted)
+    made(style_weight=weight)
+
+
+def test_broken_weights_are_named(network: Network) -> None:
+    broken = network.with_parameters({"conv1.bias": torch.full((8,), torch.inf)})
+    with pytest.raises(
+        InputError, match="with NaN or infinity: its weights are broken; open it with other weights"
+    ):
+        style_transfer(broken, picture(0), picture(1), changes=LAYERS)
