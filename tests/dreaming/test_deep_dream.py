@@ -17,8 +17,8 @@ from convscope.dreaming import deep_dream as module
 from convscope.dreaming.deep_dream import Dream, deep_dream, dream_of
 from convscope.errors import InputError
 from convscope.optimization.memory_plan import MemoryPlan
+from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.objectives import class_score
-from convscope.optimization.subject import subject_of
 from convscope.pictures.picture import Picture
 from planted import planted_files, planted_network
 
@@ -54,7 +54,7 @@ def test_a_class_is_its_logit_or_in_the_lectures_presets_its_probability() -> No
     assert dream_of(network, NOISE, "prob:red").terms[0].words == "red (logit)"
     found = dream_of(network, NOISE, preset="cadl-decay")
     assert found.terms[0].words == "school bus (probability)"
-    score = subject_of(network, [class_score(network, 1, "probability")]).scores(
+    score = objective_batch(network, [class_score(network, 1, "probability")]).scores(
         found.settings.pictures(found.start)
     )
     assert next(found.steps()).value == pytest.approx(float(score))

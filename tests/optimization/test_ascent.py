@@ -9,7 +9,7 @@ from torch import Tensor
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.network.graph import Operation
 from convscope.network.network import Network
-from convscope.optimization.ascent import CannotAscend, Step, ascend
+from convscope.optimization.ascent import AscentStep, CannotAscend, ascend
 from convscope.optimization.canvases.fourier import Fourier
 from convscope.optimization.canvases.painting import Painting
 from convscope.optimization.canvases.pixels import Pixels
@@ -25,7 +25,7 @@ PLAIN = replace(SETTINGS, canvas=Painting(Pixels()))
 MOVED = replace(SETTINGS, transforms=(Together((Jitter(4), Rotate((-5, 0, 5)))),))
 
 
-def last(network: Network, objectives: list[Objective], settings: Settings, seeds: list[int]) -> Step:
+def last(network: Network, objectives: list[Objective], settings: Settings, seeds: list[int]) -> AscentStep:
     *_, step = ascend(network, objectives, settings, seeds=seeds)
     return step
 
@@ -131,7 +131,7 @@ def test_the_best_iterate_is_kept() -> None:
     )
 
 
-def shown(step: Step) -> list[object]:
+def shown(step: AscentStep) -> list[object]:
     return [pictures[0].permute(1, 2, 0).numpy() for pictures in (step.best(), step.pictures())]
 
 

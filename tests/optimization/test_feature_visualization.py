@@ -16,7 +16,7 @@ from convscope.optimization.feature_visualization import (
     feature_sheet,
     feature_visualization,
 )
-from convscope.optimization.rendering import Made, Progress
+from convscope.optimization.rendering import Progress, RenderedPicture
 from convscope.optimization.verdict import Verdict
 from convscope.pictures import recipe
 from planted import FEATURES, planted_files, planted_network
@@ -75,9 +75,9 @@ def test_some_channels_of_a_layer(network: Network) -> None:
 
 
 def test_only_a_sheet_that_was_interrupted_says_so() -> None:
-    def made(index: int, steps: int, reached: float) -> Made:
+    def made(index: int, steps: int, reached: float) -> RenderedPicture:
         picture = torch.zeros(3, 8, 8, dtype=torch.uint8)
-        return Made(f"conv1:{index}", picture, steps, Verdict(reached, reached, 0.0))
+        return RenderedPicture(f"conv1:{index}", picture, steps, Verdict(reached, reached, 0.0))
 
     given_up = as_sheet("conv1", [made(0, 128, 1.0), made(1, 64, 0.0)])
     assert "interrupted" not in given_up.caption

@@ -18,7 +18,7 @@ from convscope.optimization import rendering
 from convscope.optimization.canvases.fourier import Fourier
 from convscope.optimization.canvases.painting import Painting
 from convscope.optimization.objectives import custom, unit
-from convscope.optimization.rendering import Job, Made, pictures_at_once, render
+from convscope.optimization.rendering import RenderedPicture, RenderJob, pictures_at_once, render
 from convscope.optimization.settings import Settings
 from planted import planted_network
 
@@ -31,14 +31,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def jobs(network: Network, count: int = 3, keyed: bool = True) -> list[Job]:
+def jobs(network: Network, count: int = 3, keyed: bool = True) -> list[RenderJob]:
     names = [f"conv1:{index}" for index in range(count)]
     return [
-        Job(name, unit(network, name), index, name if keyed else None) for index, name in enumerate(names)
+        RenderJob(name, unit(network, name), index, name if keyed else None)
+        for index, name in enumerate(names)
     ]
 
 
-def made_by(network: Network, work: list[Job], batch: int | None = None) -> list[Made]:
+def made_by(network: Network, work: list[RenderJob], batch: int | None = None) -> list[RenderedPicture]:
     return [made for progress in render(network, work, SETTINGS, batch=batch) for made in progress.made]
 
 
@@ -96,7 +97,7 @@ def interrupting(after: int) -> Callable[[torch.Tensor], torch.Tensor]:
 def test_an_interrupt_keeps_what_there_is() -> None:
     network = planted_network()
     objective = custom("conv1:0", interrupting(3), "interrupted")
-    told = list(render(network, [Job("one", objective, 0)], SETTINGS))
+    told = list(render(network, [RenderJob("one", objective, 0)], SETTINGS))
     (made,) = told[-1].made
     assert made.steps == 3
     assert made.verdict.reached > 0
@@ -197,7 +198,7 @@ def test_a_unit_without_numbers_is_named_and_the_others_are_kept(cache: Path, ba
     network = planted_network()
     hopeless = custom("conv1:0", lambda value: value.flatten(1).mean(1) * float("nan"), "hopeless")
     first, second, third = jobs(network)
-    work = [first, Job("hopeless", hopeless, 1, "hopeless"), third]
+    work = [first, RenderJob("hopeless", hopeless, 1, "hopeless"), third]
     with pytest.warns(ConvscopeWarning, match="hopeless cannot be ascended"):
         made = made_by(network, work, batch)
     assert [one.name for one in made] == [first.name, third.name]

@@ -9,15 +9,15 @@ import torch
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.parameters import Parameters
-from convscope.optimization.ascent import Step, ascend
+from convscope.optimization.ascent import AscentStep, ascend
 from convscope.optimization.canvases.painting import Painting
 from convscope.optimization.canvases.pixels import Pixels
 from convscope.optimization.objective import Objective
+from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.objectives import unit
 from convscope.optimization.redirected import redirected_clip
 from convscope.optimization.rescue import PATIENCE, with_redirected_relus
 from convscope.optimization.settings import Settings
-from convscope.optimization.subject import subject_of
 from convscope.optimization.verdict import judge
 from planted import FEATURES, planted_network
 
@@ -48,7 +48,7 @@ def sleepy_network(kind: str = "relu", in_place: bool = True, bias: float = -0.8
     return Network(graph, input_spec=network.input_spec, labels=network.labels)
 
 
-def last(network: Network, objectives: list[Objective], settings: Settings, seeds: list[int]) -> Step:
+def last(network: Network, objectives: list[Objective], settings: Settings, seeds: list[int]) -> AscentStep:
     *_, step = ascend(network, objectives, settings, seeds=seeds)
     return step
 
@@ -59,7 +59,7 @@ def test_a_sleeping_unit_is_woken(kind: str, in_place: bool) -> None:
     network = sleepy_network(kind, in_place)
     step = last(network, [unit(network, SLEEPY)], SETTINGS, [0])
     assert step.best()[0, 0].mean() > 0.9
-    (verdict,) = judge(subject_of(network, [unit(network, SLEEPY)]), step.best())
+    (verdict,) = judge(objective_batch(network, [unit(network, SLEEPY)]), step.best())
     assert verdict.activated
 
 
@@ -67,7 +67,7 @@ def test_a_unit_behind_two_sleeping_layers_is_woken() -> None:
     network = sleepy_network()
     step = last(network, [unit(network, "conv2:0")], SETTINGS, [0])
     assert step.best()[0].mean((1, 2)).argmax() == 0
-    (verdict,) = judge(subject_of(network, [unit(network, "conv2:0")]), step.best())
+    (verdict,) = judge(objective_batch(network, [unit(network, "conv2:0")]), step.best())
     assert verdict.activated
 
 
@@ -89,7 +89,7 @@ def test_what_nothing_rouses_is_given_up_and_told() -> None:
     settings = replace(SETTINGS, steps=500)
     steps = list(ascend(network, [unit(network, dead)], settings, seeds=[0]))
     assert len(steps) <= 2 * PATIENCE + 1
-    (verdict,) = judge(subject_of(network, [unit(network, dead)]), steps[-1].best())
+    (verdict,) = judge(objective_batch(network, [unit(network, dead)]), steps[-1].best())
     assert not verdict.activated
     assert str(verdict) == "this unit could not be activated"
 
@@ -102,7 +102,9 @@ def test_a_photograph_is_tried_where_redirecting_does_not_help() -> None:
     network = Network(graph, input_spec=network.input_spec)
     objective = unit(network, f"on:{FEATURES.index('horizontal edge')}")
     settings = replace(SETTINGS, steps=PATIENCE + 2)
-    (verdict,) = judge(subject_of(network, [objective]), last(network, [objective], settings, [0]).best())
+    (verdict,) = judge(
+        objective_batch(network, [objective]), last(network, [objective], settings, [0]).best()
+    )
     assert verdict.activated
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from convscope.errors import ConvscopeWarning, NetworkFileError, PictureError
 from convscope.formats.opening import open_network
 from convscope.network.network import Network
+from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.objectives import unit
 from convscope.optimization.strongest import (
     QUANTILES,
@@ -19,7 +20,6 @@ from convscope.optimization.strongest import (
     measure_strongest,
     pictures_in,
 )
-from convscope.optimization.subject import subject_of
 from convscope.optimization.verdict import Verdict, judge
 from planted import planted_files, planted_network
 
@@ -72,7 +72,7 @@ def test_a_verdict_measures_the_picture_as_it_is() -> None:
     pictures[1, 0] = 1
     objectives = [unit(network, "conv1:0"), unit(network, "conv1:0")]
     strongest = Strongest({"conv1": torch.full((8, 2, len(QUANTILES)), 0.25)}, 7)
-    verdicts = judge(subject_of(network, objectives), pictures, strongest)
+    verdicts = judge(objective_batch(network, objectives), pictures, strongest)
     for picture, verdict in zip(pictures, verdicts, strict=True):
         answer = network.activations(network.preprocess(picture.permute(1, 2, 0).numpy()), "conv1:0")[
             "conv1:0"
@@ -99,7 +99,7 @@ def test_neurons_and_layers_have_no_yardstick() -> None:
     network = planted_network()
     strongest = Strongest({"conv1": torch.ones(8, 2, len(QUANTILES))}, 7)
     objectives = [unit(network, "conv1:0@3,3"), unit(network, "conv1")]
-    for verdict in judge(subject_of(network, objectives), torch.ones(2, 3, 32, 32), strongest):
+    for verdict in judge(objective_batch(network, objectives), torch.ones(2, 3, 32, 32), strongest):
         assert verdict.strongest is None
         assert verdict.reached > 0
 

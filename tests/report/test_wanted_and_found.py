@@ -10,7 +10,7 @@ from convscope.errors import InputError
 from convscope.formats.opening import open_network
 from convscope.pictures.picture import Picture
 from convscope.presentation.style import theme_named
-from convscope.report.wanted_and_found import laid_out, paired, telling_units, wanted_and_found
+from convscope.report.wanted_and_found import informative_units, laid_out, paired, wanted_and_found
 from convscope.rerunning import rerun
 from planted import edge_picture, planted_files, planted_network
 
@@ -46,9 +46,9 @@ def test_the_recipe_makes_it_again(tmp_path: Path) -> None:
     assert rerun(made.save(tmp_path / "found.png")).encode() == made.encode()
 
 
-def test_the_telling_units_are_those_that_answer_most() -> None:
-    assert telling_units(planted_network(), RED, layers=1, each=1) == ["conv2:0"]
-    assert telling_units(planted_network(), np.flip(RED, -1), layers=1, each=1) == ["conv2:2"]
+def test_the_informative_units_are_those_that_answer_most() -> None:
+    assert informative_units(planted_network(), RED, layers=1, each=1) == ["conv2:0"]
+    assert informative_units(planted_network(), np.flip(RED, -1), layers=1, each=1) == ["conv2:2"]
 
 
 def test_a_network_that_eats_no_pictures_finds_nothing() -> None:

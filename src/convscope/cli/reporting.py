@@ -50,10 +50,10 @@ def report(
 @output_option("The HTML file; out/report.html by default.")
 def demo(output: str | None) -> None:
     """Make the first report: the built-in network looks at a cup of coffee."""
-    from convscope.report.wanted_and_found import telling_units
+    from convscope.report.wanted_and_found import informative_units
 
     network, _ = _opened_with_notes(Opening(None, None, None, "cpu", {}), "builtin")
-    style = telling_units(network, "coffee", layers=2, each=1)[0]
+    style = informative_units(network, "coffee", layers=2, each=1)[0]
     _report(network, "coffee", place(output, "out/report.html"), style=style)
     click.echo(f"note: this is the small built-in network. {_MORE}", err=True)
 

@@ -16,11 +16,11 @@ from convscope.cli.output import file_name, place, printable, save_picture, unus
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
-    from convscope.optimization.rendering import Made, Progress
+    from convscope.optimization.rendering import Progress, RenderedPicture
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _BETWEEN_PREVIEWS = 15.0  # seconds
-_LOOK = (
+_RENDER_OPTIONS = (
     click.option("--preset", metavar="NAME", default="default", show_default=True, help="How it is made."),
     click.option(
         "--size", "pixels", type=click.IntRange(8), metavar="PIXELS", help="Height and width of each picture."
@@ -42,15 +42,15 @@ batch_option = click.option(
 )
 
 
-def look_options(function: _Command) -> _Command:
-    """Give a command the options of how pictures are made; it gets them as one dict, ``look``."""
+def render_options(function: _Command) -> _Command:
+    """Give a command the options of how pictures are made; it gets them as one dict, ``settings``."""
 
     @functools.wraps(function)
     def command(*positional: Any, **keywords: Any) -> Any:
-        look = {name: keywords.pop(name) for name in ("preset", "steps", "seed", "fast")}
-        return function(*positional, look=look | {"size": keywords.pop("pixels")}, **keywords)
+        settings = {name: keywords.pop(name) for name in ("preset", "steps", "seed", "fast")}
+        return function(*positional, settings=settings | {"size": keywords.pop("pixels")}, **keywords)
 
-    for option in reversed(_LOOK):
+    for option in reversed(_RENDER_OPTIONS):
         command = option(command)
     return command  # type: ignore[return-value]
 
@@ -59,7 +59,7 @@ def look_options(function: _Command) -> _Command:
 @click.argument("network")
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
 @network_options
-@look_options
+@render_options
 @batch_option
 @photographs_option
 @json_option
@@ -68,7 +68,7 @@ def see(
     network: str,
     addresses: Sequence[str],
     opening: Opening,
-    look: Mapping[str, Any],
+    settings: Mapping[str, Any],
     batch: int | None,
     photographs: str | None,
     as_json: bool,
@@ -78,17 +78,17 @@ def see(
 
     A killed run goes on where it was; Ctrl-C keeps what there is.
     """
-    from convscope.optimization.feature_visualization import Look, as_picture, visualize
+    from convscope.optimization.feature_visualization import RenderOptions, as_picture, visualize
 
     opened = opening.open(network)
     _measure(opened, photographs)
-    how = Look(**look)
+    options = RenderOptions(**settings)
     folder = f"{output}/" if output and len(addresses) > 1 and not output.endswith("/") else output
     saved: list[dict[str, Any]] = []
     taken: set[Path] = set()
 
-    def save(made: Made) -> None:
-        picture = as_picture(opened, made, how)
+    def save(made: RenderedPicture) -> None:
+        picture = as_picture(opened, made, options)
         path = unused(place(folder, file_name(opened.name, made.name, "feature")), taken)
         picture.save(path) if as_json else save_picture(picture, path)
         saved.append(
@@ -96,7 +96,7 @@ def see(
         )
 
     with _Bar() as bar:
-        for progress in visualize(opened, addresses, how, batch=batch):
+        for progress in visualize(opened, addresses, options, batch=batch):
             for made in progress.made:
                 save(made)
             bar(progress)
@@ -109,7 +109,7 @@ def see(
 @click.argument("layer")
 @network_options
 @click.option("--channels", type=numbers(int), metavar="N or I,J,K", help="How many channels, or which ones.")
-@look_options
+@render_options
 @batch_option
 @photographs_option
 @click.option("--columns", type=click.IntRange(1), metavar="N", help="Pictures side by side.")
@@ -121,7 +121,7 @@ def sheet(
     layer: str,
     opening: Opening,
     channels: tuple[int, ...] | None,
-    look: Mapping[str, Any],
+    settings: Mapping[str, Any],
     batch: int | None,
     photographs: str | None,
     columns: int | None,
@@ -139,7 +139,7 @@ def sheet(
     _measure(opened, photographs)
     path = place(output, file_name(opened.name, layer, "sheet"))
     preview = path.with_stem(f"{path.stem}.preview")
-    made: list[Made] = []
+    made: list[RenderedPicture] = []
     shown = monotonic()
 
     def watch(progress: Progress) -> None:
@@ -153,7 +153,14 @@ def sheet(
     counted = channels[0] if channels is not None and len(channels) == 1 else channels
     with _Bar() as bar:
         picture = feature_sheet(
-            opened, layer, channels=counted, **look, columns=columns, theme=theme, batch=batch, watch=watch
+            opened,
+            layer,
+            channels=counted,
+            **settings,
+            columns=columns,
+            theme=theme,
+            batch=batch,
+            watch=watch,
         )
     preview.unlink(missing_ok=True)
     if as_json:

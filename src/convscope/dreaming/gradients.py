@@ -9,19 +9,19 @@ from convscope.dreaming.objectives import Term, objective_of
 from convscope.dreaming.settings import DreamSettings
 from convscope.dreaming.steps import Gradient
 from convscope.network.network import Network
+from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.octaves import Size
-from convscope.optimization.subject import subject_of
 from convscope.optimization.tiling import Tile, Tiling, require_no_position, tiling
 
 
 def gradient_of(network: Network, terms: tuple[Term, ...], settings: DreamSettings) -> Gradient:
     """Return the gradient of a dream's terms for pictures in the settings' scale."""
-    subject = subject_of(network, [objective_of(terms)], settings.precision)
+    batch = objective_batch(network, [objective_of(terms)], settings.precision)
 
     def gradient(values: Tensor) -> tuple[Tensor, Tensor]:
         leaf = values.detach().requires_grad_()
         with torch.enable_grad():
-            scores = subject.scores(settings.pictures(leaf))
+            scores = batch.scores(settings.pictures(leaf))
             (slope,) = torch.autograd.grad(scores.sum(), leaf)
         return scores.detach(), slope
 
@@ -32,16 +32,16 @@ def tiled_gradient_of(
     network: Network, terms: tuple[Term, ...], settings: DreamSettings, tile: int
 ) -> Gradient:
     """Return the same gradient, computed in windows whose own parts are about `tile` pixels a side."""
-    subject = subject_of(network, [objective_of(terms)], settings.precision)
-    require_no_position(subject.targets.values())
-    layers = {term.address: subject.targets[term.address].layer for term in terms}
+    batch = objective_batch(network, [objective_of(terms)], settings.precision)
+    require_no_position(batch.targets.values())
+    layers = {term.address: batch.targets[term.address].layer for term in terms}
     tilings: dict[Size, Tiling] = {}
 
     # A function of its own: what one window's answers held is let go before the next is looked at.
     def of_window(values: Tensor, cut: Tiling, window: Tile) -> tuple[Tensor, Tensor]:
         leaf = values.detach().requires_grad_()
         with torch.enable_grad():
-            answers = subject.values(settings.pictures(leaf))
+            answers = batch.values(settings.pictures(leaf))
             worth = torch.stack(
                 [_own_worth(term, answers[term.address], cut, window, layers[term.address]) for term in terms]
             ).sum(0)
@@ -51,7 +51,7 @@ def tiled_gradient_of(
     def gradient(values: Tensor) -> tuple[Tensor, Tensor]:
         size = (int(values.shape[2]), int(values.shape[3]))
         if size not in tilings:
-            tilings[size] = tiling(network, subject.layers, size, tile)
+            tilings[size] = tiling(network, batch.layers, size, tile)
         cut = tilings[size]
         scores, slope = values.new_zeros(len(values)), torch.zeros_like(values)
         for window in cut.one_by_one():

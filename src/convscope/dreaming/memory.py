@@ -12,9 +12,9 @@ from convscope.dreaming.objectives import Term, objective_of
 from convscope.dreaming.settings import DreamSettings
 from convscope.dreaming.steps import dream_steps
 from convscope.network.network import Network
+from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.octaves import Octaves, Size
 from convscope.optimization.rehearsal import SIDE, STEPS, Rehearsal
-from convscope.optimization.subject import subject_of
 from convscope.optimization.tiling import require_no_position, tiling
 
 
@@ -22,15 +22,15 @@ def dream_bytes(
     network: Network, terms: tuple[Term, ...], settings: DreamSettings, size: Size, tile: int | None = None
 ) -> int:
     """Return about how many bytes the process takes for a dream of this size, in one piece or in tiles."""
-    subject = subject_of(network, [objective_of(terms)])
+    batch = objective_batch(network, [objective_of(terms)])
     if tile is not None:
-        require_no_position(subject.targets.values())
-    window = size if tile is None else tiling(network, subject.layers, size, tile).largest
+        require_no_position(batch.targets.values())
+    window = size if tile is None else tiling(network, batch.layers, size, tile).largest
 
     def worth(answers: Sequence[Tensor]) -> Tensor:
-        return subject.score(subject.picked(dict(zip(subject.layers, answers, strict=True)))).sum()
+        return batch.score(batch.picked(dict(zip(batch.layers, answers, strict=True)))).sum()
 
-    rehearsal = Rehearsal(network, subject.layers, size, window, worth, tile is not None, settings.precision)
+    rehearsal = Rehearsal(network, batch.layers, size, window, worth, tile is not None, settings.precision)
     start = torch.zeros(1, 3, SIDE, SIDE)
     brief = replace(
         settings,

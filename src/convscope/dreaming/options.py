@@ -15,8 +15,8 @@ from convscope.errors import InputError, UnknownLayer
 from convscope.looking.main_line import stages
 from convscope.network.network import Network
 from convscope.optimization.channel_choice import chosen_channels
+from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.objectives import class_score, layer
-from convscope.optimization.subject import subject_of
 from convscope.pictures.picture_tensor import at_most
 
 LOOKED_AT = 1024  # pixels of the longer side of a picture that is only looked at, for what to dream of
@@ -127,8 +127,8 @@ def _class_term(network: Network, address: str, weight: float, preset: DreamPres
 
 def _answer(network: Network, address: str, picture: Tensor) -> Tensor:
     picture = at_most(picture, LOOKED_AT)
-    subject = subject_of(network, [layer(address)])
-    return subject.values(picture)[address].detach()
+    batch = objective_batch(network, [layer(address)])
+    return batch.values(picture)[address].detach()
 
 
 def middle(network: Network) -> str:

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.network.network import Network
-from convscope.optimization.guard import cause_of
+from convscope.optimization.diagnosis import diagnose_nonfinite
 from convscope.optimization.objective import Objective
+from convscope.optimization.objective_batch import ObjectiveBatch, objective_batch
 from convscope.optimization.optimizers import State
 from convscope.optimization.rescue import PATIENCE, Rescue
 from convscope.optimization.settings import Parameters, Settings
-from convscope.optimization.subject import Subject, subject_of
 
 _ONE_A_PICTURE = ("best_values", "best_index", "asleep", "stopped")
 
@@ -27,7 +27,7 @@ class CannotAscend(InputError):
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class AscentStep:
     """One step of an ascent of N pictures.
 
     ``values`` (N,) are the objectives of the pictures the step started from, as transformed; ``gradient_norms`` (N,)
@@ -56,25 +56,25 @@ def ascend(
     seeds: Sequence[int],
     start: Tensor | None = None,
     resume: State | None = None,
-) -> Iterator[Step]:
-    """Make one picture an objective, and yield a Step after each change.
+) -> Iterator[AscentStep]:
+    """Make one picture an objective, and yield an `AscentStep` after each change.
 
     ``seeds`` has one number a picture: the same seed gives the same picture, alone or in a batch. ``start`` are the
-    pictures (N, C, H, W) in 0..1 to start from, ``resume`` the `state` of a Step to go on from. The last Step's `best`
-    is the result, also when the loop is left early.
+    pictures (N, C, H, W) in 0..1 to start from, ``resume`` the `state` of a step to go on from. The last step's
+    `best` is the result, also when the loop is left early.
 
     >>> for step in ascend(network, [channel("mixed4a", 42)], settings, seeds=[0]):
     ...     print(step.index, step.values)
     >>> step.best().shape
     torch.Size([1, 3, 128, 128])
     """
-    ascent = Ascent(subject_of(network, objectives, settings.precision), settings, seeds, start)
+    ascent = Ascent(objective_batch(network, objectives, settings.precision), settings, seeds, start)
     if resume is not None:
         ascent.restore(resume)
     while ascent.index < settings.steps and not ascent.stopped.all():
         began = perf_counter()
         values, norms = ascent.climb()
-        yield Step(
+        yield AscentStep(
             ascent.index,
             settings.steps,
             values,
@@ -91,21 +91,21 @@ class Ascent:
     """The numbers of an ascent: what is painted, what the optimizer and chance remember, the best so far."""
 
     def __init__(
-        self, subject: Subject, settings: Settings, seeds: Sequence[int], start: Tensor | None = None
+        self, batch: ObjectiveBatch, settings: Settings, seeds: Sequence[int], start: Tensor | None = None
     ) -> None:
-        self.subject, self.settings = subject, settings
+        self.batch, self.settings = batch, settings
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        spec = subject.network.input_spec
+        spec = batch.network.input_spec
         assert spec is not None
         self.size = (start.shape[2], start.shape[3]) if start is not None else settings.size or spec.size
         if start is None:
             numbers = settings.canvas.start(len(seeds), spec.channels, self.size, self.generators)
         else:
             numbers = settings.canvas.inverse(start)
-        device = subject.network.device
+        device = batch.network.device
         self.parameters: Parameters = tuple(part.to(device) for part in numbers)
         self.optimizer = settings.optimizer.start(self.parameters)
-        self.rescue = Rescue(subject)
+        self.rescue = Rescue(batch)
         self.index = 0
         self.best = tuple(parameter.clone() for parameter in self.parameters)
         self.best_values = torch.full((len(seeds),), -torch.inf, device=device)
@@ -197,9 +197,9 @@ class Ascent:
 
     def _why(self, index: int) -> str:
         """Say what stopped a picture: where on the way to its objective the numbers end."""
-        objective = self.subject.objectives[index]
-        group = self.subject.groups_with(torch.arange(len(self.stopped)) == index)
-        cause = cause_of(self.subject.only(group), self.pictures()[group])
+        objective = self.batch.objectives[index]
+        group = self.batch.groups_with(torch.arange(len(self.stopped)) == index)
+        cause = diagnose_nonfinite(self.batch.only(group), self.pictures()[group])
         if self.best_values[index] == -torch.inf:
             return f"{objective.description} cannot be ascended: {cause}"
         steps = f"{self.index} of {self.settings.steps} steps"
@@ -229,8 +229,8 @@ class Ascent:
         if self.settings.keep == "last":
             return last
         best = self.settings.canvas.paint(self.best, self.size)
-        subject = self.subject.in_full()
-        better = subject.scores(best) > subject.scores(last)
+        batch = self.batch.in_full()
+        better = batch.scores(best) > batch.scores(last)
         return torch.where(better[:, None, None, None], best, last)
 
     def state(self) -> State:

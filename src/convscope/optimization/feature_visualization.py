@@ -22,7 +22,7 @@ from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.optimization.objectives import unit
 from convscope.optimization.presets import preset as preset_named
-from convscope.optimization.rendering import Job, Made, Progress, render
+from convscope.optimization.rendering import Progress, RenderedPicture, RenderJob, render
 from convscope.optimization.settings import Settings
 from convscope.optimization.strongest import find_strongest
 from convscope.pictures.picture import Picture
@@ -35,7 +35,7 @@ Watch = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
-class Look:
+class RenderOptions:
     """How pictures are made: a preset's name, and what differs from it."""
 
     preset: str = "default"
@@ -87,11 +87,11 @@ def feature_visualization(
     names = [
         str(address) for address in ((addresses,) if isinstance(addresses, (str, Address)) else addresses)
     ]
-    look = Look(preset, size, steps, seed, fast)
+    options = RenderOptions(preset, size, steps, seed, fast)
     made: dict[str, Picture] = {}
-    for progress in visualize(network, names, look, batch=batch):
+    for progress in visualize(network, names, options, batch=batch):
         for found in progress.made:
-            made[found.name] = as_picture(network, found, look)
+            made[found.name] = as_picture(network, found, options)
         if watch:
             watch(progress)
     return [made[name] for name in names if name in made]
@@ -103,22 +103,24 @@ def by_address(pictures: Sequence[Picture]) -> dict[str, Picture]:
 
 
 def visualize(
-    network: Network, addresses: Sequence[str], look: Look, *, batch: int | None = None
+    network: Network, addresses: Sequence[str], options: RenderOptions, *, batch: int | None = None
 ) -> Iterator[Progress]:
     """Make a picture for each address and yield the progress, finished pictures included, after every step."""
-    jobs = [_job(network, address, look) for address in dict.fromkeys(addresses)]
-    yield from render(network, jobs, look.settings(network), batch=batch, strongest=find_strongest(network))
+    jobs = [_job(network, address, options) for address in dict.fromkeys(addresses)]
+    yield from render(
+        network, jobs, options.settings(network), batch=batch, strongest=find_strongest(network)
+    )
 
 
-def _job(network: Network, address: str, look: Look) -> Job:
+def _job(network: Network, address: str, options: RenderOptions) -> RenderJob:
     objective = unit(network, address)
     canonical = str(network.resolve(address))
-    seed = int.from_bytes(sha256(f"{look.seed} {canonical}".encode()).digest()[:6], "big")
+    seed = int.from_bytes(sha256(f"{options.seed} {canonical}".encode()).digest()[:6], "big")
     key = None
     if network.origin.files:
-        facts = [canonical, look.recorded(), look.seed, network.origin.sha256, input_spec_hash(network)]
+        facts = [canonical, options.recorded(), options.seed, network.origin.sha256, input_spec_hash(network)]
         key = sha256(json.dumps([*facts, library_versions()]).encode()).hexdigest()
-    return Job(address, objective, seed, key)
+    return RenderJob(address, objective, seed, key)
 
 
 @recipe_function("feature_visualization")
@@ -139,14 +141,16 @@ def _one(
     return picture
 
 
-def as_picture(network: Network, made: Made, look: Look) -> Picture:
+def as_picture(network: Network, made: RenderedPicture, options: RenderOptions) -> Picture:
     """Return a finished picture with its caption and its recipe."""
-    told = look.recorded() | ({} if made.steps == look.settings(network).steps else {"steps": made.steps})
+    told = options.recorded() | (
+        {} if made.steps == options.settings(network).steps else {"steps": made.steps}
+    )
     recipe = recipe_of(
-        "feature_visualization", {"address": made.name, **told}, network=network, seed=look.seed
+        "feature_visualization", {"address": made.name, **told}, network=network, seed=options.seed
     )
     words = unit(network, made.name).description
-    caption = f"What {words} wants to see: {made.verdict}. {made.steps} steps, preset {look.preset!r}."
+    caption = f"What {words} wants to see: {made.verdict}. {made.steps} steps, preset {options.preset!r}."
     return Picture(pixels(made.picture), caption, recipe)
 
 
@@ -182,9 +186,9 @@ def feature_sheet(
 
     >>> feature_sheet(network, "mixed4a", channels=64).save("mixed4a.png")
     """
-    look, addresses = Look(preset, size, steps, seed, fast), channels_of(network, layer, channels)
-    made: list[Made] = []
-    for progress in visualize(network, addresses, look, batch=batch):
+    options, addresses = RenderOptions(preset, size, steps, seed, fast), channels_of(network, layer, channels)
+    made: list[RenderedPicture] = []
+    for progress in visualize(network, addresses, options, batch=batch):
         made += progress.made
         if watch:
             watch(progress)
@@ -212,7 +216,7 @@ def channels_of(network: Network, layer: str, channels: Sequence[int] | int | No
 
 
 def as_sheet(
-    layer: str, made: Sequence[Made], *, columns: int | None = None, theme: str = "light"
+    layer: str, made: Sequence[RenderedPicture], *, columns: int | None = None, theme: str = "light"
 ) -> Picture:
     """Return finished pictures as one sheet."""
     order = sorted(made, key=lambda found: int(found.name.rpartition(":")[2]))
@@ -225,14 +229,14 @@ def as_sheet(
     )
 
 
-def _tile(made: Made) -> NDArray[np.uint8]:
+def _tile(made: RenderedPicture) -> NDArray[np.uint8]:
     """Return a picture in color; flat, so that it is crossed out, where its unit could not be activated."""
     array = pixels(made.picture)
     array = np.repeat(array[:, :, None], 3, axis=2) if array.ndim == 2 else array[:, :, :3]
     return array if made.verdict.activated else np.full_like(array, 128)
 
 
-def _summary(made: Sequence[Made]) -> str:
+def _summary(made: Sequence[RenderedPicture]) -> str:
     """Say what the sheet's pictures reach, all together."""
     ratios = [found.verdict.ratio for found in made if found.verdict.ratio is not None]
     asleep = [found.name.rpartition(":")[2] for found in made if not found.verdict.activated]

@@ -21,12 +21,12 @@ from convscope.errors import ConvscopeWarning, InputError
 from convscope.files import written_whole
 from convscope.network.engine.memory import BYTES_PER_NUMBER, machine_memory
 from convscope.network.network import Network
-from convscope.optimization.ascent import CannotAscend, Step, ascend
+from convscope.optimization.ascent import AscentStep, CannotAscend, ascend
 from convscope.optimization.objective import Objective
+from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.optimizers import State
 from convscope.optimization.settings import Settings, Size
 from convscope.optimization.strongest import Strongest
-from convscope.optimization.subject import subject_of
 from convscope.optimization.verdict import Verdict, judge
 
 MOST_AT_ONCE = 16  # larger batches are no faster, and show and save their first picture later
@@ -36,7 +36,7 @@ _BETWEEN_SAVES = 10.0  # seconds
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class RenderJob:
     """A picture to make: its name, what is wanted, the seed; under its ``key`` it is kept on disk, where it has one."""
 
     name: str
@@ -46,7 +46,7 @@ class Job:
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class RenderedPicture:
     """A picture that is made: uint8 (channels, height, width), after how many steps, and the verdict on it."""
 
     name: str
@@ -64,13 +64,13 @@ class Progress:
 
     done: int
     of: int
-    made: tuple[Made, ...] = ()
+    made: tuple[RenderedPicture, ...] = ()
     preview: Callable[[], Mapping[str, Tensor]] = dict
 
 
 def render(
     network: Network,
-    jobs: Sequence[Job],
+    jobs: Sequence[RenderJob],
     settings: Settings,
     *,
     batch: int | None = None,
@@ -119,14 +119,14 @@ def render(
 class _Climb:
     """One batch: its ascent, and where that is saved."""
 
-    def __init__(self, network: Network, jobs: Sequence[Job], settings: Settings) -> None:
+    def __init__(self, network: Network, jobs: Sequence[RenderJob], settings: Settings) -> None:
         self.network, self.jobs, self.settings = network, jobs, settings
-        self.step: Step | None = None
+        self.step: AscentStep | None = None
         keys = [job.key for job in jobs if job.key]
         name = sha256(" ".join(keys).encode()).hexdigest()
         self.path = _folder() / f"{name}.unfinished.safetensors" if len(keys) == len(jobs) else None
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[AscentStep]:
         """Climb, from where a killed run saved last, and save now and then."""
         saved = monotonic()
         objectives, seeds = [job.objective for job in self.jobs], [job.seed for job in self.jobs]
@@ -138,7 +138,7 @@ class _Climb:
                 saved = monotonic()
             yield step
 
-    def made(self, strongest: Strongest | None) -> dict[Job, Made]:
+    def made(self, strongest: Strongest | None) -> dict[RenderJob, RenderedPicture]:
         """Return the pictures as they are kept, and the verdicts on them as painted, in whole gray levels.
 
         Those that failed are left out.
@@ -148,11 +148,11 @@ class _Climb:
         painted = self.step.best()
         display = self.settings.display
         pictures = to_bytes(painted if display is None else display(painted))
-        subject = subject_of(self.network, [job.objective for job in self.jobs])
-        verdicts = judge(subject, pictures.float() / 255 if display is None else painted, strongest)
+        batch = objective_batch(self.network, [job.objective for job in self.jobs])
+        verdicts = judge(batch, pictures.float() / 255 if display is None else painted, strongest)
         together = zip(self.jobs, pictures, verdicts, self.step.failed.tolist(), strict=True)
         return {
-            job: Made(job.name, picture.cpu(), self.step.index, verdict)
+            job: RenderedPicture(job.name, picture.cpu(), self.step.index, verdict)
             for job, picture, verdict, failed in together
             if not failed
         }
@@ -175,14 +175,14 @@ def to_bytes(pictures: Tensor) -> Tensor:
     return (pictures.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
-def pictures_at_once(network: Network, jobs: Sequence[Job], settings: Settings) -> int:
+def pictures_at_once(network: Network, jobs: Sequence[RenderJob], settings: Settings) -> int:
     """Return how many pictures fit a share of the memory: what grows is what is computed up to the targets."""
     spec = network.input_spec
     if spec is None or not jobs:
         return 1
-    subject = subject_of(network, [job.objective for job in jobs])
+    batch = objective_batch(network, [job.objective for job in jobs])
     size = settings.size or spec.size
-    numbers = _numbers(network, subject.layers, size if subject.eats(size) else spec.size)
+    numbers = _numbers(network, batch.layers, size if batch.accepts(size) else spec.size)
     fitting = machine_memory() * _SHARE / max(1, numbers * BYTES_PER_NUMBER * _KEPT_A_VALUE)
     return max(1, min(MOST_AT_ONCE, int(fitting), len(jobs)))
 
@@ -197,7 +197,7 @@ def _folder() -> Path:
     return cache_folder("features")
 
 
-def _kept(job: Job) -> Made | None:
+def _kept(job: RenderJob) -> RenderedPicture | None:
     """Return a picture that an earlier run kept."""
     path = _folder() / f"{job.key}.safetensors"
     if job.key is None or not path.is_file():
@@ -205,12 +205,14 @@ def _kept(job: Job) -> Made | None:
     try:
         with safe_open(path, "pt") as file:
             told = json.loads(file.metadata()["made"])
-            return Made(job.name, file.get_tensor("picture"), told["steps"], Verdict(**told["verdict"]))
+            return RenderedPicture(
+                job.name, file.get_tensor("picture"), told["steps"], Verdict(**told["verdict"])
+            )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None  # what cannot be read is made again
 
 
-def _keep(job: Job, made: Made) -> None:
+def _keep(job: RenderJob, made: RenderedPicture) -> None:
     if job.key is not None:
         told = {"made": json.dumps({"steps": made.steps, "verdict": asdict(made.verdict)})}
         with written_whole(_folder() / f"{job.key}.safetensors") as partial:

@@ -18,8 +18,8 @@ from torch.nn import functional as F  # noqa: N812
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten
+from convscope.optimization.objective_batch import ObjectiveBatch
 from convscope.optimization.redirected import redirected_clip
-from convscope.optimization.subject import Subject
 from convscope.pictures.photograph import SAMPLES, read_picture
 
 PATIENCE = 32  # steps without a gradient before a photograph is tried, and again before the unit is given up
@@ -27,40 +27,40 @@ PATIENCE = 32  # steps without a gradient before a photograph is tried, and agai
 
 @dataclass(frozen=True, eq=False)
 class Rescue:
-    """What is done for a subject's pictures that get no gradient."""
+    """What is done for a batch's pictures that get no gradient."""
 
-    subject: Subject
+    batch: ObjectiveBatch
 
     def gradient(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the scores (N,), their gradient for the pictures, and which pictures got none by ordinary means."""
         pictures = pictures.detach()
-        scores, gradient = _climb(self.subject, pictures)
+        scores, gradient = _climb(self.batch, pictures)
         asleep = _is_zero(gradient) & scores.isfinite()
         if asleep.any():
-            chosen = self.subject.groups_with(asleep)
+            chosen = self.batch.groups_with(asleep)
             _, redirected = _climb(self.redirected.only(chosen), pictures[chosen])
             gradient[chosen] = torch.where(asleep[chosen][:, None, None, None], redirected, gradient[chosen])
         return scores, gradient, asleep
 
     @cached_property
-    def redirected(self) -> Subject:
-        """The subject through a network whose ReLUs let a gradient through."""
-        return replace(self.subject, network=with_redirected_relus(self.subject.network))
+    def redirected(self) -> ObjectiveBatch:
+        """The batch through a network whose ReLUs let a gradient through."""
+        return replace(self.batch, network=with_redirected_relus(self.batch.network))
 
     @torch.no_grad()
     def photographs(self, asleep: Tensor, shape: Sequence[int]) -> Tensor:
         """Return a photograph for each sleeping picture, (sleeping, *shape), the one that rouses its unit most."""
         candidates = _photographs(shape).to(asleep.device)
-        chosen = self.subject.groups_with(asleep)
-        subject = self.subject.only(chosen)
-        scores = torch.stack([subject.scores(one.expand(len(chosen), -1, -1, -1)) for one in candidates])
+        chosen = self.batch.groups_with(asleep)
+        batch = self.batch.only(chosen)
+        scores = torch.stack([batch.scores(one.expand(len(chosen), -1, -1, -1)) for one in candidates])
         return candidates[scores.argmax(0)][asleep[chosen]]
 
 
-def _climb(subject: Subject, pictures: Tensor) -> tuple[Tensor, Tensor]:
+def _climb(batch: ObjectiveBatch, pictures: Tensor) -> tuple[Tensor, Tensor]:
     pictures = pictures.detach().requires_grad_()
     with torch.enable_grad():
-        scores = subject.scores(pictures)
+        scores = batch.scores(pictures)
         if not scores.requires_grad:
             return scores, torch.zeros_like(pictures)
         (gradient,) = torch.autograd.grad(scores.sum(), pictures, allow_unused=True, materialize_grads=True)

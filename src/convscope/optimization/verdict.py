@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from convscope.optimization.objective_batch import ObjectiveBatch
 from convscope.optimization.strongest import Strongest
-from convscope.optimization.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -51,24 +51,24 @@ class Verdict:
 
 
 @torch.no_grad()
-def judge(subject: Subject, pictures: Tensor, strongest: Strongest | None = None) -> list[Verdict]:
+def judge(batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest | None = None) -> list[Verdict]:
     """Return the verdict on each picture (N, C, H, W)."""
-    values = subject.values(pictures)
-    reached = subject.score(values)
-    plain = subject.scores(torch.full_like(pictures, 0.5))
+    values = batch.values(pictures)
+    reached = batch.score(values)
+    plain = batch.scores(torch.full_like(pictures, 0.5))
     verdicts = []
-    for index, objective in enumerate(subject.objectives):
+    for index, objective in enumerate(batch.objectives):
         own = [values[name][index] for name in objective.targets]
         highest = max(float(value.max()) for value in own)
         verdict = Verdict(float(reached[index]), highest, float(plain[index]))
-        verdicts.append(_compared(verdict, subject, objective.targets, strongest))
+        verdicts.append(_compared(verdict, batch, objective.targets, strongest))
     return verdicts
 
 
 def _compared(
-    verdict: Verdict, subject: Subject, targets: Sequence[str], strongest: Strongest | None
+    verdict: Verdict, batch: ObjectiveBatch, targets: Sequence[str], strongest: Strongest | None
 ) -> Verdict:
-    address = subject.targets[targets[0]]
+    address = batch.targets[targets[0]]
     found = strongest.of(address) if strongest and len(targets) == 1 and address.position is None else None
     if found is None or strongest is None:
         return verdict

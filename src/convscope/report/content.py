@@ -21,7 +21,7 @@ from convscope.presentation.grid import SMALLEST_TILE
 from convscope.report.context import Counter, Progress, Subject, sees
 from convscope.report.embedding import Embedded, embed, first_tile
 from convscope.report.imagined import DREAM, PAINTING, Imagined, check_style, dreamed, dreams, painted
-from convscope.report.wanted_and_found import SIZE, STEPS, laid_out, paired, telling_units
+from convscope.report.wanted_and_found import SIZE, STEPS, informative_units, laid_out, paired
 
 CHANNELS = 48
 _COLUMNS = 8
@@ -172,7 +172,7 @@ def _units(subject: Subject, classes: list[Prediction]) -> dict[str, list[str]]:
         return {}
     found = {
         "Classes": [found.address for found in classes[:_CLASSES]],
-        "Channels": telling_units(subject.network, subject.picture),
+        "Channels": informative_units(subject.network, subject.picture),
     }
     return {kind: addresses for kind, addresses in found.items() if addresses}
 

@@ -104,7 +104,7 @@ def _fitted(colors: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uin
     return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
 
 
-def telling_units(network: Network, picture: Any, *, layers: int = 3, each: int = 2) -> list[str]:
+def informative_units(network: Network, picture: Any, *, layers: int = 3, each: int = 2) -> list[str]:
     """Return the channels that answer most to a picture, averaged over it, in the last layers of the last stages."""
     chosen = []
     for stage in stages(network)[-layers:]:

@@ -17,21 +17,21 @@ from convscope.optimization.tiling import Tiling, require_no_position, tiling
 from convscope.styling.scales import Restyling
 from convscope.styling.settings import StyleSettings
 from convscope.styling.steps import style_steps
-from convscope.styling.targets import StyleTargets, subject_looked_at
+from convscope.styling.targets import StyleTargets, batch_of
 from convscope.styling.tiling import part_of_sums
 
 
 def style_bytes(restyling: Restyling, tile: int | None = None) -> int:
     """Return about how many bytes the process takes for a style transfer, in one piece or in tiles."""
     network, settings, size = restyling.network, restyling.settings, restyling.sizes[-1]
-    subject = subject_looked_at(network, settings)
+    batch = batch_of(network, settings)
     if tile is not None:
-        require_no_position(subject.targets.values())
-    cut = None if tile is None else tiling(network, subject.layers, size, tile)
+        require_no_position(batch.targets.values())
+    cut = None if tile is None else tiling(network, batch.layers, size, tile)
 
     def worth(answers: Sequence[Tensor]) -> Tensor:
-        found = dict(zip(subject.layers, answers, strict=True))
-        own = subject.picked(found if cut is None else _own(cut, found))
+        found = dict(zip(batch.layers, answers, strict=True))
+        own = batch.picked(found if cut is None else _own(cut, found))
         content = [settings.content(own[name], own[name].detach()).sum() for name in settings.content_layers]
         described = [
             part_of_sums(settings.style, own[name], own[name].new_ones(1, 1, *own[name].shape[2:])).sum()
@@ -41,14 +41,14 @@ def style_bytes(restyling: Restyling, tile: int | None = None) -> int:
         return torch.stack(content).sum().double() + torch.stack(described).sum()
 
     window = size if cut is None else cut.largest
-    rehearsal = Rehearsal(network, subject.layers, size, window, worth, cut is not None, settings.precision)
+    rehearsal = Rehearsal(network, batch.layers, size, window, worth, cut is not None, settings.precision)
     looked_at = [rehearsal.tape_at(one) for one in _style_sizes(restyling, size) if cut is None]
     with rehearsal.begun():
         for tape in looked_at:
             rehearsal.noted.insert(tape)
         rehearsal.hold(_content_bytes(restyling, size))
         start = torch.zeros(1, 3, SIDE, SIDE)
-        for _ in style_steps(_Targets(StyleTargets(subject, settings, {}, ()), rehearsal), start, STEPS):
+        for _ in style_steps(_Targets(StyleTargets(batch, settings, {}, ()), rehearsal), start, STEPS):
             pass
     return rehearsal.bytes_taken()
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.optimization.objective import Objective
-from convscope.optimization.subject import Subject
+from convscope.optimization.objective_batch import ObjectiveBatch
 from convscope.styling.settings import StyleSettings
 from convscope.styling.units import in_units
 
@@ -38,7 +38,7 @@ class Style:
 class StyleTargets:
     """What is wanted at one size: the content's answers, and each style's descriptions with region and weight."""
 
-    subject: Subject
+    batch: ObjectiveBatch
     settings: StyleSettings
     content: Mapping[str, Tensor]
     styles: Sequence[tuple[float, Tensor | None, Mapping[str, Tensor]]]
@@ -46,7 +46,7 @@ class StyleTargets:
     def losses(self, values: Tensor) -> dict[str, Tensor]:
         """Return the weighted losses of values (1, 3, H, W), by name; gradients flow to the values."""
         settings = self.settings
-        answers = self.subject.values(settings.pictures(values))
+        answers = self.batch.values(settings.pictures(values))
         content = [
             weight * settings.content(answers[name], self.content[name]).sum()
             for name, weight in settings.content_layers.items()
@@ -119,19 +119,19 @@ def targets_of(
 
     InputError where a layer has no maps, or a picture is too small to give it any.
     """
-    subject = subject_looked_at(network, settings)
-    answers = _answers(subject, content, "content")
+    batch = batch_of(network, settings)
+    answers = _answers(batch, content, "content")
     total = sum(style.weight for style in styles)
     wanted = []
     for style in styles:
-        seen = _answers(subject, style.picture, "style")
+        seen = _answers(batch, style.picture, "style")
         described = {
             name: settings.style.target(settings.style.describe(seen[name], at_size(style.mask, seen[name])))
             for name in settings.style_layers
         }
         wanted.append((style.weight / total, style.region, described))
     kept = {name: answers[name] for name in settings.content_layers}
-    targets = StyleTargets(subject, settings, kept, wanted)
+    targets = StyleTargets(batch, settings, kept, wanted)
     return in_units(targets, content, weighted(styles)) if settings.in_units else targets
 
 
@@ -140,30 +140,30 @@ def weighted(styles: Sequence[Style]) -> list[tuple[float, Tensor]]:
     return [(style.weight, style.picture) for style in styles]
 
 
-def subject_looked_at(network: Network, settings: StyleSettings) -> Subject:
+def batch_of(network: Network, settings: StyleSettings) -> ObjectiveBatch:
     """Return what is looked at in every picture: the layers of content and style."""
     names = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
     # An objective only to say what has to be looked at; the losses compare it with something else.
     looked_at = Objective(names, "content and style", lambda values: values[names[0]].flatten(1).sum(1))
-    return Subject(network, (looked_at,), settings.precision)
+    return ObjectiveBatch(network, (looked_at,), settings.precision)
 
 
-def _answers(subject: Subject, picture: Tensor, what: str) -> dict[str, Tensor]:
-    require_eaten(subject, picture, what)
-    found = subject.values(picture)
+def _answers(batch: ObjectiveBatch, picture: Tensor, what: str) -> dict[str, Tensor]:
+    require_accepted(batch, picture, what)
+    found = batch.values(picture)
     for name, value in found.items():
         require_maps(name, value, picture, what)
     return found
 
 
-def require_eaten(subject: Subject, picture: Tensor, what: str) -> None:
+def require_accepted(batch: ObjectiveBatch, picture: Tensor, what: str) -> None:
     """InputError where the network cannot take a picture of this size as it is."""
     height, width = picture.shape[2:]
     # Stretched to the network's own size, a small picture would look like one that fits.
-    if not subject.eats((int(height), int(width))):
+    if not batch.accepts((int(height), int(width))):
         raise InputError(
-            f"the {what} picture of {height} x {width} pixels does not go through {subject.network.name} up to "
-            f"{', '.join(subject.layers)}: use a larger size, or earlier layers"
+            f"the {what} picture of {height} x {width} pixels does not go through {batch.network.name} up to "
+            f"{', '.join(batch.layers)}: use a larger size, or earlier layers"
         )
 
 

@@ -17,17 +17,17 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.network.network import Network
+from convscope.optimization.objective_batch import ObjectiveBatch
 from convscope.optimization.octaves import Size
-from convscope.optimization.subject import Subject
 from convscope.optimization.tiling import Tile, Tiling, cut_out, require_no_position, tiling
 from convscope.styling.losses import ContentLoss, GramLoss, StyleLoss
 from convscope.styling.settings import StyleSettings
 from convscope.styling.targets import (
     Style,
     StyleTargets,
-    require_eaten,
+    batch_of,
+    require_accepted,
     require_maps,
-    subject_looked_at,
     weighted,
 )
 from convscope.styling.units import in_units
@@ -40,24 +40,24 @@ Sums: TypeAlias = dict[tuple[int, str], Tensor]
 class Windows:
     """The windows of a picture of one size, and where in each the layers looked at have positions of their own."""
 
-    subject: Subject
+    batch: ObjectiveBatch
     cut: Tiling
 
     def answers(self, pictures: Tensor, tile: Tile) -> dict[str, Tensor]:
         """Return what a window's own positions answer to its part of a picture in 0..1, by address."""
         found = {}
-        for name, value in self.subject.values(pictures).items():
-            found[name] = self.cut.own(self.subject.targets[name].layer, value, tile)
+        for name, value in self.batch.values(pictures).items():
+            found[name] = self.cut.own(self.batch.targets[name].layer, value, tile)
         return found
 
     def own(self, name: str, maps: Tensor, tile: Tile) -> Tensor:
         """Return the part of an address's whole maps that is a window's own: a view."""
-        layer = self.subject.targets[name].layer
+        layer = self.batch.targets[name].layer
         return cut_out(maps, tile.rows.own[layer], tile.columns.own[layer])
 
     def counts(self, name: str) -> Size:
         """Return how many rows and columns of positions an address has."""
-        rows, columns = self.cut.grids[self.subject.targets[name].layer]
+        rows, columns = self.cut.grids[self.batch.targets[name].layer]
         return rows.count, columns.count
 
     def region(self, name: str, mask: Tensor | None) -> Tensor:
@@ -195,23 +195,23 @@ def tiled_targets_of(
     network: Network, content: Tensor, styles: Sequence[Style], settings: StyleSettings, tile: int
 ) -> TiledTargets:
     """Look at content and styles as `targets_of` does, in windows whose own parts are about `tile` pixels a side."""
-    subject = subject_looked_at(network, settings)
-    require_no_position(subject.targets.values())
-    windows = _windows(subject, content, tile, "content")
+    batch = batch_of(network, settings)
+    require_no_position(batch.targets.values())
+    windows = _windows(batch, content, tile, "content")
     wanted = []
     total = sum(style.weight for style in styles)
     for style in styles:
-        seen = _described_in_tiles(subject, style, settings, tile)
+        seen = _described_in_tiles(batch, style, settings, tile)
         wanted.append((style.weight / total, style.region, seen))
     answers = _content_in_tiles(windows, content, settings)
-    targets = TiledTargets(StyleTargets(subject, settings, answers, wanted), windows)
+    targets = TiledTargets(StyleTargets(batch, settings, answers, wanted), windows)
     return in_units(targets, content, weighted(styles)) if settings.in_units else targets
 
 
-def _windows(subject: Subject, picture: Tensor, tile: int, what: str) -> Windows:
-    require_eaten(subject, picture, what)
+def _windows(batch: ObjectiveBatch, picture: Tensor, tile: int, what: str) -> Windows:
+    require_accepted(batch, picture, what)
     size = (int(picture.shape[2]), int(picture.shape[3]))
-    return Windows(subject, tiling(subject.network, subject.layers, size, tile))
+    return Windows(batch, tiling(batch.network, batch.layers, size, tile))
 
 
 def _content_in_tiles(windows: Windows, content: Tensor, settings: StyleSettings) -> dict[str, Tensor]:
@@ -230,10 +230,10 @@ def _content_in_tiles(windows: Windows, content: Tensor, settings: StyleSettings
 
 
 def _described_in_tiles(
-    subject: Subject, style: Style, settings: StyleSettings, tile: int
+    batch: ObjectiveBatch, style: Style, settings: StyleSettings, tile: int
 ) -> dict[str, Tensor]:
     """Return what a style picture is compared by, at each layer."""
-    windows = _windows(subject, style.picture, tile, "style")
+    windows = _windows(batch, style.picture, tile, "style")
     regions = {
         name: shares(settings.style, windows.region(name, style.mask)) for name in settings.style_layers
     }

@@ -8,8 +8,8 @@ from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.text import read_text
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
+from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.objectives import channel, layer, neuron
-from convscope.optimization.subject import subject_of
 from planted import planted_network
 
 TEXT = """
@@ -22,32 +22,32 @@ layer { name: "fc" type: "InnerProduct" bottom: "conv1" top: "fc" inner_product_
 
 def test_a_fully_connected_layer_takes_its_own_size_and_those_before_it_any() -> None:
     network = Network(build_graph(read_text(TEXT)), input_spec=InputSpec((8, 8)))
-    before, after = subject_of(network, [layer("conv1")]), subject_of(network, [layer("fc")])
+    before, after = objective_batch(network, [layer("conv1")]), objective_batch(network, [layer("fc")])
     sizes = [(8, 8), (5, 9), (2, 2)]
-    assert [before.eats(size) for size in sizes] == [True, True, False]
-    assert [after.eats(size) for size in sizes] == [True, False, False]
-    assert after.eaten(torch.rand(1, 3, 5, 9)).shape == (1, 3, 8, 8)  # resized where it does not fit
-    assert before.eaten(torch.rand(1, 3, 5, 9)).shape == (1, 3, 5, 9)
+    assert [before.accepts(size) for size in sizes] == [True, True, False]
+    assert [after.accepts(size) for size in sizes] == [True, False, False]
+    assert after.network_input(torch.rand(1, 3, 5, 9)).shape == (1, 3, 8, 8)  # resized where it does not fit
+    assert before.network_input(torch.rand(1, 3, 5, 9)).shape == (1, 3, 5, 9)
 
 
 def test_a_network_without_an_input_spec_says_so_and_not_that_a_size_is_wrong() -> None:
     network = planted_network()
     network.input_spec = None
-    subject = subject_of(network, [layer("conv1")])
+    batch = objective_batch(network, [layer("conv1")])
     with pytest.raises(InputError, match="which no picture fits"):
-        subject.eats((32, 32))
+        batch.accepts((32, 32))
     with pytest.raises(InputError, match="which no picture fits"):
-        subject.scores(torch.rand(1, 3, 32, 32))
+        batch.scores(torch.rand(1, 3, 32, 32))
 
 
 def test_a_position_beyond_a_small_picture_s_is_told() -> None:
-    subject = subject_of(planted_network(), [neuron("conv1", 0, (20, 3))])
-    assert subject.scores(torch.rand(1, 3, 32, 32)).shape == (1,)
+    batch = objective_batch(planted_network(), [neuron("conv1", 0, (20, 3))])
+    assert batch.scores(torch.rand(1, 3, 32, 32)).shape == (1,)
     with pytest.raises(UnknownLayer, match="conv1:0@20,3: the layer has 16 rows and 32 columns"):
-        subject.scores(torch.rand(1, 3, 16, 32))
+        batch.scores(torch.rand(1, 3, 16, 32))
 
 
 def test_a_channel_too_many_is_opacity_over_gray() -> None:
-    subject = subject_of(planted_network(), [channel("conv1", 0)])
+    batch = objective_batch(planted_network(), [channel("conv1", 0)])
     clear = torch.cat([torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)], 1)
-    torch.testing.assert_close(subject.scores(clear), subject.scores(torch.full((1, 3, 32, 32), 0.5)))
+    torch.testing.assert_close(batch.scores(clear), batch.scores(torch.full((1, 3, 32, 32), 0.5)))

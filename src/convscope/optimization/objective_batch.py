@@ -23,7 +23,7 @@ LANES = 16  # numbers in the widest register, which a convolution fills with cha
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ObjectiveBatch:
     """A network and what is wanted of it, one objective a picture; the same one several times in a row is a group."""
 
     network: Network
@@ -82,19 +82,19 @@ class Subject:
             start += count
         return found
 
-    def only(self, chosen: Sequence[int]) -> Subject:
-        """Return the subject of these pictures alone; what is computed stays the same, and is made ready once."""
+    def only(self, chosen: Sequence[int]) -> ObjectiveBatch:
+        """Return the batch of these pictures alone; what is computed stays the same, and is made ready once."""
         part = replace(self, objectives=tuple(self.objectives[index] for index in chosen))
         vars(part).update(
             {name: getattr(self, name) for name in ("targets", "layers", "_channels", "_forward")}
         )
         return part
 
-    def in_full(self) -> Subject:
-        """Return the subject in full precision."""
+    def in_full(self) -> ObjectiveBatch:
+        """Return the batch in full precision."""
         return self if self.precision == "float32" else replace(self, precision="float32")
 
-    def eaten(self, pictures: Tensor) -> Tensor:
+    def network_input(self, pictures: Tensor) -> Tensor:
         """Return pictures (N, C, H, W) in 0..1 as the network eats them, resized where it cannot eat their size.
 
         A channel more than it eats is opacity, and shows the picture over gray.
@@ -103,13 +103,13 @@ class Subject:
         if pictures.shape[1] == spec.channels + 1:
             pictures = 0.5 + pictures[:, -1:] * (pictures[:, :-1] - 0.5)
         size = (int(pictures.shape[2]), int(pictures.shape[3]))
-        if size != spec.size and not self.eats(size):
+        if size != spec.size and not self.accepts(size):
             pictures = F.interpolate(pictures, spec.size, mode="bilinear", antialias=True)
         return spec.from_rgb(pictures)
 
-    def eats(self, size: tuple[int, int]) -> bool:
+    def accepts(self, size: tuple[int, int]) -> bool:
         """Tell whether what is wanted can be computed at this size: fully-connected layers need their own."""
-        known: dict[tuple[int, int], bool] = self.__dict__.setdefault("_eats", {})
+        known: dict[tuple[int, int], bool] = self.__dict__.setdefault("_accepted_sizes", {})
         if size not in known:
             known[size] = self._fits(size)
         return known[size]
@@ -124,7 +124,7 @@ class Subject:
 
     def values(self, pictures: Tensor) -> dict[str, Tensor]:
         """Return what each address answers to a batch, as an objective's `Values`."""
-        return self.picked(self._forward(self.eaten(pictures)), self._channels)
+        return self.picked(self._forward(self.network_input(pictures)), self._channels)
 
     def picked(
         self, found: Mapping[str, Tensor], channels: Mapping[str, Sequence[int]] | None = None
@@ -153,15 +153,15 @@ class Subject:
         return torch.cat(scores)
 
 
-def subject_of(
+def objective_batch(
     network: Network, objectives: Sequence[Objective], precision: Precision = "float32"
-) -> Subject:
-    """Return the subject, after a look whether every address is there."""
-    subject = Subject(network, tuple(objectives), precision)
-    if not subject.objectives:
+) -> ObjectiveBatch:
+    """Return the batch, after a look whether every address is there."""
+    batch = ObjectiveBatch(network, tuple(objectives), precision)
+    if not batch.objectives:
         raise InputError("there is nothing to make a picture of: give at least one objective")
-    _ = subject.targets
-    return subject
+    _ = batch.targets
+    return batch
 
 
 def _selected(address: Address, value: Tensor, channels: Sequence[int] | None) -> Tensor:
