@@ -123,7 +123,7 @@ def test_filters_go_where_they_are_asked_to(network: str, here: Path) -> None:
         "both/planted-conv2-filters.png",
     }
     before = Path("planted-conv1-filters.png").read_bytes()
-    done("filters", network, "--first", "2")
+    done("filters", network, "--first", "2", "--force")
     assert Path("planted-conv1-filters.png").read_bytes() != before
 
 
@@ -285,7 +285,9 @@ def test_a_failed_write_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    assert "No space left on device" in failed("report", "--no-features", network, red, "-o", "page.html")
+    assert "No space left on device" in failed(
+        "report", "--no-features", network, red, "-o", "page.html", "--force"
+    )
     assert Path("page.html").read_text() == "old"
     assert names(here) == ["page.html", "red.png"]
 

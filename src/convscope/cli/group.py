@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from convscope.cli.output import printable
+from convscope.cli.settings import settings
 from convscope.errors import ConvscopeError, ConvscopeWarning, did_you_mean
 
 INTERRUPTED = 130
@@ -17,6 +18,23 @@ INTERRUPTED = 130
 
 class ConvscopeGroup(click.Group):
     """A group of commands in which `ConvscopeError` is an answer, not a traceback."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command, and to it the options that every command has."""
+        named = {parameter.name for parameter in cmd.params}
+        writes = "output" in named
+        cmd.params += [
+            _said(
+                "force",
+                "--force",
+                "Replace files that are there; those the command reads are never replaced.",
+            )
+        ] * writes
+        cmd.params += [
+            _said("quiet", "-q", "--quiet", "Say nothing on stderr but errors: no notes, no progress."),
+            _said("verbose", "-v", "--verbose", "Say the caption of each picture under its path."),
+        ]
+        super().add_command(cmd, name)
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command; exit 1 with one line for an error, 130 for Ctrl-C."""
@@ -43,12 +61,24 @@ class ConvscopeGroup(click.Group):
             raise click.UsageError(f"there is no command {arguments[0]!r}.{hint}", context) from None
 
 
+def _said(name: str, *words: str) -> click.Option:
+    """Return a flag that is kept in the `Settings`, and that the command itself need not know."""
+
+    def keep(_: click.Context, __: click.Parameter, given: bool) -> None:
+        setattr(settings(), name, given)
+
+    return click.Option(
+        list(words[:-1]), is_flag=True, expose_value=False, is_eager=True, callback=keep, help=words[-1]
+    )
+
+
 @contextmanager
 def _notes_on_stderr() -> Iterator[None]:
     """Show each `ConvscopeWarning` as one line, once; what libraries warn about is theirs."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        click.echo(f"note: {_one_line(message)}", err=True)
+        if not settings().quiet:
+            click.echo(f"note: {_one_line(message)}", err=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

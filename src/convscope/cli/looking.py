@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
-from convscope.cli.output import file_name, place, printable, save_picture, unused
+from convscope.cli.output import file_name, folder_of, place, printable, save_picture
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -75,10 +74,10 @@ def classify(
     from convscope.looking.classify import predictions, probabilities
     from convscope.pictures.photograph import check_pictures, open_photograph
 
+    folder = folder_of(output, len(pictures))
     check_pictures(pictures)
     opened = opening.open(network)
     answers = []
-    taken: set[Path] = set()
     for name in pictures:
         photograph = open_photograph(name)
         best = classes_of(opened, photograph, top=top)
@@ -92,7 +91,7 @@ def classify(
             draw = probabilities if every_class else predictions
             chart = draw(opened, photograph, top=top, theme=theme)
             default = file_name(opened.name, photograph.name, draw.__name__)
-            path = chart.save(unused(place(_in_folder(output, len(pictures)), default), taken))
+            path = chart.save(place(folder, default))
             click.echo(printable(path), err=as_json)
     if as_json:
         click.echo(json.dumps(answers, ensure_ascii=False, indent=2))
@@ -215,9 +214,9 @@ def save_all(network: Network, what: str, made: Any, output: str | None, count: 
     from tqdm import tqdm
 
     saved = []
-    taken: set[Path] = set()
+    folder = folder_of(output, count)
     for address, picture in tqdm(made, total=count, disable=None if count > 1 else True, unit="picture"):
-        path = unused(place(_in_folder(output, count), file_name(network.name, address, what)), taken)
+        path = place(folder, file_name(network.name, address, what))
         if as_json:
             picture.save(path)
             saved.append({"address": address, "path": str(path), "caption": picture.caption})
@@ -225,8 +224,3 @@ def save_all(network: Network, what: str, made: Any, output: str | None, count: 
             save_picture(picture, path)
     if as_json:
         click.echo(json.dumps(saved, ensure_ascii=False, indent=2))
-
-
-def _in_folder(output: str | None, count: int) -> str | None:
-    """Return `output`, as a folder where several pictures go there."""
-    return f"{output}/" if output and count > 1 and not output.endswith("/") else output

@@ -66,9 +66,10 @@ class Opening:
 
     def open(self, source: str) -> Network:
         """Open the network."""
+        from convscope.cli.settings import settings
         from convscope.formats.opening import open_network
 
-        return open_network(
+        opened = open_network(
             source,
             weights=self.weights,
             labels=self.labels,
@@ -77,6 +78,8 @@ class Opening:
             architecture=self.architecture,
             **self.preprocessing,
         )
+        settings().read.update(path.resolve() for path in opened.origin.files)
+        return opened
 
 
 def _checked_device(device: str) -> str:

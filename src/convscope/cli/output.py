@@ -1,15 +1,17 @@
-"""Where results go: names for files that were not named, whole files or none, paths on stdout."""
+"""Where results go: names for files that were not named, nothing written over, whole files or none, paths on stdout."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from convscope.cli.settings import goes_on_with, read_by_this_command, settings
 from convscope.errors import PictureError
 from convscope.files import written_whole
 
@@ -17,6 +19,21 @@ if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
 
 _LONGEST = 80
+_FILES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".gif",
+    ".avif",
+    ".mp4",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".svg",
+    ".pdf",
+    ".html",
+)
 
 
 def file_name(*words: str, suffix: str = ".png") -> str:
@@ -29,8 +46,12 @@ def file_name(*words: str, suffix: str = ".png") -> str:
     return "-".join(word[:_LONGEST] for word in safe if word) + suffix
 
 
-def place(output: str | None, default: str) -> Path:
-    """Return where to write: `output`, or the default name in that folder; missing folders are made."""
+def place(output: str | None, default: str, *, beside: Iterable[str] = ()) -> Path:
+    """Return where to write: `output`, or the default name in that folder; missing folders are made.
+
+    A file that is there stays, and the new one gets a number, unless --force is given; one that the command reads stays
+    in any case. `beside` are endings of further files that are written next to it under the same stem.
+    """
     path = Path(output).expanduser() if output else Path(default)
     if output and (path.is_dir() or output.endswith(("/", os.sep))):
         path = path / default
@@ -38,18 +59,41 @@ def place(output: str | None, default: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PictureError(f"cannot make the folder {path.parent}: {error.strerror or error}") from error
-    return path
+    return free(path, tuple(beside))
 
 
-def unused(path: Path, taken: set[Path]) -> Path:
-    """Return a path, numbered where this run has written it already, and remember it as taken."""
-    free = path
+def folder_of(output: str | None, number: int) -> str | None:
+    """Return `output`, as a folder where several pictures go there; a picture's name is refused for several."""
+    if output is None or number < 2 or output.endswith(("/", os.sep)) or Path(output).expanduser().is_dir():
+        return output
+    if Path(output).suffix.lower() in _FILES:
+        raise click.UsageError(f"-o {output} is one file, and {number:,} are made: give a folder, as -o out/")
+    return f"{output}/"
+
+
+def free(path: Path, beside: tuple[str, ...] = ()) -> Path:
+    """Return the path, or where it may not be written to, the first with a number that may."""
+    chosen = path
     for number in count(2):
-        if free not in taken:
+        stem = chosen.name.partition(".")[0]
+        if all(map(_may_be_written, (chosen, *(chosen.with_name(stem + ending) for ending in beside)))):
             break
-        free = path.with_stem(f"{path.stem}-{number}")
-    taken.add(free)
-    return free
+        chosen = path.with_stem(f"{path.stem}-{number}")
+    told = settings()
+    if chosen != path and path not in told.written:
+        why = "is read here" if read_by_this_command(path) else "is there already; --force would replace it"
+        click.echo(printable(f"note: {path} {why}"), err=True)
+    told.written.add(chosen)
+    return chosen
+
+
+def _may_be_written(path: Path) -> bool:
+    told = settings()
+    if path in told.written:
+        return False
+    if not os.path.lexists(path) or path.is_dir():  # a folder of that name is an error for who writes
+        return True
+    return (told.force or goes_on_with(path)) and not read_by_this_command(path)
 
 
 def printable(text: object) -> str:
@@ -58,10 +102,18 @@ def printable(text: object) -> str:
 
 
 def save_picture(picture: Picture, path: Path) -> Path:
-    """Write a picture and print its path."""
+    """Write a picture and print its path; with --verbose its caption too."""
     picture.save(path)
     click.echo(printable(path))
+    if settings().verbose:
+        say(picture.caption)
     return path
+
+
+def say(words: str) -> None:
+    """Say something about what was just made, indented under its path, on stderr."""
+    if words and not settings().quiet:
+        click.echo(printable(f"  {' '.join(words.split())}"), err=True)
 
 
 def save_text(text: str, path: Path) -> Path:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--network", metavar="NETWORK", help="Where the network is now, if it moved.")
 @click.option("--picture", metavar="FILE", help="Where the input picture is now, if it moved.")
 @click.option("--trust", is_flag=True, help="Read files outside the picture's folder and this one.")
-@output_option("Where to write; PICTURE's name with .again in it by default, and nothing is written over.")
+@output_option("Where to write; PICTURE's name with .again in it by default.")
 def rerun(made: str, network: str | None, picture: str | None, trust: bool, output: str | None) -> None:
     """Make PICTURE again from the recipe it carries, and say whether the bytes are the same.
 
@@ -35,17 +35,9 @@ def rerun(made: str, network: str | None, picture: str | None, trust: bool, outp
     again = rerun_recipe(made, network=network, picture=picture, trust=trust)
     source = Path(made)
     before, first = source.read_bytes(), Picture.open(source)
-    path = save_picture(again, place(output, _free(f"{source.stem}.again{source.suffix}", output)))
+    path = save_picture(again, place(output, f"{source.stem}.again{source.suffix}"))
     same = path.read_bytes() == before
     click.echo(f"note: {f'the same bytes as {made}' if same else _difference(first, again, made)}", err=True)
-
-
-def _free(name: str, folder: str | None) -> str:
-    """Return a name, numbered where there is a file of that name already."""
-    path, number = Path(folder or "").expanduser() / name, 2
-    while path.exists():
-        path, number = path.with_stem(f"{Path(name).stem}-{number}"), number + 1
-    return path.name
 
 
 def _difference(first: Picture, again: Picture, made: str) -> str:

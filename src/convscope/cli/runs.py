@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
-from convscope.cli.output import file_name, place, printable, save_picture, unused
+from convscope.cli.output import file_name, folder_of, free, place, printable, save_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,8 +111,8 @@ def show(
     """Make a picture of each source, save it and say where it is; `named` are the network and what is done."""
     from convscope.presentation.animation import Frames
 
-    folder = f"{output}/" if output and len(sources) > 1 and not output.endswith("/") else output
-    rows, taken = list[dict[str, Any]](), set[Path]()
+    folder = folder_of(output, len(sources))
+    rows = list[dict[str, Any]]()
     for source in sources:
         run = begin(source)
         frames = None if reel.folder is None else Frames(reel.folder)
@@ -120,7 +120,7 @@ def show(
             frames.begin(run.key, resume=reel.resume)
         picture = run.picture(frames, reel.resume)
         words = Path(source).stem if source else "noise"
-        path = unused(place(folder, file_name(named[0], words, named[1])), taken)
+        path = place(folder, file_name(named[0], words, named[1]))
         picture.save(path) if as_json else save_picture(picture, path)
         rows.append({"path": str(path), "caption": picture.caption, **run.told})
         if run.interrupted:
@@ -173,7 +173,7 @@ def finish(
     from convscope.presentation.animation import write_film
 
     if film is not None:
-        path = write_film(film, reel.paths(last), rate)
+        path = write_film(free(Path(film)), reel.paths(last), rate)
         if told:
             click.echo(printable(path))
     if not kept:

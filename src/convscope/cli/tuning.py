@@ -46,7 +46,7 @@ def fine_tune(
     from convscope.network.saving import require_savable
     from convscope.network.surgery import replace_head
 
-    path = place(output, "tuned.convscope")
+    path = place(output, "tuned.convscope", beside=(".labels.txt", ".json"))
     paths, numbers, labels = image_folder(folder)
     tuned = replace_head(opening.open(network), labels)
     require_savable(tuned, path)  # what cannot be written is told before the training, not after it

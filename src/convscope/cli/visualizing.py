@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
-from convscope.cli.output import file_name, place, printable, save_picture, unused
+from convscope.cli.output import file_name, folder_of, place, printable, save_picture, say
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -80,17 +79,20 @@ def see(
     """
     from convscope.optimization.feature_visualization import RenderOptions, as_picture, visualize
 
+    folder = folder_of(output, len(addresses))
     opened = opening.open(network)
     _measure(opened, photographs)
     options = RenderOptions(**settings)
-    folder = f"{output}/" if output and len(addresses) > 1 and not output.endswith("/") else output
     saved: list[dict[str, Any]] = []
-    taken: set[Path] = set()
 
     def save(made: RenderedPicture) -> None:
         picture = as_picture(opened, made, options)
-        path = unused(place(folder, file_name(opened.name, made.name, "feature")), taken)
-        picture.save(path) if as_json else save_picture(picture, path)
+        path = place(folder, file_name(opened.name, made.name, "feature"))
+        if as_json:
+            picture.save(path)
+        else:
+            save_picture(picture, path)
+            say(str(made.verdict))
         saved.append(
             {"address": made.name, "path": str(path), **vars(made.verdict), "caption": picture.caption}
         )
@@ -138,7 +140,7 @@ def sheet(
     opened = opening.open(network)
     _measure(opened, photographs)
     path = place(output, file_name(opened.name, layer, "sheet"))
-    preview = path.with_stem(f"{path.stem}.preview")
+    preview = place(None, str(path.with_stem(f"{path.stem}.preview")))
     made: list[RenderedPicture] = []
     shown = monotonic()
 

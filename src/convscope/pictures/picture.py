@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import io
 import json
@@ -10,6 +11,7 @@ import os
 import struct
 import zlib
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -85,7 +87,8 @@ class Picture:
         The file appears whole or not at all, and the same picture gives the same bytes. PNG and WebP keep
         every pixel; a JPEG is close, has no transparency (such parts are put on white) and no tiles. Only a PNG has 16
         bits, where the picture has.
-        PictureError for another ending, or when the file cannot be written.
+        PictureError for another ending, when the file cannot be written, or when it holds a photograph that this
+        picture was made from.
         """
         path = Path(path)
         form = _FORMATS.get(path.suffix.lower())
@@ -93,6 +96,8 @@ class Picture:
             raise PictureError(
                 f"cannot save {path}: its ending says no format; possible: {', '.join(_FORMATS)}"
             )
+        if self._is_input(path):
+            raise PictureError(f"{path} is what this picture was made from: save it under another name")
         try:
             with written_whole(path) as partial:
                 partial.write_bytes(self.encode(form))
@@ -196,6 +201,15 @@ class Picture:
             f'width="{self.width // self.pixel_ratio}" style="max-width:100%;height:auto">'
             f"<figcaption>{caption}</figcaption></figure>"
         )
+
+    def _is_input(self, path: Path) -> bool:
+        """Tell whether a file is one that the recipe names as read, by its bytes: wherever that lies now."""
+        if self.recipe is None or not path.is_file():
+            return False
+        inputs = {self.recipe.picture_sha256, *self.recipe.pictures.values()}
+        with contextlib.suppress(OSError):
+            return sha256(path.read_bytes()).hexdigest() in inputs
+        return False
 
     def _text_chunks(self) -> PngInfo:
         chunks = PngInfo()

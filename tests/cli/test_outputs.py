@@ -1,0 +1,162 @@
+"""Nothing is written over: files that are there stay, files that a command reads stay even when it is forced."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import convscope
+from convscope.cli import main
+from convscope.errors import PictureError
+from convscope.pictures.picture import Picture
+from planted import edge_picture, plain_picture, planted_files
+
+# Every command that writes, without its -o, as NETWORK, PICTURE and FOLDER are; and what it writes.
+WRITING = {
+    "classify": (["classify", "NETWORK", "PICTURE"], ".png"),
+    "filters": (["filters", "NETWORK", "conv1"], ".png"),
+    "activations": (["activations", "NETWORK", "PICTURE", "conv1"], ".png"),
+    "values": (["values", "NETWORK", "PICTURE", "prob"], ".png"),
+    "gradients": (["gradients", "NETWORK", "PICTURE"], ".png"),
+    "see": (["see", "NETWORK", "conv1:0", "--size", "32", "--steps", "1"], ".png"),
+    "sheet": (["sheet", "NETWORK", "conv1", "--size", "32", "--steps", "1", "--channels", "1"], ".png"),
+    "dream": (["dream", "NETWORK", "PICTURE", "--size", "32", "--iterations", "1"], ".png"),
+    "dream-film": (
+        ["dream-film", "NETWORK", "PICTURE", "--size", "32", "--iterations", "1", "--seconds", ".04"],
+        ".webp",
+    ),
+    "style": (
+        [
+            "style",
+            "NETWORK",
+            "PICTURE",
+            "--style",
+            "photos/edge/one.png",
+            "--size",
+            "32",
+            "--iterations",
+            "1",
+        ],
+        ".png",
+    ),
+    "report": (["report", "NETWORK", "PICTURE", "--no-features", "--no-dreams"], ".html"),
+    "fine-tune": (["fine-tune", "NETWORK", "FOLDER", "--steps", "1"], ".convscope"),
+}
+NOT_HERE = {"layers", "rerun", "demo"}  # writes nothing; have tests of their own
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    planted_files(tmp_path / "planted")
+    Picture(plain_picture()).save("photo.png")
+    for kind, pixels in (("plain", plain_picture()), ("edge", edge_picture())):
+        (tmp_path / "photos" / kind).mkdir(parents=True)
+        Picture(pixels).save(f"photos/{kind}/one.png")
+    return tmp_path
+
+
+def run(words: Sequence[str], *more: str) -> Result:
+    stand = {"NETWORK": "planted", "PICTURE": "photo.png", "FOLDER": "photos"}
+    return CliRunner().invoke(main, [*(stand.get(word, word) for word in words), *more])
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_command_is_here() -> None:
+    assert set(main.commands) - NOT_HERE <= set(WRITING)
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_a_file_that_is_there_stays_unless_forced(name: str, here: Path) -> None:
+    words, ending = WRITING[name]
+    mine = here / f"mine{ending}"
+    mine.write_bytes(b"years of work")
+    before = everything(here)
+    result = run(words, "-o", mine.name)
+    assert result.exit_code == 0, result.output
+    assert f"mine-2{ending}" in result.stdout
+    assert f"note: {mine.name} is there already" in result.stderr
+    assert everything(here).items() >= before.items()
+    forced = run(words, "-o", mine.name, "--force")
+    assert forced.exit_code == 0, forced.output
+    assert mine.read_bytes() != b"years of work"
+
+
+@pytest.mark.parametrize("name", sorted(WRITING.keys() - {"dream-film", "report", "fine-tune"}))
+def test_an_input_stays_even_when_forced(name: str, here: Path) -> None:
+    words, _ = WRITING[name]
+    before = everything(here)
+    target = "photo.png" if "PICTURE" in words else "planted/labels.png"
+    if "PICTURE" not in words:  # the picture of a mean, say: read with the network
+        shutil.copy("photo.png", target)
+        words = [*words, "--labels", target]
+        Path(target).write_text("".join(f"class {number}\n" for number in range(10)))
+        before = everything(here)
+    result = run(words, "-o", target, "--force")
+    assert everything(here).items() >= before.items(), result.output
+    if result.exit_code == 0:
+        assert "is read here" in result.stderr
+
+
+def test_a_fine_tuned_network_never_replaces_the_one_it_began_with(here: Path) -> None:
+    convscope.open_network("planted").save(here / "net.convscope")
+    before = everything(here)
+    result = run(["fine-tune", "net.convscope", "photos", "--steps", "1"], "-o", "net.convscope", "--force")
+    assert result.exit_code == 0, result.output
+    assert everything(here).items() >= before.items()
+    assert {"net-2.convscope", "net-2.labels.txt", "net-2.json"} <= everything(here).keys()
+
+
+def test_what_is_written_beside_a_network_replaces_nothing_either(here: Path) -> None:
+    Path("tuned.labels.txt").write_text("mine")
+    assert run(WRITING["fine-tune"][0]).exit_code == 0
+    assert Path("tuned.labels.txt").read_text() == "mine"
+    assert {"tuned-2.convscope", "tuned-2.labels.txt"} <= everything(here).keys()
+
+
+def test_photographs_that_are_measured_are_read(here: Path) -> None:
+    before = everything(here)
+    words = [*WRITING["see"][0], "--photographs", "photos/plain", "-o", "photos/plain/one.png", "--force"]
+    assert run(words).exit_code == 0
+    assert everything(here).items() >= before.items()
+
+
+def test_a_rerun_never_replaces_the_picture_it_repeats(here: Path) -> None:
+    assert run(WRITING["filters"][0], "-o", "made.png").exit_code == 0
+    before = everything(here)
+    for _ in range(2):
+        assert run(["rerun", "made.png"], "-o", "made.png", "--force").exit_code == 0
+    assert everything(here).items() >= before.items()
+
+
+@pytest.mark.parametrize("name", ["classify", "filters", "activations", "values", "gradients", "see"])
+def test_one_file_for_several_pictures_is_refused(name: str, here: Path) -> None:
+    words = WRITING[name][0]
+    more = ["PICTURE"] if name == "classify" else ["conv1:0", "conv1:1"]
+    result = run([*words, *more], "-o", "both.png")
+    assert result.exit_code == 2
+    assert "give a folder" in result.stderr
+    assert not Path("both.png").exists()
+
+
+def test_two_pictures_of_one_run_never_share_a_name(here: Path) -> None:
+    result = run(["filters", "NETWORK", "conv1:1", "conv1:1", "-o", "out", "--force"])
+    assert result.exit_code == 0, result.output
+    assert len(list(Path("out").iterdir())) == 2
+    assert "note" not in result.stderr
+
+
+def test_in_python_a_photograph_is_not_replaced_by_what_is_made_of_it(here: Path) -> None:
+    network = convscope.open_network("planted")
+    made = convscope.activations(network, "photo.png", "conv1")
+    before = Path("photo.png").read_bytes()
+    with pytest.raises(PictureError, match=r"photo\.png is what this picture was made from"):
+        made.save("photo.png")
+    assert Path("photo.png").read_bytes() == before
+    made.save("activations.png")
+    made.save("activations.png")  # one's own result may be made again
