@@ -27,10 +27,9 @@ class Origin:
     source: str
     weights: str | None
     files: tuple[Path, ...]
-    sha256: str
+    files_sha256: str | None = None
 
 
 def network(weights: str = "ab" * 32) -> SimpleNamespace:
-    return SimpleNamespace(
-        origin=Origin("net.prototxt", "net.caffemodel", (Path("net.caffemodel"),), weights)
-    )
+    origin = Origin("net.prototxt", "net.caffemodel", (Path("net.caffemodel"),))
+    return SimpleNamespace(origin=origin, sha256=weights)

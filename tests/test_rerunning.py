@@ -80,7 +80,8 @@ def test_changed_weights_and_pictures_are_errors(photograph: Path) -> None:
     recipe = mirror(network(), photograph).recipe
     assert recipe is not None
     with pytest.raises(
-        RecipeError, match=r"weights of net.prototxt have changed since: SHA-256 was abab.*is cdcd"
+        RecipeError,
+        match=r"net.prototxt \(its layers and weights\) has changed since: SHA-256 was abab.*is cdcd",
     ):
         rerun(recipe, network=network("cd" * 32))
     Image.new("RGB", (8, 8)).save(photograph)

@@ -129,12 +129,23 @@ def _the_network(recipe: Recipe, network: Any) -> Any:
     if network is None or isinstance(network, (str, os.PathLike)):
         network = _opened(recipe, network)
     name = recipe.network or "the network"
-    _check_same(f"the weights of {name} have", recipe.network_sha256, lambda: network.origin.sha256)
+    _check_same(
+        f"{name} (its layers and weights) has",
+        recipe.network_sha256,
+        lambda: _network_hash(network, recipe.network_sha256),
+    )
     _check_same(
         f"what {name} eats (its input_spec) has", recipe.input_spec_sha256, lambda: input_spec_hash(network)
     )
     _check_same(f"the labels of {name} have", recipe.labels_sha256, lambda: labels_hash(network))
     return network
+
+
+def _network_hash(network: Network, recorded: str | None) -> str | None:
+    """Return a network's hash: that of its files, where it is the recorded one, as in recipes of before."""
+    if network.sha256 != recorded and network.origin.files_sha256 == recorded:
+        return recorded
+    return network.sha256
 
 
 def _opened(recipe: Recipe, moved: str | os.PathLike[str] | None) -> Network:

@@ -114,7 +114,7 @@ def test_a_measurement_is_kept_in_the_cache_and_shipped_beside_the_weights(
     monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))
     network = opened(tmp_path / "network")
     assert find_strongest(network) is None
-    measured = Strongest({"conv1": torch.rand(8, 2, len(QUANTILES))}, 12, network.origin.sha256)
+    measured = Strongest({"conv1": torch.rand(8, 2, len(QUANTILES))}, 12, network.identity)
     keep_strongest(network, measured)
     found = find_strongest(network)
     assert found is not None and found.pictures == 12

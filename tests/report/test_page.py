@@ -215,7 +215,7 @@ def test_progress_counts_to_its_end() -> None:
 def test_the_recipe_names_versions_and_hashes(tmp_path: Path) -> None:
     network = open_network(planted_files(tmp_path))
     text = Elements(report_of(network, edge_picture())).text
-    assert network.origin.sha256 in text
+    assert network.sha256 in text
     assert open_photograph(edge_picture()).sha256 in text
     assert '"torch":' in text
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,14 +11,14 @@ from warnings import warn
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from convscope.cache import cache_folder
+from convscope.cache import cache_folder, cache_key
 from convscope.dreaming.deep_dream import Dream
 from convscope.dreaming.steps import DreamStep
 from convscope.errors import ConvscopeWarning
 from convscope.files import written_whole
 from convscope.optimization.optimizers import State
 from convscope.pictures.recipe import library_versions
-from convscope.pictures.recording import input_spec_hash, picture_hash, picture_hashes, plain
+from convscope.pictures.recording import picture_hash, picture_hashes, plain
 
 _BETWEEN_SAVES = 5.0  # seconds
 
@@ -62,8 +60,7 @@ def run_of(dream: Dream, wishes: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **plain(wishes),
         "seed": dream.seed,
-        "network": network.origin.sha256,
-        "input": input_spec_hash(network),
+        "network": network.identity,
         "start": picture_hash(dream.start),
         "mask pixels": picture_hash(dream.mask),
         "pictures": picture_hashes(wishes),  # a guide's among them
@@ -72,8 +69,7 @@ def run_of(dream: Dream, wishes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _kept_at(run: Mapping[str, Any]) -> Path:
     """Return the file of an unfinished run's state; those of other versions' are others."""
-    words = json.dumps([run, library_versions()], sort_keys=True)
-    return cache_folder("dreams") / f"{sha256(words.encode()).hexdigest()}.safetensors"
+    return cache_folder("dreams") / f"{cache_key(run, library_versions())}.safetensors"
 
 
 def _save(state: State, path: Path) -> None:

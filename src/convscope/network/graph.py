@@ -10,16 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 from convscope.network.parameters import Parameters, Shape
 
 CHANNELS_LAST = "channels_last"
-
-
-def _nothing() -> Mapping[str, Any]:
-    return MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -42,8 +37,8 @@ class Operation:
     type_name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    parameters: Mapping[str, str] = field(default_factory=_nothing)
-    attributes: Mapping[str, Any] = field(default_factory=_nothing)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     in_place: bool = False
     definition: Any = None
 
@@ -73,7 +68,7 @@ class Graph:
     operations: tuple[Operation, ...]
     outputs: tuple[str, ...]
     parameters: Parameters
-    aliases: Mapping[str, str] = field(default_factory=_nothing)
+    aliases: Mapping[str, str] = field(default_factory=dict)
     channels_last: bool = False
     constants: frozenset[str] = frozenset()
 

@@ -23,8 +23,13 @@ class Origin:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def sha256(self) -> str:
-        """The hash of the files' bytes, in order: two networks with the same hash give the same pictures."""
+    def files_sha256(self) -> str | None:
+        """The hash of the files' bytes as they are now, in order; None where one is gone.
+
+        It says less than `Network.sha256`; recipes of earlier versions hold it.
+        """
+        if not all(path.is_file() for path in self.files):
+            return None
         digest = hashlib.sha256()
         for path in self.files:
             with path.open("rb") as file:

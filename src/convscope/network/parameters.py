@@ -6,6 +6,7 @@ A weight file is mapped, not read: a table of 138 million parameters costs nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -37,6 +38,10 @@ class Parameters(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self.shapes)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle them by value: a file may not be where they are opened again."""
+        return _stored, ({name: self.fresh(name) for name in self},)
+
     def fresh(self, name: str) -> Tensor:
         """Return a parameter without keeping it when it was not loaded yet: for who makes a copy of their own."""
         return self._loaded[name] if name in self._loaded else self._load(name)
@@ -49,3 +54,7 @@ class Parameters(Mapping[str, Tensor]):
     def mapped(self, function: Callable[[Tensor], Tensor]) -> Parameters:
         """Return the same parameters, each put through a function that keeps its shape when it is loaded."""
         return Parameters(self.shapes, lambda name: function(self._load(name)))
+
+
+def _stored(values: Mapping[str, Tensor]) -> Parameters:
+    return Parameters({name: tuple(value.shape) for name, value in values.items()}, values.__getitem__)

@@ -6,7 +6,6 @@ Visualization* (2017), https://distill.pub/2017/feature-visualization.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.address import Address
+from convscope.cache import cache_key
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.optimization.objectives import unit
@@ -27,7 +27,7 @@ from convscope.optimization.settings import Settings
 from convscope.optimization.strongest import find_strongest
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import library_versions
-from convscope.pictures.recording import input_spec_hash, recipe_function, recipe_of
+from convscope.pictures.recording import recipe_function, recipe_of
 from convscope.presentation.scaling import Scaling
 from convscope.presentation.sheet import sheet
 
@@ -118,8 +118,7 @@ def _job(network: Network, address: str, options: RenderOptions) -> RenderJob:
     seed = int.from_bytes(sha256(f"{options.seed} {canonical}".encode()).digest()[:6], "big")
     key = None
     if network.origin.files:
-        facts = [canonical, options.recorded(), options.seed, network.origin.sha256, input_spec_hash(network)]
-        key = sha256(json.dumps([*facts, library_versions()]).encode()).hexdigest()
+        key = cache_key(canonical, options.recorded(), options.seed, network.identity, library_versions())
     return RenderJob(address, objective, seed, key)
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from convscope.address import Address
-from convscope.cache import cache_folder
+from convscope.cache import cache_folder, cache_key
 from convscope.errors import ConvscopeWarning, NetworkFileError, PictureError
 from convscope.files import written_whole
 from convscope.network.input_spec import InputSpec
@@ -99,7 +99,7 @@ def measure_strongest(
         for name, found in rows.items()
         if found
     }
-    return Strongest(layers_found, read, network.origin.sha256, pictures_hash(pictures))
+    return Strongest(layers_found, read, network.identity, pictures_hash(pictures))
 
 
 def _inputs(network: Network, paths: Sequence[Path]) -> list[Tensor]:
@@ -148,11 +148,15 @@ def find_strongest(network: Network) -> Strongest | None:
     if not files:
         return None
     beside = [path.with_name(path.name.split(".")[0] + SUFFIX) for path in files]
-    kept = cache_folder("strongest") / f"{network.origin.sha256}{SUFFIX}"
-    for path in (kept, *beside):
+    if (kept := _kept_at(network)).is_file():
+        try:
+            return Strongest.open(kept)
+        except NetworkFileError:
+            kept.unlink(missing_ok=True)  # damaged: it is measured again
+    for path in beside:
         if path.is_file():
             found = Strongest.open(path)
-            if found.network_sha256 in ("", network.origin.sha256):
+            if found.network_sha256 in ("", network.identity):
                 return found
     return None
 
@@ -160,4 +164,8 @@ def find_strongest(network: Network) -> Strongest | None:
 def keep_strongest(network: Network, found: Strongest) -> None:
     """Keep a measurement in the cache, for a network that came from files."""
     if network.origin.files:
-        found.save(cache_folder("strongest") / f"{network.origin.sha256}{SUFFIX}")
+        found.save(_kept_at(network))
+
+
+def _kept_at(network: Network) -> Path:
+    return cache_folder("strongest") / f"{cache_key(network.identity)}{SUFFIX}"

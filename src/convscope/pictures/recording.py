@@ -93,7 +93,7 @@ def recipe_of(
         arguments=arguments,
         network=on_disk.source if on_disk else None,
         weights=on_disk.weights if on_disk else None,
-        network_sha256=on_disk.sha256 if on_disk else None,
+        network_sha256=network.sha256 if on_disk else None,
         input_spec_sha256=input_spec_hash(network),
         labels_sha256=labels_hash(network),
         picture=picture.source if isinstance(picture, Photograph) else None,

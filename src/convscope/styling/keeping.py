@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from typing import Any
 from warnings import warn
 
-from convscope.cache import cache_folder
+from convscope.cache import cache_folder, cache_key
 from convscope.errors import ConvscopeWarning
 from convscope.pictures.recipe import Recipe
 from convscope.styling.scales import Unfinished
@@ -67,5 +66,4 @@ def run_of(recipe: Recipe) -> dict[str, Any]:
 
 def kept_at(recipe: Recipe) -> Path:
     """Return the file of a transfer's state."""
-    words = json.dumps(run_of(recipe))
-    return cache_folder("styles") / f"{sha256(words.encode()).hexdigest()}.safetensors"
+    return cache_folder("styles") / f"{cache_key(run_of(recipe))}.safetensors"

@@ -9,6 +9,7 @@ import torch
 import convscope
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
 from convscope.network.surgery import replace_head
+from convscope.pictures.recording import labels_hash
 
 
 @pytest.fixture
@@ -97,12 +98,15 @@ def test_labels_beside_the_network(lenet: Path) -> None:
 
 
 def test_what_lies_beside_counts_as_the_network(lenet: Path, shared_data: Path) -> None:
-    """Labels, means and sidecars change the pictures, so they change the hash that a rerun checks."""
-    hashes = [convscope.open_network(lenet).origin.sha256]
-    for name, text in [("labels.txt", "\n".join("abcdefghij")), ("preprocessing.json", '{"input_scale": 1}')]:
-        (lenet / name).write_text(text)
-        hashes.append(convscope.open_network(lenet).origin.sha256)
-    assert len(set(hashes)) == 3
+    """Labels, means and sidecars change the pictures, so they change the hashes that a rerun checks."""
+    first = convscope.open_network(lenet)
+    (lenet / "labels.txt").write_text("\n".join("abcdefghij"))
+    named = convscope.open_network(lenet)
+    (lenet / "preprocessing.json").write_text('{"input_scale": 1}')
+    scaled = convscope.open_network(lenet)
+    assert first.sha256 == named.sha256 == scaled.sha256
+    assert first.identity == named.identity != scaled.identity
+    assert labels_hash(first) != labels_hash(named)
     shutil.copy(
         shared_data / "caffe/means/ilsvrc_2012_mean.npy", lenet
     )  # of three channels: another network's
