@@ -7,8 +7,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch.autograd import gradcheck
 
 from convscope import caffe
-from convscope.caffe import losses
 from convscope.errors import ConvscopeWarning, InputError
+from convscope.network.operations import losses
 
 SCORES = torch.from_numpy(np.random.default_rng(0).normal(size=(6, 5, 2, 3)))
 LABELS = torch.from_numpy(np.random.default_rng(1).integers(5, size=(6, 1, 2, 3)).astype(float))

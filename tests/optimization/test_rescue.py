@@ -8,6 +8,7 @@ import torch
 
 from convscope.network.graph import Operation
 from convscope.network.network import Network
+from convscope.network.operations.redirected import redirected_clip
 from convscope.network.parameters import Parameters
 from convscope.optimization.ascent import AscentStep, ascend
 from convscope.optimization.canvases.painting import Painting
@@ -15,7 +16,6 @@ from convscope.optimization.canvases.pixels import Pixels
 from convscope.optimization.objective import Objective
 from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.objectives import unit
-from convscope.optimization.redirected import redirected_clip
 from convscope.optimization.rescue import PATIENCE, with_redirected_relus
 from convscope.optimization.settings import Settings
 from convscope.optimization.verdict import judge

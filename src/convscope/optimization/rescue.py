@@ -1,7 +1,7 @@
 """No gray squares: a picture whose unit gets no gradient is given one by other means, each picture on its own.
 
 First the gradient is redirected through the ReLUs that block it (lucid's remedy, see
-`convscope.optimization.redirected`). A unit that still sleeps after some steps goes on from a photograph, the one
+`convscope.network.operations.redirected`). A unit that still sleeps after some steps goes on from a photograph, the one
 of a few that rouses it most. What nothing rouses is given up, and its verdict says so.
 """
 
@@ -17,9 +17,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from convscope.network.graph import Operation
 from convscope.network.network import Network
+from convscope.network.operations.redirected import redirected_clip
 from convscope.network.rewriting import rewritten
 from convscope.optimization.objective_batch import ObjectiveBatch
-from convscope.optimization.redirected import redirected_clip
 from convscope.pictures.photograph import SAMPLES, read_picture
 
 PATIENCE = 32  # steps without a gradient before a photograph is tried, and again before the unit is given up

@@ -5,6 +5,8 @@ out, or a tuple of them. None writes in place, all run on any device (the meta d
 any float precision, through autograd, torch.fx and torch.compile. `OPERATIONS` is the table of them all by
 name.
 
+What else is known of a kind (its shape, what a position sees) stands in its decorator, and `kind_of` tells it.
+
 >>> OPERATIONS["max_pool"](torch.zeros(1, 64, 112, 112), kernel=3, stride=2).shape
 torch.Size([1, 64, 56, 56])
 """
@@ -18,19 +20,22 @@ from convscope.network.operations import (
     convolution,
     dense,
     general,
+    losses,
     nonlinearity,
     normalization,
     pooling,
     quantization,
     recurrent,
+    redirected,
     reduction,
     resizing,
     shape,
 )
-from convscope.network.operations.registry import OPERATIONS, operation
+from convscope.network.operations.registry import OPERATIONS, Kind, kind_of, operation
 
 __all__ = [
     "OPERATIONS",
+    "Kind",
     "arithmetic",
     "arrangement",
     "backward_rules",
@@ -39,12 +44,15 @@ __all__ = [
     "convolution",
     "dense",
     "general",
+    "kind_of",
+    "losses",
     "nonlinearity",
     "normalization",
     "operation",
     "pooling",
     "quantization",
     "recurrent",
+    "redirected",
     "reduction",
     "resizing",
     "shape",
