@@ -100,7 +100,7 @@ _OPENING = (
     click.option(
         "--architecture",
         metavar="NAME",
-        help="What a file of PyTorch weights is for: torchvision:NAME or timm:NAME.",
+        help="What a file of PyTorch weights is for: torchvision:NAME, timm:NAME, or your own FILE.py:CLASS.",
     ),
     click.option("--labels", metavar="FILE", help="Class names, one a line in the network's order."),
     click.option(

@@ -1,12 +1,16 @@
 """Files of weights, networks by name, and what is wrong with those that do not open."""
 
+import argparse
 import os
+import re
 import sys
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -78,7 +82,8 @@ def test_a_training_checkpoint_is_unwrapped_and_said(
 def test_weights_without_a_network_ask_for_one(module: Small, tmp_path: Path) -> None:
     torch.save(module.state_dict(), tmp_path / "resnet18-5c106cde.pth")
     with pytest.raises(
-        NetworkFileError, match=r"and no network. Say which .* architecture='torchvision:resnet18'"
+        NetworkFileError,
+        match=r"and no network. Say which network they are for with architecture \(--architecture\)",
     ):
         open_network(tmp_path / "resnet18-5c106cde.pth")
 
@@ -114,16 +119,138 @@ def test_no_code_of_a_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("CONVSCOPE_EVIL", str(tmp_path / "was_here"))
     torch.save({"a": Evil()}, tmp_path / "evil.pth", _use_new_zipfile_serialization=zipped)
     with pytest.raises(
-        NetworkFileError, match=r"made by \w+.mkdir, and convscope runs no code.*state_dict\(\)"
+        NetworkFileError,
+        match=r"holds no weights: a \(made by \w+.mkdir, and convscope runs no code.*state_dict\(\)",
     ):
         open_network(tmp_path / "evil.pth", architecture=Small)
     assert not (tmp_path / "was_here").exists()
 
 
-def test_a_whole_saved_model_is_refused_with_the_remedy(module: Small, tmp_path: Path) -> None:
-    torch.save(module, tmp_path / "whole.pth")
-    with pytest.raises(NetworkFileError, match=r"holds a whole Python object, made by .*Small"):
-        open_network(tmp_path / "whole.pth", architecture=Small)
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.filterwarnings("ignore:Couldn't retrieve source")
+def test_a_whole_saved_module_gives_its_weights(module: Small, tmp_path: Path, zipped: bool) -> None:
+    torch.save(module, tmp_path / "whole.pth", _use_new_zipfile_serialization=zipped)
+    assert_opens(tmp_path / "whole.pth", module)
+    torch.save({"epoch": 3, "model": module}, tmp_path / "last.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.warns(ConvscopeWarning, match="its 'model' are the weights, left aside: epoch"):
+        assert_opens(tmp_path / "last.pth", module)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_weights_beside_objects_of_somebodys_own_are_read(
+    module: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zipped: bool
+) -> None:
+    monkeypatch.setenv("CONVSCOPE_EVIL", str(tmp_path / "was_here"))
+    beside = {
+        "best": np.float64(0.93),
+        "curve": np.arange(5.0),
+        "args": argparse.Namespace(lr=0.1),
+        "meters": defaultdict(list, loss=[1.0]),
+        "counts": Counter("abca"),
+        "when": datetime(2020, 1, 2),
+        "path": Path("data"),
+        "evil": Evil(),
+    }
+    path = tmp_path / "last.pth"
+    torch.save({**beside, "net": module.state_dict()}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.warns(ConvscopeWarning, match="its 'net' are the weights, left aside: best, curve, args"):
+        assert_opens(path, module)
+    torch.save({**module.state_dict(), **beside}, path, _use_new_zipfile_serialization=zipped)
+    assert_opens(path, module)
+    assert not (tmp_path / "was_here").exists()
+
+
+@pytest.mark.parametrize("key", ["G", "netG", "teacher", "generator_ema"])
+def test_weights_under_any_key_are_found_by_what_they_fit(module: Small, tmp_path: Path, key: str) -> None:
+    critic = nn.Sequential(nn.Linear(7, 3)).state_dict()
+    torch.save({"D": critic, key: module.state_dict()}, tmp_path / "gan.pth")
+    with pytest.warns(ConvscopeWarning, match=f"its '{key}' are the weights, left aside: D"):
+        assert_opens(tmp_path / "gan.pth", module)
+    with pytest.raises(NetworkFileError, match=rf"several networks \('D': 2 tensors, '{key}': 9 tensors\)"):
+        open_network(tmp_path / "gan.pth")
+    torch.save({"run": {"nets": {key: module.state_dict()}}}, tmp_path / "deep.pth")
+    with pytest.warns(ConvscopeWarning, match=rf"its 'run.nets.{key}' are the weights"):
+        assert_opens(tmp_path / "deep.pth", module)
+
+
+def test_of_two_parts_that_fit_one_is_taken_and_both_are_named(module: Small, tmp_path: Path) -> None:
+    other = {f"teacher.{name}": 2 * tensor for name, tensor in module.state_dict().items()}
+    state = {f"student.net.{name}": tensor for name, tensor in module.state_dict().items()}
+    torch.save(state | other, tmp_path / "pair.pth")
+    with (
+        pytest.warns(ConvscopeWarning, match="under 'student.net' are taken; those under 'teacher' fit as"),
+        pytest.warns(ConvscopeWarning, match="9 tensors have no place"),
+    ):
+        assert_opens(tmp_path / "pair.pth", module)
+
+
+def test_weights_without_the_prefix_that_the_network_has(module: Small, tmp_path: Path) -> None:
+    torch.save(module.state_dict(), tmp_path / "bare.pth")
+    network = open_network(
+        tmp_path / "bare.pth", architecture=nn.Sequential(Small()), input_shape=(1, 3, 16, 16)
+    )
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(network.activations(x, "0.head")["0.head"], module(x).detach())
+
+
+def test_quantized_weights_are_called_so(tmp_path: Path) -> None:
+    packed = torch.quantize_per_tensor(torch.randn(4, 3), 0.1, 0, torch.qint8)
+    torch.save({"weight": packed}, tmp_path / "int8.pth")
+    with pytest.raises(NetworkFileError, match=r"quantized network \('weight' is qint8\)"):
+        open_network(tmp_path / "int8.pth", architecture=nn.Linear(3, 4))
+
+
+def test_a_packed_archive_is_not_unpacked(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(3)}, tmp_path / "small.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "small.pth") as plain,
+        zipfile.ZipFile(tmp_path / "packed.pth", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    with pytest.raises(NetworkFileError, match="would be larger than the file when unpacked"):
+        open_network(tmp_path / "packed.pth", architecture=Small)
+
+
+OWN = """
+import torch
+from torch import nn
+from beside import CHANNELS
+
+class Small(nn.Module):
+    def __init__(self, num_classes=5):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, CHANNELS, 3), nn.BatchNorm2d(CHANNELS)
+        self.head = nn.Linear(CHANNELS, num_classes)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.bn(self.conv(x))).mean((2, 3)))
+"""
+
+
+def test_an_architecture_of_ones_own_file(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    seven = Small(7).eval()
+    torch.save(seven.state_dict(), tmp_path / "own.pth")
+    (tmp_path / "mine.py").write_text(OWN)
+    (tmp_path / "beside.py").write_text("CHANNELS = 4\n")
+    before = list(sys.path)
+    assert_opens(tmp_path / "own.pth", seven, f"{tmp_path}/mine.py:Small(num_classes=7)")
+    torch.save(Small().state_dict(), tmp_path / "five.pth")
+    open_network(tmp_path / "five.pth", architecture=f"{tmp_path}/mine.py", input_shape=(1, 3, 16, 16))
+    assert sys.path == before
+    for what, said in {
+        "nowhere.py:Small": "there is no such file",
+        "mine.py:Smal": "has no 'Smal'. Did you mean 'Small'",
+        "mine.py:Small(3)": "with plain values",
+        "mine.py:Small(classes=3)": "cannot be made: TypeError",
+        "mine.py:CHANNELS": "cannot be made: TypeError",
+    }.items():
+        with pytest.raises((InputError, NetworkFileError), match=re.escape(said)):
+            open_network(tmp_path / "own.pth", architecture=f"{tmp_path}/{what}")
+    (tmp_path / "broken.py").write_text("import nowhere_to_be_found")
+    with pytest.raises(NetworkFileError, match="ends in ModuleNotFoundError"):
+        open_network(tmp_path / "own.pth", architecture=f"{tmp_path}/broken.py")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

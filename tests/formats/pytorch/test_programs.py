@@ -9,7 +9,7 @@ from torch import nn
 
 from convscope import open_network
 from convscope.errors import NetworkFileError
-from convscope.formats.pytorch.checkpoints import read_weights
+from convscope.formats.pytorch.checkpoints import read_checkpoint
 
 
 def module() -> nn.Module:
@@ -43,7 +43,7 @@ def exported(path: Path) -> Path:
 def test_the_weights_are_those_that_were_saved(save, name: str, tmp_path: Path) -> None:
     path = save(tmp_path / name)
     expected = (module().half().float() if save is traced else module()).state_dict()
-    found = read_weights(path)
+    found = read_checkpoint(path).states[""]
     assert set(found) == set(expected)
     assert all(torch.equal(found[key], expected[key]) for key in expected)
     network = open_network(path, architecture=module(), input_shape=(1, 3, 8, 8))
@@ -80,12 +80,12 @@ def changed(path: Path, member: str, content: bytes) -> Path:
 )
 def test_a_script_that_lies_is_refused(member: str, content: bytes, words: str, tmp_path: Path) -> None:
     with pytest.raises(NetworkFileError, match=words):
-        read_weights(changed(scripted(tmp_path / "a.pt"), member, content))
+        read_checkpoint(changed(scripted(tmp_path / "a.pt"), member, content))
 
 
 def test_an_exported_program_that_lies_is_refused(tmp_path: Path) -> None:
     path = exported(tmp_path / "a.pt2")
     with pytest.raises(NetworkFileError, match=r"numbers, and .* are claimed"):
-        read_weights(changed(path, "weights/weight_0", b"\0" * 8))
+        read_checkpoint(changed(path, "weights/weight_0", b"\0" * 8))
     with pytest.raises(NetworkFileError, match="damaged program"):
-        read_weights(changed(path, "model_weights_config.json", b'{"config": {"a": {}}}'))
+        read_checkpoint(changed(path, "model_weights_config.json", b'{"config": {"a": {}}}'))

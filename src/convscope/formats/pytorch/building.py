@@ -56,6 +56,12 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
 def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
     """Run a module on shapes and return what it did; UnsupportedLayer or InputError where it cannot be followed."""
     tensors = _tensors_of(module)
+    if lazy := [key for key, tensor in tensors.items() if torch.nn.parameter.is_lazy(tensor)]:
+        shapes = ", ".join(f"torch.zeros{shape}" for shape in inputs.values())
+        raise InputError(
+            f"{type(module).__name__} has parameters without a shape yet ({lazy[0]!r} and {len(lazy) - 1} more): run "
+            f"it once first, as in module({shapes})"
+        )
     first = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), torch.empty(0))
     trace = Trace(first.device, {id(tensor) for tensor in tensors.values()})
     calls = Calls(trace.values, {id(part): path for path, part in module.named_modules()})
@@ -191,5 +197,7 @@ def input_names(module: nn.Module) -> list[str]:
         return [argument.name for argument in schema.arguments[1:] if not argument.has_default_value()]
     parameters = inspect.signature(module.forward).parameters.values()
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    needed: list[Any] = [p for p in parameters if p.kind in kinds and p.default is inspect.Parameter.empty]
-    return [parameter.name for parameter in needed]
+    given = [parameter for parameter in parameters if parameter.kind in kinds]
+    needed = [parameter.name for parameter in given if parameter.default is inspect.Parameter.empty]
+    # forward(*args), or every argument with a default: the first is what a picture goes to.
+    return needed or [parameter.name for parameter in given[:1]] or ["input"]

@@ -5,20 +5,21 @@ Such a file holds named tensors and no network, so whoever opens it says which n
 
 from __future__ import annotations
 
-import pickle
 import zipfile
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from warnings import warn
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from convscope.errors import ConvscopeWarning, NetworkFileError, WeightsMismatch, did_you_mean
 from convscope.formats.pytorch.programs import program_weights
+from convscope.formats.pytorch.unpickling import Placeholder, read_pickle, weights_in
 from convscope.formats.recognition import HEAD, identify
 from convscope.network.operations.checks import dimensions
 
@@ -27,32 +28,116 @@ State = dict[str, Tensor]
 
 # Under which key a training checkpoint keeps the weights; the smoothed ones first, which are those to use.
 _KEPT_UNDER = (
-    *("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model_state", "model", "net"),
-    *("network", "weights", "params", "params_ema", "ema"),
+    *("state_dict_ema", "model_ema", "ema", "params_ema", "ema_state_dict", "state_dict", "model_state_dict"),
+    *("model_state", "model", "net", "network", "module", "weights", "params", "generator", "student"),
 )
-_WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "backbone.", "encoder.")
+_NEVER = ("optimizer", "optim", "scheduler", "lr_scheduler", "scaler")
+_DEPTH = 4
 
 
-def read_weights(path: Path) -> State:
-    """Return the named tensors of a file, in the file's order; NetworkFileError says what else it holds.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is in a file: everything that may be a network's weights, by where it stands, the likeliest first.
 
-    >>> read_weights(Path("resnet18.pth"))["conv1.weight"].shape
+    A state's key is "" for the whole file, else dotted (``"ema.model"``); `entries` are the keys at the top.
+    """
+
+    path: Path
+    states: Mapping[str, State]
+    entries: tuple[str, ...]
+
+    def tell(self, key: str) -> None:
+        """Note which weights are taken and what is left."""
+        left = [name for name in self.entries if name != key.partition(".")[0]]
+        left += [name for name in self.states if "." in name and name != key]
+        note = f"{self.path.name} is a training checkpoint: its {key!r} are the weights"
+        if key:
+            warn(f"{note}, left aside: {', '.join(left)}" if left else note, ConvscopeWarning, stacklevel=4)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Return the weights in a file; NetworkFileError, with what it holds, where there are none.
+
+    >>> read_checkpoint(Path("resnet18.pth")).states[""]["conv1.weight"].shape
     torch.Size([64, 3, 7, 7])
     """
     try:
-        content = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
+        content = load_file(path) if _is_safetensors(path) else _unpickled(path)
     except SafetensorError as error:
         raise NetworkFileError(f"{path} is not a safetensors file: {error}") from error
     except OSError as error:
         raise NetworkFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    state = _unwrapped(content, path)
+    found = dict(_states(content))
+    if not found:
+        raise NetworkFileError(f"{path} {_what_else(content)}")
+    for state in found.values():
+        _require_numbers(state, path)
+    entries = tuple(map(str, content)) if isinstance(content, Mapping) and "" not in found else ()
+    return Checkpoint(path, dict(sorted(found.items(), key=lambda item: _rank(item[0]))), entries)
+
+
+def _what_else(content: Any) -> str:
+    """Say what a file without weights holds, and whose code it was made by."""
+    if not isinstance(content, Mapping | Placeholder):
+        return f"holds a {type(content).__name__} and no named weights"
+    held = {"it": content} if isinstance(content, Placeholder) else content
+    keys = ", ".join(map(str, list(held)[:8])) or "nothing"
+    code = next((item.name for item in held.values() if isinstance(item, Placeholder)), None)
+    made = (
+        ""
+        if code is None
+        else (
+            f" (made by {code}, and convscope runs no code from a file). In the program that made it, save its weights "
+            "alone: torch.save(model.state_dict(), 'weights.pth')"
+        )
+    )
+    return f"holds no weights: {keys}{made}"
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether a file begins as those do: the length of a JSON object, and its brace."""
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{" or path.suffix == ".safetensors"
+
+
+def _states(content: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, State]]:
+    """Yield what may be weights: a mapping with tensors in it, a whole module, and those inside of a mapping."""
+    if isinstance(content, Tensor) or depth > _DEPTH:
+        return
+    if state := weights_in(content):
+        yield key, state
+        return
+    inside: Mapping[Any, Any] = content.items() if isinstance(content, Placeholder) else content
+    if isinstance(inside, Mapping):
+        for name, item in inside.items():
+            if name not in _NEVER:
+                yield from _states(item, f"{key}.{name}" if key else str(name), depth + 1)
+
+
+def _rank(key: str) -> int:
+    """Return how likely the place of some weights is to be that of the network's: 0 is likeliest."""
+    if not key:
+        return -1
+    return min(
+        (_KEPT_UNDER.index(word) for word in key.split(".") if word in _KEPT_UNDER), default=len(_KEPT_UNDER)
+    )
+
+
+def _require_numbers(state: State, path: Path) -> None:
+    """Raise NetworkFileError for a tensor that claims more numbers than the file has for it, or holds packed ones."""
     for name, tensor in state.items():
+        if tensor.is_quantized:
+            raise NetworkFileError(
+                f"{path} holds a quantized network ({name!r} is {str(tensor.dtype).removeprefix('torch.')}): convscope "
+                "opens the weights it was quantized from, or its ONNX export"
+            )
+        if tensor.is_sparse:
+            continue
         held = tensor.untyped_storage().nbytes()
         if tensor.numel() * tensor.element_size() > held:
             raise NetworkFileError(
                 f"{path}: {name!r} claims {dimensions(tensor.shape)} numbers, and the file holds {held:,} bytes of it"
             )
-    return state
 
 
 def _unpickled(path: Path) -> Any:
@@ -67,53 +152,27 @@ def _unpickled(path: Path) -> Any:
             f"{path} holds no weights that PyTorch saved: it is {found if head else 'empty'}"
         )
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None)
-    except pickle.UnpicklingError as error:
-        raise NetworkFileError(
-            f"{path} holds a whole Python object, {_code_named(str(error))}and convscope runs no code from a file. "
-            "In the program that made it, save its weights alone: torch.save(model.state_dict(), 'weights.pth')"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+        return read_pickle(path)
+    except OSError:
+        raise
+    except Exception as error:  # damage shows wherever it likes
         said = (str(error) or type(error).__name__).splitlines()[0]
         raise NetworkFileError(f"{path} is damaged, or no file of PyTorch's: {said}") from error
 
 
-def _code_named(message: str) -> str:
-    """Return what code a refused pickle asks for, as torch says it."""
-    words = message.replace("`", " ").split()
-    return f"made by {words[words.index('GLOBAL') + 1]}, " if "GLOBAL" in words[:-1] else ""
+def with_weights(build: Callable[[int | None], nn.Module], checkpoint: Checkpoint) -> nn.Module:
+    """Return a module with those weights of a checkpoint that fit it best.
 
-
-def _unwrapped(content: Any, path: Path) -> State:
-    """Return the weights of what a file holds, out of the training checkpoint they may stand in."""
-    if not isinstance(content, Mapping):
-        raise NetworkFileError(f"{path} holds a {type(content).__name__} and no named weights")
-    inner = next((key for key in _KEPT_UNDER if isinstance(content.get(key), Mapping)), None)
-    if inner is not None and _tensors(content[inner]):
-        left = ", ".join(str(key) for key in content if key != inner)
-        note = f"{path.name} is a training checkpoint: its {inner!r} are the weights"
-        warn(f"{note}, left aside: {left}" if left else note, ConvscopeWarning, stacklevel=2)
-        content = content[inner]
-    state = _tensors(content)
-    if not state:
-        raise NetworkFileError(
-            f"{path} holds no weights: {', '.join(map(str, list(content)[:8])) or 'nothing'}"
-        )
-    return state
-
-
-def _tensors(content: Mapping[Any, Any]) -> State:
-    return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-
-
-def with_weights(build: Callable[[int | None], nn.Module], state: State, path: Path) -> nn.Module:
-    """Return a module with these weights; `build` makes it, for its usual number of classes or for another.
-
-    Raises WeightsMismatch, naming a parameter and both shapes, where they do not fit.
+    `build` makes the module, for its usual number of classes or for another. Raises WeightsMismatch, naming a parameter
+    and both shapes, where none fit.
     """
-    module = build(None)
+    module, path = build(None), checkpoint.path
     wanted = module.state_dict()
-    state = _without_wrapper(state, wanted)
+    fitted = {key: _without_prefix(state, wanted, path) for key, state in checkpoint.states.items()}
+    key, state = max(
+        fitted.items(), key=lambda item: len(wanted.keys() & item[1].keys())
+    )  # the first of equals
+    checkpoint.tell(key)
     other = {
         len(state[name])
         for name in wanted.keys() & state.keys()
@@ -127,14 +186,38 @@ def with_weights(build: Callable[[int | None], nn.Module], state: State, path: P
     return module
 
 
-def _without_wrapper(state: State, wanted: Mapping[str, Tensor]) -> State:
-    """Take off what training in parallel or inside another module puts before every name."""
-    for prefix in _WRAPPERS:
-        if any(name.startswith(prefix) for name in state) and not any(
-            name.startswith(prefix) for name in wanted
-        ):
-            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    return state
+def _without_prefix(state: State, wanted: Mapping[str, Tensor], path: Path) -> State:
+    """Take off, or put on, what training in parallel or inside another module puts before every name.
+
+    Where several parts of the file fit (``student.``, ``teacher.``) the first is taken, and the others are named.
+    """
+    found = _prefixes(state, wanted)
+    if not found:
+        outside = _prefixes(wanted, state)
+        return {outside[0] + name: tensor for name, tensor in state.items()} if outside else state
+    prefix, *others = found
+    if others:
+        names = ", ".join(repr(other.rstrip(".")) for other in others)
+        note = f"{path.name}: the weights under {prefix.rstrip('.')!r} are taken; those under {names} fit as well"
+        warn(note, ConvscopeWarning, stacklevel=4)
+    inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    return inside | {name: tensor for name, tensor in state.items() if not name.startswith(prefix)}
+
+
+def _prefixes(long: Mapping[str, Tensor], short: Mapping[str, Tensor]) -> list[str]:
+    """Return what stands before the names of `short` in `long`, for most of them; several where they tie, or none."""
+    counts: Counter[str] = Counter()
+    for name, tensor in short.items():
+        counts.update(
+            other[: -len(name)]
+            for other, held in long.items()
+            if (other == name or other.endswith(f".{name}")) and held.shape[1:] == tensor.shape[1:]
+        )
+    most = max(counts.values(), default=0)
+    if 2 * most <= len(short):  # names that are alike by chance
+        return []
+    best = [prefix for prefix, count in counts.items() if count == most]
+    return [""] if "" in best else best
 
 
 def _require_fit(state: State, wanted: Mapping[str, Tensor], path: Path, architecture: str) -> None:

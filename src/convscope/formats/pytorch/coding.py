@@ -84,26 +84,27 @@ def coded_subscript(values: Values, tensor: Tensor, items: Any) -> Step | None:
     """Return the step of ``tensor[items]``; None where the items are no plain data."""
     coder = Coder(values)
     try:
-        codes = _items(coder, tensor, items)
+        of, codes = _items(coder, tensor, items)
     except TypeError:
         return None
-    return coder.step("subscript", "getitem", {"items": codes})
+    return coder.step("subscript", "getitem", {"items": codes} | ({"of": of} if of != "$0" else {}))
 
 
 def coded_assignment(values: Values, tensor: Tensor, items: Any, part: Any) -> Step | None:
     """Return the step of ``tensor[items] = part``; None where the items are no plain data."""
     coder = Coder(values)
     try:
-        attributes = {"items": _items(coder, tensor, items)}
+        attributes = {"items": _items(coder, tensor, items)[1]}
         part = coder.code(part)
     except TypeError:
         return None
     return coder.step("written", "setitem", {"kind": "subscript", "attributes": attributes, "part": part})
 
 
-def _items(coder: Coder, tensor: Tensor, items: Any) -> tuple[Any, ...]:
-    coder.code(tensor)
-    return tuple(_item(coder.code, item) for item in (items if isinstance(items, tuple) else (items,)))
+def _items(coder: Coder, tensor: Tensor, items: Any) -> tuple[str, tuple[Any, ...]]:
+    """Return the code of what is looked into, without its type, and those of the items."""
+    of = coder.code(tensor).partition(":")[0]
+    return of, tuple(_item(coder.code, item) for item in (items if isinstance(items, tuple) else (items,)))
 
 
 def _item(code: Callable[[Any], Any], item: Any) -> Any:

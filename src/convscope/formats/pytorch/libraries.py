@@ -16,10 +16,15 @@ import torch
 from torch import nn
 
 from convscope.errors import InputError, MissingPackage, NetworkFileError, did_you_mean
+from convscope.formats.pytorch.architecture_file import builder, names_a_file
 from convscope.network.input_spec import InputSpec
 
 TORCHVISION, TIMM = "torchvision:", "timm:"
 RANDOM = "random"
+ASK_FOR_ARCHITECTURE = (
+    f"Say which network they are for with architecture (--architecture): {TORCHVISION}NAME, {TIMM}NAME, your own "
+    "FILE.py:CLASS, or in Python a module"
+)
 _STUBS: list[Any] = []
 
 
@@ -37,15 +42,18 @@ class Architecture:
 
 
 def find_architecture(name: str) -> Architecture:
-    """Return the architecture of a name: ``torchvision:resnet18``, ``timm:resnet18``.
+    """Return the architecture of a name: ``torchvision:resnet18``, ``timm:resnet18``, ``my_model.py:Net``.
 
     Raises InputError, with the closest names, for one that is not there, and MissingPackage with the remedy.
     """
     for prefix, find in ((TORCHVISION, _torchvision), (TIMM, _timm)):
         if name.startswith(prefix):
             return find(name.removeprefix(prefix))
+    if names_a_file(name):
+        return Architecture(*builder(name))
     raise InputError(
-        f"an architecture is {TORCHVISION}NAME, {TIMM}NAME, or in Python a module or what makes one; found {name!r}"
+        f"an architecture is {TORCHVISION}NAME, {TIMM}NAME, FILE.py:CLASS, or in Python a module or what makes one; "
+        f"found {name!r}"
     )
 
 

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from convscope.formats.pytorch.modules import Call
@@ -28,7 +28,7 @@ def name_values(
     inputs: Sequence[str], steps: Sequence[Step], calls: Sequence[Call], paths: Iterable[str]
 ) -> Names:
     """Return what everything is called; `inputs` are the names of the first values."""
-    names = Names(dict(enumerate(inputs)))
+    names, modules = Names(dict(enumerate(inputs))), set(paths)
     makers = {value: step for step in steps for value in step.outputs}
     counts = Counter(call.path for call in calls if call.path)
     others: list[tuple[str, int]] = []
@@ -37,19 +37,25 @@ def name_values(
             continue
         own = f"{call.path}#{call.number}" if counts[call.path] > 1 else call.path
         for place, value in call.results.items():
-            full = f"{own}.{place}" if place else own
+            full = _result_name(own, place, modules)
             step = makers.get(value)
             if call.is_leaf and step and (step.path, step.call) == (call.path, call.number):
                 names.values.setdefault(value, full)
                 names.types.setdefault(step.outputs[0], call.type_name)
             others.append((full, value))
             if own != call.path and call.number == counts[call.path]:
-                others.append((f"{call.path}.{place}" if place else call.path, value))
-    _name_functions(names, steps, {*paths, *inputs})
+                others.append((_result_name(call.path, place, modules), value))
+    _name_functions(names, steps, {*modules, *inputs})
     for name, value in others:
         if name != names.values[value]:
             names.aliases[name] = names.values[value]
     return names
+
+
+def _result_name(owner: str, place: str, modules: Container[str]) -> str:
+    """Return the name of one of several results; that of a module inside stays the module's."""
+    full = f"{owner}.{place}" if place else owner
+    return f"{owner}.results.{place}" if place and full in modules else full
 
 
 def _name_functions(names: Names, steps: Sequence[Step], taken: set[str]) -> None:

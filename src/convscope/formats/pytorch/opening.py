@@ -12,8 +12,9 @@ from torch import nn
 
 from convscope.errors import InputError, NetworkFileError
 from convscope.formats.pytorch.building import build_graph, input_names
-from convscope.formats.pytorch.checkpoints import CHECKPOINT_SUFFIXES, read_weights, with_weights
+from convscope.formats.pytorch.checkpoints import CHECKPOINT_SUFFIXES, State, read_checkpoint, with_weights
 from convscope.formats.pytorch.libraries import (
+    ASK_FOR_ARCHITECTURE,
     RANDOM,
     TIMM,
     TORCHVISION,
@@ -34,6 +35,7 @@ __all__ = ["CHECKPOINT_SUFFIXES", "TIMM", "TORCHVISION", "open_checkpoint", "ope
 
 # The sizes networks were published for, tried in this order where nothing says which it is.
 _SIDES = (224, 32, 28, 64, 96, 128, 227, 256, 299, 384)
+_WRAPPERS = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel", "AveragedModel")
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -43,9 +45,21 @@ def open_live_module(request: Request) -> Network:
     module: Any = request.source
     if hasattr(module, "exported_program") or type(module).__name__ == "ExportedProgram":
         module = module.module()
+    module = unwrapped(module)
     if not isinstance(module, nn.Module):
         raise InputError(f"a live network is a torch.nn.Module; found {type(module).__name__}")
     return _opened(module, request, type(module).__name__, _own_spec(module))
+
+
+def unwrapped(module: Any) -> Any:
+    """Return the network inside what compiles it, runs it in parallel or averages its weights.
+
+    `torch.compile` keeps it as ``_orig_mod``; DataParallel, DistributedDataParallel and AveragedModel as ``module``.
+    """
+    inner = getattr(module, "_orig_mod", None)
+    if inner is None and type(module).__name__ in _WRAPPERS:
+        inner = module.module
+    return module if inner is None else unwrapped(inner)
 
 
 def open_named(request: Request) -> Network:
@@ -60,7 +74,7 @@ def open_named(request: Request) -> Network:
         module = architecture.build(None)
     else:
         files = (Path(request.weights).expanduser(),)
-        module = with_weights(architecture.build, read_weights(files[0]), files[0])
+        module = with_weights(architecture.build, read_checkpoint(files[0]))
     return _opened(module, request, architecture.name, architecture.spec, files)
 
 
@@ -68,16 +82,23 @@ def open_checkpoint(request: Request) -> Network:
     """Open a file of weights as the network that `architecture` names, or that it is or makes."""
     request.refuse("weights", "rules", because="it is a file of weights itself")
     path = request.path
-    state = read_weights(path)
+    checkpoint = read_checkpoint(path)
     if request.architecture is None:
-        first = ", ".join(list(state)[:3])
         raise NetworkFileError(
-            f"{path} holds weights ({len(state)} tensors: {first} ...) and no network. Say which they are for: "
-            f"architecture='{TORCHVISION}{path.stem.partition('-')[0]}', '{TIMM}NAME', or in Python a module"
+            f"{path} holds {_in_words(checkpoint.states)} and no network. {ASK_FOR_ARCHITECTURE}"
         )
     architecture = _architecture(request.architecture)
-    module = with_weights(architecture.build, state, path)
+    module = with_weights(architecture.build, checkpoint)
     return _opened(module, request, architecture.name, architecture.spec or _own_spec(module), (path,))
+
+
+def _in_words(states: Mapping[str, State]) -> str:
+    """Return what weights a file holds, in a few words."""
+    if len(states) > 1:
+        each = ", ".join(f"{key!r}: {len(state)} tensors" for key, state in states.items())
+        return f"the weights of several networks ({each})"
+    (state,) = states.values()
+    return f"weights ({len(state)} tensors: {', '.join(list(state)[:3])} ...)"
 
 
 def _architecture(given: Any) -> Architecture:
@@ -94,8 +115,6 @@ def _opened(
     module: nn.Module, request: Request, name: str, spec: InputSpec | None, files: tuple[Path, ...] = ()
 ) -> Network:
     """Return the network of a module, for the input it was asked for, else the one it says it takes, else a guess."""
-    if isinstance(module, nn.DataParallel):
-        module = module.module
     graph = _graph(
         module, request.input_shape or (None if spec is None else (1, spec.channels, *spec.size)), name
     )

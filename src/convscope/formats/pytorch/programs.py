@@ -58,18 +58,12 @@ def program_weights(path: Path) -> dict[str, Tensor] | None:
             if inside.has("data/weights/model_weights_config.json"):
                 return _exported(inside)
             return _scripted(inside) if inside.has("constants.pkl") and inside.has("data.pkl") else None
-    except (
-        KeyError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        EOFError,
-        IndexError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise NetworkFileError(f"{path} is a damaged program: {error}") from error
     except pickle.UnpicklingError as error:
         raise NetworkFileError(f"{path}: {error}") from error
+    except OSError:
+        raise
+    except Exception as error:  # damage shows wherever it likes
+        raise NetworkFileError(f"{path} is a damaged program: {error}") from error
 
 
 class _Archive:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from convscope.errors import InputError
 from convscope.network.operations.checks import dimensions
@@ -28,25 +29,46 @@ ARITHMETIC: dict[str, Callable[..., int]] = {
 }
 # Pure operators that torch does not count among its core ones.
 _ALSO = """
-pixel_shuffle new_zeros new_ones new_full zeros ones full arange
-_adaptive_avg_pool2d _log_softmax _softmax _to_copy _unsafe_index _unsafe_view _upsample_bicubic2d_aa
-_upsample_bilinear2d_aa adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d addbmm addcdiv
-addcmul addmv affine_grid_generator alias argsort avg_pool1d avg_pool3d baddbmm bilinear bmm
-broadcast_to bucketize celu channel_shuffle chunk clamp clamp_max clamp_min col2im concat conv1d conv2d
-conv3d conv_transpose1d conv_transpose2d conv_transpose3d copy cosine_similarity count_nonzero cross det
-diff dot dropout einsum expand_as feature_dropout fft_fft2 fft_ifft2 fft_irfft2 fft_rfft2 fill flatten
-float_power fmod frac full_like glu group_norm hardshrink hardsigmoid hardswish heaviside hstack
-huber_loss hypot im2col imag index_add index_fill inner instance_norm inverse isnan kron layer_norm lerp
-lift_fresh_copy linalg_norm linalg_vector_norm linear log_sigmoid log_softmax logaddexp logical_and
-logical_not logical_or logical_xor masked_fill matmul max_pool1d max_pool2d max_pool3d maximum meshgrid
-minimum mish mm moveaxis movedim multiply mv nan_to_num narrow native_channel_shuffle norm ones_like
-outer pad pixel_unshuffle prelu real reflection_pad2d relu6 repeat_interleave replication_pad1d reshape
-reshape_as rms_norm roll rot90 rrelu rsub scaled_dot_product_attention selu silu sinc slice_scatter
-smooth_l1_loss softmax softplus softshrink softsign sort special_expit split split_with_sizes square
-squeeze stack std std_mean swapaxes swapdims t take take_along_dim tensor_split threshold tile to
-transpose tril triu true_divide trunc type_as unbind unflatten unfold upsample_bicubic2d
-upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d upsample_nearest3d
-upsample_trilinear3d var var_mean vdot view_as vstack where xlogy zero zeros_like
+_adaptive_avg_pool2d _log_softmax _softmax _to_copy _unsafe_index _unsafe_view
+_upsample_bicubic2d_aa _upsample_bilinear2d_aa absolute adaptive_avg_pool2d adaptive_avg_pool3d
+adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d addbmm addcdiv addcmul addmv addr
+adjoint affine_grid_generator alias all aminmax angle arange arccos arccosh arcsin arcsinh arctan
+arctan2 arctanh argsort atleast_1d atleast_2d atleast_3d avg_pool1d avg_pool3d baddbmm batch_norm
+bilinear bincount bitwise_left_shift bitwise_right_shift block_diag bmm broadcast_tensors
+broadcast_to bucketize cdist celu chain_matmul channel_shuffle cholesky chunk clamp clamp_max
+clamp_min clip col2im column_stack complex concat concatenate conj conj_physical contiguous conv1d
+conv2d conv3d conv_depthwise3d conv_transpose1d conv_transpose2d conv_transpose3d copy copysign
+cosine_similarity count_nonzero cov cross cummax cummin cumprod deg2rad det detach diag diag_embed
+diagflat diagonal_scatter diff digamma dist divide dot dropout dsplit dstack einsum embedding_bag
+erfc erfinv exp2 expand_as fake_quantize_per_channel_affine fake_quantize_per_tensor_affine
+feature_dropout fft_fft fft_fft2 fft_fftn fft_fftshift fft_hfft fft_ifft fft_ifft2 fft_ifftn
+fft_ifftshift fft_ihfft fft_irfft fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_rfftn fill fix
+flatten fliplr flipud float_power floor_divide fmax fmin fmod frac frexp frobenius_norm full
+full_like gcd glu greater greater_equal grid_sampler grid_sampler_3d group_norm gru gru_cell
+hardshrink hardsigmoid hardswish heaviside histc hsplit hstack huber_loss hypot i0 im2col imag
+index_add index_fill index_reduce inner instance_norm inverse isclose isfinite isin isnan isneginf
+isposinf istft kron kthvalue l1_loss layer_norm lcm ldexp lerp less less_equal lgamma
+lift_fresh_copy linalg_cholesky linalg_cross linalg_det linalg_eigh linalg_eigvalsh linalg_inv
+linalg_matmul linalg_matrix_exp linalg_matrix_norm linalg_matrix_power linalg_multi_dot linalg_norm
+linalg_pinv linalg_qr linalg_slogdet linalg_solve linalg_svd linalg_svdvals linalg_vecdot
+linalg_vector_norm linear linspace log_sigmoid log_softmax logaddexp logaddexp2 logcumsumexp logdet
+logical_and logical_not logical_or logical_xor logit logspace logsumexp lstm lstm_cell masked_fill
+matmul max_pool1d max_pool1d_with_indices max_pool2d max_pool3d max_unpool2d max_unpool3d maximum
+median meshgrid minimum mish mm mode moveaxis movedim mse_loss msort multiply mv nan_to_num nanmean
+nanmedian nanquantile nansum narrow native_channel_shuffle negative new_full new_ones new_zeros norm
+not_equal nuclear_norm one_hot ones ones_like outer pad pairwise_distance pinverse pixel_shuffle
+pixel_unshuffle polar positive prelu quantile rad2deg ravel real reflection_pad2d relu6 renorm
+repeat_interleave replication_pad1d reshape reshape_as resolve_conj resolve_neg rms_norm rnn_relu
+rnn_relu_cell rnn_tanh rnn_tanh_cell roll rot90 rrelu rsub scaled_dot_product_attention searchsorted
+selu sgn signbit silu sinc slice_scatter smooth_l1_loss softmax softplus softshrink softsign sort
+special_erf special_erfc special_exp2 special_expit special_gammaln special_i0 special_log1p
+special_log_softmax special_logit special_logsumexp special_ndtr special_sinc special_softmax
+special_xlogy split split_with_sizes square squeeze stack std std_mean stft subtract sum_to_size svd
+swapaxes swapdims t take take_along_dim tensor_split tensordot threshold tile to trace transpose
+tril triu true_divide trunc type_as unbind unflatten unfold unsafe_chunk unsafe_split
+unsafe_split_with_sizes upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d
+upsample_nearest2d upsample_nearest3d upsample_trilinear3d vander var var_mean vdot view_as
+view_as_complex view_as_real vsplit vstack where xlogy zero zeros zeros_like
 """
 _EMPTY = frozenset(
     {"empty", "empty_like", "new_empty", "as_strided", "rand", "randn", "randperm", "empty_strided"}
@@ -71,17 +93,23 @@ def aten(
     """
     tensors = _named(inputs, parameters)
     given = [meant(argument, tensors) for argument in arguments]
-    result = pure_operator(operator)(*given, **{k: meant(v, tensors) for k, v in (keywords or {}).items()})
+    named = {key: meant(value, tensors) for key, value in (keywords or {}).items()}
+    if inputs and not any(isinstance(leaf, Tensor) for leaf in tree_leaves((given, named))):
+        named["device"] = inputs[0].device  # `zeros` of an input's size stands where the input does
+    result = pure_operator(operator)(*given, **named)
     return result if isinstance(result, Tensor) else one_or_all(result)
 
 
 @operation
-def subscript(*inputs: Tensor, items: Sequence[Any], **parameters: Tensor) -> Tensor:
-    """Return ``input[items]``: an item is a number, None, "...", a tensor's name, or ("slice", start, stop, step).
+def subscript(*inputs: Tensor, items: Sequence[Any], of: str = "$0", **parameters: Tensor) -> Tensor:
+    """Return ``of[items]``: an item is a number, None, "...", a tensor's name, or ("slice", start, stop, step).
 
-    Names are those of `aten`; the first input is the one that is looked into.
+    Names are those of `aten`. `of` is what is looked into: the first input, or a parameter (``"$p0"``) where a table
+    is looked into with a computed index.
     """
-    return inputs[0][_subscripts(items, _named(inputs, parameters))]
+    tensors = _named(inputs, parameters)
+    table: Tensor = meant(of, tensors)
+    return table[_subscripts(items, tensors)]
 
 
 @operation

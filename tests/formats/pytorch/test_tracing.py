@@ -1,0 +1,144 @@
+"""What live modules do that a trace has to follow: tables, names, wrappers, recurrent layers."""
+
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from convscope.errors import InputError
+from convscope.formats.opening import open_network
+
+SHAPE = (1, 3, 7, 9)
+
+
+def assert_answers_alike(module: nn.Module) -> None:
+    """Every output of the network is the module's, for a picture of the shape it was opened for and for two."""
+    module = module.eval()
+    network = open_network(module, input_shape=SHAPE)
+    for count in (1, 2):
+        x = torch.randn(count, *SHAPE[1:], generator=torch.Generator().manual_seed(count))
+        with torch.no_grad():
+            result = module(x)
+        results = [result] if isinstance(result, Tensor) else list(result)
+        answers = network.activations(x, *network.graph.outputs)
+        for name, expected in zip(network.graph.outputs, results, strict=True):
+            torch.testing.assert_close(answers[name], expected.to(answers[name].dtype), rtol=1e-5, atol=1e-6)
+
+
+class Tables(nn.Module):
+    """Looks into a parameter, a buffer and a constant with indices that depend on the picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.arange(10.0) * 101)
+        self.register_buffer("palette", torch.rand(5, 3, generator=torch.Generator().manual_seed(3)))
+        self.classes = nn.Conv2d(3, 5, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        order = x.flatten(1).argsort(1)[:, :6].remainder(10)
+        found = self.classes(x).argmax(1)
+        return self.table[order], self.palette[found], torch.tensor([3.5, 1.5, -2.5, 8.5, 0.5])[found]
+
+
+class Positions(nn.Module):
+    """Adds position codes made beside its input, as DETR's are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, _, height, width = x.shape
+        across = torch.arange(width, device=x.device) / (width - 1)
+        down = torch.ones(batch, height, width, device=x.device, dtype=torch.bool).cumsum(
+            1, dtype=torch.float32
+        )
+        steps = torch.arange(4, dtype=torch.float32, device=x.device)
+        codes = down[..., None] / 10000 ** (2 * torch.div(steps, 2, rounding_mode="floor") / 4)
+        return x.mean(1, keepdim=True) * across + codes.sin().permute(0, 3, 1, 2)
+
+
+class Recurrent(nn.Module):
+    """Reads the columns of a feature map as a sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(3, 4, 3, stride=2)
+        self.lstm = nn.LSTM(4, 6, 2, batch_first=True, bidirectional=True)
+        self.gru, self.cell, self.rnn = nn.GRU(12, 5, batch_first=True), nn.GRUCell(5, 3), nn.RNN(3, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        sequence, _ = self.lstm(self.features(x).flatten(2).transpose(1, 2))
+        sequence, last = self.gru(sequence)
+        hidden = self.cell(sequence[:, -1], torch.zeros(x.shape[0], 3))
+        spoken, _ = self.rnn(hidden[None])
+        return sequence, last, hidden, spoken
+
+
+class Splits(nn.Module):
+    """Calls what torch has no core operator for."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        halves = torch.unsafe_chunk(x.flatten(1), 2, 1)
+        return (
+            halves[1],
+            x.flatten(1).topk(3)[0],
+            x.flatten(1).sort(descending=True)[0],
+            x.logsumexp((2, 3)),
+        )
+
+
+@pytest.mark.parametrize("kind", [Tables, Positions, Recurrent, Splits])
+def test_a_trace_gives_the_modules_own_answers(kind: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    assert_answers_alike(kind())
+
+
+class Stages(nn.ModuleDict):
+    """Gives some of its stages in a dictionary whose keys are other stages' names, as torchvision's FPN bodies do."""
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = OrderedDict()
+        for name, stage in self.items():
+            x = stage(x)
+            if name in "13":
+                found[str(len(found))] = x
+        return found
+
+
+class Body(nn.Module):
+    """Keeps its stages in a module of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = Stages({str(number): nn.Conv2d(3, 3, 3, padding=1) for number in range(4)})
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = self.body(x)
+        return found
+
+
+def test_a_modules_name_is_the_modules_whatever_a_result_is_called() -> None:
+    torch.manual_seed(0)
+    module = Body()
+    network = open_network(module, input_shape=SHAPE)
+    x = torch.randn(SHAPE)
+    expected = module.body["0"](x)
+    torch.testing.assert_close(network.activations(x, "body.0")["body.0"], expected)
+    torch.testing.assert_close(network.activations(x, "body.results.0")["body.results.0"], module(x)["0"])
+
+
+def test_what_wraps_a_module_is_taken_off() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
+    x = torch.randn(SHAPE)
+    wrapped = [torch.compile(module), nn.DataParallel(module), AveragedModel(module)]
+    for outside in (*wrapped, nn.DataParallel(torch.compile(module))):  # none of them is run
+        network = open_network(outside, input_shape=SHAPE)
+        assert list(network.layers) == ["input", "0", "1"]
+        torch.testing.assert_close(network.activations(x, "1")["1"], module(x).detach())
+
+
+def test_a_lazy_module_is_to_be_run_once() -> None:
+    with pytest.raises(
+        InputError, match=r"'0.weight' and 1 more\): run it once first, as in module\(torch.zeros\(1, 3"
+    ):
+        open_network(nn.Sequential(nn.LazyConv2d(4, 3)), input_shape=SHAPE)
