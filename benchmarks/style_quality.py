@@ -28,8 +28,7 @@ from convscope.formats.caffe.text import write_text
 from convscope.network.network import Network
 from convscope.optimization.picture_sizes import resized
 from convscope.pictures.picture_tensor import picture_tensor
-from convscope.styling.options import settings_for
-from convscope.styling.presets import style_preset
+from convscope.styling.options import StyleOptions
 from convscope.styling.settings import Scales, StyleSettings
 from convscope.styling.style_transfer import transfer_of
 from convscope.styling.targets import Style, targets_of, weighted
@@ -81,7 +80,7 @@ def sizes(chosen: Iterable[tuple[str, Network]]) -> None:
     print("| network | content | style | counted | " + " | ".join(names) + " |")
     print("|---|---|---|---|" + "---|" * len(names))
     for (name, network), content, style in product(chosen, CONTENTS, STYLES):
-        settings, found = settings_for(network, style_preset("default"), {}), []
+        settings, found = StyleOptions().settings(network), []
         for size in SIZES:
             seen = picture(content, size)
             found.append(halfway(network, settings, seen, within(picture(style), max(seen.shape[2:]))))
@@ -115,7 +114,7 @@ def grids(chosen: Iterable[tuple[str, Network]], pixels: int, iterations: int, k
         *_, last = restyling.steps()
         if keep is not None:
             file = keep / f"{name}_{pooling}_{edges}.png".replace(" ", "-")
-            replace(made, restyling=restyling).shown(last).save(file)
+            replace(made, restyling=restyling).picture(last).save(file)
         shares = " | ".join(f"{grid(last.picture(), period):.1%}" for period in (2, 4, 8))
         print(f"| {name} | {pooling} | {edges} | {shares} |", flush=True)
 

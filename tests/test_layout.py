@@ -18,6 +18,7 @@ ORDER = [
     "network",
     "formats",
     "presentation",
+    "jobs",
     "optimization",
     "looking",
     "attribution",

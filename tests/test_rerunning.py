@@ -28,6 +28,26 @@ def network_only(network: object, shade: float) -> Picture:
     return Picture(np.full((2, 2), shade))
 
 
+@recipe_function("test_threads")
+def on_threads(network: object) -> Picture:
+    """Return a picture as wide as there are threads."""
+    return Picture(np.zeros((2, torch.get_num_threads())))
+
+
+def test_a_rerun_computes_on_the_threads_of_the_recipe_and_gives_them_back() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    recipe = on_threads(network()).recipe
+    assert recipe is not None and recipe.threads == 3
+    torch.set_num_threads(2)
+    try:
+        assert rerun(recipe, network=network()).array.shape[1] == 3 and torch.get_num_threads() == 2
+        with pytest.raises(RecipeError, match="the recipe says 0 threads, which is impossible"):
+            rerun(replace(recipe, threads=0), network=network())
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
 def test_the_same_recipe_gives_the_same_bytes(photograph: Path, tmp_path: Path, ending: str) -> None:
     first = mirror(network(), photograph, "conv2:1", seed=3).save(tmp_path / f"first.{ending}")

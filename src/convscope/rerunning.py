@@ -14,6 +14,8 @@ from pkgutil import iter_modules
 from typing import Any
 from warnings import warn
 
+import torch
+
 from convscope.errors import ConvscopeError, ConvscopeWarning, RecipeError, did_you_mean
 from convscope.formats.opening import open_network
 from convscope.network.input_spec import InputSpec
@@ -36,6 +38,7 @@ from convscope.pictures.recording import (
 _PACKAGES = ("looking", "attribution", "optimization", "dreaming", "styling", "report")
 _PREPROCESSING = {item.name for item in fields(InputSpec)} - {"provenance"}
 _OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules", "architecture"}
+_MOST_THREADS = 1024
 _FILES = ("labels", "mean")  # options that may be the path of a file
 
 
@@ -86,7 +89,26 @@ def rerun(
         if "seed" in signature.parameters:
             arguments["seed"] = recipe.seed
         signature.bind(**arguments)
-        return function(**arguments)
+        with _on_threads(recipe.threads):
+            return function(**arguments)
+
+
+@contextmanager
+def _on_threads(recorded: int | None) -> Iterator[None]:
+    """Compute on as many threads as the recipe says, then on as many as before: another number rounds otherwise."""
+    now = torch.get_num_threads()
+    if recorded is None or recorded == now:
+        yield
+        return
+    if not 1 <= recorded <= _MOST_THREADS:
+        raise RecipeError(
+            f"the recipe says {recorded} threads, which is impossible: 1 to {_MOST_THREADS} are"
+        )
+    torch.set_num_threads(recorded)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(now)
 
 
 def _allowed(what: str, recorded: Mapping[str, Any], possible: set[str]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def interrupt_after(steps: int, monkeypatch: pytest.MonkeyPatch, command: Callab
 def test_a_picture_with_its_recipe(given: list[str]) -> None:
     assert run([*given, "-o", "styled.png"]) == "styled.png\n"
     made = Picture.open("styled.png")
-    assert made.recipe.arguments["changes"]["style_layers"] == {"conv1": 2.0, "conv2": 1.0}
+    assert made.recipe.arguments["style_layers"] == {"conv1": 2.0, "conv2": 1.0}
     run(["rerun", "styled.png", "-o", "again.png"])
     assert np.array_equal(Picture.open("again.png").array, made.array)
 
@@ -160,8 +160,8 @@ def test_every_wish_reaches_the_transfer(given: list[str]) -> None:
     run([*given, *wishes, *regions, "-o", "styled.png"])
     made = Picture.open("styled.png")
     found = made.recipe.arguments
-    assert {**found["changes"]}.items() >= {"smoothness_weight": 3.0, "rate": 0.01, "coarsest": 20}.items()
-    assert (found["colors"], found["regions"]) == ("matched", ["left.png", None])
+    assert found.items() >= {"smoothness_weight": 3.0, "rate": 0.01, "coarsest": 20}.items()
+    assert (found["match_colors"], found["regions"]) == (True, ["left.png", None])
     assert "over 2 sizes" in made.caption
     run(["rerun", "styled.png", "-o", "again.png"])
     assert np.array_equal(Picture.open("again.png").array, made.array)
@@ -203,8 +203,8 @@ def test_memory_is_said_kept_to_and_recorded_as_a_tile(given: list[str]) -> None
 SCRIPT = """
 import sys
 from convscope.styling import steps as styling
-from convscope.styling import keeping as style_keeping
-style_keeping._BETWEEN_SAVES = 0.0
+from convscope import jobs
+jobs.BETWEEN_SAVES = 0.0
 sensible = styling._require_sense
 def told(*arguments):
     print("step", file=sys.stderr, flush=True)
@@ -224,4 +224,4 @@ def test_killed_and_gone_on_with_equals_undisturbed(given: list[str]) -> None:
     assert not Path("parts.png").exists()
     assert in_another_process(SCRIPT, *wish, "parts.png", "--resume") <= 10
     assert Path("whole.png").read_bytes() == Path("parts.png").read_bytes()
-    assert not [*Path("cache/styles").iterdir()]
+    assert not [*Path("cache/unfinished").iterdir()]

@@ -18,9 +18,9 @@ import dream_sources
 import planted
 from convscope.dreaming.gradients import gradient_of
 from convscope.dreaming.objectives import Term, dream_terms
-from convscope.dreaming.options import terms_of, with_channels
 from convscope.dreaming.presets import DREAM_PRESETS, dream_preset
 from convscope.dreaming.steps import dream_steps
+from convscope.dreaming.targets import terms_of, with_channels
 from convscope.errors import InputError
 from convscope.optimization.gradient_edits import (
     GradientBlur,

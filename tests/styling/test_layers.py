@@ -12,7 +12,7 @@ from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
 from convscope.network.parameters import Parameters
 from convscope.styling.layers import chosen_layers, vgg_layers
-from convscope.styling.options import settings_for
+from convscope.styling.options import StyleOptions
 from convscope.styling.presets import STYLE_PRESETS
 from planted import planted_network
 
@@ -116,7 +116,7 @@ def test_vgg19_has_them_where_relus_write_in_place() -> None:
 @pytest.mark.parametrize("in_place", [False, True])
 def test_the_weights_of_layers_that_become_one_are_added(in_place: bool) -> None:
     network = vgg(VGG11, in_place=in_place)
-    settings = settings_for(network, STYLE_PRESETS["pytorch-tutorial"], {})
+    settings = StyleOptions(preset="pytorch-tutorial").settings(network)
     # conv1_1 and conv1_2 are one, and conv2_1 and conv2_2.
     assert [*settings.style_layers.values()] == [2.0, 2.0, 1.0]
     assert [*settings.content_layers.values()] == [1.0]

@@ -1,6 +1,7 @@
 """Style transfers as people ask for them: what is chosen for a network, what comes out, what goes wrong in words."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -12,13 +13,14 @@ from PIL import Image
 
 from convscope import open_network
 from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
+from convscope.jobs import Checkpoint, checkpoint_of, run_job, saved_steps
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.rerunning import rerun
 from convscope.styling.colors import matched
-from convscope.styling.keeping import kept_at, kept_steps
 from convscope.styling.presets import STYLE_PRESETS
-from convscope.styling.scales import Restyling, Unfinished, carried
+from convscope.styling.scales import Restyling, carried
+from convscope.styling.steps import StyleStep
 from convscope.styling.style_transfer import StyleTransfer, style_transfer, transfer_of
 from convscope.styling.targets import Style, targets_of
 from planted import planted_files, planted_network
@@ -59,7 +61,7 @@ def test_the_losses_shrink_and_the_recipe_makes_the_same_picture(
 def test_half_precision_ends_nearly_as_well(network: Network, files: tuple[str, str]) -> None:
     changes = LAYERS | {"iterations": 20}
     exact = transfer_of(network, *files, changes=changes)
-    fast = transfer_of(network, *files, changes=changes | {"precision": "bfloat16"})
+    fast = transfer_of(network, *files, changes=changes, fast=True)
     wanted, found = ([step.total for step in made.restyling.steps()] for made in (exact, fast))
     assert found[-1] < 1.1 * wanted[-1]
 
@@ -70,15 +72,15 @@ def test_coarse_to_fine_carries_picture_and_optimizer_up(network: Network) -> No
     steps = [*made.restyling.steps()]
     assert [step.size for step in steps] == [(20, 24)] * 4 + [(40, 48)] * 4
     assert [step.index for step in steps] == [*range(1, 9)]
-    assert float(steps[-1].state["step"]) == 8
-    assert steps[-1].state["m0"].shape == (1, 3, 40, 48)
+    assert float(steps[-1].optimizer_state["step"]) == 8
+    assert steps[-1].optimizer_state["m0"].shape == (1, 3, 40, 48)
 
 
 def test_moments_carried_up_are_those_of_the_larger_picture_s_gradients(network: Network) -> None:
     made = transfer_of(network, picture(0), picture(1), changes=LAYERS | {"coarsest": 20, "iterations": 30})
     run = made.restyling
     (last,) = deque(islice(run.steps(), 30), maxlen=1)
-    values, state = carried(last.result, last.state, (40, 48), run.settings)
+    values, state = carried(last.result, last.optimizer_state, (40, 48), run.settings)
     assert state is not None
     _, slope = targets_of(network, run.content, run.styles, run.settings).gradient(values)
     squares = state["v0"] / (1 - 0.99**30)
@@ -92,8 +94,9 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_steps(
     made = transfer_of(network, picture(0), picture(1), changes=LAYERS | {"coarsest": 20})
     undisturbed = deque(made.restyling.steps(), maxlen=1)[0]
     (step,) = deque(islice(made.restyling.steps(), stopped), maxlen=1)
-    Unfinished(step.index, step.values, step.state).save(tmp_path / "state")
-    resumed = [*made.restyling.steps(Unfinished.load(tmp_path / "state"))]
+    checkpoint = Checkpoint(tmp_path / "state")
+    checkpoint.save(step.state())
+    resumed = [*made.restyling.steps(checkpoint.load())]
     assert [one.index for one in resumed] == [*range(stopped + 1, 9)]
     assert torch.equal(resumed[-1].picture(), undisturbed.picture())
 
@@ -107,26 +110,44 @@ def test_an_interrupted_run_is_kept_and_forgotten_when_it_ends(
     with pytest.warns(
         ConvscopeWarning, match=r"no interrupted run of .*content\.png .*starts from the beginning"
     ):
-        steps = kept_steps(made, recipe, resume=True)
-        assert next(steps).index == 1
-    next(steps)
-    steps.close()
-    assert kept_at(recipe).is_file()
-    rest = [*kept_steps(made, recipe, resume=True)]
-    assert [step.index for step in rest] == [3, 4]
-    assert np.array_equal(made.shown(rest[-1]).array, style_transfer(network, *files, changes=LAYERS).array)
-    assert not kept_at(recipe).exists()
-    steps = kept_steps(made, recipe, resume=False)
+        half = run_job(made, stop_at(2), resume=True)
+    assert half.interrupted and half.step.index == 2 and half.checkpoint.path.is_file()
+    assert half.checkpoint == checkpoint_of(recipe)
+    indices = list[int]()
+    whole = run_job(made, lambda step: indices.append(step.index), resume=True)
+    assert indices == [3, 4] and not whole.interrupted
+    assert np.array_equal(whole.picture.array, style_transfer(network, *files, changes=LAYERS).array)
+    assert whole.checkpoint.path.is_file()  # until what else was asked for is written
+    whole.checkpoint.forget()
+    steps = saved_steps(made.steps(), whole.checkpoint)
     assert [next(steps).index for _ in range(4)][-1] == 4
     steps.close()  # after its last step: there is nothing to go on with
-    assert not kept_at(recipe).exists()
+    assert not whole.checkpoint.path.exists()
+
+
+def test_a_step_that_the_next_one_has_changed_is_not_saved(network: Network, files) -> None:
+    steps = transfer_of(network, *files, changes=LAYERS).steps()
+    first = next(steps)
+    assert first.state() is not None
+    next(steps)
+    assert first.state() is None
 
 
 def test_a_run_goes_on_in_other_tiles_and_not_with_other_weights(network: Network, files) -> None:
     recipe = style_transfer(network, *files, changes=LAYERS | {"iterations": 1}).recipe
     tiled = replace(recipe, arguments={**recipe.arguments, "tile": 32})
-    other = replace(recipe, arguments={**recipe.arguments, "colors": "kept"})
-    assert kept_at(tiled) == kept_at(recipe) != kept_at(other)
+    other = replace(recipe, arguments={**recipe.arguments, "keep_colors": True})
+    assert checkpoint_of(tiled) == checkpoint_of(recipe) != checkpoint_of(other)
+
+
+def stop_at(index: int) -> Callable[[StyleStep], None]:
+    """Return a watcher that is interrupted at a step."""
+
+    def watch(step: StyleStep) -> None:
+        if step.index == index:
+            raise KeyboardInterrupt
+
+    return watch
 
 
 def begun(made: StyleTransfer) -> np.ndarray:
@@ -206,7 +227,7 @@ def test_a_style_counts_only_in_its_region(network: Network) -> None:
 
 def test_kept_colors_are_the_content_s_and_matched_ones_the_style_s_before(network: Network) -> None:
     middle = picture(0) * 0.2 + 0.4
-    kept = style_transfer(network, middle, picture(1), colors="kept", changes=LAYERS)
+    kept = style_transfer(network, middle, picture(1), keep_colors=True, changes=LAYERS)
     moved = kept.array / 255.0 - middle
     assert np.abs(moved).max() > 0.02
     assert np.ptp(moved, axis=2).max() < 1.01 / 255
@@ -215,8 +236,8 @@ def test_kept_colors_are_the_content_s_and_matched_ones_the_style_s_before(netwo
     assert torch.allclose(found.mean((2, 3)), content.mean((2, 3)), atol=1e-3)
     covariances = [np.cov(one[0].flatten(1).numpy()) for one in (found, content)]
     assert np.allclose(*covariances, atol=1e-3)
-    with pytest.raises(InputError, match="Possible: style, kept, matched"):
-        style_transfer(network, middle, middle, colors="keep", changes=LAYERS)
+    with pytest.raises(InputError, match="two ways to the content's colors: give one"):
+        style_transfer(network, middle, middle, keep_colors=True, match_colors=True, changes=LAYERS)
 
 
 def test_what_is_transparent_stays_so(network: Network, tmp_path: Path) -> None:
@@ -255,7 +276,6 @@ def test_average_pooling_and_edges_are_the_operations_they_stand_for() -> None:
         ({"rate": -1}, "rate is a number above 0, not -1"),
         ({"style_layers": {"conv1": -1}}, "the weight of conv1 is a number from 0 on"),
         ({"style_wight": 1.0}, "Did you mean 'style_weight'"),
-        ({"precision": "bfloat15"}, "Did you mean 'bfloat16'"),
         ({"optimizer": "sgd"}, "Possible: adam, lbfgs"),
         ({"style_layers": "scores"}, "has no maps"),
         ({"content_weight": 0, "style_weight": 0}, "nothing would be asked"),

@@ -76,7 +76,7 @@ def test_a_content_that_a_layer_hardly_answers_to_does_not_explode(network: Netw
     targets = targets_of(network, content, [Style(style)], SETTINGS)
     wanted = targets.content["conv2"]
     # A program that divides by the content's own answers would have a loss of this many times its weight.
-    away = (targets.subject.values(style)["conv2"] - wanted).square().sum()
+    away = (targets.batch.values(style)["conv2"] - wanted).square().sum()
     assert float(away) > 1e3 * float((wanted - wanted.mean((2, 3), keepdim=True)).square().sum())
     steps = [*style_steps(targets, content, 30)]
     assert max(step.losses["content"] for step in steps) < 1.5 * SETTINGS.content_weight

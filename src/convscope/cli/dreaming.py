@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,17 +16,25 @@ from convscope.cli.options import (
     output_option,
     weights_of,
 )
-from convscope.cli.runs import Reel, finish, fitted, reel_of, reel_options, show, watched
+from convscope.cli.runs import (
+    FilmOptions,
+    Technique,
+    film_options,
+    frames_folder,
+    make_pictures,
+    within_memory,
+    write_frames,
+)
 
 if TYPE_CHECKING:
+    from convscope.dreaming.deep_dream import Dream
     from convscope.dreaming.steps import DreamStep
-    from convscope.network.network import Network
-    from convscope.pictures.picture import Picture
-    from convscope.presentation.animation import Frames
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_CHANGES = ("octaves", "octave_scale", "iterations", "rate", "jitter", "precision")
-_WISHES = ("layers", "preset", "guide", "channels", "mask", "keep_colors", "size", "tile", "seed")
+_NAMES = (
+    *("preset", "size", "guide", "channels", "mask", "keep_colors", "octaves", "octave_scale"),
+    *("iterations", "rate", "jitter", "fast", "tile", "seed"),
+)
 _OPTIONS = (
     click.option(
         "--layer",
@@ -58,22 +66,24 @@ _OPTIONS = (
         "--tile", type=click.IntRange(32), metavar="PIXELS", help="Compute in windows, with the same result."
     ),
     memory_option,
-    click.option("--fast", "precision", flag_value="bfloat16", help="Compute in half precision (bfloat16)."),
+    click.option("--fast", is_flag=True, help="Compute in half precision (bfloat16)."),
     click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another dream."),
 )
 
 
 def dream_options(function: _Command) -> _Command:
-    """Give a command the options of a dream; it gets them as one dict, ``wishes``, the arguments of `deep_dream`."""
+    """Give a command the options of a dream.
+
+    It gets what is dreamed of as ``layers``, the fields of `DreamOptions` that were given as one dict, ``options``.
+    """
 
     @functools.wraps(function)
     def command(*positional: Any, **keywords: Any) -> Any:
         keywords["size"] = keywords.pop("pixels")
-        wishes = {name: keywords.pop(name) for name in _WISHES}  # in the order of a recipe
-        wishes["layers"] = weights_of(wishes["layers"]) or None
-        changes = {name: keywords.pop(name) for name in _CHANGES}
-        wishes["changes"] = {name: value for name, value in changes.items() if value is not None}
-        return function(*positional, wishes=wishes, **keywords)
+        layers = weights_of(keywords.pop("layers")) or None
+        given = {name: keywords.pop(name) for name in _NAMES}
+        options = {name: value for name, value in given.items() if value is not None}
+        return function(*positional, layers=layers, options=options, **keywords)
 
     for option in reversed(_OPTIONS):
         command = option(command)
@@ -85,16 +95,17 @@ def dream_options(function: _Command) -> _Command:
 @click.argument("pictures", nargs=-1, metavar="[PICTURE]...")
 @network_options
 @dream_options
-@reel_options
+@film_options
 @json_option
 @output_option("A picture (.png, .jpg, .webp), or a folder for several.")
 def dream(
     network: str,
     pictures: Sequence[str],
     opening: Opening,
-    wishes: dict[str, Any],
+    layers: dict[str, float] | None,
+    options: dict[str, Any],
     memory: str | None,
-    reel: Reel,
+    filming: FilmOptions,
     as_json: bool,
     output: str | None,
 ) -> None:
@@ -102,17 +113,26 @@ def dream(
 
     Ctrl-C keeps what there is, and --resume goes on from there.
     """
+    from convscope.dreaming.deep_dream import dream_of
+    from convscope.dreaming.options import DreamOptions
     from convscope.pictures.photograph import check_pictures
 
-    if len(pictures) > 1 and reel.folder:
+    if len(pictures) > 1 and filming.folder:
         raise click.UsageError("--frames and --film are of one picture: give one")
     check_pictures(pictures)
     opened = opening.open(network)
 
-    def begin(source: str | None) -> _Run:
-        return _Run(opened, source, wishes, memory)
+    def begin(source: str | None) -> Dream:
+        return within_memory(dream_of(opened, source, layers, DreamOptions(**options)), memory)
 
-    show(pictures or (None,), begin, reel, (opened.name, "dream"), output=output, as_json=as_json)
+    make_pictures(
+        pictures or (None,),
+        Technique("dream", begin, _objective, _objectives),
+        filming,
+        network_name=opened.name,
+        output=output,
+        as_json=as_json,
+    )
 
 
 @click.command("dream-film")
@@ -137,7 +157,8 @@ def dream_film(
     network: str,
     picture: str | None,
     opening: Opening,
-    wishes: dict[str, Any],
+    layers: dict[str, float] | None,
+    options: dict[str, Any],
     memory: str | None,
     seconds: float,
     fps: float,
@@ -158,86 +179,33 @@ def dream_film(
 
     from convscope.dreaming.deep_dream import dream_of
     from convscope.dreaming.film import Curve, Motion, film_frames, frame_count
-    from convscope.dreaming.keeping import run_of
+    from convscope.dreaming.options import DreamOptions
+    from convscope.jobs import run_of
     from convscope.presentation.animation import Frames
 
-    folder = reel_of(frames, output) or ""
+    folder = frames_folder(frames, output) or ""
     curves = {"zoom": zoom, "rotation": rotation, "right": right, "down": down}
     motion = Motion(*map(Curve.read, curves.values()))
-    dream = fitted(dream_of(opening.open(network), picture, **wishes), memory)
-    reel = Frames(folder)
-    reel.begin(run_of(dream, wishes) | curves | {"fps": fps}, resume=resume)
-    with tqdm(unit="frame", disable=None, leave=False, initial=reel.count()) as bar:
+    dream = within_memory(dream_of(opening.open(network), picture, layers, DreamOptions(**options)), memory)
+    kept = Frames(folder)
+    kept.begin(run_of(dream.recipe) | curves | {"fps": fps}, resume=resume)
+    with tqdm(unit="frame", disable=None, leave=False, initial=kept.count()) as bar:
         try:
-            for index, count in film_frames(dream, motion, reel, seconds=seconds, rate=fps):
+            for index, count in film_frames(dream, motion, kept, seconds=seconds, rate=fps):
                 bar.total = count
                 bar.update(index - bar.n)
         except KeyboardInterrupt:
-            if not reel.count():
+            if not kept.count():
                 raise
-            click.echo("interrupted: the film of the frames there are", err=True)
-            frames = frames or str(reel.folder)  # so that --resume can go on
-    finish(reel, output, fps, kept=frames is not None, last=frame_count(seconds, fps))
+            click.echo("interrupted: the film of the frames there are; --resume goes on", err=True)
+            frames = frames or str(kept.folder)  # so that --resume can go on
+    write_frames(kept, output, fps, keep=frames is not None, last=frame_count(seconds, fps))
 
 
-class _Run:
-    """The dream of one picture, with its progress and what is kept on the way."""
-
-    def __init__(
-        self, network: Network, source: str | None, wishes: dict[str, Any], memory: str | None
-    ) -> None:
-        from convscope.dreaming.deep_dream import dream_of
-        from convscope.pictures.photograph import open_photograph
-        from convscope.pictures.recording import recipe_of
-
-        self.wishes, seed = wishes, wishes["seed"]
-        photograph = None if source is None else open_photograph(source)
-        dream = dream_of(network, photograph, **wishes)
-        arguments = {name: value for name, value in wishes.items() if name != "seed"}
-        self.recipe = recipe_of("deep_dream", arguments, network=network, picture=photograph, seed=seed)
-        del photograph  # a large one would take its room until the end
-        self.dream = fitted(dream, memory)
-        self.values: list[float] = []
-        self.steps = 0
-        self.interrupted = False
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """The objective at every step."""
-        return {"objectives": self.values}
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """The dream, and all that was wished."""
-        from convscope.dreaming.keeping import run_of
-
-        return run_of(self.dream, self.wishes)
-
-    def picture(self, frames: Frames | None, resume: bool) -> Picture:
-        """Dream, and return what there is at the end or at Ctrl-C."""
-        from dataclasses import replace
-
-        made = self.dream.picture(self._last(frames, resume))
-        arguments = {**self.recipe.arguments, "tile": self.dream.tile}
-        return replace(made, recipe=None if self.interrupted else replace(self.recipe, arguments=arguments))
-
-    def _last(self, frames: Frames | None, resume: bool) -> DreamStep:
-        from convscope.dreaming.keeping import kept_steps
-
-        last: DreamStep | None = None
-        try:
-            for last in watched(kept_steps(self.dream, self.wishes, resume=resume), _words):
-                self.values.append(last.value)
-                if frames is not None:
-                    frames.keep(last.index, self.dream.frame(last))
-        except KeyboardInterrupt:
-            if last is None:
-                raise
-            self.interrupted = True
-        assert last is not None
-        self.steps = last.index
-        return last
+def _objective(step: DreamStep) -> dict[str, float]:
+    return {"objective": step.value}
 
 
-def _words(step: DreamStep) -> str:
-    return f"objective {step.value:.4g}"
+def _objectives(history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Return the objective at every step."""
+    return {"objectives": [numbers["objective"] for numbers in history]}

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import click
 
 from convscope.cli.output import file_name, folder_of, free, place, printable, save_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from convscope.jobs import Outcome, PictureJob, ResumableStep
     from convscope.optimization.memory_plan import MemoryPlan
-    from convscope.pictures.picture import Picture
     from convscope.presentation.animation import Frames
 
-_STEPS_A_SECOND = 10.0
+    AnyStep = TypeVar("AnyStep", bound=ResumableStep)
+else:
+    AnyStep = TypeVar("AnyStep")
+
+_FRAMES_A_SECOND = 10.0
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _OPTIONS = (
-    click.option("--frames", metavar="FOLDER", help="Keep a picture of every step."),
+    click.option("--frames", metavar="FOLDER", help="Keep a picture of every step in this folder."),
     click.option("--film", metavar="FILE", help="A film of the steps: .gif, .webp, .avif or .mp4."),
-    click.option("--resume", is_flag=True, help="Go on where an interrupted run was."),
+    click.option("--resume", is_flag=True, help="Go on where an interrupted run with the same options was."),
 )
 
 
 @dataclass(frozen=True)
-class Reel:
-    """What is kept of a run's steps: frames, a film of them, and whether to go on from an interrupted one's.
+class FilmOptions:
+    """What becomes of a run's steps: frames, a film of them, and whether to go on from an interrupted run's.
 
     `folder` is the frames': the one asked for, or one beside the film; None without either.
     """
@@ -42,122 +44,125 @@ class Reel:
     folder: str | None
 
 
-class Run(Protocol):
-    """The making of one picture. A run knows its steps so far, and whether Ctrl-C ended it."""
+@dataclass(frozen=True)
+class Technique(Generic[AnyStep]):
+    """What a command makes of each source: the job, and what is said of its steps.
 
-    steps: int
-    interrupted: bool
+    `name` stands in file names. `numbers` of a step stand beside the progress bar, and `facts` of all of them in JSON.
+    """
 
-    @property
-    def told(self) -> dict[str, Any]:
-        """What JSON says of it beside path and caption."""
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """What makes a run the same as another, as JSON: frames of another are refused."""
-
-    def picture(self, frames: Frames | None, resume: bool) -> Picture:
-        """Run it, and return what there is at the end or at Ctrl-C."""
+    name: str
+    begin: Callable[[str | None], PictureJob[AnyStep]]
+    numbers: Callable[[AnyStep], Mapping[str, float]]
+    facts: Callable[[Sequence[Mapping[str, float]]], Mapping[str, Any]]
 
 
-class Step(Protocol):
-    """One of many: they count from 1."""
+class Tileable(Protocol):
+    """What can be computed in windows."""
 
-    @property
-    def index(self) -> int:
-        """Its number."""
-
-    @property
-    def of(self) -> int:
-        """How many there are."""
+    def within(self: AnyTileable, memory: int | None) -> tuple[AnyTileable, MemoryPlan]:
+        """Return the same in windows that fit so many bytes, and the plan."""
 
 
-AnyStep = TypeVar("AnyStep", bound=Step)
+AnyTileable = TypeVar("AnyTileable", bound=Tileable)
 
 
-class Made(Protocol):
-    """What can be computed in tiles."""
-
-    def within(self: AnyMade, memory: int | None) -> tuple[AnyMade, MemoryPlan]:
-        """Return the same in tiles that fit so many bytes, and the plan."""
-
-
-AnyMade = TypeVar("AnyMade", bound=Made)
-
-
-def reel_options(function: _Command) -> _Command:
-    """Give a command ``--frames``, ``--film`` and ``--resume``; it gets them as a `Reel`, ``reel``."""
+def film_options(function: _Command) -> _Command:
+    """Give a command ``--frames``, ``--film`` and ``--resume``; it gets them as `FilmOptions`, ``filming``."""
 
     @wraps(function)
     def command(*positional: Any, **keywords: Any) -> Any:
         frames, film, resume = (keywords.pop(name) for name in ("frames", "film", "resume"))
-        reel = Reel(frames, film, resume, reel_of(frames, film))  # a film that cannot be made ends it here
-        return function(*positional, reel=reel, **keywords)
+        filming = FilmOptions(
+            frames, film, resume, frames_folder(frames, film)
+        )  # an impossible film ends it here
+        return function(*positional, filming=filming, **keywords)
 
     for option in reversed(_OPTIONS):
         command = option(command)
     return command  # type: ignore[return-value]
 
 
-def show(
+def make_pictures(
     sources: Sequence[str | None],
-    begin: Callable[[str | None], Run],
-    reel: Reel,
-    named: tuple[str, str],
+    technique: Technique[AnyStep],
+    filming: FilmOptions,
     *,
+    network_name: str,
     output: str | None,
     as_json: bool,
 ) -> None:
-    """Make a picture of each source, save it and say where it is; `named` are the network and what is done."""
-    from convscope.presentation.animation import Frames
+    """Make a picture of each source, save it and print where it is.
 
+    What is kept for ``--resume`` is removed when the picture and its film are written.
+    """
     folder = folder_of(output, len(sources))
     rows = list[dict[str, Any]]()
     for source in sources:
-        run = begin(source)
-        frames = None if reel.folder is None else Frames(reel.folder)
-        if frames is not None:
-            frames.begin(run.key, resume=reel.resume)
-        picture = run.picture(frames, reel.resume)
-        words = Path(source).stem if source else "noise"
-        path = place(folder, file_name(named[0], words, named[1]))
-        picture.save(path) if as_json else save_picture(picture, path)
-        rows.append({"path": str(path), "caption": picture.caption, **run.told})
-        if run.interrupted:
+        history: list[Mapping[str, float]] = []
+        outcome, frames = _run(technique, source, filming, history)
+        name = file_name(network_name, Path(source).stem if source else "noise", technique.name)
+        path = place(folder, name)
+        outcome.picture.save(path) if as_json else save_picture(outcome.picture, path)
+        rows.append({"path": str(path), "caption": outcome.picture.caption, **technique.facts(history)})
+        if outcome.interrupted:
             click.echo("interrupted: this is the picture as it was; --resume goes on", err=True)
         if frames is not None:
-            stay = reel.frames is not None or run.interrupted
-            finish(frames, reel.film, _STEPS_A_SECOND, kept=stay, last=run.steps, told=not as_json)
-        if run.interrupted:
+            write_frames(
+                frames,
+                filming.film,
+                _FRAMES_A_SECOND,
+                keep=filming.frames is not None or outcome.interrupted,
+                last=outcome.step.index,
+                quiet=as_json,
+            )
+        if outcome.interrupted:
             break
+        outcome.checkpoint.forget()
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
 
 
-def watched(steps: Iterator[AnyStep], words: Callable[[AnyStep], str]) -> Iterator[AnyStep]:
-    """Yield the steps with a progress bar, the time left, and words on each."""
+def _run(
+    technique: Technique[AnyStep],
+    source: str | None,
+    filming: FilmOptions,
+    history: list[Mapping[str, float]],
+) -> tuple[Outcome[AnyStep], Frames | None]:
+    """Make one picture under a progress bar with the time left; `history` gets the numbers of every step."""
     from tqdm import tqdm
 
+    from convscope.jobs import run_job, run_of
+    from convscope.presentation.animation import Frames
+
+    job = technique.begin(source)
+    frames = None if filming.folder is None else Frames(filming.folder)
+    if frames is not None:
+        frames.begin(run_of(job.recipe), resume=filming.resume)
     with tqdm(unit="step", disable=None, leave=False) as bar:
-        for step in steps:
+
+        def watch(step: AnyStep) -> None:
+            history.append(technique.numbers(step))
             bar.total = step.of
-            bar.set_postfix_str(words(step), refresh=False)
+            words = ", ".join(f"{name} {value:.4g}" for name, value in history[-1].items())
+            bar.set_postfix_str(words, refresh=False)
             bar.update(step.index - bar.n)
-            yield step
+
+        return run_job(job, watch, frames=frames, resume=filming.resume), frames
 
 
-def fitted(made: AnyMade, memory: str | None) -> AnyMade:
-    """Return a dream or transfer in tiles that fit, and say what it will take, where memory is limited."""
+def within_memory(job: AnyTileable, memory: str | None) -> AnyTileable:
+    """Return a dream or transfer in windows that fit, and say what it will take, where memory is limited."""
     from convscope.optimization.memory_plan import bytes_of
 
     if memory is None:
-        return made
-    made, plan = made.within(bytes_of(memory))
+        return job
+    job, plan = job.within(bytes_of(memory))
     click.echo(str(plan), err=True)
-    return made
+    return job
 
 
-def reel_of(frames: str | None, film: str | None) -> str | None:
+def frames_folder(frames: str | None, film: str | None) -> str | None:
     """Return the folder of a film's frames: the one asked for, or one beside the film; None without either."""
     from convscope.presentation.animation import require_film
 
@@ -166,15 +171,15 @@ def reel_of(frames: str | None, film: str | None) -> str | None:
     return frames or f"{require_film(film)}.frames"
 
 
-def finish(
-    reel: Frames, film: str | None, rate: float, *, kept: bool, last: int | None = None, told: bool = True
+def write_frames(
+    frames: Frames, film: str | None, rate: float, *, keep: bool, last: int | None = None, quiet: bool = False
 ) -> None:
-    """Make the film of its frames up to `last`, say where it is, and remove frames nobody asked for."""
+    """Make the film of frames up to `last`, say where it is, and remove frames that nobody asked to `keep`."""
     from convscope.presentation.animation import write_film
 
     if film is not None:
-        path = write_film(free(Path(film)), reel.paths(last), rate)
-        if told:
+        path = write_film(free(Path(film)), frames.paths(last), rate)
+        if not quiet:
             click.echo(printable(path))
-    if not kept:
-        reel.forget()
+    if not keep:
+        frames.forget()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from convscope.dreaming.deep_dream import Dream
 from convscope.errors import InputError
+from convscope.jobs import last_step
 from convscope.optimization.octaves import Size
 from convscope.presentation.animation import Frame, Frames
 
@@ -94,7 +94,7 @@ def film_frames(
     count = frame_count(seconds, rate)
     for index in range(min(frames.count(), count) + 1, count + 1):
         begin = dream if index == 1 else _next(dream, motion, frames, index, rate)
-        (last,) = deque(begin.steps(), maxlen=1)
+        last = last_step(begin.steps())
         values = last.values.cpu().numpy() if _without_range(dream) else None
         frames.keep(index, begin.frame(last), values)
         yield index, count
@@ -118,7 +118,8 @@ def _next(dream: Dream, motion: Motion, frames: Frames, index: int, rate: float)
                 f"{dream.end[1]} x {dream.end[0]}: use another folder"
             )
         start = dream.settings.values(_at(motion.moved(shown, second, rate), size).clamp(0, 1))
-    return replace(dream, start=start, seed=dream.seed + index - 1)
+    options = replace(dream.options, seed=dream.options.seed + index - 1)
+    return replace(dream, start=start, options=options)
 
 
 def _without_range(dream: Dream) -> bool:

@@ -1,142 +1,109 @@
-"""What a person wants dreamed, by layers, channels, classes or a guiding picture, as a dream's terms."""
+"""How a picture is dreamed: every setting by name, where a preset leaves it open or a person wants another."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypedDict
 
-import torch
-from torch import Tensor
+from convscope.dreaming.presets import DreamPreset, dream_preset
+from convscope.dreaming.settings import DreamSettings
+from convscope.errors import InputError
+from convscope.pictures.options import updated
 
-from convscope.dreaming.objectives import Term, class_term, dream_terms, guided_term
-from convscope.dreaming.presets import DreamPreset
-from convscope.errors import InputError, UnknownLayer
-from convscope.looking.main_line import stages
-from convscope.network.network import Network
-from convscope.optimization.channel_choice import chosen_channels
-from convscope.optimization.objective_batch import objective_batch
-from convscope.optimization.objectives import class_score, layer
-from convscope.pictures.picture_tensor import at_most
-
-LOOKED_AT = 1024  # pixels of the longer side of a picture that is only looked at, for what to dream of
-DreamLayers: TypeAlias = str | Sequence[str] | Mapping[str, float] | None
-"""One address, several, or several with weights; None: what the preset was made for."""
+Channels: TypeAlias = str | Sequence[int] | None
+"""``(3, 17)``, ``"3,17"``, ``"strongest:8"``, ``"weakest:8"``; None: all."""
 
 
-def terms_of(
-    network: Network,
-    weights: Mapping[str, float],
-    preset: DreamPreset,
-    start: Tensor,
-    *,
-    guide: Tensor | None = None,
-    channels: str | Sequence[int] | None = None,
-) -> tuple[Term, ...]:
-    """Return a dream's terms. `start` and `guide` are pictures (1, 3, H, W) in 0..1.
+@dataclass(frozen=True)
+class DreamOptions:
+    """How a picture is dreamed: a preset's name, and what differs from it. None leaves a setting to the preset.
 
-    With a guide each position becomes more like the one of the guide it resembles most, in all channels. `channels`
-    are chosen by what they answer to `start`, which is looked at with at most 1,024 pixels a side; so is a guide.
+    - ``preset``: a name of `convscope.presets.DREAM_PRESETS`.
+    - ``size``: the longer side in pixels; by default the picture's own, at most 1,024.
+    - ``guide``: a picture whose features are dreamed instead of the layer's own.
+    - ``channels``: those of the layers that count alone: ``(3, 17)``, or ``"strongest:8"`` of those that answer the
+      picture.
+    - ``mask``: a picture that is white where it dreams. ``keep_colors``: only brightness changes.
+    - ``octaves``, ``octave_scale``: how many sizes, and how many times larger each is than the one before.
+    - ``iterations``: steps at each size; ``rate``: how far each goes, in the preset's values.
+    - ``jitter``: by how many pixels the picture is shifted before a step, at random, and back after it.
+    - ``zoom``: pixels cut off each side after every step, and the rest enlarged.
+    - ``clip``: whether values stay between black and white.
+    - ``stop_above``: the objective above which a size ends early.
+    - ``fast``: compute in half precision (bfloat16), less exact.
+    - ``tile``: compute in windows of about so many pixels, with the same result.
+    - ``stop_after``: take the picture as it is after so many steps, over all sizes.
+    - ``seed``: another seed, another dream.
+
+    >>> DreamOptions(preset="google-2015", size=640, iterations=20)
     """
-    if guide is not None:
-        if channels is not None:
-            raise InputError(
-                "a guide is followed in all channels of a layer: leave out either channels or guide"
-            )
-        return tuple(
-            replace(guided_term(name, _answer(network, name, guide)), weight=weight)
-            for name, weight in weights.items()
-        )
-    classes = {name: weight for name, weight in weights.items() if _is_class(network, name)}
-    others = {name: weight for name, weight in weights.items() if name not in classes}
-    chosen = {} if channels is None else _chosen(network, others, start, channels)
-    terms = dream_terms(others, preset.measure, chosen) if others else ()
-    return terms + tuple(_class_term(network, name, weight, preset) for name, weight in classes.items())
+
+    preset: str = "default"
+    size: int | None = None
+    guide: Any = None
+    channels: Channels = None
+    mask: Any = None
+    keep_colors: bool = False
+    octaves: int | None = None
+    octave_scale: float | None = None
+    iterations: int | None = None
+    rate: float | None = None
+    jitter: int | None = None
+    zoom: int | None = None
+    clip: bool | None = None
+    stop_above: float | None = None
+    fast: bool = False
+    tile: int | None = None
+    stop_after: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.stop_after is not None and self.stop_after < 1:
+            raise InputError(f"stop_after is a step from 1 on, not {self.stop_after}")
+
+    @property
+    def source(self) -> DreamPreset:
+        """The preset as its source made it."""
+        return dream_preset(self.preset)
+
+    def settings(self) -> DreamSettings:
+        """Return the preset's settings with these changes."""
+        found = self.source.settings
+        octaves = found.octaves
+        if self.octaves is not None:
+            octaves = replace(octaves, count=self.octaves, exponents=None)
+        if self.octave_scale is not None:
+            octaves = replace(octaves, scale=self.octave_scale)
+        names = ("iterations", "rate", "jitter", "zoom", "clip", "stop_above")
+        changes = {name: value for name in names if (value := getattr(self, name)) is not None}
+        precision = "bfloat16" if self.fast else found.precision
+        return replace(found, octaves=octaves, precision=precision, **changes)
+
+    def updated(self, keywords: Mapping[str, Any]) -> DreamOptions:
+        """Return the options with keywords changed; InputError with the closest name for one that is none."""
+        return updated(self, keywords, "a dream")
 
 
-def _chosen(
-    network: Network, addresses: Mapping[str, float], start: Tensor, channels: str | Sequence[int]
-) -> dict[str, tuple[int, ...]]:
-    """Return the channels that count, of each layer; an address of one channel or class stays as it is."""
-    layers = [name for name in addresses if network.resolve(name).channel is None]
-    if not layers:
-        raise InputError(
-            f"there is no layer to choose channels {channels!r} of: dream of a layer, or leave out the channels"
-        )
-    return {name: chosen_channels(channels, _answer(network, name, start), name) for name in layers}
+class DreamKeywords(TypedDict, total=False):
+    """The fields of `DreamOptions` as keywords; ``changes`` is some of them in one mapping."""
 
-
-def wanted_of(
-    network: Network, layers: DreamLayers, preset: DreamPreset, *, guided: bool
-) -> Mapping[str, float]:
-    """Return addresses with their weights: those asked for, the preset's, or the network's middle."""
-    if isinstance(layers, str):
-        layers = (layers,)
-    if layers:
-        return layers if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
-    return _own_layers(network, preset, guided)
-
-
-def _own_layers(network: Network, preset: DreamPreset, guided: bool) -> Mapping[str, float]:
-    own = preset.guided_layers if guided and preset.guided_layers else preset.layers
-    if own and all(address.partition(":")[0] in network.layers for address in own):
-        return own
-    return {middle(network) if preset.label is None else _labeled(network, preset.label): 1.0}
-
-
-def with_channels(
-    network: Network, weights: Mapping[str, float], start: Tensor, seed: int
-) -> dict[str, float]:
-    """Return addresses with a channel each: where there is none, one is drawn of those that answer `start`."""
-    return {_with_channel(network, name, start, seed): weight for name, weight in weights.items()}
-
-
-def _with_channel(network: Network, name: str, start: Tensor, seed: int) -> str:
-    address = network.resolve(name)
-    if address.channel is not None:
-        return name
-    answer = _answer(network, name, start)[0].flatten(1)
-    awake = answer.any(1).nonzero().flatten().tolist() or range(len(answer))
-    drawn = torch.randint(len(awake), (), generator=torch.Generator().manual_seed(seed))
-    return str(replace(address, channel=awake[int(drawn)]))
-
-
-def _labeled(network: Network, label: str) -> str:
-    """Return the address of the class that a preset was made for."""
-    address = f"{network.class_output}:{label}"
-    try:
-        network.resolve(address)
-    except UnknownLayer as error:
-        raise InputError(
-            f"this preset dreams of a {label}, a class that {network.name} does not know: say which class, "
-            f"as {network.class_output}:0"
-        ) from error
-    return address
-
-
-def _is_class(network: Network, address: str) -> bool:
-    found = network.resolve(address)
-    return found.channel is not None and found.position is None and found.layer == network.class_output
-
-
-def _class_term(network: Network, address: str, weight: float, preset: DreamPreset) -> Term:
-    index = int(network.resolve(address).channel or 0)
-    found = class_score(network, index, "probability" if preset.probability else "logit")
-    return class_term(found.targets[0], found.description, weight)
-
-
-def _answer(network: Network, address: str, picture: Tensor) -> Tensor:
-    picture = at_most(picture, LOOKED_AT)
-    batch = objective_batch(network, [layer(address)])
-    return batch.values(picture)[address].detach()
-
-
-def middle(network: Network) -> str:
-    """Return a layer worth dreaming of: the last of the stage whose maps have a sixteenth of the input's side."""
-    found = stages(network)
-    if not found or network.input_spec is None:
-        raise InputError(
-            f"{network.name} has no layers with maps of a picture, so there is nothing to dream of"
-        )
-    side = max(network.input_spec.size)
-    return min(found, key=lambda stage: abs(max(stage.size) * 16 - side)).shown[-1]
+    preset: str
+    size: int | None
+    guide: Any
+    channels: Channels
+    mask: Any
+    keep_colors: bool
+    octaves: int | None
+    octave_scale: float | None
+    iterations: int | None
+    rate: float | None
+    jitter: int | None
+    zoom: int | None
+    clip: bool | None
+    stop_above: float | None
+    fast: bool
+    tile: int | None
+    stop_after: int | None
+    seed: int
+    changes: Mapping[str, Any] | None

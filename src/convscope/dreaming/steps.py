@@ -29,8 +29,8 @@ class DreamStep:
     """One step of a dream: ``value`` is the objective of the picture it started from, ``seconds`` what it took.
 
     ``index`` counts from 1 over all octaves, to ``of``; ``octave`` is (which, of how many), from 1. `values` are the
-    picture's after the step, in the source's scale; `picture` what is shown of them, (N, 3, H, W) in 0..1. `state`,
-    asked for before the next step, is what `dream_steps` goes on from.
+    picture's after the step, in the source's scale; `picture` what is shown of them, (N, 3, H, W) in 0..1. `state`
+    is what `dream_steps` goes on from.
     """
 
     index: int
@@ -81,12 +81,12 @@ def dream_steps(
             perf_counter() - begun,
             values,
             partial(settings.shown_as, values),
-            partial(_state, index, values, generator),
+            partial(_state, index, values, generator.get_state()),
         )
 
 
-def _state(index: int, values: Tensor, generator: torch.Generator) -> State:
-    return {"index": torch.tensor(index), "values": values, "generator": generator.get_state()}
+def _state(index: int, values: Tensor, generator: Tensor) -> State:
+    return {"index": torch.tensor(index), "values": values, "generator": generator}
 
 
 def _resumed(state: State, start: Tensor, generator: torch.Generator) -> tuple[int, Tensor]:

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,13 @@ from convscope.errors import PictureError, did_you_mean
 from convscope.pictures.rgb import PLAIN, Pixels, Seen, Stored, rgb_of_array, rgb_of_image
 from convscope.pictures.sixteen_bit import load, stored_bits
 
+if TYPE_CHECKING:
+    from convscope.pictures.picture import Picture
+
+PictureLike: TypeAlias = (
+    "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any] | Photograph | Picture"
+)
+"""A file's path or bytes, an open file, a sample's name, a Pillow image, an array (H, W, 3), one of ours."""
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
 SAMPLES = ("coffee", "chelsea", "astronaut")
 SHORTENED = "read with 8 of its 16 bits"

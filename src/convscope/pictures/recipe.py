@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,11 @@ from convscope.errors import RecipeError, did_you_mean
 KEY = "convscope"
 EXIF, USER_COMMENT = 0x8769, 0x9286
 _UNICODE = b"UNICODE\0"
+_KINDS: Mapping[str, Any] = {
+    **dict.fromkeys(("arguments", "versions", "options", "pictures"), dict),
+    "seed": int,
+    "threads": (int, type(None)),
+}
 
 
 def library_versions() -> dict[str, str]:
@@ -40,7 +45,8 @@ class Recipe:
     input; None where there was none, or where it was in memory only. ``pictures`` are the hashes of the picture files
     that arguments name (a guide, a mask, styles), by those names. ``options`` are the further keywords of
     `open_network` (labels, the input's shape, preprocessing); ``input_spec_sha256`` and ``labels_sha256`` are the
-    hashes of what the network ate and called its classes in the end, however it was told.
+    hashes of what the network ate and called its classes in the end, however it was told. ``threads`` is on how many
+    the network was computed: on another number sums are added in another order and rounded otherwise.
 
     >>> print(Picture.open("filters.png").recipe)
     filters(bvlc_googlenet/deploy.prototxt, address='conv1/7x7_s2'), seed 0, convscope 0.1.0
@@ -59,6 +65,12 @@ class Recipe:
     versions: Mapping[str, str] = field(default_factory=library_versions)
     options: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, str] = field(default_factory=dict)
+    threads: int | None = None
+
+    def with_arguments(self, **changes: Any) -> Recipe:
+        """Return the recipe with single arguments changed; None takes one away."""
+        arguments = {**self.arguments, **changes}
+        return replace(self, arguments={key: value for key, value in arguments.items() if value is not None})
 
     def to_json(self) -> str:
         """Return the recipe as one line of JSON, the same for the same recipe."""
@@ -79,14 +91,7 @@ class Recipe:
                 f"{where} has an unknown key {key!r}.{did_you_mean(key, known)} Made by a later convscope?"
             )
         for key, value in data.items():
-            kind = (
-                dict
-                if key in ("arguments", "versions", "options", "pictures")
-                else int
-                if key == "seed"
-                else (str, type(None))
-            )
-            if not isinstance(value, kind):
+            if not isinstance(value, _KINDS.get(key, (str, type(None)))):
                 raise RecipeError(
                     f"{where} has a {type(value).__name__} for {key!r}, which is impossible there"
                 )

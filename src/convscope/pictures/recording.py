@@ -9,6 +9,7 @@ import functools
 import inspect
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -60,17 +61,36 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
             if "picture" in given and not is_tensor(given["picture"]) and given["picture"] is not None:
                 given["picture"] = open_photograph(given["picture"])
             recorded = given.keys() - {*INPUTS, *UNRECORDED}
-            arguments = {key: plain(value) for key, value in given.items() if key in recorded}
-            given.update({key: frozen(value) for key, value in arguments.items() if not lost(value)})
+            arguments, settled = recordable({key: given[key] for key in given if key in recorded})
+            given.update(settled)
             picture: Picture = function(*bound.args, **bound.kwargs)
-            if picture.recipe is not None and picture.recipe.function == name:
-                arguments |= picture.recipe.arguments  # what it chose itself
             return replace(picture, recipe=recipe_of(name, arguments, **_inputs(given)))
 
         _FUNCTIONS[name] = with_recipe
         return with_recipe  # type: ignore[return-value]
 
     return mark
+
+
+def writes_recipe(name: str) -> Callable[[_Function], _Function]:
+    """Mark a function that returns a Picture with its recipe already in it: `rerun` may call it."""
+
+    def mark(function: _Function) -> _Function:
+        _FUNCTIONS[name] = function
+        return function
+
+    return mark
+
+
+def recordable(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return arguments as a recipe holds them, and as a function gets them, the first time as in a rerun."""
+    arguments = {key: plain(value) for key, value in given.items()}
+    settled = {
+        key: frozen(value)
+        for key, value in arguments.items()
+        if not lost(value) and not isinstance(given[key], np.ndarray)
+    }
+    return arguments, {**given, **settled}
 
 
 def _inputs(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +121,14 @@ def recipe_of(
         seed=seed if isinstance(seed, int) else 0,
         options=plain(getattr(on_disk, "options", {})),
         pictures=picture_hashes(arguments),
+        threads=computing_threads(),
     )
+
+
+def computing_threads() -> int | None:
+    """Return on how many threads torch computes: another number adds in another order, and rounds otherwise."""
+    torch = sys.modules.get("torch")
+    return None if torch is None else int(torch.get_num_threads())
 
 
 def picture_hashes(arguments: Mapping[str, Any]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from convscope.dreaming.deep_dream import dream_of
@@ -56,13 +56,11 @@ def dreams(subject: Subject, wanted: list[tuple[str, str, str]], count: Counter)
 
 def _dream(subject: Subject, address: str, watch: Callable[[int, int], None]) -> Embedded:
     network, picture = subject.network, subject.picture
-    arguments: dict[str, Any] = {"layers": address, "size": _size(subject)}
-    made = dream_of(network, picture, **arguments)
-    for step in made.steps():
+    dream = dream_of(network, picture, address, size=_size(subject))
+    for step in dream.steps():
         watch(step.index, step.of)
-    recipe = subject.recipe("deep_dream", **arguments)
     command = subject.command("dream", layer=_weighted(address), size=_size(subject))
-    return embed_one(replace(made.picture(step), recipe=recipe), address=address, command=command)
+    return embed_one(dream.picture(step), address=address, command=command)
 
 
 def check_style(subject: Subject) -> None:
@@ -104,14 +102,12 @@ def _style(subject: Subject) -> Imagined:
 
 def _painting(subject: Subject, watch: Callable[[int, int], None]) -> Embedded:
     network, picture, style = subject.network, subject.picture, subject.wishes.style
-    arguments: dict[str, Any] = {"size": _size(subject), "changes": {"iterations": _ITERATIONS}}
-    made = transfer_of(network, picture, style, **arguments)
-    for step in made.restyling.steps():
+    transfer = transfer_of(network, picture, style, size=_size(subject), iterations=_ITERATIONS)
+    for step in transfer.steps():
         watch(step.index, step.of)
-    recipe = subject.recipe("style_transfer", styles=style, **arguments)
     options = {"style": _weighted(style), "size": _size(subject), "iterations": _ITERATIONS}
     command = subject.command("style", **options)
-    return embed_one(replace(made.shown(step), recipe=recipe), command=command)
+    return embed_one(transfer.picture(step), command=command)
 
 
 def _size(subject: Subject) -> int:

@@ -5,13 +5,9 @@ Gatys, Bethge, Hertzmann and Shechtman, *Preserving color in neural artistic sty
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-Colors = Literal["style", "kept", "matched"]
-"""The style's; the content's, under the brightness of what was painted; or the content's given to the style before."""
 _EPSILON = 1e-5
 
 

@@ -1,43 +1,149 @@
-"""What is wished of a style transfer: a preset with single settings changed, for one network."""
+"""How a picture is styled: every setting by name, where a preset leaves it open or a person wants another."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
-from convscope.errors import require_known, require_one_of
+from convscope.errors import InputError, require_one_of
 from convscope.network.network import Network
 from convscope.optimization.optimizers import LBFGS, Adam, Optimizer
+from convscope.pictures.options import updated
 from convscope.styling.layers import chosen_layers
-from convscope.styling.presets import StylePreset
-from convscope.styling.settings import StyleSettings, require_weight
+from convscope.styling.presets import StylePreset, style_preset
+from convscope.styling.settings import StyleSettings, StyleStart, require_weight
 
-_CHANGES = (
-    *("content_layers", "style_layers", "content_weight", "style_weight", "smoothness_weight"),
-    *("iterations", "rate", "optimizer", "style_scale", "coarsest", "pooling", "edges"),
-    "precision",
-)
+Layers: TypeAlias = str | Sequence[str] | Mapping[str, float] | None
+"""One address, several, or several with weights among each other; None: the preset's."""
+OptimizerName = Literal["adam", "lbfgs"]
+STARTS = get_args(StyleStart)
 _OPTIMIZERS: Mapping[str, Optimizer] = {"adam": Adam((0.9, 0.99)), "lbfgs": LBFGS(20)}
+_SETTINGS = (
+    *("content_weight", "style_weight", "smoothness_weight", "iterations", "rate", "style_scale"),
+    *("pooling", "edges"),
+)
 
 
-def settings_for(network: Network, preset: StylePreset, changes: Mapping[str, Any]) -> StyleSettings:
-    """Return a preset's settings with single ones changed, and with this network's own layers."""
-    settings, rest = preset.settings, dict[str, Any](changes)
-    require_known("a style transfer", rest, _CHANGES)
-    for what, own in (("content", settings.content_layers), ("style", settings.style_layers)):
-        asked = _weights(rest.get(f"{what}_layers") or {})
-        share = sum(own.values()) / (sum(asked.values()) or 1.0)
-        rest[f"{what}_layers"] = {
-            str(network.resolve(address)): share * weight for address, weight in asked.items()
-        } or chosen_layers(network, own, what, before_relu=preset.before_relu)
-    if "optimizer" in rest:
-        rest = _optimizer(rest.pop("optimizer"), preset) | rest
-    if (coarsest := rest.pop("coarsest", None)) is not None:
-        rest["scales"] = replace(settings.scales, smallest=coarsest, most=None)
-    if "iterations" in rest:
-        rest["first_iterations"] = None
-    return replace(settings, **rest)
+@dataclass(frozen=True)
+class StyleOptions:
+    """How a picture is styled: a preset's name, and what differs from it. None leaves a setting to the preset.
+
+    - ``preset``: a name of `convscope.presets.STYLE_PRESETS`.
+    - ``size``: the longer side in pixels; by default the picture's own, at most the preset's.
+    - ``start``: "content", "noise", "style", "gray", or a picture.
+    - ``keep_colors``: the content's colors under the new brightness. ``match_colors``: the styles get the content's
+      colors beforehand.
+    - ``regions``: for each style, or None, a gray picture of where in the content it counts; ``masks``: of where in the
+      style.
+    - ``content_layers``, ``style_layers``: addresses, perhaps with weights among each other.
+    - ``content_weight``, ``style_weight``, ``smoothness_weight``: larger is closer to the content, closer to the style,
+      less grain.
+    - ``iterations``: steps at each size; ``rate``: how far each goes, in the preset's values; ``optimizer``: "adam" or
+      "lbfgs".
+    - ``style_scale``: the brush strokes' size; ``coarsest``: the longer side of the first size in pixels.
+    - ``pooling``: "average" for means where the network pools maxima; ``edges``: what its filters see beyond the edge,
+      "zeros", "reflect" or "replicate".
+    - ``fast``: compute in half precision (bfloat16), less exact.
+    - ``tile``: compute in windows of about so many pixels, with the same result.
+    - ``stop_after``: take the picture as it is after so many steps, over all sizes.
+    - ``seed``: another seed, other noise to start from.
+
+    >>> StyleOptions(size=640, keep_colors=True, style_weight=2.0)
+    """
+
+    preset: str = "default"
+    size: int | None = None
+    start: Any = None
+    keep_colors: bool = False
+    match_colors: bool = False
+    regions: Sequence[Any] = ()
+    masks: Sequence[Any] = ()
+    content_layers: Layers = None
+    style_layers: Layers = None
+    content_weight: float | None = None
+    style_weight: float | None = None
+    smoothness_weight: float | None = None
+    iterations: int | None = None
+    rate: float | None = None
+    optimizer: OptimizerName | None = None
+    style_scale: float | None = None
+    coarsest: int | None = None
+    pooling: str | None = None
+    edges: str | None = None
+    fast: bool = False
+    tile: int | None = None
+    stop_after: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.stop_after is not None and self.stop_after < 1:
+            raise InputError(f"stop_after is a step from 1 on, not {self.stop_after}")
+        if self.keep_colors and self.match_colors:
+            raise InputError("keep_colors and match_colors are two ways to the content's colors: give one")
+
+    @property
+    def source(self) -> StylePreset:
+        """The preset as its source made it."""
+        return style_preset(self.preset)
+
+    @property
+    def starts_from_picture(self) -> bool:
+        """Whether ``start`` is a picture, and not a word or the preset's."""
+        return not (self.start is None or (isinstance(self.start, str) and self.start in STARTS))
+
+    def settings(self, network: Network) -> StyleSettings:
+        """Return the preset's settings with these changes, and with layers of this network."""
+        preset = self.source
+        found = preset.settings
+        changes: dict[str, Any] = {} if self.optimizer is None else _optimizer(self.optimizer, preset)
+        changes |= {name: value for name in _SETTINGS if (value := getattr(self, name)) is not None}
+        for what, own in (("content", found.content_layers), ("style", found.style_layers)):
+            given = _weights(getattr(self, f"{what}_layers"))
+            share = sum(own.values()) / (sum(given.values()) or 1.0)
+            changes[f"{what}_layers"] = {
+                str(network.resolve(address)): share * weight for address, weight in given.items()
+            } or chosen_layers(network, own, what, before_relu=preset.before_relu)
+        if self.coarsest is not None:
+            changes["scales"] = replace(found.scales, smallest=self.coarsest, most=None)
+        if self.iterations is not None:
+            changes["first_iterations"] = None
+        if self.start is not None and not self.starts_from_picture:
+            changes["start"] = self.start
+        return replace(found, precision="bfloat16" if self.fast else found.precision, **changes)
+
+    def updated(self, keywords: Mapping[str, Any]) -> StyleOptions:
+        """Return the options with keywords changed; InputError with the closest name for one that is none."""
+        return updated(self, keywords, "a style transfer")
+
+
+class StyleKeywords(TypedDict, total=False):
+    """The fields of `StyleOptions` as keywords; ``changes`` is some of them in one mapping."""
+
+    preset: str
+    size: int | None
+    start: Any
+    keep_colors: bool
+    match_colors: bool
+    regions: Sequence[Any]
+    masks: Sequence[Any]
+    content_layers: Layers
+    style_layers: Layers
+    content_weight: float | None
+    style_weight: float | None
+    smoothness_weight: float | None
+    iterations: int | None
+    rate: float | None
+    optimizer: OptimizerName | None
+    style_scale: float | None
+    coarsest: int | None
+    pooling: str | None
+    edges: str | None
+    fast: bool
+    tile: int | None
+    stop_after: int | None
+    seed: int
+    changes: Mapping[str, Any] | None
 
 
 def _optimizer(name: str, preset: StylePreset) -> dict[str, Any]:
@@ -50,9 +156,9 @@ def _optimizer(name: str, preset: StylePreset) -> dict[str, Any]:
     return {"optimizer": kind, "rate": rate}
 
 
-def _weights(layers: str | Sequence[str] | Mapping[str, float]) -> Mapping[str, float]:
+def _weights(layers: Layers) -> Mapping[str, float]:
     """Return addresses with their weights among each other, equal where none are given."""
-    names = [layers] if isinstance(layers, str) else layers
+    names = [layers] if isinstance(layers, str) else layers or ()
     found = layers if isinstance(layers, Mapping) else dict.fromkeys(names, 1.0)
     for name, weight in found.items():
         require_weight(f"the weight of {name}", weight)

@@ -4,58 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.files import written_whole
 from convscope.network.network import Network
 from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
 from convscope.optimization.picture_sizes import resized, within
 from convscope.styling.settings import StyleSettings
-from convscope.styling.steps import StyleStep, result_of, style_steps
+from convscope.styling.steps import StyleStep, optimizer_state_of, result_of, style_steps
 from convscope.styling.targets import Style, Targets, targets_of
 from convscope.styling.tiling import tiled_targets_of
 
 _MOMENTS = {"m": 1, "v": 2}  # powers of the gradient in what Adam and its kin hold
-
-
-@dataclass(frozen=True, eq=False)
-class Unfinished:
-    """Where a transfer was when it ended early: how many steps were done, the values, the optimizer's state."""
-
-    done: int
-    values: Tensor
-    state: State
-
-    def save(self, path: Path) -> None:
-        """Write it to a file, whole or not at all."""
-        tensors = {"values": self.values, **{f"state.{name}": value for name, value in self.state.items()}}
-        with written_whole(path) as partial:
-            save_file(
-                {name: value.contiguous() for name, value in tensors.items()},
-                partial,
-                {"done": str(self.done)},
-            )
-
-    @classmethod
-    def load(cls, path: Path) -> Unfinished | None:
-        """Read what `save` wrote; None where nothing is, or nothing that can be read."""
-        try:
-            with safe_open(path, "pt") as file:
-                found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                done = int(file.metadata()["done"])
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-            return None
-        values = found.pop("values", None)
-        state = {name.removeprefix("state."): value for name, value in found.items()}
-        return None if values is None else cls(done, values, state)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,14 +62,13 @@ class Restyling:
         """How many steps each size has."""
         return tuple(self.settings.iterations_at(index) for index in range(len(self.sizes)))
 
-    def steps(self, unfinished: Unfinished | None = None) -> Iterator[StyleStep]:
-        """Yield the steps of every size, coarsest first, or those after an unfinished run's."""
-        done, total = (unfinished.done if unfinished else 0), sum(self.iterations)
+    def steps(self, resume: State | None = None) -> Iterator[StyleStep]:
+        """Yield the steps of every size, coarsest first, or those after an earlier step's `state`."""
         here = self.network.device
-        values = (self._first_values() if unfinished is None else unfinished.values).to(here)
-        state = (
-            None if unfinished is None else {name: value.to(here) for name, value in unfinished.state.items()}
-        )
+        resume = None if resume is None else {name: value.to(here) for name, value in resume.items()}
+        done, total = (int(resume["index"]) if resume else 0), sum(self.iterations)
+        values = resume["values"] if resume else self._first_values().to(here)
+        state = None if resume is None else optimizer_state_of(resume)
         before = 0
         for number, (size, count) in enumerate(zip(self.sizes, self.iterations, strict=True)):
             skipped = min(max(0, done - before), count)
@@ -120,7 +83,7 @@ class Restyling:
                         step, index=before + step.index, of=total, scale=(number + 1, len(self.sizes))
                     )
                 if step is not None:
-                    values, state = step.result, step.state
+                    values, state = step.result, step.optimizer_state
             before += count
 
     def _targets(self, size: Size) -> Targets:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
+import torch
 from torch import Tensor
 
 from convscope.errors import InputError
@@ -14,6 +16,7 @@ from convscope.optimization.optimizers import State
 from convscope.styling.settings import StyleSettings
 from convscope.styling.targets import Targets
 
+_HELD = "optimizer."  # what the optimizer remembers, in a step's state
 EXPLODED = 1e4  # times the loss of the first step: no transfer that works gets there
 
 
@@ -22,7 +25,8 @@ class StyleStep:
     """One step of a style transfer: the losses of the picture it started from, weighted, by name, and their total.
 
     ``scale`` is (which size, of how many), from 1; ``index`` counts from 1 over all of them, to ``of``. ``values`` and
-    ``state`` are what the next step starts from (which changes the state), ``result`` the values of the picture.
+    ``optimizer_state`` are what the next step starts from (which changes the state), ``result`` the values of the
+    picture. ``is_newest`` tells whether no later step has begun.
     """
 
     index: int
@@ -32,18 +36,31 @@ class StyleStep:
     losses: Mapping[str, float]
     seconds: float
     values: Tensor
-    state: State
+    optimizer_state: State
     result: Tensor
     settings: StyleSettings
+    is_newest: Callable[[], bool] = lambda: True
 
     @property
     def total(self) -> float:
         """What is made small."""
         return sum(self.losses.values())
 
+    def state(self) -> State | None:
+        """Return what a later run goes on from; None where the next step has changed it."""
+        if not self.is_newest():
+            return None
+        held = {f"{_HELD}{name}": value for name, value in self.optimizer_state.items()}
+        return {"index": torch.tensor(self.index), "values": self.values, **held}
+
     def picture(self) -> Tensor:
         """Return the picture (1, 3, H, W), 0..1."""
         return self.settings.pictures(self.result).clamp(0, 1)
+
+
+def optimizer_state_of(state: State) -> State:
+    """Return the part of a step's `state` that the optimizer remembers."""
+    return {name.removeprefix(_HELD): value for name, value in state.items() if name.startswith(_HELD)}
 
 
 def style_steps(
@@ -63,12 +80,14 @@ def style_steps(
             "average_share": values.new_tensor(settings.average),
         }
     first: float | None = None
+    begun: list[int] = []
     for index in range(after + 1, iterations + 1):
-        begun = perf_counter()
+        started = perf_counter()
         losses, slope = targets.gradient(values)
         found = {name: float(loss) for name, loss in losses.items()}
         first = _require_sense(found, slope, index, first)
         values = values.clone()
+        begun.append(index)
         settings.optimizer.ascend((values,), (-slope,), state, rate=settings.rate_at(index))
         if settings.clamp:
             values = values.clamp(settings.black, settings.white)
@@ -78,12 +97,17 @@ def style_steps(
             (1, 1),
             (int(values.shape[2]), int(values.shape[3])),
             found,
-            perf_counter() - begun,
+            perf_counter() - started,
             values,
             state,
             _averaged(values, state, settings.average),
             settings,
+            partial(_is_last, begun, index),
         )
+
+
+def _is_last(begun: list[int], index: int) -> bool:
+    return begun[-1] == index
 
 
 def _averaged(values: Tensor, state: State, share: float) -> Tensor:

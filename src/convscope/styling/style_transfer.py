@@ -5,18 +5,20 @@ Gatys, Ecker and Bethge, *Image style transfer using convolutional neural networ
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias
 from warnings import warn
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning, InputError, PictureError, did_you_mean, require_one_of
+from convscope.errors import ConvscopeWarning, InputError, PictureError, did_you_mean
+from convscope.jobs import State, last_step, steps_until
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
@@ -24,33 +26,53 @@ from convscope.optimization.octaves import Size
 from convscope.optimization.original_colors import with_colors_of
 from convscope.optimization.own_pictures import picture_or_unit
 from convscope.optimization.picture_sizes import resized
+from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
 from convscope.pictures.picture_tensor import opacity_of, picture_like, picture_tensor
-from convscope.pictures.recording import recipe_function, recipe_of
+from convscope.pictures.recipe import Recipe
+from convscope.pictures.recording import recipe_of, recordable, writes_recipe
 from convscope.pictures.rgb import PLAIN, Stored
-from convscope.styling.colors import Colors, matched
+from convscope.presentation.animation import Frame
+from convscope.styling.colors import matched
 from convscope.styling.memory import style_bytes
-from convscope.styling.options import settings_for
-from convscope.styling.presets import style_preset
+from convscope.styling.options import STARTS, StyleKeywords, StyleOptions
 from convscope.styling.scales import Restyling
-from convscope.styling.settings import StyleSettings, StyleStart
+from convscope.styling.settings import StyleSettings
 from convscope.styling.steps import StyleStep
 from convscope.styling.targets import Style
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from convscope.pictures.photograph import PictureLike
+
 _LARGEST = 4096  # pixels of a style picture's longer side; a transfer makes it smaller still
-_STARTS = get_args(StyleStart)
+Styles: TypeAlias = "PictureLike | Sequence[PictureLike] | Mapping[str, float]"
+"""A picture, several, or several with weights; a unit's address in a picture's place is what it wants to see."""
 
 
 @dataclass(frozen=True, eq=False)
 class StyleTransfer:
-    """A style transfer that can be run and shown: how it runs, and what becomes of its pictures."""
+    """A style transfer that can be run and shown: how it runs, and what becomes of its pictures.
+
+    `recipe` makes it again.
+    """
 
     restyling: Restyling
-    preset: str
-    colors: Colors
+    options: StyleOptions
+    recipe: Recipe
     opacity: Tensor | None
     stored: Stored = PLAIN
+
+    def in_tiles(self, tile: int | None) -> StyleTransfer:
+        """Return the same transfer computed in windows of about so many pixels; None: in one piece."""
+        return replace(
+            self,
+            restyling=replace(self.restyling, tile=tile),
+            options=replace(self.options, tile=tile),
+            recipe=self.recipe.with_arguments(tile=tile),
+        )
 
     def within(self, memory: int | None) -> tuple[StyleTransfer, MemoryPlan]:
         """Return the transfer computed in tiles that fit so many bytes, with the same result, and the plan.
@@ -60,19 +82,33 @@ class StyleTransfer:
         """
         needed = partial(style_bytes, self.restyling)
         plan = memory_plan(needed, self.restyling.sizes[-1], memory, self.restyling.tile)
-        return replace(self, restyling=replace(self.restyling, tile=plan.tile)), plan
+        return self.in_tiles(plan.tile), plan
 
-    def shown(self, step: StyleStep, size: Size | None = None) -> Picture:
-        """Return a step as a picture with its caption, at its own size or, as a film's frame, at another."""
-        size = size or step.size
+    def steps(self, resume: State | None = None) -> Iterator[StyleStep]:
+        """Yield the steps, or those after an earlier step's `state`; the last one's picture is the result.
+
+        Warns where only smoothness counts, and where the losses at the last size did not shrink.
+        """
+        return steps_until(checked(self.restyling.steps(resume)), self.options.stop_after)
+
+    def picture(self, step: StyleStep) -> Picture:
+        """Return a step as a picture with its caption and its recipe."""
+        recipe = self.recipe if step.index == step.of else self.recipe.with_arguments(stop_after=step.index)
+        shown = picture_like(self._array(step, step.size), self.stored, self._caption(step))
+        return replace(shown, recipe=recipe)
+
+    def frame(self, step: StyleStep) -> Frame:
+        """Return a step as a film's frame: (H, W, 3 or 4), at the size the transfer ends in."""
+        return picture_like(self._array(step, self.restyling.sizes[-1]), self.stored, "").in_8_bits
+
+    def _array(self, step: StyleStep, size: Size) -> NDArray[np.float32]:
+        """Return what is shown of a step, (H, W, 3 or 4) in 0..1."""
         pixels = resized(step.picture().cpu(), size)
-        if self.colors == "kept":
+        if self.options.keep_colors:
             pixels = with_colors_of(resized(self.restyling.content, size), pixels)
-        array = pixels[0].movedim(0, -1).cpu().numpy()
         if self.opacity is not None:
-            alpha = resized(self.opacity, size)[0, 0, :, :, None]
-            array = np.concatenate([array, alpha.numpy()], axis=2)
-        return picture_like(array, self.stored, self._caption(step))
+            pixels = torch.cat([pixels, resized(self.opacity, size)], 1)
+        return pixels[0].movedim(0, -1).numpy()
 
     def _caption(self, step: StyleStep) -> str:
         settings = self.restyling.settings
@@ -81,108 +117,71 @@ class StyleTransfer:
         return (
             f"A style transfer by {self.restyling.network.name}: content from {', '.join(settings.content_layers)}, "
             f"style from {', '.join(settings.style_layers)}; {step.index:,} of {step.of:,} steps over {sizes} (preset "
-            f"{self.preset}). Losses: {losses}."
+            f"{self.options.preset}). Losses: {losses}."
         )
 
 
-@recipe_function("style_transfer")
+@writes_recipe("style_transfer")
+@takes_options(StyleOptions, StyleKeywords)
 def style_transfer(
     network: Network,
-    picture: Any,
-    styles: Any,
+    picture: PictureLike,
+    styles: Styles,
     *,
-    preset: str = "default",
-    size: int | None = None,
-    start: Any = "",
-    colors: Colors = "style",
-    regions: Sequence[Any] = (),
-    masks: Sequence[Any] = (),
-    changes: Mapping[str, Any] | None = None,
-    stop_after: int | None = None,
-    tile: int | None = None,
+    options: StyleOptions | None = None,
     memory: str | None = None,
-    seed: int = 0,
+    **changes: Unpack[StyleKeywords],
 ) -> Picture:
     """Show a picture in the style of another, or of several.
 
-    - `styles` is a picture, several, or pictures with their weights; in a picture's place the address of a unit
-      (``mixed4a:42``) stands for what it wants to see. `regions` (one for each style, or None) are gray
-      pictures of where in the content each counts, `masks` of where in the style.
-    - `preset` fixes how (`STYLE_PRESETS`), `changes` single settings of it: ``content_layers`` and ``style_layers``
-      (addresses, perhaps with weights among each other), ``content_weight``, ``style_weight``,
-      ``smoothness_weight``, ``iterations`` (at each size), ``rate``, ``optimizer`` ("adam", "lbfgs"),
-      ``style_scale``, ``coarsest`` (pixels), ``pooling`` ("average"), ``edges`` ("reflect", "replicate"),
-      ``precision`` ("bfloat16": faster, less exact).
-    - `size` is the longer side in pixels, `start` "content", "noise", "style", "gray" or a picture.
-    - `colors` "kept" are the content's under the new brightness; "matched" gives the style the content's beforehand.
-    - `stop_after` so many steps, over all sizes, the picture is taken as it is.
-    - `tile` computes a large picture in windows of so many pixels, with the same result; `memory` ("2GB") chooses the
-      largest that fits, where one piece does not.
+    `styles` is a picture, several, or pictures with their weights; in a picture's place the address of a unit
+    (``mixed4a:42``) stands for what it wants to see. `options` say how, and so do the same names as keywords
+    (`StyleOptions` tells what each does): ``preset``, ``size``, ``style_weight``, ``iterations``, ``keep_colors`` and
+    more. `memory` ("2GB") computes a large picture in windows that fit, with the same result.
 
     What is transparent in the content stays so; the picture has the content's bits a channel and its color profile.
 
-    >>> style_transfer(network, "tubingen.jpg", "starry_night.jpg").save("styled.png")
+    >>> style_transfer(network, "tubingen.jpg", "starry_night.jpg", size=640).save("styled.png")
 
     InputError for settings, layers and sizes that cannot be, and for losses that no picture comes out of.
     """
-    made = transfer_of(
-        network,
-        picture,
-        styles,
-        preset=preset,
-        size=size,
-        start=start,
-        colors=colors,
-        regions=regions,
-        masks=masks,
-        changes=changes,
-        seed=seed,
-        tile=tile,
-    )
+    transfer = transfer_of(network, picture, styles, options, **changes)
     if memory is not None:
-        made, _ = made.within(bytes_of(memory))
-    last = deque(until(made.restyling.steps(), stop_after), maxlen=1)
-    chosen = recipe_of("style_transfer", {"tile": made.restyling.tile})
-    return replace(made.shown(last[0]), recipe=chosen)
+        transfer, _ = transfer.within(bytes_of(memory))
+    return transfer.picture(last_step(transfer.steps()))
 
 
 def transfer_of(
     network: Network,
-    picture: Any,
-    styles: Any,
-    *,
-    preset: str = "default",
-    size: int | None = None,
-    start: Any = "",
-    colors: Colors = "style",
-    regions: Sequence[Any] = (),
-    masks: Sequence[Any] = (),
-    changes: Mapping[str, Any] | None = None,
-    seed: int = 0,
-    tile: int | None = None,
+    picture: PictureLike,
+    styles: Styles,
+    options: StyleOptions | None = None,
+    **changes: Unpack[StyleKeywords],
 ) -> StyleTransfer:
     """Return the style transfer that `style_transfer` shows, to be run step by step."""
-    require_one_of("colors", colors, get_args(Colors))
-    found = style_preset(preset)
-    settings = settings_for(network, found, changes or {})
-    kind = start if isinstance(start, str) and start in _STARTS else None
-    if kind:
-        settings = replace(settings, start=kind)  # type: ignore[arg-type]
-    picture = open_photograph(picture)
-    content = picture_tensor(picture, size, found.size)
-    wanted = _styles(network, styles, regions, masks)
-    if colors == "matched":
-        wanted = [replace(style, picture=matched(style.picture, content)) for style in wanted]
+    given = (options or StyleOptions()).updated(changes)
+    recorded, settled = recordable({"styles": styles, **vars(given)})
+    styles = settled.pop("styles")
+    given = replace(given, **settled)
+    settings = given.settings(network)
+    photograph = open_photograph(picture)
+    content = picture_tensor(photograph, given.size, given.source.size)
+    painted = _styles(network, styles, given)
+    if given.match_colors:
+        painted = [replace(style, picture=matched(style.picture, content)) for style in painted]
     restyling = Restyling(
         _prepared(network, settings),
         content,
-        wanted,
+        painted,
         settings,
-        start=None if kind or (isinstance(start, str) and not start) else _start(start),
-        seed=seed,
-        tile=tile,
+        start=_start(given.start) if given.starts_from_picture else None,
+        seed=given.seed,
+        tile=given.tile,
     )
-    return StyleTransfer(restyling, preset, colors, opacity_of(picture, content), picture.stored)
+    recorded["styles"] = _recorded_styles(recorded["styles"])
+    arguments = {name: value for name, value in recorded.items() if name != "seed" and value is not None}
+    recipe = recipe_of("style_transfer", arguments, network=network, picture=photograph, seed=given.seed)
+    return StyleTransfer(restyling, given, recipe, opacity_of(photograph, content), photograph.stored)
 
 
 def _prepared(network: Network, settings: StyleSettings) -> Network:
@@ -194,8 +193,8 @@ def _prepared(network: Network, settings: StyleSettings) -> Network:
     return network
 
 
-def _styles(network: Network, styles: Any, regions: Sequence[Any], masks: Sequence[Any]) -> list[Style]:
-    weighted = _weighted(styles)
+def _styles(network: Network, styles: Styles, options: StyleOptions) -> list[Style]:
+    weighted, regions, masks = _weighted(styles), options.regions, options.masks
     for what, given in (("regions", regions), ("masks", masks)):
         if given and len(given) != len(weighted):
             raise InputError(
@@ -234,6 +233,14 @@ def _weighted(styles: Any) -> list[tuple[Any, float]]:
     return found
 
 
+def _recorded_styles(styles: Any) -> Any:
+    """Return style pictures by name with their weights, however they were given, where each has a name of its own."""
+    several = _weighted(styles)
+    names = [source for source, _ in several]
+    named = all(isinstance(name, str) for name in names) and len({*names}) == len(names)
+    return dict(several) if named else styles
+
+
 def _gray(source: Any) -> Tensor | None:
     return None if source is None else _whole(source).mean(1, keepdim=True)
 
@@ -244,9 +251,9 @@ def _start(source: Any) -> Tensor:
         return _whole(source)
     except PictureError as error:
         if isinstance(source, str) and not Path(source).suffix and not Path(source).exists():
-            possible = f"{', '.join(_STARTS)}, a picture"
+            possible = f"{', '.join(STARTS)}, a picture"
             raise InputError(
-                f"there is no start {source!r}.{did_you_mean(source, _STARTS)} Possible: {possible}"
+                f"there is no start {source!r}.{did_you_mean(source, STARTS)} Possible: {possible}"
             ) from error
         raise
 
@@ -258,18 +265,14 @@ def _whole(source: Any) -> Tensor:
     return picture_tensor(source, None, _LARGEST)
 
 
-def until(steps: Iterator[StyleStep], stop_after: int | None) -> Iterator[StyleStep]:
-    """Yield steps up to one; warn where only smoothness counts, and where the last size's losses did not shrink."""
-    if stop_after is not None and stop_after < 1:
-        raise InputError(f"stop_after is a step from 1 on, not {stop_after}")
+def checked(steps: Iterator[StyleStep]) -> Iterator[StyleStep]:
+    """Yield steps; warn where only smoothness counts, and where the last size's losses did not shrink."""
     first: StyleStep | None = None
     for step in steps:
         if first is None:
             _warn_of_smoothness(step)
         first = step if first is None or first.scale != step.scale else first
         yield step
-        if stop_after is not None and step.index >= stop_after:
-            return
         if step.index == step.of and step is not first and step.total >= first.total:
             warn(
                 f"the losses did not become smaller at {step.size[0]} x {step.size[1]} (from {first.total:.4g} to "

@@ -1,0 +1,47 @@
+"""Options as frozen dataclasses, and as a function's keywords: one list of names for both."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from convscope.errors import require_known
+
+_Options = TypeVar("_Options")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def updated(options: _Options, keywords: Mapping[str, Any], what: str) -> _Options:
+    """Return options with keywords changed; InputError with the closest name for one that is none.
+
+    ``changes`` among them are keywords in one mapping.
+    """
+    given = dict(keywords)
+    given = {**(given.pop("changes", None) or {}), **given}
+    require_known(what, given, [field.name for field in fields(options)])  # type: ignore[arg-type]
+    return replace(options, **given)  # type: ignore[type-var]
+
+
+def takes_options(options: type, keywords: type) -> Callable[[_Function], _Function]:
+    """Show the fields of an options class in the signature of a function that takes them as ``**keywords``.
+
+    `keywords` is the TypedDict of them, for type checkers. What `help`, notebooks and `rerun` see is then all of them,
+    with their defaults.
+    """
+    defaults = {field.name: field.default for field in fields(options)}
+
+    def mark(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+        own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        shown = [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=kind
+            )
+            for name, kind in keywords.__annotations__.items()
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
+        return function
+
+    return mark
