@@ -272,7 +272,7 @@ REFUSED = {
         {},
         "the type 'Conv4D', which convscope does not know. Did you mean 'Conv2D'",
     ),
-    "settings": ("Reshape", {"target_shape": "all"}, "is configured as none of Keras's is: ValueError"),
+    "settings": ("Reshape", {"target_shape": "all"}, "a Reshape, is described wrongly .ValueError"),
 }
 
 

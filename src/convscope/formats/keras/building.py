@@ -8,21 +8,21 @@ and ``conv`` is the last. Where a layer ends in an activation, what was before i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
-from convscope.errors import ConvscopeError, InputError, NetworkFileError, WeightsMismatch
+from convscope.errors import InputError, NetworkFileError, WeightsMismatch
+from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.keras.configuration import stated_shape
-from convscope.formats.keras.layers import Dialect, Numbers, Step, Use, Variable, translate, variables_of
+from convscope.formats.keras.layers import Dialect, Numbers, Use, Variable, translate, variables_of
 from convscope.formats.keras.model import INPUT, KerasLayer, KerasModel, Reference
 from convscope.formats.keras.weights import Found, LayerPath, Source
+from convscope.formats.operation_plan import OperationPlan
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
-from convscope.network.parameters import Parameters, Shape
-from convscope.network.shapes import infer_operation
+from convscope.network.parameters import Shape
 
 USUAL_SIZE = 224
 
@@ -63,7 +63,7 @@ class _Learned:
     def load(self) -> Numbers:
         if self.source is None:
             return self._stated
-        return np.ascontiguousarray(self.variable.arrange(self.source.load()), np.float32)
+        return self.variable.arrange(self.source.load())
 
 
 def build_graph(
@@ -73,38 +73,22 @@ def build_graph(
 
     `input_shape` is that of the first input; without it, sizes that the model leaves open are 224.
     """
-    building = _Building(found, dialect)
+    building = _Building(GraphBuilder(), found, dialect)
     for index, reference in enumerate(model.inputs):
         layer = model.layer(reference.layer)
-        shape = _input_shape(layer, input_shape if index == 0 else None, dialect)
-        building.inputs[layer.name] = building.shapes[layer.name] = shape
+        building.builder.add_input(
+            layer.name, _input_shape(layer, input_shape if index == 0 else None, dialect)
+        )
     given = {reference.layer: reference.layer for reference in model.inputs}
     outputs = building.add_model(model, given, (), Turn(0, 1))
-    learned = building.learned
-    parameters = Parameters(
-        {name: one.shape for name, one in learned.items()},
-        lambda name: torch.from_numpy(learned[name].load()),
-    )
-    return Graph(
-        name=model.name,
-        inputs=building.inputs,
-        operations=tuple(building.operations),
-        outputs=tuple(dict.fromkeys(outputs)),
-        parameters=parameters,
-        aliases=building.aliases,
-        channels_last=dialect.channels_last,
-    )
+    return building.builder.graph(model.name, outputs=outputs, channels_last=dialect.channels_last)
 
 
 @dataclass
 class _Building:
+    builder: GraphBuilder
     found: Found
     dialect: Dialect
-    operations: list[Operation] = field(default_factory=list)
-    inputs: dict[str, Shape] = field(default_factory=dict)
-    shapes: dict[str, Shape | None] = field(default_factory=dict)
-    learned: dict[str, _Learned] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
 
     def add_model(
         self, model: KerasModel, given: Mapping[str, str], path: LayerPath, turn: Turn
@@ -136,7 +120,7 @@ class _Building:
         name = turn.numbered(plain)
         if layer.model is None:
             outputs: tuple[str, ...] = (self._add_layer(layer, index, reads, (*path, layer.name), name),)
-            self.aliases.update({plain: name} if plain != name else {})
+            self.builder.aliases.update({plain: name} if plain != name else {})
             return outputs
         if len(reads) != len(layer.model.inputs):
             raise NetworkFileError(
@@ -144,52 +128,46 @@ class _Building:
             )
         given = {inner.layer: value for inner, value in zip(layer.model.inputs, reads, strict=True)}
         outputs = self.add_model(layer.model, given, (*path, layer.name), turn)
-        self.aliases.update({plain: outputs[0], name: outputs[0]})
+        self.builder.aliases.update({plain: outputs[0], name: outputs[0]})
         return outputs
 
     def _add_layer(
         self, layer: KerasLayer, index: int, reads: tuple[str, ...], path: LayerPath, name: str
     ) -> str:
-        steps, parameters = self._translated(layer, index, reads), self._learn(layer, path)
-        value = reads[0]
-        for at, step in enumerate(steps):
-            others = tuple(reads[one] for one in step.also_reads)
-            between = self._unused(f"{name}@{step.word or layer.name}", at)
-            output = name if at == len(steps) - 1 else between
-            operation = Operation(
-                kind=step.kind,
-                name=name,
-                type_name=layer.class_name if at == 0 else step.word or step.kind,
-                inputs=(value, *others) if at or others else reads,
-                outputs=(output,),
-                parameters={keyword: parameters[variable] for keyword, variable in step.parameters.items()},
-                attributes=step.attributes,
-                in_place=at > 0,
+        plans, parameters = self._translated(layer, index, reads), self._learn(layer, path)
+        before = reads[0]
+        for at, plan in enumerate(plans):
+            between = self._unused(f"{name}@{plan.label or layer.name}", at)
+            output = name if at == len(plans) - 1 else between
+            given = plan.inputs or (reads if at == 0 else [""])
+            self.builder.add(
+                Operation(
+                    kind=plan.kind,
+                    name=name,
+                    type_name=layer.class_name if at == 0 else plan.label or plan.kind,
+                    inputs=tuple(
+                        before if one == "" else reads[one] if isinstance(one, int) else one for one in given
+                    ),
+                    outputs=(output,),
+                    parameters={role: parameters[variable] for role, variable in plan.parameters.items()},
+                    attributes=plan.attributes,
+                    in_place=at > 0,
+                )
             )
-            known = {key: self.learned[key].shape for key in parameters.values()}
-            self.shapes.update(infer_operation(operation, self.shapes, known))
-            self.operations.append(operation)
-            value = output
-        return value
+            before = output
+        return before
 
-    def _translated(self, layer: KerasLayer, index: int, reads: tuple[str, ...]) -> Sequence[Step]:
-        shapes = tuple(shape for value in reads if (shape := self.shapes[value]) is not None)
+    def _translated(self, layer: KerasLayer, index: int, reads: tuple[str, ...]) -> Sequence[OperationPlan]:
+        shapes = tuple(shape for value in reads if (shape := self.builder.shapes[value]) is not None)
         if len(shapes) != len(reads) or not reads:
             raise NetworkFileError(
                 f"layer {layer.name!r}, a {layer.class_name}, reads nothing of a known shape"
             )
-        try:
+        with self.builder.reading(f"layer {layer.name!r}, a {layer.class_name},"):
             return translate(Use(layer, layer.calls[index], shapes, self.dialect))
-        except ConvscopeError:
-            raise
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise NetworkFileError(
-                f"layer {layer.name!r}, a {layer.class_name}, is configured as none of Keras's is: "
-                f"{type(error).__name__} {error}"
-            ) from error
 
     def _unused(self, name: str, at: int) -> str:
-        return f"{name}.{at}" if name in self.shapes else name
+        return f"{name}.{at}" if name in self.builder.shapes else name
 
     def _learn(self, layer: KerasLayer, path: LayerPath) -> dict[str, str]:
         """Name the layer's parameters, once for all its calls: variable to parameter."""
@@ -204,8 +182,8 @@ class _Building:
                 raise WeightsMismatch(
                     f"there are no weights for the {variable.name} of layer {'/'.join(path)!r}"
                 )
-            if key not in self.learned:
-                self.learned[key] = _arrangeable(_Learned(variable, source), key)
+            if key not in self.builder.stored:
+                self.builder.stored[key] = _arrangeable(_Learned(variable, source), key)
         return names
 
 

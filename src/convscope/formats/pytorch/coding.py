@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convscope.formats.pytorch.sizes import Axis, Expression, Size
 from convscope.formats.pytorch.values import Step, Values
+from convscope.formats.sizes import Axis, Expression, Size
 
 _LEFT_OUT = (torch.device, torch.layout)
 

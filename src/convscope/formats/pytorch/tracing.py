@@ -23,8 +23,8 @@ from convscope.errors import InputError, UnsupportedLayer
 from convscope.formats.pytorch.coding import coded_assignment, coded_call, coded_subscript
 from convscope.formats.pytorch.composites import COMPOSITES
 from convscope.formats.pytorch.functions import FUNCTIONS, with_constant
-from convscope.formats.pytorch.sizes import Axis, Size
 from convscope.formats.pytorch.values import Step, Values
+from convscope.formats.sizes import Axis, Size
 from convscope.network.operations.general import pure_operator
 
 _SYMBOLS = {"add": "add", "mul": "mul", "sub": "sub", "truediv": "div", "matmul": "matmul", "pow": "pow"}

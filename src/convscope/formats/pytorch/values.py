@@ -6,6 +6,7 @@ other views of that, each worked out again when it is next read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +23,8 @@ class Step:
     kind: str
     function: str
     inputs: tuple[int, ...]
-    parameters: dict[str, Tensor]
-    attributes: dict[str, Any]
+    parameters: Mapping[str, Tensor]
+    attributes: Mapping[str, Any]
     path: str = ""
     call: int = 0
     outputs: tuple[int, ...] = ()

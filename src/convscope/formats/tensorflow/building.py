@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from convscope.errors import ConvscopeError, InputError, NetworkFileError
-from convscope.formats.pytorch.sizes import Axis, Size
+from convscope.errors import InputError, NetworkFileError
+from convscope.formats.graph_builder import GraphBuilder
+from convscope.formats.operation_plan import OperationPlan
+from convscope.formats.sizes import Axis, Size
 from convscope.formats.tensorflow.constants import FOLDERS, folded
 from convscope.formats.tensorflow.node import Node, Reference
 from convscope.formats.tensorflow.ops import translate
-from convscope.formats.tensorflow.parameters import LAYOUTS, Array, laid_out_shape, load_parameters
+from convscope.formats.tensorflow.parameters import LAYOUTS, Array, LaidOut
 from convscope.formats.tensorflow.tensors import FLOATING, to_array
-from convscope.formats.tensorflow.translation import Step
 from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.parameters import Shape
-from convscope.network.shapes import infer_operation
 
 _IGNORED = frozenset({"NoOp", "Assert", "Placeholder", "PlaceholderV2", "ScalarSummary", "HistogramSummary"})
 _FEW = 4096  # how many numbers may be written into the graph itself
@@ -31,10 +31,12 @@ def build_graph(nodes: Sequence[Node], inputs: Mapping[str, Shape], name: str = 
     What no picture changes is worked out beforehand: it stays a value, but is no layer. UnsupportedLayer names a node
     and its op that convscope does not know.
     """
-    builder = _Builder(dict(inputs))
+    building = _Building(GraphBuilder())
+    for value, shape in inputs.items():
+        building.builder.add_input(value, shape)
     for node in nodes:
-        builder.add(node)
-    return builder.graph(name)
+        building.add(node)
+    return building.graph(name)
 
 
 @dataclass
@@ -50,22 +52,17 @@ class _Constant:
 
 
 @dataclass
-class _Builder:
-    inputs: dict[str, Shape]
-    shapes: dict[str, Shape | None] = field(default_factory=dict)
+class _Building:
+    builder: GraphBuilder
     constants: dict[str, _Constant] = field(default_factory=dict)
     operations: dict[str, Operation | None] = field(default_factory=dict)
-    parameters: dict[str, tuple[Array, str]] = field(default_factory=dict)
-    parameter_shapes: dict[str, Shape] = field(default_factory=dict)
+    parameters: dict[str, LaidOut] = field(default_factory=dict)
     several: set[str] = field(default_factory=set)
     measured: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.shapes.update(self.inputs)
-
     def add(self, node: Node) -> None:
         """Make a node a constant, an operation or nothing."""
-        if node.name in self.inputs or node.op in _IGNORED:
+        if node.name in self.builder.inputs or node.op in _IGNORED:
             return
         known = self._known(node)
         if known is not None:
@@ -83,7 +80,7 @@ class _Builder:
             if tensor is None or array is None:
                 return None
             return _Constant(array, tensor.dtype in FLOATING, node.name)
-        if node.op == "Shape" and (shape := self.shapes.get(self._name(node.inputs[0]))):
+        if node.op == "Shape" and (shape := self.builder.shapes.get(self._name(node.inputs[0]))):
             return _Constant(self._sizes(self._name(node.inputs[0]), shape), False, node.name)
         if node.op == "PlaceholderWithDefault" or node.op in FOLDERS:
             found = [self.constants[read.node] for read in node.inputs if read.node in self.constants]
@@ -107,23 +104,17 @@ class _Builder:
         return f"{read.node}:{read.output}" if read.node in self.several else read.node
 
     def _translate(self, node: Node) -> None:
-        try:
+        with self.builder.reading(f"node {node.name!r}, a {node.op},"):
             step = translate(_Read(self, node))
-        except ConvscopeError:
-            raise
-        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
-            raise NetworkFileError(
-                f"node {node.name!r} is no {node.op} that TensorFlow would write ({error}): the file is damaged"
-            ) from error
         outputs: tuple[str, ...] = (node.name,)
         if step.outputs > 1:
             self.several.add(node.name)
             outputs = tuple(f"{node.name}:{index}" for index in range(step.outputs))
         operation = self._operation(node, step, outputs)
         self.operations[node.name] = operation
-        self.shapes.update(infer_operation(operation, self.shapes, self.parameter_shapes))
+        self.builder.infer(operation)
 
-    def _operation(self, node: Node, step: Step, outputs: tuple[str, ...]) -> Operation:
+    def _operation(self, node: Node, step: OperationPlan, outputs: tuple[str, ...]) -> Operation:
         channels_last = {CHANNELS_LAST: True} if step.attributes.get(CHANNELS_LAST) else {}
         attributes = {key: value for key, value in step.attributes.items() if key != CHANNELS_LAST}
         kind, inputs = step.kind, tuple(step.inputs)
@@ -139,40 +130,29 @@ class _Builder:
     def parameter(self, name: str, layout: str) -> str:
         """Return the name of the parameter that a constant becomes in a layout; one that has two has two."""
         array, key = self.constants[name].numbers, self.constants[name].origin
-        if key in self.parameters and self.parameters[key][1] != layout:
+        if key in self.parameters and self.parameters[key].layout != layout:
             key = f"{key} ({layout})"
         if key not in self.parameters:
-            self.parameters[key] = array, layout
-            self.parameter_shapes[key] = laid_out_shape(array.shape, layout)
+            self.parameters[key] = self.builder.stored[key] = LaidOut(array, layout)
         return key
 
     def use_constant(self, name: str) -> None:
         """Let an operation read a constant as a value."""
-        self.shapes[name] = tuple(self.constants[name].numbers.shape)
+        self.builder.shapes[name] = tuple(self.constants[name].numbers.shape)
 
     def graph(self, name: str) -> Graph:
         """Return what was added."""
-        operations = [
+        self.builder.operations = [
             self._constant_operation(value) if operation is None else operation
             for value, operation in self.operations.items()
         ]
-        made = [value for operation in operations for value in operation.outputs]
-        read = {value for operation in operations for value in operation.inputs}
-        ends = [value for value in made if value not in read and value not in self.constants]
-        if not ends:
+        self.builder.aliases.update({node: f"{node}:0" for node in self.several})
+        graph = self.builder.graph(name, channels_last=True, constants=self.constants)
+        if not graph.outputs:
             raise NetworkFileError(
                 "the graph has no operation that a picture goes through: it is not a network"
             )
-        return Graph(
-            name=name,
-            inputs={key: shape for key, shape in self.inputs.items() if key in read},
-            operations=tuple(operations),
-            outputs=tuple(ends),
-            parameters=load_parameters(self.parameters),
-            aliases={node: f"{node}:0" for node in self.several},
-            channels_last=True,
-            constants=frozenset(self.constants),
-        )
+        return graph
 
     def _constant_operation(self, name: str) -> Operation:
         constant = self.constants[name]
@@ -187,7 +167,7 @@ class _Builder:
             attributes = {"values": tuple(numbers.ravel().tolist()), "shape": shape}
             return Operation("numbers", name, "Const", (), (name,), {}, attributes)
         key = constant.origin if constant.origin in self.parameters else self.parameter(name, "plain")
-        back = LAYOUTS[self.parameters[key][1]].back(shape)
+        back = LAYOUTS[self.parameters[key].layout].back(shape)
         return Operation("stored", name, "Const", (), (name,), {"value": key}, back)
 
 
@@ -195,21 +175,21 @@ class _Builder:
 class _Read:
     """What one node reads: `translation.Operands`."""
 
-    builder: _Builder
+    building: _Building
     node: Node
 
     def __len__(self) -> int:
         return len(self.node.inputs)
 
     def known(self, place: int) -> Array | None:
-        constant = self.builder.constants.get(self._read(place).node)
+        constant = self.building.constants.get(self._read(place).node)
         return None if constant is None else constant.numbers
 
     def value(self, place: int) -> str:
-        name = self.builder._name(self._read(place))
-        if name in self.builder.constants:
-            self.builder.use_constant(name)
-        elif name not in self.builder.shapes:
+        name = self.building._name(self._read(place))
+        if name in self.building.constants:
+            self.building.use_constant(name)
+        elif name not in self.building.builder.shapes:
             raise NetworkFileError(
                 f"node {self.node.name!r} reads {name!r}, which is no number but text, or not made by anything"
             )
@@ -217,7 +197,7 @@ class _Read:
 
     def shape(self, place: int) -> Shape:
         constant = self.known(place)
-        found = self.builder.shapes.get(self.value(place)) if constant is None else constant.shape
+        found = self.building.builder.shapes.get(self.value(place)) if constant is None else constant.shape
         if found is None:
             raise InputError(
                 f"node {self.node.name!r}: the shape of {self.value(place)!r} is not known beforehand"
@@ -225,7 +205,7 @@ class _Read:
         return found
 
     def parameter(self, place: int, layout: str = "plain") -> str:
-        return self.builder.parameter(self._read(place).node, layout)
+        return self.building.parameter(self._read(place).node, layout)
 
     def _read(self, place: int) -> Reference:
         if place >= len(self.node.inputs):
@@ -239,7 +219,7 @@ class _Read:
 class _Coder:
     """Writes numbers, some of them worked out from sizes, as the codes of the operation `sized`."""
 
-    builder: _Builder
+    building: _Building
     read: tuple[str, ...]
     channels_last: bool
     used: bool = False
@@ -259,10 +239,10 @@ class _Coder:
         if not isinstance(expression, Axis):
             return tuple(map(self._expression, expression)) if isinstance(expression, tuple) else expression
         self.used = True
-        name, axis = self.builder.measured[expression.value], expression.axis
+        name, axis = self.building.measured[expression.value], expression.axis
         if name not in self.inputs:
             self.inputs.append(name)
-        count = len(self.builder.shapes[name] or ())
+        count = len(self.building.builder.shapes[name] or ())
         if self.channels_last and count > 2 and axis:
             axis = (axis + 1) % count or 1
         return f"${self.inputs.index(name)}.{axis}"

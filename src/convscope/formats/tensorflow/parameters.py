@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from convscope.network.parameters import Parameters, Shape
+from convscope.network.parameters import Shape
 
 Array: TypeAlias = NDArray[Any]
 
@@ -44,18 +42,18 @@ LAYOUTS: Mapping[str, Layout] = {
 }
 
 
-def laid_out_shape(shape: Shape, layout: str) -> Shape:
-    """Return the shape of numbers in a layout, without touching them."""
-    return tuple(LAYOUTS[layout].there(np.broadcast_to(np.int8(0), shape)).shape)
+@dataclass(frozen=True)
+class LaidOut:
+    """A parameter: TensorFlow's numbers, and which of the `LAYOUTS` the operation takes them in."""
 
+    numbers: Array
+    layout: str
 
-def load_parameters(sources: Mapping[str, tuple[Array, str]]) -> Parameters:
-    """Return parameters by name from their numbers and layouts; each is copied out of the file when it is asked for."""
+    @property
+    def shape(self) -> Shape:
+        """Its shape in that layout, told without touching the numbers."""
+        return tuple(LAYOUTS[self.layout].there(np.broadcast_to(np.int8(0), self.numbers.shape)).shape)
 
-    def load(name: str) -> Tensor:
-        array, layout = sources[name]
-        return torch.from_numpy(np.array(LAYOUTS[layout].there(array), np.float32, order="C"))
-
-    return Parameters(
-        {name: laid_out_shape(array.shape, layout) for name, (array, layout) in sources.items()}, load
-    )
+    def load(self) -> Array:
+        """Return the numbers in that layout."""
+        return LAYOUTS[self.layout].there(self.numbers)

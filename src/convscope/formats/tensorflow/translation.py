@@ -8,33 +8,19 @@ by keyword those of the node's attributes that it names::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
 from convscope.errors import InputError, UnsupportedLayer, did_you_mean
+from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import TAUGHT
 from convscope.formats.tensorflow.node import Node
 from convscope.network.operations import OPERATIONS
 from convscope.network.parameters import Shape
 
 Array: TypeAlias = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Step:
-    """A node in convscope's terms: an operation of what its `inputs`, values by name, answer.
-
-    `parameters` maps the operation's keyword to a parameter's name; `outputs` counts what it makes.
-    """
-
-    kind: str
-    inputs: Sequence[str]
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    outputs: int = 1
 
 
 class Operands(Protocol):
@@ -58,7 +44,7 @@ class Operands(Protocol):
         """Return the name of the parameter that an input's numbers become, in a layout of `parameters.LAYOUTS`."""
 
 
-Translator = Callable[[Operands], Step]
+Translator = Callable[[Operands], OperationPlan]
 
 TRANSLATORS: dict[str, Translator] = {}
 
@@ -73,7 +59,7 @@ def translates(*ops: str) -> Callable[[Translator], Translator]:
     return register
 
 
-def translate(operands: Operands) -> Step:
+def translate(operands: Operands) -> OperationPlan:
     """Return what a node is; UnsupportedLayer for an op nobody registered."""
     node = operands.node
     if node.op in TAUGHT:
@@ -92,12 +78,14 @@ def translate(operands: Operands) -> Step:
     return TRANSLATORS[node.op](operands)
 
 
-def _taught(operands: Operands) -> Step:
+def _taught(operands: Operands) -> OperationPlan:
     node = operands.node
     plain = {name: node.plain(name) for name in node.attributes}
     attributes = TAUGHT[node.op].accepted({name: value for name, value in plain.items() if value is not None})
     OPERATIONS.setdefault(node.op, TAUGHT[node.op].function)
-    return Step(node.op, [operands.value(place) for place in range(len(operands))], attributes)
+    return OperationPlan(
+        node.op, [operands.value(place) for place in range(len(operands))], attributes=attributes
+    )
 
 
 def whole_numbers(operands: Operands, place: int, what: str) -> list[int]:

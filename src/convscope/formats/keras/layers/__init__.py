@@ -1,21 +1,13 @@
 """Keras's layers in convscope's terms: `translate` a call of one, `variables_of` what it has learned."""
 
-from convscope.formats.keras.layers import (
-    activations,
-    convolutional,
-    merging,
-    normalization,
-    pooling,
-    shape,
-)
+from convscope.formats.keras.layers import activations, convolutional, merging, normalization, pooling, shape
 from convscope.formats.keras.layers.registry import LAYERS, translate, variables_of
-from convscope.formats.keras.layers.translation import Dialect, Numbers, Step, Use, Variable
+from convscope.formats.keras.layers.translation import Dialect, Numbers, Use, Variable
 
 __all__ = [
     "LAYERS",
     "Dialect",
     "Numbers",
-    "Step",
     "Use",
     "Variable",
     "activations",

@@ -8,16 +8,9 @@ from typing import Any
 
 from convscope.errors import UnsupportedLayer, did_you_mean
 from convscope.formats.keras.layers.registry import keras_function, keras_layer, translate
-from convscope.formats.keras.layers.translation import (
-    Dialect,
-    Numbers,
-    Step,
-    Steps,
-    Use,
-    Variable,
-    number,
-)
+from convscope.formats.keras.layers.translation import Dialect, Numbers, Steps, Use, Variable, number
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.operation_plan import OperationPlan
 
 _PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "relu": ("relu", {}),
@@ -46,20 +39,21 @@ def activation(use: Use, default: str = "linear") -> Steps:
     if isinstance(given, Mapping) and given.get("class_name") not in ("function", None):
         inner = KerasLayer(use.layer.name, str(given["class_name"]), given["config"], ())
         return [
-            replace(step, word=step.word or inner.class_name) for step in translate(replace(use, layer=inner))
+            replace(step, label=step.label or inner.class_name)
+            for step in translate(replace(use, layer=inner))
         ]
     name = given.get("config") if isinstance(given, Mapping) else given
     return [] if name == "linear" else [step_named(use, str(name))]
 
 
-def step_named(use: Use, name: str) -> Step:
+def step_named(use: Use, name: str) -> OperationPlan:
     """Return an activation by Keras's name for it."""
     if name in ("softmax", "log_softmax"):
-        return Step(name, {"axis": -1}, word=name)
+        return OperationPlan(name, attributes={"axis": -1}, label=name)
     if name == "hard_sigmoid":
         # Keras 3 is as steep as MobileNetV3 has it; before, it was Theano's.
         slope = 1 / 6 if use.dialect.version >= 3 else 0.2
-        return Step("hard_sigmoid", use.on_maps(alpha=slope, beta=0.5), word=name)
+        return OperationPlan("hard_sigmoid", attributes=use.on_maps(alpha=slope, beta=0.5), label=name)
     if name not in _PLAIN:
         known = [*_PLAIN, "hard_sigmoid", "softmax", "log_softmax", "linear"]
         raise UnsupportedLayer(
@@ -67,12 +61,12 @@ def step_named(use: Use, name: str) -> Step:
             f"{did_you_mean(name, known)} Possible: {', '.join(known)}"
         )
     kind, attributes = _PLAIN[name]
-    return Step(kind, use.on_maps(**attributes), word=name)
+    return OperationPlan(kind, attributes=use.on_maps(**attributes), label=name)
 
 
 @keras_layer("Activation")
 def _activation(use: Use) -> Steps:
-    return activation(use) or [Step("identity", use.on_maps())]
+    return activation(use) or [OperationPlan("identity", attributes=use.on_maps())]
 
 
 @keras_function(
@@ -104,30 +98,38 @@ def _relu(use: Use) -> Steps:
     if threshold and number(threshold):
         raise UnsupportedLayer(f"layer {use.layer.name!r}: a ReLU with a threshold is not known to convscope")
     if most is not None and not slope:
-        return [Step("clip", use.on_maps(minimum=0.0, maximum=number(most)))]
-    steps = [Step("relu", use.on_maps(**({"negative_slope": slope} if slope else {})))]
+        return [OperationPlan("clip", attributes=use.on_maps(minimum=0.0, maximum=number(most)))]
+    steps = [OperationPlan("relu", attributes=use.on_maps(**({"negative_slope": slope} if slope else {})))]
     return (
         steps
         if most is None
-        else [*steps, Step("minimum", use.on_maps(number=number(most)), word="max_value")]
+        else [
+            *steps,
+            OperationPlan("minimum", attributes=use.on_maps(number=number(most)), label="max_value"),
+        ]
     )
 
 
 @keras_layer("LeakyReLU")
 def _leaky_relu(use: Use) -> Steps:
     slope = use.config.get("negative_slope", use.config.get("alpha", 0.3))
-    return [Step("relu", use.on_maps(negative_slope=number(slope)))]
+    return [OperationPlan("relu", attributes=use.on_maps(negative_slope=number(slope)))]
 
 
 @keras_layer("ELU")
 def _elu(use: Use) -> Steps:
-    return [Step("elu", use.on_maps(alpha=number(use.config.get("alpha", 1.0))))]
+    return [OperationPlan("elu", attributes=use.on_maps(alpha=number(use.config.get("alpha", 1.0))))]
 
 
 @keras_layer("Softmax")
 def _softmax(use: Use) -> Steps:
     axis = use.config.get("axis", -1)
-    return [Step("softmax", {"axis": axis[0] if isinstance(axis, list) and len(axis) == 1 else int(axis)})]
+    return [
+        OperationPlan(
+            "softmax",
+            attributes={"axis": axis[0] if isinstance(axis, list) and len(axis) == 1 else int(axis)},
+        )
+    ]
 
 
 def _slopes(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
@@ -144,4 +146,4 @@ def _slopes(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
 
 @keras_layer("PReLU", variables=_slopes)
 def _prelu(use: Use) -> Steps:
-    return [Step("prelu", use.on_maps(), {"weight": "alpha"})]
+    return [OperationPlan("prelu", attributes=use.on_maps(), parameters={"weight": "alpha"})]

@@ -12,13 +12,13 @@ from convscope.formats.keras.layers.registry import keras_layer
 from convscope.formats.keras.layers.translation import (
     Dialect,
     Numbers,
-    Step,
     Steps,
     Use,
     Variable,
     has_channels_last,
 )
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.operation_plan import OperationPlan
 
 
 def filters_first(kernel: Numbers) -> Numbers:
@@ -88,21 +88,34 @@ def padding_of(use: Use) -> int | str:
 def _conv2d(use: Use) -> Steps:
     groups = int(use.config.get("groups", 1))
     window = {**_window(use), **({"groups": groups} if groups > 1 else {})}
-    return [Step("convolution", window, _with_bias(use, "kernel")), *activation(use)]
+    return [
+        OperationPlan("convolution", attributes=window, parameters=_with_bias(use, "kernel")),
+        *activation(use),
+    ]
 
 
 @keras_layer("DepthwiseConv2D", variables=_depthwise_and_bias)
 def _depthwise(use: Use) -> Steps:
     window = {**_window(use), "groups": use.channels}
-    return [Step("convolution", window, _with_bias(use, "depthwise_kernel")), *activation(use)]
+    return [
+        OperationPlan("convolution", attributes=window, parameters=_with_bias(use, "depthwise_kernel")),
+        *activation(use),
+    ]
 
 
 @keras_layer("SeparableConv2D", variables=_separable_and_bias)
 def _separable(use: Use) -> Steps:
     window = {**_window(use), "groups": use.channels}
     return [
-        Step("convolution", window, {"weight": "depthwise_kernel"}, word="depthwise"),
-        Step("convolution", use.on_maps(), _with_bias(use, "pointwise_kernel"), word="pointwise"),
+        OperationPlan(
+            "convolution", attributes=window, parameters={"weight": "depthwise_kernel"}, label="depthwise"
+        ),
+        OperationPlan(
+            "convolution",
+            attributes=use.on_maps(),
+            parameters=_with_bias(use, "pointwise_kernel"),
+            label="pointwise",
+        ),
         *activation(use),
     ]
 
@@ -121,9 +134,15 @@ def _transposed(use: Use) -> Steps:
         padding=(*(size // 2 for size in cut), *(size - size // 2 for size in cut)),
         output_padding=tuple(max(0, -size) for size in beyond),
     )
-    return [Step("deconvolution", attributes, _with_bias(use, "kernel")), *activation(use)]
+    return [
+        OperationPlan("deconvolution", attributes=attributes, parameters=_with_bias(use, "kernel")),
+        *activation(use),
+    ]
 
 
 @keras_layer("Dense", variables=_dense_and_bias)
 def _dense(use: Use) -> Steps:
-    return [Step("dense", {"axis": -1}, _with_bias(use, "kernel")), *activation(use)]
+    return [
+        OperationPlan("dense", attributes={"axis": -1}, parameters=_with_bias(use, "kernel")),
+        *activation(use),
+    ]

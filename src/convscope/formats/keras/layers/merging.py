@@ -6,18 +6,21 @@ from collections.abc import Callable
 
 from convscope.errors import UnsupportedLayer
 from convscope.formats.keras.layers.registry import keras_function, keras_layer
-from convscope.formats.keras.layers.translation import Step, Steps, Use, number
+from convscope.formats.keras.layers.translation import Steps, Use, number
 from convscope.formats.keras.model import Reference
+from convscope.formats.operation_plan import OperationPlan
 
 
 def _merge(use: Use, of_equals: str, of_two: str) -> Steps:
     """Return one operation for inputs of one shape, else pairs of them, whose sizes of 1 stretch."""
     if of_equals and len(set(use.shapes)) == 1 and len(use.shapes) > 1:
-        return [Step(of_equals, use.on_maps())]
+        return [OperationPlan(of_equals, attributes=use.on_maps())]
     if len({len(shape) for shape in use.shapes}) != 1 or len(use.shapes) < 2:
         raise use.wrong(f"it merges inputs of the shapes {', '.join(map(str, use.shapes))}")
-    first, *others = (Step(of_two, use.on_maps(), also_reads=(at,)) for at in range(1, len(use.shapes)))
-    return [first, *others]
+    return [
+        OperationPlan(of_two, ("" if at > 1 else 0, at), attributes=use.on_maps())
+        for at in range(1, len(use.shapes))
+    ]
 
 
 @keras_layer("Add")
@@ -49,19 +52,26 @@ def _subtract(use: Use) -> Steps:
 def _average(use: Use) -> Steps:
     share = 1 / len(use.shapes)
     if len(set(use.shapes)) == 1:
-        return [Step("eltwise_sum", use.on_maps(coefficients=(share,) * len(use.shapes)))]
-    return [*_merge(use, "", "add"), Step("multiply", use.on_maps(number=share), word="mean")]
+        return [OperationPlan("eltwise_sum", attributes=use.on_maps(coefficients=(share,) * len(use.shapes)))]
+    return [
+        *_merge(use, "", "add"),
+        OperationPlan("multiply", attributes=use.on_maps(number=share), label="mean"),
+    ]
 
 
 @keras_layer("CustomScaleLayer")
 def _scaled_sum(use: Use) -> Steps:
     """Inception-ResNet's residual connection: the first input, and a share of the second."""
-    return [Step("eltwise_sum", use.on_maps(coefficients=(1.0, number(use.config.get("scale", 1.0)))))]
+    return [
+        OperationPlan(
+            "eltwise_sum", attributes=use.on_maps(coefficients=(1.0, number(use.config.get("scale", 1.0))))
+        )
+    ]
 
 
 @keras_layer("Concatenate")
 def _concatenate(use: Use) -> Steps:
-    return [Step("concat", {"axis": int(use.config.get("axis", -1))})]
+    return [OperationPlan("concat", attributes={"axis": int(use.config.get("axis", -1))})]
 
 
 def _arithmetic(kind: str) -> Callable[[Use], Steps]:
@@ -78,7 +88,7 @@ def _arithmetic(kind: str) -> Callable[[Use], Steps]:
         attributes = use.on_maps(number=number(plain[0]))
         if kind in ("subtract", "divide") and plain[0] is given[0]:
             attributes["swapped"] = True
-        return [Step(kind, attributes)]
+        return [OperationPlan(kind, attributes=attributes)]
 
     return translate
 

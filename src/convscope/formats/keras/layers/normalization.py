@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from convscope.formats.keras.layers.registry import keras_layer
-from convscope.formats.keras.layers.translation import Dialect, Numbers, Step, Steps, Use, Variable, numbers
+from convscope.formats.keras.layers.translation import Dialect, Numbers, Steps, Use, Variable, numbers
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.operation_plan import OperationPlan
 
 
 def _scale_and_offset(layer: KerasLayer) -> tuple[Variable, ...]:
@@ -50,7 +51,11 @@ def _batch_norm(use: Use) -> Steps:
         )
     roles = {"mean": "moving_mean", "variance": "moving_variance", **_affine(use)}
     epsilon = float(use.config.get("epsilon", 1e-3))
-    return [Step("batch_norm", {"epsilon": epsilon, **_along(use, _axis(use))}, roles)]
+    return [
+        OperationPlan(
+            "batch_norm", attributes={"epsilon": epsilon, **_along(use, _axis(use))}, parameters=roles
+        )
+    ]
 
 
 @keras_layer("LayerNormalization", variables=lambda layer, dialect: _scale_and_offset(layer))
@@ -59,7 +64,13 @@ def _layer_norm(use: Use) -> Steps:
         raise use.wrong("it has rms_scaling, which convscope does not know")
     if (axis := _axis(use)) != len(use.shapes[0]) - 1:
         raise use.wrong(f"it normalizes along axis {axis}; convscope knows the last")
-    return [Step("layer_norm", {"axis": -1, "epsilon": float(use.config.get("epsilon", 1e-3))}, _affine(use))]
+    return [
+        OperationPlan(
+            "layer_norm",
+            attributes={"axis": -1, "epsilon": float(use.config.get("epsilon", 1e-3))},
+            parameters=_affine(use),
+        )
+    ]
 
 
 @keras_layer("GroupNormalization", variables=lambda layer, dialect: _scale_and_offset(layer))
@@ -69,7 +80,9 @@ def _group_norm(use: Use) -> Steps:
         "groups": use.shapes[0][axis] if groups == -1 else groups,
         "epsilon": float(use.config.get("epsilon", 1e-3)),
     }
-    return [Step("group_norm", {**attributes, **_along(use, axis)}, _affine(use))]
+    return [
+        OperationPlan("group_norm", attributes={**attributes, **_along(use, axis)}, parameters=_affine(use))
+    ]
 
 
 def _at_least(variance: Numbers) -> Numbers:
@@ -91,7 +104,11 @@ def _normalization(use: Use) -> Steps:
         raise use.wrong("it undoes a normalization (invert), which convscope does not know")
     axis = _axis(use)
     return [
-        Step("batch_norm", {"epsilon": 0.0, **_along(use, axis)}, {"mean": "mean", "variance": "variance"})
+        OperationPlan(
+            "batch_norm",
+            attributes={"epsilon": 0.0, **_along(use, axis)},
+            parameters={"mean": "mean", "variance": "variance"},
+        )
     ]
 
 
@@ -106,12 +123,14 @@ def _factors(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
 @keras_layer("Rescaling", variables=_factors)
 def _rescaling(use: Use) -> Steps:
     if _factors(use.layer, use.dialect):
-        return [Step("scale", use.on_maps(), {"weight": "scale", "bias": "offset"})]
+        return [
+            OperationPlan("scale", attributes=use.on_maps(), parameters={"weight": "scale", "bias": "offset"})
+        ]
     scale, offset = (float(numbers(use.config.get(name, 0.0))) for name in ("scale", "offset"))
-    return [Step("power", use.on_maps(scale=scale, shift=offset))]
+    return [OperationPlan("power", attributes=use.on_maps(scale=scale, shift=offset))]
 
 
 @keras_layer("LayerScale", variables=lambda layer, dialect: (Variable("gamma"),))
 def _layer_scale(use: Use) -> Steps:
     """ConvNeXt's learned factor a channel."""
-    return [Step("scale", use.on_maps(), {"weight": "gamma"})]
+    return [OperationPlan("scale", attributes=use.on_maps(), parameters={"weight": "gamma"})]

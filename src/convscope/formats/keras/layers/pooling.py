@@ -6,7 +6,8 @@ from typing import Any
 
 from convscope.formats.keras.layers.convolutional import padding_of
 from convscope.formats.keras.layers.registry import keras_layer
-from convscope.formats.keras.layers.translation import Step, Steps, Use
+from convscope.formats.keras.layers.translation import Steps, Use
+from convscope.formats.operation_plan import OperationPlan
 
 
 def _window(use: Use) -> dict[str, Any]:
@@ -17,25 +18,33 @@ def _window(use: Use) -> dict[str, Any]:
 
 @keras_layer("MaxPooling2D")
 def _max_pool(use: Use) -> Steps:
-    return [Step("max_pool", _window(use))]
+    return [OperationPlan("max_pool", attributes=_window(use))]
 
 
 @keras_layer("AveragePooling2D")
 def _average_pool(use: Use) -> Steps:
-    return [Step("average_pool", {**_window(use), "count_padding": False})]
+    return [OperationPlan("average_pool", attributes={**_window(use), "count_padding": False})]
 
 
 @keras_layer("GlobalAveragePooling2D")
 def _global_average(use: Use) -> Steps:
     if use.config.get("keepdims"):
-        return [Step("global_average_pool", use.on_maps())]
-    return [Step("reduce", {"summary": "mean", "axes": _rows_and_columns(use), "keep_axes": False})]
+        return [OperationPlan("global_average_pool", attributes=use.on_maps())]
+    return [
+        OperationPlan(
+            "reduce", attributes={"summary": "mean", "axes": _rows_and_columns(use), "keep_axes": False}
+        )
+    ]
 
 
 @keras_layer("GlobalMaxPooling2D")
 def _global_max(use: Use) -> Steps:
     keep = bool(use.config.get("keepdims"))
-    return [Step("reduce", {"summary": "maximum", "axes": _rows_and_columns(use), "keep_axes": keep})]
+    return [
+        OperationPlan(
+            "reduce", attributes={"summary": "maximum", "axes": _rows_and_columns(use), "keep_axes": keep}
+        )
+    ]
 
 
 def _rows_and_columns(use: Use) -> tuple[int, int]:

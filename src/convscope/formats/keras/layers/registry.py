@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from convscope.errors import UnsupportedLayer, did_you_mean
-from convscope.formats.keras.layers.translation import Dialect, Step, Steps, Use, Variable
+from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
 from convscope.formats.keras.model import INPUT, KerasLayer
+from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import TAUGHT
 from convscope.network.operations import OPERATIONS
 
@@ -57,7 +58,7 @@ def translate(use: Use) -> Steps:
     """Return what a layer's call is in convscope's terms; UnsupportedLayer, with the remedy, for an unknown type."""
     if name := _taught(use.layer):
         roles = {role: role for role in TAUGHT[name].roles}
-        return [Step(name, TAUGHT[name].accepted(_plain_settings(use)), roles)]
+        return [OperationPlan(name, attributes=TAUGHT[name].accepted(_plain_settings(use)), parameters=roles)]
     if use.layer.is_function:
         return _function(use)(use)
     return _type(use.layer).translate(use)

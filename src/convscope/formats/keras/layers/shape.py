@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.formats.keras.layers.registry import keras_layer
-from convscope.formats.keras.layers.translation import Step, Steps, Use
+from convscope.formats.keras.layers.translation import Steps, Use
+from convscope.formats.operation_plan import OperationPlan
 
 _TRAINING_ONLY = (
     "ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise Identity RandomBrightness "
@@ -17,27 +18,32 @@ _TRAINING_ONLY = (
 
 @keras_layer(*_TRAINING_ONLY.split())
 def _nothing(use: Use) -> Steps:
-    return [Step("identity", use.on_maps())]
+    return [OperationPlan("identity", attributes=use.on_maps())]
 
 
 @keras_layer("Flatten")
 def _flatten(use: Use) -> Steps:
-    steps = [Step("flatten", {"axis": 1})]
+    steps = [OperationPlan("flatten", attributes={"axis": 1})]
     axes = len(use.shapes[0])
     # Since Keras 2 the numbers of channels-first maps are put in the order they would have channels last.
     if use.config.get("data_format") == "channels_first" and axes > 2:
-        return [Step("permute", {"order": (0, *range(2, axes), 1)}, word="channels last"), *steps]
+        return [
+            OperationPlan("permute", attributes={"order": (0, *range(2, axes), 1)}, label="channels last"),
+            *steps,
+        ]
     return steps
 
 
 @keras_layer("Reshape")
 def _reshape(use: Use) -> Steps:
-    return [Step("reshape", {"shape": tuple(map(int, use.config["target_shape"])), "axis": 1})]
+    return [
+        OperationPlan("reshape", attributes={"shape": tuple(map(int, use.config["target_shape"])), "axis": 1})
+    ]
 
 
 @keras_layer("Permute")
 def _permute(use: Use) -> Steps:
-    return [Step("permute", {"order": (0, *map(int, use.config["dims"]))})]
+    return [OperationPlan("permute", attributes={"order": (0, *map(int, use.config["dims"]))})]
 
 
 def _borders(use: Use, key: str) -> tuple[int, int, int, int]:
@@ -56,12 +62,16 @@ def _borders(use: Use, key: str) -> tuple[int, int, int, int]:
 
 @keras_layer("ZeroPadding2D")
 def _zero_padding(use: Use) -> Steps:
-    return [Step("pad", use.on_maps(padding=_borders(use, "padding")))]
+    return [OperationPlan("pad", attributes=use.on_maps(padding=_borders(use, "padding")))]
 
 
 @keras_layer("Cropping2D")
 def _cropping(use: Use) -> Steps:
-    return [Step("pad", use.on_maps(padding=tuple(-size for size in _borders(use, "cropping"))))]
+    return [
+        OperationPlan(
+            "pad", attributes=use.on_maps(padding=tuple(-size for size in _borders(use, "cropping")))
+        )
+    ]
 
 
 _ENLARGING = {
@@ -80,7 +90,7 @@ def _interpolation(use: Use, default: str) -> dict[str, str]:
 @keras_layer("UpSampling2D")
 def _upsampling(use: Use) -> Steps:
     scales = (1.0, 1.0, *map(float, use.pair("size", 2)))
-    return [Step("resize", use.on_maps(scales=scales, **_interpolation(use, "nearest")))]
+    return [OperationPlan("resize", attributes=use.on_maps(scales=scales, **_interpolation(use, "nearest")))]
 
 
 @keras_layer("Resizing")
@@ -95,4 +105,4 @@ def _resizing(use: Use) -> Steps:
     manner = _interpolation(use, "bilinear")
     if manner["interpolation"] == "nearest":
         manner = {**manner, "coordinates": "half_pixel", "nearest": "round_prefer_ceil"}
-    return [Step("resize", use.on_maps(shape=shape, **manner))]
+    return [OperationPlan("resize", attributes=use.on_maps(shape=shape, **manner))]

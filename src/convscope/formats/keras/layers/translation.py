@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from convscope.errors import NetworkFileError
 from convscope.formats.keras.model import Call, KerasLayer
+from convscope.formats.operation_plan import OperationPlan
 from convscope.network.graph import CHANNELS_LAST
 from convscope.network.parameters import Shape
 
@@ -73,21 +74,6 @@ def has_channels_last(layer: KerasLayer, dialect: Dialect) -> bool:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One operation of a layer. The first reads what the layer reads; each further one what the one before made.
-
-    `parameters` maps the operation's keyword to the layer's variable. `word` is what the step is called in the layer
-    table, and its value's address when a further step follows (``conv1@depthwise``); the layer's own words without.
-    """
-
-    kind: str
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    word: str = ""
-    also_reads: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
 class Variable:
     """Something a layer has learned, by Keras's name for it.
 
@@ -101,7 +87,8 @@ class Variable:
     value: Numbers | None = None
 
 
-Steps = Sequence[Step]
+Steps = Sequence[OperationPlan]
+"""What a layer becomes, in order: the first reads what the layer reads, each further one what the one before makes."""
 
 
 def numbers(value: Any) -> Numbers:

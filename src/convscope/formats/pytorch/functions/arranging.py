@@ -7,54 +7,57 @@ from typing import Any
 
 from torch import Tensor
 
-from convscope.formats.pytorch.functions.plan import Plan, Sizes, translates
-from convscope.formats.pytorch.sizes import Size
+from convscope.formats.operation_plan import OperationPlan
+from convscope.formats.pytorch.functions.registry import Sizes, translates
+from convscope.formats.sizes import Size
 
 
 @translates("transpose", "swapaxes", "swapdims")
-def _transpose(input: Tensor, dim0: int, dim1: int) -> Plan:
+def _transpose(input: Tensor, dim0: int, dim1: int) -> OperationPlan:
     order = list(range(input.dim()))
     order[dim0], order[dim1] = order[dim1], order[dim0]
-    return Plan("permute", (input,), attributes={"order": tuple(order)})
+    return OperationPlan("permute", (input,), attributes={"order": tuple(order)})
 
 
 @translates("permute")
-def _permute(input: Tensor, *dims: Any) -> Plan:
+def _permute(input: Tensor, *dims: Any) -> OperationPlan:
     order = dims[0] if len(dims) == 1 and isinstance(dims[0], list | tuple) else dims
-    return Plan("permute", (input,), attributes={"order": tuple(axis % input.dim() for axis in order)})
+    return OperationPlan(
+        "permute", (input,), attributes={"order": tuple(axis % input.dim() for axis in order)}
+    )
 
 
 @translates("unsqueeze")
-def _unsqueeze(input: Tensor, dim: int) -> Plan:
-    return Plan("unsqueeze", (input,), attributes={"axes": (dim,)})
+def _unsqueeze(input: Tensor, dim: int) -> OperationPlan:
+    return OperationPlan("unsqueeze", (input,), attributes={"axes": (dim,)})
 
 
 @translates("squeeze")
-def _squeeze(input: Tensor, dim: int) -> Plan | None:
-    return Plan("squeeze", (input,), attributes={"axes": (dim,)}) if input.shape[dim] == 1 else None
+def _squeeze(input: Tensor, dim: int) -> OperationPlan | None:
+    return OperationPlan("squeeze", (input,), attributes={"axes": (dim,)}) if input.shape[dim] == 1 else None
 
 
 @translates("pad")
 def _pad(
     input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
-) -> Plan | None:
+) -> OperationPlan | None:
     """Torch counts from the last axis on, before and behind; numbers below 0 cut off."""
     if mode not in ("constant", "reflect", "replicate") or any(isinstance(p, Size) or p < 0 for p in pad):
         return None
     before, behind = pad[0::2][::-1], pad[1::2][::-1]
     attributes = {"padding": (*before, *behind), "axis": input.dim() - len(before), "mode": mode}
-    return Plan("pad", (input,), attributes=attributes | {"value": float(value or 0)})
+    return OperationPlan("pad", (input,), attributes=attributes | {"value": float(value or 0)})
 
 
 @translates("flatten")
-def _flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Plan | None:
+def _flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> OperationPlan | None:
     if isinstance(start_dim, str) or input.dim() < 2:
         return None
-    return Plan("flatten", (input,), attributes={"axis": start_dim, "end_axis": end_dim})
+    return OperationPlan("flatten", (input,), attributes={"axis": start_dim, "end_axis": end_dim})
 
 
 @translates("view", "reshape")
-def _reshape(input: Tensor, *shape: Any, sizes: Callable[[Tensor], Sequence[Size]]) -> Plan | None:
+def _reshape(input: Tensor, *shape: Any, sizes: Callable[[Tensor], Sequence[Size]]) -> OperationPlan | None:
     """Sizes of the input itself are copied, one that is neither copied nor a number is what is left over."""
     wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], list | tuple) else shape
     own = sizes(input)
@@ -67,24 +70,24 @@ def _reshape(input: Tensor, *shape: Any, sizes: Callable[[Tensor], Sequence[Size
     if codes.count(-1) > 1 or 0 in wanted:
         return None
     if codes[:1] == [0] and codes[1:] == [-1] and input.dim() > 1:
-        return Plan("flatten", (input,), attributes={"axis": 1})
-    return Plan("reshape", (input,), attributes={"shape": tuple(codes)})
+        return OperationPlan("flatten", (input,), attributes={"axis": 1})
+    return OperationPlan("reshape", (input,), attributes={"shape": tuple(codes)})
 
 
 @translates("cat", "concat", "concatenate")
-def _concat(tensors: Sequence[Tensor], dim: int = 0) -> Plan | None:
+def _concat(tensors: Sequence[Tensor], dim: int = 0) -> OperationPlan | None:
     if any(tensor.numel() == 0 for tensor in tensors):
         return None
-    return Plan("concat", tuple(tensors), attributes={"axis": dim % tensors[0].dim()})
+    return OperationPlan("concat", tuple(tensors), attributes={"axis": dim % tensors[0].dim()})
 
 
 @translates("chunk")
-def _chunk(input: Tensor, chunks: int, dim: int = 0) -> Plan | None:
+def _chunk(input: Tensor, chunks: int, dim: int = 0) -> OperationPlan | None:
     return _split(input, -(-input.shape[dim] // chunks), dim)
 
 
 @translates("split", "split_with_sizes")
-def _split(input: Tensor, split_size_or_sections: Sizes, dim: int = 0) -> Plan | None:
+def _split(input: Tensor, split_size_or_sections: Sizes, dim: int = 0) -> OperationPlan | None:
     """Along the channels, whose number is the same whatever the size of the picture; other axes stay ATen's."""
     if dim != 1 or input.dim() < 3:
         return None
@@ -93,4 +96,4 @@ def _split(input: Tensor, split_size_or_sections: Sizes, dim: int = 0) -> Plan |
         points = tuple(range(int(wanted), size, int(wanted)))
     else:
         points = tuple(sum(map(int, wanted[:count])) for count in range(1, len(wanted)))
-    return Plan("slice", (input,), attributes={"axis": 1, "points": points}) if points else None
+    return OperationPlan("slice", (input,), attributes={"axis": 1, "points": points}) if points else None

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from convscope.formats.pytorch.functions.plan import Plan, Sizes, plain, present, translates
+from convscope.formats.operation_plan import OperationPlan
+from convscope.formats.pytorch.functions.registry import Sizes, plain, present, translates
 
 
 @translates("conv1d", "conv2d", "conv3d")
@@ -18,12 +19,12 @@ def _convolution(
     padding: Sizes | str = 0,
     dilation: Sizes = 1,
     groups: int = 1,
-) -> Plan | None:
+) -> OperationPlan | None:
     if input.dim() != weight.dim():  # a single picture
         return None
     around: Any = {"valid": 0, "same": "same"}[padding] if isinstance(padding, str) else plain(padding)
     attributes = {"stride": plain(stride), "padding": around, "dilation": plain(dilation), "groups": groups}
-    return Plan("convolution", (input,), present(weight=weight, bias=bias), attributes)
+    return OperationPlan("convolution", (input,), present(weight=weight, bias=bias), attributes)
 
 
 @translates("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -36,20 +37,20 @@ def _deconvolution(
     output_padding: Sizes = 0,
     groups: int = 1,
     dilation: Sizes = 1,
-) -> Plan | None:
+) -> OperationPlan | None:
     if input.dim() != weight.dim():
         return None
     given = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
     attributes = {name: plain(value) for name, value in given.items()} | {"groups": groups}
-    return Plan("deconvolution", (input,), present(weight=weight, bias=bias), attributes)
+    return OperationPlan("deconvolution", (input,), present(weight=weight, bias=bias), attributes)
 
 
 @translates("linear")
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Plan | None:
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> OperationPlan | None:
     if input.dim() < 2 or weight.dim() != 2:
         return None
     attributes = {"axis": input.dim() - 1}
-    return Plan("dense", (input,), present(weight=weight, bias=bias), attributes)
+    return OperationPlan("dense", (input,), present(weight=weight, bias=bias), attributes)
 
 
 @translates("convolution", "_convolution")
@@ -64,7 +65,7 @@ def _any_convolution(
     output_padding: Sizes,
     groups: int,
     *others: Any,
-) -> Plan | None:
+) -> OperationPlan | None:
     if transposed:
         return _deconvolution(input, weight, bias, stride, padding, output_padding, groups, dilation)
     return _convolution(input, weight, bias, stride, padding, dilation, groups)

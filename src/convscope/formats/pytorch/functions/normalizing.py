@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from convscope.formats.pytorch.functions.plan import Plan, present, translates
+from convscope.formats.operation_plan import OperationPlan
+from convscope.formats.pytorch.functions.registry import present, translates
 
 
 @translates("batch_norm")
@@ -21,10 +22,10 @@ def _batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
-) -> Plan:
+) -> OperationPlan:
     statistics = {} if training else present(mean=running_mean, variance=running_var)
     attributes: dict[str, Any] = {"epsilon": eps} | ({} if statistics else {"of_batch": True})
-    return Plan("batch_norm", (input,), statistics | present(weight=weight, bias=bias), attributes)
+    return OperationPlan("batch_norm", (input,), statistics | present(weight=weight, bias=bias), attributes)
 
 
 @translates("native_batch_norm", "_native_batch_norm_legit_no_training")
@@ -35,7 +36,7 @@ def _native_batch_norm(
     running_mean: Tensor | None,
     running_var: Tensor | None,
     *others: Any,
-) -> Plan | None:
+) -> OperationPlan | None:
     training, _, eps = others[:3] if isinstance(others[0], bool) else (False, *others[:2])
     return _batch_norm(input, running_mean, running_var, weight, bias, training, eps=eps)
 
@@ -48,9 +49,9 @@ def _layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
     cudnn_enable: bool = True,
-) -> Plan:
+) -> OperationPlan:
     attributes = {"axis": -len(normalized_shape), "epsilon": eps}
-    return Plan("layer_norm", (input,), present(weight=weight, bias=bias), attributes)
+    return OperationPlan("layer_norm", (input,), present(weight=weight, bias=bias), attributes)
 
 
 @translates("group_norm")
@@ -61,14 +62,16 @@ def _group_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
-) -> Plan:
+) -> OperationPlan:
     attributes = {"groups": int(num_groups), "epsilon": eps}
-    return Plan("group_norm", (input,), present(weight=weight, bias=bias), attributes)
+    return OperationPlan("group_norm", (input,), present(weight=weight, bias=bias), attributes)
 
 
 @translates("local_response_norm")
-def _lrn(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Plan | None:
+def _lrn(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> OperationPlan | None:
     if size % 2 == 0:  # torch lays an even window elsewhere
         return None
     attributes = {"size": size, "alpha": alpha, "beta": beta, "k": float(k)}
-    return Plan("lrn_across_channels", (input,), attributes=attributes)
+    return OperationPlan("lrn_across_channels", (input,), attributes=attributes)

@@ -6,52 +6,55 @@ from typing import Any
 
 from torch import Tensor
 
-from convscope.formats.pytorch.functions.plan import FUNCTIONS, Plan, Translator, translates
+from convscope.formats.operation_plan import OperationPlan
+from convscope.formats.pytorch.functions.registry import FUNCTIONS, Translator, translates
 
 
 @translates("relu")
-def _relu(input: Tensor, inplace: bool = False) -> Plan:
-    return Plan("relu", (input,))
+def _relu(input: Tensor, inplace: bool = False) -> OperationPlan:
+    return OperationPlan("relu", (input,))
 
 
 @translates("leaky_relu")
-def _leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Plan:
-    return Plan("relu", (input,), attributes={"negative_slope": negative_slope})
+def _leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> OperationPlan:
+    return OperationPlan("relu", (input,), attributes={"negative_slope": negative_slope})
 
 
 @translates("relu6")
-def _relu6(input: Tensor, inplace: bool = False) -> Plan:
-    return Plan("clip", (input,), attributes={"minimum": 0.0, "maximum": 6.0})
+def _relu6(input: Tensor, inplace: bool = False) -> OperationPlan:
+    return OperationPlan("clip", (input,), attributes={"minimum": 0.0, "maximum": 6.0})
 
 
 @translates("hardtanh")
-def _hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Plan:
-    return Plan("clip", (input,), attributes={"minimum": min_val, "maximum": max_val})
+def _hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> OperationPlan:
+    return OperationPlan("clip", (input,), attributes={"minimum": min_val, "maximum": max_val})
 
 
 @translates("clamp", "clip")
-def _clip(input: Tensor, min: float | None = None, max: float | None = None) -> Plan | None:
+def _clip(input: Tensor, min: float | None = None, max: float | None = None) -> OperationPlan | None:
     if not (isinstance(min, int | float) and isinstance(max, int | float)):
         return None
-    return Plan("clip", (input,), attributes={"minimum": min, "maximum": max})
+    return OperationPlan("clip", (input,), attributes={"minimum": min, "maximum": max})
 
 
 @translates("elu")
-def _elu(input: Tensor, alpha: float = 1.0, *others: Any, inplace: bool = False) -> Plan | None:
+def _elu(input: Tensor, alpha: float = 1.0, *others: Any, inplace: bool = False) -> OperationPlan | None:
     return (
         None
         if any(other not in (False, 1) for other in others)
-        else Plan("elu", (input,), attributes={"alpha": alpha})
+        else OperationPlan("elu", (input,), attributes={"alpha": alpha})
     )
 
 
 @translates("prelu")
-def _prelu(input: Tensor, weight: Tensor) -> Plan:
-    return Plan("prelu", (input,), {"weight": weight})
+def _prelu(input: Tensor, weight: Tensor) -> OperationPlan:
+    return OperationPlan("prelu", (input,), {"weight": weight})
 
 
 def _of_each(kind: str) -> Translator:
-    return lambda input, inplace=False: Plan(kind, (input,))
+    return lambda input, inplace=False: OperationPlan(kind, (input,))
 
 
 _EACH = {
@@ -73,17 +76,17 @@ FUNCTIONS |= {name: _of_each(kind) for name, kind in _EACH.items()}
 
 
 @translates("gelu")
-def _gelu(input: Tensor, approximate: str = "none") -> Plan:
-    return Plan("gelu", (input,), attributes={"approximate": approximate})
+def _gelu(input: Tensor, approximate: str = "none") -> OperationPlan:
+    return OperationPlan("gelu", (input,), attributes={"approximate": approximate})
 
 
 def _along(kind: str) -> Translator:
     def translate(
         input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
-    ) -> Plan | None:
+    ) -> OperationPlan | None:
         if dim is None or dtype not in (None, input.dtype):
             return None
-        return Plan(kind, (input,), attributes={"axis": dim % input.dim()})
+        return OperationPlan(kind, (input,), attributes={"axis": dim % input.dim()})
 
     return translate
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
-from convscope.formats.pytorch.functions.plan import (
-    FUNCTIONS,
-    Plan,
-    Sizes,
-    Translator,
-    plain,
-    translates,
-)
+from convscope.formats.operation_plan import OperationPlan
+from convscope.formats.pytorch.functions.registry import FUNCTIONS, Sizes, Translator, plain, translates
 
 
 @translates("max_pool2d")
@@ -25,7 +20,7 @@ def _max_pool(
     dilation: Sizes = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Plan | None:
+) -> OperationPlan | None:
     if plain(dilation) not in (1, (1, 1)):
         return None
     return None if return_indices else _pooling("max_pool", input, kernel_size, stride, padding, ceil_mode)
@@ -40,46 +35,50 @@ def _average_pool(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
-) -> Plan | None:
+) -> OperationPlan | None:
     if divisor_override is not None:
         return None
     plan = _pooling("average_pool", input, kernel_size, stride, padding, ceil_mode)
     if plan is not None and not count_include_pad and plan.attributes["padding"] not in (0, (0, 0)):
-        plan.attributes["count_padding"] = False
+        return replace(plan, attributes={**plan.attributes, "count_padding": False})
     return plan
 
 
 def _pooling(
     kind: str, input: Tensor, kernel: Sizes, stride: Sizes | None, padding: Sizes, ceil: bool
-) -> Plan | None:
+) -> OperationPlan | None:
     if input.dim() != 4 or ceil:  # rounded up, torch and Caffe differ in when a last window is empty
         return None
     given = {"kernel": kernel, "stride": kernel if stride in (None, []) else stride, "padding": padding}
     attributes = {name: plain(value) for name, value in given.items()} | {"rounding": "floor"}
-    return Plan(kind, (input,), attributes=attributes)
+    return OperationPlan(kind, (input,), attributes=attributes)
 
 
 @translates("adaptive_avg_pool2d")
 def _adaptive(
     input: Tensor, output_size: Sizes | None, return_indices: bool = False, *, maximum: bool = False
-) -> Plan | None:
+) -> OperationPlan | None:
     if input.dim() != 4 or return_indices or output_size not in (1, (1, 1), [1, 1]):
         return None
-    return Plan("global_max_pool" if maximum else "global_average_pool", (input,))
+    return OperationPlan("global_max_pool" if maximum else "global_average_pool", (input,))
 
 
 FUNCTIONS["adaptive_max_pool2d"] = lambda *args, **kwargs: _adaptive(*args, **kwargs, maximum=True)
 
 
 def _summary(summary: str) -> Translator:
-    def translate(input: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Plan | None:
+    def translate(
+        input: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None
+    ) -> OperationPlan | None:
         given = (dim,) if isinstance(dim, int) else dim or ()
         axes = tuple(sorted(axis % input.dim() for axis in given))
         if not axes or dtype is not None or not input.is_floating_point():
             return None
         if summary == "mean" and input.dim() == 4 and axes == (2, 3) and keepdim:
-            return Plan("global_average_pool", (input,))
-        return Plan("reduce", (input,), attributes={"summary": summary, "axes": axes, "keep_axes": keepdim})
+            return OperationPlan("global_average_pool", (input,))
+        return OperationPlan(
+            "reduce", (input,), attributes={"summary": summary, "axes": axes, "keep_axes": keepdim}
+        )
 
     return translate
 

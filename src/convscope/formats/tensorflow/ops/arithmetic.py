@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.ops.convolution import LAST, maps
-from convscope.formats.tensorflow.translation import Operands, Step, Translator, refuse, translates
+from convscope.formats.tensorflow.translation import Operands, Translator, refuse, translates
 
 _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
     "Identity": ("identity", {}),
@@ -35,7 +36,9 @@ _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def _alone(kind: str, attributes: dict[str, Any]) -> Translator:
-    return lambda operands: Step(kind, [operands.value(0)], {**maps(operands), **attributes})
+    return lambda operands: OperationPlan(
+        kind, [operands.value(0)], attributes={**maps(operands), **attributes}
+    )
 
 
 for _op, (_kind, _attributes) in _ALONE.items():
@@ -43,9 +46,9 @@ for _op, (_kind, _attributes) in _ALONE.items():
 
 
 @translates("LeakyRelu")
-def _leaky(operands: Operands) -> Step:
+def _leaky(operands: Operands) -> OperationPlan:
     slope = operands.node.number("alpha", 0.2)
-    return Step("relu", [operands.value(0)], {**LAST, "negative_slope": slope})
+    return OperationPlan("relu", [operands.value(0)], attributes={**LAST, "negative_slope": slope})
 
 
 _PAIRS = {
@@ -64,32 +67,44 @@ _ALONG_CHANNELS = {"add": ("bias", "bias"), "multiply": ("scale", "weight")}
 
 
 @translates(*_PAIRS)
-def _pair(operands: Operands) -> Step:
+def _pair(operands: Operands) -> OperationPlan:
     """Arithmetic of two values; of one value with a number, with one a channel, or with any others that stretch."""
     kind = _PAIRS[operands.node.op]
     constants = [place for place in (0, 1) if operands.known(place) is not None]
     if not constants:
-        return Step(kind, [operands.value(0), operands.value(1)])
+        return OperationPlan(kind, [operands.value(0), operands.value(1)])
     known, other = constants[0], 1 - constants[0]
     numbers, shape = operands.known(known), operands.shape(other)
     assert numbers is not None
     attributes: dict[str, Any] = {"swapped": True} if kind in _ORDERED and known == 0 else {}
     if numbers.size == 1 and numbers.ndim <= len(shape):
-        return Step(kind, [operands.value(other)], {**attributes, "number": float(numbers.item())})
+        return OperationPlan(
+            kind, [operands.value(other)], attributes={**attributes, "number": float(numbers.item())}
+        )
     one_a_channel = numbers.size == numbers.shape[-1] == shape[-1] and numbers.ndim <= len(shape)
     if one_a_channel and len(shape) > 1 and kind in _ALONG_CHANNELS:
         kind, role = _ALONG_CHANNELS[kind]
-        return Step(kind, [operands.value(other)], LAST, {role: operands.parameter(known, "vector")})
-    return Step(kind, [operands.value(other)], attributes, {"operand": operands.parameter(known)})
+        return OperationPlan(
+            kind,
+            [operands.value(other)],
+            attributes=LAST,
+            parameters={role: operands.parameter(known, "vector")},
+        )
+    return OperationPlan(
+        kind,
+        [operands.value(other)],
+        attributes=attributes,
+        parameters={"operand": operands.parameter(known)},
+    )
 
 
 @translates("AddN")
-def _add_n(operands: Operands) -> Step:
-    return Step("add", [operands.value(place) for place in range(len(operands))])
+def _add_n(operands: Operands) -> OperationPlan:
+    return OperationPlan("add", [operands.value(place) for place in range(len(operands))])
 
 
 @translates("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs")
-def _fake_quantization(operands: Operands) -> Step:
+def _fake_quantization(operands: Operands) -> OperationPlan:
     """What training for eight bits puts between layers: the values, rounded to one of 256 steps."""
     node = operands.node
     if node.op.endswith("Args"):
@@ -100,6 +115,8 @@ def _fake_quantization(operands: Operands) -> Step:
             raise refuse(node, "whose limits are worked out from the picture")
         low, high = (float(end.item()) for end in ends if end is not None)
     steps = 2 ** node.integer("num_bits", 8) - 1 - node.flag("narrow_range")
-    return Step(
-        "round_to_steps", [operands.value(0)], {**LAST, "minimum": low, "maximum": high, "steps": steps}
+    return OperationPlan(
+        "round_to_steps",
+        [operands.value(0)],
+        attributes={**LAST, "minimum": low, "maximum": high, "steps": steps},
     )

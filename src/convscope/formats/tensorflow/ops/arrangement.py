@@ -4,63 +4,75 @@ from __future__ import annotations
 
 from typing import Any
 
+from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.constants import subscripts
 from convscope.formats.tensorflow.ops.convolution import LAST
-from convscope.formats.tensorflow.translation import Operands, Step, refuse, translates, whole_numbers
+from convscope.formats.tensorflow.translation import Operands, refuse, translates, whole_numbers
 
 
 @translates("Reshape")
-def _reshape(operands: Operands) -> Step:
-    return Step("reshape", [operands.value(0)], {"shape": tuple(whole_numbers(operands, 1, "shape"))})
+def _reshape(operands: Operands) -> OperationPlan:
+    return OperationPlan(
+        "reshape", [operands.value(0)], attributes={"shape": tuple(whole_numbers(operands, 1, "shape"))}
+    )
 
 
 @translates("Squeeze")
-def _squeeze(operands: Operands) -> Step:
+def _squeeze(operands: Operands) -> OperationPlan:
     axes = operands.node.integers("squeeze_dims", "axis")
-    return Step("squeeze", [operands.value(0)], {"axes": axes})
+    return OperationPlan("squeeze", [operands.value(0)], attributes={"axes": axes})
 
 
 @translates("ExpandDims")
-def _expand_dims(operands: Operands) -> Step:
-    return Step("unsqueeze", [operands.value(0)], {"axes": tuple(whole_numbers(operands, 1, "axis"))})
+def _expand_dims(operands: Operands) -> OperationPlan:
+    return OperationPlan(
+        "unsqueeze", [operands.value(0)], attributes={"axes": tuple(whole_numbers(operands, 1, "axis"))}
+    )
 
 
 @translates("Transpose")
-def _transpose(operands: Operands) -> Step:
-    return Step("permute", [operands.value(0)], {"order": tuple(whole_numbers(operands, 1, "order"))})
+def _transpose(operands: Operands) -> OperationPlan:
+    return OperationPlan(
+        "permute", [operands.value(0)], attributes={"order": tuple(whole_numbers(operands, 1, "order"))}
+    )
 
 
 @translates("Concat", "ConcatV2")
-def _concat(operands: Operands) -> Step:
+def _concat(operands: Operands) -> OperationPlan:
     """The old `Concat` has the axis first, `ConcatV2` last."""
     old = operands.node.op == "Concat"
     count = len(operands)
     (axis,) = whole_numbers(operands, 0 if old else count - 1, "axis")
     values = [operands.value(place) for place in range(1 if old else 0, count if old else count - 1)]
-    return Step("concat", values, _along(operands, int(axis), 1 if old else 0))
+    return OperationPlan("concat", values, attributes=_along(operands, int(axis), 1 if old else 0))
 
 
 @translates("Pack")
-def _pack(operands: Operands) -> Step:
+def _pack(operands: Operands) -> OperationPlan:
     raise refuse(operands.node, "of values that the picture changes")
 
 
 @translates("Split")
-def _split(operands: Operands) -> Step:
+def _split(operands: Operands) -> OperationPlan:
     (axis,) = whole_numbers(operands, 0, "axis")
     parts = operands.node.integer("num_split", 1)
-    return Step("slice", [operands.value(1)], {**_along(operands, int(axis), 1), "parts": parts}, {}, parts)
+    return OperationPlan(
+        "slice",
+        [operands.value(1)],
+        attributes={**_along(operands, int(axis), 1), "parts": parts},
+        outputs=parts,
+    )
 
 
 @translates("SplitV")
-def _split_unevenly(operands: Operands) -> Step:
+def _split_unevenly(operands: Operands) -> OperationPlan:
     (axis,) = whole_numbers(operands, 2, "axis")
     sizes = [int(size) for size in whole_numbers(operands, 1, "sizes")]
     total = operands.shape(0)[int(axis)]
     sizes = [size if size >= 0 else total - sum(s for s in sizes if s >= 0) for size in sizes]
     points = tuple(sum(sizes[: count + 1]) for count in range(len(sizes) - 1))
     attributes = {**_along(operands, int(axis), 0), "points": points} if points else {"parts": 1}
-    return Step("slice", [operands.value(0)], attributes, {}, len(sizes))
+    return OperationPlan("slice", [operands.value(0)], attributes=attributes, outputs=len(sizes))
 
 
 def _along(operands: Operands, axis: int, place: int) -> dict[str, Any]:
@@ -71,18 +83,18 @@ def _along(operands: Operands, axis: int, place: int) -> dict[str, Any]:
 
 
 @translates("StridedSlice")
-def _strided_slice(operands: Operands) -> Step:
+def _strided_slice(operands: Operands) -> OperationPlan:
     bounds = [[int(number) for number in whole_numbers(operands, place, "bounds")] for place in (1, 2, 3)]
     items = [_item(item) for item in subscripts(operands.node, *bounds)]
-    return Step("subscript", [operands.value(0)], {"items": tuple(items)})
+    return OperationPlan("subscript", [operands.value(0)], attributes={"items": tuple(items)})
 
 
 @translates("Slice")
-def _slice(operands: Operands) -> Step:
+def _slice(operands: Operands) -> OperationPlan:
     begins, sizes = (whole_numbers(operands, place, "bounds") for place in (1, 2))
     pairs = zip(begins, sizes, strict=True)
     items = tuple(("slice", int(b), None if s < 0 else int(b + s), None) for b, s in pairs)
-    return Step("subscript", [operands.value(0)], {"items": items})
+    return OperationPlan("subscript", [operands.value(0)], attributes={"items": items})
 
 
 def _item(item: Any) -> Any:
@@ -96,21 +108,23 @@ _SUMMARIES = {"Mean": "mean", "Sum": "sum", "Max": "maximum", "Min": "minimum", 
 
 
 @translates(*_SUMMARIES)
-def _summary(operands: Operands) -> Step:
+def _summary(operands: Operands) -> OperationPlan:
     node, axes = operands.node, tuple(int(axis) for axis in whole_numbers(operands, 1, "axes"))
     keep = node.flag("keep_dims") or node.flag("keepdims")
     attributes = {"summary": _SUMMARIES[node.op], "axes": axes, "keep_axes": keep}
-    return Step("reduce", [operands.value(0)], attributes)
+    return OperationPlan("reduce", [operands.value(0)], attributes=attributes)
 
 
 @translates("ArgMax", "ArgMin")
-def _extreme(operands: Operands) -> Step:
+def _extreme(operands: Operands) -> OperationPlan:
     (axis,) = whole_numbers(operands, 1, "axis")
     smallest = operands.node.op == "ArgMin"
     attributes = {"axis": int(axis), "keep_axis": False, "smallest": smallest}
-    return Step("find_extreme", [operands.value(0)], attributes)
+    return OperationPlan("find_extreme", [operands.value(0)], attributes=attributes)
 
 
 @translates("Tile")
-def _tile(operands: Operands) -> Step:
-    return Step("repeat", [operands.value(0)], {"times": tuple(whole_numbers(operands, 1, "multiples"))})
+def _tile(operands: Operands) -> OperationPlan:
+    return OperationPlan(
+        "repeat", [operands.value(0)], attributes={"times": tuple(whole_numbers(operands, 1, "multiples"))}
+    )

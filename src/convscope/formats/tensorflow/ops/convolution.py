@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.node import Node
-from convscope.formats.tensorflow.translation import Operands, Step, refuse, translates, whole_numbers
+from convscope.formats.tensorflow.translation import Operands, refuse, translates, whole_numbers
 
 LAST: dict[str, Any] = {"channels_last": True}
 
@@ -16,16 +17,16 @@ def maps(operands: Operands) -> dict[str, Any]:
 
 
 @translates("Conv2D")
-def _convolution(operands: Operands) -> Step:
+def _convolution(operands: Operands) -> OperationPlan:
     return _filtered(operands, "filters", {})
 
 
 @translates("DepthwiseConv2dNative", "DepthwiseConv2dNativeV2")
-def _depthwise(operands: Operands) -> Step:
+def _depthwise(operands: Operands) -> OperationPlan:
     return _filtered(operands, "depthwise", {"groups": operands.shape(1)[2]})
 
 
-def _filtered(operands: Operands, layout: str, more: dict[str, Any]) -> Step:
+def _filtered(operands: Operands, layout: str, more: dict[str, Any]) -> OperationPlan:
     node, channels = operands.node, operands.shape(0)[-1]
     shape = operands.shape(1)
     if operands.known(1) is None:
@@ -33,11 +34,16 @@ def _filtered(operands: Operands, layout: str, more: dict[str, Any]) -> Step:
     if layout == "filters" and shape[2] and channels != shape[2] and channels % shape[2] == 0:
         more = {"groups": channels // shape[2]}
     attributes = {**LAST, **more, **_window(node), **_dilation(node)}
-    return Step("convolution", [operands.value(0)], attributes, {"weight": operands.parameter(1, layout)})
+    return OperationPlan(
+        "convolution",
+        [operands.value(0)],
+        attributes=attributes,
+        parameters={"weight": operands.parameter(1, layout)},
+    )
 
 
 @translates("Conv2DBackpropInput")
-def _transposed(operands: Operands) -> Step:
+def _transposed(operands: Operands) -> OperationPlan:
     """A transposed convolution: TensorFlow says how big its output is, and the padding follows from it."""
     node = operands.node
     _, height, width, _ = whole_numbers(operands, 0, "output size")
@@ -52,17 +58,21 @@ def _transposed(operands: Operands) -> Step:
     (top, bottom, below), (left, right, beyond) = borders
     attributes |= {"padding": (top, left, bottom, right), "output_padding": (below, beyond)}
     weight = operands.parameter(1, "filters")
-    return Step("deconvolution", [operands.value(2)], attributes, {"weight": weight})
+    return OperationPlan(
+        "deconvolution", [operands.value(2)], attributes=attributes, parameters={"weight": weight}
+    )
 
 
 @translates("MaxPool", "MaxPoolV2")
-def _max_pool(operands: Operands) -> Step:
-    return Step("max_pool", [operands.value(0)], _pool(operands))
+def _max_pool(operands: Operands) -> OperationPlan:
+    return OperationPlan("max_pool", [operands.value(0)], attributes=_pool(operands))
 
 
 @translates("AvgPool")
-def _average_pool(operands: Operands) -> Step:
-    return Step("average_pool", [operands.value(0)], {**_pool(operands), "count_padding": False})
+def _average_pool(operands: Operands) -> OperationPlan:
+    return OperationPlan(
+        "average_pool", [operands.value(0)], attributes={**_pool(operands), "count_padding": False}
+    )
 
 
 def _pool(operands: Operands) -> dict[str, Any]:
@@ -73,23 +83,27 @@ def _pool(operands: Operands) -> dict[str, Any]:
 
 
 @translates("MatMul")
-def _matmul(operands: Operands) -> Step:
+def _matmul(operands: Operands) -> OperationPlan:
     node = operands.node
     if node.flag("transpose_a"):
         raise refuse(node, "that turns its first matrix around")
     turned = node.flag("transpose_b")
     if operands.known(1) is None:
-        return Step("matmul", [operands.value(0), operands.value(1)], {"transpose": turned})
+        return OperationPlan(
+            "matmul", [operands.value(0), operands.value(1)], attributes={"transpose": turned}
+        )
     weight = operands.parameter(1, "plain" if turned else "matrix")
-    return Step("dense", [operands.value(0)], {}, {"weight": weight})
+    return OperationPlan("dense", [operands.value(0)], parameters={"weight": weight})
 
 
 @translates("BatchMatMul", "BatchMatMulV2")
-def _batch_matmul(operands: Operands) -> Step:
+def _batch_matmul(operands: Operands) -> OperationPlan:
     node = operands.node
     if node.flag("adj_x"):
         raise refuse(node, "that turns its first matrix around")
-    return Step("matmul", [operands.value(0), operands.value(1)], {"transpose": node.flag("adj_y")})
+    return OperationPlan(
+        "matmul", [operands.value(0), operands.value(1)], attributes={"transpose": node.flag("adj_y")}
+    )
 
 
 def _window(node: Node) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.ops.convolution import LAST
-from convscope.formats.tensorflow.translation import Operands, Step, refuse, translates, whole_numbers
+from convscope.formats.tensorflow.translation import Operands, refuse, translates, whole_numbers
 
 
 @translates("Pad", "PadV2", "MirrorPad")
-def _pad(operands: Operands) -> Step:
+def _pad(operands: Operands) -> OperationPlan:
     node = operands.node
     numbers = whole_numbers(operands, 1, "margins")
     before, behind = list(numbers[::2]), list(numbers[1::2])
@@ -27,14 +28,14 @@ def _pad(operands: Operands) -> Step:
         if node.text("mode") != "REFLECT":
             raise refuse(node, f"in the mode {node.text('mode')!r}")
         attributes["mode"] = "reflect"
-    return Step("pad", [operands.value(0)], attributes)
+    return OperationPlan("pad", [operands.value(0)], attributes=attributes)
 
 
 _RESIZES = {"ResizeBilinear": "linear", "ResizeNearestNeighbor": "nearest", "ResizeBicubic": "cubic"}
 
 
 @translates(*_RESIZES)
-def _resize(operands: Operands) -> Step:
+def _resize(operands: Operands) -> OperationPlan:
     """TensorFlow 1 counted pixels by their corners: pixel x of the output lies at x / scale of the input."""
     node = operands.node
     height, width = whole_numbers(operands, 1, "size")
@@ -49,33 +50,41 @@ def _resize(operands: Operands) -> Step:
         attributes["nearest"] = "round_prefer_ceil" if corners or centers else "floor"
     if node.op == "ResizeBicubic":
         attributes["cubic"] = -0.5 if centers else -0.75
-    return Step("resize", [operands.value(0)], attributes)
+    return OperationPlan("resize", [operands.value(0)], attributes=attributes)
 
 
 @translates("DepthToSpace")
-def _depth_to_space(operands: Operands) -> Step:
-    return Step("depth_to_space", [operands.value(0)], {**LAST, "block": operands.node.integer("block_size")})
+def _depth_to_space(operands: Operands) -> OperationPlan:
+    return OperationPlan(
+        "depth_to_space",
+        [operands.value(0)],
+        attributes={**LAST, "block": operands.node.integer("block_size")},
+    )
 
 
 @translates("SpaceToDepth")
-def _space_to_depth(operands: Operands) -> Step:
-    return Step("space_to_depth", [operands.value(0)], {**LAST, "block": operands.node.integer("block_size")})
+def _space_to_depth(operands: Operands) -> OperationPlan:
+    return OperationPlan(
+        "space_to_depth",
+        [operands.value(0)],
+        attributes={**LAST, "block": operands.node.integer("block_size")},
+    )
 
 
 @translates("SpaceToBatchND")
-def _space_to_batch(operands: Operands) -> Step:
+def _space_to_batch(operands: Operands) -> OperationPlan:
     return _blocks(operands, "space_to_batch", "padding")
 
 
 @translates("BatchToSpaceND")
-def _batch_to_space(operands: Operands) -> Step:
+def _batch_to_space(operands: Operands) -> OperationPlan:
     return _blocks(operands, "batch_to_space", "crops")
 
 
-def _blocks(operands: Operands, kind: str, what: str) -> Step:
+def _blocks(operands: Operands, kind: str, what: str) -> OperationPlan:
     block, margins = whole_numbers(operands, 1, "block"), whole_numbers(operands, 2, what)
     if len(block) != len(operands.shape(0)) - 2:
         raise refuse(operands.node, f"of {len(block)} axes")
     pairs = tuple(zip(margins[::2], margins[1::2], strict=True))
     attributes = {**LAST, "block": tuple(int(size) for size in block), what: pairs}
-    return Step(kind, [operands.value(0)], attributes)
+    return OperationPlan(kind, [operands.value(0)], attributes=attributes)

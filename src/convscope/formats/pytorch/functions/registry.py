@@ -1,25 +1,15 @@
-"""The operation that does what a call of torch does, and the table of the functions that find it."""
+"""The table of the functions that find the operation that does what a call of torch does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
+from convscope.formats.operation_plan import OperationPlan
 
-@dataclass(frozen=True)
-class Plan:
-    """The operation that does what a call does; `parameters` are role to tensor."""
-
-    kind: str
-    inputs: tuple[Tensor, ...]
-    parameters: dict[str, Tensor] = field(default_factory=dict)
-    attributes: dict[str, Any] = field(default_factory=dict)
-
-
-Translator = Callable[..., "Plan | None"]
+Translator = Callable[..., OperationPlan | None]
 FUNCTIONS: dict[str, Translator] = {}
 Sizes = int | Sequence[int]
 

@@ -1,0 +1,121 @@
+"""What the builders of all formats share: values with shapes, parameters, and operations until they are a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from convscope.errors import ConvscopeError, InputError, NetworkFileError
+from convscope.network.graph import Graph, Operation
+from convscope.network.operations.checks import dimensions
+from convscope.network.parameters import Parameters, Shape
+from convscope.network.shapes import infer_operation
+
+BARE_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
+"""What Python raises where a file says of a layer what nobody would write."""
+
+
+class Stored(Protocol):
+    """A parameter where it lies: its shape is known at once, its numbers are read when they are asked for."""
+
+    @property
+    def shape(self) -> Shape:
+        """The shape the graph has it in."""
+
+    def load(self) -> Any:
+        """Return the numbers as an array of that shape."""
+
+
+@dataclass
+class GraphBuilder:
+    """A graph in the making: a format names the values and says what each layer becomes. `file` is named in errors."""
+
+    file: str = ""
+    inputs: dict[str, Shape] = field(default_factory=dict)
+    shapes: dict[str, Shape | None] = field(default_factory=dict)
+    operations: list[Operation] = field(default_factory=list)
+    stored: dict[str, Stored] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, Tensor] = field(default_factory=dict)
+    """The values that are worked out from shapes alone."""
+
+    def add_input(self, name: str, shape: Shape) -> None:
+        """Let a value be an input."""
+        self.inputs[name] = self.shapes[name] = shape
+
+    def add(self, operation: Operation) -> None:
+        """Append an operation and work out the shapes of what it makes; InputError names the layer."""
+        self.infer(operation)
+        self.operations.append(operation)
+
+    def infer(self, operation: Operation) -> None:
+        """Work out the shapes of what an operation makes."""
+        needed = {key: self.stored[key].shape for key in operation.parameters.values()}
+        self.shapes.update(infer_operation(operation, self.shapes, needed, self.sizes))
+
+    @contextmanager
+    def reading(self, node: str) -> Iterator[None]:
+        """Turn what goes wrong while a node is read into one line that names the file and the node.
+
+        >>> with builder.reading("layer 'conv1', a Conv2D,"):
+        ...     plans = translate(layer)
+        """
+        try:
+            yield
+        except ConvscopeError as error:
+            if not self.file or Path(self.file).name in str(error):
+                raise
+            raise type(error)(f"{self.file}: {error}") from error
+        except BARE_ERRORS as error:
+            reason = str(error).splitlines()[0] if str(error) else "it has no words for it"
+            place = f"{self.file}: " if self.file else ""
+            raise NetworkFileError(
+                f"{place}{node} is described wrongly ({type(error).__name__}: {reason}): the file is damaged, or of "
+                "a version that convscope does not know"
+            ) from error
+
+    def graph(
+        self,
+        name: str,
+        *,
+        outputs: Sequence[str] | None = None,
+        channels_last: bool = False,
+        constants: Collection[str] = (),
+    ) -> Graph:
+        """Return the graph of everything added; without `outputs` they are what is made and never read.
+
+        Inputs that no operation reads are left out.
+        """
+        read = {value for operation in self.operations for value in operation.inputs}
+        if outputs is None:
+            made = (value for operation in self.operations for value in operation.outputs)
+            outputs = [value for value in made if value not in read and value not in constants]
+        return Graph(
+            name=name,
+            inputs={key: shape for key, shape in self.inputs.items() if key in read} or dict(self.inputs),
+            operations=tuple(self.operations),
+            outputs=tuple(dict.fromkeys(outputs)),
+            parameters=load_parameters(self.stored),
+            aliases=self.aliases,
+            channels_last=channels_last,
+            constants=frozenset(constants),
+        )
+
+
+def load_parameters(stored: dict[str, Stored]) -> Parameters:
+    """Return the parameters, none read yet; each has memory of its own, in single precision."""
+
+    def load(name: str) -> Tensor:
+        try:
+            return torch.from_numpy(np.require(stored[name].load(), np.float32, ["C", "W", "O"]))
+        except MemoryError as error:
+            raise InputError(f"there is no memory for {name!r}, {dimensions(stored[name].shape)}") from error
+
+    return Parameters({name: one.shape for name, one in stored.items()}, load)
