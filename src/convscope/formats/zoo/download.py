@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from convscope.errors import MissingPackage, NetworkFileError
+from convscope.errors import NetworkFileError
 from convscope.formats.zoo.catalog import Download
 
 if TYPE_CHECKING:
@@ -49,12 +49,8 @@ def by_hand(file: Download, folder: Path) -> str:
 
 def _append(file: Download, partial: Path) -> str | None:
     """Add what is missing to the partial file; None when it is complete, else what went wrong."""
-    try:
-        import requests
-    except ImportError as error:
-        raise MissingPackage(
-            "zoo: downloads with requests, which is not installed: pip install convscope[zoo]"
-        ) from error
+    import requests
+
     begun = partial.stat().st_size if partial.exists() else 0
     headers = {"Range": f"bytes={begun}-", "Accept-Encoding": "identity"} if begun else {}
     try:
