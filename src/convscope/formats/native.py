@@ -4,15 +4,15 @@ The file's metadata has, each as JSON: ``name``; ``operations``, a list of objec
 outputs, parameters, attributes and in_place, in the order they run; ``labels``; and ``input``, the fields of an
 `InputSpec`, or null. It may have ``inputs`` (name to shape), ``outputs`` and ``aliases``; without them they follow from
 the operations. With ``channels_last`` the channels of its values are their last axis; ``constants`` are values that are
-no layers. Weights may be in half precision; they are computed with in single precision. A mean picture is the tensor
-``input.mean``.
+no layers; ``cut`` are values that are not computed, each with the fields of a `CutLayer`. Weights may be in half
+precision; they are computed with in single precision. A mean picture is the tensor ``input.mean``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from importlib.resources import files
 from inspect import signature
 from pathlib import Path
@@ -25,6 +25,7 @@ from safetensors.torch import save_file
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError
 from convscope.files import written_whole
+from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph, Operation
 from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
@@ -112,6 +113,7 @@ def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Paramet
         aliases=metadata.get("aliases", {}),
         channels_last=bool(metadata.get("channels_last", False)),
         constants=frozenset(metadata.get("constants", ())),
+        cut={value: CutLayer(**fields) for value, fields in metadata.get("cut", {}).items()},
     )
 
 
@@ -161,6 +163,7 @@ def save_plain(network: Network, path: Path) -> None:
         "aliases": graph.aliases,
         "channels_last": graph.channels_last,
         "constants": sorted(graph.constants),
+        "cut": {value: asdict(layer) for value, layer in graph.cut.items()},
         "labels": network.labels,
         "input": spec,
         "guesses": {} if network.input_spec is None else network.input_spec.guesses,

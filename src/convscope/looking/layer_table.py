@@ -23,7 +23,8 @@ _NUMBERS = frozenset(HEADINGS[4:])
 class Row:
     """One layer: `receptive_field` in input pixels; `operations` are multiply-adds a picture.
 
-    `parameters` are the numbers that no row before has: those that layers share count once.
+    `parameters` are the numbers that no row before has: those that layers share count once. `cut` says why a layer is
+    not computed, where it is not.
     """
 
     name: str
@@ -33,13 +34,14 @@ class Row:
     receptive_field: str | None
     parameters: int
     operations: int
+    cut: str = ""
 
     def cells(self) -> tuple[str, ...]:
         """Return the row as text, one cell a heading."""
         return (
             self.name,
             self.kind,
-            dimensions(self.shape, "×"),
+            "" if self.cut else dimensions(self.shape, "×"),
             ", ".join(dimensions(shape, "×") for shape in self.parameter_shapes),
             self.receptive_field or "",
             f"{self.parameters:,}" if self.parameters else "",
@@ -99,7 +101,8 @@ class LayerTable:
 def layer_table(network: Network) -> LayerTable:
     """Show what a network is made of, a row a layer.
 
-    Inputs are the first rows; a layer written in place by several steps is one row ("Convolution + ReLU").
+    Inputs are the first rows; a layer written in place by several steps is one row ("Convolution + ReLU"). Layers that
+    are cut off, because they or what they read cannot be computed, are the last ones ("Proposal (cut)").
 
     >>> layer_table(network).parameters
     6998552
@@ -107,7 +110,12 @@ def layer_table(network: Network) -> LayerTable:
     first = next(iter(network.graph.inputs.values()), ())
     batch = first[0] if len(first) > 1 else 1
     counted: set[str] = set()
-    return LayerTable(network.name, tuple(_row(layer, batch, counted) for layer in network.layers.values()))
+    rows = [_row(layer, batch, counted) for layer in network.layers.values()]
+    cut = [
+        Row(value, f"{layer.type_name} (cut)", None, (), None, 0, 0, cut=layer.sentence)
+        for value, layer in network.graph.cut.items()
+    ]
+    return LayerTable(network.name, (*rows, *cut))
 
 
 def _row(layer: Layer, batch: int, counted: set[str]) -> Row:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from convscope.network.cut import CutLayer
 from convscope.network.parameters import Parameters, Shape
 
 CHANNELS_LAST = "channels_last"
@@ -60,7 +61,8 @@ class Graph:
     `inputs` maps each input's name to the shape the source gives it. `aliases` are further names of a value
     (``conv1@relu1`` is ``conv1`` when relu1 wrote it last). With `channels_last` a value's channels are its last axis,
     else its second. `constants` are values that no input changes and that are no layers: TensorFlow counts its weights
-    and the arithmetic with them among its tensors.
+    and the arithmetic with them among its tensors. `cut` are values that are not computed, and why: the network goes on
+    beside them (`convscope.network.cut`).
     """
 
     name: str
@@ -71,6 +73,7 @@ class Graph:
     aliases: Mapping[str, str] = field(default_factory=dict)
     channels_last: bool = False
     constants: frozenset[str] = frozenset()
+    cut: Mapping[str, CutLayer] = field(default_factory=dict)
 
     @property
     def channel_axis(self) -> int:

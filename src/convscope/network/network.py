@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.address import Address, parse_address
-from convscope.errors import InputError, UnknownLayer, did_you_mean
+from convscope.errors import InputError, UnknownLayer, UnsupportedLayer, did_you_mean
 from convscope.network.axes import require_position, shape_channels_first, to_channels_first
 from convscope.network.classes import class_output, class_probabilities, class_scores, count_of_classes
+from convscope.network.cut import CutLayer
 from convscope.network.engine.differentiable import Forward, Precision, forward_to
 from convscope.network.engine.execution import find_device, laid_out
 from convscope.network.engine.memory import machine_memory, shortage_in_words
@@ -124,10 +125,13 @@ class Network:
     def resolve(self, address: str | Address) -> Address:
         """Return the address with its layer's own name and its channel as a number.
 
-        Raises UnknownLayer, with the closest names, for a layer, channel, position or label that is not there.
+        Raises UnknownLayer, with the closest names, for a layer, channel, position or label that is not there, and
+        UnsupportedLayer for a layer that is cut off (`Graph.cut`).
         """
-        names = self._names
-        wanted = parse_address(address, names) if isinstance(address, str) else address
+        names, cut = self._names, self._cut
+        wanted = parse_address(address, names | cut) if isinstance(address, str) else address
+        if wanted.layer in cut:
+            raise UnsupportedLayer(f"{self.name}: {cut[wanted.layer].sentence}")
         if wanted.layer not in names:
             raise UnknownLayer(
                 f"{self.name} has no layer {wanted.layer!r}."
@@ -147,6 +151,12 @@ class Network:
             operation.name: operation.outputs[0] for operation in self.graph.operations if operation.outputs
         }
         return layers | dict(self.graph.aliases) | {value: value for value in self.graph.values}
+
+    @cached_property
+    def _cut(self) -> dict[str, CutLayer]:
+        """Everything a layer that is cut off can be called."""
+        cut = {layer.name: layer for layer in self.graph.cut.values()} | dict(self.graph.cut)
+        return {name: layer for name, layer in cut.items() if name not in self._names}
 
     def _class_named(self, label: str, value: str) -> int:
         if not self.labels:

@@ -1,23 +1,24 @@
 """A Caffe net, upgraded and filtered, becomes the plain graph.
 
 A blob that layers write in place gets a version per writing: ``conv1`` is the last one, ``conv1@conv1`` the one
-that layer wrote. Layers that only train are left out with a note.
+that layer wrote. Layers that only train are left out with a note; at layers that cannot be computed the network is cut.
 """
 
 from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from warnings import warn
 
-from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, did_you_mean
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer, did_you_mean
 from convscope.formats.caffe.layers import Translation, translate
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.parameters import ParameterSource, load_parameters, match_blobs, needed_shapes
 from convscope.formats.caffe.weights import Weights
+from convscope.network.cut import CutLayer, cut_with, note_of_cut, require_uncut
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Shape
@@ -35,9 +36,22 @@ def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Sh
     building = _Building(net, weights, input_shape)
     for layer, translation in building.translated:
         building.add(layer, translation)
+    require_uncut(building.cut, len(building.operations))
+    if building.cut:
+        building.notes.append(note_of_cut(building.cut))
     if building.notes:
         warn("; ".join(building.notes), ConvscopeWarning, stacklevel=2)
     return building.graph()
+
+
+def translate_or_cut(layer: Message) -> Translation:
+    """Return what a layer is; of one that convscope cannot compute, why."""
+    try:
+        return translate(layer)
+    except UnsupportedLayer as error:
+        if not layer.top:
+            return Translation(note=f"layer {layer.name!r} ({layer.type}) makes nothing: left out")
+        return Translation(cut=str(error))
 
 
 @dataclass
@@ -51,9 +65,10 @@ class _Building:
     parameters: dict[str, ParameterSource] = field(default_factory=dict)
     shapes: dict[str, Shape | None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    cut: dict[str, CutLayer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.translated = [(layer, translate(layer)) for layer in self.net.layer]
+        self.translated = [(layer, translate_or_cut(layer)) for layer in self.net.layer]
         self._writes_left = Counter(top for layer, made in self.translated for top in _tops(layer, made))
         self._current: dict[str, str] = {}
         self._shared: dict[str, str] = {}
@@ -62,7 +77,7 @@ class _Building:
         self._of_unknown_size: set[str] = set()
 
     def add(self, layer: Message, translation: Translation) -> None:
-        """Append one layer: an input, an operation, or nothing when it only trains."""
+        """Append one layer: an input, an operation, a cut, or nothing when it only trains."""
         if translation.note:
             self.notes.append(translation.note)
         if translation.skip:
@@ -78,14 +93,21 @@ class _Building:
             )
             self._left_out.update(layer.top)
             return
+        name, tops = layer.name or "", _tops(layer, translation)
+        if translation.cut:
+            self._cut_at(layer, tops, CutLayer(name, layer.type, translation.cut))
+            return
         inputs = tuple(self._read(layer, blob) for blob in bottoms)
+        if cut := cut_with(self.cut, inputs, name, layer.type):
+            self._cut_at(layer, tops, cut)
+            return
         in_place = bool(layer.top and layer.bottom and layer.top[0] == layer.bottom[0])
         operation = Operation(
             kind=translation.kind,
-            name=layer.name or "",
+            name=name,
             type_name=layer.type,
             inputs=inputs,
-            outputs=tuple(self._write(layer, top) for top in _tops(layer, translation)),
+            outputs=tuple(self._write(layer, top) for top in tops),
             parameters=self._parameters(layer, translation, inputs),
             attributes=translation.attributes,
             in_place=in_place,
@@ -106,7 +128,14 @@ class _Building:
             outputs=tuple(value for value in made if value not in read),
             parameters=load_parameters(self.parameters, self.weights),
             aliases=self.aliases,
+            cut=self.cut,
         )
+
+    def _cut_at(self, layer: Message, tops: Sequence[str], cut: CutLayer) -> None:
+        for blob in layer.bottom:
+            if blob not in self._of_unknown_size | self._left_out:
+                self._read(layer, blob)
+        self.cut |= dict.fromkeys((self._write(layer, top) for top in tops), cut)
 
     def _read(self, layer: Message, blob: str) -> str:
         if blob in self._current:
@@ -130,7 +159,7 @@ class _Building:
             )
         self._writes_left[blob] -= 1
         versioned = f"{blob}@{layer.name or ''}"
-        if versioned in self.shapes or versioned in self.aliases:
+        if versioned in self.shapes or versioned in self.aliases or versioned in self.cut:
             raise NetworkFileError(
                 f"two layers called {layer.name or ''!r} write {blob!r} in place: give each a name of its own"
             )
@@ -237,7 +266,7 @@ def _tops(layer: Message, translation: Translation) -> list[str]:
     """Return the names of the tops a layer writes here."""
     if translation.skip:
         return []
-    if translation.tops is None:
+    if translation.tops is None or translation.cut:
         return list(layer.top)
     return [layer.top[index] for index in translation.tops] if layer.top else [layer.name or ""]
 

@@ -9,8 +9,7 @@ from warnings import warn
 import torch
 
 from convscope.errors import ConvscopeWarning, NetworkFileError
-from convscope.formats.caffe.building import build_graph
-from convscope.formats.caffe.layers import translate
+from convscope.formats.caffe.building import build_graph, translate_or_cut
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.preprocessing import files_consulted, find_input_spec
 from convscope.formats.caffe.rules import filter_layers
@@ -83,7 +82,7 @@ def open_caffe(
 
 def _has_parameters(net: Message) -> bool:
     """Whether any layer has numbers that a weight file would hold."""
-    return any(translation.roles and translation.stored for translation in map(translate, net.layer))
+    return any(translation.roles and translation.stored for translation in map(translate_or_cut, net.layer))
 
 
 def find_caffe_files(folder: Path) -> tuple[Path, Path | None]:

@@ -24,7 +24,8 @@ class Translation:
     bottoms (None: all) and writes the tops with the indices `tops` (None: all).
 
     An input of the network has `input_shapes`, one a top: None where nothing is known, None for a size that is
-    not. A layer that is left out has only a `note`; elsewhere the note says what to know about the translation.
+    not. A layer that is left out has only a `note`; elsewhere the note says what to know about the translation. One
+    that cannot be computed is `cut`, which is the sentence that says why.
     """
 
     kind: str = ""
@@ -37,6 +38,7 @@ class Translation:
     tops: tuple[int, ...] | None = None
     input_shapes: tuple[InputShape | None, ...] | None = None
     note: str = ""
+    cut: str = ""
 
     @property
     def is_input(self) -> bool:
@@ -46,7 +48,7 @@ class Translation:
     @property
     def skip(self) -> bool:
         """Whether the layer is left out; `note` says why."""
-        return not self.kind and not self.is_input
+        return not (self.kind or self.is_input or self.cut)
 
 
 def parameter_shapes(translation: Translation, input_shapes: Sequence[Shape]) -> tuple[Shape, ...] | None:
