@@ -5,14 +5,15 @@ Shrikumar et al., *Not just a black box: learning important features through pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from convscope.attribution.attribution import PANELS, PERCENTILE, Evidence, Look, show
-from convscope.attribution.target import Question, ask
+from typing_extensions import Unpack
+
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.method import attribution_method
+from convscope.attribution.panels import PanelKeywords
+from convscope.attribution.target import TargetLike, target_of
 from convscope.network.network import Network
-from convscope.pictures.picture import Picture
-from convscope.pictures.recording import recipe_function
 
 CAUTION = (
     "Sanity checks: the picture itself shows through in such maps, even with randomized weights (Adebayo et al., "
@@ -20,31 +21,22 @@ CAUTION = (
 )
 
 
-@recipe_function("gradient_times_input")
+@attribution_method
 def gradient_times_input(
     network: Network,
     picture: Any,
-    address: str | None = None,
-    *,
-    panels: Sequence[str] = PANELS,
-    percentile: float = PERCENTILE,
-    theme: str = "light",
-) -> Picture:
+    target: TargetLike = None,
+    **panels: Unpack[PanelKeywords],
+) -> Attribution:
     """Show what speaks for an answer (red) and against it (blue): each pixel's gradient times the pixel.
 
-    The pixel is what the network eats, so what it subtracts first (a mean color) counts as nothing. `address` is as in
-    `saliency`.
+    The pixel is the number that the network gets, so what is subtracted first (a mean color) counts as nothing.
+    `target` is as in `saliency`.
 
     >>> gradient_times_input(network, "cat.jpg", "tabby").save("tabby.png")
     """
-    question = ask(network, picture, address)
-    return show(gradient_times_input_evidence(question), Look(panels, percentile, theme))
-
-
-def gradient_times_input_evidence(question: Question) -> Evidence:
-    """Return each pixel's contribution to first order, before it is shown."""
-    values = question.pixels(question.gradient() * question.input)
-    made = "each pixel's gradient times what the network eats of it, summed over the channels"
-    return Evidence(
-        question, "Gradient × input", values.sum(2), values, True, made, CAUTION, "what speaks for it"
-    )
+    target = target_of(network, picture, target)
+    values = target.pixels(target.gradient() * target.input)
+    how = "each pixel's gradient times the number that the network gets for it, summed over the channels"
+    lit = "what speaks for it"
+    return Attribution(target, "Gradient × input", values.sum(2), values, how, CAUTION, signed=True, lit=lit)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from convscope.address import Address
-from convscope.attribution.target import Question, ask, in_rgb
+from convscope.attribution.target import AttributionTarget, in_rgb, target_of
 from convscope.errors import InputError
 from convscope.looking.answers import is_vector
 from convscope.looking.main_line import main_line
@@ -54,18 +54,18 @@ def layer_gradients(
     wanted = list(addresses) if addresses else pooling_layers(network)
     if not wanted:
         raise InputError(f"{network.name} has no pooling layer: give the addresses of some layers")
-    questions = [ask(network, picture, address) for address in wanted]
-    tiles = np.stack([in_rgb(question.pixels(question.gradient())) for question in questions])
+    targets = [target_of(network, picture, address) for address in wanted]
+    tiles = np.stack([in_rgb(target.pixels(target.gradient())) for target in targets])
     scaled = scale(tiles, Scaling(symmetric=True, percentile=percentile))
-    names = [str(question.target) for question in questions]
+    names = [str(target) for target in targets]
     shown = [Panel(colors, name, address=name) for colors, name in zip(scaled.colors, names, strict=True)]
-    if (seen := questions[0].seen) is not None and seen.shape[:2] == tiles.shape[1:3]:
+    if (seen := targets[0].seen) is not None and seen.shape[:2] == tiles.shape[1:3]:
         shown.insert(0, Panel((seen * 255).round().astype(np.uint8), "what the network sees", smooth=True))
     dead = [name for name, flat in zip(names, scaled.flat, strict=True) if flat]
-    whole = any(question.target.channel is None for question in questions)
+    whole = any(target.address.channel is None for target in targets)
     strongest = " (of a layer, of its strongest channel at each position)" if whole else ""
     words = [
-        f"The gradient for the picture of {', '.join(map(_of, questions))}{strongest}",
+        f"The gradient for the picture of {', '.join(map(_of, targets))}{strongest}",
         f"{_ZERO}; {scaled.words}",
         *([f"Nothing reaches the picture from {', '.join(dead)}"] if dead else []),
     ]
@@ -91,11 +91,11 @@ def channel_gradients(
 
     >>> channel_gradients(network, "cat.jpg", "conv2/3x3", channels=36).save("channels.png")
     """
-    question = ask(network, picture, address)
-    layer = question.target.layer
+    target = target_of(network, picture, address)
+    layer = target.address.layer
     _, count, *_ = network.shape_channels_first(layer) or (0, 0)
     chosen = _chosen(channels, count)
-    tiles = np.stack([in_rgb(each) for each in each_channel(question, chosen)])
+    tiles = np.stack([in_rgb(each) for each in each_channel(target, chosen)])
     names = [f"{layer}:{index}" for index in chosen]
     scaling = Scaling(symmetric=True, percentile=percentile)
     made = sheet(tiles, names, columns=columns, tile_size=tile_size, scaling=scaling, theme=theme)
@@ -121,15 +121,15 @@ def _chosen(channels: int | Sequence[int] | None, count: int) -> list[int]:
     return chosen
 
 
-def each_channel(question: Question, channels: Sequence[int]) -> list[NDArray[np.float64]]:
+def each_channel(target: AttributionTarget, channels: Sequence[int]) -> list[NDArray[np.float64]]:
     """Return each channel's gradient as (height, width, channels): the way there once, the way back for each."""
-    network, layer = question.network, question.target.layer
-    input = question.input.detach().requires_grad_()
+    network, layer = target.network, target.address.layer
+    input = target.input.detach().requires_grad_()
     with torch.enable_grad():
         value = network.channels_first(layer, network.activations(input, Address(layer))[layer])
         means = value.flatten(2).mean((0, 2)) if value.dim() > 2 else value.mean(0)
         found = [torch.autograd.grad(means[index], input, retain_graph=True)[0] for index in channels]
-    return [question.pixels(gradient) for gradient in found]
+    return [target.pixels(gradient) for gradient in found]
 
 
 def pooling_layers(network: Network) -> list[str]:
@@ -142,5 +142,5 @@ def pooling_layers(network: Network) -> list[str]:
     ]
 
 
-def _of(question: Question) -> str:
-    return question.words if question.target.channel is not None else str(question.target)
+def _of(target: AttributionTarget) -> str:
+    return target.words if target.address.channel is not None else str(target)

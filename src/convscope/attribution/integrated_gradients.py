@@ -6,19 +6,19 @@ between the two answers; how nearly they do says whether the way was walked in s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
-from convscope.attribution.attribution import PANELS, PERCENTILE, Evidence, Look, show
-from convscope.attribution.target import AT_ONCE, Question, ask
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.method import attribution_method
+from convscope.attribution.panels import PanelKeywords
+from convscope.attribution.target import AT_ONCE, AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError, require_one_of
 from convscope.network.network import Network
-from convscope.pictures.picture import Picture
-from convscope.pictures.recording import recipe_function
 
 Baseline = Literal["black", "gray", "white", "zero"]
 ERROR = 0.01  # of the difference between the two answers
@@ -30,45 +30,37 @@ CAUTION = (
 _LEVELS = {"black": 0.0, "gray": 0.5, "white": 1.0}
 
 
-@recipe_function("integrated_gradients")
+@attribution_method
 def integrated_gradients(
     network: Network,
     picture: Any,
-    address: str | None = None,
+    target: TargetLike = None,
     *,
     baseline: Baseline = "black",
     steps: int = 32,
-    panels: Sequence[str] = PANELS,
-    percentile: float = PERCENTILE,
-    theme: str = "light",
-) -> Picture:
+    **panels: Unpack[PanelKeywords],
+) -> Attribution:
     """Show what speaks for an answer (red) and against it (blue), compared with a picture of one color.
 
-    `baseline` is that color, or "zero": what the network eats is 0, its mean color if it subtracts one. The steps are
+    `baseline` is that color, or "zero": an input of zeros, the mean color where one is subtracted. The steps are
     tripled, up to 1,024, until the contributions add up to the difference to within 1 %; the caption says how nearly
-    they do. `address` is as in `saliency`.
+    they do. `target` is as in `saliency`.
 
     >>> integrated_gradients(network, "cat.jpg", "tabby", baseline="gray").save("integrated.png")
     """
-    question = ask(network, picture, address)
-    return show(integrated_evidence(question, baseline, steps), Look(panels, percentile, theme))
-
-
-def integrated_evidence(question: Question, baseline: Baseline = "black", steps: int = 32) -> Evidence:
-    """Return each pixel's contribution, before it is shown."""
-    found = complete(question, baseline_input(question, baseline), steps)
-    values = question.pixels(found.values)
+    target = target_of(network, picture, target)
+    found = complete(target, baseline_input(target, baseline), steps)
+    values = target.pixels(found.values)
     start = "an input of zeros" if baseline == "zero" else f"a {baseline} picture"
-    made = (
+    how = (
         f"the gradients at {found.steps} steps from {start} ({found.before:.4g}) to this one ({found.after:.4g}), "
         "times the way, summed over the channels. The contributions add up to the difference but for "
         f"{100 * found.error:.2g} %"
     )
     if found.error > ERROR:
-        made += ", which is much: do not trust the details"
-    return Evidence(
-        question, "Integrated gradients", values.sum(2), values, True, made, CAUTION, "what speaks for it"
-    )
+        how += ", a large error: do not rely on details; raise the steps, or try another baseline"
+    name, lit = "Integrated gradients", "what speaks for it"
+    return Attribution(target, name, values.sum(2), values, how, CAUTION, signed=True, lit=lit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,22 +82,22 @@ class Integral:
         return abs(missing) / max(abs(self.after - self.before), 1e-6 * abs(self.after), 1e-12)
 
 
-def baseline_input(question: Question, baseline: Baseline) -> Tensor:
-    """Return the picture of nothing as the network eats it, in the input's own shape."""
+def baseline_input(target: AttributionTarget, baseline: Baseline) -> Tensor:
+    """Return the picture of nothing as the network expects it, in the input's own shape."""
     if baseline == "zero":
-        return torch.zeros_like(question.input)
+        return torch.zeros_like(target.input)
     require_one_of("baseline", baseline, [*_LEVELS, "zero"])
-    network = question.network
+    network = target.network
     if network.input_spec is None:
         raise InputError(
-            f"{network.name} eats no pictures, so a {baseline} one means nothing: use the baseline 'zero'"
+            f"{network.name} expects no pictures, so a {baseline} one means nothing: use the baseline 'zero'"
         )
-    height, width = question.pixels(question.input).shape[:2]
-    rgb = torch.full((1, 3, height, width), _LEVELS[baseline], dtype=question.input.dtype)
-    return network.input_spec.from_rgb(rgb).to(question.input)
+    height, width = target.pixels(target.input).shape[:2]
+    rgb = torch.full((1, 3, height, width), _LEVELS[baseline], dtype=target.input.dtype)
+    return network.input_spec.from_rgb(rgb).to(target.input)
 
 
-def complete(question: Question, baseline: Tensor, steps: int) -> Integral:
+def complete(target: AttributionTarget, baseline: Tensor, steps: int) -> Integral:
     """Return the integral by the midpoint rule, with `steps` steps and as many more as make its error small.
 
     Three times as many steps have the midpoints of before among theirs: nothing is computed twice.
@@ -113,14 +105,14 @@ def complete(question: Question, baseline: Tensor, steps: int) -> Integral:
     if steps < 1:
         raise InputError(f"steps is at least 1, not {steps}")
     with torch.no_grad():
-        before, after = (float(question.scores(end)) for end in (baseline, question.input))
-    way = question.input - baseline
-    total = gradient_sum(question, baseline, way, midpoints(steps))
+        before, after = (float(target.scores(end)) for end in (baseline, target.input))
+    way = target.input - baseline
+    total = gradient_sum(target, baseline, way, midpoints(steps))
     while (
         found := Integral(total * way / steps, steps, before, after)
     ).error > ERROR and 3 * steps <= MOST_STEPS:
         steps *= 3
-        total += gradient_sum(question, baseline, way, midpoints(steps)[torch.arange(steps) % 3 != 1])
+        total += gradient_sum(target, baseline, way, midpoints(steps)[torch.arange(steps) % 3 != 1])
     return found
 
 
@@ -129,10 +121,10 @@ def midpoints(steps: int) -> Tensor:
     return (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
 
 
-def gradient_sum(question: Question, baseline: Tensor, way: Tensor, places: Tensor) -> Tensor:
+def gradient_sum(target: AttributionTarget, baseline: Tensor, way: Tensor, places: Tensor) -> Tensor:
     """Return the sum of the gradients at some places of the way, in the input's own shape."""
     total = torch.zeros_like(way)
     for some in torch.split(places.to(way), AT_ONCE):
-        _, gradients = question.gradients(baseline + some.reshape(-1, *(1 for _ in way.shape[1:])) * way)
+        _, gradients = target.gradients(baseline + some.reshape(-1, *(1 for _ in way.shape[1:])) * way)
         total += gradients.sum(0, keepdim=True)
     return total

@@ -1,29 +1,74 @@
-"""The attribution techniques by name, each with its usual settings: for whoever compares them or checks them."""
+"""The attribution methods by name: what each shows, its family and its options. To add one: its file, and a line here.
+
+The command line reads this table for its help, so nothing here imports torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from convscope.attribution.attribution import Evidence
-from convscope.attribution.deconvnet import deconvnet_evidence
-from convscope.attribution.gradient_times_input import gradient_times_input_evidence
-from convscope.attribution.guided_backprop import guided_evidence
-from convscope.attribution.integrated_gradients import integrated_evidence
-from convscope.attribution.saliency import saliency_evidence
-from convscope.attribution.smoothgrad import smoothgrad_evidence
-from convscope.attribution.target import Question
 from convscope.errors import by_name
 
-METHODS: Mapping[str, Callable[[Question], Evidence]] = {
-    "saliency": saliency_evidence,
-    "gradient_times_input": gradient_times_input_evidence,
-    "smoothgrad": smoothgrad_evidence,
-    "integrated_gradients": integrated_evidence,
-    "guided_backprop": guided_evidence,
-    "deconvnet": deconvnet_evidence,
-}
+if TYPE_CHECKING:
+    from convscope.attribution.attribution import Attribution
+
+GRADIENTS = "gradients"
+ACTIVATION_MAPS = "class activation maps"
+PERTURBATION = "perturbation"
+RELEVANCE = "relevance"
 
 
-def method_named(name: str) -> Callable[[Question], Evidence]:
-    """Return a technique; InputError with the closest names for one that is not there."""
-    return by_name(METHODS, name, "method")
+@dataclass(frozen=True)
+class Method:
+    """An attribution method: its ``name`` is its function's, and that of the file it stands in."""
+
+    name: str
+    family: str
+    sentence: str
+    options: tuple[str, ...] = ()
+
+    @cached_property
+    def function(self) -> Callable[..., Attribution]:
+        """The function from (network, picture, target) and its options to an Attribution."""
+        found: Callable[..., Attribution] = getattr(self._module, self.name)
+        return found
+
+    @property
+    def caution(self) -> str:
+        """What is known of such maps."""
+        return str(self._module.CAUTION)
+
+    @cached_property
+    def _module(self) -> ModuleType:
+        return import_module(f"convscope.attribution.{self.name}")
+
+
+_ALL = (
+    Method("saliency", GRADIENTS, "the size of the gradient: what the answer depends on", ("sign",)),
+    Method(
+        "smoothgrad",
+        GRADIENTS,
+        "the same, averaged over noisy copies: less noise",
+        ("samples", "noise", "of", "seed"),
+    ),
+    Method("gradient_times_input", GRADIENTS, "what speaks for and against it, to first order"),
+    Method(
+        "integrated_gradients",
+        GRADIENTS,
+        "the same, on the way from a black picture: the shares add up",
+        ("baseline", "steps"),
+    ),
+    Method("guided_backprop", GRADIENTS, "crisp lines, to be taken with care"),
+    Method("deconvnet", GRADIENTS, "what a network turned round draws, to be taken with care"),
+)
+METHODS: Mapping[str, Method] = {method.name: method for method in _ALL}
+
+
+def method_named(name: str) -> Method:
+    """Return a method; InputError with the closest names for one that is not there."""
+    return by_name(METHODS, name.replace("-", "_"), "method")

@@ -5,25 +5,25 @@ Simonyan et al., *Deep inside convolutional networks: visualising image classifi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Unpack
 
-from convscope.attribution.attribution import PANELS, PERCENTILE, Evidence, Look, show
-from convscope.attribution.target import Question, ask
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.method import attribution_method
+from convscope.attribution.panels import PanelKeywords
+from convscope.attribution.target import TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
-from convscope.pictures.picture import Picture
-from convscope.pictures.recording import recipe_function
 
 Sign = Literal["absolute", "positive", "negative", "both"]
 CAUTION = (
     "Sanity checks: such maps change when the weights are randomized, as they should (Adebayo et al., 2018); they say "
     "what the answer depends on, not what speaks for it"
 )
-_MADE = {
+_HOW = {
     "absolute": "how much it changes with each pixel, in the channel where it changes most",
     "positive": "how much it grows as a pixel gets brighter, in the channel where it grows most",
     "negative": "how much it falls as a pixel gets brighter, in the channel where it falls most",
@@ -31,41 +31,34 @@ _MADE = {
 }
 
 
-@recipe_function("saliency")
+@attribution_method
 def saliency(
     network: Network,
     picture: Any,
-    address: str | None = None,
+    target: TargetLike = None,
     *,
     sign: Sign = "absolute",
-    panels: Sequence[str] = PANELS,
-    percentile: float = PERCENTILE,
-    theme: str = "light",
-) -> Picture:
+    **panels: Unpack[PanelKeywords],
+) -> Attribution:
     """Show which pixels a number of the network depends on: bright where a small change changes it most.
 
-    `address` is a class by its label ("tabby": its score; "prob:tabby": its probability), or any layer, channel or
-    neuron; the most probable class by default. `sign` "absolute" is Simonyan et al.'s; "positive" and "negative" keep
-    one sign, "both" shows the two in red and blue.
+    `target` is a class by its label or number ("tabby": its score; "prob:tabby": its probability), any layer, channel
+    or neuron, the difference of two ("tabby - tiger cat"), or a region of a map ("score:3@2:9,4:8", rows and columns);
+    the most probable class by default. `sign` "absolute" is Simonyan et al.'s; "positive" and "negative" keep one sign,
+    "both" shows the two in red and blue.
 
     >>> saliency(network, "cat.jpg").save("saliency.png")
     """
-    question = ask(network, picture, address)
-    return show(saliency_evidence(question, sign), Look(panels, percentile, theme))
-
-
-def saliency_evidence(question: Question, sign: Sign = "absolute") -> Evidence:
-    """Return the saliency map of a question, before it is shown."""
-    values = question.pixels(question.gradient())
-    return Evidence(
-        question, "Saliency", strongest(values, sign), values, sign == "both", _MADE[sign], CAUTION
-    )
+    target = target_of(network, picture, target)
+    values = target.pixels(target.gradient())
+    found = strongest(values, sign)
+    return Attribution(target, "Saliency", found, values, _HOW[sign], CAUTION, signed=sign == "both")
 
 
 def strongest(values: NDArray[np.float64], sign: Sign = "absolute") -> NDArray[np.float64]:
     """Return (height, width, channels) as (height, width): at each pixel, the channel that changes the answer most."""
-    if sign not in _MADE:
-        raise InputError(f"sign is one of {', '.join(_MADE)}, not {sign!r}")
+    if sign not in _HOW:
+        raise InputError(f"sign is one of {', '.join(_HOW)}, not {sign!r}")
     if sign == "both":
         largest = np.abs(values).argmax(2)[..., None]
         return np.asarray(np.take_along_axis(values, largest, 2)[..., 0])

@@ -17,9 +17,9 @@ from scipy.stats import spearmanr  # type: ignore[import-untyped]
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from convscope.attribution.attribution import PERCENTILE
+from convscope.attribution.panels import PERCENTILE
 from convscope.attribution.registry import method_named
-from convscope.attribution.target import Question, ask
+from convscope.attribution.target import AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.pictures.picture import Picture
@@ -48,7 +48,7 @@ class Shuffled:
 def sanity_check(
     network: Network,
     picture: Any,
-    address: str | None = None,
+    target: TargetLike = None,
     *,
     method: str = "saliency",
     maps: int = 6,
@@ -64,36 +64,34 @@ def sanity_check(
 
     >>> sanity_check(network, "cat.jpg", method="guided_backprop").save("sane.png")
     """
-    question = ask(network, picture, address)
-    evidence = method_named(method)(question)
-    found = list(randomized(question, method, maps, seed))
-    shown = [evidence.map, *(one.map for one in found)]
-    palette = "RdBu_r" if evidence.signed else "magma"
-    scaled = scale(
-        np.stack(shown), Scaling(symmetric=evidence.signed, percentile=percentile, palette=palette)
-    )
+    target = target_of(network, picture, target)
+    first = method_named(method).function(network, target.input, target)
+    found = list(randomized(target, method, maps, seed))
+    shown = [first.map, *(one.map for one in found)]
+    palette = "RdBu_r" if first.signed else "magma"
+    scaled = scale(np.stack(shown), Scaling(symmetric=first.signed, percentile=percentile, palette=palette))
     words = [
-        f"{evidence.name}, as learned",
+        f"{first.method}, as learned",
         *(f"down to {one.down_to}: {one.rank_correlation:.2f}" for one in found),
     ]
     tiles = [Panel(colors, text) for colors, text in zip(scaled.colors, words, strict=True)]
-    return replace(panels(tiles, columns=4, theme=theme), caption=_caption(question, evidence.name, found))
+    return replace(panels(tiles, columns=4, theme=theme), caption=_caption(target, first.method, found))
 
 
-def randomized(question: Question, method: str, maps: int, seed: int = 0) -> Iterator[Shuffled]:
+def randomized(target: AttributionTarget, method: str, maps: int, seed: int = 0) -> Iterator[Shuffled]:
     """Yield the map with ever more layers' weights shuffled, `maps` times, the last time with all.
 
     The address stays the same one, also where another class would be the most probable by then.
     """
-    layers = _learned(question)
+    layers = _learned(target)
     if maps < 1 or not layers:
         raise InputError(f"maps is at least 1, of a network that has learned something; not {maps}")
-    make = method_named(method)
-    original = make(question).map
+    function, network = method_named(method).function, target.network
+    original = function(network, target.input, target).map
     counts = dict.fromkeys(round(number) for number in np.linspace(0, len(layers), maps + 1)[1:])
     for count in counts:
-        shuffled = make(replace(question, network=_shuffled(question.network, layers[:count], seed))).map
-        down_to = question.network.graph.producers[layers[count - 1][0]].name
+        shuffled = function(_shuffled(network, layers[:count], seed), target.input, target).map
+        down_to = network.graph.producers[layers[count - 1][0]].name
         yield Shuffled(count, down_to, shuffled, *similarity(original, shuffled))
 
 
@@ -123,9 +121,9 @@ def _window(shape: tuple[int, ...]) -> int:
     return min(7, min(shape) - 1 + min(shape) % 2)
 
 
-def _learned(question: Question) -> list[tuple[str, tuple[str, ...]]]:
+def _learned(target: AttributionTarget) -> list[tuple[str, tuple[str, ...]]]:
     """Return (value, names of its parameters) of each step with weights before the target, the last first."""
-    steps = question.network.graph.needed_for([question.target.layer])
+    steps = target.network.graph.needed_for(target.layers)
     return [(step.outputs[0], tuple(step.parameters.values())) for step in reversed(steps) if step.parameters]
 
 
@@ -142,7 +140,7 @@ def _shuffled(network: Network, layers: list[tuple[str, tuple[str, ...]]], seed:
     return network.with_parameters(changes)
 
 
-def _caption(question: Question, name: str, found: list[Shuffled]) -> str:
+def _caption(target: AttributionTarget, name: str, found: list[Shuffled]) -> str:
     last = found[-1]
     mean = sum(one.rank_correlation for one in found) / len(found)
     verdict = (
@@ -151,7 +149,7 @@ def _caption(question: Question, name: str, found: list[Shuffled]) -> str:
         else "so this map depends on what the network has learned"
     )
     return (
-        f"{name} of {question.words}, while the network's weights are shuffled from the last layer down (the "
+        f"{name} of {target.words}, while the network's weights are shuffled from the last layer down (the "
         "cascading randomization of Adebayo et al., 2018), each map on a scale of its own. Below each, Spearman's rank "
         f"correlation with the first, signs left out: {mean:.2f} on average, {last.rank_correlation:.2f} with all "
         f"{last.layers} layers shuffled (structural similarity {last.ssim:.2f}); {verdict}."

@@ -6,71 +6,63 @@ Adebayo et al., *Local explanation methods for deep neural networks lack sensiti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
-from convscope.attribution.attribution import PANELS, PERCENTILE, Evidence, Look, show
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.method import attribution_method
+from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.saliency import CAUTION, strongest
-from convscope.attribution.target import AT_ONCE, Question, ask
+from convscope.attribution.target import AT_ONCE, AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
-from convscope.pictures.picture import Picture
-from convscope.pictures.recording import recipe_function
 
 Of = Literal["mean", "square", "variance"]
-_MADE = {
+_HOW = {
     "mean": "the mean gradient over {}, without its sign, in the channel where it is largest",
     "square": "the mean square of the gradient over {}, in the channel where it is largest",
     "variance": "the variance of the gradient over {} (VarGrad), in the channel where it is largest",
 }
 
 
-@recipe_function("smoothgrad")
+@attribution_method
 def smoothgrad(
     network: Network,
     picture: Any,
-    address: str | None = None,
+    target: TargetLike = None,
     *,
     samples: int = 32,
     noise: float = 0.15,
     of: Of = "mean",
     seed: int = 0,
-    panels: Sequence[str] = PANELS,
-    percentile: float = PERCENTILE,
-    theme: str = "light",
-) -> Picture:
+    **panels: Unpack[PanelKeywords],
+) -> Attribution:
     """Show which pixels an answer depends on, as `saliency` does, averaged over `samples` noisy copies of the picture.
 
-    `noise` is its standard deviation as a share of the range of what the network eats. `of` "square" averages the
-    squares instead, "variance" is VarGrad. `address` is as in `saliency`.
+    `noise` is its standard deviation as a share of the range of the network's input. `of` "square" averages the
+    squares instead, "variance" is VarGrad. `target` is as in `saliency`.
 
     >>> smoothgrad(network, "cat.jpg", samples=64).save("smooth.png")
     """
-    question = ask(network, picture, address)
-    return show(smoothgrad_evidence(question, samples, noise, of, seed), Look(panels, percentile, theme))
+    target = target_of(network, picture, target)
+    values = target.pixels(smoothed(target, samples, noise, of, seed))
+    how = _HOW[of].format(f"{samples} copies of the picture with noise of {100 * noise:g} % of its range")
+    return Attribution(target, "SmoothGrad", strongest(values), values, how, CAUTION)
 
 
-def smoothgrad_evidence(
-    question: Question, samples: int = 32, noise: float = 0.15, of: Of = "mean", seed: int = 0
-) -> Evidence:
-    """Return the smoothed gradient's map, before it is shown."""
-    values = question.pixels(smoothed(question, samples, noise, of, seed))
-    made = _MADE[of].format(f"{samples} copies of the picture with noise of {100 * noise:g} % of its range")
-    return Evidence(question, "SmoothGrad", strongest(values), values, False, made, CAUTION)
-
-
-def smoothed(question: Question, samples: int, noise: float, of: Of, seed: int) -> Tensor:
+def smoothed(target: AttributionTarget, samples: int, noise: float, of: Of, seed: int) -> Tensor:
     """Return the mean (mean square, variance) of the gradient over noisy inputs, in the input's own shape."""
-    if samples < 1 or noise < 0 or of not in _MADE:
+    if samples < 1 or noise < 0 or of not in _HOW:
         raise InputError(
-            f"samples is at least 1, noise at least 0, of one of {', '.join(_MADE)}; not {samples}, {noise}, {of!r}"
+            f"samples is at least 1, noise at least 0, of one of {', '.join(_HOW)}; not {samples}, {noise}, {of!r}"
         )
-    total, squares = torch.zeros_like(question.input), torch.zeros_like(question.input)
-    for inputs in noisy(question.input, samples, noise, seed):
-        _, gradients = question.gradients(inputs)
+    total, squares = torch.zeros_like(target.input), torch.zeros_like(target.input)
+    for inputs in noisy(target.input, samples, noise, seed):
+        _, gradients = target.gradients(inputs)
         total += gradients.sum(0, keepdim=True)
         squares += gradients.square().sum(0, keepdim=True)
     if of == "mean":

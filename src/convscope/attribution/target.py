@@ -1,10 +1,12 @@
-"""What a gradient is asked: which number of a network, for which picture, and how it changes with every pixel."""
+"""What is explained: a number that a network answers to one picture, and how it changes with every pixel."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -21,44 +23,102 @@ from convscope.network.labels import find_label
 from convscope.network.network import Network
 
 AT_ONCE = 8  # pictures that go through the network together
+TargetLike: TypeAlias = "str | int | Address | Mapping[Any, float] | AttributionTarget | None"
+"""A class by label or number, an address, ``"tabby - tiger cat"``, targets and their weights; None: the best class."""
+_REGION = re.compile(r"(?P<rest>.+)@(?P<top>\d+):(?P<bottom>\d+),(?P<left>\d+):(?P<right>\d+)")
+_DIFFERENCE = re.compile(r"\s([+-])\s")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One address of a target and its weight; ``region`` is (top, bottom, left, right), the rows and columns meant."""
+
+    address: Address
+    weight: float = 1.0
+    region: tuple[int, int, int, int] | None = None
+
+    def number(self, value: Tensor) -> Tensor:
+        """Return the number in what its layer answered, channels first, for each of a batch: shape (N,).
+
+        A neuron or a class is that number, a channel its mean over all positions (of the region, where there is one),
+        a layer the sum over all positions of the strongest channel there.
+        """
+        if self.region is not None:
+            top, bottom, left, right = self.region
+            if value.dim() != 4 or not (top < bottom <= value.shape[2] and left < right <= value.shape[3]):
+                raise InputError(
+                    f"{self} is no region of {self.address.layer}, whose answers are {tuple(value.shape[1:])}: "
+                    "give @top:bottom,left:right within its rows and columns"
+                )
+            value = value[:, :, top:bottom, left:right]
+        if self.address.channel is None:
+            return value.amax(1).flatten(1).sum(1) if value.dim() > 2 else value.amax(1)
+        value = value[:, int(self.address.channel)]
+        if self.address.position is not None:
+            require_position(self.address, *value.shape[1:])
+            row, column = self.address.position
+            return value[:, row, column]
+        return value.flatten(1).mean(1) if value.dim() > 1 else value
+
+    def __str__(self) -> str:
+        if self.region is None:
+            return str(self.address)
+        top, bottom, left, right = self.region
+        return f"{self.address}@{top}:{bottom},{left}:{right}"
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
-    """How one number of a network's answer depends on a picture.
+class AttributionTarget:
+    """A number of a network's answer to a picture: the weighted sum of its ``terms``, mostly a single one.
 
-    ``input`` is the picture as the network eats it, a batch of one; ``target`` the number's address: a neuron or a
-    class is that number, a channel its mean over all positions, a layer the sum over all positions of the strongest
-    channel there.
+    ``input`` is the picture as the network expects it, a batch of one.
     """
 
     network: Network
     input: Tensor
-    target: Address
+    terms: tuple[Term, ...]
+    known: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+
+    @property
+    def address(self) -> Address:
+        """The address of the first term: what is explained, where that is a single thing."""
+        return self.terms[0].address
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """The layers whose answers the number is made of."""
+        return tuple(dict.fromkeys(term.address.layer for term in self.terms))
 
     @cached_property
     def _forward(self) -> Forward:
-        return self.network.forward_to([self.target.layer])
+        return self.network.forward_to(self.layers)
+
+    def number(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Return the number in what the layers answered, channels first, for each of a batch: shape (N,)."""
+        first, *others = (term.weight * term.number(values[term.address.layer]) for term in self.terms)
+        return sum(others, first)
 
     def scores(self, inputs: Tensor) -> Tensor:
         """Return the number for each input of a batch, shape (N,); gradients flow to the inputs."""
-        value = self._forward(inputs)[self.target.layer]
-        if self.target.channel is None:
-            return value.amax(1).flatten(1).sum(1) if value.dim() > 2 else value.amax(1)
-        value = value[:, int(self.target.channel)]
-        if self.target.position is not None:
-            require_position(self.target, *value.shape[1:])
-            row, column = self.target.position
-            return value[:, row, column]
-        return value.flatten(1).mean(1) if value.dim() > 1 else value
+        return self.number(self._forward(inputs))
+
+    def answers(self, inputs: Tensor) -> Tensor:
+        """Return what `scores` does, without gradients: the fastest way there."""
+        with torch.no_grad():
+            found = self.network.activations(inputs, *map(Address, self.layers))
+        return self.number({name: self.network.channels_first(name, value) for name, value in found.items()})
+
+    @cached_property
+    def score(self) -> float:
+        """The number for the picture itself."""
+        return float(self.answers(self.input))
 
     def gradients(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return each input's number, (N,), and its gradient for that input, in the input's own shape.
 
         A few go through the network together, so memory does not grow with how many there are.
         """
-        found = [self._gradients(some) for some in torch.split(inputs, AT_ONCE)]
-        scores, gradients = zip(*found, strict=True)
+        scores, gradients = zip(*map(self._gradients, torch.split(inputs, AT_ONCE)), strict=True)
         return torch.cat(scores), torch.cat(gradients)
 
     def _gradients(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,13 +134,24 @@ class Question:
         """Return the number's gradient for the picture, in the input's own shape."""
         return self.gradients(self.input)[1]
 
+    @property
+    def channels_last(self) -> bool:
+        """Whether the input has its channels on the last axis."""
+        spec = self.network.input_spec
+        # An ONNX network may expect NHWC and turn it over itself, so the graph's own order does not tell.
+        return self.network.graph.channels_last if spec is None else spec.layout == "NHWC"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the input."""
+        shape = tuple(self.input.shape)
+        return (shape[1], shape[2]) if self.channels_last else (shape[2], shape[3])
+
     def pixels(self, values: Tensor) -> NDArray[np.float64]:
         """Return values in the input's shape as (height, width, channels), colors in the order red, green, blue."""
         spec = self.network.input_spec
-        # An ONNX network may eat NHWC and turn it over itself, so the graph's own order does not tell.
-        last = self.network.graph.channels_last if spec is None else spec.layout == "NHWC"
         colors = values[0].detach().cpu().double()
-        colors = colors if last else colors.movedim(0, -1)
+        colors = colors if self.channels_last else colors.movedim(0, -1)
         return (colors.flip(-1) if spec is not None and spec.channel_order == "BGR" else colors).numpy()
 
     @cached_property
@@ -88,31 +159,48 @@ class Question:
         """What is left of the picture when the network gets it, (height, width, 3) in 0..1; None of a bare tensor."""
         return None if self.network.input_spec is None else self.network.deprocess(self.input)
 
+    def __str__(self) -> str:
+        return _joined(self.terms, str)
+
     @property
     def words(self) -> str:
         """The number's name in a caption: "score" is a class's before the softmax, which makes it a probability."""
-        network, target = self.network, self.target
-        if target.channel is None:
-            return f"the strongest channel of {target.layer} at each position"
+        return _joined(self.terms, self._words_of)
+
+    def _words_of(self, term: Term) -> str:
+        network, address = self.network, term.address
+        if address.channel is None:
+            return f"the strongest channel of {address.layer} at each position"
         labels = network.labels or ()
-        if target.layer in (network.class_output, network.class_scores) and int(target.channel) < len(labels):
-            what = "probability" if target.layer != network.class_scores else "score"
-            return f"the {what} of “{labels[int(target.channel)]}” ({target})"
-        return f"{target}" if target.position is not None else f"{target}, averaged over its positions"
+        where = "" if term.region is None else ", averaged over that region"
+        if address.layer in (network.class_output, network.class_scores) and int(address.channel) < len(
+            labels
+        ):
+            what = "probability" if address.layer != network.class_scores else "score"
+            return f"the {what} of “{labels[int(address.channel)]}” ({term}){where}"
+        if address.position is not None or where:
+            return f"{term}{where}"
+        return f"{address}, averaged over its positions"
 
 
-def ask(network: Network, picture: Any, address: str | Address | None = None) -> Question:
-    """Return the question for a picture (anything `read_picture` reads, or an input tensor) and an address.
+def target_of(network: Network, picture: Any, target: TargetLike = None) -> AttributionTarget:
+    """Return what is to be explained of the answer to a picture: anything `read_picture` reads, or an input tensor.
 
-    Without an address it is the score of the most probable class; a class's label alone is that class's score, before
-    the softmax. Of ten crops, the center one is looked at. UnknownLayer, with the closest names, for anything else.
+    Without a target it is the score of the most probable class; a class's label or number alone is that class's score,
+    before the softmax. ``"tabby - tiger cat"`` is the difference of two; ``prob:cat@3:9,0:5`` a region of a map. Of ten
+    crops, the center one is looked at. UnknownLayer, with the closest names, for anything else.
     """
+    if isinstance(target, AttributionTarget):
+        target = {**{str(term): term.weight for term in target.terms}}
     given = picture if isinstance(picture, Tensor) else network.preprocess(picture)
     if len(given) == 10 and network.input_spec is not None and network.input_spec.crops == 10:
         given = given[CENTER_OF_TEN : CENTER_OF_TEN + 1]
     if given.dim() != 4 or len(given) != 1:
-        raise InputError(f"gradients are shown for one picture, not for an input of {tuple(given.shape)}")
-    return Question(network, given, _target(network, given, address))
+        raise InputError(f"one picture is explained at a time, not an input of {tuple(given.shape)}")
+    if target is None:
+        term = Term(Address(network.class_scores, best_class(network, given)))
+        return AttributionTarget(network, given, (term,))
+    return AttributionTarget(network, given, tuple(_terms(network, target)))
 
 
 def in_rgb(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -120,23 +208,67 @@ def in_rgb(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values if values.shape[2] == 3 else np.repeat(values.mean(2, keepdims=True), 3, 2)
 
 
-def _target(network: Network, input: Tensor, address: str | Address | None) -> Address:
-    if address is None:
-        return Address(network.class_scores, _best_class(network, input))
-    try:
-        return network.resolve(address)
-    except UnknownLayer as unknown:
-        if isinstance(address, Address) or not network.labels:
-            raise
-        try:
-            return Address(network.class_scores, find_label(network.labels, address))
-        except UnknownLayer as neither:
-            raise UnknownLayer(f"{unknown}; and {neither}") from neither
-
-
-def _best_class(network: Network, input: Tensor) -> int:
+def best_class(network: Network, input: Tensor) -> int:
+    """Return the number of the most probable class."""
     output = network.class_output
     answer = network.channels_first(output, network.activations(input, Address(output))[output])
     if answer.dim() < 2:
         raise InputError(f"{output!r} is not an answer over classes: give the address of what to explain")
-    return int((answer.flatten(2).mean(2) if answer.dim() > 2 else answer)[0].argmax())
+    means = (answer.flatten(2).mean(2) if answer.dim() > 2 else answer)[0]
+    if not means.isfinite().all():
+        raise InputError(
+            f"{output!r} answers with NaN or infinity to this picture: give the address of a layer before"
+        )
+    return int(means.argmax())
+
+
+def _joined(terms: tuple[Term, ...], words: Any) -> str:
+    """Return the terms as they are written: ``a - b``, ``a + 0.5 b``."""
+    text = ""
+    for term in terms:
+        sign = ("-" if term.weight < 0 else "") if not text else (" - " if term.weight < 0 else " + ")
+        factor = "" if abs(term.weight) == 1 else f"{abs(term.weight):.3g} "
+        text += f"{sign}{factor}{words(term)}"
+    return text
+
+
+def _terms(network: Network, target: TargetLike) -> Iterator[Term]:
+    if isinstance(target, Mapping):
+        for one, weight in target.items():
+            for term in _terms(network, one):
+                yield Term(term.address, term.weight * float(weight), term.region)
+        return
+    if isinstance(target, (int, np.integer)) and not isinstance(target, bool):
+        yield Term(network.resolve(Address(network.class_scores, int(target))))
+        return
+    if not isinstance(target, (str, Address)):
+        raise InputError(
+            f"a target is a class's label or number, or an address, not a {type(target).__name__}; several on one "
+            "scale: compare"
+        )
+    try:
+        yield _term(network, target)
+    except UnknownLayer:
+        if isinstance(target, Address) or len(parts := _DIFFERENCE.split(target)) == 1:
+            raise
+        for sign, text in zip(["+", *parts[1::2]], parts[::2], strict=True):
+            yield from _terms(network, {text.strip(): 1.0 if sign == "+" else -1.0})
+
+
+def _term(network: Network, target: str | Address) -> Term:
+    try:
+        return Term(network.resolve(target))
+    except UnknownLayer as unknown:
+        if isinstance(target, Address):
+            raise
+        if found := _REGION.fullmatch(target):
+            region = tuple(int(found[side]) for side in ("top", "bottom", "left", "right"))
+            return Term(_term(network, found["rest"]).address, region=region)  # type: ignore[arg-type]
+        if target.isdecimal():
+            return Term(network.resolve(Address(network.class_scores, int(target))))
+        if not network.labels:
+            raise
+        try:
+            return Term(Address(network.class_scores, find_label(network.labels, target)))
+        except UnknownLayer as neither:
+            raise UnknownLayer(f"{unknown}; and {neither}") from neither

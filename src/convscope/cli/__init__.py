@@ -13,7 +13,7 @@ import click
 
 from convscope import __version__
 from convscope.cli.dreaming import dream, dream_film
-from convscope.cli.gradients import gradients
+from convscope.cli.evidence import evidence, gradients
 from convscope.cli.group import ConvscopeGroup
 from convscope.cli.looking import activations, classify, filters, layers, values
 from convscope.cli.reporting import demo, report
@@ -49,6 +49,7 @@ for command in (
     filters,
     activations,
     values,
+    evidence,
     gradients,
     see,
     sheet,

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.address import Address
-from convscope.attribution.attribution import blurred
-from convscope.attribution.saliency import saliency_evidence
-from convscope.attribution.target import Question, ask
+from convscope.attribution.panels import blurred
+from convscope.attribution.saliency import saliency
+from convscope.attribution.target import AttributionTarget, target_of
 from convscope.looking.answers import answer, is_vector
 from convscope.looking.main_line import stages
 from convscope.network.network import Network
@@ -58,11 +58,11 @@ def paired(network: Network, picture: Any, wanted: Mapping[str, Picture]) -> lis
     """Return pictures of what units want, by address, each before where it finds it."""
     shown = []
     for address, made in wanted.items():
-        question = ask(network, picture, address)
-        seen = network.deprocess(question.input)
-        found, number = _found(question, picture, seen.shape[:2])
+        target = target_of(network, picture, address)
+        seen = network.deprocess(target.input)
+        found, number = _found(target, picture, seen.shape[:2])
         lit = (seen * (_DIM + (1 - _DIM) * found[..., None]) * 255).round().astype(np.uint8)
-        left = Panel(_fitted(made.array, lit.shape), _name(question), smooth=True, address=address)
+        left = Panel(_fitted(made.array, lit.shape), _name(target), smooth=True, address=address)
         shown += [left, Panel(lit, number, smooth=True)]
     return shown
 
@@ -76,14 +76,14 @@ def laid_out(pairs: Sequence[Panel], *, columns: int = 4, theme: str = "light") 
     return replace(panels(pairs, columns=columns, theme=theme), caption=caption)
 
 
-def _found(question: Question, picture: Any, size: tuple[int, ...]) -> tuple[NDArray[np.float64], str]:
+def _found(target: AttributionTarget, picture: Any, size: tuple[int, ...]) -> tuple[NDArray[np.float64], str]:
     """Return how much light falls on each pixel the network saw, between 0 and 1, and how strong the answer is."""
-    target, network = question.target, question.network
-    if is_vector(network.shape_channels_first(target.layer)):
-        value = answer(network, picture, target.layer).reshape(-1)[int(target.channel or 0)]
-        return blurred(saliency_evidence(question).map, 99), f"here: {value:.3g}"
-    maps = answer(network, picture, target.layer)
-    values = np.maximum(maps[int(target.channel or 0)], 0)
+    address, network = target.address, target.network
+    if is_vector(network.shape_channels_first(address.layer)):
+        value = answer(network, picture, address.layer).reshape(-1)[int(address.channel or 0)]
+        return blurred(saliency(network, target.input, target).map, 99), f"here: {value:.3g}"
+    maps = answer(network, picture, address.layer)
+    values = np.maximum(maps[int(address.channel or 0)], 0)
     strongest = float(values.max())
     height, width = size
     light = Image.fromarray((values / (strongest or 1)).astype(np.float32))
@@ -91,10 +91,10 @@ def _found(question: Question, picture: Any, size: tuple[int, ...]) -> tuple[NDA
     return spread.clip(0, 1), f"here: up to {strongest:.3g}"
 
 
-def _name(question: Question) -> str:
-    network, target = question.network, question.target
-    if target.layer in (network.class_output, network.class_scores) and network.labels:
-        return network.class_label(int(target.channel or 0))
+def _name(target: AttributionTarget) -> str:
+    network, address = target.network, target.address
+    if address.layer in (network.class_output, network.class_scores) and network.labels:
+        return network.class_label(int(address.channel or 0))
     return str(target)
 
 

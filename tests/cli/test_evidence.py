@@ -1,10 +1,11 @@
-"""``convscope gradients``: what is saved where, and which options go together."""
+"""``convscope evidence``: what is saved where, and which options go together."""
 
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from convscope.attribution.registry import METHODS
 from convscope.cli import main
 from convscope.pictures.recipe import read_recipe
 from planted import planted_files
@@ -33,7 +34,7 @@ def test_each_method_makes_its_picture(
     arguments: list[str], function: str, planted: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "made.png"
-    result = CliRunner().invoke(main, ["gradients", planted, "coffee", *arguments, "-o", str(path)])
+    result = CliRunner().invoke(main, ["evidence", planted, "coffee", *arguments, "-o", str(path)])
     assert result.exit_code == 0, result.output
     assert result.stdout.strip() == str(path)
     assert read_recipe(path).function == function
@@ -43,12 +44,25 @@ def test_each_method_makes_its_picture(
     ("arguments", "words"),
     [
         (["--samples", "3"], "--samples is not for --method saliency"),
-        (["--method", "channels"], "needs the ADDRESS of a layer"),
+        (["--method", "channels"], "needs the address of a layer as its TARGET"),
         (["--method", "layers", "--sanity"], "--sanity checks one map of an answer"),
         (["--sanity", "--sign", "both"], "--sign is not for --method saliency with --sanity"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(arguments: list[str], words: str, planted: str) -> None:
-    result = CliRunner().invoke(main, ["gradients", planted, "coffee", *arguments])
+    result = CliRunner().invoke(main, ["evidence", planted, "coffee", *arguments])
     assert result.exit_code == 2
     assert words in result.output
+
+
+def test_the_old_name_still_works(planted: str, tmp_path: Path) -> None:
+    path = tmp_path / "made.png"
+    result = CliRunner().invoke(main, ["gradients", planted, "coffee", "-o", str(path)])
+    assert result.exit_code == 0, result.output
+    assert read_recipe(path).function == "saliency"
+
+
+def test_help_names_every_method_by_family() -> None:
+    text = CliRunner().invoke(main, ["evidence", "--help"]).output
+    for method in METHODS.values():
+        assert f"Methods: {method.family}" in text and method.name.replace("_", "-") in text

@@ -1,0 +1,39 @@
+"""What makes a function an attribution method: it says how it was made, and takes the options of the panels."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.panels import PanelOptions
+from convscope.pictures.recording import recipe_function
+
+_Function = TypeVar("_Function", bound=Callable[..., Attribution])
+PANEL_KEYWORDS = tuple(field.name for field in fields(PanelOptions))
+
+
+def attribution_method(function: _Function) -> _Function:
+    """Mark a function from (network, picture, target, ...) to an Attribution: it gets a recipe, by its own name.
+
+    The function ends its parameters with ``**panels: Unpack[PanelKeywords]``, which it need not look at.
+    """
+    signature = inspect.signature(function)
+    *own, last = signature.parameters.values()
+    if last.kind is not inspect.Parameter.VAR_KEYWORD:
+        raise TypeError(f"{function.__name__} takes no **panels: Unpack[PanelKeywords]")
+    shown = [
+        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
+        for field in fields(PanelOptions)
+    ]
+
+    @functools.wraps(function)
+    def with_panels(*positional: Any, **keywords: Any) -> Attribution:
+        options = {name: keywords.pop(name) for name in PANEL_KEYWORDS if name in keywords}
+        return replace(function(*positional, **keywords), options=PanelOptions(**options))
+
+    with_panels.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
+    return recipe_function(function.__name__)(with_panels)  # type: ignore[return-value]

@@ -1,0 +1,155 @@
+"""How an attribution is shown: the picture, the map, both in one, beside each other, and the words below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
+
+from convscope.attribution.target import in_rgb
+from convscope.errors import by_name
+from convscope.pictures.picture import Picture
+from convscope.presentation.panels import Panel, panels
+from convscope.presentation.scaling import Scaled, Scaling, colorize, scale
+from convscope.presentation.style import theme_named
+
+if TYPE_CHECKING:
+    from convscope.attribution.attribution import Attribution
+
+PANELS = ("picture", "map", "overlay")
+IN_COLOR = ("picture", "colors", "overlay")
+COARSE = ("picture", "map", "heat")
+PERCENTILE = 99.0
+_BLUR = 1 / 48  # of the picture's longer side: the overlay's Gaussian blur
+_DIM = 0.12  # what is left of the picture where nothing depends on it
+_ONE_SIDED, _SIGNED = "magma", "RdBu_r"
+_HEAT = "inferno"
+
+
+@dataclass(frozen=True)
+class PanelOptions:
+    """Which panels (None: the method's own), which percentile of the values is the brightest, which theme."""
+
+    panels: Sequence[str] | None = None
+    percentile: float = PERCENTILE
+    theme: str = "light"
+
+    def __post_init__(self) -> None:
+        for name in self.panels or ():
+            by_name(_POSSIBLE, name, "panel")
+        theme_named(self.theme)
+        Scaling(percentile=self.percentile)
+
+
+class PanelKeywords(TypedDict, total=False):
+    """`PanelOptions`, as keywords of every method."""
+
+    panels: Sequence[str] | None
+    percentile: float
+    theme: str
+
+
+def picture_of(found: Attribution) -> Picture:
+    """Return the panels of an attribution beside each other, and the words for all of it."""
+    chosen = found.options.panels or found.panels
+    scaled = scaled_map(found)
+    shown = panels([_POSSIBLE[name](found, scaled) for name in chosen], theme=found.options.theme)
+    return replace(shown, caption=_caption(found, scaled, chosen))
+
+
+def scaled_map(found: Attribution) -> Scaled:
+    """Return the map in colors, on the scale that the caption says."""
+    palette = _SIGNED if found.signed else _ONE_SIDED
+    percentile = found.options.percentile
+    scaling = Scaling(per="sheet", symmetric=found.signed, percentile=percentile, palette=palette)
+    if not found.high:
+        return scale(found.map[None], scaling)
+    # The brightest number stands in a tile of its own, so that the scale reaches up to it.
+    low = -found.high if found.signed else 0.0
+    tiles = np.stack([found.map.clip(low, found.high), np.full_like(found.map, found.high)])
+    tiles[1, 0, 0] = low
+    whole = scale(tiles, replace(scaling, percentile=100))
+    return replace(whole, colors=whole.colors[:1], flat=np.array([np.ptp(found.map) == 0]))
+
+
+def _picture(found: Attribution, scaled: Scaled) -> Panel:
+    return Panel(_bytes(_seen(found)), "what the network sees", smooth=True)
+
+
+def _map(found: Attribution, scaled: Scaled) -> Panel:
+    return Panel(scaled.colors[0], found.method, address=str(found.target))
+
+
+def _colors(found: Attribution, scaled: Scaled) -> Panel:
+    values = found.values if found.values.ndim == 3 else found.map[..., None]
+    percentile = found.options.percentile
+    colors = scale(in_rgb(values)[None], Scaling(symmetric=True, percentile=percentile)).colors[0]
+    return Panel(colors, f"{found.method}, in colors")
+
+
+def _overlay(found: Attribution, scaled: Scaled) -> Panel:
+    light = blurred(found.map, found.options.percentile)[..., None]
+    return Panel(_bytes(_seen(found) * (_DIM + (1 - _DIM) * light)), found.lit, smooth=True)
+
+
+def _heat(found: Attribution, scaled: Scaled) -> Panel:
+    """Return the picture in gray, and on it what is positive of the map, glowing."""
+    high = found.high or float(np.percentile(found.map, found.options.percentile)) or float(found.map.max())
+    strength = (found.map / high).clip(0, 1)[..., None] if high > 0 else np.zeros((*found.map.shape, 1))
+    gray = np.repeat(_seen(found).mean(2, keepdims=True), 3, 2) * 0.8
+    glow = colorize(0.25 + 0.7 * strength[..., 0], _HEAT) / 255
+    return Panel(
+        _bytes((gray * (1 - 0.75 * strength) + glow * 0.75 * strength).clip(0, 1)), found.lit, smooth=True
+    )
+
+
+_POSSIBLE = {"picture": _picture, "map": _map, "colors": _colors, "overlay": _overlay, "heat": _heat}
+
+
+def _seen(found: Attribution) -> NDArray[np.float32]:
+    """Return the picture below the map; gray where there is none of its size."""
+    seen = found.target.seen
+    if seen is None or seen.shape[:2] != found.map.shape:
+        return np.full((*found.map.shape, 3), 0.5, np.float32)
+    return seen
+
+
+def blurred(values: NDArray[np.float64], percentile: float) -> NDArray[np.float64]:
+    """Return what is positive of a blurred map, between 0 and 1: how much light falls on each pixel."""
+    smooth: NDArray[np.float64] = gaussian_filter(values, _BLUR * max(values.shape)).clip(min=0)
+    brightest = float(np.percentile(smooth, percentile)) or float(smooth.max()) or 1.0
+    return (smooth / brightest).clip(0, 1)
+
+
+def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    colors: NDArray[np.uint8] = (values * 255).round().astype(np.uint8)
+    return colors
+
+
+def _caption(found: Attribution, scaled: Scaled, chosen: Sequence[str]) -> str:
+    percentile = found.options.percentile
+    words = [f"{found.method} of {found.target.words}: {found.how}", *found.notes]
+    if scaled.flat[0] and not found.notes:
+        words += ["It is the same everywhere: nothing in the picture changes the answer"]
+    if "map" in chosen:
+        words += [_scale_in_words(found, scaled)]
+    if "colors" in chosen:
+        words += [f"In colors: middle gray is zero, clipped at percentile {percentile:g}"]
+    if "overlay" in chosen:
+        pixels = _BLUR * max(found.map.shape)
+        words += [f"On the picture, that map blurred by {pixels:.2g} pixels: what is positive is lit"]
+    return ". ".join([*words, found.caution]) + "."
+
+
+def _scale_in_words(found: Attribution, scaled: Scaled) -> str:
+    percentile = found.options.percentile
+    clipped = f", clipped at percentile {percentile:g}" if percentile < 100 and not found.high else ""
+    if found.signed:
+        return (
+            f"Red speaks for it, blue against it, white is zero; the darkest is ±{scaled.high:.2g}{clipped}"
+        )
+    return f"Black is {scaled.low:.2g}, the brightest {scaled.high:.2g}{clipped}"

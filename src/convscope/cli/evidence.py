@@ -1,0 +1,197 @@
+"""``convscope evidence``: where the evidence for an answer lies, by whichever method, and whether to trust it.
+
+``convscope gradients`` is its old name; there, the method is saliency by default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convscope.attribution.registry import METHODS, method_named
+from convscope.cli.looking import save_all, theme_option
+from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
+
+if TYPE_CHECKING:
+    from convscope.pictures.picture import Picture
+
+_SHEETS = {
+    "layers": ("columns",),
+    "channels": ("columns", "channels"),
+}
+_SENTENCES = {
+    "layers": "what excites each of some layers, the pooling layers by default",
+    "channels": "what excites each channel of a layer",
+}
+_DEFAULT = "saliency"
+
+
+class _Command(click.Command):
+    """A command whose help ends with the methods, family by family."""
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the methods, with a sentence each."""
+        for family, methods in groupby(METHODS.values(), key=lambda method: method.family):
+            with formatter.section(f"Methods: {family}"):
+                formatter.write_dl([(_written(method.name), method.sentence) for method in methods])
+        with formatter.section("Methods: sheets"):
+            formatter.write_dl(list(_SENTENCES.items()))
+
+
+def _written(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _panels(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _options(default: str) -> list[Callable[[Any], Any]]:
+    """Return what stands before and behind the options of single methods."""
+    return [
+        click.argument("network"),
+        click.argument("picture"),
+        click.argument("targets", nargs=-1, metavar="[TARGET]..."),
+        network_options,
+        click.option(
+            "--method",
+            type=click.Choice([*map(_written, METHODS), *_SHEETS]),
+            default=default,
+            show_default=True,
+            metavar="METHOD",
+            help="One of those below.",
+        ),
+        click.option(
+            "--sanity",
+            is_flag=True,
+            help="Make the map again while the weights are shuffled, layer by layer.",
+        ),
+        click.option(
+            "--panels", type=_panels, metavar="A,B,C", help="Of picture, map, colors, overlay, heat."
+        ),
+        click.option("--percentile", type=float, help="Clip values beyond it; 100 clips none."),
+        *_OF_METHODS,
+        theme_option,
+        json_option,
+        output_option("A picture (.png, .jpg, .webp), or a folder for several."),
+    ]
+
+
+def _of(option: str) -> str:
+    """Say which methods have an option."""
+    return ", ".join(_written(method.name) for method in METHODS.values() if option in method.options)
+
+
+def _option(name: str, words: str, **more: Any) -> Callable[[Any], Any]:
+    return click.option(f"--{name}", help=f"{words} Of {_of(name)}.", **more)
+
+
+_OF_METHODS = [
+    _option(
+        "sign",
+        "Which sign of the gradient counts.",
+        type=click.Choice(["absolute", "positive", "negative", "both"]),
+    ),
+    _option("samples", "How many random copies or draws.", type=click.IntRange(1), metavar="N"),
+    _option("noise", "Its strength, as a share of the input's range.", type=float, metavar="X"),
+    _option(
+        "of",
+        "What is averaged: the gradient, its square, or its variance.",
+        type=click.Choice(["mean", "square", "variance"]),
+    ),
+    _option("seed", "Another number draws other samples.", type=int),
+    _option(
+        "baseline", "What stands for nothing there.", type=click.Choice(["black", "gray", "white", "zero"])
+    ),
+    _option("steps", "How many, at least.", type=click.IntRange(1), metavar="N"),
+    click.option(
+        "--channels", type=numbers(int), metavar="N or I,J,K", help="How many, or which, of channels."
+    ),
+    click.option(
+        "--columns", type=click.IntRange(1), metavar="N", help="Side by side, of layers and channels."
+    ),
+]
+
+
+def _command(name: str, default: str, **more: Any) -> click.Command:
+    function: Any = partial(_evidence)
+    function.__doc__, function.__name__ = _evidence.__doc__, name
+    for option in reversed(_options(default)):
+        function = option(function)
+    return click.command(name, cls=_Command, **more)(function)
+
+
+def _evidence(
+    network: str,
+    picture: str,
+    targets: Sequence[str],
+    opening: Opening,
+    method: str,
+    sanity: bool,
+    as_json: bool,
+    output: str | None,
+    **options: Any,
+) -> None:
+    """Show where in PICTURE the evidence for an answer of NETWORK lies: for the most probable class by default.
+
+    A TARGET is a class by its label or number (tabby, 281), a layer, channel or neuron, the difference of two classes
+    ("tabby - tiger cat"), or a region of a map (score:3@2:9,4:8).
+    """
+    from convscope.pictures.photograph import open_photograph
+
+    given = {name: value for name, value in options.items() if value is not None}
+    _check(method, sanity, targets, given)
+    opened, photograph = opening.open(network), open_photograph(picture)
+    what = f"{photograph.name}-{method}{'-sanity' if sanity else ''}"
+    if method == "layers":
+        from convscope.attribution.gradients import layer_gradients
+
+        made = layer_gradients(opened, photograph, targets or None, **given)
+        save_all(opened, what, [("", made)], output, 1, as_json)
+        return
+    function = _function(method, sanity)
+    wanted: list[str | None] = [*targets] or [None]
+    pictures = ((target or "", function(opened, photograph, target, **given)) for target in wanted)
+    save_all(opened, what, pictures, output, len(wanted), as_json)
+
+
+def _check(method: str, sanity: bool, targets: Sequence[str], given: dict[str, Any]) -> None:
+    """Refuse options that the method does not have."""
+    if sanity and method in _SHEETS:
+        raise click.UsageError(f"--sanity checks one map of an answer, not --method {method}")
+    if method == "channels" and not targets:
+        raise click.UsageError("--method channels needs the address of a layer as its TARGET")
+    for name in given.keys() - _possible(method, sanity):
+        raise click.UsageError(f"--{name} is not for --method {method}{' with --sanity' if sanity else ''}")
+    if len(channels := given.get("channels", ())) == 1:
+        given["channels"] = channels[0]
+
+
+def _possible(method: str, sanity: bool) -> set[str]:
+    common = {"theme", "percentile"}
+    if sanity:
+        return common | {"seed"}
+    if method in _SHEETS:
+        return common | {*_SHEETS[method]}
+    return common | {"panels", *method_named(method).options}
+
+
+def _function(method: str, sanity: bool) -> Callable[..., Picture]:
+    if sanity:
+        from convscope.attribution.sanity_check import sanity_check
+
+        return partial(sanity_check, method=method_named(method).name)
+    if method == "channels":
+        from convscope.attribution.gradients import channel_gradients
+
+        return channel_gradients
+    function: Callable[..., Any] = method_named(method).function
+    return function
+
+
+evidence = _command("evidence", _DEFAULT)
+gradients = _command("gradients", "saliency", hidden=True)
