@@ -173,9 +173,7 @@ class AttributionTarget:
             return f"the strongest channel of {address.layer} at each position"
         labels = network.labels or ()
         where = "" if term.region is None else ", averaged over that region"
-        if address.layer in (network.class_output, network.class_scores) and int(address.channel) < len(
-            labels
-        ):
+        if address.layer in network.class_values and int(address.channel) < len(labels):
             what = "probability" if address.layer != network.class_scores else "score"
             return f"the {what} of “{labels[int(address.channel)]}” ({term}){where}"
         if address.position is not None or where:
@@ -212,8 +210,6 @@ def best_class(network: Network, input: Tensor) -> int:
     """Return the number of the most probable class."""
     output = network.class_output
     answer = network.channels_first(output, network.activations(input, Address(output))[output])
-    if answer.dim() < 2:
-        raise InputError(f"{output!r} is not an answer over classes: give the address of what to explain")
     means = (answer.flatten(2).mean(2) if answer.dim() > 2 else answer)[0]
     if not means.isfinite().all():
         raise InputError(

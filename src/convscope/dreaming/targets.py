@@ -117,7 +117,7 @@ def _labeled(network: Network, label: str) -> str:
 
 def _is_class(network: Network, address: str) -> bool:
     found = network.resolve(address)
-    return found.channel is not None and found.position is None and found.layer == network.class_output
+    return found.channel is not None and found.position is None and found.layer in network.class_values[:1]
 
 
 def _class_term(network: Network, address: str, weight: float, preset: DreamPreset) -> Term:

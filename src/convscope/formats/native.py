@@ -4,8 +4,9 @@ The file's metadata has, each as JSON: ``name``; ``operations``, a list of objec
 outputs, parameters, attributes and in_place, in the order they run; ``labels``; and ``input``, the fields of an
 `InputSpec`, or null. It may have ``inputs`` (name to shape), ``outputs`` and ``aliases``; without them they follow from
 the operations. With ``channels_last`` the channels of its values are their last axis; ``constants`` are values that are
-no layers; ``cut`` are values that are not computed, each with the fields of a `CutLayer`. Weights may be in half
-precision; they are computed with in single precision. A mean picture is the tensor ``input.mean``.
+no layers, ``output_names`` what outputs are called besides; ``cut`` are values that are not computed, each with the
+fields of a `CutLayer`. Weights may be in half precision; they are computed with in single precision. A mean picture is
+the tensor ``input.mean``.
 """
 
 from __future__ import annotations
@@ -114,6 +115,7 @@ def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Paramet
         channels_last=bool(metadata.get("channels_last", False)),
         constants=frozenset(metadata.get("constants", ())),
         cut={value: CutLayer(**fields) for value, fields in metadata.get("cut", {}).items()},
+        output_names=metadata.get("output_names", {}),
     )
 
 
@@ -164,6 +166,7 @@ def save_plain(network: Network, path: Path) -> None:
         "channels_last": graph.channels_last,
         "constants": sorted(graph.constants),
         "cut": {value: asdict(layer) for value, layer in graph.cut.items()},
+        "output_names": graph.output_names,
         "labels": network.labels,
         "input": spec,
         "guesses": {} if network.input_spec is None else network.input_spec.guesses,

@@ -27,9 +27,9 @@ class Stage:
 
 
 def main_line(network: Network) -> list[str]:
-    """Return the layers that every path from the first input to the class output goes through, in order."""
+    """Return the layers that every path from the first input to the main output goes through, in order."""
     graph = network.graph
-    output = network.class_output
+    output = network.main_output
     needed = graph.needed_for([output])
     last_reader = {value: index for index, operation in enumerate(needed) for value in operation.inputs}
     alive: set[str] = set()

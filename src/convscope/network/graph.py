@@ -61,8 +61,9 @@ class Graph:
     `inputs` maps each input's name to the shape the source gives it. `aliases` are further names of a value
     (``conv1@relu1`` is ``conv1`` when relu1 wrote it last). With `channels_last` a value's channels are its last axis,
     else its second. `constants` are values that no input changes and that are no layers: TensorFlow counts its weights
-    and the arithmetic with them among its tensors. `cut` are values that are not computed, and why: the network goes on
-    beside them (`convscope.network.cut`).
+    and the arithmetic with them among its tensors. `output_names` are what the source calls its outputs where those are
+    not their values' names (the keys of a dictionary), name to value. `cut` are values that are not computed, and why:
+    the network goes on beside them (`convscope.network.cut`).
     """
 
     name: str
@@ -74,6 +75,7 @@ class Graph:
     channels_last: bool = False
     constants: frozenset[str] = frozenset()
     cut: Mapping[str, CutLayer] = field(default_factory=dict)
+    output_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def channel_axis(self) -> int:

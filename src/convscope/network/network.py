@@ -19,7 +19,7 @@ from torch import Tensor
 from convscope.address import Address, parse_address
 from convscope.errors import InputError, UnknownLayer, UnsupportedLayer, did_you_mean
 from convscope.network.axes import require_position, shape_channels_first, to_channels_first
-from convscope.network.classes import class_output, class_probabilities, class_scores, count_of_classes
+from convscope.network.class_head import class_probabilities, class_scores, find_class_output
 from convscope.network.cut import CutLayer
 from convscope.network.engine.differentiable import Forward, Precision, forward_to
 from convscope.network.engine.execution import find_device, laid_out
@@ -31,6 +31,7 @@ from convscope.network.input_spec import InputSpec
 from convscope.network.labels import find_label
 from convscope.network.layer import Layer, layers_of
 from convscope.network.origin import Origin
+from convscope.network.outputs import Output, find_outputs
 from convscope.network.parameters import Shape
 from convscope.network.resizing import Size
 from convscope.network.saving import require_savable
@@ -146,11 +147,12 @@ class Network:
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        """Everything a value can be called, most specific last: layer names, aliases, the values themselves."""
+        """Everything a value can be called, most specific last: outputs, layers, aliases, the values themselves."""
         layers = {
             operation.name: operation.outputs[0] for operation in self.graph.operations if operation.outputs
         }
-        return layers | dict(self.graph.aliases) | {value: value for value in self.graph.values}
+        own = {value: value for value in self.graph.values}
+        return dict(self.graph.output_names) | layers | dict(self.graph.aliases) | own
 
     @cached_property
     def _cut(self) -> dict[str, CutLayer]:
@@ -314,25 +316,60 @@ class Network:
             raise InputError("classes are those of a picture; give the picture, not the network's input")
         output = self.class_output
         answer = self.activations(self.preprocess(picture), Address(output))[output].float()
-        return class_probabilities(self.graph, self.channels_first(output, answer))
+        return class_probabilities(self.graph, output, self.channels_first(output, answer))
 
-    @cached_property
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What each output is: classes, a map of classes, a picture, boxes, tokens, a map, or plain numbers.
+
+        >>> [(output.name, output.role, output.value) for output in network.outputs]
+        [('out', 'class map', 'classifier.4'), ('aux', 'class map', 'aux_classifier.4')]
+
+        Show each as what it is: ``network.activations(x, output.value)[output.value]`` has its numbers, and
+        `Output` says what they mean. `class_output` is the one that `predict` reads.
+        """
+        return find_outputs(self.graph, self.shapes, self.labels)
+
+    @property
     def class_output(self) -> str:
-        """The value whose channels are the classes: the last softmax that is an output, else the last output.
+        """The value whose channels are the classes: probabilities first, then the deepest output, then the last.
 
         What only passes an answer on in another shape, or says which class is the highest, is looked through.
+        InputError where no output tells classes apart.
         """
-        return class_output(self.graph)
+        return find_class_output(self.graph, self.outputs).value
 
-    @cached_property
+    @property
     def class_scores(self) -> str:
         """The value whose channels are the classes' scores: what the last softmax, its logarithm or sigmoid reads."""
-        return class_scores(self.graph)
+        return class_scores(self.graph, self.class_output)
 
-    @cached_property
+    @property
+    def class_values(self) -> tuple[str, ...]:
+        """`class_output` and `class_scores`; nothing for a network that is no classifier."""
+        if all(output.role != "classes" for output in self.outputs):
+            return ()
+        return self.class_output, self.class_scores
+
+    @property
+    def main_output(self) -> str:
+        """The value that everything leads to: `class_output`, or the deepest output where there is none."""
+        if values := self.class_values:
+            return values[0]
+        if not self.outputs:
+            raise InputError(f"{self.name} has no output")
+        return max(
+            (output.value for output in self.outputs), key=lambda value: len(self.graph.needed_for([value]))
+        )
+
+    @property
     def class_count(self) -> int | None:
-        """How many classes the network tells apart; None when its answer is not one a class."""
-        return count_of_classes(self.shape_channels_first(self.class_output)) if self.graph.outputs else None
+        """How many classes the network tells apart, in the whole picture or at each place; None where it does not."""
+        found = [
+            output for output in self.outputs if output.role in ("classes", "class map") and output.shape
+        ]
+        chosen = [output for output in found if output.value in self.class_values] or found
+        return chosen[0].shape[1] if chosen and chosen[0].shape else None
 
     def save(self, path: str | Path) -> Path:
         """Write the network, weights and all, in the format its name's ending says, and return the path.

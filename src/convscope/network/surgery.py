@@ -14,8 +14,8 @@ from convscope.network.origin import Origin
 
 
 def head_of(network: Network) -> Operation:
-    """Return the last layer with weights before the class output: the one that tells the classes apart."""
-    needed = network.graph.needed_for([network.class_output])
+    """Return the last layer with weights before the main output: the one that tells the classes apart."""
+    needed = network.graph.needed_for([network.main_output])
     heads = [operation for operation in needed if operation.kind in ("dense", "convolution")]
     if not heads:
         raise InputError(f"{network.name or 'this network'} has no fully-connected or convolution layer")
@@ -49,5 +49,5 @@ def replace_head(network: Network, labels: Sequence[str], *, spread: float = 0.0
 
 def _rectified(network: Network, head: Operation) -> bool:
     """Whether a ReLU lies between the head and the answer."""
-    needed = network.graph.needed_for([network.class_output])
+    needed = network.graph.needed_for([network.main_output])
     return any(operation.kind == "relu" for operation in needed[needed.index(head) + 1 :])

@@ -14,7 +14,7 @@ from torch import Tensor
 from convscope.address import Address
 from convscope.errors import InputError, by_name
 from convscope.network.axes import require_position
-from convscope.network.classes import holds_probabilities
+from convscope.network.class_head import holds_probabilities
 from convscope.network.network import Network
 from convscope.optimization.objective import Objective, Values
 
@@ -48,7 +48,7 @@ def class_score(
     output = network.class_output
     index = network.resolve(f"{output}:{label}").channel
     words = network.class_label(int(index or 0))
-    if kind == "probability" and not holds_probabilities(network.graph):
+    if kind == "probability" and not holds_probabilities(network.graph, output):
         raise InputError(
             f"{network.name} ends in {output!r}, which holds no probabilities: ask for the logit"
         )
@@ -61,7 +61,7 @@ def unit(network: Network, address: str | Address) -> Objective:
     found = network.resolve(address)
     if found.channel is None:
         return layer(found.layer)
-    if found.layer == network.class_output and found.position is None:
+    if found.layer in network.class_values[:1] and found.position is None:
         return class_score(network, int(found.channel))
     if found.position is not None:
         return neuron(found.layer, int(found.channel), found.position)

@@ -104,10 +104,8 @@ def gather(subject: Subject, progress: Progress) -> Content:
 
 
 def _classifies(network: Network) -> bool:
-    """Tell a network that answers with classes from one that answers with a picture."""
-    output = network.class_output
-    softmax = network.graph.producers[output].kind == "softmax"
-    return (network.class_count or 0) > 1 and (softmax or is_vector(network.shape_channels_first(output)))
+    """Tell a network that answers with classes from one that answers with something else (`Network.outputs`)."""
+    return bool(network.class_values) and (network.class_count or 0) > 1
 
 
 def _charts(subject: Subject, count: Callable[[], None]) -> Iterator[Embedded]:

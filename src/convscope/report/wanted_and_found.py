@@ -93,7 +93,7 @@ def _found(target: AttributionTarget, picture: Any, size: tuple[int, ...]) -> tu
 
 def _name(target: AttributionTarget) -> str:
     network, address = target.network, target.address
-    if address.layer in (network.class_output, network.class_scores) and network.labels:
+    if address.layer in network.class_values and network.labels:
         return network.class_label(int(address.channel or 0))
     return str(target)
 

@@ -22,12 +22,12 @@ from convscope.network.parameters import Parameters, Shape
 
 @dataclass(frozen=True)
 class Traced:
-    """A trace that has ended: its steps, what everything is called, and the values that came out."""
+    """A trace that has ended: its steps, what everything is called, and the values that came out, by their places."""
 
     inputs: Mapping[str, Shape]
     steps: Sequence[Step]
     names: Names
-    outputs: tuple[int, ...]
+    outputs: Mapping[str, int]
 
 
 def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Graph:
@@ -46,9 +46,12 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
         name=name,
         inputs=dict(traced.inputs),
         operations=operations,
-        outputs=tuple(dict.fromkeys(values[value] for value in traced.outputs)),
+        outputs=tuple(dict.fromkeys(values[value] for value in traced.outputs.values())),
         parameters=Parameters({key: tuple(t.shape) for key, t in tensors.items()}, tensors.__getitem__),
         aliases=traced.names.aliases,
+        output_names={
+            name: values[value] for name, value in traced.outputs.items() if not name.isdecimal() and name
+        },
     )
     return _without_unread(graph)
 
@@ -73,9 +76,9 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
         raise
     except Exception as error:  # the module's own code may raise anything
         raise _in_words(error, module, trace, inputs) from error
-    outputs = tuple(
-        trace.values.read(tensor) for _, tensor in named_tensors(result) if tensor in trace.values
-    )
+    outputs = {
+        place: trace.values.read(tensor) for place, tensor in named_tensors(result) if tensor in trace.values
+    }
     if not outputs:
         raise InputError(
             f"{type(module).__name__} gives no tensor that depends on its input: {type(result).__name__}"
@@ -187,7 +190,7 @@ def _without_unread(graph: Graph) -> Graph:
     read = {key for operation in operations for key in operation.parameters.values()}
     shapes = {key: shape for key, shape in graph.parameters.shapes.items() if key in read}
     parameters = Parameters(shapes, graph.parameters.fresh)
-    return Graph(graph.name, graph.inputs, operations, graph.outputs, parameters, graph.aliases)
+    return replace(graph, operations=operations, parameters=parameters)
 
 
 def input_names(module: nn.Module) -> list[str]:

@@ -19,7 +19,7 @@ from convscope.network.operations.checks import axis_index, dimensions, require_
 from convscope.network.operations.registry import operation
 
 
-@operation
+@operation(part="rearrangement")
 def squeeze(input: Tensor, *, axes: Sequence[int] = ()) -> Tensor:
     """Return the input without the axes given (without every axis of size 1 when none is); their size must be 1."""
     indices = {axis_index(axis, input) for axis in axes}
@@ -29,7 +29,7 @@ def squeeze(input: Tensor, *, axes: Sequence[int] = ()) -> Tensor:
     return input.reshape([size for axis, size in enumerate(input.shape) if axis not in indices])
 
 
-@operation
+@operation(part="rearrangement")
 def unsqueeze(input: Tensor, *, axes: Sequence[int]) -> Tensor:
     """Return the input with axes of size 1 put in; `axes` are their places in the output."""
     count = input.dim() + len(axes)
@@ -40,7 +40,7 @@ def unsqueeze(input: Tensor, *, axes: Sequence[int]) -> Tensor:
     return input.reshape([1 if axis in places else next(sizes) for axis in range(count)])
 
 
-@operation
+@operation(reads_sizes=True)
 def expand(input: Tensor, size: Tensor | None = None, *, shape: Sequence[int] = ()) -> Tensor:
     """Return the input stretched to a shape: a size of 1, on either side, takes the other's."""
     wanted = whole_numbers(size, shape)
@@ -48,13 +48,13 @@ def expand(input: Tensor, size: Tensor | None = None, *, shape: Sequence[int] = 
     return input.expand([length if other == 1 else other for length, other in lengths][::-1])
 
 
-@operation
+@operation(reads_sizes=True)
 def repeat(input: Tensor, counts: Tensor | None = None, *, times: Sequence[int] = ()) -> Tensor:
     """Return the input that many times along each axis."""
     return input.repeat(whole_numbers(counts, times))
 
 
-@operation
+@operation(reads_sizes=True)
 def slice_steps(
     input: Tensor,
     *bounds: Tensor,
@@ -141,13 +141,13 @@ def space_to_depth(input: Tensor, *, block: int) -> Tensor:
     return order.reshape(batch, channels * block * block, height // block, width // block)
 
 
-@operation
+@operation(from_shapes=True)
 def shape_of(input: Tensor, *, start: int = 0, end: int | None = None) -> Tensor:
     """Return the input's sizes as numbers, those from `start` up to `end`."""
     return torch.tensor(tuple(input.shape)[start:end], dtype=torch.float32)
 
 
-@operation
+@operation(from_shapes=True)
 def numbers(*, values: Sequence[float], shape: Sequence[int] | None = None) -> Tensor:
     """Return plain numbers, as a row or in a shape."""
     made = torch.tensor(tuple(values), dtype=torch.float32)

@@ -26,7 +26,7 @@ class _PositiveBackward(torch.autograd.Function):
         return positive if passed is None else positive * passed, None, None, None
 
 
-@operation
+@operation(pointwise=True)
 def guided_relu(input: Tensor, *, minimum: float = 0.0, maximum: float = inf) -> Tensor:
     """Return `clip` (with no keywords, `relu`); backward, only positive gradients of positive inputs pass.
 
@@ -36,7 +36,7 @@ def guided_relu(input: Tensor, *, minimum: float = 0.0, maximum: float = inf) ->
     return found
 
 
-@operation
+@operation(pointwise=True)
 def deconvnet_relu(input: Tensor, *, minimum: float = 0.0, maximum: float = inf) -> Tensor:
     """Return `clip` (with no keywords, `relu`); backward, only positive gradients pass, whatever the input was.
 

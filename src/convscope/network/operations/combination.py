@@ -13,14 +13,14 @@ from convscope.network.operations.checks import axis_index, dimensions, require_
 from convscope.network.operations.registry import Result, one_or_all, operation
 
 
-@operation
+@operation(part="join")
 def eltwise_product(*inputs: Tensor) -> Tensor:
     """Return the product of all inputs, number by number."""
     require_same_shape(inputs, "a product")
     return reduce(torch.mul, inputs)
 
 
-@operation
+@operation(part="join", per_channel=True)
 def eltwise_sum(*inputs: Tensor, coefficients: Sequence[float] = ()) -> Tensor:
     """Return the sum of all inputs, number by number, each times its coefficient."""
     require_same_shape(inputs, "a sum")
@@ -31,7 +31,7 @@ def eltwise_sum(*inputs: Tensor, coefficients: Sequence[float] = ()) -> Tensor:
     )
 
 
-@operation
+@operation(part="join")
 def eltwise_max(*inputs: Tensor) -> Tensor:
     """Return the largest of all inputs, number by number.
 
@@ -46,7 +46,7 @@ def eltwise_max(*inputs: Tensor) -> Tensor:
     return largest
 
 
-@operation
+@operation(part="join")
 def concat(*inputs: Tensor, axis: int = 1) -> Tensor:
     """Return the inputs one after the other along the axis; their other sizes must agree."""
     axis = axis_index(axis, inputs[0])

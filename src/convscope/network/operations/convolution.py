@@ -29,7 +29,7 @@ _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _DECONVOLUTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
-@operation
+@operation(part="filters", absorbs=("bias", "batch_norm", "scale", "bias", "relu"))
 def convolution(
     *inputs: Tensor,
     weight: Tensor,
@@ -68,7 +68,7 @@ def convolution(
     return one_or_all([_over_batch(convolve, input, axis) for input in inputs])
 
 
-@operation
+@operation(part="filters")
 def deconvolution(
     *inputs: Tensor,
     weight: Tensor,

@@ -13,7 +13,7 @@ from convscope.network.operations.checks import axis_index, dimensions, require_
 from convscope.network.operations.registry import operation
 
 
-@operation
+@operation(part="filters", sees="map", absorbs=("bias", "relu"))
 def dense(
     input: Tensor, *, weight: Tensor, bias: Tensor | None = None, axis: int = 1, transpose: bool = False
 ) -> Tensor:
@@ -64,7 +64,7 @@ def embed(index: Tensor, *, weight: Tensor, bias: Tensor | None = None) -> Tenso
     return rows if bias is None else rows + bias
 
 
-@operation
+@operation(per_channel=True)
 def scale(
     input: Tensor,
     multiplier: Tensor | None = None,
@@ -81,7 +81,7 @@ def scale(
     return output if bias is None else output + _along(bias, input, axis)
 
 
-@operation
+@operation(per_channel=True)
 def bias(input: Tensor, addend: Tensor | None = None, *, bias: Tensor | None = None, axis: int = 1) -> Tensor:
     """Return the input plus `bias` (or plus a second input), laid along the axes from `axis`."""
     summand = addend if bias is None else bias

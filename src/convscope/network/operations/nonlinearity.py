@@ -14,7 +14,7 @@ from convscope.network.operations.checks import axis_index, dimensions, require_
 from convscope.network.operations.registry import operation
 
 
-@operation
+@operation(pointwise=True)
 def relu(input: Tensor, *, negative_slope: float = 0.0) -> Tensor:
     """Return positive numbers as they are, negative ones times `negative_slope`."""
     return F.leaky_relu(input, negative_slope) if negative_slope else F.relu(input)
@@ -29,143 +29,143 @@ def prelu(input: Tensor, *, weight: Tensor) -> Tensor:
     return F.prelu(input, weight.reshape(-1))
 
 
-@operation
+@operation(pointwise=True)
 def elu(input: Tensor, *, alpha: float = 1.0) -> Tensor:
     """Return positive numbers as they are, negative ones as ``alpha (e^x - 1)`` (Clevert et al., 2015)."""
     return F.elu(input, alpha)
 
 
-@operation
+@operation(pointwise=True)
 def swish(input: Tensor, *, beta: float = 1.0) -> Tensor:
     """Return ``x sigmoid(beta x)`` (Ramachandran et al., 2017)."""
     return input * torch.sigmoid(beta * input)
 
 
-@operation
+@operation(pointwise=True, part="probabilities")
 def sigmoid(input: Tensor) -> Tensor:
     """Return ``1 / (1 + e^-x)``, between 0 and 1."""
     return torch.sigmoid(input)
 
 
-@operation
+@operation(pointwise=True)
 def tanh(input: Tensor) -> Tensor:
     """Return the hyperbolic tangent, between -1 and 1."""
     return torch.tanh(input)
 
 
-@operation
+@operation(pointwise=True)
 def absolute(input: Tensor) -> Tensor:
     """Return each number without its sign."""
     return input.abs()
 
 
-@operation
+@operation(pointwise=True)
 def bnll(input: Tensor) -> Tensor:
     """Return ``log(1 + e^x)``, the binomial normal log likelihood: a smooth `relu`."""
     # Beyond 50 the two are equal in every precision; torch's own default of 20 is visible in float64.
     return F.softplus(input, threshold=50)
 
 
-@operation
+@operation(pointwise=True)
 def clip(input: Tensor, *, minimum: float, maximum: float) -> Tensor:
     """Return each number, at least `minimum` and at most `maximum`."""
     return input.clamp(minimum, maximum)
 
 
-@operation
+@operation(pointwise=True)
 def gelu(input: Tensor, *, approximate: Literal["none", "tanh"] = "none") -> Tensor:
     """Return ``x`` times the share of a normal distribution below it (Hendrycks and Gimpel, 2016)."""
     return F.gelu(input, approximate=approximate)
 
 
-@operation
+@operation(pointwise=True)
 def selu(input: Tensor) -> Tensor:
     """Return ``1.0507 elu(x)`` with alpha 1.67326, which keeps mean 0 and variance 1 (Klambauer et al., 2017)."""
     return F.selu(input)
 
 
-@operation
+@operation(pointwise=True)
 def mish(input: Tensor) -> Tensor:
     """Return ``x tanh(log(1 + e^x))`` (Misra, 2019)."""
     return F.mish(input)
 
 
-@operation
+@operation(pointwise=True)
 def softsign(input: Tensor) -> Tensor:
     """Return ``x / (1 + |x|)``, between -1 and 1."""
     return F.softsign(input)
 
 
-@operation
+@operation(pointwise=True)
 def hard_sigmoid(input: Tensor, *, alpha: float = 1 / 6, beta: float = 0.5) -> Tensor:
     """Return ``alpha x + beta``, at least 0 and at most 1: a sigmoid out of straight lines."""
     return (alpha * input + beta).clamp(0, 1)
 
 
-@operation
+@operation(pointwise=True)
 def hard_swish(input: Tensor) -> Tensor:
     """Return ``x hard_sigmoid(x)`` (Howard et al., *Searching for MobileNetV3*, 2019)."""
     return F.hardswish(input)
 
 
-@operation
+@operation(pointwise=True)
 def erf(input: Tensor) -> Tensor:
     """Return the error function, of which `gelu` is made."""
     return torch.erf(input)
 
 
-@operation
+@operation(pointwise=True)
 def sine(input: Tensor) -> Tensor:
     """Return the sine."""
     return torch.sin(input)
 
 
-@operation
+@operation(pointwise=True)
 def cosine(input: Tensor) -> Tensor:
     """Return the cosine."""
     return torch.cos(input)
 
 
-@operation
+@operation(pointwise=True)
 def round_off(input: Tensor, *, to: Literal["nearest", "floor", "ceil", "trunc"] = "nearest") -> Tensor:
     """Return whole numbers; of two equally near ones the even one. It has no gradient."""
     return {"nearest": torch.round, "floor": torch.floor, "ceil": torch.ceil, "trunc": torch.trunc}[to](input)
 
 
-@operation
+@operation(pointwise=True)
 def sign(input: Tensor) -> Tensor:
     """Return 1 for positive numbers, -1 for negative ones, 0 for 0; it has no gradient."""
     return torch.sign(input)
 
 
-@operation
+@operation(pointwise=True)
 def threshold(input: Tensor, *, threshold: float = 0.0) -> Tensor:
     """Return 1 where a number is above the threshold, 0 elsewhere; it has no gradient."""
     return (input > threshold).to(input.dtype)
 
 
-@operation
+@operation(pointwise=True)
 def power(input: Tensor, *, power: float = 1.0, scale: float = 1.0, shift: float = 0.0) -> Tensor:
     """Return ``(shift + scale x) ^ power``."""
     base = shift + scale * input
     return base if power == 1 else base.pow(power)
 
 
-@operation
+@operation(pointwise=True)
 def exp(input: Tensor, *, base: float | None = None, scale: float = 1.0, shift: float = 0.0) -> Tensor:
     """Return ``base ^ (shift + scale x)``; the base is e unless given."""
     slope = 1.0 if base is None else natural_logarithm(base)
     return torch.exp(slope * shift + slope * scale * input)
 
 
-@operation
+@operation(pointwise=True)
 def log(input: Tensor, *, base: float | None = None, scale: float = 1.0, shift: float = 0.0) -> Tensor:
     """Return the logarithm of ``shift + scale x``; the base is e unless given."""
     logarithm = torch.log(shift + scale * input)
     return logarithm if base is None else logarithm / natural_logarithm(base)
 
 
-@operation
+@operation(part="probabilities")
 def softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Tensor:
     """Return probabilities: positive and summing to 1 along the axis, or over all axes from it `to_the_end`."""
     require_filled(input, "softmax")
@@ -175,7 +175,7 @@ def softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Tensor
     return F.softmax(input, at)
 
 
-@operation
+@operation(part="log_probabilities")
 def log_softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Tensor:
     """Return the logarithm of what `softmax` gives."""
     require_filled(input, "softmax")

@@ -15,7 +15,7 @@ from convscope.network.operations.pooling import average_pool
 from convscope.network.operations.registry import operation
 
 
-@operation
+@operation(absorbs=())
 def lrn_across_channels(
     input: Tensor, *, size: int = 5, alpha: float = 1.0, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
@@ -51,7 +51,7 @@ def lrn_within_channel(input: Tensor, *, size: int = 5, alpha: float = 1.0, beta
     return input * to_minus(1 + alpha * squares, beta)
 
 
-@operation
+@operation(per_channel=True)
 def batch_norm(
     input: Tensor,
     *,
@@ -122,7 +122,7 @@ def group_norm(
     return F.group_norm(input, groups, weight, bias, epsilon)
 
 
-@operation
+@operation(sees="map")
 def mvn(
     input: Tensor,
     *,

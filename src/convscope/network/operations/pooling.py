@@ -73,7 +73,7 @@ class _Windows(NamedTuple):
         return [min(start + self.kernel, self.size) - max(start, 0) for start in starts]
 
 
-@operation
+@operation(part="pooling", per_channel=True)
 def max_pool(
     input: Tensor,
     *,
@@ -98,7 +98,7 @@ def max_pool(
     return F.max_pool2d(padded, kernels, strides, 0, dilations)
 
 
-@operation
+@operation(part="pooling")
 def max_pool_with_mask(
     input: Tensor, *, kernel: Sizes, stride: Sizes = 1, padding: Sizes = 0, rounding: Rounding = "ceil"
 ) -> tuple[Tensor, Tensor]:
@@ -115,7 +115,7 @@ def max_pool_with_mask(
     return values, torch.where(inside, row * columns.size + column, -1).to(input.dtype)
 
 
-@operation
+@operation(part="pooling", per_channel=True)
 def average_pool(
     input: Tensor,
     *,
@@ -141,28 +141,28 @@ def average_pool(
     return total / torch.outer(heights, widths)
 
 
-@operation
+@operation(part="summary", sees="map")
 def global_max_pool(input: Tensor) -> Tensor:
     """Return the largest value of each channel: (batch, channels, 1, 1)."""
     require_picture_axes(input, "pooling")
     return max_pool(input, kernel=input.shape[2:])
 
 
-@operation
+@operation(part="summary", sees="map")
 def global_max_pool_with_mask(input: Tensor) -> tuple[Tensor, Tensor]:
     """Return the largest value of each channel, and where it was: ``row * width + column``."""
     require_picture_axes(input, "pooling")
     return max_pool_with_mask(input, kernel=input.shape[2:])
 
 
-@operation
+@operation(part="summary", sees="map")
 def global_average_pool(input: Tensor) -> Tensor:
     """Return the mean of each channel: (batch, channels, 1, 1)."""
     require_picture_axes(input, "pooling")
     return input.mean((2, 3), keepdim=True)
 
 
-@operation
+@operation(part="summary", sees="map")
 def spp(input: Tensor, *, pyramid_height: int, pool: Literal["max", "average"] = "max") -> Tensor:
     """Return each channel pooled over 1, 4, 16 ... bins, side by side: the same length for every input size.
 

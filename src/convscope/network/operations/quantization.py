@@ -13,7 +13,7 @@ from convscope.network.operations.checks import axis_index, dimensions
 from convscope.network.operations.registry import operation
 
 
-@operation
+@operation(pointwise=True)
 def quantize(
     input: Tensor, *, scale: Tensor, zero: Tensor | None = None, axis: int = 1, low: int = 0, high: int = 255
 ) -> Tensor:
@@ -44,7 +44,7 @@ def _spread(factor: Tensor, input: Tensor, axis: int) -> Tensor:
     return torch.reshape(factor, [-1 if index == at else 1 for index in range(input.dim())])
 
 
-@operation
+@operation(pointwise=True)
 def round_to_steps(input: Tensor, *, minimum: float, maximum: float, steps: int) -> Tensor:
     """Return the nearest of `steps` + 1 evenly spaced numbers from `minimum` to `maximum`, 0 being one of them.
 

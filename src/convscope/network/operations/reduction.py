@@ -13,7 +13,7 @@ from convscope.network.operations.checks import axis_index, dimensions, require_
 from convscope.network.operations.registry import operation as register
 
 
-@register
+@register(part="summary", sees="map")
 def reduction(
     input: Tensor,
     *,
@@ -35,7 +35,7 @@ Summary = Literal[
 ]
 
 
-@register
+@register(part="summary", sees="map")
 def reduce(
     input: Tensor, *, summary: Summary = "mean", axes: Sequence[int] | None = None, keep_axes: bool = True
 ) -> Tensor:
@@ -75,7 +75,7 @@ def reduce(
     raise InputError(f"a summary is {', '.join(get_args(Summary))}; not {summary!r}")
 
 
-@register
+@register(part="choice", sees="map")
 def find_extreme(
     input: Tensor,
     *,
@@ -95,7 +95,7 @@ def find_extreme(
     return (input.shape[at] - 1 - found if last else found).to(input.dtype)
 
 
-@register
+@register(part="choice", sees="map")
 def argmax(input: Tensor, *, top_k: int = 1, axis: int | None = None, out_max_val: bool = False) -> Tensor:
     """Return where the `top_k` largest numbers are; of equal ones the one with the higher index comes first.
 

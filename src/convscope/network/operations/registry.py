@@ -23,7 +23,14 @@ Window: TypeAlias = tuple[Pair, Pair, Pair]
 WindowRule: TypeAlias = Callable[[Mapping[str, Any], Shape], Window]
 """Attributes and the weight's shape to the window that a position sees."""
 Part: TypeAlias = Literal[
-    "filters", "join", "pooling", "rearrangement", "choice", "probabilities", "log_probabilities"
+    "filters",
+    "join",
+    "pooling",
+    "summary",
+    "rearrangement",
+    "choice",
+    "probabilities",
+    "log_probabilities",
 ]
 
 
@@ -36,8 +43,9 @@ class Kind:
       whole "map", or its own position in the "first" input alone.
     - ``pointwise``: each number of the output needs only the numbers at its place. ``per_channel``: each channel of the
       output needs only that channel of the inputs, and of the parameters.
-    - ``part`` it plays: it has "filters" that were learned, is where branches "join", a "pooling", a "rearrangement"
-      that changes no number, a "choice" of the largest, or makes "probabilities" or "log_probabilities" of scores.
+    - ``part`` it plays: it has "filters" that were learned, is where branches "join", a "pooling" of windows, a
+      "summary" of all places, a "rearrangement" that changes no number, a "choice" of the largest, or makes
+      "probabilities" or "log_probabilities" of scores.
     - ``absorbs`` are the kinds that may run as one with it, in that order.
     - ``reads_sizes``: its inputs after the first are sizes. ``from_shapes``: what it makes depends on shapes alone.
     """

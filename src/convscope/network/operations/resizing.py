@@ -23,7 +23,7 @@ Coordinates = Literal[
 Nearest = Literal["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
 
 
-@operation
+@operation(reads_sizes=True)
 def resize(
     input: Tensor,
     sizes: Tensor | None = None,

@@ -14,19 +14,19 @@ from convscope.network.operations.checks import around, axis_index, dimensions, 
 from convscope.network.operations.registry import operation
 
 
-@operation
+@operation(pointwise=True, part="rearrangement")
 def identity(input: Tensor) -> Tensor:
     """Return the input: what dropout does outside training."""
     return input
 
 
-@operation
+@operation(part="rearrangement")
 def flatten(input: Tensor, *, axis: int = 1, end_axis: int = -1) -> Tensor:
     """Return the axes from `axis` to `end_axis`, both included, as one."""
     return input.flatten(axis_index(axis, input), axis_index(end_axis, input))
 
 
-@operation
+@operation(part="rearrangement", reads_sizes=True)
 def reshape(
     input: Tensor,
     size: Tensor | None = None,
@@ -102,7 +102,7 @@ def tile(input: Tensor, *, tiles: int, axis: int = 1) -> Tensor:
     return input.repeat([tiles if index == at else 1 for index in range(input.dim())])
 
 
-@operation
+@operation(sees="first")
 def crop(input: Tensor, reference: Tensor, *, axis: int = 2, offsets: Sequence[int] = ()) -> Tensor:
     """Return the part of the input that has the reference's size in the axes from `axis` on.
 

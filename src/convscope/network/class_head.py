@@ -1,0 +1,63 @@
+"""Which of a network's outputs is its answer over classes: the probabilities, and the scores they are made of.
+
+`predict`, gradients, class objectives and labels all go by this one rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.network.graph import Graph
+from convscope.network.operations import kind_of
+from convscope.network.outputs import Output, made_by
+
+
+def find_class_output(graph: Graph, outputs: Sequence[Output]) -> Output:
+    """Return the output that tells classes apart: one with probabilities first, then the deepest, then the last.
+
+    InputError, with what each output is instead, where none does.
+    """
+    classes = [output for output in outputs if output.role == "classes"]
+    if not classes:
+        name = graph.name or "this network"
+        if not outputs:
+            raise InputError(f"{name} has no output")
+        listed = "; ".join(map(str, outputs))
+        raise InputError(
+            f"{name} is no classifier; its outputs are {listed}. See `convscope activations`, or give labels that are "
+            "as many as its classes"
+        )
+    sure = [output for output in classes if output.sure] or classes
+    best = [output for output in sure if made_by(graph, output.value) == "softmax"] or sure
+    depths = [len(graph.needed_for([output.value])) for output in best]
+    return max(zip(depths, range(len(best)), best, strict=True), key=lambda found: found[:2])[2]
+
+
+def class_scores(graph: Graph, output: str) -> str:
+    """Return the value whose channels are the classes' scores: what a softmax, its logarithm or sigmoid reads.
+
+    An answer that nothing squashes is the scores itself.
+    """
+    squashed = kind_of(made_by(graph, output)).part in ("probabilities", "log_probabilities")
+    return graph.producers[output].inputs[0] if squashed else output
+
+
+def holds_probabilities(graph: Graph, output: str) -> bool:
+    """Tell whether an answer over classes is probabilities: what a softmax or a sigmoid makes."""
+    return kind_of(made_by(graph, output)).part == "probabilities"
+
+
+def class_probabilities(graph: Graph, output: str, answer: Tensor) -> Tensor:
+    """Return the probability of every class, (classes,), from the answer, channels first, to each crop of a picture.
+
+    It is averaged over the crops, and over positions where the answer is a map.
+    """
+    if not holds_probabilities(graph, output):
+        answer = answer.softmax(dim=1)
+    found = answer.flatten(2).mean(2).mean(0) if answer.dim() > 2 else answer.mean(0)
+    if not found.isfinite().all():
+        raise InputError(f"{output!r} answers with NaN or infinity to this picture")
+    return found.clamp(0, 1)

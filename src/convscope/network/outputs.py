@@ -1,0 +1,243 @@
+"""What each output of a network is: classes, a map of classes, a picture, boxes, tokens, a map, or plain numbers.
+
+No format says it, so it is told from the output's shape beside the input's, from what made it, and, where numbers stand
+alone, from its name: a softmax tells classes apart, what is as large as the picture and ends in a softmax or in a 1 x 1
+convolution tells them apart at each place. What stays unclear is called by the plainer name, a map or a vector.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Literal
+
+from convscope.network.axes import shape_channels_first
+from convscope.network.graph import Graph, Operation
+from convscope.network.operations import kind_of
+from convscope.network.parameters import Shape
+
+Role = Literal["classes", "class map", "picture", "boxes", "tokens", "map", "vector"]
+
+_SQUASHING = ("probabilities", "log_probabilities")
+_LINEAR = ("bias", "scale", "power", "add", "multiply")
+_OPERATORS = {
+    "mean": "reduce",
+    "adaptive_avg_pool2d": "global_average_pool",
+    "view": "reshape",
+    "sum": "reduce",
+}
+_COARSE = 8  # a map whose positions are so many pixels apart is a classifier's, looked at in several places
+_ANCHORS, _KINDS = (1, 3, 5, 9), (1, 20, 80)  # of the YOLO family: boxes at a place, classes of VOC and COCO
+_LANDMARKS = (136, 212, 936, 956, 1404, 1434)  # 68, 106, 468 and 478 points of a face
+_EXTRA_TOKENS = (0, 1, 2, 5)  # a class's, a teacher's, registers
+_NO_CLASSES = re.compile(
+    r"(box|land_?mark|key_?point|coord|offset|loc|embed|descriptor|feature|regress|pose|angle|depth|age)s?(?![a-z])",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output: its ``name`` in the network's format, and what it is.
+
+    ``value`` is the address of the numbers to show (an argmax is looked through, to the scores it chose from);
+    ``shape`` is theirs, that of maps channels first, None where it depends on the picture. ``role`` is
+
+    - "classes": one number a class, (batch, classes), or a classifier's coarse map of them;
+    - "class map": one number a class at each place, (batch, classes, height, width): show the strongest, with a legend;
+    - "picture": (batch, channels, height, width), at least as large as the input: show it as one;
+    - "boxes": a detector's rows of coordinates and scores, or the maps it makes them of;
+    - "tokens": (batch, tokens, numbers), the tokens a ``grid`` of places after some that are none;
+    - "map": (batch, channels, height, width) of any other numbers; "vector": numbers of any other shape.
+
+    ``sure`` is False where a classifier is told by nothing but a last layer of numbers.
+    """
+
+    name: str
+    value: str
+    role: Role
+    shape: Shape | None
+    grid: tuple[int, int] | None = None
+    sure: bool = True
+
+    def __str__(self) -> str:
+        shape = "" if self.shape is None else " × ".join(f"{size:,}" for size in self.shape[1:])
+        count = "" if self.shape is None or len(self.shape) < 2 else f"{self.shape[1]:,} "
+        words = {
+            "classes": f"{count}classes" + ("" if self.sure else ", as far as can be told"),
+            "class map": f"a map of {count}classes" + (f", {shape}" if shape else ""),
+            "picture": f"a picture, {shape}",
+            "boxes": f"boxes, {shape}",
+            "tokens": f"tokens, {shape}",
+            "map": f"a map of numbers, {shape}",
+            "vector": f"numbers, {shape or 'how many depends on the picture'}",
+        }
+        return f"{self.name}: {words[self.role]}"
+
+
+def find_outputs(
+    graph: Graph, shapes: Mapping[str, Shape | None], labels: Sequence[str] | None = None
+) -> tuple[Output, ...]:
+    """Return what each output of a graph is, in the graph's order.
+
+    >>> [str(output) for output in find_outputs(network.graph, network.shapes)]
+    ['prob: 1,000 classes']
+    """
+    picture = next((shape for shape in graph.inputs.values() if len(shape) == 4), None)
+    seen = _Seen(graph, shapes, _channels_first(graph, picture), 0 if labels is None else len(labels))
+    found = [seen.output(name) for name in graph.outputs]
+    return tuple(_beside_others(output, found) for output in found)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    graph: Graph
+    shapes: Mapping[str, Shape | None]
+    picture: Shape | None
+    labels: int
+
+    def output(self, name: str) -> Output:
+        value = answer_of(self.graph, name)
+        shape = self.shapes.get(value)
+        shape = shape if shape is not None and len(shape) == 3 else _channels_first(self.graph, shape)
+        found = Output(self._called(name), value, "vector", shape)
+        if shape is None or len(shape) < 2:
+            of_classes = shape is None and made_by(self.graph, value) == "softmax"
+            return replace(found, role="classes" if of_classes else "vector")
+        if prod(shape[2:]) == 1:
+            return self._of_numbers(found, shape[1])
+        if len(shape) == 3:
+            return self._of_rows(found, shape)
+        return replace(found, role=self._of_places(value, shape)) if len(shape) in (4, 5) else found
+
+    def _called(self, name: str) -> str:
+        return next((alias for alias, value in self.graph.output_names.items() if value == name), name)
+
+    def _of_numbers(self, found: Output, count: int) -> Output:
+        part = kind_of(made_by(self.graph, found.value)).part
+        if part in _SQUASHING and (count > 1 or made_by(self.graph, found.value) == "sigmoid"):
+            return found if count in _LANDMARKS and count != self.labels else replace(found, role="classes")
+        if count == 1:
+            return found
+        if count == self.labels:
+            return replace(found, role="classes")
+        named = _NO_CLASSES.search(f"{found.name} {found.value}")
+        if named or count in _LANDMARKS or not self._ends_in_scores(found.value):
+            return found
+        return replace(found, role="classes", sure=False)
+
+    def _ends_in_scores(self, value: str) -> bool:
+        """Whether the numbers are a last layer's, and not features that one could follow: pooled, or after a ReLU."""
+        pooled = False
+        while (step := self.graph.producers.get(value)) is not None:
+            kind = made_by(self.graph, value)
+            part = kind_of(kind).part
+            if part == "filters":
+                return self._is_of_single_places(step) or not pooled
+            passed = part in ("pooling", "summary", "rearrangement") or kind in _LINEAR
+            if not passed and not (pooled and kind in ("relu", "clip")):
+                return False
+            pooled = pooled or part in ("pooling", "summary")
+            value = step.inputs[0] if step.inputs else ""
+        return False
+
+    def _is_of_single_places(self, step: Operation) -> bool:
+        weight = self.graph.parameters.shapes.get(step.parameters.get("weight", ""), ())
+        return prod(weight[2:]) == 1
+
+    def _of_rows(self, found: Output, shape: Shape) -> Output:
+        _, rows, numbers = shape
+        grid = self._grid(rows)
+        if grid and numbers >= 16 and made_by(self.graph, found.value) != "softmax":
+            return replace(found, role="tokens", grid=grid)
+        few, many = sorted((rows, numbers))
+        return replace(found, role="boxes") if numbers == 4 or (many >= 300 and 5 <= few < 300) else found
+
+    def _grid(self, tokens: int) -> tuple[int, int] | None:
+        """Return the (rows, columns) of patches of the picture that these tokens are, a few without a place apart."""
+        if self.picture is None:
+            return None
+        height, width = self.picture[2:]
+        for extra in _EXTRA_TOKENS:
+            for rows in range(2, height // 2 + 1):
+                columns, rest = divmod(tokens - extra, rows)
+                if rest == 0 and columns > 1 and height % rows == 0 and width == columns * (height // rows):
+                    return rows, columns
+        return None
+
+    def _of_places(self, value: str, shape: Shape) -> Role:
+        channels, *size = shape[1:]
+        kind = made_by(self.graph, value)
+        if size[-1] == 7 and channels == 1:
+            return "boxes"  # a DetectionOutput's rows
+        if self.picture is None or len(shape) != 4:
+            return "classes" if kind == "softmax" and self._over_channels(value, shape) else "map"
+        _, taken, *whole = self.picture
+        coarse = max(size) * _COARSE <= max(whole)
+        full, fine = (
+            all(share * here >= there for here, there in zip(size, whole, strict=True)) for share in (1, 2)
+        )
+        if kind_of(kind).part in _SQUASHING and kind != "sigmoid" and self._over_channels(value, shape):
+            return "classes" if coarse else "class map"
+        if channels == self.labels and not coarse:
+            return "class map"
+        if fine and self._has_bare_scores(value):
+            return "picture" if channels == 1 else "class map"
+        if full:
+            return "picture" if channels in (1, 3, taken) else "class map"
+        detects = {anchors * (5 + kinds) for anchors in _ANCHORS for kinds in _KINDS}
+        return "boxes" if coarse and channels in detects else "map"
+
+    def _over_channels(self, value: str, shape: Shape) -> bool:
+        step = self.graph.producers[value]
+        axis = int(step.attributes.get("axis", 1)) % len(shape)
+        return axis == (len(shape) - 1 if self.graph.channels_last and not step.channels_last else 1)
+
+    def _has_bare_scores(self, value: str) -> bool:
+        """Whether a 1 x 1 convolution makes it, and nothing bounds its numbers: scores of each place by itself."""
+        while (step := self.graph.producers.get(value)) is not None:
+            kind = made_by(self.graph, value)
+            if kind_of(kind).part == "filters":
+                return self._is_of_single_places(step)
+            if kind_of(kind).part != "rearrangement" and kind not in ("resize", "crop"):
+                return False
+            value = step.inputs[0] if step.inputs else ""
+        return False
+
+
+def _beside_others(output: Output, all_of_them: Sequence[Output]) -> Output:
+    """Return what an output is, seen beside the others: four numbers beside classes, rows beside boxes."""
+    if output.shape is None:
+        return output
+    others = [other for other in all_of_them if other is not output and other.shape is not None]
+    if not output.sure or (output.role == "vector" and len(output.shape) == 2):
+        beside = output.shape[1] == 4 and any(other.role == "classes" for other in others)
+        return replace(output, role="boxes", sure=True) if beside else output
+    if output.role in ("vector", "tokens") and len(output.shape) == 3:
+        rows = [other.shape[1] for other in others if other.role == "boxes" and other.shape]
+        return replace(output, role="boxes", grid=None) if output.shape[1] in rows else output
+    return output
+
+
+def made_by(graph: Graph, value: str) -> str:
+    """Return the kind of the operation that makes a value, by its own name for torch's too; nothing for an input."""
+    producer = graph.producers.get(value)
+    if producer is None or producer.kind != "aten":
+        return producer.kind if producer else ""
+    operator = str(producer.attributes["operator"]).partition(".")[0]
+    return "resize" if operator.startswith("upsample") else _OPERATORS.get(operator, operator)
+
+
+def answer_of(graph: Graph, output: str) -> str:
+    """Return the probabilities that an output passes on in another shape, or itself, before an argmax."""
+    value = output
+    while (part := kind_of(made_by(graph, value)).part) in ("rearrangement", "choice"):
+        value = graph.producers[value].inputs[0]
+        output = value if part == "choice" else output
+    return value if kind_of(made_by(graph, value)).part in _SQUASHING else output
+
+
+def _channels_first(graph: Graph, shape: Shape | None) -> Shape | None:
+    return shape_channels_first(shape) if shape is not None and graph.channels_last else shape

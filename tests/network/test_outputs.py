@@ -1,0 +1,155 @@
+"""What each output of a network is, told from its shape and what made it: a detector's numbers are no percentages."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from convscope.errors import InputError
+from convscope.formats.opening import open_network
+from convscope.network.network import Network
+from convscope.network.outputs import find_outputs
+from planted import planted_network
+
+
+class Net(nn.Module):
+    """A few layers that different ends are put on: features (N, 8, 12, 16) of a picture (N, 3, 48, 64)."""
+
+    def __init__(self, end: Callable[[nn.Module, Tensor], object], **parts: nn.Module) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU()
+        )
+        self.end = end
+        for name, part in parts.items():
+            self.add_module(name, part)
+
+    def forward(self, x: Tensor) -> object:
+        return self.end(self, self.features(x))
+
+
+def roles(end: Callable[..., object], labels: list[str] | None = None, **parts: nn.Module) -> dict[str, str]:
+    torch.manual_seed(0)
+    network = open_network(Net(end, **parts), input_shape=(1, 3, 48, 64), labels=labels)
+    return {output.name: output.role for output in network.outputs}
+
+
+def role(end: Callable[..., object], **parts: nn.Module) -> str:
+    (found,) = roles(end, **parts).values()
+    return found
+
+
+def pooled(x: Tensor) -> Tensor:
+    return x.mean((2, 3))
+
+
+def up(x: Tensor) -> Tensor:
+    return F.interpolate(x, size=(48, 64), mode="bilinear")
+
+
+def conv(channels: int, kernel: int = 1) -> nn.Module:
+    return nn.Conv2d(8, channels, kernel, padding=kernel // 2)
+
+
+ENDS = {
+    "softmax": ("classes", lambda n, x: n.fc(pooled(x)).softmax(1), {"fc": nn.Linear(8, 5)}),
+    "several labels": ("classes", lambda n, x: n.fc(pooled(x)).sigmoid(), {"fc": nn.Linear(8, 5)}),
+    "one label": ("classes", lambda n, x: n.fc(pooled(x)).sigmoid(), {"fc": nn.Linear(8, 1)}),
+    "bare scores": ("classes", lambda n, x: n.fc(pooled(x)), {"fc": nn.Linear(8, 5)}),
+    "network in network": ("classes", lambda n, x: pooled(F.relu(n.fc(x))), {"fc": conv(5)}),
+    "a number": ("vector", lambda n, x: n.fc(pooled(x)), {"fc": nn.Linear(8, 1)}),
+    "landmarks of a face": ("vector", lambda n, x: n.fc(pooled(x)), {"fc": nn.Linear(8, 136)}),
+    "landmarks by name": ("vector", lambda n, x: n.landmarks(pooled(x)), {"landmarks": nn.Linear(8, 10)}),
+    "features": ("vector", lambda n, x: pooled(x), {}),
+    "after a ReLU": ("vector", lambda n, x: F.relu(n.fc(pooled(x))), {"fc": nn.Linear(8, 7)}),
+    "a descriptor": ("vector", lambda n, x: F.normalize(n.fc(pooled(x))), {"fc": nn.Linear(8, 7)}),
+    "segmentation": ("class map", lambda n, x: up(n.head(x)), {"head": conv(21)}),
+    "with a softmax": ("class map", lambda n, x: up(n.head(x)).softmax(1), {"head": conv(4)}),
+    "two classes": ("class map", lambda n, x: up(n.head(x)), {"head": conv(2)}),
+    "argmax": ("class map", lambda n, x: up(n.head(x)).argmax(1), {"head": conv(6)}),
+    "three classes": ("class map", lambda n, x: n.head(up(x)), {"head": conv(3)}),
+    "a mask": ("picture", lambda n, x: n.head(up(x)).sigmoid(), {"head": conv(1)}),
+    "an autoencoder": ("picture", lambda n, x: n.head(up(x)).sigmoid(), {"head": conv(3, 3)}),
+    "a painter": ("picture", lambda n, x: n.head(up(x)), {"head": conv(3, 9)}),
+    "super resolution": ("picture", lambda n, x: F.pixel_shuffle(n.head(x), 8), {"head": conv(192, 3)}),
+    "heat maps": ("map", lambda n, x: n.head(x), {"head": conv(17)}),
+    "features as maps": ("map", lambda n, x: x, {}),
+    "tokens": ("tokens", lambda n, x: n.head(x).flatten(2).transpose(1, 2), {"head": conv(32)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_an_output_is_called_what_it_is(name: str) -> None:
+    expected, end, parts = ENDS[name]
+    assert role(end, **parts) == expected
+
+
+def test_a_coarse_map_of_a_classifier_is_its_answer_in_several_places() -> None:
+    assert role(lambda n, x: n.head(F.max_pool2d(x, 4)).softmax(1), head=conv(4)) == "classes"
+    assert role(lambda n, x: n.head(F.max_pool2d(x, 4)), head=conv(85)) == "boxes"
+    assert role(lambda n, x: n.head(F.max_pool2d(x, 4)), head=conv(19)) == "map"
+
+
+def test_labels_say_that_there_are_classes() -> None:
+    def end(net: nn.Module, x: Tensor) -> Tensor:
+        return net.landmarks(pooled(x))  # type: ignore[no-any-return,operator]
+
+    names = [f"kind {index}" for index in range(10)]
+    assert roles(end, labels=names, landmarks=nn.Linear(8, 10)) == {"landmarks": "classes"}
+
+
+def test_a_detectors_outputs() -> None:
+    def end(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        rows = net.head(x).flatten(2).transpose(1, 2)  # type: ignore[operator]
+        return {"box": rows[..., :4], "scores": rows[..., 4:].softmax(2)}
+
+    assert roles(end, head=conv(9)) == {"box": "boxes", "scores": "boxes"}
+    yolo = role(lambda n, x: F.pad(n.head(x).flatten(2), (0, 308)), head=conv(84))
+    assert yolo == "boxes"  # (84, 500)
+
+
+def test_the_names_of_a_dictionary_are_kept() -> None:
+    def end(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        return {"scores": net.fc(pooled(x)).sigmoid(), "box": net.four(pooled(x))}  # type: ignore[operator]
+
+    torch.manual_seed(0)
+    network = open_network(Net(end, fc=nn.Linear(8, 5), four=nn.Linear(8, 4)), input_shape=(1, 3, 48, 64))
+    assert [(output.name, output.role) for output in network.outputs] == [
+        ("scores", "classes"),
+        ("box", "boxes"),
+    ]
+    assert network.class_output == network.outputs[0].value
+    x = torch.rand(2, 3, 48, 64)
+    assert torch.equal(
+        network.activations(x, "scores")["scores"], network.activations(x, network.class_output).popitem()[1]
+    )
+    assert [str(output) for output in network.outputs] == ["scores: 5 classes", "box: boxes, 4"]
+
+
+def test_what_is_only_taken_for_classes_says_so() -> None:
+    network = open_network(Net(lambda n, x: n.fc(pooled(x)), fc=nn.Linear(8, 37)), input_shape=(1, 3, 48, 64))
+    assert str(network.outputs[0]) == "fc: 37 classes, as far as can be told"
+    assert not network.outputs[0].sure and network.class_count == 37
+
+
+def test_a_segmentation_is_not_classified_and_has_labels() -> None:
+    def end(net: nn.Module, x: Tensor) -> Tensor:
+        return up(net.head(x))  # type: ignore[operator]
+
+    labels = ["road", "tree", "sky", "cat"]
+    network = open_network(Net(end, head=conv(4)), input_shape=(1, 3, 48, 64), labels=labels)
+    assert network.class_count == 4 and network.class_values == ()
+    with pytest.raises(
+        InputError, match=r"no classifier; its outputs are .*: a map of 4 classes, 4 × 48 × 64"
+    ):
+        network.predict("cat")
+    assert network.resolve(f"{network.outputs[0].value}:sky").channel == 2
+
+
+def test_roles_do_not_depend_on_where_the_channels_are() -> None:
+    last = planted_network(channels_last=True)
+    assert [str(output) for output in last.outputs] == ["prob: 3 classes"]
+    assert find_outputs(last.graph, dict.fromkeys(last.graph.values))[0].role == "classes"
+    assert isinstance(last, Network) and last.main_output == "prob"
