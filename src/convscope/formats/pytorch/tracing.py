@@ -25,7 +25,7 @@ from convscope.formats.pytorch.composites import COMPOSITES
 from convscope.formats.pytorch.functions import FUNCTIONS, with_constant
 from convscope.formats.pytorch.values import Step, Values
 from convscope.formats.sizes import Axis, Size
-from convscope.network.operations.general import pure_operator
+from convscope.network.operations.general import RECURRENT, pure_operator
 
 _SYMBOLS = {"add": "add", "mul": "mul", "sub": "sub", "truediv": "div", "matmul": "matmul", "pow": "pow"}
 _SYMBOLS |= {"and": "bitwise_and", "or": "bitwise_or", "floordiv": "floor_divide", "mod": "remainder"}
@@ -139,7 +139,8 @@ class Trace(TorchFunctionMode):
         if step is None and not isinstance(func, torch._ops.OpOverload):
             with _Operators(self):
                 return self.with_numbers(func(*on_meta[0], **on_meta[1]))
-        result = func(*on_meta[0], **on_meta[1])
+        run = pure_operator(base) if base in RECURRENT else func
+        result = run(*on_meta[0], **on_meta[1])
         mutated = [leaf for leaf, twin, version in seen if twin._version != version]
         if isinstance(func, torch._ops.OpOverload):  # below autograd, which counts the versions
             mutated = self._leaves(_written_to(func, args, kwargs))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator as arithmetic
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -70,6 +70,7 @@ unsafe_split_with_sizes upsample_bicubic2d upsample_bilinear2d upsample_linear1d
 upsample_nearest2d upsample_nearest3d upsample_trilinear3d vander var var_mean vdot view_as
 view_as_complex view_as_real vsplit vstack where xlogy zero zeros zeros_like
 """
+RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
 _EMPTY = frozenset(
     {"empty", "empty_like", "new_empty", "as_strided", "rand", "randn", "randperm", "empty_strided"}
 )
@@ -159,10 +160,23 @@ def pure_operator(name: str) -> Callable[..., Any]:
     packet = getattr(torch.ops.aten, base, None) if base.isidentifier() else None
     if packet is None or not _is_pure(base, packet) or (overload and overload not in packet.overloads()):
         raise InputError(f"{name!r} is not one of the pure operators of torch that convscope runs")
+    if base in RECURRENT:
+        return partial(_recurrent, packet)
     function: Callable[..., Any] = getattr(packet, overload) if overload else packet
     if overload and function._schema.is_mutable:  # type: ignore[attr-defined]
         raise InputError(f"{name!r} writes into what it is given")
     return function
+
+
+def _recurrent(packet: Any, input: Tensor, states: Any, *others: Any) -> tuple[Tensor, ...]:
+    """Run one of torch's recurrent layers; on the meta device only say its shapes, which torch finds step by step."""
+    if not input.is_meta:
+        found: tuple[Tensor, ...] = packet(input, states, *others)
+        return found
+    held = states if isinstance(states, list | tuple) else [states]
+    directions = 2 if others[5] else 1
+    output = input.new_empty(*input.shape[:-1], directions * held[0].shape[-1])
+    return (output, *(state.new_empty(state.shape) for state in held))
 
 
 def _is_pure(base: str, packet: Any) -> bool:
