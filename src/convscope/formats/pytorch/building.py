@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ConvscopeError, InputError, UnsupportedLayer
+from convscope.formats.pytorch.exported import ExportedProgram
 from convscope.formats.pytorch.modules import Calls, followed, named_tensors
 from convscope.formats.pytorch.naming import Names, name_values
 from convscope.formats.pytorch.tracing import Trace
@@ -195,6 +196,8 @@ def _without_unread(graph: Graph) -> Graph:
 
 def input_names(module: nn.Module) -> list[str]:
     """Return the names of what a module's forward() has to be given."""
+    if isinstance(module, ExportedProgram):
+        return list(module.inputs)
     if isinstance(module, torch.jit.ScriptModule):
         schema: Any = getattr(module.forward, "schema")  # noqa: B009
         return [argument.name for argument in schema.arguments[1:] if not argument.has_default_value()]

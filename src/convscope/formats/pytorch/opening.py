@@ -13,6 +13,7 @@ from torch import nn
 from convscope.errors import InputError, NetworkFileError
 from convscope.formats.pytorch.building import build_graph, input_names
 from convscope.formats.pytorch.checkpoints import CHECKPOINT_SUFFIXES, State, read_checkpoint, with_weights
+from convscope.formats.pytorch.exported import ExportedProgram, read_exported
 from convscope.formats.pytorch.libraries import (
     ASK_FOR_ARCHITECTURE,
     RANDOM,
@@ -82,6 +83,8 @@ def open_checkpoint(request: Request) -> Network:
     """Open a file of weights as the network that `architecture` names, or that it is or makes."""
     request.refuse("weights", "rules", because="it is a file of weights itself")
     path = request.path
+    if request.architecture is None and (program := read_exported(path)) is not None:
+        return _opened(program, request, path.stem, None, (path,))
     checkpoint = read_checkpoint(path)
     if request.architecture is None:
         raise NetworkFileError(
@@ -132,6 +135,8 @@ def _opened(
 
 def _graph(module: nn.Module, shape: Any, name: str) -> Graph:
     names = input_names(module)
+    if shape is None and isinstance(module, ExportedProgram):
+        shape = module.inputs
     if isinstance(shape, Mapping):
         return build_graph(module, {key: tuple(size) for key, size in shape.items()}, name)
     if len(names) > 1:

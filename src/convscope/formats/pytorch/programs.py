@@ -21,7 +21,9 @@ from torch import Tensor
 
 from convscope.errors import NetworkFileError
 
-_LARGEST_INDEX = 64_000_000  # bytes: what says where the weights are
+LARGEST_INDEX = 64_000_000  # bytes: what says where the weights are
+_WEIGHTS = "data/weights/model_weights_config.json"
+_CONSTANTS = "data/constants/model_constants_config.json"
 # The numbers of torch.export's schema.
 _EXPORTED_TYPES = {
     1: torch.uint8,
@@ -53,10 +55,9 @@ def program_weights(path: Path) -> dict[str, Tensor] | None:
     """Return the named tensors of a program; None for a zip that is none. NetworkFileError for a damaged one."""
     try:
         with zipfile.ZipFile(path) as archive:
-            root = archive.namelist()[0].partition("/")[0] if archive.namelist() else ""
-            inside = _Archive(archive, root, path)
-            if inside.has("data/weights/model_weights_config.json"):
-                return _exported(inside)
+            inside = Archive.of(archive, path)
+            if inside.has(_WEIGHTS):
+                return exported_tensors(inside, constants=False)
             return _scripted(inside) if inside.has("constants.pkl") and inside.has("data.pkl") else None
     except pickle.UnpicklingError as error:
         raise NetworkFileError(f"{path}: {error}") from error
@@ -66,16 +67,24 @@ def program_weights(path: Path) -> dict[str, Tensor] | None:
         raise NetworkFileError(f"{path} is a damaged program: {error}") from error
 
 
-class _Archive:
+class Archive:
     """The members of a program's zip, each as long as the file says at most."""
 
     def __init__(self, archive: zipfile.ZipFile, root: str, path: Path) -> None:
         self.archive, self.root, self.path = archive, root, path
 
+    @classmethod
+    def of(cls, archive: zipfile.ZipFile, path: Path) -> Archive:
+        """Return the members below the one folder that everything in such a zip lies in."""
+        names = archive.namelist()
+        return cls(archive, names[0].partition("/")[0] if names else "", path)
+
     def has(self, name: str) -> bool:
+        """Whether there is a member of this name."""
         return f"{self.root}/{name}" in self.archive.NameToInfo
 
     def read(self, name: str, most: int | None = None) -> bytes:
+        """Return a member's bytes; ValueError where it claims more than the file holds, or than `most`."""
         info = self.archive.getinfo(f"{self.root}/{name}")
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > self.path.stat().st_size:
             raise ValueError(f"{name} is packed, which PyTorch never does")
@@ -97,18 +106,28 @@ class _Archive:
         return torch.frombuffer(bytearray(content), dtype=kind).as_strided(shape, strides, offset)
 
 
-def _exported(archive: _Archive) -> dict[str, Tensor]:
-    index = json.loads(archive.read("data/weights/model_weights_config.json", _LARGEST_INDEX))["config"]
-    return {name: _exported_tensor(archive, name, found) for name, found in index.items()}
+def exported_tensors(archive: Archive, constants: bool = True) -> dict[str, Tensor]:
+    """Return the named weights of an exported program, and its constants where they are asked for."""
+    found: dict[str, Tensor] = {}
+    for kind, index in (("weights", _WEIGHTS), ("constants", _CONSTANTS)):
+        if archive.has(index) and (constants or kind == "weights"):
+            config = json.loads(archive.read(index, LARGEST_INDEX))["config"]
+            found |= {name: _exported_tensor(archive, kind, name, entry) for name, entry in config.items()}
+    return found
 
 
-def _exported_tensor(archive: _Archive, name: str, found: Mapping[str, Any]) -> Tensor:
+def scalar_type(number: int) -> torch.dtype:
+    """Return the type of numbers that torch.export's schema calls by a number."""
+    return _EXPORTED_TYPES[number]
+
+
+def _exported_tensor(archive: Archive, kind: str, name: str, found: Mapping[str, Any]) -> Tensor:
     if found["use_pickle"]:
         raise ValueError(f"{name!r} is a pickled object, not plain numbers")
     meta = found["tensor_meta"]
     shape, strides = ([int(size["as_int"]) for size in meta[key]] for key in ("sizes", "strides"))
     place = (int(meta["storage_offset"]["as_int"]), shape, strides)
-    return archive.tensor(f"data/weights/{found['path_name']}", _EXPORTED_TYPES[meta["dtype"]], place)
+    return archive.tensor(f"data/{kind}/{found['path_name']}", _EXPORTED_TYPES[meta["dtype"]], place)
 
 
 class _Module:
@@ -118,7 +137,7 @@ class _Module:
 class _Reader(pickle.Unpickler):
     """Reads TorchScript's ``data.pkl``: modules become stand-ins, tensors their numbers, nothing is called."""
 
-    def __init__(self, file: Any, archive: _Archive) -> None:
+    def __init__(self, file: Any, archive: Archive) -> None:
         super().__init__(file)
         self.archive = archive
 
@@ -148,8 +167,8 @@ class _Reader(pickle.Unpickler):
         return self.archive.tensor(name, kind, (int(offset), list(shape), list(strides)))
 
 
-def _scripted(archive: _Archive) -> dict[str, Tensor]:
-    content = _Reader(io.BytesIO(archive.read("data.pkl", _LARGEST_INDEX)), archive).load()
+def _scripted(archive: Archive) -> dict[str, Tensor]:
+    content = _Reader(io.BytesIO(archive.read("data.pkl", LARGEST_INDEX)), archive).load()
     return dict(_named(content))
 
 
