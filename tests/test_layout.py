@@ -61,6 +61,22 @@ def test_nothing_imports_to_its_right() -> None:
     assert not wrong
 
 
+def test_no_format_imports_another() -> None:
+    """What several share stands above them, in formats/ itself; only what tells which format it is knows them all."""
+    formats = {path.name for path in (ROOT / "formats").iterdir() if path.is_dir()} - {
+        "protobuf",
+        "__pycache__",
+    }
+    wrong = []
+    for path in (ROOT / "formats").rglob("*.py"):
+        own = path.relative_to(ROOT / "formats").parts[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            parts = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
+            if parts[:2] == ["convscope", "formats"] and parts[2] in formats - {own} and own != "opening.py":
+                wrong.append(f"{path.relative_to(ROOT)} imports {parts[2]}")
+    assert not wrong
+
+
 def test_the_public_names_exist_and_importing_is_light() -> None:
     assert all(hasattr(convscope, name) for name in convscope.__all__)
     code = "import sys, convscope; print('torch' in sys.modules)"

@@ -8,6 +8,7 @@ import pytest
 import convscope
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
 from convscope.formats import opening
+from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from planted import planted_files, planted_network
 
@@ -51,10 +52,15 @@ def test_the_home_of_nobody_is_no_file() -> None:
         convscope.open_network("~nobody-of-this-name/network.onnx")
 
 
+def planted_parts() -> NetworkParts:
+    network = planted_network()
+    return NetworkParts(network.graph, network.origin, network.input_spec, network.labels)
+
+
 def test_a_live_object_is_opened_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """A class made from one of that package's counts; of several packages, the table's first."""
     live = type("Live", (Request,), {})("in memory")
-    monkeypatch.setattr(opening, "BY_PACKAGE", {"convscope": lambda request: planted_network()})
+    monkeypatch.setattr(opening, "BY_PACKAGE", {"convscope": lambda request: planted_parts()})
     assert convscope.open_network(live).name == "planted"
     with pytest.raises(InputError, match="opened from a path, a model of convscope; found dict"):
         convscope.open_network({})
@@ -63,9 +69,9 @@ def test_a_live_object_is_opened_by_its_package(monkeypatch: pytest.MonkeyPatch)
 def test_a_prefix_with_a_colon_takes_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[object] = []
 
-    def opener(request: Request) -> convscope.Network:
+    def opener(request: Request) -> NetworkParts:
         found.append(request.source)
-        return planted_network()
+        return planted_parts()
 
     monkeypatch.setattr(opening, "BY_PREFIX", {"some:": opener, "whole": opener})
     for name in ("some:net", "whole"):

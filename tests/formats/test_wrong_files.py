@@ -63,10 +63,10 @@ CASES = {
     "notes.pb": (b"node { name: 'a' }", "is text.*as_text=False"),
     "checkpoint.pt": (
         saved({"epoch": 3, "state_dict": STATE, "optimizer": {}}),
-        "holds weights.*architecture=",
+        "holds weights.*--architecture",
     ),
-    "weights.pth": (saved(STATE), "holds weights.*architecture="),
-    "module.pt": (saved(torch.nn.Conv2d(3, 2, 3)), "runs no code from a file.*state_dict"),
+    "weights.pth": (saved(STATE), "holds weights.*--architecture"),
+    "module.pt": (saved(torch.nn.Conv2d(3, 2, 3)), "holds weights.*--architecture"),
     "model.weights.h5": (weights_only_h5(), "weights"),
     "archive.keras": (zipped(**{"readme.txt": b"hello"}), "config.json"),
     "array.h5": (b"\x93NUMPY\x01\x00" + b" " * 80, "HDF5"),

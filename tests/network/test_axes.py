@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from convscope import open_network
 from convscope.errors import InputError, UnknownLayer
 from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.text import read_text
-from convscope.formats.native import open_plain
 from convscope.looking.activations import activations
 from convscope.looking.classify import classify
 from convscope.looking.filters import filters, read_filters
@@ -217,7 +217,7 @@ def test_it_is_saved_and_opened_as_it_is(
     pair: tuple[Network, Network], x: torch.Tensor, tmp_path: Path
 ) -> None:
     _, last = pair
-    opened = open_plain(last.save(tmp_path / "last.convscope"))
+    opened = open_network(last.save(tmp_path / "last.convscope"))
     assert opened.graph.channels_last and opened.shapes == last.shapes
     x = to_channels_last(x)
     assert torch.equal(opened.activations(x, "prob")["prob"], last.activations(x, "prob")["prob"])

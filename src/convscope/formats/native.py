@@ -26,6 +26,8 @@ from safetensors.torch import save_file
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError
 from convscope.files import written_whole
+from convscope.formats.network_parts import NetworkParts
+from convscope.formats.request import Request
 from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph, Operation
 from convscope.network.input_spec import GUESS, InputSpec
@@ -39,20 +41,20 @@ BUILTIN = "builtin"
 MEAN = "input.mean"
 _FIELDS = [item.name for item in fields(InputSpec) if item.name != "provenance"]
 _OPERATION = [item.name for item in fields(Operation) if item.name != "definition"]
-PLAIN_SUFFIXES = (".convscope", ".safetensors")
+NATIVE_SUFFIXES = (".convscope", ".safetensors")
 
 
-def open_builtin(device: str | torch.device = "cpu") -> Network:
-    """Open the network that comes with convscope; its model card is ``training/README.md`` in the repository."""
+def open_builtin(request: Request) -> NetworkParts:
+    """Read the network that comes with convscope; its model card is ``training/README.md`` in the repository."""
     path = Path(str(files("convscope") / "networks" / "builtin.safetensors"))
-    network = open_plain(path, device)
-    network.graph = replace(network.graph, name=BUILTIN)  # whichever variant is shipped
-    network.origin = Origin(BUILTIN, files=(path,))
-    return network
+    parts = open_native(replace(request, source=path))
+    # Whichever variant is shipped, that is its name.
+    return replace(parts, graph=replace(parts.graph, name=BUILTIN), origin=Origin(BUILTIN, files=(path,)))
 
 
-def open_plain(path: Path, device: str | torch.device = "cpu") -> Network:
-    """Open a network in convscope's own format; NetworkFileError says what is wrong with one that is damaged."""
+def open_native(request: Request) -> NetworkParts:
+    """Read a network in convscope's own format; NetworkFileError says what is wrong with one that is damaged."""
+    path = request.path
     try:
         # It stays open: weights are read when they are asked for.
         file: Any = safe_open(path, framework="pt")
@@ -72,13 +74,7 @@ def open_plain(path: Path, device: str | torch.device = "cpu") -> Network:
             else _input_spec(metadata["input"], metadata.get("guesses", {}), parameters)
         )
         graph = _graph(metadata, spec, parameters)
-        return Network(
-            graph,
-            input_spec=spec,
-            labels=metadata.get("labels"),
-            origin=Origin(str(path), files=(path,)),
-            device=device,
-        )
+        return NetworkParts(graph, Origin(str(path), files=(path,)), spec, metadata.get("labels"))
     except (KeyError, TypeError, ValueError, AttributeError, ConvscopeError) as error:
         raise NetworkFileError(f"{path} describes its network wrongly: {error}") from error
 
@@ -144,7 +140,7 @@ def _operation(fields: dict[str, Any], parameters: Parameters) -> Operation:
 
 
 @saver(".convscope")
-def save_plain(network: Network, path: Path) -> None:
+def save_native(network: Network, path: Path) -> None:
     """Write a network whole: its graph, weights, labels and what it eats."""
     graph = network.graph
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in graph.parameters.items()}

@@ -19,7 +19,8 @@ from convscope.formats.caffe.means import read_mean
 from convscope.formats.caffe.opening import CAFFE_SUFFIXES, find_caffe_files, open_caffe
 from convscope.formats.keras.live import KERAS, open_application, open_live_keras
 from convscope.formats.keras.opening import KERAS_SUFFIXES, open_keras
-from convscope.formats.native import BUILTIN, PLAIN_SUFFIXES, open_builtin, open_plain
+from convscope.formats.native import BUILTIN, NATIVE_SUFFIXES, open_builtin, open_native
+from convscope.formats.network_parts import NetworkParts
 from convscope.formats.onnx.opening import ONNX_SUFFIXES, open_onnx
 from convscope.formats.pytorch.opening import (
     CHECKPOINT_SUFFIXES,
@@ -34,11 +35,13 @@ from convscope.formats.request import Request
 from convscope.formats.tensorflow.graph_def import SAVED_MODEL
 from convscope.formats.tensorflow.opening import TENSORFLOW_SUFFIXES, open_tensorflow
 from convscope.formats.zoo.fetching import ZOO, fetch
+from convscope.network.input_sidecar import find_sidecar, read_sidecar
 from convscope.network.labels import read_labels
 from convscope.network.network import Network
+from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 
-Opener = Callable[[Request], Network]
+Opener = Callable[[Request], NetworkParts]
 
 
 def open_network(
@@ -78,62 +81,40 @@ def open_network(
     the file is ever run.
     """
     request = Request(source, weights, input_shape, device, rules or {}, architecture)
-    network = _opener(request)(request)
+    parts = _opener(request)(request)
     options = {"labels": labels, "input_shape": input_shape, "rules": rules, **preprocessing}
     if isinstance(architecture, str):
         options["architecture"] = architecture
     given = {name: value for name, value in options.items() if value is not None}
-    network.origin = replace(network.origin, options=given)
-    if labels is not None:
-        _label(network, labels)
-    elif file := _labels_beside(Path(network.origin.source)):
-        try:
-            _label(network, file)
-        except InputError as error:  # another network's, in the same folder
-            warn(f"{error}: they are left aside", ConvscopeWarning, stacklevel=2)
-    if preprocessing:
-        _prepare(network, preprocessing)
-    return network
+    parts = replace(parts, origin=replace(parts.origin, options=given))
+    return _network(_prepared(_with_sidecar(parts), preprocessing), labels, request.device)
 
 
-def _caffe(request: Request) -> Network:
+def _caffe(request: Request) -> NetworkParts:
     if unknown := set(request.rules) - {"phase", "level", "stages"}:
         raise InputError(f"rules are phase, level and stages; found {sorted(unknown)}")
-    return open_caffe(
-        request.path,
-        weights=request.weights,
-        input_shape=request.input_shape,
-        device=request.device,
-        **request.rules,
-    )
+    return open_caffe(request.path, weights=request.weights, input_shape=request.input_shape, **request.rules)
 
 
-def _caffe_folder(request: Request) -> Network:
+def _caffe_folder(request: Request) -> NetworkParts:
     path, weights = find_caffe_files(request.path)
     return _caffe(replace(request, source=path, weights=request.weights or weights))
 
 
-def _onnx(request: Request) -> Network:
-    return open_onnx(request.path, input_shape=request.input_shape, device=request.device)
+def _native(request: Request) -> NetworkParts:
+    return open_native(request) if request.architecture is None else open_checkpoint(request)
 
 
-def _plain(request: Request) -> Network:
-    return (
-        open_plain(request.path, request.device) if request.architecture is None else open_checkpoint(request)
-    )
-
-
-def _zoo(request: Request) -> Network:
+def _zoo(request: Request) -> NetworkParts:
     found = fetch(str(request.source).removeprefix(ZOO))
     there = replace(request, source=found.path, weights=request.weights or found.weights)
-    network = BY_SUFFIX[_ending(found.path, BY_SUFFIX)](there)
-    _prepare(network, dict(found.classic.preprocessing))
-    network.origin = replace(network.origin, source=str(request.source))
-    return network
+    parts = BY_SUFFIX[_ending(found.path, BY_SUFFIX)](there)
+    parts = _prepared(parts, dict(found.classic.preprocessing))
+    return replace(parts, origin=replace(parts.origin, source=str(request.source)))
 
 
 BY_PREFIX: Mapping[str, Opener] = {
-    BUILTIN: lambda request: open_builtin(request.device),
+    BUILTIN: open_builtin,
     ZOO: _zoo,
     TORCHVISION: open_named,
     TIMM: open_named,
@@ -148,10 +129,10 @@ BY_CONTENT: Mapping[str, Opener] = {
 """How the name of a file ends that makes a folder one of this kind."""
 BY_SUFFIX: Mapping[str, Opener] = {
     **dict.fromkeys(CAFFE_SUFFIXES, _caffe),
-    **dict.fromkeys(PLAIN_SUFFIXES, _plain),
+    **dict.fromkeys(NATIVE_SUFFIXES, _native),
     **dict.fromkeys(CHECKPOINT_SUFFIXES, open_checkpoint),
     **dict.fromkeys(TENSORFLOW_SUFFIXES, open_tensorflow),
-    **dict.fromkeys(ONNX_SUFFIXES, _onnx),
+    **dict.fromkeys(ONNX_SUFFIXES, open_onnx),
     **dict.fromkeys(KERAS_SUFFIXES, open_keras),
 }
 
@@ -218,20 +199,54 @@ def _ending(path: Path, known: Mapping[str, object]) -> str:
     return max((suffix for suffix in known if path.name.endswith(suffix)), key=len, default="")
 
 
-def _prepare(network: Network, preprocessing: dict[str, Any]) -> None:
-    """Overrule what a network eats, field by field."""
-    if network.input_spec is None:
+def _with_sidecar(parts: NetworkParts) -> NetworkParts:
+    """Overrule how a picture becomes the input by what a file beside the network says of it."""
+    path = Path(parts.origin.source)
+    if parts.input_spec is None or not path.exists() or (file := find_sidecar(path)) is None:
+        return parts
+    spec = read_sidecar(file, parts.input_spec, read_mean)
+    return replace(parts, input_spec=spec, origin=_with_file(parts.origin, file))
+
+
+def _prepared(parts: NetworkParts, preprocessing: Mapping[str, Any]) -> NetworkParts:
+    """Overrule how a picture becomes the input, field by field."""
+    if not preprocessing:
+        return parts
+    if parts.input_spec is None:
         raise InputError(
-            f"{network.name} eats no picture, so there is nothing to prepare for it: {sorted(preprocessing)}"
+            f"{parts.graph.name or parts.origin.source} expects no picture, so there is nothing to prepare for it: "
+            f"{sorted(preprocessing)}"
         )
     mean = preprocessing.get("mean")
-    file = Path(mean).expanduser() if isinstance(mean, str | Path) else None
-    changes = {name: value for name, value in preprocessing.items() if not (file and name == "mean")}
-    spec = network.input_spec.replace(**changes)
-    if file:
-        network.origin = replace(network.origin, files=(*network.origin.files, file))
-        spec = spec.with_mean(read_mean(file), because=f"mean file {file.name}")
-    network.input_spec = spec
+    if not isinstance(mean, str | Path):
+        return replace(parts, input_spec=parts.input_spec.replace(**preprocessing))
+    file = Path(mean).expanduser()
+    others = {name: value for name, value in preprocessing.items() if name != "mean"}
+    spec = parts.input_spec.replace(**others).with_mean(read_mean(file), because=f"mean file {file.name}")
+    return replace(parts, input_spec=spec, origin=_with_file(parts.origin, file))
+
+
+def _network(
+    parts: NetworkParts, given: str | Path | Sequence[str] | None, device: str | torch.device
+) -> Network:
+    """Make the network, with the labels given, else those in a file beside it, else those its format has for it."""
+    network = Network(
+        parts.graph, input_spec=parts.input_spec, labels=parts.labels, origin=parts.origin, device=device
+    )
+    file = _labels_beside(Path(parts.origin.source)) if given is None else None
+    if given is not None:
+        _label(network, given)
+        return network
+    if file is not None:
+        try:
+            _label(network, file)
+            return network
+        except InputError as error:  # another network's, in the same folder
+            warn(f"{error}: they are left aside", ConvscopeWarning, stacklevel=3)
+    if parts.labels is None:
+        fitting = (labels for labels in parts.label_lists if len(labels) == network.class_count)
+        network.labels = next((tuple(labels) for labels in fitting), None)
+    return network
 
 
 def _labels_beside(path: Path) -> Path | None:
@@ -244,12 +259,15 @@ def _labels_beside(path: Path) -> Path | None:
 
 def _label(network: Network, labels: str | Path | Sequence[str]) -> None:
     """Give a network's classes their names; InputError when they are not as many as the classes."""
-    place, file = "given", tuple[Path, ...]()
+    place, origin = "given", network.origin
     if isinstance(labels, str | Path):
-        place, file = f"in {labels}", (Path(labels),)
+        place, origin = f"in {labels}", _with_file(origin, Path(labels))
         labels = read_labels(labels)
     if network.class_count not in (None, len(labels)):
         classes = f"{network.name} tells {network.class_count} classes apart"
         raise InputError(f"there are {len(labels)} labels {place}, but {classes}")
-    network.labels = tuple(labels)
-    network.origin = replace(network.origin, files=(*network.origin.files, *file))
+    network.labels, network.origin = tuple(labels), origin
+
+
+def _with_file(origin: Origin, file: Path) -> Origin:
+    return replace(origin, files=(*origin.files, file))

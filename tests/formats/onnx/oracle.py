@@ -8,7 +8,7 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from convscope.formats.onnx.opening import open_onnx
+from convscope import open_network
 
 
 def model_of(nodes, inputs, outputs, constants=None, opset=17, **more):
@@ -40,7 +40,7 @@ def every_value(model, names, feed):
 
 def assert_agrees(path: Path, feed=None, *, relative=1e-5, shape=None, seed=0):
     """Open a file and hold every value it has against onnxruntime; return the network."""
-    network, model = open_onnx(path), onnx.load(path)
+    network, model = open_network(path), onnx.load(path)
     names = [name for name in network.graph.producers if "@" not in name and name not in network.parameters]
     made = {output for node in model.graph.node for output in node.output}
     names = [name for name in names if name in made]

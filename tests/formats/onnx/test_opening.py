@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
+from convscope import open_network
 from convscope.errors import UnsupportedLayer
-from convscope.formats.onnx.opening import open_onnx
 
 from .oracle import assert_agrees, model_of
 
@@ -84,7 +84,7 @@ def test_a_local_normalization_of_even_size(tmp_path) -> None:
     onnx.save(model, tmp_path / "lrn.onnx")
     x = weights(*shape)
     (expected,) = ReferenceEvaluator(model).run(None, {"x": x})
-    found = open_onnx(tmp_path / "lrn.onnx").activations(torch.from_numpy(x), "y")["y"]
+    found = open_network(tmp_path / "lrn.onnx").activations(torch.from_numpy(x), "y")["y"]
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
@@ -288,4 +288,4 @@ def test_what_is_not_computed_is_named(tmp_path) -> None:
     lstm = node("LSTM", "w", "r", hidden_size=2)
     onnx.save(model_of([lstm], {"x": [1, 1, 3]}, ["y"], {"w": weights(1, 8, 3), "r": weights(1, 8, 2)}), path)
     with pytest.raises(UnsupportedLayer, match=r"does not compute LSTM .*extract_model"):
-        open_onnx(path)
+        open_network(path)

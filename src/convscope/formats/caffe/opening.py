@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from warnings import warn
 
-import torch
-
 from convscope.errors import ConvscopeWarning, NetworkFileError
 from convscope.formats.caffe.building import build_graph, translate_or_cut
 from convscope.formats.caffe.message import Message
@@ -18,8 +16,8 @@ from convscope.formats.caffe.upgrade import upgrade
 from convscope.formats.caffe.weights import read_weights
 from convscope.formats.caffe.wire import read_binary
 from convscope.formats.caffe.writing import save_caffe, save_description
+from convscope.formats.network_parts import NetworkParts
 from convscope.network.labels import imagenet_labels
-from convscope.network.network import Network
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 
@@ -43,12 +41,11 @@ def open_caffe(
     *,
     weights: str | Path | None = None,
     input_shape: Shape | None = None,
-    device: str | torch.device = "cpu",
     phase: str = "TEST",
     level: int = 0,
     stages: Sequence[str] = (),
-) -> Network:
-    """Open a Caffe network from its ``.prototxt`` or its weights; what is not given is looked for beside it.
+) -> NetworkParts:
+    """Read a Caffe network from its ``.prototxt`` or its weights; what is not given is looked for beside it.
 
     `phase`, `level` and `stages` choose among layers with include and exclude rules.
     """
@@ -65,19 +62,12 @@ def open_caffe(
             stacklevel=3,
         )
     graph = build_graph(net, None if values is None else read_weights(values), input_shape=input_shape)
-    network = Network(
-        graph,
-        input_spec=find_input_spec(net, graph, path),
-        origin=Origin(
-            source=str(path),
-            weights=None if weights is None else str(weights),
-            files=(*(file for file in (description, values) if file is not None), *files_consulted(path)),
-        ),
-        device=device,
+    origin = Origin(
+        source=str(path),
+        weights=None if weights is None else str(weights),
+        files=(*(file for file in (description, values) if file is not None), *files_consulted(path)),
     )
-    if network.class_count == len(labels := imagenet_labels()):
-        network.labels = labels
-    return network
+    return NetworkParts(graph, origin, find_input_spec(net, graph, path), label_lists=(imagenet_labels(),))
 
 
 def _has_parameters(net: Message) -> bool:

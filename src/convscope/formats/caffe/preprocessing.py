@@ -1,7 +1,7 @@
 """What a Caffe network eats, read from what its files say; the rest is known or guessed, and marked so.
 
 Later ones overrule earlier ones: the network's published preprocessing or a guess, a mean file beside it, the
-``transform_param`` of its own data layer or of the ``train_val.prototxt`` beside it, a sidecar.
+``transform_param`` of its own data layer or of the ``train_val.prototxt`` beside it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.text import read_text_file
 from convscope.formats.caffe.upgrade import upgrade
 from convscope.network.graph import Graph
-from convscope.network.input_sidecar import find_sidecar, read_sidecar
 from convscope.network.input_spec import InputSpec
 from convscope.network.known_inputs import guess_caffe_input
 
@@ -37,15 +36,14 @@ def find_input_spec(net: Message, graph: Graph, path: Path) -> InputSpec | None:
             spec = _with_transform(
                 spec, upgrade(read_text_file(training)), f"transform_param in {name}", folder
             )
-    sidecar = find_sidecar(path)
-    return spec if sidecar is None else read_sidecar(sidecar, spec, read_mean)
+    return spec
 
 
 def files_consulted(path: Path) -> tuple[Path, ...]:
     """Return the files beside a network that may say what it eats: other bytes in them, another input."""
     training = (path.with_name(name) for name in _TRAINING_FILES)
-    files = (*_mean_files(path.parent), *training, find_sidecar(path))
-    return tuple(file for file in files if file is not None and file.is_file())
+    files = (*_mean_files(path.parent), *training)
+    return tuple(file for file in files if file.is_file())
 
 
 def _mean_files(folder: Path) -> list[Path]:

@@ -10,9 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from convscope.formats.caffe.means import read_mean
 from convscope.network.graph import Graph
-from convscope.network.input_sidecar import find_sidecar, read_sidecar
 from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.parameters import Shape
 
@@ -29,7 +27,7 @@ _MANNERS: dict[str, dict[str, Any]] = {
 
 
 def find_input_spec(graph: Graph, path: str) -> InputSpec | None:
-    """Return what a network eats; None when its (first) input fits no picture. `path` is where it was read from."""
+    """Return what a network expects; None when its (first) input fits no picture. `path` is where it was read from."""
     name, shape = next(iter(graph.inputs.items()))
     picture = _picture(shape, graph.channels_last)
     if picture is None:
@@ -46,8 +44,7 @@ def find_input_spec(graph: Graph, path: str) -> InputSpec | None:
         spec = spec.replace(because=because, raw_scale=255.0, mean=(), input_scale=1.0)
     else:
         spec = _in_the_manner_of_its_name(spec, f"{graph.name} {Path(path).stem}")
-    sidecar = find_sidecar(Path(path)) if Path(path).is_file() else None
-    return spec if sidecar is None else read_sidecar(sidecar, spec, read_mean)
+    return spec
 
 
 def _picture(shape: Shape, channels_last: bool) -> tuple[int, int, int] | None:

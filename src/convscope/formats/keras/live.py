@@ -15,10 +15,10 @@ from convscope.errors import InputError, MissingPackage, NetworkFileError, did_y
 from convscope.formats.keras.configuration import read_model
 from convscope.formats.keras.layers import Dialect
 from convscope.formats.keras.model import KerasModel
-from convscope.formats.keras.opening import channels_are_last, make_network
+from convscope.formats.keras.opening import channels_are_last, parts_of
 from convscope.formats.keras.weights import LayerPath, Source, read_weights_of
+from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
-from convscope.network.network import Network
 from convscope.network.origin import Origin
 
 KERAS = "keras:"
@@ -41,14 +41,14 @@ class LiveVariable:
         return np.array(self.to_numpy(self.variable), np.float32)
 
 
-def open_live_keras(request: Request) -> Network:
+def open_live_keras(request: Request) -> NetworkParts:
     """Open a Keras 3 model that lives in this process; a variable is read when it is first needed, none is changed."""
     model: Any = request.source
     request.refuse("weights", because="a live model has its own")
     return _network(model, request, Origin(str(getattr(model, "name", "model"))))
 
 
-def open_application(request: Request) -> Network:
+def open_application(request: Request) -> NetworkParts:
     """Build one of ``keras.applications`` by its name (``keras:VGG16``), with ImageNet's weights or those given."""
     keras = _keras()
     name = str(request.source).removeprefix(KERAS)
@@ -79,7 +79,7 @@ def _keras() -> Any:
         ) from error
 
 
-def _network(live: Any, request: Request, origin: Origin) -> Network:
+def _network(live: Any, request: Request, origin: Origin) -> NetworkParts:
     try:
         description = json.loads(live.to_json())
     except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
@@ -93,7 +93,7 @@ def _network(live: Any, request: Request, origin: Origin) -> Network:
     else:
         to_numpy = import_module("keras").ops.convert_to_numpy
         found = dict(_variables(model, live, to_numpy, ()))
-    return make_network(model, found, dialect, request, origin)
+    return parts_of(model, found, dialect, request, origin)
 
 
 def _variables(

@@ -17,17 +17,17 @@ from convscope.formats.keras.eating import find_input_spec
 from convscope.formats.keras.layers import Dialect
 from convscope.formats.keras.model import KerasModel
 from convscope.formats.keras.weights import Found, WeightFile, read_weights, read_weights_of, text
+from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from convscope.network.labels import imagenet_labels
-from convscope.network.network import Network
 from convscope.network.origin import Origin
 
 DESCRIPTION_SUFFIX = ".json"
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5", DESCRIPTION_SUFFIX)
 
 
-def open_keras(request: Request) -> Network:
-    """Open a ``.keras`` or ``.h5`` file, or a ``.json`` that describes a model, with its `weights` if given."""
+def open_keras(request: Request) -> NetworkParts:
+    """Read a ``.keras`` or ``.h5`` file, or a ``.json`` that describes a model, with its `weights` if given."""
     path = request.path
     description, version, weights = _described(path)
     model = read_model(description, str(path))
@@ -42,21 +42,18 @@ def open_keras(request: Request) -> Network:
     )
     files = (path, *([Path(request.weights).expanduser()] if request.weights else []))
     given = None if request.weights is None else str(request.weights)
-    return make_network(model, weights.of(model, dialect), dialect, request, Origin(str(path), given, files))
+    return parts_of(model, weights.of(model, dialect), dialect, request, Origin(str(path), given, files))
 
 
-def make_network(
+def parts_of(
     model: KerasModel, found: Found, dialect: Dialect, request: Request, origin: Origin
-) -> Network:
-    """Return a model as a network, with what it eats and, where it tells ImageNet's classes apart, their labels."""
+) -> NetworkParts:
+    """Return a model with its variables as the parts of a network."""
     request.refuse("rules", because="a Keras model has no layers that come and go")
     graph = build_graph(model, found, dialect, input_shape=request.input_shape)
-    network = Network(
-        graph, input_spec=find_input_spec(graph, origin.source), origin=origin, device=request.device
+    return NetworkParts(
+        graph, origin, find_input_spec(graph, origin.source), label_lists=(imagenet_labels(),)
     )
-    if network.class_count == len(labels := imagenet_labels()):
-        network.labels = labels
-    return network
 
 
 def _described(path: Path) -> tuple[Any, str, WeightFile | None]:

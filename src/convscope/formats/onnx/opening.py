@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import torch
-
+from convscope.formats.network_parts import NetworkParts
 from convscope.formats.onnx.building import build_graph
 from convscope.formats.onnx.model import read_model
-from convscope.formats.onnx.preprocessing import find_input_spec, find_labels
+from convscope.formats.onnx.preprocessing import find_input_spec, named_classes
 from convscope.formats.onnx.saving import save_onnx
-from convscope.network.network import Network
+from convscope.formats.request import Request
+from convscope.network.labels import imagenet_labels
 from convscope.network.origin import Origin
-from convscope.network.parameters import Shape
 
 __all__ = ["ONNX_SUFFIXES", "open_onnx", "save_onnx"]
 
 ONNX_SUFFIXES = (".onnx",)
 
 
-def open_onnx(path: Path, *, input_shape: Shape | None = None, device: str | torch.device = "cpu") -> Network:
-    """Open an ONNX network; its weights stay in the file, and the files beside it, until they are used.
+def open_onnx(request: Request) -> NetworkParts:
+    """Read an ONNX network; its weights stay in the file, and the files beside it, until they are used.
 
     `input_shape` is for files that leave their input's size open; without it that is 1 x 3 x 224 x 224.
     """
+    path = request.path
     model = read_model(path)
-    graph = build_graph(model, path, input_shape)
-    network = Network(
+    graph = build_graph(model, path, request.input_shape)
+    return NetworkParts(
         graph,
-        input_spec=find_input_spec(model, graph, path),
-        origin=Origin(str(path), files=(path,)),
-        device=device,
+        Origin(str(path), files=(path,)),
+        find_input_spec(model, graph, path),
+        label_lists=(named_classes(model), imagenet_labels()),
     )
-    network.labels = find_labels(model, network.class_count)
-    return network

@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import NetworkFileError
-from convscope.formats.caffe.means import read_mean
 from convscope.formats.onnx.metadata import metadata, stated_input
 from convscope.formats.protobuf.message import Message
 from convscope.network.graph import Graph, Operation
-from convscope.network.input_sidecar import find_sidecar, read_sidecar
 from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.known_inputs import guess_caffe_input
-from convscope.network.labels import imagenet_labels
 from convscope.network.parameters import Shape
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -50,8 +47,7 @@ def find_input_spec(model: Message, graph: Graph, path: Path) -> InputSpec | Non
             spec = spec.replace(because="the file", **{**stated, "size": spec.size})
         except (TypeError, ValueError) as error:
             raise NetworkFileError(f"{path} says wrongly what it eats: {error}") from error
-    sidecar = find_sidecar(path)
-    return read_sidecar(sidecar, spec, read_mean) if sidecar else spec
+    return spec
 
 
 def _layout(shape: Shape) -> str | None:
@@ -114,17 +110,9 @@ def _stated(model: Message, channels: int) -> Mapping[str, Any]:
     return fields
 
 
-def find_labels(model: Message, classes: int | None) -> tuple[str, ...] | None:
-    """Return the classes' labels: those in the file's metadata, ImageNet's where there are a thousand."""
-    named = _named_classes(metadata(model).get("names", ""))
-    if named and len(named) == classes:
-        return named
-    labels = imagenet_labels()
-    return tuple(labels) if classes == len(labels) else None
-
-
-def _named_classes(text: str) -> tuple[str, ...]:
-    """Read ``{0: 'person', 1: 'bicycle'}``, which YOLO's exporter writes; nothing in it is run."""
+def named_classes(model: Message) -> tuple[str, ...]:
+    """Return the labels in the file's metadata, ``{0: 'person', 1: 'bicycle'}`` by YOLO's exporter; none is run."""
+    text = metadata(model).get("names", "")
     if not text or len(text) > _LONGEST_NAMES:
         return ()
     try:

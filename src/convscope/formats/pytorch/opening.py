@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from convscope.errors import InputError, NetworkFileError
+from convscope.formats.network_parts import NetworkParts
 from convscope.formats.pytorch.building import build_graph, input_names
 from convscope.formats.pytorch.checkpoints import CHECKPOINT_SUFFIXES, State, read_checkpoint, with_weights
 from convscope.formats.pytorch.exported import ExportedProgram, read_exported
@@ -28,7 +29,6 @@ from convscope.formats.request import Request
 from convscope.network.graph import Graph
 from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.labels import imagenet_labels
-from convscope.network.network import Network
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 
@@ -40,7 +40,7 @@ _WRAPPERS = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParalle
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def open_live_module(request: Request) -> Network:
+def open_live_module(request: Request) -> NetworkParts:
     """Open a module of the running program, a TorchScript module or an exported program included."""
     request.refuse("weights", "rules", "architecture", because="a live module has its own")
     module: Any = request.source
@@ -63,7 +63,7 @@ def unwrapped(module: Any) -> Any:
     return module if inner is None else unwrapped(inner)
 
 
-def open_named(request: Request) -> Network:
+def open_named(request: Request) -> NetworkParts:
     """Open a network of torchvision or timm: with its published weights, those of a file, or random ones."""
     request.refuse("rules", "architecture", because=f"{request.source} is one")
     architecture = find_architecture(str(request.source))
@@ -79,7 +79,7 @@ def open_named(request: Request) -> Network:
     return _opened(module, request, architecture.name, architecture.spec, files)
 
 
-def open_checkpoint(request: Request) -> Network:
+def open_checkpoint(request: Request) -> NetworkParts:
     """Open a file of weights as the network that `architecture` names, or that it is or makes."""
     request.refuse("weights", "rules", because="it is a file of weights itself")
     path = request.path
@@ -116,21 +116,14 @@ def _architecture(given: Any) -> Architecture:
 
 def _opened(
     module: nn.Module, request: Request, name: str, spec: InputSpec | None, files: tuple[Path, ...] = ()
-) -> Network:
-    """Return the network of a module, for the input it was asked for, else the one it says it takes, else a guess."""
+) -> NetworkParts:
+    """Return a module's network for the input that was asked for, else the one it says it takes, else a guess."""
     graph = _graph(
         module, request.input_shape or (None if spec is None else (1, spec.channels, *spec.size)), name
     )
     source = request.source if isinstance(request.source, str | Path) else name
-    network = Network(
-        graph,
-        input_spec=_fitted(spec, graph),
-        origin=Origin(str(source), None if request.weights is None else str(request.weights), files),
-        device=request.device,
-    )
-    if network.class_count == len(labels := imagenet_labels()):
-        network.labels = labels
-    return network
+    origin = Origin(str(source), None if request.weights is None else str(request.weights), files)
+    return NetworkParts(graph, origin, _fitted(spec, graph), label_lists=(imagenet_labels(),))
 
 
 def _graph(module: nn.Module, shape: Any, name: str) -> Graph:

@@ -131,17 +131,12 @@ def _after(kind: str, attributes: Mapping[str, Any], scale: float, shift: float)
     return (0.0, 0.0) if attributes.get("swapped") or not number else (scale / number, shift / number)
 
 
-def find_labels(classes: int | None) -> tuple[Label, ...] | None:
-    """Return ImageNet's labels where the number of classes tells whose order they are in.
+def label_lists() -> tuple[tuple[Label, ...], ...]:
+    """Return ImageNet's labels in the three orders that TensorFlow's networks have them in; their count tells which.
 
     1,001 classes are TF-Slim's, a background and ImageNet in its usual order; 1,008 those of the Inceptions of 2014 and
     2015, a dummy, ImageNet in their own order, and seven that nothing was ever taught to.
     """
-    if classes == 1000:
-        return imagenet_labels()
-    if classes == 1001:
-        return (Label("background"), *imagenet_labels())
-    if classes == 1008:
-        named = inception_labels()
-        return (*named, *(Label(f"unused {number}") for number in range(len(named), classes)))
-    return None
+    usual, named = imagenet_labels(), inception_labels()
+    unused = (Label(f"unused {number}") for number in range(len(named), 1008))
+    return usual, (Label("background"), *usual), (*named, *unused)

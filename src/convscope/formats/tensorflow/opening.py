@@ -7,16 +7,14 @@ from pathlib import Path
 from warnings import warn
 
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
-from convscope.formats.caffe.means import read_mean
+from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from convscope.formats.tensorflow.building import build_graph
 from convscope.formats.tensorflow.graph_def import SAVED_MODEL, read_graph_def
 from convscope.formats.tensorflow.heads import Head, cut_head
-from convscope.formats.tensorflow.input_spec import find_input_spec, find_labels, usual_size
+from convscope.formats.tensorflow.input_spec import find_input_spec, label_lists, usual_size
 from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.tensors import to_array
-from convscope.network.input_sidecar import find_sidecar, read_sidecar
-from convscope.network.network import Network
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 
@@ -25,8 +23,8 @@ _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 _NUMBERS = ("DT_FLOAT", "DT_UINT8", "DT_HALF", "DT_DOUBLE", "DT_BFLOAT16", "")
 
 
-def open_tensorflow(request: Request) -> Network:
-    """Open a frozen GraphDef, or a SavedModel's folder whose graph is frozen."""
+def open_tensorflow(request: Request) -> NetworkParts:
+    """Read a frozen GraphDef, or a SavedModel's folder whose graph is frozen."""
     request.refuse("weights", "rules", because="a frozen graph holds its weights")
     path = request.path
     nodes, head = cut_head(read_graph_def(path))
@@ -36,15 +34,9 @@ def open_tensorflow(request: Request) -> Network:
     if not stated:
         raise NetworkFileError(f"{path} has no input (Placeholder) that takes numbers, so no picture goes in")
     graph = build_graph(nodes, _input_shapes(stated, nodes, head, request.input_shape), _name(path))
-    spec = find_input_spec(graph, stated, nodes)
-    sidecar = find_sidecar(path)
-    if spec is not None and sidecar is not None:
-        spec = read_sidecar(sidecar, spec, read_mean)
     file = path / SAVED_MODEL if path.is_dir() else path
-    files = (file, sidecar) if sidecar is not None else (file,)
-    network = Network(graph, input_spec=spec, origin=Origin(str(path), files=files), device=request.device)
-    network.labels = find_labels(network.class_count)
-    return network
+    spec = find_input_spec(graph, stated, nodes)
+    return NetworkParts(graph, Origin(str(path), files=(file,)), spec, label_lists=label_lists())
 
 
 def _is_input(node: Node) -> bool:
