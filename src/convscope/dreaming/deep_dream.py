@@ -25,11 +25,14 @@ from convscope.dreaming.steps import DreamStep, dream_steps
 from convscope.dreaming.targets import LOOKED_AT, DreamLayers, chosen_addresses, terms_of, with_channels
 from convscope.errors import InputError
 from convscope.jobs import State, last_step, steps_until
+from convscope.network.engine.memory import machine_memory
 from convscope.network.network import Network
 from convscope.optimization.gradient_edits import Masked
 from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
+from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.octaves import Size
 from convscope.optimization.original_colors import with_colors_of
+from convscope.optimization.size_limits import network_bytes, picture_bytes, require_size_fits
 from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import Photograph, open_photograph
 from convscope.pictures.picture import Picture
@@ -38,6 +41,7 @@ from convscope.pictures.picture_tensor import (
     picture_like,
     picture_tensor,
     require_size,
+    scaled_size,
     stretched,
 )
 from convscope.pictures.recipe import Recipe
@@ -88,6 +92,9 @@ class Dream:
     def steps(self, resume: State | None = None) -> Iterator[DreamStep]:
         """Yield the dream's steps, or those after an earlier step's `state`; the last one's picture is the dream."""
         settings, tile = self.settings, self.options.tile
+        if tile is None:
+            remedy = f", or compute it in windows: tile=1024, or memory={machine_memory() * 0.8 / 1e9:.0f}GB"
+            require_size_fits("a dream", self.end, self._bytes_at, remedy)
         if self.mask is not None:
             settings = replace(settings, gradient_edits=(*settings.gradient_edits, Masked(self.mask)))
         gradient = (
@@ -98,6 +105,10 @@ class Dream:
         generator = torch.Generator().manual_seed(self.options.seed)
         steps = dream_steps(gradient, self.start.to(self.network.device), settings, generator, resume=resume)
         return steps_until(steps, self.options.stop_after)
+
+    def _bytes_at(self, size: Size) -> int:
+        layers = objective_batch(self.network, [objective_of(self.terms)]).layers
+        return picture_bytes(size) + network_bytes(self.network, layers, size)
 
     def pixels(self, step: DreamStep) -> Tensor:
         """Return what a step has made of the picture, (3 or 4, H, W) in 0..1: masked, in its colors, see-through."""
@@ -181,9 +192,10 @@ def dream_of(
     given = replace(given, **settled)
     photograph = None if picture is None else open_photograph(picture)
     preset, settings = given.source, given.settings()
+    addresses = chosen_addresses(network, layers, preset, guided=given.guide is not None)
+    require_size_fits("a dream", _first_size(photograph, given), picture_bytes)
     start = _start(preset, settings, photograph, given)
     shown = settings.pictures(start)
-    addresses = chosen_addresses(network, layers, preset, guided=given.guide is not None)
     if preset.one_channel and given.guide is None and given.channels is None:
         addresses = with_channels(network, addresses, shown, given.seed)
     guide = None if given.guide is None else picture_tensor(given.guide, None, LOOKED_AT)
@@ -208,13 +220,22 @@ def _start(
 ) -> Tensor:
     """Return what the dream starts from: the picture, or the preset's noise where there is none."""
     start, size, generator = preset.start, options.size, torch.Generator().manual_seed(options.seed)
-    require_size(size)
     if picture is None:
         start = start if size is None or start.kind != "noise" else replace(start, made_at=size, size=size)
         return start.values(None, generator)
     if start.kind == "noise":
         start = Start()
     return start.values(settings.values(picture_tensor(picture, size, LARGEST)), generator)
+
+
+def _first_size(picture: Photograph | None, options: DreamOptions) -> Size:
+    """Return the (height, width) that the dream's start will have."""
+    require_size(options.size)
+    if picture is None:
+        size = options.size or options.source.start.size
+        return size, size
+    height, width = picture.pixels.shape[:2]
+    return scaled_size((height, width), options.size or min(LARGEST, max(height, width)))
 
 
 def _mask(mask: PictureLike, start: Tensor) -> Tensor:

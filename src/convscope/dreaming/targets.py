@@ -13,7 +13,7 @@ from convscope.address import Address
 from convscope.dreaming.objectives import Term, class_term, dream_terms, guided_term
 from convscope.dreaming.presets import DreamPreset
 from convscope.errors import InputError, UnknownLayer
-from convscope.looking.main_line import stages
+from convscope.looking.main_line import computing_layers, stages
 from convscope.network.network import Network
 from convscope.optimization.channel_choice import chosen_channels
 from convscope.optimization.objective_batch import objective_batch
@@ -133,11 +133,16 @@ def _answer(network: Network, address: str, picture: Tensor) -> Tensor:
 
 
 def middle(network: Network) -> str:
-    """Return a layer worth dreaming of: the last of the stage whose maps have a sixteenth of the input's side."""
+    """Return a layer that dreams with what is in the picture: halfway through where maps have 1/16 of its side.
+
+    Later layers paint their classes over any picture (`builtin` mushrooms), earlier ones textures.
+    """
     found = stages(network)
     if not found or network.input_spec is None:
         raise InputError(
             f"{network.name} has no layers with maps of a picture, so there is nothing to dream of"
         )
     side = max(network.input_spec.size)
-    return min(found, key=lambda stage: abs(max(stage.size) * 16 - side)).shown[-1]
+    stage = min(found, key=lambda stage: abs(max(stage.size) * 16 - side))
+    layers = computing_layers(network, stage.layers)
+    return layers[(len(layers) - 1) // 2]

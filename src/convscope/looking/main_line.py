@@ -67,14 +67,19 @@ def _size(network: Network, name: str) -> tuple[int, int] | None:
 
 
 def _telling(network: Network, layers: tuple[str, ...]) -> tuple[str, ...]:
+    wide = computing_layers(network, layers)
+    return tuple(dict.fromkeys((wide[0], wide[-1])))
+
+
+def computing_layers(network: Network, layers: tuple[str, ...]) -> list[str]:
+    """Return those of a stage's layers that compute something new and do not narrow it for a moment."""
     computing = [
         name
         for name in layers
         if any(operation.kind in _COMPUTING for operation in network.graph.written_by(name))
     ] or list(layers)
     widest = max(_channels(network, name) for name in computing)
-    wide = [name for name in computing if 2 * _channels(network, name) > widest]
-    return tuple(dict.fromkeys((wide[0], wide[-1])))
+    return [name for name in computing if 2 * _channels(network, name) > widest]
 
 
 def _channels(network: Network, name: str) -> int:

@@ -26,6 +26,7 @@ from convscope.optimization.objective import Objective
 from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.optimizers import State
 from convscope.optimization.settings import Settings, Size
+from convscope.optimization.size_limits import network_bytes, picture_bytes, require_size_fits
 from convscope.optimization.strongest import Strongest
 from convscope.optimization.verdict import Verdict, judge
 
@@ -92,6 +93,7 @@ def render(
             yield Progress(done, of, (kept,))
         else:
             waiting.append(job)
+    _require_one_fits(network, waiting, settings)
     at_once = batch or pictures_at_once(network, waiting, settings)
     for start in range(0, len(waiting), at_once):
         chosen = waiting[start : start + at_once]
@@ -185,6 +187,18 @@ def pictures_at_once(network: Network, jobs: Sequence[RenderJob], settings: Sett
     numbers = _numbers(network, batch.layers, size if batch.accepts(size) else spec.size)
     fitting = machine_memory() * _SHARE / max(1, numbers * BYTES_PER_NUMBER * _KEPT_A_VALUE)
     return max(1, min(MOST_AT_ONCE, int(fitting), len(jobs)))
+
+
+def _require_one_fits(network: Network, jobs: Sequence[RenderJob], settings: Settings) -> None:
+    """InputError where the memory does not hold a single picture of this size."""
+    if settings.size is None or not jobs:
+        return
+    layers = objective_batch(network, [job.objective for job in jobs]).layers
+
+    def needed(size: Size) -> int:
+        return picture_bytes(size) + network_bytes(network, layers, size)
+
+    require_size_fits("a picture", settings.size, needed)
 
 
 def _numbers(network: Network, layers: Sequence[str], size: Size) -> int:

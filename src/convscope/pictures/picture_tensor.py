@@ -45,9 +45,17 @@ def at_most(picture: Tensor, largest: int) -> Tensor:
 
 
 def _with_longer_side(picture: Tensor, longer: int) -> Tensor:
-    height, width = picture.shape[2:]
-    rows, columns = (max(1, round(side * longer / max(height, width))) for side in (height, width))
-    return stretched(picture, (rows, columns))
+    return stretched(picture, scaled_size((int(picture.shape[2]), int(picture.shape[3])), longer))
+
+
+def scaled_size(size: tuple[int, int], longer: int) -> tuple[int, int]:
+    """Return a (height, width) of the same shape with this longer side.
+
+    >>> scaled_size((400, 600), 300)
+    (200, 300)
+    """
+    height, width = (max(1, round(side * longer / max(size))) for side in size)
+    return height, width
 
 
 def stretched(picture: Tensor, size: tuple[int, int]) -> Tensor:

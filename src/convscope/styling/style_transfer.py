@@ -19,6 +19,7 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeWarning, InputError, PictureError, did_you_mean
 from convscope.jobs import State, last_step, steps_until
+from convscope.network.engine.memory import machine_memory
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
@@ -26,10 +27,17 @@ from convscope.optimization.octaves import Size
 from convscope.optimization.original_colors import with_colors_of
 from convscope.optimization.own_pictures import picture_or_unit
 from convscope.optimization.picture_sizes import resized
+from convscope.optimization.size_limits import network_bytes, picture_bytes, require_size_fits
 from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
-from convscope.pictures.picture_tensor import opacity_of, picture_like, picture_tensor
+from convscope.pictures.picture_tensor import (
+    opacity_of,
+    picture_like,
+    picture_tensor,
+    require_size,
+    scaled_size,
+)
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import recipe_of, recordable, writes_recipe
 from convscope.pictures.rgb import PLAIN, Stored
@@ -40,7 +48,7 @@ from convscope.styling.options import STARTS, StyleKeywords, StyleOptions
 from convscope.styling.scales import Restyling
 from convscope.styling.settings import StyleSettings
 from convscope.styling.steps import StyleStep
-from convscope.styling.targets import Style
+from convscope.styling.targets import Style, batch_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -89,7 +97,15 @@ class StyleTransfer:
 
         Warns where only smoothness counts, and where the losses at the last size did not shrink.
         """
+        if self.options.tile is None:
+            remedy = f", or compute it in windows: tile=1024, or memory={machine_memory() * 0.8 / 1e9:.0f}GB"
+            require_size_fits("a style transfer", self.restyling.sizes[-1], self._bytes_at, remedy)
         return steps_until(checked(self.restyling.steps(resume)), self.options.stop_after)
+
+    def _bytes_at(self, size: Size) -> int:
+        network = self.restyling.network
+        layers = batch_of(network, self.restyling.settings).layers
+        return picture_bytes(size) + network_bytes(network, layers, size)
 
     def picture(self, step: StyleStep) -> Picture:
         """Return a step as a picture with its caption and its recipe."""
@@ -165,6 +181,10 @@ def transfer_of(
     given = replace(given, **settled)
     settings = given.settings(network)
     photograph = open_photograph(picture)
+    require_size(given.size)
+    height, width = photograph.pixels.shape[:2]
+    size = scaled_size((height, width), given.size or min(given.source.size, max(height, width)))
+    require_size_fits("a style transfer", size, picture_bytes)
     content = picture_tensor(photograph, given.size, given.source.size)
     painted = _styles(network, styles, given)
     if given.match_colors:
