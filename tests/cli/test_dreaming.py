@@ -111,7 +111,7 @@ def interrupted_after(steps: int) -> Iterator[None]:
 def test_an_interrupt_keeps_what_there_is(network: str) -> None:
     with interrupted_after(2):
         result = run("dream", network, "one.png", *SMALL, "-o", "dream.png")
-    assert result.exit_code == 0 and "this is the picture as it was; --resume goes on" in result.stderr
+    assert result.exit_code == 130 and "this is the picture as it was; --resume goes on" in result.stderr
     assert "2 steps over size 1 of 2" in Picture.open("dream.png").caption
 
 

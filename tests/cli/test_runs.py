@@ -72,8 +72,9 @@ def test_ctrl_c_ends_a_batch_and_keeps_the_frames(tmp_path: Path, capsys: pytest
         return _Job(interrupted=True)
 
     filming = FilmOptions(None, str(film), False, f"{film}.frames")
-    make_pictures(["one.jpg", "two.jpg"], technique(begin), filming,
-                  network_name="net", output=f"{tmp_path}/out/", as_json=True)  # fmt: skip
+    with pytest.raises(SystemExit, match="130"):
+        make_pictures(["one.jpg", "two.jpg"], technique(begin), filming,
+                      network_name="net", output=f"{tmp_path}/out/", as_json=True)  # fmt: skip
     said = capsys.readouterr()
     assert begun == ["one.jpg"] and "--resume goes on" in said.err and '"losses"' in said.out
     assert film.exists() and len(list(Path(f"{film}.frames").glob("*.png"))) == 1

@@ -44,7 +44,7 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def run(arguments: list[str]) -> str:
     result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == (130 if "interrupted:" in result.stderr else 0), result.output
     return result.stdout
 
 

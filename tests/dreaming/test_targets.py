@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import convscope
 from convscope.dreaming.deep_dream import dream_of
 from convscope.dreaming.gradients import gradient_of
 from convscope.dreaming.objectives import DreamMeasure
 from convscope.dreaming.presets import DREAM_PRESETS, DreamPreset
 from convscope.dreaming.settings import DreamSettings
-from convscope.dreaming.targets import chosen_addresses, terms_of, with_channels
+from convscope.dreaming.targets import chosen_addresses, middle, terms_of, with_channels
 from convscope.errors import InputError
 from planted import planted_network
 from precision import in_double_precision
@@ -109,16 +111,23 @@ def test_channels_are_of_a_layer(address: str, channels: Any) -> None:
 def test_pictures_are_looked_at_with_a_thousand_pixels(
     wishes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from convscope.optimization import subject
+    from convscope.optimization import objective_batch
 
     looked_at = list[tuple[int, ...]]()
-    values = subject.Subject.values
+    values = objective_batch.ObjectiveBatch.values
 
-    def watched(self: subject.Subject, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
+    def watched(self: objective_batch.ObjectiveBatch, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
         looked_at.append(tuple(pictures.shape[2:]))
         return values(self, pictures)
 
-    monkeypatch.setattr(subject.Subject, "values", watched)
+    monkeypatch.setattr(objective_batch.ObjectiveBatch, "values", watched)
     start = torch.rand(1, 3, 40, 1500)
     terms_of(planted_network(), {"conv1": 1.0}, DREAM_PRESETS["default"], start, **wishes)
     assert looked_at == [(27, 1024)]
+
+
+def test_the_default_layer_is_not_the_last(shared_data: Path) -> None:
+    """The last stage's layers paint one and the same over every photograph."""
+    assert middle(convscope.open_network("builtin")) == "mixed4b"
+    assert middle(convscope.open_network(shared_data / "caffe/bvlc_googlenet")) == "inception_4c/output"
+    assert middle(convscope.open_network(shared_data / "caffe/squeezenet_v1.1")) == "fire9/concat"

@@ -18,7 +18,14 @@ from convscope.optimization import rendering
 from convscope.optimization.canvases.fourier import Fourier
 from convscope.optimization.canvases.painting import Painting
 from convscope.optimization.objectives import custom, unit
-from convscope.optimization.rendering import RenderedPicture, RenderJob, pictures_at_once, render
+from convscope.optimization.rendering import (
+    Progress,
+    RenderedPicture,
+    RenderJob,
+    pictures_at_once,
+    render,
+    watch_rendering,
+)
 from convscope.optimization.settings import Settings
 from planted import planted_network
 
@@ -97,16 +104,35 @@ def interrupting(after: int) -> Callable[[torch.Tensor], torch.Tensor]:
 def test_an_interrupt_keeps_what_there_is() -> None:
     network = planted_network()
     objective = custom("conv1:0", interrupting(3), "interrupted")
-    told = list(render(network, [RenderJob("one", objective, 0)], SETTINGS))
+    told = list[Progress]()
+    assert watch_rendering(render(network, [RenderJob("one", objective, 0)], SETTINGS), told.append)
     (made,) = told[-1].made
+    assert told[-1].interrupted
     assert made.steps == 3
     assert made.verdict.reached > 0
+
+
+def test_an_interrupt_while_a_step_is_shown_keeps_the_same(cache: Path) -> None:
+    """Wherever Ctrl-C comes, the pictures are kept, and another run goes on after the last whole step."""
+    network, told = planted_network(), list[Progress]()
+    whole = made_by(network, jobs(network, keyed=False))
+
+    def watch(progress: Progress) -> None:
+        told.append(progress)
+        if progress.done == 9 and not progress.interrupted:
+            raise KeyboardInterrupt
+
+    assert watch_rendering(render(network, jobs(network), SETTINGS), watch)
+    assert [made.steps for made in told[-1].made] == [3, 3, 3]
+    again = list(render(network, jobs(network), SETTINGS))
+    assert again[0].done == 12
+    for one, other in zip(whole, again[-1].made, strict=True):
+        assert torch.equal(one.picture, other.picture)
 
 
 def test_an_unfinished_batch_goes_on_where_it_was(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = planted_network()
     whole = made_by(network, jobs(network, keyed=False))
-    monkeypatch.setattr(rendering, "_BETWEEN_SAVES", 0.0)
     running = render(network, jobs(network), SETTINGS)
     for progress in running:
         if progress.done >= 9:
@@ -126,11 +152,12 @@ from pathlib import Path
 import torch
 sys.path.insert(0, {tests!r})
 torch.set_num_threads(1)
+from convscope import jobs as long_work
 from convscope.optimization import rendering
 from test_rendering import SETTINGS, jobs
 from planted import planted_network
 from dataclasses import replace
-rendering._BETWEEN_SAVES = 0.0
+long_work.BETWEEN_SAVES = 0.0
 network = planted_network()
 for progress in rendering.render(network, jobs(network), replace(SETTINGS, steps=60), batch=2):
     print(progress.done, flush=True)

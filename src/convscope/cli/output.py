@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -18,6 +19,7 @@ from convscope.files import written_whole
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
 
+INTERRUPTED = 130  # the exit status of a command that Ctrl-C ended
 _LONGEST = 80
 _FILES = (
     ".png",
@@ -114,6 +116,12 @@ def say(words: str) -> None:
     """Say something about what was just made, indented under its path, on stderr."""
     if words and not settings().quiet:
         click.echo(printable(f"  {' '.join(words.split())}"), err=True)
+
+
+def end_interrupted(kept: str) -> NoReturn:
+    """Say what an interrupted command has kept, and end with Ctrl-C's exit status."""
+    click.echo(f"interrupted: {kept}; the same command goes on from there", err=True)
+    sys.exit(INTERRUPTED)
 
 
 def save_text(text: str, path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import click
 
-from convscope.cli.output import file_name, folder_of, free, place, printable, save_picture
+from convscope.cli.output import INTERRUPTED, file_name, folder_of, free, place, printable, save_picture
 
 if TYPE_CHECKING:
     from convscope.jobs import Outcome, PictureJob, ResumableStep
@@ -97,7 +98,7 @@ def make_pictures(
     What is kept for ``--resume`` is removed when the picture and its film are written.
     """
     folder = folder_of(output, len(sources))
-    rows = list[dict[str, Any]]()
+    rows, interrupted = list[dict[str, Any]](), False
     for source in sources:
         history: list[Mapping[str, float]] = []
         outcome, frames = _run(technique, source, filming, history)
@@ -117,10 +118,13 @@ def make_pictures(
                 quiet=as_json,
             )
         if outcome.interrupted:
+            interrupted = True
             break
         outcome.checkpoint.forget()
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+    if interrupted:
+        sys.exit(INTERRUPTED)
 
 
 def _run(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
-from convscope.cli.output import file_name, folder_of, place, printable, save_picture, say
+from convscope.cli.output import end_interrupted, file_name, folder_of, place, printable, save_picture, say
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -78,6 +78,7 @@ def see(
     A killed run goes on where it was; Ctrl-C keeps what there is.
     """
     from convscope.optimization.feature_visualization import RenderOptions, as_picture, visualize
+    from convscope.optimization.rendering import watch_rendering
 
     folder = folder_of(output, len(addresses))
     opened = opening.open(network)
@@ -97,13 +98,19 @@ def see(
             {"address": made.name, "path": str(path), **vars(made.verdict), "caption": picture.caption}
         )
 
+    def watch(progress: Progress) -> None:
+        bar(progress)
+        for made in progress.made:
+            save(made)
+
     with _Bar() as bar:
-        for progress in visualize(opened, addresses, options, batch=batch):
-            for made in progress.made:
-                save(made)
-            bar(progress)
+        interrupted = watch_rendering(visualize(opened, addresses, options, batch=batch), watch)
     if as_json:
         click.echo(json.dumps(saved, ensure_ascii=False, indent=2))
+    if interrupted:
+        end_interrupted(
+            f"{len(saved)} of {len(set(addresses))} pictures are kept, unfinished ones as they are"
+        )
 
 
 @click.command()
@@ -142,11 +149,12 @@ def sheet(
     path = place(output, file_name(opened.name, layer, "sheet"))
     preview = place(None, str(path.with_stem(f"{path.stem}.preview")))
     made: list[RenderedPicture] = []
-    shown = monotonic()
+    shown, interrupted = monotonic(), False
 
     def watch(progress: Progress) -> None:
-        nonlocal shown
+        nonlocal shown, interrupted
         made.extend(progress.made)
+        interrupted = progress.interrupted
         if made and progress.made and monotonic() - shown > _BETWEEN_PREVIEWS:
             as_sheet(layer, made, columns=columns, theme=theme).save(preview)
             shown = monotonic()
@@ -173,6 +181,8 @@ def sheet(
         )
     else:
         save_picture(picture, path)
+    if interrupted:
+        end_interrupted(f"the sheet has the {len(made)} channels there are, unfinished ones as they are")
 
 
 class _Bar:

@@ -133,16 +133,15 @@ def _answer(network: Network, address: str, picture: Tensor) -> Tensor:
 
 
 def middle(network: Network) -> str:
-    """Return a layer that dreams with what is in the picture: halfway through where maps have 1/16 of its side.
+    """Return a layer that dreams with what is in the picture: the middle of the stage two thirds of the way in.
 
-    Later layers paint their classes over any picture (`builtin` mushrooms), earlier ones textures.
+    Later layers paint the things they know best over any picture (`builtin` its mushrooms), earlier ones textures.
     """
-    found = stages(network)
-    if not found or network.input_spec is None:
+    found = [computing_layers(network, stage.layers) for stage in stages(network)]
+    count = sum(map(len, found))
+    if not count:
         raise InputError(
             f"{network.name} has no layers with maps of a picture, so there is nothing to dream of"
         )
-    side = max(network.input_spec.size)
-    stage = min(found, key=lambda stage: abs(max(stage.size) * 16 - side))
-    layers = computing_layers(network, stage.layers)
-    return layers[(len(layers) - 1) // 2]
+    deep = [layers for layers in found for _ in layers][count * 2 // 3]
+    return deep[(len(deep) - 1) // 2]

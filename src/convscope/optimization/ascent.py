@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from warnings import warn
 
@@ -33,8 +34,8 @@ class AscentStep:
     ``values`` (N,) are the objectives of the pictures the step started from, as transformed; ``gradient_norms`` (N,)
     the L2 norms of their gradients for the canvas; ``seconds`` what it took. `pictures` paints the pictures after the
     step, `best` the best ones so far, both (N, channels, height, width) in 0..1, and `state` is everything that is
-    needed to go on from here; call them before the next step. ``failed`` (N,) marks those that never had a number to
-    climb by: their pictures are nothing.
+    needed to go on from here (None once the next step has begun); call them before it. ``failed`` (N,) marks those that
+    never had a number to climb by: their pictures are nothing.
     """
 
     index: int
@@ -44,7 +45,7 @@ class AscentStep:
     seconds: float
     pictures: Callable[[], Tensor]
     best: Callable[[], Tensor]
-    state: Callable[[], State]
+    state: Callable[[], State | None]
     failed: Tensor
 
 
@@ -82,7 +83,7 @@ def ascend(
             perf_counter() - began,
             ascent.pictures,
             ascent.result,
-            ascent.state,
+            partial(ascent.state_at, ascent.index),
             ascent.failed(),
         )
 
@@ -106,7 +107,7 @@ class Ascent:
         self.parameters: Parameters = tuple(part.to(device) for part in numbers)
         self.optimizer = settings.optimizer.start(self.parameters)
         self.rescue = Rescue(batch)
-        self.index = 0
+        self.index, self.climbing = 0, False
         self.best = tuple(parameter.clone() for parameter in self.parameters)
         self.best_values = torch.full((len(seeds),), -torch.inf, device=device)
         self.best_index = torch.zeros(len(seeds), device=device)
@@ -115,6 +116,7 @@ class Ascent:
 
     def climb(self) -> tuple[Tensor, Tensor]:
         """Take one step; return the objectives and gradient norms of the pictures it started from."""
+        self.climbing = True
         values, totals, gradients = self._gradients()
         norms = _norms(gradients)
         self._note_best(totals)
@@ -130,6 +132,7 @@ class Ascent:
             self.parameters = (edited, *self.parameters[1:])
         self.parameters = _chosen(self.stopped, before, self.parameters)
         self._wake()
+        self.climbing = False
         return values, norms
 
     def _gradients(self) -> tuple[Tensor, Tensor, Parameters]:
@@ -232,6 +235,10 @@ class Ascent:
         batch = self.batch.in_full()
         better = batch.scores(best) > batch.scores(last)
         return torch.where(better[:, None, None, None], best, last)
+
+    def state_at(self, index: int) -> State | None:
+        """Return what is needed to go on from a step; None where the next one has begun and changed it."""
+        return None if self.climbing or self.index != index else self.state()
 
     def state(self) -> State:
         """Return everything that is needed to go on, as tensors."""

@@ -22,7 +22,7 @@ from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.optimization.objectives import unit
 from convscope.optimization.presets import preset as preset_named
-from convscope.optimization.rendering import Progress, RenderedPicture, RenderJob, render
+from convscope.optimization.rendering import Progress, RenderedPicture, RenderJob, render, watch_rendering
 from convscope.optimization.settings import Settings
 from convscope.optimization.strongest import find_strongest
 from convscope.pictures.picture import Picture
@@ -89,11 +89,14 @@ def feature_visualization(
     ]
     options = RenderOptions(preset, size, steps, seed, fast)
     made: dict[str, Picture] = {}
-    for progress in visualize(network, names, options, batch=batch):
+
+    def collect(progress: Progress) -> None:
         for found in progress.made:
             made[found.name] = as_picture(network, found, options)
         if watch:
             watch(progress)
+
+    watch_rendering(visualize(network, names, options, batch=batch), collect)
     return [made[name] for name in names if name in made]
 
 
@@ -187,12 +190,13 @@ def feature_sheet(
     """
     options, addresses = RenderOptions(preset, size, steps, seed, fast), channels_of(network, layer, channels)
     made: list[RenderedPicture] = []
-    for progress in visualize(network, addresses, options, batch=batch):
-        made += progress.made
+
+    def collect(progress: Progress) -> None:
+        made.extend(progress.made)
         if watch:
             watch(progress)
-    if not made:
-        raise KeyboardInterrupt  # before there was anything to keep
+
+    watch_rendering(visualize(network, addresses, options, batch=batch), collect)
     return as_sheet(layer, made, columns=columns, theme=theme)
 
 

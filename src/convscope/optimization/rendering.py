@@ -5,26 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from math import prod
 from pathlib import Path
-from time import monotonic
 from warnings import warn
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from convscope.cache import cache_folder
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.files import written_whole
+from convscope.jobs import Checkpoint, saved_steps
 from convscope.network.engine.memory import BYTES_PER_NUMBER, machine_memory
 from convscope.network.network import Network
 from convscope.optimization.ascent import AscentStep, CannotAscend, ascend
 from convscope.optimization.objective import Objective
 from convscope.optimization.objective_batch import objective_batch
-from convscope.optimization.optimizers import State
 from convscope.optimization.settings import Settings, Size
 from convscope.optimization.size_limits import network_bytes, picture_bytes, require_size_fits
 from convscope.optimization.strongest import Strongest
@@ -33,7 +33,6 @@ from convscope.optimization.verdict import Verdict, judge
 MOST_AT_ONCE = 16  # larger batches are no faster, and show and save their first picture later
 _SHARE = 0.25  # of the machine's memory, for one batch
 _KEPT_A_VALUE = 3  # numbers in memory for each number of a value, gradients and copies included
-_BETWEEN_SAVES = 10.0  # seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +59,33 @@ class RenderedPicture:
 class Progress:
     """Where a rendering is: ``done`` of ``of`` steps, all pictures' together, and the pictures finished since the last.
 
-    `preview` gives the unfinished ones as they are now, name to uint8 (channels, height, width).
+    `preview` gives the unfinished ones as they are now, name to uint8 (channels, height, width), and `unfinished` the
+    same with the verdicts on them. With ``interrupted`` that is what ``made`` holds.
     """
 
     done: int
     of: int
     made: tuple[RenderedPicture, ...] = ()
     preview: Callable[[], Mapping[str, Tensor]] = dict
+    unfinished: Callable[[], tuple[RenderedPicture, ...]] = tuple
+    interrupted: bool = False
+
+
+def watch_rendering(steps: Iterator[Progress], watch: Callable[[Progress], None]) -> bool:
+    """Tell `watch` every step, and at Ctrl-C the pictures as they are; return whether there was one.
+
+    KeyboardInterrupt where there is nothing yet.
+    """
+    last: Progress | None = None
+    try:
+        for last in steps:
+            watch(last)
+    except KeyboardInterrupt:
+        if last is None or not (unfinished := last.unfinished()):
+            raise
+        watch(Progress(last.done, last.of, unfinished, interrupted=True))
+        return True
+    return False
 
 
 def render(
@@ -80,7 +99,7 @@ def render(
     """Make pictures, and yield how far it is after every step.
 
     Pictures that are on disk are not made again, and a batch that was killed goes on from where it last saved; the
-    pictures are those of an undisturbed run. A KeyboardInterrupt ends the rendering with the pictures as they are.
+    pictures are those of an undisturbed run. At Ctrl-C `watch_rendering` gets the pictures as they are.
     Where a unit answers in no numbers a warning names it, and the others are made; InputError where none can be.
     """
     if batch is not None and batch < 1:
@@ -98,13 +117,10 @@ def render(
     for start in range(0, len(waiting), at_once):
         chosen = waiting[start : start + at_once]
         climb = _Climb(network, chosen, settings)
+        unfinished = partial(climb.unfinished, strongest)
         try:
             for step in climb.steps():
-                yield Progress(done + step.index * len(chosen), of, (), climb.preview)
-        except KeyboardInterrupt:
-            if climb.step is not None:
-                yield Progress(done, of, tuple(climb.made(strongest).values()))
-            return
+                yield Progress(done + step.index * len(chosen), of, (), climb.preview, unfinished)
         except CannotAscend as error:
             failed += len(chosen)
             if failed == len(jobs):
@@ -126,19 +142,21 @@ class _Climb:
         self.step: AscentStep | None = None
         keys = [job.key for job in jobs if job.key]
         name = sha256(" ".join(keys).encode()).hexdigest()
-        self.path = _folder() / f"{name}.unfinished.safetensors" if len(keys) == len(jobs) else None
+        path = _folder() / f"{name}.unfinished.safetensors"
+        self.checkpoint = Checkpoint(path) if len(keys) == len(jobs) else None
 
     def steps(self) -> Iterator[AscentStep]:
-        """Climb, from where a killed run saved last, and save now and then."""
-        saved = monotonic()
+        """Climb, from where an earlier run saved last, and save now and then and when interrupted."""
+        resume = None if self.checkpoint is None else self.checkpoint.load()
         objectives, seeds = [job.objective for job in self.jobs], [job.seed for job in self.jobs]
-        for step in ascend(self.network, objectives, self.settings, seeds=seeds, resume=_read(self.path)):
+        steps = ascend(self.network, objectives, self.settings, seeds=seeds, resume=resume)
+        for step in steps if self.checkpoint is None else saved_steps(steps, self.checkpoint):
             self.step = step
-            if self.path is not None and monotonic() - saved > _BETWEEN_SAVES and step.index < step.of:
-                with written_whole(self.path) as partial:
-                    save_file(step.state(), partial)
-                saved = monotonic()
             yield step
+
+    def unfinished(self, strongest: Strongest | None) -> tuple[RenderedPicture, ...]:
+        """Return the pictures as they are now, with the verdicts on them."""
+        return tuple(self.made(strongest).values())
 
     def made(self, strongest: Strongest | None) -> dict[RenderJob, RenderedPicture]:
         """Return the pictures as they are kept, and the verdicts on them as painted, in whole gray levels.
@@ -168,8 +186,8 @@ class _Climb:
 
     def forget(self) -> None:
         """Remove what was saved on the way."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
+        if self.checkpoint is not None:
+            self.checkpoint.forget()
 
 
 def to_bytes(pictures: Tensor) -> Tensor:
@@ -229,16 +247,5 @@ def _kept(job: RenderJob) -> RenderedPicture | None:
 def _keep(job: RenderJob, made: RenderedPicture) -> None:
     if job.key is not None:
         told = {"made": json.dumps({"steps": made.steps, "verdict": asdict(made.verdict)})}
-        with written_whole(_folder() / f"{job.key}.safetensors") as partial:
-            save_file({"picture": made.picture.contiguous()}, partial, told)
-
-
-def _read(path: Path | None) -> State | None:
-    """Return what a killed run saved."""
-    if path is None or not path.is_file():
-        return None
-    try:
-        found: State = load_file(path)
-        return found
-    except (OSError, SafetensorError):
-        return None
+        with written_whole(_folder() / f"{job.key}.safetensors") as path:
+            save_file({"picture": made.picture.contiguous()}, path, told)
