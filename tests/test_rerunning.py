@@ -14,6 +14,7 @@ from convscope.errors import ConvscopeWarning, RecipeError
 from convscope.formats.opening import open_network
 from convscope.looking.activations import activations
 from convscope.looking.classify import predictions
+from convscope.looking.filters import filters
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe, read_recipe
 from convscope.pictures.recording import recipe_function, recipe_functions
@@ -262,3 +263,35 @@ def test_a_stranger_s_picture_has_no_files_elsewhere_read(
     assert rerun(read_recipe(sent), network=network()).encode() == sent.read_bytes()
     monkeypatch.chdir(photograph.parent)
     assert rerun(sent, network=network()).encode() == sent.read_bytes()  # in the current folder
+
+
+_OWN = """
+from pathlib import Path
+from torch import nn
+
+Path(__file__).with_name("was_run").touch()
+
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(3, 4, 3), nn.ReLU())
+"""
+
+
+def test_somebody_s_python_is_run_only_when_the_recipe_is_trusted(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(_OWN)
+    torch.save({f"0.{name}": torch.randn(shape) for name, shape in _SHAPES.items()}, tmp_path / "own.pth")
+    architecture = f"{tmp_path / 'own.py'}:Net"
+    made = filters(
+        open_network(tmp_path / "own.pth", architecture=architecture, input_shape=(1, 3, 8, 8)), "0"
+    )
+    made.save(tmp_path / "filters.png")
+    (tmp_path / "was_run").unlink()
+    with pytest.raises(RecipeError, match=r"would run '.*own.py:Net' to build its network"):
+        rerun(tmp_path / "filters.png")
+    assert not (tmp_path / "was_run").exists()
+    again = rerun(tmp_path / "filters.png", trust=True)
+    assert again.encode() == (tmp_path / "filters.png").read_bytes() and (tmp_path / "was_run").exists()
+
+
+_SHAPES = {"weight": (4, 3, 3, 3), "bias": (4,)}

@@ -18,6 +18,7 @@ import torch
 
 from convscope.errors import ConvscopeError, ConvscopeWarning, RecipeError, did_you_mean
 from convscope.formats.opening import open_network
+from convscope.formats.pytorch.architecture_file import names_a_file
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph, picture_file_hash
@@ -66,6 +67,7 @@ def rerun(
         if not trust:
             given = {"network": network is not None, "picture": picture is not None}
             refuse_files_elsewhere(recipe, Path(made), {name for name in given if given[name]})
+            _refuse_code(recipe, Path(made))
     for package in _PACKAGES:
         folder = import_module(f"convscope.{package}")
         for module in iter_modules(folder.__path__, f"{folder.__name__}."):
@@ -130,6 +132,16 @@ def _wrong_values_in_words(recipe: Recipe) -> Iterator[None]:
         raise
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise RecipeError(f"the recipe does not fit {recipe.function}: {error}") from error
+
+
+def _refuse_code(recipe: Recipe, made: Path) -> None:
+    """Raise RecipeError where a network is built by somebody's Python file, wherever it lies: it would be run."""
+    architecture = recipe.options.get("architecture")
+    if isinstance(architecture, str) and names_a_file(architecture):
+        raise RecipeError(
+            f"the recipe in {made} would run {architecture!r} to build its network. If that file is yours, trust the "
+            "recipe (--trust, trust=True)"
+        )
 
 
 def _warn_of_changes(recipe: Recipe) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import subprocess
 import sys
 import zipfile
 from collections import Counter, OrderedDict, defaultdict
@@ -340,3 +341,45 @@ def test_captums_cifar_network_tells_a_cat(shared_data: Path) -> None:
     x = network.preprocess(picture)
     torch.testing.assert_close(network.activations(x, "fc3")["fc3"], module(x).detach(), rtol=1e-5, atol=1e-5)
     assert network.predict(picture, top=1)[0][0] == labels[int(module(x).argmax())]
+
+
+# A stand-in for torchvision: as the real one it describes `nms`, which its compiled part has named, or has not.
+_LIBRARY = """
+import torch
+
+if COMPILED:
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+torch.library.register_fake("torchvision::nms")(lambda dets, scores, iou_threshold: dets)
+from torchvision import models
+"""
+_MODELS = """
+from torch import nn
+
+def list_models(): return ["small"]
+def get_model_weights(name): return object()
+def get_model_builder(name): return get_model
+def get_model(name, weights=None, **more): return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+"""
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+def test_torchvision_opens_with_and_without_its_compiled_part(
+    tmp_path: Path, compiled: bool, first: bool
+) -> None:
+    """In a process of its own: operators stay named until it ends. `first`: the user has imported it already."""
+    package = tmp_path / "torchvision"
+    package.mkdir()
+    (package / "__init__.py").write_text(_LIBRARY.replace("COMPILED", str(compiled)))
+    (package / "models.py").write_text(_MODELS)
+    code = (
+        f"{'import torchvision' if first and compiled else 'import torch'}; import convscope; "
+        "open = lambda: convscope.open_network('torchvision:small', weights='random', input_shape=(1, 3, 8, 8)); "
+        "print(list(open().layers), list(open().layers))"
+    )
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
+    }
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert ran.stdout.split("]")[0] == "['input', '0', '1'", ran.stderr

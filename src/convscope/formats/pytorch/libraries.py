@@ -5,6 +5,7 @@ Both are optional and imported when a name asks for them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +26,7 @@ ASK_FOR_ARCHITECTURE = (
     f"Say which network they are for with architecture (--architecture): {TORCHVISION}NAME, {TIMM}NAME, your own "
     "FILE.py:CLASS, or in Python a module"
 )
-_STUBS: list[Any] = []
+_LIBRARIES: list[Any] = []
 
 
 @dataclass(frozen=True)
@@ -158,20 +159,29 @@ def import_torchvision() -> ModuleType:
     """Import torchvision, also beside a torch for which its compiled part was not made.
 
     Its Linux package is built for CUDA alone; beside another torch it fails while it describes operators that were
-    then never loaded. Naming these first is enough for all of its classifiers.
+    then never loaded. Naming these before a second try is enough for all of its classifiers. Where the compiled part
+    does load it names them itself, and nothing here does.
     """
-    _stub_operators()
-    return _imported(
-        "torchvision", f"pip install --no-deps torchvision, the release for torch {torch.__version__}"
-    )
+    command = f"pip install --no-deps torchvision, the release for torch {torch.__version__}"
+    if "torchvision" not in sys.modules:
+        try:
+            import_module("torchvision")
+        except RuntimeError:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+                del sys.modules[name]  # what was imported halfway
+            _name_operators()
+        except ImportError:
+            pass  # said below
+    return _imported("torchvision", command)
 
 
 @cache
-def _stub_operators() -> None:
+def _name_operators() -> None:
     library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for operator in ("nms", "qnms"):
-        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _STUBS.append(library)  # they go when it goes
+        if not hasattr(torch.ops.torchvision, operator):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _LIBRARIES.append(library)  # the names go when it goes
 
 
 def _imported(package: str, command: str) -> ModuleType:
