@@ -363,8 +363,8 @@ def get_model(name, weights=None, **more): return nn.Sequential(nn.Conv2d(3, 4, 
 """
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.slow
+@pytest.mark.parametrize(("compiled", "first"), [(True, False), (True, True), (False, False)])
 def test_torchvision_opens_with_and_without_its_compiled_part(
     tmp_path: Path, compiled: bool, first: bool
 ) -> None:

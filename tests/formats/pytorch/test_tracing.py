@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from convscope.errors import InputError
+from convscope.errors import ConvscopeWarning, InputError, UnsupportedLayer
 from convscope.formats.opening import open_network
 
 SHAPE = (1, 3, 7, 9)
@@ -142,3 +142,53 @@ def test_a_lazy_module_is_to_be_run_once() -> None:
         InputError, match=r"'0.weight' and 1 more\): run it once first, as in module\(torch.zeros\(1, 3"
     ):
         open_network(nn.Sequential(nn.LazyConv2d(4, 3)), input_shape=SHAPE)
+
+
+class Detector(nn.Module):
+    """Has two heads on a body, and picks what is above a threshold, which no graph can say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 6, 3, stride=2), nn.ReLU()
+        )
+        self.scores, self.boxes = nn.Conv2d(6, 2, 1), nn.Conv2d(6, 4, 1)
+        self.second = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.body(x)
+        scores, boxes = self.scores(features), self.boxes(features)
+        found = boxes.permute(0, 2, 3, 1)[scores.amax(1) > 0.1]
+        picked: Tensor = self.second(found[torch.nonzero(found[:, 0] > 0)[:, 0]])
+        return picked
+
+
+def test_a_detector_opens_up_to_where_it_picks_boxes() -> None:
+    torch.manual_seed(0)
+    module = Detector().eval()
+    with pytest.warns(
+        ConvscopeWarning, match=r"decides by the numbers .* 'forward' is cut off, and so 'second' is behind"
+    ):
+        network = open_network(module, input_shape=SHAPE)
+    assert network.graph.outputs == ("scores", "boxes") and set(network.graph.cut) == {"forward", "second"}
+    x = torch.randn(2, *SHAPE[1:])
+    features = module.body(x)
+    answers = network.activations(x, "body.3", "scores", "boxes")
+    expected = [features, module.scores(features), module.boxes(features)]
+    torch.testing.assert_close(
+        list(answers.values()), [each.detach() for each in expected], rtol=1e-5, atol=1e-6
+    )
+    with pytest.raises(UnsupportedLayer, match=r"'second' .Linear. is cut off, because it needs 'forward'"):
+        network.activations(x, "second")
+
+
+class Undecided(nn.Module):
+    """Decides before any layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if x.sum() > 0 else -x
+
+
+def test_without_any_layer_there_is_no_network() -> None:
+    with pytest.raises(UnsupportedLayer, match="decides by the numbers it is given"):
+        open_network(Undecided(), input_shape=SHAPE)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+from warnings import warn
 
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import ConvscopeError, InputError, UnsupportedLayer
+from convscope.errors import ConvscopeError, ConvscopeWarning, InputError, UnsupportedLayer
 from convscope.formats.pytorch.exported import ExportedProgram
 from convscope.formats.pytorch.modules import Calls, followed, named_tensors
 from convscope.formats.pytorch.naming import Names, name_values
 from convscope.formats.pytorch.tracing import Trace
 from convscope.formats.pytorch.values import Step
+from convscope.network.cut import CutLayer, note_of_cut
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Parameters, Shape
@@ -23,12 +25,16 @@ from convscope.network.parameters import Parameters, Shape
 
 @dataclass(frozen=True)
 class Traced:
-    """A trace that has ended: its steps, what everything is called, and the values that came out, by their places."""
+    """A trace that has ended: its steps, what everything is called, and the values that came out, by their places.
+
+    `cut` are the modules that were not followed to their end, where the trace had to stop.
+    """
 
     inputs: Mapping[str, Shape]
     steps: Sequence[Step]
     names: Names
     outputs: Mapping[str, int]
+    cut: Mapping[str, CutLayer] = field(default_factory=dict)
 
 
 def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Graph:
@@ -40,6 +46,8 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     known = {id(tensor): key for key, tensor in _tensors_of(module).items()}
     tensors: dict[str, Tensor] = {}
     operations = tuple(_operation(step, traced.names, known, tensors) for step in traced.steps)
+    if traced.cut:
+        warn(note_of_cut(traced.cut), ConvscopeWarning, stacklevel=5)
     if _differs_by_size(module, traced):
         operations = _only_of_this_size(operations, traced.inputs)
     values = traced.names.values
@@ -53,6 +61,7 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
         output_names={
             name: values[value] for name, value in traced.outputs.items() if not name.isdecimal() and name
         },
+        cut=traced.cut,
     )
     return _without_unread(graph)
 
@@ -73,10 +82,15 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
     try:
         with followed(module, calls), trace, trace.operators(module):
             result = module(*given.values())
+    except UnsupportedLayer as error:
+        return _stopped(module, inputs, trace, calls, error)
     except ConvscopeError:
         raise
     except Exception as error:  # the module's own code may raise anything
-        raise _in_words(error, module, trace, inputs) from error
+        said = _in_words(error, module, trace, inputs)
+        if not isinstance(said, UnsupportedLayer):
+            raise said from error
+        return _stopped(module, inputs, trace, calls, said)
     outputs = {
         place: trace.values.read(tensor) for place, tensor in named_tensors(result) if tensor in trace.values
     }
@@ -86,6 +100,36 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
         )
     names = name_values(list(inputs), trace.values.steps, calls.ended, calls.paths.values())
     return Traced(inputs, trace.values.steps, names, outputs)
+
+
+def _stopped(
+    module: nn.Module, inputs: Mapping[str, Shape], trace: Trace, calls: Calls, error: UnsupportedLayer
+) -> Traced:
+    """Return what was followed of a module before something that cannot be; the error where that is no layer at all."""
+    parts = dict(module.named_modules())
+    done = {call.path for call in calls.ended if next(parts[call.path].parameters(), None) is not None}
+    if not done:
+        raise error
+    steps, root = trace.values.steps, trace.values.path or "forward"
+    names = name_values(list(inputs), steps, calls.ended, calls.paths.values())
+    last = _last_layers(steps, calls)
+    kind = type(parts[trace.values.path]).__name__
+    cut = {root: CutLayer(root, kind, str(error))} | {
+        path: CutLayer(path, type(part).__name__, str(error), root)
+        for path, part in parts.items()
+        if path and path != root and not part._modules and path not in {call.path for call in calls.ended}
+    }
+    return Traced(inputs, steps, names, {str(place): value for place, value in enumerate(last)}, cut)
+
+
+def _last_layers(steps: Sequence[Step], calls: Calls) -> list[int]:
+    """Return what the modules gave behind which no other module has run: the ends of the branches."""
+    given = [value for call in calls.ended if call.is_leaf for value in call.results.values()]
+    ends, behind = set(given), set[int]()
+    for step in reversed(steps):
+        if not behind.isdisjoint(step.outputs) or not ends.isdisjoint(step.outputs):
+            behind.update(step.inputs)  # some module comes after these
+    return [value for value in dict.fromkeys(given) if value not in behind]
 
 
 def _differs_by_size(module: nn.Module, traced: Traced) -> bool:
@@ -148,8 +192,7 @@ def _in_words(
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     if "meta tensor" in said or isinstance(error, NotImplementedError):
         return UnsupportedLayer(
-            f"{type(module).__name__}: {where} decides by the numbers it is given, so there is no one network to show "
-            f"({said}); open the part of it that does not"
+            f"{type(module).__name__}: {where} decides by the numbers it is given: what comes behind is no one network"
         )
     shapes = ", ".join(f"{name} {dimensions(shape)}" for name, shape in inputs.items())
     return InputError(
