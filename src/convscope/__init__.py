@@ -15,14 +15,23 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from convscope.address import Address
+    from convscope.attribution.ablation_cam import ablation_cam
     from convscope.attribution.deconvnet import deconvnet
+    from convscope.attribution.eigen_cam import eigen_cam
+    from convscope.attribution.finer_cam import finer_cam
+    from convscope.attribution.grad_cam import grad_cam
+    from convscope.attribution.grad_cam_plus_plus import grad_cam_plus_plus
     from convscope.attribution.gradient_times_input import gradient_times_input
     from convscope.attribution.gradients import channel_gradients, layer_gradients
     from convscope.attribution.guided_backprop import guided_backprop
+    from convscope.attribution.guided_grad_cam import guided_grad_cam
+    from convscope.attribution.hires_cam import hires_cam
     from convscope.attribution.integrated_gradients import integrated_gradients
+    from convscope.attribution.layer_cam import layer_cam
     from convscope.attribution.saliency import saliency
     from convscope.attribution.sanity_check import sanity_check
     from convscope.attribution.smoothgrad import smoothgrad
+    from convscope.attribution.xgrad_cam import xgrad_cam
     from convscope.dreaming.deep_dream import deep_dream
     from convscope.errors import ConvscopeError, ConvscopeWarning
     from convscope.formats.caffe.layers import register_layer
@@ -52,18 +61,26 @@ _HOMES = {
     "Network": "network.network",
     "Picture": "pictures.picture",
     "Recipe": "pictures.recipe",
+    "ablation_cam": "attribution.ablation_cam",
     "activations": "looking.activations",
     "channel_gradients": "attribution.gradients",
     "deconvnet": "attribution.deconvnet",
     "deep_dream": "dreaming.deep_dream",
+    "eigen_cam": "attribution.eigen_cam",
     "feature_sheet": "optimization.feature_visualization",
     "feature_visualization": "optimization.feature_visualization",
     "filters": "looking.filters",
     "fine_tune": "network.fine_tuning",
+    "finer_cam": "attribution.finer_cam",
+    "grad_cam": "attribution.grad_cam",
+    "grad_cam_plus_plus": "attribution.grad_cam_plus_plus",
     "gradient_times_input": "attribution.gradient_times_input",
     "guided_backprop": "attribution.guided_backprop",
+    "guided_grad_cam": "attribution.guided_grad_cam",
+    "hires_cam": "attribution.hires_cam",
     "image_folder": "network.fine_tuning",
     "integrated_gradients": "attribution.integrated_gradients",
+    "layer_cam": "attribution.layer_cam",
     "layer_gradients": "attribution.gradients",
     "layer_table": "looking.layer_table",
     "make_report": "report",
@@ -78,6 +95,7 @@ _HOMES = {
     "smoothgrad": "attribution.smoothgrad",
     "style_transfer": "styling.style_transfer",
     "values": "looking.values",
+    "xgrad_cam": "attribution.xgrad_cam",
 }
 
 __all__ = [
@@ -88,18 +106,26 @@ __all__ = [
     "Network",
     "Picture",
     "Recipe",
+    "ablation_cam",
     "activations",
     "channel_gradients",
     "deconvnet",
     "deep_dream",
+    "eigen_cam",
     "feature_sheet",
     "feature_visualization",
     "filters",
     "fine_tune",
+    "finer_cam",
+    "grad_cam",
+    "grad_cam_plus_plus",
     "gradient_times_input",
     "guided_backprop",
+    "guided_grad_cam",
+    "hires_cam",
     "image_folder",
     "integrated_gradients",
+    "layer_cam",
     "layer_gradients",
     "layer_table",
     "make_report",
@@ -114,6 +140,7 @@ __all__ = [
     "smoothgrad",
     "style_transfer",
     "values",
+    "xgrad_cam",
 ]
 
 

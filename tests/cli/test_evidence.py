@@ -19,7 +19,7 @@ def planted(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("arguments", "function"),
     [
-        ([], "saliency"),
+        ([], "grad_cam"),
         (
             ["green", "--method", "integrated-gradients", "--steps", "4", "--baseline", "gray"],
             "integrated_gradients",
@@ -43,10 +43,10 @@ def test_each_method_makes_its_picture(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--samples", "3"], "--samples is not for --method saliency"),
+        (["--samples", "3"], "--samples is not for --method grad-cam"),
         (["--method", "channels"], "needs the address of a layer as its TARGET"),
         (["--method", "layers", "--sanity"], "--sanity checks one map of an answer"),
-        (["--sanity", "--sign", "both"], "--sign is not for --method saliency with --sanity"),
+        (["--sanity", "--sign", "both"], "--sign is not for --method grad-cam with --sanity"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(arguments: list[str], words: str, planted: str) -> None:

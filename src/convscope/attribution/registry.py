@@ -65,6 +65,20 @@ _ALL = (
     ),
     Method("guided_backprop", GRADIENTS, "crisp lines, to be taken with care"),
     Method("deconvnet", GRADIENTS, "what a network turned round draws, to be taken with care"),
+    Method(
+        "grad_cam",
+        ACTIVATION_MAPS,
+        "where the evidence lies, coarse and reliable: a layer, by gradients",
+        ("layer",),
+    ),
+    Method("hires_cam", ACTIVATION_MAPS, "the same, faithful before fully-connected layers too", ("layer",)),
+    Method("grad_cam_plus_plus", ACTIVATION_MAPS, "all of several objects; less specific", ("layer",)),
+    Method("xgrad_cam", ACTIVATION_MAPS, "gradients averaged where a channel answers", ("layer",)),
+    Method("layer_cam", ACTIVATION_MAPS, "for earlier layers, and finer", ("layer",)),
+    Method("ablation_cam", ACTIVATION_MAPS, "by leaving channels out, without gradients", ("layer",)),
+    Method("eigen_cam", ACTIVATION_MAPS, "what stands out to a layer, whatever the class", ("layer",)),
+    Method("finer_cam", ACTIVATION_MAPS, "what tells a class from those like it", ("layer", "classes")),
+    Method("guided_grad_cam", ACTIVATION_MAPS, "guided lines, where Grad-CAM is lit; with care", ("layer",)),
 )
 METHODS: Mapping[str, Method] = {method.name: method for method in _ALL}
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.errors import InputError, UnknownLayer
-from convscope.looking.answers import CENTER_OF_TEN
+from convscope.looking.answers import CENTER_OF_TEN, is_vector
 from convscope.network.axes import require_position
 from convscope.network.engine.differentiable import Forward
 from convscope.network.engine.memory import shortage_in_words
@@ -171,12 +171,13 @@ class AttributionTarget:
         network, address = self.network, term.address
         if address.channel is None:
             return f"the strongest channel of {address.layer} at each position"
-        labels = network.labels or ()
         where = "" if term.region is None else ", averaged over that region"
-        if address.layer in network.class_values and int(address.channel) < len(labels):
+        if address.layer in network.class_values:
             what = "probability" if address.layer != network.class_scores else "score"
-            return f"the {what} of “{labels[int(address.channel)]}” ({term}){where}"
-        if address.position is not None or where:
+            label = network.class_label(int(address.channel))
+            name = label if label == f"class {address.channel}" else f"“{label}”"
+            return f"the {what} of {name} ({term}){where}"
+        if address.position is not None or where or is_vector(network.shape_channels_first(address.layer)):
             return f"{term}{where}"
         return f"{address}, averaged over its positions"
 

@@ -27,7 +27,7 @@ _SENTENCES = {
     "layers": "what excites each of some layers, the pooling layers by default",
     "channels": "what excites each channel of a layer",
 }
-_DEFAULT = "saliency"
+_DEFAULT = "grad-cam"
 
 
 class _Command(click.Command):
@@ -86,11 +86,23 @@ def _of(option: str) -> str:
     return ", ".join(_written(method.name) for method in METHODS.values() if option in method.options)
 
 
+def _one_or_more(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> Any:
+    return given[0] if len(given) == 1 else given or None
+
+
 def _option(name: str, words: str, **more: Any) -> Callable[[Any], Any]:
     return click.option(f"--{name}", help=f"{words} Of {_of(name)}.", **more)
 
 
 _OF_METHODS = [
+    _option(
+        "layer",
+        "The layer that is looked at; again for more.",
+        multiple=True,
+        metavar="NAME",
+        callback=_one_or_more,
+    ),
+    _option("classes", "How many others to compare with.", type=click.IntRange(1), metavar="N"),
     _option(
         "sign",
         "Which sign of the gradient counts.",

@@ -6,10 +6,12 @@ rest of the network will know. Those values, grouped by the size of their maps, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from convscope.looking.answers import is_vector
+from convscope.network.graph import Operation
 from convscope.network.network import Network
 
 _COMPUTING = frozenset(
@@ -26,20 +28,40 @@ class Stage:
     shown: tuple[str, ...]
 
 
-def main_line(network: Network) -> list[str]:
-    """Return the layers that every path from the first input to the main output goes through, in order."""
+def main_line(network: Network, outputs: Sequence[str] = ()) -> list[str]:
+    """Return the layers that every path from the first input to the outputs goes through, in order.
+
+    `outputs` is the main output by default.
+    """
     graph = network.graph
-    output = network.main_output
-    needed = graph.needed_for([output])
+    outputs = tuple(outputs) or (network.main_output,)
+    needed = graph.needed_for(outputs)
     last_reader = {value: index for index, operation in enumerate(needed) for value in operation.inputs}
     alive: set[str] = set()
     line = []
     for index, operation in enumerate(needed):
         alive.update(operation.outputs)
-        alive = {value for value in alive if last_reader.get(value, -1) > index or value == output}
+        alive = {value for value in alive if last_reader.get(value, -1) > index or value in outputs}
         if len(alive) == 1 and (value := next(iter(alive))) in operation.outputs and value in network.layers:
             line.append(value)
     return line
+
+
+def last_maps(network: Network, targets: Sequence[str]) -> str | None:
+    """Return the last layer with positions that every path to the targets goes through; None where there is none.
+
+    It lies before the last weights on the way: behind those, channels are classes already.
+    """
+    needed = network.graph.needed_for(targets)
+    learned = [index for index, operation in enumerate(needed) if _mixes_channels(network, operation)]
+    before = {value for operation in needed[: max(learned, default=0)] for value in operation.outputs}
+    line = [name for name in main_line(network, targets) if name in before and name not in targets]
+    return next((name for name in reversed(line) if _size(network, name) is not None), None)
+
+
+def _mixes_channels(network: Network, operation: Operation) -> bool:
+    shapes = network.graph.parameters.shapes
+    return any(len(shapes[key]) > 1 for key in operation.parameters.values())
 
 
 def stages(network: Network) -> list[Stage]:

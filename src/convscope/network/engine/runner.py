@@ -102,10 +102,11 @@ class Runner:
 
     @cached_property
     def precision(self) -> torch.dtype:
-        """What the network computes in, told from its smallest parameter."""
+        """What the network computes in, told from its smallest parameter that is no whole number."""
         shapes = self.graph.parameters.shapes
-        smallest = min(shapes, key=lambda key: prod(shapes[key]), default=None)
-        return torch.float32 if smallest is None else self.graph.parameters[smallest].dtype
+        smallest_first = sorted(shapes, key=lambda key: prod(shapes[key]))
+        types = (self.graph.parameters[key].dtype for key in smallest_first)
+        return next((kind for kind in types if kind.is_floating_point), torch.float32)
 
     def _check_shapes(self, shapes: tuple[Shape, ...], targets: Targets) -> None:
         """Run the cut on shapes alone, once a shape: a wrong one is answered by layer before any work is done."""

@@ -1,0 +1,110 @@
+"""Where in a layer the evidence for a class lies: each channel weighted by what the score loses without it.
+
+Desai and Ramaswamy, *Ablation-CAM: visual explanations for deep convolutional network via gradient-free localization*
+(2020). Each weight is in units of the score; the paper divides all of them by the score, which changes no picture, but
+turns the map round where the score is negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from typing_extensions import Unpack
+
+from convscope.attribution.activation_map import AtLayer, LayerLike, MapKind, activation_map
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.method import attribution_method
+from convscope.attribution.panels import PanelKeywords
+from convscope.attribution.target import TargetLike, target_of
+from convscope.network.graph import Operation
+from convscope.network.network import Network
+from convscope.network.operations import OPERATIONS
+
+CAUTION = (
+    "No gradients: what each channel is worth is measured by leaving it out, one at a time; channels that can stand in "
+    "for each other each seem worth little. It is as coarse as the layer's rows and columns"
+)
+_NUMBERS_AT_ONCE = 2**23  # of the layer's answers that run together: 32 MB
+
+
+@attribution_method
+def ablation_cam(
+    network: Network,
+    picture: Any,
+    target: TargetLike = None,
+    *,
+    layer: LayerLike = None,
+    **panels: Unpack[PanelKeywords],
+) -> Attribution:
+    """Show where the evidence for a class lies, without gradients: channels weighted by what is lost without them.
+
+    Only the network behind the layer runs again, many channels at a time, and exactly. `layer` is as in `grad_cam`,
+    `target` as in `saliency`.
+
+    >>> convscope.ablation_cam(network, "cat.jpg", "tabby").save("tabby.png")
+    """
+    return activation_map(target_of(network, picture, target), layer, KIND)
+
+
+def weighted_by_ablation(place: AtLayer) -> Tensor:
+    """Return the channels' answers, weighted by what the number loses without each: (height, width)."""
+    return (losses(place)[:, None, None] * place.answers).sum(0)
+
+
+def losses(place: AtLayer) -> Tensor:
+    """Return what the number loses where a channel answers 0 everywhere, for each channel: (channels,)."""
+    if place.is_affine:
+        return (place.gradients * place.answers).sum((1, 2))
+    with torch.no_grad():
+        without = torch.cat([*_numbers_without(place)])
+        return place.number(place.tail.answer) - without
+
+
+def _numbers_without(place: AtLayer) -> Iterator[Tensor]:
+    """Yield the number without each channel, some channels at a time."""
+    answers = place.tail.answer
+    reader = _only_convolution(place)
+    if reader is not None:
+        yield from _numbers_behind(place, reader)
+        return
+    at_once = max(1, _NUMBERS_AT_ONCE // answers[0].numel())
+    for channels in torch.split(torch.arange(answers.shape[1]), at_once):
+        batch = answers.repeat(len(channels), *(1 for _ in answers.shape[1:]))
+        batch[torch.arange(len(channels)), channels] = 0
+        yield place.number(batch)
+
+
+def _only_convolution(place: AtLayer) -> Operation | None:
+    """Return the convolution that reads the layer, where nothing else does."""
+    graph = place.tail.graph
+    readers = [one for one in graph.needed_for(place.tail.outputs) if place.tail.layer in one.inputs]
+    if len(readers) != 1 or readers[0].kind != "convolution" or len(readers[0].inputs) != 1:
+        return None
+    return None if {"groups", "axis"} & readers[0].attributes.keys() else readers[0]
+
+
+def _numbers_behind(place: AtLayer, reader: Operation) -> Iterator[Tensor]:
+    """Yield the same, taking from what the convolution answers what each channel gave to it: it runs only once."""
+    tail, answers = place.tail, place.tail.answer
+    parameters = {role: tail.graph.parameters[key] for role, key in reader.parameters.items()}
+    weight = parameters["weight"]
+    convolve = OPERATIONS["convolution"]
+    whole: Any = convolve(answers, **parameters, **reader.keywords)
+    filters = weight.shape[0]
+    at_once = max(1, _NUMBERS_AT_ONCE // whole[0].numel())
+    for channels in torch.split(torch.arange(answers.shape[1]), at_once):
+        own = weight[:, channels].transpose(0, 1).reshape(-1, 1, *weight.shape[2:])
+        given: Any = convolve(answers[:, channels], weight=own, groups=len(channels), **reader.keywords)
+        given = given.reshape(len(channels), filters, *given.shape[2:])
+        yield place.number_from(reader.outputs[0], whole - given)
+
+
+KIND = MapKind(
+    "Ablation-CAM",
+    weighted_by_ablation,
+    "the channels of {}, each weighted by what the number loses where it answers 0, summed",
+    CAUTION,
+)

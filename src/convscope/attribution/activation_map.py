@@ -1,0 +1,257 @@
+"""What all class activation maps share: a layer's answers, the score's gradient for them, and the map made of both.
+
+The layer is the last one with positions that every path goes through, unless one is given. Gradients go to the layer,
+never to the pixels: only the tail of the network behind it runs twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from convscope.address import Address
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.panels import COARSE
+from convscope.attribution.target import AttributionTarget, Term, best_class
+from convscope.errors import InputError
+from convscope.looking.main_line import last_maps
+from convscope.network.engine.memory import shortage_in_words
+from convscope.network.tail import Tail
+
+LayerLike: TypeAlias = "str | Sequence[str] | None"
+"""A layer's name, several, or None for the last one with positions that every path goes through."""
+_AFFINE = frozenset(
+    {
+        *(
+            "global_average_pool",
+            "average_pool",
+            "dense",
+            "flatten",
+            "reshape",
+            "identity",
+            "squeeze",
+            "unsqueeze",
+        ),
+        *("scale", "bias", "batch_norm", "convolution", "permute", "concat", "eltwise_sum"),
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class AtLayer:
+    """A target seen from a layer before it: what the layer answers and the tail behind it."""
+
+    target: AttributionTarget
+    layer: str
+
+    @cached_property
+    def tail(self) -> Tail:
+        """The network from the layer to the target's layers, of which only the channels that count are computed."""
+        target = self.target
+        channels = {layer: kept for layer in target.layers if (kept := self._channels_of(layer))}
+        return Tail(
+            target.network, target.input, self.layer, target.layers, channels=channels, known=target.known
+        )
+
+    def _channels_of(self, layer: str) -> list[int]:
+        """Return the channels of a layer that the target is made of; none where it is of all."""
+        channels = [term.address.channel for term in self.target.terms if term.address.layer == layer]
+        return [] if None in channels else sorted({int(channel or 0) for channel in channels})
+
+    @cached_property
+    def _narrow(self) -> AttributionTarget:
+        """The same target, of the channels that the tail computes."""
+        terms = []
+        for term in self.target.terms:
+            address = term.address
+            if address.channel is not None:
+                kept = self._channels_of(address.layer)
+                address = replace(address, channel=kept.index(int(address.channel))) if kept else address
+            terms.append(replace(term, address=address))
+        return replace(self.target, terms=tuple(terms))
+
+    def number(self, answers: Tensor) -> Tensor:
+        """Return the target's number for each of a batch of the layer's answers, (N,); gradients flow to them."""
+        return self._narrow.number(self.tail.run(answers))
+
+    def number_from(self, value: str, answers: Tensor) -> Tensor:
+        """Return the number for each of a batch of answers of a value that every way behind the layer goes through."""
+        return self._narrow.number(self.tail.run_from(value, answers))
+
+    @cached_property
+    def answers(self) -> Tensor:
+        """What the layer answers to the picture: (channels, height, width)."""
+        return self.tail.answer[0].detach()
+
+    @cached_property
+    def _score_and_gradients(self) -> tuple[float, Tensor]:
+        answers = self.tail.answer.detach().requires_grad_()
+        with shortage_in_words(), torch.enable_grad():
+            number = self.number(answers).sum()
+            (gradient,) = torch.autograd.grad(number, answers, allow_unused=True)
+        found = torch.zeros_like(answers) if gradient is None else gradient
+        return float(number.detach()), found[0]
+
+    @property
+    def gradients(self) -> Tensor:
+        """The number's gradient for what the layer answers: (channels, height, width)."""
+        return self._score_and_gradients[1]
+
+    @property
+    def score(self) -> float:
+        """The target's number for the picture."""
+        return self._score_and_gradients[0]
+
+    @cached_property
+    def is_affine(self) -> bool:
+        """Whether what lies behind only adds and weighs: the number is then a sum over positions and a constant."""
+        return all(
+            operation.kind in _AFFINE and not operation.attributes.get("of_batch")
+            for operation in self.tail.operations
+        ) and all(term.address.channel is not None for term in self.target.terms)
+
+    @cached_property
+    def constant(self) -> float:
+        """The number where the layer answers nothing: for an affine tail, the bias."""
+        with torch.no_grad():
+            return float(self.number(torch.zeros_like(self.tail.answer)))
+
+
+MapOf: TypeAlias = Callable[[AtLayer], Tensor]
+"""From a target at a layer to the raw map, (height, width), of both signs."""
+
+
+@dataclass(frozen=True)
+class MapKind:
+    """A way to make a class activation map: its name, the map, and what is said of it.
+
+    ``in_scores``: the map is in units of the score, so that maps of two classes can be compared.
+    """
+
+    name: str
+    map_of: MapOf
+    how: str
+    caution: str
+    in_scores: bool = True
+
+
+def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -> Attribution:
+    """Return a class activation map: raw values in the layer's rows and columns, the map at the input's size.
+
+    What is negative speaks against the target: the map has 0 there. Several layers' maps are each brought to 0..1, and
+    averaged.
+    """
+    layers = [layer] if isinstance(layer, str) else list(layer or [chosen_layer(target)])
+    places = [AtLayer(target, checked_layer(target, name)) for name in layers]
+    raw = [kind.map_of(place) for place in places]
+    maps = [enlarged(one.clamp(min=0), target.size) for one in raw]
+    joined = maps[0] if len(maps) == 1 else np.mean([one / (one.max() or 1) for one in maps], axis=0)
+    where = ", ".join(place.layer for place in places)
+    given = "" if layer else ". That is the last layer with positions that every path goes through"
+    average = ", each brought to 0..1 and averaged" if len(maps) > 1 else ""
+    found = Attribution(
+        target,
+        kind.name,
+        joined,
+        numbers(raw[0]) if len(raw) == 1 else joined,
+        f"{kind.how.format(where)}{given}{average}",
+        kind.caution,
+        lit="where the evidence lies",
+        panels=COARSE,
+    )
+    if len(places) > 1:
+        return found
+    return replace(found, **_scaled(found, kind, places[0]), notes=tuple(_notes(raw[0], kind, places[0])))
+
+
+def chosen_layer(target: AttributionTarget) -> str:
+    """Return the layer for a target where none is given; InputError where there is none."""
+    found = last_maps(target.network, target.layers)
+    if found is None:
+        raise InputError(
+            f"no layer with rows and columns lies before {target}: use a method for pixels, as saliency or occlusion"
+        )
+    return found
+
+
+def checked_layer(target: AttributionTarget, layer: str) -> str:
+    """Return a layer's own name; InputError for one without positions, UnknownLayer for none."""
+    network, address = target.network, target.network.resolve(layer)
+    if address.channel is not None:
+        raise InputError(
+            f"{layer!r} is a unit: a class activation map is made of a whole layer, {address.layer!r}"
+        )
+    shape = network.shape_channels_first(address.layer)
+    if shape is not None and (len(shape) != 4 or shape[2] * shape[3] == 1):
+        hint = last_maps(network, target.layers)
+        near = f"; the last that has them is {hint!r}" if hint else ""
+        raise InputError(f"{layer!r} answers {tuple(shape[1:])}, without rows and columns{near}")
+    if address.layer in target.layers:
+        raise InputError(f"{layer!r} is what is explained: choose a layer before it")
+    return address.layer
+
+
+def enlarged(values: Tensor, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Return a map of a layer's positions at the input's size, bilinear."""
+    return numbers(interpolate(values[None, None].double(), size, mode="bilinear", align_corners=False)[0, 0])
+
+
+def numbers(values: Tensor) -> NDArray[np.float64]:
+    """Return a tensor's numbers in double precision."""
+    return np.asarray(values.detach().cpu().double().numpy())
+
+
+def _scaled(found: Attribution, kind: MapKind, place: AtLayer) -> dict[str, Any]:
+    """Return the number that is brightest for a class: the peak of the most probable class's map, where that is higher.
+
+    A class that the network does not see is then not painted as if it were there.
+    """
+    target = found.target
+    (term, *others), network = target.terms, target.network
+    if others or not kind.in_scores or term.address.layer != network.class_scores or term.address.position:
+        return {}
+    best = best_class(network, target.input) if not target.known else None
+    if best is None or best == term.address.channel:
+        return {}
+    other = replace(target, terms=(Term(Address(network.class_scores, best)),))
+    peak = float(kind.map_of(AtLayer(other, place.layer)).max())
+    own = float(found.map.max())
+    if peak <= own:
+        return {}
+    return {
+        "high": peak,
+        "how": f"{found.how}. The brightest color is the peak of the map of {other.words}: {peak:.3g}",
+    }
+
+
+def _notes(raw: Tensor, kind: MapKind, place: AtLayer) -> list[str]:
+    if not bool((raw > 0).any()):
+        return [_why_nothing(raw, place)]
+    if not kind.in_scores or not place.is_affine:
+        return []
+    total, expected = float(raw.double().sum()), place.score - place.constant
+    residual = abs(total - expected)
+    if residual > 1e-3 * max(abs(expected), float(raw.abs().sum()), 1e-6):
+        return []
+    return [
+        f"With its negative part it adds up to the score without its bias, {expected:.4g}, but for {residual:.1g}"
+    ]
+
+
+def _why_nothing(raw: Tensor, place: AtLayer) -> str:
+    if not bool(place.answers.any()):
+        return f"Nothing is lit: {place.layer} answers 0 everywhere to this picture"
+    if not bool(place.gradients.any()):
+        return (
+            f"Nothing is lit: {place.target} does not change with what {place.layer} answers, as behind a ReLU that is "
+            "off; choose an earlier layer, or the score before the ReLU"
+        )
+    return f"Nothing is lit: all that {place.layer} answers speaks against it, down to {float(raw.min()):.3g}"

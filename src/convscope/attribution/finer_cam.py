@@ -1,0 +1,75 @@
+"""Where the evidence lies that it is this class and not one like it: Grad-CAM of the difference.
+
+Zhang et al., *Finer-CAM: spotting the difference for fine-grained visual explanation* (2025).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from typing_extensions import Unpack
+
+from convscope.address import Address
+from convscope.attribution.activation_map import LayerLike, MapKind, activation_map
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.grad_cam import weighted_by_mean_gradient
+from convscope.attribution.method import attribution_method
+from convscope.attribution.panels import PanelKeywords
+from convscope.attribution.target import AttributionTarget, TargetLike, Term, target_of
+from convscope.errors import InputError
+from convscope.network.network import Network
+
+CAUTION = (
+    "It shows what tells the class from those most like it, not all that speaks for it; it is as coarse as the layer's "
+    "rows and columns"
+)
+
+
+@attribution_method
+def finer_cam(
+    network: Network,
+    picture: Any,
+    target: TargetLike = None,
+    *,
+    layer: LayerLike = None,
+    classes: int = 3,
+    **panels: Unpack[PanelKeywords],
+) -> Attribution:
+    """Show what tells a class from those most like it: a tabby's stripes rather than the whole cat.
+
+    From the class's score is taken that of the `classes` whose scores are nearest, weighted by their probabilities.
+    `layer` is as in `grad_cam`; the target is a class.
+
+    >>> convscope.finer_cam(network, "cat.jpg", "tabby").save("tabby.png")
+    """
+    return activation_map(against_similar(target_of(network, picture, target), classes), layer, KIND)
+
+
+def against_similar(target: AttributionTarget, classes: int) -> AttributionTarget:
+    """Return a class's score less those of the classes whose scores are nearest to it."""
+    network, address = target.network, target.address
+    if len(target.terms) != 1 or address.layer != network.class_scores or address.channel is None:
+        raise InputError(f"Finer-CAM tells one class from others: give a class, not {target}")
+    found = network.activations(target.input, Address(address.layer))[address.layer]
+    scores = network.channels_first(address.layer, found)[0].double()
+    scores = scores.flatten(1).mean(1) if scores.dim() > 1 else scores
+    if not 1 <= classes < len(scores):
+        raise InputError(f"classes is how many others to compare with, 1 to {len(scores) - 1}; not {classes}")
+    own = int(address.channel)
+    nearest = [index for index in (scores - scores[own]).abs().argsort(stable=True).tolist() if index != own]
+    shares = scores.softmax(0)[nearest[:classes]]
+    shares = shares / shares.sum()
+    others = (
+        Term(Address(address.layer, index), -share)
+        for index, share in zip(nearest, shares.tolist(), strict=False)
+    )
+    return replace(target, terms=(*target.terms, *others))
+
+
+KIND = MapKind(
+    "Finer-CAM",
+    weighted_by_mean_gradient,
+    "the channels of {}, each weighted by the mean of its gradient, summed",
+    CAUTION,
+)
