@@ -216,10 +216,10 @@ def _scaled(found: Attribution, kind: MapKind, place: AtLayer) -> dict[str, Any]
     """
     target = found.target
     (term, *others), network = target.terms, target.network
-    if others or not kind.in_scores or term.address.layer != network.class_scores or term.address.position:
-        return {}
-    best = best_class(network, target.input) if not target.known else None
-    if best is None or best == term.address.channel:
+    if others or not kind.in_scores or term.address.layer not in network.class_values[1:] or target.known:
+        return {}  # no class, or the most probable one
+    best, _ = best_class(network, target.input)
+    if best == term.address.channel or term.address.position or term.address.channel is None:
         return {}
     other = replace(target, terms=(Term(Address(network.class_scores, best)),))
     peak = float(kind.map_of(AtLayer(other, place.layer)).max())

@@ -49,7 +49,7 @@ def finer_cam(
 def against_similar(target: AttributionTarget, classes: int) -> AttributionTarget:
     """Return a class's score less those of the classes whose scores are nearest to it."""
     network, address = target.network, target.address
-    if len(target.terms) != 1 or address.layer != network.class_scores or address.channel is None:
+    if len(target.terms) != 1 or address.layer not in network.class_values[1:] or address.channel is None:
         raise InputError(f"Finer-CAM tells one class from others: give a class, not {target}")
     found = network.activations(target.input, Address(address.layer))[address.layer]
     scores = network.channels_first(address.layer, found)[0].double()

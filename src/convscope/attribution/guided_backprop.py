@@ -54,4 +54,4 @@ def through_relus(target: AttributionTarget, kind: str) -> AttributionTarget:
         raise InputError(
             f"there is no ReLU between the picture and {target}, so this is the plain gradient: use saliency"
         )
-    return replace(target, network=rewritten(target.network, with_relus(kind)))
+    return replace(target, network=rewritten(target.network, with_relus(kind)), known={})

@@ -16,6 +16,7 @@ from torch import Tensor
 from convscope.address import Address
 from convscope.errors import InputError, UnknownLayer
 from convscope.looking.answers import CENTER_OF_TEN, is_vector
+from convscope.looking.main_line import last_maps
 from convscope.network.axes import require_position
 from convscope.network.engine.differentiable import Forward
 from convscope.network.engine.memory import shortage_in_words
@@ -71,7 +72,8 @@ class Term:
 class AttributionTarget:
     """A number of a network's answer to a picture: the weighted sum of its ``terms``, mostly a single one.
 
-    ``input`` is the picture as the network expects it, a batch of one.
+    ``input`` is the picture as the network expects it, a batch of one. ``known`` are values that were computed when the
+    most probable class was found.
     """
 
     network: Network
@@ -197,8 +199,8 @@ def target_of(network: Network, picture: Any, target: TargetLike = None) -> Attr
     if given.dim() != 4 or len(given) != 1:
         raise InputError(f"one picture is explained at a time, not an input of {tuple(given.shape)}")
     if target is None:
-        term = Term(Address(network.class_scores, best_class(network, given)))
-        return AttributionTarget(network, given, (term,))
+        best, known = best_class(network, given)
+        return AttributionTarget(network, given, (Term(Address(network.class_scores, best)),), known)
     return AttributionTarget(network, given, tuple(_terms(network, target)))
 
 
@@ -207,16 +209,18 @@ def in_rgb(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values if values.shape[2] == 3 else np.repeat(values.mean(2, keepdims=True), 3, 2)
 
 
-def best_class(network: Network, input: Tensor) -> int:
-    """Return the number of the most probable class."""
+def best_class(network: Network, input: Tensor) -> tuple[int, dict[str, Tensor]]:
+    """Return the number of the most probable class, and what else is likely to be asked for next, computed with it."""
     output = network.class_output
-    answer = network.channels_first(output, network.activations(input, Address(output))[output])
+    layers = [Address(layer) for layer in (output, last_maps(network, [network.class_scores])) if layer]
+    known = network.activations(input, *layers)
+    answer = network.channels_first(output, known[output])
     means = (answer.flatten(2).mean(2) if answer.dim() > 2 else answer)[0]
     if not means.isfinite().all():
         raise InputError(
             f"{output!r} answers with NaN or infinity to this picture: give the address of a layer before"
         )
-    return int(means.argmax())
+    return int(means.argmax()), known
 
 
 def _joined(terms: tuple[Term, ...], words: Any) -> str:
