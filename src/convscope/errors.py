@@ -62,6 +62,10 @@ class ConvscopeWarning(UserWarning):
     """Something was left out or guessed; the message says what and how to decide it yourself."""
 
 
+class InputGuess(ConvscopeWarning):
+    """Nothing says how pictures become a network's input, and what was guessed in its place."""
+
+
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Return `` Did you mean 'conv1' or 'conv2'?`` (with its leading space), or nothing when none is close.
 

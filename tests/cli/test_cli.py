@@ -191,7 +191,7 @@ def test_rerun_says_what_changed(tmp_path: Path, edge: str) -> None:
     description = network / "planted.prototxt"
     description.write_text(description.read_text().replace("pool: MAX", "pool: AVE"))
     changed = failed_after_note("rerun", "made.png", "--picture", "moved.png")
-    assert "have changed since" in changed
+    assert "(its layers and weights) has changed since" in changed
 
 
 def failed_after_note(*arguments: str) -> str:
@@ -433,7 +433,7 @@ def test_a_mean_picture_can_be_a_file(network: str, red: str) -> None:
     assert np.array_equal(Picture.open("file.png").array, Picture.open("numbers.png").array)
     assert "the same bytes" in done("rerun", "file.png", "--trust").stderr
     np.save("mean (1).npy", np.zeros((3, 32, 32), np.float32))
-    assert "have changed since" in failed_after_note("rerun", "file.png", "--trust")
+    assert "(its input_spec) has changed since" in failed_after_note("rerun", "file.png", "--trust")
     assert "missing.npy" in failed("classify", network, red, "--mean", "missing.npy")
 
 

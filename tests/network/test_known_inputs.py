@@ -41,6 +41,14 @@ def test_other_known_networks(name: str, shape: tuple[int, ...], expected: dict[
     assert {spec.provenance[key] for key in expected} == {"known network"}
 
 
+@pytest.mark.parametrize("name", ["MobileNet-YOLO", "my resnet18 for birds", "vgg16 faces"])
+def test_a_name_that_contains_a_known_one_is_no_knowledge(name: str) -> None:
+    spec = guess_caffe_input((1, 3, 224, 224), name)
+    assert spec.provenance["mean"] == "guess, by the name"
+    assert spec.note is not None and "guessed: BGR; 0..255; minus 10" in spec.note
+    assert guess_caffe_input((1, 3, 224, 224), "googlenet").note is None
+
+
 @pytest.mark.parametrize(
     ("shape", "order"), [((1, 3, 224, 224), "BGR"), ((1, 1, 60, 80), "GRAY"), ((1, 3, 60, 80), "BGR")]
 )

@@ -141,9 +141,8 @@ def test_it_compiles(network: Network, x: torch.Tensor) -> None:
     torch.testing.assert_close(found, network.activations(x, "prob")["prob"])
 
 
-def test_another_precision_is_answered_in_words(network: Network, x: torch.Tensor) -> None:
-    with pytest.raises(InputError, match=r"is torch.float64 and the network torch.float32"):
-        network.activations(x.double())
+def test_another_precision_is_converted(network: Network, x: torch.Tensor) -> None:
+    assert torch.equal(network.activations(x.double())["fc"], network.activations(x)["fc"])
     given = {"fc.bias": torch.arange(3, dtype=torch.float64)}
     assert network.with_parameters(given).activations(x, "fc")["fc"].dtype == torch.float32
 

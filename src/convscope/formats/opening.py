@@ -14,7 +14,7 @@ from warnings import warn
 
 import torch
 
-from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, did_you_mean
+from convscope.errors import ConvscopeWarning, InputError, InputGuess, NetworkFileError, did_you_mean
 from convscope.formats.caffe.means import read_mean
 from convscope.formats.caffe.opening import CAFFE_SUFFIXES, find_caffe_files, open_caffe
 from convscope.formats.keras.live import KERAS, open_application, open_live_keras
@@ -39,6 +39,7 @@ from convscope.network.input_sidecar import find_sidecar, read_sidecar
 from convscope.network.labels import read_labels
 from convscope.network.network import Network
 from convscope.network.origin import Origin
+from convscope.network.own_normalization import with_own_normalization
 from convscope.network.parameters import Shape
 
 Opener = Callable[[Request], NetworkParts]
@@ -87,7 +88,18 @@ def open_network(
         options["architecture"] = architecture
     given = {name: value for name, value in options.items() if value is not None}
     parts = replace(parts, origin=replace(parts.origin, options=given))
-    return _network(_prepared(_with_sidecar(parts), preprocessing), labels, request.device)
+    parts = _prepared(_with_sidecar(_normalized_once(parts)), preprocessing)
+    network = _network(parts, labels, request.device)
+    for note in network.notes:
+        warn(note, InputGuess, stacklevel=2)
+    return network
+
+
+def _normalized_once(parts: NetworkParts) -> NetworkParts:
+    """Return the parts for pictures as they are, where the network normalizes them itself."""
+    if parts.input_spec is None:
+        return parts
+    return replace(parts, input_spec=with_own_normalization(parts.input_spec, parts.graph))
 
 
 def _caffe(request: Request) -> NetworkParts:

@@ -277,6 +277,19 @@ class InputSpec:
         return words.line(self)
 
     @property
+    def note(self) -> str | None:
+        """One line where a guess decides the numbers that the network gets: what was guessed, and how to say it."""
+        fields = (
+            ("raw_scale", "mean") if self.channel_order == "GRAY" else ("channel_order", "raw_scale", "mean")
+        )
+        if not any(name in self.guesses for name in fields):
+            return None
+        return (
+            f"nothing says how a picture becomes its input; guessed: {words.numbers(self)} (--channel-order, "
+            "--raw-scale, --mean and --input-scale say it)"
+        )
+
+    @property
     def guesses(self) -> dict[str, str]:
         """Field to what is said of its value, for those that are guesses."""
         return {name: reason for name, _, reason in self.rows() if reason.startswith(GUESS)}

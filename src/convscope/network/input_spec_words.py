@@ -20,11 +20,16 @@ def table(spec: InputSpec) -> str:
 
 def line(spec: InputSpec) -> str:
     """Return the steps in order, and which parts of them are guesses."""
-    steps = [f"{_resize(spec)} {spec.size[0]} x {spec.size[1]}", spec.channel_order]
-    steps += [f"0..{spec.raw_scale:g}"] if spec.raw_scale != 1 else []
-    steps += [f"minus {_mean(spec.mean)}"] if np.size(spec.mean) else []
-    steps += [f"times {_numbers(spec.input_scale)}"] if spec.input_scale != 1 else []
-    return "; ".join(steps) + (f" (guessed: {', '.join(spec.guesses)})" if spec.guesses else "")
+    guessed = f" (guessed: {', '.join(spec.guesses)})" if spec.guesses else ""
+    return f"{_resize(spec)} {spec.size[0]} x {spec.size[1]}; {numbers(spec)}{guessed}"
+
+
+def numbers(spec: InputSpec) -> str:
+    """Return what becomes of a picture's numbers, in order."""
+    found = [spec.channel_order, f"0..{spec.raw_scale:g}"]
+    found += [f"minus {_mean(spec.mean)}"] if np.size(spec.mean) else []
+    found += [f"times {_numbers(spec.input_scale)}"] if spec.input_scale != 1 else []
+    return "; ".join(found)
 
 
 def values(spec: InputSpec) -> list[tuple[str, str]]:

@@ -17,25 +17,32 @@ from convscope.network.input_spec import GUESS, ChannelOrder, InputSpec
 from convscope.network.resizing import Size
 
 KNOWN = "known network"
+BY_NAME = f"{GUESS}, by the name"
 IMAGENET_MEAN_BGR = (104.0, 117.0, 123.0)
 _VGG_MEAN_BGR = (103.939, 116.779, 123.68)
-_KNOWN: dict[str, dict[str, Any]] = {
-    r"^lenet": {"channel_order": "GRAY", "mean": (), "input_scale": 1 / 256},
-    r"cifar10": {"channel_order": "RGB", "mean": (125.3, 123.0, 113.9)},
-    r"vgg": {"channel_order": "BGR", "mean": _VGG_MEAN_BGR},
-    r"mobilenet|densenet": {"channel_order": "BGR", "mean": (103.94, 116.78, 123.68), "input_scale": 0.017},
-    r"googlenet|caffenet|alexnet|squeezenet|rcnn|resnet|nin\b": {
+_PUBLISHED: dict[str, dict[str, Any]] = {
+    r"lenet": {"channel_order": "GRAY", "mean": (), "input_scale": 1 / 256},
+    r"cifar10(quick|full)?": {"channel_order": "RGB", "mean": (125.3, 123.0, 113.9)},
+    r"vgg(ilsvrc|cnn[fms])?(\d+)?(layers?)?": {"channel_order": "BGR", "mean": _VGG_MEAN_BGR},
+    r"(mobilenet|densenet)(v?\d+)?": {
+        "channel_order": "BGR",
+        "mean": (103.94, 116.78, 123.68),
+        "input_scale": 0.017,
+    },
+    r"(bvlc)?(reference)?(googlenet|caffenet|alexnet|squeezenet(v\d+)?|rcnn(ilsvrc13)?|resnet(\d+)?|nin(imagenet)?)": {
         "channel_order": "BGR",
         "mean": IMAGENET_MEAN_BGR,
     },
 }
+"""A published network's whole name. One that only contains it is another network: a detector built on it, say."""
 
 
 def guess_caffe_input(shape: tuple[int, ...], name: str = "") -> InputSpec:
     """Return the likely preprocessing of a Caffe network from its input's shape and its own name.
 
-    ``shape`` is (batch, channels, height, width). Known names give what was published; anything else gets the
-    model zoo's usual preprocessing, marked as a guess. InputError for an input that no picture fits.
+    ``shape`` is (batch, channels, height, width). Known names get what was published; anything else gets the
+    model zoo's usual preprocessing, marked as a guess; a name that only contains a known one is a guess too.
+    InputError for an input that no picture fits.
     """
     if len(shape) != 4 or shape[1] not in (1, 3) or min(shape[2:]) < 1:
         raise InputError(
@@ -43,10 +50,11 @@ def guess_caffe_input(shape: tuple[int, ...], name: str = "") -> InputSpec:
         )
     size, channels = (int(shape[2]), int(shape[3])), shape[1]
     text = re.sub(r"[_\-. ]", "", name.lower())
-    for pattern, published in _KNOWN.items():
+    for pattern, published in _PUBLISHED.items():
         if re.search(pattern, text) and (published["channel_order"] == "GRAY") == (channels == 1):
-            spec = _spec(size, published["channel_order"], KNOWN)
-            return spec.replace(because=KNOWN, **published)
+            because = KNOWN if re.fullmatch(pattern, text) else BY_NAME
+            spec = _spec(size, published["channel_order"], because)
+            return spec.replace(because=because, **published)
     return _spec(size, "GRAY" if channels == 1 else "BGR", GUESS)
 
 

@@ -30,14 +30,12 @@ from convscope.network.identity import graph_sha256
 from convscope.network.input_spec import InputSpec
 from convscope.network.labels import find_label
 from convscope.network.layer import Layer, layers_of
-from convscope.network.origin import Origin
+from convscope.network.origin import Origin, own_name
 from convscope.network.outputs import Output, find_outputs
 from convscope.network.parameters import Shape
 from convscope.network.resizing import Size
 from convscope.network.saving import require_savable
 from convscope.network.shapes import infer_shapes
-
-_COMMON_STEMS = ("deploy", "train_val", "model", "weights")
 
 
 class Network:
@@ -73,8 +71,16 @@ class Network:
     @property
     def name(self) -> str:
         """The network's own name for itself, or its file's where it has none."""
-        path = Path(self.origin.source)
-        return self.graph.name or (path.parent.name if path.stem in _COMMON_STEMS else path.stem)
+        return self.graph.name or own_name(Path(self.origin.source))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What has to be known before its answers are believed, one line each: guesses about its input.
+
+        `open_network` says them as it opens; a page or a ``--json`` repeats them.
+        """
+        note = None if self.input_spec is None else self.input_spec.note
+        return () if note is None else (f"{self.name}: {note}",)
 
     @cached_property
     def sha256(self) -> str:

@@ -9,6 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+_COMMON_STEMS = ("deploy", "train_val", "train_test", "model", "weights")
+
+
+def own_name(path: Path) -> str:
+    """Return what a network is called that has no name itself: its file's, or its folder's where all files are so.
+
+    >>> own_name(Path("squeezenet_v1.1/deploy.prototxt"))
+    'squeezenet_v1.1'
+    """
+    return path.parent.name if path.stem in _COMMON_STEMS else path.stem
+
 
 @dataclass(frozen=True)
 class Origin:

@@ -154,6 +154,23 @@ def test_half_precision_and_lists_of_numbers(tmp_path) -> None:
     assert_agrees(written(model, tmp_path / "listed.onnx"))
 
 
+def test_the_same_network_gets_the_same_guess_whoever_wrote_the_file(tmp_path: Path) -> None:
+    """Its answer is told by what it is, not by the file's producer, nor by how many nodes come last."""
+    specs = []
+    for index, producer in enumerate(("pytorch", "onnx-caffe2", "")):
+        tail = [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("GlobalAveragePool", ["r"], ["p"])]
+        tail += [
+            helper.make_node("Flatten", ["p"], ["f"]),
+            helper.make_node("Gemm", ["f", "w"], ["y" if index < 2 else "s"]),
+        ]
+        tail += [] if index < 2 else [helper.make_node("Identity", ["s"], ["y"])]
+        model = model_of(tail, {"x": [1, 3, 64, 64]}, ["y"], {"w": np.ones((3, 1000), np.float32)})
+        model.producer_name = producer
+        specs.append(open_network(written(model, tmp_path / f"{index}.onnx")).input_spec)
+    assert len({spec.sha256 for spec in specs}) == 1
+    assert len(specs[0].mean) == 3 and "guessed" in specs[0].note
+
+
 def test_what_it_eats_is_told_or_said_to_be_a_guess(tmp_path) -> None:
     model = small()
     network = open_network(written(model, tmp_path / "net.onnx"))
@@ -167,7 +184,10 @@ def test_what_it_eats_is_told_or_said_to_be_a_guess(tmp_path) -> None:
     nodes = [helper.make_node("Div", ["x", "by"], ["s"]), helper.make_node("Relu", ["s"], ["y"])]
     inside = model_of(nodes, {"x": [1, 3, 8, 8]}, ["y"], {"by": np.float32(255)})
     spec = open_network(written(inside, tmp_path / "inside.onnx")).input_spec
-    assert (spec.raw_scale, spec.provenance["raw_scale"]) == (255.0, "Div by 255 inside")
+    assert (spec.raw_scale, spec.provenance["raw_scale"]) == (
+        255.0,
+        "divided by 255 inside the network",
+    )
 
 
 def test_labels_in_the_metadata(tmp_path) -> None:

@@ -17,6 +17,7 @@ from convscope.formats.caffe.upgrade import upgrade
 from convscope.network.graph import Graph
 from convscope.network.input_spec import InputSpec
 from convscope.network.known_inputs import guess_caffe_input
+from convscope.network.origin import own_name
 
 _TRAINING_FILES = ("train_val.prototxt", "train_test.prototxt")
 
@@ -25,7 +26,7 @@ def find_input_spec(net: Message, graph: Graph, path: Path) -> InputSpec | None:
     """Return what the network in the file `path` eats; None when its (first) input fits no picture."""
     folder = path.parent
     try:
-        name = graph.name or f"{path.parent.name} {path.stem}"
+        name = graph.name or own_name(path)
         spec = guess_caffe_input(next(iter(graph.inputs.values()), ()), name)
     except InputError:
         return None

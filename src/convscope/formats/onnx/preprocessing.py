@@ -13,10 +13,13 @@ from typing import Any
 from convscope.errors import NetworkFileError
 from convscope.formats.onnx.metadata import metadata, stated_input
 from convscope.formats.protobuf.message import Message
-from convscope.network.graph import Graph, Operation
-from convscope.network.input_spec import GUESS, InputSpec
-from convscope.network.known_inputs import guess_caffe_input
+from convscope.network.graph import Graph
+from convscope.network.input_spec import InputSpec
+from convscope.network.known_inputs import KNOWN, guess_caffe_input
+from convscope.network.outputs import find_outputs
+from convscope.network.own_normalization import with_own_normalization
 from convscope.network.parameters import Shape
+from convscope.network.shapes import infer_shapes
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -33,15 +36,15 @@ _RANGES: dict[str, dict[str, Any]] = {
 
 def find_input_spec(model: Message, graph: Graph, path: Path) -> InputSpec | None:
     """Return what the network eats, each field with where it was found; None where it eats no picture."""
-    (name, shape), *_ = graph.inputs.items() or [("", ())]
+    shape = next(iter(graph.inputs.values()), ())
     layout = _layout(shape)
     if layout is None:
         return None
     channels, height, width = shape[1:] if layout == "NCHW" else (shape[3], *shape[1:3])
+    spec = _guess((height, width), layout, channels, graph)
     if model.producer_name == "onnx-caffe2" and layout == "NCHW":
-        spec = guess_caffe_input(shape, graph.name)
-    else:
-        spec = _guess((height, width), layout, channels, graph, name)
+        published = guess_caffe_input(shape, graph.name)
+        spec = published if published.provenance["mean"] == KNOWN else spec
     if stated := stated_input(model) or _stated(model, spec.channels):
         try:
             spec = spec.replace(because="the file", **{**stated, "size": spec.size})
@@ -58,44 +61,20 @@ def _layout(shape: Shape) -> str | None:
     return "NHWC" if shape[3] in (1, 3) else None
 
 
-def _guess(size: tuple[int, int], layout: Any, channels: int, graph: Graph, name: str) -> InputSpec:
+def _guess(size: tuple[int, int], layout: Any, channels: int, graph: Graph) -> InputSpec:
     order = "GRAY" if channels == 1 else "RGB"
     fields: dict[str, Any] = {"channel_order": order, "raw_scale": 1.0}
     found = {"size": "input shape", "layout": "input shape"}
-    because = GUESS
-    if scaled := _scaled_inside(graph, name):
-        fields["raw_scale"], because = 255.0, scaled
-    elif channels == 3 and _tells_classes(graph):
+    if channels == 3 and _tells_classes(graph):
         fields |= {"mean": IMAGENET_MEAN, "input_scale": tuple(1 / each for each in IMAGENET_DEVIATION)}
         fields |= {"resize": "shorter_side", "resize_size": round(max(size) * 256 / 224)}
-    return InputSpec(size, layout=layout, provenance=found | {"raw_scale": because}, **fields)
-
-
-def _scaled_inside(graph: Graph, name: str) -> str | None:
-    """Say where the network itself divides by 255, or subtracts a mean of that size, at its start."""
-    for _ in range(4):
-        readers = graph.consumers.get(name, ())
-        if len(readers) != 1:
-            return None
-        number = _number(readers[0])
-        if number is not None and (number > 64 or 0 < number < 1 / 64):
-            return f"{readers[0].type_name} by {number:g} inside"
-        if readers[0].kind not in ("subtract", "multiply", "divide", "add", "identity", "permute"):
-            return None
-        name = readers[0].outputs[0]
-    return None
-
-
-def _number(operation: Operation) -> float | None:
-    if operation.kind not in ("subtract", "multiply", "divide"):
-        return None
-    return operation.attributes.get("number")
+    return with_own_normalization(InputSpec(size, layout=layout, provenance=found, **fields), graph)
 
 
 def _tells_classes(graph: Graph) -> bool:
-    """Whether the network ends in a fully-connected layer or a softmax, as those for ImageNet do."""
-    kinds = {operation.kind for operation in graph.operations[-8:]}
-    return bool(kinds & {"dense", "softmax", "log_softmax"}) or "global_average_pool" in kinds
+    """Whether the network tells classes apart, in the whole picture or at each place, as those for ImageNet do."""
+    outputs = find_outputs(graph, infer_shapes(graph, graph.inputs))
+    return any(output.role in ("classes", "class map") for output in outputs)
 
 
 def _stated(model: Message, channels: int) -> Mapping[str, Any]:

@@ -117,12 +117,15 @@ def find_device(device: str | torch.device) -> torch.device:
 def laid_out(tensor: Tensor, device: torch.device, channels_last: bool = False) -> Tensor:
     """Move a tensor to a device; one with four axes gets the memory order in which convolutions run fastest.
 
-    That is with the channels last; `channels_last` says that they already are, by the tensor's own axes.
+    That is with the channels last; `channels_last` says that they already are, by the tensor's own axes. A processor
+    computes half precision (float16, bfloat16) in float32: it has no fast instructions for it, and loses nothing.
 
     Memory that is not torch's own is copied into aligned memory: matrix products round by alignment, and the same
     network has to give the same bits every time.
     """
     tensor = tensor.to(device)
+    if tensor.device.type == "cpu" and tensor.dtype in (torch.float16, torch.bfloat16):
+        tensor = tensor.float()
     if tensor.device.type == "cpu" and tensor.data_ptr() % ALIGNMENT:
         tensor = tensor.clone()
     if channels_last:

@@ -72,7 +72,7 @@ class Runner:
         return module
 
     def inputs(self, given: Inputs, targets: Targets) -> list[Tensor]:
-        """Return the input tensors in the graph's order, checked, in the memory order that runs fastest."""
+        """Return the input tensors in the graph's order, checked, in its precision and the order that runs fastest."""
         names = list(self.graph.inputs)
         if not isinstance(given, Mapping):
             if not names:
@@ -92,13 +92,7 @@ class Runner:
                 )
             tensors.append(laid_out(tensor, self.device, self.graph.channels_last))
         self._check_shapes(tuple(tuple(tensor.shape) for tensor in tensors), targets)
-        for name, tensor in zip(names, tensors, strict=True):
-            if tensor.dtype != self.precision:
-                raise InputError(
-                    f"input {name!r} is {tensor.dtype} and the network {self.precision}: "
-                    f"give input.to({self.precision})"
-                )
-        return tensors
+        return [tensor.to(self.precision) for tensor in tensors]
 
     @cached_property
     def precision(self) -> torch.dtype:
