@@ -36,6 +36,7 @@ from convscope.formats.tensorflow.graph_def import SAVED_MODEL
 from convscope.formats.tensorflow.opening import TENSORFLOW_SUFFIXES, open_tensorflow
 from convscope.formats.zoo.fetching import ZOO, fetch
 from convscope.network.input_sidecar import find_sidecar, read_sidecar
+from convscope.network.known_inputs import spec_of_bands
 from convscope.network.labels import read_labels
 from convscope.network.network import Network
 from convscope.network.origin import Origin
@@ -88,11 +89,19 @@ def open_network(
         options["architecture"] = architecture
     given = {name: value for name, value in options.items() if value is not None}
     parts = replace(parts, origin=replace(parts.origin, options=given))
-    parts = _prepared(_with_sidecar(_normalized_once(parts)), preprocessing)
+    parts = _prepared(_with_sidecar(_normalized_once(_with_bands(parts))), preprocessing)
     network = _network(parts, labels, request.device)
     for note in network.notes:
         warn(note, InputGuess, stacklevel=2)
     return network
+
+
+def _with_bands(parts: NetworkParts) -> NetworkParts:
+    """Return the parts with an input spec, where no photograph fits the input but pictures of other channels do."""
+    if parts.input_spec is not None or not parts.graph.inputs:
+        return parts
+    spec = spec_of_bands(next(iter(parts.graph.inputs.values())), parts.graph.channels_last)
+    return replace(parts, input_spec=spec)
 
 
 def _normalized_once(parts: NetworkParts) -> NetworkParts:
