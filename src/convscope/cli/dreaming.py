@@ -14,8 +14,6 @@ from convscope.cli.options import (
     memory_option,
     network_options,
     output_option,
-    preset_lines,
-    preset_option,
     weights_of,
 )
 from convscope.cli.runs import (
@@ -27,7 +25,6 @@ from convscope.cli.runs import (
     within_memory,
     write_frames,
 )
-from convscope.preset_guide import DREAM_GUIDE
 
 if TYPE_CHECKING:
     from convscope.dreaming.deep_dream import Dream
@@ -46,7 +43,7 @@ _OPTIONS = (
         metavar="ADDRESS[=WEIGHT]",
         help="What is dreamed of: a layer, a channel, a class. May be given several times.",
     ),
-    preset_option(DREAM_GUIDE),
+    click.option("--preset", metavar="NAME", default="default", show_default=True, help="How it is dreamed."),
     click.option("--octaves", type=click.IntRange(1), metavar="N", help="In how many sizes."),
     click.option(
         "--octave-scale", type=click.FloatRange(1, min_open=True), metavar="X", help="From size to size."
@@ -93,7 +90,7 @@ def dream_options(function: _Command) -> _Command:
     return command  # type: ignore[return-value]
 
 
-@click.command(epilog=preset_lines(DREAM_GUIDE))
+@click.command()
 @click.argument("network")
 @click.argument("pictures", nargs=-1, metavar="[PICTURE]...")
 @network_options
@@ -138,7 +135,7 @@ def dream(
     )
 
 
-@click.command("dream-film", epilog=preset_lines(DREAM_GUIDE))
+@click.command("dream-film")
 @click.argument("network")
 @click.argument("picture", required=False)
 @network_options

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from convscope import open_network
-from convscope.errors import NetworkFileError
+from convscope.errors import ConvscopeError, NetworkFileError
 from convscope.formats.pytorch.checkpoints import read_checkpoint
 
 
@@ -53,10 +54,79 @@ def test_the_weights_are_those_that_were_saved(save, name: str, tmp_path: Path) 
     assert torch.allclose(answer, fresh(INPUT), atol=1e-6)
 
 
+class Decides(nn.Module):
+    """Has what scripts have: a loop over parts, a decision by size, functions with defaults, constants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList([nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, stride=2)])
+        self.head, self.drop = nn.Linear(4, 2), nn.Dropout(0.5)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        for part in self.parts:
+            x = functional.relu(part(x))
+            if x.shape[2] > 4:
+                x = functional.max_pool2d(x, 2)
+        x = (
+            functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            + torch.tensor([1.5, -0.25, 0.5, 2.0])[:, None, None]
+        )
+        return {"scores": self.head(self.drop(x.mean([2, 3]))), "features": x}
+
+
+def decides() -> nn.Module:
+    torch.manual_seed(4)
+    return Decides().eval()
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_alone_it_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(NetworkFileError, match=r"holds weights .* and no network"):
-        open_network(scripted(tmp_path / "a.pt"))
+@pytest.mark.parametrize("form", ["scripted", "frozen", "traced"])
+def test_a_script_opens_by_itself_and_answers_alike(form: str, tmp_path: Path) -> None:
+    own = decides()
+    program = torch.jit.trace(own, INPUT, strict=False) if form == "traced" else torch.jit.script(own)
+    torch.jit.save(torch.jit.freeze(program) if form == "frozen" else program, str(tmp_path / "a.pt"))
+    network = open_network(tmp_path / "a.pt", input_shape=(1, 3, 8, 8))
+    x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(6))
+    answers = network.activations(x, *network.graph.outputs)
+    assert len(answers) == 2
+    for answer, expected in zip(answers.values(), own(x).values(), strict=True):
+        assert torch.allclose(answer, expected, atol=1e-6)
+    if form != "frozen":
+        assert network.layers["parts.0"].kind == "Conv2d"
+
+
+_HEAD = "class Decides(Module):\n  def forward(self: __torch__.Decides,\n    x: Tensor) -> Tensor:\n"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("    return torch.save(x, 'stolen')", "save"),
+        ("    return torch.from_file('stolen', True, 8)", "from_file"),
+        ("    return __import__('os').system('true')", "'__import__'"),
+        ("    return ops.prim.load('stolen')", "'ops.prim.load'"),
+        ("    return self.head.__class__(x)", "__class__"),
+        ("    while True:\n      pass", "more than 1,000,000 steps"),
+        ("    return torch.mul([0], 1000000000)", "1,000,000,000 times as long"),
+        ("    return (self).forward(x)", "calls itself more than"),
+        ("    n = 3\n    while True:\n      n = torch.mul(n, n)", "beyond 64 bits"),
+        ("    import os\n    return x", "Import"),
+        ("    return x +", "damaged program: SyntaxError"),
+    ],
+)
+def test_a_hostile_script_does_nothing(lines: str, words: str, tmp_path: Path, monkeypatch) -> None:
+    torch.jit.save(torch.jit.script(decides()), str(tmp_path / "a.pt"))
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile(tmp_path / "a.pt") as archive:
+        sources = [name for name in archive.namelist() if name.endswith(".py")]
+        member = next(name for name in sources if b"class Decides" in archive.read(name))
+    name = member.removesuffix(".py").partition("code/")[2].replace("/", ".")
+    source = _HEAD.replace("__torch__", name) + lines + "\n"
+    path = changed(tmp_path / "a.pt", member, source.encode())
+    with pytest.raises(ConvscopeError, match=words):
+        open_network(path, input_shape=(1, 3, 8, 8))
+    assert not (tmp_path / "stolen").exists()
 
 
 def changed(path: Path, member: str, content: bytes) -> Path:

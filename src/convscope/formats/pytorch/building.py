@@ -15,6 +15,7 @@ from convscope.errors import ConvscopeError, ConvscopeWarning, InputError, Unsup
 from convscope.formats.pytorch.exported import ExportedProgram
 from convscope.formats.pytorch.modules import Calls, followed, named_tensors
 from convscope.formats.pytorch.naming import Names, name_values
+from convscope.formats.pytorch.scripted import ScriptProgram
 from convscope.formats.pytorch.tracing import Trace
 from convscope.formats.pytorch.values import Step
 from convscope.network.cut import CutLayer, note_of_cut
@@ -241,6 +242,8 @@ def input_names(module: nn.Module) -> list[str]:
     """Return the names of what a module's forward() has to be given."""
     if isinstance(module, ExportedProgram):
         return list(module.inputs)
+    if isinstance(module, ScriptProgram):
+        return module.argument_names
     if isinstance(module, torch.jit.ScriptModule):
         schema: Any = getattr(module.forward, "schema")  # noqa: B009
         return [argument.name for argument in schema.arguments[1:] if not argument.has_default_value()]

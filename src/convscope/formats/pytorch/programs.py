@@ -21,6 +21,7 @@ from torch import Tensor
 
 from convscope.errors import NetworkFileError
 
+_LARGEST_SOURCE = 32_000_000  # bytes: all of a program's code
 LARGEST_INDEX = 64_000_000  # bytes: what says where the weights are
 _WEIGHTS = "data/weights/model_weights_config.json"
 _CONSTANTS = "data/constants/model_constants_config.json"
@@ -79,6 +80,11 @@ class Archive:
         names = archive.namelist()
         return cls(archive, names[0].partition("/")[0] if names else "", path)
 
+    def names(self, beginning: str) -> list[str]:
+        """Return the members whose name begins so."""
+        inside = (name.removeprefix(f"{self.root}/") for name in self.archive.namelist())
+        return [name for name in inside if name.startswith(beginning)]
+
     def has(self, name: str) -> bool:
         """Whether there is a member of this name."""
         return f"{self.root}/{name}" in self.archive.NameToInfo
@@ -91,6 +97,14 @@ class Archive:
         if most is not None and info.file_size > most:
             raise ValueError(f"{name} has {info.file_size:,} bytes")
         return self.archive.read(info)
+
+    def texts(self, beginning: str, ending: str) -> dict[str, str]:
+        """Return the members that are text, which PyTorch packs; ValueError where they are more than any source is."""
+        names = [name for name in self.names(beginning) if name.endswith(ending)]
+        size = sum(self.archive.getinfo(f"{self.root}/{name}").file_size for name in names)
+        if size > _LARGEST_SOURCE:
+            raise ValueError(f"its sources would have {size:,} bytes")
+        return {name: self.archive.read(f"{self.root}/{name}").decode() for name in names}
 
     def tensor(self, name: str, kind: torch.dtype, place: tuple[int, Sequence[int], Sequence[int]]) -> Tensor:
         """Return numbers of a member: from an offset, of a shape, with strides, all inside of what is there."""
@@ -130,20 +144,22 @@ def _exported_tensor(archive: Archive, kind: str, name: str, found: Mapping[str,
     return archive.tensor(f"data/{kind}/{found['path_name']}", _EXPORTED_TYPES[meta["dtype"]], place)
 
 
-class _Module:
-    """Stands in for any module of the program: it keeps its attributes, and does nothing."""
+class ScriptObject:
+    """Stands in for any module of a TorchScript program: it keeps its attributes, and does nothing."""
+
+    type_name = ""
 
 
 class _Reader(pickle.Unpickler):
     """Reads TorchScript's ``data.pkl``: modules become stand-ins, tensors their numbers, nothing is called."""
 
-    def __init__(self, file: Any, archive: Archive) -> None:
-        super().__init__(file)
-        self.archive = archive
+    def __init__(self, archive: Archive, folder: str) -> None:
+        super().__init__(io.BytesIO(archive.read(f"{folder}.pkl", LARGEST_INDEX)))
+        self.archive, self.folder = archive, folder
 
     def find_class(self, module: str, name: str) -> Any:
         if module.split(".")[0] == "__torch__":
-            return _Module
+            return type(name, (ScriptObject,), {"type_name": f"{module}.{name}"})
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return self._tensor
         if (module, name) == ("collections", "OrderedDict"):
@@ -158,7 +174,7 @@ class _Reader(pickle.Unpickler):
         _, kind, key, *_ = reference
         if not isinstance(kind, torch.dtype) or not str(key).isalnum():
             raise pickle.UnpicklingError(f"it refers to {reference!r}, which is no storage")
-        return f"data/{key}", kind
+        return f"{self.folder}/{key}", kind
 
     def _tensor(
         self, storage: tuple[str, torch.dtype], offset: int, shape: Any, strides: Any, *_: Any
@@ -167,9 +183,13 @@ class _Reader(pickle.Unpickler):
         return self.archive.tensor(name, kind, (int(offset), list(shape), list(strides)))
 
 
+def read_script(archive: Archive, folder: str = "data") -> Any:
+    """Return what a TorchScript archive keeps: its module ("data"), or its tuple of constants ("constants")."""
+    return _Reader(archive, folder).load()
+
+
 def _scripted(archive: Archive) -> dict[str, Tensor]:
-    content = _Reader(io.BytesIO(archive.read("data.pkl", LARGEST_INDEX)), archive).load()
-    return dict(_named(content))
+    return dict(_named(read_script(archive)))
 
 
 def _named(module: object, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -177,5 +197,5 @@ def _named(module: object, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
     for name, value in vars(module).items():
         if isinstance(value, Tensor):
             yield f"{prefix}{name}", value
-        elif isinstance(value, _Module):
+        elif isinstance(value, ScriptObject):
             yield from _named(value, f"{prefix}{name}.")

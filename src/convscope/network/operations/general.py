@@ -28,7 +28,7 @@ ARITHMETIC: dict[str, Callable[..., int]] = {
     "ceil": lambda a, b: -(-a // b),
 }
 # Pure operators that torch does not count among its core ones.
-_ALSO = """
+_ALSO = """ _convolution
 _adaptive_avg_pool2d _log_softmax _softmax _to_copy _unsafe_index _unsafe_view
 _upsample_bicubic2d_aa _upsample_bilinear2d_aa absolute adaptive_avg_pool2d adaptive_avg_pool3d
 adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d addbmm addcdiv addcmul addmv addr
