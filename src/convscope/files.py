@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from convscope.errors import NetworkFileError
+
+
+def require_regular(path: str | os.PathLike[str]) -> None:
+    """Raise NetworkFileError for what is no file to read: a device never ends, and a pipe waits for somebody."""
+    try:
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
+        raise NetworkFileError(f"{os.fspath(path)} does not exist: give the path of a file.") from None
+    except OSError as error:
+        raise NetworkFileError(f"{os.fspath(path)} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise NetworkFileError(f"{os.fspath(path)!r} is no file's name: {error}") from error
+    if not stat.S_ISREG(mode):
+        kind = next((words for test, words in _KINDS if test(mode)), "something else")
+        raise NetworkFileError(f"{os.fspath(path)} is {kind}, not a file: give the path of a file.")
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 
 @contextmanager

@@ -52,14 +52,14 @@ def test_what_is_wished_for_grows(layers: object) -> None:
 def test_a_class_is_its_logit_or_in_the_lectures_presets_its_probability() -> None:
     network = planted_network(labels=("red", "school bus", "blue"))
     assert dream_of(network, NOISE, "prob:red").terms[0].words == "red (logit)"
-    found = dream_of(network, NOISE, preset="cadl-decay")
+    found = dream_of(network, NOISE, preset="cadl-decay", rate=1.0)
     assert found.terms[0].words == "school bus (probability)"
     score = objective_batch(network, [class_score(network, 1, "probability")]).scores(
         found.settings.pictures(found.start)
     )
     assert next(found.steps()).value == pytest.approx(float(score))
     with pytest.raises(InputError, match="dreams of a school bus, a class that planted does not know"):
-        dream_of(planted_network(), NOISE, preset="cadl-decay")
+        dream_of(planted_network(), NOISE, preset="cadl-decay", rate=1.0)
 
 
 def test_channels_by_rank_are_those_of_the_picture() -> None:

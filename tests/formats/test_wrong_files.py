@@ -77,7 +77,7 @@ CASES = {
     "network.mlmodel": (b"\x08\x01", "Core ML"),
     "model.ckpt.meta": (b"\x0a\x01", "half of a TensorFlow 1 checkpoint: freeze it"),
     "yolo.weights": (b"\0" * 20, "Darknet"),
-    "network.zip": (zipped(a=b"b"), "an archive: unpack it"),
+    "network.zip": (zipped(a=b"b"), "a zip archive. Unpack it first"),
     "network.pkl": (b"\x80\x04}.", "runs code when it is read"),
     "network.txt": (b"hello", "convscope opens .*this ends otherwise"),
 }

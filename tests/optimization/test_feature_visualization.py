@@ -7,9 +7,11 @@ import pytest
 import torch
 
 import convscope
-from convscope.errors import ConvscopeWarning, InputError, UnknownLayer
+from convscope import canvases, objectives, presets, transforms
+from convscope.errors import ConvscopeWarning, InputError, RecipeError, UnknownLayer
 from convscope.formats.opening import open_network
 from convscope.network.network import Network
+from convscope.optimization.ascent import ascend
 from convscope.optimization.feature_visualization import (
     as_sheet,
     by_address,
@@ -19,6 +21,7 @@ from convscope.optimization.feature_visualization import (
 from convscope.optimization.rendering import Progress, RenderedPicture
 from convscope.optimization.verdict import Verdict
 from convscope.pictures import recipe
+from convscope.rerunning import rerun
 from planted import FEATURES, planted_files, planted_network
 
 
@@ -130,3 +133,23 @@ def test_wrong_names_are_told_before_any_work(network: Network) -> None:
         feature_visualization(network, "conv1:0", batch=-1)
     with pytest.raises(InputError, match="steps is at least 1"):
         feature_visualization(network, "conv1:0", steps=0)
+
+
+def test_an_objective_and_settings_of_one_s_own_are_composed(network: Network) -> None:
+    """The picture is that of the ascent itself; its recipe says that it holds no objective."""
+    objective = objectives.channel("conv1", 0) - 0.5 * objectives.channel("conv1", 3)
+    painting = canvases.Painting(canvases.Pixels(deviation=0.05))
+    settings = presets.Settings(painting, (transforms.Jitter(2),), rate=0.1, steps=5, size=(24, 24))
+    (picture,) = feature_visualization(network, objective, preset=settings, seed=4)
+    (*_, last) = ascend(network, [objective], settings, seeds=[4])
+    expected = (last.best()[0].clamp(0, 1) * 255).round().movedim(0, -1).numpy()
+    assert np.array_equal(picture.array, expected)
+    assert "What conv1:0 - 0.5 × conv1:3 wants to see" in picture.caption
+    assert "5 steps, settings of its own" in picture.caption
+    with pytest.raises(RecipeError, match="which a recipe cannot hold"):
+        rerun(picture.recipe, network=network)
+
+
+def test_addresses_and_objectives_go_together(network: Network) -> None:
+    one, other = feature_visualization(network, ["conv1:0", objectives.channel("conv1", 1)], size=32, steps=2)
+    assert one.recipe.arguments["address"] == "conv1:0" and "What conv1:1 wants" in other.caption

@@ -14,6 +14,8 @@ from convscope.cli.options import (
     memory_option,
     network_options,
     output_option,
+    preset_lines,
+    preset_option,
     weights_of,
 )
 from convscope.cli.runs import (
@@ -25,6 +27,7 @@ from convscope.cli.runs import (
     within_memory,
     write_frames,
 )
+from convscope.preset_guide import DREAM_GUIDE
 
 if TYPE_CHECKING:
     from convscope.dreaming.deep_dream import Dream
@@ -43,7 +46,7 @@ _OPTIONS = (
         metavar="ADDRESS[=WEIGHT]",
         help="What is dreamed of: a layer, a channel, a class. May be given several times.",
     ),
-    click.option("--preset", metavar="NAME", default="default", show_default=True, help="How it is dreamed."),
+    preset_option(DREAM_GUIDE),
     click.option("--octaves", type=click.IntRange(1), metavar="N", help="In how many sizes."),
     click.option(
         "--octave-scale", type=click.FloatRange(1, min_open=True), metavar="X", help="From size to size."
@@ -90,7 +93,7 @@ def dream_options(function: _Command) -> _Command:
     return command  # type: ignore[return-value]
 
 
-@click.command()
+@click.command(epilog=preset_lines(DREAM_GUIDE))
 @click.argument("network")
 @click.argument("pictures", nargs=-1, metavar="[PICTURE]...")
 @network_options
@@ -135,7 +138,7 @@ def dream(
     )
 
 
-@click.command("dream-film")
+@click.command("dream-film", epilog=preset_lines(DREAM_GUIDE))
 @click.argument("network")
 @click.argument("picture", required=False)
 @network_options

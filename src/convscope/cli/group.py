@@ -9,11 +9,9 @@ from typing import Any
 
 import click
 
-from convscope.cli.output import printable
+from convscope.cli.output import INTERRUPTED, printable
 from convscope.cli.settings import settings
 from convscope.errors import ConvscopeError, ConvscopeWarning, did_you_mean
-
-INTERRUPTED = 130
 
 
 class ConvscopeGroup(click.Group):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
+    from convscope.preset_guide import PresetGuide
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _PREPROCESSING = (
@@ -174,6 +176,31 @@ def network_options(function: _Command) -> _Command:
     for option in reversed(_OPENING):
         command = option(command)
     return command  # type: ignore[return-value]
+
+
+def preset_option(guide: Mapping[str, PresetGuide]) -> Callable[[_Command], _Command]:
+    """Give a command ``--preset``, whose names stand in its help with a line each and complete in a shell."""
+
+    def complete(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+        return [
+            CompletionItem(name, help=one.summary) for name, one in guide.items() if name.startswith(begun)
+        ]
+
+    return click.option(
+        "--preset",
+        metavar="NAME",
+        default="default",
+        show_default=True,
+        shell_complete=complete,
+        help="How it is made: a name of the list below, with its source's numbers.",
+    )
+
+
+def preset_lines(guide: Mapping[str, PresetGuide]) -> str:
+    """Return the end of a command's help: its presets, a line each."""
+    width = max(map(len, guide))
+    lines = [f"  {name:{width}}  {one.summary}" for name, one in guide.items()]
+    return "\b\nPresets:\n" + "\n".join(lines)
 
 
 def output_option(help: str) -> Callable[[_Command], _Command]:

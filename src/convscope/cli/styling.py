@@ -13,9 +13,12 @@ from convscope.cli.options import (
     memory_option,
     network_options,
     output_option,
+    preset_lines,
+    preset_option,
     weights_of,
 )
 from convscope.cli.runs import FilmOptions, Technique, film_options, make_pictures, within_memory
+from convscope.preset_guide import STYLE_GUIDE
 
 if TYPE_CHECKING:
     from convscope.styling.style_transfer import StyleTransfer
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 _EVERYWHERE = "everywhere"
 
 
-@click.command()
+@click.command(epilog=preset_lines(STYLE_GUIDE))
 @click.argument("network")
 @click.argument("contents", nargs=-1, required=True, metavar="CONTENT...")
 @network_options
@@ -35,7 +38,7 @@ _EVERYWHERE = "everywhere"
     metavar="PICTURE[=WEIGHT]",
     help="Whose style: a picture's, or that of what a unit (mixed4a:42) wants to see. May be given several times.",
 )
-@click.option("--preset", metavar="NAME", default="default", show_default=True, help="How it is made.")
+@preset_option(STYLE_GUIDE)
 @click.option(
     "--content-layer", "content_layers", multiple=True, metavar="ADDRESS[=WEIGHT]", help="What is kept."
 )

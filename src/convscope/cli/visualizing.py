@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
+from convscope.cli.options import (
+    Opening,
+    json_option,
+    network_options,
+    numbers,
+    output_option,
+    preset_lines,
+    preset_option,
+)
 from convscope.cli.output import end_interrupted, file_name, folder_of, place, printable, save_picture, say
+from convscope.preset_guide import FEATURE_GUIDE
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _BETWEEN_PREVIEWS = 15.0  # seconds
 _RENDER_OPTIONS = (
-    click.option("--preset", metavar="NAME", default="default", show_default=True, help="How it is made."),
+    preset_option(FEATURE_GUIDE),
     click.option(
         "--size", "pixels", type=click.IntRange(8), metavar="PIXELS", help="Height and width of each picture."
     ),
@@ -54,7 +63,7 @@ def render_options(function: _Command) -> _Command:
     return command  # type: ignore[return-value]
 
 
-@click.command()
+@click.command(epilog=preset_lines(FEATURE_GUIDE))
 @click.argument("network")
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
 @network_options
@@ -113,7 +122,7 @@ def see(
         )
 
 
-@click.command()
+@click.command(epilog=preset_lines(FEATURE_GUIDE))
 @click.argument("network")
 @click.argument("layer")
 @network_options

@@ -32,6 +32,7 @@ from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
 from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.octaves import Size
 from convscope.optimization.original_colors import with_colors_of
+from convscope.optimization.presets import warn_elsewhere
 from convscope.optimization.size_limits import network_bytes, picture_bytes, require_size_fits
 from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import Photograph, open_photograph
@@ -47,6 +48,7 @@ from convscope.pictures.picture_tensor import (
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import plain, recipe_of, recordable, writes_recipe
 from convscope.pictures.rgb import PLAIN, Stored
+from convscope.preset_guide import DREAM_GUIDE
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -193,6 +195,8 @@ def dream_of(
     photograph = None if picture is None else open_photograph(picture)
     preset, settings = given.source, given.settings()
     addresses = chosen_addresses(network, layers, preset, guided=given.guide is not None)
+    if given.as_its_source and not _is_of_its_source(network, preset):
+        warn_elsewhere(given.preset, DREAM_GUIDE[given.preset], network)
     require_size_fits("a dream", _first_size(photograph, given), picture_bytes)
     start = _start(preset, settings, photograph, given)
     shown = settings.pictures(start)
@@ -213,6 +217,11 @@ def dream_of(
         None if photograph is None else opacity_of(photograph, start),
         PLAIN if photograph is None else photograph.stored,
     )
+
+
+def _is_of_its_source(network: Network, preset: DreamPreset) -> bool:
+    """Tell whether a network has the layers that a preset was made for."""
+    return all(address.partition(":")[0] in network.layers for address in preset.layers)
 
 
 def _start(

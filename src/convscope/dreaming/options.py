@@ -67,6 +67,11 @@ class DreamOptions:
         """The preset as its source made it."""
         return dream_preset(self.preset)
 
+    @property
+    def as_its_source(self) -> bool:
+        """Whether the preset's steps are left as they are."""
+        return (self.rate, self.iterations, self.jitter) == (None, None, None)
+
     def settings(self) -> DreamSettings:
         """Return the preset's settings with these changes."""
         found = self.source.settings

@@ -41,7 +41,6 @@ BUILTIN = "builtin"
 MEAN = "input.mean"
 _FIELDS = [item.name for item in fields(InputSpec) if item.name != "provenance"]
 _OPERATION = [item.name for item in fields(Operation) if item.name != "definition"]
-NATIVE_SUFFIXES = (".convscope", ".safetensors")
 
 
 def open_builtin(request: Request) -> NetworkParts:

@@ -1,12 +1,13 @@
 """`open_network`: a model in any form goes in, a Network comes out.
 
-Four tables say who opens what: by the beginning of a name (``zoo:``), by a live object's package, by what a folder
-holds, by the ending of a file's name. A further format is a line in one of them.
+Three tables say who opens what: by the beginning of a name (``zoo:``), by a live object's package, by the kind of a
+file (`kinds`), which its content tells. A further format is a line in one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,28 +15,38 @@ from warnings import warn
 
 import torch
 
-from convscope.errors import ConvscopeWarning, InputError, InputGuess, NetworkFileError, did_you_mean
+from convscope.errors import (
+    ConvscopeError,
+    ConvscopeWarning,
+    InputError,
+    InputGuess,
+    NetworkFileError,
+    did_you_mean,
+)
+from convscope.files import require_regular
 from convscope.formats.caffe.means import read_mean
-from convscope.formats.caffe.opening import CAFFE_SUFFIXES, find_caffe_files, open_caffe
+from convscope.formats.caffe.opening import find_caffe_files, open_caffe
 from convscope.formats.keras.live import KERAS, open_application, open_live_keras
-from convscope.formats.keras.opening import KERAS_SUFFIXES, open_keras
-from convscope.formats.native import BUILTIN, NATIVE_SUFFIXES, open_builtin, open_native
+from convscope.formats.keras.opening import open_keras
+from convscope.formats.kinds import BY_SUFFIX, Kind, kind_of_content, kind_of_name
+from convscope.formats.native import BUILTIN, open_builtin, open_native
 from convscope.formats.network_parts import NetworkParts
-from convscope.formats.onnx.opening import ONNX_SUFFIXES, open_onnx
+from convscope.formats.onnx.opening import open_onnx
+from convscope.formats.pytorch.libraries import RANDOM
 from convscope.formats.pytorch.opening import (
-    CHECKPOINT_SUFFIXES,
     TIMM,
     TORCHVISION,
     open_checkpoint,
     open_live_module,
     open_named,
 )
-from convscope.formats.recognition import in_another_format, refuse_foreign
+from convscope.formats.recognition import refuse_foreign, unknown_file
 from convscope.formats.request import Request
 from convscope.formats.tensorflow.graph_def import SAVED_MODEL
-from convscope.formats.tensorflow.opening import TENSORFLOW_SUFFIXES, open_tensorflow
+from convscope.formats.tensorflow.opening import open_tensorflow
 from convscope.formats.zoo.fetching import ZOO, fetch
 from convscope.network.input_sidecar import find_sidecar, read_sidecar
+from convscope.network.known_inputs import spec_of_bands
 from convscope.network.labels import read_labels
 from convscope.network.network import Network
 from convscope.network.origin import Origin
@@ -82,17 +93,26 @@ def open_network(
     the file is ever run.
     """
     request = Request(source, weights, input_shape, device, rules or {}, architecture)
-    parts = _opener(request)(request)
     options = {"labels": labels, "input_shape": input_shape, "rules": rules, **preprocessing}
     if isinstance(architecture, str):
         options["architecture"] = architecture
     given = {name: value for name, value in options.items() if value is not None}
-    parts = replace(parts, origin=replace(parts.origin, options=given))
-    parts = _prepared(_with_sidecar(_normalized_once(parts)), preprocessing)
-    network = _network(parts, labels, request.device)
+    with _in_words(request):
+        parts = _opener(request)(request)
+        parts = replace(parts, origin=replace(parts.origin, options=given))
+        parts = _prepared(_with_sidecar(_normalized_once(_with_bands(parts))), preprocessing)
+        network = _network(parts, labels, request.device)
     for note in network.notes:
         warn(note, InputGuess, stacklevel=2)
     return network
+
+
+def _with_bands(parts: NetworkParts) -> NetworkParts:
+    """Return the parts with an input spec, where no photograph fits the input but pictures of other channels do."""
+    if parts.input_spec is not None or not parts.graph.inputs:
+        return parts
+    spec = spec_of_bands(next(iter(parts.graph.inputs.values())), parts.graph.channels_last)
+    return replace(parts, input_spec=spec)
 
 
 def _normalized_once(parts: NetworkParts) -> NetworkParts:
@@ -102,25 +122,41 @@ def _normalized_once(parts: NetworkParts) -> NetworkParts:
     return replace(parts, input_spec=with_own_normalization(parts.input_spec, parts.graph))
 
 
-def _caffe(request: Request) -> NetworkParts:
-    if unknown := set(request.rules) - {"phase", "level", "stages"}:
-        raise InputError(f"rules are phase, level and stages; found {sorted(unknown)}")
-    return open_caffe(request.path, weights=request.weights, input_shape=request.input_shape, **request.rules)
+@contextmanager
+def _in_words(request: Request) -> Iterator[None]:
+    """Turn whatever a reader trips over in a file into one line that names it, and leave torch's random numbers alone.
+
+    What a live object or a person's own architecture raises is theirs, and stays.
+    """
+    of_file = isinstance(request.source, str | Path) and request.exists
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    except ConvscopeError as error:
+        if not of_file or request.path.name in str(error):
+            raise
+        raise type(error)(f"{request.source}: {error}") from error
+    except Exception as error:
+        if not of_file or not isinstance(request.architecture, str | None):
+            raise
+        said = str(error).splitlines()[0] if str(error) else "it has no words for it"
+        raise NetworkFileError(
+            f"{request.source} is damaged, or says what convscope does not understand ({type(error).__name__}: {said})"
+        ) from error
 
 
 def _caffe_folder(request: Request) -> NetworkParts:
     path, weights = find_caffe_files(request.path)
-    return _caffe(replace(request, source=path, weights=request.weights or weights))
+    return _open_file(replace(request, source=path, weights=request.weights or weights))
 
 
-def _native(request: Request) -> NetworkParts:
+def _safetensors(request: Request) -> NetworkParts:
     return open_native(request) if request.architecture is None else open_checkpoint(request)
 
 
 def _zoo(request: Request) -> NetworkParts:
     found = fetch(str(request.source).removeprefix(ZOO))
-    there = replace(request, source=found.path, weights=request.weights or found.weights)
-    parts = BY_SUFFIX[_ending(found.path, BY_SUFFIX)](there)
+    parts = _open_file(replace(request, source=found.path, weights=request.weights or found.weights))
     parts = _prepared(parts, dict(found.classic.preprocessing))
     return replace(parts, origin=replace(parts.origin, source=str(request.source)))
 
@@ -134,18 +170,13 @@ BY_PREFIX: Mapping[str, Opener] = {
 }
 BY_PACKAGE: Mapping[str, Opener] = {"keras": open_live_keras, "torch": open_live_module}
 """The package that a live object's class, or one it is made from, comes from; the first that fits opens it."""
-BY_CONTENT: Mapping[str, Opener] = {
-    SAVED_MODEL: open_tensorflow,
-    **dict.fromkeys(CAFFE_SUFFIXES, _caffe_folder),
-}
-"""How the name of a file ends that makes a folder one of this kind."""
-BY_SUFFIX: Mapping[str, Opener] = {
-    **dict.fromkeys(CAFFE_SUFFIXES, _caffe),
-    **dict.fromkeys(NATIVE_SUFFIXES, _native),
-    **dict.fromkeys(CHECKPOINT_SUFFIXES, open_checkpoint),
-    **dict.fromkeys(TENSORFLOW_SUFFIXES, open_tensorflow),
-    **dict.fromkeys(ONNX_SUFFIXES, open_onnx),
-    **dict.fromkeys(KERAS_SUFFIXES, open_keras),
+BY_KIND: Mapping[Kind, Opener] = {
+    **dict.fromkeys((Kind.CAFFE_TEXT, Kind.CAFFE_WEIGHTS, Kind.CAFFE_HDF5), open_caffe),
+    **dict.fromkeys((Kind.KERAS_ZIP, Kind.KERAS_HDF5, Kind.KERAS_JSON), open_keras),
+    **dict.fromkeys((Kind.TENSORFLOW, Kind.TENSORFLOW_TEXT, Kind.SAVED_MODEL), open_tensorflow),
+    Kind.ONNX: open_onnx,
+    Kind.CHECKPOINT: open_checkpoint,
+    Kind.SAFETENSORS: _safetensors,
 }
 
 
@@ -159,14 +190,25 @@ def _opener(request: Request) -> Opener:
             return opener
     if not request.exists:
         raise NetworkFileError(f"{source}: {_missing(request)}")
-    if request.path.is_dir():
-        return _opener_of_folder(request.path)
-    if suffix := _ending(request.path, BY_SUFFIX):
-        refuse_foreign(request.path)
-        return BY_SUFFIX[suffix]
-    if known := in_another_format(request.path.name):
-        raise NetworkFileError(f"{source} is {known}")
-    raise NetworkFileError(f"{source}: convscope opens {', '.join(BY_SUFFIX)}; this ends otherwise")
+    return _opener_of_folder(request.path) if request.path.is_dir() else _open_file
+
+
+def _open_file(request: Request) -> NetworkParts:
+    """Open a file as what it is by its content; by its name where the content does not tell."""
+    path = request.path
+    if request.weights is not None and str(request.weights) != RANDOM:
+        require_regular(Path(request.weights).expanduser())
+    found, named = kind_of_content(path), kind_of_name(path)
+    if found is None:
+        refuse_foreign(path)
+    kind = found or named
+    if kind is None:
+        raise unknown_file(path, tuple(BY_SUFFIX))
+    if BY_KIND[kind] is not (BY_KIND[named] if named else None):
+        warn(
+            f"{path} is {kind.value}, whatever its name says: opened as that", ConvscopeWarning, stacklevel=4
+        )
+    return BY_KIND[kind](replace(request, kind=kind))
 
 
 def _missing(request: Request) -> str:
@@ -192,23 +234,19 @@ def _opener_of_object(source: object) -> Opener:
 def _opener_of_folder(folder: Path) -> Opener:
     """Tell a folder by what it holds; one with a single network in it is that network's."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    for ending, opener in BY_CONTENT.items():
-        if any(path.name.endswith(ending) for path in files):
-            return opener
-    networks = [path for path in files if _ending(path, BY_SUFFIX)]
+    if any(path.name == SAVED_MODEL for path in files):
+        return open_tensorflow
+    networks = {path: kind for path in files if (kind := kind_of_name(path))}
+    if any(BY_KIND[kind] is open_caffe for kind in networks.values()):
+        return _caffe_folder
     if len(networks) > 1:
         raise NetworkFileError(
             f"{folder} holds several: {', '.join(path.name for path in networks)}. Name one"
         )
     if not networks:
         raise NetworkFileError(f"{folder} holds no network ({', '.join(BY_SUFFIX)})")
-    only = networks[0]
-    return lambda request: BY_SUFFIX[_ending(only, BY_SUFFIX)](replace(request, source=only))
-
-
-def _ending(path: Path, known: Mapping[str, object]) -> str:
-    """Return the longest of the known endings that a file's name has, or nothing."""
-    return max((suffix for suffix in known if path.name.endswith(suffix)), key=len, default="")
+    (only,) = networks
+    return lambda request: _open_file(replace(request, source=only))
 
 
 def _with_sidecar(parts: NetworkParts) -> NetworkParts:
@@ -245,6 +283,8 @@ def _network(
     network = Network(
         parts.graph, input_spec=parts.input_spec, labels=parts.labels, origin=parts.origin, device=device
     )
+    if not network.shapes:
+        raise NetworkFileError(f"{parts.origin.source} holds no network: nothing in it is computed")
     file = _labels_beside(Path(parts.origin.source)) if given is None else None
     if given is not None:
         _label(network, given)

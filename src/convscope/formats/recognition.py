@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from pathlib import Path
 
 from convscope.errors import NetworkFileError
 
 HEAD = 4096
 
-_DESCRIPTION = "a network's description (prototxt text)"
+TEXT = _DESCRIPTION = "a network's description (prototxt text)"
 _WEIGHTS = "a network's weights (caffemodel)"
 HDF5 = "an HDF5 file"
 _MEAN = "a mean picture (binaryproto)"
 _ONNX = "an ONNX network"
 _STATE = "a solver's state, saved while training"
+PICKLE = "a Python pickle"
 NUMPY = "a NumPy array (npy)"
+
+_TAR = "a tar archive"
+_PACKED = "a packed archive"
+_MATLAB = "a MATLAB file"
+_TFLITE = "a TensorFlow Lite network"
+_DARKNET = "Darknet's description of a network (cfg)"
+_NCNN = "an ncnn network's description"
+_OPENVINO = "OpenVINO's description of a network (XML)"
+_GGUF = "a GGUF file"
+_PYTHON = "a program in Python"
+_SCRIPT = "a program"
 
 _ADVICE = {
     _DESCRIPTION: "Give it first, as the network, and the .caffemodel as its weights",
     _WEIGHTS: "Give the .prototxt first, as the network, and this file as its weights",
     HDF5: "If it holds the weights, give the .prototxt first, as the network, and this file as its weights",
     _MEAN: "It belongs to the preprocessing; weights are in a .caffemodel and the network in a .prototxt",
-    _ONNX: "Open it by itself, with the ending .onnx",
+    _ONNX: "Open it by itself",
     _STATE: "It holds no weights: use the .caffemodel saved beside it",
     "a Git LFS pointer": "The file itself was never downloaded: run `git lfs pull` in its repository",
     "a web page (HTML)": "A download or login page was saved under this name: download the file itself",
@@ -29,9 +43,19 @@ _ADVICE = {
     "a PDF document": "A paper or a data sheet: the network itself is another file",
     "a server's answer (JSON)": "The download failed and its error was saved: look into it, then download again",
     NUMPY: "As weights use a .caffemodel; as the mean, give it as the mean",
-    "a zip archive": "Unpack it first, unless it is a PyTorch or Keras file, which needs its own ending",
+    "a zip archive": "Unpack it first and open the network in it",
     "a gzip archive": "Unpack it first",
-    "a Python pickle": "It may be an old PyTorch file, which needs the ending .pt or .pth",
+    _TAR: "Unpack it first and open the network in it",
+    _PACKED: "Unpack it first and open the network in it",
+    _MATLAB: "MatConvNet's networks are not read: export the network to ONNX, or find its Caffe original",
+    _TFLITE: "Open the network it was made from, or convert it to ONNX (tf2onnx --tflite)",
+    _DARKNET: "Convert it with its weights to ONNX and open that",
+    _NCNN: "Open the network it was made from",
+    _OPENVINO: "Open the ONNX network it was made from",
+    _GGUF: "It is a language model: convscope looks into convolutional networks",
+    _PYTHON: "Give its weights, and this file with the class in it as the architecture (FILE.py:CLASS)",
+    _SCRIPT: "A program is no network: give the file that holds the network",
+    PICKLE: "It may be an old PyTorch file: give the architecture that its weights are for",
 }
 
 _MAGIC = [
@@ -40,15 +64,26 @@ _MAGIC = [
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"GIF8", "a picture"),
+    (b"BM", "a picture"),
+    (b"II*\0", "a picture"),
+    (b"MM\0*", "a picture"),
+    (b"RIFF", "a picture"),
+    (b"MATLAB 5.0 MAT-file", _MATLAB),
+    (b"GGUF", _GGUF),
+    (b"\x7fELF", _SCRIPT),
+    (b"MZ\x90", _SCRIPT),
+    (b"BZh", _PACKED),
+    (b"\xfd7zXZ", _PACKED),
+    (b"7z\xbc\xaf", _PACKED),
+    (b"Rar!", _PACKED),
+    (b"\x28\xb5\x2f\xfd", _PACKED),
+    (b"7767517\n", _NCNN),
+    (b"7767517\r\n", _NCNN),
     (b"%PDF", "a PDF document"),
     (b"\x93NUMPY", NUMPY),
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1f\x8b", "a gzip archive"),
-    *(
-        (bytes([0x80, protocol, opcode]), "a Python pickle")
-        for protocol in range(2, 6)
-        for opcode in b"\x8a}c]\x95"
-    ),
+    *((bytes([0x80, protocol, opcode]), PICKLE) for protocol in range(2, 6) for opcode in b"\x8a}c]\x95"),
 ]
 
 
@@ -59,6 +94,7 @@ _NEVER_A_NETWORK = (
     "a PDF document",
     "a gzip archive",
     "a server's answer (JSON)",
+    *(_TAR, _PACKED, _MATLAB, _TFLITE, _DARKNET, _NCNN, _OPENVINO, _GGUF, _PYTHON, _SCRIPT),
 )
 _ELSEWHERE = {
     ".tflite": "a TensorFlow Lite network: open the network it was made from, or convert it to ONNX (tf2onnx --tflite)",
@@ -84,6 +120,31 @@ _ELSEWHERE = {
 def in_another_format(name: str) -> str | None:
     """Return what a file that convscope does not open is, by its name's ending, and what to do; None if unknown."""
     return _ELSEWHERE.get(Path(name).suffix.lower())
+
+
+def unknown_file(path: Path, endings: tuple[str, ...]) -> NetworkFileError:
+    """Return the error for a file that neither its content nor its name tells: what it seems to be, and what to do."""
+    with path.open("rb") as stream:
+        found = identify(stream.read(HEAD))
+    if found != "a zip archive" and (known := in_another_format(path.name)):
+        return NetworkFileError(f"{path} is {known}")
+    if found == "a zip archive" and (inside := _networks_in(path, endings)):
+        return NetworkFileError(f"{path} is an archive that holds {inside}: unpack it and open that")
+    seems = "text, and describes no network that convscope knows" if found == TEXT else found
+    advice = f"{_ADVICE[found]}. " if found in _ADVICE and found != TEXT else ""
+    return NetworkFileError(
+        f"{path} is {seems}. {advice}convscope opens {', '.join(endings)}; this ends otherwise"
+    )
+
+
+def _networks_in(path: Path, endings: tuple[str, ...]) -> str:
+    """Return the names of the networks in a zip, a few of them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.lower().endswith(endings)]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
+        return ""
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def refuse_foreign(path: Path) -> None:
@@ -133,6 +194,12 @@ def identify(head: bytes) -> str:
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
+    if head[257:262] == b"ustar":
+        return _TAR
+    if head[4:8] == b"TFL3":
+        return _TFLITE
+    if head.startswith(b"<?xml") and b"<net" in head:
+        return _OPENVINO
     if (
         head.lstrip(b"\xef\xbb\xbf \t\r\n")
         .lower()
@@ -144,8 +211,20 @@ def identify(head: bytes) -> str:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or not any(
         byte < 32 and byte not in b"\t\n\v\f\r" for byte in head
     ):
-        return _DESCRIPTION
+        return _identify_text(head)
     return _identify_protobuf(head)
+
+
+_TEXTS = (
+    (rb"\s*\[(net|network|convolutional)\]", _DARKNET),
+    (rb"#!", _SCRIPT),
+    (rb"(\s*#[^\n]*\n|\s*\"\"\"[^\0]*?\"\"\"|\s)*(import|from) [\w.]+( import|\s*$| as)", _PYTHON),
+)
+
+
+def _identify_text(head: bytes) -> str:
+    """Tell texts that describe no network of Caffe's apart; what is left may."""
+    return next((kind for pattern, kind in _TEXTS if re.match(pattern, head, re.M)), _DESCRIPTION)
 
 
 def _identify_protobuf(head: bytes) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from convscope.errors import InputError
+from convscope.formats.kinds import Kind
 from convscope.network.parameters import Shape
 
 
@@ -23,6 +24,8 @@ class Request:
     device: str | torch.device = "cpu"
     rules: Mapping[str, Any] = field(default_factory=dict)
     architecture: Any = None
+    kind: Kind | None = None
+    """What the source is, where it is a file."""
 
     @property
     def path(self) -> Path:

@@ -21,15 +21,16 @@ from torch import Tensor
 from convscope.errors import InputError, did_you_mean
 from convscope.network import input_spec_words as words
 from convscope.network.resizing import Size, center_crop, resize, resize_shorter_side, ten_crops
-from convscope.pictures.photograph import read_picture
+from convscope.pictures.bands import bands_of
+from convscope.pictures.photograph import open_photograph
 
-ChannelOrder = Literal["RGB", "BGR", "GRAY"]
+ChannelOrder = Literal["RGB", "BGR", "GRAY", "BANDS"]
 Layout = Literal["NCHW", "NHWC"]
 Resize = Literal["squash", "shorter_side", "direct"]
 Array: TypeAlias = NDArray[np.float32]
 GUESS = "guess"
 _CHOICES = {
-    "channel_order": ("RGB", "BGR", "GRAY"),
+    "channel_order": ("RGB", "BGR", "GRAY", "BANDS"),
     "layout": ("NCHW", "NHWC"),
     "resize": ("squash", "shorter_side", "direct"),
     "crops": (1, 10),
@@ -41,7 +42,8 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow a
 class InputSpec:
     """How a picture becomes a network's input. Frozen; `replace` gives a changed copy.
 
-    - ``size`` (height, width) of the input; ``layout`` of the tensor; ``channel_order`` RGB, BGR or GRAY.
+    - ``size`` (height, width) of the input; ``layout`` of the tensor; ``channel_order`` RGB, BGR, GRAY, or BANDS: as
+      many channels as ``bands`` says, as they come, of pictures that are no photographs (`convscope.pictures.bands`).
     - ``resize``: "squash" the whole picture to ``resize_size`` x ``resize_size``, or its "shorter_side" to
       ``resize_size``, then crop; or "direct" to ``size``. ``antialias`` as Pillow, without as Caffe.
     - ``crops``: 1 (center) or 10 (corners and center, and their mirror images).
@@ -66,6 +68,7 @@ class InputSpec:
     resize_size: int | None = None
     antialias: bool = True
     crops: int = 1
+    bands: int | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,6 +76,10 @@ class InputSpec:
             value = getattr(self, name)
             if isinstance(value, (list, np.ndarray)) and np.ndim(value) == 1:
                 object.__setattr__(self, name, tuple(np.asarray(value).tolist()))
+        if np.ndim(self.mean) == 0:
+            object.__setattr__(
+                self, "mean", (float(np.asarray(self.mean)),) * self.channels if self.mean else ()
+            )
         if np.ndim(self.mean) == 3:
             object.__setattr__(self, "mean", np.asarray(self.mean, np.float32))
         for name, possible in _CHOICES.items():
@@ -81,6 +88,10 @@ class InputSpec:
                 raise InputError(
                     f"{name} cannot be {found!r}.{hint} Possible: {', '.join(map(str, possible))}"
                 )
+        if (self.bands is None) == (self.channel_order == "BANDS") or (self.bands or 1) < 1:
+            raise InputError(
+                "bands is how many channels a picture of channel_order 'BANDS' has, and of no other"
+            )
         if len(self.size) != 2 or min(self.size) < 1:
             raise InputError(f"size is (height, width) in pixels, not {self.size}")
         if self.resize != "direct" and (self.resize_size is None or self.resize_size < max(self.size)):
@@ -114,13 +125,14 @@ class InputSpec:
             self.antialias,
             self.crops,
             mean.shape,
+            *(() if self.bands is None else (self.bands,)),
         )
         return sha256(repr((choices, numbers)).encode() + mean.tobytes()).hexdigest()
 
     @property
     def channels(self) -> int:
-        """How many channels the network eats: 1 for GRAY, else 3."""
-        return 1 if self.channel_order == "GRAY" else 3
+        """How many channels the network's input has: 1 for GRAY, ``bands`` for BANDS, else 3."""
+        return self.bands or (1 if self.channel_order == "GRAY" else 3)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -169,7 +181,7 @@ class InputSpec:
 
     def to_tensor(self, picture: object) -> Tensor:
         """Return a picture (anything `read_picture` reads) as the float tensor the network eats, shape `shape`."""
-        frame = self._resized(read_picture(picture))
+        frame = self._resized(self._read(picture))
         if np.shape(self.mean)[1:] == frame.shape[:2] != self.size:
             frame = self._order(frame) * np.float32(self.raw_scale) - np.moveaxis(np.asarray(self.mean), 0, 2)
             crops = self._crops(frame)
@@ -178,6 +190,21 @@ class InputSpec:
         crops = crops * np.asarray(self.input_scale, np.float32)
         tensor = torch.from_numpy(np.ascontiguousarray(crops, dtype=np.float32))
         return tensor.permute(0, 3, 1, 2).contiguous() if self.layout == "NCHW" else tensor
+
+    def _read(self, picture: object) -> Array:
+        """Return a picture's numbers; InputError where it has other channels than the network."""
+        if isinstance(picture, np.ndarray) and picture.ndim == 3 and picture.shape[2] == self.bands:
+            return bands_of(picture)
+        found = open_photograph(picture)
+        count = 3 if found.bands is None else found.bands.shape[2]
+        if self.bands is None and count in (3, 4):
+            return found.pixels
+        if found.bands is None or count != self.bands:
+            raise InputError(
+                f"the network expects pictures of {self.channels} channels; {found.name} has {count}: give an array "
+                f"(height, width, {self.channels}), its .npy file, or a TIFF of so many bands"
+            )
+        return found.bands
 
     def to_picture(self, tensor: Tensor) -> Array:
         """Return an input tensor as a picture, RGB (height, width, 3) in 0..1: `to_tensor` undone, but for the resize.
@@ -195,6 +222,7 @@ class InputSpec:
             channels_last.shape[-3:-1]
         )
         pixels = raw / np.float32(self.raw_scale)
+        pixels = pixels.mean(-1, keepdims=True) if self.bands else pixels
         pixels = (
             pixels[..., ::-1]
             if self.channel_order == "BGR"
@@ -214,8 +242,10 @@ class InputSpec:
         """
         if rgb.shape[1] == 3 and self.channel_order == "BGR":
             rgb = rgb.flip(1)
-        elif rgb.shape[1] == 3 and self.channel_order == "GRAY":
-            rgb = torch.tensordot(rgb, rgb.new_tensor(_LUMA), ([1], [0]))[:, None]
+        elif rgb.shape[1] == 3 and self.channels != 3:
+            rgb = torch.tensordot(rgb, rgb.new_tensor(_LUMA), ([1], [0]))[:, None].expand(
+                -1, self.channels, -1, -1
+            )
         mean, scale = self._linear(rgb)
         values = (rgb * self.raw_scale - mean) * scale
         return values if self.layout == "NCHW" else values.movedim(1, -1)

@@ -26,7 +26,7 @@ def line(spec: InputSpec) -> str:
 
 def numbers(spec: InputSpec) -> str:
     """Return what becomes of a picture's numbers, in order."""
-    found = [spec.channel_order, f"0..{spec.raw_scale:g}"]
+    found = [_channels(spec), f"0..{spec.raw_scale:g}"]
     found += [f"minus {_mean(spec.mean)}"] if np.size(spec.mean) else []
     found += [f"times {_numbers(spec.input_scale)}"] if spec.input_scale != 1 else []
     return "; ".join(found)
@@ -36,7 +36,7 @@ def values(spec: InputSpec) -> list[tuple[str, str]]:
     """Return (field, its value) for what is done to a picture, in order."""
     return [
         ("size", f"{spec.size[0]} x {spec.size[1]} (height x width)"),
-        ("channel_order", spec.channel_order),
+        ("channel_order", _channels(spec)),
         ("layout", spec.layout),
         ("raw_scale", f"0..1 becomes 0..{spec.raw_scale:g}"),
         ("mean", _mean(spec.mean)),
@@ -44,6 +44,10 @@ def values(spec: InputSpec) -> list[tuple[str, str]]:
         ("resize", _resize(spec)),
         ("crops", {1: "1 (center)", 10: "10 (corners, center, mirrored)"}[spec.crops]),
     ]
+
+
+def _channels(spec: InputSpec) -> str:
+    return f"{spec.bands} bands" if spec.bands else spec.channel_order
 
 
 def _resize(spec: InputSpec) -> str:

@@ -13,8 +13,9 @@ import re
 from typing import Any
 
 from convscope.errors import InputError
-from convscope.network.input_spec import GUESS, ChannelOrder, InputSpec
+from convscope.network.input_spec import GUESS, ChannelOrder, InputSpec, Layout
 from convscope.network.resizing import Size
+from convscope.pictures.bands import MOST_BANDS
 
 KNOWN = "known network"
 BY_NAME = f"{GUESS}, by the name"
@@ -56,6 +57,26 @@ def guess_caffe_input(shape: tuple[int, ...], name: str = "") -> InputSpec:
             spec = _spec(size, published["channel_order"], because)
             return spec.replace(because=because, **published)
     return _spec(size, "GRAY" if channels == 1 else "BGR", GUESS)
+
+
+def spec_of_bands(shape: tuple[int, ...], channels_last: bool) -> InputSpec | None:
+    """Return the input spec of a network whose pictures have 2, 4 or more channels; None where its input has no maps.
+
+    ``shape`` is (batch, channels, height, width), or with the channels last.
+    """
+    if len(shape) != 4:
+        return None
+    channels, *size = (shape[3], *shape[1:3]) if channels_last else shape[1:]
+    if channels in (1, 3) or not 1 < channels <= min(MOST_BANDS, *size):
+        return None
+    found = {
+        "size": "input shape",
+        "layout": "format",
+        "channel_order": "input shape",
+        "bands": "input shape",
+    }
+    layout: Layout = "NHWC" if channels_last else "NCHW"
+    return InputSpec((size[0], size[1]), "BANDS", layout, bands=channels, provenance=found)
 
 
 def _spec(size: Size, order: ChannelOrder, because: str) -> InputSpec:

@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from convscope.errors import NetworkFileError, UnknownLayer, did_you_mean
+from convscope.files import require_regular
 
 MAXIMUM_BYTES = 64_000_000
 _SYNSET = re.compile(r"(n\d{8})(?:[\s,:]+|$)")
@@ -122,6 +123,8 @@ def _listed(labels: Sequence[str], found: list[int]) -> str:
 
 
 def _read_text(path: Path) -> str:
+    if path.exists():
+        require_regular(path)
     try:
         if path.stat().st_size > MAXIMUM_BYTES:
             raise NetworkFileError(f"{path} is too large for a file of labels: {path.stat().st_size:,} bytes")

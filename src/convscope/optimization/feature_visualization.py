@@ -6,11 +6,11 @@ Visualization* (2017), https://distill.pub/2017/feature-visualization.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +20,38 @@ from convscope.address import Address
 from convscope.cache import cache_key
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.optimization.objective import Objective
 from convscope.optimization.objectives import unit
 from convscope.optimization.presets import preset as preset_named
 from convscope.optimization.rendering import Progress, RenderedPicture, RenderJob, render, watch_rendering
 from convscope.optimization.settings import Settings
 from convscope.optimization.strongest import find_strongest
+from convscope.pictures.options import takes_options, updated
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import library_versions
-from convscope.pictures.recording import recipe_function, recipe_of
+from convscope.pictures.recording import plain, recipe_function, recipe_of, writes_recipe
 from convscope.presentation.scaling import Scaling
 from convscope.presentation.sheet import sheet
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 Watch = Callable[[Progress], None]
+Targets: TypeAlias = str | Address | Objective | Sequence[str | Address | Objective]
+"""An address or an objective, or several of them."""
 
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How pictures are made: a preset's name, and what differs from it."""
+    """How pictures are made: a preset, and what differs from it. None leaves a setting to the preset.
 
-    preset: str = "default"
+    - ``preset``: a name of `convscope.presets.PRESETS`, or `convscope.presets.Settings` of one's own: canvas,
+      transforms, penalties, optimizer.
+    - ``size``: height and width in pixels; ``steps``: how long each picture is improved.
+    - ``seed``: another seed, another picture; ``fast``: compute in half precision (bfloat16), judged in full.
+    """
+
+    preset: str | Settings = "default"
     size: int | None = None
     steps: int | None = None
     seed: int = 0
@@ -46,7 +59,8 @@ class RenderOptions:
 
     def settings(self, network: Network) -> Settings:
         """Return the preset with the changes, for a network."""
-        found = preset_named(self.preset, network.picture_spec)
+        own = self.preset if isinstance(self.preset, Settings) else None
+        found = own or preset_named(str(self.preset), network.picture_spec)
         for name, value in (("size", self.size), ("steps", self.steps)):
             if value is not None and value < 1:
                 raise InputError(f"{name} is at least 1, not {value}")
@@ -54,50 +68,73 @@ class RenderOptions:
         precision = "bfloat16" if self.fast else found.precision
         return replace(found, size=size, steps=self.steps or found.steps, precision=precision)
 
+    @property
+    def words(self) -> str:
+        """What a caption calls the preset."""
+        return "settings of its own" if isinstance(self.preset, Settings) else f"preset {self.preset!r}"
+
     def recorded(self) -> dict[str, Any]:
         """Return it as a recipe's arguments, the seed apart."""
-        return {"preset": self.preset, "size": self.size, "steps": self.steps, "fast": self.fast}
+        return {"preset": plain(self.preset), "size": self.size, "steps": self.steps, "fast": self.fast}
+
+    def updated(self, keywords: Mapping[str, Any]) -> RenderOptions:
+        """Return the options with keywords changed; InputError with the closest name for one that is none."""
+        return updated(self, keywords, "a feature visualization")
 
 
+class RenderKeywords(TypedDict, total=False):
+    """The fields of `RenderOptions` as keywords."""
+
+    preset: str | Settings
+    size: int | None
+    steps: int | None
+    seed: int
+    fast: bool
+
+
+@takes_options(RenderOptions, RenderKeywords)
 def feature_visualization(
     network: Network,
-    addresses: str | Address | Sequence[str | Address],
+    targets: Targets,
     *,
-    preset: str = "default",
-    size: int | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    fast: bool = False,
+    options: RenderOptions | None = None,
     batch: int | None = None,
     watch: Watch | None = None,
+    **changes: Unpack[RenderKeywords],
 ) -> list[Picture]:
-    """Show what units want to see: one picture for each address, and what it reaches in its caption.
+    """Show what units want to see: one picture for each target, and what it reaches in its caption.
 
-    An address is a channel (``mixed4a:42``), a neuron (``mixed4a:42@3,5``), a class (``prob:tabby``: its logit) or a
-    whole layer (its mean square, the deep dream's objective). All are made in batches, `batch` at a time (as many as
-    fit the memory), each the picture it would be alone. ``preset`` is a name of `convscope.optimization.presets`,
-    ``size`` in pixels; ``fast`` computes in half precision, and judges in full. Finished pictures are kept in the
-    cache, and Ctrl-C keeps the unfinished. A unit that answers in no numbers (NaN) is left out with a warning;
-    InputError where that leaves none. `watch` is told every step.
+    A target is an address: a channel (``mixed4a:42``), a neuron (``mixed4a:42@3,5``), a class (``prob:tabby``: its
+    logit) or a whole layer (its mean square, the deep dream's objective); or an objective of `convscope.objectives`.
+    `options` say how, and so do the same names as keywords: ``preset`` (a name, or `convscope.presets.Settings`),
+    ``size``, ``steps``, ``seed``, ``fast``. All are made in batches, `batch` at a time (as many as fit the memory),
+    each the picture it would be alone. Finished pictures of addresses are kept in the cache, and Ctrl-C keeps the
+    unfinished. A unit that answers in no numbers (NaN) is left out with a warning; InputError where that leaves none.
+    `watch` is told every step.
 
     >>> picture, = feature_visualization(network, "mixed4a:42")
     >>> picture.caption
     'What mixed4a:42 wants to see: activation 312, 3.1 × the strongest of 500 photographs …'
     """
-    names = [
-        str(address) for address in ((addresses,) if isinstance(addresses, (str, Address)) else addresses)
-    ]
-    options = RenderOptions(preset, size, steps, seed, fast)
-    made: dict[str, Picture] = {}
+    alone = isinstance(targets, (str, Address, Objective))
+    given = [targets] if alone else list(targets)  # type: ignore[arg-type]
+    wanted = [one if isinstance(one, Objective) else str(one) for one in given]
+    how = (options or RenderOptions()).updated(changes)
+    names, made = [_name(one) for one in wanted], dict[str, Picture]()
+    composed = {one.description for one in wanted if isinstance(one, Objective)}
 
     def collect(progress: Progress) -> None:
         for found in progress.made:
-            made[found.name] = as_picture(network, found, options)
+            made[found.name] = as_picture(network, found, how, composed=found.name in composed)
         if watch:
             watch(progress)
 
-    watch_rendering(visualize(network, names, options, batch=batch), collect)
+    watch_rendering(visualize(network, wanted, how, batch=batch), collect)
     return [made[name] for name in names if name in made]
+
+
+def _name(target: str | Objective) -> str:
+    return target.description if isinstance(target, Objective) else target
 
 
 def by_address(pictures: Sequence[Picture]) -> dict[str, Picture]:
@@ -106,21 +143,23 @@ def by_address(pictures: Sequence[Picture]) -> dict[str, Picture]:
 
 
 def visualize(
-    network: Network, addresses: Sequence[str], options: RenderOptions, *, batch: int | None = None
+    network: Network, targets: Sequence[str | Objective], options: RenderOptions, *, batch: int | None = None
 ) -> Iterator[Progress]:
-    """Make a picture for each address and yield the progress, finished pictures included, after every step."""
-    jobs = [_job(network, address, options) for address in dict.fromkeys(addresses)]
+    """Make a picture for each target and yield the progress, finished pictures included, after every step."""
+    jobs = [_job(network, target, options) for target in dict.fromkeys(targets)]
     yield from render(
         network, jobs, options.settings(network), batch=batch, strongest=find_strongest(network)
     )
 
 
-def _job(network: Network, address: str, options: RenderOptions) -> RenderJob:
+def _job(network: Network, address: str | Objective, options: RenderOptions) -> RenderJob:
+    if isinstance(address, Objective):
+        return RenderJob(address.description, address, options.seed)
     objective = unit(network, address)
     canonical = str(network.resolve(address))
     seed = int.from_bytes(sha256(f"{options.seed} {canonical}".encode()).digest()[:6], "big")
     key = None
-    if network.origin.files:
+    if network.origin.files and not isinstance(options.preset, Settings):
         key = cache_key(canonical, options.recorded(), options.seed, network.identity, library_versions())
     return RenderJob(address, objective, seed, key)
 
@@ -143,16 +182,19 @@ def _one(
     return picture
 
 
-def as_picture(network: Network, made: RenderedPicture, options: RenderOptions) -> Picture:
-    """Return a finished picture with its caption and its recipe."""
-    told = options.recorded() | (
-        {} if made.steps == options.settings(network).steps else {"steps": made.steps}
-    )
+def as_picture(
+    network: Network, made: RenderedPicture, options: RenderOptions, *, composed: bool = False
+) -> Picture:
+    """Return a finished picture with its caption and its recipe; an objective that was `composed` is no data."""
+    told = options.recorded()
+    if made.steps != options.settings(network).steps:
+        told["steps"] = made.steps
+    address = {"not recorded": "Objective"} if composed else made.name
     recipe = recipe_of(
-        "feature_visualization", {"address": made.name, **told}, network=network, seed=options.seed
+        "feature_visualization", {"address": address, **told}, network=network, seed=options.seed
     )
-    words = unit(network, made.name).description
-    caption = f"What {words} wants to see: {made.verdict}. {made.steps} steps, preset {options.preset!r}."
+    words = made.name if composed else unit(network, made.name).description
+    caption = f"What {words} wants to see: {made.verdict}. {made.steps} steps, {options.words}."
     return Picture(pixels(made.picture), caption, recipe)
 
 
@@ -165,21 +207,36 @@ def pixels(picture: Tensor) -> NDArray[np.uint8]:
     return side_by_side
 
 
-@recipe_function("feature_sheet")
+@dataclass(frozen=True)
+class SheetOptions(RenderOptions):
+    """How a sheet is made: its pictures' options, ``columns`` side by side, "light" or "dark" (``theme``).
+
+    ``batch`` pictures are made at a time; as many as fit the memory by default.
+    """
+
+    columns: int | None = None
+    theme: str = "light"
+    batch: int | None = None
+
+
+class SheetKeywords(RenderKeywords, total=False):
+    """The fields of `SheetOptions` as keywords."""
+
+    columns: int | None
+    theme: str
+    batch: int | None
+
+
+@writes_recipe("feature_sheet")
+@takes_options(SheetOptions, SheetKeywords)
 def feature_sheet(
     network: Network,
     layer: str,
     *,
     channels: Sequence[int] | int | None = None,
-    preset: str = "default",
-    size: int | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    fast: bool = False,
-    columns: int | None = None,
-    theme: str = "light",
-    batch: int | None = None,
+    options: SheetOptions | None = None,
     watch: Watch | None = None,
+    **changes: Unpack[SheetKeywords],
 ) -> Picture:
     """Show what every channel of a layer wants to see, on one sheet.
 
@@ -188,7 +245,8 @@ def feature_sheet(
 
     >>> feature_sheet(network, "mixed4a", channels=64).save("mixed4a.png")
     """
-    options, addresses = RenderOptions(preset, size, steps, seed, fast), channels_of(network, layer, channels)
+    how = updated(options or SheetOptions(), changes, "a sheet")
+    addresses = channels_of(network, layer, channels)
     made: list[RenderedPicture] = []
 
     def collect(progress: Progress) -> None:
@@ -196,8 +254,11 @@ def feature_sheet(
         if watch:
             watch(progress)
 
-    watch_rendering(visualize(network, addresses, options, batch=batch), collect)
-    return as_sheet(layer, made, columns=columns, theme=theme)
+    watch_rendering(visualize(network, addresses, how, batch=how.batch), collect)
+    shown = {"columns": how.columns, "theme": how.theme}
+    arguments = {"layer": layer, "channels": plain(channels), **how.recorded(), **shown}
+    recipe = recipe_of("feature_sheet", arguments, network=network, seed=how.seed)
+    return replace(as_sheet(layer, made, columns=how.columns, theme=how.theme), recipe=recipe)
 
 
 def channels_of(network: Network, layer: str, channels: Sequence[int] | int | None = None) -> list[str]:

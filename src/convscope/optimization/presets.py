@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from warnings import warn
 
 import torch
 from torch import Tensor
 
-from convscope.errors import by_name
+from convscope.errors import ConvscopeWarning, by_name
 from convscope.network.input_spec import InputSpec
+from convscope.network.network import Network
 from convscope.optimization.canvases.color import IMAGENET, Color
 from convscope.optimization.canvases.fourier import Fourier
 from convscope.optimization.canvases.magnitude_constrained import MagnitudeConstrained
@@ -25,6 +27,7 @@ from convscope.optimization.optimizers import GradientAscent, Nadam, ProgressAsc
 from convscope.optimization.regularizers import Blur, Clamp, Decay, SmallContribution, SmallNorm, SmallValues
 from convscope.optimization.settings import Edit, Settings, Transform
 from convscope.optimization.transforms import Crop, Jitter, Noise, Pad, Rotate, Scale, Together
+from convscope.preset_guide import PresetGuide
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,17 @@ def preset(name: str, spec: InputSpec) -> Settings:
     512
     """
     return by_name(PRESETS, name, "preset").settings(spec)
+
+
+def warn_elsewhere(name: str, guide: PresetGuide, network: Network) -> None:
+    """Say before the start what comes of a preset's numbers on a network other than its source's."""
+    if guide.elsewhere:
+        warn(
+            f"the preset {name} keeps its source's numbers, made for another network than {network.name}: "
+            f"{guide.elsewhere}",
+            ConvscopeWarning,
+            stacklevel=4,
+        )
 
 
 def _default(spec: InputSpec) -> Settings:

@@ -172,7 +172,7 @@ class _Climb:
         verdicts = judge(batch, pictures.float() / 255 if display is None else painted, strongest)
         together = zip(self.jobs, pictures, verdicts, self.step.failed.tolist(), strict=True)
         return {
-            job: RenderedPicture(job.name, picture.cpu(), self.step.index, verdict)
+            job: RenderedPicture(job.name, _seen(self.network, picture).cpu(), self.step.index, verdict)
             for job, picture, verdict, failed in together
             if not failed
         }
@@ -182,12 +182,19 @@ class _Climb:
         assert self.step is not None
         painted = self.step.pictures()
         shown = painted if self.settings.display is None else self.settings.display(painted)
-        return dict(zip((job.name for job in self.jobs), to_bytes(shown).cpu(), strict=True))
+        pictures = (_seen(self.network, picture).cpu() for picture in to_bytes(shown))
+        return dict(zip((job.name for job in self.jobs), pictures, strict=True))
 
     def forget(self) -> None:
         """Remove what was saved on the way."""
         if self.checkpoint is not None:
             self.checkpoint.forget()
+
+
+def _seen(network: Network, picture: Tensor) -> Tensor:
+    """Return a picture (channels, height, width) as people see it: bands that are no colors side by side, in gray."""
+    bands = network.input_spec is not None and network.input_spec.channel_order == "BANDS"
+    return torch.cat(list(picture), dim=1)[None] if bands else picture
 
 
 def to_bytes(pictures: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import PictureError, did_you_mean
+from convscope.pictures.bands import array_in, bands_of, has_bands, seen_in_gray
 from convscope.pictures.rgb import PLAIN, Pixels, Seen, Stored, rgb_of_array, rgb_of_image
 from convscope.pictures.sixteen_bit import load, stored_bits
 
@@ -69,7 +70,8 @@ class Photograph:
     ``source`` is the path or sample name it can be opened by again (None for bytes and arrays), ``sha256``
     the hash of the file's bytes (of an array's type, shape and values; of a Pillow image's ``pixels``),
     ``notes`` what was done to it on the way, one phrase each. ``opacity`` (height, width) in 0..1 is None where it is
-    opaque throughout; ``stored`` says how to save a picture like it.
+    opaque throughout; ``stored`` says how to save a picture like it. ``bands`` (height, width, channels) are the
+    numbers of a picture that is no photograph (`convscope.pictures.bands`); ``pixels`` are then their mean in gray.
     """
 
     pixels: Pixels
@@ -78,6 +80,7 @@ class Photograph:
     notes: tuple[str, ...] = ()
     opacity: Pixels | None = None
     stored: Stored = PLAIN
+    bands: Pixels | None = None
 
     @property
     def name(self) -> str:
@@ -158,6 +161,9 @@ def _from_path(name: str, maximum_pixels: int) -> Photograph:
         )
     try:
         path = _located(name)
+        if (values := array_in(path, maximum_pixels)) is not None:
+            found = _from_array(values, maximum_pixels)
+            return replace(found, source=name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
         with path.open("rb") as file:
             return _from_file(file, name, maximum_pixels)
     except OSError as error:
@@ -289,7 +295,14 @@ def _from_array(source: object, maximum_pixels: int) -> Photograph:
         raise PictureError(
             _too_large("the array", f"{values.shape[1]:,} x {values.shape[0]:,}", maximum_pixels)
         )
+    if has_bands(values):
+        bands = bands_of(values)
+        notes = (f"the mean of {bands.shape[2]} bands in gray",)
+        return Photograph(seen_in_gray(bands), None, _hash(values), notes, bands=bands)
     seen = rgb_of_array(values, getattr(source, "profile", None))
+    if values.ndim == 3 and values.shape[2] == 4:
+        whole = _photograph(replace(seen, pixels=np.ascontiguousarray(seen.pixels)), None, _hash(values))
+        return replace(whole, bands=bands_of(values))
     return _photograph(replace(seen, pixels=np.ascontiguousarray(seen.pixels)), None, _hash(values))
 
 

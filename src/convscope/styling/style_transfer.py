@@ -27,6 +27,7 @@ from convscope.optimization.octaves import Size
 from convscope.optimization.original_colors import with_colors_of
 from convscope.optimization.own_pictures import picture_or_unit
 from convscope.optimization.picture_sizes import resized
+from convscope.optimization.presets import warn_elsewhere
 from convscope.optimization.size_limits import network_bytes, picture_bytes, require_size_fits
 from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import open_photograph
@@ -39,10 +40,12 @@ from convscope.pictures.picture_tensor import (
     scaled_size,
 )
 from convscope.pictures.recipe import Recipe
-from convscope.pictures.recording import recipe_of, recordable, writes_recipe
+from convscope.pictures.recording import lost, recipe_of, recordable, writes_recipe
 from convscope.pictures.rgb import PLAIN, Stored
 from convscope.presentation.animation import Frame
+from convscope.preset_guide import STYLE_GUIDE
 from convscope.styling.colors import matched
+from convscope.styling.layers import vgg_layers
 from convscope.styling.memory import style_bytes
 from convscope.styling.options import STARTS, StyleKeywords, StyleOptions
 from convscope.styling.scales import Restyling
@@ -180,6 +183,8 @@ def transfer_of(
     styles = settled.pop("styles")
     given = replace(given, **settled)
     settings = given.settings(network)
+    if given.as_its_source and not vgg_layers(network):
+        warn_elsewhere(given.preset, STYLE_GUIDE[given.preset], network)
     photograph = open_photograph(picture)
     require_size(given.size)
     height, width = photograph.pixels.shape[:2]
@@ -255,6 +260,8 @@ def _weighted(styles: Any) -> list[tuple[Any, float]]:
 
 def _recorded_styles(styles: Any) -> Any:
     """Return style pictures by name with their weights, however they were given, where each has a name of its own."""
+    if lost(styles):
+        return styles
     several = _weighted(styles)
     names = [source for source, _ in several]
     named = all(isinstance(name, str) for name in names) and len({*names}) == len(names)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from warnings import warn
 
-from convscope.errors import ConvscopeWarning, NetworkFileError
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
 from convscope.formats.caffe.building import build_graph, translate_or_cut
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.preprocessing import files_consulted, find_input_spec
@@ -16,58 +16,60 @@ from convscope.formats.caffe.upgrade import upgrade
 from convscope.formats.caffe.weights import read_weights
 from convscope.formats.caffe.wire import read_binary
 from convscope.formats.caffe.writing import save_caffe, save_description
+from convscope.formats.kinds import Kind, kind_of_content, kind_of_name
 from convscope.formats.network_parts import NetworkParts
+from convscope.formats.request import Request
 from convscope.network.labels import imagenet_labels
 from convscope.network.origin import Origin
-from convscope.network.parameters import Shape
 
-__all__ = ["CAFFE_SUFFIXES", "find_caffe_files", "open_caffe", "save_caffe", "save_description"]
+__all__ = ["find_caffe_files", "open_caffe", "save_caffe", "save_description"]
 
-DESCRIPTION_SUFFIXES = (".prototxt", ".pbtxt", ".pt.txt")
-WEIGHTS_SUFFIXES = (".caffemodel", ".caffemodel.h5")
-CAFFE_SUFFIXES = (*DESCRIPTION_SUFFIXES, *WEIGHTS_SUFFIXES)
+DESCRIPTION = (Kind.CAFFE_TEXT,)
+WEIGHTS = (Kind.CAFFE_WEIGHTS, Kind.CAFFE_HDF5)
 
 
 def _describes_itself(weights: Path) -> bool:
     """Whether a weight file holds a network to use, with an input, and not one to train."""
-    if weights.name.endswith(".h5"):
+    if kind_of_content(weights) is Kind.CAFFE_HDF5:
         return False
     net = upgrade(read_binary(weights))
     return any(layer.type == "Input" for layer in net.layer)
 
 
-def open_caffe(
-    path: Path,
-    *,
-    weights: str | Path | None = None,
-    input_shape: Shape | None = None,
-    phase: str = "TEST",
-    level: int = 0,
-    stages: Sequence[str] = (),
-) -> NetworkParts:
+def open_caffe(request: Request) -> NetworkParts:
     """Read a Caffe network from its ``.prototxt`` or its weights; what is not given is looked for beside it.
 
-    `phase`, `level` and `stages` choose among layers with include and exclude rules.
+    The rules `phase`, `level` and `stages` choose among layers with include and exclude rules.
     """
-    description = path if path.name.endswith(DESCRIPTION_SUFFIXES) else _description_beside(path)
+    path, weights, is_text = request.path, request.weights, request.kind is Kind.CAFFE_TEXT
+    description = path if is_text else _description_beside(path)
     values = Path(weights).expanduser() if weights is not None else None
     if values is None:
-        values = path if path.name.endswith(WEIGHTS_SUFFIXES) else _weights_beside(path)
+        values = _weights_beside(path) if is_text else path
     net = read_text_file(description) if description else read_binary(path)
-    net = filter_layers(upgrade(net), phase, level, stages)
+    net = filter_layers(upgrade(net), **_rules(request))
     if values is None and _has_parameters(net):
         warn(
             f"{path} has no weights beside it: its parameters are random (seed 0); give weights=FILE",
             ConvscopeWarning,
             stacklevel=3,
         )
-    graph = build_graph(net, None if values is None else read_weights(values), input_shape=input_shape)
+    graph = build_graph(
+        net, None if values is None else read_weights(values), input_shape=request.input_shape
+    )
     origin = Origin(
         source=str(path),
         weights=None if weights is None else str(weights),
         files=(*(file for file in (description, values) if file is not None), *files_consulted(path)),
     )
     return NetworkParts(graph, origin, find_input_spec(net, graph, path), label_lists=(imagenet_labels(),))
+
+
+def _rules(request: Request) -> dict[str, Any]:
+    rules = {"phase": "TEST", "level": 0, "stages": ()}
+    if unknown := set(request.rules) - set(rules):
+        raise InputError(f"rules are phase, level and stages; found {sorted(unknown)}")
+    return rules | dict(request.rules)
 
 
 def _has_parameters(net: Message) -> bool:
@@ -77,28 +79,29 @@ def _has_parameters(net: Message) -> bool:
 
 def find_caffe_files(folder: Path) -> tuple[Path, Path | None]:
     """Return the description (or the weights alone) and the weights in a folder; NetworkFileError lists a choice."""
-    described = _with_suffix(folder, DESCRIPTION_SUFFIXES)
+    described = _called(folder, DESCRIPTION)
     deployed = [path for path in described if "deploy" in path.name] or [
         path for path in described if not any(word in path.name for word in ("solver", "train"))
     ]
-    weights = _with_suffix(folder, WEIGHTS_SUFFIXES)
+    weights = _called(folder, WEIGHTS)
     if len(deployed) > 1 or (len(weights) > 1 and deployed):
         choice = deployed if len(deployed) > 1 else weights
         raise NetworkFileError(f"{folder} holds several: {', '.join(path.name for path in choice)}. Name one")
     if not deployed and len(weights) != 1:
-        raise NetworkFileError(f"{folder} holds no network ({', '.join(CAFFE_SUFFIXES)})")
+        raise NetworkFileError(f"{folder} holds several weights and no description: name one")
     return (deployed or weights)[0], weights[0] if weights else None
 
 
-def _with_suffix(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.name.endswith(suffixes))
+def _called(folder: Path, kinds: tuple[Kind, ...]) -> list[Path]:
+    """Return the files of a folder whose names say that they are of these kinds."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and kind_of_name(path) in kinds)
 
 
 def _weights_beside(description: Path) -> Path | None:
     """Return the weights that share the description's name, or the only ones beside the only description."""
-    found = _with_suffix(description.parent, WEIGHTS_SUFFIXES)
+    found = _called(description.parent, WEIGHTS)
     same = [path for path in found if path.name.startswith(description.name.partition(".")[0])]
-    alone = len(_with_suffix(description.parent, DESCRIPTION_SUFFIXES)) == 1
+    alone = len(_called(description.parent, DESCRIPTION)) == 1
     if len(same) == 1 or (len(found) == 1 and alone):
         return (same or found)[0]
     return None
@@ -109,7 +112,7 @@ def _description_beside(weights: Path) -> Path | None:
 
     None for weights that describe a network one can use themselves, as what convscope saves does.
     """
-    found = _with_suffix(weights.parent, DESCRIPTION_SUFFIXES)
+    found = _called(weights.parent, DESCRIPTION)
     stem = weights.name.partition(".")[0]
     stems = {path: path.name.partition(".")[0] for path in found}
     same = [path for path in found if stems[path] == stem]
@@ -121,7 +124,7 @@ def _description_beside(weights: Path) -> Path | None:
         for candidates in (begun, deployed):
             if len(candidates) == 1:
                 return candidates[0]
-    if weights.name.endswith(".h5"):
+    if kind_of_content(weights) is Kind.CAFFE_HDF5:
         raise NetworkFileError(
             f"{weights} holds weights only: give the .prototxt, and this file as its weights"
         )

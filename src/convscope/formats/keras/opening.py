@@ -17,19 +17,17 @@ from convscope.formats.keras.eating import find_input_spec
 from convscope.formats.keras.layers import Dialect
 from convscope.formats.keras.model import KerasModel
 from convscope.formats.keras.weights import Found, WeightFile, read_weights, read_weights_of, text
+from convscope.formats.kinds import Kind
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from convscope.network.labels import imagenet_labels
 from convscope.network.origin import Origin
 
-DESCRIPTION_SUFFIX = ".json"
-KERAS_SUFFIXES = (".keras", ".h5", ".hdf5", DESCRIPTION_SUFFIX)
-
 
 def open_keras(request: Request) -> NetworkParts:
     """Read a ``.keras`` or ``.h5`` file, or a ``.json`` that describes a model, with its `weights` if given."""
     path = request.path
-    description, version, weights = _described(path)
+    description, version, weights = _described(path, request.kind)
     model = read_model(description, str(path))
     if request.weights is not None:
         weights = read_weights_of(request.weights)
@@ -56,12 +54,12 @@ def parts_of(
     )
 
 
-def _described(path: Path) -> tuple[Any, str, WeightFile | None]:
+def _described(path: Path, kind: Kind | None) -> tuple[Any, str, WeightFile | None]:
     """Return a file's description of its model, the version of Keras that wrote it, and its weights."""
-    if path.name.endswith(DESCRIPTION_SUFFIX):
+    if kind is Kind.KERAS_JSON:
         description = _json(path)
         return description, str(description.get("keras_version") or _by_style(description)), None
-    if path.name.endswith(".keras"):
+    if kind is Kind.KERAS_ZIP:
         description = read_json(path, CONFIGURATION)
         if description is None:
             raise NetworkFileError(f"{path} is a zip without {CONFIGURATION}: it is not a .keras file")

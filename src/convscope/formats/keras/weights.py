@@ -23,6 +23,7 @@ from convscope.formats.hdf5 import Container, OwnFile, Stored, opened_hdf5, stor
 from convscope.formats.keras.archive import WEIGHTS, Member
 from convscope.formats.keras.layers import Dialect, Variable, variables_of
 from convscope.formats.keras.model import KerasLayer, KerasModel
+from convscope.formats.kinds import Kind, kind_of_content
 
 LayerPath = tuple[str, ...]
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
@@ -80,7 +81,8 @@ def read_weights_of(path: str | Path) -> WeightFile:
     file = Path(path).expanduser()
     if not file.is_file():
         raise NetworkFileError(f"{path}: there is no such file")
-    return read_weights(Member(str(file), WEIGHTS) if file.name.endswith(".keras") else OwnFile(str(file)))
+    is_zip = kind_of_content(file) is Kind.KERAS_ZIP
+    return read_weights(Member(str(file), WEIGHTS) if is_zip else OwnFile(str(file)))
 
 
 def _names(group: h5py.Group, attribute: str) -> list[str]:

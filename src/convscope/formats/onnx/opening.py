@@ -11,9 +11,7 @@ from convscope.formats.request import Request
 from convscope.network.labels import imagenet_labels
 from convscope.network.origin import Origin
 
-__all__ = ["ONNX_SUFFIXES", "open_onnx", "save_onnx"]
-
-ONNX_SUFFIXES = (".onnx",)
+__all__ = ["open_onnx", "save_onnx"]
 
 
 def open_onnx(request: Request) -> NetworkParts:

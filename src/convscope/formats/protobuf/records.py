@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from convscope.errors import NetworkFileError
+from convscope.files import require_regular
 
 VARINT, FIXED64, LENGTH, GROUP, END_GROUP, FIXED32 = range(6)
 WIRE_TYPES = ("a whole number", "8 bytes", "a run of bytes", "a group", "the end of a group", "4 bytes")
@@ -70,9 +71,7 @@ class Record:
 def open_source(path: str | PathLike[str], budget: int | None = None) -> Source:
     """Map a file into memory; `NetworkFileError` when it cannot be opened. An empty file gives an empty source."""
     file = fspath(path)
-    if not Path(path).is_file():
-        state = "is not a plain file" if Path(path).exists() else "does not exist"
-        raise NetworkFileError(f"{file} {state}: give the path of a file.")
+    require_regular(path)
     try:
         with Path(path).open("rb") as stream:
             if not stream.read(1):

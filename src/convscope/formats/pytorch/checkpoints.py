@@ -23,7 +23,6 @@ from convscope.formats.pytorch.unpickling import Placeholder, read_pickle, weigh
 from convscope.formats.recognition import HEAD, identify
 from convscope.network.operations.checks import dimensions
 
-CHECKPOINT_SUFFIXES = (".pth", ".pt", ".pth.tar", ".ckpt", ".bin", ".pt2")
 State = dict[str, Tensor]
 
 # Under which key a training checkpoint keeps the weights; the smoothed ones first, which are those to use.

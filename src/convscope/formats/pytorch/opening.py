@@ -13,7 +13,7 @@ from torch import nn
 from convscope.errors import InputError, NetworkFileError
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.pytorch.building import build_graph, input_names
-from convscope.formats.pytorch.checkpoints import CHECKPOINT_SUFFIXES, State, read_checkpoint, with_weights
+from convscope.formats.pytorch.checkpoints import State, read_checkpoint, with_weights
 from convscope.formats.pytorch.exported import ExportedProgram, read_exported
 from convscope.formats.pytorch.libraries import (
     ASK_FOR_ARCHITECTURE,
@@ -33,7 +33,7 @@ from convscope.network.labels import imagenet_labels
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 
-__all__ = ["CHECKPOINT_SUFFIXES", "TIMM", "TORCHVISION", "open_checkpoint", "open_live_module", "open_named"]
+__all__ = ["TIMM", "TORCHVISION", "open_checkpoint", "open_live_module", "open_named"]
 
 # The sizes networks were published for, tried in this order where nothing says which it is.
 _SIDES = (224, 32, 28, 64, 96, 128, 227, 256, 299, 384)

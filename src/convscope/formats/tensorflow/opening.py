@@ -18,7 +18,6 @@ from convscope.formats.tensorflow.tensors import to_array
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 
-TENSORFLOW_SUFFIXES = (".pb",)
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 _NUMBERS = ("DT_FLOAT", "DT_UINT8", "DT_HALF", "DT_DOUBLE", "DT_BFLOAT16", "")
 

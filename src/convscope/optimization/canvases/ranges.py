@@ -74,5 +74,5 @@ class Unprepared:
 
     @property
     def _bare(self) -> InputSpec:
-        gray = self.spec.channel_order == "GRAY"
-        return self.spec.replace(mean=(), channel_order="GRAY" if gray else "RGB")
+        order = "RGB" if self.spec.channel_order == "BGR" else self.spec.channel_order
+        return self.spec.replace(mean=(), channel_order=order)

@@ -1,0 +1,151 @@
+"""Which kind of network a file holds, told from its content; its name's ending counts only where that says nothing."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+
+from convscope.errors import NetworkFileError
+from convscope.files import require_regular
+from convscope.formats.hdf5 import OwnFile, opened_hdf5
+from convscope.formats.protobuf.records import LENGTH, VARINT, Record, Source, open_source, read_record
+from convscope.formats.recognition import HDF5, TEXT, identify
+
+HEAD = 1 << 16
+_TORCH_PICKLE = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # PyTorch's files before 1.6 begin so
+_FIELDS = 4096  # a few decide; a file with more of them at its top is none of the four
+
+
+class Kind(Enum):
+    """A kind of file that a network, or its weights, is opened from; its value names it in messages."""
+
+    CAFFE_TEXT = "a Caffe network's description (prototxt text)"
+    CAFFE_WEIGHTS = "a Caffe network's weights (caffemodel)"
+    CAFFE_HDF5 = "a Caffe network's weights (HDF5)"
+    KERAS_ZIP = "a Keras model (.keras)"
+    KERAS_HDF5 = "a Keras model (HDF5)"
+    KERAS_JSON = "a Keras model's description (JSON)"
+    ONNX = "an ONNX network"
+    TENSORFLOW = "a TensorFlow graph (GraphDef)"
+    TENSORFLOW_TEXT = "a TensorFlow graph as text (pbtxt)"
+    SAVED_MODEL = "a TensorFlow SavedModel"
+    CHECKPOINT = "a PyTorch file of weights"
+    SAFETENSORS = "a safetensors file"
+
+
+BY_SUFFIX: Mapping[str, Kind] = {
+    **dict.fromkeys((".prototxt", ".pbtxt", ".pt.txt"), Kind.CAFFE_TEXT),
+    ".caffemodel": Kind.CAFFE_WEIGHTS,
+    ".caffemodel.h5": Kind.CAFFE_HDF5,
+    **dict.fromkeys((".convscope", ".safetensors"), Kind.SAFETENSORS),
+    **dict.fromkeys((".pth", ".pt", ".pth.tar", ".ckpt", ".bin", ".pt2"), Kind.CHECKPOINT),
+    ".pb": Kind.TENSORFLOW,
+    ".onnx": Kind.ONNX,
+    ".keras": Kind.KERAS_ZIP,
+    **dict.fromkeys((".h5", ".hdf5"), Kind.KERAS_HDF5),
+    ".json": Kind.KERAS_JSON,
+}
+"""How a file's name ends, in capitals or not, to what it usually is."""
+
+
+def kind_of_name(path: Path) -> Kind | None:
+    """Return what a file is by the longest known ending of its name; None for none of them.
+
+    >>> kind_of_name(Path("Deploy.PROTOTXT")) is Kind.CAFFE_TEXT
+    True
+    """
+    name = path.name.lower()
+    known = max((suffix for suffix in BY_SUFFIX if name.endswith(suffix)), key=len, default=None)
+    return None if known is None else BY_SUFFIX[known]
+
+
+def kind_of_content(path: Path) -> Kind | None:
+    """Return what a file is by what is in it; None for what is no network, or too damaged to tell.
+
+    NetworkFileError for what is no file (a device, a pipe).
+    """
+    require_regular(path)
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    found = identify(head) if head else ""
+    if found == HDF5:
+        return _kind_of_hdf5(path)
+    if head.startswith(b"PK\x03\x04"):
+        return _kind_of_zip(path)
+    if head.startswith(_TORCH_PICKLE):
+        return Kind.CHECKPOINT
+    if head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= path.stat().st_size - 8:
+        return Kind.SAFETENSORS
+    return _kind_of_text(head) if found == TEXT else _kind_of_protobuf(path)
+
+
+def _kind_of_hdf5(path: Path) -> Kind | None:
+    try:
+        with opened_hdf5(OwnFile(str(path))) as opened:
+            is_keras = "model_config" in opened.attrs or "data" not in opened
+    except NetworkFileError:
+        return None
+    return Kind.KERAS_HDF5 if is_keras else Kind.CAFFE_HDF5
+
+
+def _kind_of_zip(path: Path) -> Kind | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()[:10_000]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
+        return None
+    if "config.json" in names:
+        return Kind.KERAS_ZIP
+    inside = {name.partition("/")[2] for name in names}
+    known = {"data.pkl", "constants.pkl", "data/weights/model_weights_config.json"}
+    exported = {"serialized_exported_program.json", "serialized_state_dict.pt"}
+    return Kind.CHECKPOINT if known & inside or exported & {*names, *inside} else None
+
+
+def _kind_of_text(head: bytes) -> Kind | None:
+    text = head.decode(
+        "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace"
+    ).lstrip()
+    if text.startswith("{"):
+        keras = '"class_name"' in text and '"config"' in text
+        return Kind.KERAS_JSON if keras else None
+    plain = re.sub(r"(?m)#.*$", "", text).lstrip()
+    if re.match(r"(node|library|versions)\s*:?\s*\{", plain) and re.search(r"\bop\s*:", plain):
+        return Kind.TENSORFLOW_TEXT
+    fields = r"name|layers?|input|input_dim|input_shape|force_backward|state|debug_info"
+    is_net = re.match(rf"({fields})\s*[:{{]", plain) and re.search(r"\b(layers?|input)\s*[:{]", plain)
+    return Kind.CAFFE_TEXT if is_net else None
+
+
+def _kind_of_protobuf(path: Path) -> Kind | None:
+    """Tell the four binary forms apart by the fields that stand at the top."""
+    records = _top_records(source := open_source(path))
+    fields = {(record.number, record.wire) for record in records}
+    if (7, LENGTH) in fields and {(1, VARINT), (8, LENGTH)} & fields:
+        return Kind.ONNX
+    if fields == {(1, VARINT), (2, LENGTH)}:
+        return Kind.SAVED_MODEL
+    nodes = [record for record in records if record.number == 1 and record.wire == LENGTH]
+    if nodes and fields <= {(1, LENGTH), (2, LENGTH), (3, VARINT), (4, LENGTH), (5, LENGTH)}:
+        # A node begins with a field, its name; where Caffe has a field 1 it is the network's name, plain text.
+        begins = bytes(source.view[nodes[0].start : nodes[0].stop][:1])
+        if begins in (b"\x0a", b"\x12"):
+            return Kind.TENSORFLOW
+    layers = {(2, LENGTH), (100, LENGTH)} & fields
+    return Kind.CAFFE_WEIGHTS if layers and (1, VARINT) not in fields else None
+
+
+def _top_records(source: Source) -> list[Record]:
+    """Return the first fields of a file; none where they do not add up."""
+    found: list[Record] = []
+    at = 0
+    try:
+        while at < len(source.view) and len(found) < _FIELDS:
+            found.append(read_record(source, at, len(source.view)))
+            at = found[-1].stop
+    except NetworkFileError:
+        return []
+    return found

@@ -1,0 +1,86 @@
+"""Pictures of other channels than a photograph's: satellites' bands, stains under a microscope, a stack of frames.
+
+They come as arrays (height, width, channels), as NumPy files of them, or as TIFFs of several bands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.errors import PictureError
+
+MOST_BANDS = 64
+_PHOTOGRAPHS = (1, 3, 4)
+
+
+def has_bands(values: NDArray[Any]) -> bool:
+    """Tell an array of bands, (height, width, channels) or channels first, from one of a photograph."""
+    return values.ndim == 3 and values.size > 0 and _channels_last(values).shape[2] not in (*_PHOTOGRAPHS, 0)
+
+
+def bands_of(values: NDArray[Any], name: str = "the array") -> NDArray[np.float32]:
+    """Return bands as float32 (height, width, channels): whole numbers in 0..1 of their range, others as they are."""
+    values = _channels_last(values)
+    if values.ndim != 3 or values.shape[2] > MOST_BANDS:
+        raise PictureError(f"{name} of shape {values.shape} is not a picture of 2 to {MOST_BANDS} channels")
+    if values.dtype in (np.uint8, np.uint16):
+        return np.asarray(values / np.float32(np.iinfo(values.dtype).max), np.float32)
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        raise PictureError(f"{name} has {values.dtype} that are no finite numbers")
+    return np.ascontiguousarray(values, np.float32)
+
+
+def seen_in_gray(bands: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of the bands, its darkest black and its brightest white, as RGB: what a person is shown."""
+    mean = bands.mean(2)
+    low, high = float(mean.min()), float(mean.max())
+    gray = (mean - low) / (high - low) if high > low else np.full_like(mean, 0.5)
+    return np.repeat(gray[:, :, None], 3, axis=2)
+
+
+def array_in(path: Path, maximum_pixels: int) -> NDArray[Any] | None:
+    """Return the array in a NumPy file, or the bands of a TIFF that has more or fewer than a photograph's; else None.
+
+    Its size is looked at before it is read. PictureError for a NumPy file that holds anything but numbers.
+    """
+    kind = path.suffix.lower()
+    if kind not in (".npy", ".tif", ".tiff"):
+        return None
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False) if kind == ".npy" else _tiff(path)
+    except (ValueError, OSError, EOFError) as error:
+        if kind != ".npy":
+            return None
+        raise PictureError(f"{path} is no NumPy file of numbers: {str(error).splitlines()[0]}") from error
+    if values is None:
+        return None
+    if values.size > maximum_pixels * _PHOTOGRAPHS[-1]:
+        raise PictureError(f"{path} has {values.size:,} numbers, more than are read as a picture")
+    return np.array(values)
+
+
+def _tiff(path: Path) -> NDArray[Any] | None:
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            samples = file.pages[0].tags.get("SamplesPerPixel")
+            if samples is None or samples.value in _PHOTOGRAPHS or len(series.shape) != 3:
+                return None
+            if np.prod(series.shape, dtype=np.int64) > MOST_BANDS * 2**26:
+                return None
+            values: NDArray[Any] = series.asarray()
+            return values
+    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, RuntimeError):
+        return None  # Pillow says what is wrong with it
+
+
+def _channels_last(values: NDArray[Any]) -> NDArray[Any]:
+    """Return (height, width, channels), of which the channels are fewest."""
+    first = values.ndim == 3 and values.shape[0] <= MOST_BANDS < values.shape[2]
+    return np.moveaxis(values, 0, 2) if first else values
