@@ -38,7 +38,7 @@ from convscope.pictures.recording import (
 
 _PACKAGES = ("looking", "attribution", "optimization", "dreaming", "styling", "report")
 _PREPROCESSING = {item.name for item in fields(InputSpec)} - {"provenance"}
-_OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules", "architecture"}
+_OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules", "architecture", "inputs"}
 _MOST_THREADS = 1024
 _FILES = ("labels", "mean")  # options that may be the path of a file
 

@@ -65,6 +65,7 @@ class Opening:
     device: str
     preprocessing: dict[str, Any]
     architecture: str | None = None
+    inputs: tuple[str, ...] = ()
 
     def open(self, source: str) -> Network:
         """Open the network."""
@@ -78,10 +79,18 @@ class Opening:
             input_shape=self.input_shape,
             device=_checked_device(self.device),
             architecture=self.architecture,
+            inputs=dict(_named_input(given) for given in self.inputs) or None,
             **self.preprocessing,
         )
         settings().read.update(path.resolve() for path in opened.origin.files)
         return opened
+
+
+def _named_input(given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if not (name and equals and value):
+        raise click.BadParameter(f"{given!r} is not NAME=VALUE", param_hint="--input")
+    return name, value
 
 
 def _checked_device(device: str) -> str:
@@ -110,6 +119,13 @@ _OPENING = (
         type=numbers(int),
         metavar="N,C,H,W",
         help="For networks that do not say how big it is.",
+    ),
+    click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="For an input beside the picture: a number, zeros, a .npy file or a picture. Repeat it for several.",
     ),
     click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda, mps."),
     click.option(
@@ -164,13 +180,14 @@ def network_options(function: _Command) -> _Command:
         input_shape: tuple[int, ...] | None,
         device: str,
         architecture: str | None,
+        inputs: tuple[str, ...],
         **keywords: Any,
     ) -> Any:
         given = {name: keywords.pop(name) for name in _PREPROCESSING}
         if given["crops"] is not None:
             given["crops"] = int(given["crops"])
         preprocessing = {name: value for name, value in given.items() if value is not None}
-        opening = Opening(weights, labels, input_shape, device, preprocessing, architecture)
+        opening = Opening(weights, labels, input_shape, device, preprocessing, architecture, inputs)
         return function(*positional, opening=opening, **keywords)
 
     for option in reversed(_OPENING):

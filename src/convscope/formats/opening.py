@@ -14,6 +14,7 @@ from typing import Any
 from warnings import warn
 
 import torch
+from torch import Tensor
 
 from convscope.errors import (
     ConvscopeError,
@@ -45,8 +46,9 @@ from convscope.formats.request import Request
 from convscope.formats.tensorflow.graph_def import SAVED_MODEL
 from convscope.formats.tensorflow.opening import open_tensorflow
 from convscope.formats.zoo.fetching import ZOO, fetch
+from convscope.network.fixed_inputs import read_input, with_fixed_inputs
 from convscope.network.input_sidecar import find_sidecar, read_sidecar
-from convscope.network.known_inputs import spec_of_bands
+from convscope.network.known_inputs import plain_spec
 from convscope.network.labels import read_labels
 from convscope.network.network import Network
 from convscope.network.origin import Origin
@@ -65,6 +67,7 @@ def open_network(
     input_shape: Shape | None = None,
     rules: Mapping[str, Any] | None = None,
     architecture: object = None,
+    inputs: Mapping[str, Any] | None = None,
     **preprocessing: Any,
 ) -> Network:
     """Open a network from its file or its folder, with its weights, its labels and what it eats.
@@ -83,7 +86,8 @@ def open_network(
     network's `InputSpec` (``channel_order="RGB"``, ``mean=(104, 117, 123)``); `input_shape` is for networks that do
     not say how big their input is, `rules` for Caffe networks whose layers depend on them:
     ``{"phase": "TRAIN", "level": 1, "stages": ["deploy"]}``. A file of PyTorch weights needs the `architecture` they
-    are for: ``"torchvision:resnet18"``, ``"timm:NAME"``, or a module.
+    are for: ``"torchvision:resnet18"``, ``"timm:NAME"``, or a module. `inputs` are values for the inputs beside the
+    picture, by name: an array, a ``.npy`` file, a number for all of it, ``"zeros"``, or another picture.
 
     >>> network = open_network("bvlc_googlenet/")
     >>> network.layers["conv1/7x7_s2"].shape
@@ -92,26 +96,42 @@ def open_network(
     Raises NetworkFileError, WeightsMismatch or UnsupportedLayer, each a line that says what to do. No code from
     the file is ever run.
     """
-    request = Request(source, weights, input_shape, device, rules or {}, architecture)
-    options = {"labels": labels, "input_shape": input_shape, "rules": rules, **preprocessing}
+    fixed = {name: read_input(value) for name, value in (inputs or {}).items()}
+    request = Request(source, weights, input_shape, device, rules or {}, architecture, inputs=fixed)
+    options = {
+        "labels": labels,
+        "input_shape": input_shape,
+        "rules": rules,
+        "inputs": inputs,
+        **preprocessing,
+    }
     if isinstance(architecture, str):
         options["architecture"] = architecture
     given = {name: value for name, value in options.items() if value is not None}
     with _in_words(request):
-        parts = _opener(request)(request)
+        parts = _with_inputs(_opener(request)(request), fixed)
         parts = replace(parts, origin=replace(parts.origin, options=given))
-        parts = _prepared(_with_sidecar(_normalized_once(_with_bands(parts))), preprocessing)
+        parts = _prepared(_with_sidecar(_normalized_once(_with_spec(parts))), preprocessing)
         network = _network(parts, labels, request.device)
     for note in network.notes:
         warn(note, InputGuess, stacklevel=2)
     return network
 
 
-def _with_bands(parts: NetworkParts) -> NetworkParts:
-    """Return the parts with an input spec, where no photograph fits the input but pictures of other channels do."""
-    if parts.input_spec is not None or not parts.graph.inputs:
+def _with_inputs(parts: NetworkParts, fixed: Mapping[str, Tensor | float | str]) -> NetworkParts:
+    """Return the parts with values for some inputs; what was said of the picture counts while it is the first."""
+    if not fixed:
         return parts
-    spec = spec_of_bands(next(iter(parts.graph.inputs.values())), parts.graph.channels_last)
+    first = next(iter(parts.graph.inputs), None)
+    graph = with_fixed_inputs(parts.graph, fixed)
+    return replace(parts, graph=graph, input_spec=None if first in fixed else parts.input_spec)
+
+
+def _with_spec(parts: NetworkParts) -> NetworkParts:
+    """Return the parts with an input spec where they have none and the only input is one of maps."""
+    if parts.input_spec is not None or len(parts.graph.inputs) != 1:
+        return parts
+    spec = plain_spec(next(iter(parts.graph.inputs.values())), parts.graph.channels_last)
     return replace(parts, input_spec=spec)
 
 

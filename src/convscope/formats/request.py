@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from convscope.errors import InputError
 from convscope.formats.kinds import Kind
@@ -26,6 +27,7 @@ class Request:
     architecture: Any = None
     kind: Kind | None = None
     """What the source is, where it is a file."""
+    inputs: Mapping[str, Tensor | float | str] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:

@@ -58,6 +58,4 @@ def class_probabilities(graph: Graph, output: str, answer: Tensor) -> Tensor:
     if not holds_probabilities(graph, output):
         answer = answer.softmax(dim=1)
     found = answer.flatten(2).mean(2).mean(0) if answer.dim() > 2 else answer.mean(0)
-    if not found.isfinite().all():
-        raise InputError(f"{output!r} answers with NaN or infinity to this picture")
     return found.clamp(0, 1)

@@ -18,9 +18,9 @@ from convscope.errors import InputError, UnknownLayer, did_you_mean
 from convscope.network.engine.execution import cut
 from convscope.network.network import Network
 from convscope.network.surgery import head_of
+from convscope.pictures.photograph import SUFFIXES
 
 OptimizerFactory = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _STATISTICS = ("mean", "variance", "scale_factor")  # counted, not learned
 
 

@@ -59,23 +59,22 @@ def guess_caffe_input(shape: tuple[int, ...], name: str = "") -> InputSpec:
     return _spec(size, "GRAY" if channels == 1 else "BGR", GUESS)
 
 
-def spec_of_bands(shape: tuple[int, ...], channels_last: bool) -> InputSpec | None:
-    """Return the input spec of a network whose pictures have 2, 4 or more channels; None where its input has no maps.
+def plain_spec(shape: tuple[int, ...], channels_last: bool) -> InputSpec | None:
+    """Return the plainest input spec of a network, numbers of 0..1, all a guess; None where its input has no maps.
 
-    ``shape`` is (batch, channels, height, width), or with the channels last.
+    ``shape`` is (batch, channels, height, width), or with the channels last; there may be more than three channels.
     """
     if len(shape) != 4:
         return None
-    channels, *size = (shape[3], *shape[1:3]) if channels_last else shape[1:]
-    if channels in (1, 3) or not 1 < channels <= min(MOST_BANDS, *size):
+    last = channels_last or (shape[1] not in (1, 3) and shape[3] in (1, 3))
+    channels, *size = (shape[3], *shape[1:3]) if last else shape[1:]
+    if not 1 <= channels <= min(MOST_BANDS, *size):
         return None
-    found = {
-        "size": "input shape",
-        "layout": "format",
-        "channel_order": "input shape",
-        "bands": "input shape",
-    }
-    layout: Layout = "NHWC" if channels_last else "NCHW"
+    layout: Layout = "NHWC" if last else "NCHW"
+    found = {"size": "input shape", "layout": "input shape"}
+    if channels in (1, 3):
+        return InputSpec((size[0], size[1]), "GRAY" if channels == 1 else "RGB", layout, provenance=found)
+    found |= {"channel_order": "input shape", "bands": "input shape"}
     return InputSpec((size[0], size[1]), "BANDS", layout, bands=channels, provenance=found)
 
 

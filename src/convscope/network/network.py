@@ -197,12 +197,22 @@ class Network:
         >>> network.channels_first("mixed4a", network.activations(x, "mixed4a")["mixed4a"]).shape
         torch.Size([1, 508, 14, 14])
         """
-        return to_channels_first(tensor) if self.graph.channels_last else tensor
+        if self.graph.channels_last:
+            return to_channels_first(tensor)
+        return tensor.movedim(3, 1) if self._is_row(value, tuple(tensor.shape)) else tensor
+
+    def _is_row(self, value: str, shape: Shape) -> bool:
+        """Whether a value is (batch, 1, 1, channels) in a graph with the channels first, as some ONNX files have it."""
+        row = len(shape) == 4 and shape[1:3] == (1, 1) and shape[3] > 1
+        return row and value not in self.graph.inputs
 
     def shape_channels_first(self, value: str) -> Shape | None:
         """Return the shape of a value as (batch, channels, height, width); None where that depends on the numbers."""
         shape = self.shapes[value]
-        return shape_channels_first(shape) if shape is not None and self.graph.channels_last else shape
+        if shape is None:
+            return None
+        last = self.graph.channels_last or self._is_row(value, shape)
+        return shape_channels_first(shape) if last else shape
 
     def preprocess(self, picture: Any) -> Tensor:
         """Return a picture (path, array, PIL image) as the float tensor the network eats; see `input_spec`."""
@@ -227,14 +237,19 @@ class Network:
         return self.input_spec
 
     def activations(
-        self, input: Tensor | Mapping[str, Tensor], *addresses: str | Address
+        self, input: Tensor | Mapping[str, Tensor], *addresses: str | Address | Sequence[str | Address]
     ) -> dict[str, Tensor]:
         """Return what each address answers to this input, keyed as it was asked for; all layers when none is.
 
         Shapes are the source's own. A channel's address gives (batch, height, width), a neuron's (batch,).
         Gradients flow when the input asks for them.
         """
-        wanted = {str(address): self.resolve(address) for address in addresses}
+        listed = [
+            address
+            for given in addresses
+            for address in ((given,) if isinstance(given, (str, Address)) else given)
+        ]
+        wanted = {str(address): self.resolve(address) for address in listed}
         if not addresses:
             wanted = {name: Address(name) for name in self.layers}
         values = self._runner.run(input, tuple(dict.fromkeys(address.layer for address in wanted.values())))
@@ -321,8 +336,25 @@ class Network:
         if isinstance(picture, Tensor):
             raise InputError("classes are those of a picture; give the picture, not the network's input")
         output = self.class_output
-        answer = self.activations(self.preprocess(picture), Address(output))[output].float()
+        given = self.preprocess(picture)
+        answer = self.activations(given, Address(output))[output].float()
+        if not answer.isfinite().all():
+            raise InputError(
+                f"{output!r} answers with NaN or infinity to this picture: {self.first_nonfinite(given)}"
+            )
         return class_probabilities(self.graph, output, self.channels_first(output, answer))
+
+    def first_nonfinite(self, input: Tensor | Mapping[str, Tensor]) -> str:
+        """Say which layer is the first that answers with NaN or infinity to an input, and what it gets.
+
+        >>> network.first_nonfinite(torch.zeros(1, 3, 224, 224))
+        "the first is 'conv3' (Convolution)"
+        """
+        for name, value in self.activations(input).items():
+            if value.is_floating_point() and not value.isfinite().all():
+                count, kind = int((~value.isfinite()).sum()), self.layers[name].kind
+                return f"the first layer with one is {name!r} ({kind}), in {count:,} of {value.numel():,} numbers"
+        return "all layers answer in numbers"
 
     @property
     def outputs(self) -> tuple[Output, ...]:

@@ -102,6 +102,8 @@ class _Seen:
         value = answer_of(self.graph, name)
         shape = self.shapes.get(value)
         shape = shape if shape is not None and len(shape) == 3 else _channels_first(self.graph, shape)
+        if shape is not None and len(shape) == 4 and shape[1:3] == (1, 1) and not self.graph.channels_last:
+            shape = (shape[0], shape[3], 1, 1)  # the channels last, in a graph that has them first
         found = Output(self._called(name), value, "vector", shape)
         if shape is None or len(shape) < 2:
             of_classes = shape is None and made_by(self.graph, value) == "softmax"

@@ -38,7 +38,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM
 SAMPLES = ("coffee", "chelsea", "astronaut")
 SHORTENED = "read with 8 of its 16 bits"
 MAXIMUM_PIXELS = 8192 * 8192  # 805 MB as floating-point RGB
-_SUFFIXES = (
+SUFFIXES = (
     ".png",
     ".jpg",
     ".jpeg",
@@ -194,7 +194,7 @@ def _located(name: str) -> Path:
 
 def _pictures_in(folder: Path) -> list[str]:
     with contextlib.suppress(OSError):
-        return sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in _SUFFIXES)
+        return sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES)
     return []
 
 

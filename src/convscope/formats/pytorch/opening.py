@@ -119,12 +119,20 @@ def _opened(
     module: nn.Module, request: Request, name: str, spec: InputSpec | None, files: tuple[Path, ...] = ()
 ) -> NetworkParts:
     """Return a module's network for the input that was asked for, else the one it says it takes, else a guess."""
-    graph = _graph(
-        module, request.input_shape or (None if spec is None else (1, spec.channels, *spec.size)), name
-    )
+    shape: Any = request.input_shape or (None if spec is None else (1, spec.channels, *spec.size))
+    graph = _graph(module, _shapes_beside(module, request, shape), name)
     source = request.source if isinstance(request.source, str | Path) else name
     origin = Origin(str(source), None if request.weights is None else str(request.weights), files)
     return NetworkParts(graph, origin, _fitted(spec, graph), label_lists=(imagenet_labels(),))
+
+
+def _shapes_beside(module: nn.Module, request: Request, shape: Any) -> Any:
+    """Return the shape of every input where all but the picture's are given; else what is known."""
+    names = input_names(module)
+    others = {key: getattr(value, "shape", (1,)) for key, value in request.inputs.items() if key in names}
+    if len(names) < 2 or isinstance(shape, Mapping) or len(others) != len(names) - 1:
+        return shape
+    return {key: others.get(key, shape or (1, 3, 224, 224)) for key in names}
 
 
 def _graph(module: nn.Module, shape: Any, name: str) -> Graph:

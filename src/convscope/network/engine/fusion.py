@@ -89,14 +89,18 @@ class Chain:
         return TwoWayConvolution(packed, spread, self.has_relu) if packed and spread else None
 
     def filters(self, parameters: Parameters) -> tuple[Tensor, Tensor | None] | None:
-        """Return the weights and biases with what follows worked into them; None in other precisions than float32."""
+        """Return the weights and biases with what follows worked into them; None where they cannot be packed.
+
+        Those are other precisions than float32, and NaN or infinity.
+        """
         weight, bias = (_tensor(self.first, role, parameters) for role in ("weight", "bias"))
         if weight is None or weight.dtype != torch.float32:
             return None
         for operation in self.operations[1:]:
             if operation.kind != "relu":
                 weight, bias = _folded(weight, bias, operation, parameters)
-        return weight, bias
+        # oneDNN's ReLU makes 0 of NaN: a network that is broken would answer in numbers.
+        return (weight, bias) if weight.isfinite().all() and (bias is None or bias.isfinite().all()) else None
 
     @property
     def has_relu(self) -> bool:
