@@ -28,8 +28,12 @@ if TYPE_CHECKING:
     from convscope.attribution.hires_cam import hires_cam
     from convscope.attribution.integrated_gradients import integrated_gradients
     from convscope.attribution.layer_cam import layer_cam
+    from convscope.attribution.occlusion import occlusion
+    from convscope.attribution.rise import rise
     from convscope.attribution.saliency import saliency
     from convscope.attribution.sanity_check import sanity_check
+    from convscope.attribution.score_cam import score_cam
+    from convscope.attribution.shapley import shapley
     from convscope.attribution.smoothgrad import smoothgrad
     from convscope.attribution.xgrad_cam import xgrad_cam
     from convscope.dreaming.deep_dream import deep_dream
@@ -84,14 +88,18 @@ _HOMES = {
     "layer_gradients": "attribution.gradients",
     "layer_table": "looking.layer_table",
     "make_report": "report",
+    "occlusion": "attribution.occlusion",
     "open_network": "formats.opening",
     "predictions": "looking.classify",
     "probabilities": "looking.classify",
     "register_layer": "formats.caffe.layers",
     "replace_head": "network.surgery",
     "rerun": "rerunning",
+    "rise": "attribution.rise",
     "saliency": "attribution.saliency",
     "sanity_check": "attribution.sanity_check",
+    "score_cam": "attribution.score_cam",
+    "shapley": "attribution.shapley",
     "smoothgrad": "attribution.smoothgrad",
     "style_transfer": "styling.style_transfer",
     "values": "looking.values",
@@ -129,14 +137,18 @@ __all__ = [
     "layer_gradients",
     "layer_table",
     "make_report",
+    "occlusion",
     "open_network",
     "predictions",
     "probabilities",
     "register_layer",
     "replace_head",
     "rerun",
+    "rise",
     "saliency",
     "sanity_check",
+    "score_cam",
+    "shapley",
     "smoothgrad",
     "style_transfer",
     "values",

@@ -135,8 +135,8 @@ def test_finer_cam_takes_away_the_nearest_classes(network: Network) -> None:
     shares = scores.softmax(0)[others]
     expected = scores[2] - (shares * scores[others]).sum() / shares.sum()
     assert target.score == pytest.approx(float(expected), abs=1e-6)
-    with pytest.raises(InputError, match="1 to 4; not 5"):
-        convscope.finer_cam(network, input, 2, classes=5)
+    with pytest.raises(InputError, match="at least 1; not 0"):
+        convscope.finer_cam(network, input, 2, classes=0)
     with pytest.raises(InputError, match="give a class, not"):
         convscope.finer_cam(network, input, f"{joined(network)}:1")
 
@@ -231,7 +231,7 @@ def test_captum_and_grad_cam_find_the_same(network: Network) -> None:
     captum = pytest.importorskip("captum.attr", reason="compares with captum, which is not installed")
     cams = pytest.importorskip("pytorch_grad_cam", reason="compares with grad-cam, which is not installed")
     targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
-    twin, input = branches(), noise()
+    twin, input = branches().requires_grad_(), noise()
     module = torch.nn.Sequential(Last(twin), Tailed(twin))
     raw = captum.LayerGradCam(module, module[0]).attribute(input, target=3, relu_attributions=False)[0, 0]
     found = convscope.grad_cam(network, input, 3, layer=joined(network))

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from convscope.attribution.baselines import baseline_input
 from convscope.attribution.deconvnet import deconvnet
 from convscope.attribution.gradient_times_input import gradient_times_input
 from convscope.attribution.guided_backprop import guided_backprop, through_relus
 from convscope.attribution.integrated_gradients import (
     ERROR,
-    baseline_input,
     complete,
     gradient_sum,
     integrated_gradients,

@@ -38,7 +38,8 @@ def finer_cam(
 ) -> Attribution:
     """Show what tells a class from those most like it: a tabby's stripes rather than the whole cat.
 
-    From the class's score is taken that of the `classes` whose scores are nearest, weighted by their probabilities.
+    From the class's score is taken that of the `classes` whose scores are nearest (all others where there are fewer),
+    weighted by their probabilities.
     `layer` is as in `grad_cam`; the target is a class.
 
     >>> convscope.finer_cam(network, "cat.jpg", "tabby").save("tabby.png")
@@ -54,8 +55,8 @@ def against_similar(target: AttributionTarget, classes: int) -> AttributionTarge
     found = network.activations(target.input, Address(address.layer))[address.layer]
     scores = network.channels_first(address.layer, found)[0].double()
     scores = scores.flatten(1).mean(1) if scores.dim() > 1 else scores
-    if not 1 <= classes < len(scores):
-        raise InputError(f"classes is how many others to compare with, 1 to {len(scores) - 1}; not {classes}")
+    if classes < 1 or len(scores) < 2:
+        raise InputError(f"classes is how many of the others to compare with, at least 1; not {classes}")
     own = int(address.channel)
     nearest = [index for index in (scores - scores[own]).abs().argsort(stable=True).tolist() if index != own]
     shares = scores.softmax(0)[nearest[:classes]]

@@ -7,27 +7,26 @@ between the two answers; how nearly they do says whether the way was walked in s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
 from convscope.attribution.attribution import Attribution
+from convscope.attribution.baselines import Baseline, baseline_input, in_words
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import AT_ONCE, AttributionTarget, TargetLike, target_of
-from convscope.errors import InputError, require_one_of
+from convscope.errors import InputError
 from convscope.network.network import Network
 
-Baseline = Literal["black", "gray", "white", "zero"]
 ERROR = 0.01  # of the difference between the two answers
 MOST_STEPS = 1024
 CAUTION = (
     "Sanity checks: the picture itself shows through in such maps, even with randomized weights (Adebayo et al., "
     "2018), and what has the baseline's color gets nothing; compare with the saliency, and with another baseline"
 )
-_LEVELS = {"black": 0.0, "gray": 0.5, "white": 1.0}
 
 
 @attribution_method
@@ -42,16 +41,16 @@ def integrated_gradients(
 ) -> Attribution:
     """Show what speaks for an answer (red) and against it (blue), compared with a picture of one color.
 
-    `baseline` is that color, or "zero": an input of zeros, the mean color where one is subtracted. The steps are
-    tripled, up to 1,024, until the contributions add up to the difference to within 1 %; the caption says how nearly
-    they do. `target` is as in `saliency`.
+    `baseline` is that color, "mean" (the picture's own), "blur" (out of focus) or "zero": an input of zeros. The steps
+    are tripled, up to 1,024, until the contributions add up to the difference to within 1 %; the caption says how
+    nearly they do. `target` is as in `saliency`.
 
     >>> integrated_gradients(network, "cat.jpg", "tabby", baseline="gray").save("integrated.png")
     """
     target = target_of(network, picture, target)
     found = complete(target, baseline_input(target, baseline), steps)
     values = target.pixels(found.values)
-    start = "an input of zeros" if baseline == "zero" else f"a {baseline} picture"
+    start = f"a {baseline} picture" if baseline in ("black", "gray", "white") else in_words(baseline)
     how = (
         f"the gradients at {found.steps} steps from {start} ({found.before:.4g}) to this one ({found.after:.4g}), "
         "times the way, summed over the channels. The contributions add up to the difference but for "
@@ -80,21 +79,6 @@ class Integral:
         """How far the contributions are from adding up to the difference."""
         missing = float(self.values.double().sum()) - (self.after - self.before)
         return abs(missing) / max(abs(self.after - self.before), 1e-6 * abs(self.after), 1e-12)
-
-
-def baseline_input(target: AttributionTarget, baseline: Baseline) -> Tensor:
-    """Return the picture of nothing as the network expects it, in the input's own shape."""
-    if baseline == "zero":
-        return torch.zeros_like(target.input)
-    require_one_of("baseline", baseline, [*_LEVELS, "zero"])
-    network = target.network
-    if network.input_spec is None:
-        raise InputError(
-            f"{network.name} expects no pictures, so a {baseline} one means nothing: use the baseline 'zero'"
-        )
-    height, width = target.pixels(target.input).shape[:2]
-    rgb = torch.full((1, 3, height, width), _LEVELS[baseline], dtype=target.input.dtype)
-    return network.input_spec.from_rgb(rgb).to(target.input)
 
 
 def complete(target: AttributionTarget, baseline: Tensor, steps: int) -> Integral:

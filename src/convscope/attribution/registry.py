@@ -76,9 +76,25 @@ _ALL = (
     Method("xgrad_cam", ACTIVATION_MAPS, "gradients averaged where a channel answers", ("layer",)),
     Method("layer_cam", ACTIVATION_MAPS, "for earlier layers, and finer", ("layer",)),
     Method("ablation_cam", ACTIVATION_MAPS, "by leaving channels out, without gradients", ("layer",)),
+    Method("score_cam", ACTIVATION_MAPS, "channels as masks of the picture; slow", ("layer",)),
     Method("eigen_cam", ACTIVATION_MAPS, "what stands out to a layer, whatever the class", ("layer",)),
     Method("finer_cam", ACTIVATION_MAPS, "what tells a class from those like it", ("layer", "classes")),
     Method("guided_grad_cam", ACTIVATION_MAPS, "guided lines, where Grad-CAM is lit; with care", ("layer",)),
+    Method(
+        "occlusion",
+        PERTURBATION,
+        "what is lost where the picture is covered: closest to the network itself",
+        ("window", "stride", "baseline"),
+    ),
+    Method(
+        "rise", PERTURBATION, "the same by random masks, with an interval", ("samples", "baseline", "seed")
+    ),
+    Method(
+        "shapley",
+        PERTURBATION,
+        "each part's fair share; all add up",
+        ("grid", "samples", "baseline", "seed"),
+    ),
 )
 METHODS: Mapping[str, Method] = {method.name: method for method in _ALL}
 

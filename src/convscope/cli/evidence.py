@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from inspect import signature
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ _SENTENCES = {
     "channels": "what excites each channel of a layer",
 }
 _DEFAULT = "grad-cam"
+_BASELINES = ("black", "gray", "white", "zero", "mean", "blur")
 
 
 class _Command(click.Command):
@@ -117,8 +119,13 @@ _OF_METHODS = [
     ),
     _option("seed", "Another number draws other samples.", type=int),
     _option(
-        "baseline", "What stands for nothing there.", type=click.Choice(["black", "gray", "white", "zero"])
+        "baseline",
+        "What stands for nothing there.",
+        type=click.Choice(_BASELINES),
     ),
+    _option("window", "The side of what covers it, in pixels.", type=click.IntRange(1), metavar="PIXELS"),
+    _option("stride", "How far it moves each time, in pixels.", type=click.IntRange(1), metavar="PIXELS"),
+    _option("grid", "How many cells a side.", type=click.IntRange(2), metavar="N"),
     _option("steps", "How many, at least.", type=click.IntRange(1), metavar="N"),
     click.option(
         "--channels", type=numbers(int), metavar="N or I,J,K", help="How many, or which, of channels."
@@ -167,8 +174,30 @@ def _evidence(
         return
     function = _function(method, sanity)
     wanted: list[str | None] = [*targets] or [None]
-    pictures = ((target or "", function(opened, photograph, target, **given)) for target in wanted)
+    watched = not sanity and method not in _SHEETS and "watch" in signature(function).parameters
+    pictures = (
+        (target or "", _watched(function, watched)(opened, photograph, target, **given)) for target in wanted
+    )
     save_all(opened, what, pictures, output, len(wanted), as_json)
+
+
+def _watched(function: Callable[..., Picture], slow: bool) -> Callable[..., Picture]:
+    """Return the function with a bar that says how far it is and how long it still takes, where it can say so."""
+    if not slow:
+        return function
+
+    def with_bar(*positional: Any, **keywords: Any) -> Picture:
+        from tqdm import tqdm
+
+        with tqdm(unit="run", leave=False, disable=None) as bar:
+
+            def watch(done: int, of: int) -> None:
+                bar.total = of
+                bar.update(done - bar.n)
+
+            return function(*positional, watch=watch, **keywords)
+
+    return with_bar
 
 
 def _check(method: str, sanity: bool, targets: Sequence[str], given: dict[str, Any]) -> None:

@@ -1,0 +1,96 @@
+"""What the answer loses where a part of the picture is covered: a window moves over it.
+
+Zeiler and Fergus, *Visualizing and understanding convolutional networks* (2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from typing_extensions import Unpack
+
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.baselines import Baseline, baseline_input, in_words
+from convscope.attribution.method import attribution_method
+from convscope.attribution.panels import PanelKeywords
+from convscope.attribution.perturbation import Watch, masked_numbers
+from convscope.attribution.target import TargetLike, target_of
+from convscope.errors import InputError
+from convscope.network.network import Network
+
+CAUTION = (
+    "It asks the network itself, so it is the closest to what parts of the picture are worth, one at a time; a cover "
+    "is something new in the picture too, so compare with another baseline"
+)
+
+
+@attribution_method
+def occlusion(
+    network: Network,
+    picture: Any,
+    target: TargetLike = None,
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    baseline: Baseline = "gray",
+    watch: Watch | None = None,
+    **panels: Unpack[PanelKeywords],
+) -> Attribution:
+    """Show what the answer loses where the picture is covered (red), or gains (blue): a window moves over it.
+
+    A pixel has the mean loss over the windows that cover it, in units of the answer. `window` is its side in pixels, a
+    fifth of the picture's by default, `stride` a third of that; a smaller stride is finer and slower. `baseline` is
+    what it shows: black, gray, white, zero, mean or blur. `watch` is told how many windows are done. `target` is as in
+    `saliency`.
+
+    >>> convscope.occlusion(network, "cat.jpg", "tabby", stride=32).save("tabby.png")
+    """
+    target = target_of(network, picture, target)
+    window, stride = _checked(target.size, window, stride)
+    boxes = list(windows(target.size, window, stride))
+    masks = (outside(box, target.size) for box in boxes)
+    numbers = masked_numbers(target, masks, baseline_input(target, baseline), len(boxes), watch)
+    lost, covered = np.zeros(target.size), np.zeros(target.size)
+    for (top, bottom, left, right), number in zip(boxes, numbers.tolist(), strict=True):
+        lost[top:bottom, left:right] += target.score - number
+        covered[top:bottom, left:right] += 1
+    found = lost / np.maximum(covered, 1)
+    how = (
+        f"what it loses ({target.score:.4g} in all) where a window of {window} × {window} pixels shows "
+        f"{in_words(baseline)}, every {stride} pixels: {len(boxes):,} runs, the mean over the windows on each pixel"
+    )
+    values = np.repeat(found[..., None], target.pixels(target.input).shape[2], 2)
+    return Attribution(
+        target, "Occlusion", found, values, how, CAUTION, signed=True, lit="what speaks for it"
+    )
+
+
+def windows(size: tuple[int, int], window: int, stride: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (top, bottom, left, right) of each window, row by row; the last ones are cut at the edges."""
+    height, width = size
+    for top in range(0, stride * ceil(max(0, height - window) / stride) + 1, stride):
+        for left in range(0, stride * ceil(max(0, width - window) / stride) + 1, stride):
+            yield top, min(height, top + window), left, min(width, left + window)
+
+
+def outside(box: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
+    """Return the mask that covers a box."""
+    mask = torch.ones(size)
+    top, bottom, left, right = box
+    mask[top:bottom, left:right] = 0
+    return mask
+
+
+def _checked(size: tuple[int, int], window: int | None, stride: int | None) -> tuple[int, int]:
+    window = max(1, round(max(size) / 5)) if window is None else window
+    stride = max(1, round(window / 3)) if stride is None else stride
+    if not 1 <= window <= min(size):
+        raise InputError(f"the window is 1 to {min(size)} pixels, the picture's shorter side; not {window}")
+    if not 1 <= stride <= window:
+        raise InputError(f"the stride is 1 to {window} pixels, or parts would never be covered; not {stride}")
+    return window, stride

@@ -1,0 +1,40 @@
+"""What all perturbations share: many pictures like one, run in batches of one size, and the number for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from convscope.attribution.target import AttributionTarget
+
+AT_ONCE = 16  # masked pictures that go through the network together
+Watch: TypeAlias = Callable[[int, int], None]
+"""Called with how many runs are done, and of how many."""
+
+
+def masked_numbers(
+    target: AttributionTarget,
+    masks: Iterable[Tensor],
+    baseline: Tensor,
+    count: int,
+    watch: Watch | None = None,
+) -> Tensor:
+    """Return the target's number for the picture behind each mask, (count,): 1 leaves a pixel, 0 takes the baseline's.
+
+    Masks are (height, width). They are taken as they are needed, a few at a time: memory does not grow with their
+    number, and every batch has one size, for which the network is prepared once.
+    """
+    found, left = [], iter(masks)
+    while chunk := list(islice(left, AT_ONCE)):
+        padded = chunk + [chunk[-1]] * (min(AT_ONCE, count) - len(chunk))
+        stacked = torch.stack(padded).to(target.input)
+        stacked = stacked[..., None] if target.channels_last else stacked[:, None]
+        numbers = target.answers(baseline + stacked * (target.input - baseline))
+        found.append(numbers[: len(chunk)].double().cpu())
+        if watch:
+            watch(sum(map(len, found)), count)
+    return torch.cat(found)

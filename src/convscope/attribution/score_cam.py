@@ -1,0 +1,68 @@
+"""Where in a layer the evidence for a class lies: each channel weighted by the score of what it lets through.
+
+Wang et al., *Score-CAM: score-weighted visual explanations for convolutional neural networks* (2020).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.nn.functional import interpolate
+from typing_extensions import Unpack
+
+from convscope.attribution.activation_map import AtLayer, LayerLike, MapKind, activation_map
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.baselines import baseline_input
+from convscope.attribution.method import attribution_method
+from convscope.attribution.panels import PanelKeywords
+from convscope.attribution.perturbation import Watch, masked_numbers
+from convscope.attribution.target import TargetLike, target_of
+from convscope.network.network import Network
+
+CAUTION = (
+    "No gradients: the picture goes through the network once a channel, masked by it, and a softmax over the channels "
+    "lets few of them count; it is as coarse as the layer's rows and columns"
+)
+
+
+@attribution_method
+def score_cam(
+    network: Network,
+    picture: Any,
+    target: TargetLike = None,
+    *,
+    layer: LayerLike = None,
+    watch: Watch | None = None,
+    **panels: Unpack[PanelKeywords],
+) -> Attribution:
+    """Show where the evidence for a class lies, without gradients: channels as masks, weighted by their scores.
+
+    Slow: as many runs as the layer has channels. `layer` is as in `grad_cam`, `target` as in `saliency`.
+
+    >>> convscope.score_cam(network, "cat.jpg", "tabby").save("tabby.png")
+    """
+
+    def weighted(place: AtLayer) -> Tensor:
+        return weighted_by_score(place, watch)
+
+    how = (
+        "the channels of {}, each weighted by the score of the picture masked by it, after a softmax, summed"
+    )
+    kind = MapKind("Score-CAM", weighted, how, CAUTION, in_scores=False)
+    return activation_map(target_of(network, picture, target), layer, kind)
+
+
+def weighted_by_score(place: AtLayer, watch: Watch | None = None) -> Tensor:
+    """Return the channels' answers, weighted by the softmax of the numbers behind them: (height, width)."""
+    target, answers = place.target, place.answers
+    low, high = answers.amin((1, 2)), answers.amax((1, 2))
+    scaled = (answers - low[:, None, None]) / (high - low + 1e-8)[:, None, None]
+    masks = (_enlarged(one, target.size) for one in scaled)
+    numbers = masked_numbers(target, masks, baseline_input(target, "zero"), len(answers), watch)
+    weights = numbers.softmax(0).to(answers)
+    return (weights[:, None, None] * answers).sum(0)
+
+
+def _enlarged(values: Tensor, size: tuple[int, int]) -> Tensor:
+    return interpolate(values[None, None], size, mode="bilinear", align_corners=True)[0, 0]
