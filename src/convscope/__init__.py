@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from convscope.attribution.integrated_gradients import integrated_gradients
     from convscope.attribution.layer_cam import layer_cam
     from convscope.attribution.occlusion import occlusion
+    from convscope.attribution.relevance import relevance
     from convscope.attribution.rise import rise
     from convscope.attribution.saliency import saliency
     from convscope.attribution.sanity_check import sanity_check
@@ -93,6 +94,7 @@ _HOMES = {
     "predictions": "looking.classify",
     "probabilities": "looking.classify",
     "register_layer": "formats.caffe.layers",
+    "relevance": "attribution.relevance",
     "replace_head": "network.surgery",
     "rerun": "rerunning",
     "rise": "attribution.rise",
@@ -142,6 +144,7 @@ __all__ = [
     "predictions",
     "probabilities",
     "register_layer",
+    "relevance",
     "replace_head",
     "rerun",
     "rise",

@@ -62,7 +62,7 @@ def test_the_command_line_writes_the_recipe_that_python_writes(name: str, tmp_pa
 def test_an_attribution_is_numbers_and_a_picture(name: str) -> None:
     network = planted_network()
     found = METHODS[name].function(network, network.preprocess("coffee"), 1)
-    assert isinstance(found, Attribution) and str(found.target) == "scores:1"
+    assert isinstance(found, Attribution) and str(found.target).startswith("scores:1")
     assert found.map.shape == (32, 32) and np.isfinite(found.map).all()
     assert found.signed or found.map.min() >= 0
     picture = found.picture()

@@ -95,6 +95,12 @@ _ALL = (
         "each part's fair share; all add up",
         ("grid", "samples", "baseline", "seed"),
     ),
+    Method(
+        "relevance",
+        RELEVANCE,
+        "the answer, shared out layer by layer to the pixels (LRP)",
+        ("rule", "through"),
+    ),
 )
 METHODS: Mapping[str, Method] = {method.name: method for method in _ALL}
 

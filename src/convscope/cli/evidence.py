@@ -28,6 +28,10 @@ _SENTENCES = {
     "layers": "what excites each of some layers, the pooling layers by default",
     "channels": "what excites each channel of a layer",
 }
+_RULES = (
+    *("epsilon-plus", "epsilon-plus-flat", "epsilon-gamma-box", "epsilon-alpha2-beta1"),
+    *("epsilon-alpha2-beta1-flat", "epsilon", "z-plus", "gamma"),
+)
 _DEFAULT = "grad-cam"
 _BASELINES = ("black", "gray", "white", "zero", "mean", "blur")
 
@@ -126,6 +130,14 @@ _OF_METHODS = [
     _option("window", "The side of what covers it, in pixels.", type=click.IntRange(1), metavar="PIXELS"),
     _option("stride", "How far it moves each time, in pixels.", type=click.IntRange(1), metavar="PIXELS"),
     _option("grid", "How many cells a side.", type=click.IntRange(2), metavar="N"),
+    _option("rule", "Which part of each sum counts.", type=click.Choice(_RULES)),
+    _option(
+        "through",
+        "Only what goes through this channel; again for more.",
+        multiple=True,
+        metavar="CHANNEL",
+        callback=_one_or_more,
+    ),
     _option("steps", "How many, at least.", type=click.IntRange(1), metavar="N"),
     click.option(
         "--channels", type=numbers(int), metavar="N or I,J,K", help="How many, or which, of channels."
@@ -163,6 +175,7 @@ def _evidence(
     from convscope.pictures.photograph import open_photograph
 
     given = {name: value for name, value in options.items() if value is not None}
+    given |= {"rule": given["rule"].replace("-", "_")} if "rule" in given else {}
     _check(method, sanity, targets, given)
     opened, photograph = opening.open(network), open_photograph(picture)
     what = f"{photograph.name}-{method}{'-sanity' if sanity else ''}"

@@ -1,0 +1,150 @@
+"""What each pixel contributed to an answer, shared out layer by layer from the answer back to the picture: LRP.
+
+Bach et al., *On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation*
+(2015), in the composites of Montavon et al. (2019) and Kohlbrenner et al. (2020); `through` is the concept relevance of
+Achtibat et al., *From attribution maps to human-understandable explanations through concept relevance propagation*
+(2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+from typing_extensions import Unpack
+
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.baselines import of_one_color
+from convscope.attribution.method import attribution_method
+from convscope.attribution.panels import PanelKeywords
+from convscope.attribution.relevance_rules import COMPOSITES
+from convscope.attribution.relevance_walk import Walk, walk_of
+from convscope.attribution.target import AttributionTarget, TargetLike, target_of
+from convscope.errors import InputError, by_name
+from convscope.looking.main_line import main_line
+from convscope.network.axes import to_channels_first, to_channels_last
+from convscope.network.network import Network
+
+Rule: TypeAlias = Literal[
+    "epsilon_plus",
+    "epsilon_plus_flat",
+    "epsilon_gamma_box",
+    "epsilon_alpha2_beta1",
+    "epsilon_alpha2_beta1_flat",
+    "epsilon",
+    "z_plus",
+    "gamma",
+]
+CAUTION = (
+    "Relevance is shared out by rules that were chosen for clear maps, not measured; what biases take is lost on the "
+    "way, and with the rules that only add, maps of different classes look alike (compare two)"
+)
+
+
+@attribution_method
+def relevance(
+    network: Network,
+    picture: Any,
+    target: TargetLike = None,
+    *,
+    rule: Rule = "epsilon_plus",
+    through: str | Sequence[str] | None = None,
+    **panels: Unpack[PanelKeywords],
+) -> Attribution:
+    """Show what each pixel contributed (red) or took away (blue): the answer, shared out from layer to layer.
+
+    The target starts with a relevance of 1; the caption says how much of it arrives. `rule` names which part of each
+    sum counts; of networks with batch normalization that is worked into the convolutions. `through` is a channel or
+    several: only what goes through them is shown, as their part in the answer. `target` is as in `saliency`.
+
+    >>> convscope.relevance(network, "cat.jpg", "tabby", rule="epsilon_gamma_box").save("tabby.png")
+    """
+    target = target_of(network, picture, target)
+    walk = walk_of(target, by_name(COMPOSITES, rule.replace("-", "_"), "rule"), _box(target, rule))
+    found = walk.back(_start(walk))
+    part = ""
+    if through:
+        channels = [through] if isinstance(through, str) else list(through)
+        start = _within(walk, channels)
+        part = f" Only what goes through {', '.join(channels)} is shown: {_total(start):.3g} of it."
+        found = {**found, **walk.back(start)}
+    input = next(iter(network.graph.inputs))
+    arrived = found[input] if input in found else torch.zeros_like(target.input)
+    values = target.pixels(arrived)
+    how = (
+        f"its relevance, 1, shared out from layer to layer by the rule {rule.replace('_', '-')}, summed over the "
+        f"channels.{part} {float(arrived.sum()):.4g} arrives at the picture ({_conserved(walk, found)})"
+    )
+    return Attribution(
+        target, "Relevance", values.sum(2), values, how, CAUTION, signed=True, lit="what speaks for it"
+    )
+
+
+def _start(walk: Walk) -> dict[str, Tensor]:
+    """Return a relevance of 1 at the target: at a class or a neuron, or spread over a channel as it answers."""
+    target, found = walk.target, {}
+    last = target.network.graph.channels_last
+    with torch.enable_grad():
+        values = {
+            layer: (to_channels_first(walk.values[layer]) if last else walk.values[layer])
+            .clone()
+            .requires_grad_()
+            for layer in target.layers
+        }
+        number = target.number(values)
+        gradients = torch.autograd.grad(number.sum(), list(values.values()))
+    for (layer, value), gradient in zip(values.items(), gradients, strict=True):
+        share = (
+            value.detach() * gradient / float(number.detach()) if gradient.count_nonzero() > 1 else gradient
+        )
+        found[layer] = to_channels_last(share) if last else share
+    return found
+
+
+def _within(walk: Walk, channels: Sequence[str]) -> dict[str, Tensor]:
+    """Return the relevance of some channels alone."""
+    network = walk.target.network
+    addresses = [network.resolve(channel) for channel in channels]
+    layers = [address.layer for address in addresses]
+    found, kept = walk.back(_start(walk), layers), dict[str, Tensor]()
+    for address in addresses:
+        if address.layer not in found:
+            raise InputError(f"{address.layer!r} is not on the way from {walk.target} to the picture")
+        whole = found[address.layer]
+        first = to_channels_first(whole) if network.graph.channels_last else whole
+        mask = torch.zeros_like(first)
+        if address.channel is None:
+            mask[:] = 1
+        elif address.position is not None:
+            mask[:, int(address.channel), address.position[0], address.position[1]] = 1
+        else:
+            mask[:, int(address.channel)] = 1
+        own = to_channels_last(first * mask) if network.graph.channels_last else first * mask
+        kept[address.layer] = kept[address.layer] + own if address.layer in kept else own
+    return kept
+
+
+def _box(target: AttributionTarget, rule: str) -> tuple[Tensor, Tensor] | None:
+    """Return the darkest and the brightest input, where the rule asks for them."""
+    if not rule.endswith("box"):
+        return None
+    ends = [of_one_color(target, level, name) for level, name in ((0.0, "black"), (1.0, "white"))]
+    if target.network.graph.channels_last:
+        ends = [to_channels_first(one) for one in ends]
+    return torch.minimum(*ends), torch.maximum(*ends)
+
+
+def _total(relevance: dict[str, Tensor]) -> float:
+    return sum(float(one.double().sum()) for one in relevance.values())
+
+
+def _conserved(walk: Walk, found: dict[str, Tensor]) -> str:
+    """Say how much there is at the layers that everything goes through, from the last to the first."""
+    network = walk.target.network
+    line = [name for name in main_line(network, walk.target.layers) if name in found]
+    chosen = line[:: -max(1, len(line) // 6)][:7]
+    return (
+        ", ".join(f"{name} {float(found[name].double().sum()):.3g}" for name in chosen) or "no layer between"
+    )

@@ -1,0 +1,145 @@
+"""How a layer's relevance is shared out to what it read: the rules of layer-wise relevance propagation.
+
+Bach et al., *On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation*
+(2015); Montavon et al., *Layer-wise relevance propagation: an overview* (2019). Each rule takes a `Linear` layer, what
+it read and the relevance of what it answered, and returns the relevance of what it read. Relevance goes where it came
+from: to each number by its share in the sum, of which the rules take different parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+EPSILON = 1e-6
+Function: TypeAlias = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A convolution or a fully-connected layer, with its batch normalization worked in: function, weight and bias.
+
+    ``low`` and ``high`` are the darkest and the brightest input, where the layer reads the picture.
+    """
+
+    function: Function
+    weight: Tensor
+    bias: Tensor | None
+    low: Tensor | None = None
+    high: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of what a layer sums up: some of its inputs by some of its weights."""
+
+    input: Tensor
+    weight: Tensor
+    bias: Tensor | None
+
+
+Rule: TypeAlias = Callable[[Linear, Tensor, Tensor], Tensor]
+"""From a layer, what it read and the relevance of its answers to the relevance of what it read."""
+
+
+def stabilized(values: Tensor) -> Tensor:
+    """Return numbers moved away from 0 by a millionth: divisors."""
+    return values + torch.where(values < 0, -EPSILON, EPSILON)
+
+
+def epsilon(layer: Linear, input: Tensor, relevance: Tensor) -> Tensor:
+    """Share out by everything that was summed up, of both signs."""
+    return _shared(layer, [Part(input, layer.weight, layer.bias)], relevance)
+
+
+def z_plus(layer: Linear, input: Tensor, relevance: Tensor) -> Tensor:
+    """Share out by what was added, never by what was taken away."""
+    return _shared(layer, _parts(layer, input, 1), relevance)
+
+
+def alpha2_beta1(layer: Linear, input: Tensor, relevance: Tensor) -> Tensor:
+    """Share out twice by what was added, less once by what was taken away."""
+    gained = _shared(layer, _parts(layer, input, 1), 2 * relevance)
+    return gained - _shared(layer, _parts(layer, input, -1), relevance)
+
+
+def gamma(layer: Linear, input: Tensor, relevance: Tensor, more: float = 0.25) -> Tensor:
+    """Share out by everything, with a quarter more for what went the way of the sum's own sign."""
+    answer = layer.function(input, layer.weight, layer.bias)
+    up, down = relevance * (answer > 0), relevance * (answer < 0)
+    found = _shared(layer, _parts(layer, input, 1, more), up)
+    return found + _shared(layer, _parts(layer, input, -1, more), down) if bool(down.any()) else found
+
+
+def flat(layer: Linear, input: Tensor, relevance: Tensor) -> Tensor:
+    """Share out evenly over all that was read, whatever it was."""
+    part = Part(torch.ones_like(input), torch.ones_like(layer.weight), None)
+    return _shared(layer, [part], relevance)
+
+
+def z_box(layer: Linear, input: Tensor, relevance: Tensor) -> Tensor:
+    """Share out by how far each pixel is from the darkest and the brightest that is possible."""
+    assert layer.low is not None and layer.high is not None
+    weight, bias = layer.weight, layer.bias
+    parts = [
+        Part(input, weight, bias),
+        Part(-layer.low, weight.clamp(min=0), _clamped(bias, 1, -1)),
+        Part(-layer.high, weight.clamp(max=0), _clamped(bias, -1, -1)),
+    ]
+    return _shared(layer, parts, relevance)
+
+
+def _shared(layer: Linear, parts: list[Part], relevance: Tensor) -> Tensor:
+    """Return what each number gets: its share in the sum of the parts."""
+    with torch.enable_grad():
+        inputs = [part.input.detach().requires_grad_() for part in parts]
+        sums = [
+            layer.function(input, part.weight, part.bias) for input, part in zip(inputs, parts, strict=True)
+        ]
+        total = sum(sums[1:], sums[0])
+        gradients = torch.autograd.grad(total, inputs, relevance / stabilized(total.detach()))
+    found = [input.detach() * gradient for input, gradient in zip(inputs, gradients, strict=True)]
+    return sum(found[1:], found[0])
+
+
+def _parts(layer: Linear, input: Tensor, sign: int, more: float | None = None) -> list[Part]:
+    """Return the parts of the sum that have a sign, or everything with `more` of those: of inputs above and below 0."""
+    weight, bias = layer.weight, layer.bias
+    above = Part(input.clamp(min=0), _kept(weight, sign, more), _clamped(bias, sign, 1, more))
+    if not bool((input < 0).any()):
+        return [above]
+    return [above, Part(input.clamp(max=0), _kept(weight, -sign, more), None)]
+
+
+def _kept(weight: Tensor, sign: int, more: float | None) -> Tensor:
+    part = weight.clamp(min=0) if sign > 0 else weight.clamp(max=0)
+    return part if more is None else weight + more * part
+
+
+def _clamped(bias: Tensor | None, sign: int, factor: int, more: float | None = None) -> Tensor | None:
+    return None if bias is None else factor * _kept(bias, sign, more)
+
+
+@dataclass(frozen=True)
+class Composite:
+    """Which rule for which layers: convolutions, ``dense`` ones, and the ``first``, that read the picture, if any."""
+
+    convolution: Rule
+    dense: Rule = epsilon
+    first: Rule | None = None
+
+
+COMPOSITES: Mapping[str, Composite] = {
+    "epsilon_plus": Composite(z_plus),
+    "epsilon_plus_flat": Composite(z_plus, first=flat),
+    "epsilon_gamma_box": Composite(gamma, first=z_box),
+    "epsilon_alpha2_beta1": Composite(alpha2_beta1),
+    "epsilon_alpha2_beta1_flat": Composite(alpha2_beta1, first=flat),
+    "epsilon": Composite(epsilon),
+    "z_plus": Composite(z_plus, dense=z_plus),
+    "gamma": Composite(gamma, dense=gamma),
+}

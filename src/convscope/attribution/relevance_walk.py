@@ -1,0 +1,253 @@
+"""Relevance from a target back to the picture, operation by operation, on the network's own graph.
+
+Batch normalization and the like is worked into the convolution before it. An operation that no rule is for is named,
+never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convscope.address import Address
+from convscope.attribution.relevance_rules import Composite, Linear, Rule, stabilized
+from convscope.attribution.target import AttributionTarget
+from convscope.errors import InputError
+from convscope.network.axes import to_channels_first, to_channels_last
+from convscope.network.graph import Graph, Operation
+from convscope.network.operations import OPERATIONS
+
+_LINEAR = ("convolution", "deconvolution", "dense")
+_PER_CHANNEL = ("batch_norm", "scale", "bias", "add", "subtract", "multiply", "divide")
+_AVERAGES = ("average_pool", "global_average_pool", "eltwise_sum", "add", "subtract", "reduce", "reduction")
+_PASSED = (
+    *(
+        "relu",
+        "prelu",
+        "elu",
+        "selu",
+        "gelu",
+        "swish",
+        "hard_swish",
+        "hard_sigmoid",
+        "mish",
+        "softsign",
+        "bnll",
+    ),
+    *(
+        "sigmoid",
+        "tanh",
+        "clip",
+        "redirected_clip",
+        "identity",
+        "batch_norm",
+        "scale",
+        "bias",
+        "multiply",
+        "divide",
+    ),
+    *("lrn_across_channels", "lrn_of_even_size", "lrn_within_channel", "power", "softmax", "log_softmax"),
+)
+_ROUTED = (
+    *(
+        "max_pool",
+        "global_max_pool",
+        "concat",
+        "split",
+        "slice",
+        "slice_steps",
+        "crop",
+        "pad",
+        "gather",
+        "squeeze",
+    ),
+    *("unsqueeze", "flatten", "reshape", "permute", "eltwise_max", "maximum", "minimum", "space_to_depth"),
+    *("depth_to_space", "expand", "tile", "resize", "space_to_batch", "batch_to_space"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """Where relevance goes: ``values`` are what every layer answered, in the network's own order of axes."""
+
+    target: AttributionTarget
+    composite: Composite
+    values: Mapping[str, Tensor]
+    low: Tensor | None = None
+    high: Tensor | None = None
+
+    @property
+    def graph(self) -> Graph:
+        """The network's graph."""
+        return self.target.network.graph
+
+    def back(self, start: Mapping[str, Tensor], until: Sequence[str] = ()) -> dict[str, Tensor]:
+        """Return the relevance of every value on the way from `start` (value to relevance) back to the inputs.
+
+        Nothing goes further back from the values in `until`.
+        """
+        found = dict(start)
+        for chain in reversed(self.chains):
+            within = [operation.outputs[0] for operation in chain]
+            inside = next((value for value in reversed(within) if value in found), None)
+            if inside is None and not any(value in found for value in chain[-1].outputs):
+                continue
+            if len(chain) > 1 and inside is not None:  # what lies within has the relevance of what comes out
+                found |= dict.fromkeys(within, found[inside])
+            if set(until).intersection(within):
+                continue
+            for value, relevance in self._through(chain, found):
+                found[value] = found[value] + relevance if value in found else relevance
+        return found
+
+    @cached_property
+    def chains(self) -> tuple[tuple[Operation, ...], ...]:
+        """The operations that run, in their order; those that are worked into a convolution stand together with it."""
+        targets, taken, chains = self.target.layers, set[int](), []
+        for operation in self.graph.needed_for(targets):
+            if id(operation) in taken:
+                continue
+            chain = [operation]
+            while operation.kind in _LINEAR and (after := self._only_reader(chain[-1].outputs[0], targets)):
+                if (
+                    after.kind not in _PER_CHANNEL
+                    or len(after.inputs) != 1
+                    or after.attributes.get("of_batch")
+                ):
+                    break
+                chain.append(after)
+                taken.add(id(after))
+            chains.append(tuple(chain))
+        return tuple(chains)
+
+    def _only_reader(self, value: str, targets: tuple[str, ...]) -> Operation | None:
+        readers = self.graph.consumers[value]
+        return readers[0] if len(readers) == 1 and value not in targets else None
+
+    def _through(
+        self, chain: tuple[Operation, ...], found: Mapping[str, Tensor]
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield what an operation read, and the relevance of that."""
+        operation, last = chain[0], chain[-1]
+        if not operation.inputs:
+            return
+        relevance = found[last.outputs[0]] if len(last.outputs) == 1 else None
+        if operation.kind in _LINEAR and relevance is not None and len(operation.inputs) == 1:
+            yield operation.inputs[0], self._linear(chain, relevance)
+        elif operation.kind in _PASSED and len(operation.inputs) == 1 and relevance is not None:
+            yield operation.inputs[0], relevance.reshape(self.values[operation.inputs[0]].shape)
+        elif operation.kind in (*_AVERAGES, *_ROUTED):
+            yield from self._by_gradient(operation, found)
+        else:
+            raise InputError(
+                f"there is no rule for relevance through {last.name!r} ({last.type_name}): explain a layer before it, "
+                "or use another method, as grad_cam or occlusion"
+            )
+
+    def _linear(self, chain: tuple[Operation, ...], relevance: Tensor) -> Tensor:
+        operation, input = chain[0], self.values[chain[0].inputs[0]]
+        first = operation.channels_last
+        read, given = (to_channels_first(one) if first else one for one in (input, relevance))
+        rule, linear = self._rule(operation), self._merged(chain)
+        if rule is self.composite.first:
+            linear = replace(linear, low=self.low, high=self.high)
+        found = rule(linear, read, given)
+        return to_channels_last(found) if first else found
+
+    def _rule(self, operation: Operation) -> Rule:
+        composite = self.composite
+        if composite.first and not self._is_behind_weights(operation.inputs[0]):
+            return composite.first
+        return composite.dense if operation.kind == "dense" else composite.convolution
+
+    def _is_behind_weights(self, value: str) -> bool:
+        return any(operation.kind in _LINEAR for operation in self.graph.needed_for([value]))
+
+    def _merged(self, chain: tuple[Operation, ...]) -> Linear:
+        """Return the convolution with what follows worked in: what that does to 0 and to 1 in each channel says all."""
+        operation, parameters = chain[0], self.graph.parameters
+        weight = parameters[operation.parameters["weight"]]
+        bias = parameters[operation.parameters["bias"]] if "bias" in operation.parameters else None
+        function: Any = OPERATIONS[operation.kind]
+        transposed = operation.attributes.get("transpose") or operation.kind == "deconvolution"
+        groups = operation.attributes.get("groups", 1)
+
+        def run(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+            answer: Tensor = function(input, weight=weight, bias=bias, **operation.keywords)
+            return answer
+
+        if len(chain) > 1:
+            count = self._channels(operation.outputs[0])
+            shift, sloped = (
+                self._follow(chain[1:], weight.new_full((count,), level)) for level in (0.0, 1.0)
+            )
+            slope = sloped - shift
+            if transposed and groups != 1:
+                raise InputError(f"{chain[1].name!r} cannot be worked into {operation.name!r}: it has groups")
+            others = (1,) * (weight.dim() - 2)
+            weight = weight * slope.reshape((1, -1, *others) if transposed else (-1, 1, *others))
+            bias = shift if bias is None else bias * slope + shift
+        return Linear(run, weight.detach(), None if bias is None else bias.detach())
+
+    def _channels(self, value: str) -> int:
+        tensor = self.values[value]
+        return int(tensor.shape[-1 if self.graph.channels_last else 1])
+
+    def _follow(self, chain: tuple[Operation, ...], numbers: Tensor) -> Tensor:
+        """Return what operations that act on each channel alone make of one number a channel."""
+        dims = self.values[chain[0].inputs[0]].dim()
+        value = numbers.reshape(1, -1, *(1,) * (dims - 2))
+        for operation in chain:
+            value = self._run(operation, [value])[0]
+        return value.flatten()
+
+    def _run(self, operation: Operation, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+        """Return what an operation makes of channels-first tensors."""
+        function: Callable[..., Any] = OPERATIONS[operation.kind]
+        parameters = {role: self.graph.parameters[key] for role, key in operation.parameters.items()}
+        result = function(*inputs, **parameters, **operation.keywords)
+        return result if isinstance(result, tuple) else (result,)
+
+    def _by_gradient(self, operation: Operation, found: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+        """Yield the relevance of what an average, a sum or a rearrangement read."""
+        turn, back = (to_channels_first, to_channels_last) if operation.channels_last else (_same, _same)
+        inputs = [turn(self.values[value]).detach() for value in operation.inputs]
+        floats = [index for index, one in enumerate(inputs) if one.is_floating_point()]
+        with torch.enable_grad():
+            for index in floats:
+                inputs[index] = inputs[index].clone().requires_grad_()
+            outputs = self._run(operation, inputs)
+            given = [turn(found[value]) if value in found else None for value in operation.outputs]
+            kept = [(output, one) for output, one in zip(outputs, given, strict=True) if one is not None]
+            if operation.kind in _AVERAGES:
+                kept = [(output, one / stabilized(output.detach())) for output, one in kept]
+            gradients = torch.autograd.grad(
+                [output for output, _ in kept],
+                [inputs[index] for index in floats],
+                [one for _, one in kept],
+                allow_unused=True,
+            )
+        for index, gradient in zip(floats, gradients, strict=True):
+            if gradient is not None:
+                share = inputs[index].detach() * gradient if operation.kind in _AVERAGES else gradient
+                yield operation.inputs[index], back(share)
+
+
+def _same(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def walk_of(target: AttributionTarget, composite: Composite, box: tuple[Tensor, Tensor] | None) -> Walk:
+    """Return the walk for a target: runs the network once, and keeps what every layer on the way answered."""
+    network = target.network
+    needed = network.graph.needed_for(target.layers)
+    names = [*network.graph.inputs, *(value for operation in needed for value in operation.outputs)]
+    with torch.no_grad():
+        values = network.activations(target.input, *map(Address, dict.fromkeys(names)))
+    low, high = box or (None, None)
+    return Walk(target, composite, values, low, high)

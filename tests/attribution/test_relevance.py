@@ -1,0 +1,198 @@
+"""Relevance: the published maps of a network with a skip connection, zennit's composites, and what has to hold."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
+
+import convscope
+from convscope.errors import InputError
+from convscope.network.network import Network
+from planted import plain_picture, planted_network
+from torch_cases import branches, noise
+
+
+class Fashion(nn.Module):
+    """The network of zennit-crp's published heat maps, as its README describes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(1, 16, 3), nn.BatchNorm2d(16)
+        self.conv2, self.bn2 = nn.Conv2d(16, 16, 3, stride=2), nn.BatchNorm2d(16)
+        self.parallel = nn.Sequential(nn.Conv2d(1, 16, 5, stride=2, bias=False), nn.BatchNorm2d(16))
+        self.linear1, self.linear2 = nn.Linear(576, 120), nn.Linear(120, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        main = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        joined = max_pool2d(torch.relu(main + self.parallel(x)), 2)
+        return self.linear2(torch.relu(self.linear1(joined.flatten(1))))
+
+
+# A condition there keeps the channels it names, of a layer with none keeps nothing, and leaves the other path alone.
+CONDITIONS: list[Any] = [
+    None,
+    ["parallel.0"],
+    ["parallel.0", "conv2:2"],
+    ["conv2"],
+    ["conv2:3", "conv2:2", "conv2:1"],
+]
+
+
+@pytest.mark.parametrize("index", range(5))
+def test_the_published_maps_are_found_again(index: int, shared_data: Path) -> None:
+    folder = shared_data / "relevance"
+    module = Fashion().eval()
+    module.load_state_dict(load_file(folder / "fashion.safetensors"))
+    with np.load(folder / "fashion_pictures.npz") as pictures, np.load(folder / "heatmaps.npz") as maps:
+        published = maps["heatmaps"][index]
+        picture = torch.from_numpy(pictures["val_set"][0].reshape(1, 1, 28, 28)).float() / 255
+        label = int(pictures["targets"][0])
+    network = convscope.open_network(module, input_shape=(1, 1, 28, 28))
+    found = convscope.relevance(network, picture, label, through=CONDITIONS[index])
+    score = abs(float(module(picture)[0, label].detach()))
+    # In double precision it is 1.6e-5 off too: that much the published numbers were rounded.
+    np.testing.assert_allclose(found.map * score, published, atol=2e-5)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return convscope.open_network(branches(), input_shape=(1, 3, 24, 24))
+
+
+def z_plus_by_hand(input: Tensor, target: int) -> Tensor:
+    """EpsilonPlus of `Branches`, each layer's shares written out: weights as matrices, one row a number."""
+    twin = branches()
+    scale = twin.norm.weight / (twin.norm.running_var + twin.norm.eps).sqrt()
+    first = nn.Conv2d(3, 8, 3, stride=2, padding=1).requires_grad_(False)
+    first.weight.copy_(twin.first.weight * scale[:, None, None, None])
+    first.bias.copy_((twin.first.bias - twin.norm.running_mean) * scale + twin.norm.bias)
+    a = torch.relu(first(input))
+    second = twin.second(a)
+    b = torch.relu(a + second)
+    c = max_pool2d(b, 2)
+    joined = torch.cat([torch.relu(twin.wide(c)), torch.relu(twin.narrow(c))], 1)
+    mixed = torch.relu(twin.mix(joined))
+    mean = mixed.mean((2, 3))
+    scores = twin.scores(mean)
+
+    def stable(z: Tensor) -> Tensor:
+        return z + torch.where(z < 0, -1e-6, 1e-6)
+
+    def matrix(layer: nn.Conv2d, x: Tensor) -> Tensor:
+        """Return a convolution as a matrix from the numbers it reads to those it answers."""
+        eye = torch.eye(x.numel()).reshape(-1, *x.shape[1:])
+        return (layer(eye) - layer(torch.zeros_like(eye))).flatten(1).T
+
+    def plus(layer: nn.Conv2d, x: Tensor, relevance: Tensor) -> Tensor:
+        terms = (matrix(layer, x) * x.flatten()).clamp(min=0)
+        bias = layer.bias.clamp(min=0)[:, None].expand(-1, relevance[0, 0].numel()).flatten()
+        shares = terms / stable(terms.sum(1) + bias)[:, None]
+        return (relevance.flatten() @ shares).reshape(x.shape)
+
+    relevance = twin.scores.weight[target] * mean / stable(scores[0, target])
+    relevance = mixed / 36 * (relevance / stable(mean))[..., None, None]
+    relevance = plus(twin.mix, joined, relevance)
+    wide, narrow = relevance[:, :7], relevance[:, 7:]
+    relevance = plus(twin.wide, c, wide) + plus(twin.narrow, c, narrow)
+    _, places = max_pool2d(b, 2, return_indices=True)
+    relevance = nn.functional.max_unpool2d(relevance, places, 2)
+    shared = relevance / stable(a + second)
+    relevance = a * shared + plus(twin.second, a, second * shared)
+    return plus(first, input, relevance)
+
+
+@pytest.mark.parametrize("target", [0, 3])
+def test_relevance_is_shared_out_by_the_rules(target: int, network: Network) -> None:
+    found = convscope.relevance(network, noise(), target)
+    expected = z_plus_by_hand(noise(), target)[0].permute(1, 2, 0)
+    np.testing.assert_allclose(found.values, expected.numpy(), atol=2e-5)
+    assert np.abs(found.values).max() > 0.001
+
+
+ZENNIT = {
+    "epsilon_plus": "EpsilonPlus",
+    "epsilon_plus_flat": "EpsilonPlusFlat",
+    "epsilon_alpha2_beta1": "EpsilonAlpha2Beta1",
+    "epsilon_alpha2_beta1_flat": "EpsilonAlpha2Beta1Flat",
+    "epsilon_gamma_box": "EpsilonGammaBox",
+}
+
+
+@pytest.mark.parametrize("rule", ZENNIT)
+def test_zennit_shares_out_the_same(rule: str) -> None:
+    composites = pytest.importorskip(
+        "zennit.composites", reason="compares with zennit, which is not installed"
+    )
+    from zennit.attribution import Gradient
+    from zennit.canonizers import SequentialMergeBatchNorm
+
+    network = convscope.open_network(plain_twin(), input_shape=(1, 3, 24, 24))
+    spec = network.input_spec
+    assert spec is not None
+    ends = torch.stack([spec.from_rgb(torch.full((1, 3, 24, 24), level))[0] for level in (0.0, 1.0)])
+    low, high = ends.amin(0, keepdim=True), ends.amax(0, keepdim=True)
+    more = {"low": low, "high": high} if rule == "epsilon_gamma_box" else {}
+    composite = getattr(composites, ZENNIT[rule])(canonizers=[SequentialMergeBatchNorm()], **more)
+    module = plain_twin()
+    with Gradient(module, composite) as attributor:
+        _, expected = attributor(noise().requires_grad_(), torch.eye(5)[[2]])
+    found = convscope.relevance(network, noise(), 2, rule=rule)  # type: ignore[arg-type]
+    np.testing.assert_allclose(found.values, expected[0].permute(1, 2, 0).detach().numpy(), atol=1e-5)
+
+
+def plain_twin() -> nn.Module:
+    torch.manual_seed(5)
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, 12, 3, stride=2, bias=False),
+        nn.ReLU(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(48, 9),
+        nn.ReLU(),
+        nn.Linear(9, 5),
+    )
+    module[1].running_mean.uniform_(-0.5, 0.5)
+    module[1].running_var.uniform_(0.5, 2)
+    return module.eval()
+
+
+def test_without_biases_all_relevance_arrives() -> None:
+    """The planted network has none on the way to red: what was 1 at the class is 1 at the picture."""
+    found = convscope.relevance(planted_network(), plain_picture((0.9, 0.2, 0.1)), "red", rule="epsilon")
+    assert found.values.sum() == pytest.approx(1, abs=1e-3)
+    assert "1 arrives at the picture" in found.how and "conv2 1" in found.how
+
+
+def test_shares_through_channels_add_up() -> None:
+    network, picture = planted_network(), np.random.default_rng(4).integers(0, 256, (32, 32, 3), np.uint8)
+    whole = convscope.relevance(network, picture, "green")
+    parts = [convscope.relevance(network, picture, "green", through=f"conv1:{index}") for index in range(8)]
+    np.testing.assert_allclose(sum(part.map for part in parts), whole.map, atol=1e-6)
+    assert not parts[7].map.any()
+    with pytest.raises(InputError, match="'scores' is not on the way"):
+        convscope.relevance(network, picture, "conv1:2", through="scores:0")
+
+
+def test_an_operation_without_a_rule_is_named() -> None:
+    class Gate(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.gate = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (self.conv(x) * torch.sigmoid(self.gate(x))).mean((2, 3))
+
+    network = convscope.open_network(Gate().eval(), input_shape=(1, 3, 8, 8))
+    with pytest.raises(InputError, match=r"no rule for relevance through '.*mul.*' .*use another method"):
+        convscope.relevance(network, noise(size=8), "mean:1")
+    with pytest.raises(InputError, match=r"no rule 'epsilon_plos'\. Did you mean 'epsilon_plus'"):
+        convscope.relevance(network, noise(size=8), "mean:1", rule="epsilon-plos")  # type: ignore[arg-type]
