@@ -192,3 +192,21 @@ class Undecided(nn.Module):
 def test_without_any_layer_there_is_no_network() -> None:
     with pytest.raises(UnsupportedLayer, match="decides by the numbers it is given"):
         open_network(Undecided(), input_shape=SHAPE)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quantized_modules_are_called_so() -> None:
+    float_ones = nn.Sequential(
+        torch.ao.quantization.QuantStub(), nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 2)
+    ).eval()
+    assert "1" in open_network(float_ones, input_shape=(1, 3, 3, 3)).layers
+    dynamic = torch.ao.quantization.quantize_dynamic(float_ones, {nn.Linear})
+    with pytest.raises(
+        UnsupportedLayer, match=r"is quantized \('3' is torch's .*Linear\): open the network that it was"
+    ):
+        open_network(dynamic, input_shape=(1, 3, 3, 3))
+    float_ones.qconfig = torch.ao.quantization.default_qconfig
+    with pytest.raises(
+        UnsupportedLayer, match=r"prepared for quantization \('0.activation_post_process' is a"
+    ):
+        open_network(torch.ao.quantization.prepare(float_ones), input_shape=(1, 3, 3, 3))

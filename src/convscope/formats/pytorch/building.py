@@ -23,6 +23,8 @@ from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Parameters, Shape
 
+_QUANTIZED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
+
 
 @dataclass(frozen=True)
 class Traced:
@@ -76,6 +78,7 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
             f"{type(module).__name__} has parameters without a shape yet ({lazy[0]!r} and {len(lazy) - 1} more): run "
             f"it once first, as in module({shapes})"
         )
+    _refuse_quantized(module)
     first = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), torch.empty(0))
     trace = Trace(first.device, {id(tensor) for tensor in tensors.values()})
     calls = Calls(trace.values, {id(part): path for path, part in module.named_modules()})
@@ -101,6 +104,22 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
         )
     names = name_values(list(inputs), trace.values.steps, calls.ended, calls.paths.values())
     return Traced(inputs, trace.values.steps, names, outputs)
+
+
+def _refuse_quantized(module: nn.Module) -> None:
+    """Raise UnsupportedLayer for a network of whole numbers: its layers' weights are packed for one processor."""
+    for path, part in module.named_modules():
+        home = type(part).__module__
+        if home.startswith(_QUANTIZED):
+            raise UnsupportedLayer(
+                f"{type(module).__name__} is quantized ({path!r} is torch's {home.rpartition('.modules')[0]}."
+                f"{type(part).__name__}): open the network that it was quantized from, or its ONNX export"
+            )
+        if home.startswith("torch.ao.quantization") and not home.endswith(".stubs"):
+            raise UnsupportedLayer(
+                f"{type(module).__name__} is prepared for quantization ({path!r} is a {type(part).__name__}): open the "
+                "network that it was prepared from"
+            )
 
 
 def _stopped(

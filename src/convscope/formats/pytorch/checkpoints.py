@@ -125,7 +125,7 @@ def _rank(key: str) -> int:
 def _require_numbers(state: State, path: Path) -> None:
     """Raise NetworkFileError for a tensor that claims more numbers than the file has for it, or holds packed ones."""
     for name, tensor in state.items():
-        if tensor.is_quantized:
+        if tensor.is_quantized or name.endswith(".zero_point"):
             raise NetworkFileError(
                 f"{path} holds a quantized network ({name!r} is {str(tensor.dtype).removeprefix('torch.')}): convscope "
                 "opens the weights it was quantized from, or its ONNX export"
