@@ -39,7 +39,7 @@ from convscope.network.saving import saver
 
 BUILTIN = "builtin"
 MEAN = "input.mean"
-_FIELDS = [item.name for item in fields(InputSpec) if item.name != "provenance"]
+_FIELDS = [item.name for item in fields(InputSpec) if item.name not in ("provenance", "transform")]
 _OPERATION = [item.name for item in fields(Operation) if item.name != "definition"]
 
 

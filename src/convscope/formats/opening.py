@@ -54,6 +54,7 @@ from convscope.network.network import Network
 from convscope.network.origin import Origin
 from convscope.network.own_normalization import with_own_normalization
 from convscope.network.parameters import Shape
+from convscope.network.transform import with_transform
 
 Opener = Callable[[Request], NetworkParts]
 
@@ -87,7 +88,8 @@ def open_network(
     not say how big their input is, `rules` for Caffe networks whose layers depend on them:
     ``{"phase": "TRAIN", "level": 1, "stages": ["deploy"]}``. A file of PyTorch weights needs the `architecture` they
     are for: ``"torchvision:resnet18"``, ``"timm:NAME"``, or a module. `inputs` are values for the inputs beside the
-    picture, by name: an array, a ``.npy`` file, a number for all of it, ``"zeros"``, or another picture.
+    picture, by name: an array, a ``.npy`` file, a number for all of it, ``"zeros"``, or another picture. `transform`
+    is a function from a Pillow image to the input, torchvision's for example, that does all the preprocessing.
 
     >>> network = open_network("bvlc_googlenet/")
     >>> network.layers["conv1/7x7_s2"].shape
@@ -287,6 +289,10 @@ def _prepared(parts: NetworkParts, preprocessing: Mapping[str, Any]) -> NetworkP
             f"{parts.graph.name or parts.origin.source} expects no picture, so there is nothing to prepare for it: "
             f"{sorted(preprocessing)}"
         )
+    if "transform" in preprocessing:
+        others = {name: value for name, value in preprocessing.items() if name != "transform"}
+        spec = with_transform(parts.input_spec, preprocessing["transform"])
+        return _prepared(replace(parts, input_spec=spec), others)
     mean = preprocessing.get("mean")
     if not isinstance(mean, str | Path):
         return replace(parts, input_spec=parts.input_spec.replace(**preprocessing))

@@ -21,6 +21,7 @@ from torch import Tensor
 from convscope.errors import InputError, did_you_mean
 from convscope.network import input_spec_words as words
 from convscope.network.resizing import Size, center_crop, resize, resize_shorter_side, ten_crops
+from convscope.network.transform import Transform, transformed
 from convscope.pictures.bands import bands_of
 from convscope.pictures.photograph import open_photograph
 
@@ -50,6 +51,8 @@ class InputSpec:
     - ``raw_scale`` multiplies the picture's 0..1 (255 for networks that eat 0..255); then ``mean`` is subtracted, one
       number a channel in the network's own order, or a picture (channels, height, width) of the size before or after
       cropping; then ``input_scale`` multiplies, one number or one a channel.
+    - ``transform``: a function from a Pillow image to the input, which then does all of it; the other fields are what
+      it does to colors (`convscope.network.transform`).
     - ``provenance``: field name to where its value was found; a field that is not there is a guess.
 
     >>> InputSpec((224, 224), "BGR", raw_scale=255, mean=(104, 117, 123)).to_tensor("cat.jpg").shape
@@ -69,6 +72,7 @@ class InputSpec:
     antialias: bool = True
     crops: int = 1
     bands: int | None = None
+    transform: Transform | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,8 +130,16 @@ class InputSpec:
             self.crops,
             mean.shape,
             *(() if self.bands is None else (self.bands,)),
+            *(() if self.transform is None else (self._transform_sha256,)),
         )
         return sha256(repr((choices, numbers)).encode() + mean.tobytes()).hexdigest()
+
+    @property
+    def _transform_sha256(self) -> str:
+        """The hash of what the transform makes of noise: its code says nothing of it."""
+        assert self.transform is not None
+        noise = np.random.default_rng(0).random((*self.size, 3))
+        return sha256(transformed(self.transform, noise).numpy().tobytes()).hexdigest()
 
     @property
     def channels(self) -> int:
@@ -181,6 +193,9 @@ class InputSpec:
 
     def to_tensor(self, picture: object) -> Tensor:
         """Return a picture (anything `read_picture` reads) as the float tensor the network eats, shape `shape`."""
+        if self.transform is not None:
+            made = transformed(self.transform, self._read(picture))[None]
+            return made if self.layout == "NCHW" else made.movedim(1, -1).contiguous()
         frame = self._resized(self._read(picture))
         if np.shape(self.mean)[1:] == frame.shape[:2] != self.size:
             frame = self._order(frame) * np.float32(self.raw_scale) - np.moveaxis(np.asarray(self.mean), 0, 2)
