@@ -18,7 +18,7 @@ _TYPES = {
     "i8": "DT_INT64",
     "b1": "DT_BOOL",
 }
-_TYPES |= {"u1": "DT_UINT8"}
+_TYPES |= {"u1": "DT_UINT8", "i1": "DT_INT8", "u2": "DT_UINT16", "i2": "DT_INT16"}
 # Ops without the attribute T, which says what type of numbers nearly every op has.
 _UNTYPED = {
     "Const",

@@ -30,6 +30,18 @@ EXAMPLES = {
     "deconvnet_relu": [([INPUT], {}, {}), ([INPUT], {}, {"maximum": 0.5})],
     "guided_relu": [([INPUT], {}, {}), ([INPUT], {}, {"maximum": 0.5})],
     "redirected_clip": [([INPUT], {}, {}), ([INPUT], {}, {"minimum": -0.5, "maximum": 0.5})],
+    "dequantize_range": [
+        ([INPUT, normal(1), positive(1)], {}, {"mode": mode, "signed": True})
+        for mode in ("MIN_COMBINED", "MIN_FIRST", "SCALED")
+    ],
+    "quantize_range": [
+        ([INPUT, -positive(3), positive(3)], {}, {"mode": mode, "axis": 1})
+        for mode in ("MIN_COMBINED", "SCALED")
+    ],
+    "round_to_range": [
+        ([INPUT, -positive(3), positive(3)], {}, {"axis": 1}),
+        ([INPUT], {}, {"signed": False, "to_even": False}),
+    ],
     "round_to_steps": [([INPUT], {}, {"minimum": -1.0, "maximum": 2.0, "steps": 255})],
     "sized": [([INPUT], {}, {"kind": "reshape", "attributes": {"shape": ("$0.0", ("*", "$0.1", 6), -1)}})],
     "space_to_batch": [([INPUT], {}, {"block": (2, 3), "padding": ((0, 0), (1, 0))})],
@@ -321,6 +333,9 @@ NOT_DIFFERENTIABLE = {
     "find_extreme": None,
     "numbers": None,
     "redirected_clip": None,
+    "dequantize_range": {1, 2},
+    "quantize_range": None,
+    "round_to_range": None,
     "quantize": None,  # straight through, where finite differences see steps
     "round_off": None,
     "round_to_steps": None,

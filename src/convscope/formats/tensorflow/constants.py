@@ -11,10 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from convscope.errors import NetworkFileError
 from convscope.formats.tensorflow.node import Node
+from convscope.formats.tensorflow.tensors import CODES
+from convscope.network.operations.ranges import dequantize_range
 
 Array: TypeAlias = NDArray[Any]
 Folder = Callable[[Node, Sequence[Array]], Array]
@@ -205,12 +208,18 @@ def _reduced(node: Node, inputs: Sequence[Array]) -> Array:
 @folds("Dequantize")
 def _dequantize(node: Node, inputs: Sequence[Array]) -> Array:
     """Return what eight-bit weights stand for, between a lowest and a highest number."""
-    codes, low, high = inputs[0], np.float32(inputs[1].item()), np.float32(inputs[2].item())
-    limits = np.iinfo(codes.dtype)
-    span = np.float32(float(limits.max) - float(limits.min))
-    mode = node.text("mode", "MIN_COMBINED")
-    if mode not in ("MIN_COMBINED", "MIN_FIRST"):
-        raise ValueError(f"its mode {mode!r} is not one convscope knows (MIN_COMBINED, MIN_FIRST)")
-    halves = (span + 1) / 2 if limits.min < 0 else np.float32(0)
-    shift = halves if mode == "MIN_COMBINED" else -np.float32(limits.min)
-    return np.asarray((codes.astype(np.float32) + shift) * ((high - low) / span) + low, np.float32)
+    values, low, high = (torch.from_numpy(np.array(array, np.float32)) for array in inputs)
+    return dequantize_range(values, low, high, **code_settings(node)).numpy()
+
+
+def code_settings(node: Node) -> dict[str, Any]:
+    """Return the keywords of `dequantize_range` and `quantize_range` that a node states."""
+    bits, signed = CODES[node.text("T", "DT_QUINT8")]
+    axis = node.integer("axis", -1)
+    return {
+        "mode": node.text("mode", "MIN_COMBINED"),
+        "bits": bits,
+        "signed": signed,
+        "narrow": node.flag("narrow_range"),
+        "axis": None if axis < 0 else axis,
+    }

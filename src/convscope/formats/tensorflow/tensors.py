@@ -35,6 +35,10 @@ _TYPES: dict[str, tuple[str, str]] = {
     "DT_UINT64": ("<u8", "uint64_val"),
     "DT_BOOL": ("?", "bool_val"),
 }
+CODES = {
+    f"DT_Q{'U' * (not signed)}INT{bits}": (bits, signed) for bits in (8, 16, 32) for signed in (False, True)
+}
+"""A type of codes that stand for a range of numbers: how many bits, and whether they go below 0."""
 FLOATING = ("DT_FLOAT", "DT_DOUBLE", "DT_HALF", "DT_BFLOAT16")
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from convscope.errors import InputError
 from convscope.network.operations.checks import axis_index, dimensions
+from convscope.network.operations.ranges import half_away
 from convscope.network.operations.registry import operation
 
 
@@ -44,16 +45,22 @@ def _spread(factor: Tensor, input: Tensor, axis: int) -> Tensor:
     return torch.reshape(factor, [-1 if index == at else 1 for index in range(input.dim())])
 
 
-@operation(pointwise=True)
-def round_to_steps(input: Tensor, *, minimum: float, maximum: float, steps: int) -> Tensor:
+@operation
+def round_to_steps(
+    input: Tensor, *limits: Tensor, steps: int, minimum: float = 0.0, maximum: float = 0.0
+) -> Tensor:
     """Return the nearest of `steps` + 1 evenly spaced numbers from `minimum` to `maximum`, 0 being one of them.
 
     What TensorFlow's training for eight bits puts between layers (Jacob et al., 2018): both ends are moved a little.
+    Two further inputs give the limits instead, each one number or one for each entry of the last axis.
     """
-    if not minimum < maximum or steps < 1:
+    low, high = limits if limits else (input.new_tensor(minimum), input.new_tensor(maximum))
+    if steps < 1 or (not limits and not minimum < maximum):
         raise InputError(f"there are no {steps} steps from {minimum} to {maximum}")
-    step = (maximum - minimum) / steps
-    zero = min(max(round(-minimum / step), 0), steps)
-    places = input.clamp(-zero * step, (steps - zero) * step) / step + zero
-    rounded = places + ((places + 0.5).floor() - places).detach()
-    return (rounded - zero) * step
+    low, high = low.to(input), high.to(input)
+    step = (high - low) / steps
+    zero = half_away(torch.nan_to_num(-low / step)).clamp(0, steps)
+    lowest = -zero * step
+    places = (input.clamp(lowest, (steps - zero) * step) - lowest) / step
+    rounded = torch.nan_to_num(places + ((places + 0.5).floor() - places).detach()) * step + lowest
+    return torch.where(high == low, torch.zeros_like(rounded), rounded)

@@ -1,6 +1,13 @@
 """TensorFlow's ops in convscope's terms, a family a file; the families fill the table of `translation`."""
 
-from convscope.formats.tensorflow.ops import arithmetic, arrangement, convolution, normalization, pixels
+from convscope.formats.tensorflow.ops import (
+    arithmetic,
+    arrangement,
+    convolution,
+    normalization,
+    pixels,
+    quantization,
+)
 from convscope.formats.tensorflow.translation import translate
 
-__all__ = ["arithmetic", "arrangement", "convolution", "normalization", "pixels", "translate"]
+__all__ = ["arithmetic", "arrangement", "convolution", "normalization", "pixels", "quantization", "translate"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.ops.convolution import LAST, maps
-from convscope.formats.tensorflow.translation import Operands, Translator, refuse, translates
+from convscope.formats.tensorflow.translation import Operands, Translator, translates
+from convscope.network.parameters import Shape
 
 _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
     "Identity": ("identity", {}),
@@ -81,8 +83,7 @@ def _pair(operands: Operands) -> OperationPlan:
         return OperationPlan(
             kind, [operands.value(other)], attributes={**attributes, "number": float(numbers.item())}
         )
-    one_a_channel = numbers.size == numbers.shape[-1] == shape[-1] and numbers.ndim <= len(shape)
-    if one_a_channel and len(shape) > 1 and kind in _ALONG_CHANNELS:
+    if kind in _ALONG_CHANNELS and len(shape) > 1 and _one_a_channel(numbers.shape, shape):
         kind, role = _ALONG_CHANNELS[kind]
         return OperationPlan(
             kind,
@@ -98,25 +99,10 @@ def _pair(operands: Operands) -> OperationPlan:
     )
 
 
+def _one_a_channel(numbers: Shape, shape: Shape) -> bool:
+    return 0 < len(numbers) <= len(shape) and prod(numbers) == numbers[-1] == shape[-1]
+
+
 @translates("AddN")
 def _add_n(operands: Operands) -> OperationPlan:
     return OperationPlan("add", [operands.value(place) for place in range(len(operands))])
-
-
-@translates("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs")
-def _fake_quantization(operands: Operands) -> OperationPlan:
-    """What training for eight bits puts between layers: the values, rounded to one of 256 steps."""
-    node = operands.node
-    if node.op.endswith("Args"):
-        low, high = node.number("min", -6.0), node.number("max", 6.0)
-    else:
-        ends = [operands.known(place) for place in (1, 2)]
-        if ends[0] is None or ends[1] is None:
-            raise refuse(node, "whose limits are worked out from the picture")
-        low, high = (float(end.item()) for end in ends if end is not None)
-    steps = 2 ** node.integer("num_bits", 8) - 1 - node.flag("narrow_range")
-    return OperationPlan(
-        "round_to_steps",
-        [operands.value(0)],
-        attributes={**LAST, "minimum": low, "maximum": high, "steps": steps},
-    )

@@ -1,0 +1,161 @@
+"""Whole numbers for a range, lowest to highest: TensorFlow's three modes, both ways; everything stays a float.
+
+"MIN_COMBINED" lays the range's ends on the lowest and the highest code, "MIN_FIRST" moves it so that 0 is a code, and
+"SCALED" has 0 at code 0 and no offset (the documentation of ``tf.quantization.quantize``). Rounding has no slope; the
+gradient is taken as if there were none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.network.operations.checks import axis_index
+from convscope.network.operations.registry import operation
+
+Mode = Literal["MIN_COMBINED", "MIN_FIRST", "SCALED"]
+MODES = ("MIN_COMBINED", "MIN_FIRST", "SCALED")
+
+
+@operation
+def quantize_range(
+    input: Tensor,
+    low: Tensor,
+    high: Tensor,
+    *,
+    mode: Mode = "MIN_COMBINED",
+    bits: int = 8,
+    signed: bool = False,
+    narrow: bool = False,
+    axis: int | None = None,
+    to_even: bool = False,
+    widen: float = 0.01,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the codes that stand for the input, and the range that these are of.
+
+    The range takes 0 in, and is made `widen` times the larger end (at least 1) wide. `low` and `high` are single
+    numbers, or one for each entry of the axis.
+    """
+    first, last = code_limits(bits, signed)
+    least = torch.clamp(low, max=0.0)
+    room = torch.maximum(torch.maximum(low.abs(), high.abs()), torch.ones_like(low)) * widen
+    most = torch.clamp(torch.maximum(high, least + room), min=0.0)
+    if mode == "SCALED":
+        first += narrow
+        scale = _finest(first, last, least, most)
+        least, most = first / scale if first else torch.zeros_like(least), last / scale
+    a, b = _along(least, input, axis), _along(most, input, axis)
+    inside = torch.minimum(torch.maximum(input, a), b)
+    if mode == "MIN_COMBINED":
+        offset = (last - first + 1) / 2 if signed else 0.0
+        places = (inside - a) * ((last - first) / (b - a)) - offset
+    elif mode == "MIN_FIRST":
+        factor = (last - first) / (b - a)
+        places = straight_through(input * factor, half_away) - half_away(a * factor) + first
+    else:
+        places = inside * _along(scale, input, axis)
+    codes = straight_through(places, torch.round if to_even else half_away)
+    return codes.clamp(*code_limits(bits, signed)), least, most
+
+
+@operation
+def dequantize_range(
+    codes: Tensor,
+    low: Tensor,
+    high: Tensor,
+    *,
+    mode: Mode = "MIN_COMBINED",
+    bits: int = 8,
+    signed: bool = False,
+    narrow: bool = False,
+    axis: int | None = None,
+) -> Tensor:
+    """Return the numbers that codes stand for, between `low` and `high`: what `quantize_range` undoes."""
+    first, last = code_limits(bits, signed)
+    a, b = _along(low, codes, axis), _along(high, codes, axis)
+    if mode == "MIN_COMBINED":
+        offset = (last - first + 1) / 2 if signed else 0.0
+        return (codes + offset) * ((b - a) / (last - first)) + a
+    if mode == "MIN_FIRST":
+        step = (b - a) / (last - first)
+        begin = torch.where(b == a, a, half_away(a / step) * step)  # 0 has to be a code
+        return (codes - first) * step + begin
+    if mode != "SCALED":
+        raise InputError(f"a range is coded in one of the modes {', '.join(MODES)}, not {mode!r}")
+    return codes * (torch.maximum(a / (first + narrow), b / last) if signed else b / last)
+
+
+@operation
+def round_to_range(
+    input: Tensor,
+    *limits: Tensor,
+    bits: int = 8,
+    signed: bool = True,
+    narrow: bool = False,
+    axis: int | None = None,
+    to_even: bool = True,
+) -> Tensor:
+    """Return the input rounded to the numbers that codes of so many bits stand for, 0 at code 0.
+
+    Two further inputs are the lowest and the highest number; without them they are the input's own, of the whole of it
+    or of each entry of the axis.
+    """
+    first, last = code_limits(bits, signed)
+    first += narrow and signed
+    if limits:
+        low, high = limits
+    else:
+        others = [at for at in range(input.dim()) if axis is None or at != axis_index(axis, input)]
+        low, high = input.amin(others), input.amax(others)
+    scale = _finest(first, last, low, high)
+    places = input
+    if limits:
+        ends = [_along(end, input, axis) for end in (first / scale, last / scale)]
+        places = torch.minimum(torch.maximum(input, ends[0]), ends[1])
+    scale = _along(scale, input, axis)
+    return straight_through(places * scale, torch.round if to_even else _half_up) / scale
+
+
+def code_limits(bits: int, signed: bool) -> tuple[int, int]:
+    """Return the lowest and the highest code of so many bits.
+
+    >>> code_limits(8, True), code_limits(8, False)
+    ((-128, 127), (0, 255))
+    """
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+
+def half_away(values: Tensor) -> Tensor:
+    """Round to whole numbers, halves away from 0, as C does."""
+    return torch.where(values < 0, (values - 0.5).ceil(), (values + 0.5).floor())
+
+
+def straight_through(values: Tensor, rounded: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return rounded numbers whose gradient is that of the numbers themselves."""
+    return values + (rounded(values) - values).detach()
+
+
+def _half_up(values: Tensor) -> Tensor:
+    return (values + 0.5).floor()
+
+
+def _finest(first: int, last: int, low: Tensor, high: Tensor) -> Tensor:
+    """Return how many codes there are to 1 when both ends of a range have one, and 0 is code 0."""
+    endless = torch.full_like(low, torch.finfo(low.dtype).max)
+    below = torch.where(first * low > 0, first / low, endless)
+    above = torch.where(last * high > 0, last / high, endless)
+    return torch.minimum(below, above)
+
+
+def _along(ends: Tensor, input: Tensor, axis: int | None) -> Tensor:
+    """Return one number, or one for each entry of the axis, so that it stretches to the input."""
+    if ends.numel() == 1:
+        return ends.reshape(())
+    if axis is None or ends.numel() != input.shape[axis_index(axis, input)]:
+        raise InputError(f"{ends.numel()} ranges do not lie along an axis of {tuple(input.shape)}")
+    at = axis_index(axis, input)
+    return torch.reshape(ends, [-1 if index == at else 1 for index in range(input.dim())])
