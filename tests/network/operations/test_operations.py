@@ -45,6 +45,7 @@ EXAMPLES = {
     "round_to_steps": [([INPUT], {}, {"minimum": -1.0, "maximum": 2.0, "steps": 255})],
     "sized": [([INPUT], {}, {"kind": "reshape", "attributes": {"shape": ("$0.0", ("*", "$0.1", 6), -1)}})],
     "space_to_batch": [([INPUT], {}, {"block": (2, 3), "padding": ((0, 0), (1, 0))})],
+    "squared_difference": [([INPUT, normal(3, 1, 5)], {}, {})],
     "stored": [([], {"value": normal(2, 12)}, {"shape": (2, 3, 4), "order": (1, 0, 2)})],
     "absolute": [([INPUT], {}, {})],
     "add": [

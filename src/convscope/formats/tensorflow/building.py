@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
+from types import MappingProxyType
 from typing import Any
+from warnings import warn
 
 import numpy as np
 
-from convscope.errors import InputError, NetworkFileError
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.sizes import Axis, Size
@@ -18,6 +20,7 @@ from convscope.formats.tensorflow.node import Node, Reference
 from convscope.formats.tensorflow.ops import translate
 from convscope.formats.tensorflow.parameters import LAYOUTS, Array, LaidOut
 from convscope.formats.tensorflow.tensors import FLOATING, to_array
+from convscope.network.cut import CutLayer, cut_with, note_of_cut, require_uncut
 from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.parameters import Shape
 
@@ -25,18 +28,31 @@ _IGNORED = frozenset({"NoOp", "Assert", "Placeholder", "PlaceholderV2", "ScalarS
 _FEW = 4096  # how many numbers may be written into the graph itself
 
 
-def build_graph(nodes: Sequence[Node], inputs: Mapping[str, Shape], name: str = "") -> Graph:
-    """Return the graph of these nodes, in their order, for inputs of these shapes.
+def build_graph(
+    nodes: Sequence[Node],
+    inputs: Mapping[str, Shape],
+    name: str = "",
+    *,
+    values: Mapping[str, Array] = MappingProxyType({}),
+    channels_last: bool = True,
+) -> Graph:
+    """Return the graph of these nodes, in their order, for inputs of these shapes, with other inputs' `values`.
 
-    What no picture changes is worked out beforehand: it stays a value, but is no layer. UnsupportedLayer names a node
-    and its op that convscope does not know.
+    What no picture changes is worked out beforehand: it stays a value, but is no layer. Where convscope does not know
+    an op the graph is cut.
     """
     building = _Building(GraphBuilder())
+    for value, numbers in values.items():
+        building.constants[value] = _Constant(np.asarray(numbers), numbers.dtype.kind == "f", value)
+        building.operations[value] = None
     for value, shape in inputs.items():
         building.builder.add_input(value, shape)
     for node in nodes:
         building.add(node)
-    return building.graph(name)
+    require_uncut(building.cut, sum(one is not None for one in building.operations.values()))
+    if building.cut:
+        warn(note_of_cut(building.cut), ConvscopeWarning, stacklevel=2)
+    return building.graph(name, channels_last)
 
 
 @dataclass
@@ -59,10 +75,15 @@ class _Building:
     parameters: dict[str, LaidOut] = field(default_factory=dict)
     several: set[str] = field(default_factory=set)
     measured: list[str] = field(default_factory=list)
+    cut: dict[str, CutLayer] = field(default_factory=dict)
 
     def add(self, node: Node) -> None:
         """Make a node a constant, an operation or nothing."""
-        if node.name in self.builder.inputs or node.op in _IGNORED:
+        ready = node.name in self.builder.inputs or node.name in self.constants
+        if ready or node.op in _IGNORED:
+            return
+        if cut := cut_with(self.cut, (read.node for read in node.inputs), node.name, node.op):
+            self.cut[node.name] = cut
             return
         known = self._known(node)
         if known is not None:
@@ -104,8 +125,12 @@ class _Building:
         return f"{read.node}:{read.output}" if read.node in self.several else read.node
 
     def _translate(self, node: Node) -> None:
-        with self.builder.reading(f"node {node.name!r}, a {node.op},"):
-            step = translate(_Read(self, node))
+        try:
+            with self.builder.reading(f"node {node.name!r}, a {node.op},"):
+                step = translate(_Read(self, node))
+        except UnsupportedLayer as error:
+            self.cut[node.name] = CutLayer(node.name, node.op, str(error))
+            return
         outputs: tuple[str, ...] = (node.name,)
         if step.outputs > 1:
             self.several.add(node.name)
@@ -140,19 +165,19 @@ class _Building:
         """Let an operation read a constant as a value."""
         self.builder.shapes[name] = tuple(self.constants[name].numbers.shape)
 
-    def graph(self, name: str) -> Graph:
+    def graph(self, name: str, channels_last: bool) -> Graph:
         """Return what was added."""
         self.builder.operations = [
             self._constant_operation(value) if operation is None else operation
             for value, operation in self.operations.items()
         ]
         self.builder.aliases.update({node: f"{node}:0" for node in self.several})
-        graph = self.builder.graph(name, channels_last=True, constants=self.constants)
+        graph = self.builder.graph(name, channels_last=channels_last, constants=self.constants)
         if not graph.outputs:
             raise NetworkFileError(
                 "the graph has no operation that a picture goes through: it is not a network"
             )
-        return graph
+        return replace(graph, cut=self.cut)
 
     def _constant_operation(self, name: str) -> Operation:
         constant = self.constants[name]
@@ -190,7 +215,7 @@ class _Read:
         if name in self.building.constants:
             self.building.use_constant(name)
         elif name not in self.building.builder.shapes:
-            raise NetworkFileError(
+            raise UnsupportedLayer(
                 f"node {self.node.name!r} reads {name!r}, which is no number but text, or not made by anything"
             )
         return name

@@ -70,14 +70,24 @@ _ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "Greater": np.greater,
     "Less": np.less,
     "LogicalNot": np.logical_not,
+    "LogicalAnd": np.logical_and,
+    "LogicalOr": np.logical_or,
+    "GreaterEqual": np.greater_equal,
+    "LessEqual": np.less_equal,
+    "NotEqual": np.not_equal,
+    "SquaredDifference": lambda x, y: np.square(x - y),
+    "Pow": np.power,
 }
+_TRUTHS = frozenset(
+    op for op in _ELEMENTWISE if op.startswith(("Logical", "Greater", "Less")) or "Equal" in op
+)
 
 
 def _elementwise(node: Node, inputs: Sequence[Array]) -> Array:
     if np.prod(np.broadcast_shapes(*(array.shape for array in inputs))) > _LARGEST:
         raise ValueError("that would be too many numbers")
     result = np.asarray(_ELEMENTWISE[node.op](*inputs))
-    stays = node.op not in ("Equal", "Greater", "Less", "LogicalNot")
+    stays = node.op not in _TRUTHS
     return result.astype(inputs[0].dtype) if stays and result.dtype != object else result
 
 

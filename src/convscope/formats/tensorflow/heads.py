@@ -34,7 +34,7 @@ def cut_head(nodes: list[Node]) -> tuple[list[Node], Head | None]:
         return nodes, None
     named = {node.name: node for node in nodes}
     last = _last_of_head(decoder, nodes)
-    removed = _behind(last, named)
+    removed = behind(last, named)
     kept = {read.node for node in nodes if node.name not in removed for read in node.inputs}
     shared = {name for name in removed & kept if named[name].op == "Const"}
     picture = Node(last.name, "Placeholder", (), {})
@@ -61,7 +61,7 @@ def _last_of_head(decoder: Node, nodes: Iterable[Node]) -> Node:
     return last
 
 
-def _behind(last: Node, named: Mapping[str, Node]) -> set[str]:
+def behind(last: Node, named: Mapping[str, Node]) -> set[str]:
     """Return the names of a node and of all it needs."""
     found: set[str] = set()
     waiting = [last.name]

@@ -57,19 +57,20 @@ def find_input_spec(
 ) -> InputSpec | None:
     """Return what the graph's first input eats; None when no picture fits it. `stated` are the sizes the file gives."""
     name, shape = next(iter(graph.inputs.items()))
-    if len(shape) != 4 or shape[3] not in (1, 3):
+    if len(shape) != 4 or shape[graph.channel_axis] not in (1, 3):
         return None
-    size = (shape[1], shape[2])
+    channels, first = shape[graph.channel_axis], 1 if graph.channels_last else 2
+    size = (shape[first], shape[first + 1])
     said = stated.get(name)
-    sized = said is not None and len(said) == 4 and min(said[1:3]) > 0
+    sized = said is not None and len(said) == 4 and min(said[first : first + 2]) > 0
     provenance = {"layout": "format"} | ({"size": "input shape"} if sized else {})
-    order: ChannelOrder = "GRAY" if shape[3] == 1 else "RGB"
+    order: ChannelOrder = "GRAY" if channels == 1 else "RGB"
     spec = InputSpec(
         size,
         order,
-        "NHWC",
+        "NHWC" if graph.channels_last else "NCHW",
         raw_scale=255.0,
-        mean=(127.5,) * shape[3],
+        mean=(127.5,) * channels,
         input_scale=1 / 127.5,
         provenance=provenance,
     )

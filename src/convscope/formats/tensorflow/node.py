@@ -54,6 +54,11 @@ class Node:
         """Return an attribute that is true or false; false where it is absent."""
         return name in self.attributes and bool(self.attributes[name].b)
 
+    @property
+    def channels_second(self) -> bool:
+        """Whether its maps have their channels on the second axis, as graphics processors like it."""
+        return self.text("data_format").startswith("NC")
+
     def plain(self, name: str) -> Any:
         """Return any attribute that is a number, a truth, a text or a list of whole numbers; None for others."""
         value = self.attributes[name]

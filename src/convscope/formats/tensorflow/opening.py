@@ -9,16 +9,19 @@ from warnings import warn
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
+from convscope.formats.tensorflow.branches import follow_branches, inference_values
 from convscope.formats.tensorflow.building import build_graph
+from convscope.formats.tensorflow.dropout import without_dropout
 from convscope.formats.tensorflow.graph_def import SAVED_MODEL, read_graph_def
-from convscope.formats.tensorflow.heads import Head, cut_head
+from convscope.formats.tensorflow.heads import Head, behind, cut_head
 from convscope.formats.tensorflow.input_spec import find_input_spec, label_lists, usual_size
 from convscope.formats.tensorflow.node import Node
-from convscope.formats.tensorflow.tensors import to_array
+from convscope.formats.tensorflow.tensors import Array, to_array
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 _NUMBERS = ("DT_FLOAT", "DT_UINT8", "DT_HALF", "DT_DOUBLE", "DT_BFLOAT16", "")
 
 
@@ -29,13 +32,36 @@ def open_tensorflow(request: Request) -> NetworkParts:
     nodes, head = cut_head(read_graph_def(path))
     if head is not None:
         warn(f"{path}: {head.note}", ConvscopeWarning, stacklevel=3)
-    stated = {node.name: node.shape() for node in nodes if _is_input(node)}
+    sides = list(inference_values(nodes))
+    if sides:
+        notes = "; ".join(why for _, _, why in sides)
+        warn(f"{path}, inputs that are no picture: {notes}", ConvscopeWarning, stacklevel=3)
+    values = {name: value for name, value, _ in sides}
+    nodes = without_dropout(follow_branches(nodes, values), values)
+    stated = {node.name: node.shape() for node in _inputs(nodes) if node.name not in values}
     if not stated:
         raise NetworkFileError(f"{path} has no input (Placeholder) that takes numbers, so no picture goes in")
-    graph = build_graph(nodes, _input_shapes(stated, nodes, head, request.input_shape), _name(path))
+    shapes = _input_shapes(stated, nodes, head, request.input_shape)
+    picture = next(iter(shapes.values()))
+    last = not (_channels_second(nodes) and len(picture) == 4 and picture[3] not in (1, 3))
+    graph = build_graph(nodes, shapes, _name(path), values=values, channels_last=last)
     file = path / SAVED_MODEL if path.is_dir() else path
     spec = find_input_spec(graph, stated, nodes)
     return NetworkParts(graph, Origin(str(path), files=(file,)), spec, label_lists=label_lists())
+
+
+def _inputs(nodes: Sequence[Node]) -> list[Node]:
+    """Return the placeholders that take numbers: first the one that reaches the first convolution."""
+    found = [node for node in nodes if _is_input(node)]
+    named = {node.name: node for node in nodes}
+    first = next((node for node in nodes if node.op in _CONVOLUTIONS), None)
+    reached = behind(first, named) if first is not None else set()
+    return sorted(found, key=lambda node: (node.name not in reached, node.shape() == ()))
+
+
+def _channels_second(nodes: Sequence[Node]) -> bool:
+    """Tell where a graph's maps have their channels from the first node that says it."""
+    return next((node.channels_second for node in nodes if node.text("data_format")), False)
 
 
 def _is_input(node: Node) -> bool:
@@ -56,40 +82,72 @@ def _name(path: Path) -> str:
 
 
 def _input_shapes(
-    stated: Mapping[str, Shape | None], nodes: Sequence[Node], head: Head | None, given: Shape | None
+    stated: Mapping[str, Shape | None],
+    nodes: Sequence[Node],
+    head: Head | None,
+    given: Shape | Mapping[str, Shape] | None,
 ) -> dict[str, Shape]:
     """Return the shape of every input; what the file leaves open is told from the filters, or is a usual size."""
+    named = given if isinstance(given, Mapping) else {} if given is None else {next(iter(stated)): given}
+    if unknown := set(named) - set(stated):
+        raise InputError(f"there is no input {sorted(unknown)[0]!r}; there are {', '.join(stated)}")
     shapes: dict[str, Shape] = {}
     for name, shape in stated.items():
-        if given is not None and not shapes:
-            if len(given) != 4 or min(given) < 1:
-                raise InputError(f"an input_shape is (batch, height, width, channels), not {given}")
-            shapes[name] = tuple(map(int, given))
+        if name in named:
+            shapes[name] = _given_shape(name, shape, named[name])
             continue
         sizes = head.size if head is not None and head.size and name == head.input else None
-        side = usual_size(nodes)
-        usual = (1, *(sizes or (side, side)), _channels(name, nodes))
-        known = usual if shape is None or (not shape and head is not None) else shape
+        open_shape = shape is None or (not shape and head is not None)
+        usual = _usual_shape(name, nodes, sizes) if open_shape or len(shape or ()) == 4 else ()
+        known = usual if open_shape else shape or ()
         shapes[name] = tuple(
-            size if size > 0 else usual[axis] if len(known) == 4 else 1 for axis, size in enumerate(known)
+            size if size > 0 else usual[axis] if usual else 1 for axis, size in enumerate(known)
         )
     return shapes
 
 
-def _channels(value: str, nodes: Sequence[Node]) -> int:
-    """Tell an input's channels from the filters of the first convolution after it; 3 where there is none."""
+def _given_shape(name: str, stated: Shape | None, given: Shape) -> Shape:
+    """Return the shape that was given; InputError where the file says that the input has other axes."""
+    if not given or min(given) < 1 or (stated and len(stated) != len(given)):
+        axes = f"{len(stated)} axes, {stated}" if stated else "(batch, height, width, channels)"
+        raise InputError(f"the input_shape of {name!r} has {axes}, not {given}")
+    return tuple(map(int, given))
+
+
+def _usual_shape(value: str, nodes: Sequence[Node], sizes: tuple[int, int] | None) -> Shape:
+    """Return the shape of an input that says nothing, from whatever reads it first, its channels where that does."""
+    side = usual_size(nodes)
+    height, width = sizes or (side, side)
     named = {node.name: node for node in nodes}
     after = {value}
     for node in nodes:
         if not any(read.node in after for read in node.inputs):
             continue
-        if node.op in ("Conv2D", "DepthwiseConv2dNative"):
-            filters = named.get(node.inputs[1].node)
-            while filters is not None and filters.op == "Identity":
-                filters = named.get(filters.inputs[0].node)
-            array = None
-            if filters is not None and "value" in filters.attributes:
-                array = to_array(filters.attributes["value"].tensor, filters.name)
-            return int(array.shape[2]) if array is not None and array.ndim == 4 else 3
         after.add(node.name)
-    return 3
+        place = _LEARNED.get(node.op)
+        if place is None or len(node.inputs) < 2:
+            continue
+        numbers = _constant(named.get(node.inputs[1].node), named)
+        if numbers is None or numbers.ndim <= place:
+            break
+        channels = int(numbers.shape[place])
+        if node.op == "MatMul":
+            return (1, channels)
+        return (1, channels, height, width) if node.channels_second else (1, height, width, channels)
+    return (1, 3, height, width) if _channels_second(nodes) else (1, height, width, 3)
+
+
+_LEARNED = {
+    **dict.fromkeys(("Conv2D", "DepthwiseConv2dNative"), 2),
+    **dict.fromkeys(("BiasAdd", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "MatMul"), 0),
+}
+"""What reads numbers that tell the channels before it: on which of their axes those lie."""
+
+
+def _constant(node: Node | None, named: Mapping[str, Node]) -> Array | None:
+    """Return the numbers of a constant, also where it is read through an Identity."""
+    while node is not None and node.op == "Identity":
+        node = named.get(node.inputs[0].node)
+    if node is None or "value" not in node.attributes:
+        return None
+    return to_array(node.attributes["value"].tensor, node.name)

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
-from convscope.errors import InputError, UnsupportedLayer, did_you_mean
+from convscope.errors import UnsupportedLayer, did_you_mean
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import TAUGHT
 from convscope.formats.tensorflow.node import Node
@@ -69,12 +69,6 @@ def translate(operands: Operands) -> OperationPlan:
             f"node {node.name!r} is a {node.op}, which convscope does not know.{did_you_mean(node.op, TRANSLATORS)} "
             f"Teach it with register_layer({node.op!r}, function), a function of tensors"
         )
-    layout = node.text("data_format", "NHWC")
-    if layout not in ("NHWC", "NDHWC", "NWC"):
-        raise UnsupportedLayer(
-            f"node {node.name!r} has its channels second ({layout}), for graphics processors; convscope opens graphs "
-            "whose channels are last (NHWC): freeze the graph with data_format='NHWC' (channels_last)"
-        )
     return TRANSLATORS[node.op](operands)
 
 
@@ -100,6 +94,6 @@ def whole_numbers(operands: Operands, place: int, what: str) -> list[int]:
     return list(known.ravel())
 
 
-def refuse(node: Node, what: str) -> InputError:
+def refuse(node: Node, what: str) -> UnsupportedLayer:
     """Return the error that says what of a node convscope does not do."""
-    return InputError(f"node {node.name!r}: convscope does not run a {node.op} {what}")
+    return UnsupportedLayer(f"node {node.name!r}: convscope does not run a {node.op} {what}")

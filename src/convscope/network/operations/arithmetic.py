@@ -38,6 +38,13 @@ def subtract(
 
 
 @operation
+def squared_difference(one: Tensor, other: Tensor) -> Tensor:
+    """Return ``(one - other)^2``."""
+    _require_stretchable((one, other))
+    return (one - other).square()
+
+
+@operation
 def multiply(*inputs: Tensor, operand: Tensor | None = None, number: float | None = None) -> Tensor:
     """Return the product of all."""
     return reduce(torch.mul, _terms(inputs, operand, number))

@@ -7,7 +7,7 @@ from typing import Any
 
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.ops.convolution import LAST, maps
-from convscope.formats.tensorflow.translation import Operands, Translator, translates
+from convscope.formats.tensorflow.translation import Operands, Translator, refuse, translates
 from convscope.network.parameters import Shape
 
 _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
@@ -26,6 +26,9 @@ _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
     "Softplus": ("bnll", {}),
     "Softsign": ("softsign", {}),
     "Erf": ("erf", {}),
+    "Sign": ("sign", {}),
+    "Round": ("round_off", {}),
+    "Rint": ("round_off", {}),
     "Abs": ("absolute", {}),
     "Exp": ("exp", {}),
     "Log": ("log", {}),
@@ -106,3 +109,44 @@ def _one_a_channel(numbers: Shape, shape: Shape) -> bool:
 @translates("AddN")
 def _add_n(operands: Operands) -> OperationPlan:
     return OperationPlan("add", [operands.value(place) for place in range(len(operands))])
+
+
+@translates("SquaredDifference")
+def _squared_difference(operands: Operands) -> OperationPlan:
+    """``(a - b)^2``, of which `tf.nn.moments` makes variances."""
+    return OperationPlan("squared_difference", [operands.value(0), operands.value(1)])
+
+
+_RELATIONS = {
+    "Equal": "equal",
+    "NotEqual": "not_equal",
+    "Greater": "greater",
+    "GreaterEqual": "greater_or_equal",
+    "Less": "less",
+    "LessEqual": "less_or_equal",
+    "LogicalAnd": "and",
+    "LogicalOr": "or",
+}
+
+
+@translates(*_RELATIONS)
+def _compare(operands: Operands) -> OperationPlan:
+    relation = {"relation": _RELATIONS[operands.node.op]}
+    return OperationPlan("compare", [operands.value(0), operands.value(1)], {}, relation)
+
+
+@translates("Select", "SelectV2")
+def _select(operands: Operands) -> OperationPlan:
+    condition = operands.shape(0)
+    if operands.node.op == "Select" and len(condition) == 1 and len(operands.shape(1)) > 1:
+        raise refuse(operands.node, "that chooses whole rows")
+    return OperationPlan("where", [operands.value(place) for place in range(3)])
+
+
+@translates("ClipByValue")
+def _clip(operands: Operands) -> OperationPlan:
+    low, high = operands.known(1), operands.known(2)
+    if low is None or high is None or low.size != 1 or high.size != 1:
+        raise refuse(operands.node, "whose limits are worked out from the picture")
+    limits = {"minimum": float(low.item()), "maximum": float(high.item())}
+    return OperationPlan("clip", [operands.value(0)], {}, {**maps(operands), **limits})

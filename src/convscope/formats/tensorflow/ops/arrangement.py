@@ -7,7 +7,7 @@ from typing import Any
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.constants import subscripts
 from convscope.formats.tensorflow.ops.convolution import LAST
-from convscope.formats.tensorflow.translation import Operands, refuse, translates, whole_numbers
+from convscope.formats.tensorflow.translation import Operands, translates, whole_numbers
 
 
 @translates("Reshape")
@@ -49,7 +49,11 @@ def _concat(operands: Operands) -> OperationPlan:
 
 @translates("Pack")
 def _pack(operands: Operands) -> OperationPlan:
-    raise refuse(operands.node, "of values that the picture changes")
+    places = range(len(operands))
+    stacked = (tuple(f"${place}" for place in places), operands.node.integer("axis"))
+    return OperationPlan(
+        "aten", [operands.value(place) for place in places], {}, {"operator": "stack", "arguments": stacked}
+    )
 
 
 @translates("Split")

@@ -13,7 +13,12 @@ LAST: dict[str, Any] = {"channels_last": True}
 
 def maps(operands: Operands) -> dict[str, Any]:
     """Return the attribute of an operation on maps; rows of numbers have no axes to turn."""
-    return LAST if len(operands.shape(0)) > 2 else {}
+    return layout(operands.node) if len(operands.shape(0)) > 2 else {}
+
+
+def layout(node: Node) -> dict[str, Any]:
+    """Return the attribute that says on which axis a node's channels are."""
+    return {} if node.channels_second else LAST
 
 
 @translates("Conv2D")
@@ -26,19 +31,19 @@ def _depthwise(operands: Operands) -> OperationPlan:
     return _filtered(operands, "depthwise", {"groups": operands.shape(1)[2]})
 
 
-def _filtered(operands: Operands, layout: str, more: dict[str, Any]) -> OperationPlan:
-    node, channels = operands.node, operands.shape(0)[-1]
+def _filtered(operands: Operands, kind: str, more: dict[str, Any]) -> OperationPlan:
+    node, channels = operands.node, operands.shape(0)[1 if operands.node.channels_second else -1]
     shape = operands.shape(1)
     if operands.known(1) is None:
         raise refuse(node, "whose filters are worked out from the picture")
-    if layout == "filters" and shape[2] and channels != shape[2] and channels % shape[2] == 0:
+    if kind == "filters" and shape[2] and channels != shape[2] and channels % shape[2] == 0:
         more = {"groups": channels // shape[2]}
-    attributes = {**LAST, **more, **_window(node), **_dilation(node)}
+    attributes = {**layout(node), **more, **_window(node), **_dilation(node)}
     return OperationPlan(
         "convolution",
         [operands.value(0)],
         attributes=attributes,
-        parameters={"weight": operands.parameter(1, layout)},
+        parameters={"weight": operands.parameter(1, kind)},
     )
 
 
@@ -46,11 +51,12 @@ def _filtered(operands: Operands, layout: str, more: dict[str, Any]) -> Operatio
 def _transposed(operands: Operands) -> OperationPlan:
     """A transposed convolution: TensorFlow says how big its output is, and the padding follows from it."""
     node = operands.node
-    _, height, width, _ = whole_numbers(operands, 0, "output size")
+    axes = slice(2, 4) if node.channels_second else slice(1, 3)
+    height, width = whole_numbers(operands, 0, "output size")[axes]
     kernel, strides = operands.shape(1)[:2], _spatial(node, "strides")
-    attributes: dict[str, Any] = {**LAST, "stride": strides}
+    attributes: dict[str, Any] = {**layout(node), "stride": strides}
     borders = []
-    for size, before, k, s in zip((height, width), operands.shape(2)[1:3], kernel, strides, strict=True):
+    for size, before, k, s in zip((height, width), operands.shape(2)[axes], kernel, strides, strict=True):
         over = (
             s * (before - 1) + k - int(size)
         )  # what of the whole transposed convolution is cut off, or lacking
@@ -79,7 +85,7 @@ def _pool(operands: Operands) -> dict[str, Any]:
     node = operands.node
     if len(operands) > 1:
         raise refuse(node, "whose window is not written in the node")
-    return {**LAST, "kernel": _spatial(node, "ksize"), **_window(node), "rounding": "floor"}
+    return {**layout(node), "kernel": _spatial(node, "ksize"), **_window(node), "rounding": "floor"}
 
 
 @translates("MatMul")
@@ -119,8 +125,10 @@ def _padding(node: Node) -> Any:
             return 0
         case "EXPLICIT":
             sides = node.integers("explicit_paddings")
-            if len(sides) == 8 and not any((*sides[:2], *sides[6:])):
-                return (sides[2], sides[4], sides[3], sides[5])
+            others = sides[:4] if node.channels_second else (*sides[:2], *sides[6:])
+            if len(sides) == 8 and not any(others):
+                top, bottom, left, right = sides[4:] if node.channels_second else sides[2:6]
+                return (top, left, bottom, right)
     raise refuse(node, f"with the padding {node.text('padding')!r}")
 
 
@@ -130,8 +138,10 @@ def _dilation(node: Node) -> dict[str, Any]:
 
 
 def _spatial(node: Node, name: str, default: tuple[int, ...] = ()) -> tuple[int, int]:
-    """Return the two sizes in the middle of a list of four, the outer ones of which have to be 1."""
+    """Return the two sizes for height and width of a list of four, the others of which have to be 1."""
     sizes = node.integers(name) or default
+    if len(sizes) == 4 and node.channels_second:
+        sizes = (sizes[0], *sizes[2:], sizes[1])
     if len(sizes) != 4 or sizes[0] != 1 or sizes[3] != 1:
         raise refuse(node, f"whose {name} are {list(sizes)}")
     return sizes[1], sizes[2]

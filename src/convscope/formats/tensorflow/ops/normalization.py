@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.tensorflow.ops.convolution import LAST, maps
+from convscope.formats.tensorflow.ops.convolution import LAST, layout, maps
 from convscope.formats.tensorflow.translation import Operands, refuse, translates
 
 
 @translates("BiasAdd", "BiasAddV1")
 def _bias(operands: Operands) -> OperationPlan:
-    if operands.known(1) is None:
+    if operands.known(1) is None and not operands.node.channels_second:
         return OperationPlan("add", [operands.value(0), operands.value(1)])
     return OperationPlan(
         "bias",
@@ -26,7 +26,7 @@ def _batch_norm(operands: Operands) -> OperationPlan:
     node = operands.node
     training = "is_training" not in node.attributes or node.flag("is_training")
     roles = {"weight": 1, "bias": 2} | ({} if training else {"mean": 3, "variance": 4})
-    attributes: dict[str, Any] = {**LAST, "epsilon": node.number("epsilon", 1e-4)}
+    attributes: dict[str, Any] = {**layout(node), "epsilon": node.number("epsilon", 1e-4)}
     if training:
         attributes["of_batch"] = True
     return OperationPlan(

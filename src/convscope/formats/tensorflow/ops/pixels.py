@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.tensorflow.ops.convolution import LAST
+from convscope.formats.tensorflow.ops.convolution import LAST, layout
 from convscope.formats.tensorflow.translation import Operands, refuse, translates, whole_numbers
 
 
@@ -58,7 +58,7 @@ def _depth_to_space(operands: Operands) -> OperationPlan:
     return OperationPlan(
         "depth_to_space",
         [operands.value(0)],
-        attributes={**LAST, "block": operands.node.integer("block_size")},
+        attributes={**layout(operands.node), "block": operands.node.integer("block_size")},
     )
 
 
@@ -67,7 +67,7 @@ def _space_to_depth(operands: Operands) -> OperationPlan:
     return OperationPlan(
         "space_to_depth",
         [operands.value(0)],
-        attributes={**LAST, "block": operands.node.integer("block_size")},
+        attributes={**layout(operands.node), "block": operands.node.integer("block_size")},
     )
 
 

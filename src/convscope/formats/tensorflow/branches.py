@@ -1,0 +1,95 @@
+"""TensorFlow 1's side inputs and branches: training or looking is decided here, so that one branch remains.
+
+A network of 2016 has, beside the picture, a placeholder that says whether it is trained, and how much of a dropout is
+kept. Looked at, it is never trained; what hangs on that, ``tf.cond`` (Switch and Merge), is followed on that side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from convscope.formats.tensorflow.node import Node, Reference
+from convscope.formats.tensorflow.tensors import Array, to_array
+
+_SWITCHES = ("Switch", "RefSwitch")
+_MERGES = ("Merge", "RefMerge")
+_PASSING = ("Identity", "PlaceholderWithDefault")
+_KEPT = ("keep", "kept")
+_DROPPED = ("dropout", "drop_rate", "drop_prob", "droprate")
+
+
+def inference_values(nodes: Sequence[Node]) -> Iterator[tuple[str, Array, str]]:
+    """Yield (name, value, why) of each placeholder that is no picture but says how the network is used."""
+    named = {node.name: node for node in nodes}
+    for node in nodes:
+        if node.op not in ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"):
+            continue
+        word = node.name.lower()
+        if node.text("dtype") == "DT_BOOL":
+            stated = _stated(node, named)
+            if stated is None or (stated.size == 1 and stated.item() and "train" in word):
+                yield node.name, np.asarray(False), f"{node.name!r} is False: it is not trained"
+        elif node.op != "PlaceholderWithDefault" and len(node.shape() or ()) == 0:
+            if any(part in word for part in _KEPT):
+                yield node.name, np.float32(1), f"{node.name!r} is 1: everything is kept"
+            elif any(part in word for part in _DROPPED):
+                yield node.name, np.float32(0), f"{node.name!r} is 0: nothing is dropped"
+
+
+def follow_branches(nodes: Sequence[Node], values: Mapping[str, Array]) -> list[Node]:
+    """Return the nodes, in their order, without the branches that are never taken.
+
+    A Switch whose truth is known and the Merge of what remains become Identities; other ones stay as they are.
+    """
+    named = {node.name: node for node in nodes}
+    dead: set[Reference] = set()
+    renamed: dict[Reference, Reference] = {}
+    followed: list[Node] = []
+    for node in nodes:
+        alive = tuple(read for read in node.inputs if read not in dead)
+        inputs = tuple(renamed.get(read, read) for read in alive)
+        if len(alive) < len(node.inputs) and not (node.op in _MERGES and len(alive) == 1):
+            dead.update(Reference(node.name, output) for output in range(_MOST_OUTPUTS))
+            continue
+        if node.op in _MERGES and len(alive) == 1:
+            dead.add(Reference(node.name, 1))  # which of the two it was
+            node = replace(node, op="Identity")
+        elif node.op in _SWITCHES and (truth := _truth(node.inputs[1].node, named, values)) is not None:
+            dead.add(Reference(node.name, int(not truth)))
+            renamed[Reference(node.name, int(truth))] = Reference(node.name, 0)
+            node, inputs = replace(node, op="Identity"), inputs[:1]
+        followed.append(replace(node, inputs=inputs))
+    return followed
+
+
+_MOST_OUTPUTS = 64
+
+
+def _truth(name: str, named: Mapping[str, Node], values: Mapping[str, Array]) -> bool | None:
+    """Return what a node says, where it is true or false whatever the picture."""
+    turned = False
+    for _ in named:
+        if name in values:
+            return bool(values[name].item()) != turned if values[name].size == 1 else None
+        node = named[name]
+        if node.op == "Const":
+            found = _stated(node, named)
+            return bool(found.item()) != turned if found is not None and found.size == 1 else None
+        if node.op == "LogicalNot":
+            turned = not turned
+        elif node.op not in (*_PASSING, *_SWITCHES):
+            return None
+        name = node.inputs[0].node
+    return None
+
+
+def _stated(node: Node, named: Mapping[str, Node]) -> Array | None:
+    """Return the numbers of a constant, or of a placeholder's default."""
+    while node.op in _PASSING and node.inputs:
+        node = named[node.inputs[0].node]
+    if node.op != "Const" or "value" not in node.attributes:
+        return None
+    return to_array(node.attributes["value"].tensor, node.name)
