@@ -32,6 +32,11 @@ _EXTENSION = re.compile(r"\[[\w./]+\]", re.ASCII)
 _CLOSING = {"{": "}", "<": ">"}
 
 
+def _decides_which_layers(message: Message, field: Field) -> bool:
+    """Whether the layers of the net hang on this field: without its value there is no net to talk about."""
+    return field.name == "phase" or message.type_name.startswith(("Net", "Solver"))
+
+
 class Parser:
     """A cursor over the text: one token of lookahead, and the line of every offset."""
 
@@ -121,7 +126,9 @@ class Parser:
         if not colon and not field.message:
             self._fail(f"expected ':' and a value after {field.name!r}, found {self._found()}.")
         if not field.repeated:
-            setattr(message, field.name, self._value(message, field, depth))
+            value = self._value(message, field, depth)
+            if value is not None:
+                setattr(message, field.name, value)
             return
         values = getattr(message, field.name)
         if self._accept("["):
@@ -167,14 +174,15 @@ class Parser:
             return data if field.kind == "bytes" else as_text(data)
         word = self._word(f"{place} expects {expected(field)}")
         value = parse_word(field, word)
-        if (
-            value is None and field.name == "engine"
-        ):  # other Caffes have more engines; the numbers are the same
+        if value is None and field.enumeration and not _decides_which_layers(message, field):
+            # Forks have more: whether it matters is for the layer to say.
             message.unknown.append(Unknown(field.name, Identifier(word), f"line {line}"))
             return field.default
         if value is None:
             shown = word[:_LONGEST_SHOWN]
             hint = did_you_mean(shown, field.enumeration.numbers) if field.enumeration else ""
+            if shown.isidentifier() and not field.enumeration:
+                hint = f" If this is a template, put a value in the place of '{shown}'."
             self._fail(f"{place} expects {expected(field)}, found '{shown}'.{hint}", line)
         return value
 

@@ -94,7 +94,10 @@ def _upgrade_layer(old: Message) -> Message:
     """Turn a `layers` entry of the second generation into a `layer`."""
     _move_transformations(old)
     new = Message("LayerParameter")
-    new.place, new.unknown = old.place, old.unknown
+    new.place, new.unknown = old.place, [field for field in old.unknown if field.name != "type"]
+    for field in old.unknown:
+        if field.name == "type":
+            new.type = str(field.value)  # a fork's: ROI_POOLING
     for field, value in old.fields():
         if field.name == "type":
             new.type = LAYER_TYPES[value]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from convscope.formats.caffe.layers.fillers import WEIGHTS, ZEROS
-from convscope.formats.caffe.layers.registry import register_layer
+from convscope.formats.caffe.layers.registry import DATA, TRAINING, register_layer
 from convscope.formats.caffe.layers.translation import InputShape, Shape, Translation, wrong
 from convscope.formats.caffe.message import Message
 
@@ -107,7 +108,31 @@ def _left_out(layer: Message) -> Translation:
     return Translation(note=f"layer {layer.name!r} ({layer.type}) is only for training: left out")
 
 
-for _type_name in _TRAINING_ONLY:
+@register_layer(DATA)
+def _unknown_data(layer: Message) -> Translation:
+    """A data layer of a fork or in Python: the sizes it says are those of its first top, the picture."""
+    said: dict[str, Any] = {}
+    for owner in (*layer.unknown, *layer.data_param.unknown):
+        if isinstance(owner.value, dict):
+            said.update(owner.value)
+    transform = layer.transform_param
+    cropped = {field.name: field.value for field in transform.unknown}
+    resized = cropped.get("resize_param")
+    resized = resized[-1] if isinstance(resized, list) else resized
+    sources = [cropped, resized if isinstance(resized, dict) else {}, said]
+    sizes = []
+    for axis in ("height", "width"):
+        names = (f"crop_{axis}", f"crop_{axis[0]}", axis, f"new_{axis}")
+        found = [source[name] for source in sources for name in names if name in source]
+        if transform.crop_size:
+            found = [transform.crop_size]
+        sizes.append(found[0] if found and isinstance(found[0], int) and found[0] > 0 else None)
+    batch = said.get("batch_size", layer.data_param.batch_size or 1)
+    channels = _channels(transform) or (1 if said.get("is_color") is False else None)
+    return _picture_and_label(layer, (batch if isinstance(batch, int) else 1, channels, *sizes))
+
+
+for _type_name in (TRAINING, *_TRAINING_ONLY):
     register_layer(_type_name)(_left_out)
 
 

@@ -16,12 +16,14 @@ A ``Python`` layer is registered as ``"Python:module.layer"`` or ``"Python:layer
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Any, TypeVar, overload
 
 from torch import Tensor
 
-from convscope.errors import UnsupportedLayer, did_you_mean
+from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.layers.translation import Translation, wrong
+from convscope.formats.caffe.layers.unknown_fields import refuse_unknown_fields
 from convscope.formats.caffe.message import Message
 from convscope.formats.registration import TAUGHT, Taught, TensorFunction
 from convscope.network.operations import OPERATIONS
@@ -30,6 +32,10 @@ Translator = Callable[[Message], Translation]
 AnyTranslator = TypeVar("AnyTranslator", bound=Translator)
 
 TRANSLATORS: dict[str, Translator] = {}
+DATA, TRAINING = "(data)", "(training)"
+"""What layers of unknown types are taken for: those that read nothing, and those whose names say loss or accuracy."""
+_TRAINING = ("loss", "accuracy", "evaluate", "ohem")
+FORKS = 500_000_000  # the numbers of forks' fields begin here, in fields.txt
 
 
 def translate(layer: Message) -> Translation:
@@ -39,7 +45,11 @@ def translate(layer: Message) -> Translation:
     """
     if not layer.type:
         raise wrong(layer, "it has no type")
-    return translate_as(_known_type(layer), layer)
+    type_name = _known_type(layer)
+    translation = translate_as(type_name, layer)
+    if translation.kind and type_name not in TAUGHT:
+        refuse_unknown_fields(layer)
+    return translation
 
 
 def translate_as(type_name: str, layer: Message) -> Translation:
@@ -96,17 +106,31 @@ def _known_type(layer: Message) -> str:
         for name in names:
             if name in TRANSLATORS:
                 return name
+        if not layer.bottom:
+            return DATA
         raise UnsupportedLayer(
             f"layer {layer.name!r} runs Python code ({parameters.module}.{parameters.layer}), which convscope "
             f"never does: write what it computes as a function of tensors, register_layer({names[0]!r}, function)"
         )
-    if name not in TRANSLATORS:
-        hint = did_you_mean(name, TRANSLATORS)
-        raise UnsupportedLayer(
-            f"layer {layer.name!r} has the type {name!r}, which convscope does not know.{hint} "
-            f"Teach it with register_layer({name!r}, function), a function of tensors"
-        )
-    return name
+    if name in TRANSLATORS:
+        return name
+    if same := [known for known in TRANSLATORS if _letters(known) == _letters(name)]:
+        return same[0]
+    if not layer.bottom:
+        return DATA
+    if any(word in _letters(name) for word in _TRAINING):
+        return TRAINING
+    close = get_close_matches(name, TRANSLATORS, n=1, cutoff=0.8)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise UnsupportedLayer(
+        f"layer {layer.name!r} has the type {name!r}, which convscope does not know.{hint} "
+        f"Teach it with register_layer({name!r}, function), a function of tensors"
+    )
+
+
+def _letters(type_name: str) -> str:
+    """Return a type's name as all generations write it: ROI_POOLING and ROIPooling are one."""
+    return type_name.replace("_", "").lower()
 
 
 def _named(function: TensorFunction, type_name: str) -> TensorFunction:
@@ -123,6 +147,9 @@ def _named(function: TensorFunction, type_name: str) -> TensorFunction:
 def _unknown_fields(layer: Message) -> dict[str, Any]:
     """Return what the layer's unknown messages say, and a Python layer's param_str, as keywords."""
     found: dict[str, Any] = {}
+    for field, value in layer.fields():
+        if field.number > FORKS:  # a fork's layer, which people taught before convscope knew it
+            found.update({inner.name: _plain(item) for inner, item in value.fields()})
     for field in layer.unknown:
         if isinstance(field.value, dict):
             found.update({name: _plain(value) for name, value in field.value.items()})

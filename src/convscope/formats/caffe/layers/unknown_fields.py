@@ -1,0 +1,62 @@
+"""Fields of a layer that no Caffe we know has: what they would change in its arithmetic, nobody can tell.
+
+Such a layer is not computed without them: the network is cut there. Known to be harmless are fields about speed,
+training and how parameters begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from convscope.errors import UnsupportedLayer
+from convscope.formats.caffe.message import Message
+from convscope.formats.protobuf.unknown import Unknown
+
+_WITHOUT_EFFECT = frozenset({"ParamSpec", "FillerParameter", "NetStateRule", "BlobProto", "DropoutParameter"})
+"""Messages that only training reads: nothing in them changes what a network answers."""
+
+_HARMLESS = frozenset(
+    {
+        "engine",  # how it is computed, not what
+        "conv_algos_override",
+        "cudnn_convolution_algo_seeker",
+        "weight_mask_filler",
+        "bias_mask_filler",
+        "forward_type",
+        "backward_type",
+        "forward_math",
+        "backward_math",
+        "debug",
+        "blobs_lr",  # how it is trained
+        "weight_decay",
+        "lr_mult",
+        "decay_mult",
+        "blob_share_mode",
+        "strict_dim",
+        "momentum",
+        "update_global_stats",
+        "diff_scale",
+        "clip_gradients",
+    }
+)
+
+
+def refuse_unknown_fields(layer: Message) -> None:
+    """UnsupportedLayer where a layer that computes has a field that might change its answer."""
+    for owner, unknown in _found(layer):
+        if unknown.name in _HARMLESS or (unknown.name.isdigit() and owner == "LayerParameter"):
+            continue
+        value = "" if isinstance(unknown.value, (dict, list, memoryview)) else f": {unknown.value}"
+        raise UnsupportedLayer(
+            f"layer {layer.name!r} ({layer.type}) has {owner}'s {unknown.name}{value} ({unknown.place}), which "
+            "convscope does not know: what it would change is not known either. Take it out if it changes nothing"
+        )
+
+
+def _found(message: Message) -> Iterator[tuple[str, Unknown]]:
+    for unknown in message.unknown:
+        yield message.type_name, unknown
+    for field, value in message.fields():
+        if field.message and field.message.name not in _WITHOUT_EFFECT:
+            for inner in value if field.repeated else [value]:
+                yield from _found(inner)
