@@ -71,6 +71,7 @@ class _Building:
         self.translated = [(layer, translate_or_cut(layer)) for layer in self.net.layer]
         self._writes_left = Counter(top for layer, made in self.translated for top in _tops(layer, made))
         self._current: dict[str, str] = {}
+        self._nominal: dict[str, Shape | None] = {}  # with the largest, where shapes depend on the numbers
         self._shared: dict[str, str] = {}
         self._with_parameters: set[str | None] = set()
         self._left_out: set[str] = set()
@@ -114,7 +115,15 @@ class _Building:
             definition=layer,
         )
         shapes = {key: source.shape for key, source in self.parameters.items()}
-        self.shapes.update(infer_operation(operation, self.shapes, shapes))
+        made = infer_operation(operation, self.shapes, shapes)
+        self.shapes.update(made)
+        self._nominal.update(made)
+        if None in made.values():
+            self._nominal.update(
+                zip(operation.outputs, translation.nominal, strict=False)
+                if translation.nominal
+                else infer_operation(operation, self._nominal, shapes)
+            )
         self.operations.append(operation)
 
     def graph(self) -> Graph:
@@ -186,7 +195,7 @@ class _Building:
                     "that a machine can hold"
                 )
             value = self._write(layer, top)
-            self.inputs[value] = self.shapes[value] = found
+            self.inputs[value] = self.shapes[value] = self._nominal[value] = found
 
     def _input_shape(
         self, top: str, stated: tuple[int | None, ...] | None, *, is_first: bool
@@ -228,7 +237,7 @@ class _Building:
         blobs = {}
         if self.weights is not None and translation.stored:
             elsewhere = [index for index, key in enumerate(keys.values()) if key in self.parameters]
-            blobs = match_blobs(self.weights, name, shapes, elsewhere)
+            blobs = match_blobs(self.weights, name, shapes, elsewhere, loose=translation.loose)
         for index, (role, shape) in enumerate(zip(translation.roles, shapes, strict=True)):
             key, filler = keys[role], _filler(translation, index)
             source = ParameterSource(name, shape, filler, translation.stored, blobs.get(index))
@@ -249,7 +258,7 @@ class _Building:
     ) -> tuple[Shape, ...]:
         blobs = self.weights.get(layer.name or "", ()) if self.weights else ()
         found = [blob.shape for blob in blobs if blob is not None]
-        known = [self.shapes[value] for value in inputs]
+        known = [self._nominal[value] for value in inputs]
         return needed_shapes(layer.name or "", layer.type, translation, known, found)
 
 

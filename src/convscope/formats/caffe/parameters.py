@@ -93,12 +93,18 @@ def needed_shapes(
 
 
 def match_blobs(
-    weights: Weights, layer: str, shapes: Sequence[Shape], shared: Collection[int] = ()
+    weights: Weights,
+    layer: str,
+    shapes: Sequence[Shape],
+    shared: Collection[int] = (),
+    *,
+    loose: bool = False,
 ) -> dict[int, Blob]:
     """Return the blobs of a layer's parameters by index, as Caffe matches them; none when the file has no such layer.
 
     WeightsMismatch names the layer where there are more or fewer blobs than `shapes`, or one does not fit. HDF5 files
-    leave out parameters that belong to an earlier layer: those with the indices `shared`.
+    leave out parameters that belong to an earlier layer: those with the indices `shared`. With `loose` a blob may have
+    further axes of size 1.
     """
     found = {index: blob for index, blob in enumerate(weights.get(layer, ())) if blob is not None}
     needed = set(range(len(shapes)))
@@ -108,12 +114,17 @@ def match_blobs(
             f"{_WAYS_OUT}"
         )
     for index, blob in found.items():
-        if not blob.fits(shapes[index]):
+        same = loose and _without_ones(blob.shape) == _without_ones(shapes[index])
+        if not (same or blob.fits(shapes[index])):
             raise WeightsMismatch(
                 f"{weights.file}: layer {layer!r}, blob {index} is {dimensions(blob.shape)}, but the network needs "
                 f"{dimensions(shapes[index])}. {_WAYS_OUT}"
             )
     return found
+
+
+def _without_ones(shape: Shape) -> Shape:
+    return tuple(size for size in shape if size != 1)
 
 
 def _tell_missing(sources: Mapping[str, ParameterSource], weights: Weights) -> None:

@@ -145,3 +145,12 @@ def _require_stretchable(terms: Sequence[Tensor]) -> None:
         if len({size for size in sizes if size != 1}) > 1:
             shapes = ", ".join(dimensions(tensor.shape) for tensor in terms)
             raise InputError(f"these do not stretch to one shape: {shapes}")
+
+
+@operation(part="join")
+def axpy(scale: Tensor, input: Tensor, addend: Tensor) -> Tensor:
+    """Return ``scale x + y``, a scale for each channel of each picture: Hu et al., *Squeeze-and-excitation* (2018)."""
+    if input.shape != addend.shape or scale.shape[:2] != input.shape[:2] or scale[0, 0].numel() != 1:
+        shapes = ", ".join(dimensions(tensor.shape) for tensor in (scale, input, addend))
+        raise InputError(f"a number for each channel and two equal maps are needed, found {shapes}")
+    return scale.reshape(*input.shape[:2], *(1,) * (input.dim() - 2)) * input + addend

@@ -174,3 +174,43 @@ def _maps(input: Tensor) -> tuple[int, int, int, int]:
         )
     batch, channels, height, width = input.shape
     return batch, channels, height, width
+
+
+@operation(part="rearrangement")
+def shuffle_channels(input: Tensor, *, groups: int) -> Tensor:
+    """Return the channels dealt out: the first of each of `groups` groups, then their second ones, and so on.
+
+    Zhang et al., *ShuffleNet* (2017).
+    """
+    if input.dim() < 2 or groups < 1 or input.shape[1] % groups:
+        raise InputError(f"the channels of {dimensions(input.shape)} do not make {groups} equal groups")
+    dealt = input.reshape(len(input), groups, input.shape[1] // groups, *input.shape[2:])
+    return dealt.transpose(1, 2).reshape(input.shape)
+
+
+@operation(part="rearrangement")
+def reorganize(input: Tensor, *, stride: int, reverse: bool = False) -> Tensor:
+    """Return a map `stride` times smaller with as many more channels, in the order of Darknet's reorg layer.
+
+    That order is not `space_to_depth`: Redmon and Farhadi, *YOLO9000* (2016), read the map as one of fewer channels and
+    more pixels first. With `reverse` the map is larger and has fewer channels.
+    """
+    if input.dim() != 4 or stride < 1 or input.shape[1] % stride**2:
+        raise InputError(
+            f"{dimensions(input.shape)} cannot be rearranged by {stride}: it needs {stride**2} channels"
+        )
+    batch, channels, height, width = input.shape
+    fewer = channels // stride**2
+    if reverse:
+        parts = input.reshape(batch, stride, stride, fewer, height, width).permute(0, 3, 4, 1, 5, 2)
+        return parts.reshape(batch, fewer, height * stride, width * stride)
+    if height % stride or width % stride:
+        raise InputError(f"{height} x {width} cannot be divided by {stride}")
+    parts = input.reshape(batch, fewer, height, stride, width, stride).permute(0, 3, 5, 1, 2, 4)
+    return parts.reshape(batch, channels * stride**2, height // stride, width // stride)
+
+
+@operation(part="rearrangement")
+def flip(input: Tensor, *, axes: Sequence[int]) -> Tensor:
+    """Return the input with these axes from back to front."""
+    return input.flip([axis_index(axis, input) for axis in axes])

@@ -62,10 +62,12 @@ def batch_norm(
     bias: Tensor | None = None,
     epsilon: float = 1e-5,
     of_batch: bool = False,
+    sums: bool = True,
 ) -> Tensor:
     """Return ``(x - mean) / sqrt(variance + epsilon)``, a channel with mean 0 and variance 1, by `weight`, plus `bias`.
 
-    Caffe keeps sums: `mean` and `variance` are divided by `scale_factor` (taken as 0 where that is 0). With
+    Caffe keeps sums: `mean` and `variance` are divided by `scale_factor` (taken as 0 where that is 0); without `sums`
+    that is only kept, as NVCaffe does. With
     `of_batch`, or without them, the batch's own mean and variance are used.
     """
     if input.dim() < 2:
@@ -77,7 +79,7 @@ def batch_norm(
     if mean.numel() != input.shape[1]:
         found = f"the input of {dimensions(input.shape)} has {input.shape[1]}"
         raise InputError(f"batch normalization was made for {mean.numel()} channels, {found}")
-    if scale_factor is not None:
+    if scale_factor is not None and sums:
         factor = torch.where(scale_factor == 0, 0.0, scale_factor.reciprocal())
         mean, variance = mean * factor, variance * factor
     return F.batch_norm(input, mean, variance, weight, bias, eps=epsilon)
@@ -145,6 +147,21 @@ def mvn(
     # The square root has no slope at 0: a constant channel would give NaN gradients.
     varied = variance > 0
     return centered / (torch.where(varied, variance, 1.0).sqrt() * varied + epsilon)
+
+
+@operation
+def unit_norm(
+    input: Tensor, *, weight: Tensor, across_positions: bool = True, epsilon: float = 1e-10
+) -> Tensor:
+    """Return each picture (or each position) with length 1, ``x / sqrt(sum x^2 + epsilon)``, times `weight`.
+
+    `weight` is one number, or one a channel. Liu et al., *ParseNet* (2015), the Normalize layer of SSD.
+    """
+    if input.dim() < 2:
+        raise InputError(f"this normalization needs channels, the input is {dimensions(input.shape)}")
+    axes = tuple(range(1, input.dim())) if across_positions else (1,)
+    length = ((input * input).sum(axes, keepdim=True) + epsilon).sqrt()
+    return input / length * weight.reshape(-1, *(1,) * (input.dim() - 2))
 
 
 class _AcrossChannels(torch.autograd.Function):

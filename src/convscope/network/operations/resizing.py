@@ -60,6 +60,34 @@ def resize(
     return input
 
 
+@operation
+def resize_corners(
+    input: Tensor,
+    reference: Tensor | None = None,
+    *,
+    size: tuple[int, int] = (0, 0),
+    shrink: int = 1,
+    zoom: int = 1,
+    crop: tuple[int, int] = (0, 0),
+) -> Tensor:
+    """Return a map resized bilinearly so that its corners stay: the Interp layer of DeepLab, PSPNet and ICNet.
+
+    First `crop` rows and columns go (before, behind). The size is that of `reference`, or `size`, or what `shrink` and
+    then `zoom` make of it: ``(n - 1) / shrink + 1``, ``(n - 1) zoom + 1``.
+    """
+    before, behind = crop
+    height, width = (length - before - behind for length in input.shape[2:])
+    if input.dim() != 4 or min(height, width, shrink, zoom) < 1 or min(crop) < 0:
+        raise InputError(f"nothing is left to resize of {dimensions(input.shape)}")
+    input = input[:, :, before : before + height, before : before + width]
+    if reference is not None:
+        size = (reference.shape[2], reference.shape[3])
+    elif not all(size):
+        sizes = [((length - 1) // shrink + 1 - 1) * zoom + 1 for length in (height, width)]
+        size = (sizes[0], sizes[1])
+    return resize(input, shape=(0, 0, *size), interpolation="linear", coordinates="align_corners")
+
+
 def _places(new: int, size: int, factor: float, coordinates: Coordinates) -> Tensor:
     """Return where in the input each output position lies."""
     x = torch.arange(new, dtype=torch.float64)

@@ -1,6 +1,6 @@
 """Caffe's layers in convscope's terms: `translate` one, or teach a new type with `register_layer`."""
 
-from convscope.formats.caffe.layers import convolutional, ends, learned, plain
+from convscope.formats.caffe.layers import convolutional, detectors, ends, forks, learned, plain
 from convscope.formats.caffe.layers.fillers import fill
 from convscope.formats.caffe.layers.registry import TRANSLATORS, register_layer, translate, translate_as
 from convscope.formats.caffe.layers.translation import Shape, Translation, parameter_shapes
@@ -10,8 +10,10 @@ __all__ = [
     "Shape",
     "Translation",
     "convolutional",
+    "detectors",
     "ends",
     "fill",
+    "forks",
     "learned",
     "parameter_shapes",
     "plain",

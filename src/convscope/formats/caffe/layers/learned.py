@@ -12,6 +12,9 @@ from convscope.formats.caffe.layers.translation import Shape, Translation, wrong
 from convscope.formats.caffe.message import Message
 
 
+_NVIDIA_LEAST = 1e-5  # what NVCaffe adds to a variance at least
+
+
 @register_layer("InnerProduct")
 def _inner_product(layer: Message) -> Translation:
     parameters = layer.inner_product_param
@@ -43,6 +46,8 @@ def _batch_norm(layer: Message) -> Translation:
     parameters = layer.batch_norm_param
     if parameters.eps < 0:
         raise wrong(layer, f"eps must not be negative, found {parameters.eps}")
+    if parameters.scale_bias or parameters.has("scale_filler") or parameters.has("bias_filler"):
+        return _with_scale(parameters)
     attributes = {"epsilon": parameters.eps}
     if parameters.has("use_global_stats") and not parameters.use_global_stats:
         attributes["of_batch"] = True
@@ -54,6 +59,20 @@ def _batch_norm(layer: Message) -> Translation:
         roles=("mean", "variance", "scale_factor"),
         fillers=fillers,
         shape_rule=lambda inputs: ((inputs[0][1],), (inputs[0][1],), (1,)),
+    )
+
+
+def _with_scale(parameters: Message) -> Translation:
+    """NVCaffe's, with its scale and bias inside: it does not divide by its third blob."""
+    zeros, ones = (Message("FillerParameter", **filler) for filler in (ZEROS, ONES))
+    scale, bias = filler_of(parameters, "scale_filler", ONES), filler_of(parameters, "bias_filler", ZEROS)
+    return Translation(
+        "batch_norm",
+        {"epsilon": max(parameters.eps, _NVIDIA_LEAST), "sums": False},
+        roles=("mean", "variance", "scale_factor", "weight", "bias"),
+        fillers=(zeros, ones, ones, scale, bias),
+        shape_rule=lambda inputs: (inputs[0][1:2], inputs[0][1:2], (1,), inputs[0][1:2], inputs[0][1:2]),
+        loose=True,
     )
 
 

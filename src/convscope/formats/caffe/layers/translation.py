@@ -20,7 +20,8 @@ class Translation:
 
     An operation has a `kind` (a name in `OPERATIONS`) and `attributes`, its keywords. Its blobs are, in order,
     the keywords `roles`; `fillers` are how they are filled without a weight file, `shape_rule` gives their shapes
-    (see `parameter_shapes`), and `stored` says whether a weight file has them. It reads the first `bottoms`
+    (see `parameter_shapes`), and `stored` says whether a weight file has them; `loose` that they may have further axes
+    of size 1 there. `nominal` are the tops' largest shapes where those depend on the numbers. It reads the first `bottoms`
     bottoms (None: all) and writes the tops with the indices `tops` (None: all).
 
     An input of the network has `input_shapes`, one a top: None where nothing is known, None for a size that is
@@ -37,6 +38,8 @@ class Translation:
     bottoms: int | None = None
     tops: tuple[int, ...] | None = None
     input_shapes: tuple[InputShape | None, ...] | None = None
+    loose: bool = False
+    nominal: tuple[Shape, ...] = ()
     note: str = ""
     cut: str = ""
 

@@ -1,0 +1,123 @@
+"""Layers of detectors: Faster R-CNN's and R-FCN's regions, SSD's boxes and what it found."""
+
+from __future__ import annotations
+
+import re
+from math import sqrt
+from typing import Any
+
+from convscope.errors import UnsupportedLayer
+from convscope.formats.caffe.layers.registry import register_layer
+from convscope.formats.caffe.layers.translation import Translation, wrong
+from convscope.formats.caffe.message import Message
+
+_PROPOSALS = 300  # py-faster-rcnn's RPN_POST_NMS_TOP_N in a test
+
+
+@register_layer("ROIPooling")
+def _roi_pooling(layer: Message) -> Translation:
+    settings = layer.roi_pooling_param
+    if not (settings.pooled_h and settings.pooled_w):
+        raise wrong(layer, "pooled_h and pooled_w must be at least 1")
+    size = (settings.pooled_h, settings.pooled_w)
+    return Translation("roi_pool", {"size": size, "scale": settings.spatial_scale})
+
+
+@register_layer("PSROIPooling")
+def _psroi_pooling(layer: Message) -> Translation:
+    settings = layer.psroi_pooling_param
+    if not (settings.output_dim and settings.group_size and settings.spatial_scale):
+        raise wrong(layer, "spatial_scale, output_dim and group_size must be given")
+    return Translation(
+        "position_sensitive_roi_pool",
+        {"outputs": settings.output_dim, "groups": settings.group_size, "scale": settings.spatial_scale},
+    )
+
+
+@register_layer("Python:rpn.proposal_layer.ProposalLayer")
+def _proposal_layer(layer: Message) -> Translation:
+    """py-faster-rcnn's own, with the settings its tests run with; the code itself is never run."""
+    attributes = {"tops": len(layer.top)}
+    said = layer.python_param.param_str
+    for name, value in re.findall(r"['\"]?(\w+)['\"]?\s*:\s*(\d+|\[[\d\s,.]*\]|\([\d\s,.]*\))", said):
+        numbers = re.findall(r"\d+\.?\d*", value)
+        if name == "feat_stride":
+            attributes["stride"] = int(float(numbers[0]))
+        elif name == "scales" and numbers:
+            attributes["scales"] = tuple(map(float, numbers))  # type: ignore[assignment]
+        else:
+            raise UnsupportedLayer(
+                f"layer {layer.name!r} is a ProposalLayer with {name}: {value}, which is a fork's"
+            )
+    if "stride" not in attributes:
+        raise UnsupportedLayer(f"layer {layer.name!r} is a ProposalLayer without its feat_stride: {said!r}")
+    nominal = ((_PROPOSALS, 5), (_PROPOSALS, 1))[: len(layer.top)]
+    return Translation("propose_regions", attributes, nominal=nominal)
+
+
+@register_layer("PriorBox")
+def _prior_box(layer: Message) -> Translation:
+    settings = layer.prior_box_param
+    least, most = [[float(size) for size in getattr(settings, name)] for name in ("min_size", "max_size")]
+    variance = tuple(map(float, settings.variance)) or (0.1,)
+    if not least or (most and len(most) != len(least)):
+        raise wrong(layer, f"{len(least)} min_size need as many max_size, or none; found {len(most)}")
+    if len(variance) not in (1, 4):
+        raise wrong(layer, f"it has 1 variance or 4, found {len(variance)}")
+    return Translation(
+        "prior_boxes",
+        {
+            "sizes": tuple(_sizes(layer, least, most)),
+            "steps": _both(settings, "step", 0.0),
+            "picture_size": _both(settings, "img", 0),
+            "offset": settings.offset,
+            "clip": settings.clip,
+            "variance": variance,
+        },
+    )
+
+
+def _sizes(layer: Message, least: list[float], most: list[float]) -> list[tuple[float, float]]:
+    """Return the width and height of each box at a position, in SSD's order."""
+    ratios = [1.0]
+    for ratio in map(float, layer.prior_box_param.aspect_ratio):
+        if all(abs(ratio - known) >= 1e-6 for known in ratios):
+            ratios += [ratio, 1 / ratio] if layer.prior_box_param.flip else [ratio]
+    sizes = []
+    for index, size in enumerate(least):
+        sizes.append((size, size))
+        if most:
+            side = sqrt(size * most[index])
+            sizes.append((side, side))
+        sizes += [(size * sqrt(ratio), size / sqrt(ratio)) for ratio in ratios[1:]]
+    return sizes
+
+
+def _both(settings: Message, name: str, default: Any) -> tuple[Any, Any]:
+    """Return a setting down and across, given once or for each."""
+    shared = "img_size" if name == "img" else name
+    if settings.has(shared):
+        return (getattr(settings, shared),) * 2
+    return getattr(settings, f"{name}_h") or default, getattr(settings, f"{name}_w") or default
+
+
+@register_layer("DetectionOutput")
+def _detection_output(layer: Message) -> Translation:
+    settings = layer.detection_output_param
+    suppression = settings.nms_param
+    if not settings.num_classes:
+        raise wrong(layer, "num_classes must be at least 1")
+    attributes = {
+        "classes": settings.num_classes,
+        "background": settings.background_label_id,
+        "shared_locations": settings.share_location,
+        "coding": settings.code_type.lower(),
+        "variance_in_target": settings.variance_encoded_in_target,
+        "overlap": suppression.nms_threshold,
+        "eta": suppression.eta,
+        "top_k": -1 if suppression.top_k is None else suppression.top_k,
+        "keep_top_k": settings.keep_top_k,
+    }
+    if settings.confidence_threshold is not None:
+        attributes["threshold"] = settings.confidence_threshold
+    return Translation("decode_detections", attributes, bottoms=3, nominal=((1, 1, 1, 7),))

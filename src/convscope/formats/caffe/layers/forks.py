@@ -1,0 +1,202 @@
+"""Layers of the well-known forks of Caffe that look at maps: SSD, SegNet, PSPNet, SENet, MobileNet, ShuffleNet, YOLO."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from convscope.errors import UnsupportedLayer
+from convscope.formats.caffe.layers.fillers import ONES, ZEROS, filler_of
+from convscope.formats.caffe.layers.registry import register_layer, translate_as
+from convscope.formats.caffe.layers.translation import Translation, wrong
+from convscope.formats.caffe.message import Message
+
+_SEGNET_EPSILON = 1e-9
+
+
+@register_layer("DepthwiseConvolution")
+@register_layer("DepthwiseConv")
+def _depthwise_convolution(layer: Message) -> Translation:
+    """yonghenglh6's: a convolution whose text says its groups, run by a kernel of its own."""
+    return translate_as("Convolution", layer)
+
+
+@register_layer("ConvolutionDepthwise")
+def _convolution_depthwise(layer: Message) -> Translation:
+    """farmingyard's: a filter a channel, as many groups as outputs, whatever the text says."""
+    grouped = layer.copy()
+    grouped.ensure("convolution_param").group = max(layer.convolution_param.num_output or 1, 1)
+    return translate_as("Convolution", grouped)
+
+
+@register_layer("BN")
+def _bn(layer: Message) -> Translation:
+    """PSPNet's (slope, bias, mean, variance), or SegNet's (scale, shift) where a setting or two `param` say so."""
+    settings = layer.bn_param
+    segnet = ("scale_filler", "shift_filler", "bn_mode")
+    pspnet = ("slope_filler", "bias_filler", "momentum", "eps", "frozen")
+    is_segnet = any(map(settings.has, segnet)) or (
+        len(layer.param) == 2 and not any(map(settings.has, pspnet))
+    )
+    slope = "scale_filler" if is_segnet else "slope_filler"
+    learned = filler_of(settings, slope, ONES), filler_of(settings, "shift_filler", ZEROS)
+    if not is_segnet:
+        ones, zeros = (Message("FillerParameter", **filler) for filler in (ONES, ZEROS))
+        return Translation(
+            "batch_norm",
+            {"epsilon": settings.eps},
+            roles=("weight", "bias", "mean", "variance"),
+            fillers=(learned[0], filler_of(settings, "bias_filler", ZEROS), zeros, ones),
+            shape_rule=lambda inputs: (inputs[0][1:2],) * 4,
+            loose=True,
+        )
+    kept = Translation(
+        "scale",
+        roles=("weight", "bias"),
+        fillers=learned,
+        shape_rule=lambda inputs: (inputs[0][1:2],) * 2,
+        loose=True,
+    )
+    if settings.bn_mode == "INFERENCE":
+        return kept
+    return replace(
+        kept,
+        kind="batch_norm",
+        attributes={"of_batch": True, "epsilon": _SEGNET_EPSILON},
+        note=f"layer {layer.name!r} (BN, bn_mode LEARN) normalizes with each batch's own mean and variance, as in training",
+    )
+
+
+@register_layer("Normalize")
+def _normalize(layer: Message) -> Translation:
+    settings = layer.norm_param
+    return Translation(
+        "unit_norm",
+        {"across_positions": settings.across_spatial, "epsilon": settings.eps},
+        roles=("weight",),
+        fillers=(filler_of(settings, "scale_filler", ONES),),
+        shape_rule=lambda inputs: ((1,) if settings.channel_shared else inputs[0][1:2],),
+        loose=True,
+    )
+
+
+@register_layer("Interp")
+def _interp(layer: Message) -> Translation:
+    settings = layer.interp_param
+    if max(settings.pad_beg, settings.pad_end) > 0:
+        raise wrong(layer, "pad_beg and pad_end crop, so they cannot be positive")
+    attributes: dict[str, Any] = {"crop": (-settings.pad_beg, -settings.pad_end)}
+    both = settings.has("shrink_factor") and settings.has("zoom_factor")
+    sized = settings.has("height") and settings.has("width")
+    if len(layer.bottom) > 1:
+        return Translation("resize_corners", attributes)
+    if sized and (both or not (settings.has("shrink_factor") or settings.has("zoom_factor"))):
+        attributes["size"] = (settings.height, settings.width)
+    elif settings.has("shrink_factor") or settings.has("zoom_factor"):
+        attributes |= {"shrink": settings.shrink_factor, "zoom": settings.zoom_factor}
+    else:
+        raise wrong(layer, "its size is missing: give height and width, zoom_factor or shrink_factor")
+    if min(attributes.get("size", (1,))) < 1 or min(settings.shrink_factor, settings.zoom_factor) < 1:
+        raise wrong(layer, "its sizes and factors must be at least 1")
+    return Translation("resize_corners", attributes)
+
+
+@register_layer("Upsample")
+def _upsample(layer: Message) -> Translation:
+    """SegNet's, by the places of a pooling, where there are two bottoms; else YOLO's, which repeats each pixel."""
+    settings = layer.upsample_param
+    separate = settings.has("scale_h") or settings.has("scale_w")
+    scale = (settings.scale_h or 1, settings.scale_w or 1) if separate else (settings.scale, settings.scale)
+    if min(scale) < 1:
+        raise wrong(layer, f"its scale must be at least 1, found {scale}")
+    if len(layer.bottom) == 1:
+        if not settings.has("scale"):
+            raise wrong(layer, "with one bottom it needs a scale")
+        attributes = {"scales": (1, 1, *map(float, scale)), "coordinates": "asymmetric", "nearest": "floor"}
+        return Translation("resize", attributes)
+    if settings.pad_out_h or settings.pad_out_w:
+        return Translation(
+            "max_unpool", {"scale": scale, "less": (int(settings.pad_out_h), int(settings.pad_out_w))}
+        )
+    if settings.has("upsample_h") and settings.has("upsample_w"):
+        return Translation("max_unpool", {"size": (settings.upsample_h, settings.upsample_w)})
+    return Translation("max_unpool", {"scale": scale})
+
+
+@register_layer("Permute")
+def _permute(layer: Message) -> Translation:
+    order = tuple(int(axis) for axis in layer.permute_param.order)
+    if len(set(order)) != len(order):
+        raise wrong(layer, f"order {order} has an axis twice")
+    if not order:
+        return Translation("identity")
+    return Translation(
+        "permute", {"order": (*order, *(axis for axis in range(max(4, max(order) + 1)) if axis not in order))}
+    )
+
+
+@register_layer("ShuffleChannel")
+def _shuffle_channel(layer: Message) -> Translation:
+    return Translation("shuffle_channels", {"groups": layer.shuffle_channel_param.group})
+
+
+@register_layer("Reorg")
+def _reorg(layer: Message) -> Translation:
+    settings = layer.reorg_param
+    if not settings.stride:
+        raise wrong(layer, "its stride must be at least 1")
+    return Translation("reorganize", {"stride": settings.stride, "reverse": settings.reverse})
+
+
+@register_layer("Flip")
+def _flip(layer: Message) -> Translation:
+    settings = layer.flip_param
+    axes = ((2,) if settings.flip_height else ()) + ((3,) if settings.flip_width else ())
+    return Translation("flip", {"axes": axes})
+
+
+@register_layer("Axpy")
+def _axpy(layer: Message) -> Translation:
+    return Translation("axpy")
+
+
+@register_layer("ReLU6")
+def _relu6(layer: Message) -> Translation:
+    if layer.relu6_param.negative_slope:
+        raise UnsupportedLayer(
+            f"layer {layer.name!r}: a ReLU6 with a negative slope is not known to convscope"
+        )
+    return Translation("clip", {"minimum": 0.0, "maximum": 6.0})
+
+
+@register_layer("SeLu")
+@register_layer("SELU")
+def _selu(layer: Message) -> Translation:
+    settings = layer.selu_param
+    if abs(settings.alpha - 1.67326324) > 1e-6 or abs(getattr(settings, "lambda") - 1.050700987) > 1e-6:
+        raise UnsupportedLayer(
+            f"layer {layer.name!r}: a SeLu with settings of its own is not known to convscope"
+        )
+    return Translation("selu")
+
+
+@register_layer("SeLuDropout")
+def _selu_dropout(layer: Message) -> Translation:
+    return Translation("identity")
+
+
+@register_layer("HardSigmoid")
+def _hard_sigmoid(layer: Message) -> Translation:
+    settings = layer.hard_sigmoid_param
+    return Translation("hard_sigmoid", {"alpha": settings.alpha, "beta": settings.beta})
+
+
+@register_layer("HardSwish")
+@register_layer("HSwish")
+def _hard_swish(layer: Message) -> Translation:
+    return Translation("hard_swish")
+
+
+@register_layer("Mish")
+def _mish(layer: Message) -> Translation:
+    return Translation("mish")
