@@ -39,7 +39,9 @@ def _pool(package: str) -> descriptor_pool.DescriptorPool:
     fields = (FORMATS / package / "fields.txt").read_text()
     blocks = re.split(r"\n(?=\w)", re.sub(r"(?m)^#.*\n", "", fields).strip())
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto2")
-    lines = {block.split("\n")[0].strip(): re.findall(r"(?m)^    (.+)$", block) for block in blocks}
+    lines: dict[str, list[str]] = {}
+    for block in blocks:  # a message may have several: what forks added stands at the end
+        lines.setdefault(block.split("\n")[0].strip(), []).extend(re.findall(r"(?m)^    (.+)$", block))
     enumerations = {name for name, body in lines.items() if ":" not in body[0]}
     messages = {name: file.message_type.add(name=name) for name in lines if name not in enumerations}
     for name in enumerations:

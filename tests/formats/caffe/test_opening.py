@@ -23,7 +23,10 @@ def test_a_folder_a_description_or_the_weights_open_the_same(lenet: Path) -> Non
     x = torch.rand(1, 1, 28, 28)
     description, weights = lenet / "lenet.prototxt", lenet / "lenet_iter_10000.caffemodel"
     ways = [(lenet, None), (description, None), (description, weights), (weights, None), (str(weights), None)]
-    answers = [convscope.open_network(a, weights=b).activations(x, "prob")["prob"] for a, b in ways]
+    with pytest.warns(
+        ConvscopeWarning, match=r"caffemodel is opened with lenet\.prototxt, which was found beside it"
+    ):
+        answers = [convscope.open_network(a, weights=b).activations(x, "prob")["prob"] for a, b in ways]
     assert all(torch.equal(answers[0], answer) for answer in answers[1:])
 
 
@@ -119,7 +122,8 @@ def test_saved_weights_open_beside_another_description(lenet: Path) -> None:
     (lenet / "lenet.prototxt").rename(lenet / "deploy.prototxt")
     tuned = convscope.open_network(network.save(lenet / "tuned.caffemodel"))
     assert tuned.class_count == 2
-    assert convscope.open_network(lenet / "lenet_iter_10000.caffemodel").class_count == 10
+    with pytest.warns(ConvscopeWarning, match=r"opened with deploy\.prototxt"):
+        assert convscope.open_network(lenet / "lenet_iter_10000.caffemodel").class_count == 10
 
 
 def test_rules_choose_among_the_layers(tmp_path: Path) -> None:

@@ -95,12 +95,12 @@ def test_too_many_fields(monkeypatch):
 
 def test_unknown_fields_are_kept_with_their_values():
     net = parse(
-        'layer {\n  name: "up"\n  upsample_param { scale: 2 mode: NEAREST "x" }\n'.replace(' "x"', "")
+        'layer {\n  name: "up"\n  upsampling_param { scale: 2 mode: NEAREST "x" }\n'.replace(' "x"', "")
         + '  ratio: [0.5, 1] on: true\n  [ext.name]: "text" deep < a: 1 a: 2 a { b: -3 } >\n}'
     )
     unknown = net.layer[0].unknown
     assert [(field.name, field.value) for field in unknown] == [
-        ("upsample_param", {"scale": 2, "mode": "NEAREST"}),
+        ("upsampling_param", {"scale": 2, "mode": "NEAREST"}),
         ("ratio", [0.5, 1]),
         ("on", True),
         ("[ext.name]", "text"),

@@ -40,11 +40,11 @@ def test_writing_looks_as_caffe_writes_it():
 
 def test_unknown_fields_are_warned_about_and_written_back():
     text = (
-        'layer {\n  name: "up"\n  upsample_param {\n    scale: 2\n    mode: NEAREST\n    name: "NEAREST"\n'
+        'layer {\n  name: "up"\n  upsampling_param {\n    scale: 2\n    mode: NEAREST\n    name: "NEAREST"\n'
         "    on: true\n    pad: 1\n    pad: 2\n  }\n}\n"
     )
     with pytest.warns(
-        ConvscopeWarning, match=r"^a\.prototxt has .*LayerParameter\.upsample_param \(line 3\)\.$"
+        ConvscopeWarning, match=r"^a\.prototxt has .*LayerParameter\.upsampling_param \(line 3\)\.$"
     ):
         net = read_text(text, file="a.prototxt")
     assert write_text(net) == text

@@ -95,8 +95,8 @@ class _Building:
             self._left_out.update(layer.top)
             return
         name, tops = layer.name or "", _tops(layer, translation)
-        if translation.cut:
-            self._cut_at(layer, tops, CutLayer(name, layer.type, translation.cut))
+        if reason := translation.cut or self._unknown_size(layer, bottoms):
+            self._cut_at(layer, tops, CutLayer(name, layer.type, reason))
             return
         inputs = tuple(self._read(layer, blob) for blob in bottoms)
         if cut := cut_with(self.cut, inputs, name, layer.type):
@@ -140,6 +140,15 @@ class _Building:
             cut=self.cut,
         )
 
+    def _unknown_size(self, layer: Message, bottoms: Sequence[str]) -> str:
+        """Say why a layer cannot be computed that reads what a data layer gives beside the picture."""
+        for blob in self._of_unknown_size.intersection(bottoms) - self._current.keys():
+            return (
+                f"layer {layer.name!r} reads the input {blob!r}, and the net does not say how big that is: "
+                "put an Input layer with its shape in the place of the data layer"
+            )
+        return ""
+
     def _cut_at(self, layer: Message, tops: Sequence[str], cut: CutLayer) -> None:
         for blob in layer.bottom:
             if blob not in self._of_unknown_size | self._left_out:
@@ -149,11 +158,6 @@ class _Building:
     def _read(self, layer: Message, blob: str) -> str:
         if blob in self._current:
             return self._current[blob]
-        if blob in self._of_unknown_size:
-            raise InputError(
-                f"layer {layer.name!r} reads the input {blob!r}, and the net does not say how big that is: "
-                "put an Input layer with its shape in the place of the data layer"
-            )
         raise NetworkFileError(
             f"layer {layer.name!r} reads {blob!r}, which no layer before it makes."
             f"{did_you_mean(blob, self._current)}"

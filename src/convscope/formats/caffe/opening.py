@@ -10,10 +10,10 @@ from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
 from convscope.formats.caffe.building import build_graph, translate_or_cut
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.preprocessing import files_consulted, find_input_spec
-from convscope.formats.caffe.rules import filter_layers
+from convscope.formats.caffe.rules import layers_to_use
 from convscope.formats.caffe.text import read_text_file
 from convscope.formats.caffe.upgrade import upgrade
-from convscope.formats.caffe.weights import read_weights
+from convscope.formats.caffe.weights import read_weights, require_same_types
 from convscope.formats.caffe.wire import read_binary
 from convscope.formats.caffe.writing import save_caffe, save_description
 from convscope.formats.kinds import Kind, kind_of_content, kind_of_name
@@ -39,7 +39,8 @@ def _describes_itself(weights: Path) -> bool:
 def open_caffe(request: Request) -> NetworkParts:
     """Read a Caffe network from its ``.prototxt`` or its weights; what is not given is looked for beside it.
 
-    The rules `phase`, `level` and `stages` choose among layers with include and exclude rules.
+    The rules `phase` (TEST, or TRAIN for a text that is only for training), `level` and `stages` choose among layers
+    with include and exclude rules.
     """
     path, weights, is_text = request.path, request.weights, request.kind is Kind.CAFFE_TEXT
     description = path if is_text else _description_beside(path)
@@ -47,16 +48,25 @@ def open_caffe(request: Request) -> NetworkParts:
     if values is None:
         values = _weights_beside(path) if is_text else path
     net = read_text_file(description) if description else read_binary(path)
-    net = filter_layers(upgrade(net), **_rules(request))
+    net, note = layers_to_use(upgrade(net), **_rules(request))
+    if note:
+        warn(f"{path}: {note}", ConvscopeWarning, stacklevel=3)
+    if description and description != path:
+        warn(
+            f"{path} is opened with {description.name}, which was found beside it",
+            ConvscopeWarning,
+            stacklevel=3,
+        )
     if values is None and _has_parameters(net):
         warn(
             f"{path} has no weights beside it: its parameters are random (seed 0); give weights=FILE",
             ConvscopeWarning,
             stacklevel=3,
         )
-    graph = build_graph(
-        net, None if values is None else read_weights(values), input_shape=request.input_shape
-    )
+    stored = None if values is None else read_weights(values)
+    if stored is not None:
+        require_same_types(net, stored)
+    graph = build_graph(net, stored, input_shape=request.input_shape)
     origin = Origin(
         source=str(path),
         weights=None if weights is None else str(weights),
@@ -66,7 +76,7 @@ def open_caffe(request: Request) -> NetworkParts:
 
 
 def _rules(request: Request) -> dict[str, Any]:
-    rules = {"phase": "TEST", "level": 0, "stages": ()}
+    rules = {"phase": None, "level": 0, "stages": ()}
     if unknown := set(request.rules) - set(rules):
         raise InputError(f"rules are phase, level and stages; found {sorted(unknown)}")
     return rules | dict(request.rules)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from convscope.errors import NetworkFileError, did_you_mean
 from convscope.formats.caffe.literals import expected, guess, parse_quoted, parse_word
 from convscope.formats.caffe.message import Message
-from convscope.formats.protobuf.schema import Field
+from convscope.formats.protobuf.schema import INTEGER_RANGES, Field
 from convscope.formats.protobuf.unknown import Identifier, Unknown
 from convscope.formats.protobuf.wire import as_text
 
@@ -181,7 +181,7 @@ class Parser:
         if value is None:
             shown = word[:_LONGEST_SHOWN]
             hint = did_you_mean(shown, field.enumeration.numbers) if field.enumeration else ""
-            if shown.isidentifier() and not field.enumeration:
+            if shown.isidentifier() and field.kind in INTEGER_RANGES:
                 hint = f" If this is a template, put a value in the place of '{shown}'."
             self._fail(f"{place} expects {expected(field)}, found '{shown}'.{hint}", line)
         return value

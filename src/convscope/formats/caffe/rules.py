@@ -23,6 +23,34 @@ def filter_layers(net: Message, phase: str = "TEST", level: int = 0, stages: Ite
     return kept
 
 
+def layers_to_use(net: Message, phase: str | None, level: int, stages: Iterable[str]) -> tuple[Message, str]:
+    """Return the net in a phase (TEST unless one is asked for), and what to know about it.
+
+    A text that is only for training has its data only there: then it is used as it is in training.
+    """
+    stages = list(stages)
+    kept = filter_layers(net, phase or "TEST", level, stages)
+    if phase is None and (missing := _unmade(kept)):
+        training = filter_layers(net, "TRAIN", level, stages)
+        if not _unmade(training):
+            return (
+                training,
+                f"only for training is {missing!r} made: the network is opened as in training (phase TRAIN)",
+            )
+    return kept, ""
+
+
+def _unmade(net: Message) -> str:
+    """Return the first blob that a layer reads and none before it makes; nothing, for a net that is whole."""
+    made: set[str] = set()
+    for layer in net.layer:
+        for blob in layer.bottom:
+            if blob not in made:
+                return str(blob)
+        made.update(layer.top)
+    return ""
+
+
 def _stays(layer: Message, state: Message) -> bool:
     if layer.has("include") and layer.has("exclude"):
         raise NetworkFileError(

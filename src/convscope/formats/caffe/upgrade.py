@@ -95,9 +95,9 @@ def _upgrade_layer(old: Message) -> Message:
     _move_transformations(old)
     new = Message("LayerParameter")
     new.place, new.unknown = old.place, [field for field in old.unknown if field.name != "type"]
-    for field in old.unknown:
-        if field.name == "type":
-            new.type = str(field.value)  # a fork's: ROI_POOLING
+    for unknown in old.unknown:
+        if unknown.name == "type":
+            new.type = str(unknown.value)  # a fork's: ROI_POOLING
     for field, value in old.fields():
         if field.name == "type":
             new.type = LAYER_TYPES[value]

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from convscope.errors import NetworkFileError
+from convscope.errors import NetworkFileError, WeightsMismatch
 from convscope.formats.caffe.hdf5 import Stored, read_hdf5
 from convscope.formats.caffe.message import Message
+from convscope.formats.caffe.schema import message_type
 from convscope.formats.protobuf.records import LENGTH, Record, Source, open_source, read_record
 from convscope.formats.protobuf.wire import as_text, read_fields
 from convscope.formats.recognition import HDF5, HEAD, expect_weights, identify
@@ -47,10 +48,14 @@ class Blob:
 
 @dataclass(frozen=True)
 class Weights(Mapping[str, "tuple[Blob | None, ...]"]):
-    """Layer names, in the file's order, to their blobs (None: one that an HDF5 file leaves out as shared)."""
+    """Layer names, in the file's order, to their blobs (None: one that an HDF5 file leaves out as shared).
+
+    `types` are those of all layers in the file, with or without weights; an HDF5 file has none.
+    """
 
     file: str
     layers: dict[str, tuple[Blob | None, ...]]
+    types: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, layer: str) -> tuple[Blob | None, ...]:
         return self.layers[layer]
@@ -74,7 +79,33 @@ def read_weights(path: str | PathLike[str]) -> Weights:
         stored = read_hdf5(source.file)
         return Weights(source.file, {name: tuple(map(_from_hdf5, blobs)) for name, blobs in stored.items()})
     expect_weights(head, source.file)
-    return Weights(source.file, _read_layers(source))
+    return _read_layers(source)
+
+
+def require_same_types(net: Message, weights: Weights) -> None:
+    """WeightsMismatch where layers of the net have another type in the file that has their weights.
+
+    Types that differ in nothing but how or what for they are computed are the same.
+    """
+    found = [
+        f"{layer.name!r} is a {layer.type}, in the weights a {stored}"
+        for layer in net.layer
+        if (stored := weights.types.get(layer.name or ""))
+        and layer.bottom
+        and (_plain_type(stored) != _plain_type(layer.type or ""))
+    ]
+    if found:
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise WeightsMismatch(
+            f"{weights.file} are the weights of another network: layer {', layer '.join(found[:3])}{more}. "
+            "Use the weights' own prototxt"
+        )
+
+
+def _plain_type(type_name: str) -> str:
+    """Return a type as it computes when nothing is trained, in small letters."""
+    name = type_name.lower().replace("_", "")
+    return _SAME_TYPE.get(name, name)
 
 
 def fits(found: Shape, wanted: Shape) -> bool:
@@ -92,24 +123,37 @@ class _Layout:
 
     name: int
     blobs: int
+    type: int = -1
     inside: dict[int, _Layout] = field(default_factory=dict)
 
 
-_FIRST = _Layout(name=1, blobs=50)
-_SECOND = _Layout(name=4, blobs=6, inside={1: _FIRST})
-_NETWORK = _Layout(name=-1, blobs=-1, inside={2: _SECOND, 100: _Layout(name=1, blobs=7)})
+_FIRST = _Layout(name=1, blobs=50, type=2)
+_SECOND = _Layout(name=4, blobs=6, type=5, inside={1: _FIRST})
+_OLD_TYPES = message_type("V1LayerParameter").fields["type"].enumeration
+_NETWORK = _Layout(name=-1, blobs=-1, inside={2: _SECOND, 100: _Layout(name=1, blobs=7, type=2)})
+_SAME_TYPE = {
+    "softmaxwithloss": "softmax",
+    "softmaxloss": "softmax",
+    "depthwiseconvolution": "convolution",
+    "convolutiondepthwise": "convolution",
+    "depthwiseconv": "convolution",
+    "conv": "convolution",  # of 2013
+    "pool": "pooling",
+}
 
 
-def _read_layers(source: Source) -> dict[str, tuple[Blob | None, ...]]:
+def _read_layers(source: Source) -> Weights:
     """Walk the layers of any generation, looking at nothing but their names and blobs."""
     layers: dict[str, tuple[Blob | None, ...]] = {}
+    types: dict[str, str] = {}
     count = 0
     for record in _records(source, 0, len(source.view)):
         if layout := _NETWORK.inside.get(record.number):
             if record.wire != LENGTH:
                 source.fail(record.tag, "a layer is not where it belongs: the file is damaged.")
             count += 1
-            name, found = _read_layer(source, record, layout)
+            name, type_name, found = _read_layer(source, record, layout)
+            types[name] = type_name
             if found:
                 layers[name] = tuple(
                     _read_blob(source, name, index, blob) for index, blob in enumerate(found)
@@ -117,7 +161,7 @@ def _read_layers(source: Source) -> dict[str, tuple[Blob | None, ...]]:
     if not layers:
         what = f"{count} layers, none of them with weights" if count else "no layers of a Caffe network"
         raise NetworkFileError(f"{source.file} holds {what}. Give the .caffemodel that training wrote.")
-    return layers
+    return Weights(source.file, layers, types)
 
 
 def _records(source: Source, start: int, stop: int) -> Iterator[Record]:
@@ -127,8 +171,8 @@ def _records(source: Source, start: int, stop: int) -> Iterator[Record]:
         start = record.stop
 
 
-def _read_layer(source: Source, layer: Record, layout: _Layout) -> tuple[str, list[Record]]:
-    name, blobs = "", []
+def _read_layer(source: Source, layer: Record, layout: _Layout) -> tuple[str, str, list[Record]]:
+    name, type_name, blobs = "", "", []
     for record in _records(source, layer.start, layer.stop):
         if record.number in (layout.name, layout.blobs, *layout.inside) and record.wire != LENGTH:
             source.fail(
@@ -136,12 +180,16 @@ def _read_layer(source: Source, layer: Record, layout: _Layout) -> tuple[str, li
             )
         if record.number == layout.name:
             name = as_text(bytes(source.view[record.start : record.stop]))
+        elif record.number == layout.type:
+            is_text = record.wire == LENGTH
+            text = as_text(bytes(source.view[record.start : record.stop])) if is_text else None
+            type_name = text or (_OLD_TYPES and _OLD_TYPES.name_of(record.value)) or ""
         elif record.number == layout.blobs:
             blobs.append(record)
         elif inner := layout.inside.get(record.number):
-            inner_name, found = _read_layer(source, record, inner)
-            name, blobs = inner_name or name, blobs + found
-    return name, blobs
+            inner_name, inner_type, found = _read_layer(source, record, inner)
+            name, type_name, blobs = inner_name or name, inner_type or type_name, blobs + found
+    return name, type_name, blobs
 
 
 def _read_blob(source: Source, layer: str, index: int, record: Record) -> Blob:

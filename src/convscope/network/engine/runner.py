@@ -81,7 +81,12 @@ class Runner:
         # An input that a layer writes over in place is a version, data@data; people call it data.
         given = {name: given[key] for name in names for key in (name.partition("@")[0], name) if key in given}
         if missing := [name for name in names if name not in given]:
-            raise InputError(f"this network eats {names}; missing: {missing}")
+            read = {value for step in self.graph.needed_for(targets) for value in step.inputs} | {*targets}
+            if missing := [name for name in missing if name in read]:
+                raise InputError(f"this network eats {names}; missing: {missing}")
+            # What these targets do not need counts for nothing, whatever it is.
+            spare = {name: torch.zeros(self.graph.inputs[name]) for name in names if name not in given}
+            given = {**given, **{name: zeros.to(self.precision) for name, zeros in spare.items()}}
         tensors = []
         for name in names:
             tensor = given[name]

@@ -130,12 +130,11 @@ def prior_boxes(
     rows, columns = maps.shape[2:]
     height, width = picture_size if all(picture_size) else tuple(picture.shape[2:])
     down, across = steps if all(steps) else (height / rows, width / columns)
-    options = {"dtype": torch.float64, "device": maps.device}
-    y = (torch.arange(rows, **options) + offset) * down  # type: ignore[arg-type]
-    x = (torch.arange(columns, **options) + offset) * across  # type: ignore[arg-type]
-    half = torch.tensor(list(sizes), **options) / 2  # type: ignore[arg-type]
+    y = (torch.arange(rows, dtype=torch.float64, device=maps.device) + offset) * down
+    x = (torch.arange(columns, dtype=torch.float64, device=maps.device) + offset) * across
+    half = torch.tensor(list(sizes), dtype=torch.float64, device=maps.device) / 2
     center = torch.stack([x.expand(rows, columns), y[:, None].expand(rows, columns)], -1)[:, :, None]
-    extent = torch.tensor([width, height], **options)  # type: ignore[arg-type]
+    extent = torch.tensor([width, height], dtype=torch.float64, device=maps.device)
     boxes = torch.cat([(center - half) / extent, (center + half) / extent], -1).to(maps.dtype).reshape(-1)
     boxes = boxes.clamp(0, 1) if clip else boxes
     spread = torch.tensor(list(variance), dtype=maps.dtype, device=maps.device)
@@ -289,7 +288,7 @@ def propose_regions(
 
 
 def _anchors(base: int, ratios: Sequence[float], scales: Sequence[float]) -> Tensor:
-    """Return the boxes around the first position, (left, top, right, bottom), ratio by ratio, as py-faster-rcnn does."""
+    """Return the boxes around the first position, (left, top, right, bottom), ratio by ratio."""
     center, boxes = (base - 1) / 2, []
     for ratio in ratios:
         across = round(sqrt(base * base / ratio))

@@ -237,7 +237,8 @@ def max_unpool(
 ) -> Tensor:
     """Return each number at the place that `max_pool_with_mask` found it, zeros elsewhere.
 
-    The map is `size` (height, width) large, or `scale` times the input's, `less` rows and columns. Of two numbers with one place the last stays.
+    The map is `size` (height, width) large, or `scale` times the input's, `less` rows and columns. Of two numbers
+    with one place the last stays.
     Badrinarayanan et al., *SegNet* (2015).
     """
     require_picture_axes(input, "unpooling")

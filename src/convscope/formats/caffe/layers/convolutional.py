@@ -72,11 +72,12 @@ def _pooling(layer: Message) -> Translation:
         if _pair(layer, parameters, "pad") != (0, 0) or _pair(layer, parameters, "stride") != (1, 1):
             raise wrong(layer, "global pooling takes no pad and no stride")
         return Translation(f"global_{kind}")
-    attributes = {
+    floor = not parameters.ceil_mode  # a fork's word for it
+    attributes: dict[str, Any] = {
         "kernel": _pair(layer, parameters, "kernel", "kernel_size"),
         "stride": _pair(layer, parameters, "stride"),
         "padding": _pair(layer, parameters, "pad"),
-        "rounding": _rounding(parameters),
+        "rounding": "floor" if floor else parameters.round_mode.lower(),
     }
     for what in ("kernel", "stride"):
         if not 1 <= min(attributes[what]) <= max(attributes[what]) <= LARGEST:
@@ -84,11 +85,6 @@ def _pooling(layer: Message) -> Translation:
     if any(p >= k for p, k in zip(attributes["padding"], attributes["kernel"], strict=True)):
         raise wrong(layer, f"pad {attributes['padding']} must be less than kernel {attributes['kernel']}")
     return Translation(kind, attributes)
-
-
-def _rounding(parameters: Message) -> str:
-    """Say how the number of windows is rounded: forks have ceil_mode, and NVCaffe torch_pooling."""
-    return "floor" if not parameters.ceil_mode or parameters.torch_pooling else parameters.round_mode.lower()
 
 
 @register_layer("SPP")

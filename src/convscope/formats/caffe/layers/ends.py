@@ -129,7 +129,8 @@ def _unknown_data(layer: Message) -> Translation:
         sizes.append(found[0] if found and isinstance(found[0], int) and found[0] > 0 else None)
     batch = said.get("batch_size", layer.data_param.batch_size or 1)
     channels = _channels(transform) or (1 if said.get("is_color") is False else None)
-    return _picture_and_label(layer, (batch if isinstance(batch, int) else 1, channels, *sizes))
+    picture = (batch if isinstance(batch, int) else 1, channels, *sizes)
+    return _inputs([picture, *(None for _ in layer.top[1:])])  # labels, but regions or a depth map as well
 
 
 for _type_name in (TRAINING, *_TRAINING_ONLY):

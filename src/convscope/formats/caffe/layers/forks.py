@@ -1,4 +1,4 @@
-"""Layers of the well-known forks of Caffe that look at maps: SSD, SegNet, PSPNet, SENet, MobileNet, ShuffleNet, YOLO."""
+"""Layers of the well-known forks of Caffe that look at maps: SSD, SegNet, PSPNet, SENet, MobileNet, YOLO."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _bn(layer: Message) -> Translation:
         kept,
         kind="batch_norm",
         attributes={"of_batch": True, "epsilon": _SEGNET_EPSILON},
-        note=f"layer {layer.name!r} (BN, bn_mode LEARN) normalizes with each batch's own mean and variance, as in training",
+        note=f"layer {layer.name!r} (BN, bn_mode LEARN) normalizes with each batch's own statistics, as in training",
     )
 
 

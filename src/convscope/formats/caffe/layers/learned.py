@@ -11,7 +11,6 @@ from convscope.formats.caffe.layers.registry import register_layer
 from convscope.formats.caffe.layers.translation import Shape, Translation, wrong
 from convscope.formats.caffe.message import Message
 
-
 _NVIDIA_LEAST = 1e-5  # what NVCaffe adds to a variance at least
 
 

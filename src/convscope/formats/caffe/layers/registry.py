@@ -147,8 +147,8 @@ def _named(function: TensorFunction, type_name: str) -> TensorFunction:
 def _unknown_fields(layer: Message) -> dict[str, Any]:
     """Return what the layer's unknown messages say, and a Python layer's param_str, as keywords."""
     found: dict[str, Any] = {}
-    for field, value in layer.fields():
-        if field.number > FORKS:  # a fork's layer, which people taught before convscope knew it
+    for known, value in layer.fields():
+        if known.number > FORKS:  # a fork's layer, which people taught before convscope knew it
             found.update({inner.name: _plain(item) for inner, item in value.fields()})
     for field in layer.unknown:
         if isinstance(field.value, dict):

@@ -21,8 +21,8 @@ class Translation:
     An operation has a `kind` (a name in `OPERATIONS`) and `attributes`, its keywords. Its blobs are, in order,
     the keywords `roles`; `fillers` are how they are filled without a weight file, `shape_rule` gives their shapes
     (see `parameter_shapes`), and `stored` says whether a weight file has them; `loose` that they may have further axes
-    of size 1 there. `nominal` are the tops' largest shapes where those depend on the numbers. It reads the first `bottoms`
-    bottoms (None: all) and writes the tops with the indices `tops` (None: all).
+    of size 1 there. `nominal` are the tops' largest shapes where those depend on the numbers. It reads the first
+    `bottoms` bottoms (None: all) and writes the tops with the indices `tops` (None: all).
 
     An input of the network has `input_shapes`, one a top: None where nothing is known, None for a size that is
     not. A layer that is left out has only a `note`; elsewhere the note says what to know about the translation. One

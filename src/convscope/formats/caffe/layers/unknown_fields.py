@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convscope.errors import UnsupportedLayer
+from convscope.formats.caffe.literals import write_guessed
 from convscope.formats.caffe.message import Message
 from convscope.formats.protobuf.unknown import Unknown
 
@@ -46,7 +47,9 @@ def refuse_unknown_fields(layer: Message) -> None:
     for owner, unknown in _found(layer):
         if unknown.name in _HARMLESS or (unknown.name.isdigit() and owner == "LayerParameter"):
             continue
-        value = "" if isinstance(unknown.value, (dict, list, memoryview)) else f": {unknown.value}"
+        value = (
+            "" if isinstance(unknown.value, (dict, list, memoryview)) else f": {write_guessed(unknown.value)}"
+        )
         raise UnsupportedLayer(
             f"layer {layer.name!r} ({layer.type}) has {owner}'s {unknown.name}{value} ({unknown.place}), which "
             "convscope does not know: what it would change is not known either. Take it out if it changes nothing"

@@ -1,0 +1,619 @@
+"""Layers of Caffe's forks: against OpenCV where it has them, else against the fork's arithmetic, written down again."""
+
+# ruff: noqa: E501  a layer is a line of text
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from convscope import open_network
+from convscope.errors import ConvscopeWarning, NetworkFileError, UnsupportedLayer, WeightsMismatch
+from convscope.formats.caffe.building import build_graph
+from convscope.formats.caffe.layers import TRANSLATORS
+from convscope.formats.caffe.text import read_text
+from convscope.formats.caffe.upgrade import upgrade
+from convscope.network.network import Network
+from convscope.network.operations import OPERATIONS
+from protobuf_oracle import parse_text
+
+pytestmark = pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
+
+MAP = (1, 8, 12, 20)
+REGIONS = [
+    [0, 3.0, 2.0, 60.0, 70.0],
+    [0, 90.0, 10.0, 150.0, 95.0],
+    [0, 15.0, 15.0, 15.0, 15.0],
+    [0, 100, 20, 300, 170],
+]
+
+
+def inputs(**shapes: tuple[int, ...]) -> str:
+    return "".join(
+        f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ '
+        + " ".join(f"dim: {size}" for size in shape)
+        + " } } }\n"
+        for name, shape in shapes.items()
+    )
+
+
+def built(text: str) -> Network:
+    graph = build_graph(upgrade(read_text(text)))
+    generator = torch.Generator().manual_seed(3)
+    changes = {
+        name: torch.rand(shape, generator=generator) + 0.3
+        if shape != (1,) or "norm" in name
+        else torch.ones(1)
+        for name, shape in graph.parameters.shapes.items()
+    }
+    return Network(graph, input_spec=None).with_parameters(changes)
+
+
+def random(shape: tuple[int, ...], seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def opencv(
+    text: str, network: Network, values: dict[str, torch.Tensor], output: str, folder: Path
+) -> np.ndarray:
+    """Return what OpenCV's own Caffe importer answers, from the same text and the same weights."""
+    (folder / "net.prototxt").write_text(text)
+    files = [str(folder / "net.prototxt")]
+    if network.parameters:
+        network.save(folder / "net.caffemodel")
+        files.append(str(folder / "net.caffemodel"))
+    net = cv2.dnn.readNetFromCaffe(*files)
+    for name, value in values.items():
+        net.setInput(value.numpy(), name)
+    return np.asarray(net.forward(output))
+
+
+CASES = {
+    "Permute": "permute_param { order: 0 order: 2 order: 3 order: 1 }",
+    "Reorg": "reorg_param { stride: 2 }",
+    "ShuffleChannel": "shuffle_channel_param { group: 4 }",
+    "ReLU6": "",
+    "Normalize": "norm_param { across_spatial: false channel_shared: false scale_filler { value: 20 } }",
+    "Normalize (whole)": "norm_param { across_spatial: true channel_shared: true scale_filler { value: 20 } }",
+    "Interp": "interp_param { height: 25 width: 33 }",
+    "Interp (zoom)": "interp_param { zoom_factor: 3 }",
+    "Pooling (floor)": "pooling_param { kernel_size: 3 stride: 2 ceil_mode: false }",
+    "Pooling (ceil)": "pooling_param { kernel_size: 3 stride: 2 ceil_mode: true }",
+    "Pooling (average, floor)": "pooling_param { pool: AVE kernel_size: 2 stride: 3 ceil_mode: false }",
+    "ConvolutionDepthwise": "convolution_param { num_output: 8 kernel_size: 3 stride: 2 pad: 1 group: 8 }",
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_layer_equals_opencv(case: str, tmp_path: Path) -> None:
+    type_name = case.partition(" ")[0]
+    layer = f'layer {{ name: "out" type: "{type_name}" bottom: "data" top: "out" {CASES[case]} }}'
+    network, x = built(inputs(data=MAP) + layer), random(MAP)
+    known = "Convolution" if "Depthwise" in type_name else type_name  # OpenCV knows it by the ordinary name
+    text = inputs(data=MAP) + layer.replace(f'"{type_name}"', f'"{known}"')
+    expected = opencv(text, network, {"data": x}, "out", tmp_path)
+    found = network.activations(x, "out")["out"].numpy()
+    assert found.shape == expected.shape == network.shapes["out"]
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_output_of_a_depthwise_layer_is_that_of_a_grouped_one() -> None:
+    words = "convolution_param { num_output: 8 kernel_size: 3 %s }"
+    texts = [
+        f'layer {{ name: "c" type: "{kind}" bottom: "data" top: "c" {words % group} }}'
+        for kind, group in (
+            ("Convolution", "group: 8"),
+            ("ConvolutionDepthwise", ""),
+            ("DepthwiseConvolution", "group: 8"),
+        )
+    ]
+    networks, x = [built(inputs(data=MAP) + text) for text in texts], random(MAP)
+    assert all(network.parameters["c.weight"].shape == (8, 1, 3, 3) for network in networks)
+    answers = [network.activations(x, "c")["c"] for network in networks]
+    assert torch.equal(answers[0], answers[1])
+    assert torch.equal(answers[0], answers[2])
+
+
+def test_interp_crops_and_shrinks() -> None:
+    words = "interp_param { shrink_factor: 2 zoom_factor: 3 pad_beg: -1 pad_end: -2 }"
+    text = inputs(data=MAP) + f'layer {{ name: "o" type: "Interp" bottom: "data" top: "o" {words} }}'
+    x = random(MAP)
+    expected = torch.nn.functional.interpolate(
+        x[:, :, 1:-2, 1:-2], (13, 25), mode="bilinear", align_corners=True
+    )  # 9 x 17 shrink to 5 x 9, and grow to 13 x 25
+    torch.testing.assert_close(built(text).activations(x, "o")["o"], expected)
+
+
+def test_axpy_equals_its_arithmetic() -> None:
+    shapes = {"a": (2, 3, 1, 1), "x": (2, 3, 4, 5), "y": (2, 3, 4, 5)}
+    text = inputs(**shapes) + 'layer { name: "o" type: "Axpy" bottom: "a" bottom: "x" bottom: "y" top: "o" }'
+    values = {name: random(shape, seed) for seed, (name, shape) in enumerate(shapes.items())}
+    found = built(text).activations(values, "o")["o"]
+    a, x, y = (value.numpy() for value in values.values())
+    expected = np.zeros_like(x)
+    for n, c in np.ndindex(2, 3):
+        expected[n, c] = a[n, c, 0, 0] * x[n, c] + y[n, c]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_bn_of_pspnet() -> None:
+    text = (
+        inputs(data=MAP)
+        + 'layer { name: "b" type: "BN" bottom: "data" top: "b" bn_param { frozen: true eps: 0.01 } }'
+    )
+    network, x = built(text), random(MAP)
+    slope, bias, mean, variance = (
+        network.parameters[f"b.{r}"] for r in ("weight", "bias", "mean", "variance")
+    )
+    assert list(network.parameters) == ["b.weight", "b.bias", "b.mean", "b.variance"]
+    expected = (x.movedim(1, -1) - mean) * (variance + 0.01) ** -0.5 * slope + bias
+    torch.testing.assert_close(network.activations(x, "b")["b"], expected.movedim(-1, 1))
+
+
+def test_bn_of_segnet() -> None:
+    text = (
+        inputs(data=(2, 3, 5, 4)) + 'layer { name: "b" type: "BN" bottom: "data" top: "b" bn_param { %s } }'
+    )
+    x = random((2, 3, 5, 4))
+    network = built(text % "bn_mode: INFERENCE")
+    scale, shift = network.parameters["b.weight"], network.parameters["b.bias"]
+    channels = x.movedim(1, -1)
+    torch.testing.assert_close(network.activations(x, "b")["b"], (channels * scale + shift).movedim(-1, 1))
+    with pytest.warns(ConvscopeWarning, match="each batch's own statistics"):
+        network = built(text % "scale_filler { value: 1 }")
+    center = channels - channels.mean((0, 1, 2))
+    expected = center / (center.square().mean((0, 1, 2)) + 1e-9).sqrt() * scale + shift
+    torch.testing.assert_close(network.activations(x, "b")["b"], expected.movedim(-1, 1))
+
+
+def test_batch_norm_of_nvcaffe() -> None:
+    words = "batch_norm_param { scale_filler { value: 1 } bias_filler { value: 0 } eps: 1e-9 }"
+    text = inputs(data=MAP) + f'layer {{ name: "n" type: "BatchNorm" bottom: "data" top: "n" {words} }}'
+    network, x = built(text), random(MAP)
+    mean, variance, factor, scale, bias = network.parameters.values()
+    network = network.with_parameters({"n.scale_factor": factor * 7})
+    expected = (x.movedim(1, -1) - mean) / (variance + 1e-5).sqrt() * scale + bias
+    torch.testing.assert_close(network.activations(x, "n")["n"], expected.movedim(-1, 1))
+
+
+@pytest.mark.parametrize(
+    ("words", "shape"),
+    [
+        ("scale: 2", (12, 20)),
+        ("upsample_h: 13 upsample_w: 21", (13, 21)),
+        ("scale: 2 pad_out_h: true", (11, 20)),
+    ],
+)
+def test_upsample_of_segnet_puts_each_maximum_back(words: str, shape: tuple[int, int]) -> None:
+    text = inputs(data=(1, 3, *shape)) + (
+        'layer { name: "p" type: "Pooling" bottom: "data" top: "p" top: "mask" '
+        "pooling_param { kernel_size: 2 stride: 2 } }"
+        'layer { name: "r" type: "Power" bottom: "p" top: "r" power_param { scale: 3 } }'
+        f'layer {{ name: "u" type: "Upsample" bottom: "r" bottom: "mask" top: "u" upsample_param {{ {words} }} }}'
+    )
+    network, x = built(text), random((1, 3, *shape))
+    values = network.activations(x, "p", "mask", "u")
+    expected = np.zeros((1, 3, *shape), np.float32)
+    for index in np.ndindex(*values["p"].shape):
+        expected[index[:2]].flat[int(values["mask"][index])] = 3 * values["p"][index]
+    np.testing.assert_array_equal(values["u"], expected)
+
+
+def test_upsample_of_yolo_repeats_each_pixel(tmp_path: Path) -> None:
+    text = (
+        inputs(data=MAP)
+        + 'layer { name: "u" type: "Upsample" bottom: "data" top: "u" upsample_param { scale: 3 } }'
+    )
+    x = random(MAP)
+    found = built(text).activations(x, "u")["u"].numpy()
+    np.testing.assert_array_equal(found, x.numpy().repeat(3, 2).repeat(3, 3))
+
+
+def test_flip_and_the_reverse_of_reorg() -> None:
+    x = random(MAP)
+    text = (
+        inputs(data=MAP)
+        + 'layer { name: "f" type: "Flip" bottom: "data" top: "f" flip_param { flip_height: true } }'
+    )
+    assert torch.equal(built(text).activations(x, "f")["f"], x.flip(2, 3))
+    shape = (1, 32, 3, 5)
+    text = inputs(data=shape) + (
+        'layer { name: "a" type: "Reorg" bottom: "data" top: "a" reorg_param { stride: 2 reverse: true } }'
+        'layer { name: "b" type: "Reorg" bottom: "a" top: "b" reorg_param { stride: 2 } }'
+    )
+    x = random(shape)
+    values = built(text).activations(x, "a", "b")
+    for n, c, h, w in np.ndindex(*shape):  # Darknet's loop
+        row, column = h * 2 + c // 8 // 2, w * 2 + c // 8 % 2
+        assert values["a"][n, c % 8, row, column] == x[n, c, h, w]
+    assert values["b"].shape == shape
+
+
+ROIS = inputs(data=MAP, rois=(len(REGIONS), 5))
+
+
+def test_roi_pooling_equals_opencv(tmp_path: Path) -> None:
+    words = "roi_pooling_param { pooled_h: 3 pooled_w: 4 spatial_scale: 0.125 }"
+    text = ROIS + f'layer {{ name: "o" type: "ROIPooling" bottom: "data" bottom: "rois" top: "o" {words} }}'
+    values = {"data": random(MAP), "rois": torch.tensor(REGIONS)}
+    network = built(text)
+    found = network.activations(values, "o")["o"]
+    assert tuple(found.shape) == network.shapes["o"] == (4, 8, 3, 4)
+    np.testing.assert_allclose(found, opencv(text, network, values, "o", tmp_path), atol=1e-6)
+
+
+def test_position_sensitive_pooling_equals_opencv(tmp_path: Path) -> None:
+    shape = (1, 18, 12, 20)
+    words = "psroi_pooling_param { spatial_scale: 0.125 output_dim: 2 group_size: 3 }"
+    text = inputs(data=shape, rois=(len(REGIONS), 5)) + (
+        f'layer {{ name: "o" type: "PSROIPooling" bottom: "data" bottom: "rois" top: "o" {words} }}'
+    )
+    values = {"data": random(shape), "rois": torch.tensor(REGIONS)}
+    network = built(text)
+    found = network.activations(values, "o")["o"]
+    assert tuple(found.shape) == network.shapes["o"]
+    np.testing.assert_allclose(found, opencv(text, network, values, "o", tmp_path), atol=1e-5)
+
+
+PRIORS = {
+    "plain": "min_size: 30 max_size: 60 aspect_ratio: 2 clip: false variance: 0.1 variance: 0.1 variance: 0.2 variance: 0.2",
+    "clipped": "min_size: 30.0 aspect_ratio: 2 aspect_ratio: 3 flip: true clip: true step: 9 offset: 0.25 variance: 0.1",
+    "unflipped": "min_size: 20 max_size: 44 aspect_ratio: 2 flip: false clip: false variance: 0.3",
+}
+
+
+@pytest.mark.parametrize("case", PRIORS)
+def test_prior_boxes_equal_opencv(case: str, tmp_path: Path) -> None:
+    text = inputs(data=(1, 3, 90, 120), map=(1, 8, 6, 7)) + (
+        'layer { name: "priors" type: "PriorBox" bottom: "map" bottom: "data" top: "priors" '
+        f"prior_box_param {{ {PRIORS[case]} }} }}"
+    )
+    values = {"data": random((1, 3, 90, 120)), "map": random((1, 8, 6, 7))}
+    network = built(text)
+    expected = opencv(text, network, values, "priors", tmp_path)
+    found = network.activations(values, "priors")["priors"]
+    assert tuple(found.shape) == expected.shape == network.shapes["priors"]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("code", ["CENTER_SIZE", "CORNER"])
+@pytest.mark.parametrize(
+    "settings", ["share_location: true keep_top_k: 7", "share_location: false keep_top_k: 9"]
+)
+def test_detections_equal_opencv(code: str, settings: str, tmp_path: Path) -> None:
+    count, classes = 24, 3
+    per_box = 1 if "true" in settings else classes
+    shapes = {"loc": (1, count * per_box * 4), "conf": (1, count * classes), "priors": (1, 2, count * 4)}
+    words = (
+        f"detection_output_param {{ num_classes: {classes} {settings} background_label_id: 0 code_type: {code} "
+        "nms_param { nms_threshold: 0.35 top_k: 20 } confidence_threshold: 0.2 }"
+    )
+    text = inputs(**shapes) + (
+        f'layer {{ name: "o" type: "DetectionOutput" bottom: "loc" bottom: "conf" bottom: "priors" top: "o" {words} }}'
+    )
+    generator = np.random.default_rng(5)
+    corner, extent = generator.uniform(0, 0.6, (count, 2)), generator.uniform(0.1, 0.4, (count, 2))
+    boxes = np.concatenate([corner, corner + extent], 1).reshape(1, -1)
+    priors = np.stack([boxes, np.tile([0.1, 0.1, 0.2, 0.2], count)[None]], 1).astype(np.float32)
+    values = {
+        "loc": random(shapes["loc"]),
+        "conf": random(shapes["conf"]).sigmoid(),
+        "priors": torch.tensor(priors),
+    }
+    network = built(text)
+    assert network.shapes["o"] is None, "how many are found depends on the numbers"
+    found = network.activations(values, "o")["o"].numpy().reshape(-1, 7)
+    expected = opencv(text, network, values, "o", tmp_path).reshape(-1, 7)
+    assert len(found) > 4
+    order = [np.lexsort(rows.T[[2, 1]]) for rows in (found, expected)]
+    np.testing.assert_allclose(found[order[0]], expected[order[1]], atol=1e-5)
+
+
+def test_nothing_detected_is_minus_one() -> None:
+    words = "detection_output_param { num_classes: 2 confidence_threshold: 5 }"
+    text = inputs(loc=(2, 12), conf=(2, 6), priors=(1, 2, 12)) + (
+        f'layer {{ name: "o" type: "DetectionOutput" bottom: "loc" bottom: "conf" bottom: "priors" top: "o" {words} }}'
+    )
+    values = {"loc": random((2, 12)), "conf": random((2, 6)), "priors": random((1, 2, 12)).abs()}
+    found = built(text).activations(values, "o")["o"]
+    assert found.tolist() == [[[[i, -1, -1, -1, -1, -1, -1] for i in range(2)]]]
+
+
+PROPOSAL = """
+layer { name: "proposal" type: "Python" bottom: "prob" bottom: "deltas" bottom: "im_info" top: "rois" top: "scores"
+        python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" param_str: "'feat_stride': 16" } }
+"""
+
+
+def proposals(prob: np.ndarray, deltas: np.ndarray, info: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """py-faster-rcnn's proposal layer in a test, box by box."""
+    anchors = []
+    for ratio in (0.5, 1, 2):
+        across = np.round(np.sqrt(256 / ratio))
+        down = np.round(across * ratio)
+        for scale in (8, 16, 32):
+            w, h = across * scale, down * scale
+            anchors.append([7.5 - (w - 1) / 2, 7.5 - (h - 1) / 2, 7.5 + (w - 1) / 2, 7.5 + (h - 1) / 2])
+    found = []
+    height, width = prob.shape[2:]
+    for y, x, a in np.ndindex(height, width, 9):
+        x1, y1, x2, y2 = np.array(anchors[a]) + 16 * np.array([x, y, x, y])
+        w, h = x2 - x1 + 1, y2 - y1 + 1
+        dx, dy, dw, dh = deltas[0, 4 * a : 4 * a + 4, y, x].astype(float)
+        cx, cy, w, h = dx * w + x1 + w / 2, dy * h + y1 + h / 2, np.exp(dw) * w, np.exp(dh) * h
+        box = np.array([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2])
+        box = np.clip(box, 0, [info[0, 1] - 1, info[0, 0] - 1, info[0, 1] - 1, info[0, 0] - 1])
+        if min(box[2] - box[0], box[3] - box[1]) + 1 >= 16 * info[0, 2]:
+            found.append((prob[0, 9 + a, y, x], box))
+    kept: list[tuple[float, np.ndarray]] = []
+    for score, box in sorted(found, key=lambda pair: -pair[0]):
+        for _, other in kept:
+            left, top = np.maximum(box[:2], other[:2])
+            right, low = np.minimum(box[2:], other[2:])
+            common = max(0, right - left + 1) * max(0, low - top + 1)
+            areas = [(b[2] - b[0] + 1) * (b[3] - b[1] + 1) for b in (box, other)]
+            if common / (sum(areas) - common) > 0.7:
+                break
+        else:
+            kept.append((score, box))
+    kept = kept[:300]
+    return np.array([[0, *box] for _, box in kept]), np.array([[score] for score, _ in kept])
+
+
+def test_proposals_of_faster_rcnn_are_computed_without_their_code() -> None:
+    shapes = {"prob": (1, 18, 4, 5), "deltas": (1, 36, 4, 5), "im_info": (1, 3)}
+    network = built(inputs(**shapes) + PROPOSAL)
+    values = {
+        "prob": random(shapes["prob"]).sigmoid(),
+        "deltas": 0.3 * random(shapes["deltas"], 1),
+        "im_info": torch.tensor([[66.0, 83.0, 1.25]]),
+    }
+    regions, scores = proposals(*(value.numpy() for value in values.values()))
+    found = network.activations(values, "rois", "scores")
+    assert 5 < len(regions) == len(found["rois"])
+    np.testing.assert_allclose(found["rois"], regions, atol=1e-3)
+    np.testing.assert_allclose(found["scores"], scores, atol=1e-6)
+
+
+def test_a_proposal_layer_of_a_fork_is_cut() -> None:
+    text = PROPOSAL.replace("'feat_stride': 16", "'feat_stride': 16, 'base_size': 4")
+    with pytest.warns(
+        ConvscopeWarning, match="'proposal' is a ProposalLayer with base_size: 4, which is a fork's"
+    ):
+        network = built(inputs(prob=(1, 18, 4, 5), deltas=(1, 36, 4, 5), im_info=(1, 3)) + ROIS_BESIDE + text)
+    assert set(network.graph.cut) == {"rois", "scores"}
+
+
+ROIS_BESIDE = 'layer { name: "beside" type: "ReLU" bottom: "prob" top: "beside" }'
+
+
+def test_behind_proposals_the_network_goes_on_and_what_needs_no_im_info_needs_none() -> None:
+    shapes = {"prob": (1, 18, 4, 5), "deltas": (1, 36, 4, 5), "im_info": (1, 3)}
+    text = (
+        inputs(**shapes)
+        + ROIS_BESIDE
+        + PROPOSAL
+        + (
+            'layer { name: "pool5" type: "ROIPooling" bottom: "prob" bottom: "rois" top: "pool5" '
+            "roi_pooling_param { pooled_h: 2 pooled_w: 2 spatial_scale: 0.0625 } }"
+            'layer { name: "fc" type: "InnerProduct" bottom: "pool5" top: "fc" inner_product_param { num_output: 3 } }'
+        )
+    )
+    network = built(text)
+    assert not network.graph.cut
+    assert network.graph.parameters.shapes["fc.weight"] == (3, 18 * 4)
+    values = {name: random(shape) for name, shape in shapes.items()}
+    found = network.activations(values | {"im_info": torch.tensor([[66.0, 83.0, 1.0]])}, "rois", "fc")
+    assert found["fc"].shape == (len(found["rois"]), 3)
+    assert torch.equal(
+        network.activations({"prob": values["prob"]}, "beside")["beside"], values["prob"].relu()
+    )
+
+
+GRADIENTS = {
+    "Normalize": "norm_param { across_spatial: false channel_shared: false }",
+    "Interp": "interp_param { height: 7 width: 5 }",
+    "Reorg": "reorg_param { stride: 2 }",
+    "ShuffleChannel": "shuffle_channel_param { group: 2 }",
+    "BN": "bn_param { bn_mode: LEARN }",
+}
+
+
+@pytest.mark.parametrize("type_name", GRADIENTS)
+def test_gradients_by_finite_differences(type_name: str) -> None:
+    text = f'layer {{ name: "norm" type: "{type_name}" bottom: "data" top: "o" {GRADIENTS[type_name]} }}'
+    operation = built(inputs(data=(2, 4, 4, 6)) + text).graph.operations[-1]
+    generator = torch.Generator().manual_seed(2)
+    parts = {role: torch.rand(4, generator=generator).double() + 0.3 for role in operation.parameters}
+    x = torch.randn(2, 4, 4, 6, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda x: OPERATIONS[operation.kind](x, **parts, **operation.keywords), (x,)
+    )
+
+
+def test_gradients_through_regions() -> None:
+    x = random((1, 4, 6, 7)).double().requires_grad_()
+    rois = torch.tensor(REGIONS, dtype=torch.float64)
+    pooled = {"size": (2, 3), "scale": 0.1}
+    assert torch.autograd.gradcheck(lambda x: OPERATIONS["roi_pool"](x, rois, **pooled), (x,))
+    sensitive = {"outputs": 1, "groups": 2, "scale": 0.1}
+    assert torch.autograd.gradcheck(
+        lambda x: OPERATIONS["position_sensitive_roi_pool"](x, rois, **sensitive), (x,)
+    )
+
+
+def test_every_type_of_the_forks_is_looked_at_here() -> None:
+    source = Path(__file__).read_text()
+    types = [
+        name
+        for name, function in TRANSLATORS.items()
+        if function.__module__.endswith((".forks", ".detectors"))
+    ]
+    assert [name for name in types if f'"{name.rpartition(".")[2]}' not in source] == []
+
+
+@pytest.mark.parametrize(
+    ("type_name", "expected"),
+    [
+        ("SeLu", torch.nn.functional.selu),
+        ("SELU", torch.nn.functional.selu),
+        ("SeLuDropout", lambda x: x),
+        ("HardSigmoid", lambda x: (0.2 * x + 0.5).clamp(0, 1)),
+        ("HardSwish", torch.nn.functional.hardswish),
+        ("HSwish", torch.nn.functional.hardswish),
+        ("Mish", torch.nn.functional.mish),
+    ],
+)
+def test_activations_of_forks(type_name, expected) -> None:
+    x = 3 * random((2, 5))
+    text = inputs(data=(2, 5)) + f'layer {{ name: "o" type: "{type_name}" bottom: "data" top: "o" }}'
+    torch.testing.assert_close(built(text).activations(x, "o")["o"], expected(x))
+
+
+def test_old_names_of_the_same_types() -> None:
+    old = (
+        'layers { name: "o" type: ROI_POOLING bottom: "data" bottom: "rois" top: "o" '
+        "roi_pooling_param { pooled_h: 2 pooled_w: 2 } }"
+    )
+    text = (
+        'input: "data" input: "rois" input_shape { dim: 1 dim: 2 dim: 5 dim: 5 } input_shape { dim: 1 dim: 5 } '
+        + old
+    )
+    assert built(text).graph.operations[-1].kind == "roi_pool"
+
+
+BESIDE = 'layer { name: "beside" type: "ReLU" bottom: "data" top: "beside" }\n'
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        ('type: "Pooling" pooling_param { kernel_size: 2 shift: 3 }', "PoolingParameter's shift: 3 (line 2)"),
+        (
+            'type: "Pooling" pooling_param { kernel_size: 2 pool: MEDIAN }',
+            "PoolingParameter's pool: MEDIAN (line 2)",
+        ),
+        (
+            'type: "Convolution" convolution_param { num_output: 2 kernel_size: 1 weight_sign: true }',
+            "weight_sign: true",
+        ),
+        ('type: "ReLU" bend_param { at: 2 }', "LayerParameter's bend_param (line 2)"),
+    ],
+)
+def test_an_unknown_field_in_a_layer_that_computes_cuts_there(layer: str, said: str) -> None:
+    with pytest.warns(ConvscopeWarning) as notes:
+        network = built(inputs(data=MAP) + f'layer {{ name: "o" bottom: "data" top: "o" {layer} }}\n{BESIDE}')
+    assert any(said in str(note.message) for note in notes)
+    assert set(network.graph.cut) == {"o"}
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        'type: "Convolution" convolution_param { num_output: 2 kernel_size: 1 engine: MKL2017 weight_filler { odd: 1 } }',
+        'type: "Dropout" dropout_param { sample_weights_test: true }',
+        'type: "ReLU" param { odd: 2 } relu_param { engine: DNN }',
+    ],
+)
+def test_an_unknown_field_about_speed_or_training_does_not(layer: str) -> None:
+    assert not built(inputs(data=MAP) + f'layer {{ name: "o" bottom: "data" top: "o" {layer} }}').graph.cut
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        'type: "SoftmaxWithLoss" loss_param { normalization: PRE_FIXED pre_fixed_normalizer: 256 } include { phase: TRAIN }',
+        'type: "SmoothL1LossOHEM" bottom: "x" smooth_l1_loss_param { sigma: 3 }',
+        'type: "SegAccuracy"',
+        'type: "DetectionEvaluate" detection_evaluate_param { num_classes: 3 }',
+    ],
+)
+def test_losses_of_forks_never_block(layer: str) -> None:
+    text = inputs(data=MAP, x=MAP) + BESIDE + f'layer {{ name: "o" bottom: "data" top: "o" {layer} }}'
+    network = Network(build_graph(upgrade(read_text(text))), input_spec=None)
+    assert "beside" in network.layers
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        ('type: "AnnotatedData" data_param { batch_size: 4 } transform_param { mean_value: [1, 2, 3] resize_param { height: 30 width: 40 } }', (4, 3, 30, 40)),
+        ('type: "DenseImageData" dense_image_data_param { batch_size: 2 new_height: 30 new_width: 40 }', None),
+        ('type: "ImageLabelmapData" image_data_param { batch_size: 1 } transform_param { crop_size: 21 force_color: true }', (1, 3, 21, 21)),
+        ('type: "Python" python_param { module: "voc_layers" layer: "VOCSegDataLayer" }', None),
+        ('type: "Whatever"', None),
+    ],
+)  # fmt: skip
+def test_a_layer_without_bottoms_is_an_input(layer: str, shape: tuple[int, ...] | None) -> None:
+    text = f'layer {{ name: "d" top: "data" top: "label" {layer} }}' + BESIDE
+    text += 'layer { name: "odd" type: "Concat" bottom: "label" bottom: "data" top: "odd" }'
+    given = None if shape else (1, 3, 20, 24)
+    graph = build_graph(upgrade(read_text(text)), input_shape=given)
+    assert dict(graph.inputs) == {"data": shape or given}
+    assert "does not say how big" in graph.cut["odd"].reason
+
+
+def test_a_text_for_training_opens_as_in_training(tmp_path: Path) -> None:
+    text = (
+        'layer { name: "d" type: "Data" top: "data" include { phase: TRAIN } data_param { batch_size: 2 } }'
+        + BESIDE
+    )
+    (tmp_path / "train.prototxt").write_text(text)
+    with pytest.warns(
+        ConvscopeWarning, match=r"'data' made: the network is opened as in training \(phase TRAIN\)"
+    ):
+        network = open_network(tmp_path / "train.prototxt", input_shape=(2, 3, 9, 9))
+    assert "beside" in network.layers
+    with pytest.raises(NetworkFileError, match="'data', which no layer before it makes"):
+        open_network(tmp_path / "train.prototxt", input_shape=(2, 3, 9, 9), rules={"phase": "TEST"})
+
+
+def test_a_template_is_told_apart() -> None:
+    with pytest.raises(
+        NetworkFileError, match=r"found 'K'. If this is a template, put a value in the place of 'K'"
+    ):
+        read_text("layer { convolution_param { num_output: K } }")
+
+
+def test_a_hint_is_given_only_for_near_names() -> None:
+    with pytest.raises(UnsupportedLayer, match=r"does not know\. Teach it"):
+        built(inputs(data=MAP) + 'layer { name: "o" type: "Bend" bottom: "data" top: "o" }')
+    with pytest.raises(UnsupportedLayer, match="Did you mean 'Convolution'"):
+        built(inputs(data=MAP) + 'layer { name: "o" type: "Convolutoin" bottom: "data" top: "o" }')
+
+
+def test_blobs_of_forks_have_axes_of_one_and_are_read(tmp_path: Path) -> None:
+    """PSPNet's BN keeps (1, C, 1, 1) where BatchNorm has (C)."""
+    text = (
+        inputs(data=MAP) + 'layer { name: "b" type: "BN" bottom: "data" top: "b" bn_param { frozen: true } }'
+    )
+    names = ("weight", "bias", "mean", "variance")
+    blobs = "".join(
+        f"blobs {{ shape {{ dim: 1 dim: 8 dim: 1 dim: 1 }} {' '.join(f'data: {i + j / 10}' for j in range(8))} }}"
+        for i in range(1, 5)
+    )
+    (tmp_path / "net.prototxt").write_text(text)
+    stored = parse_text(f'layer {{ name: "b" type: "BN" {blobs} }}')
+    (tmp_path / "net.caffemodel").write_bytes(stored.SerializeToString())
+    network = open_network(tmp_path / "net.prototxt")
+    assert [float(network.parameters[f"b.{name}"][3]) for name in names] == pytest.approx(
+        [1.3, 2.3, 3.3, 4.3]
+    )
+
+
+def test_weights_whose_layers_have_other_types_are_refused(tmp_path: Path) -> None:
+    text = inputs(data=MAP) + (
+        'layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 2 kernel_size: 1 } }'
+        'layer { name: "act" type: "%s" bottom: "c" top: "c" }'
+    )
+    network = built(text % "Sigmoid")
+    network.save(tmp_path / "trained.caffemodel")
+    (tmp_path / "trained.prototxt").write_text(text % "ReLU")
+    with pytest.raises(
+        WeightsMismatch, match=r"'act' is a ReLU, in the weights a Sigmoid. Use the weights' own"
+    ):
+        open_network(tmp_path / "trained.prototxt")
+    (tmp_path / "trained.prototxt").write_text(text % "Sigmoid")
+    assert "c" in open_network(tmp_path / "trained.prototxt").layers
