@@ -8,7 +8,7 @@ from warnings import warn
 from convscope.caffe.layer import FilledLayer, Layer, OperationLayer, SourceLayer, python_layer
 from convscope.caffe.losses import LOSSES
 from convscope.caffe.mode import TEST
-from convscope.errors import ConvscopeWarning, InputError
+from convscope.errors import ConvscopeWarning, InputError, UnsupportedLayer
 from convscope.formats.caffe.layers import Translation, translate
 from convscope.formats.caffe.message import Message
 from convscope.network.graph import Operation
@@ -43,6 +43,12 @@ def loss_weights(definition: Message) -> dict[str, float]:
 def _layer(definition: Message) -> Layer:
     if definition.type == "Python" and (layer := python_layer(definition)) is not None:
         return layer
+    if definition.type == "Python" and not definition.bottom:
+        named = f"{definition.python_param.module}.{definition.python_param.layer}"
+        raise UnsupportedLayer(
+            f"layer {definition.name!r} is {named}, which this program has not imported: import that class first, or "
+            "put an Input layer in its place"
+        )
     if definition.type in LOSSES:
         kind, settings = LOSSES[definition.type](definition)
         return _operation_layer(definition, Translation(kind, settings))
