@@ -26,8 +26,7 @@ from torch import Tensor
 import convscope
 from convscope.formats.caffe.text import write_text
 from convscope.network.network import Network
-from convscope.optimization.picture_sizes import resized
-from convscope.pictures.picture_tensor import picture_tensor
+from convscope.pictures.picture_tensor import picture_tensor, resized
 from convscope.styling.options import StyleOptions
 from convscope.styling.settings import Scales, StyleSettings
 from convscope.styling.style_transfer import transfer_of
@@ -64,7 +63,7 @@ def halfway(network: Network, settings: StyleSettings, content: Tensor, style: T
         replace(settings, in_units=False, **dict(zip(WEIGHTS, weights, strict=True)))
         for weights in ((1.0, 0.0, 1.0), (0.0, 1.0, 0.0))
     ]
-    between = (content + resized(style, tuple(content.shape[2:]))) / 2
+    between = (content + resized(style, tuple(content.shape[2:]), "bicubic")) / 2
     targets = targets_of(network, content, [Style(style)], alone[0])
     (losses, first), (others, second) = (targets.under(one).gradient(between) for one in alone)
     strong = [first.sub(targets.smoothness_gradient(between)[1]).norm(), second.norm()]
@@ -95,7 +94,7 @@ def sizes(chosen: Iterable[tuple[str, Network]]) -> None:
 def within(style: Tensor, longer: int) -> Tensor:
     share = min(1.0, longer / max(style.shape[2:]))
     height, width = (round(side * share) for side in style.shape[2:])
-    return resized(style, (height, width))
+    return resized(style, (height, width), "bicubic")
 
 
 def grids(chosen: Iterable[tuple[str, Network]], pixels: int, iterations: int, keep: Path | None) -> None:

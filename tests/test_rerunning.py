@@ -295,3 +295,23 @@ def test_somebody_s_python_is_run_only_when_the_recipe_is_trusted(tmp_path: Path
 
 
 _SHAPES = {"weight": (4, 3, 3, 3), "bias": (4,)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"address": "conv2", "steps": 10**9}, "asks for steps 1,000,000,000, and more than 10,000"),
+        ({"address": "conv2", "changes": {"iterations": 20_000}}, "asks for iterations 20,000"),
+        ({"address": "conv2", "size": 30_000}, "asks for size 30,000, and more than 8,192"),
+    ],
+)
+def test_a_stranger_s_recipe_does_not_run_for_days(
+    arguments: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    recipe = Recipe("activations", arguments)
+    path = Picture(np.zeros((2, 2)), "", recipe).save(tmp_path / "gift.png")
+    with pytest.raises(RecipeError, match=words):
+        rerun(path, network=network())
+    with pytest.raises(RecipeError) as other:  # it is looked at further
+        rerun(path, network=network(), trust=True)
+    assert "asks for" not in str(other.value)

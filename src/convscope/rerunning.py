@@ -25,6 +25,7 @@ from convscope.pictures.photograph import open_photograph, picture_file_hash
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe, library_versions, read_recipe
 from convscope.pictures.recorded_files import refuse_files_elsewhere
+from convscope.pictures.recorded_work import refuse_much_work
 from convscope.pictures.recording import (
     INPUTS,
     frozen,
@@ -58,7 +59,8 @@ def rerun(
     libraries have, as the bytes may then differ.
 
     A picture's file may come from anyone, and its recipe name any file of yours: one outside its folder and the
-    current one is read only with `trust`, and RecipeError names it. A Recipe is yours: its files are read.
+    current one is read only with `trust`, and RecipeError names it; so it does for thousands of steps or pixels. A
+    Recipe is yours: its files are read.
 
     >>> convscope.rerun("filters.png").save("again.png")
     """
@@ -68,6 +70,7 @@ def rerun(
             given = {"network": network is not None, "picture": picture is not None}
             refuse_files_elsewhere(recipe, Path(made), {name for name in given if given[name]})
             _refuse_code(recipe, Path(made))
+            refuse_much_work(recipe, Path(made))
     for package in _PACKAGES:
         folder = import_module(f"convscope.{package}")
         for module in iter_modules(folder.__path__, f"{folder.__name__}."):

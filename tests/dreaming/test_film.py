@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from convscope.dreaming.deep_dream import Dream, dream_of
-from convscope.dreaming.film import Curve, Motion, film_frames
+from convscope.dreaming.film import Curve, Motion, default_seconds, film_frames, frame_seconds
 from convscope.errors import InputError, PictureError
 from convscope.presentation.animation import Frames
 from planted import planted_network
@@ -126,3 +127,17 @@ def test_frames_of_another_film_are_not_gone_on_with(tmp_path: Path) -> None:
     next(film_frames(small(40), MOTION, frames, seconds=1, rate=6))
     with pytest.raises(InputError, match="are 40 x 40 pixels, this film is 48 x 48: use another folder"):
         list(film_frames(small(48), MOTION, frames, seconds=1, rate=6))
+
+
+def test_a_film_s_work_is_the_steps_of_all_sizes_and_its_default_ends_in_five_minutes() -> None:
+    dream = dream_of(planted_network(), None, "conv2", size=64, octaves=2, octave_scale=1.5, iterations=4)
+    *_, last = (first, second, *_) = list(dream.steps())
+    assert [step.octave[0] for step in (first, last)] == [1, 2]
+    pixels = [step.values.shape[2] * step.values.shape[3] for step in (first, last)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Dream, "steps", lambda _: iter([replace(first, seconds=9.0), replace(second, seconds=2.0)])
+        )
+        assert frame_seconds(dream) == pytest.approx(2.0 * 4 * sum(pixels) / pixels[0])
+    assert default_seconds(3.0, 25) == 4.0  # 100 frames of 3 seconds
+    assert (default_seconds(0.01, 25), default_seconds(60.0, 25)) == (10.0, 1.0)

@@ -7,13 +7,14 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+import torch
 from PIL import Image, ImageCms
 
 from convscope.dreaming.deep_dream import deep_dream
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
-from convscope.pictures.picture_tensor import opacity_of, picture_like, picture_tensor
+from convscope.pictures.picture_tensor import opacity_of, picture_like, picture_tensor, resized, within
 from convscope.pictures.recipe import read_recipe
 from convscope.pictures.rgb import PLAIN, Stored
 from convscope.styling.style_transfer import style_transfer
@@ -112,3 +113,21 @@ def test_opacity_follows_the_size(deep: Path) -> None:
     assert opacity is not None
     assert opacity.shape == (1, 1, 20, 24)
     assert opacity_of(np.zeros((4, 4, 3), np.uint8), like) is None
+
+
+def test_a_smaller_picture_has_the_means_of_the_larger_one_and_no_new_colors() -> None:
+    fine = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0)).round()
+    small = resized(fine, (8, 12), "bicubic")
+    assert small.shape == (1, 3, 8, 12)
+    assert torch.allclose(small.mean((2, 3)), fine.mean((2, 3)), atol=0.02)
+    assert float(small.std()) < 0.2 < float(fine.std())  # seen from farther away, and not every eighth pixel
+    assert resized(fine, (64, 96), "bicubic") is fine
+    enlarged = resized(fine, (100, 150), "bicubic")
+    assert torch.equal(enlarged, enlarged.clamp(0, 1))
+
+
+def test_a_size_within_another_keeps_its_sides_ratio() -> None:
+    picture = torch.zeros(1, 3, 30, 40)
+    assert within(picture, 20) == (15, 20)
+    assert within(picture, 99) == (30, 40)
+    assert within(torch.zeros(1, 3, 1, 400), 20) == (1, 20)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from convscope.dreaming.deep_dream import Dream
     from convscope.dreaming.steps import DreamStep
 
+_FILM_SIZE = 320  # pixels of a film's longer side, where no size is asked for
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _NAMES = (
     *("preset", "size", "guide", "channels", "mask", "keep_colors", "octaves", "octave_scale"),
@@ -144,7 +145,9 @@ def dream(
 @network_options
 @dream_options
 @click.option(
-    "--seconds", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, help="How long."
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="How long; what is made in five minutes by default, 1 to 10.",
 )
 @click.option("--fps", type=click.FloatRange(1, 60), default=25.0, show_default=True, help="Frames a second.")
 @click.option(
@@ -163,7 +166,7 @@ def dream_film(
     layers: dict[str, float] | None,
     options: dict[str, Any],
     memory: str | None,
-    seconds: float,
+    seconds: float | None,
     fps: float,
     zoom: str,
     rotation: str,
@@ -181,17 +184,33 @@ def dream_film(
     from tqdm import tqdm
 
     from convscope.dreaming.deep_dream import dream_of
-    from convscope.dreaming.film import Curve, Motion, film_frames, frame_count
+    from convscope.dreaming.film import (
+        Curve,
+        Motion,
+        default_seconds,
+        film_frames,
+        frame_count,
+        frame_seconds,
+    )
     from convscope.dreaming.options import DreamOptions
     from convscope.jobs import run_of
+    from convscope.pictures.photograph import open_photograph
     from convscope.presentation.animation import Frames
 
     folder = frames_folder(frames, output) or ""
+    photograph = None if picture is None else open_photograph(picture)
+    if photograph is not None:
+        options = {"size": min(_FILM_SIZE, max(photograph.pixels.shape[:2]))} | options
     curves = {"zoom": zoom, "rotation": rotation, "right": right, "down": down}
     motion = Motion(*map(Curve.read, curves.values()))
-    dream = within_memory(dream_of(opening.open(network), picture, layers, DreamOptions(**options)), memory)
+    dream = within_memory(
+        dream_of(opening.open(network), photograph, layers, DreamOptions(**options)), memory
+    )
     kept = Frames(folder)
     kept.begin(run_of(dream.recipe) | curves | {"fps": fps}, resume=resume)
+    each = frame_seconds(dream)
+    seconds = seconds or default_seconds(each, fps)
+    say_work(frame_count(seconds, fps) - kept.count(), seconds, each)
     with tqdm(unit="frame", disable=None, leave=False, initial=kept.count()) as bar:
         try:
             for index, count in film_frames(dream, motion, kept, seconds=seconds, rate=fps):
@@ -203,6 +222,19 @@ def dream_film(
             click.echo("interrupted: the film of the frames there are; --resume goes on", err=True)
             frames = frames or str(kept.folder)  # so that --resume can go on
     write_frames(kept, output, fps, keep=frames is not None, last=frame_count(seconds, fps))
+
+
+def say_work(frames: int, seconds: float, each: float) -> None:
+    """Say before the start how many frames there are to make, and how long that takes."""
+    from convscope.cli.settings import settings
+
+    if not settings().quiet:
+        length = f"{frames * each / 60:.0f} min" if frames * each > 100 else f"{frames * each:.0f} s"
+        click.echo(
+            f"note: {seconds:.3g} s of film, {frames} frames of about {each:.2g} s each: {length} in all "
+            "(--seconds, --size and --iterations change that)",
+            err=True,
+        )
 
 
 def _objective(step: DreamStep) -> dict[str, float]:

@@ -42,8 +42,8 @@ from convscope.pictures.picture_tensor import (
     picture_like,
     picture_tensor,
     require_size,
+    resized,
     scaled_size,
-    stretched,
 )
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import plain, recipe_of, recordable, writes_recipe
@@ -132,7 +132,7 @@ class Dream:
 
     def frame(self, step: DreamStep) -> NDArray[np.uint8]:
         """Return a step as a film's frame: (H, W, 3 or 4), at the size the dream ends in."""
-        pixels = stretched(self.pixels(step)[None], self.end)[0]
+        pixels = resized(self.pixels(step)[None], self.end)[0]
         return (pixels * 255).round().to(torch.uint8).movedim(0, -1).cpu().contiguous().numpy()
 
     def picture(self, step: DreamStep) -> Picture:
@@ -259,7 +259,7 @@ def _mask(mask: PictureLike, start: Tensor) -> Tensor:
 
 def _at(picture: Tensor, like: Tensor) -> Tensor:
     """Return a picture at the size of another."""
-    return stretched(picture, _size(like))
+    return resized(picture, _size(like))
 
 
 def _size(picture: Tensor) -> Size:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from scipy.ndimage import affine_transform  # type: ignore[import-untyped]
 from torch import Tensor
 
 from convscope.dreaming.deep_dream import Dream
 from convscope.errors import InputError
 from convscope.jobs import last_step
-from convscope.optimization.octaves import Size
+from convscope.pictures.picture_tensor import resized
 from convscope.presentation.animation import Frame, Frames
 
 
@@ -48,6 +47,7 @@ class Curve:
         return float(np.interp(second, seconds, values))
 
 
+MAKING, SHORTEST, LONGEST = 300.0, 1.0, 10.0  # seconds: of work, and of a film that nobody said the length of
 STILL, ONE = Curve(((0.0, 0.0),)), Curve(((0.0, 1.0),))
 
 
@@ -105,11 +105,26 @@ def frame_count(seconds: float, rate: float) -> int:
     return max(1, round(seconds * rate))
 
 
+def frame_seconds(dream: Dream) -> float:
+    """Return about how long a frame takes: the second step of the dream, timed, for all of them and their sizes."""
+    steps = dream.steps()
+    timed = [step.seconds for step in (next(steps), next(steps, None)) if step is not None][-1]
+    sizes = dream.settings.octaves.sizes((int(dream.start.shape[2]), int(dream.start.shape[3])))
+    pixels = [height * width for height, width in sizes]
+    return timed * dream.settings.iterations * sum(pixels) / pixels[0]
+
+
+def default_seconds(frame: float, rate: float) -> float:
+    """Return how long a film is by default: what is made in five minutes, from one second to ten."""
+    return min(LONGEST, max(SHORTEST, MAKING / frame / rate))
+
+
 def _next(dream: Dream, motion: Motion, frames: Frames, index: int, rate: float) -> Dream:
     """Return the dream that starts from the frame before, moved, at the size that every frame starts in."""
     second, size = (index - 2) / rate, (int(dream.start.shape[2]), int(dream.start.shape[3]))
     if _without_range(dream):
-        start = _at(motion.moved(torch.from_numpy(frames.values(index - 1)), second, rate), size)
+        moved = motion.moved(torch.from_numpy(frames.values(index - 1)), second, rate)
+        start = resized(moved, size, in_range=False)
     else:
         shown = from_frame(frames.read(index - 1))
         if tuple(shown.shape[2:]) != dream.end:
@@ -117,7 +132,7 @@ def _next(dream: Dream, motion: Motion, frames: Frames, index: int, rate: float)
                 f"the frames in the folder are {shown.shape[3]} x {shown.shape[2]} pixels, this film is "
                 f"{dream.end[1]} x {dream.end[0]}: use another folder"
             )
-        start = dream.settings.values(_at(motion.moved(shown, second, rate), size).clamp(0, 1))
+        start = dream.settings.values(resized(motion.moved(shown, second, rate).clamp(0, 1), size))
     options = replace(dream.options, seed=dream.options.seed + index - 1)
     return replace(dream, start=start, options=options)
 
@@ -125,12 +140,6 @@ def _next(dream: Dream, motion: Motion, frames: Frames, index: int, rate: float)
 def _without_range(dream: Dream) -> bool:
     """Tell whether what is shown of the values is around their mean, so that the frame alone does not tell them."""
     return dream.settings.shown == "normalized"
-
-
-def _at(picture: Tensor, size: Size) -> Tensor:
-    if tuple(picture.shape[2:]) == size:
-        return picture
-    return F.interpolate(picture, size, mode="bilinear", antialias=True)
 
 
 def from_frame(frame: Frame) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import index
-from typing import Any, SupportsIndex
+from typing import Any, Literal, SupportsIndex
 from warnings import warn
 
 import numpy as np
@@ -45,10 +45,10 @@ def at_most(picture: Tensor, largest: int) -> Tensor:
 
 
 def _with_longer_side(picture: Tensor, longer: int) -> Tensor:
-    return stretched(picture, scaled_size((int(picture.shape[2]), int(picture.shape[3])), longer))
+    return resized(picture, scaled_size((int(picture.shape[2]), int(picture.shape[3])), longer))
 
 
-def scaled_size(size: tuple[int, int], longer: int) -> tuple[int, int]:
+def scaled_size(size: tuple[int, int], longer: float) -> tuple[int, int]:
     """Return a (height, width) of the same shape with this longer side.
 
     >>> scaled_size((400, 600), 300)
@@ -58,11 +58,27 @@ def scaled_size(size: tuple[int, int], longer: int) -> tuple[int, int]:
     return height, width
 
 
-def stretched(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return a picture (1, C, H, W) in 0..1 at another size."""
+def resized(
+    picture: Tensor,
+    size: tuple[int, int],
+    mode: Literal["bilinear", "bicubic"] = "bilinear",
+    *,
+    in_range: bool = True,
+) -> Tensor:
+    """Return a picture (N, C, H, W) in 0..1 at another size, as one sees it from farther away.
+
+    "bicubic" keeps it sharper. Values of another range stay as they come out without `in_range`.
+    """
     if tuple(picture.shape[2:]) == size:
         return picture
-    return F.interpolate(picture, size, mode="bilinear", antialias=True).clamp(0, 1)
+    found = F.interpolate(picture, size, mode=mode, antialias=True)
+    return found.clamp(0, 1) if in_range else found
+
+
+def within(picture: Tensor, longer: float) -> tuple[int, int]:
+    """Return a picture's (height, width) where its longer side is at most so many pixels."""
+    height, width = picture.shape[2:]
+    return scaled_size((int(height), int(width)), min(longer, max(height, width)))
 
 
 def opacity_of(picture: Any, like: Tensor) -> Tensor | None:
@@ -71,7 +87,7 @@ def opacity_of(picture: Any, like: Tensor) -> Tensor | None:
     if found is None:
         return None
     opacity = torch.from_numpy(np.ascontiguousarray(found))[None, None]
-    return F.interpolate(opacity, like.shape[-2:], mode="bilinear", antialias=True)
+    return resized(opacity, (int(like.shape[-2]), int(like.shape[-1])))
 
 
 def picture_like(pixels: NDArray[np.float32], stored: Stored, caption: str) -> Picture:

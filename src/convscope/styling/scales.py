@@ -13,7 +13,7 @@ from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
-from convscope.optimization.picture_sizes import resized, within
+from convscope.pictures.picture_tensor import resized, within
 from convscope.styling.settings import StyleSettings
 from convscope.styling.steps import StyleStep, optimizer_state_of, result_of, style_steps
 from convscope.styling.targets import Style, Targets, targets_of
@@ -96,9 +96,11 @@ class Restyling:
         here = self.network.device
 
         def at_its_size(style: Style) -> Tensor:
-            return resized(style.picture, within(style.picture, self.settings.style_scale * max(size)))
+            return resized(
+                style.picture, within(style.picture, self.settings.style_scale * max(size)), "bicubic"
+            )
 
-        return resized(self.content, size).to(here), [
+        return resized(self.content, size, "bicubic").to(here), [
             replace(style, picture=at_its_size(style).to(here)) for style in self.styles
         ]
 
@@ -106,13 +108,13 @@ class Restyling:
         """Return the values of the coarsest size to start from."""
         size = self.sizes[0]
         if self.start is not None:
-            return self.settings.values(resized(self.start, size))
-        content = self.settings.values(resized(self.content, size))
+            return self.settings.values(resized(self.start, size, "bicubic"))
+        content = self.settings.values(resized(self.content, size, "bicubic"))
         match self.settings.start:
             case "content":
                 return content
             case "style":
-                return self.settings.values(resized(self.styles[0].picture, size))
+                return self.settings.values(resized(self.styles[0].picture, size, "bicubic"))
             case "gray":
                 return self.settings.values(torch.full_like(content, 0.5))
             case "noise":

@@ -26,7 +26,6 @@ from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
 from convscope.optimization.octaves import Size
 from convscope.optimization.original_colors import with_colors_of
 from convscope.optimization.own_pictures import picture_or_unit
-from convscope.optimization.picture_sizes import resized
 from convscope.optimization.presets import warn_elsewhere
 from convscope.optimization.size_limits import network_bytes, picture_bytes, require_size_fits
 from convscope.pictures.options import takes_options
@@ -37,6 +36,7 @@ from convscope.pictures.picture_tensor import (
     picture_like,
     picture_tensor,
     require_size,
+    resized,
     scaled_size,
 )
 from convscope.pictures.recipe import Recipe
@@ -122,11 +122,11 @@ class StyleTransfer:
 
     def _array(self, step: StyleStep, size: Size) -> NDArray[np.float32]:
         """Return what is shown of a step, (H, W, 3 or 4) in 0..1."""
-        pixels = resized(step.picture().cpu(), size)
+        pixels = resized(step.picture().cpu(), size, "bicubic")
         if self.options.keep_colors:
-            pixels = with_colors_of(resized(self.restyling.content, size), pixels)
+            pixels = with_colors_of(resized(self.restyling.content, size, "bicubic"), pixels)
         if self.opacity is not None:
-            pixels = torch.cat([pixels, resized(self.opacity, size)], 1)
+            pixels = torch.cat([pixels, resized(self.opacity, size, "bicubic")], 1)
         return pixels[0].movedim(0, -1).numpy()
 
     def _caption(self, step: StyleStep) -> str:

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from convscope.optimization.picture_sizes import resized
+from convscope.pictures.picture_tensor import resized
 from convscope.styling.settings import StyleSettings
 
 _LEAST = 0.05  # of what one plain color loses: pictures that hardly differ are no measure
@@ -58,7 +58,7 @@ def units(targets: Measuring, content: Tensor, styles: Sequence[tuple[float, Ten
     plain = _losses(targets, content.mean((2, 3), keepdim=True).expand_as(content))
     photograph = _losses(targets, content)
     total = sum(weight for weight, _ in styles)
-    painted = [(weight / total, resized(style, size)) for weight, style in styles]
+    painted = [(weight / total, resized(style, size, "bicubic")) for weight, style in styles]
     far = sum(share * _losses(targets, style)["content"] for share, style in painted)
     rough = sum(share * _roughness(targets, style) for share, style in painted)
     found = {
