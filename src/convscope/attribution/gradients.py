@@ -21,6 +21,7 @@ from convscope.errors import InputError
 from convscope.looking.answers import is_vector
 from convscope.looking.main_line import main_line
 from convscope.network.network import Network
+from convscope.network.operations import kind_of
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.panels import Panel, panels
@@ -29,7 +30,6 @@ from convscope.presentation.sheet import sheet
 
 PERCENTILE = 99.5
 CHANNELS = 64
-_POOLINGS = ("max_pool", "average_pool")
 _ZERO = "Middle gray is zero: there the picture changes nothing"
 
 
@@ -134,7 +134,12 @@ def each_channel(target: AttributionTarget, channels: Sequence[int]) -> list[NDA
 
 def pooling_layers(network: Network) -> list[str]:
     """Return the layers that pool neighborhoods (not a whole map) and that every path goes through, in order."""
-    poolings = {output for op in network.graph.operations if op.kind in _POOLINGS for output in op.outputs}
+    poolings = {
+        output
+        for op in network.graph.operations
+        if kind_of(op.kind).part == "pooling"
+        for output in op.outputs
+    }
     return [
         name
         for name in main_line(network)

@@ -17,6 +17,7 @@ from torch import Tensor
 from convscope.errors import InputError, did_you_mean
 from convscope.network.graph import Operation
 from convscope.network.network import Network
+from convscope.network.operations import kind_of
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.scaling import Per, Scaling
@@ -26,7 +27,6 @@ BIG = 384  # pixels: the side of a tile that is shown alone
 READABLE = 48  # rows and columns of a sheet of deeper filters
 MANY = 256
 _STRIP, _STRIPS_WIDTH = 12, 1200
-_LEARNING = ("convolution", "deconvolution", "dense")
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ def _color_words(network: Network) -> str:
 def read_filters(network: Network, layer: str) -> Filters:
     """Return the filters that wrote a layer, in one layout whatever kind of step they belong to."""
     for operation in network.graph.written_by(layer):
-        if operation.kind in _LEARNING and "weight" in operation.parameters:
+        if kind_of(operation.kind).part == "filters" and "weight" in operation.parameters:
             break
     else:
         raise InputError(_no_filters(network, layer))
@@ -184,7 +184,7 @@ def _reads_colors(network: Network, value: str) -> bool:
         return False
     while (producer := network.graph.producers.get(value)) is not None:
         before = producer.inputs[0] if producer.inputs else ""
-        if producer.kind in _LEARNING or shapes.get(before) != shapes[value]:
+        if kind_of(producer.kind).part == "filters" or shapes.get(before) != shapes[value]:
             return False
         value = before
     return value == next(iter(network.graph.inputs))
@@ -204,5 +204,8 @@ def layers_with_filters(network: Network) -> list[str]:
     return [
         name
         for name, operations in writers.items()
-        if any(operation.kind in _LEARNING and "weight" in operation.parameters for operation in operations)
+        if any(
+            kind_of(operation.kind).part == "filters" and "weight" in operation.parameters
+            for operation in operations
+        )
     ]

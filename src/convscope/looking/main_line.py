@@ -13,10 +13,7 @@ from itertools import groupby
 from convscope.looking.answers import is_vector
 from convscope.network.graph import Operation
 from convscope.network.network import Network
-
-_COMPUTING = frozenset(
-    {"convolution", "deconvolution", "concat", "eltwise_sum", "eltwise_max", "eltwise_product"}
-)
+from convscope.network.operations import kind_of
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,10 @@ def computing_layers(network: Network, layers: tuple[str, ...]) -> list[str]:
     computing = [
         name
         for name in layers
-        if any(operation.kind in _COMPUTING for operation in network.graph.written_by(name))
+        if any(
+            kind_of(operation.kind).part in ("filters", "join")
+            for operation in network.graph.written_by(name)
+        )
     ] or list(layers)
     widest = max(_channels(network, name) for name in computing)
     return [name for name in computing if 2 * _channels(network, name) > widest]

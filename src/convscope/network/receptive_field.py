@@ -14,10 +14,11 @@ from typing import Any
 
 from convscope.network.axes import shape_channels_first
 from convscope.network.graph import Graph, Operation
+from convscope.network.operations import kind_of
 from convscope.network.operations.checks import margins
+from convscope.network.operations.registry import Pair, Window
+from convscope.network.operations.windows import pair
 from convscope.network.parameters import Shape
-
-Pair = tuple[Fraction, Fraction]
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,13 @@ class ReceptiveField:
         return f"{height:g}" if height == width else f"{height:g}x{width:g}"
 
 
-# kernel, stride, padding before the first position; stride below 1 enlarges
-Window = tuple[Pair, Pair, Pair]
-
-
 def receptive_fields(graph: Graph, shapes: Mapping[str, Shape | None]) -> dict[str, ReceptiveField | None]:
     """Return what one position of each value sees; None where the question has no answer.
 
     A value after a fully-connected layer sees all that the layer's input sees.
     """
     fields: dict[str, ReceptiveField | None] = {
-        name: ReceptiveField(_pair(1), _pair(1), _pair(0)) if len(shape) == 4 else None
+        name: ReceptiveField(pair(1), pair(1), pair(0)) if len(shape) == 4 else None
         for name, shape in graph.inputs.items()
     }
     if graph.channels_last:
@@ -73,7 +70,8 @@ def _field(
 ) -> ReceptiveField | None:
     first, shape = fields[operation.inputs[0]] if operation.inputs else None, shapes.get(operation.outputs[0])
     known = [field for value in operation.inputs if (field := fields[value]) is not None]
-    if operation.kind in _FIRST_INPUT_ONLY:
+    kind = kind_of(operation.kind)
+    if kind.sees == "first":
         known = [] if first is None else [first]
     if not known:
         return None
@@ -81,14 +79,14 @@ def _field(
     before = shapes.get(operation.inputs[0])
     if before is None or shape is None or len(before) != 4:
         return field
-    if rule := _WINDOWS.get(operation.kind):
+    if rule := kind.window:
         weight = parameters.get(operation.parameters.get("weight", ""), ())
         return _seen_through(field, rule(_measured(operation.attributes, weight, before[2:]), weight))
     if operation.kind == "dense" and len(shape) == 4 and shape[2:] == before[2:]:
         return field  # at each position by itself
-    if operation.kind in _EVERYTHING or len(shape) != 4 or (shape[2:] != before[2:] and max(shape[2:]) == 1):
+    if kind.sees == "map" or len(shape) != 4 or (shape[2:] != before[2:] and max(shape[2:]) == 1):
         extent = (Fraction(before[2]), Fraction(before[3]))
-        return _seen_through(field, (extent, extent, _pair(0)))
+        return _seen_through(field, (extent, extent, pair(0)))
     return field
 
 
@@ -125,75 +123,3 @@ def _union(fields: list[ReceptiveField]) -> ReceptiveField:
 
 def _per_axis(function: Callable[[int], Fraction], axes: tuple[int, int]) -> Pair:
     return function(axes[0]), function(axes[1])
-
-
-def _pair(value: int) -> Pair:
-    return Fraction(value), Fraction(value)
-
-
-def _sizes(attributes: Mapping[str, Any], name: str, default: int = 1) -> Pair:
-    """Return an attribute that is one number, or one an axis."""
-    value = attributes.get(name, default)
-    given = (value,) if isinstance(value, int) else tuple(value)
-    return Fraction(given[0]), Fraction(given[-1])
-
-
-def _extent(kernel: Pair, attributes: Mapping[str, Any]) -> Pair:
-    dilation = _sizes(attributes, "dilation")
-    return (kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1
-
-
-def _convolution(attributes: Mapping[str, Any], weight: Shape) -> Window:
-    kernel = _extent((Fraction(weight[-2]), Fraction(weight[-1])), attributes)
-    return kernel, _sizes(attributes, "stride"), _sizes(attributes, "padding", 0)
-
-
-def _deconvolution(attributes: Mapping[str, Any], weight: Shape) -> Window:
-    """A position is touched by ceil(kernel / stride) inputs, the first (kernel - 1 - padding) / stride before."""
-    kernel = _extent((Fraction(weight[-2]), Fraction(weight[-1])), attributes)
-    stride, padding = _sizes(attributes, "stride"), _sizes(attributes, "padding", 0)
-    touched = (Fraction(-(-kernel[0] // stride[0])), Fraction(-(-kernel[1] // stride[1])))
-    before = tuple((kernel[axis] - 1 - padding[axis]) / stride[axis] for axis in (0, 1))
-    return touched, (1 / stride[0], 1 / stride[1]), (before[0], before[1])
-
-
-def _pooling(attributes: Mapping[str, Any], weight: Shape) -> Window:
-    kernel = _extent(_sizes(attributes, "kernel"), attributes)
-    return kernel, _sizes(attributes, "stride"), _sizes(attributes, "padding", 0)
-
-
-def _margin(attributes: Mapping[str, Any], weight: Shape) -> Window:
-    """How much before the rows and the columns: the last two axes of those that are padded."""
-    padding = tuple(attributes["padding"])
-    before = padding[: len(padding) // 2][-2:]
-    return _pair(1), _pair(1), (Fraction(before[0]), Fraction(before[-1]))
-
-
-def _within_channel(attributes: Mapping[str, Any], weight: Shape) -> Window:
-    size = int(attributes["size"])
-    return _pair(size), _pair(1), _pair((size - 1) // 2)
-
-
-_WINDOWS: dict[str, Callable[[Mapping[str, Any], Shape], Window]] = {
-    "convolution": _convolution,
-    "deconvolution": _deconvolution,
-    "max_pool": _pooling,
-    "max_pool_with_mask": _pooling,
-    "average_pool": _pooling,
-    "im2col": _pooling,
-    "lrn_within_channel": _within_channel,
-    "pad": _margin,
-}
-_EVERYTHING = {
-    "dense",
-    "global_max_pool",
-    "global_max_pool_with_mask",
-    "global_average_pool",
-    "spp",
-    "mvn",
-    "argmax",
-    "reduction",
-    "reduce",
-    "find_extreme",
-}
-_FIRST_INPUT_ONLY = {"crop"}

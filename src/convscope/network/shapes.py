@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from inspect import signature
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,14 +12,10 @@ from torch import Tensor
 from convscope.errors import ConvscopeError, InputError
 from convscope.network.axes import shape_channels_first, shape_channels_last
 from convscope.network.graph import Graph, Operation
-from convscope.network.operations import OPERATIONS
+from convscope.network.operations import OPERATIONS, kind_of
 from convscope.network.operations.checks import dimensions
+from convscope.network.operations.shape_rules import same_shape
 from convscope.network.parameters import Shape
-from convscope.network.shape_rules import shape_by_rule
-
-_KNOWN = ("shape_of", "numbers")  # what they make depends on no number
-READS_SIZES = frozenset({"expand", "repeat", "reshape", "resize", "slice_steps"})
-"""The operations whose inputs after the first are sizes: their shape depends on those numbers."""
 
 
 def infer_shapes(
@@ -38,6 +35,15 @@ def infer_shapes(
     for operation in graph.operations if targets is None else graph.needed_for(targets):
         shapes.update(infer_operation(operation, shapes, graph.parameters.shapes, numbers))
     return shapes
+
+
+def shape_by_rule(
+    kind: str, inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    """Return the shape of an operation's only output by its kind's rule; None where no rule is sure of it."""
+    facts = kind_of(kind)
+    rule = facts.shape or (same_shape if facts.pointwise else None)
+    return rule(inputs, parameters, attributes) if rule and all(map(all, inputs)) else None
 
 
 def infer_operation(
@@ -60,9 +66,9 @@ def infer_operation(
     needed = {role: parameters[key] for role, key in operation.parameters.items()}
     keywords = operation.keywords
     counted = {} if numbers is None else {v: numbers[v] for v in operation.inputs if v in numbers}
-    if len(counted) < len(set(operation.inputs)) and operation.kind not in READS_SIZES:
+    if len(counted) < len(set(operation.inputs)) and not kind_of(operation.kind).reads_sizes:
         counted = {}  # together with values that have no numbers they are only shapes
-    of_sizes = numbers is not None and (counted or operation.kind in _KNOWN)
+    of_sizes = numbers is not None and (counted or kind_of(operation.kind).from_shapes)
     ruled = None if of_sizes else shape_by_rule(operation.kind, sizes, needed, keywords)
     if ruled is not None and len(operation.outputs) == 1:
         return {operation.outputs[0]: shape_channels_last(ruled) if operation.channels_last else ruled}

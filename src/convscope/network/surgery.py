@@ -10,13 +10,14 @@ import torch
 from convscope.errors import InputError
 from convscope.network.graph import Operation
 from convscope.network.network import Network
+from convscope.network.operations import kind_of
 from convscope.network.origin import Origin
 
 
 def head_of(network: Network) -> Operation:
     """Return the last layer with weights before the main output: the one that tells the classes apart."""
     needed = network.graph.needed_for([network.main_output])
-    heads = [operation for operation in needed if operation.kind in ("dense", "convolution")]
+    heads = [operation for operation in needed if kind_of(operation.kind).filter_rows]
     if not heads:
         raise InputError(f"{network.name or 'this network'} has no fully-connected or convolution layer")
     return heads[-1]

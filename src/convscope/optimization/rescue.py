@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations.redirected import redirected_clip
-from convscope.network.rewriting import rewritten
+from convscope.network.rewriting import is_relu, rewritten
 from convscope.optimization.objective_batch import ObjectiveBatch
 from convscope.pictures.photograph import SAMPLES, read_picture
 
@@ -78,11 +78,9 @@ def with_redirected_relus(network: Network) -> Network:
 
 
 def _redirected(operation: Operation) -> Operation:
-    attributes = operation.attributes
-    clips = operation.kind == "clip" or (operation.kind == "relu" and not attributes.get("negative_slope"))
-    if not clips or len(operation.inputs) > 1:
+    if not (operation.kind == "clip" or is_relu(operation)) or len(operation.inputs) > 1:
         return operation
-    kept = {key: value for key, value in attributes.items() if key != "negative_slope"}
+    kept = {key: value for key, value in operation.attributes.items() if key != "negative_slope"}
     return replace(operation, kind=redirected_clip.__name__, attributes=kept)
 
 

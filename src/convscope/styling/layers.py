@@ -10,6 +10,7 @@ from convscope.errors import InputError
 from convscope.looking.main_line import stages
 from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
+from convscope.network.operations import kind_of
 from convscope.network.rewriting import is_relu
 
 _BLOCKS = 5
@@ -28,9 +29,9 @@ def vgg_layers(network: Network, *, before_relu: bool = False) -> Mapping[str, s
     graph, found = network.graph, dict[str, str]()
     block, index = 1, 0
     for operation in graph.operations:
-        if operation.kind in ("concat", "eltwise_sum"):
+        if kind_of(operation.kind).part == "join":
             return {}
-        if operation.kind in ("max_pool", "average_pool"):
+        if kind_of(operation.kind).part == "pooling":
             block, index = block + (index > 0), 0
         if operation.kind == "convolution":
             if graph.parameters.shapes[operation.parameters["weight"]][2:] != (3, 3):

@@ -20,9 +20,9 @@ from convscope.formats.onnx.translation import TRANSLATORS
 from convscope.formats.protobuf.message import Message
 from convscope.network.engine.memory import machine_memory
 from convscope.network.graph import Graph, Operation
-from convscope.network.operations import OPERATIONS
+from convscope.network.operations import OPERATIONS, kind_of
 from convscope.network.parameters import Parameters, Shape
-from convscope.network.shapes import READS_SIZES, infer_operation
+from convscope.network.shapes import infer_operation
 
 _SMALL = 4096  # whole numbers up to here are kept with the operation, more as a parameter
 _FEW = 64  # so many of any kind are kept too: sizes are worked out with them
@@ -211,9 +211,9 @@ def fold(
     def outputs(exact: bool) -> tuple[Tensor, ...]:
         made: tuple[Tensor, ...] = ()
         for step in steps:
-            load = _exact if exact or step.kind in READS_SIZES else _without_memory
+            load = _exact if exact or kind_of(step.kind).reads_sizes else _without_memory
             inputs = [load(constants[value]) if value else made[0] for value in step.inputs]
-            if step.kind in READS_SIZES and not exact:
+            if kind_of(step.kind).reads_sizes and not exact:
                 inputs[:1] = [tensor.to("meta") for tensor in inputs[:1]]
             roles = {role: load(constants[key]) for role, key in step.parameters.items()}
             result = OPERATIONS[step.kind](*inputs, **roles, **step.attributes)

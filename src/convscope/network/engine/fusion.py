@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from convscope.network.axes import shape_channels_first
 from convscope.network.graph import Graph, Operation
+from convscope.network.operations import kind_of
 from convscope.network.operations.checks import margins
 from convscope.network.operations.data_gradient import DataGradient, prepare_data_gradient
 from convscope.network.operations.fused import (
@@ -28,12 +29,6 @@ from convscope.network.operations.fused import (
 from convscope.network.operations.normalization import to_minus
 from convscope.network.operations.winograd import WinogradConvolution
 from convscope.network.parameters import Parameters, Shape
-
-_AFTER = {
-    "convolution": ("bias", "batch_norm", "scale", "bias", "relu"),
-    "dense": ("bias", "relu"),
-    "lrn_across_channels": (),
-}
 
 
 @dataclass(frozen=True)
@@ -221,7 +216,7 @@ def find_chains(graph: Graph, operations: Sequence[Operation], targets: Iterable
     for operation in operations:
         if not _begins(operation):
             continue
-        chain, kinds = [operation], list(_AFTER[operation.kind])
+        chain, kinds = [operation], list(kind_of(operation.kind).absorbs or ())
         while (
             (reader := only_reader(chain[-1].outputs[0]))
             and reader.channels_last == operation.channels_last
@@ -236,7 +231,7 @@ def find_chains(graph: Graph, operations: Sequence[Operation], targets: Iterable
 def _begins(operation: Operation) -> bool:
     attributes = operation.attributes
     return (
-        operation.kind in _AFTER
+        kind_of(operation.kind).absorbs is not None
         and len(operation.inputs) == len(operation.outputs) == 1
         and attributes.get("axis", 1) == 1
         and not attributes.get("transpose")

@@ -13,15 +13,10 @@ import torch
 from torch import Tensor
 
 from convscope.network.graph import CHANNELS_LAST, Graph, Operation
+from convscope.network.operations import kind_of
 from convscope.network.shapes import infer_shapes
 
 Channels = tuple[int, ...]
-
-_ONE_FILTER_EACH = ("convolution", "dense")
-_EACH_BY_ITSELF = (
-    *("relu", "redirected_clip", "clip", "elu", "sigmoid", "tanh", "swish", "identity"),
-    *("max_pool", "average_pool", "batch_norm", "scale", "bias", "eltwise_sum"),
-)
 
 
 def narrowed(
@@ -63,7 +58,8 @@ class _Rewrite:
         if producer.kind == "concat":
             return self._joined(producer, channels)
         inputs = producer.inputs
-        if producer.kind in _EACH_BY_ITSELF:
+        kind = kind_of(producer.kind)
+        if kind.pointwise or kind.per_channel:
             inputs = tuple(self.of(read, channels) for read in inputs)
         parameters = {role: self._rows(key, channels) for role, key in producer.parameters.items()}
         return self._add(replace(producer, inputs=inputs, parameters=parameters), value)
@@ -73,14 +69,16 @@ class _Rewrite:
         plain = (
             attributes.get("axis", 1) == 1 and not attributes.get("transpose") and len(operation.outputs) == 1
         )
-        if kind in _ONE_FILTER_EACH:
+        facts = kind_of(kind)
+        if facts.filter_rows:
             return plain and len(operation.inputs) == 1 and attributes.get("groups", 1) == 1
         if kind in ("batch_norm", "scale", "bias"):
             shapes = [self.graph.parameters.shapes[key] for key in operation.parameters.values()]
             own = "mean" in operation.parameters if kind == "batch_norm" else bool(operation.parameters)
             return plain and own and len(operation.inputs) == 1 and all(len(shape) == 1 for shape in shapes)
         known = kind == "concat" and None not in map(self._count, operation.inputs)
-        return plain and (known or kind in _EACH_BY_ITSELF)
+        by_itself = facts.pointwise and not operation.parameters
+        return plain and (known or by_itself or facts.per_channel)
 
     def _count(self, value: str) -> int | None:
         """Return how many channels a value has."""

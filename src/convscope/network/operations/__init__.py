@@ -33,9 +33,10 @@ from convscope.network.operations import (
     resizing,
     shape,
 )
-from convscope.network.operations.registry import OPERATIONS, Kind, kind_of, operation
+from convscope.network.operations.registry import KINDS, OPERATIONS, Kind, kind_of, operation
 
 __all__ = [
+    "KINDS",
     "OPERATIONS",
     "Kind",
     "arithmetic",

@@ -17,19 +17,20 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.operations.checks import dimensions
 from convscope.network.operations.registry import operation
+from convscope.network.operations.shape_rules import stretched_shape
 
 Relation = Literal[
     "equal", "not_equal", "greater", "greater_or_equal", "less", "less_or_equal", "and", "or", "xor"
 ]
 
 
-@operation
+@operation(shape=stretched_shape)
 def add(*inputs: Tensor, operand: Tensor | None = None, number: float | None = None) -> Tensor:
     """Return the sum of all."""
     return reduce(torch.add, _terms(inputs, operand, number))
 
 
-@operation
+@operation(shape=stretched_shape)
 def subtract(
     *inputs: Tensor, operand: Tensor | None = None, number: float | None = None, swapped: bool = False
 ) -> Tensor:
@@ -37,20 +38,20 @@ def subtract(
     return reduce(torch.sub, _terms(inputs, operand, number, swapped))
 
 
-@operation
+@operation(shape=stretched_shape)
 def squared_difference(one: Tensor, other: Tensor) -> Tensor:
     """Return ``(one - other)^2``."""
     _require_stretchable((one, other))
     return (one - other).square()
 
 
-@operation
+@operation(shape=stretched_shape)
 def multiply(*inputs: Tensor, operand: Tensor | None = None, number: float | None = None) -> Tensor:
     """Return the product of all."""
     return reduce(torch.mul, _terms(inputs, operand, number))
 
 
-@operation
+@operation(shape=stretched_shape)
 def divide(
     *inputs: Tensor,
     operand: Tensor | None = None,
@@ -79,13 +80,13 @@ def raise_to(
     return reduce(torch.pow, _terms(inputs, operand, number, swapped))
 
 
-@operation
+@operation(shape=stretched_shape)
 def maximum(*inputs: Tensor, operand: Tensor | None = None, number: float | None = None) -> Tensor:
     """Return the largest of all; equal ones share the gradient."""
     return reduce(torch.maximum, _terms(inputs, operand, number))
 
 
-@operation
+@operation(shape=stretched_shape)
 def minimum(*inputs: Tensor, operand: Tensor | None = None, number: float | None = None) -> Tensor:
     """Return the smallest of all; equal ones share the gradient."""
     return reduce(torch.minimum, _terms(inputs, operand, number))

@@ -17,9 +17,10 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.operations.checks import axis_index, dimensions, require_indices, whole_numbers
 from convscope.network.operations.registry import operation
+from convscope.network.operations.shape_rules import numbers_shape, squeezed_shape
 
 
-@operation(part="rearrangement")
+@operation(shape=squeezed_shape, part="rearrangement")
 def squeeze(input: Tensor, *, axes: Sequence[int] = ()) -> Tensor:
     """Return the input without the axes given (without every axis of size 1 when none is); their size must be 1."""
     indices = {axis_index(axis, input) for axis in axes}
@@ -147,7 +148,7 @@ def shape_of(input: Tensor, *, start: int = 0, end: int | None = None) -> Tensor
     return torch.tensor(tuple(input.shape)[start:end], dtype=torch.float32)
 
 
-@operation(from_shapes=True)
+@operation(shape=numbers_shape, from_shapes=True)
 def numbers(*, values: Sequence[float], shape: Sequence[int] | None = None) -> Tensor:
     """Return plain numbers, as a row or in a shape."""
     made = torch.tensor(tuple(values), dtype=torch.float32)

@@ -13,6 +13,7 @@ from convscope.errors import InputError
 from convscope.network.operations.checks import around, dimensions
 from convscope.network.operations.general import meant
 from convscope.network.operations.registry import OPERATIONS, Result, operation
+from convscope.network.operations.shape_rules import stored_shape
 
 Pairs = Sequence[Sequence[int]]
 
@@ -73,7 +74,7 @@ def sized(*inputs: Tensor, kind: str, attributes: Mapping[str, Any], read: int =
     return OPERATIONS[kind](*inputs[:read], **found)
 
 
-@operation
+@operation(shape=stored_shape)
 def stored(*, value: Tensor, shape: Sequence[int] = (), order: Sequence[int] = ()) -> Tensor:
     """Return a parameter as its source lays it out: in a `shape`, then with its axes in another `order`."""
     laid = value.reshape(tuple(shape)) if shape else value

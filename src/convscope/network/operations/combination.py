@@ -11,16 +11,17 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.operations.checks import axis_index, dimensions, require_indices, require_same_shape
 from convscope.network.operations.registry import Result, one_or_all, operation
+from convscope.network.operations.shape_rules import concat_shape, shape_of_equals
 
 
-@operation(part="join")
+@operation(shape=shape_of_equals, part="join")
 def eltwise_product(*inputs: Tensor) -> Tensor:
     """Return the product of all inputs, number by number."""
     require_same_shape(inputs, "a product")
     return reduce(torch.mul, inputs)
 
 
-@operation(part="join", per_channel=True)
+@operation(shape=shape_of_equals, part="join", per_channel=True)
 def eltwise_sum(*inputs: Tensor, coefficients: Sequence[float] = ()) -> Tensor:
     """Return the sum of all inputs, number by number, each times its coefficient."""
     require_same_shape(inputs, "a sum")
@@ -31,7 +32,7 @@ def eltwise_sum(*inputs: Tensor, coefficients: Sequence[float] = ()) -> Tensor:
     )
 
 
-@operation(part="join")
+@operation(shape=shape_of_equals, part="join")
 def eltwise_max(*inputs: Tensor) -> Tensor:
     """Return the largest of all inputs, number by number.
 
@@ -46,7 +47,7 @@ def eltwise_max(*inputs: Tensor) -> Tensor:
     return largest
 
 
-@operation(part="join")
+@operation(shape=concat_shape, part="join")
 def concat(*inputs: Tensor, axis: int = 1) -> Tensor:
     """Return the inputs one after the other along the axis; their other sizes must agree."""
     axis = axis_index(axis, inputs[0])

@@ -24,12 +24,20 @@ from convscope.network.operations.checks import (
     require_filled,
 )
 from convscope.network.operations.registry import Result, one_or_all, operation
+from convscope.network.operations.shape_rules import convolution_shape
+from convscope.network.operations.windows import convolution_window, deconvolution_window, pooling_window
 
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _DECONVOLUTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
-@operation(part="filters", absorbs=("bias", "batch_norm", "scale", "bias", "relu"))
+@operation(
+    shape=convolution_shape,
+    window=convolution_window,
+    filter_rows=True,
+    part="filters",
+    absorbs=("bias", "batch_norm", "scale", "bias", "relu"),
+)
 def convolution(
     *inputs: Tensor,
     weight: Tensor,
@@ -68,7 +76,7 @@ def convolution(
     return one_or_all([_over_batch(convolve, input, axis) for input in inputs])
 
 
-@operation(part="filters")
+@operation(window=deconvolution_window, part="filters")
 def deconvolution(
     *inputs: Tensor,
     weight: Tensor,
@@ -109,7 +117,7 @@ def deconvolution(
     return one_or_all([_over_batch(spread, input, axis) for input in inputs])
 
 
-@operation
+@operation(window=pooling_window)
 def im2col(
     input: Tensor,
     *,

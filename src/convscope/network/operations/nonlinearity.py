@@ -12,6 +12,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.operations.checks import axis_index, dimensions, require_filled
 from convscope.network.operations.registry import operation
+from convscope.network.operations.shape_rules import softmax_shape
 
 
 @operation(pointwise=True)
@@ -165,7 +166,7 @@ def log(input: Tensor, *, base: float | None = None, scale: float = 1.0, shift: 
     return logarithm if base is None else logarithm / natural_logarithm(base)
 
 
-@operation(part="probabilities")
+@operation(shape=softmax_shape, part="probabilities")
 def softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Tensor:
     """Return probabilities: positive and summing to 1 along the axis, or over all axes from it `to_the_end`."""
     require_filled(input, "softmax")
@@ -175,7 +176,7 @@ def softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Tensor
     return F.softmax(input, at)
 
 
-@operation(part="log_probabilities")
+@operation(shape=softmax_shape, part="log_probabilities")
 def log_softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Tensor:
     """Return the logarithm of what `softmax` gives."""
     require_filled(input, "softmax")

@@ -13,9 +13,11 @@ from convscope.errors import InputError
 from convscope.network.operations.checks import axis_index, dimensions, require_filled
 from convscope.network.operations.pooling import average_pool
 from convscope.network.operations.registry import operation
+from convscope.network.operations.shape_rules import layer_norm_shape, per_channel_shape, same_shape
+from convscope.network.operations.windows import within_channel_window
 
 
-@operation(absorbs=())
+@operation(shape=same_shape, absorbs=())
 def lrn_across_channels(
     input: Tensor, *, size: int = 5, alpha: float = 1.0, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
@@ -43,7 +45,7 @@ def lrn_of_even_size(
     return input * to_minus(k + alpha / size * windows, beta)
 
 
-@operation
+@operation(window=within_channel_window)
 def lrn_within_channel(input: Tensor, *, size: int = 5, alpha: float = 1.0, beta: float = 0.75) -> Tensor:
     """Return each value damped by the `size` x `size` ones around it: ``x (1 + alpha mean x^2) ^ -beta``."""
     _require_odd(size)
@@ -51,7 +53,7 @@ def lrn_within_channel(input: Tensor, *, size: int = 5, alpha: float = 1.0, beta
     return input * to_minus(1 + alpha * squares, beta)
 
 
-@operation(per_channel=True)
+@operation(shape=per_channel_shape, per_channel=True)
 def batch_norm(
     input: Tensor,
     *,
@@ -85,7 +87,7 @@ def batch_norm(
     return F.batch_norm(input, mean, variance, weight, bias, eps=epsilon)
 
 
-@operation
+@operation(shape=layer_norm_shape)
 def layer_norm(
     input: Tensor,
     *,

@@ -27,6 +27,8 @@ from convscope.network.operations.checks import (
     require_picture_axes,
 )
 from convscope.network.operations.registry import operation
+from convscope.network.operations.shape_rules import pool_shape, pooled_to_one_shape, windows_along
+from convscope.network.operations.windows import pooling_window
 
 Rounding = Literal["ceil", "floor"]
 
@@ -73,7 +75,7 @@ class _Windows(NamedTuple):
         return [min(start + self.kernel, self.size) - max(start, 0) for start in starts]
 
 
-@operation(part="pooling", per_channel=True)
+@operation(shape=pool_shape, window=pooling_window, part="pooling", per_channel=True)
 def max_pool(
     input: Tensor,
     *,
@@ -98,7 +100,7 @@ def max_pool(
     return F.max_pool2d(padded, kernels, strides, 0, dilations)
 
 
-@operation(part="pooling")
+@operation(window=pooling_window, part="pooling")
 def max_pool_with_mask(
     input: Tensor, *, kernel: Sizes, stride: Sizes = 1, padding: Sizes = 0, rounding: Rounding = "ceil"
 ) -> tuple[Tensor, Tensor]:
@@ -115,7 +117,7 @@ def max_pool_with_mask(
     return values, torch.where(inside, row * columns.size + column, -1).to(input.dtype)
 
 
-@operation(part="pooling", per_channel=True)
+@operation(shape=pool_shape, window=pooling_window, part="pooling", per_channel=True)
 def average_pool(
     input: Tensor,
     *,
@@ -155,7 +157,7 @@ def global_max_pool_with_mask(input: Tensor) -> tuple[Tensor, Tensor]:
     return max_pool_with_mask(input, kernel=input.shape[2:])
 
 
-@operation(part="summary", sees="map")
+@operation(shape=pooled_to_one_shape, part="summary", sees="map")
 def global_average_pool(input: Tensor) -> Tensor:
     """Return the mean of each channel: (batch, channels, 1, 1)."""
     require_picture_axes(input, "pooling")
@@ -209,16 +211,6 @@ def windows_of(
             )
         axes.append(_Windows(k, s, p, size, count, q, d))
     return axes[0], axes[1]
-
-
-def windows_along(
-    size: int, window: tuple[int, int, int], border: tuple[int, int], rounding: str, padded: bool
-) -> int:
-    """Return how many windows (kernel, stride, dilation) lie along an axis; `padded` where any axis has padding."""
-    (kernel, stride, dilation), (before, behind) = window, border
-    room = size + before + behind - (dilation * (kernel - 1) + 1)
-    count = (-(-room // stride) if rounding == "ceil" else room // stride) + 1
-    return count - (padded and (count - 1) * stride >= size + before)
 
 
 def channels_innermost(input: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.operations.checks import axis_index, dimensions, require_filled
 from convscope.network.operations.registry import operation as register
+from convscope.network.operations.shape_rules import reduced_shape
 
 
 @register(part="summary", sees="map")
@@ -35,7 +36,7 @@ Summary = Literal[
 ]
 
 
-@register(part="summary", sees="map")
+@register(shape=reduced_shape, part="summary", sees="map")
 def reduce(
     input: Tensor, *, summary: Summary = "mean", axes: Sequence[int] | None = None, keep_axes: bool = True
 ) -> Tensor:

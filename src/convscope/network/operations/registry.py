@@ -42,7 +42,7 @@ class Kind:
     - ``window`` is what one position of a map sees, for receptive fields; else ``sees`` says: its own "position", the
       whole "map", or its own position in the "first" input alone.
     - ``pointwise``: each number of the output needs only the numbers at its place. ``per_channel``: each channel of the
-      output needs only that channel of the inputs, and of the parameters.
+      output needs only that channel of the inputs, and of the parameters; ``filter_rows``: only its row of the weight.
     - ``part`` it plays: it has "filters" that were learned, is where branches "join", a "pooling" of windows, a
       "summary" of all places, a "rearrangement" that changes no number, a "choice" of the largest, or makes
       "probabilities" or "log_probabilities" of scores.
@@ -55,6 +55,7 @@ class Kind:
     sees: Literal["position", "map", "first"] = "position"
     pointwise: bool = False
     per_channel: bool = False
+    filter_rows: bool = False
     part: Part | None = None
     absorbs: tuple[str, ...] | None = None
     reads_sizes: bool = False

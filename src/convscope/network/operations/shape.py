@@ -12,6 +12,8 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.operations.checks import around, axis_index, dimensions, whole_numbers
 from convscope.network.operations.registry import operation
+from convscope.network.operations.shape_rules import padded_shape, reshaped_shape
+from convscope.network.operations.windows import margin_window
 
 
 @operation(pointwise=True, part="rearrangement")
@@ -26,7 +28,7 @@ def flatten(input: Tensor, *, axis: int = 1, end_axis: int = -1) -> Tensor:
     return input.flatten(axis_index(axis, input), axis_index(end_axis, input))
 
 
-@operation(part="rearrangement", reads_sizes=True)
+@operation(shape=reshaped_shape, part="rearrangement", reads_sizes=True)
 def reshape(
     input: Tensor,
     size: Tensor | None = None,
@@ -70,7 +72,7 @@ def permute(input: Tensor, *, order: Sequence[int] = ()) -> Tensor:
     return input.permute(order)
 
 
-@operation
+@operation(shape=padded_shape, window=margin_window)
 def pad(
     input: Tensor,
     *,

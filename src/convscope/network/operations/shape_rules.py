@@ -7,32 +7,37 @@ anything is out of the ordinary; then the operation itself is asked, and raises 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
 from convscope.network.operations.checks import margins
-from convscope.network.operations.pooling import windows_along
-from convscope.network.parameters import Shape
-
-Rule = Callable[[Sequence[Shape], Mapping[str, Shape], Mapping[str, Any]], "Shape | None"]
+from convscope.network.operations.registry import Shape, ShapeRule
 
 
-def shape_by_rule(
-    kind: str, inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
-) -> Shape | None:
-    """Return the shape of an operation's only output, or None when no rule is sure of it."""
-    if kind in _SAME and len(inputs) == 1 and all(inputs[0]):
-        return inputs[0]
-    rule = _RULES.get(kind)
-    counted = len(inputs) == 1 or (kind in _SEVERAL and len(inputs) > 1) or kind in _OF_NOTHING
-    filled = all(all(shape) for shape in inputs)
-    return rule(inputs, parameters, attributes) if rule and counted and filled else None
-
-
-def _convolution(
+def same_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
+    """What changes each number by itself."""
+    return inputs[0] if len(inputs) == 1 else None
+
+
+def one_input(rule: ShapeRule) -> ShapeRule:
+    """Return a rule that is sure of nothing where there are several inputs."""
+
+    def guarded(
+        inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+    ) -> Shape | None:
+        return rule(inputs, parameters, attributes) if len(inputs) == 1 else None
+
+    return guarded
+
+
+@one_input
+def convolution_shape(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    """Windows of the filters' size, along axis 1."""
     (input,), weight = inputs, parameters["weight"]
     axes, groups = len(weight) - 2, attributes.get("groups", 1)
     if len(input) != len(weight) or axes < 1 or attributes.get("axis", 1) != 1:
@@ -52,9 +57,11 @@ def _convolution(
     return (input[0], weight[0], *sizes)
 
 
-def _pool(
+@one_input
+def pool_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
+    """Windows counted as `windows_along` counts them."""
     input = inputs[0]
     if len(input) != 4:
         return None
@@ -74,18 +81,21 @@ def _pool(
     return (*input[:2], *sizes)
 
 
-def _dense(
+@one_input
+def dense_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
+    """One number a row of the weight, from the axis on."""
     axis, weight = attributes.get("axis", 1), parameters["weight"]
     outputs, count = weight[::-1] if attributes.get("transpose") else weight
     batch, rest = inputs[0][:axis], inputs[0][axis:]
     return (*batch, outputs) if rest and prod(rest) == count else None
 
 
-def _concat(
+def concat_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
+    """The sizes along the axis together, all others alike."""
     axis, first = attributes.get("axis", 1), inputs[0]
     if not -len(first) <= axis < len(first):
         return None
@@ -95,13 +105,15 @@ def _concat(
     return (*first[:axis], sum(shape[axis] for shape in inputs), *first[axis + 1 :])
 
 
-def _of_equals(
+def shape_of_equals(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
+    """Inputs of one shape, added without coefficients."""
     return inputs[0] if len(set(inputs)) == 1 and not attributes.get("coefficients") else None
 
 
-def _per_channel(
+@one_input
+def per_channel_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
     """Batch normalization and scales: the shape stays when there is one parameter a channel."""
@@ -110,9 +122,10 @@ def _per_channel(
     return inputs[0] if plain and channels == {inputs[0][1:2]} else None
 
 
-def _stretched(
+def stretched_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
+    """Shapes stretched over each other, as torch broadcasts."""
     shapes = [*inputs, *parameters.values()]
     axes = max(map(len, shapes))
     columns = zip(*((*(1 for _ in range(axes - len(shape))), *shape) for shape in shapes), strict=True)
@@ -120,9 +133,11 @@ def _stretched(
     return tuple(size.pop() for size in sizes) if all(len(size) == 1 for size in sizes) else None
 
 
-def _padded(
+@one_input
+def padded_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
+    """A constant border around the axes from one on."""
     (input,), axis, padding = inputs, attributes.get("axis", 2), attributes.get("padding", ())
     if attributes.get("mode", "constant") != "constant" or not 0 <= axis < len(input):
         return None
@@ -133,9 +148,11 @@ def _padded(
     return (*input[:axis], *sizes) if min(sizes) > 0 else None
 
 
-def _reduced(
+@one_input
+def reduced_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
+    """Without the axes, or with one position of them."""
     (input,), axes = inputs, attributes.get("axes")
     if axes is None or not all(-len(input) <= axis < len(input) for axis in axes):
         return None
@@ -145,17 +162,21 @@ def _reduced(
     return tuple(size for axis, size in enumerate(input) if axis not in gone)
 
 
-def _layer_norm(
+@one_input
+def layer_norm_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
+    """Parameters of the shape from the axis on."""
     axis = attributes.get("axis", -1)
     inside = -len(inputs[0]) <= axis < len(inputs[0])
     return inputs[0] if inside and set(parameters.values()) <= {inputs[0][axis:]} else None
 
 
-def _squeezed(
+@one_input
+def squeezed_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
+    """Without axes of one position."""
     (input,) = inputs
     axes = {axis % len(input) for axis in attributes.get("axes", ()) if -len(input) <= axis < len(input)}
     if len(axes) != len(attributes.get("axes", ())) or not axes or any(input[axis] != 1 for axis in axes):
@@ -163,7 +184,8 @@ def _squeezed(
     return tuple(size for axis, size in enumerate(input) if axis not in axes)
 
 
-def _reshaped(
+@one_input
+def reshaped_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
     """Only whole shapes without a 0, with at most one size to be worked out."""
@@ -177,18 +199,20 @@ def _reshaped(
     return tuple(count // known if size == -1 else size for size in shape)
 
 
-def _stored(
+def stored_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
+    """The parameter's own, in another shape or order."""
     shape = tuple(attributes.get("shape", ())) or parameters["value"]
     order = tuple(attributes.get("order", ())) or tuple(range(len(shape)))
     fits = prod(shape) == prod(parameters["value"]) and sorted(order) == list(range(len(shape)))
     return tuple(shape[axis] for axis in order) if fits else None
 
 
-def _numbers(
+def numbers_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
+    """As many as are listed."""
     count, shape = len(attributes["values"]), attributes.get("shape")
     if shape is None:
         return (count,)
@@ -201,38 +225,27 @@ def _each(attributes: Mapping[str, Any], name: str, axes: int) -> tuple[int, ...
     return sizes * axes if len(sizes) == 1 else sizes
 
 
-_SAME = frozenset(
-    {"relu", "elu", "swish", "sigmoid", "tanh", "absolute", "bnll", "clip", "threshold", "power"}
-)
-_SAME |= {"exp", "log", "identity", "lrn_across_channels"}
-_SAME |= {"redirected_clip", "gelu", "selu", "mish", "softsign", "hard_sigmoid", "hard_swish"}
-_ARITHMETIC = frozenset({"add", "subtract", "multiply", "divide", "maximum", "minimum"})
-_SEVERAL = frozenset({"concat", "eltwise_sum", "eltwise_max", "eltwise_product"}) | _ARITHMETIC
-_OF_NOTHING = frozenset({"stored", "numbers"})
-_RULES: dict[str, Rule] = {
-    "convolution": _convolution,
-    "max_pool": _pool,
-    "average_pool": _pool,
-    "dense": _dense,
-    "concat": _concat,
-    "eltwise_sum": _of_equals,
-    "eltwise_max": _of_equals,
-    "eltwise_product": _of_equals,
-    "batch_norm": _per_channel,
-    "scale": _per_channel,
-    **dict.fromkeys(_ARITHMETIC, _stretched),
-    "pad": _padded,
-    "bias": _per_channel,
-    "squeeze": _squeezed,
-    "reshape": _reshaped,
-    "stored": _stored,
-    "numbers": _numbers,
-    "reduce": _reduced,
-    "layer_norm": _layer_norm,
-    "softmax": lambda inputs, parameters, attributes: (
-        inputs[0] if -len(inputs[0]) <= attributes.get("axis", 1) < len(inputs[0]) else None
-    ),
-    "global_average_pool": lambda inputs, parameters, attributes: (
-        (*inputs[0][:2], 1, 1) if len(inputs[0]) == 4 else None
-    ),
-}
+def windows_along(
+    size: int, window: tuple[int, int, int], border: tuple[int, int], rounding: str, padded: bool
+) -> int:
+    """Return how many windows (kernel, stride, dilation) lie along an axis; `padded` where any axis has padding."""
+    (kernel, stride, dilation), (before, behind) = window, border
+    room = size + before + behind - (dilation * (kernel - 1) + 1)
+    count = (-(-room // stride) if rounding == "ceil" else room // stride) + 1
+    return count - (padded and (count - 1) * stride >= size + before)
+
+
+@one_input
+def softmax_shape(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    """Along an axis that there is."""
+    return inputs[0] if -len(inputs[0]) <= attributes.get("axis", 1) < len(inputs[0]) else None
+
+
+@one_input
+def pooled_to_one_shape(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    """One number a channel."""
+    return (*inputs[0][:2], 1, 1) if len(inputs[0]) == 4 else None
