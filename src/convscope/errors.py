@@ -62,6 +62,10 @@ class ConvscopeWarning(UserWarning):
     """Something was left out or guessed; the message says what and how to decide it yourself."""
 
 
+class PictureNote(ConvscopeWarning):
+    """What had to be done to a person's picture before it could be shown to a network."""
+
+
 class InputGuess(ConvscopeWarning):
     """Nothing says how pictures become a network's input, and what was guessed in its place."""
 

@@ -1,14 +1,18 @@
 """What a Network answers, on networks small enough to know the answer."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from convscope.errors import InputError, UnknownLayer
+from convscope.errors import InputError, PictureNote, UnknownLayer
 from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.text import read_text
 from convscope.network.engine.execution import cut
 from convscope.network.network import Network
+from planted import planted_network
 from precision import in_double_precision
 
 TEXT = """
@@ -153,3 +157,15 @@ def test_a_network_without_inputs() -> None:
     assert network.activations({})["d"].shape == (2, 3)
     with pytest.raises(InputError, match="eats nothing"):
         network.activations(torch.zeros(1))
+
+
+def test_what_was_done_to_a_picture_is_said(tmp_path: Path) -> None:
+    half = np.zeros((9, 7, 4), np.uint8)
+    Image.fromarray(half).save(tmp_path / "lost.png")
+    half[2:5, :, 3] = 255
+    Image.fromarray(half).save(tmp_path / "half.png")
+    network = planted_network()
+    with pytest.warns(PictureNote, match="lost.png: .* nothing is left to see"):
+        network.preprocess(tmp_path / "lost.png")
+    with pytest.warns(PictureNote, match="half.png: transparent parts"):
+        network.preprocess(tmp_path / "half.png")

@@ -10,6 +10,7 @@ from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from warnings import warn
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.address import Address, parse_address
-from convscope.errors import InputError, UnknownLayer, UnsupportedLayer, did_you_mean
+from convscope.errors import InputError, PictureNote, UnknownLayer, UnsupportedLayer, did_you_mean
 from convscope.network.axes import require_position, shape_channels_first, to_channels_first
 from convscope.network.class_head import class_probabilities, class_scores, find_class_output
 from convscope.network.cut import CutLayer
@@ -36,6 +37,7 @@ from convscope.network.parameters import Shape
 from convscope.network.resizing import Size
 from convscope.network.saving import require_savable
 from convscope.network.shapes import infer_shapes
+from convscope.pictures.photograph import open_photograph
 
 
 class Network:
@@ -215,8 +217,16 @@ class Network:
         return shape_channels_first(shape) if last else shape
 
     def preprocess(self, picture: Any) -> Tensor:
-        """Return a picture (path, array, PIL image) as the float tensor the network eats; see `input_spec`."""
-        return self.picture_spec.to_tensor(picture).to(self.device)
+        """Return a picture (path, array, PIL image) as the network's float input; see `input_spec`.
+
+        What had to be done to the picture first (transparent parts on white, ...) is said in warnings.
+        """
+        spec = self.picture_spec
+        if not isinstance(picture, np.ndarray):
+            picture = open_photograph(picture)
+            for note in picture.notes:
+                warn(f"{picture.name}: {note}", PictureNote, stacklevel=2)
+        return spec.to_tensor(picture).to(self.device)
 
     def deprocess(self, tensor: Tensor) -> NDArray[np.float32]:
         """Return an input tensor as a picture: float (H, W, 3) in 0 to 1."""

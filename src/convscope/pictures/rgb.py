@@ -20,6 +20,8 @@ _SAME = 2  # 8-bit levels that two profiles of the same colors are apart
 _DEEP_GRAY = ("F", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _EXIF_ORIENTATION = 0x0112
 ON_WHITE = "transparent parts shown on white"
+NOTHING_LEFT = "its transparent parts are shown on white, and nothing is left to see: a blank picture"
+_NEARLY_WHITE = 0.98
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ def _seen(pixels: Pixels, opacity: Pixels | None, stored: Stored, notes: tuple[s
     if opacity is None or opacity.min() == 1:
         return Seen(pixels, notes, None, stored)
     alpha = opacity[:, :, None]
-    return Seen(pixels * alpha + (1 - alpha), (*notes, ON_WHITE), opacity, stored)
+    on_white = pixels * alpha + (1 - alpha)
+    note = NOTHING_LEFT if on_white.min() > _NEARLY_WHITE else ON_WHITE
+    return Seen(on_white, (*notes, note), opacity, stored)
 
 
 def to_srgb(pixels: Pixels, profile: bytes | None) -> Pixels:
