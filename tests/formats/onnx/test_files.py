@@ -30,6 +30,7 @@ def written(model, path):
     return path
 
 
+@pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
 def test_every_cut_and_many_flipped_bytes_are_told(tmp_path) -> None:
     data = small().SerializeToString()
     cuts = [data[:length] for length in range(0, len(data), 7)]
@@ -63,7 +64,7 @@ def test_a_shape_that_no_machine_holds(tmp_path) -> None:
 def test_a_filled_constant_that_no_machine_holds(tmp_path) -> None:
     nodes = [helper.make_node("ConstantOfShape", ["s"], ["c"]), helper.make_node("Add", ["x", "c"], ["y"])]
     model = model_of(nodes, {"x": [1]}, ["y"], {"s": np.array([2**50], np.int64)})
-    with pytest.raises(NetworkFileError, match="more than this machine holds"):
+    with pytest.raises(NetworkFileError, match="more than such a small file deserves"):
         open_network(written(model, tmp_path / "huge.onnx"))
 
 
@@ -128,12 +129,10 @@ def test_other_files_with_the_ending(data, message, tmp_path) -> None:
         open_network(path)
 
 
-def test_what_is_too_old_too_foreign_or_does_not_fit(tmp_path) -> None:
-    with pytest.raises(NetworkFileError, match=r"version 6; .*convert_version"):
-        open_network(written(small(opset=6), tmp_path / "old.onnx"))
+def test_what_is_too_foreign_or_does_not_fit(tmp_path) -> None:
     model = small()
-    model.graph.node[0].domain = "com.microsoft"
-    with pytest.raises(UnsupportedLayer, match=r"com\.microsoft\.Conv"):
+    model.graph.node[0].domain = "com.somebody"
+    with pytest.raises(UnsupportedLayer, match=r"does not compute com\.somebody\.Conv"):
         open_network(written(model, tmp_path / "foreign.onnx"))
     with pytest.raises(InputError, match="1x3x8x8 in the file, which 1x4x8x8 does not fit"):
         open_network(written(small(), tmp_path / "net.onnx"), input_shape=(1, 4, 8, 8))

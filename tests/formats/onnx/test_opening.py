@@ -10,7 +10,7 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from convscope import open_network
-from convscope.errors import UnsupportedLayer
+from convscope.errors import ConvscopeWarning, UnsupportedLayer
 
 from .oracle import assert_agrees, model_of
 
@@ -283,9 +283,24 @@ def test_eight_bits_and_back(tmp_path) -> None:
     assert gradient.abs().min() > 0  # rounding is passed straight through
 
 
-def test_what_is_not_computed_is_named(tmp_path) -> None:
-    path = tmp_path / "lstm.onnx"
-    lstm = node("LSTM", "w", "r", hidden_size=2)
-    onnx.save(model_of([lstm], {"x": [1, 1, 3]}, ["y"], {"w": weights(1, 8, 3), "r": weights(1, 8, 2)}), path)
-    with pytest.raises(UnsupportedLayer, match=r"does not compute LSTM .*extract_model"):
-        open_network(path)
+def test_an_unknown_operator_cuts_only_what_needs_it(tmp_path) -> None:
+    nodes = [
+        node("Relu", outputs=("a",)),
+        helper.make_node("Det", ["a"], ["d"], name="det"),
+        helper.make_node("Exp", ["d"], ["behind"]),
+        helper.make_node("Sigmoid", ["a"], ["beside"]),
+    ]
+    onnx.save(model_of(nodes, PICTURE, ["behind", "beside"]), tmp_path / "net.onnx")
+    with pytest.warns(ConvscopeWarning, match=r"does not compute Det \(node 'det'\).*everything else works"):
+        network = open_network(tmp_path / "net.onnx")
+    x = torch.rand(1, 4, 9, 8)
+    found = network.activations(x, "beside")["beside"]
+    torch.testing.assert_close(found, x.sigmoid())
+    with pytest.raises(UnsupportedLayer, match=r"'behind' .Exp. is cut off, because it needs 'det'"):
+        network.activations(x, "behind")
+
+
+def test_a_network_of_nothing_else_is_refused(tmp_path) -> None:
+    onnx.save(model_of([node("Det")], {"x": [1, 3, 3]}, ["y"]), tmp_path / "net.onnx")
+    with pytest.raises(UnsupportedLayer, match=r"does not compute Det .*look at the layers before it"):
+        open_network(tmp_path / "net.onnx")

@@ -228,6 +228,8 @@ EXAMPLES = {
     "permute": [([INPUT], {}, {"order": (0, 2, 3, 1)}), ([INPUT], {}, {})],
     "power": [([positive(2, 3, 6, 5)], {}, {"power": 1.7, "scale": 2.0, "shift": 0.1})],
     "prelu": [([INPUT], {"weight": normal(3)}, {})],
+    "round_to_type": [([INPUT], {}, {"type": name}) for name in ("float8_e4m3fn", "bfloat16")],
+    "wrap": [([INPUT], {}, {"bits": 2, "signed": True})],
     "quantize": [
         ([INPUT], {"scale": positive(), "zero": torch.tensor(3.0).double()}, {"high": 15}),
         ([INPUT], {"scale": positive(3)}, {"axis": 1, "low": -8, "high": 7}),
@@ -343,6 +345,8 @@ NOT_DIFFERENTIABLE = {
     "quantize": None,  # straight through, where finite differences see steps
     "round_off": None,
     "round_to_steps": None,
+    "round_to_type": None,
+    "wrap": None,  # it jumps, and the examples lie across the jumps
     "shape_of": None,
     "sign": None,
     "threshold": None,

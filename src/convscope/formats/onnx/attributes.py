@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ _KINDS: dict[int, tuple[str, Any]] = {
     2: ("i", 0),
     3: ("s", b""),
     4: ("t", None),
+    5: ("g", None),
     6: ("floats", []),
     7: ("ints", []),
     8: ("strings", []),
@@ -22,21 +24,24 @@ _KINDS: dict[int, tuple[str, Any]] = {
 
 
 def attributes_of(node: Message, file: Path) -> dict[str, Any]:
-    """Return a node's attributes: numbers, texts, tuples of them, and tensors as `Constant`.
+    """Return a node's attributes: numbers, texts, tuples of them, tensors as `Constant`, graphs as they are.
 
-    Those of other kinds (a graph inside a graph) are left out: no operator that has one is computed.
+    Those of other kinds (sparse tensors, types) are left out: no operator that has one is computed.
     """
+    return plain_attributes(node.attribute, node.name or "", file)
+
+
+def plain_attributes(attributes: Iterable[Message], name: str, file: Path) -> dict[str, Any]:
+    """Return attributes as plain values; `name` is whose they are."""
     found = {}
-    for attribute in node.attribute:
+    for attribute in attributes:
         kind, default = _KINDS.get(attribute.type or _told(attribute), ("", None))
         if not kind:
             continue
         value = getattr(attribute, kind) if attribute.has(kind) else default
         if kind == "t":
             if value is None:
-                raise NetworkFileError(
-                    f"{file}: attribute {attribute.name!r} of {node.name!r} holds no tensor"
-                )
+                raise NetworkFileError(f"{file}: attribute {attribute.name!r} of {name!r} holds no tensor")
             value = read_tensor(value, file)
         found[attribute.name or ""] = _plain(value)
     return found

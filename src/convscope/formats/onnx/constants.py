@@ -15,6 +15,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import NetworkFileError
+from convscope.formats.onnx.element_types import (
+    BFLOAT16,
+    BOOL,
+    DOUBLE,
+    FLOAT,
+    FLOAT16,
+    FLOATING,
+    INT8,
+    INT16,
+    INT32,
+    INT64,
+    NAMES,
+    PACKED,
+    SMALL_FLOATS,
+    STRING,
+    UINT8,
+    UINT16,
+    UINT32,
+    UINT64,
+    type_of,
+    unpacked,
+)
 from convscope.formats.protobuf.message import Message
 from convscope.formats.protobuf.records import open_source
 from convscope.network.engine.memory import machine_memory
@@ -23,11 +45,12 @@ from convscope.network.parameters import Shape
 
 Array = NDArray[Any]
 
-FLOAT, STRING, BOOL, FLOAT16, DOUBLE, BFLOAT16, UINT4, INT4 = 1, 8, 9, 10, 11, 16, 21, 22
-FLOATING = frozenset({FLOAT, FLOAT16, DOUBLE, BFLOAT16})
-_TYPES: dict[int, str] = {FLOAT: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", BOOL: "?"}
-_TYPES |= {FLOAT16: "<f2", DOUBLE: "<f8", 12: "<u4", 13: "<u8", BFLOAT16: "<u2", UINT4: "u1", INT4: "u1"}
-_FIELDS = {FLOAT: "float_data", 7: "int64_data", DOUBLE: "double_data", 12: "uint64_data", 13: "uint64_data"}
+# How each type's numbers lie in the file.
+_STORED: dict[int, str] = {FLOAT: "<f4", UINT8: "u1", INT8: "i1", UINT16: "<u2", INT16: "<i2", INT32: "<i4"}
+_STORED |= {INT64: "<i8", BOOL: "?", FLOAT16: "<f2", DOUBLE: "<f8", UINT32: "<u4", UINT64: "<u8"}
+_STORED |= {BFLOAT16: "<u2", **dict.fromkeys((*PACKED, *SMALL_FLOATS), "u1")}
+_FIELDS = {FLOAT: "float_data", INT64: "int64_data", DOUBLE: "double_data"}
+_FIELDS |= dict.fromkeys((UINT32, UINT64), "uint64_data")
 _EXTERNAL = 1
 
 
@@ -36,8 +59,13 @@ class Constant:
     """Numbers that are known before the network runs; `load` gives them in their own type, each time."""
 
     shape: Shape
-    whole: bool
+    type: int
     load: Callable[[], Array] = field(repr=False)
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are whole numbers or truth values."""
+        return self.type not in FLOATING
 
     @property
     def size(self) -> int:
@@ -57,20 +85,19 @@ class Constant:
 def constant_of(values: Any) -> Constant:
     """Return what an attribute or an operation gave: numbers that are already there."""
     array = np.asarray(values)
-    return Constant(array.shape, array.dtype.kind in "iub", lambda: array)
+    return Constant(array.shape, type_of(array), lambda: array)
 
 
 def read_tensor(tensor: Message, file: Path) -> Constant:
     """Return a ``TensorProto``'s numbers, unread; NetworkFileError where its shape and its bytes disagree."""
     place = f"{file}, tensor {tensor.name or ''!r}"
     shape, kind = tuple(map(int, tensor.dims)), tensor.data_type or 0
-    if kind not in _TYPES:
-        what = "strings" if kind == STRING else f"numbers of type {kind}"
-        raise NetworkFileError(f"{place} holds {what}, which convscope does not read")
+    if kind not in _STORED:
+        raise NetworkFileError(f"{place} holds {named_type(kind)}, which convscope does not read")
     if min(shape, default=0) < 0 or prod(shape) * 4 > machine_memory():
         raise NetworkFileError(f"{place} says its shape is {dimensions(shape)}, more than this machine holds")
-    width = np.dtype(_TYPES[kind]).itemsize
-    size = -(-prod(shape) // 2) if kind in (UINT4, INT4) else prod(shape) * width
+    width = np.dtype(_STORED[kind]).itemsize
+    size = -(-prod(shape) // PACKED.get(kind, 1)) * width
     if tensor.data_location == _EXTERNAL:
         view = _external(tensor, file, place, size)
     elif tensor.has("raw_data"):
@@ -81,27 +108,22 @@ def read_tensor(tensor: Message, file: Path) -> Constant:
         raise NetworkFileError(
             f"{place} says its shape is {dimensions(shape)}, which takes {size:,} bytes, but holds {len(view):,}"
         )
-    return Constant(shape, kind not in FLOATING, lambda: _from_bytes(view, kind, shape))
+    return Constant(shape, kind, lambda: _from_bytes(view, kind, shape))
+
+
+def named_type(kind: int) -> str:
+    """Return what a type is called in a message."""
+    return "texts" if kind == STRING else NAMES[kind] if 0 <= kind < len(NAMES) else f"type {kind}"
 
 
 def _from_bytes(view: memoryview, kind: int, shape: Shape) -> Array:
-    stored = np.frombuffer(view, _TYPES[kind])
-    if kind in (UINT4, INT4):
-        halves = np.stack([stored & 15, stored >> 4], 1).reshape(-1)[: prod(shape)].astype(np.int8)
-        stored = np.where((halves > 7) & (kind == INT4), halves - 16, halves)
-    return _decoded(stored, kind).reshape(shape)
-
-
-def _decoded(stored: Array, kind: int) -> Array:
-    if kind == BFLOAT16:
-        return (stored.astype(np.uint32) << 16).view(np.float32)
-    return stored
+    return unpacked(np.frombuffer(view, _STORED[kind]), kind, prod(shape)).reshape(shape)
 
 
 def _listed(tensor: Message, place: str, shape: Shape, kind: int) -> Constant:
-    """Return numbers that are a list in the file; half precision is kept as the bits of whole numbers."""
+    """Return numbers that are a list in the file; those without a type of numpy's are kept as bits in whole numbers."""
     values = getattr(tensor, _FIELDS.get(kind, "int32_data"))
-    if len(values) != prod(shape) or kind in (UINT4, INT4):
+    if len(values) != -(-prod(shape) // PACKED.get(kind, 1)):
         raise NetworkFileError(
             f"{place} says its shape is {dimensions(shape)} but holds {len(values):,} numbers"
         )
@@ -109,10 +131,12 @@ def _listed(tensor: Message, place: str, shape: Shape, kind: int) -> Constant:
     def load() -> Array:
         stored = np.asarray(values)
         if kind in (FLOAT16, BFLOAT16):
-            stored = stored.astype(np.uint16).view(_TYPES[kind])
-        return _decoded(stored.astype(_TYPES[kind], copy=False), kind).reshape(shape)
+            stored = stored.astype(np.uint16).view(_STORED[kind])
+        elif kind in PACKED or kind in SMALL_FLOATS:
+            stored = stored.astype(np.uint8)
+        return unpacked(stored.astype(_STORED[kind], copy=False), kind, prod(shape)).reshape(shape)
 
-    return Constant(shape, kind not in FLOATING, load)
+    return Constant(shape, kind, load)
 
 
 def _external(tensor: Message, file: Path, place: str, size: int) -> memoryview:

@@ -7,8 +7,10 @@ from math import prod
 from pathlib import Path
 
 from convscope.errors import InputError, NetworkFileError
+from convscope.formats.onnx.element_types import COMPLEX64, COMPLEX128, FLOAT, STRING
 from convscope.formats.onnx.metadata import stated_size
 from convscope.formats.protobuf.message import Message
+from convscope.network.cut import CutLayer
 from convscope.network.engine.memory import machine_memory
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Shape
@@ -27,17 +29,37 @@ def network_inputs(model: Message, constants: Collection[str]) -> list[Message]:
     return [value for value in model.graph.input if (value.name or "") not in constants]
 
 
+def input_types(model: Message) -> dict[str, int]:
+    """Return what numbers each input is of, by ONNX's count."""
+    return {value.name or "": value.type.tensor_type.elem_type or FLOAT for value in model.graph.input}
+
+
+def unread_inputs(model: Message, constants: Collection[str]) -> dict[str, CutLayer]:
+    """Return the inputs that are no numbers: what needs them is cut off."""
+    found = {}
+    for value in network_inputs(model, constants):
+        kind = value.type.tensor_type.elem_type or FLOAT
+        if not value.type.has("tensor_type"):
+            what = "a sequence, a map or something optional"
+        elif kind in (STRING, COMPLEX64, COMPLEX128):
+            what = "texts" if kind == STRING else "complex numbers"
+        else:
+            continue
+        name = value.name or ""
+        reason = f"the input {name!r} is {what}, and convscope computes with tensors of numbers only"
+        found[name] = CutLayer(name, "Input", reason)
+    return found
+
+
 def input_shapes(
     model: Message, file: Path, constants: Collection[str], given: Shape | None
 ) -> dict[str, Shape]:
     """Return each input's name and shape; `given` replaces the first one's.
 
-    Raises NetworkFileError for an input that is no tensor, InputError where `given` contradicts the file.
+    Raises InputError where `given` contradicts the file.
     """
     found: dict[str, Shape] = {}
     for value in network_inputs(model, constants):
-        if not value.type.has("tensor_type"):
-            raise NetworkFileError(f"{file}: the input {value.name!r} is not a tensor")
         stated = stated_shape(value)
         found[value.name or ""] = (
             _agreed(stated, given, str(value.name))

@@ -12,7 +12,6 @@ from convscope.formats.protobuf.wire import read_fields
 from convscope.formats.recognition import HEAD, expect_onnx
 
 NEWEST_OPSET = 26
-OLDEST_OPSET = 7
 
 
 def onnx_message(type_name: str, **values: object) -> Message:
@@ -39,13 +38,10 @@ def read_model(path: Path) -> Message:
     return model
 
 
-def opset_of(model: Message, file: str) -> int:
-    """Return the version of ONNX's operators that the model is written in."""
-    versions = [entry.version or 1 for entry in model.opset_import if entry.domain in (None, "", "ai.onnx")]
-    opset = max(versions, default=1)
-    if opset < OLDEST_OPSET:
-        raise NetworkFileError(
-            f"{file} is written in ONNX's operators of version {opset}; convscope reads {OLDEST_OPSET} and later: "
-            "onnx.version_converter.convert_version(model, 12) makes a newer file"
-        )
-    return int(opset)
+def opset_of(model: Message) -> dict[str, int]:
+    """Return the version of each domain's operators that the model is written in; "" is ONNX's own."""
+    found: dict[str, int] = {}
+    for entry in model.opset_import:
+        domain = "" if entry.domain in (None, "", "ai.onnx") else str(entry.domain)
+        found[domain] = max(found.get(domain, 1), int(entry.version or 1))
+    return {"": 1, **found}

@@ -1,13 +1,15 @@
-"""One node of an ONNX graph as its translation sees it, and what a translation gives back."""
+"""One node of an ONNX graph as its reader sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from convscope.errors import InputError, UnsupportedLayer
 from convscope.formats.onnx.constants import Array, Constant
+from convscope.formats.onnx.element_types import BOOL, FLOAT, FLOATING, output_types
 from convscope.network.parameters import Shape
 
 
@@ -15,8 +17,8 @@ from convscope.network.parameters import Shape
 class Node:
     """A node with what is known of its inputs.
 
-    `opset` is the version of ONNX's operators; `shapes` those of the values for the file's own input size, `whole`
-    the values whose numbers are whole ones (integers and truth values in the file).
+    `opset` is the version of the node's domain; `shapes` those of the values for the file's own input size, `types`
+    what numbers the file says they are (`element_types`).
     """
 
     name: str
@@ -25,17 +27,38 @@ class Node:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
     opset: int
-    constants: Mapping[str, Constant]
+    constants: MutableMapping[str, Constant]
     shapes: Mapping[str, Shape | None]
-    whole: Set[str]
+    types: Mapping[str, int]
 
     def has(self, index: int) -> bool:
         """Whether the input is there: optional ones are left out, or empty."""
         return index < len(self.inputs) and self.inputs[index] != ""
 
+    def makes(self, index: int) -> bool:
+        """Whether the output is wanted: optional ones are left out, or empty."""
+        return index < len(self.outputs) and self.outputs[index] != ""
+
     def constant(self, index: int) -> Constant | None:
         """Return an input's numbers where they are known before the network runs."""
         return self.constants.get(self.inputs[index]) if self.has(index) else None
+
+    def type_of(self, index: int) -> int:
+        """Return the type of an input's numbers, as the file has it."""
+        return self.types.get(self.inputs[index], FLOAT) if self.has(index) else FLOAT
+
+    def is_whole(self, index: int) -> bool:
+        """Whether an input's numbers are whole ones or truth values."""
+        return self.type_of(index) not in FLOATING
+
+    def is_integer(self, index: int) -> bool:
+        """Whether an input's numbers are whole ones."""
+        return self.is_whole(index) and self.type_of(index) != BOOL
+
+    @cached_property
+    def output_types(self) -> Sequence[int]:
+        """The type of each output."""
+        return output_types(self)
 
     def numbers(self, index: int, what: str) -> Array | None:
         """Return a constant input's numbers, None where it is left out; UnsupportedLayer where it is worked out."""
@@ -43,7 +66,7 @@ class Node:
             return None
         found = self.constant(index)
         if found is None:
-            raise self.refusal(f"its {what} is worked out while the network runs")
+            raise self.refusal(f"its {what} is worked out while the network runs: store it in the file")
         return found.array
 
     def integers(self, attribute: str, index: int | None) -> tuple[int, ...] | None:
@@ -65,6 +88,14 @@ class Node:
             raise self.refusal("how many axes its input has depends on the numbers")
         return len(shape)
 
+    def derived(self, what: str, shape: Shape, load: Callable[[], Array], type: int = FLOAT) -> str:
+        """Return the name of a new constant, worked out of others when it is used: ``node.what``."""
+        name = f"{self.name or self.outputs[0]}.{what}"
+        while name in self.constants or name in self.shapes:
+            name += "'"
+        self.constants[name] = Constant(shape, type, load)
+        return name
+
     def refusal(self, reason: str) -> UnsupportedLayer:
         """Return the error for what convscope cannot compute."""
         return UnsupportedLayer(f"node {self.name!r} ({self.type_name}) cannot be opened: {reason}")
@@ -74,19 +105,6 @@ class Node:
         value = self.attributes.get(attribute, possible[0])
         if value not in possible:
             raise self.refusal(f"{attribute} = {value!r} is not computed here, only {possible}")
-
-
-@dataclass(frozen=True)
-class Step:
-    """An operation to be: its kind, the values it reads, its parameters (role to constant) and attributes.
-
-    A node that takes several steps gives all of them; each reads the one before as "" in its inputs.
-    """
-
-    kind: str
-    inputs: tuple[str, ...] = ()
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def require_count(node: Node, least: int) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 
 from convscope.errors import InputError, NetworkFileError
 from convscope.files import written_whole
-from convscope.formats.onnx.exporting import EXPORTERS
-from convscope.formats.onnx.exporting.writer import FLOAT, Part, Writer
 from convscope.formats.onnx.metadata import INPUT
 from convscope.formats.onnx.model import onnx_message
+from convscope.formats.onnx.operators import WRITERS
+from convscope.formats.onnx.writer import FLOAT, Part, Writer
 from convscope.formats.protobuf.message import Message
 from convscope.formats.protobuf.wire import chunks
 from convscope.network.graph import Graph
@@ -30,7 +30,7 @@ _OTHER_SIZE = 64  # how much larger a picture is on which it is tried whether th
 
 def require_exportable(graph: Graph) -> None:
     """Raise InputError, naming the operations, for a graph that ONNX has no operators for."""
-    missing = {op.kind: op for op in graph.operations if op.kind not in EXPORTERS}
+    missing = {op.kind: op for op in graph.operations if op.kind not in WRITERS}
     if missing:
         first = next(iter(missing.values()))
         raise InputError(
@@ -60,7 +60,7 @@ def describe(network: Network) -> Message:
     writer = Writer(graph, network.shapes)
     for operation in graph.operations:
         part = Part(writer, operation)
-        EXPORTERS[operation.kind](part)
+        WRITERS[operation.kind](part)
         part.finish()
     free, other = _free_sizes(graph)
     for name, shape in graph.inputs.items():

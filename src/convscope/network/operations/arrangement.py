@@ -132,14 +132,14 @@ def depth_to_space(input: Tensor, *, block: int, order: Literal["depth", "column
 
 
 @operation
-def space_to_depth(input: Tensor, *, block: int) -> Tensor:
-    """Return blocks of pixels as channels, the block's position as the slower index: what `depth_to_space` undoes."""
+def space_to_depth(input: Tensor, *, block: int, order: Literal["depth", "column"] = "depth") -> Tensor:
+    """Return blocks of pixels as channels: what `depth_to_space` undoes, in the same orders."""
     batch, channels, height, width = _maps(input)
     if block < 1 or height % block or width % block:
         raise InputError(f"{dimensions(input.shape)} is not made of blocks of {block} x {block}")
     parts = input.reshape(batch, channels, height // block, block, width // block, block)
-    order = parts.permute(0, 3, 5, 1, 2, 4)
-    return order.reshape(batch, channels * block * block, height // block, width // block)
+    turned = parts.permute(0, 1, 3, 5, 2, 4) if order == "column" else parts.permute(0, 3, 5, 1, 2, 4)
+    return turned.reshape(batch, channels * block * block, height // block, width // block)
 
 
 @operation(from_shapes=True)

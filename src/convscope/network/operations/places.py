@@ -43,7 +43,13 @@ def max_pool_with_places(input: Tensor, **keywords: Any) -> tuple[Tensor, Places
     )
     apart = kernel[0] == stride[0] and padding[0] == 0 and dilation[0] == 1
     rows = down.number if apart and input.shape[2] == down.number * kernel[0] else 1
-    window = kernel, stride, padding, dilation, keywords.get("rounding", "ceil") == "ceil" and not any(border)
+    window = (
+        kernel,
+        stride,
+        padding,
+        dilation,
+        keywords.get("rounding", "ceil") != "floor" and not any(border),
+    )
     values, indices = torch.ops.aten.max_pool2d_with_indices(_cut(input, rows), *window)
     return _joined(values, rows), Places(indices, window, border, input.shape, rows)
 

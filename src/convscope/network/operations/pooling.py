@@ -1,7 +1,8 @@
 """Pooling with exactly Caffe's arithmetic (pooling_layer.cpp, spp_layer.cpp).
 
 Caffe rounds the number of windows up. Only where there is padding does it drop a last window that would
-start in the far padding, as torch always does; without padding such a window stays, empty. A maximum
+start in the far padding; without padding such a window stays, empty. Rounding is "ceil_inside" where every
+window begins inside, as torch and ONNX have it. A maximum
 ignores padding (an empty window gives -FLT_MAX); an average counts it, but not what hangs over it. Caffe
 allows a padding of up to kernel - 1, torch up to half the kernel.
 
@@ -30,7 +31,7 @@ from convscope.network.operations.registry import operation
 from convscope.network.operations.shape_rules import pool_shape, pooled_to_one_shape, windows_along
 from convscope.network.operations.windows import pooling_window
 
-Rounding = Literal["ceil", "floor"]
+Rounding = Literal["ceil", "ceil_inside", "floor"]
 
 LOWEST = -3.4028234663852886e38
 """-FLT_MAX, where Caffe begins every maximum, whatever the precision."""
@@ -95,7 +96,7 @@ def max_pool(
     kernels, strides = (rows.kernel, columns.kernel), (rows.stride, columns.stride)
     if rows.built_in and columns.built_in:
         paddings = (rows.padding, columns.padding)
-        return F.max_pool2d(input, kernels, strides, paddings, dilations, rounding == "ceil")
+        return F.max_pool2d(input, kernels, strides, paddings, dilations, rounding != "floor")
     padded = F.pad(input, around([rows.border, columns.border]), value=LOWEST)
     return F.max_pool2d(padded, kernels, strides, 0, dilations)
 
@@ -135,7 +136,7 @@ def average_pool(
     input = channels_innermost(input)
     kernels, strides = (rows.kernel, columns.kernel), (rows.stride, columns.stride)
     if rows.built_in and columns.built_in:
-        paddings, ceil = (rows.padding, columns.padding), rounding == "ceil"
+        paddings, ceil = (rows.padding, columns.padding), rounding != "floor"
         return F.avg_pool2d(input, kernels, strides, paddings, ceil, count_padding)
     padded = F.pad(input, around([rows.border, columns.border]))
     total = F.avg_pool2d(padded, kernels, strides, divisor_override=1)

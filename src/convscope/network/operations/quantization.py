@@ -64,3 +64,45 @@ def round_to_steps(
     places = (input.clamp(lowest, (steps - zero) * step) - lowest) / step
     rounded = torch.nan_to_num(places + ((places + 0.5).floor() - places).detach()) * step + lowest
     return torch.where(high == low, torch.zeros_like(rounded), rounded)
+
+
+@operation(pointwise=True)
+def wrap(input: Tensor, *, bits: int, signed: bool) -> Tensor:
+    """Return whole numbers as a type of so few bits keeps them: what is too large comes around again."""
+    count, low = 2**bits, -(2 ** (bits - 1)) if signed else 0
+    return torch.remainder(input - low, count) + low
+
+
+@operation(pointwise=True)
+def round_to_type(input: Tensor, *, type: str, saturate: bool = True) -> Tensor:
+    """Return the nearest numbers that a small float type has ("float8_e4m3fn", "float4_e2m1fn" ...).
+
+    What is too large becomes the largest there is, or without `saturate` infinite or no number, as the type has it. The
+    gradient is taken as if nothing were rounded.
+    """
+    if type in ("float16", "bfloat16"):
+        return input.to(getattr(torch, type)).to(input.dtype)
+    if type not in _SMALL_FLOATS:
+        raise InputError(f"types to round to are float16, {', '.join(_SMALL_FLOATS)}, not {type!r}")
+    largest, mantissa, smallest, beyond = _SMALL_FLOATS[type]
+    exponent = torch.frexp(input)[1].clamp(min=smallest)
+    step = torch.exp2((exponent - 1 - mantissa).to(input.dtype))
+    rounded = (input / step).round() * step
+    over = rounded.abs() > largest
+    rounded = torch.where(over, torch.sign(input) * (largest if saturate else beyond), rounded)
+    if not saturate and beyond != beyond:
+        rounded = torch.where(over | input.isinf(), beyond, rounded)
+    if type == "float4_e2m1fn":  # it has nothing for what is no number
+        rounded = rounded.nan_to_num(0.0)
+    through = torch.where(input.isfinite(), input - input.detach(), 0.0)
+    return rounded.detach() + through
+
+
+# The largest number, the bits of the mantissa, the exponent below which steps stay as they are, and what lies beyond.
+_SMALL_FLOATS: dict[str, tuple[float, int, int, float]] = {
+    "float8_e4m3fn": (448.0, 3, -5, float("nan")),
+    "float8_e4m3fnuz": (240.0, 3, -6, float("nan")),
+    "float8_e5m2": (57344.0, 2, -13, float("inf")),
+    "float8_e5m2fnuz": (57344.0, 2, -14, float("nan")),
+    "float4_e2m1fn": (6.0, 1, 1, 6.0),
+}

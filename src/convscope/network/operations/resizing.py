@@ -1,12 +1,14 @@
 """Enlarging and shrinking, with each convention for where an output's pixel lies in the input.
 
-One axis after the other: each output position is a sum of 1, 2 or 4 positions of the input.
+One axis after the other: each output position is a weighted sum of a few positions of the input. Sizes and places
+follow onnxruntime to the last bit: both come from scales in single precision.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import floor
+from dataclasses import dataclass
+from math import ceil, floor, frexp, ldexp
 from typing import Literal
 
 import torch
@@ -18,9 +20,16 @@ from convscope.network.operations.registry import operation
 
 Interpolation = Literal["nearest", "linear", "cubic"]
 Coordinates = Literal[
-    "half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "asymmetric", "align_corners"
+    "half_pixel",
+    "pytorch_half_pixel",
+    "half_pixel_symmetric",
+    "asymmetric",
+    "align_corners",
+    "tf_half_pixel_for_nn",
+    "tf_crop_and_resize",
 ]
-Nearest = Literal["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
+Nearest = Literal["round_prefer_floor", "round_prefer_ceil", "floor", "ceil", "simple"]
+Aspect = Literal["stretch", "not_larger", "not_smaller"]
 
 
 @operation(reads_sizes=True)
@@ -35,11 +44,18 @@ def resize(
     nearest: Nearest = "round_prefer_floor",
     cubic: float = -0.75,
     by_scale: bool = False,
+    antialias: bool = False,
+    exclude_outside: bool = False,
+    aspect: Aspect = "stretch",
+    region: Sequence[float] = (),
+    outside: float = 0.0,
 ) -> Tensor:
     """Return the input with its axes in other sizes: those of `shape` (0: as it is), or `scales` times as large.
 
     A second input gives the sizes as numbers, or with `by_scale` the scales. `coordinates` are ONNX's names for where
     pixel x lies: "half_pixel" ``(x + 0.5) / scale - 0.5``, "asymmetric" ``x / scale`` (TensorFlow 1), "align_corners".
+    With `aspect` all sizes grow alike, so that none is larger (or smaller) than wanted. "tf_crop_and_resize" shows the
+    `region` (each axis's start, then each one's end, from 0 to 1), and `outside` where that leaves the input.
     """
     if sizes is not None and by_scale:
         scales = sizes.tolist()
@@ -48,15 +64,24 @@ def resize(
     given = scales or shape
     if len(given) > input.dim() or min(given, default=0) < 0:
         raise InputError(f"{dimensions(input.shape)} cannot be resized to {list(given)}")
-    for axis, wanted in enumerate(given):
+    if coordinates == "tf_crop_and_resize":
+        count = len(region) // 2
+        parts: list[tuple[float, float] | None] = list(zip(region[:count], region[count:], strict=True))
+    else:
+        parts = [None] * len(given)
+    lengths = _lengths(input.shape, shape, scales, aspect, parts)
+    if any(new < 1 for new, _ in lengths):
+        raise InputError(f"nothing is left of {dimensions(input.shape)} resized to {list(given)}")
+    manner = _Manner(
+        interpolation, nearest, cubic, antialias, exclude_outside, outside if any(parts) else None
+    )
+    if not any(parts) and all(new == size for (new, _), size in zip(lengths, input.shape, strict=False)):
+        return input  # as onnxruntime does, whatever the scales are
+    for axis, ((new, factor), part) in enumerate(zip(lengths, parts, strict=True)):
         size = input.shape[axis]
-        new = floor(size * wanted) if scales else int(wanted) or size
-        factor = float(wanted) if scales else new / size
-        if new < 1:
-            raise InputError(f"nothing is left of axis {axis} of {dimensions(input.shape)}")
-        if new != size or factor != 1:
-            places = _places(new, size, factor, coordinates).to(input.dtype)
-            input = _along(input, axis, places, interpolation, nearest, cubic)
+        if new != size or factor != 1 or part not in (None, (0.0, 1.0)):
+            places = _places(new, size, factor, coordinates, part or (0.0, 1.0))
+            input = _along(input, axis, places, factor, manner)
     return input
 
 
@@ -88,50 +113,101 @@ def resize_corners(
     return resize(input, shape=(0, 0, *size), interpolation="linear", coordinates="align_corners")
 
 
-def _places(new: int, size: int, factor: float, coordinates: Coordinates) -> Tensor:
+@dataclass(frozen=True)
+class _Manner:
+    """How the positions of the input around a place become one number."""
+
+    interpolation: Interpolation
+    nearest: Nearest
+    cubic: float
+    antialias: bool
+    exclude_outside: bool
+    outside: float | None
+
+
+def _single(number: float) -> float:
+    """Return a number as single precision keeps it."""
+    share, power = frexp(number)
+    return ldexp(round(share * 2**24), power - 24)
+
+
+def _lengths(
+    sizes: Sequence[int],
+    shape: Sequence[int],
+    scales: Sequence[float],
+    aspect: Aspect,
+    parts: Sequence[tuple[float, float] | None],
+) -> list[tuple[int, float]]:
+    """Return each axis's new size, and the factor by which places are reckoned."""
+    if scales:
+        # Onnxruntime multiplies in single precision: 20 times 0.65 are 13 there, and 12.99 in double.
+        shares = [1.0 if part is None else _single(part[1] - part[0]) for part in parts]
+        return [
+            (int(_single(size * _single(_single(scale) * share))), _single(scale))
+            for size, scale, share in zip(sizes, scales, shares, strict=False)
+        ]
+    if aspect == "stretch":
+        return [(new or size, _single((new or size) / size)) for size, new in zip(sizes, shape, strict=False)]
+    ratios = [new / size for size, new in zip(sizes, shape, strict=False) if new]
+    ratio = _single(min(ratios) if aspect == "not_larger" else max(ratios))
+    return [
+        (floor(ratio * size + 0.5), ratio) if new else (size, 1.0)
+        for size, new in zip(sizes, shape, strict=False)
+    ]
+
+
+def _places(
+    new: int, size: int, factor: float, coordinates: Coordinates, region: tuple[float, float]
+) -> Tensor:
     """Return where in the input each output position lies."""
-    x = torch.arange(new, dtype=torch.float64)
+    x = torch.arange(new, dtype=torch.float32)
+    by = torch.tensor(factor)  # torch would multiply by a plain number's reciprocal, which rounds otherwise
     match coordinates:
         case "asymmetric":
-            return x / factor
+            return x / by
         case "align_corners":
             return x * (size - 1) / (new - 1) if new > 1 else x * 0
         case "pytorch_half_pixel" if new == 1:
             return x * 0
         case "half_pixel_symmetric":
-            adjusted = new / (size * factor)
-            center = size / 2
-            return center * (1 - adjusted) + (x + 0.5) / factor - 0.5
+            adjusted = _single(new / _single(size * factor))
+            return _single(size / 2 * _single(1 - adjusted)) + (x + 0.5) / by - 0.5
         case "half_pixel" | "pytorch_half_pixel":
-            return (x + 0.5) / factor - 0.5
+            return (x + 0.5) / by - 0.5
+        case "tf_half_pixel_for_nn":
+            return (x + 0.5) / by
+        case "tf_crop_and_resize":
+            start, end = region
+            if new == 1:
+                return x * 0 + 0.5 * (start + end) * (size - 1)
+            return start * (size - 1) + x * (end - start) * (size - 1) / (new - 1)
     raise InputError(f"pixels do not lie {coordinates!r}")
 
 
-def _along(
-    input: Tensor, axis: int, places: Tensor, interpolation: str, nearest: Nearest, cubic: float
-) -> Tensor:
+def _along(input: Tensor, axis: int, places: Tensor, factor: float, manner: _Manner) -> Tensor:
     last = input.shape[axis] - 1
 
     def taken(index: Tensor) -> Tensor:
         return input.index_select(axis, index.clamp(0, last).long().to(input.device))
 
-    if interpolation == "nearest":
-        return taken(_nearest(places, nearest))
-    along = [1] * axis + [-1] + [1] * (input.dim() - axis - 1)
-    begin = places.floor()
-    share = (places - begin).to(input).reshape(along)
-    if interpolation == "linear":
-        # Outside the first and the last position there is nothing to go between: the edge goes on.
-        return taken(begin) * (1 - share) + taken(begin + 1) * share
-    if interpolation != "cubic":
-        raise InputError(f"interpolation is nearest, linear or cubic, not {interpolation!r}")
-    weights = _cubic(share, cubic)
-    terms = [taken(begin + step) * weight for step, weight in zip((-1, 0, 1, 2), weights, strict=True)]
-    return terms[0] + terms[1] + terms[2] + terms[3]
+    def spread(row: Tensor) -> Tensor:
+        return row.to(input).reshape([1] * axis + [-1] + [1] * (input.dim() - axis - 1))
+
+    if manner.interpolation == "nearest":
+        found = taken(_nearest(places, manner.nearest, factor))
+    else:
+        indices, weights = _taps(places, factor, last, manner)
+        terms = [taken(index) * spread(weight) for index, weight in zip(indices, weights, strict=True)]
+        found = torch.stack(terms).sum(0) if len(terms) > 4 else sum(terms[1:], terms[0])
+    if manner.outside is None:
+        return found
+    return torch.where(spread((places < 0) | (places > last)) != 0, manner.outside, found)
 
 
-def _nearest(places: Tensor, how: Nearest) -> Tensor:
+def _nearest(places: Tensor, how: Nearest, factor: float) -> Tensor:
     match how:
+        case "simple":  # what onnxruntime does before opset 11
+            return places.ceil() if factor < 1 else places.floor()
         case "floor":
             return places.floor()
         case "ceil":
@@ -141,13 +217,31 @@ def _nearest(places: Tensor, how: Nearest) -> Tensor:
     return (places - 0.5).ceil()
 
 
-def _cubic(share: Tensor, a: float) -> tuple[Tensor, ...]:
-    """Return the weights of the four positions around (Keys, 1981)."""
+def _taps(places: Tensor, factor: float, last: int, manner: _Manner) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the positions each output is made of, and their weights; both one row a tap."""
+    if manner.interpolation not in ("linear", "cubic"):
+        raise InputError(f"interpolation is nearest, linear or cubic, not {manner.interpolation!r}")
+    reach = 1 if manner.interpolation == "linear" else 2
+    # Shrinking with antialias, the filter is as much wider as the picture gets smaller.
+    narrow = min(factor, 1.0) if manner.antialias else 1.0
+    steps = range(1 - ceil(reach / narrow), ceil(reach / narrow) + 1)
+    begin = places.floor()
+    indices = [begin + step for step in steps]
+    distances = [(index - places) * narrow for index in indices]
+    weights = [(1 - d.abs()).clamp(min=0) if reach == 1 else _cubic(d.abs(), manner.cubic) for d in distances]
+    if manner.exclude_outside:
+        weights = [
+            torch.where((index < 0) | (index > last), 0.0, weight)
+            for index, weight in zip(indices, weights, strict=True)
+        ]
+    if manner.exclude_outside or manner.antialias:
+        total = torch.stack(weights).sum(0)
+        weights = [weight / total for weight in weights]
+    return indices, weights
 
-    def far(x: Tensor) -> Tensor:
-        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
 
-    def near(x: Tensor) -> Tensor:
-        return ((a + 2) * x - (a + 3)) * x * x + 1
-
-    return far(share + 1), near(share), near(1 - share), far(2 - share)
+def _cubic(distance: Tensor, a: float) -> Tensor:
+    """Return the weight of a position so far away (Keys, 1981)."""
+    near = ((a + 2) * distance - (a + 3)) * distance * distance + 1
+    far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
+    return torch.where(distance <= 1, near, torch.where(distance < 2, far, 0.0))

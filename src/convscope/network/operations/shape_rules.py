@@ -231,8 +231,8 @@ def windows_along(
     """Return how many windows (kernel, stride, dilation) lie along an axis; `padded` where any axis has padding."""
     (kernel, stride, dilation), (before, behind) = window, border
     room = size + before + behind - (dilation * (kernel - 1) + 1)
-    count = (-(-room // stride) if rounding == "ceil" else room // stride) + 1
-    return count - (padded and (count - 1) * stride >= size + before)
+    count = (room // stride if rounding == "floor" else -(-room // stride)) + 1
+    return count - ((padded or rounding == "ceil_inside") and (count - 1) * stride >= size + before)
 
 
 @one_input

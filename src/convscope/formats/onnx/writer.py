@@ -130,6 +130,10 @@ class Part:
         """Return the name of plain numbers."""
         return self.writer.numbers(values)
 
+    def scaled(self, value: str, factor: float) -> str:
+        """Return the name of a value times a factor."""
+        return value if factor == 1 else self.step("Mul", value, self.numbers(float(factor)))
+
     def parameter(self, role: str) -> str:
         """Return the name of a parameter by its role, "" where the operation has none."""
         key = self.operation.parameters.get(role)

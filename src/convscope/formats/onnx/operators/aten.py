@@ -11,12 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from convscope.formats.onnx.exporting.learned import each
-from convscope.formats.onnx.exporting.registry import exports
-from convscope.formats.onnx.exporting.writer import Part
+from convscope.formats.onnx.operators.convolution import each
+from convscope.formats.onnx.operators.registry import (
+    writes,
+)
+from convscope.formats.onnx.writer import Part
 
 _OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "//": "Div", "%": "Mod"}
+
+
 _END = 2**63 - 1
+
+
 _UPSAMPLED = {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"}
 
 
@@ -186,11 +192,13 @@ ATEN: dict[str, Callable[..., None]] = {
         avg_pool2d,
     )
 }
+
+
 ATEN |= {f"upsample_{mode}2d": _upsample(mode) for mode in _UPSAMPLED}
 
 
-@exports("aten")
-def aten(part: Part) -> None:
+@writes("aten")
+def write_aten(part: Part) -> None:
     """Write an ATen operator; InputError, with its name, for one that is not in the table."""
     name = part.attributes["operator"].partition(".")[0]
     if name not in ATEN:
@@ -198,8 +206,8 @@ def aten(part: Part) -> None:
     ATEN[name](part, *part.attributes.get("arguments", ()), **part.attributes.get("keywords", {}))
 
 
-@exports("subscript")
-def subscript(part: Part) -> None:
+@writes("subscript")
+def write_subscript(part: Part) -> None:
     """Write a Slice of all slices, then a Squeeze of the single positions and an Unsqueeze of the new axes."""
     items, rank = list(part.attributes["items"]), len(part.shape())
     if "..." in items:

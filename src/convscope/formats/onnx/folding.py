@@ -1,0 +1,120 @@
+"""What a file works out of its own numbers is worked out when it is opened, within one budget for the whole network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from convscope.errors import NetworkFileError
+from convscope.formats.onnx.constants import Constant
+from convscope.formats.onnx.element_types import FLOATING
+from convscope.formats.onnx.node import Node
+from convscope.formats.operation_plan import OperationPlan
+from convscope.network.operations import OPERATIONS
+from convscope.network.operations.checks import dimensions
+from convscope.network.operations.registry import kind_of
+from convscope.network.parameters import Shape
+
+LEAST_BUDGET = 100 * 2**20
+"""So many numbers any file may make of its own (400 MB), however small it is."""
+_TIMES_STORED = 8  # a file with weights may make so many times as many
+_AT_ONCE = (
+    65536  # constants up to here are worked out when a network is opened, larger ones when they are used
+)
+_KEPT = 2**24  # and up to here they are worked out once
+_FEW_AXES = 64
+
+
+@dataclass
+class Budget:
+    """How many numbers may still be made of a file's own: a few bytes can ask for more than any machine holds."""
+
+    numbers: float
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Constant]) -> Budget:
+        """Return the budget of a file that holds these."""
+        return cls(LEAST_BUDGET + _TIMES_STORED * sum(constant.size for constant in stored.values()))
+
+    def spend(self, name: str, shape: Shape) -> None:
+        """Take what a node makes off; NetworkFileError where that is more than is left."""
+        if len(shape) > _FEW_AXES:
+            raise NetworkFileError(f"node {name!r} makes {len(shape)} axes, more than any network has")
+        self.numbers -= prod(map(float, shape))
+        if self.numbers < 0:
+            raise NetworkFileError(
+                f"node {name!r} makes {dimensions(shape)} of the file's own numbers, more than such a small file "
+                "deserves: store them in the file instead (onnxsim does so)"
+            )
+
+
+def fold(
+    node: Node, plans: Sequence[OperationPlan], constants: Mapping[str, Constant], budget: Budget
+) -> Sequence[Constant]:
+    """Return what plans make of constants: at once where they are small, else when they are used."""
+    shapes = [tuple(tensor.shape) for tensor in _outputs(plans, constants, node, exact=False)]
+    for shape in shapes:
+        budget.spend(node.name, shape)
+    types = node.output_types
+
+    def numbers(index: int) -> Any:
+        found = _outputs(plans, constants, node, exact=True)[index].numpy()
+        return found.astype(np.int64) if types[index] not in FLOATING and _fits(found) else found
+
+    size = sum(constants[value].size for value in node.inputs if value) + sum(map(prod, shapes))
+    kept = cache(numbers) if size <= _KEPT else numbers
+    found = [
+        Constant(shape, types[index], lambda index=index: kept(index))  # type: ignore[misc]
+        for index, shape in enumerate(shapes)
+    ]
+    if size <= _AT_ONCE:
+        for constant in found:
+            constant.load()
+    return found
+
+
+def _outputs(
+    plans: Sequence[OperationPlan], constants: Mapping[str, Constant], node: Node, *, exact: bool
+) -> tuple[Tensor, ...]:
+    made: list[tuple[Tensor, ...]] = []
+    for plan in plans:
+        sized = kind_of(plan.kind).reads_sizes
+        load = _exact if exact or sized else _without_memory
+        inputs = [
+            made[plan_number(value, len(made))][0] if value[:1] in ("", "#") else load(constants[value])
+            for value in plan.inputs
+        ]
+        if sized and not exact:
+            inputs[:1] = [tensor.to("meta") for tensor in inputs[:1]]
+        roles = {role: load(constants[key]) for role, key in plan.parameters.items()}
+        try:
+            result = OPERATIONS[plan.kind](*inputs, **roles, **plan.attributes)
+        except NotImplementedError as error:
+            raise node.refusal("its size depends on the numbers") from error
+        made.append(result if isinstance(result, tuple) else (result,))
+    return made[-1]
+
+
+def plan_number(reference: str, count: int) -> int:
+    """Return which of a node's plans an input means: "" is the one before, "#2" the third."""
+    return int(reference[1:]) if reference else count - 1
+
+
+def _exact(constant: Constant) -> Tensor:
+    kind = np.float64 if constant.whole else np.float32
+    return torch.from_numpy(np.array(constant.load(), kind, order="C"))
+
+
+def _without_memory(constant: Constant) -> Tensor:
+    return torch.empty(constant.shape, device="meta")
+
+
+def _fits(values: Any) -> bool:
+    return bool(np.all(np.isfinite(values)) and np.all(np.abs(values) < 2**62))

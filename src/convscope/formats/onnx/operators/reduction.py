@@ -1,0 +1,139 @@
+"""Many numbers into few: summaries along axes, softmax, the place of the largest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.registry import (
+    reads,
+    writes,
+)
+from convscope.formats.onnx.writer import FLOAT, Part
+from convscope.formats.operation_plan import OperationPlan
+
+_SUMMARIES = {
+    "ReduceMean": "mean",
+    "ReduceSum": "sum",
+    "ReduceMax": "maximum",
+    "ReduceMin": "minimum",
+    "ReduceProd": "product",
+    "ReduceL1": "l1",
+    "ReduceL2": "l2",
+    "ReduceSumSquare": "sum_of_squares",
+    "ReduceLogSum": "log_sum",
+    "ReduceLogSumExp": "log_sum_exp",
+}
+
+
+@reads(*_SUMMARIES)
+def read_summary(node: Node) -> OperationPlan:
+    """Turn a summary into a reduce; a mean over height and width is a global average pooling."""
+    axes, keep = node.integers("axes", 1), bool(node.attributes.get("keepdims", 1))
+    if not axes and node.attributes.get("noop_with_empty_axes", 0):
+        return OperationPlan("identity", node.inputs[:1])
+    rank = node.rank()
+    if node.type_name == "ReduceMean" and keep and rank == 4 and {axis % 4 for axis in axes or ()} == {2, 3}:
+        return OperationPlan("global_average_pool", node.inputs[:1])
+    attributes = {"summary": _SUMMARIES[node.type_name], "axes": axes or None, "keep_axes": keep}
+    return OperationPlan("reduce", node.inputs[:1], attributes=attributes)
+
+
+@reads("Softmax", "LogSoftmax")
+def read_softmax(node: Node) -> OperationPlan:
+    """Turn a softmax into one; before version 13 it is over all axes from its own to the end."""
+    kind = "softmax" if node.type_name == "Softmax" else "log_softmax"
+    axis = int(node.attributes.get("axis", -1 if node.opset >= 13 else 1))
+    attributes: dict[str, int | bool] = {"axis": axis}
+    if node.opset < 13 and axis % max(1, node.rank()) != node.rank() - 1:
+        attributes["to_the_end"] = True
+    return OperationPlan(kind, node.inputs, attributes=attributes)
+
+
+@reads("ArgMax", "ArgMin")
+def read_place_of_extreme(node: Node) -> OperationPlan:
+    """Turn an ArgMax into the place of the largest number."""
+    attributes = {
+        "axis": int(node.attributes.get("axis", 0)),
+        "keep_axis": bool(node.attributes.get("keepdims", 1)),
+        "smallest": node.type_name == "ArgMin",
+        "last": bool(node.attributes.get("select_last_index", 0)),
+    }
+    return OperationPlan("find_extreme", node.inputs, attributes=attributes)
+
+
+_OPERATORS = {
+    "mean": "ReduceMean",
+    "sum": "ReduceSum",
+    "maximum": "ReduceMax",
+    "minimum": "ReduceMin",
+    "product": "ReduceProd",
+    "l1": "ReduceL1",
+    "l2": "ReduceL2",
+    "sum_of_squares": "ReduceSumSquare",
+    "log_sum": "ReduceLogSum",
+    "log_sum_exp": "ReduceLogSumExp",
+}
+
+
+_REDUCTIONS = {"mean": "ReduceMean", "sum": "ReduceSum", "absolute_sum": "ReduceL1"}
+
+
+_REDUCTIONS |= {"sum_of_squares": "ReduceSumSquare", "max": "ReduceMax"}
+
+
+@writes("softmax", "log_softmax")
+def write_softmax(part: Part) -> None:
+    """Write a Softmax; over several axes it is one of rows."""
+    op_type = "Softmax" if part.operation.kind == "softmax" else "LogSoftmax"
+    (value,), axis = part.inputs, int(part.attributes.get("axis", 1))
+    if not part.attributes.get("to_the_end"):
+        part.write(op_type, value, axis=axis)
+        return
+    rows = part.step(op_type, part.step("Flatten", value, axis=axis), axis=1)
+    part.write("Reshape", rows, part.step("Shape", value))
+
+
+@writes("reduce")
+def write_reduce(part: Part) -> None:
+    """Write a summary."""
+    axes = part.attributes.get("axes")
+    _written_summary(
+        part,
+        _OPERATORS[part.attributes.get("summary", "mean")],
+        range(len(part.shape())) if axes is None else axes,
+        keep=part.attributes.get("keep_axes", True),
+    )
+
+
+@writes("reduction")
+def write_reduction(part: Part) -> None:
+    """Write Caffe's summary: of all axes from one on, times a coefficient."""
+    rank = len(part.shape())
+    axes = range(part.attributes.get("axis", 0) % rank, rank)
+    factor = float(part.attributes.get("coefficient", 1.0))
+    _written_summary(
+        part, _REDUCTIONS[part.attributes.get("operation", "sum")], axes, keep=False, factor=factor
+    )
+
+
+def _written_summary(part: Part, op_type: str, axes: object, *, keep: bool, factor: float = 1.0) -> None:
+    places = [int(axis) for axis in axes]  # type: ignore[attr-defined]
+    attributes: dict[str, object] = {"keepdims": int(keep)}
+    if op_type == "ReduceSum":  # alone in having its axes as an input, up to version 17
+        found = part.step(op_type, part.inputs[0], part.numbers(np.array(places, np.int64)), **attributes)
+    else:
+        found = part.step(op_type, part.inputs[0], axes=tuple(places), **attributes)
+    part.write("Identity", part.scaled(found, factor))
+
+
+@writes("find_extreme")
+def write_find_extreme(part: Part) -> None:
+    """Write an ArgMax or an ArgMin."""
+    op_type = "ArgMin" if part.attributes.get("smallest") else "ArgMax"
+    attributes = {
+        "axis": int(part.attributes.get("axis", 0)),
+        "keepdims": int(part.attributes.get("keep_axis", True)),
+        "select_last_index": int(part.attributes.get("last", False)),
+    }
+    part.write("Cast", part.step(op_type, *part.inputs, **attributes), to=FLOAT)

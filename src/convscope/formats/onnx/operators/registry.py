@@ -1,0 +1,78 @@
+"""The tables of ONNX's operators: which function reads a node of each, and which writes an operation as nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from convscope.errors import UnsupportedLayer
+from convscope.formats.onnx.node import Node, require_count
+from convscope.formats.onnx.writer import Part
+from convscope.formats.operation_plan import OperationPlan
+
+Reader = Callable[[Node], OperationPlan | Sequence[OperationPlan]]
+Writer = Callable[[Part], None]
+
+MICROSOFT = "com.microsoft"
+"""Onnxruntime's own domain; an operator of it that ONNX has too is the same one."""
+
+READERS: dict[str, Reader] = {}
+WRITERS: dict[str, Writer] = {}
+
+
+def reads(*names: str, inputs: int = 1) -> Callable[[Reader], Reader]:
+    """Register a function for operators of these names; it is called with at least so many inputs."""
+
+    def register(function: Reader) -> Reader:
+        def checked(node: Node) -> OperationPlan | Sequence[OperationPlan]:
+            require_count(node, inputs)
+            return function(node)
+
+        READERS.update(dict.fromkeys(names, checked))
+        return function
+
+    return register
+
+
+def reader_of(domain: str, node: Node) -> Reader:
+    """Return the function that reads a node; UnsupportedLayer for an operator that has none."""
+    name = node.type_name if domain in ("", MICROSOFT) else f"{domain}.{node.type_name}"
+    own = READERS.get(f"{domain}.{node.type_name}")
+    if (found := own or READERS.get(name)) is None:
+        raise UnsupportedLayer(
+            f"convscope does not compute {f'{domain}.' if domain else ''}{node.type_name or 'a node without a type'} "
+            f"(node {node.name!r}): look at the layers before it, or export the network without it"
+        )
+    return found
+
+
+def writes(*kinds: str) -> Callable[[Writer], Writer]:
+    """Register the function that writes operations of these kinds."""
+
+    def register(function: Writer) -> Writer:
+        WRITERS.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
+
+
+def plain(kind: str, **attributes: Any) -> Reader:
+    """Return the reader of an operator with one input and nothing to say."""
+    return lambda node: OperationPlan(kind, node.inputs[:1], attributes=attributes)
+
+
+def renamed(kind: str, **names: tuple[str, Any]) -> Reader:
+    """Return the reader of an operator whose attributes have other names here: (ONNX's name, its default)."""
+
+    def read(node: Node) -> OperationPlan:
+        attributes: Mapping[str, Any] = {
+            ours: node.attributes.get(theirs, default) for ours, (theirs, default) in names.items()
+        }
+        return OperationPlan(kind, node.inputs[:1], attributes=attributes)
+
+    return read
+
+
+def straight(op_type: str, **attributes: object) -> Writer:
+    """Return the writer of an operation that one operator computes, from the same inputs."""
+    return lambda part: part.write(op_type, *part.inputs, **attributes)

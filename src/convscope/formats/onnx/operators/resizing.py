@@ -1,0 +1,140 @@
+"""Resize and Upsample, of all versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.registry import (
+    reads,
+    writes,
+)
+from convscope.formats.onnx.writer import Part
+from convscope.formats.operation_plan import OperationPlan
+
+_COORDINATES = (
+    "half_pixel",
+    "pytorch_half_pixel",
+    "half_pixel_symmetric",
+    "asymmetric",
+    "align_corners",
+    "tf_half_pixel_for_nn",
+    "tf_crop_and_resize",
+)
+
+
+_MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}
+
+
+_NEAREST = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+
+
+_POLICIES = ("stretch", "not_larger", "not_smaller")
+
+
+@reads("Resize", "Upsample")
+def read_resize(node: Node) -> OperationPlan:
+    """Turn a Resize or an Upsample into a resize; the size or the scales may be worked out while it runs."""
+    old = node.type_name == "Upsample" or node.opset < 11
+    node.require("mode", *_MODES)
+    attributes: dict[str, Any] = {"interpolation": _MODES[node.attributes.get("mode", "nearest")]}
+    attributes |= {"coordinates": "asymmetric", "nearest": "simple"} if old else _conventions(node)
+    scales_at, sizes_at = (1, None) if old else (2, 3)
+    if "scales" in node.attributes:
+        return OperationPlan(
+            "resize", node.inputs[:1], attributes={"scales": node.attributes["scales"], **attributes}
+        )
+    if "height_scale" in node.attributes:  # the first Upsample of all
+        scales = (1.0, 1.0, node.attributes["height_scale"], node.attributes["width_scale"])
+        return OperationPlan("resize", node.inputs[:1], attributes={"scales": scales, **attributes})
+    if sizes_at is not None and node.has(sizes_at):
+        return _to(node, sizes_at, "shape", attributes)
+    return _to(node, scales_at, "scales", {**attributes, "by_scale": True})
+
+
+def _conventions(node: Node) -> dict[str, Any]:
+    """Return the attributes of a Resize that are not their defaults, by our names."""
+    node.require("coordinate_transformation_mode", *_COORDINATES)
+    node.require("nearest_mode", *_NEAREST)
+    node.require("keep_aspect_ratio_policy", *_POLICIES)
+    found = {
+        "coordinates": node.attributes.get("coordinate_transformation_mode", "half_pixel"),
+        "nearest": node.attributes.get("nearest_mode", "round_prefer_floor"),
+    }
+    for ours, theirs, default in (
+        ("cubic", "cubic_coeff_a", -0.75),
+        ("aspect", "keep_aspect_ratio_policy", "stretch"),
+        ("outside", "extrapolation_value", 0.0),
+    ):
+        if (value := node.attributes.get(theirs, default)) != default:
+            found[ours] = value
+    found |= {name: True for name in ("antialias", "exclude_outside") if node.attributes.get(name, 0)}
+    if found["coordinates"] == "tf_crop_and_resize":
+        found["region"] = _region(node)
+    return found
+
+
+def _region(node: Node) -> tuple[float, ...]:
+    """Return what part of each axis is shown: every axis's start, then every axis's end."""
+    given = node.numbers(1, "region")
+    if given is None:
+        raise node.refusal("it shows a region, and has none")
+    numbers, rank = given.reshape(-1).tolist(), node.rank()
+    axes = _axes(node)
+    whole = [0.0] * rank + [1.0] * rank
+    for place, axis in enumerate(axes):
+        whole[axis], whole[axis + rank] = numbers[place], numbers[place + len(axes)]
+    return tuple(whole)
+
+
+def _axes(node: Node) -> tuple[int, ...]:
+    rank = node.rank()
+    return tuple(axis % rank for axis in node.attributes.get("axes", range(rank)))
+
+
+def _to(node: Node, index: int, name: str, attributes: dict[str, Any]) -> OperationPlan:
+    given, rank, axes = node.constant(index), node.rank(), _axes(node)
+    if given is None or not given.size:
+        if axes != tuple(range(rank)) or not node.has(index):
+            raise node.refusal("its size is worked out while the network runs, for some axes only")
+        return OperationPlan("resize", (node.inputs[0], node.inputs[index]), attributes=attributes)
+    attributes.pop("by_scale", None)
+    before = node.shape(0) or ()
+    whole: list[Any] = [0] * rank if name == "shape" else [1.0] * rank
+    for axis, value in zip(axes, given.array.tolist(), strict=True):
+        # What stays is copied from the input, so that other batches fit too.
+        stays = name == "shape" and value == before[axis] and "aspect" not in attributes
+        whole[axis] = 0 if stays else value
+    return OperationPlan("resize", node.inputs[:1], attributes={name: tuple(whole), **attributes})
+
+
+@writes("resize")
+def write_resize(part: Part) -> None:
+    """Write a Resize."""
+    attributes = {
+        "mode": part.attributes.get("interpolation", "nearest"),
+        "coordinate_transformation_mode": part.attributes.get("coordinates", "half_pixel"),
+        "nearest_mode": part.attributes.get("nearest", "round_prefer_floor"),
+        "cubic_coeff_a": float(part.attributes.get("cubic", -0.75)),
+    }
+    scales, shape = tuple(part.attributes.get("scales", ())), tuple(part.attributes.get("shape", ()))
+    if len(part.inputs) > 1:
+        by_scale = part.attributes.get("by_scale")
+        sizes = (part.inputs[1],) if by_scale else ("", part.whole(part.inputs[1]))
+    elif scales:
+        sizes = (part.numbers(np.array(scales, np.float32)),)
+    else:
+        sizes = ("", _size(part, shape))
+    part.write("Resize", part.inputs[0], "", *sizes, **attributes)
+
+
+def _size(part: Part, shape: tuple[int, ...]) -> str:
+    """Return the sizes wanted; those that stay are looked up while the network runs."""
+    kept = next((index for index, size in enumerate(shape) if size), len(shape))
+    wanted = [size or part.shape()[index] for index, size in enumerate(shape)]
+    if not kept:
+        return part.numbers(np.array(wanted, np.int64))
+    begin = part.step("Shape", part.inputs[0], end=kept)
+    return part.step("Concat", begin, part.numbers(np.array(wanted[kept:], np.int64)), axis=0)
