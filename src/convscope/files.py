@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from convscope.errors import NetworkFileError
@@ -44,7 +45,8 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...     partial.write_text("<!doctype html>")
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    _sweep(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=_UNFINISHED)
     os.close(handle)
     partial = Path(name)
     try:
@@ -52,6 +54,29 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         mask = os.umask(0)
         os.umask(mask)
         partial.chmod(0o666 & ~mask)  # mkstemp's files are private; a saved one is an ordinary file
+        _to_disk(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+_UNFINISHED = ".convscope-partial"
+_LEFT_BEHIND = 24 * 3600.0  # seconds after which nobody is writing to it any more
+_SWEPT: set[Path] = set()
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file's bytes are on the disk: else its name may get there first, and a power cut leaves it empty."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder, once a process."""
+    if folder in _SWEPT:
+        return
+    _SWEPT.add(folder)
+    with suppress(OSError):
+        for file in folder.glob(f".*{_UNFINISHED}"):
+            if time.time() - file.stat().st_mtime > _LEFT_BEHIND:
+                file.unlink(missing_ok=True)

@@ -150,3 +150,41 @@ def test_what_is_not_from_caffe_is_not_saved_as_caffe(tmp_path: Path) -> None:
     with pytest.raises(ConvscopeError, match=r"save a .convscope"):
         convscope.open_network("builtin").save(tmp_path / "net.caffemodel")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_same_network_is_the_same_bytes(tmp_path: Path) -> None:
+    network = convscope.open_network("builtin")
+    saved = {network.save(tmp_path / f"{index}.convscope").read_bytes() for index in range(6)}
+    assert len(saved) == 1
+    again = convscope.open_network(tmp_path / "0.convscope").save(tmp_path / "again.convscope")
+    assert len(again.read_bytes()) == len(saved.pop())
+    assert convscope.open_network(again).sha256 == network.sha256
+
+
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        ({"outputs": ["nowhere"]}, "names a value 'nowhere', which nothing makes"),
+        ({"outputs": [["prob"]]}, r"outputs\[0\] is \[\"prob\"\], not a text"),
+        ({"aliases": False}, "aliases is false, not an object"),
+        ({"inputs": {"input": [1, 3, 1e400, 8]}}, r"inputs\.input\[2\] is Infinity, not a whole number"),
+        ({"labels": [1, 2]}, "labels is .*, not null or a list"),
+        ({"channels_last": "no"}, 'channels_last is "no", not true or false'),
+        ({"operations": {}}, "operations is {}, not a list"),
+    ],
+)
+def test_json_of_other_types_is_refused_in_one_sentence(
+    tmp_path: Path, changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ConvscopeError, match=says) as caught:
+        convscope.open_network(write(tmp_path / "tiny.convscope", **changes))
+    assert "tiny.convscope" in str(caught.value)
+
+
+def test_attributes_that_an_operation_cannot_take_are_told_at_opening(tmp_path: Path) -> None:
+    wrong = [
+        {**OPERATIONS[0], "attributes": {**OPERATIONS[0]["attributes"], "stride": [2, 2, 2]}},
+        *OPERATIONS[1:],
+    ]
+    with pytest.raises(ConvscopeError, match="stride is given for 3 axes"):
+        convscope.open_network(write(tmp_path / "tiny.convscope", operations=wrong))

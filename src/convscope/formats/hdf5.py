@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.errors import NetworkFileError
-from convscope.formats.memory import limited_memory
+from convscope.files import require_regular
 
 MAXIMUM_DEPTH = 32
 MAXIMUM_EXPANSION = 8
 SPARE_BYTES = 64 * 2**20
-LIBRARY_BYTES = 2**30
+SECONDS = 15
+CHECK = Path(__file__).with_name("hdf5_check.py")
 
 
 class Container(Protocol):
@@ -30,6 +33,9 @@ class Container(Protocol):
 
     def open(self) -> Any:
         """Return what h5py opens: a path, or a binary stream that can be sought in."""
+
+    def place(self) -> tuple[str, int, int]:
+        """Return the file it is in, and where there: its first byte, and its size, -1 where it is packed."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,10 @@ class OwnFile:
     def open(self) -> str:
         """Return the path."""
         return self.path
+
+    def place(self) -> tuple[str, int, int]:
+        """Return the whole file."""
+        return self.path, 0, self.size
 
     def __str__(self) -> str:
         return self.path
@@ -69,11 +79,50 @@ class Stored:
         return numbers
 
 
+def require_sound(file: Container) -> None:
+    """Raise NetworkFileError for a file that the HDF5 library would hang in, or that leads out of itself.
+
+    A process of its own looks through it first, once for each state of the file: it takes the memory and the time.
+    """
+    try:
+        path, start, size = file.place()
+        state = Path(path).stat()
+    except FileNotFoundError:
+        raise NetworkFileError(f"{file} is no longer there.") from None
+    require_regular(path)
+    if problem := _problem_in(file, (path, start, size, state.st_size, state.st_mtime_ns)):
+        raise NetworkFileError(f"{file} {problem}.")
+
+
+_CHECKED: dict[tuple[Any, ...], str] = {}
+
+
+def _problem_in(file: Container, key: tuple[Any, ...]) -> str:
+    if key not in _CHECKED and sys.executable:
+        path, start, size = key[:3]
+        # It finds h5py where this process found it, and looks nowhere else.
+        run = f"import runpy, sys; sys.path[:] = {sys.path!r}; runpy.run_path({str(CHECK)!r}, run_name='__main__')"
+        command = [sys.executable, "-I", "-c", run, path, str(start), str(size)]
+        content = file.open().read() if size < 0 else b""
+        try:
+            result = subprocess.run(command, input=content, capture_output=True, timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            _CHECKED[key] = f"is a damaged HDF5 file: after {SECONDS} seconds it is not clear what is in it"
+        except OSError:  # no process can be started here
+            return ""
+        else:
+            said = result.stdout.decode("utf-8", "replace").strip()
+            died = f"is a damaged HDF5 file: the HDF5 library died of it (code {result.returncode})"
+            _CHECKED[key] = died if result.returncode else said
+    return _CHECKED.get(key, "")
+
+
 @contextmanager
 def opened_hdf5(file: Container) -> Iterator[h5py.File]:
-    """Open an HDF5 file; whatever the HDF5 library trips over becomes a `NetworkFileError`."""
+    """Open an HDF5 file that was looked through; what the HDF5 library trips over becomes a `NetworkFileError`."""
+    require_sound(file)
     try:
-        with limited_memory(LIBRARY_BYTES), h5py.File(file.open(), "r") as opened:
+        with h5py.File(file.open(), "r") as opened:
             yield opened
     except NetworkFileError:
         raise

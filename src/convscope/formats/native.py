@@ -23,9 +23,12 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError
 from convscope.files import written_whole
+from convscope.formats.graph_builder import BARE_ERRORS
+from convscope.formats.json_types import Each, require
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from convscope.network.cut import CutLayer
@@ -34,18 +37,56 @@ from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
 from convscope.network.operations import OPERATIONS
 from convscope.network.origin import Origin
-from convscope.network.parameters import Parameters
+from convscope.network.parameters import Parameters, Shape
 from convscope.network.saving import saver
+from convscope.network.shapes import infer_operation
 
 BUILTIN = "builtin"
 MEAN = "input.mean"
+_BUILTIN_FILE = "builtin.safetensors"
+_SCHEMA = {
+    "name?": str,
+    "operations": [
+        {
+            **dict.fromkeys(("kind", "name", "type_name"), str),
+            "inputs": [str],
+            "outputs": [str],
+            "parameters": Each(str),
+            "attributes": Each(object),
+            "in_place?": bool,
+        }
+    ],
+    "input": (
+        None,
+        {
+            "size": [int],
+            "channel_order": str,
+            "layout?": str,
+            "raw_scale?": float,
+            "mean?": (str, float, [float]),
+            "input_scale?": (float, [float]),
+            "resize?": str,
+            "resize_size?": (int, None),
+            "antialias?": bool,
+            "crops?": int,
+        },
+    ),
+    "inputs?": Each([int]),
+    "outputs?": [str],
+    "constants?": [str],
+    **dict.fromkeys(("aliases?", "output_names?", "guesses?"), Each(str)),
+    "channels_last?": bool,
+    "cut?": Each(Each(object)),
+    "labels?": (None, [str]),
+}
+"""What the metadata is, see the top of this file."""
 _FIELDS = [item.name for item in fields(InputSpec) if item.name not in ("provenance", "transform")]
 _OPERATION = [item.name for item in fields(Operation) if item.name != "definition"]
 
 
 def open_builtin(request: Request) -> NetworkParts:
     """Read the network that comes with convscope; its model card is ``training/README.md`` in the repository."""
-    path = Path(str(files("convscope") / "networks" / "builtin.safetensors"))
+    path = Path(str(files("convscope") / "networks" / _BUILTIN_FILE))
     parts = open_native(replace(request, source=path))
     # Whichever variant is shipped, that is its name.
     return replace(parts, graph=replace(parts.graph, name=BUILTIN), origin=Origin(BUILTIN, files=(path,)))
@@ -65,6 +106,7 @@ def open_native(request: Request) -> NetworkParts:
         raise NetworkFileError(
             f"{path} holds weights without a network: it has no operations in its metadata"
         )
+    require(metadata, _SCHEMA, f"{path} describes its network wrongly: it")
     try:
         parameters = Parameters(shapes, lambda key: file.get_tensor(key).float())
         spec = (
@@ -73,8 +115,10 @@ def open_native(request: Request) -> NetworkParts:
             else _input_spec(metadata["input"], metadata.get("guesses", {}), parameters)
         )
         graph = _graph(metadata, spec, parameters)
+        if path.name != _BUILTIN_FILE:
+            _require_runnable(graph)
         return NetworkParts(graph, Origin(str(path), files=(path,)), spec, metadata.get("labels"))
-    except (KeyError, TypeError, ValueError, AttributeError, ConvscopeError) as error:
+    except (*BARE_ERRORS, ConvscopeError) as error:
         raise NetworkFileError(f"{path} describes its network wrongly: {error}") from error
 
 
@@ -100,11 +144,16 @@ def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Paramet
         raise InputError(
             f"every value is made once; inputs are {sorted(inputs)}, but {sorted(set(read) - set(made))} are read"
         )
+    outputs = metadata.get("outputs", [value for value in made if value not in read])
+    names = {*inputs, *made, *metadata.get("cut", {})}
+    named = [*outputs, *metadata.get("aliases", {}).values(), *metadata.get("constants", ())]
+    if strange := [value for value in named if value not in names]:
+        raise InputError(f"it names a value {strange[0]!r}, which nothing makes")
     return Graph(
         name=str(metadata.get("name", "")),
         inputs=inputs,
         operations=operations,
-        outputs=tuple(metadata.get("outputs", [value for value in made if value not in read])),
+        outputs=tuple(outputs),
         parameters=parameters,
         aliases=metadata.get("aliases", {}),
         channels_last=bool(metadata.get("channels_last", False)),
@@ -138,6 +187,14 @@ def _operation(fields: dict[str, Any], parameters: Parameters) -> Operation:
     return operation
 
 
+def _require_runnable(graph: Graph) -> None:
+    """Run every operation on shapes alone, so that what it cannot take is told here and not when a picture runs."""
+    shapes: dict[str, Shape | None] = dict(graph.inputs)
+    numbers: dict[str, Tensor] = {}
+    for operation in graph.operations:
+        shapes.update(infer_operation(operation, shapes, graph.parameters.shapes, numbers, by_rule=False))
+
+
 @saver(".convscope")
 def save_native(network: Network, path: Path) -> None:
     """Write a network whole: its graph, weights, labels and what it eats."""
@@ -169,8 +226,21 @@ def save_native(network: Network, path: Path) -> None:
     try:
         with written_whole(path) as partial:
             save_file(tensors, partial, {key: json.dumps(_json(value)) for key, value in metadata.items()})
+            _sort_header(partial)
     except (OSError, SafetensorError) as error:
         raise NetworkFileError(f"{path} cannot be written: {error}") from error
+
+
+def _sort_header(path: Path) -> None:
+    """Put the header of a safetensors file in order, which the library leaves to chance: same network, same bytes."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        metadata = dict(sorted(header.pop("__metadata__").items()))
+        tensors = dict(sorted(header.items(), key=lambda item: item[1]["data_offsets"]))
+        text = json.dumps({"__metadata__": metadata, **tensors}, separators=(",", ":"), ensure_ascii=False)
+        file.seek(8)
+        file.write(text.encode().ljust(size))
 
 
 def _json(value: Any) -> Any:

@@ -51,11 +51,13 @@ def infer_operation(
     known: Mapping[str, Shape | None],
     parameters: Mapping[str, Shape],
     numbers: MutableMapping[str, Tensor] | None = None,
+    *,
+    by_rule: bool = True,
 ) -> dict[str, Shape | None]:
     """Return the shapes of one operation's outputs.
 
     `numbers` keeps the values that are worked out from shapes alone (`shape_of`): they are known, and other shapes may
-    be made of them.
+    be made of them. Without `by_rule` the operation's function runs in any case, which refuses what it cannot take.
     """
     shapes = [known[value] for value in operation.inputs]
     if None in shapes:
@@ -69,7 +71,7 @@ def infer_operation(
     if len(counted) < len(set(operation.inputs)) and not kind_of(operation.kind).reads_sizes:
         counted = {}  # together with values that have no numbers they are only shapes
     of_sizes = numbers is not None and (counted or kind_of(operation.kind).from_shapes)
-    ruled = None if of_sizes else shape_by_rule(operation.kind, sizes, needed, keywords)
+    ruled = None if of_sizes or not by_rule else shape_by_rule(operation.kind, sizes, needed, keywords)
     if ruled is not None and len(operation.outputs) == 1:
         return {operation.outputs[0]: shape_channels_last(ruled) if operation.channels_last else ruled}
     function = OPERATIONS[operation.kind]

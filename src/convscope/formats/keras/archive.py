@@ -44,6 +44,10 @@ class Member:
             else io.BufferedReader(_Window(self.path, start, self.size))
         )
 
+    def place(self) -> tuple[str, int, int]:
+        """Return the zip, and where its bytes are there; size -1 where they are packed."""
+        return (self.path, 0, -1) if self._start is None else (self.path, self._start, self.size)
+
     @cached_property
     def _start(self) -> int | None:
         """Where in the file its bytes begin; None where they are compressed."""

@@ -182,10 +182,10 @@ class FusedNormalization(nn.Module):
         shape: Shape,
         dtype: torch.dtype = torch.float32,
         *,
-        size: int,
-        alpha: float,
-        beta: float,
-        k: float,
+        size: int = 5,
+        alpha: float = 1.0,
+        beta: float = 0.75,
+        k: float = 1.0,
     ) -> FusedNormalization | None:
         """Return it for an input of this shape, or None where the plain operation has to do."""
         if len(shape) != 4:

@@ -1,0 +1,80 @@
+"""Looks through an HDF5 file in a process of its own: ``python hdf5_check.py PATH START SIZE``; prints what is wrong.
+
+The HDF5 library can be led into loops that take memory or never end (a free block that is its own next one), and it
+follows a link to another file, or to a pipe that never answers, as soon as somebody asks what is behind it. So nothing
+is opened before its link is looked at, and who started this sets the time. It imports h5py and nothing of convscope.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+MEMORY = 2**28  # bytes more than it has when it begins
+OBJECTS = 200_000
+DEPTH = 32
+
+
+def limit_memory() -> None:
+    """Let this process take only so much more; where the system has no such limit, nothing."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    usage = Path("/proc/self/statm")
+    if usage.exists():
+        now = int(usage.read_text().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, hard))
+
+
+def problem_in(opened: Any) -> str:
+    """Return what is wrong with a file, by every link, attribute and dataset in it; nothing where all is well."""
+    waiting, seen, count = ["/"], set[int](), 0
+    while waiting:
+        path = waiting.pop()
+        if path != "/" and not isinstance(opened.get(path, getlink=True), h5py.HardLink):
+            return f"has a link at {path!r}; convscope reads weights from this file alone"
+        found = opened[path]
+        for name in found.attrs:
+            found.attrs[name]
+        count += 1
+        if count > OBJECTS:
+            return f"holds more than {OBJECTS:,} groups and datasets"
+        if not isinstance(found, h5py.Group):
+            continue
+        address = h5py.h5o.get_info(found.id).addr
+        if address in seen or path.count("/") > DEPTH:
+            return f"has groups that contain themselves, at {path!r}"
+        seen.add(address)
+        waiting += [f"{path.rstrip('/')}/{name}" for name in found]
+    return ""
+
+
+def main(path: str, start: int, size: int) -> str:
+    """Look through a file, or the part of one; SIZE -1 stands for what comes on standard input."""
+    limit_memory()
+    if size < 0:
+        source: Any = io.BytesIO(sys.stdin.buffer.read())
+    elif start == 0 and size == Path(path).stat().st_size:
+        source = path
+    else:
+        with Path(path).open("rb") as file:
+            file.seek(start)
+            source = io.BytesIO(file.read(size))
+    try:
+        with h5py.File(source, "r") as opened:
+            return problem_in(opened)
+    except MemoryError:
+        return "takes far more memory than it is large"
+    except Exception as error:  # the HDF5 library raises nearly every kind there is
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return f"is a damaged HDF5 file: {said}"
+
+
+if __name__ == "__main__":
+    print(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
