@@ -39,7 +39,7 @@ from convscope.pictures.recording import (
 
 _PACKAGES = ("looking", "attribution", "optimization", "dreaming", "styling", "report")
 _PREPROCESSING = {item.name for item in fields(InputSpec)} - {"provenance"}
-_OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules", "architecture", "inputs"}
+_OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules", "architecture", "inputs", "units"}
 _MOST_THREADS = 1024
 _FILES = ("labels", "mean")  # options that may be the path of a file
 
@@ -195,7 +195,9 @@ def _opened(recipe: Recipe, moved: str | os.PathLike[str] | None) -> Network:
     options = _allowed("open_network", recipe.options, _OPTIONS)
     folder = Path(source) if Path(source).is_dir() else Path(source).parent
     options |= {key: _beside(options[key], folder) for key in _FILES if isinstance(options.get(key), str)}
-    return open_network(source, weights=_beside(recipe.weights, folder), **options)
+    units = options.pop("units", None)
+    opened = open_network(source, weights=_beside(recipe.weights, folder), **options)
+    return opened.with_units(units) if units else opened
 
 
 def _beside(file: str | None, folder: Path) -> str | None:

@@ -66,6 +66,7 @@ class Opening:
     preprocessing: dict[str, Any]
     architecture: str | None = None
     inputs: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
 
     def open(self, source: str) -> Network:
         """Open the network."""
@@ -83,7 +84,7 @@ class Opening:
             **self.preprocessing,
         )
         settings().read.update(path.resolve() for path in opened.origin.files)
-        return opened
+        return opened.with_units(dict(map(_set_unit, self.units))) if self.units else opened
 
 
 def _named_input(given: str) -> tuple[str, str]:
@@ -106,6 +107,13 @@ def _checked_device(device: str) -> str:
     return device
 
 
+def _set_unit(text: str) -> tuple[str, str]:
+    address, equals, value = text.partition("=")
+    if not (address and equals and value):
+        raise click.BadParameter(f"{text!r}: write ADDRESS=VALUE, as conv1:42=0", param_hint="--set")
+    return address, value
+
+
 _OPENING = (
     click.option("--weights", metavar="FILE", help="The weights, where they are not beside the network."),
     click.option(
@@ -126,6 +134,13 @@ _OPENING = (
         multiple=True,
         metavar="NAME=VALUE",
         help="For an input beside the picture: a number, zeros, a .npy file or a picture. Repeat it for several.",
+    ),
+    click.option(
+        "--set",
+        "units",
+        multiple=True,
+        metavar="ADDRESS=VALUE",
+        help="Set what a unit answers: a number, *FACTOR, a picture or a folder whose answer it gets. Repeat for more.",
     ),
     click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda, mps."),
     click.option(
@@ -181,13 +196,14 @@ def network_options(function: _Command) -> _Command:
         device: str,
         architecture: str | None,
         inputs: tuple[str, ...],
+        units: tuple[str, ...],
         **keywords: Any,
     ) -> Any:
         given = {name: keywords.pop(name) for name in _PREPROCESSING}
         if given["crops"] is not None:
             given["crops"] = int(given["crops"])
         preprocessing = {name: value for name, value in given.items() if value is not None}
-        opening = Opening(weights, labels, input_shape, device, preprocessing, architecture, inputs)
+        opening = Opening(weights, labels, input_shape, device, preprocessing, architecture, inputs, units)
         return function(*positional, opening=opening, **keywords)
 
     for option in reversed(_OPENING):

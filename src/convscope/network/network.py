@@ -443,6 +443,26 @@ class Network:
             graph, input_spec=self.input_spec, labels=self.labels, origin=origin, device=self.device
         )
 
+    @property
+    def precision(self) -> torch.dtype:
+        """What it computes in: torch.float32, mostly."""
+        return self._runner.precision
+
+    def with_units(self, settings: Mapping[str, Any]) -> Network:
+        """Return a copy in which units answer something else; this network stays as it is.
+
+        `settings` is address (a layer, a channel, a neuron) to what it answers: a number (0 leaves a unit out),
+        ``"*0.5"`` for half of what it would, a picture whose answer it gets, a folder whose mean answer, or a tensor,
+        channels first. Recipes hold all of these but tensors.
+
+        >>> network.with_units({"mixed4a:42": 0.0, "mixed4a:7": "*2"}).predict("cat.jpg")
+
+        UnknownLayer for a unit that is not there, InputError for what it cannot be.
+        """
+        from convscope.network.interventions import with_units
+
+        return with_units(self, settings)
+
     def compile(self, **options: Any) -> Callable[..., Any]:
         """Return the whole network through `torch.compile`: inputs in order, the outputs as a tuple."""
         compiled: Callable[..., Any] = torch.compile(self._runner.module(self.graph.outputs), **options)

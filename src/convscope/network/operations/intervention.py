@@ -1,0 +1,18 @@
+"""Numbers set from outside: what units answer, whatever they were going to."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from convscope.network.operations.registry import operation
+
+
+@operation
+def set_units(input: Tensor, *, mask: Tensor, values: Tensor, factor: float = 0.0) -> Tensor:
+    """Return the input with `values`, plus `factor` times the input, where the `mask` is not 0.
+
+    Mask and values have the input's shape, or sizes of 1 where they are the same all along an axis.
+    """
+    changed = values if factor == 0 else values + factor * input
+    return torch.where(mask != 0, changed, input)
