@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from convscope.attribution.score_cam import score_cam
     from convscope.attribution.shapley import shapley
     from convscope.attribution.smoothgrad import smoothgrad
+    from convscope.attribution.trust import trust
     from convscope.attribution.xgrad_cam import xgrad_cam
     from convscope.dreaming.deep_dream import deep_dream
     from convscope.errors import ConvscopeError, ConvscopeWarning
@@ -104,6 +105,7 @@ _HOMES = {
     "shapley": "attribution.shapley",
     "smoothgrad": "attribution.smoothgrad",
     "style_transfer": "styling.style_transfer",
+    "trust": "attribution.trust",
     "values": "looking.values",
     "xgrad_cam": "attribution.xgrad_cam",
 }
@@ -154,6 +156,7 @@ __all__ = [
     "shapley",
     "smoothgrad",
     "style_transfer",
+    "trust",
     "values",
     "xgrad_cam",
 ]

@@ -95,6 +95,16 @@ def randomized(target: AttributionTarget, method: str, maps: int, seed: int = 0)
         yield Shuffled(count, down_to, shuffled, *similarity(original, shuffled))
 
 
+def shuffled_network(network: Network, seed: int = 0) -> Network:
+    """Return the network with the numbers of every parameter in another order: as large as before, and senseless."""
+    layers = [
+        (step.outputs[0], tuple(step.parameters.values()))
+        for step in network.graph.operations
+        if step.parameters
+    ]
+    return _shuffled(network, layers, seed)
+
+
 def similarity(first: NDArray[Any], second: NDArray[Any]) -> tuple[float, float]:
     """Return Spearman's rank correlation and the structural similarity of two maps, both without their signs.
 

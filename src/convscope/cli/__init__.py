@@ -19,6 +19,7 @@ from convscope.cli.looking import activations, classify, filters, layers, values
 from convscope.cli.reporting import demo, report
 from convscope.cli.rerunning import rerun
 from convscope.cli.styling import style
+from convscope.cli.trusting import trust
 from convscope.cli.tuning import fine_tune
 from convscope.cli.visualizing import see, sheet
 
@@ -51,6 +52,7 @@ for command in (
     values,
     evidence,
     gradients,
+    trust,
     see,
     sheet,
     style,
