@@ -88,7 +88,7 @@ def recordable(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     settled = {
         key: frozen(value)
         for key, value in arguments.items()
-        if not lost(value) and not isinstance(given[key], np.ndarray)
+        if not lost(value) and not (isinstance(given[key], np.ndarray) and given[key].ndim > 1)  # pictures
     }
     return arguments, {**given, **settled}
 
