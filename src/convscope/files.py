@@ -8,9 +8,39 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from convscope.errors import NetworkFileError
+
+COPIED_BYTES = 256 * 2**20
+"""Weights of files up to here are copied as they are opened: what happens to the file then does not matter."""
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A file as it was: other bytes under its name would be another network's, and a shorter file kills who maps it."""
+
+    path: Path
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> FileState:
+        """Return how a file is now."""
+        found = Path(path).stat()
+        return cls(Path(path), found.st_size, found.st_mtime_ns)
+
+    def require_unchanged(self) -> None:
+        """Raise NetworkFileError where the file is gone or another one now."""
+        try:
+            same = FileState.of(self.path) == self
+        except OSError:
+            raise NetworkFileError(
+                f"{self.path} is no longer there: open the network again from where it is"
+            ) from None
+        if not same:
+            raise NetworkFileError(f"{self.path} has changed since the network was opened: open it again")
 
 
 def require_regular(path: str | os.PathLike[str]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.errors import NetworkFileError
-from convscope.files import require_regular
+from convscope.files import FileState, require_regular
 
 MAXIMUM_DEPTH = 32
 MAXIMUM_EXPANSION = 8
@@ -69,10 +69,13 @@ class Stored:
     place: str
     file: Container
     name: str
+    state: FileState | None = None
 
     def load(self) -> NDArray[np.float32]:
         """Read the dataset as single-precision numbers."""
         numbers = np.empty(self.shape, np.float32)
+        if self.state is not None:
+            self.state.require_unchanged()
         with opened_hdf5(self.file) as opened:
             if numbers.size:
                 _dataset(opened, self.name, self.place).read_direct(numbers)
@@ -141,6 +144,7 @@ def stored_under(
     Links out of the file, virtual datasets and datasets that would grow far beyond the file are refused
     (`NetworkFileError`).
     """
+    state = FileState.of(file.place()[0])
     allowance = MAXIMUM_EXPANSION * file.size + SPARE_BYTES
     for path in _paths(opened, root, file):
         where = place(path)
@@ -150,7 +154,7 @@ def stored_under(
             raise NetworkFileError(
                 f"{where} would take far more memory than the file is large; it is refused."
             )
-        yield Stored(dataset.shape, where, file, path)
+        yield Stored(dataset.shape, where, file, path, state)
 
 
 def _paths(opened: h5py.File, root: str, file: Container) -> Iterator[str]:

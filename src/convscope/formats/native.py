@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError
-from convscope.files import written_whole
+from convscope.files import COPIED_BYTES, require_regular, written_whole
 from convscope.formats.graph_builder import BARE_ERRORS
 from convscope.formats.json_types import Each, require
 from convscope.formats.network_parts import NetworkParts
@@ -96,8 +96,10 @@ def open_native(request: Request) -> NetworkParts:
     """Read a network in convscope's own format; NetworkFileError says what is wrong with one that is damaged."""
     path = request.path
     try:
-        # It stays open: weights are read when they are asked for.
+        # Where it is large it stays open: weights are read when they are asked for.
+        require_regular(path)
         file: Any = safe_open(path, framework="pt")
+        copied = load(path.read_bytes()) if path.stat().st_size <= COPIED_BYTES else None
         metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
         shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
@@ -108,7 +110,8 @@ def open_native(request: Request) -> NetworkParts:
         )
     require(metadata, _SCHEMA, f"{path} describes its network wrongly: it")
     try:
-        parameters = Parameters(shapes, lambda key: file.get_tensor(key).float())
+        found = file.get_tensor if copied is None else copied.__getitem__
+        parameters = Parameters(shapes, lambda key: found(key).float())
         spec = (
             None
             if metadata["input"] is None

@@ -24,7 +24,7 @@ from convscope.errors import (
     NetworkFileError,
     did_you_mean,
 )
-from convscope.files import require_regular
+from convscope.files import COPIED_BYTES, FileState, require_regular
 from convscope.formats.caffe.means import read_mean
 from convscope.formats.caffe.opening import find_caffe_files, open_caffe
 from convscope.formats.keras.live import KERAS, open_application, open_live_keras
@@ -47,13 +47,14 @@ from convscope.formats.tensorflow.graph_def import SAVED_MODEL
 from convscope.formats.tensorflow.opening import open_tensorflow
 from convscope.formats.zoo.fetching import ZOO, fetch
 from convscope.network.fixed_inputs import read_input, with_fixed_inputs
+from convscope.network.graph import Graph
 from convscope.network.input_sidecar import find_sidecar, read_sidecar
 from convscope.network.known_inputs import plain_spec
 from convscope.network.labels import read_labels
 from convscope.network.network import Network
 from convscope.network.origin import Origin
 from convscope.network.own_normalization import with_own_normalization
-from convscope.network.parameters import Shape
+from convscope.network.parameters import Parameters, Shape
 from convscope.network.transform import with_transform
 
 Opener = Callable[[Request], NetworkParts]
@@ -307,7 +308,7 @@ def _network(
 ) -> Network:
     """Make the network, with the labels given, else those in a file beside it, else those its format has for it."""
     network = Network(
-        parts.graph, input_spec=parts.input_spec, labels=parts.labels, origin=parts.origin, device=device
+        _guarded(parts), input_spec=parts.input_spec, labels=parts.labels, origin=parts.origin, device=device
     )
     if not network.shapes:
         raise NetworkFileError(f"{parts.origin.source} holds no network: nothing in it is computed")
@@ -325,6 +326,22 @@ def _network(
         fitting = (labels for labels in parts.label_lists if len(labels) == network.class_count)
         network.labels = next((tuple(labels) for labels in fitting), None)
     return network
+
+
+def _guarded(parts: NetworkParts) -> Graph:
+    """Return the graph; parameters that stay in large files are read only as long as those are what they were."""
+    files = [FileState.of(file) for file in parts.origin.files if file.is_file()]
+    large = [file for file in files if file.size > COPIED_BYTES]
+    if not large:
+        return parts.graph
+    parameters = parts.graph.parameters
+
+    def load(name: str) -> torch.Tensor:
+        for file in large:
+            file.require_unchanged()
+        return parameters.fresh(name)
+
+    return replace(parts.graph, parameters=Parameters(parameters.shapes, load))
 
 
 def _labels_beside(path: Path) -> Path | None:

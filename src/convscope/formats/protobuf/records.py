@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import mmap
+import os
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 from typing import NoReturn
 
 from convscope.errors import NetworkFileError
-from convscope.files import require_regular
+from convscope.files import COPIED_BYTES, require_regular
 
 VARINT, FIXED64, LENGTH, GROUP, END_GROUP, FIXED32 = range(6)
 WIRE_TYPES = ("a whole number", "8 bytes", "a run of bytes", "a group", "the end of a group", "4 bytes")
@@ -22,7 +23,7 @@ _LONGEST_VARINT = 10
 
 
 class Source:
-    """A binary file's bytes, mapped and not read: only what is looked at comes into memory.
+    """A binary file's bytes: copied where they are few, else mapped, so that only what is looked at comes into memory.
 
     Writing to arrays on top of it is allowed and changes neither the file nor another reader's view of it.
     ``budget`` is how many more records may be read, so that a file of empty records cannot fill the memory.
@@ -69,13 +70,19 @@ class Record:
 
 
 def open_source(path: str | PathLike[str], budget: int | None = None) -> Source:
-    """Map a file into memory; `NetworkFileError` when it cannot be opened. An empty file gives an empty source."""
+    """Return a file's bytes; `NetworkFileError` when it cannot be opened. An empty file gives an empty source.
+
+    Up to `COPIED_BYTES` they are copied; a larger file is mapped, and only what is looked at comes into memory.
+    """
     file = fspath(path)
     require_regular(path)
     try:
         with Path(path).open("rb") as stream:
             if not stream.read(1):
                 return Source(b"", file)
+            if os.fstat(stream.fileno()).st_size <= COPIED_BYTES:
+                stream.seek(0)
+                return Source(bytearray(stream.read()), file, budget)
             return Source(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY), file, budget)
     except (OSError, ValueError) as error:
         raise NetworkFileError(f"{file} cannot be read: {error}.") from None
