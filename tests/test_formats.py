@@ -224,7 +224,7 @@ COMMANDS = {
     "activations": ("activations", "NETWORK", "PICTURE", "CHANNEL", "-o", "activations.png"),
     "gradients": ("gradients", "NETWORK", "PICTURE", "CHANNEL", "-o", "gradients.png"),
     "see": ("see", "NETWORK", "CHANNEL", "--size", "32", "--steps", "4", "-o", "see.png"),
-    "report": ("report", "NETWORK", "PICTURE", "--no-features", "-o", "report.html"),
+    "report": ("report", "NETWORK", "PICTURE", "--quick", "-o", "report.html"),
 }
 
 

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from convscope.optimization.feature_visualization import feature_sheet, feature_visualization
     from convscope.pictures.picture import Picture
     from convscope.pictures.recipe import Recipe
-    from convscope.report import make_report
+    from convscope.report import Report, ReportOptions, make_report
     from convscope.rerunning import rerun
     from convscope.styling.style_transfer import style_transfer
 
@@ -67,6 +67,8 @@ _HOMES = {
     "Network": "network.network",
     "Picture": "pictures.picture",
     "Recipe": "pictures.recipe",
+    "Report": "report",
+    "ReportOptions": "report",
     "ablation_cam": "attribution.ablation_cam",
     "activations": "looking.activations",
     "channel_gradients": "attribution.gradients",
@@ -118,6 +120,8 @@ __all__ = [
     "Network",
     "Picture",
     "Recipe",
+    "Report",
+    "ReportOptions",
     "ablation_cam",
     "activations",
     "channel_gradients",

@@ -145,14 +145,14 @@ def test_activations_of_layers_channels_and_vectors(network: str, edge: str) -> 
 
 def test_report_is_one_page(network: str, red: str) -> None:
     result = done(
-        "report", "--no-features", network, red, "-o", "pages/red.html", "--labels", f"{network}/labels.txt"
+        "report", "--quick", network, red, "-o", "pages/red.html", "--labels", f"{network}/labels.txt"
     )
     assert result.stdout == "pages/red.html\n"
     assert result.stderr.count("\n") <= 1
     page = Path("pages/red.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>") and page.rstrip().endswith("</html>")
     assert names("pages") == ["red.html"]
-    done("report", "--no-features", network, red)
+    done("report", "--quick", network, red)
     assert Path("report.html").is_file()
 
 
@@ -286,7 +286,7 @@ def test_a_failed_write_leaves_the_old_file(
 
     monkeypatch.setattr(Path, "replace", full)
     assert "No space left on device" in failed(
-        "report", "--no-features", network, red, "-o", "page.html", "--force"
+        "report", "--quick", network, red, "-o", "page.html", "--force"
     )
     assert Path("page.html").read_text() == "old"
     assert names(here) == ["page.html", "red.png"]
@@ -299,7 +299,7 @@ def test_notes_are_one_line_on_stderr(tmp_path: Path, here: Path) -> None:
     (note,) = result.stderr.splitlines()
     assert note.startswith("note: ") and "random" in note
     Picture(plain_picture()).save("red.png")
-    result = done("report", "--no-features", str(folder / "planted.prototxt"), "red.png")
+    result = done("report", "--quick", str(folder / "planted.prototxt"), "red.png")
     assert [line for line in result.stderr.splitlines() if "random" in line] == [note]
     assert note.removeprefix("note: ") in Path("report.html").read_text(encoding="utf-8")
 

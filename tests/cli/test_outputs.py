@@ -41,7 +41,7 @@ WRITING = {
         ],
         ".png",
     ),
-    "report": (["report", "NETWORK", "PICTURE", "--no-features", "--no-dreams"], ".html"),
+    "report": (["report", "NETWORK", "PICTURE", "--sections", "filters"], ".html"),
     "fine-tune": (["fine-tune", "NETWORK", "FOLDER", "--steps", "1"], ".convscope"),
 }
 NOT_HERE = {"layers", "rerun", "demo"}  # writes nothing; have tests of their own

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from convscope.formats.opening import open_network
-from convscope.report import make_report
+from convscope.report import QUICK, ReportOptions, make_report
 from planted import edge_picture, planted_network
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+FAST = ReportOptions(sections=QUICK)
 OUT = Path(__file__).resolve().parents[2] / "out"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -67,7 +68,7 @@ def planted_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         layer_names={"conv1": LONG, "conv2": "</style><script>alert(2)</script>"},
     )
     path = tmp_path_factory.mktemp("report") / "planted.html"
-    path.write_text(make_report(network, edge_picture(), features=False), encoding="utf-8")
+    path.write_text(make_report(network, edge_picture(), FAST), encoding="utf-8")
     return path
 
 
@@ -76,7 +77,7 @@ def googlenet_page(shared_data: Path) -> Path:
     OUT.mkdir(exist_ok=True)
     path = OUT / "googlenet-cat.html"
     network = open_network(shared_data / "caffe/bvlc_googlenet")
-    path.write_text(make_report(network, shared_data / "pictures/cat.jpg", features=False), encoding="utf-8")
+    path.write_text(make_report(network, shared_data / "pictures/cat.jpg", FAST), encoding="utf-8")
     return path
 
 

@@ -13,13 +13,13 @@ from PIL import Image
 from convscope.dreaming.deep_dream import deep_dream
 from convscope.errors import PictureError, UnknownLayer
 from convscope.formats.opening import open_network
-from convscope.looking.classify import classify
 from convscope.optimization.feature_visualization import feature_visualization
 from convscope.optimization.own_pictures import SIZE as OWN
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
-from convscope.report.context import Counter, Subject, Wishes
-from convscope.report.imagined import dreamed, dreams, painted
+from convscope.report import imagined
+from convscope.report.context import Counter, ReportContext, ReportOptions
+from convscope.report.imagined import dreamed, dreams, paintings
 from convscope.report.page import make_report
 from convscope.rerunning import rerun
 from convscope.styling.style_transfer import style_transfer
@@ -30,8 +30,8 @@ PICTURE[20:28, 4:12] = (255, 0, 0)  # the colors are what conv2 answers to
 PICTURE[20:28, 20:28] = (0, 255, 0)
 
 
-def subject(**wishes: object) -> Subject:
-    return Subject(planted_network(), open_photograph(PICTURE), Wishes(**wishes))  # type: ignore[arg-type]
+def context(**options: object) -> ReportContext:
+    return ReportContext(planted_network(), open_photograph(PICTURE), ReportOptions(**options))  # type: ignore[arg-type]
 
 
 def shown(uri: str) -> NDArray[np.uint8]:
@@ -39,29 +39,29 @@ def shown(uri: str) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
-def test_the_deepest_layers_of_the_last_stages_and_the_first_class_dream() -> None:
-    about = subject()
-    classes = classify(about.network, about.picture, top=2)
-    wanted = dreamed(about, classes)
-    assert [address for address, _, _ in wanted] == ["conv1", "conv2", classes[0].address]
-    assert wanted[0][2] == "each position sees 5 × 5 pixels"
+def test_the_deepest_layers_of_the_last_stages_dream() -> None:
+    about = context()
+    assert dreamed(about) == [
+        ("conv1", "conv1", "each position sees 5 × 5 pixels"),
+        ("conv2", "conv2", dreamed(about)[1][2]),
+    ]
     seen: list[int] = []
-    made = list(dreams(about, wanted, Counter(24, lambda done, total: seen.append(done))))
-    assert seen == list(range(1, 25))
-    assert [one.title for one in made] == ["conv1", "conv2", classes[0].label]
-    for one, (address, _, _) in zip(made, wanted, strict=True):
+    made = list(dreams(about, Counter(16, lambda done, total, _: seen.append(done))))
+    assert seen == list(range(1, 17))
+    assert [one.title for one in made] == ["conv1", "conv2"]
+    for one in made:
         assert one.figure is not None and not one.figure.dark
-        expected = deep_dream(about.network, about.picture, address, size=32)
+        expected = deep_dream(about.network, about.picture, one.title, size=32)
         np.testing.assert_array_equal(shown(one.figure.light), expected.array)
         assert one.figure.caption == expected.caption
-        assert f"--layer={address} --size=32" in one.figure.command
+        assert f"'{one.title}', size=32)" in one.figure.command
 
 
-def test_a_dream_that_cannot_be_is_said_so_and_the_others_are_there() -> None:
-    about = subject()
+def test_a_dream_that_cannot_be_is_said_so_and_the_others_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = [("conv1:7", "dead", "never answers"), ("conv2", "conv2", "")]
+    monkeypatch.setattr(imagined, "dreamed", lambda _: wanted)
     seen: list[int] = []
-    first, second = dreams(about, wanted, Counter(16, lambda done, total: seen.append(done)))
+    first, second = dreams(context(), Counter(16, lambda done, total, _: seen.append(done)))
     assert first.figure is None and first.words.startswith("could not be dreamed of here: ")
     assert "gradient is 0 everywhere" in first.words
     assert second.figure is not None
@@ -69,28 +69,29 @@ def test_a_dream_that_cannot_be_is_said_so_and_the_others_are_there() -> None:
 
 
 def test_a_painting_in_the_style_of_a_unit_and_of_a_picture(tmp_path: Path) -> None:
-    about = subject(style="conv2:1")
-    style, painting = painted(about, Counter(32, lambda done, total: None))
+    about = context(style="conv2:1")
+    style, painting = paintings(about, Counter(32, lambda *_: None))
     own = feature_visualization(about.network, "conv2:1", size=OWN)[0]
     assert style.figure is not None and painting.figure is not None
     np.testing.assert_array_equal(shown(style.figure.light), own.array)
-    expected = style_transfer(about.network, about.picture, own, size=32, changes={"iterations": 40})
+    expected = style_transfer(
+        about.network, about.picture, own.save(tmp_path / "own.png"), size=32, iterations=40
+    )
     np.testing.assert_array_equal(shown(painting.figure.light), expected.array)
-    assert painting.figure.command.endswith("--style=conv2:1 --size=32 --iterations=40")
+    assert painting.figure.command.endswith("'conv2:1', size=32, iterations=40)")
 
     other = Picture(PICTURE.transpose(1, 0, 2)).save(tmp_path / "a=b.png")
-    style, painting = painted(subject(style=str(other)), Counter(32, lambda done, total: None))
+    style, painting = paintings(context(style=str(other)), Counter(32, lambda *_: None))
     assert style.title == "a=b.png" and style.words == "the style"
     assert painting.figure is not None
-    assert f"--style={other}=1 " in painting.figure.command.replace("'", "")
 
 
 def test_what_is_saved_from_the_page_can_be_made_again(tmp_path: Path) -> None:
     network = open_network(planted_files(tmp_path / "network"))
     picture = Picture(PICTURE).save(tmp_path / "edge.png")
-    page = make_report(network, picture, features=False, style="conv2:1")
+    page = make_report(network, picture, ReportOptions(sections=("dreams",), style="conv2:1"))
     found = re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt="(?:The picture after|Style)', page)
-    assert len(found) == 5
+    assert len(found) == 4
     for content in found:
         (tmp_path / "saved.webp").write_bytes(base64.b64decode(content))
         assert rerun(tmp_path / "saved.webp").encode("WEBP") == base64.b64decode(content)
@@ -99,16 +100,16 @@ def test_what_is_saved_from_the_page_can_be_made_again(tmp_path: Path) -> None:
 def test_a_style_that_is_none_is_refused_before_anything_is_made() -> None:
     told: list[int] = []
 
-    def progress(done: int, total: int) -> None:
+    def progress(done: int, total: int, section: str) -> None:
         told.append(done)
 
     with pytest.raises(PictureError, match=r"none\.png"):
-        make_report(planted_network(), PICTURE, style="none.png", progress=progress)
+        make_report(planted_network(), PICTURE, ReportOptions(style="none.png"), progress=progress)
     with pytest.raises(UnknownLayer, match="there is no 99"):
-        make_report(planted_network(), PICTURE, style="conv1:99", progress=progress)
+        make_report(planted_network(), PICTURE, ReportOptions(style="conv1:99"), progress=progress)
     assert told == []
 
 
 def test_a_style_the_network_cannot_paint_in_is_said_so() -> None:
-    (made,) = painted(subject(style=np.zeros((0, 4, 3), np.uint8)), Counter(32, lambda done, total: None))
+    (made,) = paintings(context(style=np.zeros((0, 4, 3), np.uint8)), Counter(32, lambda *_: None))
     assert made.figure is None and "could not be painted by planted" in made.words

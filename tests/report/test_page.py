@@ -6,19 +6,21 @@ import html.parser
 import io
 import re
 import shlex
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import convscope
 from convscope.cli import main
 from convscope.formats.opening import open_network
+from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
-from convscope.report import make_report
+from convscope.report import SECTIONS, Report, ReportOptions, make_report
 from convscope.rerunning import rerun
 from planted import edge_picture, planted_files, planted_network
 
@@ -46,7 +48,13 @@ class Elements(html.parser.HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-report_of = partial(make_report, features=False, dreams=False)  # those have tests of their own
+LOOKS = ("predictions", "filters", "activations", "values")  # the others have tests of their own
+
+
+def report_of(network: Network, picture: object, **options: Any) -> Report:
+    notes, progress = options.pop("notes", ()), options.pop("progress", lambda *_: None)
+    given = ReportOptions(**{"sections": LOOKS} | options)
+    return make_report(network, picture, given, notes=notes, progress=progress)
 
 
 @pytest.fixture(scope="module")
@@ -121,13 +129,16 @@ def test_every_plate_tells_the_command_that_makes_it(tmp_path: Path, monkeypatch
     folder = planted_files(tmp_path / "a network")
     Picture(edge_picture()).save("the edge.png")
     network = open_network(folder, mean=(0.1, 0.2, 0.3), channel_order="BGR")
-    page = report_of(network, "the edge.png", dreams=True, style="the edge.png")
+    page = report_of(network, "the edge.png", sections=SECTIONS, style="the edge.png")
     plates = re.findall(
         r'<img src="data:image/webp;base64,([^"]+)"[^>]*>\s*</picture>.*?<code>(convscope [^<]*)</code>',
         page,
         re.DOTALL,
     )
-    assert len(plates) == page.count('<figure class="plate') - 1 == 13  # the style stands as given
+    as_given = len(
+        re.findall(r'<img src="data:image/jpeg[^>]*>\s*</picture>', page)
+    )  # the style; lit pictures
+    assert len(plates) == page.count('<figure class="plate') - as_given == 20
     for content, command in plates:
         words = shlex.split(html.unescape(command))[1:]
         words += [] if "classify" in words else ["-o", "again.png"]
@@ -184,7 +195,10 @@ def test_notes_stand_before_everything_else() -> None:
 
 def test_the_command_makes_the_same_page() -> None:
     page = report_of(planted_network(), edge_picture(), everything=True, top=2)
-    assert "report planted PICTURE --all --no-features --no-dreams --top=2</code>" in page
+    assert (
+        "convscope.make_report(network, picture, convscope.ReportOptions(top=2, everything=True, sections=("
+        in page
+    )
 
 
 def test_the_frame_is_what_the_crop_keeps() -> None:
@@ -207,7 +221,9 @@ def test_all_layers_are_shown_when_asked(page: str) -> None:
 
 def test_progress_counts_to_its_end() -> None:
     seen: list[tuple[int, int]] = []
-    report_of(planted_network(), edge_picture(), progress=lambda done, total: seen.append((done, total)))
+    report_of(
+        planted_network(), edge_picture(), progress=lambda done, total, section: seen.append((done, total))
+    )
     assert [done for done, _ in seen] == list(range(1, len(seen) + 1))
     assert seen[-1][0] == seen[-1][1] == len(seen)
 
@@ -235,26 +251,59 @@ def test_a_network_opened_with_what_was_in_memory_has_a_report(tmp_path: Path) -
     assert network.input_spec is not None
     network.input_spec = network.input_spec.replace(raw_scale=1.0, because="scale (1).npy")
     page = report_of(network, edge_picture())
-    assert "--mean=MEAN" in page and "--no-antialias" in page and "--labels=" in page
     assert "scale (1).npy" in page
+    assert "convscope.activations(network, picture, " in html.unescape(page)
 
 
 @pytest.mark.slow
 def test_what_units_want_to_see_beside_where_they_find_it(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    page = make_report(
+    seen: list[tuple[int, int, str]] = []
+    page = report_of(
         open_network("builtin"),
         "coffee",
-        dreams=False,
-        progress=lambda done, total: seen.append((done, total)),
+        sections=("features",),
+        progress=lambda *told: seen.append(told),
     )
     text = Elements(page).text
-    assert "What it wants to see" in text
-    found = re.findall(
-        r'<img src="data:image/webp;base64,([^"]+)" alt="(?:Classes|Channels): what each', page
-    )
-    assert len(found) == 2
-    (tmp_path / "saved.webp").write_bytes(base64.b64decode(found[1]))
-    assert rerun(tmp_path / "saved.webp").encode("WEBP") == base64.b64decode(found[1])
+    assert "What it wants to see" in text and "activation" in text
+    found = re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt="What espresso wants', page)
+    assert len(found) == 1
+    (tmp_path / "saved.webp").write_bytes(base64.b64decode(found[0]))
+    assert rerun(tmp_path / "saved.webp").encode("WEBP") == base64.b64decode(found[0])
     assert seen[-1][0] == seen[-1][1]
-    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
+    assert {section for _, _, section in seen} == {"What it wants to see"}
+
+
+def test_ctrl_c_keeps_the_sections_that_are_made_and_says_what_is_missing() -> None:
+    def pressed(done: int, total: int, section: str) -> None:
+        if section == "What it finds":
+            raise KeyboardInterrupt
+
+    page = report_of(planted_network(), edge_picture(), progress=pressed)
+    assert page.missing == ("What it finds", "What it concludes")
+    text = " ".join(Elements(page).text.split())
+    assert "Stopped by Ctrl-C: not whole, or not here: What it finds, What it concludes." in text
+    assert "The filters of conv1" in page and "What channels of" not in page
+
+    def at_once(done: int, total: int, section: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        report_of(planted_network(), edge_picture(), sections=("activations",), progress=at_once)
+
+
+def test_for_what_is_in_memory_there_are_lines_of_python() -> None:
+    network = planted_network()
+    page = report_of(network, edge_picture(), sections=SECTIONS, style="conv1:0")
+    lines = [html.unescape(line) for line in re.findall(r"<code>(convscope[^<]*[)])</code>", page)]
+    assert len(lines) > 12 and all(line.startswith("convscope.") for line in lines)
+    names = {"convscope": convscope, "network": network, "picture": edge_picture()}
+    for line in lines:
+        assert hasattr(eval(line, names), "save"), line
+
+
+def test_a_report_is_saved_and_shows_itself(tmp_path: Path) -> None:
+    page = report_of(planted_network(), edge_picture(), sections=("filters",))
+    assert page.save(tmp_path / "page.html").read_text(encoding="utf-8") == page
+    assert "<iframe srcdoc=" in page._repr_html_() and "<h1>" not in page._repr_html_()

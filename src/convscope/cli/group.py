@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import click
 
 from convscope.cli.output import INTERRUPTED, printable
-from convscope.cli.settings import settings
+from convscope.cli.settings import Settings, settings
 from convscope.errors import ConvscopeError, ConvscopeWarning, did_you_mean
 
 
@@ -35,17 +38,25 @@ class ConvscopeGroup(click.Group):
         super().add_command(cmd, name)
 
     def invoke(self, context: click.Context) -> Any:
-        """Run the command; exit 1 with one line for an error, 130 for Ctrl-C."""
+        """Run the command; exit 1 with one line for an error, 130 after Ctrl-C, whatever was kept of the work."""
+        told = settings()
         try:
-            with _notes_on_stderr():
-                return super().invoke(context)
-        except ConvscopeError as error:
-            raise click.ClickException(_one_line(error)) from error
-        except MemoryError as error:
-            raise click.ClickException("there is not enough memory for this") from error
+            with _notes_on_stderr(), _ctrl_c_remembered(told):
+                result = super().invoke(context)
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
+            click.echo("interrupted: nothing was finished", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
+        except (ConvscopeError, MemoryError) as error:
+            if told.interrupted:  # Ctrl-C in the middle of a library looks like many things
+                click.echo("interrupted", err=True)
+                raise click.exceptions.Exit(INTERRUPTED) from None
+            words = (
+                "there is not enough memory for this" if isinstance(error, MemoryError) else _one_line(error)
+            )
+            raise click.ClickException(words) from error
+        if told.interrupted:
+            raise click.exceptions.Exit(INTERRUPTED)
+        return result
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]
@@ -68,6 +79,25 @@ def _said(name: str, *words: str) -> click.Option:
     return click.Option(
         list(words[:-1]), is_flag=True, expose_value=False, is_eager=True, callback=keep, help=words[-1]
     )
+
+
+@contextmanager
+def _ctrl_c_remembered(told: Settings) -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt as ever, and remember it: what keeps what there is deals with it silently."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def pressed(number: int, frame: FrameType | None) -> None:
+        told.interrupted = True
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, pressed)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

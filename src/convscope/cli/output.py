@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -122,6 +122,19 @@ def end_interrupted(kept: str) -> NoReturn:
     """Say what an interrupted command has kept, and end with Ctrl-C's exit status."""
     click.echo(f"interrupted: {kept}; the same command goes on from there", err=True)
     sys.exit(INTERRUPTED)
+
+
+def interrupted(words: str) -> None:
+    """Say what Ctrl-C left, and see to it that the command ends with status 130."""
+    settings().interrupted = True
+    click.echo(printable(f"interrupted: {words}"), err=True)
+
+
+def progress_bar(**options: Any) -> Any:
+    """Return tqdm's bar: on a terminal only, and not with --quiet; it leaves nothing behind."""
+    from tqdm import tqdm
+
+    return tqdm(**({"disable": True if settings().quiet else None, "leave": False} | options))
 
 
 def save_text(text: str, path: Path) -> Path:

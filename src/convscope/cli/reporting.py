@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from convscope.cli.options import Opening, network_options, output_option
-from convscope.cli.output import file_name, place, save_text
-from convscope.errors import ConvscopeWarning
+from convscope.cli.options import Opening, json_option, network_options, output_option
+from convscope.cli.output import file_name, interrupted, place, printable, progress_bar
+from convscope.errors import ConvscopeWarning, did_you_mean
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
+    from convscope.report import ReportOptions
 
-_BAR = "{percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left"
+_BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left"
 _MORE = "One that knows more: convscope report zoo:bvlc_googlenet PICTURE (54 MB), or your own network's file"
+
+
+def _sections(text: str) -> tuple[str, ...]:
+    from convscope.report.context import SECTIONS
+
+    names = tuple(text.split(","))
+    for name in names:
+        if name not in SECTIONS:
+            hint = did_you_mean(name, SECTIONS)
+            raise click.BadParameter(f"there is no section {name!r}.{hint} Possible: {', '.join(SECTIONS)}")
+    return names
 
 
 @click.command()
@@ -25,52 +39,77 @@ _MORE = "One that knows more: convscope report zoo:bvlc_googlenet PICTURE (54 MB
 @network_options
 @click.option("--all", "everything", is_flag=True, help="Show every layer, not a handful of each stage.")
 @click.option(
-    "--features/--no-features",
-    default=True,
-    help="What units want to see, which takes longest.  [default: shown]",
+    "--sections",
+    type=_sections,
+    metavar="A,B,C",
+    help="Make only these: predictions, filters, activations, values, evidence, features, dreams. The last two take "
+    "most of the time.",
 )
-@click.option("--dreams/--no-dreams", default=True, help="PICTURE after a few dreams.  [default: shown]")
-@click.option("--style", metavar="PICTURE|ADDRESS", help="Paint PICTURE in a picture's, or a unit's, style.")
+@click.option("--quick", is_flag=True, help="Leave out what takes long: features and dreams.")
+@click.option(
+    "--style",
+    metavar="PICTURE|ADDRESS",
+    help="Also paint PICTURE in the style of another picture, or of what a unit (mixed4a:42) wants to see.",
+)
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to name.")
+@json_option
 @output_option("The HTML file; report.html by default.")
 def report(
     network: str,
     picture: str,
     opening: Opening,
+    sections: tuple[str, ...] | None,
+    quick: bool,
+    as_json: bool,
     output: str | None,
-    **wishes: Any,
+    **options: Any,
 ) -> None:
-    """Make one self-contained HTML page of what NETWORK does with PICTURE."""
+    """Make one self-contained HTML page of what NETWORK does with PICTURE.
+
+    Ctrl-C ends it with what there is: the page says what is missing.
+    """
+    from convscope.report import QUICK, SECTIONS, ReportOptions
+
+    if quick and sections:
+        raise click.UsageError("--quick chooses sections itself: give it or --sections")
     path = place(output, file_name("report", suffix=".html"))
     opened, notes = _opened_with_notes(opening, network)
-    _report(opened, picture, path, notes=notes, **wishes)
+    chosen = sections or (QUICK if quick else SECTIONS)
+    _report(opened, picture, path, ReportOptions(sections=chosen, **options), notes, as_json=as_json)
 
 
 @click.command()
+@json_option
 @output_option("The HTML file; out/report.html by default.")
-def demo(output: str | None) -> None:
+def demo(as_json: bool, output: str | None) -> None:
     """Make the first report: the built-in network looks at a cup of coffee."""
-    from convscope.report.wanted_and_found import informative_units
+    from convscope.report import ReportOptions
+    from convscope.report.units import informative_units
 
     network, _ = _opened_with_notes(Opening(None, None, None, "cpu", {}), "builtin")
-    style = informative_units(network, "coffee", layers=2, each=1)[0]
-    _report(network, "coffee", place(output, "out/report.html"), style=style)
-    click.echo(f"note: this is the small built-in network. {_MORE}", err=True)
+    options = ReportOptions(style=informative_units(network, "coffee", layers=2, each=1)[0])
+    _report(network, "coffee", place(output, "out/report.html"), options, (), as_json=as_json)
+    warnings.warn(f"this is the small built-in network. {_MORE}", ConvscopeWarning, stacklevel=2)
 
 
-def _report(network: Network, picture: str, path: Path, **wishes: Any) -> None:
-    from tqdm import tqdm
-
+def _report(
+    network: Network, picture: str, path: Path, options: ReportOptions, notes: Sequence[str], *, as_json: bool
+) -> None:
     from convscope.report import make_report
 
-    with tqdm(bar_format=_BAR, disable=None, leave=False) as bar:
+    with progress_bar(bar_format=_BAR) as bar:
 
-        def progress(done: int, total: int) -> None:
+        def progress(done: int, total: int, section: str) -> None:
             bar.total = total
+            bar.set_description_str(section, refresh=False)
             bar.update(done - bar.n)
 
-        page = make_report(network, picture, progress=progress, **wishes)
-    save_text(page, path)
+        page = make_report(network, picture, options, notes=notes, progress=progress)
+    page.save(path)
+    if page.missing:
+        interrupted(f"without {', '.join(page.missing)}")
+    row = {"path": str(path), "sections": list(options.sections), "missing": list(page.missing)}
+    click.echo(json.dumps(row, ensure_ascii=False) if as_json else printable(path))
 
 
 def _opened_with_notes(opening: Opening, source: str) -> tuple[Network, list[str]]:

@@ -16,11 +16,15 @@ _FILMS = (".gif", ".avif", ".mp4", ".webp")
 
 @dataclass
 class Settings:
-    """How much is said on stderr, whether files may be replaced, which were written and which were read."""
+    """How much is said on stderr, whether files may be replaced, which were written and which were read.
+
+    `interrupted` says that Ctrl-C was pressed, whoever dealt with it: the command ends with status 130.
+    """
 
     quiet: bool = False
     verbose: bool = False
     force: bool = False
+    interrupted: bool = False
     written: set[Path] = field(default_factory=set)
     read: set[Path] = field(default_factory=set)
 

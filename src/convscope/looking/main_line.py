@@ -1,28 +1,52 @@
 """The layers every path through a network goes through, and a handful of them that tells its story.
 
 Branches (an inception module's, a residual block's) come together again; where they do, one value holds all that the
-rest of the network will know. Those values, grouped by the size of their maps, are the network's stages.
+rest of the network will know. Those values, grouped by the size of their maps, are the network's stages. Where paths
+stay apart for long (a U-Net's, a pyramid's), the deepest is followed; where they part for good (a detector's), the end
+of each is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from convscope.looking.answers import is_vector
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
 
+_SETTLING = frozenset({"batch_norm", "scale", "bias"})  # what stands between filters and their activation
+_ACTIVATIONS = frozenset(
+    {
+        "relu",
+        "prelu",
+        "elu",
+        "selu",
+        "gelu",
+        "swish",
+        "mish",
+        "sigmoid",
+        "hard_sigmoid",
+        "hard_swish",
+        "tanh",
+        "clip",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Stage:
-    """Layers whose maps have one size (height, width): all on the main line, and the ones worth showing."""
+    """Layers whose maps have one size (height, width): all on the way, and the ones worth showing.
+
+    `is_end` is a stage of what several branches end in.
+    """
 
     size: tuple[int, int]
     layers: tuple[str, ...]
     shown: tuple[str, ...]
+    is_end: bool = False
 
 
 def main_line(network: Network, outputs: Sequence[str] = ()) -> list[str]:
@@ -62,22 +86,128 @@ def _mixes_channels(network: Network, operation: Operation) -> bool:
 
 
 def stages(network: Network) -> list[Stage]:
-    """Return the stages of a network: runs of main-line layers with maps of one size; at most two shown of each.
+    """Return the stages of a network: runs of layers with maps of one size on the way to its deepest output.
 
-    Shown are the first and the last that compute something new (filters, branches that meet) rather than pool or
-    normalize, and that do not narrow the stage for a moment (a 1×1 reduction before a larger filter).
+    At most two layers are shown of each: the first and the last that compute something new (filters, branches that
+    meet) rather than pool or normalize, and that do not narrow the stage for a moment (a 1×1 reduction before a larger
+    filter); after the activation that follows them. Where branches end elsewhere, the last stages are those ends.
     """
-    maps = [name for name in main_line(network) if _size(network, name) is not None]
-    return [
+    maps = [name for name in _way(network) if _size(network, name) is not None]
+    found = [
         Stage(size, layers, _telling(network, layers))
         for size, group in groupby(maps, key=lambda name: _size(network, name))
+        if size is not None and (layers := tuple(group))
+    ]
+    shown = {name for stage in found for name in (*stage.layers, *stage.shown)}
+    others = [name for name in _ends(network) if name not in shown and _size(network, name) is not None]
+    ended = groupby(
+        sorted(others, key=lambda name: _area(network, name)), key=lambda name: _size(network, name)
+    )
+    return found + [
+        Stage(size, layers, layers[:2], is_end=True)
+        for size, group in ended
         if size is not None and (layers := tuple(group))
     ]
 
 
 def vectors(network: Network) -> list[str]:
-    """Return the main-line layers with one number a channel (fully connected, or pooled to 1×1), in order."""
-    return [name for name in main_line(network) if is_vector(network.shape_channels_first(name))]
+    """Return the layers with one number a channel (fully connected, or pooled to 1×1) on the way, and at the ends."""
+    found = [name for name in _way(network) if is_vector(network.shape_channels_first(name))]
+    after = [_activation_after(network, name) for name in found]
+    ends = [name for name in _ends(network) if is_vector(network.shape_channels_first(name))]
+    return list(dict.fromkeys([*after, *ends]))
+
+
+def all_stages(network: Network) -> list[Stage]:
+    """Return every layer with maps, grouped by size in the order of their first."""
+    sizes: dict[tuple[int, int], list[str]] = {}
+    for name, layer in network.layers.items():
+        if layer.kind != "Input" and (size := _size(network, name)) is not None:
+            sizes.setdefault(size, []).append(name)
+    return [Stage(size, tuple(names), tuple(names)) for size, names in sizes.items()]
+
+
+def all_vectors(network: Network) -> list[str]:
+    """Return every layer with one number a channel."""
+    return [name for name in network.layers if is_vector(network.shape_channels_first(name))]
+
+
+def _way(network: Network) -> list[str]:
+    """Return the main line to the deepest output, and between two of its layers the deepest path where sizes change."""
+    depths = _depths(network)
+    target = max(_ends(network), key=lambda name: (depths[name], name == network.main_output))
+    line, path = main_line(network, [target]), _deepest_path(network, target, depths)
+    places = {name: index for index, name in enumerate(path)}
+    first = next((name for name in path if name in network.layers), target)
+    marks = list(dict.fromkeys([*([first] if first not in network.graph.inputs else []), *line, target]))
+    marks = [name for name in marks if name in places]
+    way = marks[:1]
+    for before, after in pairwise(marks):
+        between = [name for name in path[places[before] + 1 : places[after]] if name in network.layers]
+        sizes = {_size(network, name) for name in between} - {_size(network, before), _size(network, after)}
+        way += [*(between if sizes - {None} else []), after]
+    return way
+
+
+def _ends(network: Network) -> list[str]:
+    """Return the layers that depend on a picture and that nothing reads, the class output among them."""
+    graph, depths = network.graph, _depths(network)
+    ends = [name for name in network.layers if name in depths and not graph.consumers.get(name)]
+    return list(dict.fromkeys([*ends, network.main_output]))
+
+
+def _depths(network: Network) -> dict[str, int]:
+    """Return how many operations lie between the first input and each value that depends on it."""
+    depths = dict.fromkeys(list(network.graph.inputs)[:1], 0)
+    for operation in network.graph.operations:
+        before = [depths[name] for name in operation.inputs if name in depths]
+        depths |= dict.fromkeys(operation.outputs, max(before) + 1) if before else {}
+    return depths
+
+
+def _deepest_path(network: Network, target: str, depths: dict[str, int]) -> list[str]:
+    """Return the values of the longest path to a target, from the input on."""
+    path = [target]
+    while (producer := network.graph.producers.get(path[-1])) is not None:
+        before = [name for name in producer.inputs if name in depths]
+        if not before:
+            break
+        path.append(max(before, key=lambda name: depths[name]))
+    return path[::-1]
+
+
+def _telling(network: Network, layers: tuple[str, ...]) -> tuple[str, ...]:
+    wide = computing_layers(network, layers)
+    return tuple(dict.fromkeys(_activation_after(network, name) for name in (wide[0], wide[-1])))
+
+
+def _computes(network: Network, name: str) -> bool:
+    return any(
+        kind_of(operation.kind).part in ("filters", "join") for operation in network.graph.written_by(name)
+    )
+
+
+def _activation_after(network: Network, name: str) -> str:
+    """Return the layer in which a layer's answer has gone through its normalization and its activation function."""
+    found = name
+    for value, kind in _followers(network, name):
+        if value in network.layers:
+            found = value
+        if kind not in _SETTLING:
+            return found
+    return name
+
+
+def _followers(network: Network, name: str) -> Iterator[tuple[str, str]]:
+    """Yield what is made of a value alone, number by number or channel by channel, one after the other."""
+    graph = network.graph
+    while len(readers := graph.consumers.get(name, ())) == 1:
+        (reader,) = readers
+        depends = [value for value in reader.inputs if value not in graph.constants]
+        if reader.kind not in _SETTLING | _ACTIVATIONS or depends != [name] or len(reader.outputs) != 1:
+            return
+        name = reader.outputs[0]
+        yield name, reader.kind
 
 
 def _size(network: Network, name: str) -> tuple[int, int] | None:
@@ -85,23 +215,16 @@ def _size(network: Network, name: str) -> tuple[int, int] | None:
     return (shape[2], shape[3]) if shape is not None and len(shape) == 4 and not is_vector(shape) else None
 
 
-def _telling(network: Network, layers: tuple[str, ...]) -> tuple[str, ...]:
-    wide = computing_layers(network, layers)
-    return tuple(dict.fromkeys((wide[0], wide[-1])))
-
-
 def computing_layers(network: Network, layers: tuple[str, ...]) -> list[str]:
     """Return those of a stage's layers that compute something new and do not narrow it for a moment."""
-    computing = [
-        name
-        for name in layers
-        if any(
-            kind_of(operation.kind).part in ("filters", "join")
-            for operation in network.graph.written_by(name)
-        )
-    ] or list(layers)
+    computing = [name for name in layers if _computes(network, name)] or list(layers)
     widest = max(_channels(network, name) for name in computing)
     return [name for name in computing if 2 * _channels(network, name) > widest]
+
+
+def _area(network: Network, name: str) -> int:
+    height, width = _size(network, name) or (0, 0)
+    return -height * width
 
 
 def _channels(network: Network, name: str) -> int:

@@ -3,56 +3,122 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
 from inspect import signature
 from os import PathLike
 from typing import Any
 
+from convscope.errors import require_one_of
+from convscope.looking.classify import Prediction, classify
+from convscope.looking.main_line import Stage, all_stages, all_vectors, stages, vectors
 from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import INPUTS, UNRECORDED, plain, recipe_functions, recipe_of
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int, str], None]
+"""Told how many parts of how many are made, and of which section."""
+
+
+SECTIONS = ("predictions", "filters", "activations", "values", "evidence", "features", "dreams")
+QUICK = SECTIONS[:5]
+_NAMED = ("builtin", "zoo:", "torchvision:", "timm:", "keras:")  # networks that have names instead of files
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What is wanted on the page: how many classes, every layer or a few, and which of the sections that take time.
+class ReportOptions:
+    """What the page shows: how many classes, every layer or a few of each stage, which sections, and a painting.
 
-    `style` is a picture, or the address of a unit, that the picture is painted in the style of; None for no painting.
+    `sections` are some of ``SECTIONS``, all by default; `QUICK` are those that take seconds. `style` is a picture, or
+    the address of a unit, that the picture is painted in the style of; None for no painting.
     """
 
     top: int = 5
     everything: bool = False
-    features: bool = True
-    dreams: bool = True
+    sections: Sequence[str] = SECTIONS
     style: Any = None
 
-    def options(self) -> dict[str, Any]:
+    def __post_init__(self) -> None:
+        for name in self.sections:
+            require_one_of("a section of the report", name, SECTIONS)
+        object.__setattr__(self, "sections", tuple(name for name in SECTIONS if name in self.sections))
+
+    def as_cli_options(self) -> dict[str, Any]:
         """Return them as the command line's options, without those that are the same by default."""
         found: dict[str, Any] = {"all": True} if self.everything else {}
-        found |= {name: False for name in ("features", "dreams") if not getattr(self, name)}
+        if self.sections == QUICK:
+            found["quick"] = True
+        elif self.sections != SECTIONS:
+            found["sections"] = self.sections
         return found | {"style": self.style, "top": self.top}
 
 
 @dataclass(frozen=True)
-class Subject:
+class ReportContext:
     """What the report is about: both are named in the command that makes a figure again."""
 
     network: Network
     picture: Photograph
-    wishes: Wishes
+    options: ReportOptions
+
+    @cached_property
+    def classes(self) -> list[Prediction]:
+        """The most probable classes; none of a network that does not classify."""
+        network = self.network
+        classifies = bool(network.class_values) and (network.class_count or 0) > 1
+        return classify(network, self.picture, top=self.options.top) if classifies else []
+
+    @cached_property
+    def stages(self) -> list[Stage]:
+        """The network's stages, each with the layers that are shown of it."""
+        return all_stages(self.network) if self.options.everything else stages(self.network)
+
+    @cached_property
+    def maps(self) -> list[str]:
+        """The layers whose maps are shown."""
+        return [name for stage in self.stages for name in stage.shown] if self._shows("activations") else []
+
+    @cached_property
+    def vectors(self) -> list[str]:
+        """The layers whose values are plotted; the probabilities stand in a section of their own."""
+        if not self._shows("values"):
+            return []
+        found = all_vectors(self.network) if self.options.everything else vectors(self.network)
+        return [name for name in found if not (self.classes and name in self.network.class_values)]
+
+    def _shows(self, section: str) -> bool:
+        return section in self.options.sections
 
     def command(self, name: str, *arguments: str, picture: bool = True, **options: Any) -> str:
-        """Return the words that make one figure again, the network opened as it was here."""
+        """Return the words that make one figure again, the network opened as it was here.
+
+        Where no command can, as the network or the picture was in memory, it is a line of Python.
+        """
         origin = self.network.origin
-        words = ["convscope", *name.split(), origin.source]
-        words += [self.picture.source or "PICTURE"] if picture else []
         opening = {"weights": origin.weights, **origin.options}
+        if not self._opens_from_the_shell(picture):
+            return in_python(name, arguments, options, picture=picture)
+        words = ["convscope", *name.split(), origin.source]
+        words += [self.picture.source or ""] if picture else []
         return shlex.join([*words, *arguments, *written(opening), *written(options)])
+
+    def report_command(self) -> str:
+        """Return what makes the whole page again."""
+        if self._opens_from_the_shell(True) and _is_word(self.options.style):
+            return self.command("report", **self.options.as_cli_options())
+        default = ReportOptions()
+        given = {item.name: getattr(self.options, item.name) for item in fields(default)}
+        words = (f"{name}={value!r}" for name, value in given.items() if value != getattr(default, name))
+        return f"convscope.make_report(network, picture, convscope.ReportOptions({', '.join(words)}))"
+
+    def _opens_from_the_shell(self, picture: bool) -> bool:
+        origin = self.network.origin
+        on_disk = bool(origin.files) or origin.source.startswith(_NAMED)
+        words = all(_is_word(value) for value in [origin.weights, *origin.options.values()])
+        return on_disk and words and (not picture or self.picture.source is not None)
 
     def recipe(self, technique: str, **arguments: Any) -> Recipe:
         """Return the recipe that a technique itself writes, with its defaults: a rerun has the same bytes."""
@@ -74,23 +140,59 @@ def written(options: Mapping[str, Any]) -> list[str]:
             words.append(f"--{option}" if value else f"--no-{option}")
         elif isinstance(value, (str, int, float, PathLike)):
             words.append(f"--{option}={value}")
-        elif isinstance(value, (tuple, list)) and name != "labels":
+        elif isinstance(value, (tuple, list)):
             words.append(f"--{option}={','.join(map(str, value))}")
         elif value is not None:  # was in memory: a file has to stand in for it
             words.append(f"--{option}={name.upper()}")
     return words
 
 
+def _is_word(value: Any) -> bool:
+    """Tell a value that a command line can hold: labels, say, are a file there, never a list."""
+    if isinstance(value, (tuple, list)):
+        return all(isinstance(item, (int, float)) for item in value)
+    return value is None or isinstance(value, (str, int, float, PathLike))
+
+
+_FUNCTIONS = {
+    "classify": "predictions",
+    "see": "feature_visualization",
+    "dream": "deep_dream",
+    "style": "style_transfer",
+}
+
+
+def in_python(name: str, arguments: Sequence[str], options: Mapping[str, Any], *, picture: bool) -> str:
+    """Return the call that makes a figure again, of a `network` and a `picture` that are at hand.
+
+    >>> in_python("activations", ["conv1"], {"channels": 8}, picture=True)
+    "convscope.activations(network, picture, 'conv1', channels=8)"
+    """
+    given = {key.replace("-", "_"): value for key, value in options.items() if key != "output"}
+    function = _FUNCTIONS.get(name, name)
+    if name == "classify" and "--every-class" in arguments:
+        function, arguments = "probabilities", ()
+    if name == "evidence":
+        function = str(given.pop("method", "saliency")).replace("-", "_")
+    if name == "dream":
+        arguments = [str(given.pop("layer"))]
+    if name == "style":
+        arguments = [str(given.pop("style"))]
+    words = ["network", *(["picture"] if picture else []), *map(repr, arguments)]
+    words += [f"{key}={value!r}" for key, value in given.items() if value is not None]
+    return f"convscope.{function}({', '.join(words)})"
+
+
 class Counter:
     """Counts what is made, in parts that take about as long as each other."""
 
     def __init__(self, total: int, progress: Progress) -> None:
-        self.done, self.total, self.progress = 0, total, progress
+        self.done, self.total, self.progress, self.section = 0, total, progress, ""
 
     def __call__(self) -> None:
         """Tell that one more is made."""
         self.done += 1
-        self.progress(self.done, self.total)
+        self.progress(self.done, self.total, self.section)
 
     def through(self, parts: int) -> Callable[[int, int], None]:
         """Return what is told of a long run's steps, done and all, and counts so many parts as they go by."""

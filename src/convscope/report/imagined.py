@@ -8,19 +8,18 @@ from typing import Any
 
 from convscope.dreaming.deep_dream import dream_of
 from convscope.errors import ConvscopeError
-from convscope.looking.classify import Prediction
 from convscope.looking.main_line import stages
 from convscope.optimization.own_pictures import SIZE as OWN
 from convscope.optimization.own_pictures import is_unit, picture_or_unit
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
-from convscope.report.context import Counter, Subject, sees
+from convscope.report.context import Counter, ReportContext, sees
 from convscope.report.embedding import Embedded, embed_one, embed_photograph
 from convscope.styling.style_transfer import transfer_of
 
-SIZE = 384  # pixels of the longer side: two fill the page
+SIZE = 320  # pixels of the longer side: two fill the page
 DREAM, PAINTING = 8, 32  # parts of the work, where a figure of the page is one
-_LAYERS = 3  # that dream, the deepest of their stages
+_LAYERS = 2  # that dream, the deepest of their stages
 _ITERATIONS = 40  # at each size of a painting: half of what it takes alone
 
 
@@ -33,66 +32,71 @@ class Imagined:
     figure: Embedded | None
 
 
-def dreamed(subject: Subject, classes: list[Prediction]) -> list[tuple[str, str, str]]:
+def dreamed(context: ReportContext) -> list[tuple[str, str, str]]:
     """Return what is worth dreaming of, from shallow to deep: address, title and words."""
-    network = subject.network
+    network = context.network
     if network.input_spec is None:
         return []
     layers = [stage.shown[-1] for stage in stages(network)[-_LAYERS:]]
-    wanted = [(name, name, sees(network.layers[name])) for name in layers]
-    return wanted + [(found.address, found.label, "the class it is surest of") for found in classes[:1]]
+    return [(name, name, sees(network.layers[name])) for name in layers]
 
 
-def dreams(subject: Subject, wanted: list[tuple[str, str, str]], count: Counter) -> Iterator[Imagined]:
+def dream_parts(context: ReportContext) -> int:
+    """Return how many parts of the work the section is."""
+    return DREAM * len(dreamed(context))
+
+
+def painting_parts(context: ReportContext) -> int:
+    """Return how many parts of the work the section is: it is there only where a style is named."""
+    return PAINTING
+
+
+def dreams(context: ReportContext, count: Counter) -> Iterator[Imagined]:
     """Yield the picture after a short dream of each address."""
-    for address, title, words in wanted:
+    for address, title, words in dreamed(context):
         watch = count.through(DREAM)
         try:
-            yield Imagined(title, words, _dream(subject, address, watch))
+            yield Imagined(title, words, _dream(context, address, watch))
         except ConvscopeError as error:
             watch(1, 1)
             yield Imagined(title, f"could not be dreamed of here: {error}", None)
 
 
-def _dream(subject: Subject, address: str, watch: Callable[[int, int], None]) -> Embedded:
-    network, picture = subject.network, subject.picture
-    dream = dream_of(network, picture, address, size=_size(subject))
+def _dream(context: ReportContext, address: str, watch: Callable[[int, int], None]) -> Embedded:
+    network, picture = context.network, context.picture
+    dream = dream_of(network, picture, address, size=_size(context))
     for step in dream.steps():
         watch(step.index, step.of)
-    command = subject.command("dream", layer=_weighted(address), size=_size(subject))
+    command = context.command("dream", layer=_weighted(address), size=_size(context))
     return embed_one(dream.picture(step), address=address, command=command)
 
 
-def check_style(subject: Subject) -> None:
+def check_style(context: ReportContext) -> None:
     """Refuse a style that is no picture and no unit before the page takes its time."""
-    style = subject.wishes.style
-    if is_unit(subject.network, style):
-        subject.network.resolve(style)
+    style = context.options.style
+    if is_unit(context.network, style):
+        context.network.resolve(style)
     elif style is not None:
         open_photograph(style)
 
 
-def painted(subject: Subject, count: Counter) -> list[Imagined]:
-    """Return the style and the picture painted in it, where one is wished for."""
-    network, style = subject.network, subject.wishes.style
-    if style is None:
-        return []
+def paintings(context: ReportContext, count: Counter) -> Iterator[Imagined]:
+    """Yield the style and the picture painted in it, where one is named."""
+    network = context.network
     watch = count.through(PAINTING)
     try:
-        return [
-            _style(subject),
-            Imagined(subject.picture.name, "painted in this style", _painting(subject, watch)),
-        ]
+        yield _style(context)
+        yield Imagined(context.picture.name, "painted in this style", _painting(context, watch))
     except ConvscopeError as error:
         watch(1, 1)
-        return [Imagined(subject.picture.name, f"could not be painted by {network.name}: {error}", None)]
+        yield Imagined(context.picture.name, f"could not be painted by {network.name}: {error}", None)
 
 
-def _style(subject: Subject) -> Imagined:
-    network, style = subject.network, subject.wishes.style
+def _style(context: ReportContext) -> Imagined:
+    network, style = context.network, context.options.style
     shown = picture_or_unit(network, style)
     if isinstance(shown, Picture) and is_unit(network, style):
-        command = subject.command("see", style, picture=False, size=OWN)
+        command = context.command("see", style, picture=False, size=OWN)
         return Imagined(style, "the style: its own picture", embed_one(shown, address=style, command=command))
     photograph = open_photograph(shown)
     height, width = photograph.pixels.shape[:2]
@@ -100,22 +104,22 @@ def _style(subject: Subject) -> Imagined:
     return Imagined(photograph.name, "the style", embed_photograph(photograph.pixels, caption))
 
 
-def _painting(subject: Subject, watch: Callable[[int, int], None]) -> Embedded:
-    network, picture, style = subject.network, subject.picture, subject.wishes.style
-    transfer = transfer_of(network, picture, style, size=_size(subject), iterations=_ITERATIONS)
+def _painting(context: ReportContext, watch: Callable[[int, int], None]) -> Embedded:
+    network, picture, style = context.network, context.picture, context.options.style
+    transfer = transfer_of(network, picture, style, size=_size(context), iterations=_ITERATIONS)
     for step in transfer.steps():
         watch(step.index, step.of)
-    options = {"style": _weighted(style), "size": _size(subject), "iterations": _ITERATIONS}
-    command = subject.command("style", **options)
+    options = {"style": _weighted(style), "size": _size(context), "iterations": _ITERATIONS}
+    command = context.command("style", **options)
     return embed_one(transfer.picture(step), command=command)
 
 
-def _size(subject: Subject) -> int:
+def _size(context: ReportContext) -> int:
     """Return the longer side of what is made: no picture is enlarged."""
-    height, width = subject.picture.pixels.shape[:2]
+    height, width = context.picture.pixels.shape[:2]
     return min(SIZE, int(max(height, width)))
 
 
-def _weighted(wished: Any) -> Any:
+def _weighted(named: Any) -> Any:
     """Return an address or a path as the command line takes it: what follows the last = is a weight there."""
-    return f"{wished}=1" if isinstance(wished, str) and "=" in wished else wished
+    return f"{named}=1" if isinstance(named, str) and "=" in named else named

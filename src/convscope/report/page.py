@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import fields
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,16 +20,18 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from convscope import __version__
+from convscope.errors import PictureError
+from convscope.files import written_whole
 from convscope.looking.answers import CENTER_OF_TEN
 from convscope.looking.layer_table import HEADINGS
 from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
-from convscope.pictures.photograph import Photograph, open_photograph
+from convscope.pictures.photograph import Photograph, PictureLike, open_photograph
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import plain, recipe_of
 from convscope.presentation.wording import percent, shortened
 from convscope.report.content import Content, gather
-from convscope.report.context import Progress, Subject, Wishes
+from convscope.report.context import Progress, ReportContext, ReportOptions
 from convscope.report.embedding import data_uri, photograph_uri
 
 _LONGEST = 60  # characters
@@ -34,32 +39,56 @@ _LONGEST = 60  # characters
 Box = tuple[float, float, float, float]
 
 
+class Report(str):
+    """The page as text; it can be saved, Jupyter shows it inline, and it knows whether Ctrl-C ended it early.
+
+    >>> report = make_report(network, "cat.jpg")
+    >>> report.save("report.html")
+    PosixPath('report.html')
+    """
+
+    __slots__ = ("missing",)
+    missing: tuple[str, ...]
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page, whole or not at all, and return its path; PictureError where that is impossible."""
+        path = Path(path)
+        try:
+            with written_whole(path) as partial:
+                partial.write_text(self, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
+        return path
+
+    def _repr_html_(self) -> str:
+        page = html.escape(self, quote=True)
+        return (
+            f'<iframe srcdoc="{page}" sandbox style="width:100%;height:80vh;border:1px solid #8886"></iframe>'
+        )
+
+
 def make_report(
     network: Network,
-    picture: object,
+    picture: PictureLike,
+    options: ReportOptions | None = None,
     *,
-    top: int = 5,
-    everything: bool = False,
-    features: bool = True,
-    dreams: bool = True,
-    style: Any = None,
     notes: Sequence[str] = (),
-    progress: Progress = lambda done, total: None,
-) -> str:
-    """Return one self-contained HTML page of what a network does with a picture.
+    progress: Progress = lambda done, total, section: None,
+) -> Report:
+    """Return one self-contained HTML page of what a network does with a picture: a text that can be saved.
 
-    `picture` is anything `read_picture` reads. `everything` shows every layer instead of a handful of each stage,
-    `features` what classes and channels want to see, `dreams` the picture after a few dreams: those take longest.
-    `style` paints the picture in the style of another, or of what a unit wants to see (``mixed4a:42``). `notes` are
-    warnings that a reader has to know; `progress` is told how much of how much is made. The page runs no script and
-    fetches nothing; names that strangers gave to layers, files and classes are only text.
+    `options` say what is on it, everything by default; ``ReportOptions(sections=QUICK)`` takes seconds. `notes` are
+    warnings that a reader has to know; `progress` is told how many parts of how many are made, and of which section.
+    Ctrl-C ends it with the sections that are made, as the page says. The page runs no script and fetches nothing; names
+    that strangers gave to layers, files and classes are only text.
 
-    >>> Path("report.html").write_text(make_report(network, "cat.jpg"), encoding="utf-8")
+    >>> make_report(network, "cat.jpg", ReportOptions(sections=("evidence",))).save("report.html")
     """
-    wishes = Wishes(top, everything, features, dreams, style)
-    subject = Subject(network, open_photograph(picture), wishes)
-    content = gather(subject, progress)
-    return _environment().get_template("page.html").render(_words(subject, content), notes=notes)
+    context = ReportContext(network, open_photograph(picture), options or ReportOptions())
+    content = gather(context, progress)
+    report = Report(_environment().get_template("page.html").render(_words(context, content), notes=notes))
+    report.missing = tuple(content.missing)
+    return report
 
 
 @cache
@@ -78,9 +107,9 @@ def _environment() -> Environment:
     return environment
 
 
-def _words(subject: Subject, content: Content) -> dict[str, Any]:
+def _words(context: ReportContext, content: Content) -> dict[str, Any]:
     """Return what the template is filled with."""
-    network, picture = subject.network, subject.picture
+    network, picture = context.network, context.picture
     style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     photograph, width, height = photograph_uri(picture.pixels)
@@ -92,6 +121,7 @@ def _words(subject: Subject, content: Content) -> dict[str, Any]:
         "network": network,
         "picture": picture,
         "content": content,
+        "classes": context.classes,
         "photograph": {"uri": photograph, "width": width, "height": height},
         "seen": seen,
         "frame": _frame(network.input_spec, picture.pixels.shape[:2]),
@@ -99,9 +129,9 @@ def _words(subject: Subject, content: Content) -> dict[str, Any]:
         "headings": HEADINGS,
         "most_parameters": max((row.parameters for row in content.table.rows), default=0) or 1,
         "most_operations": max((row.operations for row in content.table.rows), default=0) or 1,
-        "everything": subject.wishes.everything,
-        "command": subject.command("report", **subject.wishes.options()),
-        "recipe": _recipe(subject),
+        "everything": context.options.everything,
+        "command": context.report_command(),
+        "recipe": _recipe(context),
         "version": __version__,
     }
 
@@ -138,11 +168,11 @@ def _spec_rows(spec: InputSpec | None) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def _recipe(subject: Subject) -> str:
-    spec, wishes = subject.network.input_spec, subject.wishes
-    wished = {item.name: plain(getattr(wishes, item.name)) for item in fields(wishes)}
-    arguments = {**wished, "input": str(spec) if spec else None}
-    recipe = recipe_of("report", arguments, network=subject.network, picture=subject.picture)
+def _recipe(context: ReportContext) -> str:
+    spec, options = context.network.input_spec, context.options
+    given = {item.name: plain(getattr(options, item.name)) for item in fields(options)}
+    arguments = {**given, "input": str(spec) if spec else None}
+    recipe = recipe_of("report", arguments, network=context.network, picture=context.picture)
     return json.dumps(json.loads(recipe.to_json()), ensure_ascii=False, indent=2)
 
 

@@ -1,0 +1,120 @@
+"""The sections that look at what is there: what the network says, its filters, and what its layers answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from convscope.looking.activations import activations
+from convscope.looking.answers import answer
+from convscope.looking.classify import predictions, probabilities
+from convscope.looking.filters import READABLE, filters, layers_with_filters, read_filters
+from convscope.looking.main_line import Stage
+from convscope.looking.values import values
+from convscope.pictures.picture import Picture
+from convscope.presentation.grid import SMALLEST_TILE
+from convscope.report.context import Counter, ReportContext, sees
+from convscope.report.embedding import Embedded, embed, first_tile
+
+CHANNELS = 48
+PALETTE = "magma"
+_COLUMNS = 8
+_TILE = 112  # pixels: eight of them make a column of text
+_LARGE = 32  # pixels: the side of a deeper filter's tile, where there is room
+_WIDTH = 820  # pixels: what the channels of a filter have side by side
+_ROWS = 24
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One layer's activations: the figure, and its strongest channel alone."""
+
+    name: str
+    shape: str
+    sees: str
+    figure: Embedded
+    thumbnail: str = ""
+    strongest: str = ""
+
+
+def charts(context: ReportContext, count: Counter) -> Iterator[Embedded]:
+    """Yield the bars of the most probable classes, and the probability of every one."""
+    if not context.classes:
+        return
+    given, top = (context.network, context.picture), context.options.top
+    for technique, flag in ((predictions, []), (probabilities, ["--every-class"])):
+        output = f"{technique.__name__}.png"
+        command = context.command("classify", *flag, top=top, output=output)
+        yield embed(_in_theme(technique, *given, top=top), command=command)[0]
+        count()
+
+
+def filter_sheets(context: ReportContext, count: Counter) -> Iterator[Embedded]:
+    """Yield the first filters on one scale, the same each on its own, and the first deeper ones larger than a point."""
+    layers = layers_with_filters(context.network)
+    for name in layers[:1]:
+        tile = 56 if read_filters(context.network, name).weights.shape[-1] > 1 else None
+        for scale in ("sheet", "tile"):
+            yield _filters(context, name, scale=scale, tile_size=tile)
+            count()
+    for name in layers[1:]:
+        _, channels, height, width = read_filters(context.network, name).weights.shape
+        if height * width > 1:
+            tile = max(SMALLEST_TILE, min(_LARGE, _WIDTH // min(channels, READABLE)))
+            yield _filters(context, name, first=_ROWS, tile_size=tile)
+            break
+    count()
+
+
+def _filters(context: ReportContext, name: str, **options: Any) -> Embedded:
+    command = context.command("filters", name, picture=False, **options)
+    return embed(_in_theme(filters, context.network, name, **options), address=name, command=command)[0]
+
+
+def shown_stages(context: ReportContext, count: Counter) -> Iterator[tuple[Stage, list[Shown]]]:
+    """Yield the stages, with the activations of some of their layers."""
+    for stage in context.stages:
+        yield stage, [_shown(context, name, count) for name in stage.shown]
+
+
+def _shown(context: ReportContext, name: str, count: Counter) -> Shown:
+    layer = context.network.layers[name]
+    channels, height, width = np.shape(answer(context.network, context.picture, name))
+    options: dict[str, Any] = {
+        "channels": CHANNELS,
+        "order": "strongest",
+        "palette": PALETTE,
+        "columns": _COLUMNS,
+        "tile_size": _tile_size(max(height, width)),
+    }
+    make = _in_theme(activations, context.network, context.picture, name, **options)
+    figure, dark = embed(make, address=name, command=context.command("activations", name, **options))
+    count()
+    shape = f"{channels:,} channels of {height} × {width}"
+    return Shown(name, shape, sees(layer), figure, first_tile(dark), dark.tiles[0].address)
+
+
+def _tile_size(longer: int) -> int:
+    """Return the whole multiple of a map's size that is nearest to what the page has room for."""
+    return longer * max(1, round(_TILE / longer)) if longer <= 1.4 * _TILE else _TILE
+
+
+def plots(context: ReportContext, count: Counter) -> Iterator[Embedded]:
+    """Yield the values of layers with one number a channel; those that a layer before has, only once."""
+    plotted = list[Any]()
+    for name in context.vectors:
+        found = answer(context.network, context.picture, name).ravel()
+        if not any(np.array_equal(found, before) for before in plotted):
+            plotted.append(found)
+            make = _in_theme(values, context.network, context.picture, name)
+            yield embed(make, address=name, command=context.command("activations", name))[0]
+        count()
+
+
+def _in_theme(
+    technique: Callable[..., Picture], *given: object, **options: object
+) -> Callable[[str], Picture]:
+    return lambda theme: technique(*given, theme=theme, **options)

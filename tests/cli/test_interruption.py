@@ -1,0 +1,67 @@
+"""Ctrl-C at any moment: the command ends soon with status 130, what is kept is whole, and stderr says what it is."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from convscope.pictures.picture import Picture
+from planted import edge_picture, planted_files
+
+COMMANDS = {
+    "report": ["report", "planted", "edge.png", "-o", "out.html"],
+    "see": ["see", "planted", "conv1:0", "conv2:1", "--steps", "4000", "--size", "64", "-o", "out"],
+    "dream": ["dream", "planted", "edge.png", "--iterations", "3000", "-o", "out.png"],
+}
+SCRIPT = """
+import sys, torch
+from convscope.cli import main
+sys.stderr.write("begun\\n"); sys.stderr.flush()
+main(sys.argv[1:])
+"""
+LONGEST = (
+    20.0  # seconds from Ctrl-C to the end, on a machine that does much else; idle it is a fraction of one
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["report", *COMMANDS])
+def test_ctrl_c_at_a_random_moment(command: str, tmp_path: Path) -> None:
+    planted_files(tmp_path / "planted")
+    Picture(edge_picture()).save(tmp_path / "edge.png")
+    chance, interrupted = random.Random(str(tmp_path)), 0
+    while not interrupted:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, *COMMANDS[command], "--force"],
+            cwd=tmp_path,
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join(sys.path), "CONVSCOPE_CACHE": str(tmp_path / "cache")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        assert process.stderr.readline() == "begun\n"
+        time.sleep(chance.uniform(0.05, 3))
+        process.send_signal(signal.SIGINT)
+        pressed = time.monotonic()
+        output, said = process.communicate(timeout=60)
+        if process.returncode == 0:  # it was done before
+            continue
+        interrupted += 1
+        assert time.monotonic() - pressed < LONGEST
+        assert process.returncode == 130, said
+        assert "Traceback" not in said and "interrupted" in said
+        for path in output.split():
+            written = tmp_path / path
+            assert written.is_file(), said
+            if written.suffix == ".png":
+                Picture.open(written)
+            else:
+                assert "Stopped by Ctrl-C" in written.read_text(encoding="utf-8")
+        assert not list(tmp_path.glob(".*"))

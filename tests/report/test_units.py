@@ -1,0 +1,59 @@
+"""What planted units want, beside where they find it: a red square is found where it is, and nowhere else."""
+
+import numpy as np
+import pytest
+import torch
+
+from convscope.attribution.target import target_of
+from convscope.errors import InputError
+from convscope.pictures.photograph import open_photograph
+from convscope.report.context import Counter, ReportContext, ReportOptions
+from convscope.report.units import UnitPlate, informative_units, unit_parts, units, units_of, where_found
+from planted import planted_network
+
+RED = np.zeros((32, 32, 3), np.uint8)
+RED[4:12, 20:28] = (255, 0, 0)
+
+
+def context() -> ReportContext:
+    return ReportContext(planted_network(), open_photograph(RED), ReportOptions())
+
+
+def test_light_falls_where_the_unit_finds_what_it_wants() -> None:
+    network = planted_network()
+    lit, words = where_found(target_of(network, RED, "conv1:0"), open_photograph(RED))
+    assert lit.shape == (32, 32, 3) and "answers up to " in words
+    assert lit[6:10, 22:26, 0].min() > 0.78
+    lit[2:14, 18:30] = 0
+    assert lit.max() < 0.16
+
+
+def test_each_unit_has_a_plate_with_its_verdict_and_its_command() -> None:
+    about, seen = context(), list[int]()
+    total = unit_parts(about)
+    made: list[UnitPlate] = list(units(about, Counter(total, lambda done, of, _: seen.append(done))))
+    assert [plate.wanted.address for plate in made] == units_of(about)
+    assert made[0].title == about.classes[0].label
+    assert all("activation " in plate.wanted.caption or "could not" in plate.wanted.caption for plate in made)
+    assert all(f"'{plate.wanted.address}', size=112, steps=64)" in plate.wanted.command for plate in made)
+    assert seen == list(range(1, total + 1))
+
+
+def test_classes_that_it_does_not_consider_have_no_plate() -> None:
+    about = context()
+    likely = [found.address for found in about.classes[:2] if found.probability >= 0.05]
+    assert units_of(about)[: len(likely)] == likely
+    assert not set(units_of(about)) & {found.address for found in about.classes[2:]}
+
+
+def test_the_informative_units_are_those_that_answer_most() -> None:
+    assert informative_units(planted_network(), RED, layers=1, each=1) == ["conv2:0"]
+    assert informative_units(planted_network(), np.flip(RED, -1), layers=1, each=1) == ["conv2:2"]
+
+
+def test_a_network_that_expects_no_pictures_finds_nothing() -> None:
+    network = planted_network()
+    network.input_spec = None
+    for given in (RED, torch.zeros(1, 3, 32, 32)):
+        with pytest.raises(InputError, match=r"planted .*, which no picture fits"):
+            where_found(target_of(network, given, "conv1:0"), given)
