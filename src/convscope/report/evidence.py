@@ -14,7 +14,7 @@ from convscope.report.embedding import Embedded, embed_one
 # From the coarsest to the finest, each with what keeps it short; one that is not there yet is left out.
 _METHODS: dict[str, dict[str, Any]] = {
     "grad_cam": {},
-    "integrated_gradients": {"steps": 16},
+    "smoothgrad": {"samples": 6},
     "guided_backprop": {},
 }
 _PARTS = 3  # of the work, where a figure is one
