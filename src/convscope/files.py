@@ -67,6 +67,19 @@ _KINDS = (
 )
 
 
+def user_path(name: str | os.PathLike[str]) -> Path:
+    """Return a path as a person means it: ``~`` is their home, but a file may be called ``~tilde.jpg`` too.
+
+    >>> user_path("~tilde.jpg").name
+    '~tilde.jpg'
+    """
+    path = Path(name)
+    try:
+        return path if path.exists() else path.expanduser()
+    except (OSError, ValueError, RuntimeError):  # longer than a name may be; nobody's home
+        return path
+
+
 @contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a file beside `path` to write to: it takes its place when the block ends well, and vanishes when not.

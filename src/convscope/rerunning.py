@@ -24,7 +24,7 @@ from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph, picture_file_hash
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe, library_versions, read_recipe
-from convscope.pictures.recorded_files import refuse_files_elsewhere
+from convscope.pictures.recorded_files import require_consent
 from convscope.pictures.recorded_work import refuse_much_work
 from convscope.pictures.recording import (
     INPUTS,
@@ -68,7 +68,7 @@ def rerun(
         made, recipe = recipe, read_recipe(recipe)
         if not trust:
             given = {"network": network is not None, "picture": picture is not None}
-            refuse_files_elsewhere(recipe, Path(made), {name for name in given if given[name]})
+            require_consent(recipe, Path(made), {name for name in given if given[name]})
             _refuse_code(recipe, Path(made))
             refuse_much_work(recipe, Path(made))
     for package in _PACKAGES:

@@ -1,5 +1,6 @@
 """Whatever a recipe names is found before it is read, wherever in the recipe it stands."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from convscope.errors import RecipeError
 from convscope.pictures.recipe import Recipe
-from convscope.pictures.recorded_files import recorded_files, refuse_files_elsewhere
+from convscope.pictures.recorded_files import recorded_files, require_consent
 
 
 @pytest.fixture
@@ -36,15 +37,15 @@ def places(name: str) -> dict[str, dict[str, Any]]:
 def test_a_file_elsewhere_is_refused(secret: str, where: str) -> None:
     for name in (secret, "../secret", "./../here/../secret"):
         with pytest.raises(RecipeError, match=r"outside its folder: .*secret\. .*--trust"):
-            refuse_files_elsewhere(Recipe("dream", **places(name)[where]), Path("made.png"))
+            require_consent(Recipe("dream", **places(name)[where]), Path("made.png"))
     Path("secret").write_text("anybody's")
-    refuse_files_elsewhere(Recipe("dream", **places("secret")[where]), Path("made.png"))
+    require_consent(Recipe("dream", **places("secret")[where]), Path("made.png"))
 
 
 def test_home_is_elsewhere(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(Path(secret).parent))
     with pytest.raises(RecipeError, match="~/secret"):
-        refuse_files_elsewhere(Recipe("dream", picture="~/secret"), Path("made.png"))
+        require_consent(Recipe("dream", picture="~/secret"), Path("made.png"))
 
 
 def test_what_is_no_file_or_given_by_hand_is_not_asked_about(secret: str) -> None:
@@ -54,6 +55,42 @@ def test_what_is_no_file_or_given_by_hand_is_not_asked_about(secret: str) -> Non
         "other": "~nobody-of-that-name/x\0",
     }
     recipe = Recipe("dream", arguments, network=secret, picture="coffee")
-    assert recorded_files(recipe) == [secret]
-    assert recorded_files(recipe, {"network"}) == []
-    refuse_files_elsewhere(recipe, Path("made.png"), {"network"})
+    assert secret in recorded_files(recipe)
+    assert not {secret, "coffee", arguments["address"]} & {*recorded_files(recipe, {"network"})}
+    require_consent(recipe, Path("made.png"), {"network"})
+
+
+@pytest.mark.parametrize("name", ["//host/share/x.png", "\\\\host\\share\\x.png", "C:\\Users\\x.png"])
+@pytest.mark.parametrize("where", ["network", "picture", "an argument", "a key"])
+def test_another_machine_is_elsewhere_and_never_asked(
+    name: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: Any, **__: Any) -> None:
+        raise AssertionError("that may log in somewhere")
+
+    recipe, made = Recipe("dream", **places(name)[where]), Path("made.png")
+    with monkeypatch.context() as patch:
+        for function in ("stat", "lstat"):
+            patch.setattr(os, function, asked)
+        try:
+            require_consent(recipe, made)
+        except RecipeError as error:
+            said = str(error)
+    assert "outside its folder" in said
+
+
+@pytest.mark.parametrize("name", ["zoo:vgg16", "torchvision:resnet18", "timm:resnet18", "keras:VGG16"])
+def test_networks_are_neither_fetched_nor_imported_unasked(name: str) -> None:
+    with pytest.raises(RecipeError, match=f"{name} fetched or imported"):
+        require_consent(Recipe("filters", network=name), Path("made.png"))
+    require_consent(Recipe("filters", network=name), Path("made.png"), {"network"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"steps": 10**9}, {"size": 30_000}, {"changes": {"iterations": 10**6}}, {"sizes": [[1e300]]}],
+)
+def test_work_without_an_end_is_not_begun(arguments: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError, match="asks for much work"):
+        require_consent(Recipe("deep_dream", arguments), Path("made.png"))
+    require_consent(Recipe("deep_dream", {"steps": 512, "size": 1024}), Path("made.png"))

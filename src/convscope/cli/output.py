@@ -14,13 +14,14 @@ import click
 
 from convscope.cli.settings import goes_on_with, read_by_this_command, settings
 from convscope.errors import PictureError
-from convscope.files import written_whole
+from convscope.files import user_path, written_whole
 
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
 
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C ended
-_LONGEST = 80
+_LONGEST = 80  # bytes of a word, as UTF-8
+_LONGEST_NAME = 200  # a file system takes 255
 _FILES = (
     ".png",
     ".jpg",
@@ -45,7 +46,13 @@ def file_name(*words: str, suffix: str = ".png") -> str:
     'GoogLeNet-conv1_7x7_s2_42-filters.png'
     """
     safe = (re.sub(r"[^\w.@+-]+", "_", word).strip("._") for word in words)
-    return "-".join(word[:_LONGEST] for word in safe if word) + suffix
+    stem = "-".join(_cut(word, _LONGEST) for word in safe if word)
+    return _cut(stem, _LONGEST_NAME) + suffix
+
+
+def _cut(text: str, most: int) -> str:
+    """Return the beginning of a text that is so many bytes long as UTF-8, in whole letters."""
+    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
 
 
 def place(output: str | None, default: str, *, beside: Iterable[str] = ()) -> Path:
@@ -54,7 +61,7 @@ def place(output: str | None, default: str, *, beside: Iterable[str] = ()) -> Pa
     A file that is there stays, and the new one gets a number, unless --force is given; one that the command reads stays
     in any case. `beside` are endings of further files that are written next to it under the same stem.
     """
-    path = Path(output).expanduser() if output else Path(default)
+    path = user_path(output) if output else Path(default)
     if output and (path.is_dir() or output.endswith(("/", os.sep))):
         path = path / default
     try:
@@ -66,7 +73,7 @@ def place(output: str | None, default: str, *, beside: Iterable[str] = ()) -> Pa
 
 def folder_of(output: str | None, number: int) -> str | None:
     """Return `output`, as a folder where several pictures go there; a picture's name is refused for several."""
-    if output is None or number < 2 or output.endswith(("/", os.sep)) or Path(output).expanduser().is_dir():
+    if output is None or number < 2 or output.endswith(("/", os.sep)) or user_path(output).is_dir():
         return output
     if Path(output).suffix.lower() in _FILES:
         raise click.UsageError(f"-o {output} is one file, and {number:,} are made: give a folder, as -o out/")

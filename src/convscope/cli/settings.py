@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from convscope.files import user_path
+
 _KEY = "convscope.settings"
 _NO_INPUTS = frozenset({"output", "frames", "film"})  # options that say where to write
 _FILMS = (".gif", ".avif", ".mp4", ".webp")
@@ -71,7 +73,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _existing(text: str) -> Path | None:
     try:
-        path = Path(text).expanduser()
+        path = user_path(text)
         return path.resolve() if text and path.exists() else None
     except (OSError, ValueError, RuntimeError):  # no name of a file
         return None

@@ -18,7 +18,7 @@ from convscope.errors import InputError, UnknownLayer, did_you_mean
 from convscope.network.engine.execution import cut
 from convscope.network.network import Network
 from convscope.network.surgery import head_of
-from convscope.pictures.photograph import SUFFIXES
+from convscope.pictures.photograph import picture_endings
 
 OptimizerFactory = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
 _STATISTICS = ("mean", "variance", "scale_factor")  # counted, not learned
@@ -52,9 +52,9 @@ def image_folder(folder: str | Path) -> tuple[list[Path], list[int], list[str]]:
         )
     paths, numbers = [], []
     for number, one in enumerate(classes):
-        found = sorted(path for path in one.iterdir() if path.suffix.lower() in SUFFIXES)
+        found = sorted(path for path in one.iterdir() if path.suffix.lower() in picture_endings())
         if not found:
-            raise InputError(f"{one} has no picture ({', '.join(SUFFIXES)})")
+            raise InputError(f"{one} has no picture ({', '.join(picture_endings())})")
         paths += found
         numbers += [number] * len(found)
     return paths, numbers, [one.name for one in classes]

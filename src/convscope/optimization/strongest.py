@@ -25,7 +25,7 @@ from convscope.errors import ConvscopeWarning, NetworkFileError, PictureError
 from convscope.files import written_whole
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
-from convscope.pictures.photograph import SUFFIXES
+from convscope.pictures.photograph import picture_endings
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 SUFFIX = ".strongest.safetensors"
@@ -136,9 +136,9 @@ def pictures_hash(pictures: Sequence[Path]) -> str:
 
 def pictures_in(folder: str | Path) -> list[Path]:
     """Return the pictures of a folder and the folders in it, by name."""
-    found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in picture_endings())
     if not found:
-        raise PictureError(f"there is no picture in {folder} ({', '.join(SUFFIXES)})")
+        raise PictureError(f"there is no picture in {folder} ({', '.join(picture_endings())})")
     return found
 
 

@@ -15,6 +15,8 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
+from math import ceil, sqrt
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import PictureError, did_you_mean
+from convscope.files import user_path
 from convscope.pictures.bands import array_in, bands_of, has_bands, seen_in_gray
 from convscope.pictures.rgb import PLAIN, Pixels, Seen, Stored, rgb_of_array, rgb_of_image
 from convscope.pictures.sixteen_bit import load, stored_bits
@@ -34,24 +37,50 @@ PictureLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any] | Photograph | Picture"
 )
 """A file's path or bytes, an open file, a sample's name, a Pillow image, an array (H, W, 3), one of ours."""
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
+FORMATS = (
+    *(
+        "PNG",
+        "JPEG",
+        "MPO",
+        "GIF",
+        "BMP",
+        "DIB",
+        "TIFF",
+        "WEBP",
+        "AVIF",
+        "JPEG2000",
+        "PPM",
+        "ICO",
+        "ICNS",
+        "CUR",
+    ),
+    *(
+        "PCX",
+        "DCX",
+        "SGI",
+        "QOI",
+        "DDS",
+        "PSD",
+        "XBM",
+        "XPM",
+        "IM",
+        "MSP",
+        "SUN",
+        "SPIDER",
+        "PIXAR",
+        "FITS",
+        "BLP",
+    ),
+    *("FLI", "GBR"),
+)
+_BY_ENDING = dict.fromkeys((".tga", ".icb", ".vda", ".vst"), "TGA")  # has no mark to be told by
 SAMPLES = ("coffee", "chelsea", "astronaut")
 SHORTENED = "read with 8 of its 16 bits"
 MAXIMUM_PIXELS = 8192 * 8192  # 805 MB as floating-point RGB
-SUFFIXES = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".gif",
-    ".bmp",
-    ".tif",
-    ".tiff",
-    ".webp",
-    ".avif",
-    ".jp2",
-    ".ppm",
-    ".pgm",
-)
+_SMALL_FILE = 5_000_000  # bytes: what is smaller takes no memory that it does not deserve
+_DECODED = 200_000_000  # bytes of a small file's pixels as Pillow holds them
+_FEW_PIXELS = 16 * 1024 * 1024  # above, a small file's picture is read at a part of its size
+_PAGES = 100  # that are counted
 _SIGNATURES = {
     b"%PDF": "a PDF document",
     b"%!PS": "PostScript",
@@ -89,6 +118,14 @@ class Photograph:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self.pixels.astype(dtype or np.float32, copy=bool(copy))
+
+
+@cache
+def picture_endings() -> tuple[str, ...]:
+    """Return the endings of all files that are read as pictures, as ``.jpg``: the one list of them."""
+    Image.init()
+    readable = {*_formats(), "TGA"}
+    return tuple(sorted(ending for ending, form in Image.registered_extensions().items() if form in readable))
 
 
 def read_picture(source: object, *, maximum_pixels: int = MAXIMUM_PIXELS) -> Pixels:
@@ -135,9 +172,9 @@ def check_pictures(names: Iterable[str]) -> None:
         with (
             path.open("rb") as file,
             _in_one_line(name, size, file),
-            Image.open(file, formats=_formats()) as image,
+            Image.open(file, formats=_formats(name)) as image,
         ):
-            _check_size(image, name, MAXIMUM_PIXELS)
+            _check_size(image, name, MAXIMUM_PIXELS, size)
             image.draft("RGB", (1, 1))
             image.load()
 
@@ -148,7 +185,7 @@ def picture_file_hash(name: str) -> str | None:
         path = _located(name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            Image.open(path, formats=_formats()).close()
+            Image.open(path, formats=_formats(name)).close()
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except (PictureError, OSError, ValueError, RuntimeError, SyntaxError, Image.DecompressionBombError):
         return None
@@ -171,7 +208,7 @@ def _from_path(name: str, maximum_pixels: int) -> Photograph:
 
 
 def _located(name: str) -> Path:
-    path = Path(name).expanduser()
+    path = user_path(name)
     if name in SAMPLES and not path.exists():
         import skimage
 
@@ -194,7 +231,7 @@ def _located(name: str) -> Path:
 
 def _pictures_in(folder: Path) -> list[str]:
     with contextlib.suppress(OSError):
-        return sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES)
+        return sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in picture_endings())
     return []
 
 
@@ -207,14 +244,16 @@ def _from_file(file: Any, source: str | None, maximum_pixels: int) -> Photograph
     if size == 0:
         raise PictureError(f"{name} is empty (0 bytes); a picture file is needed")
     file.seek(0)
-    with _in_one_line(name, size, file), Image.open(file, formats=_formats()) as image:
-        seen = _decoded(image, name, maximum_pixels, file)
+    with _in_one_line(name, size, file), Image.open(file, formats=_formats(name)) as image:
+        _check_size(image, name, maximum_pixels, size)
+        seen = _decoded(image, name, file, small=size < _SMALL_FILE)
     return _photograph(seen, source, digest.hexdigest())
 
 
 def _from_pillow(image: Image.Image, maximum_pixels: int) -> Photograph:
     with _in_one_line("what was given", 0, io.BytesIO()):
-        seen = _decoded(image, "what was given", maximum_pixels)
+        _check_size(image, "what was given", maximum_pixels)
+        seen = _decoded(image, "what was given")
     return _photograph(seen, None, _hash(seen.pixels))  # of what is seen: palettes and profiles count
 
 
@@ -222,23 +261,64 @@ def _photograph(seen: Seen, source: str | None, sha256: str) -> Photograph:
     return Photograph(seen.pixels, source, sha256, seen.notes, seen.opacity, seen.stored)
 
 
-def _decoded(image: Image.Image, name: str, maximum_pixels: int, file: IO[bytes] | None = None) -> Seen:
-    _check_size(image, name, maximum_pixels)
-    frames = getattr(image, "n_frames", 1) if image.format != "MPO" else 1  # an MPO's others are previews
-    bits = stored_bits(image)
-    low = None if file is None else load(image, file)
+def _decoded(image: Image.Image, name: str, file: IO[bytes] | None = None, *, small: bool = False) -> Seen:
+    pages, bits = _pages(image), stored_bits(image)
+    pixels = image.width * image.height
+    many = small and pixels > _FEW_PIXELS
+    low = None if file is None or many else load(image, file)
+    made_smaller: tuple[str, ...] = ()
+    if many:
+        factor = ceil(sqrt(pixels / _FEW_PIXELS))
+        made_smaller = (f"read at 1/{factor} of its size: {pixels:,} pixels came from a small file",)
+        image = _reduced(image, factor)
     seen = rgb_of_image(image, name, low)
     shortened = (SHORTENED,) if bits > seen.stored.bits else ()
-    first = (f"the first of its {frames} frames",) if frames > 1 else ()
-    return replace(seen, notes=(*first, *shortened, *seen.notes))
+    first = (f"the first of {pages}",) if pages else ()
+    return replace(seen, notes=(*first, *made_smaller, *shortened, *seen.notes))
 
 
-def _check_size(image: Image.Image, name: str, maximum_pixels: int) -> None:
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """Return a picture with each square of pixels averaged; what it is meant as stays with it."""
+    info, plain = image.info, image
+    if image.mode in ("1", "P"):
+        plain = image.convert("L" if image.mode == "1" else "RGBA" if image.has_transparency_data else "RGB")
+        info = {key: value for key, value in info.items() if key != "transparency"}
+    smaller = plain.reduce(factor)
+    smaller.info = info
+    smaller._exif = image.getexif()
+    return smaller
+
+
+def _pages(image: Image.Image) -> str:
+    """Return how many frames or pages a file has, in words; nothing for one. A TIFF's are not counted to the end."""
+    if image.format == "MPO":  # its others are previews
+        return ""
+    if image.format != "TIFF":
+        frames = int(getattr(image, "n_frames", 1))
+        return f"its {frames} frames" if frames > 1 else ""
+    counted = 0
+    with contextlib.suppress(EOFError):
+        for counted in range(1, _PAGES + 1):  # ends with the last page there is
+            image.seek(counted)
+        counted = _PAGES + 1
+    image.seek(0)
+    if counted > _PAGES:
+        return f"more than {_PAGES} frames"
+    return f"its {counted} frames" if counted > 1 else ""
+
+
+def _check_size(image: Image.Image, name: str, maximum_pixels: int, file_size: int | None = None) -> None:
     width, height = image.size
     if width * height > maximum_pixels:
         raise PictureError(_too_large(name, f"{width:,} x {height:,} pixels", maximum_pixels))
     if not width * height:
         raise PictureError(f"{name} has no pixels: it is {width} x {height}")
+    decoded = width * height * max(1, len(image.getbands())) * (4 if image.mode in ("I", "F") else 1)
+    if file_size is not None and file_size < _SMALL_FILE and decoded > _DECODED:
+        raise PictureError(
+            f"{name} is a file of {file_size:,} bytes that unfolds into {decoded:,} ({width:,} x {height:,} pixels): "
+            "so much is not read from so little. Make it smaller first"
+        )
 
 
 @contextlib.contextmanager
@@ -264,9 +344,11 @@ def _in_one_line(name: str, size: int, file: IO[bytes]) -> Iterator[None]:
         raise PictureError(f"{name} is damaged or incomplete ({size:,} bytes): {reason}") from error
 
 
-def _formats() -> tuple[str, ...]:
+def _formats(name: str = "") -> tuple[str, ...]:
+    """Return the formats that are tried, the one that only an ending tells last."""
     Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
+    by_ending = _BY_ENDING.get(Path(name).suffix.lower())
+    return tuple(form for form in (*FORMATS, *([by_ending] if by_ending else [])) if form in Image.OPEN)
 
 
 def _what_is(start: bytes) -> str:

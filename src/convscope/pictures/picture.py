@@ -63,6 +63,8 @@ class Picture:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "array", _to_integers(self.array))
+        # Names in a caption may come from file names that are not UTF-8.
+        object.__setattr__(self, "caption", self.caption.encode("utf-8", "replace").decode())
 
     @property
     def height(self) -> int:
@@ -157,6 +159,8 @@ class Picture:
                     low = load(image, file)
                     text, exif = image.info, image.getexif()
                     array = _array_of(image) if low is None else joined(image, low)
+        except FileNotFoundError as error:
+            raise PictureError(f"there is no picture {name!r}") from error
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise PictureError(f"cannot open {name} as a picture of convscope's: {reason}") from error

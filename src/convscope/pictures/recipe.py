@@ -74,7 +74,10 @@ class Recipe:
 
     def to_json(self) -> str:
         """Return the recipe as one line of JSON, the same for the same recipe."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(", ", ": "))
+        text = json.dumps(asdict(self), ensure_ascii=False, separators=(", ", ": "))
+        return text.encode(
+            "utf-8", "backslashreplace"
+        ).decode()  # a file's name need not be UTF-8: JSON's \\udcff
 
     @classmethod
     def from_json(cls, text: str, *, where: str = "the recipe") -> Recipe:

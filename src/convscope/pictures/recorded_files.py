@@ -1,59 +1,71 @@
-"""The files that a recipe would have read, and which of them are none of a stranger's business."""
+"""What a stranger's recipe would have done here, and what of it needs a person's consent: files and names.
+
+Nothing is looked up on the way, not even whether a file is there: on some systems that alone logs in somewhere.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Set
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from convscope.errors import RecipeError
 from convscope.pictures.photograph import SAMPLES
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import texts_in
 
+_FETCHED = ("zoo:", "torchvision:", "timm:", "keras:")
+# Arguments that hold addresses, never files: an ONNX network's begin with a slash.
+_ADDRESSES = frozenset(
+    {"address", "addresses", "target", "targets", "layer", "layers", "content_layers", "style_layers"}
+)
 
-def refuse_files_elsewhere(recipe: Recipe, made: Path, given: Set[str] = frozenset()) -> None:
-    """Raise RecipeError for files that lie neither beside the picture that was made nor in the current folder.
 
-    `given` are the inputs ("network", "picture") that a person names, in place of the recorded ones.
+def require_consent(recipe: Recipe, made: Path, given: Set[str] = frozenset()) -> None:
+    """Raise RecipeError for what a recipe out of a file may not do unasked.
+
+    That is reading files that lie neither beside the picture that was made nor in the current folder, and fetching or
+    importing networks by name. `given` are the inputs ("network", "picture") that a person
+    names, in place of the recorded ones.
     """
-    around = [_absolute(made).parent, Path.cwd()]
+    around = [_absolute(str(made)).parent, Path.cwd()]
     elsewhere = [name for name in recorded_files(recipe, given) if not _lies_in(name, around)]
+    consent = (
+        "If that may be, trust it (--trust, trust=True); or say where the network and the picture are "
+        "(--network, --picture)"
+    )
     if elsewhere:
         raise RecipeError(
-            f"the recipe in {made} would have files read outside its folder: {', '.join(elsewhere)}. If they may be "
-            "read, trust it (--trust, trust=True); or say where the network and the picture are "
-            "(--network, --picture)"
+            f"the recipe in {made} would have files read outside its folder: {', '.join(elsewhere)}. {consent}"
         )
+    if "network" not in given and recipe.network and recipe.network.startswith(_FETCHED):
+        raise RecipeError(f"the recipe in {made} would have {recipe.network} fetched or imported. {consent}")
 
 
 def recorded_files(recipe: Recipe, given: Set[str] = frozenset()) -> list[str]:
-    """Return what a recipe names that is a file or a folder here."""
+    """Return what a recipe names that may be a file or a folder."""
     named = dict.fromkeys(name for name in _named(recipe, given) if name and name not in SAMPLES)
-    return [name for name in named if _is_there(name)]
+    return list(named)
 
 
 def _named(recipe: Recipe, given: Set[str]) -> Iterator[str]:
-    if "network" not in given:
+    if "network" not in given and not (recipe.network or "").startswith(_FETCHED):
         yield recipe.network or ""
     yield recipe.weights or ""
     if "picture" not in given:
         yield recipe.picture or ""
     yield from recipe.pictures
-    yield from texts_in([recipe.options, recipe.arguments])
-
-
-def _is_there(name: str) -> bool:
-    try:
-        return os.path.lexists(Path(name).expanduser())
-    except (OSError, ValueError, RuntimeError):  # no name of a file
-        return False
+    arguments = {key: value for key, value in recipe.arguments.items() if key not in _ADDRESSES}
+    yield from texts_in([recipe.options, list(arguments.values())])
 
 
 def _lies_in(name: str, folders: list[Path]) -> bool:
-    return any(_absolute(Path(name).expanduser()).is_relative_to(folder) for folder in folders)
+    windows = PureWindowsPath(name)
+    if name.startswith(("//", "\\\\")) or (windows.drive and windows.root):
+        return os.name == "nt" and any(_absolute(name).is_relative_to(folder) for folder in folders)
+    return any(_absolute(name).is_relative_to(folder) for folder in folders)
 
 
-def _absolute(path: Path) -> Path:
+def _absolute(name: str) -> Path:
     """Return a path from the root on, without ``..``; a link in your folder is yours, and not followed."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 (pathlib's keeps the .., or follows links)
+    return Path(os.path.abspath(os.path.expanduser(name)))  # noqa: PTH100, PTH111 (pathlib's follow links, look names up)

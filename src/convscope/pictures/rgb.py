@@ -15,6 +15,7 @@ from convscope.errors import PictureError
 from convscope.pictures.sixteen_bit import joined
 
 Pixels: TypeAlias = NDArray[np.float32]
+_ROWS = 256  # that are turned into floats at once
 _STEP = 3  # between the 8-bit values of a channel at which a profile is asked
 _SAME = 2  # 8-bit levels that two profiles of the same colors are apart
 _DEEP_GRAY = ("F", "I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -76,8 +77,7 @@ def rgb_of_image(image: Image.Image, name: str, low: Image.Image | None = None) 
                 image
             )  # Pillow inverts every CMYK JPEG; only Adobe's are stored inverted
     color, alpha = _split_alpha(image)
-    pixels = np.asarray(_to_srgb(color, profile)).astype(np.float32)
-    pixels /= 255
+    pixels = _floats(_to_srgb(color, profile))
     opacity = None if alpha is None else alpha / np.float32(255)
     return _seen(pixels, opacity, Stored(8, _of_rgb(profile)), tuple(notes))
 
@@ -108,9 +108,20 @@ def _seen(pixels: Pixels, opacity: Pixels | None, stored: Stored, notes: tuple[s
     if opacity is None or opacity.min() == 1:
         return Seen(pixels, notes, None, stored)
     alpha = opacity[:, :, None]
-    on_white = pixels * alpha + (1 - alpha)
-    note = NOTHING_LEFT if on_white.min() > _NEARLY_WHITE else ON_WHITE
-    return Seen(on_white, (*notes, note), opacity, stored)
+    whiter = pixels if pixels.flags.owndata and pixels.flags.writeable else pixels.copy()
+    whiter *= alpha
+    whiter += 1 - alpha
+    note = NOTHING_LEFT if whiter.min() > _NEARLY_WHITE else ON_WHITE
+    return Seen(whiter, (*notes, note), opacity, stored)
+
+
+def _floats(image: Image.Image) -> Pixels:
+    """Return an image's values in 0..1, some rows at a time: a second copy of the whole would fill the memory."""
+    pixels = np.empty((image.height, image.width, 3), np.float32)
+    for top in range(0, image.height, _ROWS):
+        part = image.crop((0, top, image.width, min(top + _ROWS, image.height)))
+        np.divide(np.asarray(part), np.float32(255), out=pixels[top : top + _ROWS], dtype=np.float32)
+    return pixels
 
 
 def to_srgb(pixels: Pixels, profile: bytes | None) -> Pixels:

@@ -52,7 +52,7 @@ def joined(high: Image.Image, low: Image.Image) -> NDArray[np.uint16]:
 
 
 def _packing(tile: Any) -> str:
-    return str(tile.args if isinstance(tile.args, str) else tile.args[0])
+    return str(tile.args if isinstance(tile.args, str) or not tile.args else tile.args[0])
 
 
 def _with(args: Any, name: str | None) -> Any:

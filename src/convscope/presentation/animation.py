@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from convscope.errors import PictureError
-from convscope.files import written_whole
+from convscope.files import user_path, written_whole
 
 Frame = NDArray[np.uint8]
 """(height, width, 3 or 4)."""
@@ -37,7 +37,7 @@ class Frames:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder).expanduser()
+        self.folder = user_path(folder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -124,7 +124,7 @@ class Frames:
 
 def require_film(path: str | os.PathLike[str]) -> Path:
     """Return a film's path; PictureError when nothing here can write such a film, before any time is spent."""
-    path = Path(path).expanduser()
+    path = user_path(path)
     suffix = path.suffix.lower()
     if suffix not in FILMS:
         raise PictureError(f"cannot make {path}: its ending says no film; possible: {', '.join(FILMS)}")

@@ -86,7 +86,8 @@ def make_report(
     """
     context = ReportContext(network, open_photograph(picture), options or ReportOptions())
     content = gather(context, progress)
-    report = Report(_environment().get_template("page.html").render(_words(context, content), notes=notes))
+    page = _environment().get_template("page.html").render(_words(context, content), notes=notes)
+    report = Report(page.encode("utf-8", "replace").decode())  # a file's name need not be UTF-8
     report.missing = tuple(content.missing)
     return report
 

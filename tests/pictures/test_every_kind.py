@@ -1,0 +1,121 @@
+"""Every kind of file that Pillow reads is read, whatever it is called; no small file takes what it does not deserve."""
+
+import io
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope.errors import PictureError
+from convscope.network.fine_tuning import image_folder
+from convscope.optimization.strongest import pictures_in
+from convscope.pictures.photograph import open_photograph, picture_endings, read_picture
+from convscope.pictures.picture import Picture
+
+PIXELS = np.random.default_rng(3).integers(0, 256, (24, 40, 3), dtype=np.uint8)
+LOSSLESS = (".png", ".bmp", ".tif", ".tga", ".pcx", ".sgi", ".ppm", ".dib", ".qoi", ".dds", ".jp2")
+
+
+@pytest.mark.parametrize("ending", LOSSLESS)
+def test_what_pillow_writes_is_read(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"picture{ending}"
+    options = {"irreversible": False} if ending == ".jp2" else {}
+    Image.fromarray(PIXELS).save(path, **options)
+    np.testing.assert_array_equal((read_picture(path) * 255).round(), PIXELS)
+    assert ending in picture_endings()
+
+
+def test_icons_and_animations_are_read(tmp_path: Path) -> None:
+    for ending in (".ico", ".icns", ".gif", ".webp", ".avif"):
+        Image.fromarray(PIXELS).resize((32, 32)).save(tmp_path / f"picture{ending}")
+        assert read_picture(tmp_path / f"picture{ending}").shape[2] == 3
+
+
+def test_a_tiff_of_planes_is_read(tmp_path: Path) -> None:
+    import tifffile
+
+    path = tmp_path / "planes.tif"
+    tifffile.imwrite(path, PIXELS.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal((read_picture(path) * 255).round(), PIXELS)
+
+
+def test_a_text_that_is_called_a_targa_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.tga").write_text("nothing of the kind, but long enough to be mistaken for one" * 9)
+    with pytest.raises(PictureError):
+        read_picture(tmp_path / "notes.tga")
+
+
+def test_one_list_of_endings_for_every_folder(tmp_path: Path) -> None:
+    for kind in ("one", "two"):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(PIXELS).save(tmp_path / kind / "a.tif")
+    assert pictures_in(tmp_path / "one") == [tmp_path / "one" / "a.tif"]
+    assert len(image_folder(tmp_path)[0]) == 2
+    with pytest.raises(PictureError, match="it holds 1 picture"):
+        read_picture(tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    "name", ["~tilde.png", "\udcff\udcfe.png", "鳥" * 80 + ".png", "-dash.png", "a b\n.png"]
+)
+def test_a_file_may_be_called_anything(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(PIXELS).save(tmp_path / "plain.png")
+    (tmp_path / "plain.png").rename(name)
+    photograph = open_photograph(name)
+    np.testing.assert_array_equal((photograph.pixels * 255).round(), PIXELS)
+    from convscope.pictures.recording import recipe_of
+
+    recipe = recipe_of("filters", {}, picture=photograph)
+    made = Picture(PIXELS, f"of {photograph.name}", recipe).save("made.png")
+    again = Picture.open(made).recipe
+    assert again is not None and again.picture == name
+
+
+def test_a_picture_that_is_not_there_is_said_so() -> None:
+    with pytest.raises(PictureError, match=r"there is no picture 'missing\.png'"):
+        Picture.open("missing.png")
+
+
+def bits(side: int, folder: Path) -> Path:
+    """Write a PNG of one-bit pixels, all black."""
+    import png
+
+    rows = zlib.compress(b"\0" * (side * (side // 8 + 1)), 9)
+    header = side.to_bytes(4, "big") * 2 + bytes([1, 0, 0, 0, 0])
+    with (folder / "bits.png").open("wb") as file:
+        png.write_chunks(file, [(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")])
+    return folder / "bits.png"
+
+
+@pytest.mark.slow
+def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
+    measure = (
+        "import resource, sys; from convscope.pictures.photograph import open_photograph as o; p = o(sys.argv[1]); "
+        "print(p.pixels.shape[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, *p.notes)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", measure, bits(8192, tmp_path)], capture_output=True, text=True, check=True
+    )
+    side, kilobytes = map(int, found.stdout.split()[:2])
+    assert side == 4096 and kilobytes < 500_000
+    assert "read at 1/2 of its size" in found.stdout
+
+
+def test_what_unfolds_without_measure_is_refused() -> None:
+    file = io.BytesIO()
+    Image.new("RGBA", (8000, 8000)).save(file, "PNG")
+    with pytest.raises(PictureError, match="so much is not read from so little"):
+        read_picture(file.getvalue())
+
+
+def test_a_file_of_many_pages_is_not_counted_to_its_end(tmp_path: Path) -> None:
+    page = Image.new("L", (4, 4))
+    page.save(tmp_path / "many.tif", save_all=True, append_images=[page] * 150)
+    assert open_photograph(tmp_path / "many.tif").notes == ("the first of more than 100 frames",)
+    page.save(tmp_path / "three.tif", save_all=True, append_images=[page] * 2)
+    assert open_photograph(tmp_path / "three.tif").notes == ("the first of its 3 frames",)
