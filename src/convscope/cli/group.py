@@ -7,11 +7,13 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import click
 
+from convscope.cli.options import NetworkOption
 from convscope.cli.output import INTERRUPTED, printable
 from convscope.cli.settings import Settings, settings
 from convscope.errors import ConvscopeError, ConvscopeWarning, did_you_mean
@@ -35,6 +37,7 @@ class ConvscopeGroup(click.Group):
             _said("quiet", "-q", "--quiet", "Say nothing on stderr but errors: no notes, no progress."),
             _said("verbose", "-v", "--verbose", "Say the caption of each picture under its path."),
         ]
+        cmd.format_options = partial(_format_options, cmd)  # type: ignore[method-assign]
         super().add_command(cmd, name)
 
     def invoke(self, context: click.Context) -> Any:
@@ -68,6 +71,26 @@ class ConvscopeGroup(click.Group):
             names = self.list_commands(context)
             hint = did_you_mean(arguments[0], names) or f" Possible: {', '.join(names)}"
             raise click.UsageError(f"there is no command {arguments[0]!r}.{hint}", context) from None
+
+
+def _format_options(command: click.Command, context: click.Context, formatter: click.HelpFormatter) -> None:
+    """Write a command's options: its own first, then what every command has, then how the network is opened."""
+    groups: dict[str, list[tuple[str, str]]] = {
+        "Options": [],
+        "In every command": [],
+        "How the network is opened": [],
+    }
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)) is not None:
+            common = parameter.name in ("help", "quiet", "verbose", "force", "as_json")
+            group = "Options" if not common else "In every command"
+            groups["How the network is opened" if isinstance(parameter, NetworkOption) else group].append(
+                record
+            )
+    for heading, records in groups.items():
+        if records:
+            with formatter.section(heading):
+                formatter.write_dl(records)
 
 
 def _said(name: str, *words: str) -> click.Option:

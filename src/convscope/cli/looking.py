@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +22,14 @@ palette_option = click.option(
     "--palette", metavar="NAME", help="A colormap of matplotlib, as gray, viridis, RdBu_r."
 )
 theme_option = click.option(
-    "--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True
+    "--theme",
+    type=click.Choice(["light", "dark"]),
+    default="light",
+    show_default=True,
+    help="The color of the page around the picture.",
+)
+bare_option = click.option(
+    "--bare", is_flag=True, help="Leave out the title, which names the network and the photograph."
 )
 tile_size_option = click.option("--tile-size", type=int, metavar="PIXELS", help="The longer side of a tile.")
 percentile_option = click.option(
@@ -45,7 +54,8 @@ def layers(network: str, opening: Opening, as_json: bool) -> None:
     from convscope.looking.layer_table import layer_table
 
     table = layer_table(opening.open(network))
-    click.echo(table.to_json() if as_json else printable(table))
+    width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
+    click.echo(table.to_json() if as_json else printable(table.to_text(width)))
 
 
 @click.command()
@@ -58,6 +68,7 @@ def layers(network: str, opening: Opening, as_json: bool) -> None:
 )
 @json_option
 @theme_option
+@bare_option
 @output_option("Also draw a chart there (.png, .jpg, .webp), or into that folder.")
 def classify(
     network: str,
@@ -67,6 +78,7 @@ def classify(
     every_class: bool,
     as_json: bool,
     theme: str,
+    bare: bool,
     output: str | None,
 ) -> None:
     """Say what is on each PICTURE: the most probable classes."""
@@ -89,7 +101,7 @@ def classify(
                 click.echo(printable(f"{100 * found.probability:6.2f} %  {found.label}  ({found.address})"))
         if output:
             draw = probabilities if every_class else predictions
-            chart = draw(opened, photograph, top=top, theme=theme)
+            chart = draw(opened, photograph, top=top, theme=theme, bare=bare)
             default = file_name(opened.name, photograph.name, draw.__name__)
             path = chart.save(place(folder, default))
             click.echo(printable(path), err=as_json)
@@ -140,7 +152,13 @@ def filters(
 @network_options
 @click.option("--channels", type=numbers(int), metavar="N or I,J,K", help="How many channels, or which ones.")
 @click.option("--columns", type=click.IntRange(1), metavar="N", help="Tiles side by side.")
-@click.option("--order", type=click.Choice(["index", "strongest"]), default="index", show_default=True)
+@click.option(
+    "--order",
+    type=click.Choice(["index", "strongest"]),
+    default="index",
+    show_default=True,
+    help="Channels by their numbers, or those first that answer most over the whole picture.",
+)
 @scale_option("tile")
 @percentile_option
 @palette_option
@@ -187,8 +205,16 @@ def activations(
 @click.argument("picture")
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
 @network_options
+@click.option(
+    "--order",
+    type=click.Choice(["index", "strongest"]),
+    default="index",
+    show_default=True,
+    help="Units by their numbers, or the highest values first.",
+)
 @click.option("--bins", type=int, default=100, show_default=True, help="Bars of the histogram.")
 @theme_option
+@bare_option
 @json_option
 @output_option("A picture (.png, .jpg, .webp), or a folder for several.")
 def values(

@@ -97,6 +97,10 @@ def _named_input(given: str) -> tuple[str, str]:
 def _checked_device(device: str) -> str:
     import torch
 
+    if device == "auto":
+        found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        click.echo(f"note: computed on {found}", err=True)
+        return found
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -114,72 +118,99 @@ def _set_unit(text: str) -> tuple[str, str]:
     return address, value
 
 
+class NetworkOption(click.Option):
+    """An option of how the network is opened: in the help it stands under a heading of its own."""
+
+
+_network_option = functools.partial(click.option, cls=NetworkOption)
+
 _OPENING = (
-    click.option("--weights", metavar="FILE", help="The weights, where they are not beside the network."),
-    click.option(
+    _network_option("--weights", metavar="FILE", help="The weights, where they are not beside the network."),
+    _network_option(
         "--architecture",
         metavar="NAME",
         help="What a file of PyTorch weights is for: torchvision:NAME, timm:NAME, or your own FILE.py:CLASS.",
     ),
-    click.option("--labels", metavar="FILE", help="Class names, one a line in the network's order."),
-    click.option(
+    _network_option("--labels", metavar="FILE", help="Class names, one a line in the network's order."),
+    _network_option(
         "--input-shape",
         type=numbers(int),
         metavar="N,C,H,W",
-        help="For networks that do not say how big it is.",
+        help="The input's shape, for networks that do not say it.",
     ),
-    click.option(
+    _network_option(
         "--input",
         "inputs",
         multiple=True,
         metavar="NAME=VALUE",
         help="For an input beside the picture: a number, zeros, a .npy file or a picture. Repeat it for several.",
     ),
-    click.option(
+    _network_option(
         "--set",
         "units",
         multiple=True,
         metavar="ADDRESS=VALUE",
         help="Set what a unit answers: a number, *FACTOR, a picture or a folder whose answer it gets. Repeat for more.",
     ),
-    click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda, mps."),
-    click.option(
+    _network_option(
+        "--device",
+        default="cpu",
+        show_default=True,
+        help="Where to compute: cpu, cuda, mps, or auto: the graphics card where there is one.",
+    ),
+    _network_option(
         "--channel-order",
         type=click.Choice(["RGB", "BGR", "GRAY"], case_sensitive=False),
-        help="The order of the color channels the network eats.",
+        help="The order of the color channels the network expects.",
     ),
-    click.option(
+    _network_option(
         "--input-size",
         "size",
         type=numbers(int),
         metavar="H,W",
-        help="Height and width of what the network eats.",
+        help="Height and width of what the network expects.",
     ),
-    click.option("--layout", type=click.Choice(["NCHW", "NHWC"]), help="The order of the input's axes."),
-    click.option(
+    _network_option(
+        "--layout",
+        type=click.Choice(["NCHW", "NHWC"]),
+        help="The order of the input's axes: channels before or after height and width.",
+    ),
+    _network_option(
         "--mean",
         type=_mean,
         metavar="A,B,C|FILE",
         help="Subtracted, in the network's own order; or a mean picture (.npy, .binaryproto).",
     ),
-    click.option("--raw-scale", type=float, metavar="X", help="255 for networks that eat 0..255, else 1."),
-    click.option(
+    _network_option(
+        "--raw-scale",
+        type=float,
+        metavar="X",
+        help="Multiplies pixels of 0..1 before the mean is subtracted: 255 for networks that expect 0..255.",
+    ),
+    _network_option(
         "--input-scale",
         type=_one_or_each,
         metavar="X|A,B,C",
         help="Multiplies what the mean was subtracted from.",
     ),
-    click.option(
+    _network_option(
         "--resize",
         type=click.Choice(["squash", "shorter_side", "direct"]),
-        help="How the picture is brought to size.",
+        help="How the picture is brought to size: stretched, its shorter side made to fit, or both at once.",
     ),
-    click.option("--resize-size", type=int, metavar="PIXELS", help="The size before cropping."),
-    click.option(
+    _network_option(
+        "--resize-size",
+        type=int,
+        metavar="PIXELS",
+        help="How large the picture is made before the network's part is cut out of it.",
+    ),
+    _network_option(
         "--antialias/--no-antialias", default=None, help="Resize as Pillow does, or without as Caffe does."
     ),
-    click.option(
-        "--crops", type=click.Choice(["1", "10"]), help="1: the center; 10: corners, center, mirrored."
+    _network_option(
+        "--crops",
+        type=click.Choice(["1", "10"]),
+        help="1: the center; 10: the corners and the center, each mirrored too, answers averaged.",
     ),
 )
 

@@ -13,6 +13,7 @@ from convscope.network.network import Network
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.figure import prediction_chart, probability_plot
+from convscope.presentation.wording import title_of
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,29 @@ def classify(network: Network, picture: Any, *, top: int = 5) -> list[Prediction
 
 
 @recipe_function("predictions")
-def predictions(network: Network, picture: Any, *, top: int = 5, theme: str = "light") -> Picture:
+def predictions(
+    network: Network, picture: Any, *, top: int = 5, theme: str = "light", bare: bool = False
+) -> Picture:
     """Show the most probable classes of a picture as bars, the best on top.
+
+    The title names network and photograph; `bare` leaves it out.
 
     >>> predictions(network, "cat.jpg").save("predictions.png")
     """
     best = classify(network, picture, top=top)
-    chart = prediction_chart([(found.label, found.probability) for found in best], theme=theme)
+    title = "" if bare else title_of("", network, picture)
+    chart = prediction_chart([(found.label, found.probability) for found in best], title=title, theme=theme)
     caption = f"What {network.name or 'the network'} says: {chart.caption}. {_averaged(network)}"
     return replace(chart, caption=caption.strip())
 
 
 @recipe_function("probabilities")
-def probabilities(network: Network, picture: Any, *, top: int = 5, theme: str = "light") -> Picture:
+def probabilities(
+    network: Network, picture: Any, *, top: int = 5, theme: str = "light", bare: bool = False
+) -> Picture:
     """Show the probability of every class in the classes' order, the highest named.
+
+    The title names network and photograph; `bare` leaves it out.
 
     >>> probabilities(network, "cat.jpg").save("probabilities.png")
     """
@@ -59,7 +69,8 @@ def probabilities(network: Network, picture: Any, *, top: int = 5, theme: str = 
         raise InputError(f"top is how many classes to name, at least 1; not {top}")
     values = network.probabilities(picture).cpu().numpy()
     labels = [network.class_label(index) for index in range(len(values))] if network.labels else None
-    plot = probability_plot(values, labels, top=min(top, len(values)), theme=theme)
+    title = "" if bare else title_of("", network, picture)
+    plot = probability_plot(values, labels, top=min(top, len(values)), title=title, theme=theme)
     caption = f"{plot.caption[0].upper()}{plot.caption[1:]}. {_averaged(network)}"
     return replace(plot, caption=caption.strip())
 

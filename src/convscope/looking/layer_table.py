@@ -14,9 +14,13 @@ from math import prod
 from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.network.operations.checks import dimensions
+from convscope.presentation.wording import shortened
 
 HEADINGS = ("layer", "kind", "shape", "parameter shapes", "receptive field", "parameters", "operations")
 _NUMBERS = frozenset(HEADINGS[4:])
+_SHORT = {"parameter shapes": "learned", "receptive field": "sees"}
+_CUT = (1, 3)  # the columns of kinds and of parameters' shapes
+_LEAST = 9  # letters that are left of them
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,24 @@ class LayerTable:
         return sum(row.operations for row in self.rows)
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, width: int | None = None) -> str:
+        """Return the table as text, no wider than so many letters where that can be.
+
+        Names and numbers stay whole: kinds and parameters' shapes are cut, and two headings are shorter.
+        """
         total = ("total", "", "", "", "", f"{self.parameters:,}", f"{self.operations:,}")
         lines = [HEADINGS, *(row.cells() for row in self.rows), total]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+        widths = _widths(lines)
+        if width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
+            lines[0] = tuple(_SHORT.get(heading, heading) for heading in HEADINGS)
+            widths = _fitted(_widths(lines), width - 2 * (len(widths) - 1))
         right = [heading in _NUMBERS for heading in HEADINGS]
         return "\n".join(
             "  ".join(
-                cell.rjust(width) if to_right else cell.ljust(width)
-                for cell, width, to_right in zip(line, widths, right, strict=True)
+                cell.rjust(room) if to_right else shortened(cell, room).ljust(room)
+                for cell, room, to_right in zip(line, widths, right, strict=True)
             ).rstrip()
             for line in lines
         )
@@ -96,6 +110,21 @@ class LayerTable:
             for row in self.rows
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _widths(lines: list[tuple[str, ...]]) -> list[int]:
+    return [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+
+
+def _fitted(widths: list[int], room: int) -> list[int]:
+    """Take from the widest of the columns that may be cut until all fit, or no more can be taken."""
+    widths = list(widths)
+    while sum(widths) > room:
+        widest = max(_CUT, key=lambda column: widths[column])
+        if widths[widest] <= _LEAST:
+            break
+        widths[widest] -= 1
+    return widths
 
 
 def layer_table(network: Network) -> LayerTable:

@@ -7,21 +7,33 @@ silent, few answer strongly.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
-from convscope.errors import InputError
+from convscope.errors import InputError, require_one_of
+from convscope.looking.activations import Order
 from convscope.looking.answers import answer
 from convscope.network.network import Network
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.figure import values_and_histogram
+from convscope.presentation.wording import title_of
 
 
 @recipe_function("values")
-def values(network: Network, picture: Any, address: str, *, bins: int = 100, theme: str = "light") -> Picture:
+def values(
+    network: Network,
+    picture: Any,
+    address: str,
+    *,
+    order: Order = "index",
+    bins: int = 100,
+    theme: str = "light",
+    bare: bool = False,
+) -> Picture:
     """Show a layer's values in order and, below, the histogram of the positive ones.
 
-    `address` is any layer; those with one number a channel (fully connected, pooled to 1×1) read best.
+    `address` is any layer; those with one number a channel (fully connected, pooled to 1×1) read best. `order`
+    "strongest" puts the highest first. `bare` leaves out the title, which names address, network and photograph.
 
     >>> values(network, "cat.jpg", "pool5/7x7_s1").save("pool5.png")
 
@@ -35,5 +47,7 @@ def values(network: Network, picture: Any, address: str, *, bins: int = 100, the
         numbers = numbers[int(wanted.channel)]
     if not 1 <= bins <= 10_000:
         raise InputError(f"bins is between 1 and 10000, not {bins}")
-    plot = values_and_histogram(numbers, bins=bins, theme=theme)
+    require_one_of("order", order, get_args(Order))
+    title = "" if bare else title_of(f"{wanted}", network, picture)
+    plot = values_and_histogram(numbers, order=order, title=title, bins=bins, theme=theme)
     return replace(plot, caption=f"{wanted}: {plot.caption}")

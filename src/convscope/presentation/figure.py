@@ -27,6 +27,8 @@ from convscope.presentation.wording import percent, shortened
 _PIXELS_PER_INCH = 200  # twice the usual 100: sharp on a modern screen
 _LONGEST_LABEL = 34
 _FEW_CLASSES = 24
+_PEAKS = 5  # that are named
+_MANY_VALUES = 8192  # up to which each has a line of its own
 _MOST_BARS = 80  # about as tall as a sheet
 _EAST_ASIAN = ("Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei")
 
@@ -93,7 +95,7 @@ def probability_plot(
         if len(values) <= _FEW_CLASSES:
             _draw_few(axes, values, [_name(labels, index) for index in range(len(values))], colors)
         else:
-            _draw_many(axes, values, colors, [(int(i), float(values[i]), _name(labels, i)) for i in best])
+            _draw_many(axes, values, colors, _peaks(values, best, labels))
         axes.set_ylim(0, max(values.max() * 1.08, 1e-6))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -105,22 +107,23 @@ def probability_plot(
 
 
 def values_and_histogram(
-    values: NDArray[Any], *, title: str = "", bins: int = 100, theme: str = "light"
+    values: NDArray[Any], *, order: str = "index", title: str = "", bins: int = 100, theme: str = "light"
 ) -> Picture:
-    """Return a layer's values in order, above the histogram of the positive ones (as in Caffe's notebooks).
+    """Return a layer's values, the highest named by their number, above the histogram of the positive ones.
 
-    ``values`` is of any shape and read in order, channels first for a layer's (channels, ...) answer.
+    ``values`` is of any shape and read in order, channels first for a layer's (channels, ...) answer; with ``order``
+    "strongest" the highest come first. InputError for NaN.
     """
     flat = np.asarray(values, dtype=float).ravel()
-    if not flat.size or not np.isfinite(flat).all():
-        raise InputError("a histogram needs at least one value, and no NaN or infinity")
+    if not len(flat) or not np.isfinite(flat).all():
+        raise InputError("these values hold NaN or infinity: there is nothing to plot")
+    numbers = np.argsort(-flat, kind="stable") if order == "strongest" else np.arange(len(flat))
     positive = flat[flat > 0]
     colors = theme_named(theme)
     with _figure(9.6, 5.6 + (0.3 if title else 0), colors) as figure:
-        above, below = figure.subplots(2, 1, height_ratios=(1, 1))
-        above.plot(flat, color=colors.accent, linewidth=min(1.2, max(0.5, 1500 / len(flat))))
-        above.set_xlim(0, max(len(flat) - 1, 1))
-        above.set_xlabel("unit")
+        above, below = figure.subplots(2, 1, height_ratios=(1.3, 1))
+        _draw_values(above, flat, numbers, colors)
+        above.set_xlabel("unit" if order == "index" else "units, the highest first")
         above.set_ylabel("value")
         share = (
             f"{len(positive):,} of {len(flat):,} values are positive ({percent(len(positive) / len(flat))})"
@@ -136,9 +139,40 @@ def values_and_histogram(
             _plain_frame(axes, colors)
         _set_title(above, title, colors)
         ends = f"{flat.min():.4g} to {flat.max():.4g}"
-        return _picture(
-            figure, f"{len(flat):,} values in order, {ends}; below, the histogram of the positive: {share}"
+        best = ", ".join(
+            f"{index} ({flat[index]:.3g})" for index in np.argsort(-flat, kind="stable")[:_PEAKS]
         )
+        words = "in order" if order == "index" else "the highest first"
+        return _picture(
+            figure,
+            f"{len(flat):,} values {words}, {ends}; the highest: {best}; below, the histogram of the positive: {share}",
+        )
+
+
+def _draw_values(axes: Axes, flat: NDArray[Any], numbers: NDArray[Any], colors: Theme) -> None:
+    """Draw a bar for each of a few values, a line for each of some thousands, the range of each group of more."""
+    shown, count = flat[numbers], len(flat)
+    axes.axhline(0, color=colors.line, linewidth=0.8)
+    if count <= _FEW_CLASSES:
+        bars = axes.bar(np.arange(count), shown, color=colors.accent)
+        axes.bar_label(bars, [f"{value:.3g}" for value in shown], padding=2, size=9)
+        axes.set_xticks(np.arange(count), list(map(str, numbers)))
+        axes.margins(y=0.15)
+        return
+    peaks = np.argsort(-shown, kind="stable")[:_PEAKS]
+    if count <= _MANY_VALUES:
+        axes.vlines(np.arange(count), 0, shown, color=colors.quiet, linewidth=max(0.5, min(3, 1500 / count)))
+    else:
+        edges = np.linspace(0, count, 1025).astype(int)[:-1]
+        high, low = np.maximum.reduceat(shown, edges), np.minimum.reduceat(shown, edges)
+        axes.fill_between(edges, np.minimum(low, 0), np.maximum(high, 0), color=colors.quiet, linewidth=0)
+    axes.vlines(peaks, 0, shown[peaks], color=colors.accent, linewidth=1.8)
+    axes.plot(peaks, shown[peaks], "o", color=colors.accent, markersize=4)
+    axes.set_xlim(-0.015 * count, 1.015 * count)
+    axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True))
+    if shown.max() > 0:
+        words = [(int(at), float(shown[at]), f"{numbers[at]}:  {shown[at]:.3g}") for at in peaks]
+        _name_peaks(axes, words, count, colors)
 
 
 @contextmanager
@@ -218,6 +252,13 @@ def _draw_many(axes: Axes, values: NDArray[Any], colors: Theme, peaks: list[tupl
     _name_peaks(axes, peaks, len(values), colors)
 
 
+def _peaks(
+    values: NDArray[Any], best: NDArray[Any], labels: Sequence[str] | None
+) -> list[tuple[int, float, str]]:
+    """Return where the highest probabilities are, how high, and the words beside them."""
+    return [(int(i), float(values[i]), f"{_name(labels, i)}  {percent(values[i])}") for i in best]
+
+
 def _name_peaks(axes: Axes, peaks: list[tuple[int, float, str]], classes: int, colors: Theme) -> None:
     """Write the peaks' names in columns beside the groups they form, so that neither words nor lines cross."""
     highest = max(value for _, value, _ in peaks)
@@ -234,7 +275,7 @@ def _name_peaks(axes: Axes, peaks: list[tuple[int, float, str]], classes: int, c
         levels = _spread([value for _, value, _ in group], 0.09 * highest, 0.03 * highest)
         for (index, value, name), level in zip(group, levels, strict=True):
             axes.annotate(
-                f"{name}  {percent(value)}",
+                name,
                 (index, value),
                 (column, level),
                 ha="left" if right else "right",

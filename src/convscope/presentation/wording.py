@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def percent(share: float) -> str:
     """Write a share of 1 as a percentage.
@@ -21,3 +23,13 @@ def shortened(text: str, longest: int) -> str:
     """
     end = longest // 3
     return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
+
+
+def title_of(what: str, network: Any, picture: Any) -> str:
+    """Return a title that names what is shown, the network and the photograph, where that has a name.
+
+    >>> title_of("pool5", network, open_photograph("cat.jpg"))
+    'pool5 · GoogLeNet · cat.jpg'
+    """
+    words = (what, str(network.name or ""), str(getattr(picture, "name", "")))
+    return " · ".join(shortened(" ".join(word.split()), 40) for word in words if word.strip())

@@ -110,7 +110,7 @@ def plots(context: ReportContext, count: Counter) -> Iterator[Embedded]:
         if not any(np.array_equal(found, before) for before in plotted):
             plotted.append(found)
             make = _in_theme(values, context.network, context.picture, name)
-            yield embed(make, address=name, command=context.command("activations", name))[0]
+            yield embed(make, address=name, command=context.command("values", name))[0]
         count()
 
 
