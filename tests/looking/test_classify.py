@@ -53,7 +53,7 @@ def test_the_pictures_say_what_they_show() -> None:
     plot = probabilities(network, plain_picture(), top=10)
     assert plot.caption.startswith("The probability of each of 3 classes; the highest: red 99.9%")
     assert bars.recipe is not None
-    assert dict(bars.recipe.arguments) == {"top": 2, "theme": "light"}
+    assert dict(bars.recipe.arguments) == {"top": 2, "theme": "light", "bare": False}
 
 
 @pytest.mark.parametrize("technique", [predictions, probabilities])

@@ -116,7 +116,7 @@ def values_and_histogram(
     """
     flat = np.asarray(values, dtype=float).ravel()
     if not len(flat) or not np.isfinite(flat).all():
-        raise InputError("these values hold NaN or infinity: there is nothing to plot")
+        raise InputError("a histogram needs at least one value, and no NaN or infinity")
     numbers = np.argsort(-flat, kind="stable") if order == "strongest" else np.arange(len(flat))
     positive = flat[flat > 0]
     colors = theme_named(theme)
@@ -261,7 +261,8 @@ def _peaks(
 
 def _name_peaks(axes: Axes, peaks: list[tuple[int, float, str]], classes: int, colors: Theme) -> None:
     """Write the peaks' names in columns beside the groups they form, so that neither words nor lines cross."""
-    highest = max(value for _, value, _ in peaks)
+    bottom, top = axes.dataLim.intervaly
+    extent = top - min(bottom, 0)
     groups: list[list[tuple[int, float, str]]] = []
     for peak in sorted(peaks):
         if groups and peak[0] - groups[-1][-1][0] < 0.3 * classes:
@@ -272,7 +273,7 @@ def _name_peaks(axes: Axes, peaks: list[tuple[int, float, str]], classes: int, c
         right = group[-1][0] < 0.7 * classes
         column = group[-1][0] + 0.025 * classes if right else group[0][0] - 0.025 * classes
         group.sort(key=lambda peak: (-peak[1], -peak[0] if right else peak[0]))
-        levels = _spread([value for _, value, _ in group], 0.09 * highest, 0.03 * highest)
+        levels = _spread([value for _, value, _ in group], 0.09 * extent, 0.03 * extent)
         for (index, value, name), level in zip(group, levels, strict=True):
             axes.annotate(
                 name,
