@@ -1,7 +1,7 @@
 """Sphinx's settings: plain Markdown (MyST) in, a site out.
 
-pip install sphinx myst-parser
-sphinx-build docs out/docs
+pip install ".[docs]"
+sphinx-build -W docs out/docs
 """
 
 from pathlib import Path
@@ -9,7 +9,10 @@ from pathlib import Path
 project = "convscope"
 copyright = "convscope contributors"
 author = "convscope contributors"
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+python_maximum_signature_line_length = 88
 myst_heading_anchors = 3
 exclude_patterns = ["examples.py", "make_pictures.py"]
 html_theme = "alabaster"
@@ -17,10 +20,23 @@ html_theme_options = {"description": "See what a convolutional network has learn
 html_static_path: list[str] = []
 
 
+def _entry(name, found):
+    if isinstance(found, type):
+        return f".. autoclass:: convscope.{name}\n   :members:\n"
+    if callable(found):
+        return f".. autofunction:: convscope.{name}\n"
+    return f".. automodule:: {found.__name__}\n   :members:\n   :no-index:\n"
+
+
 def setup(app):  # noqa: D103
     def add_contents(_app, name, source):  # the index stays readable on a code host, where a toctree is not
         if name == "index":
             pages = sorted(path.stem for path in Path(__file__).parent.glob("*.md") if path.stem != "index")
             source[0] += "\n".join(["\n\n```{toctree}", ":hidden:", *pages, "```\n"])
+        if name == "api":  # one entry for each public name, whoever adds one
+            import convscope
+
+            entries = (_entry(name, getattr(convscope, name)) for name in convscope.__all__)
+            source[0] += "\n".join(["\n\n```{eval-rst}", *entries, "```\n"])
 
     app.connect("source-read", add_contents)

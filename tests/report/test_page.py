@@ -296,7 +296,7 @@ def test_ctrl_c_keeps_the_sections_that_are_made_and_says_what_is_missing() -> N
 def test_for_what_is_in_memory_there_are_lines_of_python() -> None:
     network = planted_network()
     page = report_of(network, edge_picture(), sections=SECTIONS, style="conv1:0")
-    lines = [html.unescape(line) for line in re.findall(r"<code>(convscope[^<]*[)])</code>", page)]
+    lines = [html.unescape(line) for line in re.findall(r"<code>(convscope[^<]*[])])</code>", page)]
     assert len(lines) > 12 and all(line.startswith("convscope.") for line in lines)
     names = {"convscope": convscope, "network": network, "picture": edge_picture()}
     for line in lines:

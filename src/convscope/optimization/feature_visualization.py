@@ -27,7 +27,7 @@ from convscope.optimization.rendering import Progress, RenderedPicture, RenderJo
 from convscope.optimization.settings import Settings
 from convscope.optimization.strongest import find_strongest
 from convscope.pictures.options import takes_options, updated
-from convscope.pictures.picture import Picture
+from convscope.pictures.picture import Picture, Pictures
 from convscope.pictures.recipe import library_versions
 from convscope.pictures.recording import plain, recipe_function, recipe_of, writes_recipe
 from convscope.presentation.scaling import Scaling
@@ -101,7 +101,7 @@ def feature_visualization(
     batch: int | None = None,
     watch: Watch | None = None,
     **changes: Unpack[RenderKeywords],
-) -> list[Picture]:
+) -> Pictures:
     """Show what units want to see: one picture for each target, and what it reaches in its caption.
 
     A target is an address: a channel (``mixed4a:42``), a neuron (``mixed4a:42@3,5``), a class (``prob:tabby``: its
@@ -130,7 +130,7 @@ def feature_visualization(
             watch(progress)
 
     watch_rendering(visualize(network, wanted, how, batch=batch), collect)
-    return [made[name] for name in names if name in made]
+    return Pictures(made[name] for name in names if name in made)
 
 
 def _name(target: str | Objective) -> str:

@@ -29,6 +29,7 @@ from convscope.pictures.sixteen_bit import joined, load
 
 _TILES = f"{KEY}-tiles"
 _DESCRIPTION = 0x010E
+_LEGIBLE = 224  # pixels on a screen: what is smaller is shown some times as large, each pixel a square
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
@@ -195,14 +196,15 @@ class Picture:
     def __repr__(self) -> str:
         return f"Picture({self.width} x {self.height} pixels, {self.caption!r})"
 
-    def _repr_png_(self) -> bytes:
-        return self.encode()
-
     def _repr_html_(self) -> str:
+        # The one form that a notebook keeps: as a PNG beside it the picture would be stored twice.
         caption = html.escape(self.caption)
+        width = self.width // self.pixel_ratio
+        enlarged = max(1, _LEGIBLE // max(width, 1))
+        sharp = "image-rendering:pixelated;" if enlarged > 1 else ""
         return (
             f'<figure style="margin:0"><img src="{self.data_uri()}" alt="{caption}" '
-            f'width="{self.width // self.pixel_ratio}" style="max-width:100%;height:auto">'
+            f'width="{width * enlarged}" style="{sharp}max-width:100%;height:auto">'
             f"<figcaption>{caption}</figcaption></figure>"
         )
 
@@ -232,6 +234,18 @@ class Picture:
         if self.recipe:
             exif.get_ifd(EXIF)[USER_COMMENT] = encode_comment(self.recipe.to_json())
         return exif
+
+
+class Pictures(list[Picture]):
+    """Several pictures: a list, which Jupyter shows as a row.
+
+    >>> Pictures([Picture(np.zeros((2, 3)))])[0].width
+    3
+    """
+
+    def _repr_html_(self) -> str:
+        cells = "".join(f'<div style="max-width:20rem">{picture._repr_html_()}</div>' for picture in self)
+        return f'<div style="display:flex;flex-wrap:wrap;gap:1rem">{cells}</div>'
 
 
 def _to_integers(values: NDArray[Any]) -> NDArray[Any]:

@@ -31,7 +31,7 @@ def require_consent(recipe: Recipe, made: Path, given: Set[str] = frozenset()) -
     around = [_absolute(str(made)).parent, Path.cwd()]
     elsewhere = [name for name in recorded_files(recipe, given) if not _lies_in(name, around)]
     consent = (
-        "If that may be, trust it (--trust, trust=True); or say where the network and the picture are "
+        "If they may be read, trust it (--trust, trust=True); or say where the network and the picture are "
         "(--network, --picture)"
     )
     if elsewhere:
@@ -39,7 +39,10 @@ def require_consent(recipe: Recipe, made: Path, given: Set[str] = frozenset()) -
             f"the recipe in {made} would have files read outside its folder: {', '.join(elsewhere)}. {consent}"
         )
     if "network" not in given and recipe.network and recipe.network.startswith(_FETCHED):
-        raise RecipeError(f"the recipe in {made} would have {recipe.network} fetched or imported. {consent}")
+        raise RecipeError(
+            f"the recipe in {made} would have {recipe.network} fetched or imported. If that may be, trust it "
+            "(--trust, trust=True), or give the network (--network)"
+        )
 
 
 def recorded_files(recipe: Recipe, given: Set[str] = frozenset()) -> list[str]:

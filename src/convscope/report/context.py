@@ -180,7 +180,7 @@ def in_python(name: str, arguments: Sequence[str], options: Mapping[str, Any], *
         arguments = [str(given.pop("style"))]
     words = ["network", *(["picture"] if picture else []), *map(repr, arguments)]
     words += [f"{key}={value!r}" for key, value in given.items() if value is not None]
-    return f"convscope.{function}({', '.join(words)})"
+    return f"convscope.{function}({', '.join(words)}){'[0]' if name == 'see' else ''}"
 
 
 class Counter:
