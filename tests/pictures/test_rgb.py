@@ -212,8 +212,6 @@ def test_a_broken_exif_block_is_no_reason_to_refuse() -> None:
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (np.zeros((3, 8, 8)), r"shape \(3, 8, 8\) is not a picture.*put its channels last"),
-        (np.zeros((8, 8, 2)), r"shape \(8, 8, 2\)"),
         (np.zeros((0, 8, 3)), r"shape \(0, 8, 3\)"),
         (np.zeros(8), r"shape \(8,\)"),
         (np.full((4, 4), 200.0), "holds 0..1, this array 200 to 200; divide by 255"),

@@ -45,11 +45,11 @@ def trust(
     from tqdm import tqdm
 
     from convscope.attribution.trust import trust as trust_of
-    from convscope.pictures.photograph import SUFFIXES, check_pictures
+    from convscope.pictures.photograph import picture_endings, check_pictures
 
     found: list[str] = []
     for name in pictures:
-        inside = sorted(path for path in Path(name).rglob("*") if path.suffix.lower() in SUFFIXES)
+        inside = sorted(path for path in Path(name).rglob("*") if path.suffix.lower() in picture_endings())
         found += [str(path) for path in inside] if Path(name).is_dir() else [name]
     check_pictures(found)
     opened = opening.open(network)

@@ -19,7 +19,7 @@ from convscope.errors import InputError
 from convscope.network.axes import require_position
 from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.network import Network
-from convscope.pictures.photograph import SUFFIXES
+from convscope.pictures.photograph import picture_endings
 
 Setting: TypeAlias = "float | str | os.PathLike[str] | Tensor"
 """A number, ``"*0.5"`` (half of what it is), a picture or a folder of pictures whose answer it gets, or that answer."""
@@ -93,7 +93,7 @@ def _answer(network: Network, address: Address, setting: Any) -> Tensor:
         raise InputError(
             f"{address} cannot be {str(setting)!r}: give a number, *FACTOR, a picture, or a folder of pictures"
         )
-    folder = sorted(path for path in Path(setting).rglob("*") if path.suffix.lower() in SUFFIXES)
+    folder = sorted(path for path in Path(setting).rglob("*") if path.suffix.lower() in picture_endings())
     pictures = folder if Path(setting).is_dir() else [Path(setting)]
     total: Tensor | None = None
     for picture in pictures:
