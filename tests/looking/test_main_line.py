@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from convscope.formats.opening import open_network
 from convscope.looking.main_line import main_line, stages, vectors
 from convscope.network.graph import Graph, Operation
@@ -55,3 +57,60 @@ def test_googlenet_is_told_by_eight_layers(shared_data: Path) -> None:
         ("inception_5a/output", "inception_5b/output"),
     ]
     assert vectors(network) == ["pool5/7x7_s1", "loss3/classifier", "prob"]
+
+
+def block(inputs: int, outputs: int) -> torch.nn.Sequential:
+    layers = (torch.nn.Conv2d(inputs, outputs, 3, padding=1), torch.nn.BatchNorm2d(outputs), torch.nn.ReLU())
+    return torch.nn.Sequential(*layers)
+
+
+class Hourglass(torch.nn.Module):
+    """A U-Net of three sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.d = block(3, 8), block(8, 16), block(16, 32), block(48, 16)
+        self.pool, self.up, self.out = torch.nn.MaxPool2d(2), torch.nn.Upsample(scale_factor=2), block(24, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a = self.a(x)
+        b = self.b(self.pool(a))
+        c = self.c(self.pool(b))
+        d = self.d(torch.cat([b, self.up(c)], 1))
+        found: torch.Tensor = self.out(torch.cat([a, self.up(d)], 1))
+        return found
+
+
+class Detector(torch.nn.Module):
+    """Two heads on maps of one size, one on larger maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.pool = block(3, 8), block(8, 16), block(16, 32), torch.nn.MaxPool2d(2)
+        self.small, self.large = torch.nn.Conv2d(16, 12, 1), torch.nn.Conv2d(32, 12, 1)
+        self.box = torch.nn.Conv2d(32, 24, 1)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        b = self.b(self.pool(self.a(x)))
+        c = self.c(self.pool(b))
+        return {"s": self.small(b), "l": self.large(c), "b": self.box(c)}
+
+
+def shown_of(module: torch.nn.Module) -> list[tuple[int, tuple[str, ...], bool]]:
+    network = open_network(module.eval(), input_shape=(1, 3, 64, 64))
+    return [(stage.size[0], stage.shown, stage.is_end) for stage in stages(network)]
+
+
+def test_an_hourglass_is_followed_to_its_deepest_part_after_each_activation() -> None:
+    assert shown_of(Hourglass()) == [
+        (64, ("a.2",), False),
+        (32, ("b.2",), False),
+        (16, ("c.2",), False),
+        (32, ("cat",), False),
+        (64, ("cat_1",), False),
+        (64, ("out.2",), True),
+    ]
+
+
+def test_each_head_of_a_detector_is_shown() -> None:
+    assert shown_of(Detector())[-2:] == [(32, ("small",), True), (16, ("large", "box"), True)]

@@ -98,7 +98,7 @@ def stages(network: Network) -> list[Stage]:
         for size, group in groupby(maps, key=lambda name: _size(network, name))
         if size is not None and (layers := tuple(group))
     ]
-    shown = {name for stage in found for name in (*stage.layers, *stage.shown)}
+    shown = {name for stage in found for name in stage.shown}
     others = [name for name in _ends(network) if name not in shown and _size(network, name) is not None]
     ended = groupby(
         sorted(others, key=lambda name: _area(network, name)), key=lambda name: _size(network, name)
