@@ -45,7 +45,7 @@ def trust(
     from tqdm import tqdm
 
     from convscope.attribution.trust import trust as trust_of
-    from convscope.pictures.photograph import picture_endings, check_pictures
+    from convscope.pictures.photograph import check_pictures, picture_endings
 
     found: list[str] = []
     for name in pictures:
