@@ -19,6 +19,7 @@ WRITING = {
     "filters": (["filters", "NETWORK", "conv1"], ".png"),
     "activations": (["activations", "NETWORK", "PICTURE", "conv1"], ".png"),
     "values": (["values", "NETWORK", "PICTURE", "prob"], ".png"),
+    "evidence": (["evidence", "NETWORK", "PICTURE", "--method", "saliency"], ".png"),
     "gradients": (["gradients", "NETWORK", "PICTURE"], ".png"),
     "see": (["see", "NETWORK", "conv1:0", "--size", "32", "--steps", "1"], ".png"),
     "sheet": (["sheet", "NETWORK", "conv1", "--size", "32", "--steps", "1", "--channels", "1"], ".png"),
@@ -44,7 +45,7 @@ WRITING = {
     "report": (["report", "NETWORK", "PICTURE", "--sections", "filters"], ".html"),
     "fine-tune": (["fine-tune", "NETWORK", "FOLDER", "--steps", "1"], ".convscope"),
 }
-NOT_HERE = {"layers", "rerun", "demo"}  # writes nothing; have tests of their own
+NOT_HERE = {"layers", "trust", "rerun", "demo"}  # write nothing; have tests of their own
 
 
 @pytest.fixture
