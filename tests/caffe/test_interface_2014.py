@@ -61,6 +61,18 @@ def test_classifier(files, oversample):
         net.predict([])
 
 
+def test_the_mean_file_of_2013(files, tmp_path):
+    mean = np.random.default_rng(4).uniform(50, 90, (3, 12, 12)).astype(np.float32)
+    np.save(tmp_path / "mean.npy", mean)
+    options = {"image_dims": (12, 12), "raw_scale": 255, "channel_swap": (2, 1, 0)}
+    answers = [
+        caffe.Classifier(*files, **options, **said).predict([picture(0.2, 0.6, 0.4)], oversample=False)
+        for said in ({"mean": tmp_path / "mean.npy"}, {"mean_file": tmp_path / "mean.npy"}, {})
+    ]
+    np.testing.assert_array_equal(answers[0], answers[1])
+    assert not np.array_equal(answers[0], answers[2])
+
+
 def test_classifier_squashes_without_image_dims(files):
     net = caffe.Classifier(*files, raw_scale=3)
     assert net.image_dims == (8, 8)

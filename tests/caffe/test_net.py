@@ -481,6 +481,17 @@ class TestSharing:
         with pytest.raises(NetworkFileError, match=r"'right', blob 0.*'w'"):
             caffe.Net(written(tmp_path, text), caffe.TEST)
 
+    @pytest.mark.parametrize("name", ["gone.h5", "gone.caffemodel"])
+    def test_weights_are_read_at_once_and_the_file_may_go(self, tmp_path, name):
+        text, file = written(tmp_path, self.SIAMESE), tmp_path / name
+        net = caffe.Net(text, caffe.TEST)
+        net.save(str(file))
+        caffe.set_random_seed(99)
+        fresh = caffe.Net(text, caffe.TEST)
+        fresh.load_hdf5(str(file)) if name.endswith(".h5") else fresh.copy_from(str(file))
+        file.unlink()
+        np.testing.assert_array_equal(fresh.params["left"][0].data, net.params["left"][0].data)
+
     def test_hdf5_leaves_out_what_is_shared(self, tmp_path):
         text, file = written(tmp_path, self.SIAMESE), str(tmp_path / "shared.h5")
         net = caffe.Net(text, caffe.TEST)

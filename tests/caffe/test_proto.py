@@ -83,3 +83,16 @@ def test_mistakes():
     with pytest.raises(AttributeError, match=r"NetParamete.*Did you mean 'NetParameter'"):
         _ = caffe_pb2.NetParamete
     assert (caffe_pb2.TEST, caffe_pb2.Phase.Value("TRAIN"), caffe_pb2.Phase.Name(1)) == (1, 0, "TEST")
+
+
+def test_googles_text_format_is_told_the_line_to_change():
+    google = pytest.importorskip("google.protobuf.text_format")
+    with pytest.raises(AttributeError, match=r"write `from convscope.caffe.proto import text_format`"):
+        google.Merge('name: "tiny"', caffe_pb2.NetParameter())
+
+
+def test_what_is_asked_before_training_and_the_list_of_types():
+    assert caffe.has_nccl() is False
+    types = caffe.layer_type_list()
+    assert {"Convolution", "Python", "ROIPooling"} <= set(types)
+    assert all(name.isalnum() for name in types)

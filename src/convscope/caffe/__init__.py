@@ -20,6 +20,7 @@ from convscope.caffe.mode import (
     TRAIN,
     check_mode_cpu,
     check_mode_gpu,
+    has_nccl,
     set_device,
     set_mode_cpu,
     set_mode_gpu,
@@ -44,7 +45,10 @@ _SOLVERS = (
 
 def layer_type_list() -> list[str]:
     """Return the types of layer a net may have."""
-    return sorted({*TRANSLATORS, *LOSSES, "Python"})
+    named = (
+        name for name in TRANSLATORS if name.isalnum()
+    )  # not what stands for unknown ones, or for Python code
+    return sorted({*named, *LOSSES, "Python"})
 
 
 def __getattr__(name: str) -> Any:
@@ -69,6 +73,7 @@ __all__ = [
     "check_mode_gpu",
     "coord_map",
     "draw",
+    "has_nccl",
     "imagenet",
     "io",
     "layer_type_list",

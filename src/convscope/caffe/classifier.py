@@ -26,6 +26,7 @@ class Classifier(Net):
 
     `mean` is an array or a file; `raw_scale` (255 for most networks) is applied before it, `input_scale` after;
     `channel_swap=(2, 1, 0)` makes BGR of RGB. Without `image_dims` pictures are squashed to the net's input size.
+    `mean_file` is what `mean` was called in 2013.
 
     >>> net = caffe.Classifier("deploy.prototxt", "net.caffemodel", image_dims=(256, 256),
     ...                        mean=mean, raw_scale=255, channel_swap=(2, 1, 0))
@@ -42,8 +43,10 @@ class Classifier(Net):
         input_scale: float | None = None,
         raw_scale: float | None = None,
         channel_swap: Sequence[int] | None = None,
+        mean_file: File | None = None,
     ) -> None:
         super().__init__(model_file, mode.TEST, weights=pretrained_file)
+        mean = mean_file if mean is None else mean
         prepare(self, mean=mean, input_scale=input_scale, raw_scale=raw_scale, channel_swap=channel_swap)
         self.crop_dims = np.array(self.blobs[self.inputs[0]].shape[2:])
         self.image_dims = tuple(int(size) for size in (self.crop_dims if image_dims is None else image_dims))

@@ -47,6 +47,11 @@ def check_mode_gpu() -> bool:
     return not check_mode_cpu()
 
 
+def has_nccl() -> bool:
+    """Whether several graphics cards train together, as Caffe built with NCCL does: never here."""
+    return False
+
+
 def set_random_seed(seed: int) -> None:
     """Choose the random numbers of dummy data and of the nets made from now on; the seed is 0 at first.
 

@@ -21,7 +21,8 @@ Parameters = Mapping[str, Sequence[Blob]]
 def copy_parameters(parameters: Parameters, found: Weights, borrowed: Mapping[str, Collection[int]]) -> None:
     """Load every layer that a file has by name; all are checked before any is loaded.
 
-    `borrowed` are the indices of the parameters that belong to an earlier layer, which a file may leave out.
+    `borrowed` are the indices of the parameters that belong to an earlier layer, which a file may leave out. The
+    numbers are read now, as Caffe does: the file may be gone afterwards.
     """
     taken = [
         (blobs, match_blobs(found, name, [blob.true_shape for blob in blobs], borrowed.get(name, ())))
@@ -29,7 +30,8 @@ def copy_parameters(parameters: Parameters, found: Weights, borrowed: Mapping[st
     ]
     for blobs, stored in taken:
         for index, values in stored.items():
-            blobs[index].load(values.array)
+            numbers = values.array()
+            blobs[index].load(lambda numbers=numbers: numbers)  # type: ignore[misc]
 
 
 def share_parameters(mine: Parameters, others: Parameters) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from convscope import open_network
-from convscope.errors import ConvscopeWarning, NetworkFileError, UnsupportedLayer, WeightsMismatch
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer, WeightsMismatch
 from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.layers import TRANSLATORS
 from convscope.formats.caffe.text import read_text
@@ -617,3 +617,21 @@ def test_weights_whose_layers_have_other_types_are_refused(tmp_path: Path) -> No
         open_network(tmp_path / "trained.prototxt")
     (tmp_path / "trained.prototxt").write_text(text % "Sigmoid")
     assert "c" in open_network(tmp_path / "trained.prototxt").layers
+
+
+def test_the_documentation_lists_every_layer() -> None:
+    page = (Path(__file__).parents[3] / "docs/formats.md").read_text()
+    table = page.partition("## Caffe's layers")[2].partition("\n## ")[0]
+    types = {name.rpartition(".")[2] for name in TRANSLATORS if not name.startswith("(")}
+    assert {name for name in types if f"`{name}`" not in table} == set()
+
+
+def test_an_input_of_nothing_is_one_line() -> None:
+    text = (
+        inputs(d=(4, 0))
+        + 'layer { name: "f" type: "InnerProduct" bottom: "d" top: "f" inner_product_param { num_output: 3 } }'
+    )
+    with pytest.raises(InputError, match=r"layer 'f': its InnerProduct cannot take 'd' 4x0"):
+        built(text)
+    some = built(text.replace("dim: 0", "dim: 2"))
+    assert some.activations(torch.zeros(0, 2), "f")["f"].shape == (0, 3)

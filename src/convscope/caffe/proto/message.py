@@ -56,6 +56,11 @@ class ProtoMessage:
         try:
             return message_type(self.type_name).fields[name]
         except KeyError:
+            if name == "DESCRIPTOR":
+                raise AttributeError(
+                    "these are no messages of Google's protobuf: in the place of `from google.protobuf import "
+                    "text_format` write `from convscope.caffe.proto import text_format`"
+                ) from None
             raise AttributeError(f"{self.type_name} has no field {name!r}") from None
 
     def __getattr__(self, name: str) -> Any:

@@ -25,6 +25,10 @@ def dense(
     """
     axis = axis_index(axis, input)
     count, expected = prod(input.shape[axis:]), weight.shape[0 if transpose else 1]
+    if count == 0:  # oneDNN has no words for it
+        raise InputError(
+            f"a fully-connected layer needs numbers to weigh, the input is {dimensions(input.shape)}"
+        )
     if count != expected:
         raise InputError(
             f"a fully-connected layer for {expected} numbers got {count} ({dimensions(input.shape)}): "
