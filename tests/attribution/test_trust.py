@@ -10,7 +10,7 @@ from PIL import Image
 
 import convscope
 from convscope.attribution.target import target_of
-from convscope.attribution.trust import CELLS, blob, cell_losses, single_deletion, trust
+from convscope.attribution.trust import CELLS, _by_method, blob, cell_losses, single_deletion, trust
 from convscope.cli import main
 from convscope.errors import InputError
 from planted import plain_picture, planted_files, planted_network
@@ -38,6 +38,14 @@ def test_losses_are_those_of_a_picture_grayed_by_hand() -> None:
         score = float(network.activations(changed, "scores:0")["scores:0"])
         assert found[row, column] == pytest.approx(target.score - score, abs=1e-5)
     assert np.ptp(found) > 0
+
+
+def test_what_speaks_against_counts_too() -> None:
+    """Grad-CAM shows nothing of a map that is all negative; its worth is that of the numbers, which tell the truth."""
+    network, picture = planted_network(), boxes(1)[0]
+    target = target_of(network, picture, {"red": -1})
+    assert not convscope.grad_cam(network, picture, target).map.any()
+    assert single_deletion(_by_method("grad_cam")(target), cell_losses(target)) > 0.4
 
 
 def boxes(count: int) -> list[np.ndarray]:

@@ -22,6 +22,7 @@ from scipy.stats import spearmanr  # type: ignore[import-untyped]
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from convscope.attribution.activation_map import enlarged
 from convscope.attribution.baselines import baseline_input
 from convscope.attribution.perturbation import Watch, masked_numbers
 from convscope.attribution.registry import method_named
@@ -40,8 +41,9 @@ MAP_OF = Callable[[AttributionTarget], NDArray[np.float64]]
 class Worth:
     """What one method is worth: the means over the pictures or grids, and half their 95 % intervals.
 
-    ``deletion`` is Spearman's correlation of a cell's share of the map with what the score loses without it; ``grid``
-    the positive share of the map in the right quarter of a 2 x 2 grid of pictures (by chance 0.25), None without grids.
+    ``deletion`` is Spearman's correlation of a cell's share of the map, signs included, with what is lost without it;
+    ``grid`` the positive share of the map in the right quarter of a 2 x 2 grid of pictures (by chance 0.25), None
+    without grids.
     """
 
     method: str
@@ -157,7 +159,9 @@ def _by_method(name: str) -> MAP_OF:
     function = method_named(name).function
 
     def make(target: AttributionTarget) -> NDArray[np.float64]:
-        return function(target.network, target.input, target).map
+        found = function(target.network, target.input, target)
+        # Maps with their sign tell more than what is lit (Hesse et al., 2024).
+        return enlarged(torch.from_numpy(found.values), target.size) if found.values.ndim == 2 else found.map
 
     return make
 
