@@ -236,6 +236,7 @@ EXAMPLES = {
     "permute": [([INPUT], {}, {"order": (0, 2, 3, 1)}), ([INPUT], {}, {})],
     "power": [([positive(2, 3, 6, 5)], {}, {"power": 1.7, "scale": 2.0, "shift": 0.1})],
     "prelu": [([INPUT], {"weight": normal(3)}, {})],
+    "dynamic_quantize": [([INPUT], {}, {})],
     "round_to_type": [([INPUT], {}, {"type": name}) for name in ("float8_e4m3fn", "bfloat16")],
     "wrap": [([INPUT], {}, {"bits": 2, "signed": True})],
     "quantize": [
@@ -354,6 +355,7 @@ NOT_DIFFERENTIABLE = {
     "round_off": None,
     "round_to_steps": None,
     "round_to_type": None,
+    "dynamic_quantize": None,
     "wrap": None,  # it jumps, and the examples lie across the jumps
     "shape_of": None,
     "sign": None,

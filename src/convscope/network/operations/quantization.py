@@ -38,11 +38,25 @@ def _spread(factor: Tensor, input: Tensor, axis: int) -> Tensor:
     if factor.numel() == 1:
         return factor.reshape(())
     at = axis_index(axis, input)
+    if factor.dim() == input.dim() > 1 and factor.shape[at]:
+        # Blocks of an axis share a scale.
+        block = -(-input.shape[at] // factor.shape[at])
+        return factor.repeat_interleave(block, at).narrow(at, 0, input.shape[at])
     if factor.dim() != 1 or factor.numel() != input.shape[at]:
         raise InputError(
             f"{dimensions(factor.shape)} scales do not lie along axis {axis} of {dimensions(input.shape)}"
         )
     return torch.reshape(factor, [-1 if index == at else 1 for index in range(input.dim())])
+
+
+@operation
+def dynamic_quantize(input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return codes from 0 to 255 for the range that the input's own numbers have, their scale and their zero point."""
+    high, low = input.amax().clamp(min=0), input.amin().clamp(max=0)
+    scale = ((high - low) / 255).detach()
+    divisor = torch.where(scale == 0, 1.0, scale)
+    zero = (-low / divisor).round().clamp(0, 255).detach()
+    return quantize(input, scale=divisor, zero=zero), scale, zero
 
 
 @operation

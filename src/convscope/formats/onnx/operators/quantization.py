@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from convscope.formats.onnx.constants import named_type
+from convscope.formats.onnx.element_types import BITS, range_of
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators.registry import (
-    READERS,
     reads,
     writes,
 )
 from convscope.formats.onnx.writer import Part
 from convscope.formats.operation_plan import OperationPlan
 
-_RANGES = {"u1": (0, 255), "i1": (-128, 127), "u2": (0, 65535), "i2": (-32768, 32767)}
-
 
 @reads("QuantizeLinear", inputs=2)
 def read_quantize(node: Node) -> OperationPlan:
     """Turn a QuantizeLinear into rounding to the whole numbers of its type."""
-    node.require("block_size", 0)
-    return OperationPlan("quantize", node.inputs[:1], _scales(node, 1), _bounds(node, 2) | _axis(node))
+    return OperationPlan("quantize", node.inputs[:1], _scales(node, 1), _bounds(node) | _axis(node))
 
 
 @reads("DequantizeLinear", inputs=2)
 def read_dequantize(node: Node) -> OperationPlan:
     """Turn a DequantizeLinear into one."""
-    node.require("block_size", 0)
     return OperationPlan("dequantize", node.inputs[:1], _scales(node, 1), _axis(node))
 
 
@@ -40,35 +36,16 @@ def _axis(node: Node) -> dict[str, Any]:
 def _scales(node: Node, at: int) -> dict[str, str]:
     roles = {"scale": node.inputs[at]} | ({"zero": node.inputs[at + 1]} if node.has(at + 1) else {})
     if any(name not in node.constants for name in roles.values()):
-        raise node.refusal("its scale is worked out while the network runs")
+        raise node.refusal("its scale is worked out while the network runs: store it in the file")
     return roles
 
 
-def _bounds(node: Node, zero: int) -> dict[str, Any]:
-    found = node.constant(zero)
-    kind = "u1" if found is None else found.array.dtype.str[1:]
-    if kind not in _RANGES:
-        raise node.refusal(f"it rounds to numbers of type {kind!r}")
-    low, high = _RANGES[kind]
+def _bounds(node: Node) -> dict[str, Any]:
+    kind = node.output_types[0]
+    if kind not in BITS:
+        raise node.refusal(f"it rounds to {named_type(kind)}: export it for whole numbers of eight bits")
+    low, high = range_of(kind)
     return {"low": low, "high": high}
-
-
-def _refuse(node: Node) -> Sequence[OperationPlan]:
-    raise node.refusal(
-        "it computes with whole numbers; save the network with QuantizeLinear and DequantizeLinear (QDQ) instead"
-    )
-
-
-READERS |= dict.fromkeys(
-    (
-        "QLinearConv",
-        "QLinearMatMul",
-        "ConvInteger",
-        "MatMulInteger",
-        "DynamicQuantizeLinear",
-    ),
-    _refuse,
-)
 
 
 @writes("quantize")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from convscope.errors import UnsupportedLayer
 from convscope.formats.onnx.node import Node, require_count
@@ -12,6 +12,7 @@ from convscope.formats.operation_plan import OperationPlan
 
 Reader = Callable[[Node], OperationPlan | Sequence[OperationPlan]]
 Writer = Callable[[Part], None]
+AnyReader = TypeVar("AnyReader", bound=Reader)
 
 MICROSOFT = "com.microsoft"
 """Onnxruntime's own domain; an operator of it that ONNX has too is the same one."""
@@ -20,10 +21,10 @@ READERS: dict[str, Reader] = {}
 WRITERS: dict[str, Writer] = {}
 
 
-def reads(*names: str, inputs: int = 1) -> Callable[[Reader], Reader]:
+def reads(*names: str, inputs: int = 1) -> Callable[[AnyReader], AnyReader]:
     """Register a function for operators of these names; it is called with at least so many inputs."""
 
-    def register(function: Reader) -> Reader:
+    def register(function: AnyReader) -> AnyReader:
         def checked(node: Node) -> OperationPlan | Sequence[OperationPlan]:
             require_count(node, inputs)
             return function(node)

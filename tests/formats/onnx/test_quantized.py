@@ -1,0 +1,84 @@
+"""Networks that onnxruntime quantized itself, in each of its three ways: every tensor within one step of it."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import helper
+
+from convscope import open_network
+
+from .oracle import every_value, model_of
+
+quantization = pytest.importorskip("onnxruntime.quantization")
+RNG = np.random.default_rng(0)
+
+
+def pictures(count=1):
+    return RNG.normal(size=(count, 3, 12, 11)).astype(np.float32)
+
+
+class Calibration(quantization.CalibrationDataReader):
+    def __init__(self):
+        self.left = iter([{"x": pictures()} for _ in range(8)])
+
+    def get_next(self):
+        return next(self.left, None)
+
+
+def floats(path):
+    """Write a small residual network with every kind of layer that is quantized."""
+    w = {
+        "w1": RNG.normal(size=(8, 3, 3, 3)) * 0.3,
+        "b1": RNG.normal(size=8) * 0.1,
+        "w2": RNG.normal(size=(8, 8, 3, 3)) * 0.2,
+        "b2": RNG.normal(size=8) * 0.1,
+        "w3": RNG.normal(size=(8, 5)) * 0.3,
+        "b3": RNG.normal(size=5) * 0.1,
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("Conv", ["r1", "w2", "b2"], ["c2"], pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["r1", "c2"], ["s"]),
+        helper.make_node("Sigmoid", ["s"], ["g"]),
+        helper.make_node("Mul", ["s", "g"], ["m"]),
+        helper.make_node("Concat", ["m", "r1"], ["k"], axis=1),
+        helper.make_node("MaxPool", ["m"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("GlobalAveragePool", ["p"], ["a"]),
+        helper.make_node("Flatten", ["a"], ["f"]),
+        helper.make_node("Gemm", ["f", "w3", "b3"], ["y"]),
+    ]
+    constants = {name: value.astype(np.float32) for name, value in w.items()}
+    model = model_of(nodes, {"x": [1, 3, 12, 11]}, ["y", "k"], constants, opset=17)
+    onnx.save(onnx.shape_inference.infer_shapes(model), path)
+
+
+def quantized(path, manner, per_channel):
+    floats(path.with_name("floats.onnx"))
+    given = str(path.with_name("floats.onnx")), str(path)
+    if manner == "dynamic":
+        # With all eight bits onnxruntime's own sums overflow on processors without VNNI.
+        quantization.quantize_dynamic(*given, per_channel=per_channel, reduce_range=True)
+    else:
+        form = quantization.QuantFormat[manner]
+        quantization.quantize_static(*given, Calibration(), quant_format=form, per_channel=per_channel)
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("manner", ["QDQ", "QOperator", "dynamic"])
+def test_every_tensor_is_within_a_step(manner, per_channel, tmp_path) -> None:
+    path = tmp_path / "net.onnx"
+    quantized(path, manner, per_channel)
+    network, model, x = open_network(path), onnx.load(path), pictures()
+    made = {output for node in model.graph.node for output in node.output}
+    names = [name for name in network.graph.producers if name in made]
+    assert len(names) > 8
+    expected = every_value(model, names, {"x": x})
+    found = network.activations(torch.from_numpy(x), *names)
+    for name in names:
+        wanted, ours = expected[name].astype(np.float64), found[name].double().numpy()
+        codes = expected[name].dtype.kind in "iu" and expected[name].dtype.itemsize == 1
+        step = 1 if codes else np.abs(wanted).max() / 100
+        assert np.abs(ours - wanted).max() <= step, name
+    assert network.gradient(torch.from_numpy(x), "y:1").abs().max() > 0
