@@ -211,3 +211,20 @@ def test_a_file_of_many_weights_is_opened_once(tmp_path) -> None:
     network = open_network(tmp_path / "net.onnx")
     assert len(network.parameters) == count
     assert len(list(Path("/proc/self/fd").iterdir())) - before < 5
+
+
+@pytest.mark.parametrize("kind", ["ConstantOfShape", "Expand", "Tile", "doubling"])
+def test_a_few_bytes_do_not_fill_the_memory(kind, tmp_path) -> None:
+    """One budget for all that a file makes of its own numbers: each by itself would be small enough."""
+    constants = {"s": np.array([2**13, 2**13], np.int64), "o": np.ones((1, 1), np.float32)}
+    if kind == "doubling":
+        nodes = [helper.make_node("Concat", ["o", "o"], ["c0"], axis=0)]
+        nodes += [helper.make_node("Concat", [f"c{i}", f"c{i}"], [f"c{i + 1}"], axis=0) for i in range(40)]
+    else:
+        inputs = ["s"] if kind == "ConstantOfShape" else ["o", "s"]
+        nodes = [helper.make_node(kind, inputs, [f"c{index}"]) for index in range(41)]
+    nodes.append(helper.make_node("Add", ["x", "c40"], ["y"]))
+    path = written(model_of(nodes, {"x": [1, 1]}, ["y"], constants), tmp_path / "bomb.onnx")
+    assert path.stat().st_size < 4000
+    with pytest.raises(NetworkFileError, match="more than such a small file deserves"):
+        open_network(path)

@@ -1,0 +1,113 @@
+"""Operators that onnxruntime writes when it optimizes a network: several of ONNX's in one, in domain com.microsoft."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.convolution import read_convolution
+from convscope.formats.onnx.operators.product import read_gemm
+from convscope.formats.onnx.operators.registry import READERS, plain, reads
+from convscope.formats.operation_plan import OperationPlan
+
+Plans = list[OperationPlan]
+_ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
+
+READERS |= {"QuickGelu": plain("swish", beta=1.702)}
+
+
+@reads("FusedConv", inputs=2)
+def read_fused_convolution(node: Node) -> Plans:
+    """Turn a FusedConv into a convolution, a sum where it has a fourth input, and its activation."""
+    plans = [read_convolution(replace(node, inputs=node.inputs[:3]))]
+    if node.has(3):
+        plans.append(OperationPlan("add", ("", node.inputs[3])))
+    return [*plans, *_activation(node, tuple(node.attributes.get("activation_params", ())))]
+
+
+@reads("NhwcFusedConv", inputs=2)
+def read_channels_last_convolution(node: Node) -> Plans:
+    """Turn an NhwcFusedConv into one between two turns of the axes."""
+    rank = node.rank()
+    inner = replace(node, inputs=("", *node.inputs[1:3]))
+    plans = [
+        OperationPlan("permute", node.inputs[:1], attributes={"order": (0, rank - 1, *range(1, rank - 1))}),
+        read_convolution(inner),
+        OperationPlan("permute", ("",), attributes={"order": (0, *range(2, rank), 1)}),
+    ]
+    if node.has(3):
+        plans.append(OperationPlan("add", ("", node.inputs[3])))
+    return [*plans, *_activation(node, tuple(node.attributes.get("activation_params", ())))]
+
+
+@reads("FusedGemm", inputs=2)
+def read_fused_gemm(node: Node) -> Plans:
+    """Turn a FusedGemm into a Gemm and its activation."""
+    names = ("activation_alpha", "activation_beta", "activation_gamma")
+    return [
+        *read_gemm(node),
+        *_activation(node, tuple(node.attributes[name] for name in names if name in node.attributes)),
+    ]
+
+
+@reads("FusedMatMul", inputs=2)
+def read_fused_product(node: Node) -> Plans:
+    """Turn a FusedMatMul into a product of matrices, turned around where it says so, times alpha."""
+    for name in ("transBatchA", "transBatchB"):
+        node.require(name, 0)
+    first, plans = node.inputs[0], []
+    if node.attributes.get("transA", 0):
+        rank = node.rank()
+        order = (*range(rank - 2), rank - 1, rank - 2)
+        plans.append(OperationPlan("permute", (first,), attributes={"order": order}))
+        first = ""
+    turned = {"transpose": True} if node.attributes.get("transB", 0) else {}
+    plans.append(OperationPlan("matmul", (first, node.inputs[1]), attributes=turned))
+    if (alpha := float(node.attributes.get("alpha", 1.0))) != 1:
+        plans.append(OperationPlan("multiply", ("",), attributes={"number": alpha}))
+    return plans
+
+
+@reads("BiasGelu", inputs=2)
+def read_bias_gelu(node: Node) -> Plans:
+    """Turn a BiasGelu into a sum and a gelu."""
+    return [OperationPlan("add", node.inputs[:2]), OperationPlan("gelu", ("",))]
+
+
+@reads("FastGelu")
+def read_fast_gelu(node: Node) -> Plans:
+    """Turn a FastGelu into a gelu by its formula with tanh, of a sum where it has a bias."""
+    gelu = {"approximate": "tanh"}
+    if not node.has(1):
+        return [OperationPlan("gelu", node.inputs[:1], attributes=gelu)]
+    return [OperationPlan("add", node.inputs[:2]), OperationPlan("gelu", ("",), attributes=gelu)]
+
+
+@reads("SkipLayerNormalization", inputs=3)
+def read_skip_layer_norm(node: Node) -> Plans:
+    """Turn a SkipLayerNormalization into a sum and a layer normalization; the sum may be asked for too."""
+    added = node.outputs[3] if node.makes(3) else ""
+    terms = [*node.inputs[:2], *([node.inputs[4]] if node.has(4) else [])]
+    roles = {role: node.inputs[index] for index, role in ((2, "weight"), (3, "bias")) if node.has(index)}
+    if any(name not in node.constants for name in roles.values()):
+        raise node.refusal("its scales are worked out while the network runs: store them in the file")
+    plain = {"epsilon": float(node.attributes.get("epsilon", 1e-12))}
+    return [OperationPlan("add", terms, label=added), OperationPlan("layer_norm", ("",), roles, plain)]
+
+
+def _activation(node: Node, numbers: Sequence[float]) -> Plans:
+    name = node.attributes.get("activation", "")
+    if not name:
+        return []
+    if name in _ACTIVATIONS:
+        return [OperationPlan(_ACTIVATIONS[name], ("",))]
+    if name == "LeakyRelu":
+        return [OperationPlan("relu", ("",), attributes={"negative_slope": float((*numbers, 0.01)[0])})]
+    if name == "Clip" and len(numbers) == 2:
+        bounds = {"minimum": float(numbers[0]), "maximum": float(numbers[1])}
+        return [OperationPlan("clip", ("",), attributes=bounds)]
+    if name == "HardSigmoid" and len(numbers) == 2:
+        slope = {"alpha": float(numbers[0]), "beta": float(numbers[1])}
+        return [OperationPlan("hard_sigmoid", ("",), attributes=slope)]
+    raise node.refusal(f"its activation is {name!r}")
