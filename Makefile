@@ -10,7 +10,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),$(if $(NVIDIA),,https://do
 TORCH := $(shell grep '^torch==' constraints.txt)
 REACHES := $(PYTHON) -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + "/torch/", timeout=5)'
 
-.PHONY: demo test test-fast lint clean
+.PHONY: demo test test-fast fuzz lint clean
 
 demo: $(ENVIRONMENT)/demo
 	$(RUN)convscope demo
@@ -21,6 +21,12 @@ test: lint
 
 test-fast: $(ENVIRONMENT)/test
 	$(RUN)pytest -m "not slow and not browser"
+
+# Damages files of every kind and opens them; what ends badly is kept in fuzz-found/. SEED=2 damages them otherwise.
+SECONDS ?= 60
+SEED ?= 1
+fuzz: $(ENVIRONMENT)/test
+	PYTHONPATH=tests $(RUN)python tests/fuzz.py $(SECONDS) $(SEED)
 
 lint: $(ENVIRONMENT)/test
 	$(RUN)ruff check .
