@@ -31,7 +31,7 @@ from convscope.network.graph import Graph
 from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph
 from convscope.report.content import gather
-from convscope.report.context import Subject, Wishes
+from convscope.report.context import ReportContext, ReportOptions
 from planted import edge_picture, plain_picture, planted_network, with_channels_last
 
 # At odd sizes: a wrong axis is right by accident on a square picture.
@@ -201,16 +201,12 @@ def test_a_network_classifies_learns_and_is_reported_on(
         for network in planted_pair
     ]
     assert losses[1] == pytest.approx(losses[0]) and losses[1][0] > losses[1][-1]
-    shown = [
-        gather(
-            Subject(
-                network, open_photograph(photograph), Wishes(3, everything=True, features=False, dreams=False)
-            ),
-            progress=lambda done, of: None,
-        )
-        for network in planted_pair
-    ]
-    assert [group for group, _ in shown[1].stages] == [group for group, _ in shown[0].stages]
+    sections = ("predictions", "filters", "activations", "values")
+    options = ReportOptions(3, everything=True, sections=sections)
+    contexts = [ReportContext(network, open_photograph(photograph), options) for network in planted_pair]
+    for context in contexts:
+        gather(context, progress=lambda done, of, section: None)
+    assert contexts[1].stages == contexts[0].stages
 
 
 def test_it_is_saved_and_opened_as_it_is(
