@@ -149,6 +149,12 @@ def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -
     What is negative speaks against the target: the map has 0 there. Several layers' maps are each brought to 0..1, and
     averaged.
     """
+    best = None
+    if (
+        kind.in_scores and not target.known and _is_class(target)
+    ):  # what the scale needs is computed in the same run
+        best, known = best_class(target.network, target.input)
+        target = replace(target, known=known)
     layers = [layer] if isinstance(layer, str) else list(layer or [chosen_layer(target)])
     places = [AtLayer(target, checked_layer(target, name)) for name in layers]
     raw = [kind.map_of(place) for place in places]
@@ -169,7 +175,9 @@ def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -
     )
     if len(places) > 1:
         return found
-    return replace(found, **_scaled(found, kind, places[0]), notes=tuple(_notes(raw[0], kind, places[0])))
+    return replace(
+        found, **_scaled(found, kind, places[0], best), notes=tuple(_notes(raw[0], kind, places[0]))
+    )
 
 
 def chosen_layer(target: AttributionTarget) -> str:
@@ -209,17 +217,19 @@ def numbers(values: Tensor) -> NDArray[np.float64]:
     return np.asarray(values.detach().cpu().double().numpy())
 
 
-def _scaled(found: Attribution, kind: MapKind, place: AtLayer) -> dict[str, Any]:
+def _is_class(target: AttributionTarget) -> bool:
+    term, *others = target.terms
+    whole = term.region is None and term.address.position is None and term.address.channel is not None
+    return not others and whole and term.address.layer in target.network.class_values[1:]
+
+
+def _scaled(found: Attribution, kind: MapKind, place: AtLayer, best: int | None) -> dict[str, Any]:
     """Return the number that is brightest for a class: the peak of the most probable class's map, where that is higher.
 
     A class that the network does not see is then not painted as if it were there.
     """
-    target = found.target
-    (term, *others), network = target.terms, target.network
-    if others or not kind.in_scores or term.address.layer not in network.class_values[1:] or target.known:
-        return {}  # no class, or the most probable one
-    best, _ = best_class(network, target.input)
-    if best == term.address.channel or term.address.position or term.address.channel is None:
+    target, network = found.target, found.target.network
+    if best is None or best == target.address.channel:
         return {}
     other = replace(target, terms=(Term(Address(network.class_scores, best)),))
     peak = float(kind.map_of(AtLayer(other, place.layer)).max())
