@@ -635,3 +635,10 @@ def test_an_input_of_nothing_is_one_line() -> None:
         built(text)
     some = built(text.replace("dim: 0", "dim: 2"))
     assert some.activations(torch.zeros(0, 2), "f")["f"].shape == (0, 3)
+
+
+def test_a_layer_of_a_fork_that_lacks_a_setting_is_cut() -> None:
+    text = inputs(data=MAP) + BESIDE + 'layer { name: "o" type: "Reorg" bottom: "data" top: "o" }'
+    with pytest.warns(ConvscopeWarning, match="a Reorg: its stride must be at least 1"):
+        network = built(text)
+    assert set(network.graph.cut) == {"o"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.layers.registry import register_layer
-from convscope.formats.caffe.layers.translation import Translation, wrong
+from convscope.formats.caffe.layers.translation import Translation, incomplete
 from convscope.formats.caffe.message import Message
 
 _PROPOSALS = 300  # py-faster-rcnn's RPN_POST_NMS_TOP_N in a test
@@ -18,7 +18,7 @@ _PROPOSALS = 300  # py-faster-rcnn's RPN_POST_NMS_TOP_N in a test
 def _roi_pooling(layer: Message) -> Translation:
     settings = layer.roi_pooling_param
     if not (settings.pooled_h and settings.pooled_w):
-        raise wrong(layer, "pooled_h and pooled_w must be at least 1")
+        raise incomplete(layer, "pooled_h and pooled_w must be at least 1")
     size = (settings.pooled_h, settings.pooled_w)
     return Translation("roi_pool", {"size": size, "scale": settings.spatial_scale})
 
@@ -27,7 +27,7 @@ def _roi_pooling(layer: Message) -> Translation:
 def _psroi_pooling(layer: Message) -> Translation:
     settings = layer.psroi_pooling_param
     if not (settings.output_dim and settings.group_size and settings.spatial_scale):
-        raise wrong(layer, "spatial_scale, output_dim and group_size must be given")
+        raise incomplete(layer, "spatial_scale, output_dim and group_size must be given")
     return Translation(
         "position_sensitive_roi_pool",
         {"outputs": settings.output_dim, "groups": settings.group_size, "scale": settings.spatial_scale},
@@ -61,9 +61,9 @@ def _prior_box(layer: Message) -> Translation:
     least, most = [[float(size) for size in getattr(settings, name)] for name in ("min_size", "max_size")]
     variance = tuple(map(float, settings.variance)) or (0.1,)
     if not least or (most and len(most) != len(least)):
-        raise wrong(layer, f"{len(least)} min_size need as many max_size, or none; found {len(most)}")
+        raise incomplete(layer, f"{len(least)} min_size need as many max_size, or none; found {len(most)}")
     if len(variance) not in (1, 4):
-        raise wrong(layer, f"it has 1 variance or 4, found {len(variance)}")
+        raise incomplete(layer, f"it has 1 variance or 4, found {len(variance)}")
     return Translation(
         "prior_boxes",
         {
@@ -106,7 +106,7 @@ def _detection_output(layer: Message) -> Translation:
     settings = layer.detection_output_param
     suppression = settings.nms_param
     if not settings.num_classes:
-        raise wrong(layer, "num_classes must be at least 1")
+        raise incomplete(layer, "num_classes must be at least 1")
     attributes = {
         "classes": settings.num_classes,
         "background": settings.background_label_id,

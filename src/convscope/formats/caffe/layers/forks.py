@@ -8,7 +8,7 @@ from typing import Any
 from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.layers.fillers import ONES, ZEROS, filler_of
 from convscope.formats.caffe.layers.registry import register_layer, translate_as
-from convscope.formats.caffe.layers.translation import Translation, wrong
+from convscope.formats.caffe.layers.translation import Translation, incomplete
 from convscope.formats.caffe.message import Message
 
 _SEGNET_EPSILON = 1e-9
@@ -84,7 +84,7 @@ def _normalize(layer: Message) -> Translation:
 def _interp(layer: Message) -> Translation:
     settings = layer.interp_param
     if max(settings.pad_beg, settings.pad_end) > 0:
-        raise wrong(layer, "pad_beg and pad_end crop, so they cannot be positive")
+        raise incomplete(layer, "pad_beg and pad_end crop, so they cannot be positive")
     attributes: dict[str, Any] = {"crop": (-settings.pad_beg, -settings.pad_end)}
     both = settings.has("shrink_factor") and settings.has("zoom_factor")
     sized = settings.has("height") and settings.has("width")
@@ -95,9 +95,9 @@ def _interp(layer: Message) -> Translation:
     elif settings.has("shrink_factor") or settings.has("zoom_factor"):
         attributes |= {"shrink": settings.shrink_factor, "zoom": settings.zoom_factor}
     else:
-        raise wrong(layer, "its size is missing: give height and width, zoom_factor or shrink_factor")
+        raise incomplete(layer, "its size is missing: give height and width, zoom_factor or shrink_factor")
     if min(attributes.get("size", (1,))) < 1 or min(settings.shrink_factor, settings.zoom_factor) < 1:
-        raise wrong(layer, "its sizes and factors must be at least 1")
+        raise incomplete(layer, "its sizes and factors must be at least 1")
     return Translation("resize_corners", attributes)
 
 
@@ -108,10 +108,10 @@ def _upsample(layer: Message) -> Translation:
     separate = settings.has("scale_h") or settings.has("scale_w")
     scale = (settings.scale_h or 1, settings.scale_w or 1) if separate else (settings.scale, settings.scale)
     if min(scale) < 1:
-        raise wrong(layer, f"its scale must be at least 1, found {scale}")
+        raise incomplete(layer, f"its scale must be at least 1, found {scale}")
     if len(layer.bottom) == 1:
         if not settings.has("scale"):
-            raise wrong(layer, "with one bottom it needs a scale")
+            raise incomplete(layer, "with one bottom it needs a scale")
         attributes = {"scales": (1, 1, *map(float, scale)), "coordinates": "asymmetric", "nearest": "floor"}
         return Translation("resize", attributes)
     if settings.pad_out_h or settings.pad_out_w:
@@ -127,7 +127,7 @@ def _upsample(layer: Message) -> Translation:
 def _permute(layer: Message) -> Translation:
     order = tuple(int(axis) for axis in layer.permute_param.order)
     if len(set(order)) != len(order):
-        raise wrong(layer, f"order {order} has an axis twice")
+        raise incomplete(layer, f"order {order} has an axis twice")
     if not order:
         return Translation("identity")
     return Translation(
@@ -144,7 +144,7 @@ def _shuffle_channel(layer: Message) -> Translation:
 def _reorg(layer: Message) -> Translation:
     settings = layer.reorg_param
     if not settings.stride:
-        raise wrong(layer, "its stride must be at least 1")
+        raise incomplete(layer, "its stride must be at least 1")
     return Translation("reorganize", {"stride": settings.stride, "reverse": settings.reverse})
 
 

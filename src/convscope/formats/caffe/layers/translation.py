@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from convscope.errors import NetworkFileError
+from convscope.errors import NetworkFileError, UnsupportedLayer
 from convscope.formats.caffe.message import Message
 
 Shape = tuple[int, ...]
@@ -71,3 +71,8 @@ def wrong(layer: Message, what: str) -> NetworkFileError:
     """Return the error that says what is wrong with a layer, and where it stands."""
     place = f" ({layer.place})" if layer.place else ""
     return NetworkFileError(f"layer {layer.name!r}{place}, a {layer.type}: {what}")
+
+
+def incomplete(layer: Message, what: str) -> UnsupportedLayer:
+    """Return the error for a fork's layer that cannot be computed as it is written: the network is cut there."""
+    return UnsupportedLayer(str(wrong(layer, what)))
