@@ -87,7 +87,7 @@ def run(
 ) -> Result:
     """Open one case, feed it, and hold its outputs against the suite's."""
     operator = operator_of(model)
-    mentioned = frozenset({node.op_type for node in model.graph.node} | {"input"})
+    mentioned = frozenset({node.op_type for node in model.graph.node} | {"input", "tensor"})
     path.write_bytes(model.SerializeToString())
     try:
         network = open_network(path)

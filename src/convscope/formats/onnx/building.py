@@ -84,7 +84,8 @@ class _Building:
         except UnsupportedLayer as error:
             self._cut(call, CutLayer(call.name, call.type_name, str(error).removeprefix(f"{self.file}: ")))
         except InputError as error:
-            raise NetworkFileError(str(error)) from error
+            named = "" if call.type_name in str(error) else f"node {call.name!r} ({call.type_name}): "
+            raise NetworkFileError(f"{named}{error}") from error
 
     def _need(self, values: Iterable[str]) -> None:
         self.cut.update({value: self.lacking.pop(value) for value in values if value in self.lacking})
