@@ -83,7 +83,8 @@ def _only_convolution(place: AtLayer) -> Operation | None:
     readers = [one for one in graph.needed_for(place.tail.outputs) if place.tail.layer in one.inputs]
     if len(readers) != 1 or readers[0].kind != "convolution" or len(readers[0].inputs) != 1:
         return None
-    return None if {"groups", "axis"} & readers[0].attributes.keys() else readers[0]
+    usual = all(readers[0].attributes.get(name, 1) == 1 for name in ("groups", "axis"))
+    return readers[0] if usual else None
 
 
 def _numbers_behind(place: AtLayer, reader: Operation) -> Iterator[Tensor]:

@@ -114,7 +114,9 @@ def open_network(
     with _in_words(request):
         parts = _with_inputs(_opener(request)(request), fixed)
         parts = replace(parts, origin=replace(parts.origin, options=given))
-        parts = _prepared(_with_sidecar(_normalized_once(_with_spec(parts))), preprocessing)
+        parts = _with_sidecar(_normalized_once(_with_spec(parts)))
+    parts = _prepared(parts, preprocessing)  # what a person says is not the file's fault
+    with _in_words(request):
         network = _network(parts, labels, request.device)
     for note in network.notes:
         warn(note, InputGuess, stacklevel=2)

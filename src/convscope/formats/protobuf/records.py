@@ -80,9 +80,11 @@ def open_source(path: str | PathLike[str], budget: int | None = None) -> Source:
         with Path(path).open("rb") as stream:
             if not stream.read(1):
                 return Source(b"", file)
-            if os.fstat(stream.fileno()).st_size <= COPIED_BYTES:
+            if (size := os.fstat(stream.fileno()).st_size) <= COPIED_BYTES:
                 stream.seek(0)
-                return Source(bytearray(stream.read()), file, budget)
+                copied = bytearray(size)
+                del copied[stream.readinto(copied) :]
+                return Source(copied, file, budget)
             return Source(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY), file, budget)
     except (OSError, ValueError) as error:
         raise NetworkFileError(f"{file} cannot be read: {error}.") from None

@@ -96,7 +96,7 @@ def concat_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
     """The sizes along the axis together, all others alike."""
-    axis, first = attributes.get("axis", 1), inputs[0]
+    axis, first = attributes.get("axis", 1), inputs[0] if inputs else ()
     if not -len(first) <= axis < len(first):
         return None
     axis %= len(first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.layers.registry import register_layer
 from convscope.formats.caffe.layers.translation import Translation, wrong
 from convscope.formats.caffe.message import Message
@@ -19,7 +20,6 @@ def _same_words(type_name: str, kind: str, parameters: str = "", **keywords: str
 
 
 _same_words("ReLU", "relu", "relu_param", negative_slope="negative_slope")
-_same_words("ELU", "elu", "elu_param", alpha="alpha")
 _same_words("Swish", "swish", "swish_param", beta="beta")
 _same_words("Sigmoid", "sigmoid")
 _same_words("TanH", "tanh")
@@ -147,3 +147,12 @@ def _argmax(layer: Message) -> Translation:
     return Translation(
         "argmax", {"top_k": parameters.top_k, "axis": parameters.axis, "out_max_val": parameters.out_max_val}
     )
+
+
+@register_layer("ELU")
+def _elu(layer: Message) -> Translation:
+    if getattr(layer.elu_param, "lambda") != 1:  # NVCaffe's
+        raise UnsupportedLayer(
+            f"layer {layer.name!r}: an ELU with a lambda of its own is not known to convscope"
+        )
+    return Translation("elu", {"alpha": layer.elu_param.alpha})
