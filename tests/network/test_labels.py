@@ -98,7 +98,7 @@ def test_what_is_wrong_is_named_with_the_file(content: bytes, words: str, tmp_pa
 def test_a_missing_file_of_labels(tmp_path: Path) -> None:
     with pytest.raises(NetworkFileError, match="No such file"):
         read_labels(tmp_path / "missing.txt")
-    with pytest.raises(NetworkFileError, match="Is a directory"):
+    with pytest.raises(NetworkFileError, match="is a folder"):
         read_labels(tmp_path)
 
 

@@ -13,7 +13,7 @@ from convscope.formats.hdf5 import OwnFile, opened_hdf5
 from convscope.formats.keras.archive import CONFIGURATION, METADATA, MOST_JSON, WEIGHTS, Member, read_json
 from convscope.formats.keras.building import build_graph
 from convscope.formats.keras.configuration import read_model
-from convscope.formats.keras.eating import find_input_spec
+from convscope.formats.keras.input_spec import find_input_spec
 from convscope.formats.keras.layers import Dialect
 from convscope.formats.keras.model import KerasModel
 from convscope.formats.keras.weights import Found, WeightFile, read_weights, read_weights_of, text

@@ -60,7 +60,7 @@ def test_layers_that_prepare_the_picture_eat_it_raw(tmp_path):
 def test_gray_and_other_channels(tmp_path):
     gray = spec_of(tmp_path, "xception", channels=1)
     assert (gray.channel_order, gray.mean, gray.shape) == ("GRAY", (127.5,), (1, 8, 8, 1))
-    assert spec_of(tmp_path, "many", channels=5) is None
+    assert spec_of(tmp_path, "many", channels=5).channel_order == "BANDS"
 
 
 def test_a_sidecar_overrules(tmp_path):
