@@ -26,6 +26,10 @@ def read_reshape(node: Node) -> OperationPlan:
     """Turn a Reshape into one; a first size that is the batch's is copied from the input, so that others fit too."""
     if node.constant(1) is None and "shape" not in node.attributes:
         require_count(node, 2)
+        if node.attributes.get("allowzero", 0):
+            raise node.refusal(
+                "a 0 in its shape means nothing at all (allowzero), and the shape is not known yet"
+            )
         return OperationPlan("reshape", node.inputs)
     shape, before = node.integers("shape", 1) or (), node.shape(0)
     if node.attributes.get("allowzero", 0) and 0 in shape:
