@@ -190,7 +190,7 @@ def test_what_was_assigned_after_opening_is_missed(tmp_path: Path) -> None:
     changed.input_spec = changed.input_spec.replace(channel_order="BGR")
     recipe = predictions(changed, edge_picture()).recipe
     assert recipe is not None
-    with pytest.raises(RecipeError, match=r"what .*planted.* eats \(its input_spec\) has changed since"):
+    with pytest.raises(RecipeError, match=r"what .*planted.* expects \(its input_spec\) has changed since"):
         rerun(recipe, picture=edge_picture())
     assert rerun(recipe, network=changed, picture=edge_picture()).recipe == recipe
     renamed = open_network(folder)

@@ -18,7 +18,7 @@ def layer(type_name: str, name: str, bottoms: str, tops: str = "", **parameters:
     return f'layer {{ name: "{name}" type: "{type_name}"{fields} }}\n'
 
 
-def eats(*shape: int, name: str = "data") -> str:
+def expects(*shape: int, name: str = "data") -> str:
     dims = " ".join(f"dim: {size}" for size in shape)
     return f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ {dims} }} }} }}\n'
 
@@ -65,7 +65,7 @@ def softmax(bottom: str) -> str:
 
 
 def caffenet() -> str:
-    text = eats(2, 3, 67, 67) + conv("conv1", "data", 8, 11, "stride: 4") + pool("pool1", "conv1")
+    text = expects(2, 3, 67, 67) + conv("conv1", "data", 8, 11, "stride: 4") + pool("pool1", "conv1")
     text += norm("norm1", "pool1") + conv("conv2", "norm1", 12, 5, "pad: 2 group: 2")
     text += pool("pool2", "conv2") + norm("norm2", "pool2") + conv("conv3", "norm2", 12, 3, "pad: 1")
     text += conv("conv4", "conv3", 12, 3, "pad: 1 group: 2") + conv("conv5", "conv4", 8, 3, "pad: 1 group: 2")
@@ -75,13 +75,13 @@ def caffenet() -> str:
 
 def alexnet() -> str:
     """As CaffeNet, with the normalization before the pooling."""
-    text = eats(2, 3, 67, 67) + conv("conv1", "data", 8, 11, "stride: 4") + norm("norm1", "conv1")
+    text = expects(2, 3, 67, 67) + conv("conv1", "data", 8, 11, "stride: 4") + norm("norm1", "conv1")
     text += pool("pool1", "norm1") + conv("conv2", "pool1", 12, 5, "pad: 2 group: 2") + norm("norm2", "conv2")
     return text + pool("pool2", "norm2") + fc("fc8", "pool2", 10, relu=False) + softmax("fc8")
 
 
 def vgg() -> str:
-    text, bottom = eats(1, 3, 32, 32), "data"
+    text, bottom = expects(1, 3, 32, 32), "data"
     for stage, repeats in enumerate((2, 2, 3, 3, 3), 1):
         for index in range(1, repeats + 1):
             text += conv(f"conv{stage}_{index}", bottom, 4 * min(stage, 4), 3, "pad: 1")
@@ -98,7 +98,7 @@ def vgg() -> str:
 
 
 def vgg_cnn_s() -> str:
-    text = eats(1, 3, 66, 66) + conv("conv1", "data", 8, 7, "stride: 2")
+    text = expects(1, 3, 66, 66) + conv("conv1", "data", 8, 7, "stride: 2")
     text += norm("norm1", "conv1", "k: 2") + pool("pool1", "norm1", "kernel_size: 3 stride: 3")
     text += conv("conv2", "pool1", 12, 5) + pool("pool2", "conv2", "kernel_size: 2 stride: 2")
     text += conv("conv3", "pool2", 12, 3, "pad: 1") + pool("pool5", "conv3", "kernel_size: 3 stride: 3")
@@ -106,7 +106,7 @@ def vgg_cnn_s() -> str:
 
 
 def nin() -> str:
-    text = eats(1, 3, 45, 45) + conv("conv1", "data", 8, 11, "stride: 4") + conv("cccp1", "conv1", 8, 1)
+    text = expects(1, 3, 45, 45) + conv("conv1", "data", 8, 11, "stride: 4") + conv("cccp1", "conv1", 8, 1)
     text += conv("cccp2", "cccp1", 8, 1) + pool("pool0", "cccp2") + conv("conv4", "pool0", 10, 3, "pad: 1")
     text += conv("cccp8", "conv4", 10, 1) + layer("Dropout", "drop", "cccp8", "cccp8")
     text += pool("pool4", "cccp8", "global_pooling: true", "AVE")
@@ -114,7 +114,9 @@ def nin() -> str:
 
 
 def resnet() -> str:
-    text = eats(1, 3, 33, 33) + normalized("conv1", "data", 8, 7, "pad: 3 stride: 2") + pool("pool1", "conv1")
+    text = (
+        expects(1, 3, 33, 33) + normalized("conv1", "data", 8, 7, "pad: 3 stride: 2") + pool("pool1", "conv1")
+    )
     for block, bottom, stride in (("res2a", "pool1", 1), ("res3a", "res2a", 2)):
         text += normalized(f"{block}_branch1", bottom, 16, 1, f"stride: {stride}", relu=False)
         text += normalized(f"{block}_branch2a", bottom, 4, 1, f"stride: {stride}")
@@ -128,7 +130,7 @@ def resnet() -> str:
 
 
 def googlenet() -> str:
-    text = eats(1, 3, 35, 35) + conv("conv1/7x7_s2", "data", 8, 7, "pad: 3 stride: 2")
+    text = expects(1, 3, 35, 35) + conv("conv1/7x7_s2", "data", 8, 7, "pad: 3 stride: 2")
     text += pool("pool1/3x3_s2", "conv1/7x7_s2") + norm("pool1/norm1", "pool1/3x3_s2")
     here, bottom = "inception_3a", "pool1/norm1"
     text += conv(f"{here}/1x1", bottom, 4, 1) + conv(f"{here}/3x3_reduce", bottom, 4, 1)
@@ -151,7 +153,7 @@ def googlenet() -> str:
 
 
 def mobilenet() -> str:
-    text = eats(1, 3, 32, 32) + normalized("conv1", "data", 8, 3, "pad: 1 stride: 2")
+    text = expects(1, 3, 32, 32) + normalized("conv1", "data", 8, 3, "pad: 1 stride: 2")
     text += normalized("conv2_1/dw", "conv1", 8, 3, "pad: 1 group: 8 engine: CAFFE")
     text += normalized("conv2_1/sep", "conv2_1/dw", 16, 1) + normalized(
         "conv2_2/dw", "conv2_1/sep", 16, 3, "pad: 1 stride: 2 group: 16"
@@ -163,7 +165,7 @@ def mobilenet() -> str:
 
 
 def densenet() -> str:
-    text, bottom = eats(1, 3, 18, 18) + conv("conv1", "data", 6, 3, "pad: 1", relu=False), "conv1"
+    text, bottom = expects(1, 3, 18, 18) + conv("conv1", "data", 6, 3, "pad: 1", relu=False), "conv1"
     for index in range(1, 4):
         name = f"conv2_{index}"
         text += layer("BatchNorm", f"{name}/bn", bottom, batch_norm_param="eps: 1e-5")
@@ -178,7 +180,7 @@ def densenet() -> str:
 def fcn() -> str:
     """FCN-8s: a pad of 100 at the beginning, enlargement by deconvolution, skips that are cropped and added."""
     text = (
-        eats(1, 3, 21, 26)
+        expects(1, 3, 21, 26)
         + conv("conv1", "data", 6, 3, "pad: 40")
         + pool("pool3", "conv1", "kernel_size: 2 stride: 2")
     )
@@ -203,7 +205,7 @@ def fcn() -> str:
 
 def deeplab() -> str:
     text = (
-        eats(1, 3, 33, 37)
+        expects(1, 3, 33, 37)
         + conv("conv1", "data", 6, 3, "pad: 1")
         + pool("pool1", "conv1", "kernel_size: 3 stride: 1 pad: 1")
     )
@@ -218,7 +220,7 @@ def deeplab() -> str:
 
 
 def colorization() -> str:
-    text = eats(1, 1, 16, 16, name="data_l") + conv("conv1_1", "data_l", 6, 3, "pad: 1")
+    text = expects(1, 1, 16, 16, name="data_l") + conv("conv1_1", "data_l", 6, 3, "pad: 1")
     text += layer("BatchNorm", "conv1_1norm", "conv1_1") + conv("conv8", "conv1_1norm", 9, 1, relu=False)
     text += layer("Scale", "scaled", "conv8", scale_param="bias_term: false filler { value: 2.6 }")
     text += layer("Softmax", "class8_313_rh", "scaled")
@@ -231,7 +233,7 @@ def colorization() -> str:
 
 
 def squeezenet() -> str:
-    text = eats(1, 3, 32, 32) + conv("conv1", "data", 8, 3, "stride: 2") + pool("pool1", "conv1")
+    text = expects(1, 3, 32, 32) + conv("conv1", "data", 8, 3, "stride: 2") + pool("pool1", "conv1")
     text += conv("fire2/squeeze1x1", "pool1", 4, 1) + conv("fire2/expand1x1", "fire2/squeeze1x1", 6, 1)
     text += conv("fire2/expand3x3", "fire2/squeeze1x1", 6, 3, "pad: 1")
     text += layer("Concat", "fire2/concat", "fire2/expand1x1 fire2/expand3x3") + conv(
@@ -242,7 +244,7 @@ def squeezenet() -> str:
 
 def hed() -> str:
     text = (
-        eats(1, 3, 20, 22)
+        expects(1, 3, 20, 22)
         + conv("conv1", "data", 6, 3, "pad: 35")
         + conv("score-dsn1", "conv1", 1, 1, relu=False)
     )
@@ -263,7 +265,7 @@ def hed() -> str:
 
 def openpose() -> str:
     text, bottom = (
-        eats(1, 3, 18, 22, name="image") + conv("conv4_4_CPM", "image", 6, 3, "pad: 1"),
+        expects(1, 3, 18, 22, name="image") + conv("conv4_4_CPM", "image", 6, 3, "pad: 1"),
         "conv4_4_CPM",
     )
     for stage in (1, 2):
@@ -283,7 +285,7 @@ def openpose() -> str:
 
 
 def generator() -> str:
-    text = eats(4, 6, name="feat") + fc("defc7", "feat", 10, relu=False)
+    text = expects(4, 6, name="feat") + fc("defc7", "feat", 10, relu=False)
     text += layer("ReLU", "relu_defc7", "defc7", "defc7", relu_param="negative_slope: 0.3") + fc(
         "defc5", "defc7", 18, relu=False
     )
@@ -302,9 +304,9 @@ def generator() -> str:
 
 def captioning() -> str:
     text = (
-        eats(3, 2, name="cont_sentence")
-        + eats(3, 2, name="input_sentence")
-        + eats(2, 5, name="image_features")
+        expects(3, 2, name="cont_sentence")
+        + expects(3, 2, name="input_sentence")
+        + expects(2, 5, name="image_features")
     )
     text += layer(
         "Embed", "embedding", "input_sentence", embed_param="num_output: 4 input_dim: 7 bias_term: false"
@@ -317,7 +319,7 @@ def captioning() -> str:
 
 def siamese() -> str:
     """Two branches with the same parameters, by name, on the two halves of one input."""
-    text = eats(2, 2, 14, 14, name="pair") + layer(
+    text = expects(2, 2, 14, 14, name="pair") + layer(
         "Slice", "slice", "pair", "data data_p", slice_param="slice_dim: 1 slice_point: 1"
     )
     for end in ("", "_p"):
@@ -338,7 +340,7 @@ def siamese() -> str:
 
 def odds_and_ends() -> str:
     """The layers that no famous network has all of."""
-    text = eats(2, 4, 6, 7) + layer("MVN", "mvn", "data", mvn_param="across_channels: true")
+    text = expects(2, 4, 6, 7) + layer("MVN", "mvn", "data", mvn_param="across_channels: true")
     text += layer("PReLU", "prelu", "mvn") + layer(
         "PReLU", "prelu1", "prelu", prelu_param="channel_shared: true"
     )

@@ -7,7 +7,7 @@ A message says what is wrong, what was found, what is possible and what to do::
     │   └── WeightsMismatch     the weights do not fit the network (names the layer and both shapes)
     ├── UnsupportedLayer        a layer of a type convscope does not know (says how to register one)
     ├── UnknownLayer            a name the network does not have (offers the closest ones)
-    ├── InputError              an input that the network cannot eat, or a network that a task does not fit
+    ├── InputError              an input that the network cannot take, or a network that a task does not fit
     ├── PictureError            a picture that cannot be read, or that would take too much memory
     ├── RecipeError             a picture without a recipe, or whose network or input has changed since
     └── MissingPackage          an optional package is needed (says the pip command)
@@ -43,7 +43,7 @@ class UnknownLayer(ConvscopeError, LookupError):
 
 
 class InputError(ConvscopeError, ValueError):
-    """An input the network cannot eat, or a value out of its range."""
+    """An input the network cannot take, or a value out of its range."""
 
 
 class PictureError(ConvscopeError):

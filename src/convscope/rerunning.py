@@ -55,7 +55,7 @@ def rerun(
 
     `network` and `picture` stand in for the recorded ones, where those were made in Python or have moved; a moved
     network's path is opened as the first one was. RecipeError if the recipe names anything but a technique, or if
-    the network, what it eats, its labels or a picture that went in have changed since; a ConvscopeWarning if the
+    the network, what it expects, its labels or a picture that went in have changed since; a ConvscopeWarning if the
     libraries have, as the bytes may then differ.
 
     A picture's file may come from anyone, and its recipe name any file of yours: one outside its folder and the
@@ -172,7 +172,9 @@ def _the_network(recipe: Recipe, network: Any) -> Any:
         lambda: _network_hash(network, recipe.network_sha256),
     )
     _check_same(
-        f"what {name} eats (its input_spec) has", recipe.input_spec_sha256, lambda: input_spec_hash(network)
+        f"what {name} expects (its input_spec) has",
+        recipe.input_spec_sha256,
+        lambda: input_spec_hash(network),
     )
     _check_same(f"the labels of {name} have", recipe.labels_sha256, lambda: labels_hash(network))
     return network

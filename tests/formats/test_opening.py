@@ -33,7 +33,9 @@ def test_the_longest_ending_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     others = {".h5": lambda request: pytest.fail("it is Caffe's")}
     monkeypatch.setattr(opening, "BY_SUFFIX", {**others, **opening.BY_SUFFIX})
     folder = planted_files(tmp_path / "planted")
-    with pytest.warns(ConvscopeWarning, match=r"planted\.prototxt"):  # the description found beside it is said
+    with pytest.warns(
+        ConvscopeWarning, match=r"planted\.prototxt"
+    ):  # the description found beside it is said
         assert convscope.open_network(folder / "planted.caffemodel.h5").labels == ("red", "green", "blue")
 
 

@@ -44,7 +44,7 @@ def test_the_first_layer_is_in_true_colors(order: str, scale: Any) -> None:
         others = [other for other in range(3) if other != channel]
         assert (pixels[:, channel][:, None] > pixels[:, others]).all()
     assert len(picture.tiles) == 8
-    assert ("eats BGR, shown here as RGB" in picture.caption) == (order == "BGR")
+    assert ("expects BGR, shown here as RGB" in picture.caption) == (order == "BGR")
 
 
 def test_both_orders_give_the_same_picture() -> None:

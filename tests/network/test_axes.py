@@ -135,7 +135,7 @@ def test_an_input_of_other_channels_is_refused_and_of_another_size_taken(graph: 
     whole = with_channels_last(graph)
     network = Network(whole, input_spec=None)
     assert network.activations(torch.zeros(1, 40, 50, 3), "conv2")["conv2"].shape == (1, 10, 13, 6)
-    with pytest.raises(InputError, match=r"has shape \(1, 3, 13, 11\); the network eats \(2, 13, 11, 3\)"):
+    with pytest.raises(InputError, match=r"has shape \(1, 3, 13, 11\); the network expects \(2, 13, 11, 3\)"):
         network.activations(torch.zeros(1, 3, 13, 11), "conv2")
 
 

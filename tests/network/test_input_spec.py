@@ -178,7 +178,7 @@ def test_a_batch_gives_a_batch_of_pictures_and_wild_values_are_clipped() -> None
     assert spec.to_picture(torch.full((3, 4, 4), 9.0)).max() == 1
     assert spec.to_picture(torch.full((3, 4, 4), -9.0)).min() == 0
     with pytest.raises(
-        InputError, match=r"shape \(1, 1, 4, 4\) is no picture; the network eats \(1, 3, 4, 4\)"
+        InputError, match=r"shape \(1, 1, 4, 4\) is no picture; the network expects \(1, 3, 4, 4\)"
     ):
         spec.to_picture(torch.zeros(1, 1, 4, 4))
 

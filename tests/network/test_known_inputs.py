@@ -69,5 +69,5 @@ def test_the_margin_around_the_crop_grows_with_the_size() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 4, 8, 8), (3, 8, 8), (1, 3, 0, 8), ()])
 def test_an_input_that_eats_no_picture(shape: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match="eats no picture"):
+    with pytest.raises(InputError, match="expects no picture"):
         guess_caffe_input(shape)

@@ -155,7 +155,7 @@ def test_a_network_without_inputs() -> None:
     text = 'layer { name: "d" type: "DummyData" top: "d" dummy_data_param { shape { dim: 2 dim: 3 } } }'
     network = Network(build_graph(read_text(text)), input_spec=None)
     assert network.activations({})["d"].shape == (2, 3)
-    with pytest.raises(InputError, match="eats nothing"):
+    with pytest.raises(InputError, match="expects nothing"):
         network.activations(torch.zeros(1))
 
 

@@ -61,7 +61,7 @@ class Interface2014(Structure):
         self.transformer.set_channel_swap(input_, order)
 
     def preprocess(self, input_name: str, input_: Array) -> NDArray[np.float32]:
-        """Return a picture as the array an input eats, in the size its blob has now."""
+        """Return a picture as the array an input expects, in the size its blob has now."""
         if input_name in self.transformer.inputs:
             self.transformer.inputs[input_name] = self.blobs[input_name].shape
         return self.transformer.preprocess(input_name, input_)

@@ -1,4 +1,4 @@
-"""`caffe.io.Transformer`: a picture becomes what a network eats, and back.
+"""`caffe.io.Transformer`: a picture becomes what a network expects, and back.
 
 The order is pycaffe's: resize, transpose, channel_swap, raw_scale, mean, input_scale.
 """
@@ -65,7 +65,7 @@ class Transformer:
         self.input_scale: dict[str, float] = {}
 
     def preprocess(self, in_: str, data: Array) -> Floats:
-        """Return a (height, width, channels) picture of any size as the float32 array that input eats."""
+        """Return a (height, width, channels) picture of any size as the float32 array that input expects."""
         self._check(in_)
         size = self.inputs[in_][2:]
         made: Floats = data.astype(np.float32)

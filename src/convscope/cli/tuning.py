@@ -35,7 +35,7 @@ def fine_tune(
 ) -> None:
     """Give NETWORK a new last layer for the classes of FOLDER (one folder of pictures a class) and train it.
 
-    Ctrl-C keeps what has been learned. The labels and what the network eats are written beside the weights.
+    Ctrl-C keeps what has been learned. The labels and what the network expects are written beside the weights.
     """
     import torch
     from tqdm import tqdm

@@ -200,7 +200,7 @@ def _require_runnable(graph: Graph) -> None:
 
 @saver(".convscope")
 def save_native(network: Network, path: Path) -> None:
-    """Write a network whole: its graph, weights, labels and what it eats."""
+    """Write a network whole: its graph, weights, labels and what it expects."""
     graph = network.graph
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in graph.parameters.items()}
     spec = (

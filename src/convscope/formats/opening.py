@@ -72,7 +72,7 @@ def open_network(
     inputs: Mapping[str, Any] | None = None,
     **preprocessing: Any,
 ) -> Network:
-    """Open a network from its file or its folder, with its weights, its labels and what it eats.
+    """Open a network from its file or its folder, with its weights, its labels and what it expects.
 
     `source` is
 

@@ -62,7 +62,7 @@ def filters(
     filters are shown (readable numbers by default; the caption says "the first 48 of 256"). `scale` says whether the
     whole "sheet" or each "tile" goes from darkest to brightest; values beyond `percentile` are clipped. Negative
     weights are blue and positive ones red unless `palette` says otherwise; colors are RGB whatever order the network
-    eats.
+    expects.
 
     >>> filters(network, "conv1/7x7_s2").save("conv1.png")
 
@@ -135,7 +135,7 @@ def _of(shown: int, count: int) -> str:
 
 def _color_words(network: Network) -> str:
     order = network.input_spec.channel_order if network.input_spec else "RGB"
-    turned = "; the network eats BGR, shown here as RGB" if order == "BGR" else ""
+    turned = "; the network expects BGR, shown here as RGB" if order == "BGR" else ""
     return f"in the colors they look for{turned}"
 
 

@@ -84,7 +84,7 @@ def read_sidecar(
 
 
 def write_sidecar(spec: InputSpec, path: str | os.PathLike[str]) -> Path:
-    """Write what a network eats as JSON; a mean picture goes beside it, as ``NAME.mean.npy``."""
+    """Write what a network expects as JSON; a mean picture goes beside it, as ``NAME.mean.npy``."""
     path = Path(path)
     fields: dict[str, Any] = {key: getattr(spec, key) for key in _KINDS}
     if np.ndim(spec.mean) == 3:

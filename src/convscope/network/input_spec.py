@@ -1,4 +1,4 @@
-"""What a network eats: from a picture to its input tensor and back, with the reason for every step kept.
+"""What a network expects: from a picture to its input tensor and back, with the reason for every step kept.
 
 The order is Caffe's (``caffe.io.Transformer``): resize, crop, order the channels, raw_scale, minus mean,
 times input_scale. What the files do not say is guessed, and `InputSpec.describe` shows which parts are.
@@ -48,9 +48,9 @@ class InputSpec:
     - ``resize``: "squash" the whole picture to ``resize_size`` x ``resize_size``, or its "shorter_side" to
       ``resize_size``, then crop; or "direct" to ``size``. ``antialias`` as Pillow, without as Caffe.
     - ``crops``: 1 (center) or 10 (corners and center, and their mirror images).
-    - ``raw_scale`` multiplies the picture's 0..1 (255 for networks that eat 0..255); then ``mean`` is subtracted, one
-      number a channel in the network's own order, or a picture (channels, height, width) of the size before or after
-      cropping; then ``input_scale`` multiplies, one number or one a channel.
+    - ``raw_scale`` multiplies the picture's 0..1 (255 for networks that expect 0..255); then ``mean`` is subtracted,
+      one number a channel in the network's own order, or a picture (channels, height, width) of the size before or
+      after cropping; then ``input_scale`` multiplies, one number or one a channel.
     - ``transform``: a function from a Pillow image to the input, which then does all of it; the other fields are what
       it does to colors (`convscope.network.transform`).
     - ``provenance``: field name to where its value was found; a field that is not there is a guess.
@@ -192,7 +192,7 @@ class InputSpec:
         return self.replace(because=because, mean=values)
 
     def to_tensor(self, picture: object) -> Tensor:
-        """Return a picture (anything `read_picture` reads) as the float tensor the network eats, shape `shape`."""
+        """Return a picture (anything `read_picture` reads) as the float tensor the network expects, shape `shape`."""
         if self.transform is not None:
             made = transformed(self.transform, self._read(picture))[None]
             return made if self.layout == "NCHW" else made.movedim(1, -1).contiguous()
@@ -230,7 +230,7 @@ class InputSpec:
         channel_axis = -3 if self.layout == "NCHW" else -1
         if values.dim() not in (3, 4) or values.shape[channel_axis] != self.channels:
             raise InputError(
-                f"an input of shape {tuple(tensor.shape)} is no picture; the network eats {self.shape}"
+                f"an input of shape {tuple(tensor.shape)} is no picture; the network expects {self.shape}"
             )
         channels_last = values.movedim(channel_axis, -1).numpy()
         raw = channels_last / np.asarray(self.input_scale, np.float32) + self._mean_of_crop(
@@ -247,10 +247,10 @@ class InputSpec:
         return pixels[0] if pixels.ndim == 4 and len(pixels) == 1 else pixels
 
     def from_rgb(self, rgb: Tensor) -> Tensor:
-        """Return pictures as the tensor the network eats: `to_tensor` without its resize, and gradients flow.
+        """Return pictures as the tensor the network expects: `to_tensor` without its resize, and gradients flow.
 
         `rgb` is (batch, 3, height, width), RGB in 0..1, of any size. Pictures of another number of channels, which the
-        network then has to eat, are scaled as they are. At another size than the network's own a mean picture counts
+        network then has to expect, are scaled as they are. At another size than the network's own a mean picture counts
         as its average color. InputError where the mean or the scale is for another number of channels.
 
         >>> network.activations(network.input_spec.from_rgb(torch.rand(8, 3, 224, 224)), "mixed4a")
@@ -310,7 +310,7 @@ class InputSpec:
         return center_crop(np.moveaxis(mean, 0, 2), self.size)
 
     def describe(self) -> str:
-        """Return a table, one line a field: what the network eats, and where each value was found."""
+        """Return a table, one line a field: what the network expects, and where each value was found."""
         return words.table(self)
 
     def rows(self) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""What is done to a picture before a network eats it, in words: a table with reasons, or one line."""
+"""What is done to a picture before a network expects it, in words: a table with reasons, or one line."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def guess_caffe_input(shape: tuple[int, ...], name: str = "") -> InputSpec:
     """
     if len(shape) != 4 or shape[1] not in (1, 3) or min(shape[2:]) < 1:
         raise InputError(
-            f"an input of shape {shape} eats no picture; one needs (batch, 1 or 3, height, width)"
+            f"an input of shape {shape} expects no picture; one needs (batch, 1 or 3, height, width)"
         )
     size, channels = (int(shape[2]), int(shape[3])), shape[1]
     text = re.sub(r"[_\-. ]", "", name.lower())

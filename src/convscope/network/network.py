@@ -237,12 +237,12 @@ class Network:
         """How a picture becomes its input; InputError where no picture does, or none that the memory holds."""
         if self.input_spec is None:
             raise InputError(
-                f"{self.name} eats {dict(self.graph.inputs)}, which no picture fits: open it with a shape that one "
+                f"{self.name} expects {dict(self.graph.inputs)}, which no picture fits: open it with a shape that one "
                 "does (--input-shape 1,3,224,224), or give network.activations() a tensor"
             )
         if prod(self.input_spec.shape) * 16 > machine_memory():
             raise InputError(
-                f"{self.name} eats pictures of {self.input_spec.size}, more than this machine's memory"
+                f"{self.name} expects pictures of {self.input_spec.size}, more than this machine's memory"
             )
         return self.input_spec
 

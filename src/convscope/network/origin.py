@@ -25,7 +25,7 @@ def own_name(path: Path) -> str:
 class Origin:
     """Where a network came from: what to call `open_network` with again, and the files it was read from.
 
-    `options` are the further keywords of that call that change what the network eats or what its classes are called.
+    `options` are the further keywords of that call that change what the network expects or what its classes are called.
     """
 
     source: str

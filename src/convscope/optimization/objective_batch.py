@@ -95,9 +95,9 @@ class ObjectiveBatch:
         return self if self.precision == "float32" else replace(self, precision="float32")
 
     def network_input(self, pictures: Tensor) -> Tensor:
-        """Return pictures (N, C, H, W) in 0..1 as the network eats them, resized where it cannot eat their size.
+        """Return pictures (N, C, H, W) in 0..1 as the network expects them, resized where it cannot take their size.
 
-        A channel more than it eats is opacity, and shows the picture over gray.
+        A channel more than it expects is opacity, and shows the picture over gray.
         """
         spec = self.network.picture_spec
         if pictures.shape[1] == spec.channels + 1:

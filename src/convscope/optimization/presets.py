@@ -1,7 +1,7 @@
 """Ways to make pictures, by name, each after its source; the numbers are the sources'.
 
 Where a source worked on the network's own input, its numbers are gray levels around the network's mean color here:
-the same for networks that eat gray levels, as Caffe's do, and fitting for the others.
+the same for networks that expect gray levels, as Caffe's do, and fitting for the others.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Preset:
 
 
 def preset(name: str, spec: InputSpec) -> Settings:
-    """Return the settings of a preset for a network that eats `spec`.
+    """Return the settings of a preset for a network that expects `spec`.
 
     >>> preset("lucid", network.input_spec).steps
     512

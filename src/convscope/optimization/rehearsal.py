@@ -72,9 +72,9 @@ class Rehearsal:
         for _ in range(_WINDOWS if self.tiled else 1):
             leaf = values.detach().requires_grad_()
             with torch.enable_grad():
-                eaten = spec.from_rgb(pictures(leaf))
+                given = spec.from_rgb(pictures(leaf))
                 self.noted.insert(self._tape)
-                (found,) = torch.autograd.grad(eaten.sum(), leaf)
+                (found,) = torch.autograd.grad(given.sum(), leaf)
         self.noted.scale = scale
         return found if slope is None else slope
 

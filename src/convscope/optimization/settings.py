@@ -55,7 +55,7 @@ class Canvas(Protocol):
 class Settings:
     """How pictures are made: frozen, so that `dataclasses.replace` makes a variant.
 
-    ``size`` is the picture's (height, width), what the network eats by default. ``transforms`` come between canvas
+    ``size`` is the picture's (height, width), what the network expects by default. ``transforms`` come between canvas
     and network, in order; they may differ from step to step. A step looks at ``views`` versions of each picture,
     transformed differently, and ascends their mean. ``penalties`` are taken away from the objective, ``edits`` done to
     the canvas's first tensor after each step. ``rate`` is one number or a schedule. ``patience`` stops a picture's

@@ -76,7 +76,7 @@ def measure_strongest(
     batch: int = 8,
     progress: Callable[[int], None] | None = None,
 ) -> Strongest:
-    """Return what the channels of the layers (all, by default) answer to pictures, each as the network eats it.
+    """Return what the channels of the layers (all, by default) answer to pictures, each as the network expects it.
 
     ``progress`` is told how many pictures are done. A file that cannot be read is named in a warning and left out;
     PictureError if that leaves none.
@@ -103,7 +103,7 @@ def measure_strongest(
 
 
 def _inputs(network: Network, paths: Sequence[Path]) -> list[Tensor]:
-    """Return the pictures that can be read as the network eats them, and warn of the others."""
+    """Return the pictures that can be read as the network expects them, and warn of the others."""
     one = network.picture_spec.replace(crops=1)
     return [found for path in paths if (found := _read(one, path)) is not None]
 

@@ -45,8 +45,8 @@ class Recipe:
     input; None where there was none, or where it was in memory only. ``pictures`` are the hashes of the picture files
     that arguments name (a guide, a mask, styles), by those names. ``options`` are the further keywords of
     `open_network` (labels, the input's shape, preprocessing); ``input_spec_sha256`` and ``labels_sha256`` are the
-    hashes of what the network ate and called its classes in the end, however it was told. ``threads`` is on how many
-    the network was computed: on another number sums are added in another order and rounded otherwise.
+    hashes of what the network was given and called its classes in the end, however it was told. ``threads`` is on how
+    many the network was computed: on another number sums are added in another order and rounded otherwise.
 
     >>> print(Picture.open("filters.png").recipe)
     filters(bvlc_googlenet/deploy.prototxt, address='conv1/7x7_s2'), seed 0, convscope 0.1.0

@@ -149,7 +149,7 @@ def texts_in(value: Any) -> Iterator[str]:
 
 
 def is_tensor(source: object) -> bool:
-    """Tell an input as the network eats it from a picture, without importing torch."""
+    """Tell an input as the network expects it from a picture, without importing torch."""
     return type(source).__module__.partition(".")[0] == "torch"
 
 
@@ -162,7 +162,7 @@ def picture_hash(picture: Any) -> str | None:
 
 
 def input_spec_hash(network: Any) -> str | None:
-    """Return the hash of what a network eats; None where it eats no picture."""
+    """Return the hash of what a network expects; None where it expects no picture."""
     return getattr(getattr(network, "input_spec", None), "sha256", None)
 
 

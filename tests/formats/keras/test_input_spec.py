@@ -1,4 +1,4 @@
-"""What a Keras network eats: told by its own layers, else guessed from its name and said to be a guess."""
+"""What a Keras network expects: told by its own layers, else guessed from its name and said to be a guess."""
 
 import pytest
 import torch

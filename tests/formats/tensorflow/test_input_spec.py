@@ -1,4 +1,4 @@
-"""What a graph eats: told from its input, its first arithmetic and its names; what is a guess says so."""
+"""What a graph expects: told from its input, its first arithmetic and its names; what is a guess says so."""
 
 from pathlib import Path
 

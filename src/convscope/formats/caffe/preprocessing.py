@@ -1,4 +1,4 @@
-"""What a Caffe network eats, read from what its files say; the rest is known or guessed, and marked so.
+"""What a Caffe network expects, read from what its files say; the rest is known or guessed, and marked so.
 
 Later ones overrule earlier ones: the network's published preprocessing or a guess, a mean file beside it, the
 ``transform_param`` of its own data layer or of the ``train_val.prototxt`` beside it.
@@ -23,7 +23,7 @@ _TRAINING_FILES = ("train_val.prototxt", "train_test.prototxt")
 
 
 def find_input_spec(net: Message, graph: Graph, path: Path) -> InputSpec | None:
-    """Return what the network in the file `path` eats; None when its (first) input fits no picture."""
+    """Return what the network in the file `path` expects; None when its (first) input fits no picture."""
     folder = path.parent
     try:
         name = graph.name or own_name(path)
@@ -41,7 +41,7 @@ def find_input_spec(net: Message, graph: Graph, path: Path) -> InputSpec | None:
 
 
 def files_consulted(path: Path) -> tuple[Path, ...]:
-    """Return the files beside a network that may say what it eats: other bytes in them, another input."""
+    """Return the files beside a network that may say what it expects: other bytes in them, another input."""
     training = (path.with_name(name) for name in _TRAINING_FILES)
     files = (*_mean_files(path.parent), *training)
     return tuple(file for file in files if file.is_file())

@@ -1,4 +1,4 @@
-"""What a Keras network eats: told by layers inside it that prepare the picture, else guessed from its name.
+"""What a Keras network expects: told by layers inside it that prepare the picture, else guessed from its name.
 
 The three manners are those of ``keras.applications``: "caffe" (BGR, minus ImageNet's mean), "tf" (-1 to 1) and "torch"
 (0 to 1, minus ImageNet's mean, by its deviation). A file does not say which of them its network was trained with.

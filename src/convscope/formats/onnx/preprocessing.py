@@ -1,6 +1,6 @@
-"""What an ONNX network eats, told from its file: input shape, what it divides by, metadata; the rest is guessed.
+"""What an ONNX network expects, told from its file: input shape, what it divides by, metadata; the rest is guessed.
 
-PyTorch's networks eat RGB of 0..1 minus ImageNet's mean, by its deviation; those from Caffe what Caffe's eat.
+PyTorch's networks expect RGB of 0..1 minus ImageNet's mean, by its deviation; those from Caffe what Caffe's expect.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _RANGES: dict[str, dict[str, Any]] = {
 
 
 def find_input_spec(model: Message, graph: Graph, path: Path) -> InputSpec | None:
-    """Return what the network eats, each field with where it was found; None where it eats no picture."""
+    """Return what the network expects, each field with where it was found; None where it expects no picture."""
     shape = next(iter(graph.inputs.values()), ())
     layout = _layout(shape)
     if layout is None:
@@ -49,7 +49,7 @@ def find_input_spec(model: Message, graph: Graph, path: Path) -> InputSpec | Non
         try:
             spec = spec.replace(because="the file", **{**stated, "size": spec.size})
         except (TypeError, ValueError) as error:
-            raise NetworkFileError(f"{path} says wrongly what it eats: {error}") from error
+            raise NetworkFileError(f"{path} says wrongly what it expects: {error}") from error
     return spec
 
 

@@ -115,7 +115,7 @@ def _describe_value(graph: Message, field: str, name: str, sizes: list[int | str
 
 
 def _metadata(network: Network) -> dict[str, str]:
-    """Return the labels, as YOLO's exporter writes them, and what the network eats, for who opens the file again."""
+    """Return the labels, as YOLO's exporter writes them, and what the network expects, for who opens the file again."""
     found = {} if network.labels is None else {"names": repr(dict(enumerate(network.labels)))}
     spec = network.input_spec
     if spec is not None and np.ndim(spec.mean) < 3:

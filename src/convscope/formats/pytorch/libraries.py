@@ -1,4 +1,4 @@
-"""The networks of torchvision and timm by name: what builds one, what it eats, what its classes are called.
+"""The networks of torchvision and timm by name: what builds one, what it expects, what its classes are called.
 
 Both are optional and imported when a name asks for them.
 """
@@ -33,7 +33,7 @@ _LIBRARIES: list[Any] = []
 class Architecture:
     """A network to be built: `build(classes)` gives it with random weights, `pretrained()` with its published ones.
 
-    `spec` says what it eats, where its library says so.
+    `spec` says what it expects, where its library says so.
     """
 
     name: str

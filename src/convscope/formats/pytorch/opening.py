@@ -175,13 +175,13 @@ def _guesses(module: nn.Module) -> Sequence[Shape]:
 
 
 def _own_spec(module: nn.Module) -> InputSpec | None:
-    """Return what a module says itself that it eats, as timm's do."""
+    """Return what a module says itself that it expects, as timm's do."""
     config = getattr(module, "pretrained_cfg", None)
     return timm_spec(config) if isinstance(config, dict) and "mean" in config else None
 
 
 def _fitted(spec: InputSpec | None, graph: Graph) -> InputSpec | None:
-    """Return what the graph eats: as its library says, at the graph's own size; a guess where nothing says it."""
+    """Return what the graph expects: as its library says, at the graph's own size; a guess where nothing says it."""
     shape = next(iter(graph.inputs.values()))
     if len(graph.inputs) != 1 or len(shape) != 4 or shape[1] not in (1, 3):
         return None

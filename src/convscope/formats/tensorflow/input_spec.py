@@ -1,4 +1,4 @@
-"""What a TensorFlow graph eats: the file says its size, its first arithmetic the range; the rest is known or guessed.
+"""What a TensorFlow graph expects: the file says its size, its first arithmetic the range; the rest is a guess.
 
 The numbers are the networks' published preprocessing: TensorFlow's own DeepDream tutorial for the Inception of 2014
 (0 to 255 minus 117), TF-Slim's ``inception_preprocessing`` (-1 to 1, the middle 7/8 of the picture) and
@@ -20,7 +20,7 @@ from convscope.network.parameters import Shape
 PICTURE = 224  # pixels: the side of a picture where nothing says it
 _INCEPTION_2014 = ("conv2d0_w", "mixed3a")
 _VGG_MEAN_RGB = (123.68, 116.779, 103.939)
-# A scope that the network's own code names its nodes by, to how many pixels it eats and how they are prepared.
+# A scope that the network's own code names its nodes by, to how many pixels it expects and how they are prepared.
 _SLIM: dict[str, tuple[int, str]] = {
     "InceptionV1": (224, "inception"),
     "InceptionV2": (224, "inception"),
@@ -55,7 +55,7 @@ def _has_scope(nodes: Sequence[Node], scope: str) -> bool:
 def find_input_spec(
     graph: Graph, stated: Mapping[str, Shape | None], nodes: Sequence[Node]
 ) -> InputSpec | None:
-    """Return what the graph's first input eats; None when no picture fits it. `stated` are the sizes the file gives."""
+    """Return what the graph's first input expects; None when no picture fits. `stated` are the sizes the file gives."""
     name, shape = next(iter(graph.inputs.items()))
     if len(shape) != 4 or shape[graph.channel_axis] not in (1, 3):
         return None

@@ -36,7 +36,7 @@ class Download:
 
 @dataclass(frozen=True)
 class Classic:
-    """A network of the catalog: its files, the one to open, the weights beside it, and what it eats.
+    """A network of the catalog: its files, the one to open, the weights beside it, and what it expects.
 
     `member` is the file to take out of a downloaded archive.
     """

@@ -76,14 +76,16 @@ class Runner:
         names = list(self.graph.inputs)
         if not isinstance(given, Mapping):
             if not names:
-                raise InputError("this network eats nothing, its layers hold their own numbers: give it {}")
+                raise InputError(
+                    "this network expects nothing, its layers hold their own numbers: give it {}"
+                )
             given = {names[0]: given}
         # An input that a layer writes over in place is a version, data@data; people call it data.
         given = {name: given[key] for name in names for key in (name.partition("@")[0], name) if key in given}
         if missing := [name for name in names if name not in given]:
             read = {value for step in self.graph.needed_for(targets) for value in step.inputs} | {*targets}
             if missing := [name for name in missing if name in read]:
-                raise InputError(f"this network eats {names}; missing: {missing}")
+                raise InputError(f"this network expects {names}; missing: {missing}")
             # What these targets do not need counts for nothing, whatever it is.
             spare = {name: torch.zeros(self.graph.inputs[name]) for name in names if name not in given}
             given = {**given, **{name: zeros.to(self.precision) for name, zeros in spare.items()}}
@@ -117,7 +119,7 @@ class Runner:
             source = self.graph.inputs[name]
             if len(shape) != len(source) or (len(shape) == 4 and shape[axis] != source[axis]):
                 raise InputError(
-                    f"input {name!r} has shape {shape}; the network eats {source} (any batch size)"
+                    f"input {name!r} has shape {shape}; the network expects {source} (any batch size)"
                 )
         inferred = infer_shapes(self.graph, wanted, targets)
         require_memory(self.graph, inferred, targets)
