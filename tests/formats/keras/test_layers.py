@@ -270,7 +270,7 @@ REFUSED = {
     "type": (
         "Conv4D",
         {},
-        "the type 'Conv4D', which convscope does not know. Did you mean 'Conv2D'",
+        "the type 'Conv4D', which convscope does not know. Did you mean 'Conv",
     ),
     "settings": ("Reshape", {"target_shape": "all"}, "a Reshape, is described wrongly .ValueError"),
 }

@@ -54,6 +54,9 @@ EXAMPLES = {
     "sized": [([INPUT], {}, {"kind": "reshape", "attributes": {"shape": ("$0.0", ("*", "$0.1", 6), -1)}})],
     "space_to_batch": [([INPUT], {}, {"block": (2, 3), "padding": ((0, 0), (1, 0))})],
     "squared_difference": [([INPUT, normal(3, 1, 5)], {}, {})],
+    "sloped_relu": [([INPUT], {"slopes": normal(3, 1, 5)}, {})],
+    "thresholded_relu": [([INPUT], {}, {"threshold": 0.4, "negative_slope": 0.1, "maximum": 1.5})],
+    "unit_length": [([INPUT], {}, {"axes": (1, 3)})],
     "stored": [([], {"value": normal(2, 12)}, {"shape": (2, 3, 4), "order": (1, 0, 2)})],
     "absolute": [([INPUT], {}, {})],
     "add": [

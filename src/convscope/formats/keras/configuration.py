@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import NoneType
 from typing import Any
 
 from convscope.errors import NetworkFileError
+from convscope.formats.graph_builder import BARE_ERRORS
 from convscope.formats.keras.keras1 import modernized
 from convscope.formats.keras.model import INPUT, Call, KerasLayer, KerasModel, Reference
 
@@ -24,7 +26,7 @@ def read_model(description: Any, file: str) -> KerasModel:
         return _model(description, "model", 0)
     except NetworkFileError as error:
         raise NetworkFileError(f"{file}: {error}") from None
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+    except (*BARE_ERRORS, RecursionError) as error:
         what = f"{type(error).__name__} {error}".strip()
         raise NetworkFileError(f"{file} describes its network in a way no Keras does: {what}") from error
 
@@ -85,8 +87,10 @@ def _is_function(description: Mapping[str, Any], class_name: str) -> bool:
         return True
     if "module" in description:
         return ".ops" in str(description["module"])
-    nodes = description.get("inbound_nodes") or [None]
-    return isinstance(nodes[0], Mapping) and "trainable" not in description["config"]
+    nodes, config = description.get("inbound_nodes") or [None], description["config"]
+    # A layer says its policy of types as an object even where it does not say that it can be trained (SpatialDropout).
+    is_layer = "trainable" in config or isinstance(config.get("dtype"), Mapping) or "Dropout" in class_name
+    return isinstance(nodes[0], Mapping) and not is_layer
 
 
 def _chain(name: str, layers: tuple[KerasLayer, ...], config: Mapping[str, Any]) -> KerasModel:
@@ -114,9 +118,13 @@ def stated_shape(layer: KerasLayer) -> tuple[int | None, ...] | None:
     """Return the shape, batch first, that a layer says its input has: None for sizes it leaves open."""
     config = layer.config
     shape = config.get("batch_shape") or config.get("batch_input_shape")
-    if shape is None and config.get("shape") is not None:
-        shape = (None, *config["shape"])
-    return None if shape is None else tuple(None if size is None else int(size) for size in shape)
+    rest = config.get("shape")
+    for stated in (shape, rest):
+        sizes = stated if isinstance(stated, list | tuple) else [stated]
+        if any(type(size) not in (int, NoneType) for size in sizes) or isinstance(stated, int):
+            raise NetworkFileError(f"layer {layer.name!r} says that its input has the shape {stated!r}")
+    shape = (None, *rest) if shape is None and rest is not None else shape
+    return None if shape is None else tuple(shape)
 
 
 def _call(node: Any) -> Call:

@@ -63,7 +63,8 @@ def _described(path: Path, kind: Kind | None) -> tuple[Any, str, WeightFile | No
         description = read_json(path, CONFIGURATION)
         if description is None:
             raise NetworkFileError(f"{path} is a zip without {CONFIGURATION}: it is not a .keras file")
-        metadata = read_json(path, METADATA) or {}
+        stated = read_json(path, METADATA)
+        metadata = stated if isinstance(stated, Mapping) else {}
         return (
             description,
             str(metadata.get("keras_version") or "3"),

@@ -184,3 +184,19 @@ def log_softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Te
     if to_the_end:
         return F.log_softmax(input.flatten(at), at).reshape(input.shape)
     return F.log_softmax(input, at)
+
+
+@operation
+def sloped_relu(input: Tensor, *, slopes: Tensor) -> Tensor:
+    """Return what is above 0 as it is and what is below times its slope; slopes of size 1 along an axis are shared."""
+    return input.clamp(min=0) + slopes * input.clamp(max=0)
+
+
+@operation(pointwise=True)
+def thresholded_relu(
+    input: Tensor, *, threshold: float, negative_slope: float = 0.0, maximum: float | None = None
+) -> Tensor:
+    """Return what is above the threshold, at most `maximum`; below it, the distance to it times the slope (Keras)."""
+    above = input * (input > threshold).to(input.dtype)
+    above = above if maximum is None else above.clamp(0.0, maximum)
+    return above - negative_slope * (threshold - input).clamp(min=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -212,3 +213,10 @@ def to_minus(base: Tensor, beta: float) -> Tensor:
 def _require_odd(size: int) -> None:
     if size < 1 or size % 2 == 0:
         raise InputError(f"local response normalization needs an odd size, found {size}")
+
+
+@operation(sees="map")
+def unit_length(input: Tensor, *, axes: Sequence[int] = (-1,), epsilon: float = 1e-12) -> Tensor:
+    """Return the input divided by its length along the axes; a square below `epsilon` counts as that."""
+    square = input.square().sum(tuple(axes), keepdim=True)
+    return input * square.clamp(min=epsilon).rsqrt()

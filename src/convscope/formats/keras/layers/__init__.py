@@ -1,6 +1,14 @@
 """Keras's layers in convscope's terms: `translate` a call of one, `variables_of` what it has learned."""
 
-from convscope.formats.keras.layers import activations, convolutional, merging, normalization, pooling, shape
+from convscope.formats.keras.layers import (
+    activations,
+    convolutional,
+    functions,
+    merging,
+    normalization,
+    pooling,
+    shape,
+)
 from convscope.formats.keras.layers.registry import LAYERS, translate, variables_of
 from convscope.formats.keras.layers.translation import Dialect, Numbers, Use, Variable
 
@@ -12,6 +20,7 @@ __all__ = [
     "Variable",
     "activations",
     "convolutional",
+    "functions",
     "merging",
     "normalization",
     "pooling",

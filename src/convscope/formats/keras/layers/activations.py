@@ -8,7 +8,7 @@ from typing import Any
 
 from convscope.errors import UnsupportedLayer, did_you_mean
 from convscope.formats.keras.layers.registry import keras_function, keras_layer, translate
-from convscope.formats.keras.layers.translation import Dialect, Numbers, Steps, Use, Variable, number
+from convscope.formats.keras.layers.translation import Steps, Use, Variable, number
 from convscope.formats.keras.model import KerasLayer
 from convscope.formats.operation_plan import OperationPlan
 
@@ -96,7 +96,9 @@ def _relu(use: Use) -> Steps:
     most, threshold = use.config.get("max_value"), use.config.get("threshold")
     slope = number(use.config.get("negative_slope") or 0.0)
     if threshold and number(threshold):
-        raise UnsupportedLayer(f"layer {use.layer.name!r}: a ReLU with a threshold is not known to convscope")
+        settings = {"threshold": number(threshold), "negative_slope": slope}
+        settings |= {} if most is None else {"maximum": number(most)}
+        return [OperationPlan("thresholded_relu", attributes=settings)]
     if most is not None and not slope:
         return [OperationPlan("clip", attributes=use.on_maps(minimum=0.0, maximum=number(most)))]
     steps = [OperationPlan("relu", attributes=use.on_maps(**({"negative_slope": slope} if slope else {})))]
@@ -132,18 +134,7 @@ def _softmax(use: Use) -> Steps:
     ]
 
 
-def _slopes(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
-    def a_channel(alpha: Numbers) -> Numbers:
-        if alpha.size != max(alpha.shape):
-            raise UnsupportedLayer(
-                f"layer {layer.name!r} has a slope for every pixel; convscope knows PReLU with one a channel "
-                "(shared_axes=[1, 2])"
-            )
-        return alpha.reshape(-1)
-
-    return (Variable("alpha", a_channel),)
-
-
-@keras_layer("PReLU", variables=_slopes)
+@keras_layer("PReLU", variables=lambda layer, dialect: (Variable("alpha"),))
 def _prelu(use: Use) -> Steps:
-    return [OperationPlan("prelu", attributes=use.on_maps(), parameters={"weight": "alpha"})]
+    """A slope for every number of one picture, or shared along axes, where the slopes' size is 1."""
+    return [OperationPlan("sloped_relu", parameters={"slopes": "alpha"})]

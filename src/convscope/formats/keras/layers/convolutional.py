@@ -22,8 +22,9 @@ from convscope.formats.operation_plan import OperationPlan
 
 
 def filters_first(kernel: Numbers) -> Numbers:
-    """Return (height, width, a, b) as (b, a, height, width)."""
-    return np.transpose(kernel, (3, 2, 0, 1))
+    """Return (height, width, a, b) as (b, a, height, width); so with any number of axes."""
+    axes = kernel.ndim - 2
+    return np.transpose(kernel, (axes + 1, axes, *range(axes)))
 
 
 def one_channel_each(kernel: Numbers) -> Numbers:
@@ -122,22 +123,49 @@ def _separable(use: Use) -> Steps:
 
 @keras_layer("Conv2DTranspose", variables=_kernel_and_bias)
 def _transposed(use: Use) -> Steps:
-    if use.config.get("output_padding") is not None:
-        raise use.wrong("it has an output_padding, which convscope does not know")
     strides, dilations = use.pair("strides"), use.pair("dilation_rate")
-    windows = zip(use.pair("kernel_size"), strides, dilations, strict=True)
-    beyond = [dilation * (kernel - 1) + 1 - stride for kernel, stride, dilation in windows]
-    cut = [max(0, size) if padding_of(use) == "same" else 0 for size in beyond]
+    kernels = [
+        dilation * (size - 1) + 1 for size, dilation in zip(use.pair("kernel_size"), dilations, strict=True)
+    ]
+    same = padding_of(use) == "same"
+    if use.config.get("output_padding") is None:
+        beyond = [kernel - stride for kernel, stride in zip(kernels, strides, strict=True)]
+        beyond = beyond if same else [min(0, size) for size in beyond]
+    else:
+        more, sizes = use.pair("output_padding"), use.pair("kernel_size")
+        borders = [2 * (size // 2) if same else 0 for size in sizes]
+        if max(dilations) > 1:
+            raise use.wrong(
+                "it has an output_padding and a dilation, which Keras's engines compute differently"
+            )
+        beyond = [border - extra for border, extra in zip(borders, more, strict=True)]
+    cut = [max(0, size) for size in beyond]
     attributes = use.on_maps(
         stride=strides,
         dilation=dilations,
         padding=(*(size // 2 for size in cut), *(size - size // 2 for size in cut)),
         output_padding=tuple(max(0, -size) for size in beyond),
     )
-    return [
-        OperationPlan("deconvolution", attributes=attributes, parameters=_with_bias(use, "kernel")),
-        *activation(use),
-    ]
+    return [OperationPlan("deconvolution", (), _with_bias(use, "kernel"), attributes), *activation(use)]
+
+
+def _any_kernel_and_bias(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
+    return (Variable("kernel", filters_first), *_bias(layer))
+
+
+@keras_layer("Conv1D", "Conv3D", variables=_any_kernel_and_bias)
+def _along_one_or_three_axes(use: Use) -> Steps:
+    axes, padding = (1 if use.layer.class_name == "Conv1D" else 3), str(use.config.get("padding", "valid"))
+    stride, dilation = use.sizes("strides", axes), use.sizes("dilation_rate", axes)
+    border = "same" if padding == "same" else 0
+    if padding == "causal" and axes == 1:
+        border = (dilation[0] * (use.sizes("kernel_size", 1)[0] - 1), 0)  # type: ignore[assignment]
+    elif padding not in ("same", "valid"):
+        raise use.wrong(f"its padding is {padding!r}; convscope knows valid, same and causal")
+    window = use.on_maps(
+        stride=stride, padding=border, dilation=dilation, groups=int(use.config.get("groups", 1))
+    )
+    return [OperationPlan("convolution", (), _with_bias(use, "kernel"), window), *activation(use)]
 
 
 @keras_layer("Dense", variables=_dense_and_bias)

@@ -85,7 +85,10 @@ def _arithmetic(kind: str) -> Callable[[Use], Steps]:
         plain = [operand for operand in given if not isinstance(operand, Reference)]
         if not plain:
             return _merge(use, "", kind)
-        attributes = use.on_maps(number=number(plain[0]))
+        try:
+            attributes = use.on_maps(number=number(plain[0]))
+        except TypeError:
+            raise use.wrong(f"convscope knows {kind} with a single plain number; this has several") from None
         if kind in ("subtract", "divide") and plain[0] is given[0]:
             attributes["swapped"] = True
         return [OperationPlan(kind, attributes=attributes)]

@@ -62,15 +62,28 @@ def _batch_norm(use: Use) -> Steps:
 def _layer_norm(use: Use) -> Steps:
     if use.config.get("rms_scaling"):
         raise use.wrong("it has rms_scaling, which convscope does not know")
-    if (axis := _axis(use)) != len(use.shapes[0]) - 1:
-        raise use.wrong(f"it normalizes along axis {axis}; convscope knows the last")
-    return [
-        OperationPlan(
-            "layer_norm",
-            attributes={"axis": -1, "epsilon": float(use.config.get("epsilon", 1e-3))},
-            parameters=_affine(use),
-        )
-    ]
+    axis, count = use.config.get("axis", -1), len(use.shapes[0])
+    axes = sorted(int(one) % count for one in (axis if isinstance(axis, list | tuple) else [axis]))
+    if axes != list(range(axes[0], count)):
+        raise use.wrong(f"it normalizes along the axes {axes}; convscope knows the last ones")
+    attributes = {"axis": axes[0] - count, "epsilon": float(use.config.get("epsilon", 1e-3))}
+    return [OperationPlan("layer_norm", (), _affine(use), attributes)]
+
+
+@keras_layer("UnitNormalization")
+def _unit_norm(use: Use) -> Steps:
+    axis = use.config.get("axis", -1)
+    axes = tuple(map(int, axis)) if isinstance(axis, list | tuple) else (int(axis),)
+    return [OperationPlan("unit_length", attributes={"axes": axes})]
+
+
+@keras_layer("RMSNormalization", variables=lambda layer, dialect: (Variable("scale"),))
+def _rms_norm(use: Use) -> Steps:
+    if _axis(use) != len(use.shapes[0]) - 1:
+        raise use.wrong("it does not normalize along the last axis")
+    arguments = ("$0", (use.shapes[0][-1],), "$scale", float(use.config.get("epsilon", 1e-6)))
+    attributes = {"operator": "rms_norm", "arguments": arguments}
+    return [OperationPlan("aten", (), {"scale": "scale"}, attributes)]
 
 
 @keras_layer("GroupNormalization", variables=lambda layer, dialect: _scale_and_offset(layer))

@@ -26,26 +26,45 @@ def _average_pool(use: Use) -> Steps:
     return [OperationPlan("average_pool", attributes={**_window(use), "count_padding": False})]
 
 
-@keras_layer("GlobalAveragePooling2D")
+@keras_layer("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D")
 def _global_average(use: Use) -> Steps:
-    if use.config.get("keepdims"):
+    if use.config.get("keepdims") and len(use.shapes[0]) == 4:
         return [OperationPlan("global_average_pool", attributes=use.on_maps())]
-    return [
-        OperationPlan(
-            "reduce", attributes={"summary": "mean", "axes": _rows_and_columns(use), "keep_axes": False}
-        )
-    ]
+    return _summary(use, "mean")
 
 
-@keras_layer("GlobalMaxPooling2D")
+@keras_layer("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D")
 def _global_max(use: Use) -> Steps:
-    keep = bool(use.config.get("keepdims"))
+    return _summary(use, "maximum")
+
+
+def _summary(use: Use, summary: str) -> Steps:
+    axes = range(len(use.shapes[0]))
+    places = tuple(axes[1:-1] if use.channels_last else axes[2:])
+    attributes = {"summary": summary, "axes": places, "keep_axes": bool(use.config.get("keepdims"))}
+    return [OperationPlan("reduce", attributes=attributes)]
+
+
+@keras_layer("MaxPooling1D", "AveragePooling1D")
+def _along_one_axis(use: Use) -> Steps:
+    """A window along a row, which is made a picture of one line."""
+    (size,) = use.sizes("pool_size", 1, 2)
+    (stride,) = (size,) if use.config.get("strides") is None else use.sizes("strides", 1)
+    window = use.on_maps(kernel=(1, size), stride=(1, stride), padding=padding_of(use), rounding="floor")
+    line = {"axes": (1 if use.channels_last else 2,)}
+    if use.layer.class_name.startswith("Max"):
+        pool = OperationPlan("max_pool", attributes=window)
+    else:
+        pool = OperationPlan("average_pool", attributes={**window, "count_padding": False})
     return [
-        OperationPlan(
-            "reduce", attributes={"summary": "maximum", "axes": _rows_and_columns(use), "keep_axes": keep}
-        )
+        OperationPlan("unsqueeze", attributes=line, label="line"),
+        pool,
+        OperationPlan("squeeze", attributes=line, label="row"),
     ]
 
 
-def _rows_and_columns(use: Use) -> tuple[int, int]:
-    return (1, 2) if use.channels_last else (2, 3)
+@keras_layer("AdaptiveAveragePooling2D")
+def _adaptive_average(use: Use) -> Steps:
+    size = use.sizes("output_size", 2)
+    attributes = use.on_maps(operator="_adaptive_avg_pool2d", arguments=("$0", size))
+    return [OperationPlan("aten", attributes=attributes)]

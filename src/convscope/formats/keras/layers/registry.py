@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from convscope.errors import UnsupportedLayer, did_you_mean
 from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
-from convscope.formats.keras.model import INPUT, KerasLayer
+from convscope.formats.keras.model import KerasLayer
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import TAUGHT
 from convscope.network.operations import OPERATIONS
@@ -68,7 +68,9 @@ def variables_of(layer: KerasLayer, dialect: Dialect) -> Sequence[Variable]:
     """Return what a layer has learned, in the order Keras saves it."""
     if name := _taught(layer):
         return tuple(Variable(role) for role in TAUGHT[name].roles)
-    return () if layer.is_function or layer.class_name == INPUT else _type(layer).variables(layer, dialect)
+    if layer.is_function or layer.class_name not in LAYERS:
+        return ()  # an unknown layer is cut off; what it has learned is never asked for
+    return LAYERS[layer.class_name].variables(layer, dialect)
 
 
 def _taught(layer: KerasLayer) -> str | None:

@@ -12,7 +12,8 @@ _TRAINING_ONLY = (
     "ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise Identity RandomBrightness "
     "RandomColorDegeneration RandomColorJitter RandomContrast RandomErasing RandomFlip RandomGrayscale RandomHeight "
     "RandomHue RandomInvert RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear "
-    "RandomTranslation RandomWidth RandomZoom SpatialDropout2D StochasticDepth"
+    "RandomTranslation RandomWidth RandomZoom "
+    "RandAugment RandomApply SpatialDropout1D SpatialDropout2D SpatialDropout3D StochasticDepth"
 )
 
 
@@ -106,3 +107,41 @@ def _resizing(use: Use) -> Steps:
     if manner["interpolation"] == "nearest":
         manner = {**manner, "coordinates": "half_pixel", "nearest": "round_prefer_ceil"}
     return [OperationPlan("resize", attributes=use.on_maps(shape=shape, **manner))]
+
+
+@keras_layer("CenterCrop")
+def _center_crop(use: Use) -> Steps:
+    rows = 1 if use.channels_last else 2
+    sizes, wanted = use.shapes[0][rows : rows + 2], (int(use.config["height"]), int(use.config["width"]))
+    if any(size < least for size, least in zip(sizes, wanted, strict=True)):
+        raise use.wrong(f"it crops {sizes} to {wanted}, which are larger")
+    starts = tuple((size - least) // 2 for size, least in zip(sizes, wanted, strict=True))
+    ends = tuple(start + size for start, size in zip(starts, wanted, strict=True))
+    attributes = {"starts": starts, "ends": ends, "axes": (rows, rows + 1)}
+    return [OperationPlan("slice_steps", attributes=attributes)]
+
+
+@keras_layer("ZeroPadding1D")
+def _zero_padding_of_rows(use: Use) -> Steps:
+    return [OperationPlan("pad", attributes=use.on_maps(padding=use.sizes("padding", 2)))]
+
+
+@keras_layer("Cropping1D")
+def _cropping_of_rows(use: Use) -> Steps:
+    cropping = tuple(-size for size in use.sizes("cropping", 2))
+    return [OperationPlan("pad", attributes=use.on_maps(padding=cropping))]
+
+
+@keras_layer("UpSampling1D")
+def _upsampling_of_rows(use: Use) -> Steps:
+    scales = (1.0, 1.0, float(use.sizes("size", 1, 2)[0]))
+    return [OperationPlan("resize", attributes=use.on_maps(scales=scales, **_ENLARGING["nearest"]))]
+
+
+@keras_layer("RepeatVector")
+def _repeat_vector(use: Use) -> Steps:
+    times = (1, int(use.config["n"]), 1)
+    return [
+        OperationPlan("unsqueeze", attributes={"axes": (1,)}, label="row"),
+        OperationPlan("repeat", attributes={"times": times}),
+    ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.errors import NetworkFileError
+from convscope.errors import UnsupportedLayer
 from convscope.formats.keras.model import Call, KerasLayer
 from convscope.formats.operation_plan import OperationPlan
 from convscope.network.graph import CHANNELS_LAST
@@ -62,9 +62,18 @@ class Use:
         first, second = (value, value) if isinstance(value, int) else value
         return int(first), int(second)
 
-    def wrong(self, what: str) -> NetworkFileError:
+    def sizes(self, key: str, axes: int, default: int = 1) -> tuple[int, ...]:
+        """Return a setting that is one number or one for each of these axes."""
+        value = self.config.get(key)
+        value = default if value is None else value
+        numbers = (value,) * axes if isinstance(value, int) else tuple(map(int, value))
+        if len(numbers) != axes:
+            raise ValueError(f"its {key} is {value}, not {axes} numbers")
+        return numbers
+
+    def wrong(self, what: str) -> UnsupportedLayer:
         """Return the error that says what is wrong with this layer."""
-        return NetworkFileError(f"layer {self.layer.name!r}, a {self.layer.class_name}: {what}")
+        return UnsupportedLayer(f"layer {self.layer.name!r}, a {self.layer.class_name}: {what}")
 
 
 def has_channels_last(layer: KerasLayer, dialect: Dialect) -> bool:
