@@ -192,7 +192,7 @@ def test_killed_and_gone_on_with_equals_undisturbed(tmp_path: Path) -> None:
     run(tmp_path / "parts", tmp_path / "cache2", kill_at=50)
     time.sleep(0.1)
     middle = run(tmp_path / "parts", tmp_path / "cache2", kill_at=150)
-    assert middle[0] > 50  # nothing is done again
+    assert middle[0] >= 50  # nothing is done again but the step that was just told
     end = run(tmp_path / "parts", tmp_path / "cache2")
     assert end[:2] == [60, 120]  # two pictures are kept, the third goes on in its middle
     assert end[2] > 125

@@ -98,7 +98,8 @@ def _numbers_behind(place: AtLayer, reader: Operation) -> Iterator[Tensor]:
     at_once = max(1, _NUMBERS_AT_ONCE // whole[0].numel())
     for channels in torch.split(torch.arange(answers.shape[1]), at_once):
         own = weight[:, channels].transpose(0, 1).reshape(-1, 1, *weight.shape[2:])
-        given: Any = convolve(answers[:, channels], weight=own, groups=len(channels), **reader.keywords)
+        each = {**reader.keywords, "groups": len(channels)}
+        given: Any = convolve(answers[:, channels], weight=own, **each)
         given = given.reshape(len(channels), filters, *given.shape[2:])
         yield place.number_from(reader.outputs[0], whole - given)
 

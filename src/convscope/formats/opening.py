@@ -158,7 +158,8 @@ def _in_words(request: Request) -> Iterator[None]:
         with torch.random.fork_rng(devices=[]):
             yield
     except ConvscopeError as error:
-        if not of_file or request.path.name in str(error):
+        files = (request.path, request.weights and Path(request.weights))
+        if not of_file or any(file and file.name in str(error) for file in files):
             raise
         raise type(error)(f"{request.source}: {error}") from error
     except Exception as error:

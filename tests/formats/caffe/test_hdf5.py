@@ -193,5 +193,7 @@ def test_a_file_that_is_gone_when_its_numbers_are_wanted(path):
         opened["data/fc/0"] = np.ones(3)
     weights = read_weights(path)
     path.unlink()
-    with pytest.raises(NetworkFileError, match=r"x\.caffemodel\.h5 is no longer there\.$"):
+    with pytest.raises(
+        NetworkFileError, match=r"x\.caffemodel\.h5 is no longer there: open the network again"
+    ):
         weights["fc"][0].array()
