@@ -81,6 +81,7 @@ def test_one_channel_is_drawn_only_where_none_is_asked_for() -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:the preset")  # they say what to expect on another network
 def test_only_the_presets_of_one_channel_draw_it() -> None:
     def words(preset: str, **wishes: Any) -> str:
         picture = (PICTURE[0].movedim(0, -1) * 255).byte().numpy()

@@ -162,6 +162,8 @@ def _in_words(request: Request) -> Iterator[None]:
         if not of_file or any(file and file.name in str(error) for file in files):
             raise
         raise type(error)(f"{request.source}: {error}") from error
+    except Warning:  # where a person has warnings raised
+        raise
     except Exception as error:
         if not of_file or not isinstance(request.architecture, str | None):
             raise
