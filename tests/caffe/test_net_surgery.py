@@ -111,10 +111,10 @@ def test_fully_connected_layers_become_convolutions(caffe_root, tmp_path):
         assert other.shape == (*mine.shape, 1, 1)
         np.testing.assert_allclose(other[:, :, 0, 0], mine, atol=5e-6 * abs(mine).max())
     np.testing.assert_allclose(
-        net_full_conv.blobs["prob"].data[:, :, 0, 0], net.blobs["prob"].data, atol=1e-6
+        net_full_conv.blobs["prob"].data[:, :, 0, 0], net.blobs["prob"].data, rtol=1e-5, atol=1e-6
     )
 
     # and OpenCV reads what was saved
     oracle = cv2.dnn.readNetFromCaffe(surgery + "bvlc_caffenet_full_conv.prototxt", saved)
     oracle.setInput(picture[np.newaxis].astype(np.float32))
-    np.testing.assert_allclose(net_full_conv.blobs["prob"].data, oracle.forward("prob"), atol=1e-6)
+    np.testing.assert_allclose(net_full_conv.blobs["prob"].data, oracle.forward("prob"), rtol=1e-5, atol=1e-6)
