@@ -127,8 +127,8 @@ def _stopped(
 ) -> Traced:
     """Return what was followed of a module before something that cannot be; the error where that is no layer at all."""
     parts = dict(module.named_modules())
-    done = {call.path for call in calls.ended if next(parts[call.path].parameters(), None) is not None}
-    if not done:
+    ended = {call.path for call in calls.ended}
+    if all(next(parts[path].parameters(), None) is None for path in ended):
         raise error
     steps, root = trace.values.steps, trace.values.path or "forward"
     names = name_values(list(inputs), steps, calls.ended, calls.paths.values())
@@ -137,7 +137,7 @@ def _stopped(
     cut = {root: CutLayer(root, kind, str(error))} | {
         path: CutLayer(path, type(part).__name__, str(error), root)
         for path, part in parts.items()
-        if path and path != root and not part._modules and path not in {call.path for call in calls.ended}
+        if path and path != root and not part._modules and path not in ended
     }
     return Traced(inputs, steps, names, {str(place): value for place, value in enumerate(last)}, cut)
 
