@@ -3,11 +3,13 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import convscope
 
 ROOT = Path(convscope.__file__).parent
+TESTS = Path(__file__).parent
 # From what everything rests on to what rests on everything; a module may import what stands before it.
 ORDER = [
     "errors",
@@ -92,3 +94,9 @@ def test_the_public_names_exist_and_importing_is_light() -> None:
 def test_the_public_names_are_one_list() -> None:
     assert sorted(convscope._HOMES) == convscope.__all__
     assert set(convscope.__all__) <= set(dir(convscope))
+
+
+def test_folders_without_an_init_file_share_no_test_name() -> None:
+    # Such tests are modules of one name space: pytest refuses the second of two with one name, and every test with it.
+    names = Counter(p.name for p in TESTS.rglob("test_*.py") if not (p.parent / "__init__.py").exists())
+    assert [name for name, count in names.items() if count > 1] == []
