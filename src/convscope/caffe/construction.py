@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from warnings import warn
 
@@ -9,8 +10,9 @@ from convscope.caffe.layer import FilledLayer, Layer, OperationLayer, SourceLaye
 from convscope.caffe.losses import LOSSES
 from convscope.caffe.mode import TEST
 from convscope.errors import ConvscopeWarning, InputError, UnsupportedLayer
-from convscope.formats.caffe.layers import Translation, translate
+from convscope.formats.caffe.layers import LearnedBlob, Translation, translate
 from convscope.formats.caffe.message import Message
+from convscope.formats.operation_plan import OperationPlan
 from convscope.network.graph import Operation
 
 AUTOMATIC = "(automatic)"  # what Caffe calls the top of a loss that names none
@@ -51,16 +53,16 @@ def _layer(definition: Message) -> Layer:
         )
     if definition.type in LOSSES:
         kind, settings = LOSSES[definition.type](definition)
-        return _operation_layer(definition, Translation(kind, settings))
+        return _operation_layer(definition, OperationPlan(kind, attributes=settings), None)
     translation = translate(definition)
     if translation.is_input:
         shapes = translation.input_shapes or (None,) * len(definition.top)
         return SourceLayer([_known(definition, shape) for shape in shapes])
-    if translation.kind == "constant" and not translation.stored:
-        return FilledLayer(translation)
-    if translation.skip:
+    if translation.plan is None:
         return _left_out(definition, translation)
-    return _operation_layer(definition, translation)
+    if translation.plan.kind == "constant" and not translation.stored_blobs:
+        return FilledLayer(translation.blobs)
+    return _operation_layer(definition, translation.plan, translation.tops)
 
 
 def _of_batch(definition: Message) -> Message:
@@ -72,21 +74,21 @@ def _of_batch(definition: Message) -> Message:
     return training
 
 
-def _operation_layer(definition: Message, translation: Translation) -> OperationLayer:
-    tops = range(len(definition.top)) if translation.tops is None else translation.tops
+def _operation_layer(definition: Message, plan: OperationPlan, tops: Sequence[int] | None) -> OperationLayer:
+    written = range(len(definition.top)) if tops is None else tops
     operation = Operation(
-        kind=translation.kind,
+        kind=plan.kind,
         name=definition.name or "",
         type_name=definition.type,
-        inputs=tuple(definition.bottom[: translation.bottoms]),
-        outputs=tuple(definition.top[index] for index in tops),
-        parameters={role: role for role in translation.roles},
-        attributes=translation.attributes,
+        inputs=tuple(plan.inputs or definition.bottom),
+        outputs=tuple(definition.top[index] for index in written),
+        parameters={role: role for role in plan.parameters},
+        attributes=plan.attributes,
     )
-    return OperationLayer(operation, _with_caffe_fillers(definition, translation))
+    return OperationLayer(operation, _with_caffe_fillers(definition, plan.parameters), written)
 
 
-def _with_caffe_fillers(definition: Message, translation: Translation) -> Translation:
+def _with_caffe_fillers(definition: Message, blobs: Mapping[str, LearnedBlob]) -> Mapping[str, LearnedBlob]:
     """Fill with zeros what the net asks no filling for, as Caffe does; convscope's other networks get random ones."""
     asked = any(
         value.has(name)
@@ -95,9 +97,11 @@ def _with_caffe_fillers(definition: Message, translation: Translation) -> Transl
         for name in ("weight_filler", "filler")
         if name in field.message.fields
     )
-    if asked or not translation.fillers or translation.fillers[0].type == "constant":
-        return translation
-    return replace(translation, fillers=(Message("FillerParameter"), *translation.fillers[1:]))
+    first = next(iter(blobs), "")
+    filler = blobs[first].filler if blobs else None
+    if asked or filler is None or filler.type == "constant":
+        return blobs
+    return {**blobs, first: replace(blobs[first], filler=Message("FillerParameter"))}
 
 
 def _known(definition: Message, shape: tuple[int | None, ...] | None) -> tuple[int, ...]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from convscope.caffe import mode
 from convscope.caffe.blob import Blob, Blobs, Floats, Shape
-from convscope.formats.caffe.layers import Translation, fill, parameter_shapes
+from convscope.formats.caffe.layers import LearnedBlob, blob_shapes, fill
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.parameters import filled, needed_shapes
 from convscope.network.graph import Operation
@@ -69,17 +69,17 @@ class Layer:
 class OperationLayer(Layer):
     """A layer that is one operation of `convscope.network.operations`."""
 
-    def __init__(self, operation: Operation, translation: Translation) -> None:
-        self._operation, self._translation = operation, translation
+    def __init__(self, operation: Operation, learned: Mapping[str, LearnedBlob], tops: Sequence[int]) -> None:
+        self._operation, self._learned, self._tops = operation, learned, tops
         self._shapes: dict[tuple[Shape, ...], list[Shape | None]] = {}
         self._overwritten: dict[int, Tensor] = {}
 
     def setup(self, bottom: Several, top: Several) -> None:
         """Make the parameters, filled as the net's own fillers say when they are first looked at."""
         sizes = [blob.true_shape for blob in bottom]
-        shapes = needed_shapes(self.name, self.type, self._translation, sizes, self.stored_shapes)
-        fillers = self._translation.fillers or (Message("FillerParameter"),) * len(shapes)
-        for role, filler, shape in zip(self._roles, fillers, shapes, strict=True):
+        shapes = needed_shapes(self.name, self.type, self._learned, sizes, self.stored_shapes)
+        for (role, learned), shape in zip(self._learned.items(), shapes, strict=True):
+            filler = learned.filler or Message("FillerParameter")
             self.blobs.append(Blob(shape, partial(filled, f"{self.name}.{role}", filler, shape, mode.seed())))
 
     def reshape(self, bottom: Several, top: Several) -> None:
@@ -151,8 +151,7 @@ class OperationLayer(Layer):
         return bottom[: len(self._operation.inputs)]
 
     def _written(self, top: Several) -> Several:
-        tops = self._translation.tops
-        return top if tops is None else [top[index] for index in tops]
+        return [top[index] for index in self._tops]
 
     def _run(self, inputs: Sequence[Tensor], parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
         keywords = dict(zip(self._roles, parameters, strict=True))
@@ -193,12 +192,12 @@ class SourceLayer(Layer):
 class FilledLayer(Layer):
     """Dummy data: constants are written once, random numbers anew in every forward pass."""
 
-    def __init__(self, translation: Translation) -> None:
-        self._translation = translation
+    def __init__(self, blobs: Mapping[str, LearnedBlob]) -> None:
+        self._learned = blobs
 
     def setup(self, bottom: Several, top: Several) -> None:
         """Shape and fill every top."""
-        for blob, shape in zip(top, parameter_shapes(self._translation, ()) or (), strict=True):
+        for blob, shape in zip(top, blob_shapes(self._learned, ()) or (), strict=True):
             blob.reshape(*shape)
         self._fill(top, constants=True)
 
@@ -207,7 +206,8 @@ class FilledLayer(Layer):
         self._fill(top, constants=False)
 
     def _fill(self, top: Several, *, constants: bool) -> None:
-        for blob, filler in zip(top, self._translation.fillers, strict=True):
+        for blob, learned in zip(top, self._learned.values(), strict=True):
+            filler = learned.filler or Message("FillerParameter")
             if constants or filler.type != "constant":
                 blob.data[...] = fill(filler, blob.shape, mode.generator())
 

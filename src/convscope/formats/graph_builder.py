@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from warnings import warn
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.errors import ConvscopeError, InputError, NetworkFileError
+from convscope.errors import ConvscopeError, ConvscopeWarning, InputError, NetworkFileError
+from convscope.network.cut import CutLayer, note_of_cut, require_uncut
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Parameters, Shape
@@ -23,14 +25,17 @@ BARE_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticErr
 
 
 class Stored(Protocol):
-    """A parameter where it lies: its shape is known at once, its numbers are read when they are asked for."""
+    """A parameter where it lies: its shape is known at once, its numbers are read when they are asked for.
+
+    A tensor is taken as it is; an array becomes one of single precision with memory of its own.
+    """
 
     @property
     def shape(self) -> Shape:
         """The shape the graph has it in."""
 
     def load(self) -> Any:
-        """Return the numbers as an array of that shape."""
+        """Return the numbers in that shape."""
 
 
 @dataclass
@@ -45,6 +50,10 @@ class GraphBuilder:
     aliases: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, Tensor] = field(default_factory=dict)
     """The values that are worked out from shapes alone."""
+    cut: dict[str, CutLayer] = field(default_factory=dict)
+    """The values of layers that cannot be computed, and why."""
+    notes: list[str] = field(default_factory=list)
+    """What to say of the network when it is done."""
 
     def add_input(self, name: str, shape: Shape) -> None:
         """Let a value be an input."""
@@ -54,6 +63,10 @@ class GraphBuilder:
         """Append an operation and work out the shapes of what it makes; InputError names the layer."""
         self.infer(operation)
         self.operations.append(operation)
+
+    def cut_at(self, values: Iterable[str], layer: CutLayer) -> None:
+        """Let values be cut: what reads them is not computed either."""
+        self.cut.update(dict.fromkeys(values, layer))
 
     def infer(self, operation: Operation) -> None:
         """Work out the shapes of what an operation makes."""
@@ -89,10 +102,13 @@ class GraphBuilder:
         channels_last: bool = False,
         constants: Collection[str] = (),
     ) -> Graph:
-        """Return the graph of everything added; without `outputs` they are what is made and never read.
+        """Return the graph of everything added, and warn of what was cut; UnsupportedLayer where nothing remains.
 
-        Inputs that no operation reads are left out.
+        Without `outputs` they are what is made and never read. Inputs that no operation reads are left out.
         """
+        require_uncut(self.cut, len(self.operations))
+        if notes := [*self.notes, *([note_of_cut(self.cut)] if self.cut else [])]:
+            warn("; ".join(notes), ConvscopeWarning, stacklevel=4)
         read = {value for operation in self.operations for value in operation.inputs}
         if outputs is None:
             made = (value for operation in self.operations for value in operation.outputs)
@@ -106,15 +122,19 @@ class GraphBuilder:
             aliases=self.aliases,
             channels_last=channels_last,
             constants=frozenset(constants),
+            cut=self.cut,
         )
 
 
 def load_parameters(stored: dict[str, Stored]) -> Parameters:
-    """Return the parameters, none read yet; each has memory of its own, in single precision."""
+    """Return the parameters, none read yet."""
 
     def load(name: str) -> Tensor:
         try:
-            return torch.from_numpy(np.require(stored[name].load(), np.float32, ["C", "W", "O"]))
+            numbers = stored[name].load()
+            if isinstance(numbers, Tensor):
+                return numbers
+            return torch.from_numpy(np.require(numbers, np.float32, ["C", "W", "O"]))
         except MemoryError as error:
             raise InputError(f"there is no memory for {name!r}, {dimensions(stored[name].shape)}") from error
 

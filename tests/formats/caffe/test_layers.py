@@ -7,14 +7,15 @@ import torch
 from convscope.errors import NetworkFileError, UnsupportedLayer
 from convscope.formats.caffe.layers import (
     TRANSLATORS,
+    blob_shapes,
     fill,
-    parameter_shapes,
     register_layer,
     translate,
     translate_as,
 )
 from convscope.formats.caffe.layers.translation import Translation
 from convscope.formats.caffe.text import read_text
+from convscope.formats.operation_plan import OperationPlan
 from convscope.network.operations import OPERATIONS
 
 PICTURE = (2, 6, 9, 8)
@@ -419,21 +420,21 @@ INPUTS = ("Input", "Data", "ImageData", "HDF5Data", "MemoryData", "WindowData", 
 )
 def test_a_layer_becomes_an_operation(type_name, fields, shapes, tops, kind, attributes, blobs):
     translation = translate(layer_of(type_name, fields, len(shapes), tops))
-    assert translation.kind == kind
-    assert translation.attributes == attributes
-    found = parameter_shapes(translation, shapes)
-    assert dict(zip(translation.roles, found, strict=True)) == blobs
-    assert len(translation.fillers) == len(blobs)
+    plan = translation.plan
+    assert plan.kind == kind
+    assert plan.attributes == attributes
+    found = blob_shapes(plan.parameters, shapes)
+    assert dict(zip(plan.parameters, found, strict=True)) == blobs
     assert not (translation.is_input or translation.skip)
 
     # The operation takes these very keywords, and blobs of these shapes, filled.
     generator = np.random.default_rng(0)
-    inputs = [torch.zeros(shape) for shape in shapes[: translation.bottoms]]
+    inputs = [torch.zeros(shape) for shape in shapes[: len(plan.inputs) or None]]
     parameters = {
-        role: torch.tensor(fill(filler, shape, generator))
-        for role, filler, shape in zip(translation.roles, translation.fillers, found, strict=True)
+        role: torch.tensor(fill(blob.filler, shape, generator))
+        for (role, blob), shape in zip(plan.parameters.items(), found, strict=True)
     }
-    result = OPERATIONS[kind](*inputs, **parameters, **translation.attributes)
+    result = OPERATIONS[kind](*inputs, **parameters, **plan.attributes)
     assert isinstance(result, tuple) == (tops > 1)
     assert len(result if isinstance(result, tuple) else (result,)) == tops
 
@@ -447,8 +448,8 @@ def test_every_type_of_caffe_is_known():
 
 def test_only_a_weight_files_blobs_are_looked_for_there():
     dummy = translate(layer_of("DummyData", "dummy_data_param { shape { dim: 2 } }", bottoms=0))
-    assert not dummy.stored
-    assert translate(layer_of("PReLU")).stored
+    assert not dummy.stored_blobs
+    assert translate(layer_of("PReLU")).stored_blobs
 
 
 @pytest.mark.parametrize("type_name", SKIPPED)
@@ -462,8 +463,8 @@ def test_training_layers_are_left_out_with_a_note(type_name):
 @pytest.mark.parametrize(("tops", "used"), [(1, (0,)), (2, (1,)), (0, (0,))])
 def test_a_softmax_loss_gives_its_probabilities(tops, used):
     translation = translate(layer_of("SoftmaxWithLoss", "softmax_param { axis: 2 }", bottoms=2, tops=tops))
-    assert (translation.kind, translation.attributes) == ("softmax", {"axis": 2})
-    assert (translation.bottoms, translation.tops) == (1, used)
+    assert translation.plan == OperationPlan("softmax", ("b0",), attributes={"axis": 2})
+    assert translation.tops == used
     assert "probabilities" in translation.note
 
 
@@ -609,7 +610,8 @@ def tables(monkeypatch):
 
 
 def run(translation, *inputs, **parameters):
-    return OPERATIONS[translation.kind](*inputs, **parameters, **translation.attributes)
+    plan = translation.plan
+    return OPERATIONS[plan.kind](*inputs, **parameters, **plan.attributes)
 
 
 @pytest.mark.usefixtures("tables")
@@ -618,10 +620,10 @@ def test_a_function_of_tensors_becomes_a_layer():
     layer = layer_of("Permute", "permute_param { order: 0 order: 2 order: 3 order: 1 }")
     translation = translate(layer)
     assert run(translation, torch.zeros(1, 2, 3, 4)).shape == (1, 3, 4, 2)
-    assert parameter_shapes(translation, [(1, 2, 3, 4)]) == ()
+    assert translation.blobs == {}
     graph = torch.fx.Graph()
     node = graph.call_function(
-        OPERATIONS[translation.kind], (graph.placeholder("x"),), translation.attributes
+        OPERATIONS[translation.plan.kind], (graph.placeholder("x"),), translation.plan.attributes
     )
     graph.output(node)
     module = torch.fx.GraphModule(torch.nn.Module(), graph)
@@ -632,8 +634,8 @@ def test_a_function_of_tensors_becomes_a_layer():
 def test_a_layer_with_blobs_says_what_they_are_called():
     register_layer("Affine", lambda x, weight, bias: x * weight + bias, roles=("weight", "bias"))
     translation = translate(layer_of("Affine"))
-    assert translation.roles == ("weight", "bias")
-    assert parameter_shapes(translation, [(1, 2)]) is None
+    assert list(translation.blobs) == ["weight", "bias"]
+    assert blob_shapes(translation.blobs, [(1, 2)]) is None
     assert run(translation, torch.ones(2), weight=torch.tensor(3.0), bias=torch.tensor(1.0)).tolist() == [
         4,
         4,
@@ -657,5 +659,5 @@ def test_a_layer_can_be_translated_by_hand():
     fields = "convolution_param { num_output: 6 group: 6 kernel_size: 3 }"
     translation = translate(layer_of("DepthwiseConvolution", fields))
     assert isinstance(translation, Translation)
-    assert translation.kind == "convolution"
-    assert parameter_shapes(translation, [PICTURE]) == ((6, 1, 3, 3), (6,))
+    assert translation.plan.kind == "convolution"
+    assert blob_shapes(translation.blobs, [PICTURE]) == ((6, 1, 3, 3), (6,))

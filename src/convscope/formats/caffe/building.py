@@ -1,24 +1,23 @@
 """A Caffe net, upgraded and filtered, becomes the plain graph.
 
-A blob that layers write in place gets a version per writing: ``conv1`` is the last one, ``conv1@conv1`` the one
-that layer wrote. Layers that only train are left out with a note; at layers that cannot be computed the network is cut.
+Layers that only train are left out with a note; at layers that cannot be computed the network is cut.
 """
 
 from __future__ import annotations
 
 import operator
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import prod
-from warnings import warn
 
-from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer, did_you_mean
-from convscope.formats.caffe.layers import Translation, translate
+from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.formats.caffe.blob_versions import BlobVersions
+from convscope.formats.caffe.layers import LearnedBlob, Translation, translate
 from convscope.formats.caffe.message import Message
-from convscope.formats.caffe.parameters import ParameterSource, load_parameters, match_blobs, needed_shapes
-from convscope.formats.caffe.weights import Weights
-from convscope.network.cut import CutLayer, cut_with, note_of_cut, require_uncut
+from convscope.formats.caffe.parameters import ParameterSource, match_blobs, needed_shapes, tell_missing
+from convscope.formats.caffe.weights import Blob, Weights
+from convscope.formats.graph_builder import GraphBuilder
+from convscope.network.cut import CutLayer, cut_with
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Shape
@@ -36,11 +35,6 @@ def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Sh
     building = _Building(net, weights, input_shape)
     for layer, translation in building.translated:
         building.add(layer, translation)
-    require_uncut(building.cut, len(building.operations))
-    if building.cut:
-        building.notes.append(note_of_cut(building.cut))
-    if building.notes:
-        warn("; ".join(building.notes), ConvscopeWarning, stacklevel=2)
     return building.graph()
 
 
@@ -54,137 +48,103 @@ def translate_or_cut(layer: Message) -> Translation:
         return Translation(cut=str(error))
 
 
-@dataclass
 class _Building:
-    net: Message
-    weights: Weights | None
-    input_shape: Shape | None
-    operations: list[Operation] = field(default_factory=list)
-    inputs: dict[str, Shape] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
-    parameters: dict[str, ParameterSource] = field(default_factory=dict)
-    shapes: dict[str, Shape | None] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    cut: dict[str, CutLayer] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.translated = [(layer, translate_or_cut(layer)) for layer in self.net.layer]
-        self._writes_left = Counter(top for layer, made in self.translated for top in _tops(layer, made))
-        self._current: dict[str, str] = {}
-        self._nominal: dict[str, Shape | None] = {}  # with the largest, where shapes depend on the numbers
+    def __init__(self, net: Message, weights: Weights | None, input_shape: Shape | None) -> None:
+        self.net, self.weights, self.input_shape = net, weights, input_shape
+        self.builder = GraphBuilder()
+        self.translated = [(layer, self._translated(layer)) for layer in net.layer]
+        self.blobs = BlobVersions(top for layer, found in self.translated for top in _tops(layer, found))
+        self.parameters: dict[str, ParameterSource] = {}
+        self._largest: dict[str, Shape | None] = {}  # where shapes depend on the numbers
         self._shared: dict[str, str] = {}
         self._with_parameters: set[str | None] = set()
         self._left_out: set[str] = set()
         self._of_unknown_size: set[str] = set()
 
+    def _translated(self, layer: Message) -> Translation:
+        with self.builder.reading(f"layer {layer.name!r}, a {layer.type},"):
+            return translate_or_cut(layer)
+
     def add(self, layer: Message, translation: Translation) -> None:
         """Append one layer: an input, an operation, a cut, or nothing when it only trains."""
         if translation.note:
-            self.notes.append(translation.note)
+            self.builder.notes.append(translation.note)
         if translation.skip:
             self._left_out.update(layer.top)
             return
         if translation.is_input:
             self._add_inputs(layer, translation)
             return
-        bottoms = layer.bottom[: translation.bottoms]
+        plan = translation.plan
+        bottoms = (plan.inputs if plan else None) or layer.bottom
         if left_out := self._left_out.intersection(bottoms):
-            self.notes.append(
+            self.builder.notes.append(
                 f"layer {layer.name!r} reads {sorted(left_out)[0]!r}, which is left out: so is this layer"
             )
             self._left_out.update(layer.top)
             return
         name, tops = layer.name or "", _tops(layer, translation)
-        if reason := translation.cut or self._unknown_size(layer, bottoms):
+        reason = translation.cut or self._unknown_size(layer, bottoms)
+        if plan is None or reason:
             self._cut_at(layer, tops, CutLayer(name, layer.type, reason))
             return
-        inputs = tuple(self._read(layer, blob) for blob in bottoms)
-        if cut := cut_with(self.cut, inputs, name, layer.type):
+        inputs = tuple(self.blobs.read(layer, blob) for blob in bottoms)
+        if cut := cut_with(self.builder.cut, inputs, name, layer.type):
             self._cut_at(layer, tops, cut)
             return
-        in_place = bool(layer.top and layer.bottom and layer.top[0] == layer.bottom[0])
         operation = Operation(
-            kind=translation.kind,
+            kind=plan.kind,
             name=name,
             type_name=layer.type,
             inputs=inputs,
-            outputs=tuple(self._write(layer, top) for top in tops),
-            parameters=self._parameters(layer, translation, inputs),
-            attributes=translation.attributes,
-            in_place=in_place,
+            outputs=tuple(self.blobs.write(layer, top) for top in tops),
+            parameters=self._parameters(layer, plan.parameters, inputs),
+            attributes=plan.attributes,
+            in_place=bool(layer.top and layer.bottom and layer.top[0] == layer.bottom[0]),
             definition=layer,
         )
-        shapes = {key: source.shape for key, source in self.parameters.items()}
-        made = infer_operation(operation, self.shapes, shapes)
-        self.shapes.update(made)
-        self._nominal.update(made)
-        if None in made.values():
-            self._nominal.update(
-                zip(operation.outputs, translation.nominal, strict=False)
-                if translation.nominal
-                else infer_operation(operation, self._nominal, shapes)
+        self.builder.add(operation)
+        self._keep_largest(operation, translation.largest)
+
+    def _keep_largest(self, operation: Operation, largest: Sequence[Shape]) -> None:
+        """Keep how big the operation's values can be, where their shapes depend on the numbers."""
+        shapes = {value: self.builder.shapes[value] for value in operation.outputs}
+        self._largest.update(shapes)
+        if None in shapes.values():
+            parameters = {key: source.shape for key, source in self.parameters.items()}
+            self._largest.update(
+                zip(operation.outputs, largest, strict=False)
+                if largest
+                else infer_operation(operation, self._largest, parameters)
             )
-        self.operations.append(operation)
 
     def graph(self) -> Graph:
         """Return what was added; inputs that only training reads, such as labels, are left out."""
-        read = {value for operation in self.operations for value in operation.inputs}
-        made = [value for operation in self.operations for value in operation.outputs]
-        return Graph(
-            name=self.net.name or "",
-            inputs={name: shape for name, shape in self.inputs.items() if name in read or not read},
-            operations=tuple(self.operations),
-            outputs=tuple(value for value in made if value not in read),
-            parameters=load_parameters(self.parameters, self.weights),
-            aliases=self.aliases,
-            cut=self.cut,
-        )
+        self.builder.aliases.update(self.blobs.aliases)
+        graph = self.builder.graph(self.net.name or "")
+        if self.weights is not None:
+            tell_missing(self.parameters.values(), self.weights)
+        return graph
 
     def _unknown_size(self, layer: Message, bottoms: Sequence[str]) -> str:
         """Say why a layer cannot be computed that reads what a data layer gives beside the picture."""
-        for blob in self._of_unknown_size.intersection(bottoms) - self._current.keys():
-            return (
-                f"layer {layer.name!r} reads the input {blob!r}, and the net does not say how big that is: "
-                "put an Input layer with its shape in the place of the data layer"
-            )
+        for blob in self._of_unknown_size.intersection(bottoms):
+            if blob not in self.blobs:
+                return (
+                    f"layer {layer.name!r} reads the input {blob!r}, and the net does not say how big that is: "
+                    "put an Input layer with its shape in the place of the data layer"
+                )
         return ""
 
     def _cut_at(self, layer: Message, tops: Sequence[str], cut: CutLayer) -> None:
         for blob in layer.bottom:
             if blob not in self._of_unknown_size | self._left_out:
-                self._read(layer, blob)
-        self.cut |= dict.fromkeys((self._write(layer, top) for top in tops), cut)
-
-    def _read(self, layer: Message, blob: str) -> str:
-        if blob in self._current:
-            return self._current[blob]
-        raise NetworkFileError(
-            f"layer {layer.name!r} reads {blob!r}, which no layer before it makes."
-            f"{did_you_mean(blob, self._current)}"
-        )
-
-    def _write(self, layer: Message, blob: str) -> str:
-        """Name the version of a blob that this layer writes."""
-        if blob in self._current and (blob, blob) not in zip(layer.bottom, layer.top, strict=False):
-            raise NetworkFileError(
-                f"layer {layer.name!r} makes {blob!r}, which another layer already made: give it another name "
-                "(a layer may write over a blob in place where it reads it)"
-            )
-        self._writes_left[blob] -= 1
-        versioned = f"{blob}@{layer.name or ''}"
-        if versioned in self.shapes or versioned in self.aliases or versioned in self.cut:
-            raise NetworkFileError(
-                f"two layers called {layer.name or ''!r} write {blob!r} in place: give each a name of its own"
-            )
-        value = versioned if self._writes_left[blob] else blob
-        if value == blob and blob in self._current:
-            self.aliases[versioned] = blob
-        self._current[blob] = value
-        return value
+                self.blobs.read(layer, blob)
+        self.builder.cut_at([self.blobs.write(layer, top) for top in tops], cut)
 
     def _add_inputs(self, layer: Message, translation: Translation) -> None:
         for index, (top, shape) in enumerate(zip(layer.top, translation.input_shapes or (), strict=False)):
-            found = self._input_shape(top, shape, is_first=not self.inputs)
+            found = self._input_shape(top, shape, is_first=not self.builder.inputs)
             if found is None and index:
                 self._of_unknown_size.add(top)  # the labels beside a picture, which only training reads
                 continue
@@ -198,8 +158,9 @@ class _Building:
                     f"layer {layer.name!r}: its input {top!r} cannot be {dimensions(found)}: give sizes of 1 or more "
                     "that a machine can hold"
                 )
-            value = self._write(layer, top)
-            self.inputs[value] = self.shapes[value] = self._nominal[value] = found
+            value = self.blobs.write(layer, top)
+            self.builder.add_input(value, found)
+            self._largest[value] = found
 
     def _input_shape(
         self, top: str, stated: tuple[int | None, ...] | None, *, is_first: bool
@@ -222,48 +183,55 @@ class _Building:
         return None
 
     def _parameters(
-        self, layer: Message, translation: Translation, inputs: tuple[str, ...]
+        self, layer: Message, learned: Mapping[str, LearnedBlob], inputs: tuple[str, ...]
     ) -> Mapping[str, str]:
         """Name the layer's parameters and note their sources; shared ones keep their first owner's name."""
-        if translation.roles and layer.name in self._with_parameters:
+        if learned and layer.name in self._with_parameters:
             raise NetworkFileError(
                 f"two layers with weights are called {layer.name!r}, and weights go by a layer's name: "
                 "rename one of them"
             )
-        if translation.roles:
+        if learned:
             self._with_parameters.add(layer.name)
-        name, shapes = layer.name or "", self._parameter_shapes(layer, translation, inputs)
+        name, shapes = layer.name or "", self._parameter_shapes(layer, learned, inputs)
         keys: dict[str, str] = {}
-        for index, role in enumerate(translation.roles):
+        for index, role in enumerate(learned):
             shared = layer.param[index].name if index < len(layer.param) else None
             key = f"{name}.{role}"
             keys[role] = self._shared.setdefault(shared, key) if shared else key
-        blobs = {}
-        if self.weights is not None and translation.stored:
-            elsewhere = [index for index, key in enumerate(keys.values()) if key in self.parameters]
-            blobs = match_blobs(self.weights, name, shapes, elsewhere, loose=translation.loose)
-        for index, (role, shape) in enumerate(zip(translation.roles, shapes, strict=True)):
-            key, filler = keys[role], _filler(translation, index)
-            source = ParameterSource(name, shape, filler, translation.stored, blobs.get(index))
+        blobs = self._matched(name, learned, list(keys.values()), shapes)
+        for index, (role, shape) in enumerate(zip(learned, shapes, strict=True)):
+            key, one = keys[role], learned[role]
+            source = ParameterSource(key, name, shape, one.filler, one.stored, blobs.get(index))
             first = self.parameters.setdefault(key, source)
             if first.shape != shape:
-                if layer.param[index].share_mode == "PERMISSIVE" and prod(first.shape) == prod(shape):
-                    keys[role] = f"{name}.{role}"
-                    self.parameters[keys[role]] = replace(source, same_as=key)
-                    continue
-                raise NetworkFileError(
-                    f"layers {first.layer!r} and {name!r} share the parameter {layer.param[index].name!r}, "
-                    f"but need it as {first.shape} and {shape}"
-                )
+                if layer.param[index].share_mode != "PERMISSIVE" or prod(first.shape) != prod(shape):
+                    raise NetworkFileError(
+                        f"layers {first.layer!r} and {name!r} share the parameter {layer.param[index].name!r}, "
+                        f"but need it as {first.shape} and {shape}"
+                    )
+                keys[role] = f"{name}.{role}"
+                self.parameters[keys[role]] = replace(source, key=keys[role], same_as=first)
+        self.builder.stored.update({key: self.parameters[key] for key in keys.values()})
         return keys
 
+    def _matched(
+        self, name: str, learned: Mapping[str, LearnedBlob], keys: Sequence[str], shapes: Sequence[Shape]
+    ) -> dict[int, Blob]:
+        """Return the blobs that the weight file has for a layer, by index."""
+        if self.weights is None or not any(one.stored for one in learned.values()):
+            return {}
+        elsewhere = [index for index, key in enumerate(keys) if key in self.parameters]
+        loose = any(one.loose for one in learned.values())
+        return match_blobs(self.weights, name, shapes, elsewhere, loose=loose)
+
     def _parameter_shapes(
-        self, layer: Message, translation: Translation, inputs: tuple[str, ...]
+        self, layer: Message, learned: Mapping[str, LearnedBlob], inputs: tuple[str, ...]
     ) -> tuple[Shape, ...]:
         blobs = self.weights.get(layer.name or "", ()) if self.weights else ()
         found = [blob.shape for blob in blobs if blob is not None]
-        known = [self._nominal[value] for value in inputs]
-        return needed_shapes(layer.name or "", layer.type, translation, known, found)
+        known = [self._largest[value] for value in inputs]
+        return needed_shapes(layer.name or "", layer.type, learned, known, found)
 
 
 def _whole_numbers(shape: Shape) -> Shape:
@@ -282,7 +250,3 @@ def _tops(layer: Message, translation: Translation) -> list[str]:
     if translation.tops is None or translation.cut:
         return list(layer.top)
     return [layer.top[index] for index in translation.tops] if layer.top else [layer.name or ""]
-
-
-def _filler(translation: Translation, index: int) -> Message | None:
-    return translation.fillers[index] if index < len(translation.fillers) else None

@@ -84,7 +84,7 @@ def _rules(request: Request) -> dict[str, Any]:
 
 def _has_parameters(net: Message) -> bool:
     """Whether any layer has numbers that a weight file would hold."""
-    return any(translation.roles and translation.stored for translation in map(translate_or_cut, net.layer))
+    return any(translate_or_cut(layer).stored_blobs for layer in net.layer)
 
 
 def find_caffe_files(folder: Path) -> tuple[Path, Path | None]:

@@ -13,58 +13,43 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import ConvscopeWarning, InputError, WeightsMismatch
-from convscope.formats.caffe.layers import Translation, fill, parameter_shapes
+from convscope.formats.caffe.layers import LearnedBlob, blob_shapes, fill
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.weights import Blob, Weights
 from convscope.network.operations.checks import dimensions
-from convscope.network.parameters import Parameters, Shape
+from convscope.network.parameters import Shape
 
 _WAYS_OUT = "Use the weights' own prototxt, or rename the layer to leave it out"
 
 
 @dataclass(frozen=True)
 class ParameterSource:
-    """One parameter of `layer`: its shape in this net, its blob, and how it is filled where it has none.
+    """The parameter `key` of `layer`: its shape in this net, its blob, and how it is filled where it has none.
 
     `stored` is False for numbers that are never in a weight file, such as the constants of a DummyData layer.
     `same_as` is the parameter whose numbers it has in another shape (shared, PERMISSIVE).
     """
 
+    key: str
     layer: str
     shape: Shape
     filler: Message | None
     stored: bool
     blob: Blob | None
-    same_as: str | None = None
+    same_as: ParameterSource | None = None
 
-
-def load_parameters(sources: Mapping[str, ParameterSource], weights: Weights | None) -> Parameters:
-    """Return the parameters, unread; WeightsMismatch where the weights have none of them."""
-    if weights is not None:
-        _tell_missing(sources, weights)
-
-    def load(key: str) -> Tensor:
-        source = sources[key]
-        if source.same_as is not None:
-            return load(source.same_as).reshape(source.shape)
-        try:
-            if source.blob is None:
-                values = filled(key, source.filler, source.shape)
-            else:
-                values = source.blob.array().reshape(source.shape)
-        except MemoryError as error:
-            raise InputError(
-                f"there is no memory for {key!r}, which is {dimensions(source.shape)}"
-            ) from error
-        return torch.from_numpy(values)
-
-    return Parameters({key: source.shape for key, source in sources.items()}, load)
+    def load(self) -> Tensor:
+        """Read or fill the numbers."""
+        if self.same_as is not None:
+            return self.same_as.load().reshape(self.shape)
+        values = filled(self.key, self.filler, self.shape) if self.blob is None else self.blob.array()
+        return torch.from_numpy(values).reshape(self.shape)
 
 
 def needed_shapes(
     layer: str,
     type_name: str,
-    translation: Translation,
+    blobs: Mapping[str, LearnedBlob],
     inputs: Sequence[Shape | None],
     found: Sequence[Shape],
 ) -> tuple[Shape, ...]:
@@ -72,21 +57,21 @@ def needed_shapes(
 
     Those of a registered layer without a rule are what the weights hold, `found`. InputError names the layer.
     """
-    if not translation.roles:
+    if not blobs:
         return ()
     sizes = [shape for shape in inputs if shape is not None]
     if len(sizes) == len(inputs):
         try:
-            shapes = parameter_shapes(translation, sizes)
+            shapes = blob_shapes(blobs, sizes)
         except (IndexError, ZeroDivisionError, ValueError) as error:
             read = ", ".join(map(dimensions, sizes)) or "nothing"
             reason = f": {error}" if isinstance(error, InputError) else ""
             raise InputError(f"layer {layer!r}: a {type_name} cannot take {read}{reason}") from error
         if shapes is not None:
             return shapes
-    if len(found) != len(translation.roles):
+    if len(found) != len(blobs):
         raise InputError(
-            f"layer {layer!r} ({type_name}) has {len(translation.roles)} blobs whose shapes only the weights tell; "
+            f"layer {layer!r} ({type_name}) has {len(blobs)} blobs whose shapes only the weights tell; "
             f"they hold {len(found)}"
         )
     return tuple(found)
@@ -127,11 +112,10 @@ def _without_ones(shape: Shape) -> Shape:
     return tuple(size for size in shape if size != 1)
 
 
-def _tell_missing(sources: Mapping[str, ParameterSource], weights: Weights) -> None:
-    layers = list(
-        dict.fromkeys(source.layer for source in sources.values() if source.stored and not source.same_as)
-    )
-    found = {source.layer for source in sources.values() if source.blob is not None}
+def tell_missing(sources: Collection[ParameterSource], weights: Weights) -> None:
+    """Warn of layers that the weights do not have; WeightsMismatch where they have none of the network's."""
+    layers = list(dict.fromkeys(source.layer for source in sources if source.stored and not source.same_as))
+    found = {source.layer for source in sources if source.blob is not None}
     if layers and not found:
         raise WeightsMismatch(
             f"{weights.file} has weights for none of the network's layers: it holds {_few(list(weights))}; "

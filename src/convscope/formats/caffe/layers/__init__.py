@@ -3,19 +3,20 @@
 from convscope.formats.caffe.layers import convolutional, detectors, ends, forks, learned, plain
 from convscope.formats.caffe.layers.fillers import fill
 from convscope.formats.caffe.layers.registry import TRANSLATORS, register_layer, translate, translate_as
-from convscope.formats.caffe.layers.translation import Shape, Translation, parameter_shapes
+from convscope.formats.caffe.layers.translation import LearnedBlob, Shape, Translation, blob_shapes
 
 __all__ = [
     "TRANSLATORS",
+    "LearnedBlob",
     "Shape",
     "Translation",
+    "blob_shapes",
     "convolutional",
     "detectors",
     "ends",
     "fill",
     "forks",
     "learned",
-    "parameter_shapes",
     "plain",
     "register_layer",
     "translate",

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from convscope.errors import UnsupportedLayer
-from convscope.formats.caffe.layers.fillers import WEIGHTS, ZEROS, filler_of
 from convscope.formats.caffe.layers.registry import register_layer
-from convscope.formats.caffe.layers.translation import Shape, Translation, wrong
+from convscope.formats.caffe.layers.translation import Shape, weight_and_bias, wrong
 from convscope.formats.caffe.message import Message
+from convscope.formats.operation_plan import OperationPlan
 from convscope.network.operations.checks import per_axis
 
 Sizes = int | tuple[int, ...]
@@ -20,7 +20,7 @@ LARGEST = 2**31 - 1  # what Caffe keeps sizes in, and torch too
 
 @register_layer("Convolution")
 @register_layer("Deconvolution")
-def _convolution(layer: Message) -> Translation:
+def _convolution(layer: Message) -> OperationPlan:
     parameters = layer.convolution_param
     if not parameters.num_output:
         raise wrong(layer, "num_output must be at least 1")
@@ -30,35 +30,23 @@ def _convolution(layer: Message) -> Translation:
         raise wrong(layer, f"{len(layer.bottom)} bottoms need as many tops, found {len(layer.top)}")
     window = _window(layer, parameters)
     transposed = layer.type == "Deconvolution"
-    rule = partial(
-        _filters,
-        kernel=window.pop("kernel"),
-        count=parameters.num_output,
-        groups=parameters.group,
-        axis=parameters.axis,
-        transposed=transposed,
-        has_bias=parameters.bias_term,
-    )
-    fillers = filler_of(parameters, "weight_filler", WEIGHTS), filler_of(parameters, "bias_filler", ZEROS)
-    blobs = 2 if parameters.bias_term else 1
-    return Translation(
+    filters = partial(_filters, kernel=window.pop("kernel"), parameters=parameters, transposed=transposed)
+    return OperationPlan(
         "deconvolution" if transposed else "convolution",
-        {**window, "groups": parameters.group, "axis": parameters.axis},
-        roles=("weight", "bias")[:blobs],
-        fillers=fillers[:blobs],
-        shape_rule=rule,
+        parameters=weight_and_bias(parameters, filters),
+        attributes={**window, "groups": parameters.group, "axis": parameters.axis},
     )
 
 
 @register_layer("Im2col")
-def _im2col(layer: Message) -> Translation:
-    return Translation(
-        "im2col", {**_window(layer, layer.convolution_param), "axis": layer.convolution_param.axis}
+def _im2col(layer: Message) -> OperationPlan:
+    return OperationPlan(
+        "im2col", attributes={**_window(layer, layer.convolution_param), "axis": layer.convolution_param.axis}
     )
 
 
 @register_layer("Pooling")
-def _pooling(layer: Message) -> Translation:
+def _pooling(layer: Message) -> OperationPlan:
     parameters = layer.pooling_param
     if parameters.pool == "STOCHASTIC":
         raise UnsupportedLayer(
@@ -71,7 +59,7 @@ def _pooling(layer: Message) -> Translation:
     if parameters.global_pooling:
         if _pair(layer, parameters, "pad") != (0, 0) or _pair(layer, parameters, "stride") != (1, 1):
             raise wrong(layer, "global pooling takes no pad and no stride")
-        return Translation(f"global_{kind}")
+        return OperationPlan(f"global_{kind}")
     floor = not parameters.ceil_mode  # a fork's word for it
     attributes: dict[str, Any] = {
         "kernel": _pair(layer, parameters, "kernel", "kernel_size"),
@@ -84,11 +72,11 @@ def _pooling(layer: Message) -> Translation:
             raise wrong(layer, f"{what} must be at least 1 and at most {LARGEST:,}, found {attributes[what]}")
     if any(p >= k for p, k in zip(attributes["padding"], attributes["kernel"], strict=True)):
         raise wrong(layer, f"pad {attributes['padding']} must be less than kernel {attributes['kernel']}")
-    return Translation(kind, attributes)
+    return OperationPlan(kind, attributes=attributes)
 
 
 @register_layer("SPP")
-def _spp(layer: Message) -> Translation:
+def _spp(layer: Message) -> OperationPlan:
     parameters = layer.spp_param
     if parameters.pool == "STOCHASTIC":
         raise UnsupportedLayer(
@@ -97,35 +85,26 @@ def _spp(layer: Message) -> Translation:
     if not parameters.pyramid_height:
         raise wrong(layer, "pyramid_height must be at least 1")
     pool = {"MAX": "max", "AVE": "average"}[parameters.pool]
-    return Translation("spp", {"pyramid_height": parameters.pyramid_height, "pool": pool})
+    return OperationPlan("spp", attributes={"pyramid_height": parameters.pyramid_height, "pool": pool})
 
 
 @register_layer("LRN")
-def _lrn(layer: Message) -> Translation:
+def _lrn(layer: Message) -> OperationPlan:
     parameters = layer.lrn_param
     if parameters.local_size % 2 == 0:
         raise wrong(layer, f"local_size must be odd, found {parameters.local_size}")
     attributes = {"size": parameters.local_size, "alpha": parameters.alpha, "beta": parameters.beta}
     if parameters.norm_region == "WITHIN_CHANNEL":
-        return Translation("lrn_within_channel", attributes)
-    return Translation("lrn_across_channels", {**attributes, "k": parameters.k})
+        return OperationPlan("lrn_within_channel", attributes=attributes)
+    return OperationPlan("lrn_across_channels", attributes={**attributes, "k": parameters.k})
 
 
-def _filters(
-    inputs: Sequence[Shape],
-    *,
-    kernel: Sizes,
-    count: int,
-    groups: int,
-    axis: int,
-    transposed: bool,
-    has_bias: bool,
-) -> tuple[Shape, ...]:
-    shape = inputs[0]
-    axis = axis % len(shape)
+def _filters(inputs: Sequence[Shape], *, kernel: Sizes, parameters: Message, transposed: bool) -> Shape:
+    shape, count = inputs[0], parameters.num_output
+    axis = parameters.axis % len(shape)
     kernels = per_axis(kernel, len(shape) - axis - 1, "kernel_size")
     reads, writes = (count, shape[axis]) if transposed else (shape[axis], count)
-    return ((writes, reads // groups, *kernels), (count,))[: 1 + has_bias]
+    return writes, reads // parameters.group, *kernels
 
 
 def _window(layer: Message, parameters: Message) -> dict[str, Any]:

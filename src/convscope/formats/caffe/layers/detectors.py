@@ -10,27 +10,32 @@ from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.layers.registry import register_layer
 from convscope.formats.caffe.layers.translation import Translation, incomplete
 from convscope.formats.caffe.message import Message
+from convscope.formats.operation_plan import OperationPlan
 
 _PROPOSALS = 300  # py-faster-rcnn's RPN_POST_NMS_TOP_N in a test
 
 
 @register_layer("ROIPooling")
-def _roi_pooling(layer: Message) -> Translation:
+def _roi_pooling(layer: Message) -> OperationPlan:
     settings = layer.roi_pooling_param
     if not (settings.pooled_h and settings.pooled_w):
         raise incomplete(layer, "pooled_h and pooled_w must be at least 1")
     size = (settings.pooled_h, settings.pooled_w)
-    return Translation("roi_pool", {"size": size, "scale": settings.spatial_scale})
+    return OperationPlan("roi_pool", attributes={"size": size, "scale": settings.spatial_scale})
 
 
 @register_layer("PSROIPooling")
-def _psroi_pooling(layer: Message) -> Translation:
+def _psroi_pooling(layer: Message) -> OperationPlan:
     settings = layer.psroi_pooling_param
     if not (settings.output_dim and settings.group_size and settings.spatial_scale):
         raise incomplete(layer, "spatial_scale, output_dim and group_size must be given")
-    return Translation(
+    return OperationPlan(
         "position_sensitive_roi_pool",
-        {"outputs": settings.output_dim, "groups": settings.group_size, "scale": settings.spatial_scale},
+        attributes={
+            "outputs": settings.output_dim,
+            "groups": settings.group_size,
+            "scale": settings.spatial_scale,
+        },
     )
 
 
@@ -51,12 +56,12 @@ def _proposal_layer(layer: Message) -> Translation:
             )
     if "stride" not in attributes:
         raise UnsupportedLayer(f"layer {layer.name!r} is a ProposalLayer without its feat_stride: {said!r}")
-    nominal = ((_PROPOSALS, 5), (_PROPOSALS, 1))[: len(layer.top)]
-    return Translation("propose_regions", attributes, nominal=nominal)
+    largest = ((_PROPOSALS, 5), (_PROPOSALS, 1))[: len(layer.top)]
+    return Translation(OperationPlan("propose_regions", attributes=attributes), largest=largest)
 
 
 @register_layer("PriorBox")
-def _prior_box(layer: Message) -> Translation:
+def _prior_box(layer: Message) -> OperationPlan:
     settings = layer.prior_box_param
     least, most = [[float(size) for size in getattr(settings, name)] for name in ("min_size", "max_size")]
     variance = tuple(map(float, settings.variance)) or (0.1,)
@@ -64,9 +69,9 @@ def _prior_box(layer: Message) -> Translation:
         raise incomplete(layer, f"{len(least)} min_size need as many max_size, or none; found {len(most)}")
     if len(variance) not in (1, 4):
         raise incomplete(layer, f"it has 1 variance or 4, found {len(variance)}")
-    return Translation(
+    return OperationPlan(
         "prior_boxes",
-        {
+        attributes={
             "sizes": tuple(_sizes(layer, least, most)),
             "steps": _both(settings, "step", 0.0),
             "picture_size": _both(settings, "img", 0),
@@ -120,4 +125,5 @@ def _detection_output(layer: Message) -> Translation:
     }
     if settings.confidence_threshold is not None:
         attributes["threshold"] = settings.confidence_threshold
-    return Translation("decode_detections", attributes, bottoms=3, nominal=((1, 1, 1, 7),))
+    plan = OperationPlan("decode_detections", tuple(layer.bottom[:3]), attributes=attributes)
+    return Translation(plan, largest=((1, 1, 1, 7),))

@@ -7,8 +7,16 @@ from typing import Any
 
 from convscope.formats.caffe.layers.fillers import WEIGHTS, ZEROS
 from convscope.formats.caffe.layers.registry import DATA, TRAINING, register_layer
-from convscope.formats.caffe.layers.translation import InputShape, Shape, Translation, wrong
+from convscope.formats.caffe.layers.translation import (
+    InputShape,
+    LearnedBlob,
+    Shape,
+    ShapeRule,
+    Translation,
+    wrong,
+)
 from convscope.formats.caffe.message import Message
+from convscope.formats.operation_plan import OperationPlan
 
 _TRAINING_ONLY = (
     "Accuracy",
@@ -62,7 +70,7 @@ def _hdf5_data(layer: Message) -> Translation:
 
 
 @register_layer("DummyData")
-def _dummy_data(layer: Message) -> Translation:
+def _dummy_data(layer: Message) -> OperationPlan:
     parameters, count = layer.dummy_data_param, len(layer.top)
     shapes = [tuple(int(size) for size in shape.dim) for shape in parameters.shape]
     if not shapes:
@@ -71,29 +79,26 @@ def _dummy_data(layer: Message) -> Translation:
     fillers = list(parameters.data_filler) or [Message("FillerParameter", **ZEROS)]
     if len(shapes) not in (1, count) or len(fillers) not in (1, count):
         raise wrong(layer, f"{len(shapes)} shapes and {len(fillers)} fillers for {count} tops")
-    spread = tuple(shapes[index % len(shapes)] for index in range(count))
-    return Translation(
-        "constant",
-        roles=tuple(f"value_{index}" for index in range(count)),
-        fillers=tuple(fillers[index % len(fillers)] for index in range(count)),
-        shape_rule=lambda inputs: spread,
-        stored=False,
-    )
+    blobs = {
+        f"value_{index}": LearnedBlob(
+            fillers[index % len(fillers)], _always(shapes[index % len(shapes)]), stored=False
+        )
+        for index in range(count)
+    }
+    return OperationPlan("constant", parameters=blobs)
 
 
 @register_layer("Parameter")
-def _parameter(layer: Message) -> Translation:
+def _parameter(layer: Message) -> OperationPlan:
     shape: Shape = tuple(int(size) for size in layer.parameter_param.shape.dim)
     filler = Message("FillerParameter", **WEIGHTS)
-    return Translation("constant", roles=("weight",), fillers=(filler,), shape_rule=lambda inputs: (shape,))
+    return OperationPlan("constant", parameters={"weight": LearnedBlob(filler, _always(shape))})
 
 
 @register_layer("SoftmaxWithLoss")
 def _softmax_with_loss(layer: Message) -> Translation:
     return Translation(
-        "softmax",
-        {"axis": layer.softmax_param.axis},
-        bottoms=1,
+        OperationPlan("softmax", tuple(layer.bottom[:1]), attributes={"axis": layer.softmax_param.axis}),
         tops=(max(len(layer.top) - 1, 0),),
         note=f"layer {layer.name!r} computes a loss in training; here it gives its probabilities",
     )
@@ -135,6 +140,10 @@ def _unknown_data(layer: Message) -> Translation:
 
 for _type_name in (TRAINING, *_TRAINING_ONLY):
     register_layer(_type_name)(_left_out)
+
+
+def _always(shape: Shape) -> ShapeRule:
+    return lambda inputs: shape
 
 
 def _inputs(shapes: Iterable[InputShape | None]) -> Translation:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.layers.fillers import ONES, ZEROS, filler_of
 from convscope.formats.caffe.layers.registry import register_layer, translate_as
-from convscope.formats.caffe.layers.translation import Translation, incomplete
+from convscope.formats.caffe.layers.translation import (
+    LearnedBlob,
+    Shape,
+    Translation,
+    blob_per_channel,
+    incomplete,
+)
 from convscope.formats.caffe.message import Message
+from convscope.formats.operation_plan import OperationPlan
 
 _SEGNET_EPSILON = 1e-9
 
@@ -30,7 +37,7 @@ def _convolution_depthwise(layer: Message) -> Translation:
 
 
 @register_layer("BN")
-def _bn(layer: Message) -> Translation:
+def _bn(layer: Message) -> OperationPlan | Translation:
     """PSPNet's (slope, bias, mean, variance), or SegNet's (scale, shift) where a setting or two `param` say so."""
     settings = layer.bn_param
     segnet = ("scale_filler", "shift_filler", "bn_mode")
@@ -39,49 +46,45 @@ def _bn(layer: Message) -> Translation:
         len(layer.param) == 2 and not any(map(settings.has, pspnet))
     )
     slope = "scale_filler" if is_segnet else "slope_filler"
-    learned = filler_of(settings, slope, ONES), filler_of(settings, "shift_filler", ZEROS)
+    weight = blob_per_channel(filler_of(settings, slope, ONES))
     if not is_segnet:
         ones, zeros = (Message("FillerParameter", **filler) for filler in (ONES, ZEROS))
-        return Translation(
+        return OperationPlan(
             "batch_norm",
-            {"epsilon": settings.eps},
-            roles=("weight", "bias", "mean", "variance"),
-            fillers=(learned[0], filler_of(settings, "bias_filler", ZEROS), zeros, ones),
-            shape_rule=lambda inputs: (inputs[0][1:2],) * 4,
-            loose=True,
+            parameters={
+                "weight": weight,
+                "bias": blob_per_channel(filler_of(settings, "bias_filler", ZEROS)),
+                "mean": blob_per_channel(zeros),
+                "variance": blob_per_channel(ones),
+            },
+            attributes={"epsilon": settings.eps},
         )
-    kept = Translation(
-        "scale",
-        roles=("weight", "bias"),
-        fillers=learned,
-        shape_rule=lambda inputs: (inputs[0][1:2],) * 2,
-        loose=True,
-    )
+    learned = {"weight": weight, "bias": blob_per_channel(filler_of(settings, "shift_filler", ZEROS))}
     if settings.bn_mode == "INFERENCE":
-        return kept
-    return replace(
-        kept,
-        kind="batch_norm",
-        attributes={"of_batch": True, "epsilon": _SEGNET_EPSILON},
+        return OperationPlan("scale", parameters=learned)
+    attributes = {"of_batch": True, "epsilon": _SEGNET_EPSILON}
+    return Translation(
+        OperationPlan("batch_norm", parameters=learned, attributes=attributes),
         note=f"layer {layer.name!r} (BN, bn_mode LEARN) normalizes with each batch's own statistics, as in training",
     )
 
 
 @register_layer("Normalize")
-def _normalize(layer: Message) -> Translation:
+def _normalize(layer: Message) -> OperationPlan:
     settings = layer.norm_param
-    return Translation(
+
+    def size(inputs: Sequence[Shape]) -> Shape:
+        return (1,) if settings.channel_shared else inputs[0][1:2]
+
+    return OperationPlan(
         "unit_norm",
-        {"across_positions": settings.across_spatial, "epsilon": settings.eps},
-        roles=("weight",),
-        fillers=(filler_of(settings, "scale_filler", ONES),),
-        shape_rule=lambda inputs: ((1,) if settings.channel_shared else inputs[0][1:2],),
-        loose=True,
+        parameters={"weight": LearnedBlob(filler_of(settings, "scale_filler", ONES), size, loose=True)},
+        attributes={"across_positions": settings.across_spatial, "epsilon": settings.eps},
     )
 
 
 @register_layer("Interp")
-def _interp(layer: Message) -> Translation:
+def _interp(layer: Message) -> OperationPlan:
     settings = layer.interp_param
     if max(settings.pad_beg, settings.pad_end) > 0:
         raise incomplete(layer, "pad_beg and pad_end crop, so they cannot be positive")
@@ -89,7 +92,7 @@ def _interp(layer: Message) -> Translation:
     both = settings.has("shrink_factor") and settings.has("zoom_factor")
     sized = settings.has("height") and settings.has("width")
     if len(layer.bottom) > 1:
-        return Translation("resize_corners", attributes)
+        return OperationPlan("resize_corners", attributes=attributes)
     if sized and (both or not (settings.has("shrink_factor") or settings.has("zoom_factor"))):
         attributes["size"] = (settings.height, settings.width)
     elif settings.has("shrink_factor") or settings.has("zoom_factor"):
@@ -98,11 +101,11 @@ def _interp(layer: Message) -> Translation:
         raise incomplete(layer, "its size is missing: give height and width, zoom_factor or shrink_factor")
     if min(attributes.get("size", (1,))) < 1 or min(settings.shrink_factor, settings.zoom_factor) < 1:
         raise incomplete(layer, "its sizes and factors must be at least 1")
-    return Translation("resize_corners", attributes)
+    return OperationPlan("resize_corners", attributes=attributes)
 
 
 @register_layer("Upsample")
-def _upsample(layer: Message) -> Translation:
+def _upsample(layer: Message) -> OperationPlan:
     """SegNet's, by the places of a pooling, where there are two bottoms; else YOLO's, which repeats each pixel."""
     settings = layer.upsample_param
     separate = settings.has("scale_h") or settings.has("scale_w")
@@ -113,90 +116,90 @@ def _upsample(layer: Message) -> Translation:
         if not settings.has("scale"):
             raise incomplete(layer, "with one bottom it needs a scale")
         attributes = {"scales": (1, 1, *map(float, scale)), "coordinates": "asymmetric", "nearest": "floor"}
-        return Translation("resize", attributes)
+        return OperationPlan("resize", attributes=attributes)
     if settings.pad_out_h or settings.pad_out_w:
-        return Translation(
-            "max_unpool", {"scale": scale, "less": (int(settings.pad_out_h), int(settings.pad_out_w))}
+        return OperationPlan(
+            "max_unpool",
+            attributes={"scale": scale, "less": (int(settings.pad_out_h), int(settings.pad_out_w))},
         )
     if settings.has("upsample_h") and settings.has("upsample_w"):
-        return Translation("max_unpool", {"size": (settings.upsample_h, settings.upsample_w)})
-    return Translation("max_unpool", {"scale": scale})
+        return OperationPlan("max_unpool", attributes={"size": (settings.upsample_h, settings.upsample_w)})
+    return OperationPlan("max_unpool", attributes={"scale": scale})
 
 
 @register_layer("Permute")
-def _permute(layer: Message) -> Translation:
+def _permute(layer: Message) -> OperationPlan:
     order = tuple(int(axis) for axis in layer.permute_param.order)
     if len(set(order)) != len(order):
         raise incomplete(layer, f"order {order} has an axis twice")
     if not order:
-        return Translation("identity")
-    return Translation(
-        "permute", {"order": (*order, *(axis for axis in range(max(4, max(order) + 1)) if axis not in order))}
-    )
+        return OperationPlan("identity")
+    others = (axis for axis in range(max(4, max(order) + 1)) if axis not in order)
+    return OperationPlan("permute", attributes={"order": (*order, *others)})
 
 
 @register_layer("ShuffleChannel")
-def _shuffle_channel(layer: Message) -> Translation:
-    return Translation("shuffle_channels", {"groups": layer.shuffle_channel_param.group})
+def _shuffle_channel(layer: Message) -> OperationPlan:
+    return OperationPlan("shuffle_channels", attributes={"groups": layer.shuffle_channel_param.group})
 
 
 @register_layer("Reorg")
-def _reorg(layer: Message) -> Translation:
+def _reorg(layer: Message) -> OperationPlan:
     settings = layer.reorg_param
     if not settings.stride:
         raise incomplete(layer, "its stride must be at least 1")
-    return Translation("reorganize", {"stride": settings.stride, "reverse": settings.reverse})
+    return OperationPlan("reorganize", attributes={"stride": settings.stride, "reverse": settings.reverse})
 
 
 @register_layer("Flip")
-def _flip(layer: Message) -> Translation:
+def _flip(layer: Message) -> OperationPlan:
     settings = layer.flip_param
     axes = ((2,) if settings.flip_height else ()) + ((3,) if settings.flip_width else ())
-    return Translation("flip", {"axes": axes})
+    return OperationPlan("flip", attributes={"axes": axes})
 
 
 @register_layer("Axpy")
-def _axpy(layer: Message) -> Translation:
-    return Translation("axpy")
+def _axpy(layer: Message) -> OperationPlan:
+    return OperationPlan("axpy")
 
 
 @register_layer("ReLU6")
-def _relu6(layer: Message) -> Translation:
+def _relu6(layer: Message) -> OperationPlan:
     if layer.relu6_param.negative_slope:
         raise UnsupportedLayer(
             f"layer {layer.name!r}: a ReLU6 with a negative slope is not known to convscope"
         )
-    return Translation("clip", {"minimum": 0.0, "maximum": 6.0})
+    return OperationPlan("clip", attributes={"minimum": 0.0, "maximum": 6.0})
 
 
 @register_layer("SeLu")
 @register_layer("SELU")
-def _selu(layer: Message) -> Translation:
+def _selu(layer: Message) -> OperationPlan:
     settings = layer.selu_param
     if abs(settings.alpha - 1.67326324) > 1e-6 or abs(getattr(settings, "lambda") - 1.050700987) > 1e-6:
         raise UnsupportedLayer(
             f"layer {layer.name!r}: a SeLu with settings of its own is not known to convscope"
         )
-    return Translation("selu")
+    return OperationPlan("selu")
 
 
 @register_layer("SeLuDropout")
-def _selu_dropout(layer: Message) -> Translation:
-    return Translation("identity")
+def _selu_dropout(layer: Message) -> OperationPlan:
+    return OperationPlan("identity")
 
 
 @register_layer("HardSigmoid")
-def _hard_sigmoid(layer: Message) -> Translation:
+def _hard_sigmoid(layer: Message) -> OperationPlan:
     settings = layer.hard_sigmoid_param
-    return Translation("hard_sigmoid", {"alpha": settings.alpha, "beta": settings.beta})
+    return OperationPlan("hard_sigmoid", attributes={"alpha": settings.alpha, "beta": settings.beta})
 
 
 @register_layer("HardSwish")
 @register_layer("HSwish")
-def _hard_swish(layer: Message) -> Translation:
-    return Translation("hard_swish")
+def _hard_swish(layer: Message) -> OperationPlan:
+    return OperationPlan("hard_swish")
 
 
 @register_layer("Mish")
-def _mish(layer: Message) -> Translation:
-    return Translation("mish")
+def _mish(layer: Message) -> OperationPlan:
+    return OperationPlan("mish")

@@ -8,40 +8,48 @@ from math import prod
 
 from convscope.formats.caffe.layers.fillers import ONES, WEIGHTS, ZEROS, filler_of
 from convscope.formats.caffe.layers.registry import register_layer
-from convscope.formats.caffe.layers.translation import Shape, Translation, wrong
+from convscope.formats.caffe.layers.translation import (
+    LearnedBlob,
+    Shape,
+    blob_per_channel,
+    weight_and_bias,
+    wrong,
+)
 from convscope.formats.caffe.message import Message
+from convscope.formats.operation_plan import OperationPlan
 
 _NVIDIA_LEAST = 1e-5  # what NVCaffe adds to a variance at least
 
 
 @register_layer("InnerProduct")
-def _inner_product(layer: Message) -> Translation:
+def _inner_product(layer: Message) -> OperationPlan:
     parameters = layer.inner_product_param
     if not parameters.num_output:
         raise wrong(layer, "num_output must be at least 1")
 
-    def shapes(inputs: Sequence[Shape]) -> tuple[Shape, ...]:
+    def matrix(inputs: Sequence[Shape]) -> Shape:
         axis = parameters.axis % len(inputs[0])
         weight = (parameters.num_output, prod(inputs[0][axis:]))
-        return weight[::-1] if parameters.transpose else weight, (parameters.num_output,)
+        return weight[::-1] if parameters.transpose else weight
 
-    attributes = {"axis": parameters.axis, "transpose": parameters.transpose}
-    return _with_bias(Translation("dense", attributes, shape_rule=shapes), parameters)
+    return OperationPlan(
+        "dense",
+        parameters=weight_and_bias(parameters, matrix),
+        attributes={"axis": parameters.axis, "transpose": parameters.transpose},
+    )
 
 
 @register_layer("Embed")
-def _embed(layer: Message) -> Translation:
+def _embed(layer: Message) -> OperationPlan:
     parameters = layer.embed_param
     if not parameters.num_output or not parameters.input_dim:
         raise wrong(layer, "num_output and input_dim must be at least 1")
     table = (parameters.input_dim, parameters.num_output)
-    return _with_bias(
-        Translation("embed", shape_rule=lambda inputs: (table, (parameters.num_output,))), parameters
-    )
+    return OperationPlan("embed", parameters=weight_and_bias(parameters, lambda inputs: table))
 
 
 @register_layer("BatchNorm")
-def _batch_norm(layer: Message) -> Translation:
+def _batch_norm(layer: Message) -> OperationPlan:
     parameters = layer.batch_norm_param
     if parameters.eps < 0:
         raise wrong(layer, f"eps must not be negative, found {parameters.eps}")
@@ -51,131 +59,104 @@ def _batch_norm(layer: Message) -> Translation:
     if parameters.has("use_global_stats") and not parameters.use_global_stats:
         attributes["of_batch"] = True
     # Caffe begins with zeros, which divide by epsilon: without a file the statistics are those of the identity.
-    fillers = tuple(Message("FillerParameter", **filler) for filler in (ZEROS, ONES, ONES))
-    return Translation(
-        "batch_norm",
-        attributes,
-        roles=("mean", "variance", "scale_factor"),
-        fillers=fillers,
-        shape_rule=lambda inputs: ((inputs[0][1],), (inputs[0][1],), (1,)),
-    )
+    zeros, ones = (Message("FillerParameter", **filler) for filler in (ZEROS, ONES))
+    statistics = {
+        "mean": LearnedBlob(zeros, lambda inputs: (inputs[0][1],)),
+        "variance": LearnedBlob(ones, lambda inputs: (inputs[0][1],)),
+        "scale_factor": LearnedBlob(ones, lambda inputs: (1,)),
+    }
+    return OperationPlan("batch_norm", parameters=statistics, attributes=attributes)
 
 
-def _with_scale(parameters: Message) -> Translation:
+def _with_scale(parameters: Message) -> OperationPlan:
     """NVCaffe's, with its scale and bias inside: it does not divide by its third blob."""
     zeros, ones = (Message("FillerParameter", **filler) for filler in (ZEROS, ONES))
     scale, bias = filler_of(parameters, "scale_filler", ONES), filler_of(parameters, "bias_filler", ZEROS)
-    return Translation(
+    return OperationPlan(
         "batch_norm",
-        {"epsilon": max(parameters.eps, _NVIDIA_LEAST), "sums": False},
-        roles=("mean", "variance", "scale_factor", "weight", "bias"),
-        fillers=(zeros, ones, ones, scale, bias),
-        shape_rule=lambda inputs: (inputs[0][1:2], inputs[0][1:2], (1,), inputs[0][1:2], inputs[0][1:2]),
-        loose=True,
+        parameters={
+            "mean": blob_per_channel(zeros),
+            "variance": blob_per_channel(ones),
+            "scale_factor": LearnedBlob(ones, lambda inputs: (1,), loose=True),
+            "weight": blob_per_channel(scale),
+            "bias": blob_per_channel(bias),
+        },
+        attributes={"epsilon": max(parameters.eps, _NVIDIA_LEAST), "sums": False},
     )
 
 
 @register_layer("PReLU")
-def _prelu(layer: Message) -> Translation:
+def _prelu(layer: Message) -> OperationPlan:
     parameters = layer.prelu_param
-    return Translation(
-        "prelu",
-        roles=("weight",),
-        fillers=(filler_of(parameters, "filler", {"value": 0.25}),),
-        shape_rule=lambda inputs: (() if parameters.channel_shared else (inputs[0][1],),),
-    )
+
+    def slopes(inputs: Sequence[Shape]) -> Shape:
+        return () if parameters.channel_shared else (inputs[0][1],)
+
+    slope = LearnedBlob(filler_of(parameters, "filler", {"value": 0.25}), slopes)
+    return OperationPlan("prelu", parameters={"weight": slope})
 
 
 @register_layer("Scale")
-def _scale(layer: Message) -> Translation:
+def _scale(layer: Message) -> OperationPlan:
     parameters = layer.scale_param
-    own, bias = len(layer.bottom) == 1, bool(parameters.bias_term)
-    blobs = [("weight", filler_of(parameters, "filler", ONES))] if own else []
-    blobs += [("bias", filler_of(parameters, "bias_filler", ZEROS))] if bias else []
-    return Translation(
-        "scale",
-        {"axis": parameters.axis},
-        roles=tuple(role for role, _ in blobs),
-        fillers=tuple(filler for _, filler in blobs),
-        shape_rule=partial(_along_axes, axis=parameters.axis, num_axes=parameters.num_axes, blobs=len(blobs)),
-    )
+    shape = partial(_along_axes, axis=parameters.axis, num_axes=parameters.num_axes)
+    blobs = {}
+    if len(layer.bottom) == 1:
+        blobs["weight"] = LearnedBlob(filler_of(parameters, "filler", ONES), shape)
+    if parameters.bias_term:
+        blobs["bias"] = LearnedBlob(filler_of(parameters, "bias_filler", ZEROS), shape)
+    return OperationPlan("scale", parameters=blobs, attributes={"axis": parameters.axis})
 
 
 @register_layer("Bias")
-def _bias(layer: Message) -> Translation:
+def _bias(layer: Message) -> OperationPlan:
     parameters = layer.bias_param
-    blobs = int(len(layer.bottom) == 1)
-    return Translation(
-        "bias",
-        {"axis": parameters.axis},
-        roles=("bias",)[:blobs],
-        fillers=(filler_of(parameters, "filler", ZEROS),)[:blobs],
-        shape_rule=partial(_along_axes, axis=parameters.axis, num_axes=parameters.num_axes, blobs=blobs),
-    )
+    shape = partial(_along_axes, axis=parameters.axis, num_axes=parameters.num_axes)
+    own = {"bias": LearnedBlob(filler_of(parameters, "filler", ZEROS), shape)}
+    blobs = own if len(layer.bottom) == 1 else {}
+    return OperationPlan("bias", parameters=blobs, attributes={"axis": parameters.axis})
 
 
 @register_layer("LSTM")
-def _lstm(layer: Message) -> Translation:
+def _lstm(layer: Message) -> OperationPlan:
     return _recurrent(layer, "lstm", gates=4, exposed=2)
 
 
 @register_layer("RNN")
-def _rnn(layer: Message) -> Translation:
+def _rnn(layer: Message) -> OperationPlan:
     return _recurrent(layer, "rnn", gates=1, exposed=1)
 
 
 @register_layer("LSTMUnit")
-def _lstm_unit(layer: Message) -> Translation:
-    return Translation("lstm_unit")
+def _lstm_unit(layer: Message) -> OperationPlan:
+    return OperationPlan("lstm_unit")
 
 
-def _recurrent(layer: Message, kind: str, gates: int, exposed: int) -> Translation:
+def _recurrent(layer: Message, kind: str, gates: int, exposed: int) -> OperationPlan:
     parameters = layer.recurrent_param
     features = parameters.num_output
     if not features:
         raise wrong(layer, "num_output must be at least 1")
-    is_static = len(layer.bottom) > 2 + exposed * parameters.expose_hidden
-
-    def shapes(inputs: Sequence[Shape]) -> tuple[Shape, ...]:
-        rows = gates * features
-        static = ((rows, prod(inputs[2][1:])),) if is_static else ()
-        recurrent = (rows, prod(inputs[0][2:])), (rows,), *static, (rows, features)
-        return recurrent if kind == "lstm" else (*recurrent, (features, features), (features,))
-
-    roles = ("weight", "bias", *(("static_weight",) if is_static else ()), "hidden_weight")
+    rows = gates * features
+    weight = partial(LearnedBlob, filler_of(parameters, "weight_filler", WEIGHTS))
+    bias = partial(LearnedBlob, filler_of(parameters, "bias_filler", ZEROS))
+    blobs = {
+        "weight": weight(lambda inputs: (rows, prod(inputs[0][2:]))),
+        "bias": bias(lambda inputs: (rows,)),
+    }
+    if len(layer.bottom) > 2 + exposed * parameters.expose_hidden:
+        blobs["static_weight"] = weight(lambda inputs: (rows, prod(inputs[2][1:])))
+    blobs["hidden_weight"] = weight(lambda inputs: (rows, features))
     if kind == "rnn":
-        roles = (*roles, "output_weight", "output_bias")
-    weight, bias = (
-        filler_of(parameters, "weight_filler", WEIGHTS),
-        filler_of(parameters, "bias_filler", ZEROS),
-    )
-    return Translation(
-        kind,
-        {"expose_hidden": parameters.expose_hidden},
-        roles=roles,
-        fillers=tuple(bias if role.endswith("bias") else weight for role in roles),
-        shape_rule=shapes,
-    )
+        blobs["output_weight"] = weight(lambda inputs: (features, features))
+        blobs["output_bias"] = bias(lambda inputs: (features,))
+    return OperationPlan(kind, parameters=blobs, attributes={"expose_hidden": parameters.expose_hidden})
 
 
-def _with_bias(translation: Translation, parameters: Message) -> Translation:
-    """Return the translation with a weight and, if the layer has one, a bias."""
-    blobs = 2 if parameters.bias_term else 1
-    fillers = filler_of(parameters, "weight_filler", WEIGHTS), filler_of(parameters, "bias_filler", ZEROS)
-    rule = translation.shape_rule
-    return Translation(
-        translation.kind,
-        translation.attributes,
-        roles=("weight", "bias")[:blobs],
-        fillers=fillers[:blobs],
-        shape_rule=lambda inputs: rule(inputs)[:blobs] if rule else (),
-    )
-
-
-def _along_axes(inputs: Sequence[Shape], *, axis: int, num_axes: int, blobs: int) -> tuple[Shape, ...]:
+def _along_axes(inputs: Sequence[Shape], *, axis: int, num_axes: int) -> Shape:
     """Return the shape of the first input from `axis` on, as long as the second one or as `num_axes` says."""
     if len(inputs) > 1:
         num_axes = len(inputs[1])
     start = axis % len(inputs[0])
     end = len(inputs[0]) if num_axes == -1 else start + num_axes
-    return (inputs[0][start:end],) * blobs
+    return inputs[0][start:end]

@@ -6,17 +6,20 @@ from typing import Any
 
 from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.layers.registry import register_layer
-from convscope.formats.caffe.layers.translation import Translation, wrong
+from convscope.formats.caffe.layers.translation import wrong
 from convscope.formats.caffe.message import Message
+from convscope.formats.operation_plan import OperationPlan
 
 
 def _same_words(type_name: str, kind: str, parameters: str = "", **keywords: str) -> None:
     """Register a layer whose fields are the operation's keywords, up to their names."""
 
     @register_layer(type_name)
-    def _translate(layer: Message) -> Translation:
+    def _translate(layer: Message) -> OperationPlan:
         fields = getattr(layer, parameters) if parameters else None
-        return Translation(kind, {keyword: getattr(fields, field) for keyword, field in keywords.items()})
+        return OperationPlan(
+            kind, attributes={keyword: getattr(fields, field) for keyword, field in keywords.items()}
+        )
 
 
 _same_words("ReLU", "relu", "relu_param", negative_slope="negative_slope")
@@ -42,28 +45,28 @@ _same_words("BatchReindex", "batch_reindex")
 
 
 @register_layer("Filter")
-def _filter(layer: Message) -> Translation:
+def _filter(layer: Message) -> OperationPlan:
     if len(layer.bottom) != len(layer.top) + 1:
         raise wrong(layer, f"{len(layer.top)} tops need as many bottoms and a selector")
-    return Translation("filter")
+    return OperationPlan("filter")
 
 
 @register_layer("Clip")
-def _clip(layer: Message) -> Translation:
+def _clip(layer: Message) -> OperationPlan:
     parameters = layer.clip_param
     if not (parameters.has("min") and parameters.has("max")):
         raise wrong(layer, "min and max must both be given")
-    return Translation("clip", {"minimum": parameters.min, "maximum": parameters.max})
+    return OperationPlan("clip", attributes={"minimum": parameters.min, "maximum": parameters.max})
 
 
 @register_layer("Exp")
-def _exp(layer: Message) -> Translation:
-    return Translation("exp", _exponential(layer, layer.exp_param))
+def _exp(layer: Message) -> OperationPlan:
+    return OperationPlan("exp", attributes=_exponential(layer, layer.exp_param))
 
 
 @register_layer("Log")
-def _log(layer: Message) -> Translation:
-    return Translation("log", _exponential(layer, layer.log_param))
+def _log(layer: Message) -> OperationPlan:
+    return OperationPlan("log", attributes=_exponential(layer, layer.log_param))
 
 
 def _exponential(layer: Message, parameters: Message) -> dict[str, Any]:
@@ -74,85 +77,94 @@ def _exponential(layer: Message, parameters: Message) -> dict[str, Any]:
 
 
 @register_layer("Eltwise")
-def _eltwise(layer: Message) -> Translation:
+def _eltwise(layer: Message) -> OperationPlan:
     parameters, coefficients = layer.eltwise_param, tuple(float(c) for c in layer.eltwise_param.coeff)
     if len(coefficients) not in (0, len(layer.bottom)):
         raise wrong(layer, f"{len(coefficients)} coefficients for {len(layer.bottom)} bottoms")
     if parameters.operation == "SUM":
-        return Translation("eltwise_sum", {"coefficients": coefficients})
+        return OperationPlan("eltwise_sum", attributes={"coefficients": coefficients})
     if coefficients and parameters.operation == "PROD":
         raise wrong(layer, "only a sum takes coefficients")
-    return Translation({"PROD": "eltwise_product", "MAX": "eltwise_max"}[parameters.operation])
+    return OperationPlan({"PROD": "eltwise_product", "MAX": "eltwise_max"}[parameters.operation])
 
 
 @register_layer("Concat")
-def _concat(layer: Message) -> Translation:
+def _concat(layer: Message) -> OperationPlan:
     parameters = layer.concat_param
-    return Translation(
-        "concat", {"axis": parameters.concat_dim if parameters.has("concat_dim") else parameters.axis}
+    return OperationPlan(
+        "concat",
+        attributes={"axis": parameters.concat_dim if parameters.has("concat_dim") else parameters.axis},
     )
 
 
 @register_layer("Slice")
-def _slice(layer: Message) -> Translation:
+def _slice(layer: Message) -> OperationPlan:
     parameters, points = layer.slice_param, tuple(int(point) for point in layer.slice_param.slice_point)
     if points and len(points) != len(layer.top) - 1:
         raise wrong(
             layer, f"{len(layer.top)} tops need {len(layer.top) - 1} slice points, found {len(points)}"
         )
     axis = parameters.slice_dim if parameters.has("slice_dim") else parameters.axis
-    return Translation("slice", {"axis": axis, "points": points, "parts": len(layer.top)})
+    return OperationPlan("slice", attributes={"axis": axis, "points": points, "parts": len(layer.top)})
 
 
 @register_layer("Split")
-def _split(layer: Message) -> Translation:
-    return Translation("split", {"copies": len(layer.top)})
+def _split(layer: Message) -> OperationPlan:
+    return OperationPlan("split", attributes={"copies": len(layer.top)})
 
 
 @register_layer("Reshape")
-def _reshape(layer: Message) -> Translation:
+def _reshape(layer: Message) -> OperationPlan:
     parameters = layer.reshape_param
     shape = tuple(int(size) for size in parameters.shape.dim)
     if shape.count(-1) > 1 or any(size < -1 for size in shape):
         raise wrong(layer, f"shape {list(shape)} may have one -1 and no other negative size")
-    return Translation("reshape", {"shape": shape, "axis": parameters.axis, "num_axes": parameters.num_axes})
+    return OperationPlan(
+        "reshape", attributes={"shape": shape, "axis": parameters.axis, "num_axes": parameters.num_axes}
+    )
 
 
 @register_layer("Tile")
-def _tile(layer: Message) -> Translation:
+def _tile(layer: Message) -> OperationPlan:
     if not layer.tile_param.tiles:
         raise wrong(layer, "tiles must be at least 1")
-    return Translation("tile", {"tiles": layer.tile_param.tiles, "axis": layer.tile_param.axis})
+    return OperationPlan("tile", attributes={"tiles": layer.tile_param.tiles, "axis": layer.tile_param.axis})
 
 
 @register_layer("Crop")
-def _crop(layer: Message) -> Translation:
+def _crop(layer: Message) -> OperationPlan:
     offsets = tuple(int(offset) for offset in layer.crop_param.offset)
-    return Translation("crop", {"axis": layer.crop_param.axis, "offsets": offsets})
+    return OperationPlan("crop", attributes={"axis": layer.crop_param.axis, "offsets": offsets})
 
 
 @register_layer("Reduction")
-def _reduction(layer: Message) -> Translation:
+def _reduction(layer: Message) -> OperationPlan:
     parameters = layer.reduction_param
     names = {"SUM": "sum", "ASUM": "absolute_sum", "SUMSQ": "sum_of_squares", "MEAN": "mean"}
     operation = names[parameters.operation]
-    return Translation(
-        "reduction", {"operation": operation, "axis": parameters.axis, "coefficient": parameters.coeff}
+    return OperationPlan(
+        "reduction",
+        attributes={"operation": operation, "axis": parameters.axis, "coefficient": parameters.coeff},
     )
 
 
 @register_layer("ArgMax")
-def _argmax(layer: Message) -> Translation:
+def _argmax(layer: Message) -> OperationPlan:
     parameters = layer.argmax_param
-    return Translation(
-        "argmax", {"top_k": parameters.top_k, "axis": parameters.axis, "out_max_val": parameters.out_max_val}
+    return OperationPlan(
+        "argmax",
+        attributes={
+            "top_k": parameters.top_k,
+            "axis": parameters.axis,
+            "out_max_val": parameters.out_max_val,
+        },
     )
 
 
 @register_layer("ELU")
-def _elu(layer: Message) -> Translation:
+def _elu(layer: Message) -> OperationPlan:
     if getattr(layer.elu_param, "lambda") != 1:  # NVCaffe's
         raise UnsupportedLayer(
             f"layer {layer.name!r}: an ELU with a lambda of its own is not known to convscope"
         )
-    return Translation("elu", {"alpha": layer.elu_param.alpha})
+    return OperationPlan("elu", attributes={"alpha": layer.elu_param.alpha})

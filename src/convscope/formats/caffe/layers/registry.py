@@ -4,7 +4,7 @@ A layer convscope does not know is registered by its type, either as a plain fun
 
     register_layer("Interp", lambda x, height, width: F.interpolate(x, (height, width), mode="bilinear"))
 
-or, where blobs or shapes need more words, as a function from the layer's message to a `Translation`::
+or, where blobs or shapes need more words, as a function from the layer's message to an `OperationPlan`::
 
     @register_layer("DepthwiseConvolution")
     def depthwise(layer):
@@ -22,13 +22,14 @@ from typing import Any, TypeVar, overload
 from torch import Tensor
 
 from convscope.errors import UnsupportedLayer
-from convscope.formats.caffe.layers.translation import Translation, wrong
+from convscope.formats.caffe.layers.translation import LearnedBlob, Translation, wrong
 from convscope.formats.caffe.layers.unknown_fields import refuse_unknown_fields
 from convscope.formats.caffe.message import Message
+from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import TAUGHT, Taught, TensorFunction
 from convscope.network.operations import OPERATIONS
 
-Translator = Callable[[Message], Translation]
+Translator = Callable[[Message], OperationPlan | Translation]
 AnyTranslator = TypeVar("AnyTranslator", bound=Translator)
 
 TRANSLATORS: dict[str, Translator] = {}
@@ -47,14 +48,15 @@ def translate(layer: Message) -> Translation:
         raise wrong(layer, "it has no type")
     type_name = _known_type(layer)
     translation = translate_as(type_name, layer)
-    if translation.kind and type_name not in TAUGHT:
+    if translation.plan and type_name not in TAUGHT:
         refuse_unknown_fields(layer)
     return translation
 
 
 def translate_as(type_name: str, layer: Message) -> Translation:
     """Return what the layer would be if it had another type."""
-    return TRANSLATORS[type_name](layer)
+    found = TRANSLATORS[type_name](layer)
+    return Translation(found) if isinstance(found, OperationPlan) else found
 
 
 @overload
@@ -73,7 +75,7 @@ def register_layer(
     `function` takes the bottoms as tensors by position and, by keyword, the layer's blobs under the names in
     `roles`, and everything in the layer's own ``..._param`` message that no schema describes (a Python layer's
     ``param_str`` too). It returns a tensor, or a tuple for several tops. Without a function this is a decorator
-    for one that makes a `Translation` of the layer's message.
+    for one that makes an `OperationPlan` of the layer's message.
 
     A Keras layer's type is its class; one layer alone is ``"Lambda:its_name"``. Its function gets the weights, in
     Keras's order, under the names in `roles`, and those of its settings that it has keywords for; maps have their
@@ -92,7 +94,8 @@ def register_layer(
 
     OPERATIONS[type_name] = _named(function, type_name)
     TAUGHT[type_name] = Taught(function, tuple(roles))
-    TRANSLATORS[type_name] = lambda layer: Translation(type_name, _unknown_fields(layer), tuple(roles))
+    blobs = {role: LearnedBlob() for role in roles}
+    TRANSLATORS[type_name] = lambda layer: OperationPlan(type_name, (), blobs, _unknown_fields(layer))
     return None
 
 
