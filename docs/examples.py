@@ -22,6 +22,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from convscope.cli import main as convscope
+from convscope.samples import fetch_samples
 
 _BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT = "$ convscope "
@@ -92,13 +93,11 @@ def run_document(path: Path, network: str = "") -> list[str]:
 
 
 def prepare(folder: Path, data: Path) -> None:
-    """Put what the examples name into a folder: networks, a picture, and photographs sorted into three classes."""
+    """Put what the examples name into a folder: the samples, from `data` where they are downloads, and photographs."""
+    list(fetch_samples(folder, ["textures/"]))
     caffe = data / "caffe"
     (folder / "bvlc_googlenet").symlink_to(caffe / "bvlc_googlenet")
-    (folder / "cifar10_quick").symlink_to(caffe / "cifar10_quick")
-    (folder / "mobilenet").symlink_to(data / "tensorflow" / "mobilenet_v1_0.25_128")
     (folder / "mini_xception.hdf5").symlink_to(data / "keras" / "fer2013_mini_XCEPTION.119-0.65.hdf5")
-    (folder / "super_resolution.onnx").symlink_to(data / "onnx" / "super_resolution.onnx")
     (folder / "cat.jpg").symlink_to(data / "pictures" / "cat.jpg")
     (folder / "tubingen.jpg").symlink_to(data / "pictures" / "tubingen.jpg")
     (folder / "starry_night.jpg").symlink_to(data / "pictures" / "starry_night_google.jpg")
@@ -106,47 +105,9 @@ def prepare(folder: Path, data: Path) -> None:
     (folder / "lenet").mkdir()
     for name in ("lenet.prototxt", "lenet_iter_10000.caffemodel"):
         (folder / "lenet" / name).symlink_to(caffe / "old_formats" / name)
-    for row in (data / "photographs" / "index.csv").read_text(encoding="utf-8").splitlines()[1:]:
-        file, number = row.split(",")[:2]
-        if kind := _kind(int(number)):
-            (folder / "photos" / kind).mkdir(parents=True, exist_ok=True)
-            (folder / "photos" / kind / file).symlink_to(data / "photographs" / file)
-
-
-_VEHICLES = frozenset(
-    (
-        403,
-        404,
-        407,
-        436,
-        444,
-        468,
-        511,
-        555,
-        569,
-        609,
-        627,
-        654,
-        656,
-        661,
-        670,
-        671,
-        675,
-        705,
-        717,
-        734,
-        751,
-        779,
-    )
-) | frozenset((803, 817, 829, 864, 867, 874))
-
-
-def _kind(imagenet_class: int) -> str | None:
-    if imagenet_class < 60:
-        return "animal"
-    if 923 <= imagenet_class <= 969:
-        return "food"
-    return "vehicle" if imagenet_class in _VEHICLES else None
+    (folder / "photos").mkdir()
+    for path in sorted((data / "photographs").glob("*.jpg"))[:40]:
+        (folder / "photos" / path.name).symlink_to(path)
 
 
 if __name__ == "__main__":

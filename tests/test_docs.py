@@ -12,6 +12,7 @@ from PIL import Image
 
 import convscope
 from convscope.pictures.recipe import read_recipe
+from convscope.samples import SAMPLES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCUMENTATION = REPOSITORY / "docs"
@@ -122,3 +123,15 @@ def test_public_names_are_explained(name: str) -> None:
     assert explained.strip()
     if not inspect.ismodule(public) and not (inspect.isclass(public) and issubclass(public, BaseException)):
         assert ">>>" in explained, f"convscope.{name} has no example"
+
+
+@pytest.mark.parametrize("document", sorted(DOCUMENTATION.glob("*.md")), ids=lambda path: path.name)
+def test_each_page_says_which_files_it_needs(document: Path) -> None:
+    """The files that its examples name are those of the command at its top."""
+    text = document.read_text(encoding="utf-8")
+    command = re.search(r"^Files of the examples here: `convscope samples \. ([^`]+)`", text, re.MULTILINE)
+    said = set(command[1].split() if command else [])
+    shown = "".join(re.findall(r"^```(?:console|python)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    assert said >= {name for name in SAMPLES if re.search(rf"(?<![\w/]){re.escape(name)}", shown)}
+    rest = text.replace(command[0] if command else "", "")
+    assert said <= {name for name in SAMPLES if re.search(rf"(?<![\w/]){re.escape(name)}", rest)}

@@ -24,6 +24,7 @@ from convscope.files import written_whole
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe, library_versions
 from convscope.presentation.animation import Frame, Frames
+from convscope.progress import progress_bar
 
 State: TypeAlias = dict[str, Tensor]
 """All that is needed to go on from a step, as tensors by name."""
@@ -193,6 +194,15 @@ def steps_until(steps: Iterator[AnyStep], stop_after: int | None) -> Iterator[An
         yield step
         if stop_after is not None and step.index >= stop_after:
             return
+
+
+def steps_on_bar(steps: Iterator[AnyStep]) -> Iterator[AnyStep]:
+    """Yield the steps and show on a bar how far they are."""
+    with progress_bar(unit="step") as bar:
+        for step in steps:
+            bar.total = step.of
+            bar.update(step.index - bar.n)
+            yield step
 
 
 def last_step(steps: Iterator[AnyStep]) -> AnyStep:

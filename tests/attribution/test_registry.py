@@ -17,7 +17,7 @@ from convscope.cli import main
 from convscope.pictures.recipe import read_recipe
 from planted import planted_files, planted_network
 
-NOT_ON_THE_COMMAND_LINE = {"watch"}
+NOT_ON_THE_COMMAND_LINE = {"watch", "progress"}
 
 
 @pytest.mark.parametrize("name", METHODS)

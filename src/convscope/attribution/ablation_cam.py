@@ -22,6 +22,7 @@ from convscope.attribution.target import TargetLike, target_of
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import OPERATIONS
+from convscope.progress import progress_bar
 
 CAUTION = (
     "No gradients: what each channel is worth is measured by leaving it out, one at a time; channels that can stand in "
@@ -59,7 +60,7 @@ def losses(place: AtLayer) -> Tensor:
     if place.is_affine:
         return (place.gradients * place.answers).sum((1, 2))
     with torch.no_grad():
-        without = torch.cat([*_numbers_without(place)])
+        without = torch.cat([*progress_bar(iterable=_numbers_without(place), unit="batch")])
         return place.number(place.tail.answer) - without
 
 

@@ -27,6 +27,7 @@ from convscope.pictures.recording import recipe_function
 from convscope.presentation.panels import Panel, panels
 from convscope.presentation.scaling import Scaling, scale
 from convscope.presentation.sheet import sheet
+from convscope.progress import progress_bar
 
 PERCENTILE = 99.5
 CHANNELS = 64
@@ -42,6 +43,7 @@ def layer_gradients(
     percentile: float = PERCENTILE,
     columns: int | None = None,
     theme: str = "light",
+    progress: bool = True,
 ) -> Picture:
     """Show, for each of some layers, what in the picture excites it: the gradient in colors, the picture beside it.
 
@@ -55,7 +57,8 @@ def layer_gradients(
     if not wanted:
         raise InputError(f"{network.name} has no pooling layer: give the addresses of some layers")
     targets = [target_of(network, picture, address) for address in wanted]
-    tiles = np.stack([in_rgb(target.pixels(target.gradient())) for target in targets])
+    bar = progress_bar(iterable=targets, unit="layer")
+    tiles = np.stack([in_rgb(target.pixels(target.gradient())) for target in bar])
     scaled = scale(tiles, Scaling(symmetric=True, percentile=percentile))
     names = [str(target) for target in targets]
     shown = [Panel(colors, name, address=name) for colors, name in zip(scaled.colors, names, strict=True)]
@@ -84,6 +87,7 @@ def channel_gradients(
     columns: int | None = None,
     tile_size: int | None = None,
     theme: str = "light",
+    progress: bool = True,
 ) -> Picture:
     """Show, for each channel of a layer, what in the picture excites it: a tile a channel, the gradient in colors.
 
@@ -128,7 +132,8 @@ def each_channel(target: AttributionTarget, channels: Sequence[int]) -> list[NDA
     with torch.enable_grad():
         value = network.channels_first(layer, network.activations(input, Address(layer))[layer])
         means = value.flatten(2).mean((0, 2)) if value.dim() > 2 else value.mean(0)
-        found = [torch.autograd.grad(means[index], input, retain_graph=True)[0] for index in channels]
+        bar = progress_bar(iterable=channels, unit="channel")
+        found = [torch.autograd.grad(means[index], input, retain_graph=True)[0] for index in bar]
     return [target.pixels(gradient) for gradient in found]
 
 

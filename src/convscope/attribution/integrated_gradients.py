@@ -20,6 +20,7 @@ from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import AT_ONCE, AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.progress import progress_bar
 
 ERROR = 0.01  # of the difference between the two answers
 MOST_STEPS = 1024
@@ -108,7 +109,7 @@ def midpoints(steps: int) -> Tensor:
 def gradient_sum(target: AttributionTarget, baseline: Tensor, way: Tensor, places: Tensor) -> Tensor:
     """Return the sum of the gradients at some places of the way, in the input's own shape."""
     total = torch.zeros_like(way)
-    for some in torch.split(places.to(way), AT_ONCE):
+    for some in progress_bar(iterable=torch.split(places.to(way), AT_ONCE), unit="batch"):
         _, gradients = target.gradients(baseline + some.reshape(-1, *(1 for _ in way.shape[1:])) * way)
         total += gradients.sum(0, keepdim=True)
     return total

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.panels import PanelOptions
 from convscope.pictures.recording import recipe_function
+from convscope.progress import bars
 
 _Function = TypeVar("_Function", bound=Callable[..., Attribution])
 PANEL_KEYWORDS = tuple(field.name for field in fields(PanelOptions))
@@ -19,13 +20,14 @@ PANEL_KEYWORDS = tuple(field.name for field in fields(PanelOptions))
 def attribution_method(function: _Function) -> _Function:
     """Mark a function from (network, picture, target, ...) to an Attribution: it gets a recipe, by its own name.
 
-    The function ends its parameters with ``**panels: Unpack[PanelKeywords]``, which it need not look at.
+    The function ends its parameters with ``**panels: Unpack[PanelKeywords]``, which it need not look at. Every method
+    also takes ``progress=False``: no bar, however long it takes.
     """
     signature = inspect.signature(function)
     *own, last = signature.parameters.values()
     if last.kind is not inspect.Parameter.VAR_KEYWORD:
         raise TypeError(f"{function.__name__} takes no **panels: Unpack[PanelKeywords]")
-    shown = [
+    panels = [
         inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
         for field in fields(PanelOptions)
     ]
@@ -33,7 +35,10 @@ def attribution_method(function: _Function) -> _Function:
     @functools.wraps(function)
     def with_panels(*positional: Any, **keywords: Any) -> Attribution:
         options = {name: keywords.pop(name) for name in PANEL_KEYWORDS if name in keywords}
-        return replace(function(*positional, **keywords), options=PanelOptions(**options))
+        with bars(keywords.pop("progress", True)):
+            found = function(*positional, **keywords)
+        return replace(found, options=PanelOptions(**options))
 
-    with_panels.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
+    progress = inspect.Parameter("progress", inspect.Parameter.KEYWORD_ONLY, default=True)
+    with_panels.__signature__ = signature.replace(parameters=[*own, *panels, progress])  # type: ignore[attr-defined]
     return recipe_function(function.__name__)(with_panels)  # type: ignore[return-value]

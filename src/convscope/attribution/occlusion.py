@@ -18,10 +18,11 @@ from convscope.attribution.attribution import Attribution
 from convscope.attribution.baselines import Baseline, baseline_input, in_words
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.perturbation import Watch, masked_numbers
+from convscope.attribution.perturbation import masked_numbers
 from convscope.attribution.target import TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.progress import Watch
 
 CAUTION = (
     "It asks the network itself, so it is the closest to what parts of the picture are worth, one at a time; a cover "

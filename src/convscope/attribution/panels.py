@@ -46,11 +46,12 @@ class PanelOptions:
 
 
 class PanelKeywords(TypedDict, total=False):
-    """`PanelOptions`, as keywords of every method."""
+    """`PanelOptions`, as keywords of every method, and whether a bar is shown where it takes long."""
 
     panels: Sequence[str] | None
     percentile: float
     theme: str
+    progress: bool
 
 
 def picture_of(found: Attribution) -> Picture:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from convscope.attribution.target import AttributionTarget
+from convscope.progress import Watch, watching
 
 AT_ONCE = 16  # masked pictures that go through the network together
-Watch: TypeAlias = Callable[[int, int], None]
-"""Called with how many runs are done, and of how many."""
 
 
 def masked_numbers(
@@ -29,12 +27,12 @@ def masked_numbers(
     number, and every batch has one size, for which the network is prepared once.
     """
     found, left = [], iter(masks)
-    while chunk := list(islice(left, AT_ONCE)):
-        padded = chunk + [chunk[-1]] * (min(AT_ONCE, count) - len(chunk))
-        stacked = torch.stack(padded).to(target.input)
-        stacked = stacked[..., None] if target.channels_last else stacked[:, None]
-        numbers = target.answers(baseline + stacked * (target.input - baseline))
-        found.append(numbers[: len(chunk)].double().cpu())
-        if watch:
-            watch(sum(map(len, found)), count)
+    with watching(watch, "run") as tell:
+        while chunk := list(islice(left, AT_ONCE)):
+            padded = chunk + [chunk[-1]] * (min(AT_ONCE, count) - len(chunk))
+            stacked = torch.stack(padded).to(target.input)
+            stacked = stacked[..., None] if target.channels_last else stacked[:, None]
+            numbers = target.answers(baseline + stacked * (target.input - baseline))
+            found.append(numbers[: len(chunk)].double().cpu())
+            tell(sum(map(len, found)), count)
     return torch.cat(found)

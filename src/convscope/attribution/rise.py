@@ -6,6 +6,7 @@ Petsiuk et al., *RISE: randomized input sampling for explanation of black-box mo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import ceil, sqrt
 from typing import Any
 
@@ -19,10 +20,11 @@ from convscope.attribution.attribution import Attribution
 from convscope.attribution.baselines import Baseline, baseline_input, in_words
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.perturbation import Watch, masked_numbers
+from convscope.attribution.perturbation import masked_numbers
 from convscope.attribution.target import AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.progress import Watch, watching
 
 CAUTION = (
     "Masks are drawn at random: what lies within the interval is noise, and more samples make that smaller; half of "
@@ -59,14 +61,17 @@ def rise(
     sums = _Sums(target.size)
     generator = torch.Generator().manual_seed(seed)
     nothing = baseline_input(target, baseline)
-    while sums.count < samples and not sums.is_narrow:
-        masks = list(random_masks(target.size, min(_AT_A_TIME, samples - sums.count), generator))
-        done = sums.count
-        tell = None if watch is None else lambda now, _, done=done: watch(done + now, samples)
-        sums.add(masks, masked_numbers(target, masks, nothing, len(masks), tell))
-    if watch:
-        watch(samples, samples)
+    with watching(watch, "run") as tell:
+        while sums.count < samples and not sums.is_narrow:
+            masks = list(random_masks(target.size, min(_AT_A_TIME, samples - sums.count), generator))
+            told = partial(_tell_more, tell, sums.count, samples)
+            sums.add(masks, masked_numbers(target, masks, nothing, len(masks), told))
+        tell(samples, samples)
     return _attribution(target, sums, in_words(baseline))
+
+
+def _tell_more(tell: Watch, before: int, of: int, done: int, _: int) -> None:
+    tell(before + done, of)
 
 
 class _Sums:

@@ -26,6 +26,7 @@ from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.panels import Panel, panels
 from convscope.presentation.scaling import Scaling, scale
+from convscope.progress import bars, progress_bar
 
 ALIKE = 0.65  # on GoogLeNet and a cat the mean is 0.46 for saliency, 0.84 for guided backpropagation
 
@@ -55,21 +56,26 @@ def sanity_check(
     seed: int = 0,
     percentile: float = PERCENTILE,
     theme: str = "light",
+    progress: bool = True,
 ) -> Picture:
     """Show a technique's map of an answer again and again, while the network loses what it has learned.
 
     First the weights of the last layers are shuffled, then those of more, until none is as it was; `maps` says at how
     many points the map is made again. A map that hardly changes shows the picture, not what the network knows of it.
-    `method` is a name in `METHODS`.
+    `method` is a name in `METHODS`; with ``progress=False`` no bar is shown.
 
     >>> sanity_check(network, "cat.jpg", method="guided_backprop").save("sane.png")
     """
     target = target_of(network, picture, target)
     first = method_named(method).function(network, target.input, target)
-    found = list(randomized(target, method, maps, seed))
-    shown = [first.map, *(one.map for one in found)]
+    bar = progress_bar(iterable=randomized(target, method, maps, seed), total=maps, unit="map")
+    with bars(False):
+        found = list(bar)
+    maps_made = [first.map, *(one.map for one in found)]
     palette = "RdBu_r" if first.signed else "magma"
-    scaled = scale(np.stack(shown), Scaling(symmetric=first.signed, percentile=percentile, palette=palette))
+    scaled = scale(
+        np.stack(maps_made), Scaling(symmetric=first.signed, percentile=percentile, palette=palette)
+    )
     words = [
         f"{first.method}, as learned",
         *(f"down to {one.down_to}: {one.rank_correlation:.2f}" for one in found),

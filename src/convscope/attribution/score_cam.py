@@ -16,9 +16,10 @@ from convscope.attribution.attribution import Attribution
 from convscope.attribution.baselines import baseline_input
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.perturbation import Watch, masked_numbers
+from convscope.attribution.perturbation import masked_numbers
 from convscope.attribution.target import TargetLike, target_of
 from convscope.network.network import Network
+from convscope.progress import Watch
 
 CAUTION = (
     "No gradients: the picture goes through the network once a channel, masked by it, and a softmax over the channels "

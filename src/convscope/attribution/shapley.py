@@ -18,10 +18,11 @@ from convscope.attribution.attribution import Attribution
 from convscope.attribution.baselines import Baseline, baseline_input, in_words
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.perturbation import Watch, masked_numbers
+from convscope.attribution.perturbation import masked_numbers
 from convscope.attribution.target import TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.progress import Watch
 
 CAUTION = (
     "The shares add up to all that the picture gives, and parts that act together share it; most orders show mixtures "

@@ -7,6 +7,7 @@ Adebayo et al., *Local explanation methods for deep neural networks lack sensiti
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Any, Literal
 
 import torch
@@ -20,6 +21,7 @@ from convscope.attribution.saliency import CAUTION, strongest
 from convscope.attribution.target import AT_ONCE, AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.progress import progress_bar
 
 Of = Literal["mean", "square", "variance"]
 _HOW = {
@@ -61,7 +63,8 @@ def smoothed(target: AttributionTarget, samples: int, noise: float, of: Of, seed
             f"samples is at least 1, noise at least 0, of one of {', '.join(_HOW)}; not {samples}, {noise}, {of!r}"
         )
     total, squares = torch.zeros_like(target.input), torch.zeros_like(target.input)
-    for inputs in noisy(target.input, samples, noise, seed):
+    batches = noisy(target.input, samples, noise, seed)
+    for inputs in progress_bar(iterable=batches, total=ceil(samples / AT_ONCE), unit="batch"):
         _, gradients = target.gradients(inputs)
         total += gradients.sum(0, keepdim=True)
         squares += gradients.square().sum(0, keepdim=True)

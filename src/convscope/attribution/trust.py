@@ -24,12 +24,13 @@ from torch.nn.functional import interpolate
 
 from convscope.attribution.activation_map import enlarged
 from convscope.attribution.baselines import baseline_input
-from convscope.attribution.perturbation import Watch, masked_numbers
+from convscope.attribution.perturbation import masked_numbers
 from convscope.attribution.registry import method_named
 from convscope.attribution.sanity_check import shuffled_network
 from convscope.attribution.target import AttributionTarget, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.progress import Watch, bars, watching
 
 METHODS = ("grad_cam", "layer_cam", "relevance", "saliency", "integrated_gradients")
 CELLS = 7  # a side, of single deletion
@@ -91,11 +92,13 @@ def trust(
     grids: int = 16,
     seed: int = 0,
     watch: Watch | None = None,
+    progress: bool = True,
 ) -> TrustTable:
     """Return how far each method's maps can be trusted, measured on these pictures, and two controls beside them.
 
     Each picture's most probable class is explained. `grids` is how many 2 x 2 grids are laid out at most, of pictures
-    that the network is sure of. `watch` is told how many pictures and grids are done.
+    that the network is sure of. `watch` is told how many pictures and grids are done; without it a bar shows that, with
+    ``progress=False`` nothing.
 
     >>> print(convscope.trust(network, ["cat.jpg", "dog.jpg"], methods=["grad_cam", "occlusion"]))
     """
@@ -110,16 +113,17 @@ def trust(
     every, total = {**makers, **controls}, len(inputs) + len(layouts)
     deleted: dict[str, list[float]] = {name: [] for name in every}
     pointed: dict[str, list[float]] = {name: [] for name in every}
-    for done, input in enumerate(inputs):
-        target = target_of(network, input)
-        lost = cell_losses(target)
-        for name, maker in every.items():
-            deleted[name].append(single_deletion(maker(target), lost))
-        _tell(watch, done + 1, total)
-    for done, (grid, classes) in enumerate(layouts):
-        for name, maker in every.items():
-            pointed[name].append(_pointing(network, grid, classes, maker))
-        _tell(watch, len(inputs) + done + 1, total)
+    with bars(progress), watching(watch, "picture") as tell, bars(False):
+        for done, input in enumerate(inputs):
+            target = target_of(network, input)
+            lost = cell_losses(target)
+            for name, maker in every.items():
+                deleted[name].append(single_deletion(maker(target), lost))
+            tell(done + 1, total)
+        for done, (grid, classes) in enumerate(layouts):
+            for name, maker in every.items():
+                pointed[name].append(_pointing(network, grid, classes, maker))
+            tell(len(inputs) + done + 1, total)
     rows = {name: _worth(name, deleted[name], pointed[name]) for name in every}
     best = sorted((rows[name] for name in makers), key=lambda row: -row.deletion)
     return TrustTable(tuple(best), tuple(rows[name] for name in controls), len(inputs), len(layouts))
@@ -240,8 +244,3 @@ def _line(row: Worth) -> str:
     deletion = f"{row.deletion:.3f} ± {row.deletion_interval:.3f}"
     grid = "" if row.grid is None else f"{row.grid:.3f} ± {row.grid_interval:.3f}"
     return f"{row.method:24}{deletion:>18}{grid:>18}".rstrip()
-
-
-def _tell(watch: Watch | None, done: int, of: int) -> None:
-    if watch:
-        watch(done, of)

@@ -18,6 +18,7 @@ from convscope.cli.group import ConvscopeGroup
 from convscope.cli.looking import activations, classify, filters, layers, values
 from convscope.cli.reporting import demo, report
 from convscope.cli.rerunning import rerun
+from convscope.cli.samples import samples
 from convscope.cli.styling import style
 from convscope.cli.trusting import trust
 from convscope.cli.tuning import fine_tune
@@ -62,5 +63,6 @@ for command in (
     rerun,
     fine_tune,
     demo,
+    samples,
 ):
     main.add_command(command)

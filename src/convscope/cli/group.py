@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import warnings
@@ -14,9 +15,10 @@ from typing import Any
 import click
 
 from convscope.cli.options import NetworkOption
-from convscope.cli.output import INTERRUPTED, printable
+from convscope.cli.output import INTERRUPTED, note, printable
 from convscope.cli.settings import Settings, settings
 from convscope.errors import ConvscopeError, ConvscopeWarning, did_you_mean
+from convscope.progress import bars, switch_off
 
 
 class ConvscopeGroup(click.Group):
@@ -43,8 +45,9 @@ class ConvscopeGroup(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Run the command; exit 1 with one line for an error, 130 after Ctrl-C, whatever was kept of the work."""
         told = settings()
+        context.color = _colors_wanted()
         try:
-            with _notes_on_stderr(), _ctrl_c_remembered(told):
+            with bars(True), _notes_on_stderr(), _ctrl_c_remembered(told):
                 result = super().invoke(context)
         except KeyboardInterrupt:
             click.echo("interrupted: nothing was finished", err=True)
@@ -56,7 +59,7 @@ class ConvscopeGroup(click.Group):
             words = (
                 "there is not enough memory for this" if isinstance(error, MemoryError) else _one_line(error)
             )
-            raise click.ClickException(words) from error
+            raise _OneLine(words) from error
         if told.interrupted:
             raise click.exceptions.Exit(INTERRUPTED)
         return result
@@ -71,6 +74,23 @@ class ConvscopeGroup(click.Group):
             names = self.list_commands(context)
             hint = did_you_mean(arguments[0], names) or f" Possible: {', '.join(names)}"
             raise click.UsageError(f"there is no command {arguments[0]!r}.{hint}", context) from None
+
+
+class _OneLine(click.ClickException):
+    """An error as one line, its first word in red."""
+
+    def show(self, file: Any = None) -> None:
+        """Print the line on stderr."""
+        click.echo(
+            f"{click.style('Error:', fg='red')} {self.format_message()}", err=True, color=_colors_wanted()
+        )
+
+
+def _colors_wanted() -> bool | None:
+    """Return whether colors are asked for: no with NO_COLOR, yes with FORCE_COLOR, else (None) on a terminal."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return True if os.environ.get("FORCE_COLOR", "0") not in ("", "0") else None
 
 
 def _format_options(command: click.Command, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -98,6 +118,8 @@ def _said(name: str, *words: str) -> click.Option:
 
     def keep(_: click.Context, __: click.Parameter, given: bool) -> None:
         setattr(settings(), name, given)
+        if name == "quiet" and given:
+            switch_off()
 
     return click.Option(
         list(words[:-1]), is_flag=True, expose_value=False, is_eager=True, callback=keep, help=words[-1]
@@ -128,8 +150,7 @@ def _notes_on_stderr() -> Iterator[None]:
     """Show each `ConvscopeWarning` as one line, once; what libraries warn about is theirs."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        if not settings().quiet:
-            click.echo(f"note: {_one_line(message)}", err=True)
+        note(" ".join(str(message).split()))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -91,7 +92,7 @@ def free(path: Path, beside: tuple[str, ...] = ()) -> Path:
     told = settings()
     if chosen != path and path not in told.written:
         why = "is read here" if read_by_this_command(path) else "is there already; --force would replace it"
-        click.echo(printable(f"note: {path} {why}"), err=True)
+        note(f"{path} {why}")
     told.written.add(chosen)
     return chosen
 
@@ -114,9 +115,32 @@ def save_picture(picture: Picture, path: Path) -> Path:
     """Write a picture and print its path; with --verbose its caption too."""
     picture.save(path)
     click.echo(printable(path))
-    if settings().verbose:
-        say(picture.caption)
+    explain(picture.caption)
     return path
+
+
+def explain(words: str) -> None:
+    """Say something more about what was just made, with --verbose."""
+    if settings().verbose:
+        say(words)
+
+
+def note(words: str) -> None:
+    """Say on stderr what one has to know of a result, once; JSON has it too."""
+    told = settings()
+    if words in told.notes:
+        return
+    told.notes.append(words)
+    if not told.quiet:
+        click.echo(f"{click.style('note:', fg='yellow')} {printable(words)}", err=True)
+
+
+def print_json(result: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """Print a result for other programs; each object in it has the ``notes`` that were said."""
+    notes = settings().notes
+    rows = result if isinstance(result, list) else [result]
+    told = [row | {"notes": notes} for row in rows]
+    click.echo(json.dumps(told if isinstance(result, list) else told[0], ensure_ascii=False, indent=2))
 
 
 def say(words: str) -> None:
@@ -127,7 +151,7 @@ def say(words: str) -> None:
 
 def end_interrupted(kept: str) -> NoReturn:
     """Say what an interrupted command has kept, and end with Ctrl-C's exit status."""
-    click.echo(f"interrupted: {kept}; the same command goes on from there", err=True)
+    click.echo(printable(f"interrupted: {kept}\nthe same command goes on from there"), err=True)
     sys.exit(INTERRUPTED)
 
 
@@ -138,10 +162,10 @@ def interrupted(words: str) -> None:
 
 
 def progress_bar(**options: Any) -> Any:
-    """Return tqdm's bar: on a terminal only, and not with --quiet; it leaves nothing behind."""
-    from tqdm import tqdm
+    """Return a bar that is there at once: on a terminal only, and not with --quiet; it leaves nothing behind."""
+    from convscope.progress import progress_bar as bar
 
-    return tqdm(**({"disable": True if settings().quiet else None, "leave": False} | options))
+    return bar(**({"delay": 0} | options))
 
 
 def save_text(text: str, path: Path) -> Path:

@@ -18,7 +18,7 @@ _FILMS = (".gif", ".avif", ".mp4", ".webp")
 
 @dataclass
 class Settings:
-    """How much is said on stderr, whether files may be replaced, which were written and which were read.
+    """How much is said on stderr, whether files may be replaced, what was noted, written and read.
 
     `interrupted` says that Ctrl-C was pressed, whoever dealt with it: the command ends with status 130.
     """
@@ -27,6 +27,7 @@ class Settings:
     verbose: bool = False
     force: bool = False
     interrupted: bool = False
+    notes: list[str] = field(default_factory=list)
     written: set[Path] = field(default_factory=set)
     read: set[Path] = field(default_factory=set)
 

@@ -24,7 +24,7 @@ from convscope.dreaming.settings import DreamSettings
 from convscope.dreaming.steps import DreamStep, dream_steps
 from convscope.dreaming.targets import LOOKED_AT, DreamLayers, chosen_addresses, terms_of, with_channels
 from convscope.errors import InputError
-from convscope.jobs import State, last_step, steps_until
+from convscope.jobs import State, last_step, steps_on_bar, steps_until
 from convscope.network.engine.memory import machine_memory
 from convscope.network.network import Network
 from convscope.optimization.gradient_edits import Masked
@@ -49,6 +49,7 @@ from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import plain, recipe_of, recordable, writes_recipe
 from convscope.pictures.rgb import PLAIN, Stored
 from convscope.preset_guide import DREAM_GUIDE
+from convscope.progress import bars
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -161,6 +162,7 @@ def deep_dream(
     *,
     options: DreamOptions | None = None,
     memory: str | None = None,
+    progress: bool = True,
     **changes: Unpack[DreamKeywords],
 ) -> Picture:
     """Show what a network dreams into a picture, or into noise where none is given.
@@ -168,7 +170,8 @@ def deep_dream(
     `layers` are addresses (a layer, a channel, a class), with weights if they differ; by default the preset's, where
     the network has them, else one in its middle. `options` say how, and so do the same names as keywords
     (`DreamOptions` tells what each does): ``preset``, ``size``, ``guide``, ``iterations``, ``rate``, ``seed`` and more.
-    `memory` ("2GB") computes a large picture in windows that fit, with the same result.
+    `memory` ("2GB") computes a large picture in windows that fit, with the same result; with ``progress=False`` no bar
+    shows the steps.
 
     >>> deep_dream(network, "sky.jpg", "inception_4c/output", size=640).save("dream.png")
 
@@ -178,7 +181,8 @@ def deep_dream(
     dream = dream_of(network, picture, layers, options, **changes)
     if memory is not None:
         dream, _ = dream.within(bytes_of(memory))
-    return dream.picture(last_step(dream.steps()))
+    with bars(progress):
+        return dream.picture(last_step(steps_on_bar(dream.steps())))
 
 
 def dream_of(

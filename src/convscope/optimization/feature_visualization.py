@@ -32,6 +32,7 @@ from convscope.pictures.recipe import library_versions
 from convscope.pictures.recording import plain, recipe_function, recipe_of, writes_recipe
 from convscope.presentation.scaling import Scaling
 from convscope.presentation.sheet import sheet
+from convscope.progress import bars, progress_bar
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -100,6 +101,7 @@ def feature_visualization(
     options: RenderOptions | None = None,
     batch: int | None = None,
     watch: Watch | None = None,
+    progress: bool = True,
     **changes: Unpack[RenderKeywords],
 ) -> Pictures:
     """Show what units want to see: one picture for each target, and what it reaches in its caption.
@@ -110,7 +112,7 @@ def feature_visualization(
     ``size``, ``steps``, ``seed``, ``fast``. All are made in batches, `batch` at a time (as many as fit the memory),
     each the picture it would be alone. Finished pictures of addresses are kept in the cache, and Ctrl-C keeps the
     unfinished. A unit that answers in no numbers (NaN) is left out with a warning; InputError where that leaves none.
-    `watch` is told every step.
+    `watch` is told every step; without it a bar shows them, with ``progress=False`` nothing.
 
     >>> picture, = feature_visualization(network, "mixed4a:42")
     >>> picture.caption
@@ -123,14 +125,26 @@ def feature_visualization(
     names, made = [_name(one) for one in wanted], dict[str, Picture]()
     composed = {one.description for one in wanted if isinstance(one, Objective)}
 
-    def collect(progress: Progress) -> None:
-        for found in progress.made:
+    def collect(now: Progress) -> None:
+        for found in now.made:
             made[found.name] = as_picture(network, found, how, composed=found.name in composed)
-        if watch:
-            watch(progress)
 
-    watch_rendering(visualize(network, wanted, how, batch=batch), collect)
+    _watch(visualize(network, wanted, how, batch=batch), collect, watch, progress)
     return Pictures(made[name] for name in names if name in made)
+
+
+def _watch(steps: Iterator[Progress], collect: Watch, watch: Watch | None, progress: bool) -> None:
+    """Collect what is made, and show how far it is: to `watch`, or on a bar."""
+    with bars(progress), progress_bar(unit="step", **({"disable": True} if watch else {})) as bar:
+
+        def tell(now: Progress) -> None:
+            collect(now)
+            bar.total = now.of
+            bar.update(now.done - bar.n)
+            if watch:
+                watch(now)
+
+        watch_rendering(steps, tell)
 
 
 def _name(target: str | Objective) -> str:
@@ -236,6 +250,7 @@ def feature_sheet(
     channels: Sequence[int] | int | None = None,
     options: SheetOptions | None = None,
     watch: Watch | None = None,
+    progress: bool = True,
     **changes: Unpack[SheetKeywords],
 ) -> Picture:
     """Show what every channel of a layer wants to see, on one sheet.
@@ -249,12 +264,10 @@ def feature_sheet(
     addresses = channels_of(network, layer, channels)
     made: list[RenderedPicture] = []
 
-    def collect(progress: Progress) -> None:
-        made.extend(progress.made)
-        if watch:
-            watch(progress)
+    def collect(now: Progress) -> None:
+        made.extend(now.made)
 
-    watch_rendering(visualize(network, addresses, how, batch=how.batch), collect)
+    _watch(visualize(network, addresses, how, batch=how.batch), collect, watch, progress)
     shown = {"columns": how.columns, "theme": how.theme}
     arguments = {"layer": layer, "channels": plain(channels), **how.recorded(), **shown}
     recipe = recipe_of("feature_sheet", arguments, network=network, seed=how.seed)

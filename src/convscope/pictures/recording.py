@@ -20,13 +20,18 @@ import numpy as np
 from convscope.address import Address
 from convscope.pictures.photograph import Photograph, open_photograph, picture_file_hash
 from convscope.pictures.recipe import Recipe
+from convscope.progress import bars
 
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
 
 INPUTS = ("network", "picture", "seed")
 UNRECORDED = (
-    *("watch", "batch"),  # who looks on, and how many pictures are made at a time, change no pixel
+    *(
+        "watch",
+        "progress",
+        "batch",
+    ),  # who looks on, and how many pictures are made at a time, change no pixel
     "memory",  # what is chosen by it is recorded in its place
 )
 _LONGEST = 4096
@@ -44,7 +49,8 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
 
     The function takes a parameter ``network``, perhaps ``picture`` and ``seed``; everything else is
     recorded in ``arguments`` under its own name. The input picture is opened once, here, so the function
-    gets a Photograph. So that a rerun is the same call, it gets lists as tuples and addresses as text.
+    gets a Photograph. So that a rerun is the same call, it gets lists as tuples and addresses as text. With
+    ``progress=False``, where it takes that, it shows no bar.
 
     >>> @recipe_function("filters")
     ... def filters(network, address, *, columns=None): ...
@@ -63,7 +69,8 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
             recorded = given.keys() - {*INPUTS, *UNRECORDED}
             arguments, settled = recordable({key: given[key] for key in given if key in recorded})
             given.update(settled)
-            picture: Picture = function(*bound.args, **bound.kwargs)
+            with bars(given.get("progress", True)):
+                picture: Picture = function(*bound.args, **bound.kwargs)
             return replace(picture, recipe=recipe_of(name, arguments, **_inputs(given)))
 
         _FUNCTIONS[name] = with_recipe

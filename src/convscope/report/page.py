@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from convscope.pictures.photograph import Photograph, PictureLike, open_photogra
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import plain, recipe_of
 from convscope.presentation.wording import percent, shortened
+from convscope.progress import bars, progress_bar
 from convscope.report.content import Content, gather
 from convscope.report.context import Progress, ReportContext, ReportOptions
 from convscope.report.embedding import data_uri, photograph_uri
@@ -73,23 +74,30 @@ def make_report(
     options: ReportOptions | None = None,
     *,
     notes: Sequence[str] = (),
-    progress: Progress = lambda done, total, section: None,
+    progress: Progress | bool = True,
 ) -> Report:
     """Return one self-contained HTML page of what a network does with a picture: a text that can be saved.
 
     `options` say what is on it, everything by default; ``ReportOptions(sections=QUICK)`` takes seconds. `notes` are
-    warnings that a reader has to know; `progress` is told how many parts of how many are made, and of which section.
-    Ctrl-C ends it with the sections that are made, as the page says. The page runs no script and fetches nothing; names
-    that strangers gave to layers, files and classes are only text.
+    warnings that a reader has to know; `progress` is told how many parts of how many are made, and of which section: a
+    bar shows it by default, and with False nothing. Ctrl-C ends it with the sections that are made, as the page says.
+    The page runs no script and fetches nothing; names that strangers gave to layers, files and classes are only text.
 
     >>> make_report(network, "cat.jpg", ReportOptions(sections=("evidence",))).save("report.html")
     """
     context = ReportContext(network, open_photograph(picture), options or ReportOptions())
-    content = gather(context, progress)
+    with bars(progress is True), progress_bar(unit="part") as bar, bars(False):
+        content = gather(context, progress if callable(progress) else partial(_on_bar, bar))
     page = _environment().get_template("page.html").render(_words(context, content), notes=notes)
     report = Report(page.encode("utf-8", "replace").decode())  # a file's name need not be UTF-8
     report.missing = tuple(content.missing)
     return report
+
+
+def _on_bar(bar: Any, done: int, total: int, section: str) -> None:
+    bar.total = total
+    bar.set_description_str(section, refresh=False)
+    bar.update(done - bar.n)
 
 
 @cache

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import ConvscopeWarning, InputError, PictureError, did_you_mean
-from convscope.jobs import State, last_step, steps_until
+from convscope.jobs import State, last_step, steps_on_bar, steps_until
 from convscope.network.engine.memory import machine_memory
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
@@ -44,6 +44,7 @@ from convscope.pictures.recording import lost, recipe_of, recordable, writes_rec
 from convscope.pictures.rgb import PLAIN, Stored
 from convscope.presentation.animation import Frame
 from convscope.preset_guide import STYLE_GUIDE
+from convscope.progress import bars
 from convscope.styling.colors import matched
 from convscope.styling.layers import vgg_layers
 from convscope.styling.memory import style_bytes
@@ -149,6 +150,7 @@ def style_transfer(
     *,
     options: StyleOptions | None = None,
     memory: str | None = None,
+    progress: bool = True,
     **changes: Unpack[StyleKeywords],
 ) -> Picture:
     """Show a picture in the style of another, or of several.
@@ -156,7 +158,8 @@ def style_transfer(
     `styles` is a picture, several, or pictures with their weights; in a picture's place the address of a unit
     (``mixed4a:42``) stands for what it wants to see. `options` say how, and so do the same names as keywords
     (`StyleOptions` tells what each does): ``preset``, ``size``, ``style_weight``, ``iterations``, ``keep_colors`` and
-    more. `memory` ("2GB") computes a large picture in windows that fit, with the same result.
+    more. `memory` ("2GB") computes a large picture in windows that fit, with the same result; with ``progress=False``
+    no bar shows the steps.
 
     What is transparent in the content stays so; the picture has the content's bits a channel and its color profile.
 
@@ -167,7 +170,8 @@ def style_transfer(
     transfer = transfer_of(network, picture, styles, options, **changes)
     if memory is not None:
         transfer, _ = transfer.within(bytes_of(memory))
-    return transfer.picture(last_step(transfer.steps()))
+    with bars(progress):
+        return transfer.picture(last_step(steps_on_bar(transfer.steps())))
 
 
 def transfer_of(

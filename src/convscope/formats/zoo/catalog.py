@@ -23,15 +23,16 @@ _GOOGLE = "https://storage.googleapis.com/download.tensorflow.org/models"
 
 @dataclass(frozen=True)
 class Download:
-    """One file of a network: its name in the cache, its address, its size in megabytes and its SHA-1.
+    """One file of a network: its name in the cache, its address, its size in megabytes and its SHA-1 or SHA-256.
 
-    The publishers give no checksum for some short texts; those are only ever parsed, and `sha1` is None.
+    The publishers give no checksum for some short texts; those are only ever parsed, and both are None.
     """
 
     name: str
     address: str
     megabytes: float
     sha1: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)

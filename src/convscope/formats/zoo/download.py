@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from convscope.errors import NetworkFileError
 from convscope.formats.zoo.catalog import Download
+from convscope.progress import progress_bar
 
 if TYPE_CHECKING:
     from requests import Response
@@ -19,6 +18,14 @@ ATTEMPTS = 4
 TIMEOUT = 20.0  # seconds without a byte
 CHUNK = 1 << 16
 ROOM = 1.2  # a file may be this much larger than the catalog says, so that a wrong one does not fill the disk
+
+
+class UnreachableError(NetworkFileError):
+    """A publisher did not send a file; `reason` is that in a few words."""
+
+    def __init__(self, words: str, reason: str) -> None:
+        super().__init__(words)
+        self.reason = reason
 
 
 def downloaded(file: Download, folder: Path) -> Path:
@@ -36,7 +43,7 @@ def downloaded(file: Download, folder: Path) -> Path:
         if trouble is None:
             break
         if attempt == ATTEMPTS - 1 or not partial.exists():
-            raise NetworkFileError(f"{file.address}: {trouble}. {by_hand(file, folder)}")
+            raise UnreachableError(f"{file.address}: {trouble}. {by_hand(file, folder)}", trouble)
     _check(file, partial, folder)
     partial.replace(path)
     return path
@@ -96,29 +103,33 @@ def _chunks(response: Response) -> Iterator[bytes]:
         return
 
 
-def _bar(file: Download, begun: int, missing: int) -> tqdm:
+def _bar(file: Download, begun: int, missing: int) -> Any:
     total = begun + missing if missing else None
-    return tqdm(
-        desc=file.name, initial=begun, total=total, unit="B", unit_scale=True, disable=None, leave=False
-    )
+    return progress_bar(desc=file.name, initial=begun, total=total, unit="B", unit_scale=True, delay=0)
 
 
 def _check(file: Download, partial: Path, folder: Path) -> None:
     """Remove a file that is not the published one, and say so."""
-    if file.sha1 is None:
-        return
-    digest = hashlib.sha1(usedforsecurity=False)
-    with partial.open("rb") as stream:
+    for kind, published in (("sha1", file.sha1), ("sha256", file.sha256)):
+        if published is None:
+            continue
+        found = _digest(partial, kind)
+        if found != published:
+            size = partial.stat().st_size / 1e6
+            partial.unlink()
+            raise NetworkFileError(
+                f"{file.address} sent {size:.1f} MB that are not the published {file.name}: "
+                f"{kind.upper().replace('SHA', 'SHA-')} {found}, published is {published}. Try again, or: "
+                f"{by_hand(file, folder)}"
+            )
+
+
+def _digest(path: Path, kind: str) -> str:
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with path.open("rb") as stream:
         for chunk in iter(lambda: stream.read(1 << 20), b""):
             digest.update(chunk)
-    found = digest.hexdigest()
-    if found != file.sha1:
-        size = partial.stat().st_size / 1e6
-        partial.unlink()
-        raise NetworkFileError(
-            f"{file.address} sent {size:.1f} MB that are not the published {file.name}: SHA-1 {found}, published is "
-            f"{file.sha1}. Try again, or: {by_hand(file, folder)}"
-        )
+    return digest.hexdigest()
 
 
 def _in_words(error: Exception) -> str:

@@ -1,0 +1,73 @@
+"""Progress bars, in one place: for what takes longer than two seconds, on a terminal or in a notebook.
+
+Off for one call with ``progress=False``, for a block with `bars`, for everything with the environment's
+``TQDM_DISABLE=1``, which is tqdm's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeAlias
+
+Watch: TypeAlias = Callable[[int, int], None]
+"""Is told how much is done of how much."""
+_DELAY = 2.0  # seconds: what is done sooner shows no bar
+_SHOWN: ContextVar[bool] = ContextVar("convscope progress", default=True)
+
+
+@contextmanager
+def bars(wanted: bool) -> Iterator[None]:
+    """Show no bars in this block where they are not wanted; what a block around it switched off stays off.
+
+    >>> with bars(False):
+    ...     convscope.occlusion(network, "coffee")
+    """
+    before = _SHOWN.set(wanted and _SHOWN.get())
+    try:
+        yield
+    finally:
+        _SHOWN.reset(before)
+
+
+def progress_bar(**options: Any) -> Any:
+    """Return tqdm's bar, which a notebook shows as a widget; it leaves nothing behind, and no file or pipe gets it."""
+    from tqdm.auto import tqdm
+
+    if not _SHOWN.get():
+        options["disable"] = True
+    elif "disable" in options:
+        pass
+    elif not _in_notebook() and "TQDM_DISABLE" not in os.environ:
+        options["disable"] = None  # tqdm's word for: on a terminal only
+    return tqdm(**({"leave": False, "delay": _DELAY} | options))
+
+
+def switch_off() -> None:
+    """Show no more bars until the end of the `bars` around this."""
+    _SHOWN.set(False)
+
+
+@contextmanager
+def watching(watch: Watch | None, unit: str) -> Iterator[Watch]:
+    """Return who is told how far something is: `watch`, or a bar of so many units where nobody watches."""
+    if watch is not None:
+        yield watch
+        return
+    with progress_bar(unit=unit) as bar:
+
+        def tell(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+
+        yield tell
+
+
+def _in_notebook() -> bool:
+    """Tell whether Jupyter runs this: its output is no terminal, and shows bars all the same."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")
