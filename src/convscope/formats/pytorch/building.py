@@ -6,19 +6,19 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from warnings import warn
 
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import ConvscopeError, ConvscopeWarning, InputError, UnsupportedLayer
+from convscope.errors import ConvscopeError, InputError, UnsupportedLayer
+from convscope.formats.graph_builder import GraphBuilder, Stored
 from convscope.formats.pytorch.exported import ExportedProgram
 from convscope.formats.pytorch.modules import Calls, followed, named_tensors
 from convscope.formats.pytorch.naming import Names, name_values
 from convscope.formats.pytorch.scripted import ScriptProgram
 from convscope.formats.pytorch.tracing import Trace
-from convscope.formats.pytorch.values import Step
-from convscope.network.cut import CutLayer, note_of_cut
+from convscope.formats.pytorch.values import TraceStep
+from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Parameters, Shape
@@ -34,7 +34,7 @@ class Traced:
     """
 
     inputs: Mapping[str, Shape]
-    steps: Sequence[Step]
+    steps: Sequence[TraceStep]
     names: Names
     outputs: Mapping[str, int]
     cut: Mapping[str, CutLayer] = field(default_factory=dict)
@@ -46,27 +46,18 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     The module is not changed; the graph's parameters are its own tensors.
     """
     traced = trace_module(module, inputs)
-    known = {id(tensor): key for key, tensor in _tensors_of(module).items()}
-    tensors: dict[str, Tensor] = {}
-    operations = tuple(_operation(step, traced.names, known, tensors) for step in traced.steps)
-    if traced.cut:
-        warn(note_of_cut(traced.cut), ConvscopeWarning, stacklevel=5)
-    if _differs_by_size(module, traced):
-        operations = _only_of_this_size(operations, traced.inputs)
     values = traced.names.values
-    graph = Graph(
-        name=name,
-        inputs=dict(traced.inputs),
-        operations=operations,
-        outputs=tuple(dict.fromkeys(values[value] for value in traced.outputs.values())),
-        parameters=Parameters({key: tuple(t.shape) for key, t in tensors.items()}, tensors.__getitem__),
-        aliases=traced.names.aliases,
-        output_names={
-            name: values[value] for name, value in traced.outputs.items() if not name.isdecimal() and name
-        },
-        cut=traced.cut,
-    )
-    return _without_unread(graph)
+    builder = GraphBuilder(aliases=traced.names.aliases, cut=dict(traced.cut))
+    for key, shape in inputs.items():
+        builder.add_input(key, shape)
+    known = {id(tensor): key for key, tensor in _tensors_of(module).items()}
+    for step in traced.steps:
+        builder.add(_operation(step, traced.names, known, builder.stored))
+    if _differs_by_size(module, traced):
+        builder.operations = _only_of_this_size(builder.operations, traced.inputs)
+    graph = builder.graph(name, outputs=[values[value] for value in traced.outputs.values()])
+    named = {key: values[value] for key, value in traced.outputs.items() if not key.isdecimal() and key}
+    return _without_unread(replace(graph, output_names=named))
 
 
 def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
@@ -142,13 +133,13 @@ def _stopped(
     return Traced(inputs, steps, names, {str(place): value for place, value in enumerate(last)}, cut)
 
 
-def _last_layers(steps: Sequence[Step], calls: Calls) -> list[int]:
+def _last_layers(steps: Sequence[TraceStep], calls: Calls) -> list[int]:
     """Return what the modules gave behind which no other module has run: the ends of the branches."""
     given = [value for call in calls.ended if call.is_leaf for value in call.results.values()]
     ends, behind = set(given), set[int]()
     for step in reversed(steps):
         if not behind.isdisjoint(step.outputs) or not ends.isdisjoint(step.outputs):
-            behind.update(step.inputs)  # some module comes after these
+            behind.update(step.plan.inputs)  # some module comes after these
     return [value for value in dict.fromkeys(given) if value not in behind]
 
 
@@ -173,11 +164,12 @@ def _differs_by_size(module: nn.Module, traced: Traced) -> bool:
     return False
 
 
-def _same(one: Step, other: Step) -> bool:
+def _same(one: TraceStep, other: TraceStep) -> bool:
+    a, b = one.plan, other.plan
     return (
-        (one.kind, one.inputs, one.attributes) == (other.kind, other.inputs, other.attributes)
-        and one.parameters.keys() == other.parameters.keys()
-        and all(_equal(one.parameters[role], other.parameters[role]) for role in one.parameters)
+        (a.kind, a.inputs, a.attributes) == (b.kind, b.inputs, b.attributes)
+        and a.parameters.keys() == b.parameters.keys()
+        and all(_equal(a.parameters[role], b.parameters[role]) for role in a.parameters)
     )
 
 
@@ -185,9 +177,7 @@ def _equal(one: Tensor, other: Tensor) -> bool:
     return one is other or (one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other))
 
 
-def _only_of_this_size(
-    operations: tuple[Operation, ...], inputs: Mapping[str, Shape]
-) -> tuple[Operation, ...]:
+def _only_of_this_size(operations: Sequence[Operation], inputs: Mapping[str, Shape]) -> list[Operation]:
     """Return the operations behind one for each input that takes it in this size only."""
     seen = {name: f"{name}.of_size" for name in inputs}
     checks = (
@@ -197,7 +187,7 @@ def _only_of_this_size(
         for name, shape in inputs.items()
     )
     behind = (replace(op, inputs=tuple(seen.get(value, value) for value in op.inputs)) for op in operations)
-    return (*checks, *behind)
+    return [*checks, *behind]
 
 
 def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
@@ -220,29 +210,45 @@ def _in_words(
     )
 
 
-def _operation(step: Step, names: Names, known: Mapping[int, str], tensors: dict[str, Tensor]) -> Operation:
+@dataclass(frozen=True)
+class _Live:
+    """One of the module's own tensors as a parameter."""
+
+    tensor: Tensor
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.tensor.shape)
+
+    def load(self) -> Tensor:
+        return self.tensor
+
+
+def _operation(
+    step: TraceStep, names: Names, known: Mapping[int, str], stored: dict[str, Stored]
+) -> Operation:
     outputs = tuple(names.values[value] for value in step.outputs)
     name = outputs[0] if len(outputs) == 1 else outputs[0].rpartition(".")[0]
     parameters = {}
-    for role, tensor in step.parameters.items():
+    for role, tensor in step.plan.parameters.items():
         if tensor.is_meta:
             raise UnsupportedLayer(
                 f"{name!r} has parameters without numbers, on the meta device: load its weights first"
             )
         key = known.get(id(tensor), f"{name}.{role}")
-        while key in tensors and id(tensor) not in known:
+        while key in stored and id(tensor) not in known:
             key += "_"
         # Numbers of other types are stored as floats; the operation that reads them says which they are.
-        tensors[key] = tensor.detach() if tensor.is_floating_point() else tensor.float()
+        stored[key] = _Live(tensor.detach() if tensor.is_floating_point() else tensor.float())
         parameters[role] = key
     return Operation(
-        kind=step.kind,
+        kind=step.plan.kind,
         name=name,
         type_name=names.types[step.outputs[0]],
-        inputs=tuple(names.values[value] for value in step.inputs),
+        inputs=tuple(names.values[value] for value in step.plan.inputs),
         outputs=outputs,
         parameters=parameters,
-        attributes=step.attributes,
+        attributes=step.plan.attributes,
     )
 
 

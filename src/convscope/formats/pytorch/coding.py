@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convscope.formats.pytorch.values import Step, Values
+from convscope.formats.operation_plan import OperationPlan
+from convscope.formats.pytorch.values import TraceStep, Values
 from convscope.formats.sizes import Axis, Expression, Size
 
 _LEFT_OUT = (torch.device, torch.layout)
@@ -39,9 +40,10 @@ class Coder:
             return argument
         raise TypeError(f"{type(argument).__name__} is no plain data")
 
-    def step(self, kind: str, function: str, attributes: dict[str, Any]) -> Step:
+    def step(self, kind: str, function: str, attributes: dict[str, Any]) -> TraceStep:
         """Return the step of the call, with what was collected."""
-        return Step(kind, function, tuple(self.inputs), self.parameters, attributes)
+        plan = OperationPlan(kind, tuple(self.inputs), self.parameters, attributes, label=function)
+        return TraceStep(plan)
 
     def _tensor(self, tensor: Tensor) -> str:
         if tensor in self.values:
@@ -68,7 +70,9 @@ class Coder:
         return expression
 
 
-def coded_call(values: Values, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Step | None:
+def coded_call(
+    values: Values, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> TraceStep | None:
     """Return the step that calls an ATen operator with these arguments; None where they are no plain data."""
     coder = Coder(values)
     try:
@@ -80,7 +84,7 @@ def coded_call(values: Values, name: str, args: tuple[Any, ...], kwargs: Mapping
     return coder.step("aten", name, attributes | ({"keywords": keywords} if keywords else {}))
 
 
-def coded_subscript(values: Values, tensor: Tensor, items: Any) -> Step | None:
+def coded_subscript(values: Values, tensor: Tensor, items: Any) -> TraceStep | None:
     """Return the step of ``tensor[items]``; None where the items are no plain data."""
     coder = Coder(values)
     try:
@@ -90,7 +94,7 @@ def coded_subscript(values: Values, tensor: Tensor, items: Any) -> Step | None:
     return coder.step("subscript", "getitem", {"items": codes} | ({"of": of} if of != "$0" else {}))
 
 
-def coded_assignment(values: Values, tensor: Tensor, items: Any, part: Any) -> Step | None:
+def coded_assignment(values: Values, tensor: Tensor, items: Any, part: Any) -> TraceStep | None:
     """Return the step of ``tensor[items] = part``; None where the items are no plain data."""
     coder = Coder(values)
     try:

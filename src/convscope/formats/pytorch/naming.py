@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from convscope.formats.pytorch.modules import Call
-from convscope.formats.pytorch.values import Step
+from convscope.formats.pytorch.values import TraceStep
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Names:
 
 
 def name_values(
-    inputs: Sequence[str], steps: Sequence[Step], calls: Sequence[Call], paths: Iterable[str]
+    inputs: Sequence[str], steps: Sequence[TraceStep], calls: Sequence[Call], paths: Iterable[str]
 ) -> Names:
     """Return what everything is called; `inputs` are the names of the first values."""
     names, modules = Names(dict(enumerate(inputs))), set(paths)
@@ -58,11 +58,11 @@ def _result_name(owner: str, place: str, modules: Container[str]) -> str:
     return f"{owner}.results.{place}" if place and full in modules else full
 
 
-def _name_functions(names: Names, steps: Sequence[Step], taken: set[str]) -> None:
+def _name_functions(names: Names, steps: Sequence[TraceStep], taken: set[str]) -> None:
     """Name what no module made, by its function and the module it stands in."""
     taken |= set(names.values.values())
     for step in steps:
-        word = step.function.partition(".")[0].strip("_") or step.kind
+        word = step.plan.label.partition(".")[0].strip("_") or step.plan.kind
         names.types.setdefault(step.outputs[0], word)
         if all(value in names.values for value in step.outputs):
             continue

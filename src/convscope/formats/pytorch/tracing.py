@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
@@ -20,10 +21,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from convscope.errors import InputError, UnsupportedLayer
+from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.pytorch.coding import coded_assignment, coded_call, coded_subscript
 from convscope.formats.pytorch.composites import COMPOSITES
 from convscope.formats.pytorch.functions import FUNCTIONS, with_constant
-from convscope.formats.pytorch.values import Step, Values
+from convscope.formats.pytorch.values import TraceStep, Values
 from convscope.formats.sizes import Axis, Size
 from convscope.network.operations.general import RECURRENT, pure_operator
 
@@ -97,7 +99,7 @@ class Trace(TorchFunctionMode):
     def _sized(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Any:
         """What is made of constants and of a size of the input, ``token.expand(batch, -1, -1)``, is a value too."""
         step = self._aten(func, name, args, kwargs)
-        if step is None or not step.inputs:
+        if step is None or not step.plan.inputs:
             return func(*args, **kwargs)
         if not self._leaves((args, kwargs)):
             kwargs["device"] = self.device
@@ -145,7 +147,7 @@ class Trace(TorchFunctionMode):
         if isinstance(func, torch._ops.OpOverload):  # below autograd, which counts the versions
             mutated = self._leaves(_written_to(func, args, kwargs))
         new = [leaf for leaf in self._leaves(result) if leaf not in self.values and id(leaf) not in tensors]
-        if step is not None and step.kind == "batch_norm":
+        if step is not None and step.plan.kind == "batch_norm":
             new = new[:1]  # the others are the statistics of a training step
         if not new and not mutated:
             return self.with_numbers(result)  # the input itself, or no tensor at all
@@ -154,13 +156,15 @@ class Trace(TorchFunctionMode):
         if mutated:
             self._write(mutated[0], step)
         elif base in _COPIES and new[0].dtype == self.traced(args, kwargs)[0].dtype:
-            self._hold(new, (step.inputs[0],), seen, step)
+            self._hold(new, (step.plan.inputs[0],), seen, step)
         else:
-            shown = step if step.kind in ("aten", "subscript") else self._aten(func, base, args, kwargs)
+            shown = step if step.plan.kind in ("aten", "subscript") else self._aten(func, base, args, kwargs)
             self._hold(new, self.values.add(step, len(new)), seen, shown)
         return self.with_numbers(result)
 
-    def _own(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Step | None:
+    def _own(
+        self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]
+    ) -> TraceStep | None:
         """Return the call as an operation of convscope's own, or None."""
         if name == "getitem":
             return coded_subscript(self.values, args[0], args[1])
@@ -178,9 +182,11 @@ class Trace(TorchFunctionMode):
         if plan is None or any(leaf in self.values for leaf in plan.parameters.values()):
             return None
         inputs = tuple(self.values.read(leaf) for leaf in plan.inputs)
-        return Step(plan.kind, name, inputs, plan.parameters, plan.attributes)
+        return TraceStep(replace(plan, inputs=inputs, label=name))
 
-    def _aten(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Step | None:
+    def _aten(
+        self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]
+    ) -> TraceStep | None:
         """Return the call as one of the ATen operator of its name, or None where there is none that takes it."""
         if name == "getitem":
             return coded_subscript(self.values, args[0], args[1])
@@ -231,17 +237,19 @@ class Trace(TorchFunctionMode):
 
     def _promote(self, constant: Tensor) -> None:
         """A constant that is about to be written into with what depends on the input is a value from now on."""
-        step = Step("constant", "constant", (), {"value_0": constant.detach().clone()}, {})
-        self.values.hold(constant, self.values.add(step)[0])
+        plan = OperationPlan("constant", (), {"value_0": constant.detach().clone()}, label="constant")
+        self.values.hold(constant, self.values.add(TraceStep(plan))[0])
 
-    def _write(self, tensor: Tensor, step: Step) -> None:
+    def _write(self, tensor: Tensor, step: TraceStep) -> None:
         (value,) = self.values.add(step)
         if tensor in self.values:
             self.values.write(tensor, value)
         else:
             self.values.hold(tensor, value)
 
-    def _hold(self, new: list[Tensor], values: Sequence[int], seen: list[Any], shown: Step | None) -> None:
+    def _hold(
+        self, new: list[Tensor], values: Sequence[int], seen: list[Any], shown: TraceStep | None
+    ) -> None:
         """Say what new tensors hold, and which of them are views of a tensor that was read."""
         under = {
             twin.untyped_storage()._cdata: leaf for leaf, twin, _ in reversed(seen) if leaf in self.values
@@ -250,7 +258,7 @@ class Trace(TorchFunctionMode):
             shown.outputs = (-1,) * len(new)
         for index, (tensor, value) in enumerate(zip(new, values, strict=True)):
             base = under.get(tensor.untyped_storage()._cdata)
-            if base is None or shown is None or shown.inputs[0] != self.values.read(base):
+            if base is None or shown is None or shown.plan.inputs[0] != self.values.read(base):
                 self.values.hold(tensor, value)
             else:
                 self.values.hold_view(tensor, value, base, (shown, index))

@@ -6,25 +6,23 @@ other views of that, each worked out again when it is next read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
+from convscope.formats.operation_plan import OperationPlan
+
 
 @dataclass
-class Step:
-    """One operation of a trace. `inputs` and `outputs` are values, numbered in the order they are made.
+class TraceStep:
+    """One operation of a trace: its plan, whose parameters are tensors and whose label is torch's word for it.
 
-    `function` is torch's word for it, `path` the module it ran in, and `call` which of that module's calls it was.
+    What the plan reads and the `outputs` are values, numbered in the order they are made. `path` is the module it ran
+    in, and `call` which of that module's calls it was.
     """
 
-    kind: str
-    function: str
-    inputs: tuple[int, ...]
-    parameters: Mapping[str, Tensor]
-    attributes: Mapping[str, Any]
+    plan: OperationPlan
     path: str = ""
     call: int = 0
     outputs: tuple[int, ...] = ()
@@ -38,14 +36,14 @@ class _Held:
     value: int
     under: Tensor | None = None
     of: int = 0
-    how: tuple[Step, int] | None = None
+    how: tuple[TraceStep, int] | None = None
 
 
 @dataclass
 class Values:
     """The tensors of a trace and the steps that made their values."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[TraceStep] = field(default_factory=list)
     path: str = ""
     call: int = 0
     _held: dict[int, _Held] = field(default_factory=dict)
@@ -59,7 +57,7 @@ class Values:
     def __contains__(self, tensor: Any) -> bool:
         return id(tensor) in self._held
 
-    def add(self, step: Step, count: int = 1) -> tuple[int, ...]:
+    def add(self, step: TraceStep, count: int = 1) -> tuple[int, ...]:
         """Append a step and return its values' numbers."""
         step.path, step.call = self.path, self.call
         step.outputs = tuple(self.new() for _ in range(count))
@@ -70,7 +68,7 @@ class Values:
         """Say which value a tensor holds that shares its memory with no other."""
         self._held[id(tensor)] = _Held(tensor, value)
 
-    def hold_view(self, tensor: Tensor, value: int, under: Tensor, how: tuple[Step, int]) -> None:
+    def hold_view(self, tensor: Tensor, value: int, under: Tensor, how: tuple[TraceStep, int]) -> None:
         """Say which value a view holds; `how` is a step that shows it, and which of the step's outputs it is."""
         self._held[id(tensor)] = _Held(tensor, value, under, self.read(under), how)
 
@@ -87,8 +85,9 @@ class Values:
         now = self.read(held.under)
         if now != held.of:
             step, index = held.how
-            inputs = tuple(now if value == step.inputs[0] else value for value in step.inputs)
-            again = Step(step.kind, step.function, inputs, step.parameters, dict(step.attributes))
+            first = step.plan.inputs[0]
+            inputs = tuple(now if value == first else value for value in step.plan.inputs)
+            again = TraceStep(replace(step.plan, inputs=inputs))
             held.value, held.of = self.add(again, len(step.outputs))[index], now
             held.how = (again, index)
         return held.value
@@ -99,10 +98,11 @@ class Values:
         if held.under is not None and held.how is not None:
             now = self.read(held.under)
             step, index = held.how
-            inputs = (now, *step.inputs[1:], value)
-            attributes = {"kind": step.kind, "attributes": dict(step.attributes), "index": index}
+            plan, inputs = step.plan, (now, *step.plan.inputs[1:], value)
+            attributes = {"kind": plan.kind, "attributes": dict(plan.attributes), "index": index}
             attributes["part"] = f"${len(inputs) - 1}"
-            (whole,) = self.add(Step("written", step.function, inputs, step.parameters, attributes))
+            written = replace(plan, kind="written", inputs=inputs, attributes=attributes)
+            (whole,) = self.add(TraceStep(written))
             self.write(held.under, whole)
             held.of = whole
         held.value = value
