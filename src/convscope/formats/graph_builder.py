@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, ConvscopeWarning, InputError, NetworkFileError
-from convscope.network.cut import CutLayer, note_of_cut, require_uncut
+from convscope.network.cut import CutLayer, cut_with, note_of_cut, require_uncut
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Parameters, Shape
@@ -64,6 +64,13 @@ class GraphBuilder:
         self.infer(operation)
         self.operations.append(operation)
 
+    def cut_behind(self, inputs: Iterable[str], outputs: Iterable[str], name: str, type_name: str) -> bool:
+        """Cut a layer that reads a cut value; say whether it does."""
+        layer = cut_with(self.cut, inputs, name, type_name)
+        if layer is not None:
+            self.cut_at(outputs, layer)
+        return layer is not None
+
     def cut_at(self, values: Iterable[str], layer: CutLayer) -> None:
         """Let values be cut: what reads them is not computed either."""
         self.cut.update(dict.fromkeys(values, layer))
@@ -94,6 +101,15 @@ class GraphBuilder:
                 "a version that convscope does not know"
             ) from error
 
+    def ends(self, constants: Collection[str] = ()) -> list[str]:
+        """Return what is made and never read, other than the constants."""
+        read = self._read()
+        made = (value for operation in self.operations for value in operation.outputs)
+        return [value for value in made if value not in read and value not in constants]
+
+    def _read(self) -> set[str]:
+        return {value for operation in self.operations for value in operation.inputs}
+
     def graph(
         self,
         name: str,
@@ -109,15 +125,12 @@ class GraphBuilder:
         require_uncut(self.cut, len(self.operations))
         if notes := [*self.notes, *([note_of_cut(self.cut)] if self.cut else [])]:
             warn("; ".join(notes), ConvscopeWarning, stacklevel=4)
-        read = {value for operation in self.operations for value in operation.inputs}
-        if outputs is None:
-            made = (value for operation in self.operations for value in operation.outputs)
-            outputs = [value for value in made if value not in read and value not in constants]
+        read = self._read()
         return Graph(
             name=name,
             inputs={key: shape for key, shape in self.inputs.items() if key in read} or dict(self.inputs),
             operations=tuple(self.operations),
-            outputs=tuple(dict.fromkeys(outputs)),
+            outputs=tuple(dict.fromkeys(self.ends(constants) if outputs is None else outputs)),
             parameters=load_parameters(self.stored),
             aliases=self.aliases,
             channels_last=channels_last,

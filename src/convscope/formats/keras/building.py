@@ -8,20 +8,19 @@ and ``conv`` is the last. Where a layer ends in an activation, what was before i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
-from warnings import warn
 
 import numpy as np
 
-from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer, WeightsMismatch
+from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, WeightsMismatch
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.keras.configuration import stated_shape
 from convscope.formats.keras.layers import Dialect, Numbers, Use, Variable, translate, variables_of
 from convscope.formats.keras.model import INPUT, KerasLayer, KerasModel, Reference
 from convscope.formats.keras.weights import Found, LayerPath, Source
 from convscope.formats.operation_plan import OperationPlan
-from convscope.network.cut import CutLayer, cut_with, note_of_cut, require_uncut
+from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Shape
@@ -83,16 +82,10 @@ def build_graph(
         )
     given = {reference.layer: reference.layer for reference in model.inputs}
     outputs = building.add_model(model, given, (), Turn(0, 1))
-    cut, builder = building.cut, building.builder
-    require_uncut(cut, len(builder.operations))
-    if not cut:
-        return builder.graph(model.name, outputs=outputs, channels_last=dialect.channels_last)
-    warn(note_of_cut(cut), ConvscopeWarning, stacklevel=2)
-    kept = [output for output in outputs if output not in cut]
-    read = {value for operation in builder.operations for value in operation.inputs}
-    made = (value for operation in builder.operations for value in operation.outputs)
-    ends = [*kept, *(value for value in made if value not in read)]
-    return replace(builder.graph(model.name, outputs=ends, channels_last=dialect.channels_last), cut=cut)
+    builder = building.builder
+    kept = [output for output in outputs if output not in builder.cut]
+    ends = builder.ends() if builder.cut else ()
+    return builder.graph(model.name, outputs=[*kept, *ends], channels_last=dialect.channels_last)
 
 
 @dataclass
@@ -100,7 +93,6 @@ class _Building:
     builder: GraphBuilder
     found: Found
     dialect: Dialect
-    cut: dict[str, CutLayer] = field(default_factory=dict)
 
     def add_model(
         self, model: KerasModel, given: Mapping[str, str], path: LayerPath, turn: Turn
@@ -132,7 +124,7 @@ class _Building:
         name = turn.numbered(plain)
         if layer.model is None:
             outputs: tuple[str, ...] = (self._add_or_cut(layer, index, reads, (*path, layer.name), name),)
-            if plain != name and name not in self.cut:
+            if plain != name and name not in self.builder.cut:
                 self.builder.aliases[plain] = name
             return outputs
         if len(reads) != len(layer.model.inputs):
@@ -141,20 +133,19 @@ class _Building:
             )
         given = {inner.layer: value for inner, value in zip(layer.model.inputs, reads, strict=True)}
         outputs = self.add_model(layer.model, given, (*path, layer.name), turn)
-        if outputs[0] not in self.cut:
+        if outputs[0] not in self.builder.cut:
             self.builder.aliases.update({plain: outputs[0], name: outputs[0]})
         return outputs
 
     def _add_or_cut(
         self, layer: KerasLayer, index: int, reads: tuple[str, ...], path: LayerPath, name: str
     ) -> str:
-        if cut := cut_with(self.cut, reads, name, layer.class_name):
-            self.cut[name] = cut
+        if self.builder.cut_behind(reads, [name], name, layer.class_name):
             return name
         try:
             return self._add_layer(layer, index, reads, path, name)
         except UnsupportedLayer as error:
-            self.cut[name] = CutLayer(name, layer.class_name, str(error))
+            self.builder.cut_at([name], CutLayer(name, layer.class_name, str(error)))
             return name
 
     def _add_layer(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from warnings import warn
 
 import numpy as np
 
-from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer
+from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.onnx.calls import Call, calls_of
 from convscope.formats.onnx.constants import Constant, constant_of, read_tensor
@@ -22,7 +20,7 @@ from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators import reader_of
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.protobuf.message import Message
-from convscope.network.cut import CutLayer, cut_with, note_of_cut, require_uncut
+from convscope.network.cut import CutLayer, require_uncut
 from convscope.network.graph import Graph, Operation
 from convscope.network.parameters import Shape
 
@@ -52,8 +50,8 @@ class _Building:
         tensors = {tensor.name or "": tensor for tensor in model.graph.initializer}
         self.constants = {name: read_tensor(tensor, file) for name, tensor in tensors.items()}
         self.budget = Budget.of(self.constants)
-        self.cut = unread_inputs(model, self.constants)
-        self.builder = GraphBuilder(str(file))
+        self.builder = GraphBuilder(str(file), cut=unread_inputs(model, self.constants))
+        self.cut = self.builder.cut
         self.types = input_types(model) | {name: one.type for name, one in self.constants.items()}
         for name, shape in input_shapes(model, file, {*self.constants, *self.cut}, input_shape).items():
             self.builder.add_input(name, shape)
@@ -70,28 +68,26 @@ class _Building:
                 raise NetworkFileError(
                     f"{self.file}: node {call.name!r} reads {value!r}, which no node before it makes"
                 )
-        for value in filter(None, call.outputs):
+        made = [value for value in call.outputs if value]
+        for value in made:
             if value in self.constants or value in shapes or value in self.cut:
                 raise NetworkFileError(
                     f"{self.file}: node {call.name!r} makes {value!r}, which is there already"
                 )
-        if reason := cut_with(self.cut, call.inputs, call.name, call.type_name):
-            self._cut(call, reason)
+        if self.builder.cut_behind(call.inputs, made, call.name, call.type_name):
             return
         try:
             with self.builder.reading(f"node {call.name!r} ({call.type_name})"):
                 self._add(call)
         except UnsupportedLayer as error:
-            self._cut(call, CutLayer(call.name, call.type_name, str(error).removeprefix(f"{self.file}: ")))
+            reason = str(error).removeprefix(f"{self.file}: ")
+            self.builder.cut_at(made, CutLayer(call.name, call.type_name, reason))
         except InputError as error:
             named = "" if call.type_name in str(error) else f"node {call.name!r} ({call.type_name}): "
             raise NetworkFileError(f"{named}{error}") from error
 
     def _need(self, values: Iterable[str]) -> None:
         self.cut.update({value: self.lacking.pop(value) for value in values if value in self.lacking})
-
-    def _cut(self, call: Call, reason: CutLayer) -> None:
-        self.cut.update(dict.fromkeys(filter(None, call.outputs), reason))
 
     def _add(self, call: Call) -> None:
         node = self._node(call)
@@ -218,21 +214,13 @@ class _Building:
             raise NetworkFileError(f"{self.file} holds numbers only: nothing in it depends on an input")
         for value in outputs:
             self._require_value(value)
-        if self.cut:
-            warn(note_of_cut(self.cut), ConvscopeWarning, stacklevel=2)
-            read = {value for operation in self.builder.operations for value in operation.inputs}
-            outputs += [
-                value
-                for operation in self.builder.operations
-                for value in operation.outputs
-                if value not in read and value not in self.inner and operation.inputs
-            ]
-        graph = self.builder.graph(
+        constants = {*self.builder.sizes, *self.constants, *self.inner}.intersection(shapes)
+        ends = self.builder.ends({*self.constants, *self.inner}) if self.cut else []
+        return self.builder.graph(
             self.model.graph.name or "",
-            outputs=[value for value in outputs if value in shapes],
-            constants={*self.builder.sizes, *self.constants, *self.inner}.intersection(shapes),
+            outputs=[value for value in (*outputs, *ends) if value in shapes],
+            constants=constants,
         )
-        return replace(graph, cut=self.cut)
 
 
 class _Parameter:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 from types import MappingProxyType
 from typing import Any
-from warnings import warn
 
 import numpy as np
 
-from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer
+from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.sizes import Axis, Size
@@ -20,7 +19,7 @@ from convscope.formats.tensorflow.node import Node, Reference
 from convscope.formats.tensorflow.ops import translate
 from convscope.formats.tensorflow.parameters import LAYOUTS, Array, LaidOut
 from convscope.formats.tensorflow.tensors import FLOATING, to_array
-from convscope.network.cut import CutLayer, cut_with, note_of_cut, require_uncut
+from convscope.network.cut import CutLayer, require_uncut
 from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.parameters import Shape
 
@@ -49,9 +48,7 @@ def build_graph(
         building.builder.add_input(value, shape)
     for node in nodes:
         building.add(node)
-    require_uncut(building.cut, sum(one is not None for one in building.operations.values()))
-    if building.cut:
-        warn(note_of_cut(building.cut), ConvscopeWarning, stacklevel=2)
+    require_uncut(building.builder.cut, sum(one is not None for one in building.operations.values()))
     return building.graph(name, channels_last)
 
 
@@ -75,15 +72,13 @@ class _Building:
     parameters: dict[str, LaidOut] = field(default_factory=dict)
     several: set[str] = field(default_factory=set)
     measured: list[str] = field(default_factory=list)
-    cut: dict[str, CutLayer] = field(default_factory=dict)
 
     def add(self, node: Node) -> None:
         """Make a node a constant, an operation or nothing."""
         ready = node.name in self.builder.inputs or node.name in self.constants
         if ready or node.op in _IGNORED:
             return
-        if cut := cut_with(self.cut, (read.node for read in node.inputs), node.name, node.op):
-            self.cut[node.name] = cut
+        if self.builder.cut_behind((read.node for read in node.inputs), [node.name], node.name, node.op):
             return
         known = self._known(node)
         if known is not None:
@@ -129,7 +124,7 @@ class _Building:
             with self.builder.reading(f"node {node.name!r}, a {node.op},"):
                 step = translate(_Read(self, node))
         except UnsupportedLayer as error:
-            self.cut[node.name] = CutLayer(node.name, node.op, str(error))
+            self.builder.cut_at([node.name], CutLayer(node.name, node.op, str(error)))
             return
         outputs: tuple[str, ...] = (node.name,)
         if step.outputs > 1:
@@ -177,7 +172,7 @@ class _Building:
             raise NetworkFileError(
                 "the graph has no operation that a picture goes through: it is not a network"
             )
-        return replace(graph, cut=self.cut)
+        return graph
 
     def _constant_operation(self, name: str) -> Operation:
         constant = self.constants[name]
