@@ -24,6 +24,7 @@ ORDER = [
     "samples",
     "presentation",
     "jobs",
+    "measuring",
     "optimization",
     "looking",
     "attribution",

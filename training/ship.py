@@ -15,7 +15,7 @@ from pathlib import Path
 from export import WEIGHTS
 
 import convscope
-from convscope.optimization.strongest import SUFFIX, Strongest, measure_strongest, pictures_in
+from convscope.measuring.strongest import SUFFIX, Strongest, strongest_of
 from pictures import PACKED
 
 NETWORKS = Path(convscope.__file__).parent / "networks"
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("name", help="of the variant in weights/")
     shutil.copy(WEIGHTS / f"{parser.parse_args().name}.safetensors", NETWORKS / "builtin.safetensors")
     network = convscope.open_network("builtin")
-    found = measure_strongest(network, pictures_in(PHOTOGRAPHS))
+    found = strongest_of(convscope.measure(network, PHOTOGRAPHS))
     print(halved(found).save(NETWORKS / f"builtin{SUFFIX}"))
 
 

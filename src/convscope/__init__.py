@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from convscope.looking.filters import filters
     from convscope.looking.layer_table import layer_table
     from convscope.looking.values import values
+    from convscope.measuring.measure import measure
+    from convscope.measuring.measurements import Measurements
     from convscope.network.fine_tuning import fine_tune, image_folder
     from convscope.network.input_spec import InputSpec
     from convscope.network.network import Network
@@ -64,6 +66,7 @@ _HOMES = {
     "ConvscopeError": "errors",
     "ConvscopeWarning": "errors",
     "InputSpec": "network.input_spec",
+    "Measurements": "measuring.measurements",
     "Network": "network.network",
     "Picture": "pictures.picture",
     "Recipe": "pictures.recipe",
@@ -91,6 +94,7 @@ _HOMES = {
     "layer_cam": "attribution.layer_cam",
     "layer_gradients": "attribution.gradients",
     "layer_table": "looking.layer_table",
+    "measure": "measuring.measure",
     "make_report": "report",
     "occlusion": "attribution.occlusion",
     "open_network": "formats.opening",
@@ -117,6 +121,7 @@ __all__ = [
     "ConvscopeError",
     "ConvscopeWarning",
     "InputSpec",
+    "Measurements",
     "Network",
     "Picture",
     "Recipe",
@@ -145,6 +150,7 @@ __all__ = [
     "layer_gradients",
     "layer_table",
     "make_report",
+    "measure",
     "occlusion",
     "open_network",
     "predictions",

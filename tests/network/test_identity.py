@@ -16,9 +16,9 @@ from torch import nn
 from convscope.cache import cache_folder, cache_key
 from convscope.errors import ConvscopeWarning, RecipeError
 from convscope.formats.opening import open_network
+from convscope.measuring.strongest import QUANTILES, Strongest, find_strongest, keep_strongest
 from convscope.network.network import Network
 from convscope.optimization.feature_visualization import feature_visualization
-from convscope.optimization.strongest import QUANTILES, Strongest, find_strongest, keep_strongest
 from convscope.rerunning import rerun
 from planted import edge_picture, planted_files, planted_network
 

@@ -7,19 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
-from convscope.errors import ConvscopeWarning, NetworkFileError, PictureError
+from convscope.errors import NetworkFileError, PictureError
 from convscope.formats.opening import open_network
+from convscope.measuring.measure import measure
+from convscope.measuring.picture_list import list_pictures
+from convscope.measuring.strongest import QUANTILES, Strongest, find_strongest, keep_strongest, strongest_of
 from convscope.network.network import Network
 from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.objectives import unit
-from convscope.optimization.strongest import (
-    QUANTILES,
-    Strongest,
-    find_strongest,
-    keep_strongest,
-    measure_strongest,
-    pictures_in,
-)
 from convscope.optimization.verdict import Verdict, judge
 from planted import planted_files, planted_network
 
@@ -37,10 +32,9 @@ def photographs(tmp_path: Path) -> Path:
 
 
 def test_the_strongest_are_those_of_each_picture_as_the_network_eats_it(photographs: Path) -> None:
-    network, paths = planted_network(), pictures_in(photographs)
-    done: list[int] = []
-    found = measure_strongest(network, paths, batch=2, progress=done.append)
-    assert done == [2, 4, 5]
+    network = planted_network()
+    paths = [one.path for one in list_pictures(photographs)]
+    found = strongest_of(measure(network, photographs))
     assert found.layers["prob"].shape == (3, 2, len(QUANTILES))
     for name in ("conv1", "pool1", "conv2"):
         answers = [network.activations(network.preprocess(path), name)[name].flatten(2)[0] for path in paths]
@@ -51,19 +45,6 @@ def test_the_strongest_are_those_of_each_picture_as_the_network_eats_it(photogra
             found.layers[name][:, 0], np.quantile(means, QUANTILES, axis=0).T, rtol=1e-4, atol=1e-6
         )
         np.testing.assert_allclose(found.layers[name][:, 1, -1], highest.max(0), rtol=1e-4, atol=1e-6)
-
-
-def test_a_broken_photograph_is_named_and_left_out(photographs: Path, tmp_path: Path) -> None:
-    network, paths = planted_network(), pictures_in(photographs)
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(paths[0].read_bytes()[:500])
-    with pytest.warns(ConvscopeWarning, match=r"broken.png is damaged or incomplete .*: it is left out"):
-        found = measure_strongest(network, [paths[0], broken, *paths[1:]], batch=2)
-    whole = measure_strongest(network, paths, batch=2)
-    assert found.pictures == whole.pictures == 5
-    assert torch.allclose(found.layers["conv2"], whole.layers["conv2"], atol=1e-6)
-    with pytest.warns(ConvscopeWarning), pytest.raises(PictureError, match="none of the 1 pictures can be"):
-        measure_strongest(network, [broken])
 
 
 def test_a_verdict_measures_the_picture_as_it_is() -> None:
@@ -134,4 +115,4 @@ def test_other_files_and_empty_folders_are_told(tmp_path: Path) -> None:
     with pytest.raises(NetworkFileError, match="does not hold strongest"):
         Strongest.open(tmp_path / "wrong.safetensors")
     with pytest.raises(PictureError, match="no picture in"):
-        pictures_in(tmp_path)
+        list_pictures(tmp_path)

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from convscope.errors import PictureError
+from convscope.measuring.picture_list import list_pictures
 from convscope.network.fine_tuning import image_folder
-from convscope.optimization.strongest import pictures_in
 from convscope.pictures.photograph import open_photograph, picture_endings, read_picture
 from convscope.pictures.picture import Picture
 
@@ -53,7 +53,7 @@ def test_one_list_of_endings_for_every_folder(tmp_path: Path) -> None:
     for kind in ("one", "two"):
         (tmp_path / kind).mkdir()
         Image.fromarray(PIXELS).save(tmp_path / kind / "a.tif")
-    assert pictures_in(tmp_path / "one") == [tmp_path / "one" / "a.tif"]
+    assert [one.name for one in list_pictures(tmp_path / "one")] == ["a.tif"]
     assert len(image_folder(tmp_path)[0]) == 2
     with pytest.raises(PictureError, match="it holds 1 picture"):
         read_picture(tmp_path / "one")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from convscope.cli.measuring import measured
 from convscope.cli.options import (
     Opening,
     json_option,
@@ -215,20 +216,12 @@ def _measure(network: Network, folder: str | None) -> None:
     """Measure what photographs make the channels answer, once, and keep it."""
     if folder is None:
         return
-    from tqdm import tqdm
+    from convscope.measuring.picture_list import list_pictures, pictures_hash
+    from convscope.measuring.strongest import find_strongest, keep_strongest, strongest_of
 
-    from convscope.optimization.strongest import (
-        find_strongest,
-        keep_strongest,
-        measure_strongest,
-        pictures_hash,
-        pictures_in,
-    )
-
-    paths, known = pictures_in(folder), find_strongest(network)
-    if known is not None and known.pictures_sha256 == pictures_hash(paths):
+    listed, known = list_pictures(folder), find_strongest(network)
+    if known is not None and known.pictures_sha256 == pictures_hash(listed):
         return
-    with tqdm(total=len(paths), unit="photograph", disable=None, leave=False) as bar:
-        found = measure_strongest(network, paths, progress=lambda done: bar.update(done - bar.n))
+    found = strongest_of(measured(network, listed))
     keep_strongest(network, found)
     click.echo(printable(f"note: measured on {found.pictures:,} photographs of {folder}"), err=True)

@@ -19,13 +19,13 @@ from torch import Tensor
 from convscope.address import Address
 from convscope.cache import cache_key
 from convscope.errors import InputError
+from convscope.measuring.strongest import find_strongest
 from convscope.network.network import Network
 from convscope.optimization.objective import Objective
 from convscope.optimization.objectives import unit
 from convscope.optimization.presets import preset as preset_named
 from convscope.optimization.rendering import Progress, RenderedPicture, RenderJob, render, watch_rendering
 from convscope.optimization.settings import Settings
-from convscope.optimization.strongest import find_strongest
 from convscope.pictures.options import takes_options, updated
 from convscope.pictures.picture import Picture, Pictures
 from convscope.pictures.recipe import library_versions

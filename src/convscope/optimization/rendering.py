@@ -20,6 +20,7 @@ from convscope.cache import cache_folder
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.files import written_whole
 from convscope.jobs import Checkpoint, saved_steps
+from convscope.measuring.strongest import Strongest
 from convscope.network.engine.memory import BYTES_PER_NUMBER, machine_memory
 from convscope.network.network import Network
 from convscope.optimization.ascent import AscentStep, CannotAscend, ascend
@@ -27,7 +28,6 @@ from convscope.optimization.objective import Objective
 from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.settings import Settings, Size
 from convscope.optimization.size_limits import network_bytes, picture_bytes, require_size_fits
-from convscope.optimization.strongest import Strongest
 from convscope.optimization.verdict import Verdict, judge
 
 MOST_AT_ONCE = 16  # larger batches are no faster, and show and save their first picture later

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from convscope.measuring.strongest import Strongest
 from convscope.optimization.objective_batch import ObjectiveBatch
-from convscope.optimization.strongest import Strongest
 
 
 @dataclass(frozen=True)

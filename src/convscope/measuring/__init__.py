@@ -1,0 +1,1 @@
+"""What units answer to many pictures: one pass over them, and what can be read from it."""

@@ -1,0 +1,88 @@
+"""A block: what the units of all layers answered to 64 pictures in a row, as a file that appears whole.
+
+The same pictures give the same bytes, in whatever run and process: so a measurement goes on after a kill, and its
+blocks may come from many machines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from convscope.errors import PictureError
+from convscope.files import written_whole
+from convscope.measuring.summary import Summary
+
+_FACTS = "convscope"
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """``layers`` in the plan's order, for the ``pictures`` (their numbers in the list) that could be read.
+
+    ``broken`` says of the others why not.
+    """
+
+    pictures: NDArray[np.int64]
+    layers: tuple[Summary, ...]
+    broken: Mapping[int, str]
+
+    def save(self, path: Path) -> None:
+        """Write the file, whole or not at all; PictureError where the disk takes no more."""
+        arrays: dict[str, NDArray[Any]] = {"pictures": self.pictures}
+        for index, layer in enumerate(self.layers):
+            arrays |= {f"{index}.{item.name}": getattr(layer, item.name) for item in fields(layer)}
+        broken = {str(index): reason for index, reason in sorted(self.broken.items())}
+        # One key: several are written in any order.
+        metadata = {_FACTS: json.dumps({"broken": broken}, ensure_ascii=False)}
+        try:
+            with written_whole(path) as partial:
+                save_file(
+                    {name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial, metadata
+                )
+        except (OSError, SafetensorError) as error:
+            raise PictureError(
+                f"cannot write {path}: {getattr(error, 'strerror', None) or error}. What was measured before is kept, "
+                "and the same command goes on"
+            ) from error
+
+
+@dataclass(frozen=True)
+class BlockFile:
+    """A block on disk: read a little at a time."""
+
+    path: Path
+
+    def facts(self) -> tuple[NDArray[np.int64], dict[int, str]]:
+        """Return the numbers of the pictures that were read, and what is said of the others."""
+        with _opened(self.path) as file:
+            told = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+            pictures: NDArray[np.int64] = file.get_tensor("pictures")
+        return pictures, {int(index): str(reason) for index, reason in told.get("broken", {}).items()}
+
+    def read(self, layer: int, what: str, channels: Sequence[int] | slice = slice(None)) -> NDArray[Any]:
+        """Return ``max``, ``mean``, ``position``, ``fires`` or ``lowest`` of a layer, or of some of its channels."""
+        with _opened(self.path) as file:
+            found: NDArray[Any] = file.get_tensor(f"{layer}.{what}")
+        return found[..., channels]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a block's file; PictureError for one that is damaged."""
+    try:
+        with safe_open(path, "np") as file:
+            yield file
+    except (OSError, SafetensorError) as error:
+        raise PictureError(
+            f"{path} is no whole block of a measurement ({error}): remove it, and measure again"
+        ) from error

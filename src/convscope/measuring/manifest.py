@@ -1,0 +1,106 @@
+"""What a measurement is of, in one JSON file of its folder: no other may be put there, or be taken for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from convscope.cache import code_version
+from convscope.errors import InputError
+from convscope.files import written_whole
+from convscope.measuring.picture_list import ListedPicture, pictures_hash
+from convscope.measuring.plan import BLOCK, MeasuredLayer, Plan, layer_from
+from convscope.network.network import Network
+
+NAME = "measurement.json"
+_MEANINGS = {
+    "version": "by another version of convscope",
+    "network_sha256": "of another network",
+    "pictures_sha256": "of other pictures",
+    "layers": "of other layers",
+    "batch": "with other batches",
+}
+
+
+@dataclass(frozen=True)
+class MeasuredPicture:
+    """A picture's place in a measurement: its name in its source, its path for people, its label."""
+
+    name: str
+    path: str
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The network, pictures and layers of a measurement, and the code that measures: what its numbers depend on."""
+
+    version: str
+    network: str
+    network_sha256: str
+    pictures_sha256: str
+    layers: tuple[MeasuredLayer, ...]
+    batch: int
+    input_size: tuple[int, int]
+    pictures: tuple[MeasuredPicture, ...]
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are in all."""
+        return -(-len(self.pictures) // BLOCK)
+
+    def path_of(self, folder: Path, block: int) -> Path:
+        """Return where a block is kept."""
+        return folder / f"block-{block:06d}.safetensors"
+
+    def claim(self, folder: Path) -> None:
+        """Write it into a folder; InputError where that holds another measurement."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / NAME
+        if path.exists():
+            found = Manifest.open(folder)
+            for key, meaning in _MEANINGS.items():
+                if getattr(found, key) != getattr(self, key):
+                    raise InputError(
+                        f"{folder} holds a measurement {meaning}: give another folder, or remove it"
+                    )
+            return
+        with written_whole(path) as partial:
+            partial.write_text(json.dumps(asdict(self), ensure_ascii=False, default=str), encoding="utf-8")
+
+    @classmethod
+    def open(cls, folder: Path) -> Manifest:
+        """Read a folder's; InputError where it holds no measurement."""
+        try:
+            facts: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
+            layers = tuple(map(layer_from, facts.pop("layers")))
+            pictures = tuple(MeasuredPicture(**one) for one in facts.pop("pictures"))
+            labels, (height, width) = facts.pop("labels"), facts.pop("input_size")
+            return cls(
+                **facts,
+                input_size=(height, width),
+                layers=layers,
+                pictures=pictures,
+                labels=labels and tuple(labels),
+            )
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{folder} holds no measurement that can be read: {error}") from error
+
+
+def manifest_of(network: Network, pictures: Sequence[ListedPicture], plan: Plan) -> Manifest:
+    """Return what measuring these is called."""
+    return Manifest(
+        code_version(),
+        network.name,
+        network.identity,
+        pictures_hash(pictures),
+        plan.layers,
+        plan.batch,
+        network.picture_spec.size,
+        tuple(MeasuredPicture(one.name, one.path, one.label) for one in pictures),
+        network.labels,
+    )

@@ -1,0 +1,193 @@
+"""One pass over many pictures that measures every unit: cut off after the last layer, in batches, read ahead.
+
+It is kept in blocks of 64 pictures. What is there is not measured again: so it goes on after Ctrl-C or a kill, with the
+bytes of an undisturbed run, and several machines may each take a share.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from warnings import catch_warnings, warn
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from convscope.cache import cache_folder, cache_key
+from convscope.errors import ConvscopeWarning, InputError, PictureError
+from convscope.measuring.block import Block
+from convscope.measuring.manifest import Manifest, manifest_of
+from convscope.measuring.measurements import Measurements
+from convscope.measuring.picture_list import ListedPicture, PicturesLike, list_pictures
+from convscope.measuring.plan import BLOCK, Plan, plan_measurement
+from convscope.measuring.reading import read_ahead, read_input
+from convscope.measuring.summary import Summary
+from convscope.network.network import Network
+
+Shard = tuple[int, int]
+"""The third of sixteen shares of the work is (3, 16)."""
+
+
+@dataclass(frozen=True)
+class MeasureProgress:
+    """``done`` of ``of`` pictures are through, ``broken`` of which could not be read; ``plan`` is what is measured."""
+
+    done: int
+    of: int
+    broken: int
+    plan: Plan
+
+
+Watch = Callable[[MeasureProgress], None]
+
+
+def measure(
+    network: Network,
+    pictures: PicturesLike,
+    layers: Sequence[str] = (),
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    shard: Shard | None = None,
+    watch: Watch | None = None,
+) -> Measurements:
+    """See what every unit of the layers (all, by default) answers to pictures: the strongest, how often it fires, ...
+
+    `pictures` are a folder, a .zip, .tar or .csv file, or an iterable of anything that `read_picture` reads. All are
+    measured in one pass. Memory does not grow with the pictures; `folder` (in the cache, by default) grows by 12 bytes
+    for each unit and picture. A second call, after Ctrl-C or a kill, goes on where the first was, and gives the same
+    bytes. With `shard` (3, 16) only that share is measured: when all sixteen are, in one folder, it is whole. `watch`
+    is told after every batch, and once before the first.
+
+    A picture that cannot be read is left out with a warning; PictureError if that leaves none. InputError for a layer
+    without channels, and for a folder that holds another measurement.
+
+    >>> found = convscope.measure(network, "photos/", layers=["mixed4a"])
+    >>> found.strongest("mixed4a:42", top=1)[0].path
+    'photos/cat/17.jpg'
+    """
+    listed = list_pictures(pictures)
+    plan = plan_measurement(network, layers)
+    manifest = manifest_of(network, listed, plan)
+    place = Path(folder) if folder is not None else kept_at(manifest, listed)
+    manifest.claim(place)
+    wanted = _share(manifest.blocks, shard)
+    missing = [block for block in wanted if not manifest.path_of(place, block).exists()]
+    of = _pictures_in(wanted, manifest)
+    progress = _Told(of - _pictures_in(missing, manifest), of, plan, watch)
+    progress(0, 0)
+    with catch_warnings():  # reading a picture silences its decoder: threads may leave that behind
+        for number, block in _blocks(network, listed, plan, missing, progress):
+            block.save(manifest.path_of(place, number))
+    found = Measurements.open(place)
+    _say_broken(found, listed)
+    return found
+
+
+def kept_at(manifest: Manifest, pictures: Sequence[ListedPicture]) -> Path:
+    """Return the folder of the cache for a measurement: files that changed since are other pictures."""
+    changed = [picture.changed for picture in pictures]
+    facts = (manifest.network_sha256, manifest.pictures_sha256, changed, manifest.batch)
+    return cache_folder("measurements") / cache_key(*facts, [layer.name for layer in manifest.layers])
+
+
+def _share(blocks: int, shard: Shard | None) -> list[int]:
+    if shard is None:
+        return list(range(blocks))
+    index, of = shard
+    if not 1 <= index <= of:
+        raise InputError(f"a shard is I/N with I from 1 to N, not {index}/{of}")
+    return list(range(index - 1, blocks, of))
+
+
+def _pictures_in(blocks: Sequence[int], manifest: Manifest) -> int:
+    return sum(min(BLOCK, len(manifest.pictures) - block * BLOCK) for block in blocks)
+
+
+class _Told:
+    """Counts pictures for who watches."""
+
+    def __init__(self, done: int, of: int, plan: Plan, watch: Watch | None) -> None:
+        self.now, self.watch = MeasureProgress(done, of, 0, plan), watch
+
+    def __call__(self, read: int, broken: int) -> None:
+        now = self.now
+        self.now = MeasureProgress(now.done + read + broken, now.of, now.broken + broken, now.plan)
+        if self.watch:
+            self.watch(self.now)
+
+
+def _blocks(
+    network: Network, pictures: Sequence[ListedPicture], plan: Plan, missing: Sequence[int], told: _Told
+) -> Iterator[tuple[int, Block]]:
+    """Yield the missing blocks. Batches never cross from one to the next: their numbers do not depend on the run."""
+    spec = network.picture_spec.replace(crops=1)
+    numbers = [
+        index for block in missing for index in range(block * BLOCK, min((block + 1) * BLOCK, len(pictures)))
+    ]
+    threads = min(8, (os.cpu_count() or 1))
+    read = read_ahead(
+        lambda index: read_input(spec, pictures[index]), numbers, threads=threads, ahead=2 * plan.batch
+    )
+    with closing(read):
+        yield from _computed(network, read, plan, told)
+
+
+def _computed(
+    network: Network, read: Iterator[tuple[int, Tensor | str]], plan: Plan, told: _Told
+) -> Iterator[tuple[int, Block]]:
+    for block, inputs in groupby(read, lambda one: one[0] // BLOCK):
+        parts, good, broken = list[list[Summary]](), list[int](), dict[int, str]()
+        for _, batch in groupby(inputs, lambda one: one[0] % BLOCK // plan.batch):
+            found = list(batch)
+            tensors = {index: one for index, one in found if isinstance(one, Tensor)}
+            broken |= {index: one for index, one in found if isinstance(one, str)}
+            good += tensors
+            if tensors:
+                parts.append(_summaries(network, torch.cat(list(tensors.values())), plan))
+            told(len(tensors), len(found) - len(tensors))
+        layers = [Summary.joined(part) for part in zip(*parts, strict=True)] if parts else _nothing(plan)
+        yield block, Block(np.array(good, np.int64), tuple(layers), broken)
+
+
+def _summaries(network: Network, inputs: Tensor, plan: Plan) -> list[Summary]:
+    names = [layer.name for layer in plan.layers]
+    with torch.no_grad():
+        values = network.activations(inputs.to(network.device), *names)
+    found = []
+    for name in names:
+        value = network.channels_first(name, values.pop(name))
+        found.append(Summary.of(value.flatten(2) if value.dim() > 2 else value[:, :, None]))
+    return found
+
+
+def _nothing(plan: Plan) -> list[Summary]:
+    """Return the summaries of no pictures at all."""
+    return [
+        Summary(
+            np.zeros((0, layer.channels), np.float32),
+            np.zeros((0, layer.channels), np.float32),
+            np.zeros((0, layer.channels), np.int32),
+            np.zeros(layer.channels, np.int64),
+            np.full(layer.channels, np.inf, np.float32),
+        )
+        for layer in plan.layers
+    ]
+
+
+def _say_broken(found: Measurements, listed: Sequence[ListedPicture]) -> None:
+    broken = found.broken
+    if found.complete and not len(found.pictures):
+        first = next(iter(broken.values()), "")
+        raise PictureError(f"none of the {len(listed)} pictures can be read: {first}")
+    if broken:
+        names = "; ".join(list(broken.values())[:3]) + ("; ..." if len(broken) > 3 else "")
+        warn(
+            f"{len(broken):,} of {len(listed):,} pictures cannot be read and are left out: {names}",
+            ConvscopeWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,218 @@
+"""What was measured: each unit's strongest pictures, weaker ones, histogram, classes, units that answer alike."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.address import Address, parse_address
+from convscope.errors import PictureError, UnknownLayer, did_you_mean, require_one_of
+from convscope.files import written_whole
+from convscope.measuring.block import BlockFile
+from convscope.measuring.example import Example
+from convscope.measuring.manifest import Manifest
+from convscope.measuring.plan import MeasuredLayer
+from convscope.network.labels import find_label
+
+By = Literal["max", "mean"]
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many pictures have a value between each two ``edges``; ``counts`` has one number fewer."""
+
+    counts: NDArray[np.int64]
+    edges: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What `convscope.measure` found, on disk: each answer reads the few numbers it needs.
+
+    Units are addresses (``mixed4a:42``, ``prob:tabby``). ``by`` says what a unit's answer to a picture is: its maximum
+    over the positions, or its mean. Pictures that could not be read are in none of it.
+
+    >>> found = convscope.measure(network, "photos/")
+    >>> [example.path for example in found.strongest("mixed4a:42", by="max", top=9)]
+    >>> Measurements.open(found.save("mixed4a.measurements/"))
+
+    UnknownLayer for a unit that was not measured.
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Measurements:
+        """Read what `save` or a ``folder=`` of `convscope.measure` holds; InputError where that is none."""
+        return cls(Path(folder), Manifest.open(Path(folder)))
+
+    @cached_property
+    def _blocks(self) -> list[BlockFile]:
+        paths = (self.manifest.path_of(self.folder, block) for block in range(self.manifest.blocks))
+        return [BlockFile(path) for path in paths if path.exists()]
+
+    @cached_property
+    def _facts(self) -> list[tuple[NDArray[np.int64], dict[int, str]]]:
+        return [block.facts() for block in self._blocks]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every picture is through; shards of other machines may still be missing."""
+        return len(self._blocks) == self.manifest.blocks
+
+    @cached_property
+    def pictures(self) -> NDArray[np.int64]:
+        """The numbers (in the list) of the pictures that were measured, in order."""
+        return np.concatenate([np.zeros(0, np.int64), *(pictures for pictures, _ in self._facts)])
+
+    @cached_property
+    def broken(self) -> dict[int, str]:
+        """Number to reason, of the pictures that could not be read."""
+        return {index: reason for _, broken in self._facts for index, reason in broken.items()}
+
+    @property
+    def layers(self) -> dict[str, MeasuredLayer]:
+        """What was measured, by layer."""
+        return {layer.name: layer for layer in self.manifest.layers}
+
+    @property
+    def labels(self) -> list[str | None]:
+        """What each measured picture is called a picture of."""
+        return [self.manifest.pictures[index].label for index in self.pictures]
+
+    def resolve(self, address: str | Address) -> Address:
+        """Return an address with its channel as a number; UnknownLayer where it was not measured."""
+        wanted = parse_address(address, self.layers) if isinstance(address, str) else address
+        if wanted.layer not in self.layers:
+            raise UnknownLayer(
+                f"{wanted.layer!r} was not measured.{did_you_mean(wanted.layer, self.layers)} "
+                f"Measured: {', '.join(list(self.layers)[:8])}{', ...' if len(self.layers) > 8 else ''}"
+            )
+        if wanted.position is not None:
+            raise UnknownLayer(f"{wanted}: channels are measured, no single positions; leave out @...")
+        channels, channel = self.layers[wanted.layer].channels, wanted.channel
+        if isinstance(channel, str):
+            labels = self.manifest.labels if len(self.manifest.labels or ()) == channels else ()
+            channel = find_label(labels or (), channel)
+        if channel is not None and not 0 <= channel < channels:
+            raise UnknownLayer(f"{wanted.layer!r} has {channels} channels, 0 to {channels - 1}")
+        return Address(wanted.layer, channel)
+
+    def values(self, address: str | Address, by: By = "max") -> Values:
+        """Return what a unit answered to each measured picture (pictures,), or a layer (pictures, channels)."""
+        require_one_of("by", by, get_args(By))
+        found: Values = self._read(self.resolve(address), by)
+        return found
+
+    def _read(self, wanted: Address, what: str) -> NDArray[Any]:
+        index = list(self.layers).index(wanted.layer)
+        channels = slice(None) if wanted.channel is None else [int(wanted.channel)]
+        parts = [block.read(index, what, channels) for block in self._blocks]
+        if not len(self.pictures):
+            raise PictureError(f"nothing is measured yet in {self.folder}")
+        found = np.concatenate(parts)
+        return found if wanted.channel is None else found[..., 0]
+
+    def strongest(self, address: str | Address, by: By = "max", top: int = 9) -> list[Example]:
+        """Return the pictures that a unit answers most to, the strongest first, equal ones by their order."""
+        values = self.values(self._unit(address), by)
+        return self._examples(self._unit(address), values, np.argsort(-values, kind="stable")[:top])
+
+    def band(self, address: str | Address, share: float, by: By = "max", top: int = 3) -> list[Example]:
+        """Return the pictures whose answers are nearest to a share of the strongest one, the nearest first.
+
+        A share of 0 takes the weakest of those above zero. A unit that answers to none has no bands.
+        """
+        unit = self._unit(address)
+        values = self.values(unit, by)
+        awake = np.flatnonzero(values > 0)
+        if not len(awake) or not 0 <= share <= 1:
+            return []
+        distance = np.abs(values[awake] - np.float32(share) * values.max())
+        return self._examples(unit, values, awake[np.argsort(distance, kind="stable")[:top]])
+
+    def histogram(self, address: str | Address, by: By = "max", bins: int = 50) -> Histogram:
+        """Return how many pictures a unit answers how strongly to, from the weakest to the strongest."""
+        values = self.values(self._unit(address), by)
+        return Histogram(*np.histogram(values[np.isfinite(values)].astype(np.float64), bins))
+
+    def quantiles(self, address: str | Address, shares: Sequence[float], by: By = "max") -> Values:
+        """Return the values that these shares of the pictures stay below: (shares,), or (shares, channels)."""
+        found: Values = np.quantile(self.values(address, by), shares, axis=0).astype(np.float32)
+        return found
+
+    def firing(self, layer: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return for each channel of a layer the share of pictures, and of positions, with an answer above zero."""
+        wanted = self.resolve(layer)
+        pictures = (self._read(Address(wanted.layer), "max") > 0).mean(axis=0)
+        index = list(self.layers).index(wanted.layer)
+        fires = np.sum([block.read(index, "fires") for block in self._blocks], axis=0)
+        return pictures, fires / (len(self.pictures) * self.layers[wanted.layer].positions)
+
+    def lowest(self, layer: str) -> Values:
+        """Return the least that each channel of a layer answers anywhere."""
+        index = list(self.layers).index(self.resolve(layer).layer)
+        found: Values = np.min([block.read(index, "lowest") for block in self._blocks], axis=0)
+        return found
+
+    def by_class(self, address: str | Address, by: By = "max") -> dict[str, float]:
+        """Return the mean of a unit's answers to the pictures of each class, the highest first."""
+        values, labels = self.values(self._unit(address), by), np.array(self.labels, object)
+        means = {str(one): float(values[labels == one].mean(dtype=np.float64)) for one in {*labels} - {None}}
+        return dict(sorted(means.items(), key=lambda item: (-item[1], item[0])))
+
+    def alike(self, address: str | Address, by: By = "mean", top: int = 10) -> list[tuple[str, float]]:
+        """Return the units of the same layer whose answers go up and down with this one's, and Pearson's r of each."""
+        unit = self._unit(address)
+        found = correlations(self.values(unit.layer, by), int(unit.channel or 0))
+        order = np.argsort(-found, kind="stable")
+        others = [index for index in order if index != unit.channel and np.isfinite(found[index])]
+        return [(f"{unit.layer}:{index}", float(found[index])) for index in others[:top]]
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Copy it into a folder, and return that; PictureError where the disk takes no more."""
+        target = Path(folder)
+        try:
+            self.manifest.claim(target)
+            for block in self._blocks:
+                with written_whole(target / block.path.name) as partial:
+                    shutil.copyfile(block.path, partial)
+        except OSError as error:
+            raise PictureError(f"cannot write {target}: {error.strerror or error}") from error
+        return target
+
+    def _unit(self, address: str | Address) -> Address:
+        unit = self.resolve(address)
+        if unit.channel is None:
+            raise UnknownLayer(f"{unit} is a layer: name a channel of it, as {unit}:0")
+        return unit
+
+    def _examples(self, unit: Address, values: Values, chosen: NDArray[np.int64]) -> list[Example]:
+        layer, positions = self.layers[unit.layer], self._read(unit, "position")
+        found = []
+        for row in chosen:
+            index = int(self.pictures[row])
+            picture = self.manifest.pictures[index]
+            position = divmod(int(positions[row]), layer.columns)
+            box = layer.box(position, self.manifest.input_size)
+            found.append(Example(picture.path, float(values[row]), position, box, index, picture.label))
+        return found
+
+
+def correlations(values: Values, channel: int) -> NDArray[np.float64]:
+    """Return Pearson's r of a channel with each of (pictures, channels); NaN for one that never changes."""
+    centered = values - values.mean(axis=0, dtype=np.float64)
+    lengths = np.sqrt((centered**2).sum(axis=0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: NDArray[np.float64] = centered.T @ centered[:, channel] / (lengths * lengths[channel])
+    return found

@@ -1,0 +1,227 @@
+"""Many pictures, listed and not yet read: a folder and all in it, an archive, a CSV list, or what a program has.
+
+Each picture keeps its name and what it was called a picture of, where a folder, a CSV file or an archive says so.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from convscope.errors import PictureError
+from convscope.files import user_path
+from convscope.pictures.photograph import open_photograph, picture_endings
+
+PicturesLike: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
+"""A folder, a .zip, .tar or .csv file, or pictures: whatever `read_picture` reads, each."""
+LARGEST_MEMBER = 500_000_000  # bytes of one picture in an archive
+_PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "picture")
+_LABEL_COLUMNS = ("label", "class", "category", "target")
+
+
+@dataclass(frozen=True)
+class ListedPicture:
+    """A picture of a list: ``name`` within its source, ``path`` for people, ``label`` where its class is known.
+
+    ``size`` in bytes and ``changed`` (nanoseconds) are the file's, or its archive's; ``read`` gives what
+    `read_picture` reads; ``source`` is the folder or file it was listed from, None for what a program gave.
+    """
+
+    name: str
+    path: str
+    size: int
+    changed: int
+    label: str | None = None
+    source: Path | None = None
+    read: Callable[[], Any] = field(default=lambda: None, compare=False, repr=False)
+
+
+def list_pictures(pictures: PicturesLike) -> tuple[ListedPicture, ...]:
+    """Return the pictures of a folder (nested), of a .zip, .tar or .csv file, or of an iterable, in a fixed order.
+
+    The first folder names the class where pictures lie in at least two; so does a column ``label`` or ``class`` of a
+    CSV list (header line first, paths relative to the file), and a member ``NAME.cls`` beside ``NAME.jpg`` in a .tar
+    (WebDataset). PictureError where there is no picture.
+
+    >>> [picture.label for picture in list_pictures("photos/")][:2]
+    ['cat', 'cat']
+    """
+    if not isinstance(pictures, (str, os.PathLike)):
+        found: Sequence[ListedPicture] = [_given(index, one) for index, one in enumerate(pictures)]
+        if not found:
+            raise PictureError("there are no pictures to measure")
+        return tuple(found)
+    path = user_path(os.fspath(pictures))
+    if not path.exists():
+        raise PictureError(f"there is no folder or list of pictures {os.fspath(pictures)!r}")
+    found = _in_folder(path) if path.is_dir() else _in_file(path)
+    if not found:
+        raise PictureError(f"there is no picture in {path} ({', '.join(picture_endings())})")
+    return tuple(found)
+
+
+def pictures_hash(pictures: Sequence[ListedPicture]) -> str:
+    """Return the hash of the pictures' names, sizes and labels: enough to see that they were measured before."""
+    return sha256(repr([(one.name, one.size, one.label) for one in pictures]).encode()).hexdigest()
+
+
+def _given(index: int, picture: Any) -> ListedPicture:
+    if isinstance(picture, ListedPicture):
+        return picture
+    if isinstance(picture, (str, os.PathLike)):
+        return _listed(Path(os.fspath(picture)), os.fspath(picture), None, None)
+    found = open_photograph(picture)
+    return ListedPicture(
+        f"{index}-{found.sha256[:16]}", f"picture {index}", 0, 0, read=partial(_same, picture)
+    )
+
+
+def _same(picture: Any) -> Any:
+    return picture
+
+
+def _in_folder(folder: Path) -> list[ListedPicture]:
+    files = sorted(path for path in folder.rglob("*") if _is_picture(path.relative_to(folder)))
+    names = [path.relative_to(folder) for path in files]
+    labels = _labels(names)
+    return [
+        _listed(path, name.as_posix(), label, folder)
+        for path, name, label in zip(files, names, labels, strict=True)
+    ]
+
+
+def _is_picture(name: Path) -> bool:
+    """Whether a name is a picture's: by its ending, and not hidden (``.thumbs``, macOS' ``._name.jpg``)."""
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
+    return name.suffix.lower() in picture_endings() and not hidden
+
+
+def _labels(names: Sequence[Path]) -> list[str | None]:
+    first = [name.parts[0] if len(name.parts) > 1 else None for name in names]
+    return first if len({*first} - {None}) > 1 else [None] * len(first)
+
+
+def _listed(path: Path, name: str, label: str | None, source: Path | None) -> ListedPicture:
+    try:
+        facts = path.stat()
+        size, changed = facts.st_size, facts.st_mtime_ns
+    except OSError:  # said when it is read
+        size, changed = 0, 0
+    return ListedPicture(name, str(path), size, changed, label, source, partial(_file, path, size, changed))
+
+
+def _file(path: Path, size: int, changed: int) -> Path:
+    try:
+        now = path.stat()
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read: {error.strerror or error}") from error
+    if (now.st_size, now.st_mtime_ns) != (size, changed):
+        raise PictureError(f"{path} has changed since the measurement began")
+    return path
+
+
+def _in_file(path: Path) -> list[ListedPicture]:
+    kinds = {".zip": _in_zip, ".tar": _in_tar, ".csv": _in_csv}
+    kind = kinds.get(path.suffix.lower())
+    if kind is None:
+        raise PictureError(
+            f"{path} is no list of pictures: give a folder, a .zip, an unpacked .tar or a .csv file"
+        )
+    try:
+        return kind(path)
+    except (
+        OSError,
+        ValueError,
+        csv.Error,
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        NotImplementedError,
+    ) as error:
+        raise PictureError(f"{path} cannot be read as {path.suffix.lower()}: {error}") from error
+
+
+def _in_zip(path: Path) -> list[ListedPicture]:
+    changed = path.stat().st_mtime_ns
+    members = sorted(
+        (one for one in _zip(path, changed).infolist() if _is_picture(Path(one.filename))),
+        key=lambda one: one.filename,
+    )
+    labels = _labels([Path(one.filename) for one in members])
+    return [
+        _member(path, one.filename, one.file_size, label, partial(_from_zip, path, changed, one.filename))
+        for one, label in zip(members, labels, strict=True)
+    ]
+
+
+@lru_cache(maxsize=8)
+def _zip(path: Path, changed: int) -> zipfile.ZipFile:
+    """Return an archive, open: its list of members is read once, and threads may read them together."""
+    return zipfile.ZipFile(path)
+
+
+def _from_zip(path: Path, changed: int, name: str) -> bytes:
+    try:
+        return _zip(path, changed).read(name)
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise PictureError(f"{name} of {path} cannot be read: {error}") from error
+
+
+def _in_tar(path: Path) -> list[ListedPicture]:
+    with tarfile.open(path, "r:") as archive:
+        members = [one for one in archive if one.isfile()]
+    pictures = [one for one in members if _is_picture(Path(one.name))]
+    classes = {one.name[:-4]: one for one in members if one.name.endswith(".cls") and one.size < 1000}
+    by_folder = _labels([Path(one.name) for one in pictures])
+    found = []
+    for one, label in zip(pictures, by_folder, strict=True):
+        beside = classes.get(one.name.rpartition(".")[0])
+        if beside is not None:
+            label = _from_tar(path, beside.offset_data, beside.size).decode("utf-8", "replace").strip()
+        found.append(
+            _member(path, one.name, one.size, label, partial(_from_tar, path, one.offset_data, one.size))
+        )
+    return found
+
+
+def _from_tar(path: Path, offset: int, size: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _member(path: Path, name: str, size: int, label: str | None, read: Callable[[], bytes]) -> ListedPicture:
+    if size > LARGEST_MEMBER:
+        read = partial(_too_large, f"{path}/{name}", size)
+    return ListedPicture(name, f"{path}/{name}", size, path.stat().st_mtime_ns, label, path, read)
+
+
+def _too_large(name: str, size: int) -> bytes:
+    raise PictureError(f"{name} unpacks to {size:,} bytes; {LARGEST_MEMBER:,} is the most for one picture")
+
+
+def _in_csv(path: Path) -> list[ListedPicture]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        columns = {str(name).strip().lower(): name for name in rows.fieldnames or ()}
+        paths = next((columns[name] for name in _PATH_COLUMNS if name in columns), None)
+        labels = next(
+            (name for word in _LABEL_COLUMNS for low, name in columns.items() if word in low.split("_")), None
+        )
+        if paths is None:
+            raise ValueError(
+                f"its first line names no column of paths; possible: {', '.join(_PATH_COLUMNS)}; "
+                f"found: {', '.join(columns) or 'nothing'}"
+            )
+        listed = [(row[paths], row[labels] if labels else None) for row in rows if row[paths]]
+    return [_listed(path.parent / name, name, label or None, path) for name, label in listed]

@@ -1,0 +1,119 @@
+"""What will be measured: which layers, how many pictures at a time, and what that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import torch
+
+from convscope.errors import InputError
+from convscope.measuring.summary import BYTES_A_UNIT
+from convscope.network.network import Network
+from convscope.network.receptive_field import ReceptiveField
+
+BLOCK = 64
+"""Pictures in a block: a file of the measurement, which appears whole."""
+_TOGETHER = 256 * 2**20  # bytes of the answers to one batch
+_LARGEST_BATCH = 16  # more is no faster
+
+
+@dataclass(frozen=True)
+class MeasuredLayer:
+    """A layer that is measured: its channels, and the rows and columns of its positions (1 and 1 for numbers).
+
+    `receptive_field` is what a position sees, None where the graph does not say.
+    """
+
+    name: str
+    channels: int
+    rows: int
+    columns: int
+    receptive_field: ReceptiveField | None = None
+
+    @property
+    def positions(self) -> int:
+        """How many positions a channel has."""
+        return self.rows * self.columns
+
+    def box(self, position: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+        """Return (left, top, right, bottom) of what a position sees of an input of (height, width)."""
+        if self.receptive_field is None:
+            return None
+        top, left, bottom, right = self.receptive_field.box(*position)
+        return max(0, left), max(0, top), min(size[1], right), min(size[0], bottom)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which layers are measured, ``batch`` pictures at a time."""
+
+    layers: tuple[MeasuredLayer, ...]
+    batch: int
+
+    @property
+    def units(self) -> int:
+        """How many channels are measured."""
+        return sum(layer.channels for layer in self.layers)
+
+    def words(self, pictures: int) -> str:
+        """Say what measuring so many pictures takes."""
+        answers = sum(layer.channels * layer.positions for layer in self.layers) * 4 * self.batch
+        memory = 2 * answers + 2 * BLOCK * self.units * BYTES_A_UNIT
+        kept = pictures * self.units * BYTES_A_UNIT
+        return (
+            f"{self.units:,} units of {len(self.layers)} layers on {pictures:,} pictures: about {_bytes(memory)} of "
+            f"memory beside the network, however many the pictures are; {_bytes(kept)} kept on disk"
+        )
+
+
+def plan_measurement(network: Network, layers: Sequence[str] = ()) -> Plan:
+    """Return what is measured of the layers; by default of all that have channels, inputs left out.
+
+    InputError for a layer that has none, or that answers to a batch and not to each picture.
+    """
+    wanted = [network.resolve(layer).layer for layer in layers]
+    names = list(dict.fromkeys(wanted)) or [
+        name for name in network.layers if name not in network.graph.inputs
+    ]
+    spec = network.picture_spec.replace(crops=1)
+    gray = torch.zeros(spec.shape, device=network.device)  # the average color, mostly; only shapes matter
+    found = []
+    with torch.no_grad():
+        for name, value in network.activations(gray, *names).items():
+            if value.dim() >= 2 and len(value) == 1 and value.is_floating_point():
+                shape = tuple(network.channels_first(name, value).shape)
+                rows, columns = (
+                    shape[2:] if len(shape) == 4 else (1, max(1, value[0].numel() // max(1, shape[1])))
+                )
+                field = network.layers[name].receptive_field if name in network.layers else None
+                found.append(MeasuredLayer(name, shape[1], int(rows), int(columns), field))
+            elif wanted:
+                raise InputError(f"{name!r} has no channels to measure: its shape is {tuple(value.shape)}")
+    if not found:
+        raise InputError(f"{network.name} has no layer with channels to measure")
+    numbers = sum(layer.channels * layer.positions for layer in found)
+    return Plan(tuple(found), max(1, min(_LARGEST_BATCH, _TOGETHER // (4 * numbers))))
+
+
+def _bytes(count: int) -> str:
+    for unit, word in ((1e9, "GB"), (1e6, "MB")):
+        if count >= unit:
+            return f"{count / unit:,.1f} {word}"
+    return f"{max(1, round(count / 1e3))} kB"
+
+
+def layer_from(facts: Any) -> MeasuredLayer:
+    """Return the layer that a manifest names, its receptive field's fractions written out."""
+    size = [int(facts[key]) for key in ("channels", "rows", "columns")]
+    field = facts["receptive_field"]
+    pairs = [_pair(field[key]) for key in ("size", "stride", "start") if field]
+    return MeasuredLayer(
+        str(facts["name"]), size[0], size[1], size[2], ReceptiveField(*pairs) if field else None
+    )
+
+
+def _pair(numbers: Sequence[str]) -> tuple[Fraction, Fraction]:
+    return Fraction(numbers[0]), Fraction(numbers[1])

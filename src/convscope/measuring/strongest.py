@@ -1,0 +1,112 @@
+"""What a network's channels answer to real pictures: the yardstick beside every picture that was made for one.
+
+The little of `Measurements` that verdicts need, in a small file that can be shipped: for each layer a tensor
+(channels, 2, quantiles), float32, of the quantiles `QUANTILES` over the pictures of each channel's mean (first) and
+maximum (second) over its positions. The metadata say how many pictures there were, and have the hashes of the network
+and of the pictures' names and sizes. A network finds it beside its weights as ``NAME.strongest.safetensors``, or in the
+cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from convscope.address import Address
+from convscope.cache import cache_folder, cache_key
+from convscope.errors import NetworkFileError
+from convscope.files import written_whole
+from convscope.measuring.measurements import Measurements
+from convscope.network.network import Network
+
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+SUFFIX = ".strongest.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Strongest:
+    """How strongly channels answered to real pictures; ``layers`` maps a layer to (channels, 2, quantiles)."""
+
+    layers: Mapping[str, Tensor]
+    pictures: int
+    network_sha256: str = ""
+    pictures_sha256: str = ""
+
+    def of(self, address: Address) -> Tensor | None:
+        """Return the quantiles of a channel's mean and maximum, (2, quantiles); None where it was not measured."""
+        found = self.layers.get(address.layer)
+        if found is None or address.channel is None or int(address.channel) >= len(found):
+            return None
+        return found[int(address.channel)]
+
+    def save(self, path: Path) -> Path:
+        """Write the file, whole or not at all."""
+        hashes = {"network_sha256": self.network_sha256, "pictures_sha256": self.pictures_sha256}
+        metadata = {"pictures": str(self.pictures), **hashes}
+        with written_whole(path) as partial:
+            save_file({name: value.contiguous() for name, value in self.layers.items()}, partial, metadata)
+        return path
+
+    @classmethod
+    def open(cls, path: Path) -> Strongest:
+        """Read the file that `save` wrote."""
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                layers = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            hashes = (metadata.get(name, "") for name in ("network_sha256", "pictures_sha256"))
+            return cls(layers, int(metadata["pictures"]), *hashes)
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise NetworkFileError(f"{path} does not hold strongest activations: {error}") from error
+
+
+def strongest_of(found: Measurements) -> Strongest:
+    """Return the quantiles of everything that was measured."""
+    layers = {
+        name: torch.stack([_quantiles(found.values(name, by)) for by in ("mean", "max")], dim=1)
+        for name in found.layers
+    }
+    manifest = found.manifest
+    return Strongest(layers, len(found.pictures), manifest.network_sha256, manifest.pictures_sha256)
+
+
+def _quantiles(values: NDArray[np.float32]) -> Tensor:
+    """Return (channels, quantiles) of (pictures, channels)."""
+    return torch.from_numpy(np.quantile(values, QUANTILES, axis=0).T.astype(np.float32))
+
+
+def find_strongest(network: Network) -> Strongest | None:
+    """Return what was measured for this network: the file beside its weights, or the last measured in the cache."""
+    files = network.origin.files
+    if not files:
+        return None
+    beside = [path.with_name(path.name.split(".")[0] + SUFFIX) for path in files]
+    if (kept := _kept_at(network)).is_file():
+        try:
+            return Strongest.open(kept)
+        except NetworkFileError:
+            kept.unlink(missing_ok=True)  # damaged: it is measured again
+    for path in beside:
+        if path.is_file():
+            found = Strongest.open(path)
+            if found.network_sha256 in ("", network.identity):
+                return found
+    return None
+
+
+def keep_strongest(network: Network, found: Strongest) -> None:
+    """Keep a measurement in the cache, for a network that came from files."""
+    if network.origin.files:
+        found.save(_kept_at(network))
+
+
+def _kept_at(network: Network) -> Path:
+    return cache_folder("strongest") / f"{cache_key(network.identity)}{SUFFIX}"

@@ -1,0 +1,288 @@
+"""The pass over many pictures, against brute force: the same network, the same batches, everything kept."""
+
+import errno
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from convscope import measure, open_network
+from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
+from convscope.measuring.measure import MeasureProgress
+from convscope.measuring.measurements import Measurements
+from convscope.measuring.plan import plan_measurement
+from convscope.network.network import Network
+from killed import in_another_process
+from planted import planted_network
+
+LAYERS = ("conv1", "conv2", "prob")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """150 pictures in three folders; every seventh one is the same, so that answers are equal."""
+    folder, random = tmp_path_factory.mktemp("pictures"), np.random.default_rng(3)
+    same = random.integers(0, 256, (37, 45, 3), dtype=np.uint8)
+    for index in range(150):
+        pixels = random.integers(0, 256, (37, 45, 3), dtype=np.uint8) // (1 + index % 5)
+        place = folder / ("cat", "dog", "eel")[index % 3]
+        place.mkdir(exist_ok=True)
+        Image.fromarray(same if index % 7 == 0 else pixels).save(place / f"{index:03}.png")
+    return folder
+
+
+def answers(network: Network, paths: list[str], layer: str, batch: int) -> np.ndarray:
+    """Return (pictures, channels, positions), a batch at a time as the pass has them: none crosses 64 pictures."""
+    found = []
+    for block in range(0, len(paths), 64):
+        for start in range(block, min(block + 64, len(paths)), batch):
+            inputs = [network.preprocess(path) for path in paths[start : min(start + batch, block + 64)]]
+            value = network.activations(torch.cat(inputs), layer)[layer]
+            found.append(value.reshape(*value.shape[:2], -1).numpy())
+    return np.concatenate(found)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_it_equals_brute_force(folder: Path, channels_last: bool) -> None:
+    network = planted_network(channels_last=channels_last)
+    found = measure(network, folder, LAYERS)
+    paths = sorted(str(path) for path in folder.rglob("*.png"))
+    assert found.complete and [one.path for one in found.manifest.pictures] == paths
+    for layer in LAYERS:
+        plain = planted_network()
+        values = answers(plain, paths, layer, found.manifest.batch)
+        highest, means = values.max(2), values.mean(2, dtype=np.float32)
+        for channel in range(values.shape[1]):
+            unit = f"{layer}:{channel}"
+            for by, wanted in (("max", highest[:, channel]), ("mean", means[:, channel])):
+                np.testing.assert_allclose(found.values(unit, by), wanted, rtol=1e-6, atol=1e-7)
+                own = found.values(unit, by).tolist()
+                order = sorted(range(len(paths)), key=lambda index, own=own: (-own[index], index))
+                got = found.strongest(unit, by=by, top=20)
+                assert [one.index for one in got] == order[:20]
+                assert [one.path for one in got] == [paths[index] for index in order[:20]]
+            if not channels_last:
+                assert found.values(unit).tobytes() == np.ascontiguousarray(highest[:, channel]).tobytes()
+                columns = found.layers[layer].columns
+                for one in got:
+                    first = int(values[one.index, channel].argmax())
+                    assert one.position == (first // columns, first % columns)
+        pictures, positions = found.firing(layer)
+        np.testing.assert_allclose(pictures, (highest > 0).mean(0))
+        np.testing.assert_allclose(
+            positions, (values > 0).mean((0, 2)), atol=1e-4 if channels_last else 1e-12
+        )
+        np.testing.assert_allclose(found.lowest(layer), values.min((0, 2)), atol=1e-6)
+
+
+def test_bands_histograms_and_classes(folder: Path) -> None:
+    found = measure(planted_network(), folder, LAYERS)
+    values = found.values("conv1:0")
+    for share in (0.9, 0.5):
+        wanted = sorted(
+            range(150), key=lambda index: (abs(values[index] - np.float32(share) * values.max()), index)
+        )
+        assert [one.index for one in found.band("conv1:0", share, top=5)] == wanted[:5]
+    edges = found.values("conv1:6")
+    above = [index for index in np.argsort(edges, kind="stable") if edges[index] > 0]
+    assert [one.index for one in found.band("conv1:6", 0, top=4)] == above[:4]
+    assert found.band("conv1:7", 0.5) == []  # dead: nothing is half of nothing
+    histogram = found.histogram("conv1:0", bins=9)
+    assert histogram.counts.sum() == 150 and histogram.edges[[0, -1]].tolist() == [values.min(), values.max()]
+    assert histogram.counts[-1] == (values >= histogram.edges[-2]).sum()
+    means = found.by_class("conv1:0")
+    assert means.keys() == {"cat", "dog", "eel"} and list(means.values()) == sorted(means.values())[::-1]
+    dogs = [index for index, one in enumerate(found.manifest.pictures) if "/dog/" in one.path]
+    assert means["dog"] == pytest.approx(values[dogs].mean())
+    np.testing.assert_allclose(
+        found.quantiles("conv1:0", (0.25, 1)), np.quantile(values, (0.25, 1)), rtol=1e-6
+    )
+
+
+def test_units_that_answer_alike(folder: Path) -> None:
+    found = measure(planted_network(), folder, LAYERS)
+    means = found.values("conv1", by="mean").astype(np.float64)
+    wanted = [np.corrcoef(means[:, 0], means[:, other])[0, 1] for other in (1, 2, 3, 4, 5, 6)]
+    alike = found.alike("conv1:0")
+    assert "conv1:7" not in dict(alike)  # dead: no correlation is known
+    np.testing.assert_allclose(sorted(dict(alike).values()), sorted(wanted), rtol=1e-6, atol=1e-9)
+    assert alike == sorted(alike, key=lambda one: -one[1])
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("block-*"))}
+
+
+def test_ctrl_c_keeps_and_the_next_call_goes_on(folder: Path, tmp_path: Path) -> None:
+    network = planted_network()
+    whole = files_of(measure(network, folder, LAYERS, folder=tmp_path / "whole").folder)
+    assert len(whole) == 3
+
+    def interrupt(progress: MeasureProgress) -> None:
+        if progress.done > 100:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(network, folder, LAYERS, folder=tmp_path / "begun", watch=interrupt)
+    assert len(files_of(tmp_path / "begun")) == 1
+    assert not Measurements.open(tmp_path / "begun").complete
+    seen: list[int] = []
+    measure(network, folder, LAYERS, folder=tmp_path / "begun", watch=lambda one: seen.append(one.done))
+    assert seen[0] == 64 and seen[-1] == 150
+    assert files_of(tmp_path / "begun") == whole
+
+
+SCRIPT = """
+import sys
+from convscope import measure
+from planted import planted_network
+measure(planted_network(), sys.argv[1], ("conv1", "conv2", "prob"), folder=sys.argv[2],
+        watch=lambda progress: print("step", file=sys.stderr, flush=True))
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    sys.path.append(str(Path(__file__).parents[1]))
+    whole = files_of(measure(planted_network(), folder, LAYERS, folder=tmp_path / "whole").folder)
+    for moment in (5, 2):  # some of it done by each
+        in_another_process(SCRIPT, str(folder), str(tmp_path / "killed"), kill_after=moment)
+    in_another_process(SCRIPT, str(folder), str(tmp_path / "killed"))
+    assert files_of(tmp_path / "killed") == whole
+
+
+def test_shards_together_are_the_whole(folder: Path, tmp_path: Path) -> None:
+    network = planted_network()
+    whole = measure(network, folder, LAYERS, folder=tmp_path / "whole")
+    for index in (3, 1, 2):
+        found = measure(network, folder, LAYERS, folder=tmp_path / "shards", shard=(index, 3))
+        assert found.complete == (index == 2)
+    assert files_of(tmp_path / "shards") == files_of(whole.folder)
+    again = Measurements.open(whole.save(tmp_path / "saved"))
+    assert again.strongest("conv2:1") == whole.strongest("conv2:1")
+    with pytest.raises(InputError, match="a shard is I/N"):
+        measure(network, folder, LAYERS, folder=tmp_path / "shards", shard=(4, 3))
+
+
+def test_it_is_kept_and_other_pictures_are_measured_anew(folder: Path, tmp_path: Path) -> None:
+    network, own = planted_network(), tmp_path / "own"
+    own.mkdir()
+    for index, path in enumerate(sorted(folder.rglob("*.png"))[:3]):
+        (own / f"{index}.png").write_bytes(path.read_bytes())
+    first = measure(network, own, ["conv1"])
+    done: list[int] = []
+    assert measure(network, own, ["conv1"], watch=lambda one: done.append(one.done)).folder == first.folder
+    assert done == [3]
+    pixels = np.asarray(Image.open(own / "1.png")).copy()
+    Image.fromarray(pixels // 2).save(own / "1.png")
+    os.utime(own / "1.png", ns=(1, 1))
+    assert measure(network, own, ["conv1"]).folder != first.folder
+
+
+def test_broken_pictures_are_counted_named_and_left_out(folder: Path, tmp_path: Path) -> None:
+    paths = [str(path) for path in sorted(folder.rglob("*.png"))[:5]]
+    (tmp_path / "broken.png").write_bytes(Path(paths[0]).read_bytes()[:500])
+    given = [paths[0], str(tmp_path / "broken.png"), *paths[1:], str(tmp_path / "none.png")]
+    network = planted_network()
+    with pytest.warns(
+        ConvscopeWarning, match=r"2 of 7 pictures cannot be read .*broken.png is damaged.*none.png"
+    ):
+        found = measure(network, given, LAYERS)
+    assert sorted(found.broken) == [1, 6] and found.pictures.tolist() == [0, 2, 3, 4, 5]
+    whole = measure(network, paths, LAYERS)
+    np.testing.assert_allclose(found.values("conv1"), whole.values("conv1"), atol=1e-6)
+    assert [one.path for one in found.strongest("conv1:1")] == [
+        one.path for one in whole.strongest("conv1:1")
+    ]
+    with pytest.raises(PictureError, match=r"none of the 1 pictures can be read: .*broken.png"):
+        measure(network, [tmp_path / "broken.png"])
+
+
+def test_what_goes_wrong_is_one_line(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, place = planted_network(), tmp_path / "kept"
+    pictures = [str(path) for path in sorted(folder.rglob("*.png"))[:4]]
+    found = measure(network, pictures, ["conv1"], folder=place)
+    with pytest.raises(InputError, match="holds a measurement of another network"):
+        measure(planted_network(channels_last=True), pictures, ["conv1"], folder=place)
+    with pytest.raises(InputError, match="holds a measurement of other pictures"):
+        measure(network, pictures[:2], ["conv1"], folder=place)
+    with pytest.raises(InputError, match="holds a measurement of other layers"):
+        measure(network, pictures, ["conv2"], folder=place)
+    with pytest.raises(UnknownLayer, match="'conv2' was not measured"):
+        found.strongest("conv2:0")
+    with pytest.raises(UnknownLayer, match="name a channel of it"):
+        found.strongest("conv1")
+    with pytest.raises(InputError, match="holds no measurement"):
+        Measurements.open(tmp_path)
+    (found.folder / "block-000000.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(PictureError, match="is no whole block of a measurement"):
+        Measurements.open(place).strongest("conv1:0")
+
+    @contextmanager
+    def full(path: Path) -> Iterator[Path]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+        yield path
+
+    monkeypatch.setattr("convscope.measuring.block.written_whole", full)
+    with pytest.raises(PictureError, match=r"No space left on device\. What was measured before is kept"):
+        measure(network, pictures, ["conv1"], folder=tmp_path / "full")
+
+
+def test_a_folder_that_vanishes_and_a_picture_that_changes(folder: Path, tmp_path: Path) -> None:
+    network, own = planted_network(), tmp_path / "own"
+    own.mkdir()
+    for index, path in enumerate(sorted(folder.rglob("*.png"))[:70]):
+        (own / f"{index:02}.png").write_bytes(path.read_bytes())
+
+    def change(progress: MeasureProgress) -> None:
+        if progress.done == 0:
+            os.utime(own / "69.png", ns=(5, 5))
+
+    before = warnings.filters[:]
+    with pytest.warns(ConvscopeWarning, match="69.png has changed since the measurement began"):
+        measure(network, own, ["conv1"], watch=change)
+    assert warnings.filters == before
+
+    def vanish(progress: MeasureProgress) -> None:
+        if own.exists():
+            own.rename(tmp_path / "elsewhere")
+
+    with pytest.raises(PictureError, match="own is no longer there: what was measured is kept"):
+        measure(network, own, ["conv2"], watch=vanish)
+
+
+def test_the_plan_is_said_in_words() -> None:
+    plan = plan_measurement(planted_network())
+    assert plan.units == 8 + 8 + 3 + 3 + 3 + 3
+    assert plan.words(1000).startswith("28 units of 6 layers on 1,000 pictures: about ")
+    assert "336 kB kept on disk" in plan.words(1000)
+
+
+@pytest.mark.slow
+def test_a_real_network_equals_brute_force_on_real_photographs(shared_data: Path) -> None:
+    network = open_network(shared_data / "caffe" / "squeezenet_v1.1")
+    paths = [str(path) for path in sorted((shared_data / "photographs").glob("*.jpg"))[:70]]
+    layers = ["conv1", "fire3/concat", "fire9/concat", "prob"]
+    found = measure(network, paths, layers)
+    batch = found.manifest.batch
+    for layer in layers:
+        values = np.concatenate(
+            [
+                network.activations(torch.cat([network.preprocess(path) for path in part]), *layers)[layer]
+                .flatten(2)
+                .numpy()
+                for block in (paths[:64], paths[64:])
+                for part in (block[start : start + batch] for start in range(0, len(block), batch))
+            ]
+        )
+        assert found.values(layer).tobytes() == values.max(2).tobytes()
+        np.testing.assert_allclose(
+            found.values(layer, by="mean"), values.mean(2, dtype=np.float64), rtol=1e-5
+        )

@@ -1,0 +1,108 @@
+"""Where many pictures come from: folders, archives, lists, programs; and what is read of them."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope import measure
+from convscope.errors import ConvscopeWarning, PictureError
+from convscope.measuring.picture_list import list_pictures
+from convscope.measuring.reading import read_input
+from convscope.network.input_spec import InputSpec
+from planted import planted_network
+
+NAMES = ("cat/a.png", "cat/deep/b.png", "dog/c.png")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    random = np.random.default_rng(1)
+    for name in (*NAMES, ".thumbs/d.png", "dog/._c.png", "__MACOSX/c.png"):
+        path = tmp_path / "pictures" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (33, 39, 3), dtype=np.uint8)).save(path)
+    (tmp_path / "pictures" / "notes.txt").write_text("no picture")
+    return tmp_path / "pictures"
+
+
+def test_every_source_gives_the_same_numbers(folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*.png")):
+            archive.write(path, path.relative_to(folder))
+    with tarfile.open(tmp_path / "all.tar", "w") as archive:
+        for index, name in enumerate(NAMES):
+            archive.add(folder / name, f"{index:04}.png")
+            facts = tarfile.TarInfo(f"{index:04}.cls")
+            facts.size = 3
+            archive.addfile(facts, io.BytesIO(name[:3].encode()))
+    lines = [f"{name},{name[:3]},{index}" for index, name in enumerate(NAMES)]
+    (folder / "list.csv").write_text("\n".join(["file,imagenet_class,author", *lines]))
+    network = planted_network()
+    whole = measure(network, folder, ["conv1"])
+    assert whole.labels == ["cat", "cat", "dog"]
+    sources = [tmp_path / "all.zip", tmp_path / "all.tar", folder / "list.csv"]
+    for source in sources:
+        found = measure(network, source, ["conv1"])
+        assert found.labels == whole.labels, source
+        assert found.values("conv1").tobytes() == whole.values("conv1").tobytes(), source
+    assert (
+        measure(network, tmp_path / "all.zip", ["conv1"])
+        .manifest.pictures[1]
+        .path.endswith("all.zip/cat/deep/b.png")
+    )
+    arrays = [np.asarray(Image.open(folder / name)) for name in NAMES]
+    given = measure(network, arrays, ["conv1"])
+    np.testing.assert_array_equal(given.values("conv1"), whole.values("conv1"))
+    other = measure(network, [arrays[0] // 2, *arrays[1:]], ["conv1"])
+    assert other.folder != given.folder  # arrays are known by their numbers
+
+
+def test_one_folder_names_no_class(folder: Path) -> None:
+    assert [one.label for one in list_pictures(folder / "cat")] == [None, None]
+    assert [one.name for one in list_pictures(folder)] == list(NAMES)
+
+
+def test_what_is_no_list(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "wrong.zip").write_bytes(b"nonsense")
+    with pytest.raises(PictureError, match=r"wrong.zip cannot be read as .zip: File is not a zip file"):
+        list_pictures(tmp_path / "wrong.zip")
+    (tmp_path / "wrong.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(PictureError, match=r"names no column of paths; possible: path, file.*found: a, b"):
+        list_pictures(tmp_path / "wrong.csv")
+    with pytest.raises(PictureError, match="is no list of pictures"):
+        list_pictures(folder / "notes.txt")
+    with pytest.raises(PictureError, match="there is no folder or list"):
+        list_pictures(tmp_path / "none")
+    with pytest.raises(PictureError, match="there are no pictures"):
+        list_pictures([])
+
+
+def test_a_member_that_unpacks_to_gigabytes_is_not_unpacked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convscope.measuring.picture_list.LARGEST_MEMBER", 100_000)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / NAMES[0], "a.png")
+        archive.writestr("b.png", b"\0" * 10**6)
+    with pytest.warns(ConvscopeWarning, match="b.png unpacks to 1,000,000 bytes"):
+        assert len(measure(planted_network(), tmp_path / "bomb.zip", ["conv1"]).pictures) == 1
+
+
+def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(tmp_path: Path) -> None:
+    from skimage.data import astronaut
+
+    large = Image.fromarray(astronaut()).resize((1900, 1700), Image.Resampling.BICUBIC)
+    large.save(tmp_path / "large.jpg", quality=95)
+    (picture,) = list_pictures(tmp_path)
+    spec = InputSpec((200, 210), resize="squash", resize_size=224)
+    read, plain = read_input(spec, picture), spec.to_tensor(tmp_path / "large.jpg")
+    assert not isinstance(read, str)
+    difference = (read - plain).abs() * 255
+    assert 0 < difference.mean() < 0.7 and difference.max() < 12
+    caffe = spec.replace(antialias=False)  # picks pixels: another size would give other pixels
+    assert read_input(caffe, picture).equal(caffe.to_tensor(tmp_path / "large.jpg"))  # type: ignore[union-attr]
