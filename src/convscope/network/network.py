@@ -199,22 +199,26 @@ class Network:
         >>> network.channels_first("mixed4a", network.activations(x, "mixed4a")["mixed4a"]).shape
         torch.Size([1, 508, 14, 14])
         """
-        if self.graph.channels_last:
-            return to_channels_first(tensor)
-        return tensor.movedim(3, 1) if self._is_row(value, tuple(tensor.shape)) else tensor
+        return to_channels_first(tensor) if self._is_channels_last(value, tuple(tensor.shape)) else tensor
 
-    def _is_row(self, value: str, shape: Shape) -> bool:
-        """Whether a value is (batch, 1, 1, channels) in a graph with the channels first, as some ONNX files have it."""
+    def _is_channels_last(self, value: str, shape: Shape) -> bool:
+        """Whether a value's channels are its last axis: the graph's, the picture's own, or a row's.
+
+        A picture may be turned around by the network itself; a row is (batch, 1, 1, channels) in a graph with the
+        channels first, as some ONNX files have it.
+        """
+        if value in self.graph.inputs:
+            own = self.input_spec is not None and len(shape) == 4 and value == next(iter(self.graph.inputs))
+            return self.input_spec.layout == "NHWC" if own and self.input_spec else self.graph.channels_last
         row = len(shape) == 4 and shape[1:3] == (1, 1) and shape[3] > 1
-        return row and value not in self.graph.inputs
+        return self.graph.channels_last or row
 
     def shape_channels_first(self, value: str) -> Shape | None:
         """Return the shape of a value as (batch, channels, height, width); None where that depends on the numbers."""
         shape = self.shapes[value]
         if shape is None:
             return None
-        last = self.graph.channels_last or self._is_row(value, shape)
-        return shape_channels_first(shape) if last else shape
+        return shape_channels_first(shape) if self._is_channels_last(value, shape) else shape
 
     def preprocess(self, picture: Any) -> Tensor:
         """Return a picture (path, array, PIL image) as the network's float input; see `input_spec`.

@@ -53,6 +53,50 @@ def test_channels_second_answers_as_channels_last(tmp_path: Path) -> None:
     assert second.input_spec.layout == "NCHW" and second.shape_channels_first("conv")[1] == 4
 
 
+def turned(folder: Path, order: str, shape: tuple[int, ...] | None) -> convscope.Network:
+    """Open a network whose picture is turned around before the first convolution, of `order`."""
+    g = GraphWriter(seed=3)
+    way = [0, 3, 1, 2] if order == "NCHW" else [0, 2, 3, 1]
+    x = g.node(
+        "Transpose", "turned", g.placeholder("picture", shape), g.const("order", way), Tperm="DT_INT32"
+    )
+    g.node("Relu", "relu", convolution(g, "conv", x, 5, 4, data_format=order))
+    return opened(g, folder)
+
+
+def test_the_layers_behind_a_transpose_have_their_own_channels(tmp_path: Path) -> None:
+    """A picture of (rows, columns, channels), and layers for a graphics processor."""
+    network = turned(tmp_path, "NCHW", (-1, 9, 7, 5))
+    assert network.input_spec.layout == "NHWC" and network.input_spec.bands == 5
+    assert network.shape_channels_first("relu") == (1, 4, 9, 7)
+    assert network.shape_channels_first("picture") == (1, 5, 9, 7)
+    x = torch.from_numpy(np.random.default_rng(4).uniform(-1, 1, (1, 9, 7, 5)).astype(np.float32))
+    found = network.activations(x, "picture", "relu")
+    assert tuple(network.channels_first("picture", found["picture"]).shape) == (1, 5, 9, 7)
+    weight = network.graph.parameters["conv/weights"]
+    expected = torch.nn.functional.conv2d(x.permute(0, 3, 1, 2), weight, padding=1).relu()
+    torch.testing.assert_close(network.channels_first("relu", found["relu"]), expected)
+    other = turned(tmp_path, "NHWC", (-1, 5, 9, 7))
+    assert other.input_spec.layout == "NCHW" and other.graph.channels_last
+    assert other.shape_channels_first("picture") == (1, 5, 9, 7)
+    assert other.shape_channels_first("relu") == (1, 4, 9, 7)
+
+
+def test_a_picture_without_a_shape_is_turned_as_the_network_turns_it(tmp_path: Path) -> None:
+    assert turned(tmp_path, "NCHW", None).graph.inputs == {"picture": (1, 224, 224, 5)}
+    assert turned(tmp_path, "NHWC", None).graph.inputs == {"picture": (1, 5, 224, 224)}
+
+
+def test_channels_here_and_there_are_said(tmp_path: Path) -> None:
+    g = GraphWriter()
+    x = convolution(g, "one", g.placeholder(shape=(1, 9, 7, 3)), 3, 4)
+    x = convolution(g, "two", x, 4, 4)
+    x = g.node("Transpose", "turned", x, g.const("order", [0, 3, 1, 2]), Tperm="DT_INT32")
+    convolution(g, "three", x, 4, 4, data_format="NCHW")
+    with pytest.warns(ConvscopeWarning, match="the channels are last, but second in 'three'"):
+        assert opened(g, tmp_path).graph.channels_last
+
+
 @pytest.mark.parametrize("form", ["divided", "multiplied"])
 def test_a_dropout_drops_nothing(form: str, tmp_path: Path) -> None:
     g = GraphWriter()

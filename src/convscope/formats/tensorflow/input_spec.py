@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from convscope.formats.tensorflow.axes import looks_channels_last, picture_channels_second
 from convscope.formats.tensorflow.node import Node
 from convscope.network.graph import Graph
 from convscope.network.input_spec import ChannelOrder, InputSpec
-from convscope.network.known_inputs import KNOWN
+from convscope.network.known_inputs import KNOWN, plain_spec
 from convscope.network.labels import Label, imagenet_labels, inception_labels
 from convscope.network.parameters import Shape
 
@@ -57,9 +58,12 @@ def find_input_spec(
 ) -> InputSpec | None:
     """Return what the graph's first input expects; None when no picture fits. `stated` are the sizes the file gives."""
     name, shape = next(iter(graph.inputs.items()))
-    if len(shape) != 4 or shape[graph.channel_axis] not in (1, 3):
+    if len(shape) != 4:
         return None
-    channels, first = shape[graph.channel_axis], 1 if graph.channels_last else 2
+    last = looks_channels_last(shape, picture_channels_second(name, nodes))
+    channels, first = (shape[3], 1) if last else (shape[1], 2)
+    if channels not in (1, 3):
+        return plain_spec(shape, last)
     size = (shape[first], shape[first + 1])
     said = stated.get(name)
     sized = said is not None and len(said) == 4 and min(said[first : first + 2]) > 0
@@ -68,7 +72,7 @@ def find_input_spec(
     spec = InputSpec(
         size,
         order,
-        "NHWC" if graph.channels_last else "NCHW",
+        "NHWC" if last else "NCHW",
         raw_scale=255.0,
         mean=(127.5,) * channels,
         input_scale=1 / 127.5,
@@ -109,7 +113,7 @@ def _ranged(graph: Graph, value: str) -> tuple[dict[str, Any], str] | None:
         if reader.kind in _AFFINE and "number" in reader.attributes and len(reader.inputs) == 1:
             scale, shift = _after(reader.kind, reader.attributes, scale, shift)
             seen = True
-        elif reader.kind not in ("identity", "resize", "unsqueeze", "pad"):
+        elif reader.kind not in ("identity", "resize", "unsqueeze", "pad", "permute"):
             break
         value = reader.outputs[0]
     if not seen or not scale:

@@ -9,6 +9,13 @@ from warnings import warn
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
+from convscope.formats.tensorflow.axes import (
+    CONVOLUTIONS,
+    channels_second,
+    constant,
+    note_of_mixture,
+    picture_channels_second,
+)
 from convscope.formats.tensorflow.branches import follow_branches, inference_values
 from convscope.formats.tensorflow.building import build_graph
 from convscope.formats.tensorflow.dropout import without_dropout
@@ -16,12 +23,10 @@ from convscope.formats.tensorflow.graph_def import SAVED_MODEL, read_graph_def
 from convscope.formats.tensorflow.heads import Head, behind, cut_head
 from convscope.formats.tensorflow.input_spec import find_input_spec, label_lists, usual_size
 from convscope.formats.tensorflow.node import Node
-from convscope.formats.tensorflow.tensors import Array, to_array
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
-_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 _NUMBERS = ("DT_FLOAT", "DT_UINT8", "DT_HALF", "DT_DOUBLE", "DT_BFLOAT16", "")
 
 
@@ -42,8 +47,9 @@ def open_tensorflow(request: Request) -> NetworkParts:
     if not stated:
         raise NetworkFileError(f"{path} has no input (Placeholder) that takes numbers, so no picture goes in")
     shapes = _input_shapes(stated, nodes, head, request.input_shape)
-    picture = next(iter(shapes.values()))
-    last = not (_channels_second(nodes) and len(picture) == 4 and picture[3] not in (1, 3))
+    if mixture := note_of_mixture(nodes):
+        warn(f"{path}: {mixture}", ConvscopeWarning, stacklevel=3)
+    last = not channels_second(nodes)
     graph = build_graph(nodes, shapes, _name(path), values=values, channels_last=last)
     file = path / SAVED_MODEL if path.is_dir() else path
     spec = find_input_spec(graph, stated, nodes)
@@ -54,14 +60,9 @@ def _inputs(nodes: Sequence[Node]) -> list[Node]:
     """Return the placeholders that take numbers: first the one that reaches the first convolution."""
     found = [node for node in nodes if _is_input(node)]
     named = {node.name: node for node in nodes}
-    first = next((node for node in nodes if node.op in _CONVOLUTIONS), None)
+    first = next((node for node in nodes if node.op in CONVOLUTIONS), None)
     reached = behind(first, named) if first is not None else set()
     return sorted(found, key=lambda node: (node.name not in reached, node.shape() == ()))
-
-
-def _channels_second(nodes: Sequence[Node]) -> bool:
-    """Tell where a graph's maps have their channels from the first node that says it."""
-    return next((node.channels_second for node in nodes if node.text("data_format")), False)
 
 
 def _is_input(node: Node) -> bool:
@@ -119,6 +120,7 @@ def _usual_shape(value: str, nodes: Sequence[Node], sizes: tuple[int, int] | Non
     side = usual_size(nodes)
     height, width = sizes or (side, side)
     named = {node.name: node for node in nodes}
+    second = picture_channels_second(value, nodes)
     after = {value}
     for node in nodes:
         if not any(read.node in after for read in node.inputs):
@@ -127,14 +129,14 @@ def _usual_shape(value: str, nodes: Sequence[Node], sizes: tuple[int, int] | Non
         place = _LEARNED.get(node.op)
         if place is None or len(node.inputs) < 2:
             continue
-        numbers = _constant(named.get(node.inputs[1].node), named)
+        numbers = constant(named.get(node.inputs[1].node), named)
         if numbers is None or numbers.ndim <= place:
             break
         channels = int(numbers.shape[place])
         if node.op == "MatMul":
             return (1, channels)
-        return (1, channels, height, width) if node.channels_second else (1, height, width, channels)
-    return (1, 3, height, width) if _channels_second(nodes) else (1, height, width, 3)
+        return (1, channels, height, width) if second else (1, height, width, channels)
+    return (1, 3, height, width) if second else (1, height, width, 3)
 
 
 _LEARNED = {
@@ -142,12 +144,3 @@ _LEARNED = {
     **dict.fromkeys(("BiasAdd", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "MatMul"), 0),
 }
 """What reads numbers that tell the channels before it: on which of their axes those lie."""
-
-
-def _constant(node: Node | None, named: Mapping[str, Node]) -> Array | None:
-    """Return the numbers of a constant, also where it is read through an Identity."""
-    while node is not None and node.op == "Identity":
-        node = named.get(node.inputs[0].node)
-    if node is None or "value" not in node.attributes:
-        return None
-    return to_array(node.attributes["value"].tensor, node.name)
