@@ -32,7 +32,7 @@ BETWEEN_SAVES = 5.0  # seconds
 _NO_OTHER_PIXELS = ("tile", "stop_after")  # arguments that do not change what the steps are
 
 
-class Step(Protocol):
+class JobStep(Protocol):
     """One step of many; ``index`` counts from 1 to ``of``."""
 
     @property
@@ -44,14 +44,14 @@ class Step(Protocol):
         """How many there are."""
 
 
-class ResumableStep(Step, Protocol):
+class ResumableStep(JobStep, Protocol):
     """A step that a later run can go on from."""
 
     def state(self) -> State | None:
         """Return what the next step starts from; None where that step has begun and changed it."""
 
 
-AnyStep = TypeVar("AnyStep", bound=Step)
+AnyStep = TypeVar("AnyStep", bound=JobStep)
 AnyResumable = TypeVar("AnyResumable", bound=ResumableStep)
 
 

@@ -32,9 +32,9 @@ from convscope.pictures.recording import (
     input_spec_hash,
     is_tensor,
     labels_hash,
-    lost,
     picture_hash,
     recipe_functions,
+    unrecordable_type,
 )
 
 _PACKAGES = ("looking", "attribution", "optimization", "dreaming", "styling", "report")
@@ -121,7 +121,7 @@ def _allowed(what: str, recorded: Mapping[str, Any], possible: set[str]) -> dict
     for key, value in recorded.items():
         if key not in possible:
             raise RecipeError(f"{what} has no argument {key!r}.{did_you_mean(key, possible)}")
-        if found := lost(value):
+        if found := unrecordable_type(value):
             raise RecipeError(f"{key} was a {found}, which a recipe cannot hold; call {what} yourself")
     return {key: frozen(value) for key, value in recorded.items()}
 

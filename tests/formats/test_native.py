@@ -17,7 +17,7 @@ from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.text import read_text
 
 
-def step(kind: str, name: str, *inputs: str, output: str = "", **attributes: Any) -> dict[str, Any]:
+def step(kind: str, name: str, /, *inputs: str, output: str = "", **attributes: Any) -> dict[str, Any]:
     parameters = (
         {role: f"{name}.{role}" for role in ("weight", "bias")} if kind in ("convolution", "dense") else {}
     )
@@ -188,3 +188,36 @@ def test_attributes_that_an_operation_cannot_take_are_told_at_opening(tmp_path: 
     ]
     with pytest.raises(ConvscopeError, match="stride is given for 3 axes"):
         convscope.open_network(write(tmp_path / "tiny.convscope", operations=wrong))
+
+
+def test_files_open_whose_operations_were_called_otherwise(tmp_path: Path) -> None:
+    whole = [["slice", None, None, None], 1]
+    former = [
+        step("of_size", "checked", "input", shape=[3, 8, 8]),
+        step("sized", "flat", "checked", kind="reshape", attributes={"shape": ["$0.0", -1]}),
+        step("numbers", "two", values=[2.0]),
+        step("raise_to", "squared", "flat", "two"),
+        step("written", "replaced", "checked", part=7, kind="subscript", attributes={"items": whole}),
+        {**step("stored", "weights", shape=[2, 2], order=[1, 0]), "parameters": {"value": "conv1.bias"}},
+        *(step("numbers", name, values=[value]) for name, value in (("from", 1.0), ("to", 8.0), ("by", 3.0))),
+        step("count_up", "counted", "from", "to", "by"),
+    ]
+    network = convscope.open_network(write(tmp_path / "former.convscope", operations=former, labels=None))
+    kinds = {operation.kind for operation in network.graph.operations}
+    assert kinds == {
+        "assert_shape",
+        "dynamic_shape",
+        "tensor",
+        "pow",
+        "view_scatter",
+        "initializer",
+        "arange",
+    }
+    picture = torch.rand(1, 3, 8, 8)
+    found = network.activations(picture, ["squared", "replaced", "weights", "counted"])
+    torch.testing.assert_close(torch.as_tensor(found["squared"]), picture.reshape(1, -1) ** 2)
+    replaced = picture.clone()
+    replaced[:, 1] = 7
+    assert np.array_equal(found["replaced"], replaced)
+    assert np.array_equal(found["weights"], network.parameters["conv1.bias"].reshape(2, 2).T)
+    assert np.array_equal(found["counted"], [1, 4, 7])

@@ -29,12 +29,12 @@ WITH_EXAMPLES = {
     "layer_norm",
     "log_softmax",
     "lrn_across_channels",
-    "numbers",
+    "tensor",
     "pad",
     "reduce",
     "reshape",
 }
-WITH_EXAMPLES |= {"squared_difference", "squeeze", "stored"}
+WITH_EXAMPLES |= {"squared_difference", "squeeze", "initializer"}
 RULED = {kind for kind, facts in KINDS.items() if facts.shape is not None}
 
 

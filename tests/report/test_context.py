@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convscope.errors import InputError
-from convscope.report.context import QUICK, Counter, ReportOptions, written
+from convscope.report.context import QUICK, Counter, ReportOptions, as_arguments
 
 
 @pytest.mark.parametrize("steps", [1, 3, 8, 50])
@@ -23,16 +23,16 @@ def test_a_long_run_counts_all_its_parts_as_they_go_by(steps: int) -> None:
 
 def test_options_are_written_as_the_command_line_takes_them() -> None:
     options = {"mean": (1, 2), "antialias": False, "all": True, "weights": None, "top": 5}
-    assert written(options) == ["--mean=1,2", "--no-antialias", "--all", "--top=5"]
-    assert written({"style": Path("a picture.png")}) == ["--style=a picture.png"]
-    assert written({"style": np.zeros((2, 2))}) == ["--style=STYLE"]
+    assert as_arguments(options) == ["--mean=1,2", "--no-antialias", "--all", "--top=5"]
+    assert as_arguments({"style": Path("a picture.png")}) == ["--style=a picture.png"]
+    assert as_arguments({"style": np.zeros((2, 2))}) == ["--style=STYLE"]
 
 
 def test_only_options_that_are_not_the_usual_are_written() -> None:
-    assert written(ReportOptions().as_cli_options()) == ["--top=5"]
-    assert written(ReportOptions(sections=QUICK).as_cli_options()) == ["--quick", "--top=5"]
+    assert as_arguments(ReportOptions().as_cli_options()) == ["--top=5"]
+    assert as_arguments(ReportOptions(sections=QUICK).as_cli_options()) == ["--quick", "--top=5"]
     options = ReportOptions(top=2, everything=True, sections=("dreams", "filters"), style="conv1:3")
-    assert written(options.as_cli_options()) == [
+    assert as_arguments(options.as_cli_options()) == [
         "--all",
         "--sections=filters,dreams",
         "--style=conv1:3",

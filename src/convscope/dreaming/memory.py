@@ -12,9 +12,9 @@ from convscope.dreaming.objectives import Term, objective_of
 from convscope.dreaming.settings import DreamSettings
 from convscope.dreaming.steps import dream_steps
 from convscope.network.network import Network
+from convscope.optimization.memory_probe import SIDE, STEPS, MemoryProbe
 from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.octaves import Octaves, Size
-from convscope.optimization.rehearsal import SIDE, STEPS, Rehearsal
 from convscope.optimization.tiling import require_no_position, tiling
 
 
@@ -27,10 +27,10 @@ def dream_bytes(
         require_no_position(batch.targets.values())
     window = size if tile is None else tiling(network, batch.layers, size, tile).largest
 
-    def worth(answers: Sequence[Tensor]) -> Tensor:
+    def scalar(answers: Sequence[Tensor]) -> Tensor:
         return batch.score(batch.picked(dict(zip(batch.layers, answers, strict=True)))).sum()
 
-    rehearsal = Rehearsal(network, batch.layers, size, window, worth, tile is not None, settings.precision)
+    probe = MemoryProbe(network, batch.layers, size, window, scalar, tile is not None, settings.precision)
     start = torch.zeros(1, 3, SIDE, SIDE)
     brief = replace(
         settings,
@@ -40,12 +40,12 @@ def dream_bytes(
     )
 
     def gradient(values: Tensor) -> tuple[Tensor, Tensor]:
-        return values.new_ones(1), rehearsal.slope(values, settings.pictures)
+        return values.new_ones(1), probe.gradient(values, settings.pictures)
 
-    with rehearsal.begun():
+    with probe.small_pictures():
         for step in dream_steps(gradient, start, brief, torch.Generator()):
             _ = (step.picture() * 255).byte()
-    return rehearsal.bytes_taken()
+    return probe.bytes_taken()
 
 
 def _two_at_most(octaves: Octaves) -> Octaves:

@@ -44,6 +44,16 @@ from convscope.network.shapes import infer_operation
 BUILTIN = "builtin"
 MEAN = "input.mean"
 _BUILTIN_FILE = "builtin.safetensors"
+FORMER_KINDS = {
+    "count_up": "arange",
+    "numbers": "tensor",
+    "of_size": "assert_shape",
+    "raise_to": "pow",
+    "sized": "dynamic_shape",
+    "stored": "initializer",
+    "written": "view_scatter",
+}
+"""What operations were called in files that were saved before, and are called now."""
 _SCHEMA = {
     "name?": str,
     "operations": [
@@ -167,6 +177,7 @@ def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Paramet
 
 
 def _operation(fields: dict[str, Any], parameters: Parameters) -> Operation:
+    fields = _in_todays_names(fields)
     if fields["kind"] not in OPERATIONS:
         raise InputError(f"no operation is called {fields['kind']!r}")
     if missing := set(fields["parameters"].values()) - set(parameters):
@@ -188,6 +199,14 @@ def _operation(fields: dict[str, Any], parameters: Parameters) -> Operation:
     # A keyword that the operation does not take, or lacks, is told here and not by Python when it runs.
     signature(OPERATIONS[operation.kind]).bind(*inputs, **operation.parameters, **operation.keywords)
     return operation
+
+
+def _in_todays_names(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return an operation of a saved file with its kind, and the kind it applies, as they are called today."""
+    attributes = dict(fields["attributes"])
+    if isinstance(applied := attributes.get("kind"), str):
+        attributes["kind"] = FORMER_KINDS.get(applied, applied)
+    return {**fields, "kind": FORMER_KINDS.get(fields["kind"], fields["kind"]), "attributes": attributes}
 
 
 def _require_runnable(graph: Graph) -> None:

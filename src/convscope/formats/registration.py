@@ -13,7 +13,7 @@ TensorFunction = Callable[..., Tensor | tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
-class Taught:
+class CustomLayer:
     """What was taught about a type: its function of tensors, and the keywords under which it gets its parameters."""
 
     function: TensorFunction
@@ -27,4 +27,4 @@ class Taught:
         return {name: value for name, value in keywords.items() if name in parameters}
 
 
-TAUGHT: dict[str, Taught] = {}
+CUSTOM_LAYERS: dict[str, CustomLayer] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from convscope.network.operations.general import ARITHMETIC
+from convscope.network.operations.aten import ARITHMETIC
 
 
 class Axis(NamedTuple):

@@ -61,7 +61,7 @@ def with_fixed_inputs(graph: Graph, given: Mapping[str, Tensor | float | str]) -
         raise InputError("one input has to be left for the picture: give the others a value, not all")
     values = {f"{name}.value": _filled(value, graph.inputs[name], name) for name, value in given.items()}
     constants = tuple(
-        Operation("stored", name, "Input", (), (name,), {"value": f"{name}.value"}) for name in given
+        Operation("initializer", name, "Input", (), (name,), {"value": f"{name}.value"}) for name in given
     )
     return replace(
         graph,

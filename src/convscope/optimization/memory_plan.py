@@ -1,7 +1,7 @@
 """What a large picture will take, said before the start, and the tile that fits a given memory.
 
 The loop is run on a small picture, the network on tensors without numbers, and what both make and let go is placed as
-the C library would place it (`rehearsal`).
+the C library would place it (`memory_probe`).
 """
 
 from __future__ import annotations

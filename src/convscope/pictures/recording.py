@@ -95,7 +95,8 @@ def recordable(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     settled = {
         key: frozen(value)
         for key, value in arguments.items()
-        if not lost(value) and not (isinstance(given[key], np.ndarray) and given[key].ndim > 1)  # pictures
+        if not unrecordable_type(value)
+        and not (isinstance(given[key], np.ndarray) and given[key].ndim > 1)  # pictures
     }
     return arguments, {**given, **settled}
 
@@ -193,7 +194,7 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, range)):
         found = [plain(item) for item in value]
-        return next(filter(lost, found), found)
+        return next(filter(unrecordable_type, found), found)
     if isinstance(value, np.ndarray) and value.size <= _LONGEST and value.dtype.kind in "biuf":
         return value.tolist()
     if isinstance(value, Address):
@@ -203,7 +204,7 @@ def plain(value: Any) -> Any:
     return {"not recorded": type(value).__name__}
 
 
-def lost(value: Any) -> str | None:
+def unrecordable_type(value: Any) -> str | None:
     """Return what `plain` could not keep of an argument, by its type's name."""
     return value.get("not recorded") if isinstance(value, dict) else None
 

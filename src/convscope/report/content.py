@@ -11,8 +11,8 @@ from convscope.looking.answers import recorded
 from convscope.looking.layer_table import LayerTable, layer_table
 from convscope.report.context import Counter, Progress, ReportContext
 from convscope.report.evidence import evidence, evidence_parts
-from convscope.report.imagined import check_style, dream_parts, dreams, painting_parts, paintings
-from convscope.report.looks import charts, filter_sheets, plots, shown_stages
+from convscope.report.generated import check_style, dream_parts, dreams, painting_parts, paintings
+from convscope.report.looking import charts, filter_sheets, plots, shown_stages
 from convscope.report.units import unit_parts, units
 
 

@@ -102,10 +102,10 @@ class ReportContext:
         origin = self.network.origin
         opening = {"weights": origin.weights, **origin.options}
         if not self._opens_from_the_shell(picture):
-            return in_python(name, arguments, options, picture=picture)
+            return python_call(name, arguments, options, picture=picture)
         words = ["convscope", *name.split(), origin.source]
         words += [self.picture.source or ""] if picture else []
-        return shlex.join([*words, *arguments, *written(opening), *written(options)])
+        return shlex.join([*words, *arguments, *as_arguments(opening), *as_arguments(options)])
 
     def report_command(self) -> str:
         """Return what makes the whole page again."""
@@ -133,7 +133,7 @@ class ReportContext:
         return recipe_of(technique, found, network=self.network, picture=self.picture)
 
 
-def written(options: Mapping[str, Any]) -> list[str]:
+def as_arguments(options: Mapping[str, Any]) -> list[str]:
     """Return keyword arguments as the command line's options; those with None are left out."""
     words = []
     for name, value in options.items():
@@ -164,10 +164,10 @@ _FUNCTIONS = {
 }
 
 
-def in_python(name: str, arguments: Sequence[str], options: Mapping[str, Any], *, picture: bool) -> str:
+def python_call(name: str, arguments: Sequence[str], options: Mapping[str, Any], *, picture: bool) -> str:
     """Return the call that makes a figure again, of a `network` and a `picture` that are at hand.
 
-    >>> in_python("activations", ["conv1"], {"channels": 8}, picture=True)
+    >>> python_call("activations", ["conv1"], {"channels": 8}, picture=True)
     "convscope.activations(network, picture, 'conv1', channels=8)"
     """
     given = {key.replace("-", "_"): value for key, value in options.items() if key != "output"}

@@ -32,6 +32,15 @@ class Embedded:
     command: str = ""
 
 
+@dataclass(frozen=True)
+class TitledFigure:
+    """A figure under a title, with words about it; without `figure` the words say why there is none."""
+
+    title: str
+    words: str
+    figure: Embedded | None
+
+
 def embed(
     make: Callable[[str], Picture], *, address: str = "", command: str = ""
 ) -> tuple[Embedded, Picture]:

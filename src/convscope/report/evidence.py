@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from convscope.attribution.registry import METHODS
 from convscope.errors import ConvscopeError
 from convscope.report.context import Counter, ReportContext
-from convscope.report.embedding import Embedded, embed_one
+from convscope.report.embedding import TitledFigure, embed_one
 
 # From the coarsest to the finest, each with what keeps it short; one that is not there yet is left out.
 _METHODS: dict[str, dict[str, Any]] = {
@@ -20,21 +19,12 @@ _METHODS: dict[str, dict[str, Any]] = {
 _PARTS = 3  # of the work, where a figure is one
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What one method says, or in its words why it cannot."""
-
-    title: str
-    words: str
-    figure: Embedded | None
-
-
 def evidence_parts(context: ReportContext) -> int:
     """Return how many parts of the work the section is."""
     return _PARTS * len(_chosen()) if context.network.input_spec is not None else 0
 
 
-def evidence(context: ReportContext, count: Counter) -> Iterator[Evidence]:
+def evidence(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
     """Yield what each method finds of the most probable class, or of what else the network answers first."""
     for name in _chosen() if evidence_parts(context) else ():
         watch = count.through(_PARTS)
@@ -42,10 +32,10 @@ def evidence(context: ReportContext, count: Counter) -> Iterator[Evidence]:
         try:
             made = METHODS[name].function(context.network, context.picture, **_METHODS[name])
         except ConvscopeError as error:
-            yield Evidence(_title(name), str(error), None)
+            yield TitledFigure(_title(name), str(error), None)
         else:
             command = context.command("evidence", method=name.replace("_", "-"), **_METHODS[name])
-            yield Evidence(_title(name), words, embed_one(made.picture(), command=command))
+            yield TitledFigure(_title(name), words, embed_one(made.picture(), command=command))
         watch(1, 1)
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from convscope.network.engine.memory import BYTES_PER_NUMBER
+from convscope.optimization.memory_probe import SIDE, STEPS, MemoryProbe
 from convscope.optimization.octaves import Size
-from convscope.optimization.rehearsal import SIDE, STEPS, Rehearsal
 from convscope.optimization.tiling import Tiling, require_no_position, tiling
 from convscope.pictures.picture_tensor import within
 from convscope.styling.scales import Restyling
@@ -29,7 +29,7 @@ def style_bytes(restyling: Restyling, tile: int | None = None) -> int:
         require_no_position(batch.targets.values())
     cut = None if tile is None else tiling(network, batch.layers, size, tile)
 
-    def worth(answers: Sequence[Tensor]) -> Tensor:
+    def scalar(answers: Sequence[Tensor]) -> Tensor:
         found = dict(zip(batch.layers, answers, strict=True))
         own = batch.picked(found if cut is None else _own(cut, found))
         content = [settings.content(own[name], own[name].detach()).sum() for name in settings.content_layers]
@@ -41,16 +41,16 @@ def style_bytes(restyling: Restyling, tile: int | None = None) -> int:
         return torch.stack(content).sum().double() + torch.stack(described).sum()
 
     window = size if cut is None else cut.largest
-    rehearsal = Rehearsal(network, batch.layers, size, window, worth, cut is not None, settings.precision)
-    looked_at = [rehearsal.tape_at(one) for one in _style_sizes(restyling, size) if cut is None]
-    with rehearsal.begun():
+    probe = MemoryProbe(network, batch.layers, size, window, scalar, cut is not None, settings.precision)
+    looked_at = [probe.tape_at(one) for one in _style_sizes(restyling, size) if cut is None]
+    with probe.small_pictures():
         for tape in looked_at:
-            rehearsal.noted.insert(tape)
-        rehearsal.hold(_content_bytes(restyling, size))
+            probe.log.insert(tape)
+        probe.keep(_content_bytes(restyling, size))
         start = torch.zeros(1, 3, SIDE, SIDE)
-        for _ in style_steps(_Targets(StyleTargets(batch, settings, {}, ()), rehearsal), start, STEPS):
+        for _ in style_steps(_Targets(StyleTargets(batch, settings, {}, ()), probe), start, STEPS):
             pass
-    return rehearsal.bytes_taken()
+    return probe.bytes_taken()
 
 
 def _own(cut: Tiling, answers: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -76,7 +76,7 @@ def _content_bytes(restyling: Restyling, size: Size) -> int:
 @dataclass(frozen=True)
 class _Targets:
     alone: StyleTargets  # wants nothing but smoothness
-    rehearsal: Rehearsal
+    probe: MemoryProbe
 
     @property
     def settings(self) -> StyleSettings:
@@ -86,6 +86,6 @@ class _Targets:
     def gradient(self, values: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return a loss and a gradient of the values, and note what those of a large picture are made by."""
         smoothness = self.alone.smoothness_gradient(values)[0]
-        return smoothness | {"content": values.new_ones(())}, self.rehearsal.slope(
+        return smoothness | {"content": values.new_ones(())}, self.probe.gradient(
             values, self.settings.pictures
         )

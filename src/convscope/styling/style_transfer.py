@@ -40,7 +40,7 @@ from convscope.pictures.picture_tensor import (
     scaled_size,
 )
 from convscope.pictures.recipe import Recipe
-from convscope.pictures.recording import lost, recipe_of, recordable, writes_recipe
+from convscope.pictures.recording import recipe_of, recordable, unrecordable_type, writes_recipe
 from convscope.pictures.rgb import PLAIN, Stored
 from convscope.presentation.animation import Frame
 from convscope.preset_guide import STYLE_GUIDE
@@ -264,7 +264,7 @@ def _weighted(styles: Any) -> list[tuple[Any, float]]:
 
 def _recorded_styles(styles: Any) -> Any:
     """Return style pictures by name with their weights, however they were given, where each has a name of its own."""
-    if lost(styles):
+    if unrecordable_type(styles):
         return styles
     several = _weighted(styles)
     names = [source for source, _ in several]

@@ -417,7 +417,7 @@ def test_weights_that_are_another_models_are_told(tmp_path):
 
 def test_a_lambda_is_never_run_but_can_be_taught(tmp_path):
     from convscope.formats.caffe.layers import TRANSLATORS, register_layer
-    from convscope.formats.registration import TAUGHT
+    from convscope.formats.registration import CUSTOM_LAYERS
     from convscope.network.operations import OPERATIONS
 
     layers = [
@@ -441,7 +441,7 @@ def test_a_lambda_is_never_run_but_can_be_taught(tmp_path):
         found = open_network(path).activations(x, "mine")["mine"]
     finally:
         for name in ("Lambda:scaled", "MyOwn"):
-            for table in (OPERATIONS, TRANSLATORS, TAUGHT):
+            for table in (OPERATIONS, TRANSLATORS, CUSTOM_LAYERS):
                 table.pop(name, None)
     torch.testing.assert_close(found, x.flip(-1) * 6 + torch.tensor([1.0, 2.0, 3.0]))
 

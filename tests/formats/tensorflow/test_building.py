@@ -187,10 +187,10 @@ def test_an_op_is_taught_with_its_attributes(tmp_path: Path, monkeypatch: pytest
         x = torch.rand(1, 4, 4, 3)
         torch.testing.assert_close(network.activations(x, "it")["it"], x.clamp(min=0.25) * 2)
     finally:
-        from convscope.formats.registration import TAUGHT
+        from convscope.formats.registration import CUSTOM_LAYERS
         from convscope.network.operations import OPERATIONS
 
-        for table in (OPERATIONS, TAUGHT):
+        for table in (OPERATIONS, CUSTOM_LAYERS):
             table.pop("ClipBelow", None)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from convscope import open_network
-from convscope.network.engine.noted import Noted
+from convscope.network.engine.allocation_log import AllocationLog
 from convscope.network.engine.tape_memory import filter_bytes, tape_events
 from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
@@ -37,7 +37,7 @@ def test_it_is_what_torch_makes(builtin: Network, layer: str) -> None:
     forward, picture = builtin.forward_to([layer]), torch.rand(1, 3, side, side)
     forward(picture.clone().requires_grad_())  # packs the filters
     leaf = picture.requires_grad_()
-    with Noted() as noted:
+    with AllocationLog() as noted:
         value = forward(leaf)[layer].square().sum()
         slope = torch.autograd.grad(value, leaf)
     assert slope[0].shape == picture.shape
@@ -53,7 +53,7 @@ def test_a_normalization_makes_as_many_tensors_as_its_power_needs(beta: float) -
     # As a convolution would have made it: in another order it would be copied.
     leaf = torch.rand(shape).contiguous(memory_format=torch.channels_last).requires_grad_()
     forward(leaf)  # packs the filters
-    with Noted() as noted:
+    with AllocationLog() as noted:
         torch.autograd.grad(forward(leaf)["norm"].square().sum(), leaf)
     planned = tape_events(graph, ["norm"], {"data": shape}, lambda found: found[0].square().sum())
     made, plan = (sum(size >= 4 * leaf.numel() for _, size in found) for found in (noted.events, planned))

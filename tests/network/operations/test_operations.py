@@ -51,13 +51,15 @@ EXAMPLES = {
         ([INPUT], {}, {"signed": False, "to_even": False}),
     ],
     "round_to_steps": [([INPUT], {}, {"minimum": -1.0, "maximum": 2.0, "steps": 255})],
-    "sized": [([INPUT], {}, {"kind": "reshape", "attributes": {"shape": ("$0.0", ("*", "$0.1", 6), -1)}})],
+    "dynamic_shape": [
+        ([INPUT], {}, {"kind": "reshape", "attributes": {"shape": ("$0.0", ("*", "$0.1", 6), -1)}})
+    ],
     "space_to_batch": [([INPUT], {}, {"block": (2, 3), "padding": ((0, 0), (1, 0))})],
     "squared_difference": [([INPUT, normal(3, 1, 5)], {}, {})],
     "sloped_relu": [([INPUT], {"slopes": normal(3, 1, 5)}, {})],
     "thresholded_relu": [([INPUT], {}, {"threshold": 0.4, "negative_slope": 0.1, "maximum": 1.5})],
     "unit_length": [([INPUT], {}, {"axes": (1, 3)})],
-    "stored": [([], {"value": normal(2, 12)}, {"shape": (2, 3, 4), "order": (1, 0, 2)})],
+    "initializer": [([], {"value": normal(2, 12)}, {"shape": (2, 3, 4), "order": (1, 0, 2)})],
     "absolute": [([INPUT], {}, {})],
     "add": [
         ([INPUT, normal(3, 1, 5)], {}, {}),
@@ -127,7 +129,7 @@ EXAMPLES = {
         ([INPUT], {"weight": normal(4, 3, 3, 2)}, {"padding": (0, 1, 2, 0)}),
     ],
     "cosine": [([INPUT], {}, {})],
-    "count_up": [([torch.tensor(1.0), torch.tensor(7.0), torch.tensor(2.0)], {}, {})],
+    "arange": [([torch.tensor(1.0), torch.tensor(7.0), torch.tensor(2.0)], {}, {})],
     "crop": [([INPUT, normal(2, 3, 4, 4)], {}, {"axis": 2, "offsets": (1, 0)})],
     "deconvolution": [
         ([INPUT], {"weight": normal(3, 2, 4, 4), "bias": normal(2)}, {"stride": 2, "padding": 1}),
@@ -229,13 +231,13 @@ EXAMPLES = {
     ],
     "max_pool_with_mask": [([INPUT], {}, {"kernel": 3, "stride": 2, "padding": 1})],
     "mvn": [([INPUT], {}, {}), ([INPUT], {}, {"across_channels": True, "normalize_variance": False})],
-    "numbers": [([], {}, {"values": (1.0, 2.0, 3.0, 4.0), "shape": (2, 2)})],
+    "tensor": [([], {}, {"values": (1.0, 2.0, 3.0, 4.0), "shape": (2, 2)})],
     "pad": [
         ([INPUT], {}, {"padding": (1, 0, 2, -1), "value": 0.5}),
         ([INPUT], {}, {"padding": (1, 2, 0, 1), "mode": "reflect"}),
         ([INPUT], {}, {"padding": (0, 1, 0, 0, 0, 0, 2, 0), "axis": 0}),
     ],
-    "of_size": [([INPUT], {}, {"shape": (3, 6, 5)})],
+    "assert_shape": [([INPUT], {}, {"shape": (3, 6, 5)})],
     "permute": [([INPUT], {}, {"order": (0, 2, 3, 1)}), ([INPUT], {}, {})],
     "power": [([positive(2, 3, 6, 5)], {}, {"power": 1.7, "scale": 2.0, "shift": 0.1})],
     "prelu": [([INPUT], {"weight": normal(3)}, {})],
@@ -246,7 +248,7 @@ EXAMPLES = {
         ([INPUT], {"scale": positive(), "zero": torch.tensor(3.0).double()}, {"high": 15}),
         ([INPUT], {"scale": positive(3)}, {"axis": 1, "low": -8, "high": 7}),
     ],
-    "raise_to": [([positive(2, 3), normal(3)], {}, {}), ([positive(2, 3)], {}, {"number": 2.0})],
+    "pow": [([positive(2, 3), normal(3)], {}, {}), ([positive(2, 3)], {}, {"number": 2.0})],
     "reduce": [
         ([positive(2, 3, 6, 5)], {}, {"summary": summary, "axes": (1, -1), "keep_axes": summary != "sum"})
         for summary in (
@@ -318,7 +320,7 @@ EXAMPLES = {
     "tile": [([INPUT], {}, {"tiles": 3, "axis": 1})],
     "unsqueeze": [([normal(2, 3)], {}, {"axes": (0, -1)})],
     "where": [([normal(6, 1).round(), INPUT[0], normal(1, 5)], {}, {})],
-    "written": [
+    "view_scatter": [
         (
             [INPUT, normal(2, 5)],
             {},
@@ -346,10 +348,10 @@ NOT_DIFFERENTIABLE = {
     "compare": None,
     "deconvnet_relu": None,  # another gradient on purpose
     "guided_relu": None,
-    "count_up": None,
+    "arange": None,
     "fill": None,
     "find_extreme": None,
-    "numbers": None,
+    "tensor": None,
     "redirected_clip": None,
     "dequantize_range": {1, 2},
     "quantize_range": None,
@@ -374,7 +376,7 @@ NOT_DIFFERENTIABLE = {
     "where": {0},
 }
 # What they give depends on the numbers they get.
-READS_NUMBERS = {"count_up", "fill", "filter"}
+READS_NUMBERS = {"arange", "fill", "filter"}
 GIVES_UP_THE_LAYOUT = {
     "argmax",
     "batch_reindex",
@@ -495,10 +497,11 @@ def test_a_shape_rule_agrees_or_says_nothing(kind, inputs, parameters, attribute
 # What nearly every network is made of: opening one never waits for torch to run these.
 RULED = {
     *("convolution", "max_pool", "average_pool", "global_average_pool", "dense", "concat", "batch_norm", "scale"),
-    *("bias", "numbers", "mish", "selu", "softsign", "hard_sigmoid", "hard_swish", "threshold", "bnll"),
+    *("bias", "tensor", "mish", "selu", "softsign", "hard_sigmoid", "hard_swish", "threshold", "bnll"),
     *("eltwise_sum", "eltwise_max", "eltwise_product", "add", "subtract", "multiply", "divide", "maximum", "minimum"),
     *("relu", "sigmoid", "tanh", "elu", "swish", "gelu", "clip", "absolute", "power", "exp", "log", "identity"),
-    *("softmax", "log_softmax", "lrn_across_channels", "layer_norm", "pad", "squeeze", "reshape", "reduce", "stored"),
+    *("softmax", "log_softmax", "lrn_across_channels", "layer_norm", "pad", "squeeze", "reshape", "reduce"),
+    "initializer",
 }  # fmt: skip
 
 

@@ -187,7 +187,7 @@ class _Building:
         if constant.size <= (_SMALL if constant.whole else _FEW):
             values = tuple(constant.array.reshape(-1).astype(np.float64).tolist())
             plain = {"values": values, "shape": constant.shape}
-            self.builder.add(Operation("numbers", name, "Constant", (), (name,), attributes=plain))
+            self.builder.add(Operation("tensor", name, "Constant", (), (name,), attributes=plain))
         else:
             self.builder.stored[name] = _Parameter(constant)
             self.builder.add(Operation("constant", name, "Constant", (), (name,), parameters={"value": name}))

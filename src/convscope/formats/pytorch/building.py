@@ -179,10 +179,10 @@ def _equal(one: Tensor, other: Tensor) -> bool:
 
 def _only_of_this_size(operations: Sequence[Operation], inputs: Mapping[str, Shape]) -> list[Operation]:
     """Return the operations behind one for each input that takes it in this size only."""
-    seen = {name: f"{name}.of_size" for name in inputs}
+    seen = {name: f"{name}.assert_shape" for name in inputs}
     checks = (
         Operation(
-            "of_size", seen[name], "size", (name,), (seen[name],), attributes={"shape": tuple(shape[1:])}
+            "assert_shape", seen[name], "size", (name,), (seen[name],), attributes={"shape": tuple(shape[1:])}
         )
         for name, shape in inputs.items()
     )

@@ -18,7 +18,7 @@ _LEFT_OUT = (torch.device, torch.layout)
 class Coder:
     """Collects the inputs and parameters of one call while its arguments are written as codes.
 
-    The codes are those of `convscope.network.operations.general.aten`.
+    The codes are those of `convscope.network.operations.aten.aten`.
     """
 
     def __init__(self, values: Values) -> None:
@@ -102,7 +102,9 @@ def coded_assignment(values: Values, tensor: Tensor, items: Any, part: Any) -> T
         part = coder.code(part)
     except TypeError:
         return None
-    return coder.step("written", "setitem", {"kind": "subscript", "attributes": attributes, "part": part})
+    return coder.step(
+        "view_scatter", "setitem", {"kind": "subscript", "attributes": attributes, "part": part}
+    )
 
 
 def _items(coder: Coder, tensor: Tensor, items: Any) -> tuple[str, tuple[Any, ...]]:

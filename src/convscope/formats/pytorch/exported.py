@@ -1,7 +1,7 @@
 """A program of `torch.export` (``.pt2``), read as data: its graph is JSON, and nothing in the file is run.
 
 Each node names an ATen operator, which is called only if it is one that does nothing but arithmetic
-(`convscope.network.operations.general.pure_operator`). The module that is made here calls them in the program's order,
+(`convscope.network.operations.aten.pure_operator`). The module that is made here calls them in the program's order,
 so that it is traced as every live module is; its parts have the names and the types of the modules that were exported.
 """
 
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.pytorch.programs import LARGEST_INDEX, Archive, exported_tensors, scalar_type
-from convscope.network.operations.general import pure_operator
+from convscope.network.operations.aten import pure_operator
 from convscope.network.parameters import Shape
 
 _GRAPH = "models/model.json"

@@ -3,7 +3,7 @@
 What `torch.jit.save` writes are the sources of the modules' methods beside their tensors. They are parsed with `ast`,
 and an interpreter walks the statements that TorchScript has: assignments, conditions, loops, calls of methods of the
 program and of ATen operators. An operator is called only if it does nothing but arithmetic
-(`convscope.network.operations.general.pure_operator`); any other name ends it with a sentence.
+(`convscope.network.operations.aten.pure_operator`); any other name ends it with a sentence.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.pytorch.programs import Archive, ScriptObject, read_script
-from convscope.network.operations.general import pure_operator
+from convscope.network.operations.aten import pure_operator
 
 _MOST_STATEMENTS = 1_000_000
 _DEEPEST = 40  # calls, each of many of Python's own

@@ -27,7 +27,7 @@ from convscope.formats.pytorch.composites import COMPOSITES
 from convscope.formats.pytorch.functions import FUNCTIONS, with_constant
 from convscope.formats.pytorch.values import TraceStep, Values
 from convscope.formats.sizes import Axis, Size
-from convscope.network.operations.general import RECURRENT, pure_operator
+from convscope.network.operations.aten import RECURRENT, pure_operator
 
 _SYMBOLS = {"add": "add", "mul": "mul", "sub": "sub", "truediv": "div", "matmul": "matmul", "pow": "pow"}
 _SYMBOLS |= {"and": "bitwise_and", "or": "bitwise_or", "floordiv": "floor_divide", "mod": "remainder"}

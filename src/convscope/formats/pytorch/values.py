@@ -101,7 +101,7 @@ class Values:
             plan, inputs = step.plan, (now, *step.plan.inputs[1:], value)
             attributes = {"kind": plan.kind, "attributes": dict(plan.attributes), "index": index}
             attributes["part"] = f"${len(inputs) - 1}"
-            written = replace(plan, kind="written", inputs=inputs, attributes=attributes)
+            written = replace(plan, kind="view_scatter", inputs=inputs, attributes=attributes)
             (whole,) = self.add(TraceStep(written))
             self.write(held.under, whole)
             held.of = whole

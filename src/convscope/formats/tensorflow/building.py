@@ -142,7 +142,7 @@ class _Building:
         coded = {key: coder.code(value) for key, value in attributes.items()}
         if coder.used:
             coded = {"kind": kind, "attributes": coded, "read": len(inputs)}
-            kind, inputs = "sized", tuple(coder.inputs)
+            kind, inputs = "dynamic_shape", tuple(coder.inputs)
         return Operation(
             kind, node.name, node.op, inputs, outputs, step.parameters, {**coded, **channels_last}
         )
@@ -180,15 +180,15 @@ class _Building:
         if numbers.dtype == object:
             coder = _Coder(self, (), channels_last=False)
             values = coder.code(list(numbers.ravel()))
-            inner = {"kind": "numbers", "attributes": {"values": values, "shape": shape}, "read": 0}
-            return Operation("sized", name, "Const", tuple(coder.inputs), (name,), {}, inner)
+            inner = {"kind": "tensor", "attributes": {"values": values, "shape": shape}, "read": 0}
+            return Operation("dynamic_shape", name, "Const", tuple(coder.inputs), (name,), {}, inner)
         few = 1 if constant.floating else _FEW
         if constant.origin not in self.parameters and prod(shape) <= few:
             attributes = {"values": tuple(numbers.ravel().tolist()), "shape": shape}
-            return Operation("numbers", name, "Const", (), (name,), {}, attributes)
+            return Operation("tensor", name, "Const", (), (name,), {}, attributes)
         key = constant.origin if constant.origin in self.parameters else self.parameter(name, "plain")
         back = LAYOUTS[self.parameters[key].layout].back(shape)
-        return Operation("stored", name, "Const", (), (name,), {"value": key}, back)
+        return Operation("initializer", name, "Const", (), (name,), {"value": key}, back)
 
 
 @dataclass
@@ -237,7 +237,7 @@ class _Read:
 
 @dataclass
 class _Coder:
-    """Writes numbers, some of them worked out from sizes, as the codes of the operation `sized`."""
+    """Writes numbers, some of them worked out from sizes, as the codes of the operation `dynamic_shape`."""
 
     building: _Building
     read: tuple[str, ...]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from convscope.errors import UnsupportedLayer, did_you_mean
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.registration import TAUGHT
+from convscope.formats.registration import CUSTOM_LAYERS
 from convscope.formats.tensorflow.node import Node
 from convscope.network.operations import OPERATIONS
 from convscope.network.parameters import Shape
@@ -62,7 +62,7 @@ def translates(*ops: str) -> Callable[[Translator], Translator]:
 def translate(operands: Operands) -> OperationPlan:
     """Return what a node is; UnsupportedLayer for an op nobody registered."""
     node = operands.node
-    if node.op in TAUGHT:
+    if node.op in CUSTOM_LAYERS:
         return _taught(operands)
     if node.op not in TRANSLATORS:
         raise UnsupportedLayer(
@@ -75,8 +75,10 @@ def translate(operands: Operands) -> OperationPlan:
 def _taught(operands: Operands) -> OperationPlan:
     node = operands.node
     plain = {name: node.plain(name) for name in node.attributes}
-    attributes = TAUGHT[node.op].accepted({name: value for name, value in plain.items() if value is not None})
-    OPERATIONS.setdefault(node.op, TAUGHT[node.op].function)
+    attributes = CUSTOM_LAYERS[node.op].accepted(
+        {name: value for name, value in plain.items() if value is not None}
+    )
+    OPERATIONS.setdefault(node.op, CUSTOM_LAYERS[node.op].function)
     return OperationPlan(
         node.op, [operands.value(place) for place in range(len(operands))], attributes=attributes
     )

@@ -87,9 +87,9 @@ class Tapes:
         return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
 
     def _packed_chain(self, shapes: Mapping[str, Shape | None], chain: Chain) -> nn.Module | None:
-        if (ends := chain.ends(shapes)) is None:
+        if (io_shapes := chain.io_shapes(shapes)) is None:
             return None
-        read, made = ends
+        read, made = io_shapes
         convolves = chain.first.kind == "convolution"
         window = chain.window(self.graph.parameters.shapes, read) if convolves else None
         key = (chain.first.outputs[0], chain.output, repr(window), convolves and is_large(made[2:]))

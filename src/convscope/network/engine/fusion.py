@@ -80,8 +80,8 @@ class Chain:
             return None
         weight, bias = filters[0].to(dtype), None if filters[1] is None else filters[1].to(dtype)
         packed = prepare_fastest(weight, bias, input_shape, **window)
-        spread = prepare_data_gradient(weight, output_shape, **window)
-        return TwoWayConvolution(packed, spread, self.has_relu) if packed and spread else None
+        input_gradient = prepare_data_gradient(weight, output_shape, **window)
+        return TwoWayConvolution(packed, input_gradient, self.has_relu) if packed and input_gradient else None
 
     def filters(self, parameters: Parameters) -> tuple[Tensor, Tensor | None] | None:
         """Return the weights and biases with what follows worked into them; None where they cannot be packed.
@@ -102,7 +102,7 @@ class Chain:
         """Whether a ReLU ends it."""
         return self.operations[-1].kind == "relu"
 
-    def ends(self, shapes: Mapping[str, Shape | None]) -> tuple[Shape, Shape] | None:
+    def io_shapes(self, shapes: Mapping[str, Shape | None]) -> tuple[Shape, Shape] | None:
         """Return the shapes of what goes in and of what comes out, channels first; None where they are no maps."""
         read, made = shapes[self.first.inputs[0]], shapes[self.output]
         if read is None or made is None or len(read) != 4:
@@ -146,13 +146,13 @@ class FusedConvolution(nn.Module):
 
 
 class TwoWayConvolution(FusedConvolution):
-    """A packed convolution with its ReLU, and `spread`, its gradient's way back to what it read."""
+    """A packed convolution with its ReLU, and `input_gradient`, its gradient's way back to what it read."""
 
     def __init__(
-        self, packed: PackedConvolution | WinogradConvolution, spread: DataGradient, relu: bool
+        self, packed: PackedConvolution | WinogradConvolution, input_gradient: DataGradient, relu: bool
     ) -> None:
         super().__init__(packed, relu)
-        self.spread = spread
+        self.input_gradient = input_gradient
 
 
 class FusedDense(nn.Module):

@@ -18,7 +18,7 @@ Event: TypeAlias = tuple[int, int]
 _ALIGNED = 64  # torch's tensors begin at a multiple of so many bytes
 
 
-def most_held(events: Iterable[Event]) -> int:
+def peak_bytes(events: Iterable[Event]) -> int:
     """Return the most bytes held at a time for tensors made and let go in this order."""
     heap, large, sizes, most = _Heap(), 0, dict[int, int](), 0
     for number, size in events:

@@ -2,7 +2,7 @@
 
 To torch's autograd the whole cut is one operation. Weights have no gradients, values are kept only where a gradient
 reads them, and what takes the time, convolutions above all, comes as pairs of a fast way there and a fast way back
-(`convscope.network.engine.steps`). Every other operation goes back through autograd.
+(`convscope.network.engine.tape_steps`). Every other operation goes back through autograd.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx
 from torch.autograd.function import once_differentiable
 
-from convscope.network.engine.steps import handed_on, steps_of
+from convscope.network.engine.tape_steps import shared_view, steps_of
 
 Notes = dict[fx.Node, Any]
 
@@ -61,7 +61,7 @@ class Tape:
         held: dict[fx.Node, Any] = {}
         for node, gradient in zip(self._outputs, gradients, strict=True):
             if gradient is not None:
-                held[node] = held[node] + gradient if node in held else handed_on(gradient)
+                held[node] = held[node] + gradient if node in held else shared_view(gradient)
         for node, step in reversed(self._steps.items()):
             gradient, note = held.pop(node, None), notes.pop(node)
             if gradient is None:

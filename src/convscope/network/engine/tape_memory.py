@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from convscope.network.axes import shape_channels_first
+from convscope.network.engine.allocation_log import AllocationLog
 from convscope.network.engine.execution import cut
 from convscope.network.engine.fusion import Chain, FusedNormalization, TwoWayConvolution
 from convscope.network.engine.heap import Event
 from convscope.network.engine.memory import BYTES_PER_NUMBER
-from convscope.network.engine.noted import Noted
 from convscope.network.engine.tape import Tape
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.fused import PackedConvolution
@@ -33,12 +33,12 @@ def tape_events(
     graph: Graph,
     values: Sequence[str],
     inputs: Mapping[str, Shape],
-    worth: Callable[[Sequence[Tensor]], Tensor],
+    scalar: Callable[[Sequence[Tensor]], Tensor],
     dtype: torch.dtype = torch.float32,
 ) -> list[Event]:
     """Return which tensors a gradient makes and lets go, filters apart: from these inputs to these values and back.
 
-    `worth` makes one number of the values, and is followed too. The network computes in `dtype`.
+    `scalar` makes one number of the values, and is followed too. The network computes in `dtype`.
     """
     shapes = infer_shapes(graph, inputs, values)
     known = graph.parameters.shapes
@@ -49,12 +49,12 @@ def tape_events(
     with torch.device("meta"), torch.enable_grad():
         tape = Tape(cut(lines, values, lambda chain: _stand_in(chain, known, shapes, dtype)))
         given = [_zeros(shape, last=graph.channels_last).requires_grad_() for shape in inputs.values()]
-        with Noted() as noted:
+        with AllocationLog() as log:
             answers = [answer.float() for answer in tape(*(input.to(dtype) for input in given))]
-            found = worth([_channels_first(answer, graph.channels_last) for answer in answers])
+            found = scalar([_channels_first(answer, graph.channels_last) for answer in answers])
             _ = torch.autograd.grad(found, given, allow_unused=True)
             del answers, found, _
-    events: list[Event] = noted.events
+    events: list[Event] = log.events
     return events
 
 
@@ -87,10 +87,10 @@ def _stand_in(
     chain: Chain, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape | None], dtype: torch.dtype
 ) -> nn.Module | None:
     """Return what takes a packed chain's place: it makes the same tensors."""
-    ends = None if chain.first.kind == "dense" else chain.ends(shapes)
-    if ends is None:
+    io_shapes = None if chain.first.kind == "dense" else chain.io_shapes(shapes)
+    if io_shapes is None:
         return None
-    read, made = ends
+    read, made = io_shapes
     if chain.first.kind == "lrn_across_channels":
         channels = read[1]
         band, constant = (
@@ -109,13 +109,13 @@ class _Convolution(TwoWayConvolution):
     def __init__(self, channels: int, made: Shape, relu: bool, strips: bool) -> None:
         nn.Module.__init__(self)
         self.made, self.activation, self.strips = made, "relu" if relu else "none", strips
-        self.spread = _Spread(channels, strips)
+        self.input_gradient = _InputGradient(channels, strips)
 
     def forward(self, input: Tensor) -> Tensor:
         return _made((input.shape[0], *self.made[1:]), input, self.strips)
 
 
-class _Spread:
+class _InputGradient:
     def __init__(self, channels: int, strips: bool) -> None:
         self.channels, self.strips = channels, strips
 

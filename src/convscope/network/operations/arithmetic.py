@@ -73,7 +73,7 @@ def remainder(
 
 
 @operation
-def raise_to(
+def pow(
     *inputs: Tensor, operand: Tensor | None = None, number: float | None = None, swapped: bool = False
 ) -> Tensor:
     """Return the first to the power of the second."""

@@ -1,6 +1,6 @@
 """The same numbers in another order, more often, or only some of them; and sizes as numbers.
 
-Where a network works its sizes out from its input's, they are ordinary values: `shape_of` and `numbers` give float
+Where a network works its sizes out from its input's, they are ordinary values: `shape_of` and `tensor` give float
 tensors in the processor's memory, exact for whole numbers, and the operations that take a size as an attribute take
 it as a last input too.
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.operations.checks import axis_index, dimensions, require_indices, whole_numbers
 from convscope.network.operations.registry import operation
-from convscope.network.operations.shape_rules import numbers_shape, squeezed_shape
+from convscope.network.operations.shape_rules import squeezed_shape, tensor_shape
 
 
 @operation(shape=squeezed_shape, part="rearrangement")
@@ -148,8 +148,8 @@ def shape_of(input: Tensor, *, start: int = 0, end: int | None = None) -> Tensor
     return torch.tensor(tuple(input.shape)[start:end], dtype=torch.float32)
 
 
-@operation(shape=numbers_shape, from_shapes=True)
-def numbers(*, values: Sequence[float], shape: Sequence[int] | None = None) -> Tensor:
+@operation(shape=tensor_shape, from_shapes=True)
+def tensor(*, values: Sequence[float], shape: Sequence[int] | None = None) -> Tensor:
     """Return plain numbers, as a row or in a shape."""
     made = torch.tensor(tuple(values), dtype=torch.float32)
     return made if shape is None else made.reshape(tuple(shape))
@@ -162,7 +162,7 @@ def fill(size: Tensor, *, value: float = 0.0) -> Tensor:
 
 
 @operation
-def count_up(start: Tensor, end: Tensor, step: Tensor) -> Tensor:
+def arange(start: Tensor, end: Tensor, step: Tensor) -> Tensor:
     """Return the numbers from `start` up to, and without, `end`, `step` apart."""
     (first,), (last,), (by,) = (value.reshape(-1).tolist() for value in (start, end, step))
     return torch.arange(first, last, by, dtype=torch.float32)

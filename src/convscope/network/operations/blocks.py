@@ -10,10 +10,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.errors import InputError
+from convscope.network.operations.aten import meant
 from convscope.network.operations.checks import around, dimensions
-from convscope.network.operations.general import meant
 from convscope.network.operations.registry import OPERATIONS, Result, operation
-from convscope.network.operations.shape_rules import stored_shape
+from convscope.network.operations.shape_rules import initializer_shape
 
 Pairs = Sequence[Sequence[int]]
 
@@ -61,12 +61,12 @@ def _spatial(input: Tensor, block: Sequence[int], pairs: Pairs) -> None:
 
 
 @operation
-def sized(*inputs: Tensor, kind: str, attributes: Mapping[str, Any], read: int = 1) -> Result:
+def dynamic_shape(*inputs: Tensor, kind: str, attributes: Mapping[str, Any], read: int = 1) -> Result:
     """Return what the operation `kind` makes of the first `read` inputs, its attributes worked out from sizes.
 
     In them ``"$1.2"`` is the size of axis 2 of the second input, ``("//", "$1.2", 2)`` arithmetic with it.
 
-    >>> sized(torch.zeros(2, 4, 3), kind="reshape", attributes={"shape": ("$0.0", -1)}).shape
+    >>> dynamic_shape(torch.zeros(2, 4, 3), kind="reshape", attributes={"shape": ("$0.0", -1)}).shape
     torch.Size([2, 12])
     """
     tensors = {str(index): tensor for index, tensor in enumerate(inputs)}
@@ -74,8 +74,8 @@ def sized(*inputs: Tensor, kind: str, attributes: Mapping[str, Any], read: int =
     return OPERATIONS[kind](*inputs[:read], **found)
 
 
-@operation(shape=stored_shape)
-def stored(*, value: Tensor, shape: Sequence[int] = (), order: Sequence[int] = ()) -> Tensor:
+@operation(shape=initializer_shape)
+def initializer(*, value: Tensor, shape: Sequence[int] = (), order: Sequence[int] = ()) -> Tensor:
     """Return a parameter as its source lays it out: in a `shape`, then with its axes in another `order`."""
     laid = value.reshape(tuple(shape)) if shape else value
     return laid.permute(tuple(order)) if order else laid

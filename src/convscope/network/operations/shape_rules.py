@@ -199,7 +199,7 @@ def reshaped_shape(
     return tuple(count // known if size == -1 else size for size in shape)
 
 
-def stored_shape(
+def initializer_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
     """The parameter's own, in another shape or order."""
@@ -209,7 +209,7 @@ def stored_shape(
     return tuple(shape[axis] for axis in order) if fits else None
 
 
-def numbers_shape(
+def tensor_shape(
     inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
 ) -> Shape | None:
     """As many as are listed."""

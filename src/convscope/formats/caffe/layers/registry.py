@@ -26,7 +26,7 @@ from convscope.formats.caffe.layers.translation import LearnedBlob, Translation,
 from convscope.formats.caffe.layers.unknown_fields import refuse_unknown_fields
 from convscope.formats.caffe.message import Message
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.registration import TAUGHT, Taught, TensorFunction
+from convscope.formats.registration import CUSTOM_LAYERS, CustomLayer, TensorFunction
 from convscope.network.operations import OPERATIONS
 
 Translator = Callable[[Message], OperationPlan | Translation]
@@ -48,7 +48,7 @@ def translate(layer: Message) -> Translation:
         raise wrong(layer, "it has no type")
     type_name = _known_type(layer)
     translation = translate_as(type_name, layer)
-    if translation.plan and type_name not in TAUGHT:
+    if translation.plan and type_name not in CUSTOM_LAYERS:
         refuse_unknown_fields(layer)
     return translation
 
@@ -93,7 +93,7 @@ def register_layer(
         return register
 
     OPERATIONS[type_name] = _named(function, type_name)
-    TAUGHT[type_name] = Taught(function, tuple(roles))
+    CUSTOM_LAYERS[type_name] = CustomLayer(function, tuple(roles))
     blobs = {role: LearnedBlob() for role in roles}
     TRANSLATORS[type_name] = lambda layer: OperationPlan(type_name, (), blobs, _unknown_fields(layer))
     return None

@@ -10,7 +10,7 @@ from convscope.errors import UnsupportedLayer, did_you_mean
 from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
 from convscope.formats.keras.model import KerasLayer
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.registration import TAUGHT
+from convscope.formats.registration import CUSTOM_LAYERS
 from convscope.network.operations import OPERATIONS
 
 Translator = TypeVar("Translator", bound=Callable[[Use], Steps])
@@ -57,8 +57,12 @@ def keras_function(*names: str) -> Callable[[Translator], Translator]:
 def translate(use: Use) -> Steps:
     """Return what a layer's call is in convscope's terms; UnsupportedLayer, with the remedy, for an unknown type."""
     if name := _taught(use.layer):
-        roles = {role: role for role in TAUGHT[name].roles}
-        return [OperationPlan(name, attributes=TAUGHT[name].accepted(_plain_settings(use)), parameters=roles)]
+        roles = {role: role for role in CUSTOM_LAYERS[name].roles}
+        return [
+            OperationPlan(
+                name, attributes=CUSTOM_LAYERS[name].accepted(_plain_settings(use)), parameters=roles
+            )
+        ]
     if use.layer.is_function:
         return _function(use)(use)
     return _type(use.layer).translate(use)
@@ -67,7 +71,7 @@ def translate(use: Use) -> Steps:
 def variables_of(layer: KerasLayer, dialect: Dialect) -> Sequence[Variable]:
     """Return what a layer has learned, in the order Keras saves it."""
     if name := _taught(layer):
-        return tuple(Variable(role) for role in TAUGHT[name].roles)
+        return tuple(Variable(role) for role in CUSTOM_LAYERS[name].roles)
     if layer.is_function or layer.class_name not in LAYERS:
         return ()  # an unknown layer is cut off; what it has learned is never asked for
     return LAYERS[layer.class_name].variables(layer, dialect)
@@ -79,7 +83,7 @@ def _taught(layer: KerasLayer) -> str | None:
         f"{layer.class_name}:{_own_function(layer)}",
         layer.class_name,
     )
-    return next((name for name in names if name in TAUGHT and name in OPERATIONS), None)
+    return next((name for name in names if name in CUSTOM_LAYERS and name in OPERATIONS), None)
 
 
 def _type(layer: KerasLayer) -> LayerType:

@@ -1,7 +1,7 @@
 """ATen's operators, which PyTorch's networks have beside convscope's own, as ONNX's: sizes stay arithmetic.
 
 Each function has the arguments of the torch operator it is named for, in the codes of
-`convscope.network.operations.general.aten`.
+`convscope.network.operations.aten.aten`.
 """
 
 from __future__ import annotations

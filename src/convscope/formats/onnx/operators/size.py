@@ -39,9 +39,9 @@ def read_constant_of_shape(node: Node) -> OperationPlan:
 
 
 @reads("Range", inputs=3)
-def read_count_up(node: Node) -> OperationPlan:
+def read_arange(node: Node) -> OperationPlan:
     """Turn a Range into one."""
-    return OperationPlan("count_up", node.inputs)
+    return OperationPlan("arange", node.inputs)
 
 
 @writes("shape_of")
@@ -51,7 +51,7 @@ def write_shape_of(part: Part) -> None:
     part.write("Cast", part.step("Shape", *part.inputs, **named), to=FLOAT)
 
 
-@writes("numbers")
+@writes("tensor")
 def write_numbers(part: Part) -> None:
     """Write plain numbers."""
     values = np.array(part.attributes["values"], np.float32)
@@ -66,15 +66,15 @@ def write_fill(part: Part) -> None:
     part.write("Expand", part.numbers(float(part.attributes.get("value", 0.0))), size)
 
 
-@writes("count_up")
-def write_count_up(part: Part) -> None:
+@writes("arange")
+def write_arange(part: Part) -> None:
     """Write a Range."""
     part.write(
         "Range", *(part.step("Reshape", value, part.numbers(np.array([], np.int64))) for value in part.inputs)
     )
 
 
-@writes("constant", "stored")
+@writes("constant", "initializer")
 def write_constant(part: Part) -> None:
     """Write parameters that are values themselves."""
     for key, output in zip(part.operation.parameters.values(), part.operation.outputs, strict=True):

@@ -65,9 +65,9 @@ _PAIRS = {
     "Div": "divide",
     "Maximum": "maximum",
     "Minimum": "minimum",
-    "Pow": "raise_to",
+    "Pow": "pow",
 }
-_ORDERED = frozenset({"subtract", "divide", "raise_to"})
+_ORDERED = frozenset({"subtract", "divide", "pow"})
 _ALONG_CHANNELS = {"add": ("bias", "bias"), "multiply": ("scale", "weight")}
 
 

@@ -29,7 +29,7 @@ _ROWS = 24
 
 
 @dataclass(frozen=True)
-class Shown:
+class LayerFigure:
     """One layer's activations: the figure, and its strongest channel alone."""
 
     name: str
@@ -74,13 +74,13 @@ def _filters(context: ReportContext, name: str, **options: Any) -> Embedded:
     return embed(_in_theme(filters, context.network, name, **options), address=name, command=command)[0]
 
 
-def shown_stages(context: ReportContext, count: Counter) -> Iterator[tuple[Stage, list[Shown]]]:
+def shown_stages(context: ReportContext, count: Counter) -> Iterator[tuple[Stage, list[LayerFigure]]]:
     """Yield the stages, with the activations of some of their layers."""
     for stage in context.stages:
         yield stage, [_shown(context, name, count) for name in stage.shown]
 
 
-def _shown(context: ReportContext, name: str, count: Counter) -> Shown:
+def _shown(context: ReportContext, name: str, count: Counter) -> LayerFigure:
     layer = context.network.layers[name]
     channels, height, width = np.shape(answer(context.network, context.picture, name))
     options: dict[str, Any] = {
@@ -94,7 +94,7 @@ def _shown(context: ReportContext, name: str, count: Counter) -> Shown:
     figure, dark = embed(make, address=name, command=context.command("activations", name, **options))
     count()
     shape = f"{channels:,} channels of {height} × {width}"
-    return Shown(name, shape, sees(layer), figure, first_tile(dark), dark.tiles[0].address)
+    return LayerFigure(name, shape, sees(layer), figure, first_tile(dark), dark.tiles[0].address)
 
 
 def _tile_size(longer: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from convscope.dreaming.deep_dream import dream_of
@@ -14,7 +13,7 @@ from convscope.optimization.own_pictures import is_unit, picture_or_unit
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
 from convscope.report.context import Counter, ReportContext, sees
-from convscope.report.embedding import Embedded, embed_one, embed_photograph
+from convscope.report.embedding import Embedded, TitledFigure, embed_one, embed_photograph
 from convscope.styling.style_transfer import transfer_of
 
 SIZE = 320  # pixels of the longer side: two fill the page
@@ -23,16 +22,7 @@ _LAYERS = 2  # that dream, the deepest of their stages
 _ITERATIONS = 40  # at each size of a painting: half of what it takes alone
 
 
-@dataclass(frozen=True)
-class Imagined:
-    """A picture the network made, what it is called, and words about it; without `figure` why there is none."""
-
-    title: str
-    words: str
-    figure: Embedded | None
-
-
-def dreamed(context: ReportContext) -> list[tuple[str, str, str]]:
+def dream_targets(context: ReportContext) -> list[tuple[str, str, str]]:
     """Return what is worth dreaming of, from shallow to deep: address, title and words."""
     network = context.network
     if network.input_spec is None:
@@ -43,7 +33,7 @@ def dreamed(context: ReportContext) -> list[tuple[str, str, str]]:
 
 def dream_parts(context: ReportContext) -> int:
     """Return how many parts of the work the section is."""
-    return DREAM * len(dreamed(context))
+    return DREAM * len(dream_targets(context))
 
 
 def painting_parts(context: ReportContext) -> int:
@@ -51,15 +41,15 @@ def painting_parts(context: ReportContext) -> int:
     return PAINTING
 
 
-def dreams(context: ReportContext, count: Counter) -> Iterator[Imagined]:
+def dreams(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
     """Yield the picture after a short dream of each address."""
-    for address, title, words in dreamed(context):
+    for address, title, words in dream_targets(context):
         watch = count.through(DREAM)
         try:
-            yield Imagined(title, words, _dream(context, address, watch))
+            yield TitledFigure(title, words, _dream(context, address, watch))
         except ConvscopeError as error:
             watch(1, 1)
-            yield Imagined(title, f"could not be dreamed of here: {error}", None)
+            yield TitledFigure(title, f"could not be dreamed of here: {error}", None)
 
 
 def _dream(context: ReportContext, address: str, watch: Callable[[int, int], None]) -> Embedded:
@@ -80,28 +70,30 @@ def check_style(context: ReportContext) -> None:
         open_photograph(style)
 
 
-def paintings(context: ReportContext, count: Counter) -> Iterator[Imagined]:
+def paintings(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
     """Yield the style and the picture painted in it, where one is named."""
     network = context.network
     watch = count.through(PAINTING)
     try:
         yield _style(context)
-        yield Imagined(context.picture.name, "painted in this style", _painting(context, watch))
+        yield TitledFigure(context.picture.name, "painted in this style", _painting(context, watch))
     except ConvscopeError as error:
         watch(1, 1)
-        yield Imagined(context.picture.name, f"could not be painted by {network.name}: {error}", None)
+        yield TitledFigure(context.picture.name, f"could not be painted by {network.name}: {error}", None)
 
 
-def _style(context: ReportContext) -> Imagined:
+def _style(context: ReportContext) -> TitledFigure:
     network, style = context.network, context.options.style
     shown = picture_or_unit(network, style)
     if isinstance(shown, Picture) and is_unit(network, style):
         command = context.command("see", style, picture=False, size=OWN)
-        return Imagined(style, "the style: its own picture", embed_one(shown, address=style, command=command))
+        return TitledFigure(
+            style, "the style: its own picture", embed_one(shown, address=style, command=command)
+        )
     photograph = open_photograph(shown)
     height, width = photograph.pixels.shape[:2]
     caption = f"As given, {width} × {height} pixels."
-    return Imagined(photograph.name, "the style", embed_photograph(photograph.pixels, caption))
+    return TitledFigure(photograph.name, "the style", embed_photograph(photograph.pixels, caption))
 
 
 def _painting(context: ReportContext, watch: Callable[[int, int], None]) -> Embedded:

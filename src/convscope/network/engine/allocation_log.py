@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from convscope.network.engine.heap import Event
 
 
-class Noted(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class AllocationLog(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes the tensors that operations make under it, each as `scale` times its size."""
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from convscope.errors import InputError
-from convscope.network.operations.general import aten, subscript, written
+from convscope.network.operations.aten import aten, subscript, view_scatter
 
 IMPURE = "relu_ add_.Tensor add.out from_file set_ empty_like as_strided rand no_such_operator _foreach_add os.system "
 IMPURE += "__class__ mean.no_such_overload fbgemm_pack_gemm_matrix_fp16"
@@ -22,7 +22,7 @@ def test_a_name_of_no_tensor_or_type_is_refused() -> None:
     with pytest.raises(InputError, match=r"'torch.load' is not a type of numbers"):
         aten(torch.zeros(2), operator="to.dtype", arguments=("$0", "torch.load"))
     with pytest.raises(InputError, match="shows no part of a tensor"):
-        written(torch.zeros(2), part=1, kind="relu", attributes={})
+        view_scatter(torch.zeros(2), part=1, kind="relu", attributes={})
 
 
 def test_sizes_are_those_of_the_run() -> None:
@@ -51,9 +51,9 @@ def test_types_that_are_no_floats_are_made_where_they_are_read() -> None:
 def test_what_is_written_leaves_the_input_alone() -> None:
     base = torch.zeros(2, 3)
     items = (("slice", None, None, None), 1)
-    found = written(base, part=7, kind="subscript", attributes={"items": items})
+    found = view_scatter(base, part=7, kind="subscript", attributes={"items": items})
     assert found.tolist() == [[0, 7, 0], [0, 7, 0]]
     assert not base.any()
     halves = {"operator": "chunk", "arguments": ("$0", 3, 1)}
-    found = written(base, torch.ones(2, 1), part="$1", kind="aten", attributes=halves, index=2)
+    found = view_scatter(base, torch.ones(2, 1), part="$1", kind="aten", attributes=halves, index=2)
     assert found.tolist() == [[0, 0, 1], [0, 0, 1]]

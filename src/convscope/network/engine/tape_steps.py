@@ -22,17 +22,17 @@ from convscope.network.operations.normalization import to_minus
 from convscope.network.operations.places import Places, max_pool_gradient, max_pool_with_places
 
 
-class Step(Protocol):
+class TapeStep(Protocol):
     """One operation of a tape."""
 
     def forward(self, *inputs: Any) -> tuple[Any, Any]:
         """Return the value, and what `backward` needs."""
 
-    def backward(self, note: Any, gradient: Any, so_far: Any) -> Sequence[Any]:
+    def backward(self, note: Any, gradient: Any, accumulated: Any) -> Sequence[Any]:
         """Return the inputs' gradients."""
 
 
-def steps_of(module: fx.GraphModule) -> dict[fx.Node, Step]:
+def steps_of(module: fx.GraphModule) -> dict[fx.Node, TapeStep]:
     """Return the step of each node that computes something, in the order they run.
 
     A ReLU that only a max pooling reads is left to it on the way back: a maximum that is 0 hands no gradient on. Those
@@ -48,7 +48,7 @@ def steps_of(module: fx.GraphModule) -> dict[fx.Node, Step]:
     return steps
 
 
-def _step(node: fx.Node, module: fx.GraphModule) -> Step:
+def _step(node: fx.Node, module: fx.GraphModule) -> TapeStep:
     if node.op == "call_module":
         chain = module.get_submodule(str(node.target))
         if isinstance(chain, TwoWayConvolution):
@@ -75,11 +75,11 @@ class _Convolution:
         output = self.chain(input)
         return output, (output if self.masks else None, input.shape[2:])
 
-    def backward(self, note: Any, gradient: Tensor, so_far: Tensor | None) -> Sequence[Tensor]:
+    def backward(self, note: Any, gradient: Tensor, accumulated: Tensor | None) -> Sequence[Tensor]:
         output, size = note
         if output is not None:
             gradient = _where_positive(gradient, output)
-        return (self.chain.spread(gradient, size, so_far),)
+        return (self.chain.input_gradient(gradient, size, accumulated),)
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,11 @@ class _Normalization:
         damping = to_minus(base, self.chain.beta)
         return input * damping, (input, base, damping)
 
-    def backward(self, note: Any, gradient: Tensor, so_far: Tensor | None) -> Sequence[Tensor]:
+    def backward(self, note: Any, gradient: Tensor, accumulated: Tensor | None) -> Sequence[Tensor]:
         input, base, damping = note
         damped = gradient * damping
         shared = fused_convolution((damped * input).div_(base), replace(self.chain.packed, bias=None))
-        return (_plus(damped.addcmul_(input, shared, value=-2 * self.chain.beta), so_far),)
+        return (_plus(damped.addcmul_(input, shared, value=-2 * self.chain.beta), accumulated),)
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,12 @@ class _MaxPool:
         return output, (output if self.masks else None, places)
 
     def backward(
-        self, note: tuple[Tensor | None, Places], gradient: Tensor, so_far: Tensor | None
+        self, note: tuple[Tensor | None, Places], gradient: Tensor, accumulated: Tensor | None
     ) -> Sequence[Tensor]:
         output, places = note
         if output is not None:
             gradient = _where_positive(gradient, output)
-        return (_plus(max_pool_gradient(gradient, places), so_far),)
+        return (_plus(max_pool_gradient(gradient, places), accumulated),)
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ class _Relu:
         output = input.relu()
         return output, output
 
-    def backward(self, note: Tensor, gradient: Tensor, so_far: Tensor | None) -> Sequence[Tensor]:
-        return (_plus(_where_positive(gradient, note), so_far),)
+    def backward(self, note: Tensor, gradient: Tensor, accumulated: Tensor | None) -> Sequence[Tensor]:
+        return (_plus(_where_positive(gradient, note), accumulated),)
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,9 @@ class _Concat:
         axis = self.keywords.get("axis", 1)
         return OPERATIONS["concat"](*inputs, axis=axis), [input.shape[axis] for input in inputs]  # type: ignore[return-value]
 
-    def backward(self, note: list[int], gradient: Tensor, so_far: Tensor | None) -> Sequence[Tensor]:
+    def backward(self, note: list[int], gradient: Tensor, accumulated: Tensor | None) -> Sequence[Tensor]:
         first, *others = torch.split(gradient, note, self.keywords.get("axis", 1))
-        return _plus(first, so_far), *others
+        return _plus(first, accumulated), *others
 
 
 @dataclass(frozen=True)
@@ -148,10 +148,10 @@ class _Sum:
     def forward(self, *inputs: Tensor) -> tuple[Tensor, int]:
         return OPERATIONS["eltwise_sum"](*inputs, **self.keywords), len(inputs)  # type: ignore[return-value]
 
-    def backward(self, note: int, gradient: Tensor, so_far: Tensor | None) -> Sequence[Tensor]:
+    def backward(self, note: int, gradient: Tensor, accumulated: Tensor | None) -> Sequence[Tensor]:
         coefficients = self.keywords.get("coefficients") or [1] * note
-        first, *others = (handed_on(gradient) if c == 1 else c * gradient for c in coefficients)
-        return _plus(first, so_far), *others
+        first, *others = (shared_view(gradient) if c == 1 else c * gradient for c in coefficients)
+        return _plus(first, accumulated), *others
 
 
 class _Part:
@@ -160,8 +160,8 @@ class _Part:
     def forward(self, values: tuple[Tensor, ...], index: int) -> tuple[Tensor, int]:
         return values[index], index
 
-    def backward(self, note: int, gradient: Tensor, so_far: dict[int, Tensor] | None) -> Sequence[Any]:
-        return ({**(so_far or {}), note: handed_on(gradient)},)
+    def backward(self, note: int, gradient: Tensor, accumulated: dict[int, Tensor] | None) -> Sequence[Any]:
+        return ({**(accumulated or {}), note: shared_view(gradient)},)
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class _Any:
         several = isinstance(output, tuple)
         return tuple(part.detach() for part in output) if several else output.detach(), (leaves, output)
 
-    def backward(self, note: Any, gradient: Any, so_far: Tensor | None) -> Sequence[Tensor | None]:
+    def backward(self, note: Any, gradient: Any, accumulated: Tensor | None) -> Sequence[Tensor | None]:
         leaves, output = note
         asked = (
             [(output[part], its) for part, its in gradient.items()]
@@ -188,14 +188,14 @@ class _Any:
         asked = [(part, its) for part, its in asked if part.requires_grad]
         inputs = [leaf for leaf in leaves if leaf.requires_grad]
         if not asked or not inputs:
-            return so_far, *(None for _ in leaves[1:])
+            return accumulated, *(None for _ in leaves[1:])
         parts, gradients = zip(*asked, strict=True)
         found = iter(torch.autograd.grad(parts, inputs, gradients, allow_unused=True))
         first, *others = (_some(next(found)) if leaf.requires_grad else None for leaf in leaves)
-        return so_far if first is None else _plus(first, so_far), *others
+        return accumulated if first is None else _plus(first, accumulated), *others
 
 
-_SPECIAL: dict[Any, Callable[[dict[str, Any]], Step]] = {
+_SPECIAL: dict[Any, Callable[[dict[str, Any]], TapeStep]] = {
     OPERATIONS["max_pool"]: _MaxPool,
     OPERATIONS["concat"]: _Concat,
     OPERATIONS["eltwise_sum"]: _Sum,
@@ -212,15 +212,15 @@ def _where_positive(gradient: Tensor, output: Tensor) -> Tensor:
     return masked
 
 
-def handed_on(gradient: Tensor) -> Tensor:
+def shared_view(gradient: Tensor) -> Tensor:
     """Return a gradient that somebody else holds too, as a view."""
     return gradient.view_as(gradient)
 
 
 def _some(gradient: Tensor | None) -> Tensor | None:
     """Autograd may hand on what it was given."""
-    return None if gradient is None else handed_on(gradient)
+    return None if gradient is None else shared_view(gradient)
 
 
-def _plus(gradient: Tensor, so_far: Tensor | None) -> Tensor:
-    return gradient if so_far is None else gradient + so_far
+def _plus(gradient: Tensor, accumulated: Tensor | None) -> Tensor:
+    return gradient if accumulated is None else gradient + accumulated

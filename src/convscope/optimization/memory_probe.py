@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from convscope.errors import ConvscopeWarning
+from convscope.network.engine.allocation_log import AllocationLog
 from convscope.network.engine.differentiable import Precision, type_of
-from convscope.network.engine.heap import Event, most_held
+from convscope.network.engine.heap import Event, peak_bytes
 from convscope.network.engine.memory import resident_memory
-from convscope.network.engine.noted import Noted
 from convscope.network.engine.tape_memory import filter_bytes, tape_events
 from convscope.network.network import Network
 from convscope.optimization.octaves import Size
@@ -30,59 +30,59 @@ _STARTED = 35_000_000  # what torch's own machinery takes when it is used for th
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class MemoryProbe:
     """A network's way to some layers and back for windows of one size, in the course of a loop over larger pictures.
 
-    `worth` makes one number of the layers' answers. With `tiled` there are several windows.
+    `scalar` makes one number of the layers' answers. With `tiled` there are several windows.
     """
 
     network: Network
     layers: Sequence[str]
     size: Size
     window: Size
-    worth: Callable[[Sequence[Tensor]], Tensor]
+    scalar: Callable[[Sequence[Tensor]], Tensor]
     tiled: bool
     precision: Precision = "float32"
-    noted: Noted = field(default_factory=Noted)
+    log: AllocationLog = field(default_factory=AllocationLog)
 
     @contextmanager
-    def begun(self) -> Iterator[None]:
+    def small_pictures(self) -> Iterator[None]:
         """Note what is made of small pictures here as if they had the size."""
-        _ = self._tape  # before anything is noted
-        self.noted.scale = _pixels(self.size) / SIDE**2
-        with self.noted, catch_warnings():
+        _ = self._tape  # before anything is logged
+        self.log.scale = _pixels(self.size) / SIDE**2
+        with self.log, catch_warnings():
             simplefilter("ignore", ConvscopeWarning)
             yield
 
-    def hold(self, count: int) -> None:
+    def keep(self, count: int) -> None:
         """Note so many bytes that are kept all along."""
         if count:
-            self.noted.insert([(0, count)])
+            self.log.insert([(0, count)])
 
-    def slope(self, values: Tensor, pictures: Callable[[Tensor], Tensor]) -> Tensor:
+    def gradient(self, values: Tensor, pictures: Callable[[Tensor], Tensor]) -> Tensor:
         """Return what stands for the gradient of values, and note what one is made by.
 
         `pictures` are the values in 0..1.
         """
         spec = self.network.input_spec
         assert spec is not None
-        slope, scale = (torch.ones_like(values) if self.tiled else None), self.noted.scale
-        self.noted.scale = _pixels(self.window) / SIDE**2
+        slope, scale = (torch.ones_like(values) if self.tiled else None), self.log.scale
+        self.log.scale = _pixels(self.window) / SIDE**2
         found = values
         for _ in range(_WINDOWS if self.tiled else 1):
             leaf = values.detach().requires_grad_()
             with torch.enable_grad():
                 given = spec.from_rgb(pictures(leaf))
-                self.noted.insert(self._tape)
+                self.log.insert(self._tape)
                 (found,) = torch.autograd.grad(given.sum(), leaf)
-        self.noted.scale = scale
+        self.log.scale = scale
         return found if slope is None else slope
 
     def bytes_taken(self) -> int:
         """Return the most bytes that the process will hold, with what it holds by now."""
         shapes = self.network.input_shapes(self.window)
         filters = filter_bytes(self.network.graph, self.layers, shapes, type_of(self.precision))
-        return int(_HOLES * (resident_memory() + _STARTED + filters + most_held(self.noted.events)))
+        return int(_HOLES * (resident_memory() + _STARTED + filters + peak_bytes(self.log.events)))
 
     @cached_property
     def _tape(self) -> list[Event]:
@@ -91,7 +91,7 @@ class Rehearsal:
     def tape_at(self, window: Size) -> list[Event]:
         """Return what the network makes and lets go for a window of another size."""
         shapes = self.network.input_shapes(window)
-        return tape_events(self.network.graph, self.layers, shapes, self.worth, type_of(self.precision))
+        return tape_events(self.network.graph, self.layers, shapes, self.scalar, type_of(self.precision))
 
 
 def _pixels(size: Size) -> int:

@@ -1,13 +1,13 @@
-"""Noted tensors against what is known to be made and let go."""
+"""AllocationLog tensors against what is known to be made and let go."""
 
 import torch
 
-from convscope.network.engine.noted import Noted
+from convscope.network.engine.allocation_log import AllocationLog
 
 
 def test_what_is_made_and_let_go_is_noted_in_its_order() -> None:
     given = torch.zeros(100)
-    with Noted() as noted:
+    with AllocationLog() as noted:
         one = given + 1
         noted.scale = 2.0
         two = one * one
@@ -20,7 +20,7 @@ def test_what_is_made_and_let_go_is_noted_in_its_order() -> None:
 
 
 def test_events_of_elsewhere_get_numbers_of_their_own() -> None:
-    with Noted() as noted:
+    with AllocationLog() as noted:
         kept = torch.zeros(10)
         noted.insert([(1, 70), (2, 30), (1, 0)])
         noted.insert([(1, 50)])

@@ -19,7 +19,7 @@ from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
 from convscope.report import imagined
 from convscope.report.context import Counter, ReportContext, ReportOptions
-from convscope.report.imagined import dreamed, dreams, paintings
+from convscope.report.generated import dream_targets, dreams, paintings
 from convscope.report.page import make_report
 from convscope.rerunning import rerun
 from convscope.styling.style_transfer import style_transfer
@@ -41,9 +41,9 @@ def shown(uri: str) -> NDArray[np.uint8]:
 
 def test_the_deepest_layers_of_the_last_stages_dream() -> None:
     about = context()
-    assert dreamed(about) == [
+    assert dream_targets(about) == [
         ("conv1", "conv1", "each position sees 5 × 5 pixels"),
-        ("conv2", "conv2", dreamed(about)[1][2]),
+        ("conv2", "conv2", dream_targets(about)[1][2]),
     ]
     seen: list[int] = []
     made = list(dreams(about, Counter(16, lambda done, total, _: seen.append(done))))

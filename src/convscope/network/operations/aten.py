@@ -114,12 +114,13 @@ def subscript(*inputs: Tensor, items: Sequence[Any], of: str = "$0", **parameter
 
 
 @operation
-def written(
+def view_scatter(
     *inputs: Tensor, part: Any, kind: str, attributes: Mapping[str, Any], index: int = 0, **parameters: Tensor
 ) -> Tensor:
     """Return a copy of the first input in which what the operation `kind` shows of it is overwritten by `part`.
 
-    What in-place arithmetic on a view does to the tensor under it, without doing it in place. `part` is a number or a
+    What in-place arithmetic on a view does to the tensor under it, without doing it in place; torch's `slice_scatter`
+    and `select_scatter` are two cases of it. `part` is a number or a
     tensor's name; `index` says which output of `kind` is meant where it has several.
     """
     tensors = _named(inputs, parameters)
@@ -136,7 +137,7 @@ def written(
 
 
 @operation
-def of_size(input: Tensor, *, shape: Sequence[int]) -> Tensor:
+def assert_shape(input: Tensor, *, shape: Sequence[int]) -> Tensor:
     """Return the input, which has to be of this shape but for the batch: a network that is another one at other sizes.
 
     Raises InputError for any other.
