@@ -94,7 +94,7 @@ class GraphBuilder:
                 raise
             raise type(error)(f"{self.file}: {error}") from error
         except BARE_ERRORS as error:
-            reason = str(error).splitlines()[0] if str(error) else "it has no words for it"
+            reason = str(error).splitlines()[0] if str(error) else "no reason given"
             place = f"{self.file}: " if self.file else ""
             raise NetworkFileError(
                 f"{place}{node} is described wrongly ({type(error).__name__}: {reason}): the file is damaged, or of "

@@ -167,7 +167,7 @@ def _in_words(request: Request) -> Iterator[None]:
     except Exception as error:
         if not of_file or not isinstance(request.architecture, str | None):
             raise
-        said = str(error).splitlines()[0] if str(error) else "it has no words for it"
+        said = str(error).splitlines()[0] if str(error) else "no reason given"
         raise NetworkFileError(
             f"{request.source} is damaged, or says what convscope does not understand ({type(error).__name__}: {said})"
         ) from error

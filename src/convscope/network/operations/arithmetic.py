@@ -34,7 +34,7 @@ def add(*inputs: Tensor, operand: Tensor | None = None, number: float | None = N
 def subtract(
     *inputs: Tensor, operand: Tensor | None = None, number: float | None = None, swapped: bool = False
 ) -> Tensor:
-    """Return the first without the others."""
+    """Return the first input minus every further one."""
     return reduce(torch.sub, _terms(inputs, operand, number, swapped))
 
 
