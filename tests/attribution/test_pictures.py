@@ -98,6 +98,21 @@ def test_each_channel_is_its_own_gradient() -> None:
         channel_gradients(network, edge_picture(), "conv1", channels=[8])
 
 
+def test_each_layer_and_channel_is_an_attribution_of_its_own() -> None:
+    network, picture = planted_network(), edge_picture()
+    channels = channel_gradients(network, picture, "conv1", channels=[3, 0], percentile=98.0)
+    layers = layer_gradients(network, picture, ["pool1", "conv1:0"], percentile=98.0)
+    for found, address in zip([*channels, *layers], ("conv1:3", "conv1:0", "pool1", "conv1:0"), strict=True):
+        alone = convscope.saliency(network, picture, address, panels=("picture", "colors"), percentile=98.0)
+        np.testing.assert_allclose(found.values, alone.values, atol=1e-7)
+        np.testing.assert_allclose(found.map, alone.map, atol=1e-7)
+        assert str(found.target) == address and found.recipe == alone.recipe
+        assert found.caption == alone.caption and found.array.shape == alone.array.shape
+    assert len(channels) == 2 and channels.recipe is not None
+    assert channels.recipe.function == "channel_gradients"
+    assert np.array_equal(np.asarray(channels), channels.picture().array)
+
+
 def test_similarity_is_1_of_a_map_with_itself_and_near_0_of_noise() -> None:
     first, second = np.random.default_rng(0).normal(size=(2, 40, 40))
     assert similarity(first, first) == pytest.approx((1, 1))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +13,13 @@ from numpy.typing import NDArray
 from convscope.attribution.panels import PANELS, PanelOptions, picture_of
 from convscope.attribution.target import AttributionTarget
 from convscope.errors import InputError
-from convscope.pictures.picture import Picture, Tile
+from convscope.pictures.as_picture import AsPicture
+from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
-class Attribution:
+class Attribution(AsPicture):
     """Where the evidence for an answer lies, in numbers; it can be saved and shown as the picture of them, too.
 
     - ``target`` is what was explained; ``values`` the numbers as the method made them: (height, width, channels) in the
@@ -72,40 +71,8 @@ class Attribution:
         return replace(self, options=replace(self.options, **changes), recipe=recipe)._picture
 
     @cached_property
-    def _picture(self) -> Picture:
+    def _picture(self) -> Picture:  # type: ignore[override]
         return replace(picture_of(self), recipe=self.recipe)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture with its caption and recipe, as `Picture.save` does, and return the path."""
-        return self._picture.save(path)
-
-    def show(self) -> None:
-        """Show the picture: in the notebook, or in the system's viewer."""
-        self._picture.show()
-
-    @property
-    def caption(self) -> str:
-        """What the picture shows, and what is known of it."""
-        return self._picture.caption
-
-    @property
-    def array(self) -> NDArray[Any]:
-        """The picture's pixels."""
-        return self._picture.array
-
-    @property
-    def tiles(self) -> tuple[Tile, ...]:
-        """Where in the picture each address is shown."""
-        return self._picture.tiles
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what its picture has under this name: an Attribution goes wherever a Picture does."""
-        if name.startswith("__") or not hasattr(Picture, name):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(self._picture, name)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return self._picture.__array__(dtype, copy)
 
     def __repr__(self) -> str:
         return (

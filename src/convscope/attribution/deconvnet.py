@@ -6,8 +6,6 @@ the places of its maxima, as in any gradient; a ReLU passes what is positive of 
 
 from __future__ import annotations
 
-from typing import Any
-
 from typing_extensions import Unpack
 
 from convscope.attribution.attribution import Attribution
@@ -18,6 +16,7 @@ from convscope.attribution.saliency import strongest
 from convscope.attribution.target import TargetLike, target_of
 from convscope.network.network import Network
 from convscope.network.operations.backward_rules import deconvnet_relu
+from convscope.pictures.photograph import InputLike
 
 CAUTION = (
     "Take care: such pictures recover the edges of the picture rather than what the answer depends on, and hardly "
@@ -29,7 +28,7 @@ CAUTION = (
 @attribution_method
 def deconvnet(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     **panels: Unpack[PanelKeywords],
 ) -> Attribution:

@@ -5,8 +5,6 @@ Shrikumar et al., *Not just a black box: learning important features through pro
 
 from __future__ import annotations
 
-from typing import Any
-
 from typing_extensions import Unpack
 
 from convscope.attribution.attribution import Attribution
@@ -14,6 +12,7 @@ from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import TargetLike, target_of
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 
 CAUTION = (
     "Sanity checks: the picture itself shows through in such maps, even with randomized weights (Adebayo et al., "
@@ -24,7 +23,7 @@ CAUTION = (
 @attribution_method
 def gradient_times_input(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     **panels: Unpack[PanelKeywords],
 ) -> Attribution:

@@ -7,23 +7,26 @@ the strongest channel of a layer at each position, each channel of a layer by it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import ceil
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from convscope.address import Address
-from convscope.attribution.target import AttributionTarget, in_rgb, target_of
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.attributions import Attributions
+from convscope.attribution.panels import PanelOptions
+from convscope.attribution.saliency import saliency_of
+from convscope.attribution.target import AttributionTarget, Term, in_rgb, target_of
 from convscope.errors import InputError
 from convscope.looking.answers import is_vector
 from convscope.looking.main_line import main_line
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
-from convscope.pictures.picture import Picture
-from convscope.pictures.recording import recipe_function
+from convscope.pictures.photograph import InputLike
+from convscope.pictures.recording import plain, recipe_function, recipe_of
 from convscope.presentation.panels import Panel, panels
 from convscope.presentation.scaling import Scaling, scale
 from convscope.presentation.sheet import sheet
@@ -31,34 +34,38 @@ from convscope.progress import progress_bar
 
 PERCENTILE = 99.5
 CHANNELS = 64
+_PANELS = ("picture", "colors")
 _ZERO = "Middle gray is zero: there the picture changes nothing"
 
 
 @recipe_function("layer_gradients")
 def layer_gradients(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     addresses: Sequence[str] | None = None,
     *,
     percentile: float = PERCENTILE,
     columns: int | None = None,
     theme: str = "light",
     progress: bool = True,
-) -> Picture:
+) -> Attributions:
     """Show, for each of some layers, what in the picture excites it: the gradient in colors, the picture beside it.
 
     Of a layer it is the gradient of the strongest channel at each position, all positions summed; of a channel, a
     neuron or a class, its own. `addresses` are the pooling layers by default: edges first, then parts, then the object.
 
     >>> layer_gradients(network, "cat.jpg").save("layers.png")
-    >>> layer_gradients(network, "cat.jpg", ["conv2/3x3", "inception_3b/output:42"]).save("two.png")
+    >>> two = layer_gradients(network, "cat.jpg", ["conv2/3x3", "inception_3b/output:42"])
+    >>> two[1].values.shape
+    (224, 224, 3)
     """
     wanted = list(addresses) if addresses else pooling_layers(network)
     if not wanted:
         raise InputError(f"{network.name} has no pooling layer: give the addresses of some layers")
     targets = [target_of(network, picture, address) for address in wanted]
     bar = progress_bar(iterable=targets, unit="layer")
-    tiles = np.stack([in_rgb(target.pixels(target.gradient())) for target in bar])
+    values = [target.pixels(target.gradient()) for target in bar]
+    tiles = np.stack([in_rgb(each) for each in values])
     scaled = scale(tiles, Scaling(symmetric=True, percentile=percentile))
     names = [str(target) for target in targets]
     shown = [Panel(colors, name, address=name) for colors, name in zip(scaled.colors, names, strict=True)]
@@ -73,13 +80,16 @@ def layer_gradients(
         *([f"Nothing reaches the picture from {', '.join(dead)}"] if dead else []),
     ]
     made = panels(shown, columns=columns or ceil(len(shown) / ceil(len(shown) / 4)), theme=theme)
-    return replace(made, caption=". ".join(words) + ".")
+    options = PanelOptions(_PANELS, percentile, theme)
+    return Attributions(
+        _each(targets, values, options, picture), replace(made, caption=". ".join(words) + ".")
+    )
 
 
 @recipe_function("channel_gradients")
 def channel_gradients(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     address: str,
     *,
     channels: int | Sequence[int] | None = None,
@@ -88,7 +98,7 @@ def channel_gradients(
     tile_size: int | None = None,
     theme: str = "light",
     progress: bool = True,
-) -> Picture:
+) -> Attributions:
     """Show, for each channel of a layer, what in the picture excites it: a tile a channel, the gradient in colors.
 
     Each channel is averaged over its positions. `channels` is how many to show, or which ones; the first 64 by default.
@@ -99,7 +109,8 @@ def channel_gradients(
     layer = target.address.layer
     _, count, *_ = network.shape_channels_first(layer) or (0, 0)
     chosen = _chosen(channels, count)
-    tiles = np.stack([in_rgb(each) for each in each_channel(target, chosen)])
+    values = each_channel(target, chosen)
+    tiles = np.stack([in_rgb(each) for each in values])
     names = [f"{layer}:{index}" for index in chosen]
     scaling = Scaling(symmetric=True, percentile=percentile)
     made = sheet(tiles, names, columns=columns, tile_size=tile_size, scaling=scaling, theme=theme)
@@ -108,8 +119,28 @@ def channel_gradients(
         if len(made.tiles) < count
         else f"all {count:,} channels"
     )
-    return replace(
-        made, caption=f"The gradient for the picture of {which} of {layer}. {_ZERO}. {made.caption}."
+    caption = f"The gradient for the picture of {which} of {layer}. {_ZERO}. {made.caption}."
+    targets = [replace(target, terms=(Term(Address(layer, index)),)) for index in chosen]
+    options = PanelOptions(_PANELS, percentile, theme)
+    return Attributions(_each(targets, values, options, picture), replace(made, caption=caption))
+
+
+def _each(
+    targets: Sequence[AttributionTarget],
+    values: Sequence[NDArray[np.float64]],
+    options: PanelOptions,
+    picture: InputLike,
+) -> tuple[Attribution, ...]:
+    """Return the saliency of each target, with the recipe that makes it alone."""
+    arguments = {"sign": "absolute", **{name: plain(value) for name, value in asdict(options).items()}}
+    recipe = recipe_of("saliency", arguments, network=targets[0].network, picture=picture)
+    return tuple(
+        replace(
+            saliency_of(target, each),
+            options=options,
+            recipe=replace(recipe, arguments={"target": str(target), **arguments}),
+        )
+        for target, each in zip(targets, values, strict=True)
     )
 
 

@@ -6,7 +6,6 @@ Springenberg et al., *Striving for simplicity: the all convolutional net* (2014)
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from typing_extensions import Unpack
 
@@ -19,6 +18,7 @@ from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.network.operations.backward_rules import guided_relu
 from convscope.network.rewriting import is_relu, rewritten, with_relus
+from convscope.pictures.photograph import InputLike
 
 CAUTION = (
     "Take care: guided backpropagation fails the sanity checks. With randomized weights its pictures look much the "
@@ -29,7 +29,7 @@ CAUTION = (
 @attribution_method
 def guided_backprop(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     **panels: Unpack[PanelKeywords],
 ) -> Attribution:

@@ -9,7 +9,7 @@ Achtibat et al., *From attribution maps to human-understandable explanations thr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ from convscope.errors import InputError, by_name
 from convscope.looking.main_line import main_line
 from convscope.network.axes import to_channels_first, to_channels_last
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 
 Rule: TypeAlias = Literal[
     "epsilon_plus",
@@ -46,7 +47,7 @@ CAUTION = (
 @attribution_method
 def relevance(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     *,
     rule: Rule = "epsilon_plus",

@@ -24,6 +24,7 @@ from convscope.attribution.perturbation import masked_numbers
 from convscope.attribution.target import AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 from convscope.progress import Watch, watching
 
 CAUTION = (
@@ -37,7 +38,7 @@ _AT_A_TIME = 256  # masks between two looks at how exact the map is
 @attribution_method
 def rise(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     *,
     samples: int = 2048,

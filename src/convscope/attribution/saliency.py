@@ -5,7 +5,7 @@ Simonyan et al., *Deep inside convolutional networks: visualising image classifi
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,10 @@ from typing_extensions import Unpack
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.target import TargetLike, target_of
+from convscope.attribution.target import AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 
 Sign = Literal["absolute", "positive", "negative", "both"]
 CAUTION = (
@@ -34,7 +35,7 @@ _HOW = {
 @attribution_method
 def saliency(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     *,
     sign: Sign = "absolute",
@@ -50,7 +51,13 @@ def saliency(
     >>> saliency(network, "cat.jpg").save("saliency.png")
     """
     target = target_of(network, picture, target)
-    values = target.pixels(target.gradient())
+    return saliency_of(target, target.pixels(target.gradient()), sign)
+
+
+def saliency_of(
+    target: AttributionTarget, values: NDArray[np.float64], sign: Sign = "absolute"
+) -> Attribution:
+    """Return the attribution of a target whose gradient, (height, width, channels), is known."""
     found = strongest(values, sign)
     return Attribution(target, "Saliency", found, values, _HOW[sign], CAUTION, signed=sign == "both")
 

@@ -22,6 +22,7 @@ from convscope.attribution.registry import method_named
 from convscope.attribution.target import AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.panels import Panel, panels
@@ -48,7 +49,7 @@ class Shuffled:
 @recipe_function("sanity_check")
 def sanity_check(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     *,
     method: str = "saliency",

@@ -7,7 +7,6 @@ Shapley values by sampling orders, each with its reverse.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from convscope.attribution.perturbation import masked_numbers
 from convscope.attribution.target import TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 from convscope.progress import Watch
 
 CAUTION = (
@@ -33,7 +33,7 @@ CAUTION = (
 @attribution_method
 def shapley(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     *,
     grid: int = 6,

@@ -22,6 +22,7 @@ from convscope.network.engine.differentiable import Forward
 from convscope.network.engine.memory import shortage_in_words
 from convscope.network.labels import find_label
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 
 AT_ONCE = 8  # pictures that go through the network together
 TargetLike: TypeAlias = "str | int | Address | Mapping[Any, float] | AttributionTarget | None"
@@ -184,7 +185,7 @@ class AttributionTarget:
         return f"{address}, averaged over its positions"
 
 
-def target_of(network: Network, picture: Any, target: TargetLike = None) -> AttributionTarget:
+def target_of(network: Network, picture: InputLike, target: TargetLike = None) -> AttributionTarget:
     """Return what is to be explained of the answer to a picture: anything `read_picture` reads, or an input tensor.
 
     Without a target it is the score of the most probable class; a class's label or number alone is that class's score,

@@ -234,7 +234,7 @@ def _possible(method: str, sanity: bool) -> set[str]:
     return common | {"panels", *method_named(method).options}
 
 
-def _function(method: str, sanity: bool) -> Callable[..., Picture]:
+def _function(method: str, sanity: bool) -> Callable[..., Any]:
     if sanity:
         from convscope.attribution.sanity_check import sanity_check
 

@@ -19,6 +19,7 @@ from convscope.errors import InputError, require_one_of
 from convscope.looking.answers import answer, is_vector
 from convscope.network.axes import require_position
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.scaling import Per, Scaling, palette_in_words
@@ -33,7 +34,7 @@ Order = Literal["index", "strongest"]
 @recipe_function("activations")
 def activations(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     address: str,
     *,
     channels: int | Sequence[int] | None = None,

@@ -16,7 +16,7 @@ from convscope.address import Address
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.network.parameters import Shape
-from convscope.pictures.photograph import Photograph
+from convscope.pictures.photograph import InputLike, Photograph
 
 CENTER_OF_TEN = 4  # the order of caffe.io.oversample
 
@@ -36,7 +36,7 @@ def recorded(network: Network, picture: Photograph, layers: list[str]) -> Iterat
         _recorded.reset(token)
 
 
-def answer(network: Network, picture: Any, layer: str) -> NDArray[np.floating[Any]]:
+def answer(network: Network, picture: InputLike, layer: str) -> NDArray[np.floating[Any]]:
     """Return what a layer answers to a picture (or to an input tensor): (channels, height, width), or (channels,).
 
     Of ten crops, the center one's answer.

@@ -6,10 +6,10 @@ The bar chart of Krizhevsky et al. (2012), fig. 4, and the probability plot of C
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.pictures.photograph import PictureLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.figure import prediction_chart, probability_plot
@@ -25,7 +25,7 @@ class Prediction:
     address: str
 
 
-def classify(network: Network, picture: Any, *, top: int = 5) -> list[Prediction]:
+def classify(network: Network, picture: PictureLike, *, top: int = 5) -> list[Prediction]:
     """Return the `top` most probable classes of a picture, the best first; equal ones in the classes' order.
 
     >>> classify(network, "cat.jpg")[0]
@@ -40,7 +40,7 @@ def classify(network: Network, picture: Any, *, top: int = 5) -> list[Prediction
 
 @recipe_function("predictions")
 def predictions(
-    network: Network, picture: Any, *, top: int = 5, theme: str = "light", bare: bool = False
+    network: Network, picture: PictureLike, *, top: int = 5, theme: str = "light", bare: bool = False
 ) -> Picture:
     """Show the most probable classes of a picture as bars, the best on top.
 
@@ -57,7 +57,7 @@ def predictions(
 
 @recipe_function("probabilities")
 def probabilities(
-    network: Network, picture: Any, *, top: int = 5, theme: str = "light", bare: bool = False
+    network: Network, picture: PictureLike, *, top: int = 5, theme: str = "light", bare: bool = False
 ) -> Picture:
     """Show the probability of every class in the classes' order, the highest named.
 

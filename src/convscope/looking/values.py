@@ -7,12 +7,13 @@ silent, few answer strongly.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, get_args
+from typing import get_args
 
 from convscope.errors import InputError, require_one_of
 from convscope.looking.activations import Order
 from convscope.looking.answers import answer
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.figure import values_and_histogram
@@ -22,7 +23,7 @@ from convscope.presentation.wording import title_of
 @recipe_function("values")
 def values(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     address: str,
     *,
     order: Order = "index",

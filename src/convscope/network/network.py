@@ -37,7 +37,7 @@ from convscope.network.parameters import Shape
 from convscope.network.resizing import Size
 from convscope.network.saving import require_savable
 from convscope.network.shapes import infer_shapes
-from convscope.pictures.photograph import open_photograph
+from convscope.pictures.photograph import PictureLike, open_photograph
 
 
 class Network:
@@ -220,7 +220,7 @@ class Network:
             return None
         return shape_channels_first(shape) if self._is_channels_last(value, shape) else shape
 
-    def preprocess(self, picture: Any) -> Tensor:
+    def preprocess(self, picture: PictureLike) -> Tensor:
         """Return a picture (path, array, PIL image) as the network's float input; see `input_spec`.
 
         What had to be done to the picture first (transparent parts on white, ...) is said in warnings.
@@ -321,7 +321,7 @@ class Network:
                 self.resolve(Address(wanted[target], number))
         return forward_to(self._runner, wanted, picked, precision)
 
-    def predict(self, picture: Any, top: int = 5) -> list[tuple[str, float]]:
+    def predict(self, picture: PictureLike, top: int = 5) -> list[tuple[str, float]]:
         """Return the `top` most probable classes of a picture as (label, probability), the best first.
 
         Probabilities are averaged over the crops of `input_spec`, and over positions where the network answers
@@ -329,7 +329,7 @@ class Network:
         """
         return [(self.class_label(index), value) for index, value in self.best_classes(picture, top)]
 
-    def best_classes(self, picture: Any, top: int = 5) -> list[tuple[int, float]]:
+    def best_classes(self, picture: PictureLike, top: int = 5) -> list[tuple[int, float]]:
         """Return the `top` most probable classes as (number, probability), equal ones in the classes' order."""
         if top < 1:
             raise InputError(f"top is how many classes to name, at least 1; not {top}")
@@ -341,7 +341,7 @@ class Network:
         labels = self.labels or ()
         return labels[index] if index < len(labels) else f"class {index}"
 
-    def probabilities(self, picture: Any) -> Tensor:
+    def probabilities(self, picture: PictureLike) -> Tensor:
         """Return the probability of every class for a picture, shape (classes,).
 
         A network that ends in a sigmoid tells each class on its own: its probabilities do not add up to 1. Scores

@@ -31,12 +31,16 @@ from convscope.pictures.rgb import PLAIN, Pixels, Seen, Stored, rgb_of_array, rg
 from convscope.pictures.sixteen_bit import load, stored_bits
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from convscope.pictures.picture import Picture
 
 PictureLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any] | Photograph | Picture"
 )
 """A file's path or bytes, an open file, a sample's name, a Pillow image, an array (H, W, 3), one of ours."""
+InputLike: TypeAlias = "PictureLike | Tensor"
+"""A picture, or a tensor that is the network's input already."""
 FORMATS = (
     *(
         "PNG",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import index
-from typing import Any, Literal, SupportsIndex
+from typing import Literal, SupportsIndex
 from warnings import warn
 
 import numpy as np
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import ConvscopeWarning, InputError
-from convscope.pictures.photograph import SHORTENED, open_photograph
+from convscope.pictures.photograph import SHORTENED, PictureLike, open_photograph
 from convscope.pictures.picture import Picture
 from convscope.pictures.rgb import Stored, from_srgb
 
 
-def picture_tensor(picture: Any, size: int | None, largest: int) -> Tensor:
+def picture_tensor(picture: PictureLike, size: int | None, largest: int) -> Tensor:
     """Return a picture as (1, 3, H, W) in 0..1, its longer side `size`, or at most `largest`."""
     require_size(size)
     photograph = open_photograph(picture)
@@ -81,7 +81,7 @@ def within(picture: Tensor, longer: float) -> tuple[int, int]:
     return scaled_size((int(height), int(width)), min(longer, max(height, width)))
 
 
-def opacity_of(picture: Any, like: Tensor) -> Tensor | None:
+def opacity_of(picture: PictureLike, like: Tensor) -> Tensor | None:
     """Return how opaque a picture is, (1, 1, H, W) at the size of another; None where it is throughout."""
     found = open_photograph(picture).opacity
     if found is None:

@@ -23,6 +23,7 @@ from convscope.looking.answers import answer, is_vector
 from convscope.looking.main_line import stages
 from convscope.network.network import Network
 from convscope.optimization.feature_visualization import RenderOptions, as_picture, visualize
+from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.report.context import Counter, ReportContext
 from convscope.report.embedding import Embedded, embed_one, embed_photograph
@@ -91,7 +92,7 @@ def _plate(context: ReportContext, address: str, picture: Picture, same: str) ->
     return UnitPlate(_name(target), embed_one(picture, address=address, command=command), found, same)
 
 
-def where_found(target: AttributionTarget, picture: Any) -> tuple[NDArray[np.float64], str]:
+def where_found(target: AttributionTarget, picture: InputLike) -> tuple[NDArray[np.float64], str]:
     """Return the picture as the network sees it, lit where a unit finds what it wants, and how strong its answer is.
 
     A channel is lit where it answers, a class where its score depends on the picture, by its saliency.
@@ -131,7 +132,7 @@ def _alike(first: NDArray[Any], second: NDArray[Any]) -> bool:
     return bool(np.corrcoef(one, other)[0, 1] > _SAME)
 
 
-def informative_units(network: Network, picture: Any, *, layers: int = 3, each: int = 2) -> list[str]:
+def informative_units(network: Network, picture: InputLike, *, layers: int = 3, each: int = 2) -> list[str]:
     """Return the channels that answer most to a picture, averaged over it, in the last layers of the last stages."""
     chosen = []
     for stage in stages(network)[-layers:]:
