@@ -16,6 +16,7 @@ from convscope.errors import InputError
 from convscope.pictures.as_picture import AsPicture
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe
+from convscope.presentation.style import ThemeName
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,10 @@ class Attribution(AsPicture):
             )
 
     def picture(
-        self, panels: Sequence[str] | None = None, percentile: float | None = None, theme: str | None = None
+        self,
+        panels: Sequence[str] | None = None,
+        percentile: float | None = None,
+        theme: ThemeName | None = None,
     ) -> Picture:
         """Return the panels beside each other, with the words for all of it: of picture, map, colors, overlay, heat.
 

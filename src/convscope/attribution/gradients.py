@@ -30,6 +30,7 @@ from convscope.pictures.recording import plain, recipe_function, recipe_of
 from convscope.presentation.panels import Panel, panels
 from convscope.presentation.scaling import Scaling, scale
 from convscope.presentation.sheet import sheet
+from convscope.presentation.style import ThemeName
 from convscope.progress import progress_bar
 
 PERCENTILE = 99.5
@@ -46,7 +47,7 @@ def layer_gradients(
     *,
     percentile: float = PERCENTILE,
     columns: int | None = None,
-    theme: str = "light",
+    theme: ThemeName = "light",
     progress: bool = True,
 ) -> Attributions:
     """Show, for each of some layers, what in the picture excites it: the gradient in colors, the picture beside it.
@@ -96,7 +97,7 @@ def channel_gradients(
     percentile: float = PERCENTILE,
     columns: int | None = None,
     tile_size: int | None = None,
-    theme: str = "light",
+    theme: ThemeName = "light",
     progress: bool = True,
 ) -> Attributions:
     """Show, for each channel of a layer, what in the picture excites it: a tile a channel, the gradient in colors.

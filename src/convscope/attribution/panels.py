@@ -15,7 +15,7 @@ from convscope.errors import by_name
 from convscope.pictures.picture import Picture
 from convscope.presentation.panels import Panel, panels
 from convscope.presentation.scaling import Scaled, Scaling, colorize, scale
-from convscope.presentation.style import theme_named
+from convscope.presentation.style import ThemeName, theme_named
 
 if TYPE_CHECKING:
     from convscope.attribution.attribution import Attribution
@@ -36,7 +36,7 @@ class PanelOptions:
 
     panels: Sequence[str] | None = None
     percentile: float = PERCENTILE
-    theme: str = "light"
+    theme: ThemeName = "light"
 
     def __post_init__(self) -> None:
         for name in self.panels or ():
@@ -50,7 +50,7 @@ class PanelKeywords(TypedDict, total=False):
 
     panels: Sequence[str] | None
     percentile: float
-    theme: str
+    theme: ThemeName
     progress: bool
 
 

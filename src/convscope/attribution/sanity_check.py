@@ -27,6 +27,7 @@ from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.panels import Panel, panels
 from convscope.presentation.scaling import Scaling, scale
+from convscope.presentation.style import ThemeName
 from convscope.progress import bars, progress_bar
 
 ALIKE = 0.65  # on GoogLeNet and a cat the mean is 0.46 for saliency, 0.84 for guided backpropagation
@@ -56,7 +57,7 @@ def sanity_check(
     maps: int = 6,
     seed: int = 0,
     percentile: float = PERCENTILE,
-    theme: str = "light",
+    theme: ThemeName = "light",
     progress: bool = True,
 ) -> Picture:
     """Show a technique's map of an answer again and again, while the network loses what it has learned.

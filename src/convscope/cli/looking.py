@@ -16,6 +16,7 @@ from convscope.cli.output import file_name, folder_of, place, printable, save_pi
 if TYPE_CHECKING:
     from convscope.network.network import Network
     from convscope.pictures.picture import Picture
+    from convscope.presentation.style import ThemeName
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 palette_option = click.option(
@@ -77,7 +78,7 @@ def classify(
     top: int,
     every_class: bool,
     as_json: bool,
-    theme: str,
+    theme: ThemeName,
     bare: bool,
     output: str | None,
 ) -> None:
@@ -174,7 +175,7 @@ def activations(
     channels: tuple[int, ...] | None,
     as_json: bool,
     output: str | None,
-    theme: str,
+    theme: ThemeName,
     **look: Any,
 ) -> None:
     """Show what layers (conv1), channels (conv1:42) or neurons (conv1:42@3,5) of NETWORK answer to PICTURE.

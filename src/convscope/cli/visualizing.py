@@ -26,6 +26,7 @@ from convscope.preset_guide import FEATURE_GUIDE
 if TYPE_CHECKING:
     from convscope.network.network import Network
     from convscope.optimization.rendering import Progress, RenderedPicture
+    from convscope.presentation.style import ThemeName
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _BETWEEN_PREVIEWS = 15.0  # seconds
@@ -144,7 +145,7 @@ def sheet(
     batch: int | None,
     photographs: str | None,
     columns: int | None,
-    theme: str,
+    theme: ThemeName,
     as_json: bool,
     output: str | None,
 ) -> None:

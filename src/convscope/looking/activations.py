@@ -24,7 +24,7 @@ from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.scaling import Per, Scaling, palette_in_words
 from convscope.presentation.sheet import sheet
-from convscope.presentation.style import theme_named
+from convscope.presentation.style import ThemeName, theme_named
 
 BIG = 448  # pixels: the side of a tile that is shown alone
 
@@ -44,7 +44,7 @@ def activations(
     palette: str | None = None,
     columns: int | None = None,
     tile_size: int | None = None,
-    theme: str = "light",
+    theme: ThemeName = "light",
 ) -> Picture:
     """Show a layer's answer to a picture: a tile a channel, bright where it found what it looks for.
 
@@ -100,7 +100,9 @@ def _which(shown: int, count: int, order: str, listed: bool) -> str:
     return f"All {count:,} channels" if shown == count else f"The first {shown:,} of {count:,} channels"
 
 
-def _one(maps: NDArray[Any], wanted: Address, scaling: Scaling, tile_size: int | None, theme: str) -> Picture:
+def _one(
+    maps: NDArray[Any], wanted: Address, scaling: Scaling, tile_size: int | None, theme: ThemeName
+) -> Picture:
     """Show one channel big, its scale beside it, and a frame around the neuron if one is meant."""
     tile = maps[int(wanted.channel or 0)]
     name = f"{wanted.layer}:{wanted.channel}"
@@ -116,7 +118,7 @@ def _one(maps: NDArray[Any], wanted: Address, scaling: Scaling, tile_size: int |
 
 
 def _framed(
-    picture: Picture, position: tuple[int, int], shape: tuple[int, ...], theme: str
+    picture: Picture, position: tuple[int, int], shape: tuple[int, ...], theme: ThemeName
 ) -> NDArray[np.uint8]:
     left, top, right, bottom = picture.tiles[0].box
     (row, column), (rows, columns) = position, shape

@@ -13,6 +13,7 @@ from convscope.pictures.photograph import PictureLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.figure import prediction_chart, probability_plot
+from convscope.presentation.style import ThemeName
 from convscope.presentation.wording import title_of
 
 
@@ -40,7 +41,7 @@ def classify(network: Network, picture: PictureLike, *, top: int = 5) -> list[Pr
 
 @recipe_function("predictions")
 def predictions(
-    network: Network, picture: PictureLike, *, top: int = 5, theme: str = "light", bare: bool = False
+    network: Network, picture: PictureLike, *, top: int = 5, theme: ThemeName = "light", bare: bool = False
 ) -> Picture:
     """Show the most probable classes of a picture as bars, the best on top.
 
@@ -57,7 +58,7 @@ def predictions(
 
 @recipe_function("probabilities")
 def probabilities(
-    network: Network, picture: PictureLike, *, top: int = 5, theme: str = "light", bare: bool = False
+    network: Network, picture: PictureLike, *, top: int = 5, theme: ThemeName = "light", bare: bool = False
 ) -> Picture:
     """Show the probability of every class in the classes' order, the highest named.
 

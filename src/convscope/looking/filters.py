@@ -22,6 +22,7 @@ from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.scaling import Per, Scaling
 from convscope.presentation.sheet import sheet
+from convscope.presentation.style import ThemeName
 
 BIG = 384  # pixels: the side of a tile that is shown alone
 READABLE = 48  # rows and columns of a sheet of deeper filters
@@ -54,7 +55,7 @@ def filters(
     percentile: float = 99.5,
     palette: str | None = None,
     tile_size: int | None = None,
-    theme: str = "light",
+    theme: ThemeName = "light",
 ) -> Picture:
     """Show what a layer learned to look for: in color for the first layer, a row a filter deeper down.
 
@@ -100,7 +101,7 @@ def filters(
     return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
 
 
-def _one(found: Filters, index: int, scaling: Scaling, tile_size: int | None, theme: str) -> Picture:
+def _one(found: Filters, index: int, scaling: Scaling, tile_size: int | None, theme: ThemeName) -> Picture:
     """Show one filter: a big tile in color, or a tile for each channel it reads."""
     weights = found.weights[index]
     channels, height, width = weights.shape
@@ -121,7 +122,7 @@ def _one(found: Filters, index: int, scaling: Scaling, tile_size: int | None, th
     return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
 
 
-def _strips(weights: NDArray[Any], names: list[str], scaling: Scaling, theme: str) -> Picture:
+def _strips(weights: NDArray[Any], names: list[str], scaling: Scaling, theme: ThemeName) -> Picture:
     """Show each row of numbers as a strip of colors."""
     across = max(1, _STRIPS_WIDTH // weights.shape[1])
     tall = -(-_STRIP // across)

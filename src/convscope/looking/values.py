@@ -17,6 +17,7 @@ from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.figure import values_and_histogram
+from convscope.presentation.style import ThemeName
 from convscope.presentation.wording import title_of
 
 
@@ -28,7 +29,7 @@ def values(
     *,
     order: Order = "index",
     bins: int = 100,
-    theme: str = "light",
+    theme: ThemeName = "light",
     bare: bool = False,
 ) -> Picture:
     """Show a layer's values in order and, below, the histogram of the positive ones.

@@ -32,6 +32,7 @@ from convscope.pictures.recipe import library_versions
 from convscope.pictures.recording import plain, recipe_function, recipe_of, writes_recipe
 from convscope.presentation.scaling import Scaling
 from convscope.presentation.sheet import sheet
+from convscope.presentation.style import ThemeName
 from convscope.progress import bars, progress_bar
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ class SheetOptions(RenderOptions):
     """
 
     columns: int | None = None
-    theme: str = "light"
+    theme: ThemeName = "light"
     batch: int | None = None
 
 
@@ -237,7 +238,7 @@ class SheetKeywords(RenderKeywords, total=False):
     """The fields of `SheetOptions` as keywords."""
 
     columns: int | None
-    theme: str
+    theme: ThemeName
     batch: int | None
 
 
@@ -293,7 +294,7 @@ def channels_of(network: Network, layer: str, channels: Sequence[int] | int | No
 
 
 def as_sheet(
-    layer: str, made: Sequence[RenderedPicture], *, columns: int | None = None, theme: str = "light"
+    layer: str, made: Sequence[RenderedPicture], *, columns: int | None = None, theme: ThemeName = "light"
 ) -> Picture:
     """Return finished pictures as one sheet."""
     order = sorted(made, key=lambda found: int(found.name.rpartition(":")[2]))

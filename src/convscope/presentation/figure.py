@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from convscope.errors import InputError
 from convscope.pictures.picture import Picture
-from convscope.presentation.style import Theme, theme_named
+from convscope.presentation.style import Theme, ThemeName, theme_named
 from convscope.presentation.wording import percent, shortened
 
 _PIXELS_PER_INCH = 200  # twice the usual 100: sharp on a modern screen
@@ -34,7 +34,7 @@ _EAST_ASIAN = ("Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Microsoft
 
 
 def prediction_chart(
-    predictions: Sequence[tuple[str, float]], *, title: str = "", theme: str = "light"
+    predictions: Sequence[tuple[str, float]], *, title: str = "", theme: ThemeName = "light"
 ) -> Picture:
     """Return a bar for each (label, probability), the given order from top to bottom, percentages at their ends.
 
@@ -78,7 +78,7 @@ def probability_plot(
     *,
     top: int = 5,
     title: str = "",
-    theme: str = "light",
+    theme: ThemeName = "light",
 ) -> Picture:
     """Return the probability of every class, by class number, the ``top`` highest named at their peaks.
 
@@ -107,7 +107,12 @@ def probability_plot(
 
 
 def values_and_histogram(
-    values: NDArray[Any], *, order: str = "index", title: str = "", bins: int = 100, theme: str = "light"
+    values: NDArray[Any],
+    *,
+    order: str = "index",
+    title: str = "",
+    bins: int = 100,
+    theme: ThemeName = "light",
 ) -> Picture:
     """Return a layer's values, the highest named by their number, above the histogram of the positive ones.
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from convscope.errors import InputError
 from convscope.pictures.picture import Picture, Tile
 from convscope.presentation.grid import GAP, LEGIBLE, MARGIN
-from convscope.presentation.style import font, theme_named
+from convscope.presentation.style import ThemeName, font, theme_named
 from convscope.presentation.wording import shortened
 
 _SIDE = 336  # pixels: what the longer side of a panel is enlarged to, about
@@ -34,7 +34,7 @@ class Panel:
     address: str = ""
 
 
-def panels(shown: Sequence[Panel], *, columns: int | None = None, theme: str = "light") -> Picture:
+def panels(shown: Sequence[Panel], *, columns: int | None = None, theme: ThemeName = "light") -> Picture:
     """Return pictures of one size in rows of `columns` (one row by default), words below each; the caption is empty."""
     if len({panel.colors.shape for panel in shown}) != 1:
         raise InputError("panels are pictures of one size, at least one")

@@ -14,7 +14,7 @@ from convscope.errors import InputError
 from convscope.pictures.picture import Picture, Tile
 from convscope.presentation.grid import LEGIBLE, MARGIN, Grid, plan_grid
 from convscope.presentation.scaling import Scaled, Scaling, checked_tiles, colorize, scale
-from convscope.presentation.style import Theme, font, theme_named
+from convscope.presentation.style import Theme, ThemeName, font, theme_named
 
 
 def vis_square(data: NDArray[Any], padsize: int = 1, padval: float = 0) -> NDArray[Any]:
@@ -46,7 +46,7 @@ def sheet(
     columns: int | None = None,
     tile_size: int | None = None,
     scaling: Scaling | None = None,
-    theme: str = "light",
+    theme: ThemeName = "light",
 ) -> Picture:
     """Return tiles (tiles, height, width[, 3]) as a sheet to read: each one enlarged, framed and labeled.
 

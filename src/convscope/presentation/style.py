@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import matplotlib
 from PIL import ImageFont
 
 from convscope.errors import by_name
+
+ThemeName: TypeAlias = Literal["light", "dark"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ THEMES: dict[str, Theme] = {
 }
 
 
-def theme_named(name: str) -> Theme:
+def theme_named(name: ThemeName) -> Theme:
     """Return the theme "light" or "dark"; InputError for another."""
     return by_name(THEMES, name, "theme")
 
