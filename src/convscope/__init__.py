@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from convscope.address import Address
     from convscope.attribution.ablation_cam import ablation_cam
     from convscope.attribution.deconvnet import deconvnet
+    from convscope.attribution.deep_lift import deep_lift
     from convscope.attribution.eigen_cam import eigen_cam
+    from convscope.attribution.extremal_perturbation import extremal_perturbation
     from convscope.attribution.finer_cam import finer_cam
     from convscope.attribution.grad_cam import grad_cam
     from convscope.attribution.grad_cam_plus_plus import grad_cam_plus_plus
+    from convscope.attribution.gradient_shap import gradient_shap
     from convscope.attribution.gradient_times_input import gradient_times_input
     from convscope.attribution.gradients import channel_gradients, layer_gradients
     from convscope.attribution.guided_backprop import guided_backprop
@@ -77,7 +80,9 @@ _HOMES = {
     "channel_gradients": "attribution.gradients",
     "deconvnet": "attribution.deconvnet",
     "deep_dream": "dreaming.deep_dream",
+    "deep_lift": "attribution.deep_lift",
     "eigen_cam": "attribution.eigen_cam",
+    "extremal_perturbation": "attribution.extremal_perturbation",
     "feature_sheet": "optimization.feature_visualization",
     "feature_visualization": "optimization.feature_visualization",
     "filters": "looking.filters",
@@ -85,6 +90,7 @@ _HOMES = {
     "finer_cam": "attribution.finer_cam",
     "grad_cam": "attribution.grad_cam",
     "grad_cam_plus_plus": "attribution.grad_cam_plus_plus",
+    "gradient_shap": "attribution.gradient_shap",
     "gradient_times_input": "attribution.gradient_times_input",
     "guided_backprop": "attribution.guided_backprop",
     "guided_grad_cam": "attribution.guided_grad_cam",
@@ -132,7 +138,9 @@ __all__ = [
     "channel_gradients",
     "deconvnet",
     "deep_dream",
+    "deep_lift",
     "eigen_cam",
+    "extremal_perturbation",
     "feature_sheet",
     "feature_visualization",
     "filters",
@@ -140,6 +148,7 @@ __all__ = [
     "finer_cam",
     "grad_cam",
     "grad_cam_plus_plus",
+    "gradient_shap",
     "gradient_times_input",
     "guided_backprop",
     "guided_grad_cam",

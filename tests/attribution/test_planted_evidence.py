@@ -8,10 +8,16 @@ from planted import plain_picture, planted_network
 
 BOX = (slice(18, 28), slice(3, 13))
 REACH = 8  # pixels that a position of conv2 sees beyond its own, and the smoothing of what covers the picture
-OPTIONS = {"occlusion": {"window": 6}, "rise": {"samples": 1500}, "shapley": {"grid": 8}}
+OPTIONS = {
+    "occlusion": {"window": 6},
+    "rise": {"samples": 1500},
+    "shapley": {"grid": 8},
+    "extremal_perturbation": {"area": 0.08, "baseline": "black"},
+}
 FLOORS = {
     "rise": 0.7,
     "score_cam": 0.7,
+    "extremal_perturbation": 0.85,
 }  # masks let neighbors through; a softmax of like scores weighs all alike
 NOT_BY_CLASS = {
     "deconvnet": "draws whatever comes back, wherever the network answered",

@@ -18,6 +18,7 @@ from convscope.pictures.recipe import read_recipe
 from planted import planted_files, planted_network
 
 NOT_ON_THE_COMMAND_LINE = {"watch", "progress"}
+QUICK = {"extremal_perturbation": {"steps": 3}}
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -49,10 +50,11 @@ def test_the_command_line_writes_the_recipe_that_python_writes(name: str, tmp_pa
         name.replace("_", "-"),
         "-o",
         str(path),
+        *(text for key, value in QUICK.get(name, {}).items() for text in (f"--{key}", str(value))),
     ]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    found = METHODS[name].function(convscope.open_network(folder), "coffee", "green")
+    found = METHODS[name].function(convscope.open_network(folder), "coffee", "green", **QUICK.get(name, {}))
     assert read_recipe(path) == found.recipe
     assert found.save(tmp_path / "python.png").read_bytes() == path.read_bytes()
     assert convscope.rerun(path).save(tmp_path / "again.png").read_bytes() == path.read_bytes()
@@ -61,7 +63,7 @@ def test_the_command_line_writes_the_recipe_that_python_writes(name: str, tmp_pa
 @pytest.mark.parametrize("name", METHODS)
 def test_an_attribution_is_numbers_and_a_picture(name: str) -> None:
     network = planted_network()
-    found = METHODS[name].function(network, network.preprocess("coffee"), 1)
+    found = METHODS[name].function(network, network.preprocess("coffee"), 1, **QUICK.get(name, {}))
     assert isinstance(found, Attribution) and str(found.target).startswith("scores:1")
     assert found.map.shape == (32, 32) and np.isfinite(found.map).all()
     assert found.signed or found.map.min() >= 0

@@ -12,15 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from typing_extensions import Unpack
 
-from convscope.attribution.activation_map import AtLayer, LayerLike, MapKind, activation_map
-from convscope.attribution.attribution import Attribution
-from convscope.attribution.method import attribution_method
-from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.target import TargetLike, target_of
+from convscope.attribution.activation_map import AtLayer, activation_map_method
 from convscope.network.graph import Operation
-from convscope.network.network import Network
 from convscope.network.operations import OPERATIONS
 from convscope.progress import progress_bar
 
@@ -31,15 +25,12 @@ CAUTION = (
 _NUMBERS_AT_ONCE = 2**23  # of the layer's answers that run together: 32 MB
 
 
-@attribution_method
-def ablation_cam(
-    network: Network,
-    picture: Any,
-    target: TargetLike = None,
-    *,
-    layer: LayerLike = None,
-    **panels: Unpack[PanelKeywords],
-) -> Attribution:
+@activation_map_method(
+    "Ablation-CAM",
+    how="the channels of {}, each weighted by what the number loses where it answers 0, summed",
+    caution=CAUTION,
+)
+def ablation_cam(place: AtLayer) -> Tensor:
     """Show where the evidence for a class lies, without gradients: channels weighted by what is lost without them.
 
     Only the network behind the layer runs again, many channels at a time, and exactly. `layer` is as in `grad_cam`,
@@ -47,11 +38,6 @@ def ablation_cam(
 
     >>> convscope.ablation_cam(network, "cat.jpg", "tabby").save("tabby.png")
     """
-    return activation_map(target_of(network, picture, target), layer, KIND)
-
-
-def weighted_by_ablation(place: AtLayer) -> Tensor:
-    """Return the channels' answers, weighted by what the number loses without each: (height, width)."""
     return (losses(place)[:, None, None] * place.answers).sum(0)
 
 
@@ -103,11 +89,3 @@ def _numbers_behind(place: AtLayer, reader: Operation) -> Iterator[Tensor]:
         given: Any = convolve(answers[:, channels], weight=own, **each)
         given = given.reshape(len(channels), filters, *given.shape[2:])
         yield place.number_from(reader.outputs[0], whole - given)
-
-
-KIND = MapKind(
-    "Ablation-CAM",
-    weighted_by_ablation,
-    "the channels of {}, each weighted by what the number loses where it answers 0, summed",
-    CAUTION,
-)

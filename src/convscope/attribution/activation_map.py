@@ -9,21 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
+from typing_extensions import Unpack
 
 from convscope.address import Address
 from convscope.attribution.attribution import Attribution
-from convscope.attribution.panels import COARSE
-from convscope.attribution.target import AttributionTarget, Term, best_class
+from convscope.attribution.method import attribution_method
+from convscope.attribution.panels import COARSE, PanelKeywords
+from convscope.attribution.target import AttributionTarget, TargetLike, Term, best_class, target_of
 from convscope.errors import InputError
 from convscope.looking.main_line import last_maps
 from convscope.network.engine.memory import shortage_in_words
+from convscope.network.network import Network
 from convscope.network.tail import Tail
 
 LayerLike: TypeAlias = "str | Sequence[str] | None"
@@ -141,6 +144,56 @@ class MapKind:
     how: str
     caution: str
     in_scores: bool = True
+
+
+class ActivationMapMethod(Protocol):
+    """A method made of a map at a layer: `kind` is what it is made of, for methods that build on it."""
+
+    kind: MapKind
+
+    def __call__(
+        self,
+        network: Network,
+        picture: Any,
+        target: TargetLike = None,
+        *,
+        layer: LayerLike = None,
+        **panels: Unpack[PanelKeywords],
+    ) -> Attribution:
+        """Return the map of a target at a layer, or at several."""
+        ...
+
+
+def activation_map_method(
+    name: str, *, how: str, caution: str, in_scores: bool = True
+) -> Callable[[MapOf], ActivationMapMethod]:
+    """Mark the function from a target at a layer to its raw map: it becomes the method of its own name and docstring.
+
+    >>> @activation_map_method("HiResCAM", how="each answer of {} times its gradient", caution=CAUTION)
+    ... def hires_cam(place: AtLayer) -> Tensor:
+    ...     return (place.gradients * place.answers).sum(0)
+    """
+
+    def mark(map_of: MapOf) -> ActivationMapMethod:
+        kind = MapKind(name, map_of, how, caution, in_scores)
+
+        def method(
+            network: Network,
+            picture: Any,
+            target: TargetLike = None,
+            *,
+            layer: LayerLike = None,
+            **panels: Unpack[PanelKeywords],
+        ) -> Attribution:
+            return activation_map(target_of(network, picture, target), layer, kind)
+
+        for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
+            setattr(method, attribute, getattr(map_of, attribute))
+        marked = cast(ActivationMapMethod, attribution_method(method))
+        marked.kind = kind
+        return marked
+
+    return mark
 
 
 def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -> Attribution:

@@ -57,3 +57,12 @@ def in_words(baseline: Baseline) -> str:
         "mean": "the picture's mean color",
         "blur": "the picture out of focus",
     }.get(baseline, baseline)
+
+
+def picture_in_words(baseline: Baseline) -> str:
+    """Say what is meant by the whole picture of nothing.
+
+    >>> picture_in_words("gray"), picture_in_words("zero")
+    ('a gray picture', 'an input of zeros')
+    """
+    return f"a {baseline} picture" if baseline in _LEVELS else in_words(baseline)

@@ -11,9 +11,9 @@ from typing import Any
 from typing_extensions import Unpack
 
 from convscope.address import Address
-from convscope.attribution.activation_map import LayerLike, MapKind, activation_map
+from convscope.attribution.activation_map import LayerLike, activation_map
 from convscope.attribution.attribution import Attribution
-from convscope.attribution.grad_cam import weighted_by_mean_gradient
+from convscope.attribution.grad_cam import grad_cam
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import AttributionTarget, TargetLike, Term, target_of
@@ -44,7 +44,8 @@ def finer_cam(
 
     >>> convscope.finer_cam(network, "cat.jpg", "tabby").save("tabby.png")
     """
-    return activation_map(against_similar(target_of(network, picture, target), classes), layer, KIND)
+    kind = replace(grad_cam.kind, name="Finer-CAM", caution=CAUTION)
+    return activation_map(against_similar(target_of(network, picture, target), classes), layer, kind)
 
 
 def against_similar(target: AttributionTarget, classes: int) -> AttributionTarget:
@@ -66,11 +67,3 @@ def against_similar(target: AttributionTarget, classes: int) -> AttributionTarge
         for index, share in zip(nearest, shares.tolist(), strict=False)
     )
     return replace(target, terms=(*target.terms, *others))
-
-
-KIND = MapKind(
-    "Finer-CAM",
-    weighted_by_mean_gradient,
-    "the channels of {}, each weighted by the mean of its gradient, summed",
-    CAUTION,
-)

@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 
 from convscope.attribution.activation_map import LayerLike, activation_map
 from convscope.attribution.attribution import Attribution
-from convscope.attribution.grad_cam import KIND
+from convscope.attribution.grad_cam import grad_cam
 from convscope.attribution.guided_backprop import through_relus
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import IN_COLOR, PanelKeywords
@@ -42,7 +42,7 @@ def guided_grad_cam(
     >>> convscope.guided_grad_cam(network, "cat.jpg", "tabby").save("tabby.png")
     """
     target = target_of(network, picture, target)
-    light = activation_map(target, layer, KIND)
+    light = activation_map(target, layer, grad_cam.kind)
     lines = target.pixels(through_relus(target, guided_relu.__name__).gradient())
     values = lines * light.map[..., None]
     where = light.how.partition(", each")[0].removeprefix("the channels of ")

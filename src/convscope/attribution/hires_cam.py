@@ -5,17 +5,9 @@ Draelos and Carin, *Use HiResCAM instead of Grad-CAM for faithful explanations o
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
-from typing_extensions import Unpack
 
-from convscope.attribution.activation_map import AtLayer, LayerLike, MapKind, activation_map
-from convscope.attribution.attribution import Attribution
-from convscope.attribution.method import attribution_method
-from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.target import TargetLike, target_of
-from convscope.network.network import Network
+from convscope.attribution.activation_map import AtLayer, activation_map_method
 
 CAUTION = (
     "It lights only what the score was computed from (Draelos and Carin, 2020); it is as coarse as the layer's rows "
@@ -23,15 +15,12 @@ CAUTION = (
 )
 
 
-@attribution_method
-def hires_cam(
-    network: Network,
-    picture: Any,
-    target: TargetLike = None,
-    *,
-    layer: LayerLike = None,
-    **panels: Unpack[PanelKeywords],
-) -> Attribution:
+@activation_map_method(
+    "HiResCAM",
+    how="each answer of {} times its gradient, summed over the channels",
+    caution=CAUTION,
+)
+def hires_cam(place: AtLayer) -> Tensor:
     """Show where the evidence for a class lies, without averaging gradients first: each answer times its own.
 
     Where a global average follows, it equals Grad-CAM; before fully-connected layers it is the faithful one of the two.
@@ -39,17 +28,4 @@ def hires_cam(
 
     >>> convscope.hires_cam(network, "cat.jpg", "tabby").save("tabby.png")
     """
-    return activation_map(target_of(network, picture, target), layer, KIND)
-
-
-def answers_times_gradients(place: AtLayer) -> Tensor:
-    """Return the sum over the channels of each answer times its gradient: (height, width)."""
     return (place.gradients * place.answers).sum(0)
-
-
-KIND = MapKind(
-    "HiResCAM",
-    answers_times_gradients,
-    "each answer of {} times its gradient, summed over the channels",
-    CAUTION,
-)

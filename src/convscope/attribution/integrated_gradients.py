@@ -6,7 +6,6 @@ between the two answers; how nearly they do says whether the way was walked in s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +13,8 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from convscope.attribution.attribution import Attribution
-from convscope.attribution.baselines import Baseline, baseline_input, in_words
+from convscope.attribution.baselines import Baseline, baseline_input, picture_in_words
+from convscope.attribution.completeness import ERROR, Contributions
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import AT_ONCE, AttributionTarget, TargetLike, target_of
@@ -22,7 +22,6 @@ from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.progress import progress_bar
 
-ERROR = 0.01  # of the difference between the two answers
 MOST_STEPS = 1024
 CAUTION = (
     "Sanity checks: the picture itself shows through in such maps, even with randomized weights (Adebayo et al., "
@@ -49,41 +48,20 @@ def integrated_gradients(
     >>> integrated_gradients(network, "cat.jpg", "tabby", baseline="gray").save("integrated.png")
     """
     target = target_of(network, picture, target)
-    found = complete(target, baseline_input(target, baseline), steps)
+    found, taken = complete(target, baseline_input(target, baseline), steps)
     values = target.pixels(found.values)
-    start = f"a {baseline} picture" if baseline in ("black", "gray", "white") else in_words(baseline)
     how = (
-        f"the gradients at {found.steps} steps from {start} ({found.before:.4g}) to this one ({found.after:.4g}), "
-        "times the way, summed over the channels. The contributions add up to the difference but for "
-        f"{100 * found.error:.2g} %"
+        f"the gradients at {taken} steps from {picture_in_words(baseline)} ({found.before:.4g}) to this one "
+        f"({found.after:.4g}), times the way, summed over the channels. {found.words}"
     )
     if found.error > ERROR:
-        how += ", a large error: do not rely on details; raise the steps, or try another baseline"
+        how += "; raise the steps, or try another baseline"
     name, lit = "Integrated gradients", "what speaks for it"
     return Attribution(target, name, values.sum(2), values, how, CAUTION, signed=True, lit=lit)
 
 
-@dataclass(frozen=True, eq=False)
-class Integral:
-    """Contributions in the input's shape, the answers ``before`` and ``after`` the way, and the ``error`` of their sum.
-
-    The error is a share of the difference between the answers.
-    """
-
-    values: Tensor
-    steps: int
-    before: float
-    after: float
-
-    @property
-    def error(self) -> float:
-        """How far the contributions are from adding up to the difference."""
-        missing = float(self.values.double().sum()) - (self.after - self.before)
-        return abs(missing) / max(abs(self.after - self.before), 1e-6 * abs(self.after), 1e-12)
-
-
-def complete(target: AttributionTarget, baseline: Tensor, steps: int) -> Integral:
-    """Return the integral by the midpoint rule, with `steps` steps and as many more as make its error small.
+def complete(target: AttributionTarget, baseline: Tensor, steps: int) -> tuple[Contributions, int]:
+    """Return the integral by the midpoint rule, with `steps` steps and as many more as make its error small; and those.
 
     Three times as many steps have the midpoints of before among theirs: nothing is computed twice.
     """
@@ -94,11 +72,11 @@ def complete(target: AttributionTarget, baseline: Tensor, steps: int) -> Integra
     way = target.input - baseline
     total = gradient_sum(target, baseline, way, midpoints(steps))
     while (
-        found := Integral(total * way / steps, steps, before, after)
+        found := Contributions(total * way / steps, before, after)
     ).error > ERROR and 3 * steps <= MOST_STEPS:
         steps *= 3
         total += gradient_sum(target, baseline, way, midpoints(steps)[torch.arange(steps) % 3 != 1])
-    return found
+    return found, steps
 
 
 def midpoints(steps: int) -> Tensor:

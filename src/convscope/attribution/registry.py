@@ -63,6 +63,18 @@ _ALL = (
         "the same, on the way from a black picture: the shares add up",
         ("baseline", "steps"),
     ),
+    Method(
+        "deep_lift",
+        GRADIENTS,
+        "nearly the same in a single run: slopes between the two pictures",
+        ("baseline",),
+    ),
+    Method(
+        "gradient_shap",
+        GRADIENTS,
+        "the same, on average over several pictures of nothing",
+        ("samples", "noise", "baseline", "seed"),
+    ),
     Method("guided_backprop", GRADIENTS, "crisp lines, to be taken with care"),
     Method("deconvnet", GRADIENTS, "what a network turned round draws, to be taken with care"),
     Method(
@@ -94,6 +106,12 @@ _ALL = (
         PERTURBATION,
         "each part's fair share; all add up",
         ("grid", "samples", "baseline", "seed"),
+    ),
+    Method(
+        "extremal_perturbation",
+        PERTURBATION,
+        "which part, of a given area, is enough for the answer",
+        ("area", "steps", "baseline"),
     ),
     Method(
         "relevance",

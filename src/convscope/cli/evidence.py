@@ -129,6 +129,7 @@ _OF_METHODS = [
     ),
     _option("window", "The side of what covers it, in pixels.", type=click.IntRange(1), metavar="PIXELS"),
     _option("stride", "How far it moves each time, in pixels.", type=click.IntRange(1), metavar="PIXELS"),
+    _option("area", "How large the part is, as a share of the picture.", type=float, metavar="X"),
     _option("grid", "How many cells a side.", type=click.IntRange(2), metavar="N"),
     _option("rule", "Which part of each sum counts.", type=click.Choice(_RULES)),
     _option(

@@ -8,7 +8,15 @@ from typing import Literal, TypeAlias
 
 from convscope.network.graph import CHANNELS_LAST, Operation
 from convscope.network.network import Network
+from convscope.network.operations import kind_of
+from convscope.network.operations.rescaling import averaged_gradients, rescaled, rescaled_maximum
 
+_MIXED = (  # what mixes numbers smoothly
+    *("softmax", "log_softmax", "lrn_across_channels", "lrn_of_even_size", "lrn_within_channel"),
+    *("layer_norm", "group_norm", "mvn", "unit_norm", "unit_length"),
+)
+_PRODUCTS = ("multiply", "divide", "eltwise_product", "scale", "axpy", "matmul")
+_MAXIMA = ("max_pool", "global_max_pool")
 Rewrite: TypeAlias = Callable[[Operation], Operation | tuple[Operation, ...]]
 """An operation to the one, or the several in the order they run, that stand in its place."""
 
@@ -45,6 +53,25 @@ def with_relus(kind: str) -> Callable[[Operation], Operation]:
         return replace(operation, kind=kind, attributes=kept)
 
     return rewrite
+
+
+def with_rescaling(operation: Operation) -> Operation:
+    """Rewrite what is not linear so that its gradient is the slope between a picture and a baseline (DeepLIFT).
+
+    The network then takes pictures followed by their baselines, one each.
+    """
+    kind, count = operation.kind, len(operation.inputs)
+    if len(operation.outputs) != 1 or kind == "identity":
+        return operation
+    if kind in _MAXIMA or (kind == "reduce" and operation.attributes.get("summary") == "maximum"):
+        rule = rescaled_maximum.__name__
+    elif kind in _MIXED or (kind in _PRODUCTS and count > 1):
+        rule = averaged_gradients.__name__
+    elif count == 1 and (kind_of(kind).pointwise or kind == "prelu"):
+        rule = rescaled.__name__
+    else:
+        return operation
+    return replace(operation, kind=rule, attributes={**operation.attributes, "of": kind})
 
 
 def is_relu(operation: Operation) -> bool:

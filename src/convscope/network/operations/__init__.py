@@ -31,6 +31,7 @@ from convscope.network.operations import (
     recurrent,
     redirected,
     reduction,
+    rescaling,
     resizing,
     shape,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "recurrent",
     "redirected",
     "reduction",
+    "rescaling",
     "resizing",
     "shape",
 ]
