@@ -36,6 +36,7 @@ ORDER = [
     "presets",
     "report",
     "rerunning",
+    "web",
     "caffe",
     "cli",
 ]

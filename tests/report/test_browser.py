@@ -1,13 +1,12 @@
 """The report in a real browser: nothing fetched, nothing broken, readable on a phone, at night and on paper."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chromium import CONTRASTS, launched
 from convscope.formats.opening import open_network
 from convscope.report import QUICK, ReportOptions, make_report
 from planted import edge_picture, planted_network
@@ -16,48 +15,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 FAST = ReportOptions(sections=QUICK)
 OUT = Path(__file__).resolve().parents[2] / "out"
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-]
-ARGUMENTS += ["--disable-component-update", "--disable-sync"]
 LONG = "a_very_long_name_" * 30
-# WCAG 2's contrast of every text element with the ground it stands on.
-CONTRASTS = """() => {
-  const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255)
-    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const numbers = color => color.match(/[\\d.]+/g).map(Number);
-  const ground = node => {
-    for (; node; node = node.parentElement) {
-      const found = numbers(getComputedStyle(node).backgroundColor);
-      if (found.length < 4 || found[3] > 0) return found;
-    }
-    return [255, 255, 255];
-  };
-  const texts = [...document.querySelectorAll('body *')].filter(node =>
-    [...node.childNodes].some(child => child.nodeType === 3 && child.data.trim()) && node.offsetParent);
-  return texts.map(node => {
-    const [a, b] = [numbers(getComputedStyle(node).color), ground(node)].map(luminance).sort((x, y) => y - x);
-    return [(a + 0.05) / (b + 0.05), node.tagName + ' ' + node.textContent.trim().slice(0, 40)];
-  });
-}"""
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if not CHROMIUM:
-        pytest.skip("needs Chromium: install Debian's package chromium, or set CHROMIUM to its path")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with launched() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import click
 from convscope import __version__
 from convscope.cli.dreaming import dream, dream_film
 from convscope.cli.evidence import evidence, gradients
+from convscope.cli.exploring import explore
 from convscope.cli.group import ConvscopeGroup
 from convscope.cli.looking import activations, classify, filters, layers, values
 from convscope.cli.reporting import demo, report
@@ -59,6 +60,7 @@ for command in (
     style,
     dream,
     dream_film,
+    explore,
     report,
     rerun,
     fine_tune,

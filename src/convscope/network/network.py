@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from hashlib import sha256
+from html import escape
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from warnings import warn
 
 import numpy as np
@@ -38,6 +39,9 @@ from convscope.network.resizing import Size
 from convscope.network.saving import require_savable
 from convscope.network.shapes import infer_shapes
 from convscope.pictures.photograph import PictureLike, open_photograph
+
+if TYPE_CHECKING:
+    from convscope.web.notebook import Explorer
 
 
 class Network:
@@ -467,10 +471,28 @@ class Network:
 
         return with_units(self, settings)
 
+    def explore(self, *pictures: Any, port: int = 0) -> Explorer:
+        """Serve the page on which every unit answers live, and return it; a notebook shows it in place.
+
+        `pictures` are what it begins with. The page runs in this process and ends with it, or with ``.stop()``.
+
+        >>> network.explore("cat.jpg")
+        Explorer('http://127.0.0.1:41923/')
+        """
+        from convscope.web.notebook import explore  # the page stands on everything else
+
+        return explore(self, pictures, port=port)
+
     def compile(self, **options: Any) -> Callable[..., Any]:
         """Return the whole network through `torch.compile`: inputs in order, the outputs as a tuple."""
         compiled: Callable[..., Any] = torch.compile(self._runner.module(self.graph.outputs), **options)
         return compiled
+
+    def _repr_html_(self) -> str:
+        """A notebook shows its layers, folded."""
+        from convscope.looking.layer_table import layer_table
+
+        return f"<details><summary>{escape(repr(self))}</summary>{layer_table(self)._repr_html_()}</details>"
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{name} {shape}" for name, shape in self.graph.inputs.items())

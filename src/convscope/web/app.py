@@ -1,0 +1,280 @@
+"""The page's server: which address answers which question. `Session` says what, `Guard` to whom."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from convscope.errors import ConvscopeError
+from convscope.pictures.photograph import SAMPLES, open_photograph
+from convscope.web.guard import LARGEST_BODY, Guard
+from convscope.web.messages import packed
+from convscope.web.renderings import JOBS, Message, Messages
+from convscope.web.session import Session
+from convscope.web.worker import Job, TooBusy
+
+MOST_JOBS_EACH = 4
+MOST_WAITING = 32  # messages for a page that reads slowly
+VIEWER = "convscope_viewer"
+
+
+def make_app(session: Session, hosts: Collection[str]) -> Guard:
+    """Return the application that serves a session to whoever calls it by one of these names."""
+    static = str(files("convscope.web") / "static")
+    routes = [
+        Route("/", partial(_page, static)),
+        Route("/api/network", _asked(session, _network)),
+        Route("/api/pictures", _asked(session, _add_picture), methods=["POST"]),
+        Route("/api/sample/{name}", _asked(session, _add_sample), methods=["POST"]),
+        Route("/api/seen/{key}", _asked(session, _seen)),
+        Route("/api/says", _asked(session, _says)),
+        Route("/api/grid", _asked(session, _grid)),
+        Route("/api/unit", _asked(session, _unit)),
+        Route("/api/effects", _asked(session, _effects)),
+        Route("/api/backward", _asked(session, _backward)),
+        WebSocketRoute("/api/jobs", partial(_jobs, session)),
+        WebSocketRoute("/api/live", partial(_live, session)),
+        Mount("/static", StaticFiles(directory=static)),
+    ]
+    return Guard(Starlette(routes=routes), hosts, session.permissions.token)
+
+
+Ask = Callable[[Callable[[], Any]], Any]
+
+
+def _asked(session: Session, question: Callable[..., Any]) -> Callable[[Request], Any]:
+    """Return an endpoint: a question put to the worker in its turn, and what goes wrong said in a line."""
+
+    async def endpoint(request: Request) -> Response:
+        viewer = request.cookies.get(VIEWER) or (request.client.host if request.client else "")
+
+        async def ask(function: Callable[[], Any]) -> Any:
+            return await asyncio.wrap_future(session.worker.ask(viewer, function))
+
+        try:
+            found: Response = await question(session, request, ask)
+            return found
+        except TooBusy as error:
+            return JSONResponse({"error": str(error)}, 429)
+        except ConvscopeError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        except (KeyError, ValueError, json.JSONDecodeError) as error:
+            return JSONResponse({"error": f"a question that makes no sense: {error}"}, 400)
+
+    return endpoint
+
+
+async def _page(static: str, request: Request) -> Response:
+    response = Response((Path(static) / "index.html").read_bytes(), media_type="text/html")
+    if VIEWER not in request.cookies:
+        response.set_cookie(VIEWER, secrets.token_hex(8), httponly=True, samesite="strict")
+    return response
+
+
+async def _network(session: Session, request: Request, ask: Ask) -> Response:
+    return JSONResponse(await ask(session.facts))
+
+
+async def _add_picture(session: Session, request: Request, ask: Ask) -> Response:
+    body = bytearray()
+    with suppress(ClientDisconnect):
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST_BODY:
+                return JSONResponse({"error": f"a picture of at most {LARGEST_BODY >> 20} MB"}, 413)
+    return await _added(session, bytes(body))
+
+
+async def _add_sample(session: Session, request: Request, ask: Ask) -> Response:
+    name = request.path_params["name"]
+    if name not in SAMPLES:
+        return JSONResponse({"error": f"samples are {', '.join(SAMPLES)}"}, 404)
+    return await _added(session, name)
+
+
+async def _added(session: Session, source: bytes | str) -> Response:
+    key = await asyncio.to_thread(session.pictures.add, source)
+    photograph = session.pictures[key]
+    height, width = photograph.pixels.shape[:2]
+    facts = {
+        "key": key,
+        "name": photograph.name,
+        "width": width,
+        "height": height,
+        "notes": list(photograph.notes),
+    }
+    return JSONResponse(facts)
+
+
+async def _seen(session: Session, request: Request, ask: Ask) -> Response:
+    array = await ask(partial(session.seen, request.path_params["key"]))
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG", compress_level=1)
+    return Response(
+        buffer.getvalue(), media_type="image/png", headers={"Cache-Control": "private, max-age=3600"}
+    )
+
+
+async def _says(session: Session, request: Request, ask: Ask) -> Response:
+    return JSONResponse(
+        await ask(partial(session.says, request.query_params["picture"], _units(request.query_params)))
+    )
+
+
+async def _grid(session: Session, request: Request, ask: Ask) -> Response:
+    query = request.query_params
+    return _bytes(await ask(partial(session.grid, query["picture"], query["layer"], _units(query))))
+
+
+async def _unit(session: Session, request: Request, ask: Ask) -> Response:
+    query = request.query_params
+    return JSONResponse(await ask(partial(session.unit, query["unit"], query.get("picture"))))
+
+
+async def _effects(session: Session, request: Request, ask: Ask) -> Response:
+    query = request.query_params
+    return JSONResponse(await ask(partial(session.effects, query["unit"], query["picture"])))
+
+
+async def _backward(session: Session, request: Request, ask: Ask) -> Response:
+    query = request.query_params
+    return _bytes(await ask(partial(session.backward, query["picture"], query["unit"], query["view"])))
+
+
+def _bytes(message: bytes) -> Response:
+    return Response(message, media_type="application/octet-stream")
+
+
+def _units(query: Mapping[str, str]) -> dict[str, Any]:
+    found = json.loads(query.get("units") or "{}")
+    if not isinstance(found, dict) or len(found) > 64:
+        raise ValueError("units are an object of at most 64 settings")
+    return found
+
+
+async def _jobs(session: Session, socket: WebSocket) -> None:
+    """Start and cancel jobs of one page: ``{"start": {"id", "kind", ...}}``, ``{"cancel": id}``; messages come back."""
+    await socket.accept()
+    desk = _Desk(session, asyncio.get_running_loop())
+    sender = asyncio.create_task(desk.send_to(socket))
+    try:
+        while True:
+            order = json.loads(await socket.receive_text())
+            if "cancel" in order:
+                desk.cancel(str(order["cancel"]))
+            elif "start" in order:
+                desk.start(dict(order["start"]))
+    except (WebSocketDisconnect, RuntimeError, ValueError, TypeError, KeyError):
+        pass  # the page is closed, or is none of ours
+    finally:
+        desk.cancel_all()
+        sender.cancel()
+
+
+class _Desk:
+    """The jobs of one page, and what is on its way to it. A page that reads slowly misses previews, never a result."""
+
+    def __init__(self, session: Session, loop: asyncio.AbstractEventLoop) -> None:
+        self._session, self._loop = session, loop
+        self._running: dict[str, Job[Message | None]] = {}
+        self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def send_to(self, socket: WebSocket) -> None:
+        while True:
+            await socket.send_bytes(await self._outbox.get())
+
+    def start(self, wanted: dict[str, Any]) -> None:
+        name, kind = str(wanted.get("id")), JOBS.get(str(wanted.get("kind")))
+        if self._session.permissions.read_only:
+            self._put({"job": name, "kind": "error", "error": "this page only shows: nothing is made here"})
+        elif kind is None:
+            self._put(
+                {"job": name, "kind": "error", "error": f"there is no such job; possible: {', '.join(JOBS)}"}
+            )
+        elif len(self._running) >= MOST_JOBS_EACH:
+            self._put(
+                {"job": name, "kind": "error", "error": f"{MOST_JOBS_EACH} jobs of yours run: stop one first"}
+            )
+        else:
+            self._running[name] = self._job(name, kind, wanted)
+            try:
+                self._session.worker.start(self._running[name])
+            except TooBusy as error:
+                self._end(name, error)
+
+    def _job(self, name: str, kind: Callable[..., Messages], wanted: dict[str, Any]) -> Job[Message | None]:
+        session = self._session
+
+        def begin() -> Messages:
+            return kind(session.with_units(wanted.get("units") or {}), session.pictures, wanted)
+
+        def on_step(message: Message | None) -> None:
+            if message is not None and (message[0].get("final") or self._outbox.qsize() < MOST_WAITING):
+                self._from_worker(self._put, {"job": name, **message[0]}, message[1])
+
+        return Job(begin, on_step, partial(self._from_worker, self._end, name))
+
+    def cancel(self, name: str) -> None:
+        if job := self._running.get(name):
+            job.cancel()
+
+    def cancel_all(self) -> None:
+        for job in self._running.values():
+            job.cancel()
+
+    def _end(self, name: str, error: Exception | None) -> None:
+        self._running.pop(name, None)
+        words = {"kind": "end"} if error is None else {"kind": "error", "error": in_words(error)}
+        self._put({"job": name, **words})
+
+    def _put(self, header: Mapping[str, Any], body: bytes = b"") -> None:
+        self._outbox.put_nowait(packed(header, body))
+
+    def _from_worker(self, function: Callable[..., None], *arguments: Any) -> None:
+        with suppress(RuntimeError):  # the server has ended
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+
+async def _live(session: Session, socket: WebSocket) -> None:
+    """Answer camera frames: text says what to look at (``layer``, ``unit``, ``view``, ``units``), bytes are a frame.
+
+    One answer a frame, a grid with what the network says of it; the page sends the next frame after it.
+    """
+    await socket.accept()
+    viewer, wanted = f"live {id(socket)}", dict[str, Any]()
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while (message := await socket.receive())["type"] != "websocket.disconnect":
+            if message.get("text"):
+                wanted = json.loads(message["text"])
+                continue
+            try:
+                frame = open_photograph(message["bytes"], maximum_pixels=1024 * 1024)
+                answer = await asyncio.wrap_future(
+                    session.worker.ask(viewer, partial(session.frame, frame, wanted))
+                )
+            except (ConvscopeError, TooBusy, KeyError, ValueError) as error:
+                answer = packed({"error": in_words(error)})
+            await socket.send_bytes(answer)
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error as a sentence for a viewer."""
+    if isinstance(error, (ConvscopeError, TooBusy)):
+        return str(error)
+    return f"this went wrong inside convscope, which should not be: {type(error).__name__}: {error}"

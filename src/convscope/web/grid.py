@@ -1,0 +1,65 @@
+"""A layer's answer as bytes: every channel a small map, exact numbers beside it; the page scales and colors it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convscope.web.messages import packed
+
+LARGEST_TILE = 56  # pixels a side of a channel in a grid: more is not seen, and takes long to send
+
+
+def grid_message(layer: str, values: NDArray[np.floating[Any]], **facts: Any) -> bytes:
+    """Return a layer's answer (channels, height, width), or (channels,), as a message for the page.
+
+    The header has `layer`, `channels`, the map's `rows` and `columns`, those of a tile (`tileRows`, `tileColumns`; at
+    most 56, larger maps are averaged), and how many numbers are NaN or infinite (`nonfinite`; shown as the lowest).
+    The body has, a number a channel: lowest, highest and mean (float32), the row and the column of the highest (int32);
+    then the tiles, uint8, each from its lowest (0) to its highest (255).
+    """
+    values = values.reshape(len(values), *(values.shape[1:] if values.ndim == 3 else (1, -1)))
+    count, rows, columns = values.shape
+    finite = np.isfinite(values)
+    sound = values if finite.all() else np.where(finite, values, 0.0)
+    flat = sound.reshape(count, -1)
+    peak = flat.argmax(1)
+    low, high = flat.min(1), flat.max(1)
+    tiles = _shrunk(sound)
+    span = np.where(high > low, high - low, 1.0)[:, None, None]
+    levels = np.clip((tiles - low[:, None, None]) / span * 255 + 0.5, 0, 255).astype(np.uint8)
+    header = {
+        "layer": layer,
+        "channels": count,
+        "rows": rows,
+        "columns": columns,
+        "tileRows": tiles.shape[1],
+        "tileColumns": tiles.shape[2],
+        "nonfinite": int(finite.size - np.count_nonzero(finite)),
+        **facts,
+    }
+    numbers = (low, high, flat.mean(1))
+    places = (peak // columns, peak % columns)
+    body = b"".join(
+        [
+            *(np.ascontiguousarray(column, "<f4").tobytes() for column in numbers),
+            *(np.ascontiguousarray(column, "<i4").tobytes() for column in places),
+            levels.tobytes(),
+        ]
+    )
+    return packed(header, body)
+
+
+def _shrunk(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return maps of at most so many pixels a side, each the mean of what it stands for."""
+    rows, columns = values.shape[1:]
+    if max(rows, columns) <= LARGEST_TILE:
+        return values
+    scale = LARGEST_TILE / max(rows, columns)
+    size = (max(1, round(rows * scale)), max(1, round(columns * scale)))
+    found: Tensor = torch.nn.functional.interpolate(torch.from_numpy(values)[None], size=size, mode="area")[0]
+    return found.numpy()

@@ -1,0 +1,125 @@
+"""Who may talk to the page: a local server can be reached from every web page that its user has open.
+
+A foreign Host is refused (DNS rebinding), a foreign Origin on everything that is not a plain GET, a request without
+the token where there is one, a body that is too large; and every answer says that the page runs nothing but its own.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, TypeAlias
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+
+LARGEST_BODY = 32 * 1024 * 1024
+COOKIE = "convscope_token"
+POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:; style-src 'self'; object-src 'none'; "
+    "base-uri 'none'; form-action 'none'"
+)
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+class Guard:
+    """A wall around an application, as ASGI middleware.
+
+    `hosts` are the names that the server may be called by; "*" where it stands behind a token.
+    """
+
+    def __init__(self, app: App, hosts: Collection[str], token: str | None = None) -> None:
+        self.app, self.hosts, self.token = app, frozenset(hosts), token
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Refuse with a sentence, or pass the request on."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        reason = self._refusal(scope)
+        if reason and scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": reason[1]})
+        elif reason:
+            status, words = reason
+            await PlainTextResponse(f"{words}\n", status)(scope, receive, send)
+        else:
+            await self.app(scope, receive, _with_headers(send, self._new_cookie(scope)))
+
+    def _refusal(self, scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
+        headers = Headers(scope=scope)
+        if "*" not in self.hosts and _host(headers.get("host", "")) not in self.hosts:
+            return (
+                421,
+                "this server is not called by that name: use the address that convscope explore printed",
+            )
+        if (scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")) and not _same_origin(
+            headers
+        ):
+            return 403, "another page may not use this server"
+        if self.token and not self._knows_token(scope, headers):
+            return 401, "open the address that convscope explore printed, with its token"
+        try:
+            length = int(headers.get("content-length", "0"))
+        except ValueError:
+            return 400, "Content-Length is no number"
+        if length > LARGEST_BODY:
+            return 413, f"what was sent is larger than {LARGEST_BODY >> 20} MB"
+        return None
+
+    def _knows_token(self, scope: MutableMapping[str, Any], headers: Headers) -> bool:
+        given = [_asked_token(scope), _cookie(headers)]
+        return any(
+            one is not None and hmac.compare_digest(one.encode(), str(self.token).encode()) for one in given
+        )
+
+    def _new_cookie(self, scope: MutableMapping[str, Any]) -> str | None:
+        """Return the cookie for a viewer who came with the token in the address, which the page's requests have not."""
+        if self.token and scope["type"] == "http" and _asked_token(scope):
+            return f"{COOKIE}={quote(str(self.token), safe='')}; HttpOnly; SameSite=Strict; Path=/"
+        return None
+
+
+def _with_headers(send: Send, cookie: str | None) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Content-Security-Policy"] = POLICY
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers["Referrer-Policy"] = "no-referrer"
+            if cookie:
+                headers.append("Set-Cookie", cookie)
+        await send(message)
+
+    return sent
+
+
+def _host(text: str) -> str:
+    """Return a Host header's name without its port, in lower case."""
+    return (urlsplit(f"//{text}").hostname or "") if text else ""
+
+
+def _same_origin(headers: Headers) -> bool:
+    """Whether a request comes from the page itself, or from no page at all. Behind a proxy its own host counts too."""
+    origin = headers.get("origin")
+    if origin is None:
+        return True
+    own = {headers.get("host", ""), headers.get("x-forwarded-host", "")} - {""}
+    return urlsplit(origin).netloc in own
+
+
+def _asked_token(scope: MutableMapping[str, Any]) -> str | None:
+    return next(iter(parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [])), None)
+
+
+def _cookie(headers: Headers) -> str | None:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return None if found is None else unquote(found.value)

@@ -1,0 +1,85 @@
+"""What the page knows of a network before it has asked anything: its layers, its classes, what can be made with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from convscope import __version__
+from convscope.attribution.registry import METHODS
+from convscope.dreaming.options import DreamOptions
+from convscope.looking.answers import is_vector
+from convscope.looking.filters import layers_with_filters
+from convscope.looking.main_line import stages, vectors
+from convscope.network.layer import Layer
+from convscope.network.network import Network
+from convscope.preset_guide import DREAM_GUIDE, STYLE_GUIDE, PresetGuide
+from convscope.styling.options import StyleOptions
+
+_FORM_KINDS = {
+    "int | None": "whole",
+    "float | None": "number",
+    "bool": "switch",
+    "int": "whole",
+    "bool | None": "switch",
+}
+_NOT_IN_FORMS = ("tile", "stop_after", "preset", "keep_colors_of")
+
+
+def network_facts(network: Network) -> dict[str, Any]:
+    """Return as JSON data: name, notes, layers in order, the stages' layers, classes, methods, presets, options."""
+    having = set(layers_with_filters(network))
+    shown = [layer for stage in stages(network) for layer in stage.shown] + vectors(network)
+    order = {name: index for index, name in enumerate(network.layers)}
+    spec = network.input_spec
+    return {
+        "name": network.name,
+        "version": __version__,
+        "device": str(network.device),
+        "notes": list(network.notes),
+        "input": None if spec is None else {"size": list(spec.size), "describe": str(spec.channel_order)},
+        "layers": [_layer_facts(network, layer, name in having) for name, layer in network.layers.items()],
+        "stages": sorted(set(shown) | set(network.graph.inputs), key=lambda name: order.get(name, 0)),
+        "labels": list(network.labels or ()),
+        "classLayers": list(network.class_values),
+        "outputs": [str(output) for output in network.outputs],
+        "methods": [
+            {"name": method.name, "family": method.family, "sentence": method.sentence}
+            for method in METHODS.values()
+        ],
+        "presets": {"dream": _presets(DREAM_GUIDE), "style": _presets(STYLE_GUIDE)},
+        "forms": {"dream": _form(DreamOptions), "style": _form(StyleOptions)},
+    }
+
+
+def _layer_facts(network: Network, layer: Layer, has_filters: bool) -> dict[str, Any]:
+    shape = network.shape_channels_first(layer.name)
+    maps = shape is not None and len(shape) == 4 and not is_vector(shape)
+    field = layer.receptive_field
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "steps": list(layer.steps),
+        "shape": None if layer.shape is None else list(layer.shape),
+        "channels": shape[1] if shape is not None and len(shape) > 1 else 0,
+        "rows": shape[2] if maps and shape else 1,
+        "columns": shape[3] if maps and shape else 1,
+        "parameters": layer.parameter_count,
+        "filters": has_filters,
+        "sees": None if field is None else str(field),
+    }
+
+
+def _presets(guide: Mapping[str, PresetGuide]) -> list[dict[str, str]]:
+    return [{"name": name, "sentence": entry.summary} for name, entry in guide.items()]
+
+
+def _form(options: type[Any]) -> list[dict[str, Any]]:
+    """Return the fields of an options dataclass that a form can hold: numbers, switches and choices."""
+    found = []
+    for one in fields(options):
+        kind = _FORM_KINDS.get(str(one.type))
+        if kind and one.name not in _NOT_IN_FORMS:
+            found.append({"name": one.name, "kind": kind, "default": one.default})
+    return found

@@ -1,0 +1,161 @@
+"""Long work for the page, as steps: each yields messages, a preview every half second and what is finished.
+
+A header has `kind` ("picture" or "map"), what it is of, `done` of `of` steps, and whether it is `final`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from time import monotonic
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from convscope.attribution.registry import method_named
+from convscope.attribution.target import target_of
+from convscope.dreaming.deep_dream import dream_of
+from convscope.errors import InputError
+from convscope.jobs import PictureJob
+from convscope.network.network import Network
+from convscope.optimization.feature_visualization import RenderOptions, as_picture, pixels, visualize
+from convscope.optimization.rendering import Progress
+from convscope.styling.style_transfer import transfer_of
+from convscope.web.picture_store import PictureStore
+
+BETWEEN_PREVIEWS = 0.5  # seconds
+AT_ONCE = 4  # pictures: so that a step is short, and a job stops soon after it is told to
+LARGEST_SIDE = 1024  # pixels of a dream or a style: what a viewer may ask for
+MOST_STEPS = 1000
+MAP_SIDE = 224  # numbers a side of an attribution map on the page
+
+Message: TypeAlias = tuple[Mapping[str, Any], bytes]
+Messages: TypeAlias = Iterator[Message | None]
+"""A message's header and body after a step, or None where there is nothing new to see."""
+
+
+def see(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:
+    """Make what units want to see; `wanted` has `addresses` and perhaps the fields of `RenderOptions`."""
+    addresses = [str(network.resolve(address)) for address in wanted["addresses"]]
+    options = RenderOptions().updated(wanted.get("options", {}))
+    _require_modest(options.size, options.steps)
+    last = 0.0
+    for progress in visualize(network, addresses, options, batch=AT_ONCE):
+        finished = [_finished(network, one, options, progress) for one in progress.made]
+        if finished:
+            yield from finished
+        elif monotonic() - last > BETWEEN_PREVIEWS:
+            last = monotonic()
+            yield from (
+                _picture_message(_jpeg(pixels(preview)), {"unit": name, **_how_far(progress)})
+                for name, preview in progress.preview().items()
+            )
+        else:
+            yield None
+
+
+def _how_far(progress: Progress) -> dict[str, Any]:
+    return {"done": progress.done, "of": progress.of, "final": False}
+
+
+def _finished(network: Network, one: Any, options: RenderOptions, progress: Progress) -> Message:
+    picture = as_picture(network, one, options)
+    facts = {"unit": one.name, "caption": picture.caption, "activated": one.verdict.activated}
+    return _picture_message(picture.encode(), {**_how_far(progress), **facts, "final": True})
+
+
+def dream(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:
+    """Dream into a picture; `wanted` has `picture`, `layers` and the fields of `DreamOptions` in `options`."""
+    options = dict(wanted.get("options", {}))
+    options["size"] = options.get("size") or 448
+    _require_modest(options["size"], options.get("iterations"))
+    return _job(dream_of(network, pictures[wanted["picture"]], wanted.get("layers") or None, **options))
+
+
+def style(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:
+    """Paint a picture in another's style; `wanted` has `picture`, `style` and the fields of `StyleOptions`."""
+    options = dict(wanted.get("options", {}))
+    options["size"] = options.get("size") or 320
+    _require_modest(options["size"], options.get("iterations"))
+    return _job(transfer_of(network, pictures[wanted["picture"]], pictures[wanted["style"]], **options))
+
+
+def _job(job: PictureJob[Any]) -> Messages:
+    last, step = 0.0, None
+    for step in job.steps():
+        ended = step.index == step.of
+        if not ended and monotonic() - last > BETWEEN_PREVIEWS:
+            last = monotonic()
+            yield _picture_message(
+                _jpeg(job.frame(step)), {"done": step.index, "of": step.of, "final": False}
+            )
+        elif not ended:
+            yield None
+    if step is not None:
+        picture = job.picture(step)
+        header = {"done": step.index, "of": step.of, "final": True, "caption": picture.caption}
+        yield _picture_message(picture.encode(), header)
+
+
+def explain(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:
+    """Say where the evidence for a target lies, method by method; `wanted` has `picture`, `methods`, `target`."""
+    photograph, methods = pictures[wanted["picture"]], wanted["methods"]
+    target = target_of(network, photograph, wanted.get("target"))
+    for index, name in enumerate(methods):
+        header = {"kind": "map", "method": name, "done": index + 1, "of": len(methods), "final": True}
+        try:
+            found = method_named(name).function(network, photograph, target)
+        except InputError as error:  # a method that is not for this network: the others are
+            yield {**header, "error": str(error)}, b""
+            continue
+        values = _at_most(found.map, MAP_SIDE)
+        facts = {
+            "rows": values.shape[0],
+            "columns": values.shape[1],
+            "signed": found.signed,
+            "target": target.words,
+            "caption": found.caption,
+        }
+        yield {**header, **facts}, np.ascontiguousarray(values, "<f4").tobytes()
+
+
+JOBS: Mapping[str, Callable[[Network, PictureStore, Mapping[str, Any]], Messages]] = {
+    "see": see,
+    "dream": dream,
+    "style": style,
+    "explain": explain,
+}
+
+
+def _require_modest(size: Any, steps: Any) -> None:
+    """InputError for a size or a number of steps that is a batch's, not a page's."""
+    if size is not None and not 16 <= int(size) <= LARGEST_SIDE:
+        raise InputError(
+            f"the page makes pictures of 16 to {LARGEST_SIDE} pixels a side, not {size}: use the command"
+        )
+    if steps is not None and not 1 <= int(steps) <= MOST_STEPS:
+        raise InputError(f"the page takes 1 to {MOST_STEPS} steps, not {steps}: use the command for more")
+
+
+def _at_most(values: NDArray[Any], side: int) -> NDArray[Any]:
+    """Return a map with at most so many numbers a side, each the mean of what it stands for."""
+    factor = -(-max(values.shape) // side)
+    if factor == 1:
+        return values
+    rows, columns = (size // factor * factor for size in values.shape)
+    blocks = values[:rows, :columns].reshape(rows // factor, factor, columns // factor, factor)
+    found: NDArray[Any] = blocks.mean((1, 3))
+    return found
+
+
+def _jpeg(array: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    image = Image.fromarray(array)
+    (image.convert("RGB") if image.mode == "RGBA" else image).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def _picture_message(image: bytes, header: Mapping[str, Any]) -> Message:
+    return {"kind": "picture", **header}, image

@@ -1,0 +1,111 @@
+"""Serve a network's page on this machine: in a thread, for a command that waits and for a notebook that does not."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Thread
+from time import monotonic, sleep
+from typing import Any
+from urllib.parse import quote
+
+import uvicorn
+
+from convscope.errors import InputError
+from convscope.network.network import Network
+from convscope.web.app import make_app
+from convscope.web.session import Permissions, Session
+
+HERE = "127.0.0.1"
+_OWN_NAMES = ("127.0.0.1", "localhost", "::1")
+_STARTS_WITHIN = 20.0  # seconds
+
+
+@dataclass(frozen=True, eq=False)
+class Server:
+    """A page that is being served: open its `address`; `stop` ends it.
+
+    >>> server = serve(network, ["cat.jpg"])
+    >>> server.address
+    'http://127.0.0.1:41923/'
+    """
+
+    address: str
+    session: Session
+    _uvicorn: uvicorn.Server
+    _thread: Thread
+
+    def wait(self) -> None:
+        """Return when it has ended, or raise KeyboardInterrupt."""
+        while self._thread.is_alive():
+            self._thread.join(timeout=0.5)
+
+    def stop(self) -> None:
+        """End it: running jobs keep their state."""
+        self.session.worker.end()
+        self._uvicorn.should_exit = self._uvicorn.force_exit = True
+        self._thread.join(timeout=5)
+
+
+def serve(
+    network: Network,
+    pictures: Sequence[Any] = (),
+    *,
+    host: str = HERE,
+    port: int = 0,
+    permissions: Permissions | None = None,
+) -> Server:
+    """Serve a network's page with some pictures to begin with, and return it once it answers.
+
+    Port 0 is a free one. On any host but this machine's own, viewers need a token; the address has it. InputError where
+    the port is taken.
+    """
+    allowed = permissions or Permissions()
+    own = host in _OWN_NAMES
+    if not own and allowed.token is None:
+        allowed = Permissions(allowed.read_only, secrets.token_urlsafe(16))
+    session = Session(network, allowed)
+    for picture in pictures:
+        session.pictures.add(picture, pinned=True)
+    listening = _listening(host, port)
+    hosts = _OWN_NAMES if own else ("*",)
+    config = uvicorn.Config(
+        make_app(session, hosts),
+        log_level="error",
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_max_size=32 * 1024 * 1024,
+        limit_concurrency=256,
+        timeout_keep_alive=30,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run, kwargs={"sockets": [listening]}, name="convscope-page", daemon=True)
+    thread.start()
+    began = monotonic()
+    while not server.started:
+        if not thread.is_alive() or monotonic() - began > _STARTS_WITHIN:
+            raise InputError("the page's server did not start; try another --port")
+        sleep(0.01)
+    shown = host if own or host != "0.0.0.0" else socket.gethostname()
+    query = f"?token={quote(allowed.token, safe='')}" if allowed.token else ""
+    address = f"http://{shown}:{listening.getsockname()[1]}/{query}"
+    return Server(address, session, server, thread)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except (OSError, OverflowError) as error:
+        found.close()
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"cannot serve at {host} port {port}: {reason}; leave --port out for a free one"
+        ) from error
+    found.listen(128)
+    return found

@@ -1,0 +1,143 @@
+"""What one server holds: a network, the pictures that viewers look at, the worker that runs it, and what is allowed."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.attribution.target import target_of
+from convscope.errors import InputError
+from convscope.looking.answers import answer
+from convscope.network.network import Network
+from convscope.pictures.photograph import Photograph
+from convscope.web.grid import grid_message
+from convscope.web.network_facts import network_facts
+from convscope.web.picture_store import PictureStore
+from convscope.web.unit_facts import backward_map, unit_effects, unit_facts
+from convscope.web.worker import Worker
+
+MOST_COPIES = 4  # networks with units set that are kept
+BEST = 5
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """What viewers may do: with `read_only` no jobs. They must know the `token` where others can reach the server."""
+
+    read_only: bool = False
+    token: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A network on show. Its methods answer the page's questions; they run in the worker's thread.
+
+    `units` in a question are settings of units (`Network.with_units`), address to number or ``"*2"``.
+    """
+
+    network: Network
+    permissions: Permissions = field(default_factory=Permissions)
+    pictures: PictureStore = field(default_factory=PictureStore)
+    worker: Worker = field(default_factory=Worker)
+    _copies: OrderedDict[str, Network] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the page knows before it asks anything."""
+        pictures = [{"key": key, "name": self.pictures[key].name} for key in self.pictures.pinned()]
+        return {**network_facts(self.network), "pictures": pictures, "readOnly": self.permissions.read_only}
+
+    def with_units(self, units: Mapping[str, Any]) -> Network:
+        """Return the network with units set, one of the last few copies where it was asked for before."""
+        if not units:
+            return self.network
+        key = json.dumps(units, sort_keys=True)
+        with self._lock:
+            if key not in self._copies:
+                self._copies[key] = self.network.with_units(
+                    {name: _setting(value) for name, value in units.items()}
+                )
+            self._copies.move_to_end(key)
+            while len(self._copies) > MOST_COPIES:
+                self._copies.popitem(last=False)
+            return self._copies[key]
+
+    def says(self, picture: str | Photograph, units: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the most probable classes; nothing for a network that is no classifier."""
+        network, photograph = self.with_units(units), self._photograph(picture)
+        if not network.class_values:
+            return []
+        return [
+            {"index": index, "label": network.class_label(index), "probability": value}
+            for index, value in network.best_classes(photograph, BEST)
+        ]
+
+    def grid(self, picture: str | Photograph, layer: str, units: Mapping[str, Any], **facts: Any) -> bytes:
+        """Return a layer's answer as a message; see `grid_message`."""
+        network = self.with_units(units)
+        name = network.resolve(layer).layer
+        return grid_message(name, answer(network, self._photograph(picture), name), **facts)
+
+    def frame(self, frame: Photograph, wanted: Mapping[str, Any]) -> bytes:
+        """Return what a camera's frame gives, with the classes: a layer's grid, or a pinned unit's backward view."""
+        units = wanted.get("units") or {}
+        says = self.says(frame, units)
+        if wanted.get("view") and wanted.get("unit"):
+            values, caption = backward_map(
+                self.with_units(units), frame, str(wanted["unit"]), str(wanted["view"])
+            )
+            return grid_message(
+                str(wanted["unit"]), values[None], caption=caption, says=says, view=wanted["view"]
+            )
+        return self.grid(frame, str(wanted["layer"]), units, says=says)
+
+    def unit(self, address: str, picture: str | None) -> dict[str, Any]:
+        """Return what is known of a unit."""
+        return unit_facts(
+            self.network, self._unit(address), None if picture is None else self.pictures[picture]
+        )
+
+    def effects(self, address: str, picture: str) -> list[dict[str, Any]]:
+        """Return the classes whose scores a unit changes most."""
+        return unit_effects(self.network, self._unit(address), self.pictures[picture])
+
+    def backward(self, picture: str | Photograph, address: str, view: str) -> bytes:
+        """Return a backward view of a unit as a message, a grid of one channel."""
+        values, caption = backward_map(self.network, self._photograph(picture), address, view)
+        return grid_message(address, values[None], caption=caption)
+
+    def seen(self, picture: str) -> NDArray[np.uint8]:
+        """Return what is left of a picture when the network gets it, (height, width, 3)."""
+        target = target_of(self.network, self.pictures[picture], f"{next(iter(self.network.graph.inputs))}:0")
+        if target.seen is None:
+            raise InputError(f"{self.network.name} expects no picture")
+        found: NDArray[np.uint8] = (target.seen.clip(0, 1) * 255).round().astype(np.uint8)
+        return found
+
+    def _photograph(self, picture: str | Photograph) -> Photograph:
+        return picture if isinstance(picture, Photograph) else self.pictures[picture]
+
+    def _unit(self, address: str) -> Any:
+        found = self.network.resolve(address)
+        if found.channel is None:
+            raise InputError(f"{address} is a layer: name one of its channels, as {address}:0")
+        return found
+
+
+def _setting(value: Any) -> float | str:
+    """Return what a unit is set to, a number or a factor as "*2": nothing that could name a file."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str) and value.startswith("*"):
+        try:
+            return f"*{float(value[1:])}"
+        except ValueError:
+            pass
+    raise InputError(f"a unit is set to a number, or to a factor as '*2', not {value!r}")

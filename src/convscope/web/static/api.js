@@ -1,0 +1,78 @@
+// Questions to the server: JSON, messages of bytes, and one socket for long jobs.
+
+/** A question that the server could not answer; the message is for people. */
+export class Refused extends Error {}
+
+async function checked(response) {
+  if (response.ok) return response;
+  let words = `the server answered ${response.status}`;
+  try {
+    words = (await response.json()).error || words;
+  } catch {
+    // no sentence came with it
+  }
+  throw new Refused(words);
+}
+
+async function answered(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused("the server does not answer: start convscope explore again, then press r");
+  }
+  return checked(response);
+}
+
+/** Ask for JSON. */
+export async function ask(path, query = {}, options = {}) {
+  return (await answered(`api/${path}?${new URLSearchParams(query)}`, options)).json();
+}
+
+/** Ask for a message of bytes. */
+export async function askBytes(path, query = {}, options = {}) {
+  return unpack(await (await answered(`api/${path}?${new URLSearchParams(query)}`, options)).arrayBuffer());
+}
+
+/** Send a picture's bytes. */
+export async function sendPicture(blob) {
+  return (await answered("api/pictures", { method: "POST", body: blob })).json();
+}
+
+/** Take one of the samples. */
+export async function takeSample(name) {
+  return (await answered(`api/sample/${name}`, { method: "POST" })).json();
+}
+
+/**
+ * Read a message: the header's length, the header, the body.
+ * @param {ArrayBuffer} buffer
+ */
+export function unpack(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  return { header, buffer, start: 4 + length };
+}
+
+/** Read a grid: a number a channel of each kind, then the tiles. */
+export function asGrid({ header, buffer, start }) {
+  const count = header.channels, at = (index) => start + 4 * count * index;
+  return {
+    ...header,
+    low: new Float32Array(buffer, at(0), count),
+    high: new Float32Array(buffer, at(1), count),
+    mean: new Float32Array(buffer, at(2), count),
+    peakRow: new Int32Array(buffer, at(3), count),
+    peakColumn: new Int32Array(buffer, at(4), count),
+    tiles: new Uint8Array(buffer, at(5)),
+  };
+}
+
+/** Return the address of a socket of this server, behind whatever prefix the page has. */
+export function socketAddress(path) {
+  const url = new URL(`api/${path}`, document.baseURI);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  url.hash = "";
+  return url.href;
+}

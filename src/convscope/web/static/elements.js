@@ -1,0 +1,52 @@
+// The page's elements, made in one line each. Text is always text: a layer's name never becomes markup.
+
+/**
+ * Make an element.
+ * @param {string} tag with classes, as "button.small"
+ * @param {Object<string, any>} properties; names that begin with "aria" or hold a "-" are attributes
+ * @param {...(Node|string)} children
+ */
+export function element(tag, properties = {}, ...children) {
+  const [name, ...classes] = tag.split("."), made = document.createElement(name);
+  made.classList.add(...classes);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key.includes("-") || key === "role" || key === "for") made.setAttribute(key, value);
+    else made[key] = value;
+  }
+  made.append(...children);
+  return made;
+}
+
+/** Replace what an element holds. */
+export function fill(parent, ...children) {
+  parent.replaceChildren(...children);
+}
+
+/** Return a number as people read it: three digits that count. */
+export function number(value) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 0.001 || size >= 1e6)) return value.toExponential(2);
+  return String(Number(value.toPrecision(3)));
+}
+
+/** Return a bar with its label and number; `share` is in 0..1 of its width. */
+export function bar(label, share, text, title = "") {
+  const width = `${Math.max(0.5, Math.min(100, share * 100)).toFixed(1)}`;
+  const fillBar = element("span.fill");
+  fillBar.style.width = `${width}%`;
+  return element("div.bar", { title }, element("span.track", {}, fillBar), element("span.label", {}, label), element("span.value", {}, text));
+}
+
+/** Show a picture that came as bytes. */
+export function imageOf(bytes, type, alt) {
+  const url = URL.createObjectURL(new Blob([bytes], { type }));
+  const image = element("img", { src: url, alt });
+  image.onload = () => URL.revokeObjectURL(url);
+  return image;
+}
+
+/** Say in an empty pane why it is empty and what to press. */
+export function empty(words) {
+  return element("p.empty", {}, words);
+}

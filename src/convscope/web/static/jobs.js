@@ -1,0 +1,51 @@
+// Long work on the server: started, watched and cancelled over one socket, opened anew when it breaks.
+
+import { socketAddress, unpack } from "./api.js";
+
+const running = new Map();
+let socket = null, count = 0, waiting = [];
+
+function open() {
+  socket = new WebSocket(socketAddress("jobs"));
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => {
+    for (const order of waiting.splice(0)) socket.send(order);
+  };
+  socket.onmessage = (event) => {
+    const { header, buffer, start } = unpack(event.data), watch = running.get(header.job);
+    if (header.kind === "end" || header.kind === "error") running.delete(header.job);
+    watch?.(header, new Uint8Array(buffer, start), start);
+  };
+  socket.onclose = () => {
+    socket = null;
+    for (const [job, watch] of running) watch({ job, kind: "error", error: "the server has gone: start convscope explore again" });
+    running.clear();
+  };
+}
+
+function send(order) {
+  if (!socket) open();
+  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(order));
+  else waiting.push(JSON.stringify(order));
+}
+
+/**
+ * Start a job; `watch` gets each message's header and body, at last one of kind "end" or "error".
+ * @returns {string} its name, for `cancel`
+ */
+export function start(kind, wanted, watch) {
+  const id = `j${++count}`;
+  running.set(id, watch);
+  send({ start: { id, kind, ...wanted } });
+  return id;
+}
+
+/** Take no further step of a job. What it has made stays. */
+export function cancel(id) {
+  if (running.has(id)) send({ cancel: id });
+}
+
+/** How many jobs run now. */
+export function runningJobs() {
+  return running.size;
+}

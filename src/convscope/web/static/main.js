@@ -1,0 +1,185 @@
+// The page begins here: it asks what the network is, builds the panes, and keeps address, questions and panes in step.
+
+import { fromHash, parseAddress, toHash } from "./address.js";
+import { Refused, asGrid, ask, askBytes } from "./api.js";
+import { mountAtlas } from "./atlas.js";
+import { element, fill } from "./elements.js";
+import { mountGrid } from "./grid.js";
+import { runningJobs } from "./jobs.js";
+import { mountKeyboard, toggleHelp } from "./keyboard.js";
+import { goToLayer, mountLayers } from "./layers.js";
+import { cameraOn, frameRate, watchFrames } from "./live.js";
+import { mountPicture, overlayWords, showClasses, showMap, takePicture } from "./picture.js";
+import { layerFacts, listen, set, state, unitAddress } from "./store.js";
+import { mountStudio } from "./studio.js";
+import { askUnit, mountUnit } from "./unit.js";
+import { mountWhy } from "./why.js";
+
+const VIEWS = { explore: "Explore", unit: "Unit", why: "Why", studio: "Studio", atlas: "Atlas" };
+const SAMPLES = ["chelsea", "coffee", "astronaut"];
+const at = (id) => document.getElementById(id);
+let milliseconds = 0, moving = false;
+
+async function begin() {
+  try {
+    const network = await ask("network");
+    set({ network, pictures: network.pictures });
+  } catch (error) {
+    return showError(error);
+  }
+  document.title = `${state.network.name} · convscope`;
+  at("name").textContent = state.network.name;
+  mountLayers(at("layers"), at("layer-names"));
+  mountPicture(at("picture-pane"));
+  mountGrid(at("grid-pane"));
+  mountUnit(at("unit-pane"));
+  mountUnit(at("unit"));
+  mountWhy(at("why"));
+  mountStudio(at("studio"));
+  mountAtlas(at("atlas"));
+  mountViews();
+  mountSearch();
+  mountStart();
+  mountKeyboard();
+  at("help-button").onclick = toggleHelp;
+  listen(changed);
+  watchFrames((grid) => {
+    showClasses(grid.says);
+    if (grid.view) showMap(grid);
+    else set({ grid });
+    status();
+  });
+  const middle = state.network.stages.filter((name) => (layerFacts(name)?.rows || 0) > 1);
+  const first = { layer: middle[Math.floor(middle.length / 2)] || state.network.stages.at(-1), channel: 0, picture: state.pictures[0]?.key || null };
+  set({ ...first, ...fromHash(location.hash, isLayer) });
+  changed(new Set(["layer", "channel", "picture", "view", "network"]));
+  addEventListener("popstate", () => set(fromHash(location.hash, isLayer)));
+}
+
+function isLayer(name) {
+  return state.network.layers.some((layer) => layer.name === name);
+}
+
+function changed(what) {
+  const has = (...keys) => keys.some((key) => what.has(key));
+  if (has("view", "picture")) showView();
+  if (has("picture", "units")) askClasses();
+  if (has("picture", "layer", "units", "retry")) askGrid();
+  if (["explore", "unit"].includes(state.view) && has("layer", "channel", "picture", "view")) askUnit();
+  if (has("picture", "backward", "pinned") || (has("layer", "channel") && !state.pinned)) askMap();
+  if (has("layer", "channel", "position", "picture", "view", "sees", "sort", "units")) writeAddress(has("layer", "view", "picture"));
+  status();
+}
+
+function writeAddress(remember) {
+  const hash = toHash(state);
+  if (hash === location.hash) return;
+  history[remember && !moving ? "pushState" : "replaceState"](null, "", hash);
+}
+
+addEventListener("popstate", () => {
+  moving = true;
+  queueMicrotask(() => (moving = false));
+});
+
+const latest = {};
+
+/** Ask a question whose older answers are of no use any more: the latest wins. */
+async function latestOf(name, question, use) {
+  latest[name]?.abort();
+  const controller = (latest[name] = new AbortController()), began = performance.now();
+  try {
+    const found = await question({ signal: controller.signal });
+    if (latest[name] === controller) {
+      milliseconds = performance.now() - began;
+      use(found);
+      if (state.error) set({ error: null });
+    }
+  } catch (error) {
+    if (error.name !== "AbortError" && latest[name] === controller) set({ error: error.message });
+  }
+}
+
+function asked() {
+  return { picture: state.picture, units: JSON.stringify(state.units) };
+}
+
+function askClasses() {
+  if (!state.picture || cameraOn()) return;
+  showClasses(null, true);
+  latestOf("says", (options) => ask("says", asked(), options), (says) => showClasses(says));
+}
+
+function askGrid() {
+  if (!state.picture || cameraOn()) return;
+  latestOf("grid", (options) => askBytes("grid", { ...asked(), layer: state.layer }, options), (message) => {
+    const grid = asGrid(message);
+    set({ grid, channel: Math.min(state.channel, grid.channels - 1) });
+    status();
+  });
+}
+
+function askMap() {
+  if (state.backward === "off") return showMap(null);
+  if (!state.picture || cameraOn()) return;
+  const query = { picture: state.picture, unit: state.pinned || unitAddress(), view: state.backward };
+  latestOf("map", (options) => askBytes("backward", query, options), (message) => {
+    showMap(asGrid(message));
+    status();
+  });
+}
+
+function showView() {
+  const none = !state.picture && !cameraOn() && state.view !== "atlas" && state.view !== "unit";
+  at("start").hidden = !none;
+  for (const name of Object.keys(VIEWS)) at(name).hidden = none || name !== state.view;
+  for (const button of at("views").children) {
+    if (button.dataset.view === state.view) button.setAttribute("aria-current", "page");
+    else button.removeAttribute("aria-current");
+  }
+}
+
+function mountViews() {
+  fill(at("views"), ...Object.entries(VIEWS).map(([name, label], index) => element("button", { "data-view": name, title: `${index + 1}`, onclick: () => set({ view: name }) }, label)));
+}
+
+function mountSearch() {
+  const search = at("search");
+  search.addEventListener("change", () => {
+    const text = search.value.trim(), found = parseAddress(text, isLayer), near = state.network.layers.find((layer) => layer.name.toLowerCase().includes(text.toLowerCase()));
+    if (found) set({ ...found, view: state.view });
+    else if (near && text) goToLayer(near.name);
+    else if (text) return set({ error: `there is no layer ${text}` });
+    search.value = "";
+    search.blur();
+  });
+}
+
+function mountStart() {
+  const file = element("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "Choose a picture" });
+  file.onchange = () => file.files[0] && takePicture(file.files[0]);
+  const samples = SAMPLES.map((name) => element("button", { onclick: () => takePicture(name) }, name));
+  fill(at("start"), element("div.drop", {}, element("h2", {}, `What does ${state.network.name} see?`), element("p", {}, "Drop a picture here, or take one of these. It stays on this machine."), file, element("div.samples", {}, element("button", { onclick: () => file.click() }, "Choose a picture…"), ...samples), ...state.network.notes.map((note) => element("p.caption", {}, note))));
+}
+
+function status() {
+  const facts = layerFacts(), parts = [];
+  if (state.error) parts.push(element("span.error", {}, state.error));
+  if (facts) parts.push(`${unitAddress()} · ${facts.kind}`);
+  if (state.picture || cameraOn()) parts.push(cameraOn() ? `${frameRate().toFixed(0)} pictures a second${state.frozen ? ", frozen" : ""}` : `${Math.round(milliseconds)} ms`);
+  parts.push(state.scale === "channel" ? "scale per channel" : "one scale for all", `over the picture: ${state.overlay ? overlayWords() : "nothing"}`);
+  if (state.pinned) parts.push(`pinned: ${state.pinned}`);
+  const set_ = Object.keys(state.units).length;
+  if (set_) parts.push(`${set_} unit${set_ > 1 ? "s" : ""} changed`);
+  if (runningJobs()) parts.push("a picture is being made");
+  parts.push(state.network.device);
+  fill(at("status"), ...parts.map((part) => (typeof part === "string" ? element("span", {}, part) : part)));
+}
+
+function showError(error) {
+  const words = error instanceof Refused ? error.message : `the page has a fault: ${error.message}`;
+  fill(at("start"), element("div.drop", {}, element("h2", {}, "The network does not answer"), element("p.error", {}, words), element("button", { onclick: () => location.reload() }, "Try again")));
+  at("start").hidden = false;
+}
+
+begin();

@@ -1,0 +1,180 @@
+// The picture as the network sees it: an overlay of the unit or of a backward view, what answers where, a brush.
+
+import { sendPicture, takeSample } from "./api.js";
+import { bar, element, empty, fill, number } from "./elements.js";
+import { cameraOn, toggleCamera, video } from "./live.js";
+import { table } from "./palette.js";
+import { seen } from "./sees.js";
+import { listen, set, state, unitAddress } from "./store.js";
+
+const image = element("img", { alt: "" }), overlay = element("canvas.overlay", { "aria-hidden": "true" }), drawing = element("canvas", { "aria-hidden": "true" });
+const stack = element("div.stack", { role: "group", "aria-label": "The picture as the network sees it" });
+const bars = element("div"), place = element("div"), tools = element("div.tools"), notes = element("p.caption");
+let brush = "off", before = null, map = null;
+
+/** Build the pane. */
+export function mountPicture(parent) {
+  stack.append(image, video, overlay, drawing);
+  fill(parent, element("h2", {}, "Picture"), tools, stack, notes, element("h3", {}, "What it says"), bars, place);
+  mountTools();
+  listen((changed) => {
+    if (changed.has("picture")) show();
+    if (changed.has("live")) for (const one of [image, video]) one.hidden = (one === video) !== cameraOn();
+    if (["grid", "channel", "overlay", "position", "network"].some((key) => changed.has(key))) paintOverlay();
+    if (changed.has("position") || changed.has("grid")) strongestHere();
+  });
+  drawing.addEventListener("pointermove", pointed);
+  drawing.addEventListener("pointerdown", pointed);
+  drawing.addEventListener("pointerup", brushed);
+  drawing.addEventListener("pointerleave", () => brush === "off" && set({ position: null }));
+  for (const name of ["dragover", "drop"]) document.addEventListener(name, dropped);
+}
+
+/** Show a backward view's map over the picture; null shows the unit's own answer again. */
+export function showMap(grid) {
+  map = grid;
+  paintOverlay();
+}
+
+/** Draw the bars of the classes. */
+export function showClasses(says, stale = false) {
+  bars.classList.toggle("stale", stale);
+  if (!says) return;
+  fill(bars, ...(says.length ? says.map((one) => bar(one.label, one.probability, `${(100 * one.probability).toFixed(1)} %`, `class ${one.index}: probability`)) : [empty("This network names no classes.")]));
+}
+
+/** Take a picture's bytes, or a sample's name. */
+export async function takePicture(source) {
+  try {
+    const found = typeof source === "string" ? await takeSample(source) : await sendPicture(source);
+    const name = source.name || found.name;
+    set({ pictures: [...state.pictures.filter((one) => one.key !== found.key), { key: found.key, name, notes: found.notes }], picture: found.key, error: null });
+  } catch (error) {
+    set({ error: error.message });
+  }
+}
+
+/** Go to the picture before or after. */
+export function stepPicture(by) {
+  const at = state.pictures.findIndex((one) => one.key === state.picture);
+  const next = state.pictures[(at + by + state.pictures.length) % state.pictures.length];
+  if (next) set({ picture: next.key });
+}
+
+function mountTools() {
+  const file = element("input", { type: "file", accept: "image/*,video/*", multiple: true, hidden: true, "aria-label": "Choose pictures" });
+  file.onchange = () => [...file.files].forEach(takeFile);
+  const camera = element("button", { title: "c: the camera", "aria-pressed": "false", onclick: () => toggleCamera() }, "Camera");
+  const names = ["off", "gray", "blur"];
+  const brushes = element("select", { "aria-label": "Brush: cover a part of the picture", title: "What if this were not there?", onchange: () => setBrush(brushes.value) }, ...names.map((name) => element("option", { value: name }, name === "off" ? "Brush: off" : `Cover with ${name}`)));
+  const undo = element("button", { onclick: () => before && set({ picture: before }), title: "The picture as it was" }, "Undo");
+  tools.append(element("button", { onclick: () => file.click() }, "Open…"), file, camera, brushes, undo);
+  listen((changed) => changed.has("live") && camera.setAttribute("aria-pressed", String(cameraOn())));
+}
+
+function takeFile(file) {
+  if (file.type.startsWith("video/")) toggleCamera(file);
+  else takePicture(file);
+}
+
+function dropped(event) {
+  event.preventDefault();
+  if (event.type === "drop") [...event.dataTransfer.files].forEach(takeFile);
+}
+
+function show() {
+  if (!state.picture) return;
+  const found = state.pictures.find((one) => one.key === state.picture);
+  image.src = `api/seen/${encodeURIComponent(state.picture)}`;
+  image.alt = `${found?.name || "the picture"}, as the network sees it`;
+  notes.textContent = [found?.name, ...(found?.notes || [])].filter(Boolean).join(". ");
+  const [height, width] = state.network.input?.size || [1, 1];
+  stack.style.aspectRatio = `${width} / ${height}`;
+  for (const canvas of [drawing]) Object.assign(canvas, { width, height });
+}
+
+function paintOverlay() {
+  const grid = map || state.grid, channel = map ? 0 : state.channel, context = overlay.getContext("2d");
+  if (!grid || !state.overlay || channel >= grid.channels) return void (overlay.width = 1);
+  Object.assign(overlay, { width: grid.tileColumns, height: grid.tileRows });
+  const made = context.createImageData(overlay.width, overlay.height), pixels = new Uint32Array(made.data.buffer);
+  const signed = map && grid.low[0] < 0, limit = Math.max(Math.abs(grid.low[channel]), Math.abs(grid.high[channel])) || 1;
+  const colors = table(signed ? "diverging" : "inferno"), from = channel * pixels.length;
+  for (let i = 0; i < pixels.length; i++) {
+    const value = grid.low[channel] + (grid.tiles[from + i] / 255) * (grid.high[channel] - grid.low[channel]);
+    const share = signed ? Math.abs(value) / limit : Math.max(0, value) / limit;
+    const color = colors[Math.round(signed ? 127.5 + (127.5 * value) / limit : 255 * share)];
+    pixels[i] = (color & 0xffffff) | (Math.round(255 * Math.min(1, share * 1.4)) << 24);
+  }
+  context.putImageData(made, 0, 0);
+  drawPlace();
+}
+
+function drawPlace() {
+  const context = drawing.getContext("2d"), grid = state.grid;
+  context.clearRect(0, 0, drawing.width, drawing.height);
+  if (!grid || grid.rows * grid.columns === 1) return;
+  const [row, column] = state.position || [grid.peakRow[state.channel], grid.peakColumn[state.channel]];
+  const height = drawing.height / grid.rows, width = drawing.width / grid.columns;
+  context.strokeStyle = state.position ? "#6fd3ff" : "#ffb454";
+  context.lineWidth = Math.max(1, drawing.width / 160);
+  context.strokeRect(column * width, row * height, width, height);
+}
+
+function pointed(event) {
+  const grid = state.grid, size = drawing.getBoundingClientRect();
+  const x = (event.clientX - size.left) / size.width, y = (event.clientY - size.top) / size.height;
+  if (brush !== "off") return event.buttons && paintBrush(x, y);
+  if (grid && grid.rows * grid.columns > 1) {
+    const position = [Math.floor(y * grid.rows), Math.floor(x * grid.columns)].map((at, axis) => Math.max(0, Math.min(at, (axis ? grid.columns : grid.rows) - 1)));
+    if (String(position) !== String(state.position)) set({ position });
+  }
+}
+
+function strongestHere() {
+  const grid = state.grid;
+  if (!grid || !state.position) return fill(place, element("h3", {}, "At a place"), empty("Point at the picture: which channels answer there."));
+  const [row, column] = state.position, at = Math.min(Math.floor((row * grid.tileRows) / grid.rows), grid.tileRows - 1) * grid.tileColumns + Math.min(Math.floor((column * grid.tileColumns) / grid.columns), grid.tileColumns - 1);
+  const size = grid.tileRows * grid.tileColumns, values = Array.from({ length: grid.channels }, (_, channel) => grid.low[channel] + (grid.tiles[channel * size + at] / 255) * (grid.high[channel] - grid.low[channel]));
+  const best = values.map((_, channel) => channel).sort((a, b) => values[b] - values[a]).slice(0, 6);
+  const rows = best.map((channel) => {
+    const made = bar(`${state.layer}:${channel}`, values[channel] / (values[best[0]] || 1), number(values[channel]), "what this channel answers at this place"), found = seen(`${state.layer}:${channel}`);
+    if (found) made.querySelector(".label").prepend(element("img", { src: found.url, alt: "", width: 18, height: 18 }), " ");
+    return made;
+  });
+  fill(place, element("h3", {}, `At (${row},${column})`), ...rows);
+}
+
+function setBrush(kind) {
+  brush = kind;
+  drawing.style.cursor = kind === "off" ? "crosshair" : "cell";
+}
+
+function paintBrush(x, y) {
+  const context = drawing.getContext("2d");
+  context.fillStyle = brush === "gray" ? "#808080" : "rgba(255, 180, 84, .55)";
+  context.beginPath();
+  context.arc(x * drawing.width, y * drawing.height, drawing.width / 14, 0, 7);
+  context.fill();
+}
+
+async function brushed() {
+  if (brush === "off") return;
+  const made = element("canvas", { width: drawing.width, height: drawing.height }), context = made.getContext("2d");
+  const mask = element("canvas", { width: drawing.width, height: drawing.height }), covered = mask.getContext("2d");
+  context.drawImage(image, 0, 0, made.width, made.height);
+  covered.drawImage(drawing, 0, 0);
+  covered.globalCompositeOperation = "source-in";
+  covered.filter = brush === "blur" ? `blur(${Math.round(made.width / 16)}px)` : "none";
+  if (brush === "blur") covered.drawImage(image, 0, 0, made.width, made.height);
+  else covered.fillStyle = "#808080", covered.fillRect(0, 0, made.width, made.height);
+  context.drawImage(mask, 0, 0);
+  before = state.picture;
+  const blob = await new Promise((done) => made.toBlob(done, "image/png"));
+  await takePicture(new File([blob], `covered with ${brush}`, { type: "image/png" }));
+}
+
+/** Return the words of what lies over the picture. */
+export function overlayWords() {
+  return map ? map.caption || map.layer : `${unitAddress()}'s answer`;
+}

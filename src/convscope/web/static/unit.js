@@ -1,0 +1,131 @@
+// One unit: what it wants to see, where it answers, what feeds it and what it feeds, what it does to the classes.
+
+import { ask } from "./api.js";
+import { bar, element, empty, fill, number } from "./elements.js";
+import { paintSigned } from "./palette.js";
+import { onSeen, seen, want } from "./sees.js";
+import { listen, set, state, unitAddress } from "./store.js";
+
+let asked = 0, facts = null, effects = null, failure = null;
+
+/** Build the pane beside the grid, or the large view. */
+export function mountUnit(parent) {
+  const draw = () => !parent.hidden && fill(parent, ...parts());
+  listen((changed) => {
+    if (["layer", "channel", "units", "view", "facts"].some((key) => changed.has(key))) draw();
+  });
+  onSeen((unit) => unit === unitAddress() && draw());
+  onFacts(draw);
+}
+
+const factListeners = new Set();
+
+function onFacts(listener) {
+  factListeners.add(listener);
+}
+
+/** Ask for everything about the unit under the cursor, once the cursor rests. */
+export function askUnit() {
+  const mine = ++asked, unit = unitAddress();
+  facts = effects = failure = null;
+  setTimeout(async () => {
+    if (mine !== asked) return;
+    want([unit]);
+    const query = state.picture ? { unit, picture: state.picture } : { unit };
+    try {
+      const found = await ask("unit", query);
+      if (mine !== asked) return;
+      facts = found;
+      tell();
+      if (state.picture) {
+        const changes = await ask("effects", { unit, picture: state.picture });
+        if (mine !== asked) return;
+        effects = changes;
+      }
+    } catch (error) {
+      failure = error.message;
+    }
+    tell();
+  }, 180);
+}
+
+function tell() {
+  for (const listener of factListeners) listener();
+}
+
+function parts() {
+  const unit = unitAddress();
+  const fedBy = facts?.filter ? ownFilter() : connections("Fed by", facts?.fedBy, "What feeds it cannot be told apart: channels are mixed before it.");
+  const found = [wanted(unit), answered(), slider(unit), fedBy, connections("Feeds", facts?.feeds, "No filters read it by itself."), changed()];
+  const failed = failure ? [element("p.error", {}, failure)] : [];
+  return [element("h2", {}, unit), ...failed, ...found.filter((part) => part.length).map((part) => element("div.part", {}, ...part))];
+}
+
+function wanted(unit) {
+  const picture = seen(unit);
+  if (!picture) return [element("h3", {}, "What it wants to see"), empty(state.network.readOnly ? "Nothing is made on this page: it only shows." : "Being made…")];
+  const share = picture.final ? "" : ` (step ${picture.done} of ${picture.of})`;
+  return [element("h3", {}, `What it wants to see${share}`), element("div.big", {}, element("img", { src: picture.url, alt: `What ${unit} wants to see` })), element("p.caption", {}, picture.caption)];
+}
+
+function answered() {
+  if (!facts || facts.highest === undefined) return [];
+  const where = facts.position ? ` at (${facts.position.join(",")})` : "", box = facts.box ? ` That place sees rows ${facts.box[0]} to ${facts.box[2]}, columns ${facts.box[1]} to ${facts.box[3]} of the picture.` : "";
+  const found = [element("h3", {}, "Its answer to this picture"), element("p.caption", {}, `highest ${number(facts.highest)}${where}, mean ${number(facts.mean)}, lowest ${number(facts.lowest)}.${box}`)];
+  if (facts.photographs) {
+    const { pictures, quantiles, highest } = facts.photographs, top = highest[highest.length - 1] || 1;
+    found.push(element("h3", {}, `Its highest answers to ${pictures.toLocaleString("en")} photographs`));
+    found.push(...quantiles.map((share, index) => bar(share === 1 ? "the strongest" : share === 0 ? "the weakest" : `${Math.round(100 * share)} % stay below`, highest[index] / top, number(highest[index]), "quantile of the highest answer in each photograph")));
+  }
+  return found;
+}
+
+function slider(unit) {
+  const setting = state.units[unit], factor = setting === undefined ? 1 : Number(String(setting).replace("*", ""));
+  const label = element("label", {}, `Make it answer ${factor} × as much`);
+  const range = element("input", { type: "range", min: 0, max: 2, step: 0.25, value: factor, "aria-label": `How strongly ${unit} answers, 0 to 2 times` });
+  range.onchange = () => {
+    const { [unit]: _, ...others } = state.units;
+    set({ units: Number(range.value) === 1 ? others : { ...others, [unit]: `*${range.value}` } });
+  };
+  const names = Object.keys(state.units);
+  const undo = element("button", { onclick: () => set({ units: {} }) }, `Undo all (${names.length})`);
+  return [element("h3", {}, "Intervene"), label, range, ...(names.length ? [element("p.caption", {}, names.map((name) => `${name} ${String(state.units[name]).replace("*", "× ")}`).join(", ")), undo] : [])];
+}
+
+function connections(title, list, none) {
+  if (!list) return [];
+  if (!list.length) return [element("h3", {}, title), empty(none)];
+  const limit = Math.max(...list.flatMap((one) => one.kernel.flat().map(Math.abs)));
+  const buttons = list.map((one) => {
+    const kernel = element("canvas", { "aria-hidden": "true" });
+    paintSigned(kernel, one.kernel, limit);
+    const picture = seen(one.unit);
+    const label = `${one.unit}: ${one.strength > 0 ? "excites" : "inhibits"}, ${number(one.strength)}`;
+    return element("button", { title: label, "aria-label": label, onclick: () => goTo(one.unit) }, ...(picture ? [element("img", { src: picture.url, alt: "" })] : []), kernel, element("span", {}, one.unit.split("/").pop()));
+  });
+  return [element("h3", {}, `${title} (red excites, blue inhibits)`), element("div.units", {}, ...buttons)];
+}
+
+function ownFilter() {
+  const canvas = element("canvas.pixels", { role: "img", "aria-label": "Its filter, in color" }), rows = facts.filter, context = canvas.getContext("2d");
+  Object.assign(canvas, { width: rows[0].length, height: rows.length });
+  const limit = Math.max(...rows.flat(2).map(Math.abs)) || 1, image = context.createImageData(canvas.width, canvas.height);
+  rows.flat().forEach((color, i) => color.concat([0, 0, 0]).slice(0, 3).forEach((value, c) => ((image.data[4 * i + c] = 127.5 + (127.5 * value) / limit), (image.data[4 * i + 3] = 255))));
+  context.putImageData(image, 0, 0);
+  canvas.style.width = "120px";
+  return [element("h3", {}, "Its filter: gray is zero"), canvas];
+}
+
+function changed() {
+  if (!effects) return state.picture && facts ? [element("h3", {}, "What it does to the classes"), empty("Being measured…")] : [];
+  if (!effects.length) return [];
+  const limit = Math.max(...effects.map((one) => Math.abs(one.change))) || 1;
+  return [element("h3", {}, "What it does to the classes' scores"), ...effects.map((one) => bar(`→ ${one.label}`, Math.abs(one.change) / limit, `${one.change > 0 ? "+" : "−"}${number(Math.abs(one.change))}`, "the score with the unit, less the score without it")), element("p.caption", {}, "The score with it, less the score when it answers nothing.")];
+}
+
+/** Go to a unit by its address. */
+export function goTo(unit) {
+  const at = unit.lastIndexOf(":"), layer = state.network.layers.find((one) => one.name === unit.slice(0, at));
+  if (layer) set({ layer: layer.name, channel: Number(unit.slice(at + 1)), position: null });
+}

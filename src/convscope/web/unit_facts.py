@@ -1,0 +1,116 @@
+"""What the page shows of one unit: where it answers most, what it sees there, what feeds it, what it changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.address import Address
+from convscope.attribution.registry import method_named
+from convscope.attribution.target import target_of
+from convscope.looking.answers import answer
+from convscope.looking.filters import read_filters
+from convscope.network.network import Network
+from convscope.optimization.strongest import QUANTILES, find_strongest
+from convscope.pictures.photograph import Photograph
+from convscope.web.connections import Connection, fed_by_it, feeding
+
+MOST_CLASSES = 5
+
+
+def unit_facts(network: Network, address: Address, photograph: Photograph | None) -> dict[str, Any]:
+    """Return as JSON data what is known of a unit, and with a picture what it answers there.
+
+    `box` is (top, left, bottom, right) of what the strongest position sees, in the network's input.
+    """
+    assert address.channel is not None
+    layer, channel = address.layer, int(address.channel)
+    facts: dict[str, Any] = {
+        "address": str(address),
+        "kind": network.layers[layer].kind,
+        "fedBy": [_connection(one) for one in feeding(network, layer, channel)],
+        "feeds": [_connection(one) for one in fed_by_it(network, layer, channel)],
+        "filter": _own_filter(network, layer, channel),
+        "photographs": _measured(network, address),
+    }
+    if photograph is not None:
+        facts |= _answered(network, address, photograph)
+    return facts
+
+
+def _answered(network: Network, address: Address, photograph: Photograph) -> dict[str, Any]:
+    layer, channel = address.layer, int(address.channel or 0)
+    values = answer(network, photograph, layer)[channel]
+    highest = np.unravel_index(int(values.argmax()), values.shape)
+    place = tuple(int(index) for index in highest) if values.ndim == 2 else None
+    field = network.layers[layer].receptive_field
+    return {
+        "highest": float(values.max()),
+        "lowest": float(values.min()),
+        "mean": float(values.mean()),
+        "position": place,
+        "box": list(field.box(*place)) if field is not None and place is not None else None,
+    }
+
+
+def unit_effects(network: Network, unit: Address, photograph: Photograph) -> list[dict[str, Any]]:
+    """Return the classes whose scores change most when a unit answers 0, and by how much it had raised each.
+
+    The network runs twice, so that it is asked for apart from the rest.
+    """
+    if not network.class_values or unit.layer in network.class_values:
+        return []
+    before, after = (_scores(one, photograph) for one in (network, network.with_units({str(unit): 0.0})))
+    change = before - after
+    order = np.argsort(-np.abs(change), kind="stable")[:MOST_CLASSES]
+    return [
+        {"label": network.class_label(int(i)), "index": int(i), "change": float(change[i])} for i in order
+    ]
+
+
+def _scores(network: Network, photograph: Photograph) -> NDArray[np.float64]:
+    found = answer(network, photograph, network.class_scores).astype(np.float64)
+    scores: NDArray[np.float64] = found.reshape(len(found), -1).mean(1)
+    return scores
+
+
+def _connection(one: Connection) -> dict[str, Any]:
+    return {
+        "unit": f"{one.layer}:{one.channel}",
+        "strength": one.strength,
+        "kernel": np.round(one.kernel, 6).tolist(),
+    }
+
+
+def _own_filter(network: Network, layer: str, channel: int) -> Any:
+    """Return a filter that reads the picture, (height, width, 3) of RGB weights; None for any other."""
+    try:
+        found = read_filters(network, layer)
+    except ValueError:
+        return None
+    return np.round(found.weights[channel].transpose(1, 2, 0), 6).tolist() if found.color else None
+
+
+def _measured(network: Network, address: Address) -> dict[str, Any] | None:
+    """Return what real pictures were measured to give: quantiles of the highest answer; None where nobody measured."""
+    strongest = find_strongest(network)
+    found = strongest.of(address) if strongest else None
+    if strongest is None or found is None:
+        return None
+    return {
+        "pictures": strongest.pictures,
+        "quantiles": list(QUANTILES),
+        "highest": [float(value) for value in found[1]],
+    }
+
+
+def backward_map(
+    network: Network, photograph: Photograph, address: str, view: str
+) -> tuple[NDArray[np.float32], str]:
+    """Return a method's map (height, width) of a unit for a picture, and the caption of it."""
+    method = method_named(view)
+    target = target_of(network, photograph, address)
+    found = method.function(network, photograph, target)
+    return found.map.astype(np.float32), f"{method.name.replace('_', ' ')} of {target.words}: {found.how}"

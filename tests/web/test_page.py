@@ -1,0 +1,232 @@
+"""The page in a real browser: the right tile lights up, every key works, nothing is broken or fetched elsewhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chromium import CONTRASTS, launched
+from convscope.web.server import Server, serve
+from planted import plain_picture, planted_network
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+OUT = Path(__file__).resolve().parents[2] / "out"
+HOSTILE = "<img src=x onerror=alert(1)>"
+# Each tile's mean brightness: the sheet is read back from its canvas.
+TILES = """([rows, columns, count]) => {
+  const canvas = document.querySelector('#grid-pane canvas'), context = canvas.getContext('2d');
+  const gap = 1, across = (canvas.width + gap) / (columns + gap);
+  return Array.from({ length: count }, (_, i) => {
+    const left = (i % across) * (columns + gap), top = Math.floor(i / across) * (rows + gap);
+    const data = context.getImageData(left, top, columns, rows).data;
+    return data.filter((_, at) => at % 4 === 0).reduce((sum, value) => sum + value, 0) / (rows * columns);
+  });
+}"""
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film of one red frame, as Chromium's camera reads it: raw YUV."""
+    path = tmp_path_factory.mktemp("camera") / "red.y4m"
+    luma, blue, red = (
+        np.full(shape, level, np.uint8) for shape, level in ((64 * 64, 81), (32 * 32, 90), (32 * 32, 240))
+    )
+    frame = b"FRAME\n" + luma.tobytes() + blue.tobytes() + red.tobytes()
+    path.write_bytes(b"YUV4MPEG2 W64 H64 F20:1 Ip A1:1 C420jpeg\n" + frame * 4)
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(camera: Path) -> Iterator[Any]:
+    media = "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
+    with launched(*media, f"--use-file-for-fake-video-capture={camera}") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    network = planted_network(name=HOSTILE, labels=["red", "green", HOSTILE], layer_names={"pool2": HOSTILE})
+    made = serve(network, [plain_picture((0.1, 0.9, 0.2)), plain_picture((0.1, 0.2, 0.9))])
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def page(browser: Any, server: Server) -> Iterator[Any]:
+    """The page, opened; afterwards: nothing went wrong in it, and it asked this server alone."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
+    opened, said, asked = context.new_page(), list[str](), list[str]()
+    opened.on("console", lambda message: said.append(message.text))
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    opened.on(
+        "response",
+        lambda response: response.status >= 400 and said.append(f"{response.status} {response.url}"),
+    )
+    opened.on("request", lambda request: asked.append(request.url))
+    opened.goto(f"{server.address}#/conv2:0")
+    shown(opened, "conv2: 3 channels of 16")
+    yield opened
+    context.close()
+    assert [words for words in said if "Canvas2D" not in words] == []  # read back by the test alone
+    assert all(url.startswith((server.address, "blob:", "data:", "ws://127.0.0.1")) for url in asked)
+
+
+def shown(page: Any, words: str) -> None:
+    page.wait_for_function("words => document.body.innerText.includes(words)", arg=words, timeout=30000)
+
+
+def tiles(page: Any, rows: int, columns: int, count: int) -> list[float]:
+    found: list[float] = page.evaluate(TILES, [rows, columns, count])
+    return found
+
+
+def test_the_right_tile_lights_up(page: Any) -> None:
+    page.keyboard.press("x")  # one scale for all, or a tile of one value would have none
+    shown(page, "one scale for all")
+    red, green, blue = tiles(page, 16, 16, 3)
+    assert green > 200 > 60 > max(red, blue)
+    shown(page, "green")
+    page.keyboard.press("e")
+    page.wait_for_function("() => document.querySelector('.bar .label')?.innerText.includes('img src')")
+    red, green, blue = tiles(page, 16, 16, 3)
+    assert blue > 200 > 60 > max(red, green)
+
+
+def test_a_red_camera_lights_the_red_detector(page: Any) -> None:
+    page.keyboard.press("x")
+    page.keyboard.press("c")
+    page.wait_for_function(
+        "() => document.querySelector('.bar .label')?.innerText.trim() === 'red'", timeout=30000
+    )
+    red, green, blue = tiles(page, 16, 16, 3)
+    assert red > 200 > 60 > max(green, blue)
+    page.keyboard.press(" ")
+    shown(page, "frozen")
+    page.keyboard.press("c")
+    page.wait_for_function("() => !document.body.innerText.includes('pictures a second')")
+
+
+def test_every_state_is_in_the_address(page: Any, server: Server) -> None:
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => location.hash.startsWith('#/conv2:1')")
+    page.keyboard.press("[")
+    shown(page, "pool1: 8 channels of 16")
+    page.keyboard.press("3")
+    page.wait_for_function("() => location.hash.includes('view=why')")
+    page.go_back()
+    page.wait_for_function("() => !location.hash.includes('view=why')")
+    page.go_back()
+    shown(page, "conv2: 3 channels of 16")
+    page.goto(f"{server.address}#/conv1:4@3,5?view=unit")
+    page.reload()
+    page.wait_for_function("() => document.querySelector('#unit h2')?.innerText === 'conv1:4'")
+
+
+def test_each_key_does_something_and_none_twice(page: Any) -> None:
+    keys = page.evaluate("import('./static/keyboard.js').then(m => m.KEYS.flatMap(([keys]) => keys))")
+    assert len(keys) == len(set(keys)) > 25
+    for key in keys:
+        page.keyboard.press("Space" if key == " " else key)
+        page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert page.locator("#help kbd").count() == len(keys)
+
+
+def test_a_unit_is_made_and_kept(page: Any) -> None:
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelector('#unit .big img')?.naturalWidth > 0", timeout=90000)
+    page.wait_for_function(
+        "() => document.querySelector('#unit').innerText.includes('wants to see: activation')", timeout=120000
+    )
+    shown(page, "Fed by")
+
+
+def test_a_slider_changes_the_classes(page: Any) -> None:
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.querySelector('#unit-pane h2')?.innerText === 'conv2:1'")
+    before = page.inner_text("#picture-pane .bar .value")
+    page.locator("#unit-pane input[type=range]").fill("0")
+    page.locator("#unit-pane input[type=range]").dispatch_event("change")
+    page.wait_for_function(
+        "old => document.querySelector('#picture-pane .bar .value').innerText !== old", arg=before
+    )
+    shown(page, "1 unit changed")
+    page.get_by_role("button", name="Undo all").click()
+    page.wait_for_function(
+        "old => document.querySelector('#picture-pane .bar .value').innerText === old", arg=before
+    )
+
+
+def test_why_shows_a_map_for_each_method(page: Any) -> None:
+    page.keyboard.press("3")
+    page.wait_for_function("() => document.querySelectorAll('#why .card').length === 4", timeout=90000)
+    assert "saliency" in page.inner_text("#why .cards").lower()
+
+
+def test_a_dream_is_made_while_one_watches(page: Any) -> None:
+    page.keyboard.press("4")
+    page.get_by_label("size").fill("64")
+    page.get_by_label("iterations").fill("3")
+    page.get_by_role("button", name="Make", exact=True).click()
+    page.wait_for_function(
+        "() => document.querySelector('#studio .wipe img')?.naturalWidth > 0", timeout=90000
+    )
+    assert "A dream of" in page.inner_text("#studio .caption >> nth=-1") or "A dream of" in page.inner_text(
+        "#studio"
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_it_is_readable_everywhere(browser: Any, server: Server, width: int, theme: str) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 844}, color_scheme=theme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto(f"{server.address}#/conv1:2")
+    shown(page, "conv1: 8 channels of 32")
+    shown(page, "What it does to the classes")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    contrasts = page.evaluate(CONTRASTS)
+    assert len(contrasts) > 30
+    assert [found for found in contrasts if found[0] < 4.5] == []
+    unnamed = """[...document.querySelectorAll('button, input, select, a, img, canvas[role=img]')].filter(node =>
+      !(node.ariaLabel || node.innerText || node.title || node.labels?.length || node.alt !== undefined || node.hidden))
+      .map(node => node.outerHTML.slice(0, 80))"""
+    assert page.evaluate(unnamed) == []
+    OUT.mkdir(exist_ok=True)
+    page.screenshot(path=OUT / f"explore-{width}-{theme}.png", full_page=True)
+    context.close()
+
+
+def test_a_server_that_ends_and_comes_back(browser: Any) -> None:
+    first = serve(planted_network(), [plain_picture((1.0, 0.1, 0.1))])
+    port = int(first.address.rstrip("/").rpartition(":")[2])
+    page = browser.new_context().new_page()
+    page.goto(f"{first.address}#/conv2:0")
+    shown(page, "conv2: 3 channels of 16")
+    first.stop()
+    page.keyboard.press("]")
+    shown(page, "the server does not answer")
+    second = serve(planted_network(), [plain_picture((1.0, 0.1, 0.1))], port=port)
+    page.keyboard.press("r")
+    page.wait_for_function(
+        "() => !document.body.innerText.includes('the server does not answer')", timeout=30000
+    )
+    page.context.close()
+    second.stop()
+
+
+def test_the_start_screen_asks_for_a_picture(browser: Any) -> None:
+    server = serve(planted_network())
+    page = browser.new_context().new_page()
+    page.goto(server.address)
+    shown(page, "What does planted see?")
+    page.get_by_role("button", name="coffee").click()
+    page.wait_for_function("() => document.querySelector('#grid-pane h2')?.innerText.includes('channels')")
+    page.context.close()
+    server.stop()

@@ -1,0 +1,268 @@
+"""The page's server, asked over real sockets: what it answers, and whom it refuses."""
+
+import io
+import json
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+
+from convscope.errors import InputError
+from convscope.web.guard import LARGEST_BODY
+from convscope.web.server import Server, serve
+from convscope.web.session import Permissions
+from planted import plain_picture, planted_network
+from web.reading import grid_of, header_of
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    network = planted_network(labels=["red", "green", HOSTILE])
+    made = serve(network, [plain_picture((1.0, 0.1, 0.2))])
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def picture(server: Server) -> str:
+    return server.session.pictures.pinned()[0]
+
+
+def get(server: Server, path: str, **options: object) -> requests.Response:
+    return requests.get(server.address + path, timeout=20, **options)  # type: ignore[arg-type]
+
+
+def test_what_the_page_is_told(server: Server) -> None:
+    facts = get(server, "api/network").json()
+    assert [layer["name"] for layer in facts["layers"]][:3] == ["data", "conv1", "pool1"]
+    assert facts["labels"][2] == HOSTILE
+    assert {"dream", "style"} == set(facts["forms"])
+    assert get(server, "").headers["content-type"].startswith("text/html")
+    assert "default-src 'self'" in get(server, "static/main.js").headers["content-security-policy"]
+
+
+def test_the_red_detector_lights_up(server: Server, picture: str) -> None:
+    grid = grid_of(get(server, f"api/grid?picture={picture}&layer=conv2").content)
+    expected = server.session.network.activations(
+        server.session.network.preprocess(plain_picture((1.0, 0.1, 0.2))), "conv2"
+    )["conv2"][0]
+    np.testing.assert_allclose(grid["high"], expected.flatten(1).amax(1).numpy(), rtol=1e-6)
+    assert grid["high"].argmax() == 0
+    assert get(server, f"api/says?picture={picture}").json()[0]["label"] == "red"
+
+
+def test_units_that_are_set_change_the_answer(server: Server, picture: str) -> None:
+    units = json.dumps({"conv2:0": 0.0, "conv2:1": 5.0})
+    says = get(server, "api/says", params={"picture": picture, "units": units}).json()
+    assert says[0]["label"] == "green"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "api/grid?picture=PICTURE&layer=nowhere",
+        "api/grid?picture=unknown&layer=conv1",
+        "api/grid?layer=conv1",
+        "api/unit?unit=conv1",
+        "api/unit?unit=conv1:99",
+        "api/says?picture=PICTURE&units=[1]",
+        "api/says?picture=PICTURE&units={",
+        "api/backward?picture=PICTURE&unit=conv2:0&view=nothing",
+        "api/seen/..%2f..%2fetc%2fpasswd",
+    ],
+)
+def test_a_question_that_makes_no_sense_gets_a_sentence(server: Server, picture: str, path: str) -> None:
+    answer = get(server, path.replace("PICTURE", picture))
+    assert answer.status_code in (400, 404)
+    assert "Traceback" not in answer.text
+
+
+def test_a_setting_never_names_a_file(server: Server, picture: str) -> None:
+    units = json.dumps({"conv2:0": "/etc/passwd"})
+    answer = get(server, "api/says", params={"picture": picture, "units": units})
+    assert answer.status_code == 400
+    assert "a number, or to a factor" in answer.json()["error"]
+
+
+def test_a_picture_goes_up_and_comes_back_as_the_network_sees_it(server: Server) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(plain_picture((0.2, 0.8, 0.2), 50)).save(buffer, "PNG")
+    found = requests.post(server.address + "api/pictures", buffer.getvalue(), timeout=20).json()
+    seen = Image.open(io.BytesIO(get(server, f"api/seen/{found['key']}").content))
+    assert seen.size == (32, 32)
+    assert np.abs(np.asarray(seen, int) - [51, 204, 51]).max() <= 1
+
+
+def test_what_is_no_picture_or_too_large_is_refused(server: Server) -> None:
+    answer = requests.post(server.address + "api/pictures", b"not a picture", timeout=20)
+    assert answer.status_code == 400
+    head = f"POST /api/pictures HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {LARGEST_BODY + 1}\r\n\r\n"
+    assert "413" in said_to(server, head)
+
+
+def said_to(server: Server, request: str) -> str:
+    """Return the first line that raw bytes are answered with."""
+    port = int(server.address.rstrip("/").rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+        sock.sendall(request.encode())
+        return sock.recv(4096).decode().splitlines()[0]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", ""])
+def test_a_foreign_host_is_refused(server: Server, host: str) -> None:
+    assert "421" in said_to(server, f"GET /api/network HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+def test_a_foreign_page_may_neither_send_nor_open_a_socket(server: Server, origin: str) -> None:
+    answer = requests.post(server.address + "api/sample/coffee", headers={"Origin": origin}, timeout=20)
+    assert answer.status_code == 403
+    for path in ("api/jobs", "api/live"):
+        with pytest.raises((WebSocketException, OSError)), socket_to(server, path, origin) as opened:
+            opened.recv(timeout=5)
+
+
+def socket_to(server: Server, path: str, origin: str | None = None):  # type: ignore[no-untyped-def]
+    address = server.address.replace("http", "ws", 1)
+    own = server.address.rstrip("/")
+    return connect(address + path, origin=origin or own, max_size=None)  # type: ignore[arg-type]
+
+
+def test_no_path_leads_out_of_the_page(server: Server) -> None:
+    for path in (
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static//etc/passwd",
+        "/static/..%2f..%2fapp.py",
+    ):
+        status = said_to(server, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        assert "404" in status or "400" in status
+
+
+def test_a_job_streams_and_its_last_word_is_its_end(server: Server, picture: str) -> None:
+    with socket_to(server, "api/jobs") as opened:
+        wanted = {
+            "id": "a",
+            "kind": "see",
+            "addresses": ["conv2:0", "conv1:7"],
+            "options": {"steps": 8, "size": 32},
+        }
+        opened.send(json.dumps({"start": wanted}))
+        headers = [header_of(opened.recv(timeout=60))]
+        while headers[-1]["kind"] not in ("end", "error"):
+            headers.append(header_of(opened.recv(timeout=60)))
+    assert headers[-1]["kind"] == "end"
+    final = {one["unit"]: one for one in headers if one.get("final")}
+    assert final["conv2:0"]["activated"] is True
+    assert final["conv1:7"]["activated"] is False  # the planted dead unit
+    assert "could not be activated" in final["conv1:7"]["caption"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"kind": "see", "addresses": ["nowhere:0"]}, "has no layer"),
+        ({"kind": "see", "addresses": ["conv2:0"], "options": {"size": 9000}}, "use the command"),
+        ({"kind": "see", "addresses": ["conv2:0"], "options": {"steps": 10**9}}, "use the command"),
+        ({"kind": "rm -rf"}, "no such job"),
+        ({"kind": "dream", "picture": "unknown"}, "no longer here"),
+        ({"kind": "dream"}, "picture"),
+    ],
+)
+def test_a_job_that_cannot_be_says_why(server: Server, wanted: dict[str, object], words: str) -> None:
+    with socket_to(server, "api/jobs") as opened:
+        opened.send(json.dumps({"start": {"id": "x", **wanted}}))
+        header = header_of(opened.recv(timeout=30))
+    assert header["kind"] == "error"
+    assert words in header["error"]
+
+
+def test_a_cancelled_job_ends(server: Server) -> None:
+    with socket_to(server, "api/jobs") as opened:
+        wanted = {"id": "long", "kind": "see", "addresses": ["conv2:1"], "options": {"steps": 1000}}
+        opened.send(json.dumps({"start": wanted}))
+        opened.recv(timeout=60)
+        opened.send(json.dumps({"cancel": "long"}))
+        began = monotonic()
+        while (header := header_of(opened.recv(timeout=30)))["kind"] == "picture":
+            assert not header["final"]
+        assert monotonic() - began < 5
+    assert header["kind"] == "end"
+
+
+def test_live_frames_light_the_red_detector(server: Server) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(plain_picture((0.95, 0.1, 0.1), 64)).save(buffer, "JPEG")
+    with socket_to(server, "api/live") as opened:
+        opened.send(json.dumps({"layer": "conv2"}))
+        opened.send(buffer.getvalue())
+        grid = grid_of(opened.recv(timeout=30))
+        assert grid["high"].argmax() == 0
+        assert grid["says"][0]["label"] == "red"
+        opened.send(b"no frame")
+        assert "error" in header_of(opened.recv(timeout=30))
+        opened.send(buffer.getvalue())
+        assert grid_of(opened.recv(timeout=30))["layer"] == "conv2"
+
+
+def test_twenty_viewers_at_once(server: Server, picture: str) -> None:
+    def view(index: int) -> int:
+        with requests.Session() as viewer:
+            viewer.get(server.address, timeout=30)
+            layer = ("conv1", "pool1", "conv2")[index % 3]
+            grid = viewer.get(f"{server.address}api/grid?picture={picture}&layer={layer}", timeout=30)
+            return grid.status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(view, range(20))) == [200] * 20
+
+
+def test_a_flood_of_one_viewer_is_slowed_and_leaves_it_alive(server: Server, picture: str) -> None:
+    def ask(index: int) -> int:
+        return get(server, f"api/grid?picture={picture}&layer=conv1").status_code
+
+    with ThreadPoolExecutor(100) as pool:
+        answers = list(pool.map(ask, range(400)))
+    assert set(answers) <= {200, 429, 503}
+    assert get(server, "api/network").status_code == 200
+
+
+def test_slow_headers_hold_nobody_up(server: Server) -> None:
+    port = int(server.address.rstrip("/").rpartition(":")[2])
+    slow = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(50)]
+    for sock in slow:
+        sock.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+    assert get(server, "api/network").status_code == 200
+    for sock in slow:
+        sock.close()
+
+
+def test_with_a_token_only_who_knows_it_may_look() -> None:
+    made = serve(planted_network(), permissions=Permissions(read_only=True, token="open sesame"))
+    try:
+        bare = made.address.partition("?")[0]
+        assert requests.get(bare, timeout=20).status_code == 401
+        assert requests.get(f"{bare}api/network?token=wrong", timeout=20).status_code == 401
+        with requests.Session() as viewer:
+            assert viewer.get(bare, params={"token": "open sesame"}, timeout=20).status_code == 200
+            assert viewer.get(f"{bare}api/network", timeout=20).json()["readOnly"] is True
+    finally:
+        made.stop()
+
+
+def test_others_hosts_need_a_token_and_a_taken_port_says_so(server: Server) -> None:
+    made = serve(planted_network(), host="0.0.0.0")
+    assert "?token=" in made.address
+    made.stop()
+    port = int(server.address.rstrip("/").rpartition(":")[2])
+    with pytest.raises(InputError, match="leave --port out"):
+        serve(planted_network(), port=port)

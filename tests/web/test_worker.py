@@ -1,0 +1,107 @@
+"""The thread that owns the network: every viewer in turn, jobs a step at a time, and what is too much refused."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from threading import Event
+
+import pytest
+
+from convscope.web.worker import MOST_WAITING, Job, TooBusy, Worker
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    made = Worker()
+    yield made
+    made.end()
+
+
+def held(worker: Worker) -> Event:
+    """Keep the worker busy until the event is set."""
+    free, begun = Event(), Event()
+
+    def wait() -> None:
+        begun.set()
+        free.wait(10)
+
+    worker.ask("first", wait)
+    begun.wait(10)
+    return free
+
+
+def test_viewers_take_turns(worker: Worker) -> None:
+    free, order = held(worker), list[str]()
+    answers: list[Future[None]] = [
+        worker.ask(viewer, lambda name=f"{viewer}{index}": order.append(name))  # type: ignore[misc]
+        for viewer in ("a", "b", "c")
+        for index in range(3)
+    ]
+    free.set()
+    for answer in answers:
+        answer.result(10)
+    assert order == ["a0", "b0", "c0", "a1", "b1", "c1", "a2", "b2", "c2"]
+
+
+def test_a_question_does_not_wait_for_the_end_of_a_job(worker: Worker) -> None:
+    steps, ended, asked = list[int](), Event(), Event()
+
+    def long() -> Iterator[int]:
+        for step in range(1000):
+            if step == 2:
+                asked.wait(10)
+            yield step
+
+    worker.start(Job(long, steps.append, lambda error: ended.set()))
+    answer = worker.ask("me", lambda: len(steps))
+    asked.set()
+    assert answer.result(10) < 1000
+    assert ended.wait(10)
+    assert steps == list(range(1000))
+
+
+def test_a_cancelled_job_closes_its_generator_and_ends_once(worker: Worker) -> None:
+    closed, ends = Event(), list[Exception | None]()
+    begun = Event()
+
+    def long() -> Iterator[int]:
+        try:
+            while True:
+                begun.set()
+                yield 1
+        finally:
+            closed.set()
+
+    job = Job(long, lambda step: None, ends.append)
+    worker.start(job)
+    begun.wait(10)
+    job.cancel()
+    assert closed.wait(10)
+    worker.ask("me", lambda: None).result(10)
+    assert ends == [None]
+
+
+def test_what_goes_wrong_is_told_and_stops_nobody_else(worker: Worker) -> None:
+    ends = list[Exception | None]()
+
+    def broken() -> Iterator[int]:
+        yield 1
+        raise ZeroDivisionError("by zero")
+
+    worker.start(Job(broken, lambda step: None, ends.append))
+    with pytest.raises(KeyError):
+        worker.ask("me", lambda: {}["missing"]).result(10)
+    while not ends:
+        worker.ask("me", lambda: None).result(10)
+    assert isinstance(ends[0], ZeroDivisionError)
+    assert worker.ask("me", lambda: 42).result(10) == 42
+
+
+def test_one_viewer_cannot_fill_the_line(worker: Worker) -> None:
+    free = held(worker)
+    for _ in range(MOST_WAITING):
+        worker.ask("greedy", lambda: None)
+    with pytest.raises(TooBusy, match="wait for an answer"):
+        worker.ask("greedy", lambda: None)
+    other = worker.ask("modest", lambda: 7)
+    free.set()
+    assert other.result(10) == 7
