@@ -12,8 +12,8 @@ from convscope.attribution.registry import method_named
 from convscope.attribution.target import target_of
 from convscope.looking.answers import answer
 from convscope.looking.filters import read_filters
+from convscope.measuring.strongest import QUANTILES, find_strongest
 from convscope.network.network import Network
-from convscope.optimization.strongest import QUANTILES, find_strongest
 from convscope.pictures.photograph import Photograph
 from convscope.web.connections import Connection, fed_by_it, feeding
 
