@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from convscope.looking.filters import filters
     from convscope.looking.layer_table import layer_table
     from convscope.looking.values import values
+    from convscope.measuring.example_sheet import examples
     from convscope.measuring.measure import measure
     from convscope.measuring.measurements import Measurements
     from convscope.network.fine_tuning import fine_tune, image_folder
@@ -82,6 +83,7 @@ _HOMES = {
     "deep_dream": "dreaming.deep_dream",
     "deep_lift": "attribution.deep_lift",
     "eigen_cam": "attribution.eigen_cam",
+    "examples": "measuring.example_sheet",
     "extremal_perturbation": "attribution.extremal_perturbation",
     "feature_sheet": "optimization.feature_visualization",
     "feature_visualization": "optimization.feature_visualization",
@@ -140,6 +142,7 @@ __all__ = [
     "deep_dream",
     "deep_lift",
     "eigen_cam",
+    "examples",
     "extremal_perturbation",
     "feature_sheet",
     "feature_visualization",

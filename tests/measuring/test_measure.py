@@ -15,7 +15,6 @@ from PIL import Image
 
 from convscope import measure, open_network
 from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
-from convscope.measuring.measure import MeasureProgress
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.plan import plan_measurement
 from convscope.network.network import Network
@@ -125,8 +124,8 @@ def test_ctrl_c_keeps_and_the_next_call_goes_on(folder: Path, tmp_path: Path) ->
     whole = files_of(measure(network, folder, LAYERS, folder=tmp_path / "whole").folder)
     assert len(whole) == 3
 
-    def interrupt(progress: MeasureProgress) -> None:
-        if progress.done > 100:
+    def interrupt(done: int, of: int) -> None:
+        if done > 100:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -134,7 +133,7 @@ def test_ctrl_c_keeps_and_the_next_call_goes_on(folder: Path, tmp_path: Path) ->
     assert len(files_of(tmp_path / "begun")) == 1
     assert not Measurements.open(tmp_path / "begun").complete
     seen: list[int] = []
-    measure(network, folder, LAYERS, folder=tmp_path / "begun", watch=lambda one: seen.append(one.done))
+    measure(network, folder, LAYERS, folder=tmp_path / "begun", watch=lambda done, of: seen.append(done))
     assert seen[0] == 64 and seen[-1] == 150
     assert files_of(tmp_path / "begun") == whole
 
@@ -144,7 +143,7 @@ import sys
 from convscope import measure
 from planted import planted_network
 measure(planted_network(), sys.argv[1], ("conv1", "conv2", "prob"), folder=sys.argv[2],
-        watch=lambda progress: print("step", file=sys.stderr, flush=True))
+        watch=lambda done, of: print("step", file=sys.stderr, flush=True))
 """
 
 
@@ -178,7 +177,7 @@ def test_it_is_kept_and_other_pictures_are_measured_anew(folder: Path, tmp_path:
         (own / f"{index}.png").write_bytes(path.read_bytes())
     first = measure(network, own, ["conv1"])
     done: list[int] = []
-    assert measure(network, own, ["conv1"], watch=lambda one: done.append(one.done)).folder == first.folder
+    assert measure(network, own, ["conv1"], watch=lambda now, of: done.append(now)).folder == first.folder
     assert done == [3]
     pixels = np.asarray(Image.open(own / "1.png")).copy()
     Image.fromarray(pixels // 2).save(own / "1.png")
@@ -241,8 +240,8 @@ def test_a_folder_that_vanishes_and_a_picture_that_changes(folder: Path, tmp_pat
     for index, path in enumerate(sorted(folder.rglob("*.png"))[:70]):
         (own / f"{index:02}.png").write_bytes(path.read_bytes())
 
-    def change(progress: MeasureProgress) -> None:
-        if progress.done == 0:
+    def change(done: int, of: int) -> None:
+        if done == 0:
             os.utime(own / "69.png", ns=(5, 5))
 
     before = warnings.filters[:]
@@ -250,7 +249,7 @@ def test_a_folder_that_vanishes_and_a_picture_that_changes(folder: Path, tmp_pat
         measure(network, own, ["conv1"], watch=change)
     assert warnings.filters == before
 
-    def vanish(progress: MeasureProgress) -> None:
+    def vanish(done: int, of: int) -> None:
         if own.exists():
             own.rename(tmp_path / "elsewhere")
 

@@ -1,21 +1,99 @@
-"""The pass over a folder of photographs, under a progress bar, as every command that needs one makes it."""
+"""``convscope examples``, and the pass over a folder of photographs as every command that needs one makes it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from convscope.cli.output import end_interrupted, printable, progress_bar
+from convscope.cli.looking import theme_option
+from convscope.cli.options import Opening, json_option, network_options, output_option
+from convscope.cli.output import (
+    end_interrupted,
+    file_name,
+    folder_of,
+    place,
+    print_json,
+    printable,
+    progress_bar,
+    save_picture,
+)
 from convscope.cli.settings import settings
 
 if TYPE_CHECKING:
-    from convscope.measuring.measure import MeasureProgress, Shard
+    from convscope.measuring.measure import Shard
     from convscope.measuring.measurements import Measurements
     from convscope.measuring.picture_list import PicturesLike
     from convscope.network.network import Network
+
+pictures_option = click.option(
+    "--photographs",
+    metavar="FOLDER",
+    required=True,
+    help="A folder and all in it, a .zip or .tar, or a .csv list with a column path; folders and a column label name "
+    "classes.",
+)
+
+
+@click.command()
+@click.argument("network")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@network_options
+@pictures_option
+@click.option(
+    "--top", type=click.IntRange(1, 99), default=9, show_default=True, help="How many of the strongest."
+)
+@click.option(
+    "--by",
+    type=click.Choice(["max", "mean"]),
+    default="max",
+    show_default=True,
+    help="What a unit answers to a picture: its maximum over the positions, or its mean.",
+)
+@click.option("--overlay", is_flag=True, help="Lay the unit's map over the whole pictures.")
+@theme_option
+@json_option
+@output_option("A picture (.png, .jpg, .webp), or a folder for several.")
+def examples(
+    network: str,
+    addresses: Sequence[str],
+    opening: Opening,
+    photographs: str,
+    as_json: bool,
+    output: str | None,
+    **look: Any,
+) -> None:
+    """Show the photographs that units of NETWORK answer most to, cropped to what they see, and weaker ones below.
+
+    All are measured in one pass, which is kept: another unit of the same layers is at once.
+    """
+    from convscope.measuring.example_sheet import BANDS, ExampleOptions, example_sheet
+    from convscope.measuring.picture_list import list_pictures
+
+    folder, options = folder_of(output, len(addresses)), ExampleOptions(**look)
+    listed, opened = list_pictures(photographs), opening.open(network)
+    found = measured(opened, listed, [opened.resolve(address).layer for address in addresses])
+    rows = []
+    for address in addresses:
+        picture = example_sheet(opened, listed, found, address, options)
+        path = place(folder, file_name(opened.name, address, "examples"))
+        picture.save(path) if as_json else save_picture(picture, path)
+        unit = opened.resolve(address)
+        bands = {str(share): found.band(unit, share, options.by) for share, _ in BANDS}
+        rows.append(
+            {
+                "address": address,
+                "path": str(path),
+                "caption": picture.caption,
+                "strongest": [asdict(one) for one in found.strongest(unit, options.by, options.top)],
+                "bands": {share: [asdict(one) for one in band] for share, band in bands.items()},
+            }
+        )
+    if as_json:
+        print_json(rows)
 
 
 def measured(
@@ -28,22 +106,24 @@ def measured(
 ) -> Measurements:
     """Measure under a bar with the time left; what it takes is said first. Ctrl-C ends the command and keeps it."""
     from convscope.measuring.measure import measure
+    from convscope.measuring.plan import plan_measurement
 
-    done = of = 0
+    plan, through = plan_measurement(network, layers), (0, 0)
     with progress_bar(unit="photograph") as bar:
 
-        def watch(progress: MeasureProgress) -> None:
-            nonlocal done, of
-            if bar.total is None:
-                bar.initial = bar.n = progress.done
-                if progress.done < progress.of and not settings().quiet:
-                    click.echo(printable(f"note: {progress.plan.words(progress.of)}"), err=True)
-            done, of, bar.total = progress.done, progress.of, progress.of
-            bar.update(progress.done - bar.n)
+        def watch(done: int, of: int) -> None:
+            nonlocal through
+            if through == (0, 0):
+                bar.total, bar.initial, bar.n = of, done, done
+                if done < of and not settings().quiet:
+                    click.echo(printable(f"note: {plan.words(of)}"), err=True)
+            through = (done, of)
+            bar.update(done - bar.n)
 
         try:
             return measure(network, pictures, layers, folder=folder, shard=shard, watch=watch)
         except KeyboardInterrupt:
-            if not of:
+            if through == (0, 0):
                 raise
+            done, of = through
             end_interrupted(f"{done:,} of {of:,} photographs were through, their full blocks of 64 are kept")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from warnings import catch_warnings, warn
@@ -21,29 +20,17 @@ from torch import Tensor
 from convscope.cache import cache_folder, cache_key
 from convscope.errors import ConvscopeWarning, InputError, PictureError
 from convscope.measuring.block import Block
-from convscope.measuring.manifest import Manifest, manifest_of
+from convscope.measuring.manifest import NAME, Manifest, manifest_of
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture, PicturesLike, list_pictures
 from convscope.measuring.plan import BLOCK, Plan, plan_measurement
 from convscope.measuring.reading import read_ahead, read_input
 from convscope.measuring.summary import Summary
 from convscope.network.network import Network
+from convscope.progress import Watch, watching
 
 Shard = tuple[int, int]
 """The third of sixteen shares of the work is (3, 16)."""
-
-
-@dataclass(frozen=True)
-class MeasureProgress:
-    """``done`` of ``of`` pictures are through, ``broken`` of which could not be read; ``plan`` is what is measured."""
-
-    done: int
-    of: int
-    broken: int
-    plan: Plan
-
-
-Watch = Callable[[MeasureProgress], None]
 
 
 def measure(
@@ -61,7 +48,8 @@ def measure(
     measured in one pass. Memory does not grow with the pictures; `folder` (in the cache, by default) grows by 12 bytes
     for each unit and picture. A second call, after Ctrl-C or a kill, goes on where the first was, and gives the same
     bytes. With `shard` (3, 16) only that share is measured: when all sixteen are, in one folder, it is whole. `watch`
-    is told after every batch, and once before the first.
+    is told how many of how many pictures are through, first before any is; else a bar shows it. Where all layers of the
+    pictures were measured before, that is what is returned.
 
     A picture that cannot be read is left out with a warning; PictureError if that leaves none. InputError for a layer
     without channels, and for a folder that holds another measurement.
@@ -71,6 +59,8 @@ def measure(
     'photos/cat/17.jpg'
     """
     listed = list_pictures(pictures)
+    if layers and folder is None and shard is None and (whole := _kept_whole(network, listed, layers)):
+        return whole
     plan = plan_measurement(network, layers)
     manifest = manifest_of(network, listed, plan)
     place = Path(folder) if folder is not None else kept_at(manifest, listed)
@@ -78,10 +68,11 @@ def measure(
     wanted = _share(manifest.blocks, shard)
     missing = [block for block in wanted if not manifest.path_of(place, block).exists()]
     of = _pictures_in(wanted, manifest)
-    progress = _Told(of - _pictures_in(missing, manifest), of, plan, watch)
-    progress(0, 0)
-    with catch_warnings():  # reading a picture silences its decoder: threads may leave that behind
-        for number, block in _blocks(network, listed, plan, missing, progress):
+    done = of - _pictures_in(missing, manifest)
+    # Reading a picture silences its decoder: threads may leave that behind.
+    with watching(watch, "picture") as tell, catch_warnings():
+        tell(done, of)
+        for number, block in _blocks(network, listed, plan, missing, lambda more: tell(done + more, of)):
             block.save(manifest.path_of(place, number))
     found = Measurements.open(place)
     _say_broken(found, listed)
@@ -93,6 +84,16 @@ def kept_at(manifest: Manifest, pictures: Sequence[ListedPicture]) -> Path:
     changed = [picture.changed for picture in pictures]
     facts = (manifest.network_sha256, manifest.pictures_sha256, changed, manifest.batch)
     return cache_folder("measurements") / cache_key(*facts, [layer.name for layer in manifest.layers])
+
+
+def _kept_whole(
+    network: Network, listed: Sequence[ListedPicture], layers: Sequence[str]
+) -> Measurements | None:
+    """Return what is kept of all layers on these pictures, where it is whole and has these layers."""
+    place = kept_at(manifest_of(network, listed, plan_measurement(network)), listed)
+    found = Measurements.open(place) if (place / NAME).exists() else None
+    wanted = {network.resolve(layer).layer for layer in layers}
+    return found if found and found.complete and wanted <= found.layers.keys() else None
 
 
 def _share(blocks: int, shard: Shard | None) -> list[int]:
@@ -108,21 +109,12 @@ def _pictures_in(blocks: Sequence[int], manifest: Manifest) -> int:
     return sum(min(BLOCK, len(manifest.pictures) - block * BLOCK) for block in blocks)
 
 
-class _Told:
-    """Counts pictures for who watches."""
-
-    def __init__(self, done: int, of: int, plan: Plan, watch: Watch | None) -> None:
-        self.now, self.watch = MeasureProgress(done, of, 0, plan), watch
-
-    def __call__(self, read: int, broken: int) -> None:
-        now = self.now
-        self.now = MeasureProgress(now.done + read + broken, now.of, now.broken + broken, now.plan)
-        if self.watch:
-            self.watch(self.now)
-
-
 def _blocks(
-    network: Network, pictures: Sequence[ListedPicture], plan: Plan, missing: Sequence[int], told: _Told
+    network: Network,
+    pictures: Sequence[ListedPicture],
+    plan: Plan,
+    missing: Sequence[int],
+    tell: Callable[[int], None],
 ) -> Iterator[tuple[int, Block]]:
     """Yield the missing blocks. Batches never cross from one to the next: their numbers do not depend on the run."""
     spec = network.picture_spec.replace(crops=1)
@@ -134,12 +126,13 @@ def _blocks(
         lambda index: read_input(spec, pictures[index]), numbers, threads=threads, ahead=2 * plan.batch
     )
     with closing(read):
-        yield from _computed(network, read, plan, told)
+        yield from _computed(network, read, plan, tell)
 
 
 def _computed(
-    network: Network, read: Iterator[tuple[int, Tensor | str]], plan: Plan, told: _Told
+    network: Network, read: Iterator[tuple[int, Tensor | str]], plan: Plan, tell: Callable[[int], None]
 ) -> Iterator[tuple[int, Block]]:
+    through = 0
     for block, inputs in groupby(read, lambda one: one[0] // BLOCK):
         parts, good, broken = list[list[Summary]](), list[int](), dict[int, str]()
         for _, batch in groupby(inputs, lambda one: one[0] % BLOCK // plan.batch):
@@ -149,7 +142,8 @@ def _computed(
             good += tensors
             if tensors:
                 parts.append(_summaries(network, torch.cat(list(tensors.values())), plan))
-            told(len(tensors), len(found) - len(tensors))
+            through += len(found)
+            tell(through)
         layers = [Summary.joined(part) for part in zip(*parts, strict=True)] if parts else _nothing(plan)
         yield block, Block(np.array(good, np.int64), tuple(layers), broken)
 

@@ -12,7 +12,7 @@ import torch
 from convscope.errors import InputError
 from convscope.measuring.summary import BYTES_A_UNIT
 from convscope.network.network import Network
-from convscope.network.receptive_field import ReceptiveField
+from convscope.network.receptive_field import ReceptiveField, receptive_fields
 
 BLOCK = 64
 """Pictures in a block: a file of the measurement, which appears whole."""
@@ -80,7 +80,7 @@ def plan_measurement(network: Network, layers: Sequence[str] = ()) -> Plan:
     ]
     spec = network.picture_spec.replace(crops=1)
     gray = torch.zeros(spec.shape, device=network.device)  # the average color, mostly; only shapes matter
-    found = []
+    found, fields = [], receptive_fields(network.graph, network.shapes)
     with torch.no_grad():
         for name, value in network.activations(gray, *names).items():
             if value.dim() >= 2 and len(value) == 1 and value.is_floating_point():
@@ -88,8 +88,7 @@ def plan_measurement(network: Network, layers: Sequence[str] = ()) -> Plan:
                 rows, columns = (
                     shape[2:] if len(shape) == 4 else (1, max(1, value[0].numel() // max(1, shape[1])))
                 )
-                field = network.layers[name].receptive_field if name in network.layers else None
-                found.append(MeasuredLayer(name, shape[1], int(rows), int(columns), field))
+                found.append(MeasuredLayer(name, shape[1], int(rows), int(columns), fields.get(name)))
             elif wanted:
                 raise InputError(f"{name!r} has no channels to measure: its shape is {tuple(value.shape)}")
     if not found:

@@ -1,0 +1,232 @@
+"""What a unit finds in real pictures: its strongest ones cropped to what it sees, and weaker ones in bands below."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from convscope.errors import PictureError
+from convscope.measuring.example import Example
+from convscope.measuring.measure import measure
+from convscope.measuring.measurements import By, Measurements
+from convscope.measuring.picture_list import ListedPicture, PicturesLike, list_pictures
+from convscope.measuring.reading import read_input
+from convscope.network.network import Network
+from convscope.pictures.picture import Picture, Tile
+from convscope.pictures.recording import recipe_of
+from convscope.presentation.grid import LEGIBLE, MARGIN
+from convscope.presentation.scaling import colorize
+from convscope.presentation.style import Theme, ThemeName, font, theme_named
+from convscope.presentation.wording import percent, shortened
+
+BANDS = ((0.9, "about 90%"), (0.5, "about 50%"), (0.0, "just above zero"))
+_IN_A_ROW = 3
+_TOLERANCE = 0.1  # of the strongest answer: what is farther from a band's share is not of it
+_SIDE = 128  # pixels of a crop, and of the whole picture beside it
+_GAP = 16
+_BELOW = LEGIBLE + 14
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ExampleOptions:
+    """How examples are shown: the ``top`` strongest ``by`` maximum or mean, with the unit's map over them or not."""
+
+    top: int = 9
+    by: By = "max"
+    overlay: bool = False
+    theme: ThemeName = "light"
+
+
+def examples(
+    network: Network,
+    address: str,
+    photographs: PicturesLike,
+    *,
+    top: int = 9,
+    by: By = "max",
+    overlay: bool = False,
+    theme: ThemeName = "light",
+) -> Picture:
+    """Show the real pictures that a unit answers most to, each cropped to what it sees where it answers most.
+
+    Beside each crop stands the whole picture, as the network gets it, with that place marked; `overlay` lays the unit's
+    map over it. The rows below are pictures with about 90 % and 50 % of the strongest answer, and just above zero: many
+    units answer to more than their strongest pictures show (Borowski et al., *Exemplary natural images explain CNN
+    activations better than feature visualizations*, 2020). `photographs` are what `convscope.measure` takes; they are
+    measured once, and kept. `by` is a picture's maximum over the positions, or its mean.
+
+    >>> convscope.examples(network, "mixed4a:42", "photos/").save("mixed4a-42.png")
+
+    UnknownLayer for a unit that is not there; what `convscope.measure` raises.
+    """
+    listed = list_pictures(photographs)
+    found = measure(network, listed, [network.resolve(address).layer])
+    options = ExampleOptions(top, by, overlay, theme)
+    return example_sheet(network, listed, found, address, options)
+
+
+def example_sheet(
+    network: Network,
+    listed: Sequence[ListedPicture],
+    found: Measurements,
+    address: str,
+    options: ExampleOptions,
+) -> Picture:
+    """Return the examples of a unit that was measured."""
+    unit = str(found.resolve(network.resolve(address)))
+    strongest = [one for one in found.strongest(unit, options.by, options.top) if one.value > 0]
+    rows = [("strongest", strongest), *_bands(found, unit, strongest, options.by)]
+    seen = {
+        one.index: _seen(network, listed[one.index], unit, options.overlay)
+        for _, shown in rows
+        for one in shown
+    }
+    title = f"{address} · {shortened(network.name, 30)} · {len(found.pictures):,} pictures"
+    array, tiles = _drawn(title, rows, seen, network.labels, theme_named(options.theme))
+    arguments = {
+        "address": unit,
+        "pictures_sha256": found.manifest.pictures_sha256,
+        "top": options.top,
+        "by": options.by,
+        "overlay": options.overlay,
+        "theme": options.theme,
+    }
+    recipe = recipe_of("examples", arguments, network=network)
+    return Picture(array, _caption(address, found, strongest, options.by, network.labels), recipe, tiles)
+
+
+def _bands(
+    found: Measurements, unit: str, strongest: Sequence[Example], by: By
+) -> list[tuple[str, list[Example]]]:
+    """Return weaker examples; none that is shown already, and none that is far from its band's share."""
+    shown, rows = {one.index for one in strongest}, []
+    for share, words in BANDS if strongest else ():
+        near, most = found.band(unit, share, by, top=_IN_A_ROW + len(shown)), strongest[0].value
+        fresh = [
+            one for one in near if one.index not in shown and (not share or _is_near(one, share * most, most))
+        ][:_IN_A_ROW]
+        rows.append((words, fresh))
+        shown |= {one.index for one in fresh}
+    return rows
+
+
+def _is_near(one: Example, wanted: float, strongest: float) -> bool:
+    return abs(one.value - wanted) <= _TOLERANCE * strongest
+
+
+def class_words(label: str | None, labels: Sequence[str] | None) -> str:
+    """Return what a picture's class is called: a number is looked up in the network's labels.
+
+    >>> class_words("1", ["cat", "dog"])
+    'dog'
+    """
+    if label and labels and label.isdecimal() and int(label) < len(labels):
+        return labels[int(label)].split(",")[0]
+    return label or ""
+
+
+def _seen(network: Network, picture: ListedPicture, unit: str, overlay: bool) -> tuple[Pixels, Pixels]:
+    """Return a picture as the network gets it, and the same as it is shown whole."""
+    read = read_input(network.picture_spec.replace(crops=1), picture)
+    if isinstance(read, str):
+        raise PictureError(f"{read}; it could be read when it was measured")
+    pixels = np.round(network.deprocess(read) * 255).astype(np.uint8)
+    return pixels, _overlaid(network, read, unit, pixels) if overlay else pixels
+
+
+def _overlaid(network: Network, input: torch.Tensor, unit: str, pixels: Pixels) -> Pixels:
+    """Lay a unit's map over the picture: dark where it is silent, bright where it answers."""
+    with torch.no_grad():
+        answer = network.activations(input.to(network.device), unit)[unit].float().cpu()
+    values = (
+        answer.reshape(-1, answer.shape[-1]).numpy() if answer.dim() > 1 else answer.reshape(1, 1).numpy()
+    )
+    values = np.clip(values, 0, None) / max(float(values.max()), 1e-12)
+    map_ = Image.fromarray(colorize(values, "inferno")).resize(pixels.shape[1::-1], Image.Resampling.BILINEAR)
+    return np.round(0.45 * pixels + 0.55 * np.asarray(map_)).astype(np.uint8)
+
+
+def _drawn(
+    title: str,
+    rows: Sequence[tuple[str, Sequence[Example]]],
+    seen: dict[int, tuple[Pixels, Pixels]],
+    labels: Sequence[str] | None,
+    colors: Theme,
+) -> tuple[Pixels, tuple[Tile, ...]]:
+    lines = [
+        (words if start == 0 else "", shown[start : start + _IN_A_ROW])
+        for words, shown in rows
+        for start in range(0, max(1, len(shown)), _IN_A_ROW)
+    ]
+    across, down = 2 * _SIDE + 4 + _GAP, _SIDE + _BELOW
+    left = 110
+    size = (left + _IN_A_ROW * across + MARGIN, MARGIN + 30 + len(lines) * down + MARGIN)
+    image = Image.new("RGB", size, colors.page)
+    draw = ImageDraw.Draw(image)
+    draw.text((MARGIN, MARGIN), title, colors.text, font(LEGIBLE + 3), "la")
+    tiles = []
+    for row, (words, shown) in enumerate(lines):
+        top = MARGIN + 30 + row * down
+        draw.text((MARGIN, top + _SIDE / 2), words, colors.text, font(LEGIBLE + 1), "lm")
+        if not shown:
+            draw.text((left, top + _SIDE / 2), "no other picture", colors.muted, font(LEGIBLE + 1), "lm")
+        for column, one in enumerate(shown):
+            place = (left + column * across, top)
+            _draw_example(image, place, one, seen[one.index], colors)
+            words_below = shortened(f"{one.value:.3g}  {class_words(one.label, labels)}".strip(), 38)
+            draw.text((place[0], top + _SIDE + 4), words_below, colors.muted, font(LEGIBLE), "la")
+            tiles.append(Tile(one.path, (*place, place[0] + 2 * _SIDE + 4, top + _SIDE)))
+    return np.asarray(image), tuple(tiles)
+
+
+def _draw_example(
+    image: Image.Image, place: tuple[int, int], one: Example, seen: tuple[Pixels, Pixels], colors: Theme
+) -> None:
+    """Paste a crop and, beside it, the whole picture with the crop's place framed."""
+    pixels, whole = Image.fromarray(seen[0]), Image.fromarray(seen[1])
+    box = one.box or (0, 0, *pixels.size)
+    crop = pixels.crop(box)
+    factor = _SIDE / max(crop.size)
+    sharp = Image.Resampling.NEAREST if factor > 6 else Image.Resampling.BICUBIC
+    crop = crop.resize((max(1, round(crop.width * factor)), max(1, round(crop.height * factor))), sharp)
+    ImageDraw.Draw(image).rectangle((*place, place[0] + _SIDE - 1, place[1] + _SIDE - 1), colors.panel)
+    image.paste(crop, (place[0] + (_SIDE - crop.width) // 2, place[1] + (_SIDE - crop.height) // 2))
+    shrink = _SIDE / max(whole.size)
+    small = whole.resize(
+        (round(whole.width * shrink), round(whole.height * shrink)), Image.Resampling.BICUBIC
+    )
+    _frame(ImageDraw.Draw(small), [round(edge * shrink) for edge in box], colors)
+    image.paste(small, (place[0] + _SIDE + 4, place[1]))
+
+
+def _frame(draw: ImageDraw.ImageDraw, box: Sequence[int], colors: Theme) -> None:
+    left, top, right, bottom = box
+    right, bottom = max(right - 1, left + 3), max(bottom - 1, top + 3)  # a pixel has to be seen too
+    draw.rectangle((left, top, right, bottom), None, "#000000", 3)
+    draw.rectangle((left + 1, top + 1, right - 1, bottom - 1), None, "#ffffff", 1)
+
+
+def _caption(
+    address: str, found: Measurements, strongest: Sequence[Example], by: By, labels: Sequence[str] | None
+) -> str:
+    what = "maximum" if by == "max" else "mean"
+    count = len(found.pictures)
+    if not strongest:
+        return f"None of {count:,} pictures makes {address} answer above zero ({what} over its positions)."
+    awake = float((found.values(address, by) > 0).mean())
+    words = (
+        f"The pictures that {address} answers most to, of {count:,}: {strongest[0].value:.4g} to "
+        f"{strongest[-1].value:.4g} ({what} over its positions); it answers above zero to {percent(awake)} of them."
+    )
+    classes = Counter(class_words(one.label, labels) for one in strongest if one.label).most_common(3)
+    if classes:
+        words += f" Classes: {', '.join(f'{name} ({number})' for name, number in classes)}."
+    return words
