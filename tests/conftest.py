@@ -5,9 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+# A busy machine is no fault: tests of what is right have no time limit of their own.
+settings.register_profile("convscope", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("convscope")
 
 
 @pytest.fixture(scope="session", autouse=True)
