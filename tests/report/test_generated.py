@@ -17,7 +17,7 @@ from convscope.optimization.feature_visualization import feature_visualization
 from convscope.optimization.own_pictures import SIZE as OWN
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
-from convscope.report import imagined
+from convscope.report import generated
 from convscope.report.context import Counter, ReportContext, ReportOptions
 from convscope.report.generated import dream_targets, dreams, paintings
 from convscope.report.page import make_report
@@ -59,7 +59,7 @@ def test_the_deepest_layers_of_the_last_stages_dream() -> None:
 
 def test_a_dream_that_cannot_be_is_said_so_and_the_others_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = [("conv1:7", "dead", "never answers"), ("conv2", "conv2", "")]
-    monkeypatch.setattr(imagined, "dreamed", lambda _: wanted)
+    monkeypatch.setattr(generated, "dream_targets", lambda _: wanted)
     seen: list[int] = []
     first, second = dreams(context(), Counter(16, lambda done, total, _: seen.append(done)))
     assert first.figure is None and first.words.startswith("could not be dreamed of here: ")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 from warnings import warn
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from convscope.errors import (
     ConvscopeError,
@@ -33,6 +34,7 @@ from convscope.formats.kinds import BY_SUFFIX, Kind, kind_of_content, kind_of_na
 from convscope.formats.native import BUILTIN, open_builtin, open_native
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.onnx.opening import open_onnx
+from convscope.formats.open_options import OpenKeywords, OpenOptions
 from convscope.formats.pytorch.libraries import RANDOM
 from convscope.formats.pytorch.opening import (
     TIMM,
@@ -54,24 +56,15 @@ from convscope.network.labels import read_labels
 from convscope.network.network import Network
 from convscope.network.origin import Origin
 from convscope.network.own_normalization import with_own_normalization
-from convscope.network.parameters import Parameters, Shape
+from convscope.network.parameters import Parameters
 from convscope.network.transform import with_transform
+from convscope.pictures.options import takes_options
 
 Opener = Callable[[Request], NetworkParts]
 
 
-def open_network(
-    source: str | Path | object,
-    *,
-    weights: str | Path | None = None,
-    device: str | torch.device = "cpu",
-    labels: str | Path | Sequence[str] | None = None,
-    input_shape: Shape | None = None,
-    rules: Mapping[str, Any] | None = None,
-    architecture: object = None,
-    inputs: Mapping[str, Any] | None = None,
-    **preprocessing: Any,
-) -> Network:
+@takes_options(OpenOptions, OpenKeywords)
+def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -> Network:
     """Open a network from its file or its folder, with its weights, its labels and what it expects.
 
     `source` is
@@ -99,25 +92,26 @@ def open_network(
     Raises NetworkFileError, WeightsMismatch or UnsupportedLayer, each a line that says what to do. No code from
     the file is ever run.
     """
-    fixed = {name: read_input(value) for name, value in (inputs or {}).items()}
-    request = Request(source, weights, input_shape, device, rules or {}, architecture, inputs=fixed)
-    options = {
-        "labels": labels,
-        "input_shape": input_shape,
-        "rules": rules,
-        "inputs": inputs,
-        **preprocessing,
-    }
-    if isinstance(architecture, str):
-        options["architecture"] = architecture
-    given = {name: value for name, value in options.items() if value is not None}
+    names = {field.name for field in fields(OpenOptions)}
+    told = OpenOptions(**{name: value for name, value in options.items() if name in names})  # type: ignore[arg-type]
+    preprocessing = {name: value for name, value in options.items() if name not in names}
+    fixed = {name: read_input(value) for name, value in (told.inputs or {}).items()}
+    request = Request(
+        source, told.weights, told.input_shape, told.device, told.rules or {}, told.architecture, inputs=fixed
+    )
+    kept = {
+        name: getattr(told, name) for name in ("labels", "input_shape", "rules", "inputs")
+    } | preprocessing
+    if isinstance(told.architecture, str):
+        kept["architecture"] = told.architecture
+    given = {name: value for name, value in kept.items() if value is not None}
     with _in_words(request):
         parts = _with_inputs(_opener(request)(request), fixed)
         parts = replace(parts, origin=replace(parts.origin, options=given))
         parts = _with_sidecar(_normalized_once(_with_spec(parts)))
     parts = _prepared(parts, preprocessing)  # what a person says is not the file's fault
     with _in_words(request):
-        network = _network(parts, labels, request.device)
+        network = _network(parts, told.labels, request.device)
     for note in network.notes:
         warn(note, InputGuess, stacklevel=2)
     return network

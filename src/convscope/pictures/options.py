@@ -37,9 +37,12 @@ def takes_options(options: type, keywords: type) -> Callable[[_Function], _Funct
         own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
         shown = [
             inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=kind
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults.get(name),
+                annotation=getattr(kind, "__forward_arg__", kind),
             )
-            for name, kind in keywords.__annotations__.items()
+            for name, kind in sorted(keywords.__annotations__.items(), key=lambda one: one[0] not in defaults)
         ]
         function.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
         return function

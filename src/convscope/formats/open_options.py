@@ -1,0 +1,56 @@
+"""What can be said when a network is opened, as keywords that editors know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+import torch
+
+from convscope.network.input_spec import Array, ChannelOrder, Layout, Resize
+from convscope.network.parameters import Shape
+from convscope.network.transform import Transform
+
+
+@dataclass(frozen=True)
+class OpenOptions:
+    """What `open_network` is told of a network's files; how a picture becomes its input is said in `InputSpec`."""
+
+    weights: str | Path | None = None
+    device: str | torch.device = "cpu"
+    labels: str | Path | Sequence[str] | None = None
+    input_shape: Shape | None = None
+    rules: Mapping[str, Any] | None = None
+    architecture: object = None
+    inputs: Mapping[str, Any] | None = None
+
+
+class PreprocessingKeywords(TypedDict, total=False):
+    """The fields of `InputSpec` as keywords; a ``mean`` may also be a file's path."""
+
+    size: Sequence[int]
+    channel_order: ChannelOrder
+    layout: Layout
+    raw_scale: float
+    mean: str | Path | float | Sequence[float] | Array
+    input_scale: float | Sequence[float]
+    resize: Resize
+    resize_size: int | None
+    antialias: bool
+    crops: int
+    bands: int | None
+    transform: Transform | None
+
+
+class OpenKeywords(PreprocessingKeywords, total=False):
+    """The fields of `OpenOptions` and of `InputSpec` as keywords."""
+
+    weights: str | Path | None
+    device: str | torch.device
+    labels: str | Path | Sequence[str] | None
+    input_shape: Shape | None
+    rules: Mapping[str, Any] | None
+    architecture: object
+    inputs: Mapping[str, Any] | None
