@@ -41,6 +41,8 @@ _PACKAGES = ("looking", "attribution", "optimization", "dreaming", "styling", "r
 _PREPROCESSING = {item.name for item in fields(InputSpec)} - {"provenance"}
 _OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules", "architecture", "inputs", "units"}
 _MOST_THREADS = 1024
+_FORMER_NAMES = {"address": "target"}
+"""What recipes of earlier versions call an argument, and what it is called now."""
 _FILES = ("labels", "mean")  # options that may be the path of a file
 
 
@@ -118,12 +120,15 @@ def _on_threads(recorded: int | None) -> Iterator[None]:
 
 def _allowed(what: str, recorded: Mapping[str, Any], possible: set[str]) -> dict[str, Any]:
     """Return recorded keywords as they were given; RecipeError for one that is not possible, or was not kept."""
-    for key, value in recorded.items():
+    allowed = {}
+    for name, value in recorded.items():
+        key = name if name in possible else _FORMER_NAMES.get(name, name)
         if key not in possible:
             raise RecipeError(f"{what} has no argument {key!r}.{did_you_mean(key, possible)}")
         if found := unrecordable_type(value):
             raise RecipeError(f"{key} was a {found}, which a recipe cannot hold; call {what} yourself")
-    return {key: frozen(value) for key, value in recorded.items()}
+        allowed[key] = frozen(value)
+    return allowed
 
 
 @contextmanager

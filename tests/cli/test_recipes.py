@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import convscope
+from convscope.attribution.registry import METHODS
 from convscope.cli import main
 from convscope.network.network import Network
 from convscope.pictures.picture import Picture
@@ -27,10 +29,13 @@ STYLE = {
     "style_layers": {"conv1": 2.0, "conv2": 1.0},
 }
 STYLE_LAYERS = "--content-layer=conv2 --style-layer=conv1=2 --style-layer=conv2"
-METHODS = (
-    *("saliency", "gradient-times-input", "smoothgrad", "integrated-gradients"),
-    *("guided-backprop", "deconvnet"),
-)
+QUICK: dict[str, dict[str, int]] = {  # what keeps the slow methods short
+    "rise": {"samples": 12},
+    "shapley": {"samples": 2, "grid": 2},
+    "smoothgrad": {"samples": 3},
+    "occlusion": {"window": 24, "stride": 24},
+    "integrated_gradients": {"steps": 4},
+}
 # The command's words after its name, NET and PHOTO put in, and the same in Python.
 CASES: dict[str, tuple[str, Made]] = {
     "filters": (
@@ -72,17 +77,35 @@ CASES: dict[str, tuple[str, Made]] = {
         f"style NET PHOTO --style PHOTO --iterations 2 --rate 0.001 --region PHOTO {STYLE_LAYERS}",
         lambda net: convscope.style_transfer(net, PHOTO, PHOTO, regions=[PHOTO], **STYLE),
     ),
+    "classify": (
+        "classify NET PHOTO --top 2",
+        lambda net: convscope.predictions(net, PHOTO, top=2),
+    ),
+    "every class": (
+        "classify NET PHOTO --every-class --theme dark",
+        lambda net: convscope.probabilities(net, PHOTO, theme="dark"),
+    ),
+    "layers": (
+        "evidence NET PHOTO conv1 conv2 --method layers",
+        lambda net: convscope.layer_gradients(net, PHOTO, ["conv1", "conv2"]),
+    ),
+    "channels": (
+        "evidence NET PHOTO conv1 --method channels --channels 0,2",
+        lambda net: convscope.channel_gradients(net, PHOTO, "conv1", channels=[0, 2]),
+    ),
+    "sanity": (
+        "evidence NET PHOTO scores:0 --method saliency --sanity",
+        lambda net: convscope.sanity_check(net, PHOTO, "scores:0", method="saliency"),
+    ),
+    "gradients": ("gradients NET PHOTO conv2", lambda net: convscope.saliency(net, PHOTO, "conv2")),
 } | {
-    f"gradients {method}": (
-        f"gradients NET PHOTO conv2 --method {method}",
-        lambda net, method=method: getattr(convscope, name_of(method))(net, PHOTO, "conv2"),
+    f"evidence {name}": (
+        f"evidence NET PHOTO scores:0 --method {name.replace('_', '-')} "
+        + " ".join(f"--{option} {value}" for option, value in QUICK.get(name, {}).items()),
+        lambda net, method=method: method.function(net, PHOTO, "scores:0", **QUICK.get(method.name, {})),
     )
-    for method in METHODS
+    for name, method in METHODS.items()
 }
-
-
-def name_of(method: str) -> str:
-    return method.replace("-", "_")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -99,3 +122,15 @@ def test_command_and_python_write_one_recipe(
     result = CliRunner().invoke(main, [*arguments, "-o", "made.png"])
     assert result.exit_code == 0, result.output
     assert made(convscope.open_network(source)).recipe == read_recipe("made.png")
+
+
+def test_a_recipe_that_calls_the_target_an_address_is_rerun(tmp_path: Path) -> None:
+    network = convscope.open_network(planted_files(tmp_path / "planted"))
+    pixels = np.random.default_rng(4).integers(0, 256, (48, 64, 3)).astype(np.uint8)
+    for method in ("saliency", "grad_cam"):
+        found = METHODS[method].function(network, pixels, "scores:1")
+        assert found.recipe is not None
+        arguments = dict(found.recipe.arguments)
+        former = replace(found.recipe, arguments={"address": arguments.pop("target"), **arguments})
+        again = convscope.rerun(former, network=network, picture=pixels)
+        assert again.recipe == found.recipe and np.array_equal(again.array, found.array)
