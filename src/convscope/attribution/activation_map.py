@@ -28,6 +28,7 @@ from convscope.looking.main_line import last_maps
 from convscope.network.engine.memory import shortage_in_words
 from convscope.network.network import Network
 from convscope.network.tail import Tail
+from convscope.pictures.photograph import InputLike
 
 LayerLike: TypeAlias = "str | Sequence[str] | None"
 """A layer's name, several, or None for the last one with positions that every path goes through."""
@@ -154,7 +155,7 @@ class ActivationMapMethod(Protocol):
     def __call__(
         self,
         network: Network,
-        picture: Any,
+        picture: InputLike,
         target: TargetLike = None,
         *,
         layer: LayerLike = None,
@@ -179,7 +180,7 @@ def activation_map_method(
 
         def method(
             network: Network,
-            picture: Any,
+            picture: InputLike,
             target: TargetLike = None,
             *,
             layer: LayerLike = None,

@@ -9,7 +9,6 @@ rule, the gradient is averaged on the way from one picture to the other.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 from typing_extensions import Unpack
@@ -22,6 +21,7 @@ from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import TargetLike, target_of
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_rescaling
+from convscope.pictures.photograph import InputLike
 
 CAUTION = (
     "It sees past ReLUs that are off for one of the two pictures, in a single run; what has the baseline's color gets "
@@ -32,7 +32,7 @@ CAUTION = (
 @attribution_method
 def deep_lift(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     *,
     baseline: Baseline = "black",

@@ -8,7 +8,6 @@ the answer is brought to that: it then does not matter in what units a network a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from convscope.attribution.smooth_masks import SmoothMasks
 from convscope.attribution.target import AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 from convscope.progress import Watch, watching
 
 CAUTION = "One part of that area that is enough, not all that counts; another area may lie elsewhere"
@@ -37,7 +37,7 @@ _LEVELS, _BLUR = 8, 20 / 224  # of the shorter side
 @attribution_method
 def extremal_perturbation(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     *,
     area: float = 0.1,

@@ -6,7 +6,6 @@ Zhang et al., *Finer-CAM: spotting the difference for fine-grained visual explan
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from typing_extensions import Unpack
 
@@ -19,6 +18,7 @@ from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import AttributionTarget, TargetLike, Term, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 
 CAUTION = (
     "It shows what tells the class from those most like it, not all that speaks for it; it is as coarse as the layer's "
@@ -29,7 +29,7 @@ CAUTION = (
 @attribution_method
 def finer_cam(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     *,
     layer: LayerLike = None,

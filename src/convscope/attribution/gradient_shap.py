@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import ceil
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +22,7 @@ from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import AT_ONCE, AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 from convscope.progress import progress_bar
 
 CAUTION = (
@@ -36,7 +36,7 @@ INPUTS: tuple[Baseline, ...] = ("zero", "blur")  # where no picture fits the net
 @attribution_method
 def gradient_shap(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     *,
     samples: int = 32,

@@ -5,8 +5,6 @@ Selvaraju et al., *Grad-CAM: visual explanations from deep networks via gradient
 
 from __future__ import annotations
 
-from typing import Any
-
 from typing_extensions import Unpack
 
 from convscope.attribution.activation_map import LayerLike, activation_map
@@ -19,6 +17,7 @@ from convscope.attribution.saliency import strongest
 from convscope.attribution.target import TargetLike, target_of
 from convscope.network.network import Network
 from convscope.network.operations.backward_rules import guided_relu
+from convscope.pictures.photograph import InputLike
 
 CAUTION = (
     "Take care: its lines are guided backpropagation's, which fails the sanity checks (Adebayo et al., 2018); only "
@@ -29,7 +28,7 @@ CAUTION = (
 @attribution_method
 def guided_grad_cam(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     *,
     layer: LayerLike = None,

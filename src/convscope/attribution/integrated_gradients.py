@@ -6,8 +6,6 @@ between the two answers; how nearly they do says whether the way was walked in s
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from typing_extensions import Unpack
@@ -20,6 +18,7 @@ from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import AT_ONCE, AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 from convscope.progress import progress_bar
 
 MOST_STEPS = 1024
@@ -32,7 +31,7 @@ CAUTION = (
 @attribution_method
 def integrated_gradients(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     *,
     baseline: Baseline = "black",

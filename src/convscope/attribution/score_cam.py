@@ -5,8 +5,6 @@ Wang et al., *Score-CAM: score-weighted visual explanations for convolutional ne
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 from torch.nn.functional import interpolate
 from typing_extensions import Unpack
@@ -19,6 +17,7 @@ from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.perturbation import masked_numbers
 from convscope.attribution.target import TargetLike, target_of
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 from convscope.progress import Watch
 
 CAUTION = (
@@ -30,7 +29,7 @@ CAUTION = (
 @attribution_method
 def score_cam(
     network: Network,
-    picture: Any,
+    picture: InputLike,
     target: TargetLike = None,
     *,
     layer: LayerLike = None,
