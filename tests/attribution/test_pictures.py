@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from skimage import metrics
 
 import convscope
 from convscope.attribution.gradients import channel_gradients, each_channel, layer_gradients, pooling_layers
 from convscope.attribution.registry import METHODS
-from convscope.attribution.sanity_check import randomized, sanity_check, similarity
+from convscope.attribution.sanity_check import randomized, sanity_check, similarity, structural_similarity
 from convscope.attribution.target import target_of
 from convscope.errors import InputError
 from convscope.pictures.picture import Picture
@@ -119,6 +120,15 @@ def test_similarity_is_1_of_a_map_with_itself_and_near_0_of_noise() -> None:
     assert similarity(first, -first) == pytest.approx((1, 1))
     assert abs(similarity(first, second)[0]) < 0.1
     assert similarity(first, np.zeros((40, 40))) == (0, 0)
+
+
+@pytest.mark.parametrize(("shape", "window"), [((40, 53), 7), ((9, 6), 5)])
+def test_structural_similarity_is_scikit_images(shape: tuple[int, int], window: int) -> None:
+    random = np.random.default_rng(1)
+    first = random.random(shape)
+    second = (first + random.normal(0, 0.2, shape)).clip(0, 1)
+    expected = metrics.structural_similarity(first, second, data_range=1.0, win_size=window)
+    assert structural_similarity(first, second, window=window) == pytest.approx(expected, abs=1e-12)
 
 
 def test_weights_are_shuffled_from_the_last_layer_down() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from skimage import color, data
+from skimage import color, data, transform
 
 from convscope import caffe
 from convscope.errors import InputError, PictureError
@@ -209,3 +209,14 @@ class TestTransformer:
     def test_an_unknown_input(self):
         with pytest.raises(Exception, match=r"'dta' is not one of the net inputs.*Did you mean 'data'"):
             self.make().preprocess("dta", np.zeros((4, 5, 3)))
+
+
+@pytest.mark.parametrize("order", [0, 2, 3])
+@pytest.mark.parametrize("size", [(50, 40), (11, 17)])
+def test_splines_of_every_order_are_scikit_images(order, size):
+    picture = (np.random.default_rng(3).random((23, 31, 3)) * 255).astype(np.float32)
+    options = {"mode": "edge", "anti_aliasing": False, "preserve_range": True}
+    expected = transform.resize(picture, size, order=order, **options)
+    found = caffe.io.resize_image(picture, size, interp_order=order)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-4)

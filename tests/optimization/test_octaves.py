@@ -8,7 +8,8 @@ import torch
 from scipy import ndimage
 
 from convscope.errors import InputError
-from convscope.optimization.octaves import Octaves, resized
+from convscope.optimization.octaves import Octaves
+from convscope.pictures.resizing import resized
 
 
 def test_googles_published_run() -> None:

@@ -14,8 +14,9 @@ from convscope.dreaming.deep_dream import deep_dream
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
-from convscope.pictures.picture_tensor import opacity_of, picture_like, picture_tensor, resized, within
+from convscope.pictures.picture_tensor import opacity_of, picture_like, picture_tensor, within
 from convscope.pictures.recipe import read_recipe
+from convscope.pictures.resizing import resized
 from convscope.pictures.rgb import PLAIN, Stored
 from convscope.styling.style_transfer import style_transfer
 from planted import planted_network

@@ -29,18 +29,16 @@ def resize_image(im: Array, new_dims: Sequence[int], interp_order: int = 1) -> F
         raise InputError(
             f"an image has the shape (height, width, channels); cannot resize {im.shape} to {height} x {width}"
         )
-    if im.shape[-1] not in (1, 3):
-        from scipy.ndimage import zoom  # type: ignore[import-untyped]
+    from scipy.ndimage import zoom  # type: ignore[import-untyped]
 
-        factors = (height / im.shape[0], width / im.shape[1], 1)
+    factors = (height / im.shape[0], width / im.shape[1], 1)
+    if im.shape[-1] not in (1, 3):
         return np.asarray(zoom(im, factors, order=interp_order), np.float32)
     if interp_order == 1:
         return resize(im, (height, width), antialias=False).astype(np.float32)
-    from skimage import transform
-
-    options = {"mode": "edge", "anti_aliasing": False, "preserve_range": True}
-    made = transform.resize(im, (height, width), order=interp_order, **options)  # type: ignore[no-untyped-call]
-    return np.asarray(made, np.float32)
+    options = {"order": interp_order, "mode": "nearest", "grid_mode": True}
+    made = zoom(im.astype(np.float64), factors, **options)
+    return np.asarray(made.clip(im.min(), im.max()), np.float32)  # scikit-image keeps to the picture's range
 
 
 class Transformer:

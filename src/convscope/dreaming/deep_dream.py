@@ -30,7 +30,6 @@ from convscope.network.network import Network
 from convscope.optimization.gradient_edits import Masked
 from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
 from convscope.optimization.objective_batch import objective_batch
-from convscope.optimization.octaves import Size
 from convscope.optimization.original_colors import with_colors_of
 from convscope.optimization.presets import warn_elsewhere
 from convscope.optimization.size_limits import network_bytes, picture_bytes, require_size_fits
@@ -42,11 +41,11 @@ from convscope.pictures.picture_tensor import (
     picture_like,
     picture_tensor,
     require_size,
-    resized,
     scaled_size,
 )
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import plain, recipe_of, recordable, writes_recipe
+from convscope.pictures.resizing import Size, resized
 from convscope.pictures.rgb import PLAIN, Stored
 from convscope.preset_guide import DREAM_GUIDE
 from convscope.progress import bars

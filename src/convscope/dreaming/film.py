@@ -14,7 +14,7 @@ from torch import Tensor
 from convscope.dreaming.deep_dream import Dream
 from convscope.errors import InputError
 from convscope.jobs import last_step
-from convscope.pictures.picture_tensor import resized
+from convscope.pictures.resizing import resized
 from convscope.presentation.animation import Frame, Frames
 
 
@@ -124,7 +124,7 @@ def _next(dream: Dream, motion: Motion, frames: Frames, index: int, rate: float)
     second, size = (index - 2) / rate, (int(dream.start.shape[2]), int(dream.start.shape[3]))
     if _without_range(dream):
         moved = motion.moved(torch.from_numpy(frames.values(index - 1)), second, rate)
-        start = resized(moved, size, in_range=False)
+        start = resized(moved, size)
     else:
         shown = from_frame(frames.read(index - 1))
         if tuple(shown.shape[2:]) != dream.end:

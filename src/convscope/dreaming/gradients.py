@@ -10,8 +10,8 @@ from convscope.dreaming.settings import DreamSettings
 from convscope.dreaming.steps import Gradient
 from convscope.network.network import Network
 from convscope.optimization.objective_batch import objective_batch
-from convscope.optimization.octaves import Size
 from convscope.optimization.tiling import Tile, Tiling, require_no_position, tiling
+from convscope.pictures.resizing import Size
 
 
 def gradient_of(network: Network, terms: tuple[Term, ...], settings: DreamSettings) -> Gradient:

@@ -14,8 +14,9 @@ from convscope.dreaming.steps import dream_steps
 from convscope.network.network import Network
 from convscope.optimization.memory_probe import SIDE, STEPS, MemoryProbe
 from convscope.optimization.objective_batch import objective_batch
-from convscope.optimization.octaves import Octaves, Size
+from convscope.optimization.octaves import Octaves
 from convscope.optimization.tiling import require_no_position, tiling
+from convscope.pictures.resizing import Size
 
 
 def dream_bytes(

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from convscope.dreaming.settings import DreamSettings
 from convscope.errors import ConvscopeWarning, InputError
-from convscope.optimization.octaves import Way, enlarged
+from convscope.optimization.octaves import Way
 from convscope.optimization.optimizers import State
+from convscope.pictures.resizing import resized
 
 _NO_SHADES = 0.9  # of the values at the ends of their range
 Gradient = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -153,4 +154,4 @@ def zoomed(values: Tensor, border: int) -> Tensor:
     height, width = values.shape[2:]
     if min(height, width) <= 2 * border:
         raise InputError(f"nothing is left of {height} x {width} without {border} pixels on each side")
-    return enlarged(values[:, :, border : height - border, border : width - border], (height, width))
+    return resized(values[:, :, border : height - border, border : width - border], (height, width), "spline")

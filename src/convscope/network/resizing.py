@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from convscope.errors import InputError
 from convscope.pictures.photograph import MAXIMUM_PIXELS
+from convscope.pictures.resizing import resized
 
 Size = tuple[int, int]
 
@@ -35,8 +35,8 @@ def resize(picture: NDArray[Any], size: Size, *, antialias: bool = True) -> NDAr
     if values.shape[:2] == tuple(size):
         return np.array(values)
     planes = torch.from_numpy(np.ascontiguousarray(values)).permute(2, 0, 1)[None]
-    resized = functional.interpolate(planes, size, mode="bilinear", align_corners=False, antialias=antialias)
-    array: NDArray[Any] = resized[0].permute(1, 2, 0).contiguous().numpy()
+    found = resized(planes, size, "antialiased" if antialias else "half_pixel")
+    array: NDArray[Any] = found[0].permute(1, 2, 0).contiguous().numpy()
     return array
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.optimization.laplacian import merge, split
 from convscope.optimization.optimizers import Norm, norm_of
 from convscope.optimization.regularizers import Blur
+from convscope.pictures.resizing import resized
 
 GradientEdit: TypeAlias = Callable[[Tensor, int], Tensor]
 
@@ -84,7 +84,7 @@ class Masked:
     def __call__(self, gradient: Tensor, step: int) -> Tensor:
         """Return the gradient where the mask is white."""
         size = gradient.shape[-2:]
-        return gradient * F.interpolate(self.mask.to(gradient), size, mode="bilinear", antialias=True)
+        return gradient * resized(self.mask.to(gradient), (size[0], size[1]))
 
 
 @dataclass(frozen=True)

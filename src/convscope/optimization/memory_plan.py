@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from convscope.errors import InputError
-from convscope.optimization.octaves import Size
+from convscope.pictures.resizing import Size
 
 TILES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64)
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}

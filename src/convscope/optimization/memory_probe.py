@@ -18,7 +18,7 @@ from convscope.network.engine.heap import Event, peak_bytes
 from convscope.network.engine.memory import resident_memory
 from convscope.network.engine.tape_memory import filter_bytes, tape_events
 from convscope.network.network import Network
-from convscope.optimization.octaves import Size
+from convscope.pictures.resizing import Size
 
 SIDE = 128  # pixels of the small picture: room for every blur, roll and pyramid
 STEPS = 3  # of the loop: by the third, everything has been made once and let go once

@@ -9,7 +9,6 @@ from itertools import groupby
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from convscope.address import Address
 from convscope.errors import InputError
@@ -18,6 +17,7 @@ from convscope.network.engine.differentiable import Forward, Precision
 from convscope.network.network import Network
 from convscope.network.shapes import infer_shapes
 from convscope.optimization.objective import Objective, Values
+from convscope.pictures.resizing import resized
 
 LANES = 16  # numbers in the widest register, which a convolution fills with channels
 
@@ -104,7 +104,7 @@ class ObjectiveBatch:
             pictures = 0.5 + pictures[:, -1:] * (pictures[:, :-1] - 0.5)
         size = (int(pictures.shape[2]), int(pictures.shape[3]))
         if size != spec.size and not self.accepts(size):
-            pictures = F.interpolate(pictures, spec.size, mode="bilinear", antialias=True)
+            pictures = resized(pictures, spec.size)
         return spec.from_rgb(pictures)
 
     def accepts(self, size: tuple[int, int]) -> bool:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import index
 from typing import Literal, SupportsFloat, SupportsIndex
 
-import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.errors import InputError
+from convscope.pictures.resizing import Resize, Size, resized
 
-Size = tuple[int, int]
-Resize = Literal["corners", "legacy", "half_pixel"]
-"""The bilinear resizes of the sources: scipy's zoom and Keras's first example map corner to corner ("corners"),
-TensorFlow 1 its top left one ("legacy"), TensorFlow 2 and PyTorch pixels as areas ("half_pixel")."""
 Detail = Literal["none", "carry", "lost", "laplacian"]
 """What becomes of the picture's own detail on the way up. "carry": what was dreamed is enlarged and added to the
 resized picture (Google, 2015). "lost": what the resizes lose of the picture is given back after an octave's last
@@ -134,37 +127,3 @@ def require_whole(name: str, value: object, least: int) -> None:
     """InputError for a setting that is no whole number, or too small."""
     if not (isinstance(value, SupportsIndex) and index(value) >= least):
         raise InputError(f"{name} is a whole number, at least {least}, not {value!r}")
-
-
-def resized(picture: Tensor, size: Size, how: Resize) -> Tensor:
-    """Return the picture (N, C, H, W) at another size, bilinearly and without antialiasing, as the sources do."""
-    if tuple(picture.shape[-2:]) == size:
-        return picture
-    if how == "legacy":
-        return _legacy(_legacy(picture, size[0], 2), size[1], 3)
-    return F.interpolate(picture, size, mode="bilinear", align_corners=how == "corners")
-
-
-def _legacy(picture: Tensor, size: int, axis: int) -> Tensor:
-    """Return one axis resized as TensorFlow 1 did: output i looks at i times the ratio of sizes."""
-    length = picture.shape[axis]
-    place = torch.arange(size, dtype=torch.float64, device=picture.device) * (length / size)
-    low = place.long().clamp_max(length - 1)
-    share = (place - low).to(picture.dtype).view(-1, *(1 for _ in picture.shape[axis + 1 :]))
-    high = (low + 1).clamp_max(length - 1)
-    return picture.index_select(axis, low) * (1 - share) + picture.index_select(axis, high) * share
-
-
-def enlarged(picture: Tensor, size: Size) -> Tensor:
-    """Return the picture (N, C, H, W) at a larger size by cubic splines, as scikit-image's resize with order 3."""
-    down, across = (_spline(*lengths).to(picture) for lengths in zip(picture.shape[2:], size, strict=True))
-    return down @ picture @ across.mT
-
-
-@lru_cache(8)
-def _spline(length: int, size: int) -> Tensor:
-    """Return the matrix that enlarges a line: what becomes of each single pixel."""
-    from scipy.ndimage import zoom  # type: ignore[import-untyped]
-
-    matrix = zoom(np.eye(length), (size / length, 1), order=3, mode="mirror", grid_mode=True)
-    return torch.from_numpy(matrix)

@@ -13,7 +13,6 @@ from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from convscope.network.graph import Operation
 from convscope.network.network import Network
@@ -21,6 +20,7 @@ from convscope.network.operations.redirected import redirected_clip
 from convscope.network.rewriting import is_relu, rewritten
 from convscope.optimization.objective_batch import ObjectiveBatch
 from convscope.pictures.photograph import SAMPLES, read_picture
+from convscope.pictures.resizing import resized
 
 PATIENCE = 32  # steps without a gradient before a photograph is tried, and again before the unit is given up
 
@@ -88,6 +88,5 @@ def _photographs(shape: Sequence[int]) -> Tensor:
     """Return the sample photographs, (samples, *shape), RGB or averaged to gray."""
     channels, *size = shape
     found = [torch.from_numpy(read_picture(name)).permute(2, 0, 1) for name in SAMPLES]
-    resized = [F.interpolate(one[None], tuple(size), mode="bilinear", antialias=True)[0] for one in found]
-    stacked = torch.stack(resized).float()
+    stacked = torch.stack([resized(one[None], (size[0], size[1]))[0] for one in found]).float()
     return stacked if channels == 3 else stacked.mean(1, keepdim=True).expand(-1, channels, -1, -1)

@@ -9,7 +9,7 @@ from convscope.errors import InputError
 from convscope.network.engine.memory import BYTES_PER_NUMBER, machine_memory
 from convscope.network.network import Network
 from convscope.network.shapes import infer_shapes
-from convscope.optimization.octaves import Size
+from convscope.pictures.resizing import Size
 
 _COPIES = 8  # of a picture while it is changed: itself, its gradient, moved, resized, shown
 _BACK = 1.6  # of a network's values: all are kept for the way back, and the largest gradient beside them

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from operator import index
-from typing import Literal, SupportsIndex
+from typing import SupportsIndex
 from warnings import warn
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import ConvscopeWarning, InputError
 from convscope.pictures.photograph import SHORTENED, PictureLike, open_photograph
 from convscope.pictures.picture import Picture
+from convscope.pictures.resizing import resized
 from convscope.pictures.rgb import Stored, from_srgb
 
 
@@ -56,23 +56,6 @@ def scaled_size(size: tuple[int, int], longer: float) -> tuple[int, int]:
     """
     height, width = (max(1, round(side * longer / max(size))) for side in size)
     return height, width
-
-
-def resized(
-    picture: Tensor,
-    size: tuple[int, int],
-    mode: Literal["bilinear", "bicubic"] = "bilinear",
-    *,
-    in_range: bool = True,
-) -> Tensor:
-    """Return a picture (N, C, H, W) in 0..1 at another size, as one sees it from farther away.
-
-    "bicubic" keeps it sharper. Values of another range stay as they come out without `in_range`.
-    """
-    if tuple(picture.shape[2:]) == size:
-        return picture
-    found = F.interpolate(picture, size, mode=mode, antialias=True)
-    return found.clamp(0, 1) if in_range else found
 
 
 def within(picture: Tensor, longer: float) -> tuple[int, int]:

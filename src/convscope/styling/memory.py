@@ -11,9 +11,9 @@ from torch import Tensor
 
 from convscope.network.engine.memory import BYTES_PER_NUMBER
 from convscope.optimization.memory_probe import SIDE, STEPS, MemoryProbe
-from convscope.optimization.octaves import Size
 from convscope.optimization.tiling import Tiling, require_no_position, tiling
 from convscope.pictures.picture_tensor import within
+from convscope.pictures.resizing import Size
 from convscope.styling.scales import Restyling
 from convscope.styling.settings import StyleSettings
 from convscope.styling.steps import style_steps

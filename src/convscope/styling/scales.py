@@ -11,9 +11,9 @@ from torch import Tensor
 
 from convscope.errors import InputError
 from convscope.network.network import Network
-from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
-from convscope.pictures.picture_tensor import resized, within
+from convscope.pictures.picture_tensor import within
+from convscope.pictures.resizing import Size, resized
 from convscope.styling.settings import StyleSettings
 from convscope.styling.steps import StyleStep, optimizer_state_of, result_of, style_steps
 from convscope.styling.targets import Style, Targets, targets_of

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from convscope.errors import InputError, require_one_of
 from convscope.network.engine.differentiable import Precision
-from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import Adam, Optimizer
 from convscope.optimization.settings import Penalty, Schedule
+from convscope.pictures.resizing import Size
 from convscope.styling.losses import ContentLoss, GramLoss, StyleLoss, mean_square
 
 StyleStart = Literal["content", "noise", "style", "gray"]

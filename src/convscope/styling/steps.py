@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.optimization.octaves import Size
 from convscope.optimization.optimizers import State
+from convscope.pictures.resizing import Size
 from convscope.styling.settings import StyleSettings
 from convscope.styling.targets import Targets
 

@@ -23,7 +23,6 @@ from convscope.network.engine.memory import machine_memory
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
-from convscope.optimization.octaves import Size
 from convscope.optimization.original_colors import with_colors_of
 from convscope.optimization.own_pictures import picture_or_unit
 from convscope.optimization.presets import warn_elsewhere
@@ -36,11 +35,11 @@ from convscope.pictures.picture_tensor import (
     picture_like,
     picture_tensor,
     require_size,
-    resized,
     scaled_size,
 )
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import recipe_of, recordable, unrecordable_type, writes_recipe
+from convscope.pictures.resizing import Size, resized
 from convscope.pictures.rgb import PLAIN, Stored
 from convscope.presentation.animation import Frame
 from convscope.preset_guide import STYLE_GUIDE

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from convscope.network.network import Network
 from convscope.optimization.objective_batch import ObjectiveBatch
-from convscope.optimization.octaves import Size
 from convscope.optimization.tiling import Tile, Tiling, cut_out, require_no_position, tiling
+from convscope.pictures.resizing import Size
 from convscope.styling.losses import ContentLoss, GramLoss, StyleLoss
 from convscope.styling.settings import StyleSettings
 from convscope.styling.targets import (

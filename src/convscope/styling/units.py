@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from convscope.pictures.picture_tensor import resized
+from convscope.pictures.resizing import resized
 from convscope.styling.settings import StyleSettings
 
 _LEAST = 0.05  # of what one plain color loses: pictures that hardly differ are no measure
