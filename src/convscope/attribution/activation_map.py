@@ -137,7 +137,8 @@ MapOf: TypeAlias = Callable[[AtLayer], Tensor]
 class MapKind:
     """A way to make a class activation map: its name, the map, and what is said of it.
 
-    ``in_scores``: the map is in units of the score, so that maps of two classes can be compared.
+    ``in_scores``: the map is in units of the score, so that maps of two classes can be compared. ``adds_up``: it adds
+    up to the score without its bias, where what follows only adds and weighs.
     """
 
     name: str
@@ -145,6 +146,7 @@ class MapKind:
     how: str
     caution: str
     in_scores: bool = True
+    adds_up: bool = False
 
 
 class ActivationMapMethod(Protocol):
@@ -166,7 +168,7 @@ class ActivationMapMethod(Protocol):
 
 
 def activation_map_method(
-    name: str, *, how: str, caution: str, in_scores: bool = True
+    name: str, *, how: str, caution: str, in_scores: bool = True, adds_up: bool = False
 ) -> Callable[[MapOf], ActivationMapMethod]:
     """Mark the function from a target at a layer to its raw map: it becomes the method of its own name and docstring.
 
@@ -176,7 +178,7 @@ def activation_map_method(
     """
 
     def mark(map_of: MapOf) -> ActivationMapMethod:
-        kind = MapKind(name, map_of, how, caution, in_scores)
+        kind = MapKind(name, map_of, how, caution, in_scores, adds_up)
 
         def method(
             network: Network,
@@ -229,9 +231,9 @@ def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -
     )
     if len(places) > 1:
         return found
-    return replace(
-        found, **_scaled(found, kind, places[0], best), notes=tuple(_notes(raw[0], kind, places[0]))
-    )
+    whole = places[0].score - places[0].constant if kind.adds_up and places[0].is_affine else None
+    changes = _scaled(found, kind, places[0], best)
+    return replace(found, **changes, notes=tuple(_notes(raw[0], kind, places[0])), adds_up_to=whole)
 
 
 def chosen_layer(target: AttributionTarget) -> str:

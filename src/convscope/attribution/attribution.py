@@ -29,6 +29,7 @@ class Attribution(AsPicture):
       positive, against it where it is negative; else it is 0 or more;
     - ``method`` is the method's name, ``how`` says how the numbers were made, ``notes`` what was measured of them, and
       ``caution`` what is known of such maps; ``lit`` is the words below the panel "overlay";
+    - ``adds_up_to`` is what the values promise to add up to, where they do;
     - ``high`` is the number that is shown brightest; by default a percentile of the map's.
 
     >>> found = convscope.grad_cam(network, "cat.jpg", "tabby")
@@ -48,6 +49,7 @@ class Attribution(AsPicture):
     notes: tuple[str, ...] = ()
     panels: Sequence[str] = PANELS
     high: float | None = None
+    adds_up_to: float | None = None
     options: PanelOptions = field(default_factory=PanelOptions)
     recipe: Recipe | None = None
 

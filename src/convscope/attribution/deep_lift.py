@@ -57,5 +57,13 @@ def deep_lift(
         f"by layer, times the difference, summed over the channels. {found.words}"
     )
     return Attribution(
-        target, "DeepLIFT", values.sum(2), values, how, CAUTION, signed=True, lit="what speaks for it"
+        target,
+        "DeepLIFT",
+        values.sum(2),
+        values,
+        how,
+        CAUTION,
+        signed=True,
+        lit="what speaks for it",
+        adds_up_to=found.after - found.before,
     )

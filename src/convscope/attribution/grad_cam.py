@@ -19,6 +19,7 @@ CAUTION = (
     "Grad-CAM",
     how="the channels of {}, each weighted by the mean of its gradient, summed",
     caution=CAUTION,
+    adds_up=True,
 )
 def grad_cam(place: AtLayer) -> Tensor:
     """Show where the evidence for a class lies, coarse and reliable: glowing on the picture.

@@ -65,7 +65,15 @@ def gradient_shap(
         f"one ({found.after:.4g}), times the way, summed over the channels. {found.words}"
     )
     return Attribution(
-        target, "GradientSHAP", values.sum(2), values, how, CAUTION, signed=True, lit="what speaks for it"
+        target,
+        "GradientSHAP",
+        values.sum(2),
+        values,
+        how,
+        CAUTION,
+        signed=True,
+        lit="what speaks for it",
+        adds_up_to=found.after - found.before,
     )
 
 

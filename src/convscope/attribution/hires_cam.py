@@ -19,6 +19,7 @@ CAUTION = (
     "HiResCAM",
     how="each answer of {} times its gradient, summed over the channels",
     caution=CAUTION,
+    adds_up=True,
 )
 def hires_cam(place: AtLayer) -> Tensor:
     """Show where the evidence for a class lies, without averaging gradients first: each answer times its own.

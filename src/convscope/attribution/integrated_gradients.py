@@ -56,7 +56,17 @@ def integrated_gradients(
     if found.error > ERROR:
         how += "; raise the steps, or try another baseline"
     name, lit = "Integrated gradients", "what speaks for it"
-    return Attribution(target, name, values.sum(2), values, how, CAUTION, signed=True, lit=lit)
+    return Attribution(
+        target,
+        name,
+        values.sum(2),
+        values,
+        how,
+        CAUTION,
+        signed=True,
+        lit=lit,
+        adds_up_to=found.after - found.before,
+    )
 
 
 def complete(target: AttributionTarget, baseline: Tensor, steps: int) -> tuple[Contributions, int]:

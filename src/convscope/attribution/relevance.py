@@ -79,7 +79,15 @@ def relevance(
         f"channels.{part} {float(arrived.sum()):.4g} arrives at the picture ({_conserved(walk, found)})"
     )
     return Attribution(
-        target, "Relevance", values.sum(2), values, how, CAUTION, signed=True, lit="what speaks for it"
+        target,
+        "Relevance",
+        values.sum(2),
+        values,
+        how,
+        CAUTION,
+        signed=True,
+        lit="what speaks for it",
+        adds_up_to=None if through else 1.0,
     )
 
 

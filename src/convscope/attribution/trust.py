@@ -1,83 +1,96 @@
 """What maps are worth: how well each method tells what the network really uses, measured on one's own pictures.
 
-Single deletion is that of Hesse et al., *Benchmarking the attribution quality of vision models* (2024): each cell of a
-grid is covered alone, and the loss is compared with the map's share there. The grid pointing game is Rao et al.'s,
-*Towards better understanding attribution methods* (2022). Two controls stand in every table: a blob in the middle, made
-without any network, and the map of the same network with its weights shuffled.
+Two controls stand in every table: a blob in the middle, made without any network, and the map of the same network with
+its weights shuffled. What was measured of a picture is kept, so that a table that was interrupted goes on.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from math import sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.stats import spearmanr  # type: ignore[import-untyped]
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from convscope.attribution.activation_map import enlarged
-from convscope.attribution.baselines import baseline_input
-from convscope.attribution.perturbation import masked_numbers
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.measures import MEASURES, Explained, Made, Map
+from convscope.attribution.pointing import CHANCE, CONFIDENCE, layouts, pointing
 from convscope.attribution.registry import method_named
 from convscope.attribution.sanity_check import shuffled_network
 from convscope.attribution.target import AttributionTarget, target_of
-from convscope.errors import InputError
+from convscope.cache import cache_folder, cache_key
+from convscope.errors import InputError, by_name
+from convscope.files import written_whole
 from convscope.network.network import Network
+from convscope.pictures.recording import picture_hash
 from convscope.progress import Watch, bars, watching
 
 METHODS = ("grad_cam", "layer_cam", "relevance", "saliency", "integrated_gradients")
-CELLS = 7  # a side, of single deletion
-CONFIDENCE = 0.99  # of the pictures in grids
-MAP_OF = Callable[[AttributionTarget], NDArray[np.float64]]
+USUAL = ("single_deletion", "entropy_rise", "completeness")
+POINTING = "pointing"
+Numbers = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean, half its 95 % interval, and over how many pictures or grids."""
+
+    mean: float
+    interval: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} ± {self.interval:.3f}" if self.count > 1 else f"{self.mean:.3f}"
 
 
 @dataclass(frozen=True)
 class Worth:
-    """What one method is worth: the means over the pictures or grids, and half their 95 % intervals.
-
-    ``deletion`` is Spearman's correlation of a cell's share of the map, signs included, with what is lost without it;
-    ``grid`` the positive share of the map in the right quarter of a 2 x 2 grid of pictures (by chance 0.25), None
-    without grids.
-    """
+    """What one method is worth: a mean for each measure, and for "pointing"; None where it does not apply."""
 
     method: str
-    deletion: float
-    deletion_interval: float
-    grid: float | None
-    grid_interval: float | None
+    means: Mapping[str, Mean | None]
 
 
 @dataclass(frozen=True)
 class TrustTable:
-    """The methods' worth, best first, then the controls; ``pictures`` and ``grids`` are how many were measured."""
+    """The methods' worth, best first, then the controls; ``pictures`` and ``grids`` are how many were measured.
+
+    ``complete`` is False where it was interrupted: what there is stands in it.
+    """
 
     rows: tuple[Worth, ...]
     controls: tuple[Worth, ...]
     pictures: int
     grids: int
+    complete: bool = True
 
     def __str__(self) -> str:
-        head = f"{'method':24}{'single deletion':>18}{'grid pointing':>18}"
-        lines = [_line(row) for row in self.rows]
-        below = [_line(row) for row in self.controls]
-        return "\n".join([head, *lines, "controls: a method near them is decoration", *below, self.words])
+        columns = [name for name in (*MEASURES, POINTING) if any(row.means.get(name) for row in self.rows)]
+        titles = {name: measure.title for name, measure in MEASURES.items()} | {POINTING: "grid pointing"}
+        head = f"{'method':26}" + "".join(f"{titles[name]:>20}" for name in columns)
+        lines = [_line(row, columns) for row in self.rows]
+        below = [_line(row, columns) for row in self.controls]
+        words = [f"{titles[name]}: {MEASURES[name].words}" for name in columns if name != POINTING]
+        head_of_controls = "controls: a method near them is decoration"
+        return "\n".join([head, *lines, head_of_controls, *below, self.words, *words])
 
     @property
     def words(self) -> str:
         """How it was measured, in a line."""
         grids = (
-            f"{self.grids} grids of pictures classified with at least {CONFIDENCE:g} (chance 0.25)"
+            f"{self.grids} grids of pictures classified with at least {CONFIDENCE:g} (chance {CHANCE})"
             if self.grids
             else f"no grids: they need four pictures of different classes, classified with at least {CONFIDENCE:g}"
         )
-        return f"{self.pictures} pictures, {CELLS} x {CELLS} cells grayed one at a time; {grids}; ± is 95 %"
+        stopped = "" if self.complete else "; interrupted: run it again to go on"
+        return f"{self.pictures} pictures; {grids}; ± is 95 %{stopped}"
 
     def to_json(self) -> str:
         """Return the table as JSON."""
@@ -89,6 +102,7 @@ def trust(
     pictures: Sequence[Any],
     *,
     methods: Sequence[str] = METHODS,
+    measures: Sequence[str] = USUAL,
     grids: int = 16,
     seed: int = 0,
     watch: Watch | None = None,
@@ -96,151 +110,152 @@ def trust(
 ) -> TrustTable:
     """Return how far each method's maps can be trusted, measured on these pictures, and two controls beside them.
 
-    Each picture's most probable class is explained. `grids` is how many 2 x 2 grids are laid out at most, of pictures
-    that the network is sure of. `watch` is told how many pictures and grids are done; without it a bar shows that, with
-    ``progress=False`` nothing.
+    Each picture's most probable class is explained. `measures` are names in `MEASURES`; the first says which method
+    comes first. `grids` is how many 2 x 2 grids are laid out at most, of pictures that the network is sure of. `watch`
+    is told how many pictures and grids are done; without it a bar shows that, with ``progress=False`` nothing. Ctrl-C
+    ends it with what there is; all that was measured is kept in the cache.
 
     >>> print(convscope.trust(network, ["cat.jpg", "dog.jpg"], methods=["grad_cam", "occlusion"]))
     """
     if not pictures:
         raise InputError("there is no picture to measure on: give some, a few dozen for narrow intervals")
-    makers = {method_named(name).name: _by_method(method_named(name).name) for name in methods}
-    first = next(iter(makers))
-    random = _Randomized(network, makers[first], seed)
-    controls: dict[str, MAP_OF] = {"centered blob": blob, f"{first}, weights shuffled": random}
+    names = list(dict.fromkeys(method_named(name).name for name in methods))
+    chosen = tuple(by_name(MEASURES, name.replace("-", "_"), "measure").name for name in measures)
+    survey = _Survey(network, names, chosen, seed)
     inputs = [network.preprocess(picture)[:1] for picture in pictures]
-    layouts = list(islice(_layouts(network, inputs, seed), grids))
-    every, total = {**makers, **controls}, len(inputs) + len(layouts)
-    deleted: dict[str, list[float]] = {name: [] for name in every}
-    pointed: dict[str, list[float]] = {name: [] for name in every}
+    laid = list(islice(layouts(network, inputs, seed), grids))
+    found: list[dict[str, Numbers]] = []
+    total, complete = len(inputs) + len(laid), True
     with bars(progress), watching(watch, "picture") as tell, bars(False):
-        for done, input in enumerate(inputs):
-            target = target_of(network, input)
-            lost = cell_losses(target)
-            for name, maker in every.items():
-                deleted[name].append(single_deletion(maker(target), lost))
-            tell(done + 1, total)
-        for done, (grid, classes) in enumerate(layouts):
-            for name, maker in every.items():
-                pointed[name].append(_pointing(network, grid, classes, maker))
-            tell(len(inputs) + done + 1, total)
-    rows = {name: _worth(name, deleted[name], pointed[name]) for name in every}
-    best = sorted((rows[name] for name in makers), key=lambda row: -row.deletion)
-    return TrustTable(tuple(best), tuple(rows[name] for name in controls), len(inputs), len(layouts))
+        try:
+            for input in inputs:
+                found.append(survey.of_picture(input))
+                tell(len(found), total)
+            for grid, classes in laid:
+                found.append(survey.of_grid(grid, classes))
+                tell(len(found), total)
+        except KeyboardInterrupt:
+            complete = False
+    if not found:
+        raise KeyboardInterrupt
+    rows = {name: _worth(name, [one[name] for one in found]) for name in survey.every}
+    best = sorted((rows[name] for name in names), key=lambda row: _rank(row, chosen[0]))
+    measured = min(len(found), len(inputs))
+    controls = tuple(rows[name] for name in survey.controls)
+    return TrustTable(tuple(best), controls, measured, len(found) - measured, complete)
 
 
-def cell_losses(target: AttributionTarget) -> NDArray[np.float64]:
-    """Return what the number loses where each cell of a grid alone is gray: (cells, cells)."""
-    edges = [np.linspace(0, side, CELLS + 1).round().astype(int) for side in target.size]
-
-    def masks() -> Iterator[Tensor]:
-        for top, bottom in zip(edges[0], edges[0][1:], strict=False):
-            for left, right in zip(edges[1], edges[1][1:], strict=False):
-                mask = torch.ones(target.size)
-                mask[top:bottom, left:right] = 0
-                yield mask
-
-    numbers = masked_numbers(target, masks(), baseline_input(target, "gray"), CELLS * CELLS)
-    return (target.score - numbers.numpy()).reshape(CELLS, CELLS)
-
-
-def single_deletion(map: NDArray[np.float64], lost: NDArray[np.float64]) -> float:
-    """Return Spearman's correlation of the map's sum in each cell with what is lost there; 0 of a map of one value."""
-    rows, columns = (np.linspace(0, side, CELLS + 1).round().astype(int) for side in map.shape)
-    shares = np.add.reduceat(np.add.reduceat(map, rows[:-1], 0), columns[:-1], 1)
-    if np.ptp(shares) == 0 or np.ptp(lost) == 0:
-        return 0.0
-    return float(spearmanr(shares.ravel(), lost.ravel()).statistic)
-
-
-def blob(target: AttributionTarget) -> NDArray[np.float64]:
+def blob(target: AttributionTarget) -> Map:
     """Return the map that knows no network: a Gaussian in the middle."""
     rows, columns = (np.linspace(-2, 2, side) for side in target.size)
     return np.asarray(np.exp(-(rows[:, None] ** 2 + columns**2) / 2))
 
 
-def _by_method(name: str) -> MAP_OF:
-    function = method_named(name).function
-
-    def make(target: AttributionTarget) -> NDArray[np.float64]:
-        found = function(target.network, target.input, target)
-        # Maps with their sign tell more than what is lit (Hesse et al., 2024).
-        return enlarged(torch.from_numpy(found.values), target.size) if found.values.ndim == 2 else found.map
-
-    return make
+def signed_map(found: Attribution) -> Map:
+    """Return an attribution's map with its signs: those tell more than what is lit (Hesse et al., 2024)."""
+    if found.values.ndim == 2:
+        return enlarged(torch.from_numpy(found.values), found.target.size)
+    return found.map
 
 
-class _Randomized:
-    """A method's map of the network with all its weights shuffled."""
+class _Survey:
+    """Measures of the maps of some methods and of the controls, kept on disk a picture at a time."""
 
-    def __init__(self, network: Network, make: MAP_OF, seed: int) -> None:
-        self._network, self._make = shuffled_network(network, seed), make
+    def __init__(self, network: Network, methods: Sequence[str], measures: Sequence[str], seed: int) -> None:
+        self.network, self.methods, self.measures, self.seed = network, methods, measures, seed
+        self.controls = ("centered blob", f"{methods[0]}, weights shuffled")
+        self.every = (*methods, *self.controls)
+        self._shuffled = shuffled_network(network, seed)
 
-    def __call__(self, target: AttributionTarget) -> NDArray[np.float64]:
-        return self._make(target_of(self._network, target.input, target))
+    def of_picture(self, input: Tensor) -> dict[str, Numbers]:
+        """Return the numbers of each method's map of the most probable class."""
+        key = self._key(input, "picture")
+        if (kept := _kept(key)) is not None:
+            return kept
+        target = target_of(self.network, input)
+        explained = Explained(target)
+        found = {}
+        for name, made in self._maps(target).items():
+            found[name] = {measure: MEASURES[measure].of(explained, made) for measure in self.measures}
+        return _keep(key, found)
+
+    def of_grid(self, grid: Tensor, classes: Sequence[int]) -> dict[str, Numbers]:
+        """Return how each method's maps of the classes point at their pictures in a grid."""
+        key = self._key(grid, f"grid of {classes}")
+        if (kept := _kept(key)) is not None:
+            return kept
+        found = {}
+        for name in self.every:
+            value = pointing(self.network, grid, classes, lambda target, name=name: self._map(name, target))  # type: ignore[misc]
+            found[name] = Numbers({POINTING: value})
+        return _keep(key, found)
+
+    def _maps(self, target: AttributionTarget) -> dict[str, Made]:
+        found: dict[str, Made] = {}
+        beside = target_of(self._shuffled, target.input, target)
+        for name in self.methods:
+            made = method_named(name).function(target.network, target.input, target)
+            needed = "entropy_rise" in self.measures or name == self.methods[0]
+            shuffled = self._made(name, beside) if needed else None
+            found[name] = Made(signed_map(made), made, shuffled)
+        first = found[self.methods[0]].shuffled
+        assert first is not None
+        return {**found, self.controls[0]: Made(blob(target)), self.controls[1]: Made(first)}
+
+    def _map(self, name: str, target: AttributionTarget) -> Map:
+        if name == self.controls[0]:
+            return blob(target)
+        if name == self.controls[1]:
+            return self._made(self.methods[0], target_of(self._shuffled, target.input, target))
+        return self._made(name, target)
+
+    def _made(self, name: str, target: AttributionTarget) -> Map:
+        return signed_map(method_named(name).function(target.network, target.input, target))
+
+    def _key(self, input: Tensor, what: str) -> str:
+        facts = (*self.methods, "", *self.measures)
+        return cache_key("trust", self.network.identity, picture_hash(input), what, list(facts), self.seed)
 
 
-def _layouts(network: Network, inputs: Sequence[Tensor], seed: int) -> Iterator[tuple[Tensor, list[int]]]:
-    """Yield grids of four sure pictures of different classes, twice the size or as large as one, and their classes."""
-    if not network.class_values:
-        return
-    sure: dict[int, list[Tensor]] = {}
-    for input in inputs:
-        target = target_of(network, input)
-        answer = network.activations(input, network.class_output)[network.class_output]
-        scores = network.channels_first(network.class_output, answer)[0].double()
-        scores = scores.flatten(1).mean(1) if scores.dim() > 1 else scores
-        chances = scores if network.class_output != network.class_scores else scores.softmax(0)
-        if float(chances.max()) >= CONFIDENCE:
-            sure.setdefault(int(target.address.channel or 0), []).append(input)
-    if len(sure) < 4:
-        return
-    random = np.random.default_rng(seed)
-    last = target_of(network, inputs[0]).channels_last
-    down, right = (1, 2) if last else (2, 3)
-    while True:
-        classes = [int(one) for one in random.choice(sorted(sure), 4, replace=False)]
-        a, b, c, d = (sure[one][int(random.integers(len(sure[one])))] for one in classes)
-        grid = torch.cat([torch.cat([a, b], right), torch.cat([c, d], right)], down)
-        yield _fitting(network, grid, tuple(a.shape), last), classes
+def _path(key: str) -> Path:
+    return cache_folder("trust") / f"{key}.json"
 
 
-def _fitting(network: Network, grid: Tensor, shape: tuple[int, ...], last: bool) -> Tensor:
-    """Return a grid as the network takes it: at twice its size, or brought down to it."""
+def _kept(key: str) -> dict[str, Numbers] | None:
+    """Return what was measured before; what cannot be read counts as not there."""
     try:
-        network.activations(grid, network.class_scores)
-    except InputError:
-        size = shape[1:3] if last else shape[2:]
-        first = grid.movedim(-1, 1) if last else grid
-        small = interpolate(first, size, mode="bilinear", antialias=True)
-        return small.movedim(1, -1) if last else small
-    return grid
+        found: dict[str, Numbers] = json.loads(_path(key).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
 
 
-def _pointing(network: Network, grid: Tensor, classes: Sequence[int], make: MAP_OF) -> float:
-    """Return the positive share of the map in the quarter of the class that is explained, over the four of them."""
-    shares = []
-    for place, number in enumerate(classes):
-        map = make(target_of(network, grid, number)).clip(min=0)
-        height, width = (side // 2 for side in map.shape)
-        top, left = (place // 2) * height, (place % 2) * width
-        total = float(map.sum())
-        shares.append(float(map[top : top + height, left : left + width].sum()) / total if total else 0.0)
-    return float(np.mean(shares))
+def _keep(key: str, found: dict[str, Numbers]) -> dict[str, Numbers]:
+    with written_whole(_path(key)) as partial:
+        Path(partial).write_text(json.dumps(found), encoding="utf-8")
+    return found
 
 
-def _worth(name: str, deleted: Sequence[float], pointed: Sequence[float]) -> Worth:
-    deletion, interval = _mean(deleted)
-    grid = _mean(pointed) if pointed else (None, None)
-    return Worth(name, deletion, interval, *grid)
+def _worth(name: str, found: Sequence[Numbers]) -> Worth:
+    measures = dict.fromkeys(measure for one in found for measure in one)
+    return Worth(name, {measure: _mean([one.get(measure) for one in found]) for measure in measures})
 
 
-def _mean(values: Sequence[float]) -> tuple[float, float]:
-    spread = float(np.std(values, ddof=1)) / sqrt(len(values)) if len(values) > 1 else float("nan")
-    return float(np.mean(values)), 1.96 * spread
+def _mean(numbers: Sequence[float | None]) -> Mean | None:
+    values = [number for number in numbers if number is not None]
+    if not values:
+        return None
+    spread = float(np.std(values, ddof=1)) / sqrt(len(values)) if len(values) > 1 else 0.0
+    return Mean(float(np.mean(values)), 1.96 * spread, len(values))
 
 
-def _line(row: Worth) -> str:
-    deletion = f"{row.deletion:.3f} ± {row.deletion_interval:.3f}"
-    grid = "" if row.grid is None else f"{row.grid:.3f} ± {row.grid_interval:.3f}"
-    return f"{row.method:24}{deletion:>18}{grid:>18}".rstrip()
+def _rank(row: Worth, measure: str) -> float:
+    found = row.means.get(measure)
+    if found is None:
+        return float("inf")
+    return -found.mean if MEASURES[measure].better == "more" else found.mean
+
+
+def _line(row: Worth, columns: Sequence[str]) -> str:
+    cells = (f"{(row.means.get(name) or '')!s:>20}" for name in columns)
+    return f"{row.method:26}{''.join(cells)}".rstrip()

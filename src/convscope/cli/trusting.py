@@ -24,6 +24,13 @@ from convscope.cli.output import printable
     help=f"Of {', '.join(name.replace('_', '-') for name in METHODS)}.",
 )
 @click.option(
+    "--measures",
+    metavar="A,B,C",
+    default="single-deletion,entropy-rise,completeness",
+    show_default=True,
+    help="Of single-deletion, entropy-rise, completeness, deletion, insertion, road, average-drop, increase.",
+)
+@click.option(
     "--grids", type=click.IntRange(0), default=16, show_default=True, help="How many 2 x 2 grids, at most."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Another number lays out other grids.")
@@ -33,6 +40,7 @@ def trust(
     pictures: Sequence[str],
     opening: Opening,
     methods: str,
+    measures: str,
     grids: int,
     seed: int,
     as_json: bool,
@@ -40,10 +48,9 @@ def trust(
     """Measure how far the maps of each method can be trusted on PICTUREs, or folders of them.
 
     Each cell of a grid is grayed alone: does the map say what is lost? And of four pictures in one, does it point at
-    the right one? Two controls stand below, a blob in the middle and the map of a network with shuffled weights.
+    the right one? Two controls stand below, a blob in the middle and the map of a network with shuffled weights. Ctrl-C
+    shows what there is; the same command goes on from there.
     """
-    from tqdm import tqdm
-
     from convscope.attribution.trust import trust as trust_of
     from convscope.pictures.photograph import check_pictures, picture_endings
 
@@ -53,11 +60,7 @@ def trust(
         found += [str(path) for path in inside] if Path(name).is_dir() else [name]
     check_pictures(found)
     opened = opening.open(network)
-    with tqdm(unit="picture", leave=False, disable=None) as bar:
-
-        def watch(done: int, of: int) -> None:
-            bar.total = of
-            bar.update(done - bar.n)
-
-        table = trust_of(opened, found, methods=methods.split(","), grids=grids, seed=seed, watch=watch)
+    table = trust_of(
+        opened, found, methods=methods.split(","), measures=measures.split(","), grids=grids, seed=seed
+    )
     click.echo(table.to_json() if as_json else printable(str(table)))
