@@ -117,7 +117,7 @@ def style(
     if len(contents) > 1 and filming.folder:
         raise click.UsageError("--frames and --film are of one picture: give one")
     options, painted = StyleOptions(**_options(given)), weights_of(styles, "--style")
-    check_pictures([*contents, *(region for region in options.regions if region is not None)])
+    check_pictures([*contents, *map(str, filter(None, options.regions))])
     opened = opening.open(network)
 
     def begin(source: str | None) -> StyleTransfer:

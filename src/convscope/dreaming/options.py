@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, TypedDict
+from typing import ClassVar, TypeAlias
 
 from convscope.dreaming.presets import DreamPreset, dream_preset
 from convscope.dreaming.settings import DreamSettings
-from convscope.errors import InputError
-from convscope.pictures.options import updated
+from convscope.optimization.job_options import JobKeywords, JobOptions
+from convscope.pictures.photograph import PictureLike
 
 Channels: TypeAlias = str | Sequence[int] | None
 """``(3, 17)``, ``"3,17"``, ``"strongest:8"``, ``"weakest:8"``; None: all."""
 
 
-@dataclass(frozen=True)
-class DreamOptions:
+@dataclass(frozen=True, kw_only=True)
+class DreamOptions(JobOptions):
     """How a picture is dreamed: a preset's name, and what differs from it. None leaves a setting to the preset.
 
     - ``preset``: a name of `convscope.presets.DREAM_PRESETS`.
@@ -39,28 +39,16 @@ class DreamOptions:
     >>> DreamOptions(preset="google-2015", size=640, iterations=20)
     """
 
-    preset: str = "default"
-    size: int | None = None
-    guide: Any = None
+    what: ClassVar[str] = "a dream"
+    guide: PictureLike | None = None
     channels: Channels = None
-    mask: Any = None
-    keep_colors: bool = False
+    mask: PictureLike | None = None
     octaves: int | None = None
     octave_scale: float | None = None
-    iterations: int | None = None
-    rate: float | None = None
     jitter: int | None = None
     zoom: int | None = None
     clip: bool | None = None
     stop_above: float | None = None
-    fast: bool = False
-    tile: int | None = None
-    stop_after: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.stop_after is not None and self.stop_after < 1:
-            raise InputError(f"stop_after is a step from 1 on, not {self.stop_after}")
 
     @property
     def source(self) -> DreamPreset:
@@ -85,30 +73,16 @@ class DreamOptions:
         precision = "bfloat16" if self.fast else found.precision
         return replace(found, octaves=octaves, precision=precision, **changes)
 
-    def updated(self, keywords: Mapping[str, Any]) -> DreamOptions:
-        """Return the options with keywords changed; InputError with the closest name for one that is none."""
-        return updated(self, keywords, "a dream")
 
-
-class DreamKeywords(TypedDict, total=False):
+class DreamKeywords(JobKeywords, total=False):
     """The fields of `DreamOptions` as keywords; ``changes`` is some of them in one mapping."""
 
-    preset: str
-    size: int | None
-    guide: Any
+    guide: PictureLike | None
     channels: Channels
-    mask: Any
-    keep_colors: bool
+    mask: PictureLike | None
     octaves: int | None
     octave_scale: float | None
-    iterations: int | None
-    rate: float | None
     jitter: int | None
     zoom: int | None
     clip: bool | None
     stop_above: float | None
-    fast: bool
-    tile: int | None
-    stop_after: int | None
-    seed: int
-    changes: Mapping[str, Any] | None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias, TypedDict, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from convscope.errors import InputError, require_one_of
 from convscope.network.network import Network
+from convscope.optimization.job_options import JobKeywords, JobOptions
 from convscope.optimization.optimizers import LBFGS, Adam, Optimizer
-from convscope.pictures.options import updated
+from convscope.pictures.photograph import PictureLike
 from convscope.styling.layers import chosen_layers
 from convscope.styling.presets import StylePreset, style_preset
 from convscope.styling.settings import StyleSettings, StyleStart, require_weight
@@ -25,8 +26,8 @@ _SETTINGS = (
 )
 
 
-@dataclass(frozen=True)
-class StyleOptions:
+@dataclass(frozen=True, kw_only=True)
+class StyleOptions(JobOptions):
     """How a picture is styled: a preset's name, and what differs from it. None leaves a setting to the preset.
 
     - ``preset``: a name of `convscope.presets.STYLE_PRESETS`.
@@ -52,33 +53,24 @@ class StyleOptions:
     >>> StyleOptions(size=640, keep_colors=True, style_weight=2.0)
     """
 
-    preset: str = "default"
-    size: int | None = None
-    start: Any = None
-    keep_colors: bool = False
+    what: ClassVar[str] = "a style transfer"
+    start: PictureLike | None = None
     match_colors: bool = False
-    regions: Sequence[Any] = ()
-    masks: Sequence[Any] = ()
+    regions: Sequence[PictureLike | None] = ()
+    masks: Sequence[PictureLike | None] = ()
     content_layers: Layers = None
     style_layers: Layers = None
     content_weight: float | None = None
     style_weight: float | None = None
     smoothness_weight: float | None = None
-    iterations: int | None = None
-    rate: float | None = None
     optimizer: OptimizerName | None = None
     style_scale: float | None = None
     coarsest: int | None = None
     pooling: str | None = None
     edges: str | None = None
-    fast: bool = False
-    tile: int | None = None
-    stop_after: int | None = None
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.stop_after is not None and self.stop_after < 1:
-            raise InputError(f"stop_after is a step from 1 on, not {self.stop_after}")
+        super().__post_init__()
         if self.keep_colors and self.match_colors:
             raise InputError("keep_colors and match_colors are two ways to the content's colors: give one")
 
@@ -118,38 +110,24 @@ class StyleOptions:
             changes["start"] = self.start
         return replace(found, precision="bfloat16" if self.fast else found.precision, **changes)
 
-    def updated(self, keywords: Mapping[str, Any]) -> StyleOptions:
-        """Return the options with keywords changed; InputError with the closest name for one that is none."""
-        return updated(self, keywords, "a style transfer")
 
-
-class StyleKeywords(TypedDict, total=False):
+class StyleKeywords(JobKeywords, total=False):
     """The fields of `StyleOptions` as keywords; ``changes`` is some of them in one mapping."""
 
-    preset: str
-    size: int | None
-    start: Any
-    keep_colors: bool
+    start: PictureLike | None
     match_colors: bool
-    regions: Sequence[Any]
-    masks: Sequence[Any]
+    regions: Sequence[PictureLike | None]
+    masks: Sequence[PictureLike | None]
     content_layers: Layers
     style_layers: Layers
     content_weight: float | None
     style_weight: float | None
     smoothness_weight: float | None
-    iterations: int | None
-    rate: float | None
     optimizer: OptimizerName | None
     style_scale: float | None
     coarsest: int | None
     pooling: str | None
     edges: str | None
-    fast: bool
-    tile: int | None
-    stop_after: int | None
-    seed: int
-    changes: Mapping[str, Any] | None
 
 
 def _optimizer(name: str, preset: StylePreset) -> dict[str, Any]:

@@ -1,0 +1,61 @@
+"""What dreams and styles have in common: the options of a picture that is worked on step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypedDict, TypeVar
+
+from convscope.errors import InputError
+from convscope.pictures.options import updated
+
+_Options = TypeVar("_Options", bound="JobOptions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """The options that dreams and styles share. None leaves a setting to the preset.
+
+    - ``preset``: its name.
+    - ``size``: the longer side in pixels; by default the picture's own, at most what the preset takes.
+    - ``keep_colors``: only brightness changes.
+    - ``iterations``: steps at each size; ``rate``: how far each goes, in the preset's values.
+    - ``fast``: compute in half precision (bfloat16), less exact.
+    - ``tile``: compute in windows of about so many pixels, with the same result.
+    - ``stop_after``: take the picture as it is after so many steps, over all sizes.
+    - ``seed``: another seed, another picture.
+    """
+
+    what: ClassVar[str] = "a picture"
+    preset: str = "default"
+    size: int | None = None
+    keep_colors: bool = False
+    iterations: int | None = None
+    rate: float | None = None
+    fast: bool = False
+    tile: int | None = None
+    stop_after: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.stop_after is not None and self.stop_after < 1:
+            raise InputError(f"stop_after is a step from 1 on, not {self.stop_after}")
+
+    def updated(self: _Options, keywords: Mapping[str, Any]) -> _Options:
+        """Return the options with keywords changed; InputError with the closest name for one that is none."""
+        return updated(self, keywords, self.what)
+
+
+class JobKeywords(TypedDict, total=False):
+    """The fields of `JobOptions` as keywords; ``changes`` is some of them in one mapping."""
+
+    preset: str
+    size: int | None
+    keep_colors: bool
+    iterations: int | None
+    rate: float | None
+    fast: bool
+    tile: int | None
+    stop_after: int | None
+    seed: int
+    changes: Mapping[str, Any] | None
