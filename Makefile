@@ -10,7 +10,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),$(if $(NVIDIA),,https://do
 TORCH := $(shell grep '^torch==' constraints.txt)
 REACHES := $(PYTHON) -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + "/torch/", timeout=5)'
 
-.PHONY: demo test test-fast fuzz lint clean
+.PHONY: demo test test-fast test-oracles docs fuzz lint clean
 
 demo: $(ENVIRONMENT)/demo
 	$(RUN)convscope demo
@@ -21,6 +21,14 @@ test: lint
 
 test-fast: $(ENVIRONMENT)/test
 	$(RUN)pytest -m "not slow and not browser"
+
+# With the libraries that some tests compare with (captum, Keras, TensorFlow, timm, zennit, ...): none of those is skipped.
+test-oracles: $(ENVIRONMENT)/oracles
+	$(RUN)pytest -rs
+
+# The how-tos and the API reference as a site, out/docs/index.html; a warning is an error.
+docs: $(ENVIRONMENT)/docs
+	$(RUN)sphinx-build -W --keep-going -q docs out/docs
 
 # Damages files of every kind and opens them; what ends badly is kept in fuzz-found/. SEED=2 damages them otherwise.
 SECONDS ?= 60
@@ -46,6 +54,15 @@ endif
 
 $(ENVIRONMENT)/test: $(ENVIRONMENT)/demo
 	$(RUN)pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+$(ENVIRONMENT)/oracles: $(ENVIRONMENT)/test
+	$(RUN)pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+		--editable ".[test,test-oracles]"
+	touch $@
+
+$(ENVIRONMENT)/docs: $(ENVIRONMENT)/demo
+	$(RUN)pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
 clean:
