@@ -17,6 +17,7 @@ from convscope.errors import InputError
 from convscope.looking.answers import answer
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
+from convscope.web.arithmetic import arithmetic
 from convscope.web.grid import grid_message
 from convscope.web.network_facts import network_facts
 from convscope.web.picture_store import PictureStore
@@ -107,6 +108,10 @@ class Session:
     def effects(self, address: str, picture: str) -> list[dict[str, Any]]:
         """Return the classes whose scores a unit changes most."""
         return unit_effects(self.network, self._unit(address), self.pictures[picture])
+
+    def arithmetic(self, address: str, picture: str) -> dict[str, Any]:
+        """Return how a convolution's unit comes to its number at a position."""
+        return arithmetic(self.network, self._unit(address), self.pictures[picture])
 
     def backward(self, picture: str | Photograph, address: str, view: str) -> bytes:
         """Return a backward view of a unit as a message, a grid of one channel."""

@@ -12,7 +12,7 @@ import { cameraOn, frameRate, watchFrames } from "./live.js";
 import { mountPicture, overlayWords, showClasses, showMap, takePicture } from "./picture.js";
 import { layerFacts, listen, set, state, unitAddress } from "./store.js";
 import { mountStudio } from "./studio.js";
-import { askUnit, mountUnit } from "./unit.js";
+import { askPlace, askUnit, mountUnit } from "./unit.js";
 import { mountWhy } from "./why.js";
 
 const VIEWS = { explore: "Explore", unit: "Unit", why: "Why", studio: "Studio", atlas: "Atlas" };
@@ -66,6 +66,7 @@ function changed(what) {
   if (has("picture", "units")) askClasses();
   if (has("picture", "layer", "units", "retry")) askGrid();
   if (["explore", "unit"].includes(state.view) && has("layer", "channel", "picture", "view")) askUnit();
+  else if (has("position", "grid")) askPlace();
   if (has("picture", "backward", "pinned") || (has("layer", "channel") && !state.pinned)) askMap();
   if (has("layer", "channel", "position", "picture", "view", "sees", "sort", "units")) writeAddress(has("layer", "view", "picture"));
   status();

@@ -1,6 +1,7 @@
 // One unit: what it wants to see, where it answers, what feeds it and what it feeds, what it does to the classes.
 
 import { ask } from "./api.js";
+import { arithmeticParts, askArithmetic } from "./arithmetic.js";
 import { bar, element, empty, fill, number } from "./elements.js";
 import { paintSigned } from "./palette.js";
 import { onSeen, seen, want } from "./sees.js";
@@ -12,7 +13,7 @@ let asked = 0, facts = null, effects = null, failure = null;
 export function mountUnit(parent) {
   const draw = () => !parent.hidden && fill(parent, ...parts());
   listen((changed) => {
-    if (["layer", "channel", "units", "view", "facts"].some((key) => changed.has(key))) draw();
+    if (["layer", "channel", "units", "view"].some((key) => changed.has(key))) draw();
   });
   onSeen((unit) => unit === unitAddress() && draw());
   onFacts(draw);
@@ -24,10 +25,16 @@ function onFacts(listener) {
   factListeners.add(listener);
 }
 
+/** Work out the number at another place. */
+export function askPlace() {
+  askArithmetic(tell);
+}
+
 /** Ask for everything about the unit under the cursor, once the cursor rests. */
 export function askUnit() {
   const mine = ++asked, unit = unitAddress();
   facts = effects = failure = null;
+  askArithmetic(tell);
   setTimeout(async () => {
     if (mine !== asked) return;
     want([unit]);
@@ -56,7 +63,7 @@ function tell() {
 function parts() {
   const unit = unitAddress();
   const fedBy = facts?.filter ? ownFilter() : connections("Fed by", facts?.fedBy, "What feeds it cannot be told apart: channels are mixed before it.");
-  const found = [wanted(unit), answered(), slider(unit), fedBy, connections("Feeds", facts?.feeds, "No filters read it by itself."), changed()];
+  const found = [wanted(unit), answered(), slider(unit), fedBy, connections("Feeds", facts?.feeds, "No filters read it by itself."), changed(), arithmeticParts()];
   const failed = failure ? [element("p.error", {}, failure)] : [];
   return [element("h2", {}, unit), ...failed, ...found.filter((part) => part.length).map((part) => element("div.part", {}, ...part))];
 }
