@@ -17,7 +17,7 @@ from convscope.cli.evidence import evidence, gradients
 from convscope.cli.exploring import explore
 from convscope.cli.group import ConvscopeGroup
 from convscope.cli.looking import activations, classify, filters, layers, values
-from convscope.cli.measuring import examples
+from convscope.cli.measuring import examples, survey
 from convscope.cli.reporting import demo, report
 from convscope.cli.rerunning import rerun
 from convscope.cli.samples import samples
@@ -54,6 +54,7 @@ for command in (
     activations,
     values,
     examples,
+    survey,
     evidence,
     gradients,
     trust,

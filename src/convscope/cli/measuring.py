@@ -1,4 +1,4 @@
-"""``convscope examples``, and the pass over a folder of photographs as every command that needs one makes it."""
+"""``convscope examples`` and ``survey``, and the pass over photographs as every command that needs it makes it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from convscope.cli.output import (
     printable,
     progress_bar,
     save_picture,
+    save_text,
+    say,
 )
 from convscope.cli.settings import settings
 
@@ -94,6 +96,42 @@ def examples(
         )
     if as_json:
         print_json(rows)
+
+
+@click.command()
+@click.argument("network")
+@network_options
+@pictures_option
+@click.option("--layers", metavar="A,B", help="Only these layers; all by default.")
+@json_option
+@output_option("The page (.html), or a folder for it.")
+def survey(
+    network: str,
+    opening: Opening,
+    photographs: str,
+    layers: str | None,
+    as_json: bool,
+    output: str | None,
+) -> None:
+    """Look for units of NETWORK that are dead, rare, saturated or doubled, and for classes that are confused.
+
+    One page of what photographs make the units answer: the first thing to run where a network disappoints.
+    """
+    from convscope.measuring.picture_list import list_pictures
+    from convscope.measuring.survey import in_words
+    from convscope.measuring.survey import survey as survey_of
+    from convscope.measuring.survey_page import survey_page
+
+    listed, opened = list_pictures(photographs), opening.open(network)
+    found = survey_of(measured(opened, listed, layers.split(",") if layers else ()), opened)
+    findings = in_words(found)
+    if as_json:
+        print_json(found.to_dict() | {"findings": findings})
+    if output or not as_json:
+        path = place(output, file_name(opened.name, "survey", suffix=".html"))
+        save_text(survey_page(found, listed), path, err=as_json)
+        for line in findings:
+            say(line)
 
 
 def measured(

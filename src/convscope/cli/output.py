@@ -168,12 +168,12 @@ def progress_bar(**options: Any) -> Any:
     return bar(**({"delay": 0} | options))
 
 
-def save_text(text: str, path: Path) -> Path:
-    """Write a text file, whole or not at all, and print its path."""
+def save_text(text: str, path: Path, *, err: bool = False) -> Path:
+    """Write a text file, whole or not at all, and print its path (on stderr, beside JSON)."""
     try:
         with written_whole(path) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
-    click.echo(printable(path))
+    click.echo(printable(path), err=err)
     return path

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from warnings import catch_warnings, warn
@@ -92,8 +93,10 @@ def _kept_whole(
     """Return what is kept of all layers on these pictures, where it is whole and has these layers."""
     place = kept_at(manifest_of(network, listed, plan_measurement(network)), listed)
     found = Measurements.open(place) if (place / NAME).exists() else None
-    wanted = {network.resolve(layer).layer for layer in layers}
-    return found if found and found.complete and wanted <= found.layers.keys() else None
+    wanted = tuple(network.resolve(layer).layer for layer in layers)
+    return (
+        replace(found, chosen=wanted) if found and found.complete and {*wanted} <= {*found.layers} else None
+    )
 
 
 def _share(blocks: int, shard: Shard | None) -> list[int]:

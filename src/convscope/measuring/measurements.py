@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,10 @@ from convscope.measuring.example import Example
 from convscope.measuring.manifest import Manifest
 from convscope.measuring.plan import MeasuredLayer
 from convscope.network.labels import find_label
+
+if TYPE_CHECKING:
+    from convscope.measuring.survey import Survey
+    from convscope.network.network import Network
 
 By = Literal["max", "mean"]
 Values = NDArray[np.float32]
@@ -50,6 +54,8 @@ class Measurements:
 
     folder: Path
     manifest: Manifest
+    chosen: tuple[str, ...] = ()
+    """Which of the layers it tells of; all by default."""
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Measurements:
@@ -83,7 +89,11 @@ class Measurements:
     @property
     def layers(self) -> dict[str, MeasuredLayer]:
         """What was measured, by layer."""
-        return {layer.name: layer for layer in self.manifest.layers}
+        layers = self.manifest.layers
+        return {layer.name: layer for layer in layers if not self.chosen or layer.name in self.chosen}
+
+    def _index(self, layer: str) -> int:
+        return [one.name for one in self.manifest.layers].index(layer)
 
     @property
     def labels(self) -> list[str | None]:
@@ -115,7 +125,7 @@ class Measurements:
         return found
 
     def _read(self, wanted: Address, what: str) -> NDArray[Any]:
-        index = list(self.layers).index(wanted.layer)
+        index = self._index(wanted.layer)
         channels = slice(None) if wanted.channel is None else [int(wanted.channel)]
         parts = [block.read(index, what, channels) for block in self._blocks]
         if not len(self.pictures):
@@ -155,13 +165,13 @@ class Measurements:
         """Return for each channel of a layer the share of pictures, and of positions, with an answer above zero."""
         wanted = self.resolve(layer)
         pictures = (self._read(Address(wanted.layer), "max") > 0).mean(axis=0)
-        index = list(self.layers).index(wanted.layer)
+        index = self._index(wanted.layer)
         fires = np.sum([block.read(index, "fires") for block in self._blocks], axis=0)
         return pictures, fires / (len(self.pictures) * self.layers[wanted.layer].positions)
 
     def lowest(self, layer: str) -> Values:
         """Return the least that each channel of a layer answers anywhere."""
-        index = list(self.layers).index(self.resolve(layer).layer)
+        index = self._index(self.resolve(layer).layer)
         found: Values = np.min([block.read(index, "lowest") for block in self._blocks], axis=0)
         return found
 
@@ -178,6 +188,12 @@ class Measurements:
         order = np.argsort(-found, kind="stable")
         others = [index for index in order if index != unit.channel and np.isfinite(found[index])]
         return [(f"{unit.layer}:{index}", float(found[index])) for index in others[:top]]
+
+    def survey(self, network: Network) -> Survey:
+        """Return the dead, rare, saturated and doubled units, and the confused classes, of the network measured."""
+        from convscope.measuring.survey import survey  # stands on this module
+
+        return survey(self, network)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Copy it into a folder, and return that; PictureError where the disk takes no more."""

@@ -1,0 +1,259 @@
+"""What is wrong with a network's units, told from real pictures: dead, rare, saturated, twins; the first thing to run.
+
+The effective rank is Roy and Vetterli's, *The effective rank: a measure of effective dimensionality* (2007).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.errors import UnknownLayer
+from convscope.measuring.example import Example
+from convscope.measuring.measurements import Measurements
+from convscope.network.labels import find_label
+from convscope.network.network import Network
+
+RARE = 0.01
+ALWAYS = 0.99
+ALIKE = 0.95  # correlation, or filters' cosine, from which two units count as twins
+HALF_MOST = 65504.0
+HALF_LEAST = 6.1e-5  # below, half precision loses digits
+_AT_BOUND = 0.02  # of the range
+_MOST_TWINS = 20
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two channels that are nearly one: Pearson's r of their pictures' means, and the cosine of their filters."""
+
+    channels: tuple[int, int]
+    correlation: float
+    cosine: float | None
+
+
+@dataclass(frozen=True)
+class LayerSurvey:
+    """The units of a layer that deserve a look, by number.
+
+    ``dead`` never answer above zero (or never change, where the layer has negative values); ``rare`` do to under 1 % of
+    the pictures; ``always`` at over 99 % of the positions, where the others do not; ``saturated`` stay at a bound that
+    the whole layer has; ``overflow`` and ``underflow`` do not fit half precision. ``effective_rank`` says how many
+    directions the pictures' means fill.
+    """
+
+    layer: str
+    channels: int
+    dead: tuple[int, ...]
+    rare: tuple[int, ...]
+    always: tuple[int, ...]
+    saturated: tuple[int, ...]
+    overflow: tuple[int, ...]
+    underflow: tuple[int, ...]
+    broken: tuple[int, ...]
+    twins: tuple[Twins, ...]
+    effective_rank: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Pictures of one class that are taken for another: how many, and the one it is surest of."""
+
+    of: str
+    taken_for: str
+    count: int
+    surest: Example
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the survey of a network found, layer by layer; ``accuracy`` and ``confusions`` where classes are known.
+
+    A unit that stayed silent on n pictures fires on fewer than ``silent_bound`` (3/n) of all such pictures, with 95 %
+    confidence.
+    """
+
+    network: str
+    pictures: int
+    silent_bound: float
+    layers: tuple[LayerSurvey, ...]
+    accuracy: float | None
+    judged: int
+    confusions: tuple[Confusion, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return asdict(self)
+
+
+def survey(found: Measurements, network: Network) -> Survey:
+    """Return the dead, rare, saturated and doubled units of what was measured, and which classes are confused.
+
+    >>> survey(convscope.measure(network, "photos/"), network).layers[3].dead
+    (11,)
+    """
+    accuracy, judged, confusions = _classes(found, network)
+    count = len(found.pictures)
+    layers = tuple(_layer(found, network, name) for name in found.layers)
+    return Survey(network.name, count, min(1.0, 3 / count), layers, accuracy, judged, confusions)
+
+
+def _layer(found: Measurements, network: Network, name: str) -> LayerSurvey:
+    highest, means, lowest = found.values(name, "max"), found.values(name, "mean"), found.lowest(name)
+    pictures, positions = found.firing(name)
+    top, rectified = highest.max(axis=0), bool(np.nanmin(lowest) >= 0)
+    dead = top <= 0 if rectified else top == lowest
+    sometimes = np.median(positions) < ALWAYS
+    answers = name in network.class_values[:1]  # probabilities are at their bound, as they should be
+    sound = np.isfinite(means).all(axis=0) & np.isfinite(top)
+    reach = np.maximum(np.abs(top), np.abs(lowest))
+    return LayerSurvey(
+        name,
+        len(top),
+        _numbers(dead),
+        _numbers((pictures < RARE) & ~dead & rectified),
+        _numbers((positions > ALWAYS) & rectified & sometimes),
+        _numbers(_saturated(highest, means, lowest) & ~dead & (not answers)),
+        _numbers(sound & (reach > HALF_MOST)),
+        _numbers(sound & ~dead & (reach < HALF_LEAST)),
+        _numbers(~sound),
+        tuple(_twins(means, _filters(network, name, len(top)), sound & ~dead & (not answers))),
+        effective_rank(means[:, sound]),
+        float(np.nanmin(lowest)),
+        float(np.nanmax(top)),
+    )
+
+
+def _numbers(which: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(int(index) for index in np.flatnonzero(which))
+
+
+def _saturated(
+    highest: NDArray[np.float32], means: NDArray[np.float32], lowest: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Return which channels stay within 2 % of a bound: a value that several channels reach, and none passes."""
+    found = np.zeros(means.shape[1], bool)
+    for bound, reached in ((highest.max(), highest.max(axis=0)), (lowest.min(), lowest)):
+        near = _AT_BOUND * (highest.max() - lowest.min())
+        # Above a rectified layer there is no bound; below it zero is one, which "dead" says better.
+        if bound and (np.abs(reached - bound) <= near / 20).sum() >= max(2, 0.1 * len(reached)):
+            found |= (np.abs(means - bound) <= near).mean(axis=0) > ALWAYS
+    return found
+
+
+def effective_rank(means: NDArray[Any]) -> float:
+    """Return how many directions (pictures, channels) fill: e to the entropy of its singular values' shares.
+
+    >>> round(effective_rank(np.eye(5)), 6)  # five pictures, their mean taken away, leave four
+    4.0
+    """
+    centered = means - means.mean(axis=0, dtype=np.float64)
+    sizes = np.linalg.svd(centered, compute_uv=False) if centered.size else np.zeros(0)
+    shares = sizes[sizes > sizes.max(initial=0) * 1e-12] / max(sizes.sum(), 1e-300)
+    return float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
+
+
+def _filters(network: Network, layer: str, channels: int) -> NDArray[np.float64] | None:
+    """Return the layer's filters as (channels, weights), of length 1; None where they are not one a channel."""
+    for step in network.graph.written_by(layer):
+        key = step.parameters.get("weight")
+        if key is None:
+            continue
+        weight = network.parameters[key].detach().float().cpu().numpy().astype(np.float64)
+        if weight.ndim >= 2 and len(weight) == channels and step.kind in ("convolution", "dense"):
+            flat: NDArray[np.float64] = weight.reshape(channels, -1)
+            lengths: NDArray[np.float64] = np.linalg.norm(flat, axis=1, keepdims=True)
+            return np.divide(flat, np.maximum(lengths, 1e-300))
+    return None
+
+
+def _twins(
+    means: NDArray[np.float32], filters: NDArray[np.float64] | None, awake: NDArray[np.bool_]
+) -> list[Twins]:
+    """Return the pairs that are nearly one, most alike first."""
+    chosen = np.flatnonzero(awake & (means.std(axis=0) > 0))
+    if len(chosen) < 2 or len(means) < 3:
+        return []
+    alike: NDArray[np.float64] = np.corrcoef(means[:, chosen].astype(np.float64), rowvar=False)
+    cosine = np.full_like(alike, np.nan) if filters is None else filters[chosen] @ filters[chosen].T
+    nearest = np.fmax(alike, cosine)
+    rows, columns = np.nonzero(np.triu(nearest >= ALIKE, 1))
+    order = np.lexsort((columns, rows, -nearest[rows, columns]))[:_MOST_TWINS]
+    return [
+        Twins(
+            (int(chosen[rows[at]]), int(chosen[columns[at]])),
+            float(alike[rows[at], columns[at]]),
+            None if filters is None else float(cosine[rows[at], columns[at]]),
+        )
+        for at in order
+    ]
+
+
+def _classes(found: Measurements, network: Network) -> tuple[float | None, int, tuple[Confusion, ...]]:
+    """Return the accuracy, on how many pictures, and the confusions; None where no class is known."""
+    layer = next((name for name in network.class_values if name in found.layers), None)
+    wanted = [class_of(label, network) for label in found.labels]
+    judged = [row for row, one in enumerate(wanted) if one is not None]
+    if layer is None or not judged:
+        return None, 0, ()
+    scores = found.values(layer, "mean")
+    said = scores.argmax(axis=1)
+    wrong = [row for row in judged if said[row] != wanted[row]]
+    pairs = Counter((int(wanted[row] or 0), int(said[row])) for row in wrong)
+    confusions = []
+    for (true, taken), count in pairs.items():
+        rows = [row for row in wrong if (wanted[row], said[row]) == (true, taken)]
+        row = max(rows, key=lambda row: (scores[row, taken], -row))
+        index = int(found.pictures[row])
+        picture = found.manifest.pictures[index]
+        surest = Example(picture.path, float(scores[row, taken]), (0, 0), None, index, picture.label)
+        confusions.append(Confusion(network.class_label(true), network.class_label(taken), count, surest))
+    confusions.sort(key=lambda one: (-one.count, -one.surest.value, one.surest.index))
+    return 1 - len(wrong) / len(judged), len(judged), tuple(confusions)
+
+
+def class_of(label: str | None, network: Network) -> int | None:
+    """Return the class that a picture's label means: a number, or one of the network's labels; None for another."""
+    count: int = network.class_count or 0
+    if label is None or not count:
+        return None
+    if label.isdecimal():
+        return int(label) if int(label) < count else None
+    try:
+        return find_label(network.labels or (), label)
+    except UnknownLayer:
+        return None
+
+
+def in_words(found: Survey) -> list[str]:
+    """Return the survey's findings, one line each, the gravest first."""
+    lines = []
+    for what, words in _FINDINGS:
+        layers: Sequence[tuple[str, tuple[Any, ...]]] = [
+            (one.layer, getattr(one, what)) for one in found.layers if getattr(one, what)
+        ]
+        if layers:
+            total = sum(len(units) for _, units in layers)
+            most = sorted(layers, key=lambda one: -len(one[1]))[:3]
+            named = ", ".join(f"{layer} ({len(units)})" for layer, units in most)
+            lines.append(f"units {words}: {total:,}, in {named}{', ...' if len(layers) > 3 else ''}")
+    return lines
+
+
+_FINDINGS = (
+    ("broken", "answering NaN or infinity"),
+    ("overflow", "too large for half precision"),
+    ("dead", "dead"),
+    ("saturated", "saturated"),
+    ("rare", "firing on under 1% of the pictures"),
+    ("always", "firing at over 99% of the positions"),
+    ("twins", "nearly the same as another"),
+    ("underflow", "so weak that half precision loses digits"),
+)
