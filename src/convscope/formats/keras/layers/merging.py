@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from convscope.errors import UnsupportedLayer
+from convscope.formats.arithmetic import ARITHMETIC, known_first
 from convscope.formats.keras.layers.registry import keras_function, keras_layer
 from convscope.formats.keras.layers.translation import Steps, Use, number
 from convscope.formats.keras.model import Reference
@@ -23,29 +24,21 @@ def _merge(use: Use, of_equals: str, of_two: str) -> Steps:
     ]
 
 
-@keras_layer("Add")
-def _add(use: Use) -> Steps:
-    return _merge(use, "eltwise_sum", "add")
+_MERGES = {  # for inputs of one shape, for pairs of others
+    "Add": ("eltwise_sum", "add"),
+    "Multiply": ("eltwise_product", "multiply"),
+    "Maximum": ("", "maximum"),
+    "Minimum": ("", "minimum"),
+    "Subtract": ("", "subtract"),
+}
 
 
-@keras_layer("Multiply")
-def _multiply(use: Use) -> Steps:
-    return _merge(use, "eltwise_product", "multiply")
+def _merging(of_equals: str, of_two: str) -> Callable[[Use], Steps]:
+    return lambda use: _merge(use, of_equals, of_two)
 
 
-@keras_layer("Maximum")
-def _maximum(use: Use) -> Steps:
-    return _merge(use, "", "maximum")
-
-
-@keras_layer("Minimum")
-def _minimum(use: Use) -> Steps:
-    return _merge(use, "", "minimum")
-
-
-@keras_layer("Subtract")
-def _subtract(use: Use) -> Steps:
-    return _merge(use, "", "subtract")
+for _name, _kinds in _MERGES.items():
+    keras_layer(_name)(_merging(*_kinds))
 
 
 @keras_layer("Average")
@@ -89,19 +82,11 @@ def _arithmetic(kind: str) -> Callable[[Use], Steps]:
             attributes = use.on_maps(number=number(plain[0]))
         except TypeError:
             raise use.wrong(f"convscope knows {kind} with a single plain number; this has several") from None
-        if kind in ("subtract", "divide") and plain[0] is given[0]:
-            attributes["swapped"] = True
-        return [OperationPlan(kind, attributes=attributes)]
+        return [OperationPlan(kind, attributes={**attributes, **known_first(kind, plain[0] is given[0])})]
 
     return translate
 
 
-for _kind, _names in {
-    "add": ("Add", "add", "__operators__.add"),
-    "subtract": ("Subtract", "subtract", "sub"),
-    "multiply": ("Multiply", "multiply", "mul"),
-    "divide": ("Divide", "TrueDivide", "divide", "truediv"),
-    "maximum": ("Maximum", "maximum"),
-    "minimum": ("Minimum", "minimum"),
-}.items():
-    keras_function(*_names)(_arithmetic(_kind))
+for _kind, _names in ARITHMETIC.items():
+    if _names.keras:
+        keras_function(*_names.keras)(_arithmetic(_kind))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from convscope.formats.arithmetic import ARITHMETIC, known_first
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.ops.convolution import LAST, maps
 from convscope.formats.tensorflow.translation import Operands, Translator, refuse, translates
@@ -56,18 +57,7 @@ def _leaky(operands: Operands) -> OperationPlan:
     return OperationPlan("relu", [operands.value(0)], attributes={**LAST, "negative_slope": slope})
 
 
-_PAIRS = {
-    "Add": "add",
-    "AddV2": "add",
-    "Sub": "subtract",
-    "Mul": "multiply",
-    "RealDiv": "divide",
-    "Div": "divide",
-    "Maximum": "maximum",
-    "Minimum": "minimum",
-    "Pow": "pow",
-}
-_ORDERED = frozenset({"subtract", "divide", "pow"})
+_PAIRS = {op: kind for kind, names in ARITHMETIC.items() for op in names.tensorflow}
 _ALONG_CHANNELS = {"add": ("bias", "bias"), "multiply": ("scale", "weight")}
 
 
@@ -81,7 +71,7 @@ def _pair(operands: Operands) -> OperationPlan:
     known, other = constants[0], 1 - constants[0]
     numbers, shape = operands.known(known), operands.shape(other)
     assert numbers is not None
-    attributes: dict[str, Any] = {"swapped": True} if kind in _ORDERED and known == 0 else {}
+    attributes = known_first(kind, known == 0)
     if numbers.size == 1 and numbers.ndim <= len(shape):
         return OperationPlan(
             kind, [operands.value(other)], attributes={**attributes, "number": float(numbers.item())}

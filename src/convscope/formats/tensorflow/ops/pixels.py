@@ -6,7 +6,7 @@ from typing import Any
 
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.ops.convolution import LAST, layout
-from convscope.formats.tensorflow.translation import Operands, refuse, translates, whole_numbers
+from convscope.formats.tensorflow.translation import Operands, Translator, refuse, translates, whole_numbers
 
 
 @translates("Pad", "PadV2", "MirrorPad")
@@ -53,32 +53,16 @@ def _resize(operands: Operands) -> OperationPlan:
     return OperationPlan("resize", [operands.value(0)], attributes=attributes)
 
 
-@translates("DepthToSpace")
-def _depth_to_space(operands: Operands) -> OperationPlan:
-    return OperationPlan(
-        "depth_to_space",
-        [operands.value(0)],
-        attributes={**layout(operands.node), "block": operands.node.integer("block_size")},
-    )
+def _rearranged(kind: str) -> Translator:
+    def translate(operands: Operands) -> OperationPlan:
+        attributes = {**layout(operands.node), "block": operands.node.integer("block_size")}
+        return OperationPlan(kind, [operands.value(0)], attributes=attributes)
+
+    return translate
 
 
-@translates("SpaceToDepth")
-def _space_to_depth(operands: Operands) -> OperationPlan:
-    return OperationPlan(
-        "space_to_depth",
-        [operands.value(0)],
-        attributes={**layout(operands.node), "block": operands.node.integer("block_size")},
-    )
-
-
-@translates("SpaceToBatchND")
-def _space_to_batch(operands: Operands) -> OperationPlan:
-    return _blocks(operands, "space_to_batch", "padding")
-
-
-@translates("BatchToSpaceND")
-def _batch_to_space(operands: Operands) -> OperationPlan:
-    return _blocks(operands, "batch_to_space", "crops")
+translates("DepthToSpace")(_rearranged("depth_to_space"))
+translates("SpaceToDepth")(_rearranged("space_to_depth"))
 
 
 def _blocks(operands: Operands, kind: str, what: str) -> OperationPlan:
@@ -88,3 +72,11 @@ def _blocks(operands: Operands, kind: str, what: str) -> OperationPlan:
     pairs = tuple(zip(margins[::2], margins[1::2], strict=True))
     attributes = {**LAST, "block": tuple(int(size) for size in block), what: pairs}
     return OperationPlan(kind, [operands.value(0)], attributes=attributes)
+
+
+def _batched(kind: str, margins: str) -> Translator:
+    return lambda operands: _blocks(operands, kind, margins)
+
+
+translates("SpaceToBatchND")(_batched("space_to_batch", "padding"))
+translates("BatchToSpaceND")(_batched("batch_to_space", "crops"))
