@@ -46,9 +46,14 @@ if TYPE_CHECKING:
     from convscope.formats.caffe.layers import register_layer
     from convscope.formats.opening import open_network
     from convscope.looking.activations import activations
+    from convscope.looking.boxes import boxes
     from convscope.looking.classify import predictions, probabilities
     from convscope.looking.filters import filters
     from convscope.looking.layer_table import layer_table
+    from convscope.looking.output_picture import output_picture
+    from convscope.looking.segmentation import segmentation
+    from convscope.looking.showing import show_output
+    from convscope.looking.token_maps import token_maps
     from convscope.looking.values import values
     from convscope.measuring.example_sheet import examples
     from convscope.measuring.measure import measure
@@ -78,6 +83,7 @@ _HOMES = {
     "ReportOptions": "report",
     "ablation_cam": "attribution.ablation_cam",
     "activations": "looking.activations",
+    "boxes": "looking.boxes",
     "channel_gradients": "attribution.gradients",
     "deconvnet": "attribution.deconvnet",
     "deep_dream": "dreaming.deep_dream",
@@ -106,6 +112,7 @@ _HOMES = {
     "make_report": "report",
     "occlusion": "attribution.occlusion",
     "open_network": "formats.opening",
+    "output_picture": "looking.output_picture",
     "predictions": "looking.classify",
     "probabilities": "looking.classify",
     "register_layer": "formats.caffe.layers",
@@ -116,9 +123,12 @@ _HOMES = {
     "saliency": "attribution.saliency",
     "sanity_check": "attribution.sanity_check",
     "score_cam": "attribution.score_cam",
+    "segmentation": "looking.segmentation",
     "shapley": "attribution.shapley",
+    "show_output": "looking.showing",
     "smoothgrad": "attribution.smoothgrad",
     "style_transfer": "styling.style_transfer",
+    "token_maps": "looking.token_maps",
     "trust": "attribution.trust",
     "values": "looking.values",
     "xgrad_cam": "attribution.xgrad_cam",
@@ -137,6 +147,7 @@ __all__ = [
     "ReportOptions",
     "ablation_cam",
     "activations",
+    "boxes",
     "channel_gradients",
     "deconvnet",
     "deep_dream",
@@ -165,6 +176,7 @@ __all__ = [
     "measure",
     "occlusion",
     "open_network",
+    "output_picture",
     "predictions",
     "probabilities",
     "register_layer",
@@ -175,9 +187,12 @@ __all__ = [
     "saliency",
     "sanity_check",
     "score_cam",
+    "segmentation",
     "shapley",
+    "show_output",
     "smoothgrad",
     "style_transfer",
+    "token_maps",
     "trust",
     "values",
     "xgrad_cam",

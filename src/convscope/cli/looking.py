@@ -12,6 +12,7 @@ import click
 
 from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
 from convscope.cli.output import file_name, folder_of, place, printable, save_picture
+from convscope.cli.outputs import draw_output, say_outputs
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -82,7 +83,11 @@ def classify(
     bare: bool,
     output: str | None,
 ) -> None:
-    """Say what is on each PICTURE: the most probable classes."""
+    """Say what is on each PICTURE: the most probable classes.
+
+    A network that is no classifier says what it does answer: the classes' shares of the picture, boxes, or what its
+    outputs are; with -o a segmentation, boxes or a made picture are drawn.
+    """
     from convscope.looking.classify import classify as classes_of
     from convscope.looking.classify import predictions, probabilities
     from convscope.pictures.photograph import check_pictures, open_photograph
@@ -93,6 +98,13 @@ def classify(
     answers = []
     for name in pictures:
         photograph = open_photograph(name)
+        if not opened.class_values:
+            if len(pictures) > 1 and not as_json:
+                click.echo(f"{name}:")
+            answers.append({"picture": name, **say_outputs(opened, photograph, top=top, quiet=as_json)})
+            if output:
+                click.echo(printable(draw_output(opened, photograph, folder, theme=theme)), err=as_json)
+            continue
         best = classes_of(opened, photograph, top=top)
         answers.append({"picture": name, "predictions": [vars(found) for found in best]})
         if not as_json:
@@ -180,12 +192,11 @@ def activations(
 ) -> None:
     """Show what layers (conv1), channels (conv1:42) or neurons (conv1:42@3,5) of NETWORK answer to PICTURE.
 
-    Without an address, one sheet for each stage of the network. Fully-connected layers are plotted.
+    Without an address, one sheet for each stage of the network. Fully-connected layers are plotted, tokens are maps, an
+    output is shown as what it is: a segmentation, a picture. With --channels it is tiles, whatever it is.
     """
-    from convscope.looking.activations import activations as maps_of
-    from convscope.looking.answers import is_vector
     from convscope.looking.main_line import stages
-    from convscope.looking.values import values
+    from convscope.looking.showing import show
     from convscope.pictures.photograph import open_photograph
 
     opened, photograph = opening.open(network), open_photograph(picture)
@@ -193,9 +204,7 @@ def activations(
     counted = channels[0] if channels is not None and len(channels) == 1 else channels
 
     def look_at(address: str) -> Picture:
-        if is_vector(opened.shapes[opened.resolve(address).layer]):
-            return values(opened, photograph, address, theme=theme)
-        return maps_of(opened, photograph, address, channels=counted, theme=theme, **look)
+        return show(opened, photograph, address, channels=counted, theme=theme, **look)
 
     made = ((address, look_at(address)) for address in wanted)
     save_all(opened, f"{photograph.name}-activations", made, output, len(wanted), as_json)

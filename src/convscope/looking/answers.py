@@ -28,7 +28,10 @@ _recorded: ContextVar[tuple[Network, object, Mapping[str, Tensor]] | None] = Con
 @contextmanager
 def recorded(network: Network, picture: Photograph, layers: list[str]) -> Iterator[None]:
     """Run the network once for all these layers; `answer` to this very picture finds them within the block."""
-    values = network.activations(network.preprocess(picture), *map(Address, layers))
+    before = _recorded.get()
+    known = before[2] if before and before[0] is network and before[1] is picture else {}
+    missing = [Address(layer) for layer in layers if layer not in known]
+    values = {**known, **(network.activations(network.preprocess(picture), *missing) if missing else {})}
     token = _recorded.set((network, picture, values))
     try:
         yield
@@ -41,19 +44,37 @@ def answer(network: Network, picture: InputLike, layer: str) -> NDArray[np.float
 
     Of ten crops, the center one's answer.
     """
-    found = _recorded.get()
-    if found and found[0] is network and found[1] is picture and layer in found[2]:
-        value = found[2][layer]
-    else:
-        tensor = picture if isinstance(picture, Tensor) else network.preprocess(picture)
-        value = network.activations(tensor, Address(layer))[layer]
-    value = network.channels_first(layer, value)
+    value = network.channels_first(layer, _value(network, picture, layer))
     if value.dim() < 2:
         raise InputError(f"{layer!r} gives {tuple(value.shape)}: there are no channels to show")
+    return _of_one(network, value)
+
+
+def answer_rows(network: Network, picture: Any, layer: str) -> NDArray[np.floating[Any]]:
+    """Return what a layer answers to a picture in the network's own order of axes, without the batch."""
+    return _of_one(network, _value(network, picture, layer))
+
+
+def _value(network: Network, picture: Any, layer: str) -> Tensor:
+    found = _recorded.get()
+    if found and found[0] is network and found[1] is picture and layer in found[2]:
+        return found[2][layer]
+    tensor = picture if isinstance(picture, Tensor) else network.preprocess(picture)
+    return network.activations(tensor, Address(layer))[layer]
+
+
+def _of_one(network: Network, value: Tensor) -> NDArray[np.floating[Any]]:
     spec = network.input_spec
     index = CENTER_OF_TEN if spec is not None and spec.crops == 10 and len(value) == 10 else 0
     array: NDArray[np.floating[Any]] = value[index].detach().cpu().float().numpy()
     return array
+
+
+def seen_by(network: Network, picture: Any) -> NDArray[np.float32]:
+    """Return what is left of a picture when the network gets it, (height, width, 3), 0..1; of ten crops the center."""
+    seen = network.deprocess(picture if isinstance(picture, Tensor) else network.preprocess(picture))
+    shown: NDArray[np.float32] = seen[CENTER_OF_TEN if len(seen) == 10 else 0] if seen.ndim == 4 else seen
+    return shown
 
 
 def is_vector(shape: Shape | None) -> bool:

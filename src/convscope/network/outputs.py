@@ -151,23 +151,11 @@ class _Seen:
 
     def _of_rows(self, found: Output, shape: Shape) -> Output:
         _, rows, numbers = shape
-        grid = self._grid(rows)
+        grid = None if self.picture is None else token_grid((self.picture[2], self.picture[3]), rows)
         if grid and numbers >= 16 and made_by(self.graph, found.value) != "softmax":
             return replace(found, role="tokens", grid=grid)
         few, many = sorted((rows, numbers))
         return replace(found, role="boxes") if numbers == 4 or (many >= 300 and 5 <= few < 300) else found
-
-    def _grid(self, tokens: int) -> tuple[int, int] | None:
-        """Return the (rows, columns) of patches of the picture that these tokens are, a few without a place apart."""
-        if self.picture is None:
-            return None
-        height, width = self.picture[2:]
-        for extra in _EXTRA_TOKENS:
-            for rows in range(2, height // 2 + 1):
-                columns, rest = divmod(tokens - extra, rows)
-                if rest == 0 and columns > 1 and height % rows == 0 and width == columns * (height // rows):
-                    return rows, columns
-        return None
 
     def _of_places(self, value: str, shape: Shape) -> Role:
         channels, *size = shape[1:]
@@ -221,6 +209,23 @@ def _beside_others(output: Output, all_of_them: Sequence[Output]) -> Output:
         rows = [other.shape[1] for other in others if other.role == "boxes" and other.shape]
         return replace(output, role="boxes", grid=None) if output.shape[1] in rows else output
     return output
+
+
+def token_grid(picture: tuple[int, int], tokens: int) -> tuple[int, int] | None:
+    """Return the (rows, columns) of places of a picture (height, width) that so many tokens are, or None.
+
+    A few tokens before them may have no place: a class's, a teacher's, registers.
+
+    >>> token_grid((224, 224), 197)
+    (14, 14)
+    """
+    height, width = picture
+    for extra in _EXTRA_TOKENS:
+        for rows in range(2, height // 2 + 1):
+            columns, rest = divmod(tokens - extra, rows)
+            if rest == 0 and columns > 1 and height % rows == 0 and width == columns * (height // rows):
+                return rows, columns
+    return None
 
 
 def made_by(graph: Graph, value: str) -> str:

@@ -104,7 +104,7 @@ def scale(tiles: NDArray[Any], scaling: Scaling | None = None) -> Scaled:
     shown = _between(values, low, high)
     in_color = values.ndim == 4
     palette = None if in_color else scaling.palette or ("RdBu_r" if symmetric else "gray")
-    colors = _to_bytes(shown) if palette is None else colorize(shown, palette)
+    colors = to_bytes(shown) if palette is None else colorize(shown, palette)
     whole = scaling.per == "sheet"
     return Scaled(
         colors,
@@ -120,7 +120,13 @@ def scale(tiles: NDArray[Any], scaling: Scaling | None = None) -> Scaled:
 def colorize(values: NDArray[Any], palette: str) -> NDArray[np.uint8]:
     """Return numbers in 0..1 of any shape as RGB colors of a matplotlib palette, uint8 (..., 3)."""
     table = (matplotlib.colormaps[palette](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
-    colors: NDArray[np.uint8] = table[_to_bytes(values)]
+    colors: NDArray[np.uint8] = table[to_bytes(values)]
+    return colors
+
+
+def to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return numbers in 0..1 as 0..255; what lies outside is clipped."""
+    colors: NDArray[np.uint8] = np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return colors
 
 
@@ -168,10 +174,6 @@ def _between(values: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> NDA
     middle = np.where(high > low, 0, np.where(low < 0, 0.5, 0))
     shown: NDArray[Any] = ((values - low) / span + middle).clip(0, 1)
     return shown
-
-
-def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.round(values * 255).astype(np.uint8)
 
 
 def _words(scaling: Scaling, symmetric: bool, palette: str | None, ends: tuple[float, float]) -> str:

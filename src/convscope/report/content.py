@@ -12,7 +12,7 @@ from convscope.looking.layer_table import LayerTable, layer_table
 from convscope.report.context import Counter, Progress, ReportContext
 from convscope.report.evidence import evidence, evidence_parts
 from convscope.report.generated import check_style, dream_parts, dreams, painting_parts, paintings
-from convscope.report.looking import charts, filter_sheets, plots, shown_stages
+from convscope.report.looking import answers, charts, filter_sheets, plots, shown_stages
 from convscope.report.units import unit_parts, units
 
 
@@ -27,7 +27,9 @@ class Section:
 
 
 _ALL = (
-    Section("predictions", "Predictions", charts, lambda context: 2 * bool(context.classes)),
+    Section(
+        "predictions", "Predictions", charts, lambda context: 2 if context.classes else len(answers(context))
+    ),
     Section("filters", "What it looks for", filter_sheets, lambda context: 3),
     Section("activations", "What it finds", shown_stages, lambda context: len(context.maps)),
     Section("values", "What it concludes", plots, lambda context: len(context.vectors)),

@@ -13,7 +13,9 @@ from convscope.looking.answers import answer
 from convscope.looking.classify import predictions, probabilities
 from convscope.looking.filters import READABLE, filters, layers_with_filters, read_filters
 from convscope.looking.main_line import Stage
+from convscope.looking.showing import show_output
 from convscope.looking.values import values
+from convscope.network.outputs import Output
 from convscope.pictures.picture import Picture
 from convscope.presentation.grid import SMALLEST_TILE
 from convscope.report.context import Counter, ReportContext, sees
@@ -26,6 +28,7 @@ _TILE = 112  # pixels: eight of them make a column of text
 _LARGE = 32  # pixels: the side of a deeper filter's tile, where there is room
 _WIDTH = 820  # pixels: what the channels of a filter have side by side
 _ROWS = 24
+_ANSWERS = ("class map", "picture", "boxes", "tokens")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,11 @@ class LayerFigure:
 
 
 def charts(context: ReportContext, count: Counter) -> Iterator[Embedded]:
-    """Yield the bars of the most probable classes, and the probability of every one."""
+    """Yield the bars of the most probable classes and the probability of each; of no classifier, each other answer."""
+    for answered in answers(context):
+        make = _in_theme(show_output, context.network, context.picture, answered)
+        yield embed(make, address=answered.value, command=context.command("activations", answered.value))[0]
+        count()
     if not context.classes:
         return
     given, top = (context.network, context.picture), context.options.top
@@ -50,6 +57,15 @@ def charts(context: ReportContext, count: Counter) -> Iterator[Embedded]:
         command = context.command("classify", *flag, top=top, output=output)
         yield embed(_in_theme(technique, *given, top=top), command=command)[0]
         count()
+
+
+def answers(context: ReportContext) -> list[Output]:
+    """Return the outputs, of no classifier, that are more than tiles or a plot; all boxes are one picture."""
+    if context.classes or context.network.input_spec is None:
+        return []
+    found = [output for output in context.network.outputs if output.role in _ANSWERS]
+    drawn = [output for output in found if output.role == "boxes"]
+    return [output for output in found if output not in drawn[1:]]
 
 
 def filter_sheets(context: ReportContext, count: Counter) -> Iterator[Embedded]:

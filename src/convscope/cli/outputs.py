@@ -1,0 +1,39 @@
+"""What ``convscope classify`` says of a network that is no classifier: each output as what it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convscope.cli.output import file_name, place, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from convscope.network.network import Network
+    from convscope.pictures.photograph import Photograph
+    from convscope.presentation.style import ThemeName
+
+
+def say_outputs(network: Network, photograph: Photograph, *, top: int, quiet: bool) -> dict[str, Any]:
+    """Print what each output says of a picture, unless `quiet`, and return it as ``--json`` has it."""
+    from convscope.looking.showing import words_of
+
+    said = {output.name: words_of(network, photograph, output, top=top) for output in network.outputs}
+    if not quiet:
+        for lines in said.values():
+            click.echo(printable("\n".join(lines)))
+    outputs = [
+        {"name": output.name, "role": output.role, "shape": output.shape, "says": said[output.name][1:]}
+        for output in network.outputs
+    ]
+    return {"predictions": [], "outputs": outputs}
+
+
+def draw_output(network: Network, photograph: Photograph, folder: str | None, *, theme: ThemeName) -> Path:
+    """Save a picture of the output that tells most, shown as what it is, and return its path."""
+    from convscope.looking.showing import show_output
+
+    made = show_output(network, photograph, theme=theme)
+    return made.save(place(folder, file_name(network.name, photograph.name, "output")))
