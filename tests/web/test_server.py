@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import monotonic
 
 import numpy as np
@@ -15,9 +16,11 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from convscope.errors import InputError
+from convscope.measuring.measure import measure
+from convscope.measuring.picture_list import list_pictures
 from convscope.web.guard import LARGEST_BODY
 from convscope.web.server import Server, serve
-from convscope.web.session import Permissions
+from convscope.web.session import Permissions, Photographs
 from planted import plain_picture, planted_network
 from web.reading import grid_of, header_of
 
@@ -84,6 +87,20 @@ def test_a_question_that_makes_no_sense_gets_a_sentence(server: Server, picture:
     answer = get(server, path.replace("PICTURE", picture))
     assert answer.status_code in (400, 404)
     assert "Traceback" not in answer.text
+
+
+def test_real_pictures_of_a_unit(server: Server, tmp_path: Path) -> None:
+    assert "--photographs" in get(server, "api/examples?unit=conv2:0").json()["error"]
+    for name, color in (("a", (0.9, 0.1, 0.1)), ("b", (0.1, 0.9, 0.1))):
+        Image.fromarray(plain_picture(color)).save(tmp_path / f"{name}.png")
+    network, listed = server.session.network, list_pictures(tmp_path)
+    made = serve(network, photographs=Photographs(listed, measure(network, listed)))
+    try:
+        assert get(made, "api/network").json()["measured"] == 2
+        sheet = Image.open(io.BytesIO(get(made, "api/examples?unit=conv2:0").content))
+        assert min(sheet.size) > 100
+    finally:
+        made.stop()
 
 
 def test_a_setting_never_names_a_file(server: Server, picture: str) -> None:

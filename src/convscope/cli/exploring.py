@@ -5,16 +5,26 @@ from __future__ import annotations
 import sys
 import webbrowser
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from convscope.cli.options import Opening, network_options
+
+if TYPE_CHECKING:
+    from convscope.network.network import Network
+    from convscope.web.session import Photographs
 
 
 @click.command()
 @click.argument("network", default="builtin")
 @click.argument("pictures", nargs=-1, metavar="[PICTURE]...")
 @network_options
+@click.option(
+    "--photographs",
+    metavar="FOLDER",
+    help="Show what each unit finds in these pictures, too: all are measured first, once, and kept.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; a free one by default.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Serve others too; they need the token printed."
@@ -26,6 +36,7 @@ def explore(
     network: str,
     pictures: Sequence[str],
     opening: Opening,
+    photographs: str | None,
     no_browser: bool,
     **serving: str | int | bool | None,
 ) -> None:
@@ -39,12 +50,15 @@ def explore(
 
     check_pictures(pictures)
     permissions = Permissions(bool(serving["read_only"]), str(serving["token"]) if serving["token"] else None)
+    opened = opening.open(network)
+    measured = None if photographs is None else _measured(opened, photographs)
     server = serve(
-        opening.open(network),
+        opened,
         pictures,
         host=str(serving["host"]),
         port=int(serving["port"] or 0),
         permissions=permissions,
+        photographs=measured,
     )
     click.echo(server.address)
     sys.stdout.flush()
@@ -56,3 +70,13 @@ def explore(
         click.echo("the page is closed", err=True)
     finally:
         server.stop()
+
+
+def _measured(network: Network, folder: str) -> Photographs:
+    """Measure every unit on the pictures of a folder; what was measured before is kept."""
+    from convscope.measuring.measure import measure
+    from convscope.measuring.picture_list import list_pictures
+    from convscope.web.session import Photographs
+
+    listed = list_pictures(folder)
+    return Photographs(listed, measure(network, listed))

@@ -47,6 +47,7 @@ def make_app(session: Session, hosts: Collection[str]) -> Guard:
         Route("/api/grid", _asked(session, _grid)),
         Route("/api/unit", _asked(session, _unit)),
         Route("/api/effects", _asked(session, _effects)),
+        Route("/api/examples", _asked(session, _examples)),
         Route("/api/arithmetic", _asked(session, _arithmetic)),
         Route("/api/backward", _asked(session, _backward)),
         WebSocketRoute("/api/jobs", partial(_jobs, session)),
@@ -151,6 +152,12 @@ async def _unit(session: Session, request: Request, ask: Ask) -> Response:
 async def _effects(session: Session, request: Request, ask: Ask) -> Response:
     query = request.query_params
     return JSONResponse(await ask(partial(session.effects, query["unit"], query["picture"])))
+
+
+async def _examples(session: Session, request: Request, ask: Ask) -> Response:
+    query = request.query_params
+    sheet = await ask(partial(session.examples, query["unit"], query.get("theme", "light")))
+    return Response(sheet, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
 async def _arithmetic(session: Session, request: Request, ask: Ask) -> Response:

@@ -16,7 +16,7 @@ import uvicorn
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.web.app import make_app
-from convscope.web.session import Permissions, Session
+from convscope.web.session import Permissions, Photographs, Session
 
 HERE = "127.0.0.1"
 _OWN_NAMES = ("127.0.0.1", "localhost", "::1")
@@ -56,17 +56,18 @@ def serve(
     host: str = HERE,
     port: int = 0,
     permissions: Permissions | None = None,
+    photographs: Photographs | None = None,
 ) -> Server:
     """Serve a network's page with some pictures to begin with, and return it once it answers.
 
-    Port 0 is a free one. On any host but this machine's own, viewers need a token; the address has it. InputError where
-    the port is taken.
+    `photographs` are real pictures that were measured: each unit's strongest are shown. Port 0 is a free one. On
+    any host but this machine's own, viewers need a token; the address has it. InputError where the port is taken.
     """
     allowed = permissions or Permissions()
     own = host in _OWN_NAMES
     if not own and allowed.token is None:
         allowed = Permissions(allowed.read_only, secrets.token_urlsafe(16))
-    session = Session(network, allowed)
+    session = Session(network, allowed, photographs)
     for picture in pictures:
         session.pictures.add(picture, pinned=True)
     listening = _listening(host, port)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from convscope.attribution.target import target_of
 from convscope.errors import InputError
 from convscope.looking.answers import answer
+from convscope.measuring.example_sheet import ExampleOptions, example_sheet
+from convscope.measuring.measurements import Measurements
+from convscope.measuring.picture_list import ListedPicture
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
 from convscope.web.arithmetic import arithmetic
@@ -37,6 +40,14 @@ class Permissions:
 
 
 @dataclass(frozen=True, eq=False)
+class Photographs:
+    """Real pictures that were measured: which they are, and what every unit answers to them."""
+
+    listed: Sequence[ListedPicture]
+    found: Measurements
+
+
+@dataclass(frozen=True, eq=False)
 class Session:
     """A network on show. Its methods answer the page's questions; they run in the worker's thread.
 
@@ -45,6 +56,7 @@ class Session:
 
     network: Network
     permissions: Permissions = field(default_factory=Permissions)
+    photographs: Photographs | None = None
     pictures: PictureStore = field(default_factory=PictureStore)
     worker: Worker = field(default_factory=Worker)
     _copies: OrderedDict[str, Network] = field(default_factory=OrderedDict)
@@ -53,7 +65,12 @@ class Session:
     def facts(self) -> dict[str, Any]:
         """Return what the page knows before it asks anything."""
         pictures = [{"key": key, "name": self.pictures[key].name} for key in self.pictures.pinned()]
-        return {**network_facts(self.network), "pictures": pictures, "readOnly": self.permissions.read_only}
+        return {
+            **network_facts(self.network),
+            "pictures": pictures,
+            "readOnly": self.permissions.read_only,
+            "measured": 0 if self.photographs is None else len(self.photographs.found.pictures),
+        }
 
     def with_units(self, units: Mapping[str, Any]) -> Network:
         """Return the network with units set, one of the last few copies where it was asked for before."""
@@ -108,6 +125,14 @@ class Session:
     def effects(self, address: str, picture: str) -> list[dict[str, Any]]:
         """Return the classes whose scores a unit changes most."""
         return unit_effects(self.network, self._unit(address), self.pictures[picture])
+
+    def examples(self, address: str, theme: str) -> bytes:
+        """Return the real pictures that a unit answers to, as a PNG; InputError where none were measured."""
+        if self.photographs is None:
+            raise InputError("no pictures were measured: start convscope explore with --photographs FOLDER")
+        options = ExampleOptions(top=6, theme="dark" if theme == "dark" else "light")
+        unit, (listed, found) = self._unit(address), (self.photographs.listed, self.photographs.found)
+        return example_sheet(self.network, listed, found, str(unit), options).encode()
 
     def arithmetic(self, address: str, picture: str) -> dict[str, Any]:
         """Return how a convolution's unit comes to its number at a position."""

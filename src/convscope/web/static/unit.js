@@ -63,7 +63,7 @@ function tell() {
 function parts() {
   const unit = unitAddress();
   const fedBy = facts?.filter ? ownFilter() : connections("Fed by", facts?.fedBy, "What feeds it cannot be told apart: channels are mixed before it.");
-  const found = [wanted(unit), answered(), slider(unit), fedBy, connections("Feeds", facts?.feeds, "No filters read it by itself."), changed(), arithmeticParts()];
+  const found = [wanted(unit), answered(), slider(unit), fedBy, examples(unit), connections("Feeds", facts?.feeds, "No filters read it by itself."), changed(), arithmeticParts()];
   const failed = failure ? [element("p.error", {}, failure)] : [];
   return [element("h2", {}, unit), ...failed, ...found.filter((part) => part.length).map((part) => element("div.part", {}, ...part))];
 }
@@ -85,6 +85,14 @@ function answered() {
     found.push(...quantiles.map((share, index) => bar(share === 1 ? "the strongest" : share === 0 ? "the weakest" : `${Math.round(100 * share)} % stay below`, highest[index] / top, number(highest[index]), "quantile of the highest answer in each photograph")));
   }
   return found;
+}
+
+function examples(unit) {
+  const count = state.network.measured, title = element("h3", {}, "Real pictures it answers to");
+  if (!count) return [title, empty("Start convscope explore with --photographs FOLDER to see them.")];
+  const theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  const image = element("img", { src: `api/examples?${new URLSearchParams({ unit, theme })}`, alt: `The strongest of ${count} pictures for ${unit}, cropped to what it sees, and weaker ones below`, loading: "lazy" });
+  return [title, element("div.big", {}, image), element("p.caption", {}, `Of ${count.toLocaleString("en")}: the strongest, each cropped to what the unit sees, beside the whole picture; then weaker ones.`)];
 }
 
 function slider(unit) {
