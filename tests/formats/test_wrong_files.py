@@ -60,7 +60,7 @@ CASES = {
     "paper.onnx": (b"%PDF-1.7", "is a PDF document.*another file"),
     "packed.h5": (GZIP, "is a gzip archive.*Unpack it first"),
     "nothing.keras": (b"", "is empty. Download or copy it again"),
-    "notes.pb": (b"node { name: 'a' }", "is text.*as_text=False"),
+    "notes.pb": (b"node { name: 'a' }", "has no input .Placeholder. that takes numbers"),
     "checkpoint.pt": (
         saved({"epoch": 3, "state_dict": STATE, "optimizer": {}}),
         "holds weights.*--architecture",

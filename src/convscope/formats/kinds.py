@@ -37,7 +37,8 @@ class Kind(Enum):
 
 
 BY_SUFFIX: Mapping[str, Kind] = {
-    **dict.fromkeys((".prototxt", ".pbtxt", ".pt.txt"), Kind.CAFFE_TEXT),
+    **dict.fromkeys((".prototxt", ".pt.txt"), Kind.CAFFE_TEXT),
+    ".pbtxt": Kind.TENSORFLOW_TEXT,
     ".caffemodel": Kind.CAFFE_WEIGHTS,
     ".caffemodel.h5": Kind.CAFFE_HDF5,
     **dict.fromkeys((".convscope", ".safetensors"), Kind.SAFETENSORS),
@@ -115,6 +116,8 @@ def _kind_of_text(head: bytes) -> Kind | None:
     plain = re.sub(r"(?m)#.*$", "", text).lstrip()
     if re.match(r"(node|library|versions)\s*:?\s*\{", plain) and re.search(r"\bop\s*:", plain):
         return Kind.TENSORFLOW_TEXT
+    if re.match(r"(saved_model_schema_version|meta_graphs)\s*[:{]", plain):
+        return Kind.SAVED_MODEL
     fields = r"name|layers?|input|input_dim|input_shape|force_backward|state|debug_info"
     is_net = re.match(rf"({fields})\s*[:{{]", plain) and re.search(r"\b(layers?|input)\s*[:{]", plain)
     return Kind.CAFFE_TEXT if is_net else None

@@ -45,7 +45,7 @@ from convscope.formats.pytorch.opening import (
 )
 from convscope.formats.recognition import refuse_foreign, unknown_file
 from convscope.formats.request import Request
-from convscope.formats.tensorflow.graph_def import SAVED_MODEL
+from convscope.formats.tensorflow.graph_def import SAVED_MODELS
 from convscope.formats.tensorflow.opening import open_tensorflow
 from convscope.formats.zoo.fetching import ZOO, fetch
 from convscope.network.fixed_inputs import read_input, with_fixed_inputs
@@ -218,7 +218,10 @@ def _opener(request: Request) -> Opener:
 def _open_file(request: Request) -> NetworkParts:
     """Open a file as what it is by its content; by its name where the content does not tell."""
     path = request.path
-    if request.weights is not None and str(request.weights) != RANDOM:
+    checkpoint = (
+        Path(f"{request.weights}.index").expanduser().is_file()
+    )  # whose name is that of several files
+    if request.weights is not None and str(request.weights) != RANDOM and not checkpoint:
         require_regular(Path(request.weights).expanduser())
     found, named = kind_of_content(path), kind_of_name(path)
     if found is None:
@@ -256,7 +259,7 @@ def _opener_of_object(source: object) -> Opener:
 def _opener_of_folder(folder: Path) -> Opener:
     """Tell a folder by what it holds; one with a single network in it is that network's."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    if any(path.name == SAVED_MODEL for path in files):
+    if any(path.name in SAVED_MODELS for path in files):
         return open_tensorflow
     networks = {path: kind for path in files if (kind := kind_of_name(path))}
     if any(BY_KIND[kind] is open_caffe for kind in networks.values()):

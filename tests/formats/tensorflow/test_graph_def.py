@@ -65,7 +65,7 @@ def test_one_that_is_not_frozen_says_how_to_freeze_it(
         (b"PK\x03\x04" + bytes(40), "is a zip archive, not a TensorFlow graph"),
         (
             b'node {\n  name: "input"\n  op: "Placeholder"\n}\n',
-            "is text, and convscope reads a graph's binary form",
+            "the graph has no operation that a picture goes through",
         ),
         (b"\x08\x01\x12\x00", "holds no nodes"),
     ],

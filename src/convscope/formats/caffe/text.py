@@ -15,11 +15,13 @@ from os import PathLike
 from typing import Any
 
 from convscope.errors import NetworkFileError
-from convscope.formats.caffe.literals import write_guessed, write_value
 from convscope.formats.caffe.message import Message
-from convscope.formats.caffe.parser import Parser
 from convscope.formats.caffe.schema import message_type
+from convscope.formats.protobuf import message as protobuf
+from convscope.formats.protobuf.literals import write_guessed, write_value
+from convscope.formats.protobuf.parser import Parser, decoded
 from convscope.formats.protobuf.records import open_source
+from convscope.formats.protobuf.schema import Field
 from convscope.formats.protobuf.unknown import warn_of_unknown
 from convscope.formats.recognition import HEAD, expect_description
 
@@ -37,7 +39,7 @@ def read_text_file(path: str | PathLike[str], type_name: str = "NetParameter") -
         raise NetworkFileError(
             f"{file} is over {MAXIMUM_BYTES // 2**20} MB, too large for a network's description."
         )
-    text = _decoded(bytes(source.view))
+    text = decoded(bytes(source.view))
     if not text.strip():
         raise NetworkFileError(f"{file} is empty: it holds nothing but blank space.")
     return read_text(text, type_name, file=file)
@@ -49,7 +51,7 @@ def read_text(text: str, type_name: str = "NetParameter", *, file: str = "protot
     Fields convscope does not know are kept in `Message.unknown`, and one `ConvscopeWarning` lists them.
     What protobuf itself would refuse raises `NetworkFileError` with the line: ``net.prototxt, line 12: ...``.
     """
-    parser = Parser(text, file)
+    parser = Parser(text, file, decisive=_decides_which_layers)
     message = Message(type_name)
     parser.read_fields(message)
     if type_name == "NetParameter":
@@ -63,13 +65,9 @@ def write_text(message: Message) -> str:
     return "".join(f"{line}\n" for line in _lines(message))
 
 
-def _decoded(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+def _decides_which_layers(message: protobuf.Message, field: Field) -> bool:
+    """Whether the layers of the net hang on this field: without its value there is no net to talk about."""
+    return field.name == "phase" or message.type_name.startswith(("Net", "Solver"))
 
 
 def _refuse_other_messages(net: Message, file: str) -> None:

@@ -1,22 +1,33 @@
-"""TensorFlow's files: a frozen GraphDef (``.pb``), or a SavedModel's folder whose graph is frozen, as nodes."""
+"""TensorFlow's files as nodes: a GraphDef, or a SavedModel, binary or text, with its functions and its variables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from convscope.errors import NetworkFileError
 from convscope.formats.protobuf.message import Message
+from convscope.formats.protobuf.parser import Parser, decoded
 from convscope.formats.protobuf.records import Source, open_source
 from convscope.formats.protobuf.schema import load_schema
 from convscope.formats.protobuf.wire import read_fields
-from convscope.formats.recognition import HEAD, identify
-from convscope.formats.tensorflow.node import Node, in_order, read_node
+from convscope.formats.recognition import HEAD, TEXT, identify
+from convscope.formats.tensorflow.checkpoint import INDEX, Checkpoint, read_checkpoint
+from convscope.formats.tensorflow.functions import CALLS, inlined
+from convscope.formats.tensorflow.heads import DECODERS, behind
+from convscope.formats.tensorflow.node import PLACEHOLDERS, Node, Reference, in_order, read_node, reference
+from convscope.formats.tensorflow.variables import VARIABLES, filled
 
-SAVED_MODEL = "saved_model.pb"
+SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")
 MAXIMUM_RECORDS = 5_000_000
-_SAVED_MODEL_BEGINS = b"\x08\x01\x12"
-_VARIABLES = {"Variable", "VariableV2", "VarHandleOp", "ReadVariableOp", "AutoReloadVariable"}
-_CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
+_LARGEST_TEXT = 256 * 2**20
+_SAVED_MODEL_BEGINS = (b"\x08\x01\x12", b"saved_model_schema_version", b"meta_graphs")
+_VARIABLES_BESIDE = "variables/variables"
+_SIGNATURE = "serving_default"
+_ENDS = "outputs of the signature"
+_SAVING = frozenset({"SaveV2", "Save", "SaveSlices", "RestoreV2", "Restore", "Assign", "AssignVariableOp"})
+_ENTRANCES = frozenset({*PLACEHOLDERS, *DECODERS})
 _FREEZE_1 = (
     "Freeze it where TensorFlow is: tf.compat.v1.graph_util.convert_variables_to_constants(session, "
     "session.graph_def, [OUTPUT]), written with tf.io.write_graph(graph, FOLDER, 'frozen.pb', as_text=False)"
@@ -28,31 +39,93 @@ _FREEZE_2 = (
 )
 
 
-def read_graph_def(path: Path) -> list[Node]:
-    """Return the nodes of a frozen graph, each after all it reads.
+@dataclass(frozen=True)
+class GraphFile:
+    """A graph as it was read: its nodes, each after all it reads, and the files that they come from."""
 
-    Raises NetworkFileError for a file of another kind, a damaged one, or a graph that is not frozen: with what to do.
+    nodes: Sequence[Node]
+    files: tuple[Path, ...]
+
+
+def read_graph_def(path: Path, weights: str | Path | None = None) -> GraphFile:
+    """Read a graph and, where it has variables, their numbers: of the checkpoint beside it, or of `weights`.
+
+    Raises NetworkFileError for a file of another kind, a damaged one, or a graph whose variables have no numbers: with
+    what to do.
     """
-    path = path / SAVED_MODEL if path.is_dir() else path
-    source = open_source(path, MAXIMUM_RECORDS)
+    file = next((one for name in SAVED_MODELS if (one := path / name).is_file()), path)
+    source = open_source(file, MAXIMUM_RECORDS)
     head = bytes(source.view[:HEAD])
     _expect_graph(head, source.file)
-    graph = _saved_graph(source) if head.startswith(_SAVED_MODEL_BEGINS) else _read(source, "GraphDef")
+    is_saved = head.lstrip().startswith(_SAVED_MODEL_BEGINS)
+    meta = _meta_graph(source) if is_saved else None
+    graph: Message = meta.graph_def if meta is not None else _read(source, "GraphDef")
+    wanted = _signature(meta) if meta is not None else ()
     nodes = [read_node(message) for message in graph.node]
+    named = {node.name: node for node in nodes}
+    first = set().union(*(behind(named[read.node], named) for read in wanted if read.node in named))
+    nodes = sorted(nodes, key=lambda node: node.name not in first)  # they keep their own names
+    *nodes, ends = inlined([*nodes, Node(_ENDS, "NoOp", wanted, {})], graph.library.function)
     if not nodes:
         raise NetworkFileError(f"{path} holds no nodes: it is no TensorFlow graph, or an empty one")
+    checkpoint = _checkpoint(file, weights)
+    nodes = _needed(filled(nodes, checkpoint), [read.node for read in ends.inputs])
     _require_frozen(nodes, graph, path)
-    return in_order(nodes)
+    return GraphFile(in_order(nodes), (file, *(checkpoint.files if checkpoint else ())))
+
+
+def _checkpoint(file: Path, weights: str | Path | None) -> Checkpoint | None:
+    """Return the checkpoint that was given, by any of its files, or the one beside a SavedModel."""
+    if weights is None:
+        prefix = str(file.parent / _VARIABLES_BESIDE)
+        return read_checkpoint(prefix) if Path(prefix + INDEX).is_file() else None
+    text = str(Path(weights).expanduser())
+    prefix = text.removesuffix(INDEX).partition(".data-")[0]
+    if not Path(prefix + INDEX).is_file():
+        raise NetworkFileError(f"{weights}: a checkpoint is NAME.index and NAME.data-..., not there")
+    return read_checkpoint(prefix)
+
+
+def _signature(meta: Message) -> tuple[Reference, ...]:
+    """Return the outputs of a SavedModel's signature, the serving one if there is one."""
+    signatures = {entry.key: entry.value for entry in meta.signature_def if entry.value.outputs}
+    signatures.pop("__saved_model_init_op", None)
+    if not signatures:
+        return ()
+    chosen = signatures.get(_SIGNATURE, next(iter(signatures.values())))
+    return tuple(reference(entry.value.name or "") for entry in chosen.outputs)
+
+
+def _needed(nodes: list[Node], ends: Sequence[str]) -> list[Node]:
+    """Return the nodes that make the `ends`; in a graph that saves itself, else, those that a picture reaches."""
+    named = {node.name: node for node in nodes}
+    if not ends:
+        if not any(node.op in _SAVING for node in nodes):
+            return nodes
+        ends = _reached(nodes)
+    needed = set().union(*(behind(named[end], named) for end in ends if end in named))
+    return [node for node in nodes if node.name in needed]
+
+
+def _reached(nodes: Sequence[Node]) -> list[str]:
+    """Return the names of the nodes that anything which goes in comes to."""
+    readers: dict[str, list[Node]] = {}
+    for node in nodes:
+        for read in node.inputs:
+            readers.setdefault(read.node, []).append(node)
+    waiting = [node for node in nodes if node.op in _ENTRANCES and node.text("dtype") != "DT_STRING"]
+    found: dict[str, None] = {}
+    while waiting:
+        node = waiting.pop()
+        if node.name not in found and node.op not in _SAVING:
+            found[node.name] = None
+            waiting += readers.get(node.name, [])
+    return list(found)
 
 
 def _expect_graph(head: bytes, file: str) -> None:
     found = identify(head) if head else "empty"
-    if found.startswith("a network's description"):
-        raise NetworkFileError(
-            f"{file} is text, and convscope reads a graph's binary form: "
-            "tf.io.write_graph(graph, FOLDER, 'frozen.pb', as_text=False)"
-        )
-    if not head or head[0] not in b"\x0a\x08\x12\x22":
+    if found != TEXT and (not head or head[0] not in b"\x0a\x08\x12\x22"):
         raise NetworkFileError(
             f"{file} is {found}, not a TensorFlow graph (GraphDef). Download or copy it again"
         )
@@ -60,25 +133,36 @@ def _expect_graph(head: bytes, file: str) -> None:
 
 def _read(source: Source, name: str) -> Message:
     message = Message(load_schema(__package__)[name])
-    read_fields(source, message, 0, len(source.view))
+    if identify(bytes(source.view[:HEAD])) != TEXT:
+        read_fields(source, message, 0, len(source.view))
+        return message
+    if len(source.view) > _LARGEST_TEXT:
+        raise NetworkFileError(
+            f"{source.file} is text of over {_LARGEST_TEXT // 2**20} MB: save it as binary"
+        )
+    Parser(decoded(bytes(source.view)), source.file, budget=MAXIMUM_RECORDS).read_fields(message)
     return message
 
 
-def _saved_graph(source: Source) -> Message:
+def _meta_graph(source: Source) -> Message:
     model = _read(source, "SavedModel")
     if not model.meta_graphs:
         raise NetworkFileError(f"{source.file} is a SavedModel without a graph")
-    graph: Message = model.meta_graphs[0].graph_def
-    return graph
+    meta: Message = model.meta_graphs[0]
+    return meta
 
 
-def _require_frozen(nodes: list[Node], graph: Message, path: Path) -> None:
+def _require_frozen(nodes: Sequence[Node], graph: Message, path: Path) -> None:
     for node in nodes:
-        if node.op in _VARIABLES or node.op in _CALLS:
-            kept = (
-                "its weights are kept apart, in variables" if node.op in _VARIABLES else "it calls functions"
-            )
-            newer = node.op in _CALLS or bool(graph.library.function)
+        newer = node.op in CALLS or bool(graph.library.function)
+        how = _FREEZE_2 if newer else _FREEZE_1
+        if node.op in VARIABLES:
             raise NetworkFileError(
-                f"{path} is not frozen: {kept} (node {node.name!r}, a {node.op}). {_FREEZE_2 if newer else _FREEZE_1}"
+                f"{path} is not frozen: its weights are kept apart, in variables (node {node.name!r}, a {node.op}). "
+                f"Give their checkpoint as its weights (NAME.index), or freeze it. {how}"
+            )
+        if node.op in CALLS:
+            raise NetworkFileError(
+                f"{path} is not frozen: it calls functions that it does not hold (node {node.name!r}, a {node.op}). "
+                f"{how}"
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.tensors import to_array
 
-_DECODERS = ("DecodeJpeg", "DecodePng", "DecodeBmp", "DecodeGif", "DecodeImage", "DecodeAndCropJpeg")
+DECODERS = ("DecodeJpeg", "DecodePng", "DecodeBmp", "DecodeGif", "DecodeImage", "DecodeAndCropJpeg")
 _PASSING = frozenset(
     {"Cast", "ExpandDims", "Identity", "Squeeze", "Reshape", "ResizeBilinear", "ResizeNearestNeighbor"}
 )
@@ -29,7 +29,7 @@ def cut_head(nodes: list[Node]) -> tuple[list[Node], Head | None]:
 
     What comes after the decoding and the resizing stays: its input is a picture in numbers from 0 to 255.
     """
-    decoder = next((node for node in nodes if node.op in _DECODERS), None)
+    decoder = next((node for node in nodes if node.op in DECODERS), None)
     if decoder is None:
         return nodes, None
     named = {node.name: node for node in nodes}
@@ -67,7 +67,7 @@ def behind(last: Node, named: Mapping[str, Node]) -> set[str]:
     waiting = [last.name]
     while waiting:
         name = waiting.pop()
-        if name not in found:
+        if name not in found and name in named:
             found.add(name)
             waiting += [read.node for read in named[name].inputs]
     return found

@@ -11,6 +11,8 @@ from convscope.formats.protobuf.message import Message
 from convscope.formats.protobuf.wire import as_text
 from convscope.formats.tensorflow.tensors import shape_of
 
+PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
+
 
 class Reference(NamedTuple):
     """One output of a node, as another reads it: ``"split:1"`` is (``"split"``, 1)."""
@@ -77,12 +79,13 @@ class Node:
 
 def read_node(message: Message) -> Node:
     """Return what a NodeDef says."""
-    inputs = tuple(_reference(text) for text in message.input if not text.startswith("^"))
+    inputs = tuple(reference(text) for text in message.input if not text.startswith("^"))
     attributes = {entry.key: entry.value for entry in message.attr}
     return Node(message.name or "", message.op or "", inputs, attributes)
 
 
-def _reference(text: str) -> Reference:
+def reference(text: str) -> Reference:
+    """Return what a text such as ``"split:1"`` refers to."""
     name, colon, index = text.rpartition(":")
     return Reference(name, int(index)) if colon and index.isdigit() else Reference(text, 0)
 

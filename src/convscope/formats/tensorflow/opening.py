@@ -1,4 +1,4 @@
-"""From a frozen graph to a Network: read, its picture-reading head cut off, built, labeled."""
+"""From a graph to a Network: read, its picture-reading head cut off, built, labeled."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from convscope.formats.tensorflow.axes import (
 from convscope.formats.tensorflow.branches import follow_branches, inference_values
 from convscope.formats.tensorflow.building import build_graph
 from convscope.formats.tensorflow.dropout import without_dropout
-from convscope.formats.tensorflow.graph_def import SAVED_MODEL, read_graph_def
+from convscope.formats.tensorflow.graph_def import read_graph_def
 from convscope.formats.tensorflow.heads import Head, behind, cut_head
 from convscope.formats.tensorflow.input_spec import find_input_spec, label_lists, usual_size
-from convscope.formats.tensorflow.node import Node
+from convscope.formats.tensorflow.node import PLACEHOLDERS, Node
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 
-_PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 _NUMBERS = ("DT_FLOAT", "DT_UINT8", "DT_HALF", "DT_DOUBLE", "DT_BFLOAT16", "")
 
 
 def open_tensorflow(request: Request) -> NetworkParts:
-    """Read a frozen GraphDef, or a SavedModel's folder whose graph is frozen."""
-    request.refuse("weights", "rules", because="a frozen graph holds its weights")
+    """Read a GraphDef, frozen or with its checkpoint as `weights`, or a SavedModel's folder."""
+    request.refuse("rules", because="a graph has no layers that come and go")
     path = request.path
-    nodes, head = cut_head(read_graph_def(path))
+    read = read_graph_def(path, request.weights)
+    nodes, head = cut_head(list(read.nodes))
     if head is not None:
         warn(f"{path}: {head.note}", ConvscopeWarning, stacklevel=3)
     sides = list(inference_values(nodes))
@@ -51,9 +51,8 @@ def open_tensorflow(request: Request) -> NetworkParts:
         warn(f"{path}: {mixture}", ConvscopeWarning, stacklevel=3)
     last = not channels_second(nodes)
     graph = build_graph(nodes, shapes, _name(path), values=values, channels_last=last)
-    file = path / SAVED_MODEL if path.is_dir() else path
     spec = find_input_spec(graph, stated, nodes)
-    return NetworkParts(graph, Origin(str(path), files=(file,)), spec, label_lists=label_lists())
+    return NetworkParts(graph, Origin(str(path), files=read.files), spec, label_lists=label_lists())
 
 
 def _inputs(nodes: Sequence[Node]) -> list[Node]:
@@ -66,7 +65,7 @@ def _inputs(nodes: Sequence[Node]) -> list[Node]:
 
 
 def _is_input(node: Node) -> bool:
-    return node.op in _PLACEHOLDERS and node.text("dtype") in _NUMBERS
+    return node.op in PLACEHOLDERS and node.text("dtype") in _NUMBERS
 
 
 def _name(path: Path) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convscope.errors import UnsupportedLayer
-from convscope.formats.caffe.literals import write_guessed
 from convscope.formats.caffe.message import Message
+from convscope.formats.protobuf.literals import write_guessed
 from convscope.formats.protobuf.unknown import Unknown
 
 _WITHOUT_EFFECT = frozenset({"ParamSpec", "FillerParameter", "NetStateRule", "BlobProto", "DropoutParameter"})

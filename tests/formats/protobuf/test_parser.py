@@ -2,12 +2,13 @@ import pytest
 
 from convscope.errors import NetworkFileError
 from convscope.formats.caffe.message import Message
-from convscope.formats.caffe.parser import Parser
+from convscope.formats.protobuf.parser import Parser
 
 
 def parse(text, name="NetParameter"):
     message = Message(name)
-    Parser(text, "net.prototxt").read_fields(message)
+    phase_is_decisive = lambda message, field: field.name == "phase"  # noqa: E731
+    Parser(text, "net.prototxt", decisive=phase_is_decisive).read_fields(message)
     return message
 
 
@@ -85,7 +86,7 @@ def test_nesting_up_to_the_limit_is_fine():
 
 
 def test_too_many_fields(monkeypatch):
-    monkeypatch.setattr("convscope.formats.caffe.parser.MAXIMUM_FIELDS", 10)
+    monkeypatch.setattr("convscope.formats.protobuf.parser.MAXIMUM_FIELDS", 10)
     with pytest.raises(NetworkFileError, match="more than 10 fields"):
         parse("layer { } " * 11)
     with pytest.raises(NetworkFileError, match="more than 10 fields"):

@@ -1,4 +1,4 @@
-"""A cursor over prototxt text that fills messages, and knows the line of everything it reads."""
+"""A cursor over protobuf's text form that fills messages, and knows the line of everything it reads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from convscope.errors import NetworkFileError, did_you_mean
-from convscope.formats.caffe.literals import expected, guess, parse_quoted, parse_word
-from convscope.formats.caffe.message import Message
+from convscope.formats.protobuf.literals import expected, guess, parse_quoted, parse_word
+from convscope.formats.protobuf.message import Message
 from convscope.formats.protobuf.schema import INTEGER_RANGES, Field
 from convscope.formats.protobuf.unknown import Identifier, Unknown
 from convscope.formats.protobuf.wire import as_text
@@ -24,7 +24,7 @@ _SPACE = re.compile(r"\s+|#[^\n]*")
 _TOKEN = re.compile(
     r"""(?P<name>[A-Za-z_]\w*)
     |(?P<number>(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?[fF]?)(?![\w.]))
-    |(?P<string>"[^"\\\n]*(?:\\.[^"\\\n]*){0,9999}"|'[^'\\\n]*(?:\\.[^'\\\n]*){0,9999}')
+    |(?P<string>"(?:[^"\\\n]++|\\.)*+"|'(?:[^'\\\n]++|\\.)*+')
     |(?P<symbol>[{}<>\[\]:,;./-])""",
     re.VERBOSE | re.ASCII,
 )
@@ -32,18 +32,38 @@ _EXTENSION = re.compile(r"\[[\w./]+\]", re.ASCII)
 _CLOSING = {"{": "}", "<": ">"}
 
 
-def _decides_which_layers(message: Message, field: Field) -> bool:
-    """Whether the layers of the net hang on this field: without its value there is no net to talk about."""
-    return field.name == "phase" or message.type_name.startswith(("Net", "Solver"))
+def decoded(data: bytes) -> str:
+    """Return a text file's bytes as text: UTF-16 where it says so, UTF-8, or else Latin-1."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _nothing(message: Message, field: Field) -> bool:
+    return False
 
 
 class Parser:
-    """A cursor over the text: one token of lookahead, and the line of every offset."""
+    """A cursor over the text: one token of lookahead, and the line of every offset.
 
-    def __init__(self, text: str, file: str) -> None:
-        self._text, self._file = text, file
+    At most `budget` fields are read. An enumeration's unknown name is kept as such, where forks have more of them, but
+    for the fields that are `decisive`.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        file: str,
+        *,
+        budget: int = 0,
+        decisive: Callable[[Message, Field], bool] = _nothing,
+    ) -> None:
+        self._text, self._file, self._decisive = text, file, decisive
         self._newlines = [match.start() for match in re.finditer("\n", text)]
-        self._budget = MAXIMUM_FIELDS
+        self._budget = self._most = budget or MAXIMUM_FIELDS
         self._end = 0
         self._advance()
 
@@ -106,7 +126,7 @@ class Parser:
     def _spend(self) -> None:
         self._budget -= 1
         if self._budget < 0:
-            self._fail(f"more than {MAXIMUM_FIELDS:,} fields: not a network's description.")
+            self._fail(f"more than {self._most:,} fields: not a network's description.")
 
     def _field_name(self, what: str) -> str:
         self._spend()
@@ -169,12 +189,12 @@ class Parser:
 
     def _scalar(self, message: Message, field: Field) -> Any:
         place, line = f"{message.type_name}.{field.name}", self._line()
-        if field.kind in ("string", "bytes"):
+        if field.kind in ("string", "bytes", "view"):
             data = self._string(f"{place} expects text in quotes")
-            return data if field.kind == "bytes" else as_text(data)
+            return as_text(data) if field.kind == "string" else data
         word = self._word(f"{place} expects {expected(field)}")
         value = parse_word(field, word)
-        if value is None and field.enumeration and not _decides_which_layers(message, field):
+        if value is None and field.enumeration and not self._decisive(message, field):
             # Forks have more: whether it matters is for the layer to say.
             message.unknown.append(Unknown(field.name, Identifier(word), f"line {line}"))
             return field.default

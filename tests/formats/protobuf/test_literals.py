@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convscope.formats.caffe.literals import (
+from convscope.formats.caffe.schema import message_type
+from convscope.formats.protobuf.literals import (
     expected,
     guess,
     parse_float,
@@ -15,7 +16,6 @@ from convscope.formats.caffe.literals import (
     write_guessed,
     write_value,
 )
-from convscope.formats.caffe.schema import message_type
 from convscope.formats.protobuf.schema import float32
 from convscope.formats.protobuf.unknown import Identifier
 from convscope.formats.protobuf.wire import as_text

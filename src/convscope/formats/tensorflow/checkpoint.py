@@ -1,0 +1,107 @@
+"""TensorFlow's checkpoints: ``NAME.index``, a sorted table of what lies where, and ``NAME.data-00000-of-00001``.
+
+The table is LevelDB's (https://github.com/google/leveldb/blob/main/doc/table_format.md): blocks of keys that share
+their beginnings, and a last block that says where the others are. TensorFlow writes it uncompressed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convscope.errors import NetworkFileError
+from convscope.formats.protobuf.message import Message
+from convscope.formats.protobuf.records import Source, open_source, read_varint
+from convscope.formats.protobuf.schema import load_schema
+from convscope.formats.protobuf.wire import read_fields
+
+_MAGIC = bytes.fromhex("57fb808b247547db")
+_FOOTER = 48
+_TRAILER = 5  # bytes behind a block: how it is compressed, and its checksum
+_MOST_SHARDS = 10_000
+INDEX = ".index"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint: each tensor's key to where its numbers are, and the files of numbers. `name` is for messages."""
+
+    name: str
+    entries: Mapping[str, Message]
+    shards: Sequence[Source]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file it consists of."""
+        return (Path(f"{self.name}{INDEX}"), *(Path(shard.file) for shard in self.shards))
+
+    def tensor(self, key: str) -> Message:
+        """Return a tensor as a graph would state it, its numbers still in the file."""
+        entry = self.entries[key]
+        if not 0 <= entry.shard_id < len(self.shards):
+            raise NetworkFileError(f"{self.name}: {key!r} lies in a file that the checkpoint does not have")
+        data = self.shards[entry.shard_id].view
+        if not 0 <= entry.offset <= entry.offset + entry.size <= len(data):
+            raise NetworkFileError(
+                f"{self.name}: {key!r} lies beyond the end of its file, which is cut short"
+            )
+        if entry.slices:
+            raise NetworkFileError(f"{self.name}: {key!r} is saved in slices, which convscope does not join")
+        return Message(
+            load_schema(__package__)["TensorProto"],
+            dtype=entry.dtype,
+            tensor_shape=entry.shape,
+            tensor_content=data[entry.offset : entry.offset + entry.size],
+        )
+
+
+def read_checkpoint(prefix: str) -> Checkpoint:
+    """Look through a checkpoint by the beginning of its files' names; NetworkFileError for a damaged one."""
+    source, schema = open_source(f"{prefix}{INDEX}"), load_schema(__package__)
+    header, entries = Message(schema["BundleHeader"]), {}
+    for key, start, stop in _table(source):
+        message = Message(schema["BundleEntry"]) if key else header
+        read_fields(source, message, start, stop)
+        if key:
+            entries[key] = message
+    if header.endianness or not 0 < header.num_shards < _MOST_SHARDS:
+        raise NetworkFileError(f"{source.file} is of a machine that writes numbers the other way, or damaged")
+    names = (f"{prefix}.data-{at:05d}-of-{header.num_shards:05d}" for at in range(header.num_shards))
+    return Checkpoint(prefix, entries, [open_source(name) for name in names])
+
+
+def _table(source: Source) -> Iterator[tuple[str, int, int]]:
+    """Yield each key of a table, and from where to where its value lies."""
+    size = len(source.view)
+    if size < _FOOTER or bytes(source.view[-8:]) != _MAGIC:
+        raise NetworkFileError(f"{source.file} is not the index of a TensorFlow checkpoint, or cut short")
+    position = size - _FOOTER
+    for _ in range(2):  # where the table of tables is, which nothing is in
+        _, position = read_varint(source, position, size)
+    for _, start, stop in _block(source, position, size):
+        yield from _block(source, start, stop)
+
+
+def _block(source: Source, position: int, end: int) -> Iterator[tuple[str, int, int]]:
+    """Yield the entries of the block that the two numbers at a position say the place of."""
+    start, position = read_varint(source, position, end)
+    length, _ = read_varint(source, position, end)
+    stop = start + length
+    if stop + _TRAILER > len(source.view) or length < 4:
+        source.fail(position, "a block lies beyond the end of the file: it is damaged.")
+    if source.view[stop]:
+        source.fail(stop, "a block is compressed, which TensorFlow's own checkpoints never are.")
+    restarts = int.from_bytes(source.view[stop - 4 : stop], "little")
+    at, entries_end, key = start, stop - 4 - 4 * restarts, b""
+    while at < entries_end:
+        source.spend(at)
+        shared, at = read_varint(source, at, entries_end)
+        own, at = read_varint(source, at, entries_end)
+        size, at = read_varint(source, at, entries_end)
+        if shared > len(key) or at + own + size > entries_end:
+            source.fail(at, "an entry runs past the end of its block: the file is damaged.")
+        key = key[:shared] + bytes(source.view[at : at + own])
+        at += own
+        yield key.decode("utf-8", "replace"), at, at + size
+        at += size

@@ -1,0 +1,145 @@
+"""TensorFlow 2 writes a network as functions that call each other: here they are put in the place of their calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from convscope.errors import NetworkFileError
+from convscope.formats.protobuf.message import Message
+from convscope.formats.tensorflow.node import Node, Reference, read_node, reference
+from convscope.formats.tensorflow.tensors import to_array
+
+CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+_CHOICES = ("If", "StatelessIf")
+_DEEPEST = 64
+_MOST_NODES = 500_000
+# Ops whose outputs have names of their own, in their order; of all others a name has one output, or a numbered list.
+_OUTPUTS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"),
+        ("y", "batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2", "reserve_space_3"),
+    ),
+    **dict.fromkeys(("Switch", "RefSwitch"), ("output_false", "output_true")),
+    **dict.fromkeys(("Merge", "RefMerge"), ("output", "value_index")),
+    **dict.fromkeys(("TopK", "TopKV2"), ("values", "indices")),
+    **dict.fromkeys(("Unique", "UniqueV2"), ("y", "idx")),
+    **dict.fromkeys(("QuantizeV2",), ("output", "output_min", "output_max")),
+    "MaxPoolWithArgmax": ("output", "argmax"),
+    "SoftmaxCrossEntropyWithLogits": ("loss", "backprop"),
+    "BlockLSTM": ("i", "cs", "f", "o", "ci", "co", "h"),
+    "BlockLSTMV2": ("i", "cs", "f", "o", "ci", "co", "h"),
+    "LSTMBlockCell": ("i", "cs", "f", "o", "ci", "co", "h"),
+}
+
+
+def inlined(nodes: Sequence[Node], functions: Iterable[Message]) -> list[Node]:
+    """Return the nodes with the body of each function in the place of its calls.
+
+    A node inside keeps its own name where no other has it. A call of what the file does not have stays.
+    """
+    known = {function.signature.name: function for function in functions}
+    if not known:
+        return list(nodes)
+    inlining = _Inlining(known, {node.name for node in nodes})
+    made = list(inlining.bodies(nodes, {}, 0))
+    return [replace(node, inputs=tuple(map(inlining.resolve, node.inputs))) for node in made]
+
+
+@dataclass
+class _Inlining:
+    known: Mapping[str, Message]
+    taken: set[str]
+    stands_for: dict[Reference, Reference] = field(default_factory=dict)
+    """What a call gives, or a function's argument, to what it is."""
+
+    def resolve(self, read: Reference) -> Reference:
+        """Return what a reference stands for in the end."""
+        for _ in range(_DEEPEST * 4):
+            if read not in self.stands_for:
+                return read
+            read = self.stands_for[read]
+        raise NetworkFileError(f"{read.node!r} stands for itself: the file is damaged")
+
+    def bodies(self, nodes: Sequence[Node], constants: Mapping[str, Node], depth: int) -> Iterator[Node]:
+        """Yield the nodes, and those of the functions they call."""
+        if depth > _DEEPEST:
+            raise NetworkFileError("functions call each other more than 64 deep: the file is damaged")
+        constants = {**constants, **{node.name: node for node in nodes if node.op == "Const"}}
+        for node in nodes:
+            called = self._called(node, constants)
+            if called is None:
+                yield node
+            else:
+                arguments = node.inputs[1:] if node.op in _CHOICES else node.inputs
+                yield from self._body(called, node.name, arguments, constants, depth)
+
+    def _called(self, node: Node, constants: Mapping[str, Node]) -> Message | None:
+        """Return the function that a node calls, of two branches the one that is taken."""
+        if node.op in CALLS:
+            return self._function(node, "f")
+        if node.op in _CHOICES and node.inputs:
+            read = self.resolve(node.inputs[0])
+            condition = constants.get(read.node)
+            value = None if condition is None else to_array(condition.attributes["value"].tensor, read.node)
+            if value is not None and value.size == 1:
+                return self._function(node, "then_branch" if value.item() else "else_branch")
+        return None
+
+    def _function(self, node: Node, attribute: str) -> Message | None:
+        stated = node.attributes.get(attribute)
+        return self.known.get(stated.func.name) if stated is not None and stated.has("func") else None
+
+    def _body(
+        self,
+        function: Message,
+        call: str,
+        arguments: Sequence[Reference],
+        constants: Mapping[str, Node],
+        depth: int,
+    ) -> Iterator[Node]:
+        names = [argument.name for argument in function.signature.input_arg]
+        if len(arguments) != len(names):
+            raise NetworkFileError(f"{call!r} calls a function of {len(names)} inputs with {len(arguments)}")
+        inner = [read_node(message) for message in function.node_def]
+        renamed = {node.name: self._own_name(node.name, call) for node in inner}
+        ops = {node.name: node.op for node in inner}
+        given = dict(zip(names, arguments, strict=True))
+
+        def place(read: Reference) -> Reference:
+            return _place(read, given, renamed, ops)
+
+        for entry in function.ret:
+            at = [argument.name for argument in function.signature.output_arg].index(entry.key)
+            self.stands_for[Reference(call, at)] = place(reference(entry.value))
+        body = [
+            replace(node, name=renamed[node.name], inputs=tuple(place(read) for read in node.inputs))
+            for node in inner
+        ]
+        yield from self.bodies(body, constants, depth + 1)
+
+    def _own_name(self, name: str, call: str) -> str:
+        found = name if name not in self.taken else f"{call}/{name}"
+        number = 0
+        while found in self.taken:
+            number += 1
+            found = f"{call}/{name}_{number}"
+        if len(self.taken) > _MOST_NODES:
+            raise NetworkFileError(f"functions that call each other make more than {_MOST_NODES:,} nodes")
+        self.taken.add(found)
+        return found
+
+
+def _place(
+    read: Reference, given: Mapping[str, Reference], renamed: Mapping[str, str], ops: Mapping[str, str]
+) -> Reference:
+    """Return what a function's node reads, ``conv:output:0``, as a graph's node would read it."""
+    if read.node in given:
+        return given[read.node]
+    node, _, output = read.node.rpartition(":")
+    node, output = (node, output) if node else (output, "")
+    if node not in renamed:
+        raise NetworkFileError(f"a function reads {read.node!r}, which it does not have: the file is damaged")
+    names = _OUTPUTS.get(ops[node], ())
+    first = names.index(output) if output in names else 0
+    return Reference(renamed[node], first + read.output)
