@@ -50,6 +50,7 @@ from convscope.formats.tensorflow.opening import open_tensorflow
 from convscope.formats.zoo.fetching import ZOO, fetch
 from convscope.network.fixed_inputs import read_input, with_fixed_inputs
 from convscope.network.graph import Graph
+from convscope.network.gray_rows import with_gray_picture
 from convscope.network.input_sidecar import find_sidecar, read_sidecar
 from convscope.network.known_inputs import plain_spec
 from convscope.network.labels import read_labels
@@ -130,8 +131,11 @@ def _with_spec(parts: NetworkParts) -> NetworkParts:
     """Return the parts with an input spec where they have none and the only input is one of maps."""
     if parts.input_spec is not None or len(parts.graph.inputs) != 1:
         return parts
-    spec = plain_spec(next(iter(parts.graph.inputs.values())), parts.graph.channels_last)
-    return replace(parts, input_spec=spec)
+    graph, shape = with_gray_picture(parts.graph), next(iter(parts.graph.inputs.values()))
+    if graph is not None:
+        warn(f"{graph.name} expects {shape}: a gray picture is its input", InputGuess, stacklevel=4)
+        parts, shape = replace(parts, graph=graph), next(iter(graph.inputs.values()))
+    return replace(parts, input_spec=plain_spec(shape, parts.graph.channels_last))
 
 
 def _normalized_once(parts: NetworkParts) -> NetworkParts:

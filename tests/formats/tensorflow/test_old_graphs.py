@@ -76,6 +76,8 @@ def test_the_layers_behind_a_transpose_have_their_own_channels(tmp_path: Path) -
     weight = network.graph.parameters["conv/weights"]
     expected = torch.nn.functional.conv2d(x.permute(0, 3, 1, 2), weight, padding=1).relu()
     torch.testing.assert_close(network.channels_first("relu", found["relu"]), expected)
+    wide = network.activations(torch.zeros(2, 11, 13, 5), "relu")["relu"]
+    assert wide.shape == (2, 4, 11, 13)
     other = turned(tmp_path, "NHWC", (-1, 5, 9, 7))
     assert other.input_spec.layout == "NCHW" and other.graph.channels_last
     assert other.shape_channels_first("picture") == (1, 5, 9, 7)

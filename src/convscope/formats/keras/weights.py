@@ -204,7 +204,7 @@ def _of_nested_groups(
             yield from _of_nested_groups(found, layer.model, dialect, f"{place}/", (*path, layer.name))
             continue
         wanted = [variable for variable in variables_of(layer, dialect) if variable.value is None]
-        keys = [f"{place}/vars/{index}" for index in range(len(wanted))]
+        keys = _keys(place, wanted)
         if missing := [key for key in keys if key not in found.datasets]:
             raise WeightsMismatch(
                 f"{found.file} has no {missing[0]!r}, which holds the {wanted[keys.index(missing[0])].name} of layer "
@@ -212,6 +212,17 @@ def _of_nested_groups(
             )
         if wanted:
             yield (*path, layer.name), [found.datasets[key] for key in keys]
+
+
+def _keys(place: str, wanted: Sequence[Variable]) -> list[str]:
+    """Return where a layer's variables are, counted in each part of the layer by itself."""
+    counted: Counter[str] = Counter()
+    keys = []
+    for variable in wanted:
+        group = f"{place}/{variable.group}" if variable.group else place
+        keys.append(f"{group}/vars/{counted[group]}")
+        counted[group] += 1
+    return keys
 
 
 def snake_case(class_name: str) -> str:

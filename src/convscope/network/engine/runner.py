@@ -97,6 +97,7 @@ class Runner:
                     f"input {name!r} must be a float tensor of shape {self.graph.inputs[name]}, as "
                     f"network.preprocess(picture) makes it; found {type(tensor).__name__}"
                 )
+            tensor = _as_picture(tensor, self.graph.inputs[name])
             tensors.append(laid_out(tensor, self.device, self.graph.channels_last))
         self._check_shapes(tuple(tuple(tensor.shape) for tensor in tensors), targets)
         return [tensor.to(self.precision) for tensor in tensors]
@@ -116,8 +117,10 @@ class Runner:
         wanted = dict(zip(self.graph.inputs, shapes, strict=True))
         axis = self.graph.channel_axis
         for name, shape in wanted.items():
-            source = self.graph.inputs[name]
-            if len(shape) != len(source) or (len(shape) == 4 and shape[axis] != source[axis]):
+            source, readers = self.graph.inputs[name], self.graph.consumers[name]
+            turned = any(reader.kind == "permute" for reader in readers)  # its channels may be elsewhere
+            other = len(shape) == 4 and not turned and shape[axis] != source[axis]
+            if len(shape) != len(source) or other:
                 raise InputError(
                     f"input {name!r} has shape {shape}; the network expects {source} (any batch size)"
                 )
@@ -126,3 +129,11 @@ class Runner:
         if len(self._checked) >= CUTS_KEPT:
             del self._checked[next(iter(self._checked))]
         self._checked[targets, shapes] = inferred
+
+
+def _as_picture(tensor: Tensor, expected: Shape) -> Tensor:
+    """Return gray pictures that were given without the axis of their one channel with it."""
+    gray = len(expected) == 4 and 1 in (expected[1], expected[3]) and tensor.dim() in (2, 3)
+    if gray and len(tensor) and tensor.numel() == len(tensor) * prod(expected[1:]):
+        return tensor.reshape(len(tensor), *expected[1:])
+    return tensor

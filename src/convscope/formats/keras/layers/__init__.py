@@ -7,7 +7,11 @@ from convscope.formats.keras.layers import (
     merging,
     normalization,
     pooling,
+    recurrent,
     shape,
+    volumes,
+    words,
+    wrappers,
 )
 from convscope.formats.keras.layers.registry import LAYERS, translate, variables_of
 from convscope.formats.keras.layers.translation import Dialect, Numbers, Use, Variable
@@ -24,7 +28,11 @@ __all__ = [
     "merging",
     "normalization",
     "pooling",
+    "recurrent",
     "shape",
     "translate",
     "variables_of",
+    "volumes",
+    "words",
+    "wrappers",
 ]

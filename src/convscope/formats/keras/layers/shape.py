@@ -75,13 +75,19 @@ def _cropping(use: Use) -> Steps:
     ]
 
 
-_ENLARGING = {
+_ENLARGING: dict[str, dict[str, Any]] = {
     "nearest": {"interpolation": "nearest", "coordinates": "asymmetric", "nearest": "floor"},
     "bilinear": {"interpolation": "linear", "coordinates": "half_pixel"},
+    "bicubic": {
+        "interpolation": "cubic",
+        "coordinates": "half_pixel",
+        "cubic": -0.5,
+        "exclude_outside": True,
+    },
 }
 
 
-def _interpolation(use: Use, default: str) -> dict[str, str]:
+def _interpolation(use: Use, default: str) -> dict[str, Any]:
     name = str(use.config.get("interpolation", default))
     if name not in _ENLARGING:
         raise use.wrong(f"it interpolates by {name!r}; convscope knows {', '.join(_ENLARGING)}")

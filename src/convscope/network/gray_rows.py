@@ -1,0 +1,50 @@
+"""Inputs of (batch, rows, columns), or of all pixels in a row, as many networks for digits have: a gray picture's.
+
+The picture keeps the input's name, gets an axis for its one channel, and a first operation takes that off again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isqrt
+
+from convscope.network.graph import Graph, Operation
+from convscope.network.parameters import Shape
+
+_SMALLEST = 8  # pixels: what has fewer rows is hardly a picture
+
+
+def gray_size(shape: Shape) -> tuple[int, int] | None:
+    """Return (height, width) of the gray picture that an input of this shape is; None where it is none.
+
+    >>> gray_size((1, 28, 28)), gray_size((1, 784)), gray_size((1, 100))
+    ((28, 28), (28, 28), (10, 10))
+    """
+    if len(shape) == 3:
+        size = (shape[1], shape[2])
+    elif len(shape) == 2 and isqrt(shape[1]) ** 2 == shape[1]:
+        size = (isqrt(shape[1]), isqrt(shape[1]))
+    else:
+        return None
+    return size if min(size) >= _SMALLEST else None
+
+
+def with_gray_picture(graph: Graph) -> Graph | None:
+    """Return the graph for gray pictures of (batch, height, width, 1), or channels first; None where none fits."""
+    if len(graph.inputs) != 1:
+        return None
+    (name, shape), *_ = graph.inputs.items()
+    size = gray_size(shape)
+    if size is None:
+        return None
+    rows = f"{name}@rows"
+    channel = {"axes": (3 if graph.channels_last else 1,)}
+    kind, attributes = ("squeeze", channel) if len(shape) == 3 else ("flatten", {})
+    first = Operation(kind, rows, "Rows", (name,), (rows,), {}, attributes)
+    others = tuple(
+        replace(step, inputs=tuple(rows if value == name else value for value in step.inputs))
+        for step in graph.operations
+    )
+    picture = (shape[0], *size, 1) if graph.channels_last else (shape[0], 1, *size)
+    outputs = tuple(rows if value == name else value for value in graph.outputs)
+    return replace(graph, inputs={name: picture}, operations=(first, *others), outputs=outputs)

@@ -1,0 +1,148 @@
+"""Recurrent layers as Keras has them: batch first, one way or both, the last answer or all of them.
+
+LSTM: Hochreiter and Schmidhuber, 1997; GRU: Cho et al., 2014, and with ``reset_after`` as cuDNN has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.network.operations.checks import dimensions, require_filled
+from convscope.network.operations.registry import operation
+
+Activation = Callable[[Tensor], Tensor]
+ACTIVATIONS: Mapping[str, Activation] = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "linear": lambda x: x,
+    "softplus": F.softplus,
+    "softsign": F.softsign,
+    "elu": F.elu,
+    "selu": F.selu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "swish": F.silu,
+    "exponential": torch.exp,
+    "hard_sigmoid": lambda x: F.hardtanh(x / 6 + 0.5, 0, 1),
+    "hard_sigmoid of Theano": lambda x: F.hardtanh(0.2 * x + 0.5, 0, 1),
+}
+"""What the gates and the answers go through, by Keras's names."""
+
+
+@operation
+def unrolled(
+    sequence: Tensor,
+    *,
+    cell: str,
+    weight: Tensor,
+    hidden_weight: Tensor,
+    bias: Tensor | None = None,
+    backwards: bool = False,
+    whole: bool = False,
+    **settings: Any,
+) -> Tensor:
+    """Return what a recurrent layer says of (batch, time, inputs): (batch, units), `whole` (batch, time, units).
+
+    `cell` is "lstm" (gates input, forget, candidate, output), "gru" (update, reset, candidate) or "rnn"; `weight`
+    (gates x units, inputs) and `hidden_weight` (gates x units, units) have the gates one after another; a `bias` of
+    two rows has one for each of them. `backwards` begins at the end. `settings` are "activation", "gate"
+    (`ACTIVATIONS`) and "reset_after".
+    """
+    require_filled(sequence, "a recurrent layer")
+    if sequence.dim() != 3 or sequence.shape[2] != weight.shape[1]:
+        raise InputError(
+            f"a recurrent layer needs (batch x time x {weight.shape[1]}), found {dimensions(sequence.shape)}"
+        )
+    bias, hidden_bias = bias if bias is not None and bias.dim() == 2 else (bias, None)
+    terms = F.linear(sequence.flip(1) if backwards else sequence, weight, bias)
+    step, hidden = _CELLS[cell], sequence.new_zeros(len(sequence), hidden_weight.shape[1])
+    functions = {role: ACTIVATIONS[settings.get(role, usual)] for role, usual in _USUAL.items()}
+    memory, answers = hidden, []
+    for now in terms.unbind(1):
+        hidden, memory = step(
+            now,
+            hidden,
+            memory,
+            hidden_weight,
+            hidden_bias,
+            functions,
+            bool(settings.get("reset_after", True)),
+        )
+        answers.append(hidden)
+    return torch.stack(answers, 1) if whole else hidden
+
+
+_USUAL = {"activation": "tanh", "gate": "sigmoid"}
+
+
+def _lstm(
+    now: Tensor, hidden: Tensor, memory: Tensor, weight: Tensor, bias: Tensor | None,
+    functions: Mapping[str, Activation], reset_after: bool,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    gate, activation = functions["gate"], functions["activation"]
+    put, keep, candidate, show = (now + F.linear(hidden, weight, bias)).chunk(4, -1)
+    memory = gate(keep) * memory + gate(put) * activation(candidate)
+    return gate(show) * activation(memory), memory
+
+
+def _gru(
+    now: Tensor, hidden: Tensor, memory: Tensor, weight: Tensor, bias: Tensor | None,
+    functions: Mapping[str, Activation], reset_after: bool,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    gate, units = functions["gate"], hidden.shape[1]
+    update, reset, candidate = now.chunk(3, -1)
+    gates = F.linear(hidden, weight[: 2 * units], None if bias is None else bias[: 2 * units])
+    update, reset = gate(update + gates[:, :units]), gate(reset + gates[:, units:])
+    own, own_bias = weight[2 * units :], None if bias is None else bias[2 * units :]
+    seen = reset * F.linear(hidden, own, own_bias) if reset_after else F.linear(reset * hidden, own, own_bias)
+    hidden = update * hidden + (1 - update) * functions["activation"](candidate + seen)
+    return hidden, memory
+
+
+def _rnn(
+    now: Tensor, hidden: Tensor, memory: Tensor, weight: Tensor, bias: Tensor | None,
+    functions: Mapping[str, Activation], reset_after: bool,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    return functions["activation"](now + F.linear(hidden, weight, bias)), memory
+
+
+_CELLS = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}
+
+
+@operation
+def both_ways(
+    sequence: Tensor,
+    *,
+    merge: str,
+    forward: Mapping[str, Any],
+    backward: Mapping[str, Any],
+    **parameters: Tensor,
+) -> Tensor:
+    """Return what two recurrent layers say, one from either end, put together: "concat", "sum", "mul" or "ave".
+
+    `forward` and `backward` are their settings (`unrolled`); the parameters of the second begin with "back_".
+    """
+    own: dict[str, Any] = {
+        role: tensor for role, tensor in parameters.items() if not role.startswith("back_")
+    }
+    other: dict[str, Any] = {
+        role.removeprefix("back_"): tensor for role, tensor in parameters.items() if role not in own
+    }
+    first = unrolled(sequence, **forward, **own)
+    second = unrolled(sequence, **backward, **other)
+    second = second.flip(1) if backward.get("whole") else second
+    match merge:
+        case "concat":
+            return torch.cat((first, second), -1)
+        case "sum":
+            return first + second
+        case "mul":
+            return first * second
+    return (first + second) / 2

@@ -1,0 +1,309 @@
+"""Recurrent layers, attention, layers in layers, volumes: against torch's own modules, from files written by hand."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from convscope import open_network
+from convscope.errors import InputGuess, UnsupportedLayer
+from plain_keras import functional, input_layer, layer, normal, sequential, write_h5, write_keras
+
+X = torch.from_numpy(normal(2, 7, 5, scale=1.0))
+VOLUME = torch.from_numpy(normal(2, 6, 7, 8, 4, scale=1.0))
+
+
+def run(tmp_path, class_name, datasets, x, name=None, **config):
+    """Run one layer of a ``.keras`` file; `datasets` lie under the group of the layer's class."""
+    layers = [
+        input_layer(tuple(x.shape[1:]), key="batch_shape"),
+        layer(class_name, "tested", "photo", version=3, **config),
+    ]
+    placed = {f"layers/{name}/{key}".replace("/./", "/"): array for key, array in datasets.items()}
+    path = write_keras(tmp_path / "net.keras", functional("net", layers, ["photo"], ["tested"]), placed)
+    return open_network(path).activations(x, "tested")["tested"]
+
+
+def cell(inputs, units, gates, seed=0):
+    """Return kernel, recurrent kernel and bias of a layer with so many gates."""
+    return (
+        normal(inputs, gates * units, seed=seed),
+        normal(units, gates * units, seed=seed + 1),
+        normal(gates * units),
+    )
+
+
+def torchs(module, kernel, recurrent, bias, order):
+    """Fill a module of torch's, whose gates have another order; Keras's bias is that of what comes in."""
+
+    def turned(array):
+        return torch.cat([torch.from_numpy(array.T).chunk(len(order))[gate] for gate in order])
+
+    state = module.state_dict()
+    state["weight_ih_l0"], state["weight_hh_l0"] = turned(kernel), turned(recurrent)
+    bias = bias if bias.ndim == 2 else np.stack([bias, 0 * bias])
+    state["bias_ih_l0"], state["bias_hh_l0"] = turned(bias[0]), turned(bias[1])
+    module.load_state_dict(state)
+    return module
+
+
+def saved(arrays, group="cell"):
+    return {f"{group}/vars/{at}": array for at, array in enumerate(arrays)}
+
+
+GROUPS = {"LSTM": "lstm", "GRU": "gru"}
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize(
+    "class_name, module, gates, order",
+    [
+        ("LSTM", torch.nn.LSTM, 4, (0, 1, 2, 3)),
+        ("GRU", torch.nn.GRU, 3, (1, 0, 2)),
+        ("SimpleRNN", torch.nn.RNN, 1, (0,)),
+    ],
+)
+def test_a_recurrent_layer_answers_as_torchs(tmp_path, class_name, module, gates, order, whole):
+    kernel, recurrent, bias = cell(5, 4, gates)
+    more = {}
+    if class_name == "GRU":
+        bias, more = normal(2, 12, seed=4), {"reset_after": True}
+    found = run(
+        tmp_path,
+        class_name,
+        saved((kernel, recurrent, bias)),
+        X,
+        GROUPS.get(class_name, "simple_rnn"),
+        units=4,
+        activation="tanh",
+        return_sequences=whole,
+        **more,
+    )
+    with torch.no_grad():
+        expected, _ = torchs(module(5, 4, batch_first=True), kernel, recurrent, bias, order)(X)
+    torch.testing.assert_close(found, expected if whole else expected[:, -1], rtol=1e-5, atol=1e-6)
+
+
+def test_a_gru_that_resets_before_looks_at_what_it_has_reset(tmp_path):
+    """As Cho et al. have it: the reset multiplies what is remembered, not what is made of it."""
+    kernel, recurrent, bias = cell(5, 4, 3)
+    found = run(
+        tmp_path,
+        "GRU",
+        saved((kernel, recurrent, bias)),
+        X,
+        "gru",
+        units=4,
+        activation="tanh",
+        reset_after=False,
+        recurrent_activation="sigmoid",
+    )
+    k, r, b = (torch.from_numpy(array).double() for array in (kernel, recurrent, bias))
+    hidden = torch.zeros(2, 4, dtype=torch.float64)
+    for moment in X.double().unbind(1):
+        z, reset = (
+            torch.sigmoid(moment @ k[:, at] + b[at] + hidden @ r[:, at]) for at in (slice(0, 4), slice(4, 8))
+        )
+        candidate = torch.tanh(moment @ k[:, 8:] + b[8:] + (reset * hidden) @ r[:, 8:])
+        hidden = z * hidden + (1 - z) * candidate
+    torch.testing.assert_close(found, hidden.float(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave"])
+def test_both_ways_are_two_layers_one_of_which_reads_backwards(tmp_path, merge):
+    one, other = cell(5, 4, 4), cell(5, 4, 4, seed=7)
+    inner = {
+        "class_name": "LSTM",
+        "config": {"name": "lstm", "units": 4, "activation": "tanh", "return_sequences": True},
+    }
+    files = saved(one, "forward_layer/cell") | saved(other, "backward_layer/cell")
+    found = run(tmp_path, "Bidirectional", files, X, "bidirectional", layer=inner, merge_mode=merge)
+    modules = [torchs(torch.nn.LSTM(5, 4, batch_first=True), *arrays, range(4)) for arrays in (one, other)]
+    with torch.no_grad():
+        first, second = modules[0](X)[0], modules[1](X.flip(1))[0].flip(1)
+    expected = {
+        "concat": torch.cat((first, second), -1),
+        "sum": first + second,
+        "mul": first * second,
+        "ave": (first + second) / 2,
+    }
+    torch.testing.assert_close(found, expected[merge], rtol=1e-5, atol=1e-6)
+
+
+def test_attention_is_torchs(tmp_path):
+    """Two heads of three; Keras keeps the heads on an axis of their own."""
+    weights = {part: normal(5, 2, 3, seed=at) for at, part in enumerate(("query", "key", "value"))}
+    biases = {part: normal(2, 3, seed=at) for at, part in enumerate(weights)}
+    out, out_bias = normal(2, 3, 5, seed=9), normal(5, seed=9)
+    files = {}
+    for part, weight in weights.items():
+        files |= saved((weight, biases[part]), f"{part}_dense")
+    files |= saved((out, out_bias), "output_dense")
+    layers = [
+        input_layer((7, 5), key="batch_shape"),
+        layer(
+            "MultiHeadAttention",
+            "tested",
+            "photo",
+            "photo",
+            version=3,
+            num_heads=2,
+            key_dim=3,
+            attention_axes=[1],
+        ),
+    ]
+    path = write_keras(
+        tmp_path / "net.keras",
+        functional("net", layers, ["photo"], ["tested"]),
+        {f"layers/multi_head_attention/{key}": array for key, array in files.items()},
+    )
+    found = open_network(path).activations(X, "tested")["tested"]
+    q, k, v = (
+        (X @ torch.from_numpy(weights[part].reshape(5, 6)) + torch.from_numpy(biases[part].reshape(6)))
+        .reshape(2, 7, 2, 3)
+        .transpose(1, 2)
+        for part in weights
+    )
+    seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(2, 7, 6)
+    expected = seen @ torch.from_numpy(out.reshape(6, 5)) + torch.from_numpy(out_bias)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_layer_for_each_moment_is_the_layer_of_each_picture(tmp_path):
+    kernel, bias = normal(3, 2, 4, 5), normal(5)
+    inner = {"class_name": "Conv2D", "config": {"name": "conv", "kernel_size": [3, 2], "activation": "tanh"}}
+    found = run(
+        tmp_path, "TimeDistributed", saved((kernel, bias), "layer"), VOLUME, "time_distributed", layer=inner
+    )
+    weight = torch.from_numpy(kernel).permute(3, 2, 0, 1)
+    expected = torch.stack(
+        [
+            F.conv2d(moment.movedim(-1, 1), weight, torch.from_numpy(bias)).tanh().movedim(1, -1)
+            for moment in VOLUME.unbind(1)
+        ],
+        1,
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_spectral_normalization_is_over_once_training_is(tmp_path):
+    kernel, bias = normal(5, 3), normal(3)
+    inner = {"class_name": "Dense", "config": {"name": "dense", "units": 3}}
+    files = saved((kernel, bias), "layer") | saved((kernel, normal(1, 3)), "")
+    found = run(
+        tmp_path,
+        "SpectralNormalization",
+        {key.lstrip("/"): one for key, one in files.items()},
+        X,
+        "spectral_normalization",
+        layer=inner,
+    )
+    torch.testing.assert_close(found, X @ torch.from_numpy(kernel) + torch.from_numpy(bias))
+
+
+MAPS = VOLUME.movedim(-1, 1)
+VOLUMES = {
+    "max, the border counting for nothing": (
+        "MaxPooling3D",
+        {"pool_size": [2, 3, 3], "strides": [2, 2, 2], "padding": "same"},
+        F.max_pool3d(F.pad(MAPS, (0, 1, 1, 1, 0, 0), value=-9e9), (2, 3, 3), 2),
+    ),
+    "average": ("AveragePooling3D", {"pool_size": [2, 1, 3]}, F.avg_pool3d(MAPS, (2, 1, 3))),
+    "border": ("ZeroPadding3D", {"padding": [[1, 0], [2, 1], [0, 3]]}, F.pad(MAPS, (0, 3, 2, 1, 1, 0))),
+    "cropped": ("Cropping3D", {"cropping": [[1, 0], [2, 1], [0, 3]]}, MAPS[:, :, 1:, 2:-1, :-3]),
+    "larger": (
+        "UpSampling3D",
+        {"size": [2, 1, 3]},
+        MAPS.repeat_interleave(2, 2).repeat_interleave(3, 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VOLUMES)
+def test_a_layer_of_volumes(tmp_path, case):
+    class_name, config, expected = VOLUMES[case]
+    found = run(tmp_path, class_name, {}, VOLUME, **config)
+    torch.testing.assert_close(found, expected.movedim(1, -1))
+
+
+@pytest.mark.parametrize("padding, cut", [("valid", (0, None)), ("same", (0, -1))])
+def test_transposed_and_separable_rows(tmp_path, padding, cut):
+    kernel, (depth, point) = normal(3, 6, 5), (normal(3, 5, 2), normal(1, 10, 4))
+    found = run(
+        tmp_path,
+        "Conv1DTranspose",
+        saved((kernel,), "."),
+        X,
+        "conv1d_transpose",
+        filters=6,
+        kernel_size=[3],
+        strides=[2],
+        padding=padding,
+        use_bias=False,
+    )
+    whole = F.conv_transpose1d(X.movedim(-1, 1), torch.from_numpy(kernel).permute(2, 1, 0), stride=2)
+    torch.testing.assert_close(found, whole[..., slice(*cut)].movedim(1, -1), rtol=1e-5, atol=1e-5)
+    found = run(
+        tmp_path,
+        "SeparableConv1D",
+        saved((depth, point), "."),
+        X,
+        "separable_conv1d",
+        kernel_size=[3],
+        padding=padding,
+        use_bias=False,
+    )
+    rows = F.pad(X.movedim(-1, 1), (1, 1)) if padding == "same" else X.movedim(-1, 1)
+    each = F.conv1d(rows, torch.from_numpy(depth).permute(1, 2, 0).reshape(10, 1, 3), groups=5)
+    expected = F.conv1d(each, torch.from_numpy(point).permute(2, 1, 0)).movedim(1, -1)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_words_are_no_pictures(tmp_path):
+    layers = [input_layer((7,)), layer("Embedding", "words", "photo", input_dim=9, output_dim=3)]
+    path = write_h5(
+        tmp_path / "net.h5",
+        functional("net", layers, ["photo"], ["words"]),
+        {"words": [("e:0", normal(9, 3))]},
+        "3.1.0",
+    )
+    with pytest.raises(UnsupportedLayer, match="it looks words up by their numbers"):
+        open_network(path)
+
+
+@pytest.mark.parametrize("shape", [(12, 10), (121,), (784,)])
+def test_rows_of_numbers_are_a_gray_picture(tmp_path, shape):
+    """What a network for digits begins with: pictures without an axis of channels, or flat ones."""
+    count = int(np.prod(shape))
+    layers = [input_layer(shape), layer("Flatten", "flat"), layer("Dense", "digits", units=3)]
+    path = write_h5(
+        tmp_path / "net.h5",
+        sequential("digits", layers),
+        {"digits": [("k:0", normal(count, 3)), ("b:0", normal(3))]},
+        "2.2.4",
+    )
+    with pytest.warns(InputGuess, match="a gray picture is its input"):
+        network = open_network(path)
+    size = shape if len(shape) == 2 else (int(count**0.5),) * 2
+    spec = network.input_spec
+    assert (spec.channel_order, spec.size, spec.layout) == ("GRAY", size, "NHWC")
+    x = torch.rand(2, *size, 1)
+    expected = x.flatten(1) @ torch.from_numpy(normal(count, 3)) + torch.from_numpy(normal(3))
+    for given in (x, x.reshape(2, *shape)):
+        torch.testing.assert_close(
+            network.activations(given, "digits")["digits"], expected, rtol=1e-4, atol=1e-5
+        )
+    assert network.gradient(x, "digits:1").shape == x.shape
+    picture = np.random.default_rng(0).integers(0, 255, (30, 25, 3), np.uint8)
+    assert len(network.predict(picture, top=3)) == 3
+
+
+def test_short_rows_stay_rows(tmp_path):
+    layers = [input_layer((5,)), layer("Dense", "dense", units=3)]
+    path = write_h5(
+        tmp_path / "net.h5",
+        sequential("n", layers),
+        {"dense": [("k:0", normal(5, 3)), ("b:0", normal(3))]},
+        "2.2.4",
+    )
+    assert open_network(path).input_spec is None
