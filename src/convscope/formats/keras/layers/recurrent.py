@@ -46,8 +46,8 @@ def _roles(layer: KerasLayer, prefix: str, own: str = "") -> dict[str, str]:
 
 def _settings(use: Use, layer: KerasLayer) -> dict[str, Any]:
     config = layer.config
-    if config.get("return_state") or config.get("stateful"):
-        raise use.wrong("it keeps or gives its state, which convscope does not know")
+    if config.get("return_state") or config.get("time_major"):
+        raise use.wrong("it gives its state, or has the time first, which convscope does not know")
     found: dict[str, Any] = {
         "cell": _CELLS[layer.class_name],
         "activation": _activation(use, config.get("activation") or "linear"),

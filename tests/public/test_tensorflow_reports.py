@@ -1,0 +1,137 @@
+"""What people reported of TensorFlow's files: each rebuilt small, with the right value restated."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from google.protobuf import text_format
+
+import convscope
+from convscope import ConvscopeWarning
+from graph_def_writer import GraphWriter
+from tensorflow_graphs import convolution
+
+X = torch.from_numpy(np.random.default_rng(5).uniform(-1, 1, (1, 9, 7, 3)).astype(np.float32))
+NORM = {"epsilon": 0.01, "U": "DT_FLOAT"}
+
+
+def array(network: convscope.Network, name: str) -> torch.Tensor:
+    return network.graph.parameters[name]
+
+
+def conditional_norm(g: GraphWriter, x: str, truth: str) -> str:
+    """Add batch normalization under tf.cond: one branch for training, one for looking, merged."""
+    truth = g.node("Identity", "cond/pred", truth, T="DT_BOOL")
+    vectors = [g.weights(name, 4, scale=0.2, shift=1.0) for name in ("gamma", "beta", "mean", "variance")]
+    data = g.node("Switch", "cond/Switch", x, truth)
+    both = [g.node("Switch", f"cond/{name}", name, truth) for name in vectors]
+    none = g.const("cond/none", np.zeros(0, np.float32))
+    trained = g.node(
+        "FusedBatchNorm",
+        "cond/train",
+        f"{data}:1",
+        f"{both[0]}:1",
+        f"{both[1]}:1",
+        none,
+        none,
+        is_training=True,
+        **NORM,
+    )
+    looked = g.node("FusedBatchNorm", "cond/test", data, *both, is_training=False, **NORM)
+    return g.node("Merge", "cond/Merge", looked, trained, N=2)
+
+
+def expected_norm(network: convscope.Network, maps: torch.Tensor) -> torch.Tensor:
+    gamma, beta, mean, variance = (array(network, name) for name in ("gamma", "beta", "mean", "variance"))
+    scale = gamma / (variance + 0.01).sqrt()
+    return maps * scale + beta - mean * scale
+
+
+@pytest.mark.parametrize("told", ["a placeholder", "a constant"])
+def test_opencv_13110_and_9660_batch_norm_on_a_condition(told: str, tmp_path: Path) -> None:
+    """Its training is a placeholder, or was a variable that the freezing made a constant: the branch for looking."""
+    g = GraphWriter(seed=2)
+    x = convolution(g, "conv", g.placeholder(shape=(1, 9, 7, 3)), 3, 4)
+    if told == "a placeholder":
+        truth = g.node("Placeholder", "is_training", dtype="DT_BOOL", shape=())
+    else:
+        truth = g.const("training", np.asarray(False))
+    g.node("Relu", "out", conditional_norm(g, x, truth))
+    path = g.save(tmp_path / "graph.pb")
+    if told == "a placeholder":
+        with pytest.warns(ConvscopeWarning, match="'is_training' is False"):
+            network = convscope.open_network(path)
+    else:
+        network = convscope.open_network(path)
+    found = network.activations(X, "conv", "out")
+    torch.testing.assert_close(
+        found["out"], expected_norm(network, found["conv"]).relu(), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_opencv_14236_and_12461_a_norm_saved_while_it_was_trained(tmp_path: Path) -> None:
+    """Nothing is kept of the mean and the variance: TensorFlow takes the picture's own."""
+    g = GraphWriter(seed=2)
+    x = convolution(g, "conv", g.placeholder(shape=(1, 9, 7, 3)), 3, 4)
+    none = [g.const(name, np.zeros(0, np.float32)) for name in ("no_mean", "no_variance")]
+    g.node(
+        "FusedBatchNorm",
+        "norm",
+        x,
+        g.weights("gamma", 4),
+        g.weights("beta", 4),
+        *none,
+        is_training=True,
+        **NORM,
+    )
+    network = convscope.open_network(g.save(tmp_path / "graph.pb"))
+    found = network.activations(X, "conv", "norm")
+    maps = found["conv"]
+    own = (maps - maps.mean((0, 1, 2))) / (maps.var((0, 1, 2), unbiased=False) + 0.01).sqrt()
+    expected = own * array(network, "gamma") + array(network, "beta")
+    torch.testing.assert_close(found["norm"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_opencv_16622_a_text_graph_of_small_gray_pictures(tmp_path: Path) -> None:
+    """37 x 28 pixels, a training switch with a default, and the weights in the text."""
+    g = GraphWriter(seed=2)
+    x = convolution(g, "conv", g.placeholder("images", (-1, 37, 28, 1)), 1, 4)
+    default = g.const("is_training/input", np.asarray(False))
+    truth = g.node("PlaceholderWithDefault", "is_training", default, dtype="DT_BOOL", shape=())
+    g.node("Relu", "out", conditional_norm(g, x, truth))
+    path = tmp_path / "graph.pbtxt"
+    path.write_text(text_format.MessageToString(g.message))
+    network = convscope.open_network(path)
+    assert (network.input_spec.size, network.input_spec.channel_order) == ((37, 28), "GRAY")
+    x = torch.rand(1, 37, 28, 1)
+    found = network.activations(x, "conv", "out")
+    torch.testing.assert_close(
+        found["out"], expected_norm(network, found["conv"]).relu(), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_opencv_11025_a_constant_that_lists_one_number_for_all(tmp_path: Path) -> None:
+    """What folds constants writes a run of equal numbers as one."""
+    g = GraphWriter(seed=2)
+    x = convolution(g, "conv", g.placeholder(shape=(1, 9, 7, 3)), 3, 4)
+    g.const("bias", np.float32([0.25]), listed=True)
+    shape = g.message.node[-1].attr[1].value.tensor.tensor_shape
+    shape.dim[0].size = 4
+    g.node("BiasAdd", "out", x, "bias")
+    found = convscope.open_network(g.save(tmp_path / "graph.pb")).activations(X, "conv", "out")
+    torch.testing.assert_close(found["out"], found["conv"] + 0.25)
+
+
+def test_tensorflow_3265_keep_and_training_beside_the_picture(tmp_path: Path) -> None:
+    """The picture is the input that the convolution reads, whichever comes first in the file."""
+    g = GraphWriter(seed=2)
+    keep = g.placeholder("keep_prob", ())
+    truth = g.node("Placeholder", "phase_train", dtype="DT_BOOL", shape=())
+    x = convolution(g, "conv", g.placeholder("images", (-1, 9, 7, 3)), 3, 4)
+    g.node("Mul", "out", conditional_norm(g, x, truth), keep)
+    with pytest.warns(ConvscopeWarning, match="'keep_prob' is 1: everything is kept; 'phase_train' is False"):
+        network = convscope.open_network(g.save(tmp_path / "graph.pb"))
+    assert list(network.graph.inputs) == ["images"]
+    found = network.activations(X, "conv", "out")
+    torch.testing.assert_close(found["out"], expected_norm(network, found["conv"]), rtol=1e-5, atol=1e-5)
