@@ -7,18 +7,20 @@ understanding convolutional networks* (2014). A channel that answers nothing at 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from typing_extensions import Unpack
 
 from convscope.address import Address
 from convscope.errors import InputError, require_one_of
 from convscope.looking.answers import answer, is_vector
 from convscope.network.axes import require_position
 from convscope.network.network import Network
+from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
@@ -31,20 +33,40 @@ BIG = 448  # pixels: the side of a tile that is shown alone
 Order = Literal["index", "strongest"]
 
 
+@dataclass(frozen=True)
+class ActivationOptions:
+    """How activations are shown; `activations` says what each option does."""
+
+    channels: int | Sequence[int] | None = None
+    order: Order = "index"
+    scale: Per = "tile"
+    percentile: float = 99.5
+    palette: str | None = None
+    columns: int | None = None
+    tile_size: int | None = None
+    theme: ThemeName = "light"
+
+
+class ActivationKeywords(TypedDict, total=False):
+    """The fields of `ActivationOptions` as keywords."""
+
+    channels: int | Sequence[int] | None
+    order: Order
+    scale: Per
+    percentile: float
+    palette: str | None
+    columns: int | None
+    tile_size: int | None
+    theme: ThemeName
+
+
 @recipe_function("activations")
+@takes_options(ActivationOptions, ActivationKeywords)
 def activations(
     network: Network,
     picture: InputLike,
     address: str,
-    *,
-    channels: int | Sequence[int] | None = None,
-    order: Order = "index",
-    scale: Per = "tile",
-    percentile: float = 99.5,
-    palette: str | None = None,
-    columns: int | None = None,
-    tile_size: int | None = None,
-    theme: ThemeName = "light",
+    **options: Unpack[ActivationKeywords],
 ) -> Picture:
     """Show a layer's answer to a picture: a tile a channel, bright where it found what it looks for.
 
@@ -57,21 +79,20 @@ def activations(
 
     UnknownLayer, or InputError for a layer without maps (see `values`).
     """
-    wanted = network.resolve(address)
+    how, wanted = ActivationOptions(**options), network.resolve(address)
     maps = answer(network, picture, wanted.layer)
     if maps.ndim != 3 or is_vector((1, *maps.shape)):
         raise InputError(f"{wanted.layer!r} gives one number a channel {maps.shape}: show its values instead")
     if wanted.channel is not None:
-        return _one(maps, wanted, Scaling(per="sheet", palette=palette), tile_size, theme)
-    chosen = _chosen(maps, channels, order)
+        return _one(maps, wanted, Scaling(per="sheet", palette=how.palette), how.tile_size, how.theme)
+    chosen = _chosen(maps, how.channels, how.order)
     names = [f"{wanted.layer}:{index}" for index in chosen]
-    scaling = Scaling(per=scale, percentile=percentile, palette=palette)
-    sheet_made = sheet(
-        maps[chosen], names, columns=columns, tile_size=tile_size, scaling=scaling, theme=theme
-    )
-    in_palette = f", {palette_in_words(palette)}" if palette else ""
+    scaling = Scaling(per=how.scale, percentile=how.percentile, palette=how.palette)
+    layout = {"columns": how.columns, "tile_size": how.tile_size}
+    sheet_made = sheet(maps[chosen], names, scaling=scaling, theme=how.theme, **layout)
+    in_palette = f", {palette_in_words(how.palette)}" if how.palette else ""
     shown = len(sheet_made.tiles)  # a sheet ends where it is too long
-    which = _which(shown, len(maps), order, isinstance(channels, Sequence))
+    which = _which(shown, len(maps), how.order, isinstance(how.channels, Sequence))
     return replace(sheet_made, caption=f"{which} of {wanted.layer}{in_palette}. {sheet_made.caption}.")
 
 
