@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     from convscope.network.input_spec import InputSpec
     from convscope.network.network import Network
     from convscope.network.surgery import replace_head
-    from convscope.optimization.feature_visualization import feature_sheet, feature_visualization
+    from convscope.optimization.feature_sheet import feature_sheet
+    from convscope.optimization.feature_visualization import feature_visualization
     from convscope.pictures.picture import Picture
     from convscope.pictures.recipe import Recipe
     from convscope.report import Report, ReportOptions, make_report
@@ -91,7 +92,7 @@ _HOMES = {
     "eigen_cam": "attribution.eigen_cam",
     "examples": "measuring.example_sheet",
     "extremal_perturbation": "attribution.extremal_perturbation",
-    "feature_sheet": "optimization.feature_visualization",
+    "feature_sheet": "optimization.feature_sheet",
     "feature_visualization": "optimization.feature_visualization",
     "filters": "looking.filters",
     "fine_tune": "network.fine_tuning",

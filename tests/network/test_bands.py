@@ -13,7 +13,8 @@ from convscope.formats.opening import open_network
 from convscope.looking.activations import activations
 from convscope.looking.filters import filters
 from convscope.network.network import Network
-from convscope.optimization.feature_visualization import feature_sheet, feature_visualization
+from convscope.optimization.feature_sheet import feature_sheet
+from convscope.optimization.feature_visualization import feature_visualization
 from convscope.pictures.photograph import open_photograph
 from planted import planted_network
 

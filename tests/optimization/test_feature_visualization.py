@@ -12,12 +12,8 @@ from convscope.errors import ConvscopeWarning, InputError, RecipeError, UnknownL
 from convscope.formats.opening import open_network
 from convscope.network.network import Network
 from convscope.optimization.ascent import ascend
-from convscope.optimization.feature_visualization import (
-    as_sheet,
-    by_address,
-    feature_sheet,
-    feature_visualization,
-)
+from convscope.optimization.feature_sheet import as_sheet, feature_sheet
+from convscope.optimization.feature_visualization import by_address, feature_visualization
 from convscope.optimization.rendering import Progress, RenderedPicture
 from convscope.optimization.verdict import Verdict
 from convscope.pictures import recipe

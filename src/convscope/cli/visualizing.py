@@ -153,7 +153,7 @@ def sheet(
 
     A preview beside it grows on the way. A killed run goes on where it was; Ctrl-C keeps what there is.
     """
-    from convscope.optimization.feature_visualization import as_sheet, feature_sheet
+    from convscope.optimization.feature_sheet import as_sheet, feature_sheet
 
     opened = opening.open(network)
     _measure(opened, photographs)
