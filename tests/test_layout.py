@@ -35,6 +35,7 @@ ORDER = [
     "transforms",
     "presets",
     "report",
+    "atlas",
     "rerunning",
     "web",
     "caffe",

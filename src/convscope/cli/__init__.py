@@ -12,6 +12,7 @@ import os
 import click
 
 from convscope import __version__
+from convscope.cli.atlas import atlas, atlas_check, atlas_merge
 from convscope.cli.dreaming import dream, dream_film
 from convscope.cli.evidence import evidence, gradients
 from convscope.cli.exploring import explore
@@ -55,6 +56,9 @@ for command in (
     values,
     examples,
     survey,
+    atlas,
+    atlas_merge,
+    atlas_check,
     evidence,
     gradients,
     trust,

@@ -1,0 +1,95 @@
+"""Makes an atlas: a list of shards, handed to any executor; what is there is skipped, and Ctrl-C keeps the rest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from time import monotonic
+
+from convscope.atlas.manifest import Manifest, Shard
+from convscope.atlas.shard import make_shard, one_thread
+from convscope.errors import InputError, PictureError
+from convscope.network.network import Network
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What is left of an atlas, from one shard that was timed: ``units`` units, ``seconds`` on so many workers."""
+
+    units: int
+    seconds: float
+    size: int
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        hours = self.seconds / 3600
+        time = f"{hours:.1f} hours" if hours >= 1 else f"{max(1, round(self.seconds / 60))} minutes"
+        return f"{self.units:,} units to make: about {time} and {self.size / 1e6:,.0f} MB"
+
+
+def begin_atlas(network: Network, manifest: Manifest, folder: Path) -> None:
+    """Claim a folder for an atlas, and put the network there that workers open."""
+    try:
+        manifest.claim(folder)
+        if not manifest.network_path(folder).exists():
+            network.save(manifest.network_path(folder))
+    except OSError as error:
+        raise PictureError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def missing_shards(manifest: Manifest, folder: Path, share: tuple[int, int] | None = None) -> list[Shard]:
+    """Return the shards that are not made, of all or of the third of sixteen shares (3, 16)."""
+    index, of = share or (1, 1)
+    if not 1 <= index <= of:
+        raise InputError(f"a shard is I/N with I from 1 to N, not {index}/{of}")
+    return [shard for shard in manifest.shards[index - 1 :: of] if not shard.path(folder).exists()]
+
+
+def make_shards(
+    folder: Path,
+    shards: list[Shard],
+    executor: Executor | None = None,
+    *,
+    workers: int | None = None,
+    told: Callable[[Cost], None] = lambda cost: None,
+) -> Iterator[Shard]:
+    """Make shards, and yield each when it is there.
+
+    `executor` is any of `concurrent.futures`' kind, Dask's ``Client.get_executor(pure=False)`` too: it is given the
+    folder's name, which has to be the same wherever it computes, and numbers. By default a pool of `workers` processes
+    (one a core) of one thread each. The first shard is made here and timed, and `told` what the rest will take.
+    """
+    if not shards:
+        return
+    workers, begun = workers or os.cpu_count() or 1, monotonic()
+    make_shard(str(folder), shards[0].number)
+    seconds, rest = monotonic() - begun, shards[1:]
+    size = shards[0].path(folder).stat().st_size
+    units = sum(shard.end - shard.first for shard in rest)
+    told(Cost(units, seconds / (shards[0].end - shards[0].first) * units / workers, size * len(rest)))
+    yield shards[0]
+    if not rest:
+        return
+    by_number = {shard.number: shard for shard in rest}
+    with _running(executor, workers) as pool:
+        futures = [pool.submit(make_shard, str(folder), shard.number) for shard in rest]
+        try:
+            for future in as_completed(futures):
+                yield by_number[future.result()]
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+@contextmanager
+def _running(executor: Executor | None, workers: int) -> Iterator[Executor]:
+    if executor is not None:
+        yield executor
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=one_thread) as pool:
+        yield pool

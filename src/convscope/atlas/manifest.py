@@ -1,0 +1,108 @@
+"""What an atlas is of: network, layers, settings; and the shards of the work that follow from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from convscope import __version__
+from convscope.errors import InputError
+from convscope.files import written_whole
+
+NAME = "atlas.json"
+_MEANINGS = {
+    "version": "by another version of convscope",
+    "network_sha256": "of another network",
+    "layers": "of other layers",
+    "size": "in another size",
+    "steps": "with other steps",
+    "preset": "with another preset",
+    "seed": "with another seed",
+    "shard_units": "in other shards",
+    "pictures_sha256": "with other photographs",
+}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Channels ``first`` to ``end`` (excluded) of a layer."""
+
+    number: int
+    layer: str
+    first: int
+    end: int
+
+    @property
+    def addresses(self) -> list[str]:
+        """Its units."""
+        return [f"{self.layer}:{channel}" for channel in range(self.first, self.end)]
+
+    def path(self, folder: Path) -> Path:
+        """Where its pictures are kept."""
+        return folder / "work" / "shards" / f"{self.number:05}.safetensors"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that made an atlas; ``layers`` maps names to how many channels are in it."""
+
+    network: str
+    network_sha256: str
+    layers: Mapping[str, int]
+    size: int
+    steps: int
+    preset: str
+    seed: int
+    pictures_sha256: str | None = None
+    version: str = __version__
+    shard_units: int = 16  # what a kill loses at most
+
+    @cached_property
+    def shards(self) -> tuple[Shard, ...]:
+        """The work, in pieces that do not need each other."""
+        pieces = [
+            (layer, first, min(first + self.shard_units, channels))
+            for layer, channels in self.layers.items()
+            for first in range(0, channels, self.shard_units)
+        ]
+        return tuple(Shard(number, *piece) for number, piece in enumerate(pieces))
+
+    @property
+    def units(self) -> int:
+        """How many units there are."""
+        return sum(self.layers.values())
+
+    def network_path(self, folder: Path) -> Path:
+        """Where the network is kept that workers open."""
+        return folder / "work" / "network.convscope"
+
+    def measurement_path(self, folder: Path) -> Path:
+        """Where what photographs make the units answer is kept."""
+        return folder / "work" / "measurement"
+
+    def claim(self, folder: Path) -> None:
+        """Write it into a folder; InputError where that holds another atlas."""
+        path = folder / NAME
+        if path.exists():
+            found = Manifest.open(folder)
+            for key, meaning in _MEANINGS.items():
+                if getattr(found, key) != getattr(self, key):
+                    raise InputError(f"{folder} holds an atlas {meaning}: give another folder, or remove it")
+            return
+        (folder / "work" / "shards").mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as partial:
+            partial.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1), encoding="utf-8")
+
+    @classmethod
+    def open(cls, folder: Path) -> Manifest:
+        """Read a folder's; InputError where it holds no atlas."""
+        try:
+            facts: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
+            found = cls(**facts)
+            return replace(found, layers={str(name): int(count) for name, count in found.layers.items()})
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"{folder} holds no atlas that can be read: {error}") from error

@@ -1,0 +1,94 @@
+"""A shard of an atlas: some units' pictures, made by anybody who has the folder, in a file that appears whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from convscope.atlas.manifest import Manifest, Shard
+from convscope.errors import PictureError
+from convscope.files import written_whole
+from convscope.formats.opening import open_network
+from convscope.network.network import Network
+from convscope.optimization.feature_visualization import RenderOptions, pixels, visualize
+
+
+@dataclass(frozen=True, eq=False)
+class ShardPictures:
+    """What is in a shard's file: ``pictures`` uint8 (units, size, size, 3), and what each reaches.
+
+    ``reached`` is NaN for a unit that no picture could be made for.
+    """
+
+    pictures: NDArray[np.uint8]
+    reached: NDArray[np.float32]
+    highest: NDArray[np.float32]
+    plain: NDArray[np.float32]
+
+    @classmethod
+    def open(cls, path: Path) -> ShardPictures:
+        """Read a shard's file; PictureError for one that is damaged."""
+        try:
+            return cls(**load_file(path))
+        except (OSError, SafetensorError, TypeError) as error:
+            raise PictureError(
+                f"{path} is no whole shard of an atlas ({error}): remove it, and make it again"
+            ) from error
+
+
+def make_shard(folder: str, number: int) -> int:
+    """Make the pictures of a shard, where they are not there yet, and return its number.
+
+    It needs nothing but the folder, so any process on any machine may call it; the same shard has the same bytes.
+    """
+    place = Path(folder)
+    manifest = Manifest.open(place)
+    shard = manifest.shards[number]
+    if not shard.path(place).exists():
+        _save(_made(_network(manifest.network_path(place)), shard, manifest), shard.path(place))
+    return number
+
+
+def one_thread() -> None:
+    """Prepare a process of a pool: each computes on a thread of its own."""
+    torch.set_num_threads(1)
+
+
+@lru_cache(maxsize=1)
+def _network(path: Path) -> Network:
+    return open_network(str(path))
+
+
+def _made(network: Network, shard: Shard, manifest: Manifest) -> ShardPictures:
+    addresses, size = shard.addresses, manifest.size
+    found = ShardPictures(
+        np.full((len(addresses), size, size, 3), 128, np.uint8),
+        *(np.full(len(addresses), np.nan, np.float32) for _ in range(3)),
+    )
+    options = RenderOptions(preset=manifest.preset, size=size, steps=manifest.steps, seed=manifest.seed)
+    for progress in visualize(network, addresses, options):
+        for made in progress.made:
+            row = addresses.index(made.name)
+            picture = pixels(made.picture)
+            picture = np.repeat(picture[:, :, None], 3, axis=2) if picture.ndim == 2 else picture[:, :, :3]
+            found.pictures[row] = picture[:size, :size]
+            found.reached[row], found.highest[row] = made.verdict.reached, made.verdict.highest
+            found.plain[row] = made.verdict.plain
+    return found
+
+
+def _save(found: ShardPictures, path: Path) -> None:
+    try:
+        with written_whole(path) as partial:
+            save_file(dict(vars(found)), partial)
+    except (OSError, SafetensorError) as error:
+        raise PictureError(
+            f"cannot write {path}: {getattr(error, 'strerror', None) or error}. The shards before it are kept"
+        ) from error

@@ -1,0 +1,167 @@
+"""``convscope atlas``, ``atlas-merge``, ``atlas-check``: every unit of a network as a folder that opens anywhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from convscope.cli.measuring import measured
+from convscope.cli.options import Opening, network_options
+from convscope.cli.output import end_interrupted, note, printable, progress_bar
+
+if TYPE_CHECKING:
+    from convscope.atlas.manifest import Manifest
+    from convscope.measuring.picture_list import ListedPicture
+    from convscope.network.network import Network
+
+atlas_option = click.option(
+    "-o", "--output", metavar="FOLDER", required=True, help="The atlas; it may be begun."
+)
+photographs_option = click.option(
+    "--photographs",
+    metavar="FOLDER",
+    help="Real pictures: each unit then has its examples, its histogram, and how often it fires.",
+)
+
+
+def _share(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    index, slash, of = text.partition("/")
+    if not (slash and index.isdecimal() and of.isdecimal()):
+        raise click.BadParameter(f"{text!r} is not I/N, as 3/16")
+    return int(index), int(of)
+
+
+@click.command()
+@click.argument("network")
+@network_options
+@atlas_option
+@photographs_option
+@click.option("--layers", metavar="A,B", help="Only these layers; all convolutions by default.")
+@click.option(
+    "--size", "pixels", type=click.IntRange(16, 1024), default=128, show_default=True, help="Of each picture."
+)
+@click.option(
+    "--steps", type=click.IntRange(1), default=128, show_default=True, help="How long each is improved."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other pictures.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Processes, of a thread each; one a core by default.",
+)
+@click.option(
+    "--shard", "share", callback=_share, metavar="I/N", help="Only this share of the work, as 3/16."
+)
+def atlas(
+    network: str,
+    opening: Opening,
+    output: str,
+    photographs: str | None,
+    layers: str | None,
+    pixels: int,
+    steps: int,
+    seed: int,
+    workers: int | None,
+    share: tuple[int, int] | None,
+) -> None:
+    """Make the atlas of NETWORK: what every unit wants to see and what it finds, as a folder that opens anywhere.
+
+    What is there is not made again: after Ctrl-C or a kill the same command goes on, and several machines may each make
+    a share of one folder. The cost is said when the first 16 units are made.
+    """
+    from convscope.atlas.making import begin_atlas, make_shards, missing_shards
+    from convscope.measuring.picture_list import list_pictures
+
+    folder, opened = Path(output), opening.open(network)
+    listed = list_pictures(photographs) if photographs else ()
+    manifest = _manifest(opened, listed, layers, (pixels, steps, seed))
+    begin_atlas(opened, manifest, folder)
+    if listed:
+        measured(opened, listed, list(manifest.layers), folder=manifest.measurement_path(folder), shard=share)
+    missing = missing_shards(manifest, folder, share)
+    done = 0
+    try:
+        with progress_bar(total=sum(one.end - one.first for one in missing), unit="unit") as bar:
+            for shard in make_shards(folder, missing, workers=workers, told=lambda cost: note(str(cost))):
+                bar.update(shard.end - shard.first)
+                done += 1
+    except KeyboardInterrupt:
+        end_interrupted(f"{done:,} of {len(missing):,} shards are made and kept in {folder}")
+    if share is None:
+        _merge(folder, manifest, opened, listed)
+    else:
+        click.echo(
+            printable(f"{len(missing):,} shards made; convscope atlas-merge {folder} when all are there"),
+            err=True,
+        )
+
+
+@click.command()
+@click.argument("folder")
+@photographs_option
+def atlas_merge(folder: str, photographs: str | None) -> None:
+    """Make the page of an atlas in FOLDER from the shards that there are."""
+    from convscope.atlas.manifest import Manifest
+    from convscope.formats.opening import open_network
+    from convscope.measuring.picture_list import list_pictures
+
+    place = Path(folder)
+    manifest = Manifest.open(place)
+    listed = list_pictures(photographs) if photographs else ()
+    _merge(place, manifest, open_network(str(manifest.network_path(place))), listed)
+
+
+@click.command()
+@click.argument("folder")
+def atlas_check(folder: str) -> None:
+    """Say what is missing or damaged in an atlas in FOLDER; the exit status is 1 where anything is."""
+    from convscope.atlas.manifest import Manifest
+    from convscope.atlas.merging import check_atlas
+
+    wrong = check_atlas(Path(folder))
+    for line in wrong:
+        click.echo(printable(line))
+    if wrong:
+        sys.exit(1)
+    click.echo(f"{Manifest.open(Path(folder)).units:,} units, all there and whole")
+
+
+def _merge(folder: Path, manifest: Manifest, network: Network, listed: tuple[ListedPicture, ...]) -> None:
+    from convscope.atlas.merging import merge_atlas
+    from convscope.measuring.measurements import Measurements
+
+    found = Measurements.open(manifest.measurement_path(folder)) if listed else None
+    page = merge_atlas(folder, network, found, listed)
+    click.echo(printable(page))
+
+
+def _manifest(
+    network: Network, listed: tuple[ListedPicture, ...], layers: str | None, how: tuple[int, int, int]
+) -> Manifest:
+    from convscope.atlas.manifest import Manifest
+    from convscope.measuring.picture_list import pictures_hash
+    from convscope.measuring.plan import plan_measurement
+
+    convolutions = [
+        name
+        for name in network.layers
+        if any(step.kind == "convolution" for step in network.graph.written_by(name))
+    ]
+    plan = plan_measurement(network, layers.split(",") if layers else convolutions)
+    size, steps, seed = how
+    return Manifest(
+        network.name,
+        network.identity,
+        {layer.name: layer.channels for layer in plan.layers},
+        size,
+        steps,
+        "default",
+        seed,
+        pictures_hash(listed) if listed else None,
+    )

@@ -1,0 +1,155 @@
+"""The atlas: the same folder whoever makes it, nothing made twice, and a page that opens without a server."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from chromium import launched
+from convscope import feature_visualization, open_network
+from convscope.atlas.making import begin_atlas, make_shards, missing_shards
+from convscope.atlas.manifest import Manifest
+from convscope.atlas.merging import check_atlas, merge_atlas
+from convscope.atlas.shard import ShardPictures
+from convscope.cli import main
+from convscope.errors import InputError
+from planted import planted_files, planted_network
+
+
+@pytest.fixture(autouse=True)
+def own_cache_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))
+
+
+def begun(folder: Path, **changes: int) -> Manifest:
+    network = planted_network()
+    how = {"size": 32, "steps": 3, "seed": 0} | changes
+    manifest = Manifest(
+        "planted", network.identity, {"conv1": 8, "conv2": 3}, preset="default", shard_units=3, **how
+    )
+    begin_atlas(network, manifest, folder)
+    return manifest
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((folder / "work" / "shards").iterdir())}
+
+
+def test_shards_are_the_same_whoever_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, many = tmp_path / "one", tmp_path / "many"
+    manifest = begun(one)
+    assert [(shard.layer, shard.first, shard.end) for shard in manifest.shards] == [
+        ("conv1", 0, 3),
+        ("conv1", 3, 6),
+        ("conv1", 6, 8),
+        ("conv2", 0, 3),
+    ]
+    with ThreadPoolExecutor(1) as pool:
+        made = list(make_shards(one, missing_shards(manifest, one), pool))
+    assert len(made) == 4 and missing_shards(manifest, one) == []
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "another"))
+    begun(many)
+    costs: list[str] = []
+    for index in (2, 1):
+        with ThreadPoolExecutor(1) as pool:
+            share = missing_shards(manifest, many, (index, 2))
+            assert len(share) == 2
+            list(make_shards(many, share, pool, told=lambda cost: costs.append(str(cost))))
+    assert files_of(one) == files_of(many)
+    assert costs[0].endswith("MB") and costs[0].startswith("3 units to make: about ")
+
+
+def test_its_pictures_are_those_that_see_makes(tmp_path: Path) -> None:
+    manifest = begun(tmp_path / "atlas")
+    with ThreadPoolExecutor(1) as pool:
+        list(make_shards(tmp_path / "atlas", missing_shards(manifest, tmp_path / "atlas"), pool))
+    found = ShardPictures.open(manifest.shards[0].path(tmp_path / "atlas"))
+    (picture,) = feature_visualization(planted_network(), "conv1:1", size=32, steps=3)
+    np.testing.assert_array_equal(found.pictures[1], picture.array)
+    dead = ShardPictures.open(manifest.shards[2].path(tmp_path / "atlas"))
+    assert dead.reached[1] <= dead.plain[1]
+
+
+def test_check_names_what_is_missing_or_damaged(tmp_path: Path) -> None:
+    folder = tmp_path / "atlas"
+    manifest = begun(folder)
+    with ThreadPoolExecutor(1) as pool:
+        list(make_shards(folder, missing_shards(manifest, folder)[:2], pool))
+    merge_atlas(folder, planted_network())
+    data = json.loads(
+        (folder / "data.js").read_text().removeprefix("const ATLAS = ").rstrip().removesuffix(";")
+    )
+    assert [unit["made"] for unit in data["layers"][0]["units"]] == [True] * 6 + [False] * 2
+    wrong = check_atlas(folder)
+    assert wrong[0].startswith("conv1:6 to 7 are not made") and len(wrong) == 2
+    manifest.shards[0].path(folder).write_bytes(b"nonsense")
+    (folder / "sheets" / "000-features-0.jpg").write_bytes(b"nonsense")
+    wrong = check_atlas(folder)
+    assert any("is no whole shard of an atlas" in line for line in wrong)
+    assert any("000-features-0.jpg is missing or damaged" in line for line in wrong)
+
+
+def test_a_folder_is_of_one_atlas(tmp_path: Path) -> None:
+    begun(tmp_path / "atlas")
+    begun(tmp_path / "atlas")
+    with pytest.raises(InputError, match="holds an atlas with other steps: give another folder"):
+        begun(tmp_path / "atlas", steps=5)
+    facts = json.loads((tmp_path / "atlas" / "atlas.json").read_text())
+    (tmp_path / "atlas" / "atlas.json").write_text(json.dumps(facts | {"version": "0.0.1"}))
+    with pytest.raises(InputError, match="holds an atlas by another version of convscope"):
+        begun(tmp_path / "atlas")
+    with pytest.raises(InputError, match="holds no atlas"):
+        Manifest.open(tmp_path)
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An atlas of two layers with photographs, made by the command on two processes."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(2)
+    for index in range(12):
+        place = tmp_path / "photos" / ("red", "blue")[index % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 80, (40, 40, 3), dtype=np.uint8)
+        pixels[5 + index : 15 + index, 8:20, index % 2 * 2] = 255
+        Image.fromarray(pixels).save(place / f"{index:02}.png")
+    network = str(planted_files(tmp_path / "planted"))
+    words = ["atlas", network, "-o", "atlas", "--photographs", "photos", "--layers", "conv1,conv2"]
+    result = CliRunner().invoke(main, [*words, "--size=32", "--steps=3", "--workers=2"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == str(Path("atlas/index.html"))
+    return tmp_path / "atlas"
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_page_opens_from_a_file_and_shows_a_unit(made: Path) -> None:
+    checked = CliRunner().invoke(main, ["atlas-check", str(made)])
+    assert checked.stdout == "11 units, all there and whole\n"
+    assert all(max(Image.open(path).size) <= 4096 for path in (made / "sheets").iterdir())
+    problems: list[str] = []
+    with launched() as browser:
+        page = browser.new_page(viewport={"width": 390, "height": 900})
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.goto(made.joinpath("index.html").as_uri())
+        page.get_by_role("button", name="conv1:0, activation").click()
+        assert page.get_by_role("heading", level=2).inner_text() == "conv1:0"
+        assert page.locator(".examples li").count() >= 5
+        assert "of 12 photographs" in page.locator("#unit").inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        dead = page.get_by_role("button", name="conv1:7, ")
+        assert "could not be activated" in dead.get_attribute("title")
+        page.goto(made.joinpath("index.html").as_uri() + "#conv2%3A1")
+        assert page.get_by_role("heading", level=2).inner_text() == "conv2:1"
+    assert problems == []
+
+
+def test_the_network_of_the_workers_is_the_same(tmp_path: Path) -> None:
+    begun(tmp_path / "atlas")
+    copy = open_network(str(tmp_path / "atlas" / "work" / "network.convscope"))
+    assert copy.identity == planted_network().identity
