@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from convscope.address import Address
     from convscope.attribution.ablation_cam import ablation_cam
+    from convscope.attribution.compare import compare_methods
     from convscope.attribution.deconvnet import deconvnet
     from convscope.attribution.deep_lift import deep_lift
     from convscope.attribution.eigen_cam import eigen_cam
@@ -86,6 +87,7 @@ _HOMES = {
     "activations": "looking.activations",
     "boxes": "looking.boxes",
     "channel_gradients": "attribution.gradients",
+    "compare_methods": "attribution.compare",
     "deconvnet": "attribution.deconvnet",
     "deep_dream": "dreaming.deep_dream",
     "deep_lift": "attribution.deep_lift",
@@ -150,6 +152,7 @@ __all__ = [
     "activations",
     "boxes",
     "channel_gradients",
+    "compare_methods",
     "deconvnet",
     "deep_dream",
     "deep_lift",

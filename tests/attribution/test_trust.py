@@ -33,8 +33,8 @@ def test_single_deletion_is_1_of_the_truth_and_0_of_nothing() -> None:
     map = np.kron(lost, np.ones((5, 3)))
     assert single_deletion(map, lost) == pytest.approx(1)
     assert single_deletion(-map, lost) == pytest.approx(-1)
-    assert single_deletion(np.ones((35, 21)), lost) == 0
-    assert abs(single_deletion(random.normal(size=(35, 21)), lost)) < 0.4
+    assert single_deletion(np.ones((20, 12)), lost) == 0
+    assert abs(single_deletion(random.normal(size=(20, 12)), lost)) < 0.6
 
 
 def test_losses_are_those_of_a_picture_grayed_by_hand() -> None:
@@ -43,7 +43,7 @@ def test_losses_are_those_of_a_picture_grayed_by_hand() -> None:
     target = target_of(network, picture, "red")
     found = cell_losses(target)
     edges = np.linspace(0, 32, CELLS + 1).round().astype(int)
-    for row, column in ((0, 0), (3, 5), (6, 6)):
+    for row, column in ((0, 0), (3, 1), (2, 3)):
         changed = network.preprocess(picture).clone()
         changed[:, :, edges[row] : edges[row + 1], edges[column] : edges[column + 1]] = 0.5
         score = float(network.activations(changed, "scores:0")["scores:0"])

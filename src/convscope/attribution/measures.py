@@ -21,7 +21,7 @@ from convscope.attribution.baselines import baseline_input
 from convscope.attribution.perturbation import masked_numbers
 from convscope.attribution.target import AttributionTarget, Term
 
-CELLS = 7  # a side, of single deletion
+CELLS = 4  # a side, of single deletion: as Hesse et al. have it
 _STEPS = 14  # of deletion and insertion
 _BINS = 100  # of the entropy
 _SHARES = (0.2, 0.5, 0.8)  # of the picture, that ROAD takes away

@@ -100,12 +100,27 @@ def _overlay(found: Attribution, scaled: Scaled) -> Panel:
 def _heat(found: Attribution, scaled: Scaled) -> Panel:
     """Return the picture in gray, and on it what is positive of the map, glowing."""
     high = found.high or float(np.percentile(found.map, found.options.percentile)) or float(found.map.max())
-    strength = (found.map / high).clip(0, 1)[..., None] if high > 0 else np.zeros((*found.map.shape, 1))
+    return Panel(_glow(found, found.map, high), found.lit, smooth=True)
+
+
+def glowing(found: Attribution, high: float) -> NDArray[np.uint8]:
+    """Return the picture in gray, and what is positive of the map glowing on it, a little blurred where it is fine.
+
+    What is `high` glows brightest; blurred, as bright as the map's brightest place is blurred by itself.
+    """
+    if found.values.ndim == 2:
+        return _glow(found, found.map, high)
+    smooth = gaussian_filter(found.map, _BLUR * max(found.map.shape)).clip(min=0)
+    own = float(np.percentile(found.map, PERCENTILE)) or float(found.map.max())
+    bright = float(np.percentile(smooth, PERCENTILE)) or float(smooth.max())
+    return _glow(found, smooth, bright * (high / own if own > 0 else 1.0))
+
+
+def _glow(found: Attribution, map: NDArray[np.float64], high: float) -> NDArray[np.uint8]:
+    strength = (map / high).clip(0, 1)[..., None] if high > 0 else np.zeros((*map.shape, 1))
     gray = np.repeat(_seen(found).mean(2, keepdims=True), 3, 2) * 0.8
     glow = colorize(0.25 + 0.7 * strength[..., 0], _HEAT) / 255
-    return Panel(
-        _bytes((gray * (1 - 0.75 * strength) + glow * 0.75 * strength).clip(0, 1)), found.lit, smooth=True
-    )
+    return _bytes((gray * (1 - 0.75 * strength) + glow * 0.75 * strength).clip(0, 1))
 
 
 _POSSIBLE = {"picture": _picture, "map": _map, "colors": _colors, "overlay": _overlay, "heat": _heat}

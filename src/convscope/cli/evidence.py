@@ -77,6 +77,11 @@ def _options(default: str) -> list[Callable[[Any], Any]]:
             help="Make the map again while the weights are shuffled, layer by layer.",
         ),
         click.option(
+            "--compare",
+            metavar="A,B,C",
+            help="These methods in rows, the targets in columns, in one figure, with what each map is worth.",
+        ),
+        click.option(
             "--panels", type=_panels, metavar="A,B,C", help="Of picture, map, colors, overlay, heat."
         ),
         click.option("--percentile", type=float, help="Clip values beyond it; 100 clips none."),
@@ -164,6 +169,7 @@ def _evidence(
     opening: Opening,
     method: str,
     sanity: bool,
+    compare: str | None,
     as_json: bool,
     output: str | None,
     **options: Any,
@@ -177,6 +183,7 @@ def _evidence(
 
     given = {name: value for name, value in options.items() if value is not None}
     given |= {"rule": given["rule"].replace("-", "_")} if "rule" in given else {}
+    method = "compare" if compare else method
     _check(method, sanity, targets, given)
     opened, photograph = opening.open(network), open_photograph(picture)
     what = f"{photograph.name}-{method}{'-sanity' if sanity else ''}"
@@ -185,6 +192,12 @@ def _evidence(
 
         made = layer_gradients(opened, photograph, targets or None, **given)
         save_all(opened, what, [("", made)], output, 1, as_json)
+        return
+    if compare:
+        from convscope.attribution.compare import compare_methods
+
+        figure = compare_methods(opened, photograph, targets or None, methods=compare.split(","), **given)
+        save_all(opened, what, [("", figure)], output, 1, as_json)
         return
     function = _function(method, sanity)
     wanted: list[str | None] = [*targets] or [None]
@@ -216,22 +229,26 @@ def _watched(function: Callable[..., Picture], slow: bool) -> Callable[..., Pict
 
 def _check(method: str, sanity: bool, targets: Sequence[str], given: dict[str, Any]) -> None:
     """Refuse options that the method does not have."""
-    if sanity and method in _SHEETS:
-        raise click.UsageError(f"--sanity checks one map of an answer, not --method {method}")
+    if sanity and method in (*_SHEETS, "compare"):
+        raise click.UsageError(f"--sanity checks one map of an answer, not {_flag(method)}")
     if method == "channels" and not targets:
         raise click.UsageError("--method channels needs the address of a layer as its TARGET")
     for name in given.keys() - _possible(method, sanity):
-        raise click.UsageError(f"--{name} is not for --method {method}{' with --sanity' if sanity else ''}")
+        raise click.UsageError(f"--{name} is not for {_flag(method)}{' with --sanity' if sanity else ''}")
     if len(channels := given.get("channels", ())) == 1:
         given["channels"] = channels[0]
+
+
+def _flag(method: str) -> str:
+    return "--compare" if method == "compare" else f"--method {method}"
 
 
 def _possible(method: str, sanity: bool) -> set[str]:
     common = {"theme", "percentile"}
     if sanity:
         return common | {"seed"}
-    if method in _SHEETS:
-        return common | {*_SHEETS[method]}
+    if method in _SHEETS or method == "compare":
+        return common | {*_SHEETS.get(method, ())}
     return common | {"panels", *method_named(method).options}
 
 
