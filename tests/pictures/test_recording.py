@@ -12,7 +12,7 @@ from convscope.address import Address
 from convscope.network.input_spec import InputSpec
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.recipe import Recipe
-from convscope.pictures.recording import input_spec_hash, labels_hash, plain
+from convscope.pictures.recording import as_json, input_spec_hash, labels_hash
 from mirrored import mirror, network
 
 
@@ -55,7 +55,7 @@ def test_what_the_network_ate_and_its_labels_have_hashes() -> None:
 
 
 def test_what_is_no_data_is_named() -> None:
-    assert plain({"labels": Path("a/b.txt"), "mean": np.zeros((3, 99, 99))}) == {
+    assert as_json({"labels": Path("a/b.txt"), "mean": np.zeros((3, 99, 99))}) == {
         "labels": "a/b.txt",
         "mean": {"not recorded": "ndarray"},
     }

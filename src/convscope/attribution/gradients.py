@@ -26,7 +26,7 @@ from convscope.looking.main_line import main_line
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
 from convscope.pictures.photograph import InputLike
-from convscope.pictures.recording import plain, recipe_function, recipe_of
+from convscope.pictures.recording import as_json, recipe_function, recipe_of
 from convscope.presentation.panels import Panel, panels
 from convscope.presentation.scaling import Scaling, scale
 from convscope.presentation.sheet import sheet
@@ -133,7 +133,7 @@ def _each(
     picture: InputLike,
 ) -> tuple[Attribution, ...]:
     """Return the saliency of each target, with the recipe that makes it alone."""
-    arguments = {"sign": "absolute", **{name: plain(value) for name, value in asdict(options).items()}}
+    arguments = {"sign": "absolute", **{name: as_json(value) for name, value in asdict(options).items()}}
     recipe = recipe_of("saliency", arguments, network=targets[0].network, picture=picture)
     return tuple(
         replace(
@@ -158,7 +158,7 @@ def _chosen(channels: int | Sequence[int] | None, count: int) -> list[int]:
 
 
 def each_channel(target: AttributionTarget, channels: Sequence[int]) -> list[NDArray[np.float64]]:
-    """Return each channel's gradient as (height, width, channels): the way there once, the way back for each."""
+    """Return each channel's gradient as (height, width, channels): one forward pass, a backward pass for each."""
     network, layer = target.network, target.address.layer
     input = target.input.detach().requires_grad_()
     with torch.enable_grad():

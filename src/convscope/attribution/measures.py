@@ -60,7 +60,7 @@ class Explained:
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class MeasuredMap:
     """A map that is measured, signs included, what it was found as, and the map of a network with shuffled weights."""
 
     map: Map
@@ -79,7 +79,7 @@ class Measure:
     title: str
     better: str
     words: str
-    of: Callable[[Explained, Made], float | None]
+    of: Callable[[Explained, MeasuredMap], float | None]
 
 
 def cell_losses(target: AttributionTarget) -> Map:
@@ -111,14 +111,14 @@ def discrete_entropy(map: Map) -> float:
     return float(entropy(np.histogram(map, bins=_BINS)[0]))
 
 
-def entropy_rise(explained: Explained, made: Made) -> float | None:
+def entropy_rise(explained: Explained, made: MeasuredMap) -> float | None:
     """Return how much more complex the map is when the network's weights are shuffled, as a share: eMPRT."""
     if made.shuffled is None or (before := discrete_entropy(made.map)) == 0:
         return None
     return (discrete_entropy(made.shuffled) - before) / before
 
 
-def completeness_error(explained: Explained, made: Made) -> float | None:
+def completeness_error(explained: Explained, made: MeasuredMap) -> float | None:
     """Return how far the numbers are from what they should add up to, as a share of it."""
     found = made.found
     if found is None or found.adds_up_to is None:
@@ -126,28 +126,28 @@ def completeness_error(explained: Explained, made: Made) -> float | None:
     return abs(float(found.values.sum()) - found.adds_up_to) / max(abs(found.adds_up_to), 1e-12)
 
 
-def deletion(explained: Explained, made: Made) -> float:
+def deletion(explained: Explained, made: MeasuredMap) -> float:
     """Return the mean probability while the picture turns gray, what the map has highest first."""
     return float(_probabilities(explained, _growing(made.map, keeps=False), explained.gray).mean())
 
 
-def insertion(explained: Explained, made: Made) -> float:
+def insertion(explained: Explained, made: MeasuredMap) -> float:
     """Return the mean probability while the picture comes into focus, what the map has highest first."""
     return float(_probabilities(explained, _growing(made.map, keeps=True), explained.blurred).mean())
 
 
-def average_drop(explained: Explained, made: Made) -> float:
+def average_drop(explained: Explained, made: MeasuredMap) -> float:
     """Return the share of the probability that is lost where only what the map lights is shown; 0 where none is."""
     whole, lit = explained.probability.score, _lit_alone(explained, made)
     return max(0.0, whole - lit) / whole if whole > 0 else 0.0
 
 
-def increase(explained: Explained, made: Made) -> float:
+def increase(explained: Explained, made: MeasuredMap) -> float:
     """Return 1 where the probability rises when only what the map lights is shown, else 0."""
     return float(_lit_alone(explained, made) > explained.probability.score)
 
 
-def road(explained: Explained, made: Made) -> float:
+def road(explained: Explained, made: MeasuredMap) -> float:
     """Return how much more probability is left without the lowest part of the map than without its highest part.
 
     What is taken away is filled in from around it, so that no edges show: Rong et al., *A consistent and efficient
@@ -178,7 +178,7 @@ def _probabilities(explained: Explained, masks: Iterator[Tensor], nothing: Tenso
     return masked_numbers(explained.probability, masks, nothing, _STEPS + 1)
 
 
-def _lit_alone(explained: Explained, made: Made) -> float:
+def _lit_alone(explained: Explained, made: MeasuredMap) -> float:
     """Return the probability of the picture times its map, brought to 0..1."""
     light = made.map.clip(min=0)
     mask = torch.from_numpy(light / (light.max() or 1)).float()

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from convscope.attribution.activation_map import enlarged
 from convscope.attribution.attribution import Attribution
-from convscope.attribution.measures import MEASURES, Explained, Made, Map
+from convscope.attribution.measures import MEASURES, Explained, Map, MeasuredMap
 from convscope.attribution.pointing import CHANCE, CONFIDENCE, layouts, pointing
 from convscope.attribution.registry import method_named
 from convscope.attribution.sanity_check import shuffled_network
@@ -190,17 +190,17 @@ class _Survey:
             found[name] = Numbers({POINTING: value})
         return _keep(key, found)
 
-    def _maps(self, target: AttributionTarget) -> dict[str, Made]:
-        found: dict[str, Made] = {}
+    def _maps(self, target: AttributionTarget) -> dict[str, MeasuredMap]:
+        found: dict[str, MeasuredMap] = {}
         beside = target_of(self._shuffled, target.input, target)
         for name in self.methods:
             made = method_named(name).function(target.network, target.input, target)
             needed = "entropy_rise" in self.measures or name == self.methods[0]
             shuffled = self._made(name, beside) if needed else None
-            found[name] = Made(signed_map(made), made, shuffled)
+            found[name] = MeasuredMap(signed_map(made), made, shuffled)
         first = found[self.methods[0]].shuffled
         assert first is not None
-        return {**found, self.controls[0]: Made(blob(target)), self.controls[1]: Made(first)}
+        return {**found, self.controls[0]: MeasuredMap(blob(target)), self.controls[1]: MeasuredMap(first)}
 
     def _map(self, name: str, target: AttributionTarget) -> Map:
         if name == self.controls[0]:

@@ -44,7 +44,7 @@ from convscope.pictures.picture_tensor import (
     scaled_size,
 )
 from convscope.pictures.recipe import Recipe
-from convscope.pictures.recording import plain, recipe_of, recordable, writes_recipe
+from convscope.pictures.recording import as_json, recipe_of, recordable, writes_recipe
 from convscope.pictures.resizing import Size, resized
 from convscope.pictures.rgb import PLAIN, Stored
 from convscope.preset_guide import DREAM_GUIDE
@@ -215,7 +215,7 @@ def dream_of(
         settings,
         given,
         start,
-        recipe_of("deep_dream", plain(arguments), network=network, picture=photograph, seed=given.seed),
+        recipe_of("deep_dream", as_json(arguments), network=network, picture=photograph, seed=given.seed),
         None if given.mask is None else _mask(given.mask, start),
         None if photograph is None else opacity_of(photograph, start),
         PLAIN if photograph is None else photograph.stored,

@@ -30,7 +30,7 @@ def graph_sha256(graph: Graph) -> str:
         graph.channels_last,
         graph.constants,
     )
-    digest = sha256(repr(_plain(head)).encode())
+    digest = sha256(repr(_reproducible(head)).encode())
     for step in graph.operations:
         facts: tuple[Any, ...] = (
             step.kind,
@@ -41,22 +41,22 @@ def graph_sha256(graph: Graph) -> str:
             step.attributes,
             step.in_place,
         )
-        digest.update(repr(_plain(facts)).encode())
+        digest.update(repr(_reproducible(facts)).encode())
     for name in sorted(graph.parameters):
         digest.update(name.encode() + _bytes_of(graph.parameters.fresh(name)))
     return digest.hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _reproducible(value: Any) -> Any:
     """Return a value whose `repr` says all of it, in the same order in every process."""
     if isinstance(value, Mapping):
-        return [(str(key), _plain(value[key])) for key in sorted(value, key=str)]
+        return [(str(key), _reproducible(value[key])) for key in sorted(value, key=str)]
     if isinstance(value, (set, frozenset)):
         return sorted(map(str, value))
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [_reproducible(item) for item in value]
     if isinstance(value, np.ndarray):
-        return _plain(torch.from_numpy(np.ascontiguousarray(value)))
+        return _reproducible(torch.from_numpy(np.ascontiguousarray(value)))
     return sha256(_bytes_of(value)).hexdigest() if isinstance(value, Tensor) else value
 
 

@@ -23,7 +23,7 @@ from convscope.optimization.feature_visualization import (
 from convscope.optimization.rendering import Progress, RenderedPicture
 from convscope.pictures.options import takes_options, updated
 from convscope.pictures.picture import Picture
-from convscope.pictures.recording import plain, recipe_of, writes_recipe
+from convscope.pictures.recording import as_json, recipe_of, writes_recipe
 from convscope.presentation.scaling import Scaling
 from convscope.presentation.sheet import sheet
 from convscope.presentation.style import ThemeName
@@ -80,7 +80,7 @@ def feature_sheet(
 
     collect_from(visualize(network, addresses, how, batch=how.batch), collect, watch, progress)
     shown = {"columns": how.columns, "theme": how.theme}
-    arguments = {"layer": layer, "channels": plain(channels), **how.recorded(), **shown}
+    arguments = {"layer": layer, "channels": as_json(channels), **how.recorded(), **shown}
     recipe = recipe_of("feature_sheet", arguments, network=network, seed=how.seed)
     return replace(as_sheet(layer, made, columns=how.columns, theme=how.theme), recipe=recipe)
 

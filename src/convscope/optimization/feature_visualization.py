@@ -28,7 +28,7 @@ from convscope.optimization.settings import Settings
 from convscope.pictures.options import takes_options, updated
 from convscope.pictures.picture import Picture, Pictures
 from convscope.pictures.recipe import library_versions
-from convscope.pictures.recording import plain, recipe_function, recipe_of
+from convscope.pictures.recording import as_json, recipe_function, recipe_of
 from convscope.progress import bars, progress_bar
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class RenderOptions:
 
     def recorded(self) -> dict[str, Any]:
         """Return it as a recipe's arguments, the seed apart."""
-        return {"preset": plain(self.preset), "size": self.size, "steps": self.steps, "fast": self.fast}
+        return {"preset": as_json(self.preset), "size": self.size, "steps": self.steps, "fast": self.fast}
 
     def updated(self, keywords: Mapping[str, Any]) -> RenderOptions:
         """Return the options with keywords changed; InputError with the closest name for one that is none."""

@@ -47,7 +47,7 @@ class MemoryProbe:
 
     @contextmanager
     def small_pictures(self) -> Iterator[None]:
-        """Note what is made of small pictures here as if they had the size."""
+        """Log what is allocated for small pictures here as if they had the full size."""
         _ = self._tape  # before anything is logged
         self.log.scale = _pixels(self.size) / SIDE**2
         with self.log, catch_warnings():
@@ -55,12 +55,12 @@ class MemoryProbe:
             yield
 
     def keep(self, count: int) -> None:
-        """Note so many bytes that are kept all along."""
+        """Log so many bytes that are kept throughout."""
         if count:
             self.log.insert([(0, count)])
 
     def gradient(self, values: Tensor, pictures: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return what stands for the gradient of values, and note what one is made by.
+        """Return a stand-in for the gradient of values, and log what computing one allocates.
 
         `pictures` are the values in 0..1.
         """

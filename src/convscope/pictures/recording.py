@@ -91,7 +91,7 @@ def writes_recipe(name: str) -> Callable[[_Function], _Function]:
 
 def recordable(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return arguments as a recipe holds them, and as a function gets them, the first time as in a rerun."""
-    arguments = {key: plain(value) for key, value in given.items()}
+    arguments = {key: as_json(value) for key, value in given.items()}
     settled = {
         key: frozen(value)
         for key, value in arguments.items()
@@ -127,7 +127,7 @@ def recipe_of(
         picture=picture.source if isinstance(picture, Photograph) else None,
         picture_sha256=picture_hash(picture),
         seed=seed if isinstance(seed, int) else 0,
-        options=plain(getattr(on_disk, "options", {})),
+        options=as_json(getattr(on_disk, "options", {})),
         pictures=picture_hashes(arguments),
         threads=computing_threads(),
     )
@@ -182,7 +182,7 @@ def labels_hash(network: Any) -> str | None:
     return sha256(json.dumps(labels).encode()).hexdigest()
 
 
-def plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Return an argument as JSON data; one that cannot be is kept as a description, which `rerun` refuses."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
@@ -191,9 +191,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, range)):
-        found = [plain(item) for item in value]
+        found = [as_json(item) for item in value]
         return next(filter(unrecordable_type, found), found)
     if isinstance(value, np.ndarray) and value.size <= _LONGEST and value.dtype.kind in "biuf":
         return value.tolist()
@@ -205,7 +205,7 @@ def plain(value: Any) -> Any:
 
 
 def unrecordable_type(value: Any) -> str | None:
-    """Return what `plain` could not keep of an argument, by its type's name."""
+    """Return what `as_json` could not keep of an argument, by its type's name."""
     return value.get("not recorded") if isinstance(value, dict) else None
 
 

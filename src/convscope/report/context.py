@@ -17,7 +17,7 @@ from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
 from convscope.pictures.recipe import Recipe
-from convscope.pictures.recording import INPUTS, UNRECORDED, plain, recipe_functions, recipe_of
+from convscope.pictures.recording import INPUTS, UNRECORDED, as_json, recipe_functions, recipe_of
 
 Progress = Callable[[int, int, str], None]
 """Told how many parts of how many are made, and of which section."""
@@ -126,7 +126,7 @@ class ReportContext:
         """Return the recipe that a technique itself writes, with its defaults: a rerun has the same bytes."""
         parameters = signature(recipe_functions()[technique]).parameters
         found = {
-            name: plain(arguments.get(name, parameter.default))
+            name: as_json(arguments.get(name, parameter.default))
             for name, parameter in parameters.items()
             if name not in {*INPUTS, *UNRECORDED}
         }

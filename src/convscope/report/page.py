@@ -28,7 +28,7 @@ from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph, PictureLike, open_photograph
 from convscope.pictures.picture import Picture
-from convscope.pictures.recording import plain, recipe_of
+from convscope.pictures.recording import as_json, recipe_of
 from convscope.presentation.wording import percent, shortened
 from convscope.progress import bars, progress_bar
 from convscope.report.content import Content, gather
@@ -179,7 +179,7 @@ def _spec_rows(spec: InputSpec | None) -> list[tuple[str, str, str, bool]]:
 
 def _recipe(context: ReportContext) -> str:
     spec, options = context.network.input_spec, context.options
-    given = {item.name: plain(getattr(options, item.name)) for item in fields(options)}
+    given = {item.name: as_json(getattr(options, item.name)) for item in fields(options)}
     arguments = {**given, "input": str(spec) if spec else None}
     recipe = recipe_of("report", arguments, network=context.network, picture=context.picture)
     return json.dumps(json.loads(recipe.to_json()), ensure_ascii=False, indent=2)

@@ -1,4 +1,4 @@
-"""Which tensors some code makes and lets go, noted while it runs: small ones stand for large ones, or none at all."""
+"""Which tensors some code allocates and frees, logged while it runs on small tensors that stand for large ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from convscope.network.engine.heap import Event
 
 
 class AllocationLog(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes the tensors that operations make under it, each as `scale` times its size."""
+    """Logs the tensors that operations allocate under it, each as `scale` times its size."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -26,12 +26,12 @@ class AllocationLog(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @property
     def events(self) -> list[Event]:
-        """What was made and let go so far."""
+        """What was allocated and freed so far."""
         self._note_what_is_gone()
         return [*self._events]
 
     def insert(self, events: Iterable[Event]) -> None:
-        """Note what was noted elsewhere as if it happened now."""
+        """Log what was logged elsewhere as if it happened now."""
         self._note_what_is_gone()
         numbers = dict[int, int]()
         for number, size in events:

@@ -64,7 +64,7 @@ def type_of(precision: Precision) -> torch.dtype:
 
 
 class Tapes:
-    """A graph's way to some values and back, for inputs of any size: one tape a size, the filters packed once."""
+    """A graph's forward and backward pass to some values: one tape for each size, the filters packed once."""
 
     def __init__(self, graph: Graph, values: Sequence[str], dtype: torch.dtype) -> None:
         self.graph, self.values, self.dtype = graph, values, dtype

@@ -72,7 +72,7 @@ class Chain:
     def two_way(
         self, parameters: Parameters, input_shape: Shape, output_shape: Shape, dtype: torch.dtype
     ) -> TwoWayConvolution | FusedNormalization | None:
-        """Return the chain as `module` does, in some precision and with a way back for gradients."""
+        """Return the chain as `module` does, in some precision, with a backward pass."""
         if self.first.kind == "lrn_across_channels":
             return FusedNormalization.made(input_shape, dtype, **self.first.keywords)
         filters = self.filters(parameters) if self.first.kind == "convolution" else None
@@ -146,7 +146,7 @@ class FusedConvolution(nn.Module):
 
 
 class TwoWayConvolution(FusedConvolution):
-    """A packed convolution with its ReLU, and `input_gradient`, its gradient's way back to what it read."""
+    """A packed convolution with its ReLU, and `input_gradient`, which computes the gradient of its input."""
 
     def __init__(
         self, packed: PackedConvolution | WinogradConvolution, input_gradient: DataGradient, relu: bool

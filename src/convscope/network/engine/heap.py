@@ -19,7 +19,7 @@ _ALIGNED = 64  # torch's tensors begin at a multiple of so many bytes
 
 
 def peak_bytes(events: Iterable[Event]) -> int:
-    """Return the most bytes held at a time for tensors made and let go in this order."""
+    """Return the most bytes held at a time for tensors allocated and freed in this order."""
     heap, large, sizes, most = _Heap(), 0, dict[int, int](), 0
     for number, size in events:
         if size == 0:

@@ -42,7 +42,7 @@ class Tape:
         return found
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], Notes]:
-        """Return the targets and what the way back needs."""
+        """Return the targets and what the backward pass needs."""
         values: dict[Any, Any] = dict(zip(self._inputs, inputs, strict=True))
         notes: Notes = {}
         for node, step in self._steps.items():
@@ -55,7 +55,7 @@ class Tape:
         return tuple(values[node].detach() for node in self._outputs), notes
 
     def backward(self, notes: Notes, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-        """Return the gradients for the inputs; the notes are used up."""
+        """Return the gradients for the inputs; what `forward` kept is used up."""
         if not notes:
             raise RuntimeError("these values have given their gradients already: run the network again")
         held: dict[fx.Node, Any] = {}

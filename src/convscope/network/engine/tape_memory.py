@@ -36,7 +36,7 @@ def tape_events(
     scalar: Callable[[Sequence[Tensor]], Tensor],
     dtype: torch.dtype = torch.float32,
 ) -> list[Event]:
-    """Return which tensors a gradient makes and lets go, filters apart: from these inputs to these values and back.
+    """Return which tensors a forward and backward pass to these values allocates and frees, filters apart.
 
     `scalar` makes one number of the values, and is followed too. The network computes in `dtype`.
     """
@@ -61,7 +61,7 @@ def tape_events(
 def filter_bytes(
     graph: Graph, values: Sequence[str], inputs: Mapping[str, Shape], dtype: torch.dtype = torch.float32
 ) -> int:
-    """Return the bytes of the filters up to these values: as they are saved, packed for the way there, and back."""
+    """Return the bytes of the filters up to these values: as saved, and packed for both passes."""
     shapes = infer_shapes(graph, inputs, values)
     count = 0
     for operation in graph.needed_for(values):
@@ -86,7 +86,7 @@ def _is_winograd(operation: Operation, filters: Shape, made: Shape, dtype: torch
 def _stand_in(
     chain: Chain, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape | None], dtype: torch.dtype
 ) -> nn.Module | None:
-    """Return what takes a packed chain's place: it makes the same tensors."""
+    """Return a stand-in for a packed chain: it allocates the same tensors."""
     io_shapes = None if chain.first.kind == "dense" else chain.io_shapes(shapes)
     if io_shapes is None:
         return None
@@ -126,7 +126,7 @@ class _InputGradient:
 
 
 def _made(shape: Sequence[int], read: Tensor, strips: bool) -> Tensor:
-    """Return what a convolution makes, and make what it makes on its way."""
+    """Return a convolution's output, and allocate what it allocates in between."""
     _ = read.contiguous(memory_format=torch.channels_last)
     found = _zeros(shape, dtype=read.dtype)
     strip = min(_STRIP, prod(shape) * 9 // 4)

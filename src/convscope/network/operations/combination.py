@@ -16,14 +16,14 @@ from convscope.network.operations.shape_rules import concat_shape, shape_of_equa
 
 @operation(shape=shape_of_equals, part="join")
 def eltwise_product(*inputs: Tensor) -> Tensor:
-    """Return the product of all inputs, number by number."""
+    """Return the elementwise product of all inputs."""
     require_same_shape(inputs, "a product")
     return reduce(torch.mul, inputs)
 
 
 @operation(shape=shape_of_equals, part="join", per_channel=True)
 def eltwise_sum(*inputs: Tensor, coefficients: Sequence[float] = ()) -> Tensor:
-    """Return the sum of all inputs, number by number, each times its coefficient."""
+    """Return the elementwise sum of all inputs, each times its coefficient."""
     require_same_shape(inputs, "a sum")
     if coefficients and len(coefficients) != len(inputs):
         raise InputError(f"a sum of {len(inputs)} inputs has {len(coefficients)} coefficients")
@@ -34,7 +34,7 @@ def eltwise_sum(*inputs: Tensor, coefficients: Sequence[float] = ()) -> Tensor:
 
 @operation(shape=shape_of_equals, part="join")
 def eltwise_max(*inputs: Tensor) -> Tensor:
-    """Return the largest of all inputs, number by number.
+    """Return the elementwise maximum of all inputs.
 
     Of two equal numbers Caffe's second gets the gradient (torch.maximum would split it); a third input gets
     it only where it is larger.
@@ -78,7 +78,7 @@ def slice(input: Tensor, *, axis: int = 1, points: Sequence[int] = (), parts: in
 
 @operation
 def split(input: Tensor, *, copies: int) -> Result:
-    """Return the input once for each reader."""
+    """Return the input as many times as there are layers that read it."""
     return one_or_all([input] * copies)
 
 

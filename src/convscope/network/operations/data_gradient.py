@@ -31,7 +31,7 @@ _FEW = 4  # channels of an input whose gradient is computed by phases
 
 
 class DataGradient(Protocol):
-    """From the gradient of what a convolution gave to that of what it read, of (height, width) `size`."""
+    """Turns the gradient of a convolution's output into that of its input, whose (height, width) is `size`."""
 
     def __call__(self, gradient: Tensor, size: Sequence[int], addend: Tensor | None = None) -> Tensor:
         """Return the gradient, plus `addend` where there is one."""
@@ -46,7 +46,7 @@ def prepare_data_gradient(
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> DataGradient | None:
-    """Return what computes it, packed for outputs of about this shape; None where oneDNN is not there.
+    """Return the function that computes the gradient, packed for outputs of about this shape; None without oneDNN.
 
     >>> spread = prepare_data_gradient(weight, y.shape, padding=1)
     >>> spread(torch.ones_like(y), x.shape[2:])  # torch.autograd.grad(convolution(x, ...).sum(), x)

@@ -152,14 +152,14 @@ def _unknown_fields(layer: Message) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for known, value in layer.fields():
         if known.number > FORKS:  # a fork's layer, which people taught before convscope knew it
-            found.update({inner.name: _plain(item) for inner, item in value.fields()})
+            found.update({inner.name: _with_tuples(item) for inner, item in value.fields()})
     for field in layer.unknown:
         if isinstance(field.value, dict):
-            found.update({name: _plain(value) for name, value in field.value.items()})
+            found.update({name: _with_tuples(value) for name, value in field.value.items()})
     if layer.python_param.has("param_str"):
         found["param_str"] = layer.python_param.param_str
     return found
 
 
-def _plain(value: Any) -> Any:
-    return tuple(_plain(item) for item in value) if isinstance(value, list) else value
+def _with_tuples(value: Any) -> Any:
+    return tuple(_with_tuples(item) for item in value) if isinstance(value, list) else value

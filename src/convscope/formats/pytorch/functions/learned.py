@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.pytorch.functions.registry import Sizes, plain, present, translates
+from convscope.formats.pytorch.functions.registry import Sizes, as_sizes, present, translates
 
 
 @translates("conv1d", "conv2d", "conv3d")
@@ -22,8 +22,13 @@ def _convolution(
 ) -> OperationPlan | None:
     if input.dim() != weight.dim():  # a single picture
         return None
-    around: Any = {"valid": 0, "same": "same"}[padding] if isinstance(padding, str) else plain(padding)
-    attributes = {"stride": plain(stride), "padding": around, "dilation": plain(dilation), "groups": groups}
+    around: Any = {"valid": 0, "same": "same"}[padding] if isinstance(padding, str) else as_sizes(padding)
+    attributes = {
+        "stride": as_sizes(stride),
+        "padding": around,
+        "dilation": as_sizes(dilation),
+        "groups": groups,
+    }
     return OperationPlan("convolution", (input,), present(weight=weight, bias=bias), attributes)
 
 
@@ -41,7 +46,7 @@ def _deconvolution(
     if input.dim() != weight.dim():
         return None
     given = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
-    attributes = {name: plain(value) for name, value in given.items()} | {"groups": groups}
+    attributes = {name: as_sizes(value) for name, value in given.items()} | {"groups": groups}
     return OperationPlan("deconvolution", (input,), present(weight=weight, bias=bias), attributes)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.pytorch.functions.registry import FUNCTIONS, Sizes, Translator, plain, translates
+from convscope.formats.pytorch.functions.registry import FUNCTIONS, Sizes, Translator, as_sizes, translates
 
 
 @translates("max_pool2d")
@@ -21,7 +21,7 @@ def _max_pool(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> OperationPlan | None:
-    if plain(dilation) not in (1, (1, 1)):
+    if as_sizes(dilation) not in (1, (1, 1)):
         return None
     return None if return_indices else _pooling("max_pool", input, kernel_size, stride, padding, ceil_mode)
 
@@ -50,7 +50,7 @@ def _pooling(
     if input.dim() != 4 or ceil:  # rounded up, torch and Caffe differ in when a last window is empty
         return None
     given = {"kernel": kernel, "stride": kernel if stride in (None, []) else stride, "padding": padding}
-    attributes = {name: plain(value) for name, value in given.items()} | {"rounding": "floor"}
+    attributes = {name: as_sizes(value) for name, value in given.items()} | {"rounding": "floor"}
     return OperationPlan(kind, (input,), attributes=attributes)
 
 

@@ -29,6 +29,6 @@ def present(**parameters: Tensor | None) -> dict[str, Tensor]:
     return {role: tensor for role, tensor in parameters.items() if tensor is not None}
 
 
-def plain(value: Any) -> Any:
+def as_sizes(value: Any) -> Any:
     """Return sizes as plain numbers."""
     return tuple(int(item) for item in value) if isinstance(value, list | tuple) else int(value)
