@@ -1,112 +1,21 @@
-"""What detectors add to a network: boxes made, pooled in, chosen and told.
+"""SSD's boxes: those a map proposes, and those that are left of them after non-maximum suppression.
 
-The arithmetic is that of the detectors' own Caffe layers: py-faster-rcnn's ``roi_pooling_layer.cpp`` and
-``proposal_layer.py``, R-FCN's ``psroi_pooling_layer.cu``, SSD's ``prior_box_layer.cpp`` and
-``detection_output_layer.cpp``. How many boxes remain depends on the numbers: such shapes are not known beforehand.
+The arithmetic is that of SSD's own Caffe layers, ``prior_box_layer.cpp`` and ``detection_output_layer.cpp``. How many
+boxes remain depends on the numbers: such shapes are not known beforehand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from convscope.errors import InputError
-from convscope.network.operations.checks import dimensions, require_picture_axes
-from convscope.network.operations.pooling import LOWEST
+from convscope.network.operations.checks import require_picture_axes
 from convscope.network.operations.registry import operation
 
 Coding = Literal["corner", "center_size", "corner_size"]
-
-
-@operation(part="pooling", sees="map")
-def roi_pool(input: Tensor, regions: Tensor, *, size: tuple[int, int], scale: float = 1.0) -> Tensor:
-    """Return the largest values in a grid of `size` over each region: (regions, channels, *size).
-
-    A region is (picture's index, left, top, right, bottom) in pixels of the network's input, `scale` of them one of the
-    map's, rounded to whole positions, both ends included. Girshick, *Fast R-CNN* (2015).
-    """
-    regions = _regions(input, regions)
-    if input.is_meta:
-        return input.new_empty((len(regions), input.shape[1], *size))
-    corners = (regions[:, 1:] * scale).double()
-    corners = torch.where(corners < 0, (corners - 0.5).ceil(), (corners + 0.5).floor()).long()
-    left, top, right, bottom = corners.unbind(1)
-    rows = _bins(top, bottom, size[0], input.shape[2], input.dtype)
-    columns = _bins(left, right, size[1], input.shape[3], input.dtype)
-    pooled = []
-    for index, picture in enumerate(regions[:, 0].long().tolist()):
-        maps = input[picture]
-        lines = [_largest(maps, 1, start, stop) for start, stop in rows[index]]
-        cells = [[_largest(line, 1, start, stop) for start, stop in columns[index]] for line in lines]
-        pooled.append(torch.stack([torch.stack(line, -1) for line in cells], 1))
-    if not pooled:
-        return input.new_empty((0, input.shape[1], *size))
-    values = torch.stack(pooled)
-    return torch.where(values == LOWEST, 0.0, values)
-
-
-def _bins(
-    first: Tensor, last: Tensor, count: int, size: int, dtype: torch.dtype
-) -> list[list[tuple[int, int]]]:
-    """Return the positions (from, up to) of each bin of each region along an axis."""
-    lengths = (last - first + 1).clamp(min=1)
-    step = lengths.to(dtype) / torch.tensor(count, dtype=dtype)  # in the map's precision, as Caffe has it
-    bins = torch.arange(count, dtype=dtype)
-    start = (bins * step[:, None]).floor().long() + first[:, None]
-    stop = ((bins + 1) * step[:, None]).ceil().long() + first[:, None]
-    starts, stops = start.clamp(0, size).tolist(), stop.clamp(0, size).tolist()
-    return [list(zip(*pair, strict=True)) for pair in zip(starts, stops, strict=True)]
-
-
-def _largest(input: Tensor, axis: int, start: int, stop: int) -> Tensor:
-    """Return the largest numbers along a stretch of an axis, which goes; LOWEST where the stretch is empty."""
-    if stop <= start:
-        return input.new_full((*input.shape[:axis], *input.shape[axis + 1 :]), LOWEST)
-    return input.narrow(axis, start, stop - start).amax(axis)
-
-
-@operation(part="pooling", sees="map")
-def position_sensitive_roi_pool(
-    input: Tensor, regions: Tensor, *, outputs: int, groups: int, scale: float
-) -> Tensor:
-    """Return the means in a grid of `groups` x `groups` over each region, each cell from channels of its own.
-
-    Dai et al., *R-FCN* (2016): channel ``(o groups + row) groups + column`` answers for output o in that cell. A region
-    is (picture's index, left, top, right, bottom) in pixels of the network's input.
-    """
-    regions = _regions(input, regions)
-    if input.shape[1] != outputs * groups * groups:
-        found = dimensions(input.shape)
-        raise InputError(
-            f"{outputs} outputs in {groups} x {groups} cells need {outputs * groups**2} channels: {found}"
-        )
-    if input.is_meta:
-        return input.new_empty((len(regions), outputs, groups, groups))
-    corners = regions[:, 1:]
-    rounded = torch.where(corners < 0, (corners - 0.5).ceil(), (corners + 0.5).floor())
-    starts = rounded[:, :2] * scale
-    extents = ((rounded[:, 2:] + 1) * scale - starts).clamp(min=0.1) / groups
-    maps = input.reshape(len(input), outputs, groups, groups, *input.shape[2:])
-    pooled = []
-    for picture, start, extent in zip(regions[:, 0].long().tolist(), starts, extents, strict=True):
-        cells = []
-        for row in range(groups):
-            rows = _stretch(start[1], extent[1], row, input.shape[2])
-            for column in range(groups):
-                columns = _stretch(start[0], extent[0], column, input.shape[3])
-                cell = maps[picture, :, row, column, rows, columns]
-                cells.append(cell.mean((1, 2)) if cell.numel() else cell.new_zeros(outputs))
-        pooled.append(torch.stack(cells, 1).reshape(outputs, groups, groups))
-    return torch.stack(pooled) if pooled else input.new_empty((0, outputs, groups, groups))
-
-
-def _stretch(start: Tensor, extent: Tensor, index: int, size: int) -> slice:
-    first, last = (index * extent + start).floor(), ((index + 1) * extent + start).ceil()
-    return slice(int(first.clamp(0, size)), int(last.clamp(0, size)))
 
 
 @operation(sees="map")
@@ -180,7 +89,10 @@ def decode_detections(
             values = confidence[picture, :, label]
             order = _best(values, threshold, top_k)
             own = decoded[picture, :, 0 if shared_locations else label]
-            kept += [(float(values[i]), label, i) for i in _suppressed(own, order.tolist(), overlap, eta)]
+            kept += [
+                (float(values[i]), label, i)
+                for i in non_maximum_suppression(own, order.tolist(), overlap, eta)
+            ]
         if -1 < keep_top_k < len(kept):
             kept = sorted(kept, key=lambda item: -item[0])[:keep_top_k]
         for _, label, i in sorted(kept, key=lambda item: item[1]):
@@ -213,7 +125,7 @@ def _best(scores: Tensor, threshold: float, top_k: int) -> Tensor:
     return order[:top_k] if top_k > -1 else order
 
 
-def _suppressed(
+def non_maximum_suppression(
     boxes: Tensor, order: Sequence[int], overlap: float, eta: float = 1.0, pixel: float = 0.0, most: int = -1
 ) -> list[int]:
     """Return those of the boxes, best first, that overlap no better one by more than `overlap`.
@@ -242,80 +154,3 @@ def _suppressed(
         if eta < 1 and overlap > 0.5:
             overlap *= eta
     return kept
-
-
-@operation(sees="map")
-def propose_regions(
-    scores: Tensor,
-    deltas: Tensor,
-    picture: Tensor,
-    *,
-    stride: int = 16,
-    scales: Sequence[float] = (8, 16, 32),
-    ratios: Sequence[float] = (0.5, 1, 2),
-    least: float = 16,
-    before: int = 6000,
-    after: int = 300,
-    overlap: float = 0.7,
-    tops: int = 1,
-) -> Tensor | tuple[Tensor, Tensor]:
-    """Return the regions that look like objects, best first: (regions, 5), and with two `tops` their scores.
-
-    `scores` are those of background and object, `deltas` the corrections, a set an anchor; `picture` is (height, width,
-    scale). Regions are (0, left, top, right, bottom) in pixels. Ren et al., *Faster R-CNN* (2015), its
-    ``proposal_layer.py`` with the settings of a test.
-    """
-    if scores.is_meta:
-        raise NotImplementedError("how many are proposed depends on the numbers")
-    if len(scores) != 1:
-        raise InputError(f"regions are proposed for one picture at a time, found {len(scores)}")
-    anchors = _anchors(16, ratios, scales).to(scores)
-    count, (rows, columns) = len(anchors), scores.shape[2:]
-    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    shifts = (torch.stack([x, y, x, y], -1) * stride).to(scores)
-    placed = (shifts[:, :, None] + anchors).reshape(-1, 4)
-    moved = _moved(placed, deltas[0].permute(1, 2, 0).reshape(-1, 4))
-    height, width, scale = picture.reshape(-1)[:3].tolist()
-    limits = moved.new_tensor([width - 1, height - 1, width - 1, height - 1])
-    boxes = torch.minimum(moved.clamp(min=0), limits)
-    values = scores[0, count:].permute(1, 2, 0).reshape(-1)
-    large = ((boxes[:, 2:] - boxes[:, :2] + 1) >= least * scale).all(1)
-    order = values.sort(descending=True, stable=True).indices
-    order = order[large[order]][: before if before > 0 else None]
-    kept = _suppressed(boxes, order.tolist(), overlap, pixel=1.0, most=after if after > 0 else -1)
-    regions = torch.cat([boxes.new_zeros(len(kept), 1), boxes[kept]], 1)
-    return regions if tops == 1 else (regions, values[kept][:, None])
-
-
-def _anchors(base: int, ratios: Sequence[float], scales: Sequence[float]) -> Tensor:
-    """Return the boxes around the first position, (left, top, right, bottom), ratio by ratio."""
-    center, boxes = (base - 1) / 2, []
-    for ratio in ratios:
-        across = round(sqrt(base * base / ratio))
-        down = round(across * ratio)
-        for scale in scales:
-            right, low = (across * scale - 1) / 2, (down * scale - 1) / 2
-            boxes.append([center - right, center - low, center + right, center + low])
-    return torch.tensor(boxes, dtype=torch.float64)
-
-
-def _moved(boxes: Tensor, deltas: Tensor) -> Tensor:
-    """Return boxes whose centers and sizes are corrected."""
-    sizes = boxes[:, 2:] - boxes[:, :2] + 1
-    centers = boxes[:, :2] + sizes / 2 + deltas[:, :2] * sizes
-    half = deltas[:, 2:].exp() * sizes / 2
-    return torch.cat([centers - half, centers + half], 1)
-
-
-def _regions(input: Tensor, regions: Tensor) -> Tensor:
-    require_picture_axes(input, "pooling in regions")
-    regions = regions.reshape(len(regions), -1)
-    if regions.shape[1] != 5:
-        raise InputError(f"a region is (picture, left, top, right, bottom), not {dimensions(regions.shape)}")
-    if (
-        not regions.is_meta
-        and len(regions)
-        and not 0 <= regions[:, 0].min() <= regions[:, 0].max() < len(input)
-    ):
-        raise InputError(f"regions of pictures that are not among the {len(input)} given")
-    return regions
