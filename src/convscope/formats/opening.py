@@ -71,8 +71,8 @@ def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -
     `source` is
 
     - a file, or the folder that holds it: Caffe's ``.prototxt``, ``.caffemodel`` or ``.caffemodel.h5`` of any age,
-      TensorFlow's frozen ``.pb``, Keras's ``.keras``, ``.h5`` or ``.json``, ``.onnx``, PyTorch's ``.pth``, ``.pt`` or
-      ``.safetensors`` with their `architecture`, or convscope's own ``.convscope``;
+      TensorFlow's ``.pb``, ``.pbtxt`` and SavedModels, Keras's ``.keras``, ``.h5`` or ``.json``, ``.onnx``, PyTorch's
+      ``.pth``, ``.pt`` or ``.safetensors`` with their `architecture`, or convscope's own ``.convscope``;
     - a name: ``"builtin"``, the small network that comes with convscope, ``"zoo:vgg16"``, a classic that is downloaded
       once, ``"torchvision:NAME"``, ``"timm:NAME"`` or ``"keras:NAME"``, where those libraries are installed;
     - a live model of PyTorch or Keras.

@@ -102,7 +102,7 @@ _ELSEWHERE = {
     ".mlpackage": "a Core ML network: open the network it was made from",
     ".engine": "a TensorRT engine, made for one graphics card: open the ONNX network it was made from",
     ".meta": "half of a TensorFlow 1 checkpoint: freeze it to a .pb (convert_variables_to_constants) and open that",
-    ".index": "half of a TensorFlow checkpoint: freeze it to a .pb, or save the model as .keras, and open that",
+    ".index": "half of a TensorFlow checkpoint: give it as weights of its graph (.pb, .pbtxt), or open the SavedModel",
     ".weights": "Darknet's weights: convert them to ONNX and open that",
     ".t7": "a Torch 7 network: OpenCV 4 reads it, or convert it to PyTorch",
     ".params": "an MXNet network's weights: export it to ONNX and open that",
