@@ -18,7 +18,7 @@ from convscope.atlas.shard import ShardPictures
 from convscope.errors import PictureError
 from convscope.files import written_whole
 from convscope.measuring.example import Example
-from convscope.measuring.example_sheet import class_words
+from convscope.measuring.example_sheet import BANDS, bands_of, class_words
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture
 from convscope.measuring.reading import read_input
@@ -26,7 +26,6 @@ from convscope.network.network import Network
 
 SHEET = 4096  # pixels: the longer side of a sheet, at most
 CROP = 64
-BANDS = (0.9, 0.5, 0.0)
 _STRONGEST = 5
 _IN_A_STRIP = _STRONGEST + len(BANDS)
 _BINS = 24
@@ -140,14 +139,10 @@ def _verdict(made: ShardPictures, row: int) -> dict[str, Any]:
 
 def _examples(found: Measurements, unit: str) -> list[Example | None]:
     """Return the strongest examples and one of each band; None in the places of those there are not."""
-    strongest: list[Example | None] = [one for one in found.strongest(unit, top=_STRONGEST) if one.value > 0]
-    shown = {one.index for one in strongest if one}
-    strongest += [None] * (_STRONGEST - len(strongest))
-    for share in BANDS:
-        near = [one for one in found.band(unit, share, top=1 + len(shown)) if one.index not in shown]
-        strongest.append(near[0] if near else None)
-        shown |= {one.index for one in near[:1]}
-    return strongest
+    strongest = [one for one in found.strongest(unit, top=_STRONGEST) if one.value > 0]
+    bands = [shown for _, shown in bands_of(found, unit, strongest, "max", each=1)] or [[]] * len(BANDS)
+    missing: list[Example | None] = [None] * (_STRONGEST - len(strongest))
+    return [*strongest, *missing, *(shown[0] if shown else None for shown in bands)]
 
 
 def _measured(

@@ -83,7 +83,7 @@ def example_sheet(
     """Return the examples of a unit that was measured."""
     unit = str(found.resolve(network.resolve(address)))
     strongest = [one for one in found.strongest(unit, options.by, options.top) if one.value > 0]
-    rows = [("strongest", strongest), *_bands(found, unit, strongest, options.by)]
+    rows = [("strongest", strongest), *bands_of(found, unit, strongest, options.by)]
     seen = {
         one.index: _seen(network, listed[one.index], unit, options.overlay)
         for _, shown in rows
@@ -103,16 +103,16 @@ def example_sheet(
     return Picture(array, _caption(address, found, strongest, options.by, network.labels), recipe, tiles)
 
 
-def _bands(
-    found: Measurements, unit: str, strongest: Sequence[Example], by: By
+def bands_of(
+    found: Measurements, unit: str, strongest: Sequence[Example], by: By, each: int = _IN_A_ROW
 ) -> list[tuple[str, list[Example]]]:
     """Return weaker examples; none that is shown already, and none that is far from its band's share."""
     shown, rows = {one.index for one in strongest}, []
     for share, words in BANDS if strongest else ():
-        near, most = found.band(unit, share, by, top=_IN_A_ROW + len(shown)), strongest[0].value
+        near, most = found.band(unit, share, by, top=each + len(shown)), strongest[0].value
         fresh = [
             one for one in near if one.index not in shown and (not share or _is_near(one, share * most, most))
-        ][:_IN_A_ROW]
+        ][:each]
         rows.append((words, fresh))
         shown |= {one.index for one in fresh}
     return rows
