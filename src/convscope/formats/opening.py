@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 from warnings import warn
 
@@ -167,8 +168,16 @@ def _in_words(request: Request) -> Iterator[None]:
             raise
         said = str(error).splitlines()[0] if str(error) else "no reason given"
         raise NetworkFileError(
-            f"{request.source} is damaged, or says what convscope does not understand ({type(error).__name__}: {said})"
+            f"{request.source} cannot be opened, by an error inside convscope "
+            f"({type(error).__name__}: {said}{_place(error)}). "
+            "Either the file is damaged, or this is ours: please report this line, with the file"
         ) from error
+
+
+def _place(error: Exception) -> str:
+    """Return where in convscope an exception came from, for whoever mends it."""
+    places = [frame for frame in extract_tb(error.__traceback__) if "convscope" in Path(frame.filename).parts]
+    return f", {Path(places[-1].filename).name} line {places[-1].lineno}" if places else ""
 
 
 def _caffe_folder(request: Request) -> NetworkParts:

@@ -8,6 +8,7 @@ import torch
 
 import convscope
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.tensorflow.constants import folded
 from convscope.formats.tensorflow.node import Node
 from convscope.network.engine.execution import cut
@@ -219,8 +220,8 @@ def test_numbers_in_each_form(tmp_path: Path) -> None:
     ],
 )
 def test_small_files_do_not_make_large_numbers(op: str, inputs: list[np.ndarray]) -> None:
-    with pytest.raises(NetworkFileError, match="too many numbers"):
-        folded(Node("n", op, (), {}), [np.asarray(array) for array in inputs])
+    with pytest.raises(NetworkFileError, match="more than such a small file deserves"):
+        folded(Node("n", op, (), {}), [np.asarray(array) for array in inputs], FoldingBudget())
 
 
 def test_a_damaged_graph_says_what_is_wrong(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from convscope.formats.hdf5 import MAXIMUM_EXPANSION, SPARE_BYTES
 CONFIGURATION = "config.json"
 METADATA = "metadata.json"
 WEIGHTS = "model.weights.h5"
-MOST_JSON = 64 * 2**20
+MOST_JSON = 12 * 2**20
+"""Python takes up to thirty times as much for it; the largest of Keras's own models have 2 MB."""
 
 
 @dataclass(frozen=True)

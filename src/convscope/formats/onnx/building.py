@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.onnx.calls import Call, calls_of
 from convscope.formats.onnx.constants import Constant, constant_of, read_tensor
-from convscope.formats.onnx.folding import Budget, fold, plan_number
+from convscope.formats.onnx.folding import fold, plan_number
 from convscope.formats.onnx.inlining import branch_of, inlined_function
 from convscope.formats.onnx.inputs import input_shapes, input_types, unread_inputs
 from convscope.formats.onnx.model import opset_of
@@ -49,7 +50,8 @@ class _Building:
         self.functions = {(each.domain or "", each.name or ""): each for each in model.functions}
         tensors = {tensor.name or "": tensor for tensor in model.graph.initializer}
         self.constants = {name: read_tensor(tensor, file) for name, tensor in tensors.items()}
-        self.budget = Budget.of(self.constants)
+        self.budget = FoldingBudget()
+        self.budget.add_stored(sum(constant.size for constant in self.constants.values()))
         self.builder = GraphBuilder(str(file), cut=unread_inputs(model, self.constants))
         self.cut = self.builder.cut
         self.types = input_types(model) | {name: one.type for name, one in self.constants.items()}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import NetworkFileError
+from convscope.files import COPIED_BYTES, FileState
 from convscope.formats.onnx.element_types import (
     BFLOAT16,
     BOOL,
@@ -96,10 +97,11 @@ def read_tensor(tensor: Message, file: Path) -> Constant:
         raise NetworkFileError(f"{place} holds {named_type(kind)}, which convscope does not read")
     if min(shape, default=0) < 0 or prod(shape) * 4 > machine_memory():
         raise NetworkFileError(f"{place} says its shape is {dimensions(shape)}, more than this machine holds")
+    state: FileState | None = None
     width = np.dtype(_STORED[kind]).itemsize
     size = -(-prod(shape) // PACKED.get(kind, 1)) * width
     if tensor.data_location == _EXTERNAL:
-        view = _external(tensor, file, place, size)
+        state, view = _external(tensor, file, place, size)
     elif tensor.has("raw_data"):
         view = tensor.raw_data
     else:
@@ -108,7 +110,7 @@ def read_tensor(tensor: Message, file: Path) -> Constant:
         raise NetworkFileError(
             f"{place} says its shape is {dimensions(shape)}, which takes {size:,} bytes, but holds {len(view):,}"
         )
-    return Constant(shape, kind, lambda: _from_bytes(view, kind, shape))
+    return Constant(shape, kind, lambda: _from_bytes(view, kind, shape, state))
 
 
 def named_type(kind: int) -> str:
@@ -116,7 +118,9 @@ def named_type(kind: int) -> str:
     return "texts" if kind == STRING else NAMES[kind] if 0 <= kind < len(NAMES) else f"type {kind}"
 
 
-def _from_bytes(view: memoryview, kind: int, shape: Shape) -> Array:
+def _from_bytes(view: memoryview, kind: int, shape: Shape, state: FileState | None) -> Array:
+    if state is not None and state.size > COPIED_BYTES:  # it is mapped: what is there now would be read
+        state.require_unchanged()
     return unpacked(np.frombuffer(view, _STORED[kind]), kind, prod(shape)).reshape(shape)
 
 
@@ -139,8 +143,8 @@ def _listed(tensor: Message, place: str, shape: Shape, kind: int) -> Constant:
     return Constant(shape, kind, load)
 
 
-def _external(tensor: Message, file: Path, place: str, size: int) -> memoryview:
-    """Return the bytes of a tensor that is in a file of its own; it must lie in the network's folder."""
+def _external(tensor: Message, file: Path, place: str, size: int) -> tuple[FileState, memoryview]:
+    """Return a file beside the network's, as it is now, and the bytes in it that are a tensor's."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = str(entries.get("location") or "")
     folder = file.resolve().parent
@@ -157,15 +161,16 @@ def _external(tensor: Message, file: Path, place: str, size: int) -> memoryview:
         start, length = int(entries.get("offset") or 0), int(entries.get("length") or size)
     except ValueError as error:
         raise NetworkFileError(f"{place}: its place in {location!r} is not numbers") from error
-    view = _mapped(path, path.stat().st_mtime_ns)
+    state = FileState.of(path)
+    view = _mapped(state)
     if start < 0 or length < 0 or start + length > len(view):
         raise NetworkFileError(
             f"{place} is bytes {start:,} to {start + length:,} of {location!r}, which has {len(view):,}"
         )
-    return view[start : start + length]
+    return state, view[start : start + length]
 
 
 @lru_cache(maxsize=4)
-def _mapped(path: Path, changed: int) -> memoryview:
+def _mapped(state: FileState) -> memoryview:
     """Return a file's bytes, mapped once for all tensors in it: each mapping keeps a file open."""
-    return open_source(path).view
+    return open_source(state.path).view

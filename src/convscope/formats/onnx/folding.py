@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from math import prod
 from typing import Any
@@ -12,51 +11,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.errors import NetworkFileError
+from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.onnx.constants import Constant
 from convscope.formats.onnx.element_types import FLOATING
 from convscope.formats.onnx.node import Node
 from convscope.formats.operation_plan import OperationPlan
 from convscope.network.operations import OPERATIONS
-from convscope.network.operations.checks import dimensions
 from convscope.network.operations.registry import kind_of
-from convscope.network.parameters import Shape
 
-LEAST_BUDGET = 100 * 2**20
-"""So many numbers any file may make of its own (400 MB), however small it is."""
-_TIMES_STORED = 8  # a file with weights may make so many times as many
 _AT_ONCE = (
     65536  # constants up to here are worked out when a network is opened, larger ones when they are used
 )
 _KEPT = 2**24  # and up to here they are worked out once
-_FEW_AXES = 64
-
-
-@dataclass
-class Budget:
-    """How many numbers may still be made of a file's own: a few bytes can ask for more than any machine holds."""
-
-    numbers: float
-
-    @classmethod
-    def of(cls, stored: Mapping[str, Constant]) -> Budget:
-        """Return the budget of a file that holds these."""
-        return cls(LEAST_BUDGET + _TIMES_STORED * sum(constant.size for constant in stored.values()))
-
-    def spend(self, name: str, shape: Shape) -> None:
-        """Take what a node makes off; NetworkFileError where that is more than is left."""
-        if len(shape) > _FEW_AXES:
-            raise NetworkFileError(f"node {name!r} makes {len(shape)} axes, more than any network has")
-        self.numbers -= prod(map(float, shape))
-        if self.numbers < 0:
-            raise NetworkFileError(
-                f"node {name!r} makes {dimensions(shape)} of the file's own numbers, more than such a small file "
-                "deserves: store them in the file instead (onnxsim does so)"
-            )
 
 
 def fold(
-    node: Node, plans: Sequence[OperationPlan], constants: Mapping[str, Constant], budget: Budget
+    node: Node, plans: Sequence[OperationPlan], constants: Mapping[str, Constant], budget: FoldingBudget
 ) -> Sequence[Constant]:
     """Return what plans make of constants: at once where they are small, else when they are used."""
     shapes = [tuple(tensor.shape) for tensor in _outputs(plans, constants, node, exact=False)]

@@ -12,6 +12,7 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import NetworkFileError
+from convscope.formats.pytorch.counted_pickle import CountedUnpickler
 
 _LARGEST_SOURCE = 32_000_000  # bytes: all of a program's code
 LARGEST_INDEX = 64_000_000  # bytes: what says where the weights are
@@ -73,6 +75,7 @@ class Archive:
 
     def __init__(self, archive: zipfile.ZipFile, root: str, path: Path) -> None:
         self.archive, self.root, self.path = archive, root, path
+        self.storages: dict[str, bytearray] = {}
 
     @classmethod
     def of(cls, archive: zipfile.ZipFile, path: Path) -> Archive:
@@ -109,15 +112,17 @@ class Archive:
     def tensor(self, name: str, kind: torch.dtype, place: tuple[int, Sequence[int], Sequence[int]]) -> Tensor:
         """Return numbers of a member: from an offset, of a shape, with strides, all inside of what is there."""
         offset, shape, strides = place
-        content = self.read(name)
+        if name not in self.storages:
+            self.storages[name] = bytearray(self.read(name))
+        content = self.storages[name]
         held = len(content) // kind.itemsize
         last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
         count = prod(list(shape))
-        if min((offset, *shape, *strides), default=0) < 0 or (count and last >= held):
+        if min((offset, *shape, *strides), default=0) < 0 or count > held or (count and last >= held):
             raise ValueError(f"{name} holds {held:,} numbers, and {tuple(shape)} are claimed")
         if not count:
             return torch.zeros(*shape, dtype=kind)
-        return torch.frombuffer(bytearray(content), dtype=kind).as_strided(shape, strides, offset)
+        return torch.frombuffer(content, dtype=kind).as_strided(shape, strides, offset)
 
 
 def exported_tensors(archive: Archive, constants: bool = True) -> dict[str, Tensor]:
@@ -150,7 +155,12 @@ class ScriptObject:
     type_name = ""
 
 
-class _Reader(pickle.Unpickler):
+@cache
+def _script_class(module: str, name: str) -> type[ScriptObject]:
+    return type(name, (ScriptObject,), {"type_name": f"{module}.{name}"})
+
+
+class _Reader(CountedUnpickler):
     """Reads TorchScript's ``data.pkl``: modules become stand-ins, tensors their numbers, nothing is called."""
 
     def __init__(self, archive: Archive, folder: str) -> None:
@@ -159,7 +169,7 @@ class _Reader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if module.split(".")[0] == "__torch__":
-            return type(name, (ScriptObject,), {"type_name": f"{module}.{name}"})
+            return _script_class(module, name)
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return self._tensor
         if (module, name) == ("collections", "OrderedDict"):

@@ -7,17 +7,19 @@ weights lie beside an ``argparse.Namespace``, a NumPy number or a whole module g
 
 from __future__ import annotations
 
-import pickle
 import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from convscope.formats.pytorch.counted_pickle import CountedUnpickler
 
 # What builds tensors out of numbers that lie in the file, and reads nothing else.
 _BUILDERS = (
@@ -59,6 +61,7 @@ class Placeholder:
         return held
 
 
+@cache
 def placeholder(module: str, name: str) -> type[Placeholder]:
     """Return the class that stands for ``module.name``."""
     return type("Placeholder", (Placeholder,), {"name": f"{module}.{name}"})
@@ -106,8 +109,13 @@ def _plain(held: Any) -> dict[Any, Any]:
     return held if isinstance(held, dict) else {}
 
 
-# Its memo is a dictionary: no number in a file makes it large.
-class _Unpickler(pickle._Unpickler):
+class _Unpickler(CountedUnpickler):
+    def copies(self, made: Any) -> bool:
+        """Whether this is no placeholder, which keeps what it is given as it is."""
+        return not (
+            isinstance(made, Placeholder) or (isinstance(made, type) and issubclass(made, Placeholder))
+        )
+
     def find_class(self, module: str, name: str) -> Any:
         """Return what builds tensors and containers, and a placeholder for any other name."""
         if module == "torch._utils" and name in _BUILDERS:

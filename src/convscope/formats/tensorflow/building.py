@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.sizes import Axis, Size
@@ -72,6 +73,7 @@ class _Building:
     parameters: dict[str, LaidOut] = field(default_factory=dict)
     several: set[str] = field(default_factory=set)
     measured: list[str] = field(default_factory=list)
+    budget: FoldingBudget = field(default_factory=FoldingBudget)
 
     def add(self, node: Node) -> None:
         """Make a node a constant, an operation or nothing."""
@@ -95,6 +97,10 @@ class _Building:
             array = None if tensor is None else to_array(tensor, node.name)
             if tensor is None or array is None:
                 return None
+            if array.size and not min(array.strides, default=1):  # one number, said to be many
+                self.budget.spend(node.name, array.shape)
+            else:
+                self.budget.add_stored(array.size)
             return _Constant(array, tensor.dtype in FLOATING, node.name)
         if node.op == "Shape" and (shape := self.builder.shapes.get(self._name(node.inputs[0]))):
             return _Constant(self._sizes(self._name(node.inputs[0]), shape), False, node.name)
@@ -102,7 +108,7 @@ class _Building:
             found = [self.constants[read.node] for read in node.inputs if read.node in self.constants]
             if found and len(found) == len(node.inputs):
                 arrays = [constant.numbers for constant in found]
-                array = arrays[0] if node.op not in FOLDERS else folded(node, arrays)
+                array = arrays[0] if node.op not in FOLDERS else folded(node, arrays, self.budget)
                 origin = found[0].origin if array is arrays[0] else node.name
                 return _Constant(array, array.dtype.kind == "f", origin)
         return None

@@ -15,15 +15,16 @@ import torch
 from numpy.typing import NDArray
 
 from convscope.errors import NetworkFileError
+from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.tensors import CODES
 from convscope.network.operations.ranges import dequantize_range
+from convscope.network.parameters import Shape
 
 Array: TypeAlias = NDArray[Any]
 Folder = Callable[[Node, Sequence[Array]], Array]
 
 FOLDERS: dict[str, Folder] = {}
-_LARGEST = 1 << 28  # how many numbers something that is worked out may have
 
 
 def folds(*ops: str) -> Callable[[Folder], Folder]:
@@ -36,11 +37,10 @@ def folds(*ops: str) -> Callable[[Folder], Folder]:
     return register
 
 
-def folded(node: Node, inputs: Sequence[Array]) -> Array:
-    """Return what a node makes of known numbers; NetworkFileError where these make no sense to it."""
+def folded(node: Node, inputs: Sequence[Array], budget: FoldingBudget) -> Array:
+    """Return what a node makes of known numbers; NetworkFileError where these make no sense to it, or too many."""
     try:
-        if sum(array.size for array in inputs) > _LARGEST:
-            raise ValueError("they are too many numbers")
+        budget.spend(node.name, _size(node, inputs))
         sizes = any(array.dtype == object for array in inputs)  # else numpy makes plain numbers of them
         return np.asarray(FOLDERS[node.op](node, inputs), object if sizes else None)
     except (ValueError, IndexError, TypeError, ArithmeticError) as error:
@@ -50,6 +50,31 @@ def folded(node: Node, inputs: Sequence[Array]) -> Array:
         ) from error
 
 
+def _size(node: Node, inputs: Sequence[Array]) -> Shape:
+    """Return how many numbers a node makes, as a shape, at most; nothing where they only lie otherwise."""
+    if node.op in _ELEMENTWISE:
+        return np.broadcast_shapes(*(array.shape for array in inputs))
+    if node.op == "Range":
+        start, stop, step = (array.item() for array in inputs)
+        return (int(abs((stop - start) / step)),)
+    if node.op == "Fill":
+        return tuple(int(size) for size in inputs[0])
+    if node.op in ("Gather", "GatherV2"):
+        axis = int(inputs[2].item()) if len(inputs) > 2 else 0
+        return inputs[1].size, inputs[0].size // max(inputs[0].shape[axis], 1)
+    return (0,) if node.op in _VIEWS else (sum(array.size for array in inputs),)
+
+
+_VIEWS = (
+    "Identity",
+    "StopGradient",
+    "CheckNumerics",
+    "PreventGradient",
+    "Snapshot",
+    "ExpandDims",
+    "Squeeze",
+    "Slice",
+)
 _ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "Add": np.add,
     "AddV2": np.add,
@@ -84,8 +109,6 @@ _TRUTHS = frozenset(
 
 
 def _elementwise(node: Node, inputs: Sequence[Array]) -> Array:
-    if np.prod(np.broadcast_shapes(*(array.shape for array in inputs))) > _LARGEST:
-        raise ValueError("that would be too many numbers")
     result = np.asarray(_ELEMENTWISE[node.op](*inputs))
     stays = node.op not in _TRUTHS
     return result.astype(inputs[0].dtype) if stays and result.dtype != object else result
@@ -152,8 +175,6 @@ def _old_concat(node: Node, inputs: Sequence[Array]) -> Array:
 @folds("Gather", "GatherV2")
 def _gather(node: Node, inputs: Sequence[Array]) -> Array:
     axis = int(inputs[2].item()) if len(inputs) > 2 else 0
-    if inputs[0].size // max(inputs[0].shape[axis], 1) * inputs[1].size > _LARGEST:
-        raise ValueError("that would be too many numbers")
     return np.take(inputs[0], inputs[1].astype(np.int64), axis)
 
 
@@ -197,8 +218,6 @@ def subscripts(
 @folds("Range")
 def _range(node: Node, inputs: Sequence[Array]) -> Array:
     start, stop, step = (array.item() for array in inputs)
-    if abs(stop - start) > _LARGEST * abs(step):
-        raise ValueError(f"{start} to {stop} are too many numbers")
     return np.arange(start, stop, step)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.errors import NetworkFileError
+from convscope.formats.folding_budget import LEAST_BUDGET
 from convscope.formats.protobuf.message import Message
 from convscope.network.engine.memory import machine_memory
 
@@ -89,6 +90,10 @@ def _listed(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...], name: str
         found = np.asarray(values).astype(dtype, copy=False) if len(values) else np.zeros(1, dtype)
     if len(found) == count:
         return found.reshape(shape)
+    if len(found) > 1 and count > LEAST_BUDGET:
+        raise NetworkFileError(
+            f"the constant {name!r} of shape {shape} lists {len(values):,} values: the others are not made up"
+        )
     if len(found) <= 1:
         return np.broadcast_to(found[-1] if len(found) else dtype.type(0), shape)
     return np.concatenate([found, np.broadcast_to(found[-1], count - len(found))]).reshape(shape)

@@ -33,13 +33,18 @@ def resident_memory() -> int:
         return 300 * 10**6
 
 
+def is_shortage(error: Exception) -> bool:
+    """Whether numpy or torch say that there is not enough memory."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _SHORTAGE)
+
+
 @contextmanager
 def shortage_in_words() -> Iterator[None]:
     """Turn the failure to get memory, in numpy's or torch's words, into an InputError."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or any(words in str(error) for words in _SHORTAGE):
+        if is_shortage(error):
             raise InputError(
                 "this run needs more memory than there is left: use a smaller input, fewer pictures at a time, "
                 "or ask for fewer layers"

@@ -14,6 +14,7 @@ from convscope.errors import InputError
 from convscope.network.axes import shape_channels_first
 from convscope.network.engine.allocation import keep_freed_memory
 from convscope.network.engine.execution import cut, laid_out
+from convscope.network.engine.failure import layer_in_words
 from convscope.network.engine.fusion import Chain
 from convscope.network.engine.memory import require_memory, shortage_in_words
 from convscope.network.graph import Graph
@@ -44,7 +45,8 @@ class Runner:
         plain = differentiable or self.precision != torch.float32 or self.device.type != "cpu"
         with shortage_in_words(), torch.set_grad_enabled(differentiable):
             module = self.module(targets, None if plain else inputs)
-            return dict(zip(targets, module(*inputs), strict=True))
+            with layer_in_words(module, inputs):
+                return dict(zip(targets, module(*inputs), strict=True))
 
     def module(self, targets: Targets, inputs: Sequence[Tensor] | None = None) -> fx.GraphModule:
         """Return the cut for these targets: with gradients, or without and fused for these inputs' sizes."""
@@ -66,7 +68,10 @@ class Runner:
             return None
         size = shape_channels_first(size) if chain.first.channels_last else size
         key = (chain.first.outputs[0], chain.output, size)
-        module = self._packed.get(key) or chain.module(self.graph.parameters, size)
+        try:
+            module = self._packed.get(key) or chain.module(self.graph.parameters, size)
+        except RuntimeError:  # what cannot be packed runs step by step, and that names the layer
+            return None
         if module is not None:
             self._packed[key] = module
         return module

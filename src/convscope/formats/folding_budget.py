@@ -1,0 +1,37 @@
+"""How many numbers a file may make of its own: a few bytes can ask for more than any machine holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from convscope.errors import NetworkFileError
+from convscope.network.operations.checks import dimensions
+from convscope.network.parameters import Shape
+
+LEAST_BUDGET = 24 * 2**20
+"""So many numbers any file may make of its own (100 MB), however small it is."""
+_TIMES_STORED = 8  # a file with weights may make so many times as many
+_FEW_AXES = 64
+
+
+@dataclass
+class FoldingBudget:
+    """How many numbers may still be made of those that a network's file holds; one for the whole network."""
+
+    numbers: float = LEAST_BUDGET
+
+    def add_stored(self, count: int) -> None:
+        """Allow for numbers that the file holds."""
+        self.numbers += _TIMES_STORED * count
+
+    def spend(self, name: str, shape: Shape) -> None:
+        """Take what a node makes off; NetworkFileError where that is more than is left."""
+        if len(shape) > _FEW_AXES:
+            raise NetworkFileError(f"node {name!r} makes {len(shape)} axes, more than any network has")
+        self.numbers -= prod(map(float, shape))
+        if self.numbers < 0:
+            raise NetworkFileError(
+                f"node {name!r} makes {dimensions(shape)} of the file's own numbers, more than such a small file "
+                "deserves: store them in the file instead"
+            )

@@ -1,0 +1,32 @@
+"""No file of less than 5 MB takes more than 500 MB or 20 seconds, whatever it claims: ``bombs.py``."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BOMBS = Path(__file__).parents[1] / "bombs.py"
+# Those that are written in a moment; ``python tests/bombs.py FOLDER`` has others, which take minutes to write.
+NAMES = """
+metadata.keras deep.keras digits.json padding.h5 repeat.h5 fill-value.h5 packed-small.h5
+expanded.pth claims.pth sets.pth classes.pth builtin-list-of-bytes.pth packed.pth old-storage.pth shared.pt deep.pt2
+header.safetensors metadata.convscope filled.onnx tiled.onnx outer.onnx range.onnx huge-batch.onnx empty-messages.onnx
+filled.pb doubled.pb constant.pb constant-less.pb repeated.pb nodes.pb many-outputs.prototxt reshape.prototxt
+tile.prototxt embed.prototxt fields.prototxt deep.prototxt bits.png text.png large.bmp frames.gif pages.tif packed.npy
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+def test_no_small_file_takes_much(tmp_path: Path) -> None:
+    command = [sys.executable, str(BOMBS), str(tmp_path), *NAMES.split()]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [one["name"] for one in found] == NAMES.split()
+    assert ended.stderr == ""  # each has less than 5 MB
+    for one in found:
+        assert one["megabytes"] < 500, one
+        assert one["seconds"] < 20, one
+        assert "BARE" not in one["said"] and "died" not in one["said"], one
