@@ -10,11 +10,10 @@ import pytest
 BOMBS = Path(__file__).parents[1] / "bombs.py"
 # Those that are written in a moment; ``python tests/bombs.py FOLDER`` has others, which take minutes to write.
 NAMES = """
-metadata.keras deep.keras digits.json padding.h5 repeat.h5 fill-value.h5 packed-small.h5
-expanded.pth claims.pth sets.pth classes.pth builtin-list-of-bytes.pth packed.pth old-storage.pth shared.pt deep.pt2
-header.safetensors metadata.convscope filled.onnx tiled.onnx outer.onnx range.onnx huge-batch.onnx empty-messages.onnx
-filled.pb doubled.pb constant.pb constant-less.pb repeated.pb nodes.pb many-outputs.prototxt reshape.prototxt
-tile.prototxt embed.prototxt fields.prototxt deep.prototxt bits.png text.png large.bmp frames.gif pages.tif packed.npy
+deep.keras digits.json repeat.h5 fill-value.h5 expanded.pth sets.pth classes.pth builtin-list-of-bytes.pth
+old-storage.pth shared.pt deep.pt2 header.safetensors filled.onnx tiled.onnx outer.onnx huge-batch.onnx
+filled.pb doubled.pb constant.pb constant-less.pb repeated.pb many-outputs.prototxt reshape.prototxt
+tile.prototxt embed.prototxt bits.png frames.gif
 """
 
 

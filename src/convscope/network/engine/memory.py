@@ -14,6 +14,8 @@ from convscope.network.parameters import Shape
 
 BYTES_PER_NUMBER = 4
 _SHORTAGE = ("can't allocate memory", "out of memory", "not enough memory", "size calculation overflowed")
+_LARGE = 2**26  # numbers, 268 MB: what any network may make of its input
+_TIMES_GIVEN = 1000  # larger values are at most so many times its input and its parameters
 
 
 def machine_memory() -> int:
@@ -63,6 +65,7 @@ def require_memory(graph: Graph, shapes: Mapping[str, Shape | None], targets: It
     # What is kept all along, and the largest step between: values in between are freed after their last reader.
     sizes = kept | max(steps, key=_count, default={})
     needed = BYTES_PER_NUMBER * _count(sizes)
+    _require_proportion(graph, {name: shape for step in steps for name, shape in step.items()}, kept)
     if needed > machine_memory():
         largest = max(sizes, key=lambda name: prod(sizes[name] or (0,)))
         raise InputError(
@@ -70,6 +73,21 @@ def require_memory(graph: Graph, shapes: Mapping[str, Shape | None], targets: It
             f"({'x'.join(map(str, sizes[largest] or ()))}); this machine has {machine_memory() / 1e9:,.0f} GB. "
             "Use a smaller input or fewer pictures at a time"
         )
+
+
+def _require_proportion(
+    graph: Graph, sizes: Mapping[str, Shape | None], kept: Mapping[str, Shape | None]
+) -> None:
+    """Raise InputError where a value is out of all proportion to what it is made of, as no network's is."""
+    given = _count({name: sizes.get(name) for name in graph.inputs}) + _count(
+        {key: graph.parameters.shapes[key] for key in kept if key in graph.parameters.shapes}
+    )
+    for name, shape in sizes.items():
+        if shape is not None and prod(shape) > max(_LARGE, _TIMES_GIVEN * given):
+            raise InputError(
+                f"{name!r} would have {prod(shape):,} numbers ({'x'.join(map(str, shape))}), made of {given:,}: "
+                "the file is damaged, or made to take memory"
+            )
 
 
 def _count(sizes: Mapping[str, Shape | None]) -> int:
