@@ -38,9 +38,6 @@ def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Sh
     return building.graph()
 
 
-MOST_FILLED = 2**28  # a gigabyte; VGG19 has half as many
-
-
 def translate_or_cut(layer: Message) -> Translation:
     """Return what a layer is; of one that convscope cannot compute, why."""
     try:
@@ -216,17 +213,7 @@ class _Building:
                 keys[role] = f"{name}.{role}"
                 self.parameters[keys[role]] = replace(source, key=keys[role], same_as=first)
         self.builder.stored.update({key: self.parameters[key] for key in keys.values()})
-        self._require_reasonable(layer)
         return keys
-
-    def _require_reasonable(self, layer: Message) -> None:
-        """Raise NetworkFileError where the numbers that no file holds become more than any network of Caffe's has."""
-        count = sum(prod(one.shape) for one in self.parameters.values() if one.blob is None)
-        if count > MOST_FILLED:
-            raise NetworkFileError(
-                f"layer {layer.name!r}, a {layer.type}: with it the network would have {count:,} random parameters; "
-                f"convscope makes up to {MOST_FILLED:,}. Give its weights, weights=FILE"
-            )
 
     def _matched(
         self, name: str, learned: Mapping[str, LearnedBlob], keys: Sequence[str], shapes: Sequence[Shape]

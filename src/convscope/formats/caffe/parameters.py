@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from warnings import warn
 from zlib import crc32
 
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning, InputError, WeightsMismatch
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, WeightsMismatch
 from convscope.formats.caffe.layers import LearnedBlob, blob_shapes, fill
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.weights import Blob, Weights
@@ -20,6 +21,9 @@ from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Shape
 
 _WAYS_OUT = "Use the weights' own prototxt, or rename the layer to leave it out"
+
+
+MOST_FILLED = 2**28  # a gigabyte; all of VGG19 has half as many
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,11 @@ def tell_missing(sources: Collection[ParameterSource], weights: Weights) -> None
 
 def filled(key: str, filler: Message | None, shape: Shape, seed: int = 0) -> NDArray[np.float32]:
     """Return a parameter as its filler says; its name counts into the seed, so the order of loading does not matter."""
+    if prod(shape) > MOST_FILLED:
+        raise NetworkFileError(
+            f"{key!r} would be {prod(shape):,} random numbers, and convscope makes up to {MOST_FILLED:,}: "
+            "give the weights"
+        )
     if filler is None:
         return np.zeros(shape, np.float32)
     return fill(filler, shape, np.random.default_rng([crc32(key.encode()), seed]))

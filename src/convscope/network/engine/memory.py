@@ -65,7 +65,6 @@ def require_memory(graph: Graph, shapes: Mapping[str, Shape | None], targets: It
     # What is kept all along, and the largest step between: values in between are freed after their last reader.
     sizes = kept | max(steps, key=_count, default={})
     needed = BYTES_PER_NUMBER * _count(sizes)
-    _require_proportion(graph, {name: shape for step in steps for name, shape in step.items()}, kept)
     if needed > machine_memory():
         largest = max(sizes, key=lambda name: prod(sizes[name] or (0,)))
         raise InputError(
@@ -73,6 +72,7 @@ def require_memory(graph: Graph, shapes: Mapping[str, Shape | None], targets: It
             f"({'x'.join(map(str, sizes[largest] or ()))}); this machine has {machine_memory() / 1e9:,.0f} GB. "
             "Use a smaller input or fewer pictures at a time"
         )
+    _require_proportion(graph, {name: shape for step in steps for name, shape in step.items()}, kept)
 
 
 def _require_proportion(
