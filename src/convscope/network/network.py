@@ -32,7 +32,7 @@ from convscope.network.identity import graph_sha256
 from convscope.network.input_spec import InputSpec
 from convscope.network.labels import find_label
 from convscope.network.layer import Layer, layers_of
-from convscope.network.origin import Origin, own_name
+from convscope.network.origin import Origin, shown_name
 from convscope.network.outputs import Output, find_outputs
 from convscope.network.parameters import Shape
 from convscope.network.resizing import Size
@@ -76,8 +76,8 @@ class Network:
 
     @property
     def name(self) -> str:
-        """The network's own name for itself, or its file's where it has none."""
-        return self.graph.name or own_name(Path(self.origin.source))
+        """The network's own name for itself, or its file's where it has none but its exporter's."""
+        return shown_name(self.graph.name, self.origin.source)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -9,6 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+_EXPORTERS = frozenset(
+    {"torch-jit-export", "torch_jit", "main_graph", "tf2onnx", "paddle-onnx", "mxnet_converted_model"}
+)  # what they call every network that they write
 _COMMON_STEMS = ("deploy", "train_val", "train_test", "model", "weights")
 
 
@@ -19,6 +22,15 @@ def own_name(path: Path) -> str:
     'squeezenet_v1.1'
     """
     return path.parent.name if path.stem in _COMMON_STEMS else path.stem
+
+
+def shown_name(name: str, source: str) -> str:
+    """Return what a network is called: its own name, or its file's where it has none but its exporter's.
+
+    >>> shown_name("torch-jit-export", "super_resolution.onnx"), shown_name("GoogLeNet", "deploy.prototxt")
+    ('super_resolution', 'GoogLeNet')
+    """
+    return name if name and name not in _EXPORTERS else own_name(Path(source)) or name
 
 
 @dataclass(frozen=True)
