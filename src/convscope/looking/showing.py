@@ -47,6 +47,8 @@ def show(
         if wanted.channel is None and look.get("channels") is None:
             output = next((output for output in network.outputs if output.value == layer), None)
             technique = _AS_A_WHOLE.get(output.role) if output else None
+            if output and output.role == "boxes" and find_boxes(network, photograph) is not None:
+                return boxes(network, photograph, theme=theme)
             if technique is None and _is_of_tokens(network, photograph, layer):
                 technique = token_maps
             if technique is not None:
@@ -68,10 +70,8 @@ def show_output(
     output = output or telling_output(network)
     if output.role == "classes" and output.value in network.class_values:
         return predictions(network, picture, theme=theme)
-    if output.role == "boxes" and find_boxes(network, picture) is not None:
-        return boxes(network, picture, theme=theme)
     made = show(network, picture, output.value, theme=theme)
-    if output.role != "boxes":
+    if output.role != "boxes" or (made.recipe and made.recipe.function == "boxes"):
         return made
     return replace(
         made, caption=f"{output}: where a detector's boxes are, and no probabilities. {made.caption}"
