@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from convscope.attribution.baselines import baseline_input
+from convscope.attribution.completeness import ERROR
 from convscope.attribution.deconvnet import deconvnet
 from convscope.attribution.gradient_times_input import gradient_times_input
 from convscope.attribution.guided_backprop import guided_backprop, through_relus
 from convscope.attribution.integrated_gradients import (
-    ERROR,
     complete,
     gradient_sum,
     integrated_gradients,
@@ -69,27 +69,27 @@ def test_saliency_of_a_neuron_is_its_filter_where_it_looks() -> None:
 def test_on_a_linear_network_all_contributions_are_the_same() -> None:
     """Without ReLUs integrated gradients from zero are gradient × input, and add up in a single step."""
     target = target_of(planted_network(), edge_picture(), "conv1@conv1:3")
-    integrated = complete(target, baseline_input(target, "zero"), 1)
-    assert integrated.steps == 1 and integrated.error < 1e-5
+    integrated, steps = complete(target, baseline_input(target, "zero"), 1)
+    assert steps == 1 and integrated.error < 1e-5
     np.testing.assert_allclose(
         target.pixels(integrated.values).sum(2), gradient_times_input(*of(target)).map, atol=1e-7
     )
 
 
 def test_contributions_add_up_and_the_steps_grow_until_they_do(target: AttributionTarget) -> None:
-    found = complete(target, torch.zeros_like(target.input), 1)
-    assert found.steps > 1 and found.error <= ERROR
+    found, steps = complete(target, torch.zeros_like(target.input), 1)
+    assert steps > 1 and found.error <= ERROR
     with torch.no_grad():
         difference = float(target.scores(target.input) - target.scores(torch.zeros_like(target.input)))
     assert abs(float(found.values.sum()) - difference) <= ERROR * abs(difference)
-    assert f"{found.steps} steps" in integrated_gradients(*of(target), baseline="zero", steps=1).how
+    assert f"{steps} steps" in integrated_gradients(*of(target), baseline="zero", steps=1).how
 
 
 def test_three_times_the_steps_use_the_gradients_of_before(target: AttributionTarget) -> None:
     baseline = torch.zeros_like(target.input)
-    found = complete(target, baseline, 1)
-    every = gradient_sum(target, baseline, target.input, midpoints(found.steps))
-    torch.testing.assert_close(found.values, every * target.input / found.steps)
+    found, steps = complete(target, baseline, 1)
+    every = gradient_sum(target, baseline, target.input, midpoints(steps))
+    torch.testing.assert_close(found.values, every * target.input / steps)
 
 
 def test_what_does_not_add_up_is_said(target: AttributionTarget, monkeypatch: pytest.MonkeyPatch) -> None:
