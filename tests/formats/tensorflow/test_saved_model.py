@@ -240,3 +240,13 @@ def test_a_branch_on_a_known_truth_is_followed(tmp_path: Path) -> None:
     g.node("Neg", "out", branch)
     found = convscope.open_network(g.save(tmp_path / "graph.pb")).activations(X, "out")["out"]
     torch.testing.assert_close(found, -X.tanh())
+
+
+def test_values_that_are_passed_on_together_are_looked_through(tmp_path: Path) -> None:
+    """As Keras writes a swish, for its own gradient: the second value is not the first."""
+    g = GraphWriter()
+    x = g.placeholder(shape=(1, 9, 7, 3))
+    g.node("IdentityN", "both", g.node("Sigmoid", "gate", x), g.node("Mul", "swish", x, "gate"), T=None)
+    g.node("Neg", "out", "both:1")
+    found = convscope.open_network(g.save(tmp_path / "graph.pb")).activations(X, "out")["out"]
+    torch.testing.assert_close(found, -torch.nn.functional.silu(X))

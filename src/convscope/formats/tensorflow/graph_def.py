@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convscope.errors import NetworkFileError
@@ -71,7 +71,20 @@ def read_graph_def(path: Path, weights: str | Path | None = None) -> GraphFile:
     checkpoint = _checkpoint(file, weights)
     nodes = _needed(filled(nodes, checkpoint), [read.node for read in ends.inputs])
     _require_frozen(nodes, graph, path)
-    return GraphFile(in_order(nodes), (file, *(checkpoint.files if checkpoint else ())))
+    return GraphFile(_without_bundles(in_order(nodes)), (file, *(checkpoint.files if checkpoint else ())))
+
+
+def _without_bundles(nodes: Sequence[Node]) -> list[Node]:
+    """Return the nodes without the IdentityN, which pass several values on for a gradient of their own (swish)."""
+    passed: dict[Reference, Reference] = {}
+    kept: list[Node] = []
+    for node in nodes:
+        inputs = tuple(passed.get(read, read) for read in node.inputs)
+        if node.op == "IdentityN":
+            passed.update({Reference(node.name, at): read for at, read in enumerate(inputs)})
+        else:
+            kept.append(replace(node, inputs=inputs))
+    return kept
 
 
 def _checkpoint(file: Path, weights: str | Path | None) -> Checkpoint | None:
