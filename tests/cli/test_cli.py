@@ -72,7 +72,9 @@ def test_layers_as_a_table_and_as_json(network: str, here: Path) -> None:
     table = done("layers", network)
     assert "conv1   Convolution + ReLU  1×8×32×32  8×3×5×5, 8" in table.stdout
     assert table.stderr == ""
-    rows = json.loads(done("layers", network, "--json").stdout)
+    found = json.loads(done("layers", network, "--json").stdout)
+    rows = found["layers"]
+    assert found["parameters"] == sum(row["parameters"] for row in rows)
     assert [row["name"] for row in rows] == ["data", "conv1", "pool1", "conv2", "pool2", "scores", "prob"]
 
 

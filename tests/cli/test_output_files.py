@@ -45,7 +45,7 @@ WRITING = {
     "report": (["report", "NETWORK", "PICTURE", "--sections", "filters"], ".html"),
     "fine-tune": (["fine-tune", "NETWORK", "FOLDER", "--steps", "1"], ".convscope"),
 }
-NOT_HERE = {"layers", "trust", "rerun", "demo"}  # write nothing; have tests of their own
+NOT_HERE = {"layers", "trust", "rerun", "demo", "samples"}  # write nothing; have tests of their own
 
 
 @pytest.fixture

@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from convscope.errors import InputError, UnknownLayer
 from convscope.looking.activations import activations
 from convscope.looking.answers import answer, is_vector, recorded
+from convscope.looking.filters import filters
+from convscope.looking.main_line import shown_layers
+from convscope.looking.values import values
 from convscope.pictures.photograph import open_photograph
-from convscope.pictures.picture import Picture
+from convscope.pictures.picture import Picture, Pictures
 from planted import edge_picture, plain_picture, planted_network
 
 
@@ -39,6 +42,20 @@ def test_the_planted_edge_answers_at_the_edge() -> None:
     edge = shown(picture, "conv1:3", 32)
     assert set(np.flatnonzero(edge[:, 16] > 250)) <= {15, 16}
     assert edge[4:12].max() == edge[20:28].max() == 0
+
+
+def test_several_addresses_are_several_pictures_and_none_those_that_tell_most() -> None:
+    network = planted_network()
+    both = activations(network, plain_picture(), ["conv1", "conv2:1"], theme="dark")
+    assert isinstance(both, Pictures)
+    assert [one.caption for one in both] == [
+        activations(network, plain_picture(), name, theme="dark").caption for name in ("conv1", "conv2:1")
+    ]
+    chosen = activations(network, plain_picture())
+    assert isinstance(chosen, Pictures) and len(chosen) == len(shown_layers(network)) > 1
+    assert isinstance(values(network, plain_picture()), Pictures)
+    assert filters(network).caption == filters(network, "conv1").caption
+    assert len(filters(network, ["conv1", "conv2"])) == 2
 
 
 @pytest.mark.parametrize("scale", ["tile", "sheet"])
@@ -120,10 +137,12 @@ def test_wrong_options_are_answered(options: dict[str, Any], words: str) -> None
         activations(planted_network(), plain_picture(), "conv1", **options)
 
 
-def test_layers_without_maps_are_refused() -> None:
+def test_layers_without_maps_are_plotted_and_unknown_ones_refused() -> None:
+    network = planted_network()
     for name in ("scores", "pool2"):
-        with pytest.raises(InputError, match="show its values instead"):
-            activations(planted_network(), plain_picture(), name)
+        plotted = activations(network, plain_picture(), name)
+        assert plotted.caption == values(network, plain_picture(), name).caption
+        assert plotted.recipe is not None and plotted.recipe.function == "values"
     with pytest.raises(UnknownLayer, match="no layer 'conv9'"):
         activations(planted_network(), plain_picture(), "conv9")
 

@@ -82,7 +82,7 @@ def test_one_filter_is_one_big_tile_or_a_tile_a_channel() -> None:
 
 
 def test_first_limits_and_the_caption_says_so() -> None:
-    picture = filters(planted_network(), "conv1", first=3)
+    picture = filters(planted_network(), "conv1", channels=3)
     assert len(picture.tiles) == 3
     assert picture.caption.startswith("The first 3 of 8 filters of conv1, 3×5×5")
     assert filters(planted_network(), "conv1").caption.startswith("All 8 filters of conv1")
@@ -169,8 +169,8 @@ def test_googlenets_filters(shared_data: Path) -> None:
 
 @pytest.mark.parametrize("first", [0, -5])
 def test_first_is_at_least_one(first: int) -> None:
-    with pytest.raises(InputError, match=f"at least 1; not {first}"):
-        filters(planted_network(), "conv1", first=first)
+    with pytest.raises(InputError, match=f"at least 1, or which ones; not {first}"):
+        filters(planted_network(), "conv1", channels=first)
 
 
 def test_the_caption_tells_how_many_filters_fit() -> None:

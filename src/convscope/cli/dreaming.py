@@ -16,8 +16,11 @@ from convscope.cli.options import (
     output_option,
     preset_lines,
     preset_option,
+    steps_option,
     weights_of,
 )
+from convscope.cli.output import explain, note, print_json, progress_bar
+from convscope.cli.pictures import pictures_named
 from convscope.cli.runs import (
     FilmOptions,
     Technique,
@@ -52,7 +55,7 @@ _OPTIONS = (
     click.option(
         "--octave-scale", type=click.FloatRange(1, min_open=True), metavar="X", help="From size to size."
     ),
-    click.option("--iterations", type=click.IntRange(1), metavar="N", help="Steps at each size."),
+    steps_option,
     click.option("--rate", type=float, metavar="X", help="How far a step goes, in the preset's values."),
     click.option("--jitter", type=click.IntRange(0), metavar="PIXELS", help="How far each step is shifted."),
     click.option("--guide", metavar="PICTURE", help="Dream of what is in this picture."),
@@ -119,18 +122,17 @@ def dream(
     """
     from convscope.dreaming.deep_dream import dream_of
     from convscope.dreaming.options import DreamOptions
-    from convscope.pictures.photograph import check_pictures
 
-    if len(pictures) > 1 and filming.folder:
+    named = pictures_named(pictures)
+    if len(named) > 1 and filming.folder:
         raise click.UsageError("--frames and --film are of one picture: give one")
-    check_pictures(pictures)
     opened = opening.open(network)
 
     def begin(source: str | None) -> Dream:
         return within_memory(dream_of(opened, source, layers, DreamOptions(**options)), memory)
 
     make_pictures(
-        pictures or (None,),
+        named or (None,),
         Technique("dream", begin, _objective, _objectives),
         filming,
         network_name=opened.name,
@@ -158,6 +160,7 @@ def dream(
 @click.option("--down", metavar="CURVE", default="0", help="Share of the height every second.")
 @click.option("--frames", metavar="FOLDER", help="Keep the frames here.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
+@json_option
 @click.option("-o", "--output", metavar="FILE", default="dream.webp", help="A .gif, .webp, .avif or .mp4.")
 def dream_film(
     network: str,
@@ -174,6 +177,7 @@ def dream_film(
     down: str,
     frames: str | None,
     resume: bool,
+    as_json: bool,
     output: str,
 ) -> None:
     """Make a film of what NETWORK dreams: each frame is the one before, moved a little and dreamed on.
@@ -181,8 +185,6 @@ def dream_film(
     A CURVE is a number, or values at seconds: 0:1, 4:1.5. A film that was killed goes on with --resume; Ctrl-C makes a
     film of the frames there are.
     """
-    from tqdm import tqdm
-
     from convscope.dreaming.deep_dream import dream_of
     from convscope.dreaming.film import (
         Curve,
@@ -211,7 +213,7 @@ def dream_film(
     each = frame_seconds(dream)
     seconds = seconds or default_seconds(each, fps)
     say_work(frame_count(seconds, fps) - kept.count(), seconds, each)
-    with tqdm(unit="frame", disable=None, leave=False, initial=kept.count()) as bar:
+    with progress_bar(unit="frame", initial=kept.count()) as bar:
         try:
             for index, count in film_frames(dream, motion, kept, seconds=seconds, rate=fps):
                 bar.total = count
@@ -221,20 +223,21 @@ def dream_film(
                 raise
             click.echo("interrupted: the film of the frames there are; --resume goes on", err=True)
             frames = frames or str(kept.folder)  # so that --resume can go on
-    write_frames(kept, output, fps, keep=frames is not None, last=frame_count(seconds, fps))
+    last = min(frame_count(seconds, fps), kept.count())
+    path = write_frames(kept, output, fps, keep=frames is not None, last=last, quiet=as_json)
+    facts = {"frames": last, "seconds": last / fps, "fps": fps}
+    if as_json:
+        print_json({"path": str(path), **facts})
+    explain(f"{last} frames, {last / fps:.3g} s, of {dream.recipe}")
 
 
 def say_work(frames: int, seconds: float, each: float) -> None:
     """Say before the start how many frames there are to make, and how long that takes."""
-    from convscope.cli.settings import settings
-
-    if not settings().quiet:
-        length = f"{frames * each / 60:.0f} min" if frames * each > 100 else f"{frames * each:.0f} s"
-        click.echo(
-            f"note: {seconds:.3g} s of film, {frames} frames of about {each:.2g} s each: {length} in all "
-            "(--seconds, --size and --iterations change that)",
-            err=True,
-        )
+    length = f"{frames * each / 60:.0f} min" if frames * each > 100 else f"{frames * each:.0f} s"
+    note(
+        f"{seconds:.3g} s of film, {frames} frames of about {each:.2g} s each: {length} in all "
+        "(--seconds, --size and --steps change that)"
+    )
 
 
 def _objective(step: DreamStep) -> dict[str, float]:

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from inspect import signature
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from convscope.attribution.registry import METHODS, method_named
-from convscope.cli.looking import save_all, theme_option
-from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
+from convscope.cli.looking import looks_at, save_all, theme_option
+from convscope.cli.options import (
+    Opening,
+    how_many_or_which,
+    json_option,
+    network_options,
+    numbers,
+    output_option,
+)
+from convscope.cli.pictures import pictures_named
 
 if TYPE_CHECKING:
-    from convscope.pictures.picture import Picture
+    pass
 
 _SHEETS = {
     "layers": ("columns",),
@@ -179,52 +186,38 @@ def _evidence(
     A TARGET is a class by its label or number (tabby, 281), a layer, channel or neuron, the difference of two classes
     ("tabby - tiger cat"), or a region of a map (score:3@2:9,4:8).
     """
-    from convscope.pictures.photograph import open_photograph
-
     given = {name: value for name, value in options.items() if value is not None}
     given |= {"rule": given["rule"].replace("-", "_")} if "rule" in given else {}
     method = "compare" if compare else method
     _check(method, sanity, targets, given)
-    opened, photograph = opening.open(network), open_photograph(picture)
-    what = f"{photograph.name}-{method}{'-sanity' if sanity else ''}"
+    named, opened = pictures_named([picture]), opening.open(network)
+    what = f"{method}{'-sanity' if sanity else ''}"
     if method == "layers":
         from convscope.attribution.gradients import layer_gradients
 
-        made = layer_gradients(opened, photograph, targets or None, **given)
-        save_all(opened, what, [("", made)], output, 1, as_json)
-        return
-    if compare:
+        look_at = partial(layer_gradients, opened, addresses=list(targets) or None, **given)
+        looks = looks_at(
+            opened, what, named, [""], lambda photograph, _: look_at(picture=photograph).picture()
+        )
+    elif compare:
         from convscope.attribution.compare import compare_methods
 
-        figure = compare_methods(opened, photograph, targets or None, methods=compare.split(","), **given)
-        save_all(opened, what, [("", figure)], output, 1, as_json)
-        return
-    function = _function(method, sanity)
-    wanted: list[str | None] = [*targets] or [None]
-    watched = not sanity and method not in _SHEETS and "watch" in signature(function).parameters
-    pictures = (
-        (target or "", _watched(function, watched)(opened, photograph, target, **given)) for target in wanted
-    )
-    save_all(opened, what, pictures, output, len(wanted), as_json)
-
-
-def _watched(function: Callable[..., Picture], slow: bool) -> Callable[..., Picture]:
-    """Return the function with a bar that says how far it is and how long it still takes, where it can say so."""
-    if not slow:
-        return function
-
-    def with_bar(*positional: Any, **keywords: Any) -> Picture:
-        from tqdm import tqdm
-
-        with tqdm(unit="run", leave=False, disable=None) as bar:
-
-            def watch(done: int, of: int) -> None:
-                bar.total = of
-                bar.update(done - bar.n)
-
-            return function(*positional, watch=watch, **keywords)
-
-    return with_bar
+        names = compare.split(",")
+        looks = looks_at(
+            opened,
+            what,
+            named,
+            [""],
+            lambda photograph, _: compare_methods(
+                opened, photograph, targets or None, methods=names, **given
+            ),
+        )
+    else:
+        function = partial(_function(method, sanity), opened, **given)
+        looks = looks_at(
+            opened, what, named, targets or [""], lambda photograph, one: function(photograph, one or None)
+        )
+    save_all(looks, output, as_json)
 
 
 def _check(method: str, sanity: bool, targets: Sequence[str], given: dict[str, Any]) -> None:
@@ -235,8 +228,8 @@ def _check(method: str, sanity: bool, targets: Sequence[str], given: dict[str, A
         raise click.UsageError("--method channels needs the address of a layer as its TARGET")
     for name in given.keys() - _possible(method, sanity):
         raise click.UsageError(f"--{name} is not for {_flag(method)}{' with --sanity' if sanity else ''}")
-    if len(channels := given.get("channels", ())) == 1:
-        given["channels"] = channels[0]
+    if "channels" in given:
+        given["channels"] = how_many_or_which(given["channels"])
 
 
 def _flag(method: str) -> str:

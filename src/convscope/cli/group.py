@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from convscope.cli.completion import offer
 from convscope.cli.options import NetworkOption
 from convscope.cli.output import INTERRUPTED, note, printable
 from convscope.cli.settings import Settings, settings
@@ -25,7 +26,7 @@ class ConvscopeGroup(click.Group):
     """A group of commands in which `ConvscopeError` is an answer, not a traceback."""
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a command, and to it the options that every command has."""
+        """Add a command, and to it the options that every command has and what the Tab key offers."""
         named = {parameter.name for parameter in cmd.params}
         writes = "output" in named
         cmd.params += [
@@ -39,6 +40,7 @@ class ConvscopeGroup(click.Group):
             _said("quiet", "-q", "--quiet", "Say nothing on stderr but errors: no notes, no progress."),
             _said("verbose", "-v", "--verbose", "Say the caption of each picture under its path."),
         ]
+        offer(cmd)
         cmd.format_options = partial(_format_options, cmd)  # type: ignore[method-assign]
         super().add_command(cmd, name)
 

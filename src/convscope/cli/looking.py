@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convscope.cli.options import Opening, json_option, network_options, numbers, output_option
-from convscope.cli.output import file_name, folder_of, place, printable, save_picture
+from convscope.cli.options import (
+    Opening,
+    RenamedOption,
+    how_many_or_which,
+    json_option,
+    network_options,
+    numbers,
+    output_option,
+)
+from convscope.cli.output import (
+    file_name,
+    folder_of,
+    interrupted,
+    place,
+    print_json,
+    printable,
+    progress_bar,
+    save_picture,
+)
 from convscope.cli.outputs import draw_output, say_outputs
+from convscope.cli.pictures import pictures_named
 
 if TYPE_CHECKING:
+    from convscope.looking.classify import Prediction
     from convscope.network.network import Network
     from convscope.pictures.picture import Picture
     from convscope.presentation.style import ThemeName
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_Thing = TypeVar("_Thing")
+_NO_BAR = {"disable": True}
 palette_option = click.option(
     "--palette", metavar="NAME", help="A colormap of matplotlib, as gray, viridis, RdBu_r."
 )
@@ -55,9 +78,16 @@ def layers(network: str, opening: Opening, as_json: bool) -> None:
     """List the layers of NETWORK: kind, shape, parameters, receptive field, operations."""
     from convscope.looking.layer_table import layer_table
 
-    table = layer_table(opening.open(network))
+    opened = opening.open(network)
+    table = layer_table(opened)
+    if as_json:
+        rows = [asdict(row) for row in table.rows]
+        totals = {"parameters": table.parameters, "operations": table.operations}
+        print_json({"network": opened.name, "layers": rows, **totals})
+        return
     width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
-    click.echo(table.to_json() if as_json else printable(table.to_text(width)))
+    heading, *lines = printable(table.to_text(width)).splitlines()
+    click.echo("\n".join([click.style(heading, bold=True), *lines]))
 
 
 @click.command()
@@ -71,7 +101,7 @@ def layers(network: str, opening: Opening, as_json: bool) -> None:
 @json_option
 @theme_option
 @bare_option
-@output_option("Also draw a chart there (.png, .jpg, .webp), or into that folder.")
+@output_option("Also draw a chart there (.png, .jpg, .webp, .svg, .pdf), or into that folder.")
 def classify(
     network: str,
     pictures: Sequence[str],
@@ -90,36 +120,55 @@ def classify(
     """
     from convscope.looking.classify import classify as classes_of
     from convscope.looking.classify import predictions, probabilities
-    from convscope.pictures.photograph import check_pictures, open_photograph
+    from convscope.pictures.photograph import open_photograph
 
-    folder = folder_of(output, len(pictures))
-    check_pictures(pictures)
+    named = pictures_named(pictures)
+    folder = folder_of(output, len(named))
     opened = opening.open(network)
-    answers = []
-    for name in pictures:
+    answers: list[dict[str, Any]] = []
+    draw = probabilities if every_class else predictions
+
+    def look_at(name: str) -> None:
         photograph = open_photograph(name)
         if not opened.class_values:
-            if len(pictures) > 1 and not as_json:
-                click.echo(f"{name}:")
-            answers.append({"picture": name, **say_outputs(opened, photograph, top=top, quiet=as_json)})
+            if len(named) > 1 and not as_json:
+                click.echo(printable(f"{name}:"))
+            said = {"picture": name, **say_outputs(opened, photograph, top=top, quiet=as_json)}
             if output:
-                click.echo(printable(draw_output(opened, photograph, folder, theme=theme)), err=as_json)
-            continue
+                chart = draw_output(opened, photograph, theme=theme)
+                said |= _saved(
+                    chart, place(folder, file_name(opened.name, photograph.name, "output")), as_json
+                )
+            answers.append(said)
+            return
         best = classes_of(opened, photograph, top=top)
-        answers.append({"picture": name, "predictions": [vars(found) for found in best]})
+        answer = {"picture": name, "predictions": [vars(found) for found in best]}
         if not as_json:
-            if len(pictures) > 1:
-                click.echo(f"{name}:")
-            for found in best:
-                click.echo(printable(f"{100 * found.probability:6.2f} %  {found.label}  ({found.address})"))
+            _print_classes(name if len(named) > 1 else "", best)
         if output:
-            draw = probabilities if every_class else predictions
             chart = draw(opened, photograph, top=top, theme=theme, bare=bare)
-            default = file_name(opened.name, photograph.name, draw.__name__)
-            path = chart.save(place(folder, default))
-            click.echo(printable(path), err=as_json)
+            path = place(folder, file_name(opened.name, photograph.name, draw.__name__))
+            answer |= _saved(chart, path, as_json)
+        answers.append(answer)
+
+    each_in_turn(named, look_at)
     if as_json:
-        click.echo(json.dumps(answers, ensure_ascii=False, indent=2))
+        print_json(answers)
+
+
+def _saved(picture: Picture, path: Path, as_json: bool) -> dict[str, str]:
+    """Save a picture, print its path where results are no JSON, and return what JSON says of it."""
+    picture.save(path) if as_json else save_picture(picture, path)
+    return {"path": str(path), "caption": picture.caption}
+
+
+def _print_classes(name: str, best: Sequence[Prediction]) -> None:
+    if name:
+        click.echo(printable(f"{name}:"))
+    for found in best:
+        share = click.style(f"{100 * found.probability:6.2f} %", bold=True)
+        address = click.style(printable(f"({found.address})"), dim=True)
+        click.echo(f"{share}  {printable(found.label)}  {address}")
 
 
 @click.command()
@@ -127,7 +176,12 @@ def classify(
 @click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
 @network_options
 @click.option(
-    "--first", type=click.IntRange(1), metavar="N", help="How many filters; a readable number by default."
+    "--channels",
+    cls=RenamedOption,
+    before=["--first"],
+    type=numbers(int),
+    metavar="N or I,J,K",
+    help="How many filters, or which ones; a readable number by default.",
 )
 @scale_option("sheet")
 @percentile_option
@@ -140,22 +194,27 @@ def filters(
     network: str,
     addresses: Sequence[str],
     opening: Opening,
+    channels: tuple[int, ...] | None,
     as_json: bool,
     output: str | None,
     **look: Any,
 ) -> None:
     """Show the filters of a layer (conv1) or one of them (conv1:42) of NETWORK; of the first layer by default."""
     from convscope.looking.filters import filters as filters_of
-    from convscope.looking.filters import layers_with_filters
+    from convscope.looking.filters import first_layer_with_filters
 
     opened = opening.open(network)
-    wanted = list(addresses) or layers_with_filters(opened)[:1]
-    if not wanted:
-        raise click.ClickException(
-            f"{opened.name} has no layer with filters. See: convscope layers {network}"
+    wanted = list(addresses) or [first_layer_with_filters(opened)]
+    look["channels"] = how_many_or_which(channels)
+    looks = [
+        Look(
+            file_name(opened.name, address, "filters"),
+            partial(filters_of, opened, address, **look),
+            {"address": address},
         )
-    made = ((address, filters_of(opened, address, **look)) for address in wanted)
-    save_all(opened, "filters", made, output, len(wanted), as_json)
+        for address in wanted
+    ]
+    save_all(looks, output, as_json)
 
 
 @click.command()
@@ -195,19 +254,17 @@ def activations(
     Without an address, one sheet for each stage of the network. Fully-connected layers are plotted, tokens are maps, an
     output is shown as what it is: a segmentation, a picture. With --channels it is tiles, whatever it is.
     """
-    from convscope.looking.main_line import stages
+    from convscope.looking.main_line import shown_layers
     from convscope.looking.showing import show
-    from convscope.pictures.photograph import open_photograph
 
-    opened, photograph = opening.open(network), open_photograph(picture)
-    wanted = list(addresses) or [layer for stage in stages(opened) for layer in stage.shown]
-    counted = channels[0] if channels is not None and len(channels) == 1 else channels
-
-    def look_at(address: str) -> Picture:
-        return show(opened, photograph, address, channels=counted, theme=theme, **look)
-
-    made = ((address, look_at(address)) for address in wanted)
-    save_all(opened, f"{photograph.name}-activations", made, output, len(wanted), as_json)
+    named, opened = pictures_named([picture]), opening.open(network)
+    wanted = list(addresses) or shown_layers(opened)
+    look["channels"] = how_many_or_which(channels)
+    save_all(
+        looks_at(opened, "activations", named, wanted, partial(show, opened, theme=theme, **look)),
+        output,
+        as_json,
+    )
 
 
 @click.command()
@@ -226,7 +283,7 @@ def activations(
 @theme_option
 @bare_option
 @json_option
-@output_option("A picture (.png, .jpg, .webp), or a folder for several.")
+@output_option("A picture (.png, .jpg, .webp, .svg, .pdf), or a folder for several.")
 def values(
     network: str,
     picture: str,
@@ -238,25 +295,68 @@ def values(
 ) -> None:
     """Plot the values that layers (fc6) of NETWORK answer to PICTURE, and the histogram of the positive ones."""
     from convscope.looking.values import values as values_of
+
+    named, opened = pictures_named([picture]), opening.open(network)
+    look_at = partial(values_of, opened, **look)
+    save_all(looks_at(opened, "values", named, addresses, look_at), output, as_json)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A picture that is to be made: the name of its file, who makes it, and what JSON says of it."""
+
+    name: str
+    make: Callable[[], Picture]
+    facts: Mapping[str, str]
+
+
+def looks_at(
+    network: Network,
+    what: str,
+    pictures: Sequence[str],
+    addresses: Sequence[str],
+    look_at: Callable[..., Picture],
+) -> list[Look]:
+    """Return a look at each address for each picture; ``look_at`` takes the photograph and the address."""
     from convscope.pictures.photograph import open_photograph
 
-    opened, photograph = opening.open(network), open_photograph(picture)
-    made = ((address, values_of(opened, photograph, address, **look)) for address in addresses)
-    save_all(opened, f"{photograph.name}-values", made, output, len(addresses), as_json)
+    opened = cache(open_photograph)
+    return [
+        Look(
+            file_name(network.name, address, f"{Path(picture).name}-{what}"),
+            lambda picture=picture, address=address: look_at(opened(picture), address),  # type: ignore[misc]
+            {"picture": picture, "address": address},
+        )
+        for picture in pictures
+        for address in addresses
+    ]
 
 
-def save_all(network: Network, what: str, made: Any, output: str | None, count: int, as_json: bool) -> None:
+def save_all(looks: Sequence[Look], output: str | None, as_json: bool) -> None:
     """Save pictures as they are made; one goes to `output` itself, several into it as a folder."""
-    from tqdm import tqdm
+    saved: list[dict[str, Any]] = []
+    folder = folder_of(output, len(looks))
 
-    saved = []
-    folder = folder_of(output, count)
-    for address, picture in tqdm(made, total=count, disable=None if count > 1 else True, unit="picture"):
-        path = place(folder, file_name(network.name, address, what))
-        if as_json:
-            picture.save(path)
-            saved.append({"address": address, "path": str(path), "caption": picture.caption})
-        else:
-            save_picture(picture, path)
+    def save(look: Look) -> None:
+        picture = look.make()
+        path = place(folder, look.name)
+        saved.append({**look.facts, **_saved(picture, path, as_json)})
+
+    each_in_turn(looks, save)
     if as_json:
-        click.echo(json.dumps(saved, ensure_ascii=False, indent=2))
+        print_json(saved)
+
+
+def each_in_turn(things: Sequence[_Thing], do: Callable[[_Thing], None]) -> None:
+    """Do something with each, under a bar where they are several; Ctrl-C ends it with what there is, and says so."""
+    done = 0
+    with progress_bar(total=len(things), unit="picture", **({} if len(things) > 1 else _NO_BAR)) as bar:
+        try:
+            for thing in things:
+                do(thing)
+                done += 1
+                bar.update()
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            interrupted(f"{done} of {len(things)} pictures are kept")

@@ -15,15 +15,14 @@ from convscope.cli.output import (
     end_interrupted,
     file_name,
     folder_of,
+    note,
     place,
     print_json,
-    printable,
     progress_bar,
     save_picture,
     save_text,
     say,
 )
-from convscope.cli.settings import settings
 
 if TYPE_CHECKING:
     from convscope.measuring.measure import Shard
@@ -153,8 +152,8 @@ def measured(
             nonlocal through
             if through == (0, 0):
                 bar.total, bar.initial, bar.n = of, done, done
-                if done < of and not settings().quiet:
-                    click.echo(printable(f"note: {plan.words(of)}"), err=True)
+                if done < of:
+                    note(plan.words(of))
             through = (done, of)
             bar.update(done - bar.n)
 

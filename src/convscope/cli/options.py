@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from convscope.cli.output import note
+
 if TYPE_CHECKING:
     from convscope.network.network import Network
     from convscope.preset_guide import PresetGuide
@@ -19,6 +21,11 @@ _PREPROCESSING = (
     *("size", "channel_order", "layout", "mean", "raw_scale", "input_scale"),
     *("resize", "resize_size", "antialias", "crops"),
 )
+
+
+def how_many_or_which(given: tuple[int, ...] | None) -> tuple[int, ...] | int | None:
+    """Return what ``--channels`` means: one number is how many, several are which ones."""
+    return given[0] if given is not None and len(given) == 1 else given
 
 
 def numbers(kind: type[int] | type[float]) -> Callable[[str], tuple[Any, ...]]:
@@ -99,7 +106,7 @@ def _checked_device(device: str) -> str:
 
     if device == "auto":
         found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        click.echo(f"note: computed on {found}", err=True)
+        note(f"computed on {found}")
         return found
     try:
         torch.zeros(1, device=device)
@@ -116,6 +123,31 @@ def _set_unit(text: str) -> tuple[str, str]:
     if not (address and equals and value):
         raise click.BadParameter(f"{text!r}: write ADDRESS=VALUE, as conv1:42=0", param_hint="--set")
     return address, value
+
+
+class RenamedOption(click.Option):
+    """An option that had other names before: they still work, and the help does not show them."""
+
+    def __init__(self, *given: Any, before: Sequence[str], **keywords: Any) -> None:
+        super().__init__(*given, **keywords)
+        self.before = before
+
+    def add_to_parser(self, parser: Any, context: click.Context) -> None:
+        """Let the parser take the earlier names too."""
+        shown, self.opts = self.opts, [*self.opts, *self.before]
+        super().add_to_parser(parser, context)
+        self.opts = shown
+
+
+steps_option = click.option(
+    "--steps",
+    "iterations",
+    cls=RenamedOption,
+    before=["--iterations"],
+    type=click.IntRange(1),
+    metavar="N",
+    help="Steps at each size.",
+)
 
 
 class NetworkOption(click.Option):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C ended
 _LONGEST = 80  # bytes of a word, as UTF-8
 _LONGEST_NAME = 200  # a file system takes 255
+_PIXELS = (".png", ".jpg", ".jpeg", ".webp")
 _FILES = (
     ".png",
     ".jpg",
@@ -79,6 +80,15 @@ def folder_of(output: str | None, number: int) -> str | None:
     if Path(output).suffix.lower() in _FILES:
         raise click.UsageError(f"-o {output} is one file, and {number:,} are made: give a folder, as -o out/")
     return f"{output}/"
+
+
+def require_pixels(output: str | None) -> None:
+    """Refuse, before the work, a file that no picture made of pixels can be written to."""
+    ending = Path(output or "").suffix.lower()
+    if ending in _FILES and ending not in _PIXELS and not user_path(output or "").is_dir():
+        raise click.UsageError(
+            f"-o {output}: a picture of pixels cannot be saved so; possible: {', '.join(_PIXELS)}"
+        )
 
 
 def free(path: Path, beside: tuple[str, ...] = ()) -> Path:
@@ -170,10 +180,15 @@ def progress_bar(**options: Any) -> Any:
 
 def save_text(text: str, path: Path, *, err: bool = False) -> Path:
     """Write a text file, whole or not at all, and print its path (on stderr, beside JSON)."""
+    write_text(text, path)
+    click.echo(printable(path), err=err)
+    return path
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file, whole or not at all."""
     try:
         with written_whole(path) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
-    click.echo(printable(path), err=err)
-    return path

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convscope.cli.output import file_name, place, printable
+from convscope.cli.output import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from convscope.network.network import Network
     from convscope.pictures.photograph import Photograph
+    from convscope.pictures.picture import Picture
     from convscope.presentation.style import ThemeName
 
 
@@ -31,9 +30,8 @@ def say_outputs(network: Network, photograph: Photograph, *, top: int, quiet: bo
     return {"predictions": [], "outputs": outputs}
 
 
-def draw_output(network: Network, photograph: Photograph, folder: str | None, *, theme: ThemeName) -> Path:
-    """Save a picture of the output that tells most, shown as what it is, and return its path."""
+def draw_output(network: Network, photograph: Photograph, *, theme: ThemeName) -> Picture:
+    """Return a picture of the output that tells most, shown as what it is."""
     from convscope.looking.showing import show_output
 
-    made = show_output(network, photograph, theme=theme)
-    return made.save(place(folder, file_name(network.name, photograph.name, "output")))
+    return show_output(network, photograph, theme=theme)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convscope.cli.options import Opening, json_option, network_options, output_option
-from convscope.cli.output import file_name, interrupted, place, printable, progress_bar
+from convscope.cli.output import file_name, folder_of, interrupted, place, print_json, printable, progress_bar
+from convscope.cli.pictures import pictures_named
+from convscope.cli.settings import settings
 from convscope.errors import ConvscopeWarning, did_you_mean
 
 if TYPE_CHECKING:
@@ -72,10 +73,21 @@ def report(
 
     if quick and sections:
         raise click.UsageError("--quick chooses sections itself: give it or --sections")
-    path = place(output, file_name("report", suffix=".html"))
+    named = pictures_named([picture])
+    folder, several = folder_of(output, len(named)), len(named) > 1
     opened, notes = _opened_with_notes(opening, network)
     chosen = sections or (QUICK if quick else SECTIONS)
-    _report(opened, picture, path, ReportOptions(sections=chosen, **options), notes, as_json=as_json)
+    rows = []
+    for one in named:
+        words = ("report", Path(one).name) if several else ("report",)
+        path = place(folder, file_name(*words, suffix=".html"))
+        rows.append(_report(opened, one, path, ReportOptions(sections=chosen, **options), notes))
+        if not as_json:
+            click.echo(printable(path))
+        if settings().interrupted:
+            break
+    if as_json:
+        print_json(rows if several else rows[0])
 
 
 @click.command()
@@ -88,13 +100,16 @@ def demo(as_json: bool, output: str | None) -> None:
 
     network, _ = _opened_with_notes(Opening(None, None, None, "cpu", {}), "builtin")
     options = ReportOptions(style=informative_units(network, "coffee", layers=2, each=1)[0])
-    _report(network, "coffee", place(output, "out/report.html"), options, (), as_json=as_json)
+    path = place(output, "out/report.html")
+    row = _report(network, "coffee", path, options, ())
+    print_json(row) if as_json else click.echo(printable(path))
     warnings.warn(f"this is the small built-in network. {_MORE}", ConvscopeWarning, stacklevel=2)
 
 
 def _report(
-    network: Network, picture: str, path: Path, options: ReportOptions, notes: Sequence[str], *, as_json: bool
-) -> None:
+    network: Network, picture: str, path: Path, options: ReportOptions, notes: Sequence[str]
+) -> dict[str, Any]:
+    """Write one page and return what JSON says of it."""
     from convscope.report import make_report
 
     with progress_bar(bar_format=_BAR) as bar:
@@ -108,8 +123,12 @@ def _report(
     page.save(path)
     if page.missing:
         interrupted(f"without {', '.join(page.missing)}")
-    row = {"path": str(path), "sections": list(options.sections), "missing": list(page.missing)}
-    click.echo(json.dumps(row, ensure_ascii=False) if as_json else printable(path))
+    return {
+        "picture": picture,
+        "path": str(path),
+        "sections": list(options.sections),
+        "missing": list(page.missing),
+    }
 
 
 def _opened_with_notes(opening: Opening, source: str) -> tuple[Network, list[str]]:

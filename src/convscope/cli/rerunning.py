@@ -2,55 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from convscope.cli.options import output_option
-from convscope.cli.output import place, printable, save_picture
+from convscope.cli.looking import each_in_turn
+from convscope.cli.options import json_option, output_option
+from convscope.cli.output import folder_of, note, place, print_json, save_picture
+from convscope.cli.pictures import files_of, pictures_named
 
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
 
 
 @click.command()
-@click.argument("made", metavar="PICTURE")
+@click.argument("made", nargs=-1, required=True, metavar="PICTURE...")
 @click.option("--network", metavar="NETWORK", help="Where the network is now, if it moved.")
 @click.option("--picture", metavar="FILE", help="Where the input picture is now, if it moved.")
 @click.option("--trust", is_flag=True, help="Read files outside the picture's folder and this one.")
-@output_option("Where to write; PICTURE's name with .again in it by default.")
-def rerun(made: str, network: str | None, picture: str | None, trust: bool, output: str | None) -> None:
-    """Make PICTURE again from the recipe it carries, and say whether the bytes are the same.
+@json_option
+@output_option("Where to write, or a folder for several; PICTURE's name with .again in it by default.")
+def rerun(
+    made: Sequence[str],
+    network: str | None,
+    picture: str | None,
+    trust: bool,
+    as_json: bool,
+    output: str | None,
+) -> None:
+    """Make each PICTURE again from the recipe it carries, and say whether the bytes are the same.
 
     The hashes of the network and of every picture that went in are checked first: it says what has changed since. Files
     outside PICTURE's folder and the current one are named, and read only with --trust.
     """
-    from convscope.pictures.picture import Picture
     from convscope.pictures.recipe import read_recipe
     from convscope.rerunning import rerun as rerun_recipe
 
-    recipe = read_recipe(made)
-    click.echo(printable(f"note: {recipe}").replace("\n", " "), err=True)
-    again = rerun_recipe(made, network=network, picture=picture, trust=trust)
-    source = Path(made)
-    before, first = source.read_bytes(), Picture.open(source)
-    path = save_picture(again, place(output, f"{source.stem}.again{source.suffix}"))
-    same = path.read_bytes() == before
-    click.echo(f"note: {f'the same bytes as {made}' if same else _difference(first, again, made)}", err=True)
+    named = [
+        one for name in made for one in (pictures_named([name]) if files_of(name) is not None else [name])
+    ]
+    folder, rows = folder_of(output, len(named)), list[dict[str, Any]]()
+
+    def make_again(name: str) -> None:
+        recipe = read_recipe(name)
+        note(" ".join(str(recipe).split()))
+        again = rerun_recipe(name, network=network, picture=picture, trust=trust)
+        source = Path(name)
+        before = source.read_bytes()
+        path = place(folder, f"{source.stem}.again{source.suffix}")
+        again.save(path) if as_json else save_picture(again, path)
+        found = {"same_bytes": True} if path.read_bytes() == before else _difference(source, again)
+        note(_in_words(name, found))
+        rows.append({"picture": name, "path": str(path), **found, "recipe": asdict(recipe)})
+
+    each_in_turn(named, make_again)
+    if as_json:
+        print_json(rows if len(named) > 1 else rows[0])
 
 
-def _difference(first: Picture, again: Picture, made: str) -> str:
-    """Say how far a picture is from the one it was made from."""
+def _difference(source: Path, again: Picture) -> dict[str, Any]:
+    """Return how far a picture is from the one it was made from, as numbers."""
     import numpy as np
 
+    from convscope.pictures.picture import Picture
+
+    found: dict[str, Any] = {"same_bytes": False}
+    if source.suffix.lower() == ".svg":
+        return found
+    first = Picture.open(source)
     if first.array.shape != again.array.shape:
-        sizes = (f"{one.width} x {one.height}" for one in (first, again))
-        return f"the sizes differ from {made}: it is {' and this '.join(sizes)}"
+        return found | {"sizes": [[one.width, one.height] for one in (first, again)]}
     deep = first.array.dtype == again.array.dtype
     ours, theirs = (one.array if deep else one.in_8_bits for one in (first, again))
     apart = np.abs(ours.astype(int) - theirs.astype(int))
-    if not apart.any():
-        return f"the same pixels as {made}, under a recipe that differs in paths or versions"
-    most = np.iinfo(ours.dtype).max
-    return f"{np.count_nonzero(apart):,} of {apart.size:,} values differ from {made}, by up to {apart.max()} of {most}"
+    numbers = {"differ": int(np.count_nonzero(apart)), "values": apart.size, "by_up_to": int(apart.max())}
+    return found | numbers | {"of": int(np.iinfo(ours.dtype).max)}
+
+
+def _in_words(name: str, found: dict[str, Any]) -> str:
+    if found["same_bytes"]:
+        return f"the same bytes as {name}"
+    if "sizes" in found:
+        (width, height), (now_width, now_height) = found["sizes"]
+        return f"the sizes differ from {name}: it is {width} x {height} and this {now_width} x {now_height}"
+    if not found.get("differ"):
+        same = "pixels" if "differ" in found else "drawing, perhaps,"
+        return f"the same {same} as {name}, under a recipe that differs in paths or versions"
+    return (
+        f"{found['differ']:,} of {found['values']:,} values differ from {name}, by up to {found['by_up_to']} of "
+        f"{found['of']}"
+    )

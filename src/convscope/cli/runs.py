@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,19 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import click
 
-from convscope.cli.output import INTERRUPTED, file_name, folder_of, free, place, printable, save_picture
+from convscope.cli.output import (
+    INTERRUPTED,
+    file_name,
+    folder_of,
+    free,
+    note,
+    place,
+    print_json,
+    printable,
+    progress_bar,
+    require_pixels,
+    save_picture,
+)
 
 if TYPE_CHECKING:
     from convscope.jobs import Outcome, PictureJob, ResumableStep
@@ -97,6 +108,7 @@ def make_pictures(
 
     What is kept for ``--resume`` is removed when the picture and its film are written.
     """
+    require_pixels(output)
     folder = folder_of(output, len(sources))
     rows, interrupted = list[dict[str, Any]](), False
     for source in sources:
@@ -122,7 +134,7 @@ def make_pictures(
             break
         outcome.checkpoint.forget()
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        print_json(rows)
     if interrupted:
         sys.exit(INTERRUPTED)
 
@@ -134,8 +146,6 @@ def _run(
     history: list[Mapping[str, float]],
 ) -> tuple[Outcome[AnyStep], Frames | None]:
     """Make one picture under a progress bar with the time left; `history` gets the numbers of every step."""
-    from tqdm import tqdm
-
     from convscope.jobs import run_job, run_of
     from convscope.presentation.animation import Frames
 
@@ -143,7 +153,7 @@ def _run(
     frames = None if filming.folder is None else Frames(filming.folder)
     if frames is not None:
         frames.begin(run_of(job.recipe), resume=filming.resume)
-    with tqdm(unit="step", disable=None, leave=False) as bar:
+    with progress_bar(unit="step") as bar:
 
         def watch(step: AnyStep) -> None:
             history.append(technique.numbers(step))
@@ -162,7 +172,7 @@ def within_memory(job: AnyTileable, memory: str | None) -> AnyTileable:
     if memory is None:
         return job
     job, plan = job.within(bytes_of(memory))
-    click.echo(str(plan), err=True)
+    note(str(plan))
     return job
 
 
@@ -177,13 +187,15 @@ def frames_folder(frames: str | None, film: str | None) -> str | None:
 
 def write_frames(
     frames: Frames, film: str | None, rate: float, *, keep: bool, last: int | None = None, quiet: bool = False
-) -> None:
+) -> Path | None:
     """Make the film of frames up to `last`, say where it is, and remove frames that nobody asked to `keep`."""
     from convscope.presentation.animation import write_film
 
+    path = None
     if film is not None:
         path = write_film(free(Path(film)), frames.paths(last), rate)
         if not quiet:
             click.echo(printable(path))
     if not keep:
         frames.forget()
+    return path

@@ -15,8 +15,10 @@ from convscope.cli.options import (
     output_option,
     preset_lines,
     preset_option,
+    steps_option,
     weights_of,
 )
+from convscope.cli.pictures import pictures_named
 from convscope.cli.runs import FilmOptions, Technique, film_options, make_pictures, within_memory
 from convscope.preset_guide import STYLE_GUIDE
 
@@ -28,7 +30,7 @@ _EVERYWHERE = "everywhere"
 
 @click.command(epilog=preset_lines(STYLE_GUIDE))
 @click.argument("network")
-@click.argument("contents", nargs=-1, required=True, metavar="CONTENT...")
+@click.argument("contents", nargs=-1, required=True, metavar="PICTURE...")
 @network_options
 @click.option(
     "--style",
@@ -50,7 +52,7 @@ _EVERYWHERE = "everywhere"
 )
 @click.option("--style-weight", type=click.FloatRange(0), metavar="X", help="Larger: closer to the style.")
 @click.option("--smoothness-weight", type=click.FloatRange(0), metavar="X", help="Larger: less grain.")
-@click.option("--iterations", type=click.IntRange(1), metavar="N", help="Steps at each size.")
+@steps_option
 @click.option(
     "--rate",
     type=click.FloatRange(0, min_open=True),
@@ -106,7 +108,7 @@ def style(
     output: str | None,
     **given: Any,
 ) -> None:
-    """Show each CONTENT picture in the style of others, as NETWORK sees content and style.
+    """Show each PICTURE in the style of others, as NETWORK sees content and style.
 
     Ctrl-C keeps what there is, and --resume goes on from there.
     """
@@ -114,17 +116,18 @@ def style(
     from convscope.styling.options import StyleOptions
     from convscope.styling.style_transfer import transfer_of
 
-    if len(contents) > 1 and filming.folder:
+    named = pictures_named(contents)
+    if len(named) > 1 and filming.folder:
         raise click.UsageError("--frames and --film are of one picture: give one")
     options, painted = StyleOptions(**_options(given)), weights_of(styles, "--style")
-    check_pictures([*contents, *map(str, filter(None, options.regions))])
+    check_pictures(map(str, filter(None, options.regions)))
     opened = opening.open(network)
 
     def begin(source: str | None) -> StyleTransfer:
         return within_memory(transfer_of(opened, source or "", painted, options), memory)
 
     make_pictures(
-        contents,
+        named,
         Technique("style", begin, lambda step: step.losses, _losses),
         filming,
         network_name=opened.name,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
 from convscope.attribution.registry import METHODS
 from convscope.cli.options import Opening, json_option, network_options
-from convscope.cli.output import printable
+from convscope.cli.output import print_json, printable
+from convscope.cli.pictures import pictures_named
 
 
 @click.command()
@@ -52,15 +53,12 @@ def trust(
     shows what there is; the same command goes on from there.
     """
     from convscope.attribution.trust import trust as trust_of
-    from convscope.pictures.photograph import check_pictures, picture_endings
 
-    found: list[str] = []
-    for name in pictures:
-        inside = sorted(path for path in Path(name).rglob("*") if path.suffix.lower() in picture_endings())
-        found += [str(path) for path in inside] if Path(name).is_dir() else [name]
-    check_pictures(found)
-    opened = opening.open(network)
+    named, opened = pictures_named(pictures), opening.open(network)
     table = trust_of(
-        opened, found, methods=methods.split(","), measures=measures.split(","), grids=grids, seed=seed
+        opened, named, methods=methods.split(","), measures=measures.split(","), grids=grids, seed=seed
     )
-    click.echo(table.to_json() if as_json else printable(str(table)))
+    if as_json:
+        print_json(json.loads(table.to_json()))
+    else:
+        click.echo(printable(str(table)))

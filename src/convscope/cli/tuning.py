@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
-from convscope.cli.options import Opening, network_options, output_option
-from convscope.cli.output import place, save_text
+from convscope.cli.options import Opening, RenamedOption, json_option, network_options, output_option
+from convscope.cli.output import explain, interrupted, place, print_json, printable, progress_bar, write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from convscope.network.network import Network
 
 
 @click.command("fine-tune")
@@ -15,11 +23,33 @@ from convscope.cli.output import place, save_text
 @click.option(
     "--layer", "layers", multiple=True, metavar="NAME", help="A layer that learns; the last by default."
 )
-@click.option("--steps", type=click.IntRange(1), default=100, show_default=True)
-@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Pictures a step.")
+@click.option(
+    "--steps", type=click.IntRange(1), default=100, show_default=True, metavar="N", help="How long it learns."
+)
+@click.option(
+    "--batch",
+    "batch_size",
+    cls=RenamedOption,
+    before=["--batch-size"],
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Pictures a step.",
+)
 @click.option("--optimizer", type=click.Choice(["Adam", "AdamW", "SGD"]), default="Adam", show_default=True)
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=1e-3, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--rate",
+    cls=RenamedOption,
+    before=["--learning-rate"],
+    type=click.FloatRange(0, min_open=True),
+    default=1e-3,
+    show_default=True,
+    metavar="X",
+    help="How far a step goes: the optimizer's learning rate.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other pictures first.")
+@json_option
 @output_option("The file, as .convscope or .caffemodel; tuned.convscope by default.")
 def fine_tune(
     network: str,
@@ -29,8 +59,9 @@ def fine_tune(
     steps: int,
     batch_size: int,
     optimizer: str,
-    learning_rate: float,
+    rate: float,
     seed: int,
+    as_json: bool,
     output: str | None,
 ) -> None:
     """Give NETWORK a new last layer for the classes of FOLDER (one folder of pictures a class) and train it.
@@ -38,11 +69,9 @@ def fine_tune(
     Ctrl-C keeps what has been learned. The labels and what the network expects are written beside the weights.
     """
     import torch
-    from tqdm import tqdm
 
     from convscope.network.fine_tuning import fine_tune as steps_of
     from convscope.network.fine_tuning import image_folder
-    from convscope.network.input_sidecar import write_sidecar
     from convscope.network.saving import require_savable
     from convscope.network.surgery import replace_head
 
@@ -56,19 +85,37 @@ def fine_tune(
         layers=layers,
         steps=steps,
         batch_size=batch_size,
-        optimizer=lambda given: getattr(torch.optim, optimizer)(given, lr=learning_rate),
+        optimizer=lambda given: getattr(torch.optim, optimizer)(given, lr=rate),
         seed=seed,
     )
-    with tqdm(total=steps, unit="step", disable=None) as bar:
+    step = None
+    with progress_bar(total=steps, unit="step") as bar:
         try:
             for step in training:
-                tuned = step.network
                 bar.set_postfix(loss=f"{step.loss:.3f}", right=f"{step.accuracy:.0%}", refresh=False)
                 bar.update()
         except KeyboardInterrupt:
-            click.echo(f"note: stopped after {bar.n} of {steps} steps; what was learned is kept", err=True)
-    click.echo(tuned.save(path))
+            if step is None:
+                raise
+            interrupted(f"after {step.number} of {steps} steps; what was learned is kept")
+    assert step is not None
+    written = _written(step.network, labels, path)
+    facts = {"steps": step.number, "loss": step.loss, "accuracy": step.accuracy, "labels": labels}
+    if as_json:
+        print_json({"path": str(path), "files": [str(one) for one in written], **facts})
+        return
+    for one in written:
+        click.echo(printable(one))
+    explain(f"{step.number} steps; the last: loss {step.loss:.3f}, {step.accuracy:.0%} right of its pictures")
+
+
+def _written(tuned: Network, labels: Sequence[str], path: Path) -> list[Path]:
+    """Write the network and beside it its labels and what it expects; return the files."""
+    from convscope.network.input_sidecar import write_sidecar
+
     stem = path.name.partition(".")[0]
-    save_text("".join(f"{label}\n" for label in labels), path.with_name(f"{stem}.labels.txt"))
+    files = [tuned.save(path), path.with_name(f"{stem}.labels.txt")]
+    write_text("".join(f"{label}\n" for label in labels), files[1])
     if tuned.input_spec is not None:
-        click.echo(write_sidecar(tuned.input_spec, path.with_name(f"{stem}.json")))
+        files.append(write_sidecar(tuned.input_spec, path.with_name(f"{stem}.json")))
+    return files

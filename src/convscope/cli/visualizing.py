@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +12,7 @@ import click
 from convscope.cli.measuring import measured
 from convscope.cli.options import (
     Opening,
+    how_many_or_which,
     json_option,
     network_options,
     numbers,
@@ -20,7 +20,18 @@ from convscope.cli.options import (
     preset_lines,
     preset_option,
 )
-from convscope.cli.output import end_interrupted, file_name, folder_of, place, printable, save_picture, say
+from convscope.cli.output import (
+    end_interrupted,
+    file_name,
+    folder_of,
+    note,
+    place,
+    print_json,
+    progress_bar,
+    require_pixels,
+    save_picture,
+    say,
+)
 from convscope.preset_guide import FEATURE_GUIDE
 
 if TYPE_CHECKING:
@@ -91,6 +102,7 @@ def see(
     from convscope.optimization.feature_visualization import RenderOptions, as_picture, visualize
     from convscope.optimization.rendering import watch_rendering
 
+    require_pixels(output)
     folder = folder_of(output, len(addresses))
     opened = opening.open(network)
     _measure(opened, photographs)
@@ -117,7 +129,7 @@ def see(
     with _Bar() as bar:
         interrupted = watch_rendering(visualize(opened, addresses, options, batch=batch), watch)
     if as_json:
-        click.echo(json.dumps(saved, ensure_ascii=False, indent=2))
+        print_json(saved)
     if interrupted:
         end_interrupted(
             f"{len(saved)} of {len(set(addresses))} pictures are kept, unfinished ones as they are"
@@ -155,6 +167,7 @@ def sheet(
     """
     from convscope.optimization.feature_sheet import as_sheet, feature_sheet
 
+    require_pixels(output)
     opened = opening.open(network)
     _measure(opened, photographs)
     path = place(output, file_name(opened.name, layer, "sheet"))
@@ -171,12 +184,11 @@ def sheet(
             shown = monotonic()
         bar(progress)
 
-    counted = channels[0] if channels is not None and len(channels) == 1 else channels
     with _Bar() as bar:
         picture = feature_sheet(
             opened,
             layer,
-            channels=counted,
+            channels=how_many_or_which(channels),
             **settings,
             columns=columns,
             theme=theme,
@@ -187,9 +199,7 @@ def sheet(
     if as_json:
         picture.save(path)
         rows = [{"address": one.name, **vars(one.verdict)} for one in made]
-        click.echo(
-            json.dumps({"path": str(path), "caption": picture.caption, "channels": rows}, ensure_ascii=False)
-        )
+        print_json({"path": str(path), "caption": picture.caption, "channels": rows})
     else:
         save_picture(picture, path)
     if interrupted:
@@ -200,9 +210,7 @@ class _Bar:
     """A progress bar with the time left, in pictures."""
 
     def __enter__(self) -> _Bar:
-        from tqdm import tqdm
-
-        self.bar = tqdm(unit="step", disable=None, leave=False)
+        self.bar = progress_bar(unit="step")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -225,4 +233,4 @@ def _measure(network: Network, folder: str | None) -> None:
         return
     found = strongest_of(measured(network, listed))
     keep_strongest(network, found)
-    click.echo(printable(f"note: measured on {found.pictures:,} photographs of {folder}"), err=True)
+    note(f"measured on {found.pictures:,} photographs of {folder}")

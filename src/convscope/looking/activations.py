@@ -6,7 +6,8 @@ understanding convolutional networks* (2014). A channel that answers nothing at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict, get_args
 
@@ -18,6 +19,8 @@ from typing_extensions import Unpack
 from convscope.address import Address
 from convscope.errors import InputError, require_one_of
 from convscope.looking.answers import answer, is_vector
+from convscope.looking.main_line import shown_layers
+from convscope.looking.several import several
 from convscope.network.axes import require_position
 from convscope.network.network import Network
 from convscope.pictures.options import takes_options
@@ -60,6 +63,22 @@ class ActivationKeywords(TypedDict, total=False):
     theme: ThemeName
 
 
+def _vectors_plotted(look: Callable[..., Picture]) -> Callable[..., Picture]:
+    """Plot a layer's values where it has no maps."""
+
+    @functools.wraps(look)
+    def with_plots(network: Network, picture: Any, address: str, **options: Any) -> Picture:
+        if not is_vector(network.shapes[network.resolve(address).layer]):
+            return look(network, picture, address, **options)
+        from convscope.looking.values import values  # which takes this file's word for an order
+
+        return values(network, picture, address, theme=options.get("theme", "light"))
+
+    return with_plots
+
+
+@several(shown_layers)
+@_vectors_plotted
 @recipe_function("activations")
 @takes_options(ActivationOptions, ActivationKeywords)
 def activations(
@@ -70,14 +89,15 @@ def activations(
 ) -> Picture:
     """Show a layer's answer to a picture: a tile a channel, bright where it found what it looks for.
 
-    `address` is a layer, a channel of it (one big tile) or a neuron (that tile, the neuron framed). `channels` is how
+    `address` is a layer, a channel of it (one big tile) or a neuron (that tile, the neuron framed); several give
+    `Pictures`, and none those of one layer for each stage of the network. `channels` is how
     many to show, or which ones; `order` "strongest" puts those that answer most over the whole picture first. `scale`
     "tile" shows each channel's pattern, "sheet" which channels answer strongly; values beyond `percentile` are clipped,
     which the caption says. Channels of one single value are crossed out.
 
     >>> activations(network, "cat.jpg", "conv2/3x3", channels=36, palette="viridis").save("conv2.png")
 
-    UnknownLayer, or InputError for a layer without maps (see `values`).
+    A layer without maps, with one number a channel, is plotted as `values` does. UnknownLayer for a name that is none.
     """
     how, wanted = ActivationOptions(**options), network.resolve(address)
     maps = answer(network, picture, wanted.layer)

@@ -7,6 +7,7 @@ Caffe's filter visualization notebook. Filters of 1×1, and fully-connected ones
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import InputError, did_you_mean
+from convscope.looking.several import several_filters
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
@@ -45,12 +47,13 @@ class Filters:
     color: bool
 
 
+@several_filters(lambda network: first_layer_with_filters(network))
 @recipe_function("filters")
 def filters(
     network: Network,
     address: str,
     *,
-    first: int | None = None,
+    channels: int | Sequence[int] | None = None,
     scale: Per = "sheet",
     percentile: float = 99.5,
     palette: str | None = None,
@@ -59,8 +62,9 @@ def filters(
 ) -> Picture:
     """Show what a layer learned to look for: in color for the first layer, a row a filter deeper down.
 
-    `address` is a layer, or one filter of it (``conv2:42``: its input channels, each a tile). `first` limits how many
-    filters are shown (readable numbers by default; the caption says "the first 48 of 256"). `scale` says whether the
+    `address` is a layer, or one filter of it (``conv2:42``: its input channels, each a tile); several give `Pictures`,
+    and none the first layer that has filters. `channels` is how many filters are shown, or which ones (a readable
+    number by default; the caption says "the first 48 of 256"). `scale` says whether the
     whole "sheet" or each "tile" goes from darkest to brightest; values beyond `percentile` are clipped. Negative
     weights are blue and positive ones red unless `palette` says otherwise; colors are RGB whatever order the network
     expects.
@@ -74,31 +78,43 @@ def filters(
     scaling = Scaling(per=scale, percentile=percentile, palette=palette)
     if wanted.channel is not None:
         return _one(found, int(wanted.channel), scaling, tile_size, theme)
-    count, channels, height, width = found.weights.shape
-    if first is not None and first < 1:
-        raise InputError(f"first is how many filters to show, at least 1; not {first}")
-    shown = min(count, first or (READABLE if channels > 1 and not found.color else MANY))
-    names = [f"{found.layer}:{index}" for index in range(shown)]
-    weights = found.weights[:shown]
+    chosen = _chosen(found, channels)
+    names = [f"{found.layer}:{index}" for index in chosen]
+    weights = found.weights[chosen]
+    count, reads, height, width = found.weights.shape
     if height == width == 1:
         picture = _strips(weights[:, :, 0, 0], names, scaling, theme)
-        words = f"a row a filter, its {channels:,} weights across"
+        words = f"a row a filter, its {reads:,} weights across"
     elif found.color:
         picture = sheet(
             weights.transpose(0, 2, 3, 1), names, tile_size=tile_size, scaling=scaling, theme=theme
         )
         words = _color_words(network)
-    elif channels == 1:
+    elif reads == 1:
         picture = sheet(weights[:, 0], names, tile_size=tile_size, scaling=scaling, theme=theme)
         words = "each reads one channel"
     else:
-        across = min(channels, READABLE)
+        across = min(reads, READABLE)
         tiles = weights[:, :across].reshape(-1, height, width)
         picture = sheet(tiles, names, columns=across, tile_size=tile_size, scaling=scaling, theme=theme)
-        words = f"a row a filter, across {_of(across, channels)} channels of {found.inputs} it reads"
-    which = _of(len(picture.tiles), count)  # a sheet ends where it is too long
-    what = f"{which[0].upper()}{which[1:]} filters of {found.layer}, {channels}×{height}×{width}"
+        words = f"a row a filter, across {_of(across, reads)} channels of {found.inputs} it reads"
+    made = len(picture.tiles)  # a sheet ends where it is too long
+    which = f"{made:,} of the {count:,}" if isinstance(channels, Sequence) else _of(made, count)
+    what = f"{which[0].upper()}{which[1:]} filters of {found.layer}, {reads}×{height}×{width}"
     return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
+
+
+def _chosen(found: Filters, channels: int | Sequence[int] | None) -> list[int]:
+    """Return the numbers of the filters to show."""
+    count, reads = found.weights.shape[:2]
+    if isinstance(channels, Sequence):
+        if not channels or not all(isinstance(index, int) and 0 <= index < count for index in channels):
+            raise InputError(f"channels are numbers from 0 to {count - 1}, not {list(channels)}")
+        return list(channels)
+    if channels is not None and channels < 1:
+        raise InputError(f"channels is how many filters to show, at least 1, or which ones; not {channels}")
+    readable = READABLE if reads > 1 and not found.color else MANY
+    return list(range(min(count, channels or readable)))
 
 
 def _one(found: Filters, index: int, scaling: Scaling, tile_size: int | None, theme: ThemeName) -> Picture:
@@ -197,6 +213,16 @@ def _no_filters(network: Network, layer: str) -> str:
     kind = network.graph.written_by(layer)
     what = f"is made by {kind[0].type_name}" if kind else "is an input"
     return f"{layer!r} {what}, which has no filters.{close}"
+
+
+def first_layer_with_filters(network: Network) -> str:
+    """Return the first layer that filters wrote; InputError where none did."""
+    found = layers_with_filters(network)
+    if not found:
+        raise InputError(
+            f"{network.name or 'the network'} has no layer with filters: layer_table shows what it has"
+        )
+    return found[0]
 
 
 def layers_with_filters(network: Network) -> list[str]:

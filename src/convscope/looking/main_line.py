@@ -49,6 +49,11 @@ class Stage:
     is_end: bool = False
 
 
+def shown_layers(network: Network) -> list[str]:
+    """Return the layers that are worth showing, stage by stage."""
+    return [layer for stage in stages(network) for layer in stage.shown]
+
+
 def main_line(network: Network, outputs: Sequence[str] = ()) -> list[str]:
     """Return the layers that every path from the first input to the outputs goes through, in order.
 

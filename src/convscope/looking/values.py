@@ -11,7 +11,9 @@ from typing import get_args
 
 from convscope.errors import InputError, require_one_of
 from convscope.looking.activations import Order
-from convscope.looking.answers import answer
+from convscope.looking.answers import answer, is_vector
+from convscope.looking.main_line import main_line
+from convscope.looking.several import several
 from convscope.network.network import Network
 from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
@@ -21,6 +23,13 @@ from convscope.presentation.style import ThemeName
 from convscope.presentation.wording import title_of
 
 
+def _plotted_layers(network: Network) -> list[str]:
+    """Return the layers on the way that have one number a channel; the last one where none has."""
+    line = main_line(network)
+    return [name for name in line if is_vector(network.shapes[name])] or line[-1:]
+
+
+@several(_plotted_layers)
 @recipe_function("values")
 def values(
     network: Network,
@@ -34,8 +43,9 @@ def values(
 ) -> Picture:
     """Show a layer's values in order and, below, the histogram of the positive ones.
 
-    `address` is any layer; those with one number a channel (fully connected, pooled to 1×1) read best. `order`
-    "strongest" puts the highest first. `bare` leaves out the title, which names address, network and photograph.
+    `address` is any layer, or several; without one, those on the way that have no maps. Those with one number a channel
+    (fully connected, pooled to 1×1) read best. `order` "strongest" puts the highest first. `bare` leaves out the title,
+    which names address, network and photograph.
 
     >>> values(network, "cat.jpg", "pool5/7x7_s1").save("pool5.png")
 

@@ -10,10 +10,11 @@ import json
 import os
 import struct
 import zlib
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -31,6 +32,12 @@ _TILES = f"{KEY}-tiles"
 _DESCRIPTION = 0x010E
 _LEGIBLE = 224  # pixels on a screen: what is smaller is shown some times as large, each pixel a square
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_FORMATS |= {".svg": "SVG", ".pdf": "PDF"}
+_LINES = ("SVG", "PDF")
+
+
+Drawing: TypeAlias = "Callable[[str, dict[str, str]], bytes]"
+"""Draws a chart again, in lines: from "svg" or "pdf", and the words it carries, to the file's bytes."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,8 @@ class Picture:
     ``array`` is uint8, or floats in 0..1 which become uint8, or uint16, which a PNG keeps; its shape (height, width),
     (height, width, 3) for RGB or (height, width, 4) for RGBA. ``profile`` is the ICC profile its colors are meant in
     (None: sRGB). ``tiles`` says where each address is, for pages where it can be
-    clicked; a ``pixel_ratio`` of 2 means: made for screens twice as fine, to be shown at half its size.
+    clicked; a ``pixel_ratio`` of 2 means: made for screens twice as fine, to be shown at half its size. A chart has a
+    ``drawing``, and can be saved as lines: as SVG or PDF.
     PictureError for any other array.
 
     >>> Picture(np.zeros((2, 3)), "nothing at all").save("nothing.png")
@@ -61,6 +69,7 @@ class Picture:
     tiles: tuple[Tile, ...] = ()
     pixel_ratio: int = 1
     profile: bytes | None = None
+    drawing: Drawing | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "array", _to_integers(self.array))
@@ -85,20 +94,20 @@ class Picture:
         return np.round(self.array / 257).astype(np.uint8)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write a PNG, JPEG or WebP (by the path's ending) with caption and recipe, and return the path.
+        """Write a PNG, JPEG or WebP (by the path's ending), a chart as SVG or PDF too; return the path.
 
-        The file appears whole or not at all, and the same picture gives the same bytes. PNG and WebP keep
-        every pixel; a JPEG is close, has no transparency (such parts are put on white) and no tiles. Only a PNG has 16
-        bits, where the picture has.
+        Caption and recipe go with it. The file appears whole or not at all, and the same picture gives the same bytes.
+        PNG and WebP keep every pixel; a JPEG is close, has no transparency (such parts are put on white) and no tiles.
+        Only a PNG has 16 bits, where the picture has.
         PictureError for another ending, when the file cannot be written, or when it holds a photograph that this
         picture was made from.
         """
         path = Path(path)
         form = _FORMATS.get(path.suffix.lower())
-        if form is None:
-            raise PictureError(
-                f"cannot save {path}: its ending says no format; possible: {', '.join(_FORMATS)}"
-            )
+        if form is None or (form in _LINES and self.drawing is None):
+            possible = [ending for ending, one in _FORMATS.items() if self.drawing or one not in _LINES]
+            why = "it is made of pixels, not of lines" if form else "its ending says no format"
+            raise PictureError(f"cannot save {path}: {why}; possible: {', '.join(possible)}")
         if self._is_input(path):
             raise PictureError(f"{path} is what this picture was made from: save it under another name")
         try:
@@ -110,7 +119,10 @@ class Picture:
         return path
 
     def encode(self, form: str = "PNG") -> bytes:
-        """Return the bytes of the file that `save` writes; ``form`` is "PNG", "JPEG" or "WEBP"."""
+        """Return the bytes of the file that `save` writes; ``form`` is "PNG", "JPEG", "WEBP"; of a chart "SVG"."""
+        if form in _LINES and self.drawing is not None:
+            words = {"caption": self.caption, KEY: self.recipe.to_json() if self.recipe else ""}
+            return self.drawing(form.lower(), words)
         if form == "PNG" and self.array.dtype == np.uint16:
             return self._deep_png()
         buffer = io.BytesIO()

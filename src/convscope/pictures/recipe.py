@@ -1,18 +1,21 @@
 """What made a picture: enough to make it again, byte for byte, and nothing that could run anything else.
 
 A recipe is plain data (JSON) inside the picture it describes: a text chunk named ``convscope`` in a PNG,
-the EXIF user comment in a JPEG or WebP. `convscope.pictures.recording` writes it, `convscope.rerun` follows it.
+the EXIF user comment in a JPEG or WebP, the source of an SVG. `convscope.pictures.recording` writes it,
+`convscope.rerun` follows it.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from warnings import catch_warnings, simplefilter
 
 from PIL import Image
@@ -114,6 +117,8 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
 
 
 def _recipe_text(path: Path) -> str:
+    if path.suffix.lower() == ".svg" and path.is_file():
+        return _svg_text(path) or _none(path)
     try:
         with catch_warnings():
             simplefilter("ignore")
@@ -124,11 +129,21 @@ def _recipe_text(path: Path) -> str:
         raise RecipeError(f"there is no file {path}") from error
     except Exception as error:  # a decoder's many ways to fail mean one thing here
         raise RecipeError(f"{path} is not a PNG, JPEG or WebP picture that convscope made") from error
-    if not text:
-        raise RecipeError(
-            f"{path} carries no recipe: it was not made by convscope, or something saved it again without its text"
-        )
-    return str(text)
+    return str(text or _none(path))
+
+
+def _none(path: Path) -> NoReturn:
+    raise RecipeError(
+        f"{path} carries no recipe: it was not made by convscope, or something saved it again without its text"
+    )
+
+
+def _svg_text(path: Path) -> str:
+    """Return what an SVG gives as its source."""
+    found = re.search(
+        r"<dc:source>(.*?)</dc:source>", path.read_text(encoding="utf-8", errors="replace"), re.DOTALL
+    )
+    return html.unescape(found[1]) if found else ""
 
 
 def encode_comment(text: str) -> bytes:

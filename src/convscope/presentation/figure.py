@@ -5,9 +5,10 @@ Drawn by matplotlib's object interface on its Agg canvas: no global figure, no w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import matplotlib
@@ -214,7 +215,21 @@ def _families() -> list[str]:
 def _picture(figure: Figure, caption: str) -> Picture:
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
-    return Picture(pixels[:, :, :3].copy(), caption, pixel_ratio=2)
+    style = dict(matplotlib.rcParams)
+    return Picture(pixels[:, :, :3].copy(), caption, pixel_ratio=2, drawing=partial(_drawn, figure, style))
+
+
+def _drawn(figure: Figure, style: dict[Any, Any], form: str, words: Mapping[str, str]) -> bytes:
+    """Return a figure as SVG or PDF that carries its words, the same bytes every time; letters stay text in a PDF."""
+    own: dict[Any, Any] = {"svg.hashsalt": "convscope", "pdf.fonttype": 42}
+    if form == "svg":
+        metadata = {"Date": None, "Description": words["caption"], "Source": words["convscope"] or None}
+    else:
+        metadata = {"CreationDate": None, "Subject": words["caption"], "Keywords": words["convscope"]}
+    written = io.BytesIO()
+    with matplotlib.rc_context({**style, **own}):
+        figure.savefig(written, format=form, metadata=metadata)
+    return written.getvalue()
 
 
 def _plain_frame(axes: Axes, colors: Theme) -> None:

@@ -80,7 +80,7 @@ def filter_sheets(context: ReportContext, count: Counter) -> Iterator[Embedded]:
         _, channels, height, width = read_filters(context.network, name).weights.shape
         if height * width > 1:
             tile = max(SMALLEST_TILE, min(_LARGE, _WIDTH // min(channels, READABLE)))
-            yield _filters(context, name, first=_ROWS, tile_size=tile)
+            yield _filters(context, name, channels=_ROWS, tile_size=tile)
             break
     count()
 

@@ -1,0 +1,116 @@
+"""What the Tab key offers: names of networks, layers, classes and samples, and files everywhere else.
+
+Click writes the shell's half: see docs/command-line.md.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem, split_arg_string
+
+if TYPE_CHECKING:
+    from convscope.network.network import Network
+
+_OPENING = ("weights", "architecture", "labels", "input_shape")
+
+
+class Completed(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Text whose beginning the Tab key completes."""
+
+    name = "text"
+
+    def __init__(self, offered: Callable[[click.Context, str], Iterator[str]], *, files: bool) -> None:
+        self.offered, self.files = offered, files
+
+    def shell_complete(
+        self, context: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that begin so, and where files are possible that the shell offers them."""
+        files = [CompletionItem(incomplete, type="file")] * self.files
+        return files + [CompletionItem(name) for name in self.offered(context, incomplete)]
+
+
+def offer(command: click.Command) -> None:
+    """Give a command's arguments and options what Tab offers there."""
+    for parameter in command.params:
+        if isinstance(parameter.type, type(click.STRING)) and parameter.name in _OFFERED:
+            parameter.type = _OFFERED[parameter.name]
+
+
+def _networks(_: click.Context, begun: str) -> Iterator[str]:
+    from convscope.formats.zoo.catalog import CATALOG
+
+    for name in ("builtin", *(f"zoo:{name}" for name in CATALOG), "torchvision:", "timm:", "keras:"):
+        if name.startswith(begun):
+            yield name
+
+
+def _pictures(_: click.Context, begun: str) -> Iterator[str]:
+    from convscope.pictures.photograph import SAMPLES
+
+    yield from (name for name in SAMPLES if name.startswith(begun))
+
+
+def _nothing(_: click.Context, __: str) -> Iterator[str]:
+    yield from ()
+
+
+def _addresses(context: click.Context, begun: str) -> Iterator[str]:
+    """Yield the layers that begin so; behind a layer of classes and ``:`` their labels."""
+    network = _network_of(context)
+    if network is None:
+        return
+    layer, colon, label = begun.rpartition(":")
+    if colon and layer in network.layers:
+        labels = network.labels or ()
+        yield from (f"{layer}:{name}" for name in labels if name.startswith(label))
+    yield from (name for name in network.layers if name.startswith(begun))
+
+
+def _targets(context: click.Context, begun: str) -> Iterator[str]:
+    network = _network_of(context)
+    if network is not None:
+        yield from (label for label in network.labels or () if label.startswith(begun))
+        yield from _addresses(context, begun)
+
+
+def _network_of(context: click.Context) -> Network | None:
+    """Open the network that stands in the line; what fails, or would have to be downloaded, offers nothing."""
+    from convscope.formats.opening import open_network
+
+    named: Any = context.params.get("network")
+    # Behind an option that waits for its value click has parsed nothing: then the line itself is looked at.
+    words = [named] if named else split_arg_string(os.environ.get("COMP_WORDS", ""))[2:]
+    source = next((word for word in words if word == "builtin" or Path(word).expanduser().exists()), None)
+    if source is None:
+        return None
+    given = {name: context.params[name] for name in _OPENING if context.params.get(name)}
+    with suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return open_network(source, **given)
+    return None
+
+
+_FILES = Completed(_nothing, files=True)
+_ADDRESSES = Completed(_addresses, files=False)
+_PICTURES = Completed(_pictures, files=True)
+_OFFERED = {
+    "network": Completed(_networks, files=True),
+    **dict.fromkeys(("picture", "pictures", "made", "guide", "mask", "start"), _PICTURES),
+    **dict.fromkeys(
+        ("addresses", "layer", "layers", "content_layers", "style_layers", "through"), _ADDRESSES
+    ),
+    "targets": Completed(_targets, files=False),
+    **dict.fromkeys(("style", "styles"), Completed(_pictures, files=True)),
+    **dict.fromkeys(
+        ("output", "weights", "labels", "folder", "frames", "film", "photographs", "regions", "architecture"),
+        _FILES,
+    ),
+}

@@ -1,0 +1,75 @@
+"""The pictures that a command is given: files, samples, folders of pictures, patterns."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from convscope.cli.output import note
+from convscope.errors import PictureError
+from convscope.files import user_path
+
+
+def pictures_named(names: Iterable[str]) -> list[str]:
+    """Return the pictures that were named, those in folders (and in theirs), and those behind patterns.
+
+    What is named itself has to be a picture. In a folder, a file that cannot be read is left out with a note.
+    PictureError for a folder or a pattern that has none.
+    """
+    from convscope.pictures.photograph import check_pictures
+
+    found: list[str] = []
+    for name in names:
+        if (several := files_of(name)) is None:
+            check_pictures([name])
+            found.append(name)
+        elif readable := list(_readable(several)):
+            found += readable
+        else:
+            raise PictureError(
+                f"{name} holds no picture that can be read; give a picture, or a folder of some"
+            )
+    return found
+
+
+def files_of(name: str) -> list[Path] | None:
+    """Return the pictures in a folder or behind a pattern; None for anything else."""
+    from convscope.pictures.photograph import SAMPLES
+
+    path = user_path(name)
+    if path.is_dir():
+        return _inside(path)
+    if name in SAMPLES or path.exists() or not any(sign in name for sign in "*?["):
+        return None
+    matched = map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    return [file for one in matched for file in (_inside(one) if one.is_dir() else [one])]
+
+
+def _inside(folder: Path) -> list[Path]:
+    from convscope.pictures.photograph import picture_endings
+
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in picture_endings() and path.is_file() and not path.name.startswith(".")
+    )
+
+
+def _readable(paths: Iterable[Path]) -> Iterator[str]:
+    for path in paths:
+        reason = _why_not(path)
+        if reason is None:
+            yield str(path)
+        else:
+            note(f"left out: {reason}")
+
+
+def _why_not(path: Path) -> str | None:
+    from convscope.pictures.photograph import check_pictures
+
+    try:
+        check_pictures([str(path)])
+    except PictureError as error:
+        return str(error)
+    return None

@@ -1,0 +1,79 @@
+"""A look at one address, at several, or at those that tell most."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, overload
+
+from convscope.address import Address
+from convscope.network.network import Network
+from convscope.pictures.picture import Picture, Pictures
+from convscope.progress import bars, progress_bar
+
+
+class Look(Protocol):
+    """Shows a picture's way through a network: an address gives a Picture, several give Pictures, a row in Jupyter."""
+
+    @overload
+    def __call__(
+        self, network: Network, picture: Any, address: str | Address, *, progress: bool = ..., **look: Any
+    ) -> Picture: ...
+
+    @overload
+    def __call__(
+        self,
+        network: Network,
+        picture: Any,
+        address: list[str] | tuple[str, ...] | None = ...,
+        *,
+        progress: bool = ...,
+        **look: Any,
+    ) -> Pictures: ...
+
+
+class FilterLook(Protocol):
+    """Shows what layers learned: an address, or none, gives a Picture, several give Pictures."""
+
+    @overload
+    def __call__(
+        self, network: Network, address: str | Address | None = ..., *, progress: bool = ..., **look: Any
+    ) -> Picture: ...
+
+    @overload
+    def __call__(
+        self, network: Network, address: list[str] | tuple[str, ...], *, progress: bool = ..., **look: Any
+    ) -> Pictures: ...
+
+
+def several(chosen: Callable[[Network], Sequence[str]]) -> Callable[[Callable[..., Picture]], Look]:
+    """Let a look at one address take several; without one it looks at those that are `chosen`.
+
+    A bar shows how many are made, where that takes long and ``progress`` is not False.
+    """
+    return lambda look: _at_each(look, chosen)
+
+
+def several_filters(chosen: Callable[[Network], str]) -> Callable[[Callable[..., Picture]], FilterLook]:
+    """Let a look at the filters of one layer take several layers; without one it looks at the one `chosen`."""
+    return lambda look: _at_each(look, chosen)
+
+
+def _at_each(look: Callable[..., Picture], chosen: Callable[[Network], str | Sequence[str]]) -> Any:
+    signature = inspect.signature(look)
+
+    @functools.wraps(look)
+    def at_each(*positional: Any, progress: bool = True, **keywords: Any) -> Any:
+        given = signature.bind_partial(*positional, **keywords)
+        address = given.arguments.get("address")
+        if address is None and "network" in given.arguments:
+            address = chosen(given.arguments["network"])
+        if address is None or isinstance(address, (str, Address)):
+            given.arguments |= {} if address is None else {"address": address}
+            return look(*given.args, **given.kwargs)
+        with bars(progress):
+            shown = progress_bar(iterable=address, unit="picture")
+            return Pictures(look(**given.arguments | {"address": one}) for one in shown)
+
+    return at_each
