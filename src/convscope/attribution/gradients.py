@@ -31,6 +31,8 @@ from convscope.presentation.panels import Panel, panels
 from convscope.presentation.scaling import Scaling, scale
 from convscope.presentation.sheet import sheet
 from convscope.presentation.style import ThemeName
+from convscope.presentation.title import with_title
+from convscope.presentation.wording import title_of
 from convscope.progress import progress_bar
 
 PERCENTILE = 99.5
@@ -48,6 +50,7 @@ def layer_gradients(
     percentile: float = PERCENTILE,
     columns: int | None = None,
     theme: ThemeName = "light",
+    bare: bool = False,
     progress: bool = True,
 ) -> Attributions:
     """Show, for each of some layers, what in the picture excites it: the gradient in colors, the picture beside it.
@@ -81,9 +84,11 @@ def layer_gradients(
         *([f"Nothing reaches the picture from {', '.join(dead)}"] if dead else []),
     ]
     made = panels(shown, columns=columns or ceil(len(shown) / ceil(len(shown) / 4)), theme=theme)
-    options = PanelOptions(_PANELS, percentile, theme)
+    title = "" if bare else title_of("gradients", network, targets[0].picture_name)
+    options = PanelOptions(_PANELS, percentile, theme, bare)
     return Attributions(
-        _each(targets, values, options, picture), replace(made, caption=". ".join(words) + ".")
+        _each(targets, values, options, picture),
+        replace(with_title(made, title, theme), caption=". ".join(words) + "."),
     )
 
 
@@ -98,6 +103,7 @@ def channel_gradients(
     columns: int | None = None,
     tile_size: int | None = None,
     theme: ThemeName = "light",
+    bare: bool = False,
     progress: bool = True,
 ) -> Attributions:
     """Show, for each channel of a layer, what in the picture excites it: a tile a channel, the gradient in colors.
@@ -122,7 +128,9 @@ def channel_gradients(
     )
     caption = f"The gradient for the picture of {which} of {layer}. {_ZERO}. {made.caption}."
     targets = [replace(target, terms=(Term(Address(layer, index)),)) for index in chosen]
-    options = PanelOptions(_PANELS, percentile, theme)
+    options = PanelOptions(_PANELS, percentile, theme, bare)
+    title = "" if bare else title_of(f"gradients of {layer}", network, target.picture_name)
+    made = with_title(made, title, theme)
     return Attributions(_each(targets, values, options, picture), replace(made, caption=caption))
 
 

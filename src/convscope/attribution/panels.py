@@ -16,6 +16,7 @@ from convscope.pictures.picture import Picture
 from convscope.presentation.panels import Panel, panels
 from convscope.presentation.scaling import Scaled, Scaling, colorize, scale
 from convscope.presentation.style import ThemeName, theme_named
+from convscope.presentation.title import with_title
 
 if TYPE_CHECKING:
     from convscope.attribution.attribution import Attribution
@@ -32,11 +33,15 @@ _HEAT = "inferno"
 
 @dataclass(frozen=True)
 class PanelOptions:
-    """Which panels (None: the method's own), which percentile of the values is the brightest, which theme."""
+    """Which panels (None: the method's own), which percentile of the values is the brightest, which theme.
+
+    `bare` leaves out the title, which names what is explained, the network and the photograph.
+    """
 
     panels: Sequence[str] | None = None
     percentile: float = PERCENTILE
     theme: ThemeName = "light"
+    bare: bool = False
 
     def __post_init__(self) -> None:
         for name in self.panels or ():
@@ -51,6 +56,7 @@ class PanelKeywords(TypedDict, total=False):
     panels: Sequence[str] | None
     percentile: float
     theme: ThemeName
+    bare: bool
     progress: bool
 
 
@@ -59,7 +65,8 @@ def picture_of(found: Attribution) -> Picture:
     chosen = found.options.panels or found.panels
     scaled = scaled_map(found)
     shown = panels([_POSSIBLE[name](found, scaled) for name in chosen], theme=found.options.theme)
-    return replace(shown, caption=_caption(found, scaled, chosen))
+    made = with_title(shown, "" if found.options.bare else found.target.title, found.options.theme)
+    return replace(made, caption=_caption(found, scaled, chosen))
 
 
 def scaled_map(found: Attribution) -> Scaled:

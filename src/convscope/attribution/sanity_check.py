@@ -28,6 +28,7 @@ from convscope.pictures.recording import recipe_function
 from convscope.presentation.panels import Panel, panels
 from convscope.presentation.scaling import Scaling, scale
 from convscope.presentation.style import ThemeName
+from convscope.presentation.title import with_title
 from convscope.progress import bars, progress_bar
 
 ALIKE = 0.65  # on GoogLeNet and a cat the mean is 0.46 for saliency, 0.84 for guided backpropagation
@@ -58,13 +59,14 @@ def sanity_check(
     seed: int = 0,
     percentile: float = PERCENTILE,
     theme: ThemeName = "light",
+    bare: bool = False,
     progress: bool = True,
 ) -> Picture:
     """Show a technique's map of an answer again and again, while the network loses what it has learned.
 
     First the weights of the last layers are shuffled, then those of more, until none is as it was; `maps` says at how
     many points the map is made again. A map that hardly changes shows the picture, not what the network knows of it.
-    `method` is a name in `METHODS`; with ``progress=False`` no bar is shown.
+    `method` is a name in `METHODS`; `bare` leaves out the title; with ``progress=False`` no bar is shown.
 
     >>> sanity_check(network, "cat.jpg", method="guided_backprop").save("sane.png")
     """
@@ -83,7 +85,9 @@ def sanity_check(
         *(f"down to {one.down_to}: {one.rank_correlation:.2f}" for one in found),
     ]
     tiles = [Panel(colors, text) for colors, text in zip(scaled.colors, words, strict=True)]
-    return replace(panels(tiles, columns=4, theme=theme), caption=_caption(target, first.method, found))
+    title = "" if bare else f"{first.method} of {target.title}"
+    made = with_title(panels(tiles, columns=4, theme=theme), title, theme)
+    return replace(made, caption=_caption(target, first.method, found))
 
 
 def randomized(target: AttributionTarget, method: str, maps: int, seed: int = 0) -> Iterator[Shuffled]:

@@ -23,6 +23,7 @@ from convscope.network.engine.memory import shortage_in_words
 from convscope.network.labels import find_label
 from convscope.network.network import Network
 from convscope.pictures.photograph import InputLike
+from convscope.presentation.wording import title_of
 
 AT_ONCE = 8  # pictures that go through the network together
 TargetLike: TypeAlias = "str | int | Address | Mapping[Any, float] | AttributionTarget | None"
@@ -74,13 +75,14 @@ class AttributionTarget:
     """A number of a network's answer to a picture: the weighted sum of its ``terms``, mostly a single one.
 
     ``input`` is the picture as the network expects it, a batch of one. ``known`` are values that were computed when the
-    most probable class was found.
+    most probable class was found; ``picture_name`` is what to call the photograph.
     """
 
     network: Network
     input: Tensor
     terms: tuple[Term, ...]
     known: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+    picture_name: str = ""
 
     @property
     def address(self) -> Address:
@@ -170,6 +172,17 @@ class AttributionTarget:
         """The number's name in a caption: "score" is a class's before the softmax, which makes it a probability."""
         return _joined(self.terms, self._words_of)
 
+    @property
+    def title(self) -> str:
+        """What is explained, of which network and which photograph, for above a picture."""
+        return title_of(_joined(self.terms, self._label_of), self.network, self.picture_name)
+
+    def _label_of(self, term: Term) -> str:
+        network, address = self.network, term.address
+        if address.layer not in network.class_values or address.channel is None:
+            return str(term)
+        return network.class_label(int(address.channel))
+
     def _words_of(self, term: Term) -> str:
         network, address = self.network, term.address
         if address.channel is None:
@@ -192,7 +205,9 @@ def target_of(network: Network, picture: InputLike, target: TargetLike = None) -
     before the softmax. ``"tabby - tiger cat"`` is the difference of two; ``prob:cat@3:9,0:5`` a region of a map. Of ten
     crops, the center one is looked at. UnknownLayer, with the closest names, for anything else.
     """
+    name = str(getattr(picture, "name", "") or "") if not isinstance(picture, Tensor) else ""
     if isinstance(target, AttributionTarget):
+        name = name or target.picture_name
         target = {**{str(term): term.weight for term in target.terms}}
     given = picture if isinstance(picture, Tensor) else network.preprocess(picture)
     if len(given) == 10 and network.input_spec is not None and network.input_spec.crops == 10:
@@ -201,8 +216,8 @@ def target_of(network: Network, picture: InputLike, target: TargetLike = None) -
         raise InputError(f"one picture is explained at a time, not an input of {tuple(given.shape)}")
     if target is None:
         best, known = best_class(network, given)
-        return AttributionTarget(network, given, (Term(Address(network.class_scores, best)),), known)
-    return AttributionTarget(network, given, tuple(_terms(network, target)))
+        return AttributionTarget(network, given, (Term(Address(network.class_scores, best)),), known, name)
+    return AttributionTarget(network, given, tuple(_terms(network, target)), picture_name=name)
 
 
 def in_rgb(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convscope.attribution.registry import METHODS, method_named
-from convscope.cli.looking import looks_at, save_all, theme_option
+from convscope.cli.looking import bare_option, looks_at, save_all, theme_option
 from convscope.cli.options import (
     Opening,
     how_many_or_which,
@@ -94,6 +94,7 @@ def _options(default: str) -> list[Callable[[Any], Any]]:
         click.option("--percentile", type=float, help="Clip values beyond it; 100 clips none."),
         *_OF_METHODS,
         theme_option,
+        bare_option,
         json_option,
         output_option("A picture (.png, .jpg, .webp), or a folder for several."),
     ]
@@ -237,7 +238,7 @@ def _flag(method: str) -> str:
 
 
 def _possible(method: str, sanity: bool) -> set[str]:
-    common = {"theme", "percentile"}
+    common = {"theme", "percentile", "bare"}
     if sanity:
         return common | {"seed"}
     if method in _SHEETS or method == "compare":

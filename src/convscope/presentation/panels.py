@@ -15,7 +15,7 @@ from convscope.errors import InputError
 from convscope.pictures.picture import Picture, Tile
 from convscope.presentation.grid import GAP, LEGIBLE, MARGIN
 from convscope.presentation.style import ThemeName, font, theme_named
-from convscope.presentation.wording import shortened
+from convscope.presentation.wording import fitted
 
 _SIDE = 336  # pixels: what the longer side of a panel is enlarged to, about
 _BELOW = LEGIBLE + 10
@@ -50,7 +50,7 @@ def panels(shown: Sequence[Panel], *, columns: int | None = None, theme: ThemeNa
         left, top = MARGIN + index % columns * across, MARGIN + index // columns * down
         resampling = Image.Resampling.BICUBIC if panel.smooth else Image.Resampling.NEAREST
         image.paste(Image.fromarray(panel.colors).resize((width, height), resampling), (left, top))
-        words = _fitted(panel.words, width, type_)
+        words = fitted(panel.words, width, type_)
         draw.text((left + width / 2, top + height + 5), words, colors.muted, type_, "ma")
         tiles += [Tile(panel.address, (left, top, left + width, top + height))] if panel.address else []
     return Picture(np.asarray(image), tiles=tuple(tiles))
@@ -59,10 +59,3 @@ def panels(shown: Sequence[Panel], *, columns: int | None = None, theme: ThemeNa
 def enlargement(colors: NDArray[Any]) -> int:
     """Return how many times a panel is enlarged."""
     return max(1, round(_SIDE / max(int(side) for side in colors.shape[:2])))
-
-
-def _fitted(words: str, width: int, type_: Any) -> str:
-    longest = len(words)
-    while longest > 4 and type_.getlength(shortened(words, longest)) > width:
-        longest -= 1
-    return shortened(words, longest)

@@ -25,11 +25,20 @@ def shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
 
 
+def fitted(words: str, width: float, letters: Any) -> str:
+    """Return words that are no wider than so many pixels in a typeface of Pillow's."""
+    longest = len(words)
+    while longest > 4 and letters.getlength(shortened(words, longest)) > width:
+        longest -= 1
+    return shortened(words, longest)
+
+
 def title_of(what: str, network: Any, picture: Any) -> str:
-    """Return a title that names what is shown, the network and the photograph, where that has a name.
+    """Return a title that names what is shown, the network and the photograph, where that has a name or is one.
 
     >>> title_of("pool5", network, open_photograph("cat.jpg"))
     'pool5 · GoogLeNet · cat.jpg'
     """
-    words = (what, str(network.name or ""), str(getattr(picture, "name", "")))
+    name = picture if isinstance(picture, str) else str(getattr(picture, "name", ""))
+    words = (what, str(network.name or ""), name)
     return " · ".join(shortened(" ".join(word.split()), 40) for word in words if word.strip())
