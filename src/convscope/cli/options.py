@@ -104,8 +104,10 @@ def _named_input(given: str) -> tuple[str, str]:
 def _checked_device(device: str) -> str:
     import torch
 
+    from convscope.network.engine.execution import best_device
+
     if device == "auto":
-        found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        found = best_device()
         note(f"computed on {found}")
         return found
     try:

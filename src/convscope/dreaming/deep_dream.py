@@ -95,7 +95,9 @@ class Dream:
         """Yield the dream's steps, or those after an earlier step's `state`; the last one's picture is the dream."""
         settings, tile = self.settings, self.options.tile
         if tile is None:
-            remedy = f", or compute it in windows: tile=1024, or memory={machine_memory() * 0.8 / 1e9:.0f}GB"
+            remedy = (
+                f", or compute it in windows: --tile 1024, or --memory {machine_memory() * 0.8 / 1e9:.0f}GB"
+            )
             require_size_fits("a dream", self.end, self._bytes_at, remedy)
         if self.mask is not None:
             settings = replace(settings, gradient_edits=(*settings.gradient_edits, Masked(self.mask)))

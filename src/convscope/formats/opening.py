@@ -49,6 +49,7 @@ from convscope.formats.request import Request
 from convscope.formats.tensorflow.graph_def import SAVED_MODELS
 from convscope.formats.tensorflow.opening import open_tensorflow
 from convscope.formats.zoo.fetching import ZOO, fetch
+from convscope.network.engine.execution import best_device
 from convscope.network.fixed_inputs import read_input, with_fixed_inputs
 from convscope.network.graph import Graph
 from convscope.network.gray_rows import with_gray_picture
@@ -86,6 +87,7 @@ def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -
     are for: ``"torchvision:resnet18"``, ``"timm:NAME"``, or a module. `inputs` are values for the inputs beside the
     picture, by name: an array, a ``.npy`` file, a number for all of it, ``"zeros"``, or another picture. `transform`
     is a function from a Pillow image to the input, torchvision's for example, that does all the preprocessing.
+    `device` is a device of torch's, or "auto": the graphics card where there is one, which a warning then says.
 
     >>> network = open_network("bvlc_googlenet/")
     >>> network.layers["conv1/7x7_s2"].shape
@@ -98,8 +100,11 @@ def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -
     told = OpenOptions(**{name: value for name, value in options.items() if name in names})  # type: ignore[arg-type]
     preprocessing = {name: value for name, value in options.items() if name not in names}
     fixed = {name: read_input(value) for name, value in (told.inputs or {}).items()}
+    device = told.device
+    if device == "auto" and (device := best_device()) != "cpu":
+        warn(f"computed on {device}", ConvscopeWarning, stacklevel=2)
     request = Request(
-        source, told.weights, told.input_shape, told.device, told.rules or {}, told.architecture, inputs=fixed
+        source, told.weights, told.input_shape, device, told.rules or {}, told.architecture, inputs=fixed
     )
     kept = {
         name: getattr(told, name) for name in ("labels", "input_shape", "rules", "inputs")

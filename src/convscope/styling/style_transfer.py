@@ -101,7 +101,9 @@ class StyleTransfer:
         Warns where only smoothness counts, and where the losses at the last size did not shrink.
         """
         if self.options.tile is None:
-            remedy = f", or compute it in windows: tile=1024, or memory={machine_memory() * 0.8 / 1e9:.0f}GB"
+            remedy = (
+                f", or compute it in windows: --tile 1024, or --memory {machine_memory() * 0.8 / 1e9:.0f}GB"
+            )
             require_size_fits("a style transfer", self.restyling.sizes[-1], self._bytes_at, remedy)
         return steps_until(checked(self.restyling.steps(resume)), self.options.stop_after)
 

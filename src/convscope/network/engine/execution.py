@@ -101,6 +101,13 @@ class _Nodes:
         return self._nodes[value, first]
 
 
+def best_device() -> str:
+    """Return where to compute for ``"auto"``: on the graphics card where there is one."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
 def find_device(device: str | torch.device) -> torch.device:
     """Return the device, after a look whether it is there; InputError when it is not."""
     try:
