@@ -204,6 +204,7 @@ def _evidence(
         from convscope.attribution.compare import compare_methods
 
         names = compare.split(",")
+        given.pop("bare")  # it has no title of its own
         looks = looks_at(
             opened,
             what,
