@@ -42,10 +42,13 @@ WRITING = {
         ],
         ".png",
     ),
+    "examples": (["examples", "NETWORK", "conv1:0", "--photographs", "FOLDER"], ".png"),
+    "survey": (["survey", "NETWORK", "--photographs", "FOLDER", "--layers", "conv1"], ".html"),
     "report": (["report", "NETWORK", "PICTURE", "--sections", "filters"], ".html"),
     "fine-tune": (["fine-tune", "NETWORK", "FOLDER", "--steps", "1"], ".convscope"),
 }
-NOT_HERE = {"layers", "trust", "rerun", "demo", "samples"}  # write nothing; have tests of their own
+NOT_HERE = {"layers", "trust", "rerun", "demo"}  # write nothing; have tests of their own
+NOT_HERE |= {"atlas", "atlas-check", "atlas-merge", "explore", "samples"}  # serve, or make folders
 
 
 @pytest.fixture
