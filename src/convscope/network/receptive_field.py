@@ -70,7 +70,10 @@ def _field(
 ) -> ReceptiveField | None:
     first, shape = fields[operation.inputs[0]] if operation.inputs else None, shapes.get(operation.outputs[0])
     known = [field for value in operation.inputs if (field := fields[value]) is not None]
-    kind = kind_of(operation.kind)
+    live, kind = "", kind_of(operation.kind)
+    if operation.kind == "dynamic":  # its parameters are its last inputs
+        kind, roles = kind_of(operation.attributes["kind"]), operation.attributes["roles"]
+        live = dict(zip(roles[::-1], operation.inputs[::-1], strict=False)).get("weight", "")
     if kind.sees == "first":
         known = [] if first is None else [first]
     if not known:
@@ -80,7 +83,7 @@ def _field(
     if before is None or shape is None or len(before) != 4:
         return field
     if rule := kind.window:
-        weight = parameters.get(operation.parameters.get("weight", ""), ())
+        weight = parameters.get(operation.parameters.get("weight", ""), ()) or shapes.get(live) or ()
         return _seen_through(field, rule(_measured(operation.attributes, weight, before[2:]), weight))
     if operation.kind == "dense" and len(shape) == 4 and shape[2:] == before[2:]:
         return field  # at each position by itself

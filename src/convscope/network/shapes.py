@@ -91,7 +91,7 @@ def infer_operation(
         result = function(*tensors, **parts, **keywords)
     except (NotImplementedError, torch._subclasses.fake_tensor.DataDependentOutputException):
         return dict.fromkeys(operation.outputs)
-    except (RuntimeError, ValueError, IndexError, TypeError, ConvscopeError) as error:
+    except (RuntimeError, ValueError, IndexError, TypeError, AssertionError, ConvscopeError) as error:
         raise InputError(f"layer {operation.name!r}: {_reason(operation, shapes, needed, error)}") from error
     outputs = result if isinstance(result, tuple) else (result,)
     if len(outputs) != len(operation.outputs):

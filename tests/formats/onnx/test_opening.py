@@ -286,12 +286,14 @@ def test_eight_bits_and_back(tmp_path) -> None:
 def test_an_unknown_operator_cuts_only_what_needs_it(tmp_path) -> None:
     nodes = [
         node("Relu", outputs=("a",)),
-        helper.make_node("Det", ["a"], ["d"], name="det"),
+        helper.make_node("Bernoulli", ["a"], ["d"], name="det"),
         helper.make_node("Exp", ["d"], ["behind"]),
         helper.make_node("Sigmoid", ["a"], ["beside"]),
     ]
     onnx.save(model_of(nodes, PICTURE, ["behind", "beside"]), tmp_path / "net.onnx")
-    with pytest.warns(ConvscopeWarning, match=r"does not compute Det \(node 'det'\).*everything else works"):
+    with pytest.warns(
+        ConvscopeWarning, match=r"does not compute Bernoulli \(node 'det'\).*everything else works"
+    ):
         network = open_network(tmp_path / "net.onnx")
     x = torch.rand(1, 4, 9, 8)
     found = network.activations(x, "beside")["beside"]
@@ -301,6 +303,6 @@ def test_an_unknown_operator_cuts_only_what_needs_it(tmp_path) -> None:
 
 
 def test_a_network_of_nothing_else_is_refused(tmp_path) -> None:
-    onnx.save(model_of([node("Det")], {"x": [1, 3, 3]}, ["y"]), tmp_path / "net.onnx")
-    with pytest.raises(UnsupportedLayer, match=r"does not compute Det .*look at the layers before it"):
+    onnx.save(model_of([node("Bernoulli")], {"x": [1, 3, 3]}, ["y"]), tmp_path / "net.onnx")
+    with pytest.raises(UnsupportedLayer, match=r"does not compute Bernoulli .*look at the layers before it"):
         open_network(tmp_path / "net.onnx")

@@ -26,6 +26,169 @@ CONT = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 1.0]]).double()
 
 # Kind to several (inputs, parameters, attributes). Every operation is here: a test holds that.
 EXAMPLES = {
+    "attention": [
+        (
+            [normal(2, 5, 12), normal(2, 7, 6, seed=1), normal(2, 7, 8, seed=2)],
+            {},
+            {"heads": 4, "key_heads": 2},
+        ),
+        (
+            [
+                normal(2, 4, 5, 3),
+                normal(2, 2, 6, 3, seed=1),
+                normal(2, 2, 6, 2, seed=2),
+                normal(5, 6, seed=3),
+            ],
+            {},
+            {"given": ("mask",), "causal": True, "cap": 0.7, "outputs": 4, "stage": "capped"},
+        ),
+    ],
+    "celu": [([INPUT], {}, {"alpha": 0.6})],
+    "combine_bits": [
+        (
+            [normal(2, 5).mul(40).round(), normal(5, seed=1).mul(9).round()],
+            {},
+            {"manner": "xor", "bits": 8, "signed": True},
+        )
+    ],
+    "cumulate": [
+        ([INPUT], {}, {"axis": 1}),
+        ([INPUT], {}, {"axis": -1, "exclusive": True, "reverse": True}),
+        ([INPUT], {}, {"axis": 2, "summary": "product"}),
+    ],
+    "deformable_convolution": [
+        (
+            [normal(1, 4, 4, 3), normal(1, 24, 2, 2, seed=1).mul(0.7), normal(1, 12, 2, 2, seed=2)],
+            {"weight": normal(6, 2, 3, 2, seed=3), "bias": normal(6)},
+            {"stride": (2, 1), "padding": (1, 0, 1, 0), "groups": 2, "offset_groups": 2},
+        ),
+    ],
+    "diagonal_of_ones": [([normal(4, 6)], {}, {"offset": 1})],
+    "dropout_mask": [([INPUT], {}, {})],
+    "dynamic": [
+        (
+            [INPUT, normal(4, 3, 3, 2, seed=1)],
+            {"bias": normal(4)},
+            {"kind": "convolution", "roles": ("weight",), "padding": 1},
+        ),
+    ],
+    "find_distinct": [
+        ([normal(3, 4).mul(2).round()], {}, {}),
+        ([normal(3, 4)], {}, {"axis": 1, "in_order": False}),
+    ],
+    "find_nonzero": [([normal(3, 4).mul(2).round()], {}, {})],
+    "fold_patches": [
+        (
+            [normal(2, 12, 6)],
+            {},
+            {"size": (4, 5), "kernel": (3, 2), "stride": (2, 2), "padding": (1, 0, 0, 1)},
+        ),
+    ],
+    "gather_elements": [([INPUT, torch.tensor([[[[2.0, -1], [0, 5]]]] * 2).double()], {}, {"axis": 2})],
+    "gather_nd": [([INPUT, torch.tensor([[[1.0, -2], [0, 3]]] * 2).double()], {}, {"batch_axes": 1})],
+    "hard_max": [([INPUT], {}, {"axis": 1}), ([INPUT], {}, {"axis": 1, "to_the_end": True})],
+    "is_infinite": [([normal(3).div(0 * normal(3))], {}, {"negative": False})],
+    "is_nan": [([normal(3)], {}, {})],
+    "layer_norm_with_statistics": [([INPUT], {"weight": normal(6, 5)}, {"axis": 2})],
+    "max_pool_with_indices": [
+        ([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": (1, 0, 0, 1)}),
+        ([normal(2, 3, 8)], {}, {"kernel": 2, "dilation": 3}),
+    ],
+    "max_unpool_indices": [
+        ([normal(1, 2, 2), torch.tensor([[[1.0, 2], [5, 7]]]).double()], {}, {"kernel": 2, "stride": 2}),
+    ],
+    "norm_along": [([INPUT], {}, {"axes": (1,)}), ([INPUT], {}, {"axes": (2, 3), "exponent": 1.0})],
+    "one_hot": [([torch.tensor([[2.0, -1], [0, 7]]).double(), normal(2)], {}, {"depth": 4, "axis": 1})],
+    "pool_along_axes": [
+        ([normal(2, 3, 8)], {}, {"kernel": 3, "stride": 2, "dilation": 2}),
+        (
+            [normal(1, 2, 5, 4, 6)],
+            {},
+            {"kernel": (2, 3, 2), "padding": 1, "summary": "mean", "rounding": "ceil_inside"},
+        ),
+        ([INPUT], {}, {"kernel": (3, 2), "summary": "length", "exponent": 3.0}),
+    ],
+    "recurrent_sequence": [
+        (
+            [normal(3, 2, 2), torch.tensor([3.0, 2]).double(), normal(2, 2, 3, seed=1)],
+            {
+                "weight": normal(2, 12, 2, seed=2),
+                "hidden_weight": normal(2, 12, 3, seed=3),
+                "bias": normal(2, 24),
+                "peephole": normal(2, 9, seed=4),
+            },
+            {"cell": "lstm", "given": ("lengths", "hidden"), "limit": 1.5, "coupled": True},
+        ),
+        (
+            [normal(2, 4, 3)],
+            {"weight": normal(1, 15, 3, seed=2), "hidden_weight": normal(1, 15, 5, seed=3)},
+            {"cell": "gru", "backward": True, "batch_first": True, "reset_after": True},
+        ),
+        (
+            [normal(4, 2, 3)],
+            {"weight": normal(2, 5, 3, seed=2), "hidden_weight": normal(2, 5, 5, seed=3)},
+            {
+                "cell": "rnn",
+                "activations": ("HardSigmoid", "Affine"),
+                "alpha": (0.3, 0.7),
+                "beta": (0.4, 0.1),
+            },
+        ),
+    ],
+    "reverse_sequences": [
+        ([INPUT, torch.tensor([4.0, 2, 6]).double()], {}, {"time_axis": 2, "batch_axis": 1})
+    ],
+    "rms_norm": [([INPUT], {"weight": normal(6, 5)}, {"axis": 2})],
+    "roi_align": [
+        (
+            [
+                INPUT,
+                torch.tensor([[0.3, 1.1, 4.2, 5.3], [-1.0, 0, 2.2, 3.1]]).double(),
+                torch.tensor([1.0, 0]).double(),
+            ],
+            {},
+            {"size": (2, 3), "scale": 0.9, "summary": summary, "samples": samples},
+        )
+        for summary, samples in (("avg", 0), ("max", 2))
+    ],
+    "rotary_embedding": [
+        (
+            [
+                normal(2, 4, 12),
+                normal(9, 2, seed=1),
+                normal(9, 2, seed=2),
+                torch.tensor([[0.0, 3, 1, 8]] * 2).double(),
+            ],
+            {},
+            {"heads": 2, "width": 4, "interleaved": True},
+        ),
+        ([normal(2, 3, 4, 6), normal(2, 4, 3, seed=1), normal(2, 4, 3, seed=2)], {}, {}),
+    ],
+    "scatter_elements": [
+        (
+            [INPUT, torch.tensor([[[[2.0, -1], [0, 3]]]] * 2).double(), normal(2, 1, 2, 2, seed=1)],
+            {},
+            {"axis": 2, "combination": combination},
+        )
+        for combination in ("none", "add", "mul", "max")
+    ],
+    "scatter_nd": [
+        (
+            [INPUT, torch.tensor([[1.0, -2], [0, 1]]).double(), normal(2, 6, 5, seed=1)],
+            {},
+            {"combination": combination},
+        )
+        for combination in ("none", "add", "min")
+    ],
+    "select_where": [([INPUT, torch.tensor([1.0, 0, 1]).double()], {}, {"axis": 1})],
+    "shrink": [([INPUT], {}, {"threshold": 0.3, "shift": 0.2})],
+    "suppress_boxes": [
+        ([positive(2, 7, 4), positive(2, 3, 7)], {}, {"most": 3, "overlap": 0.2, "least": 0.6})
+    ],
+    "top_k": [
+        ([INPUT], {}, {"count": 2, "axis": 1}),
+        ([INPUT], {}, {"count": 4, "axis": -2, "largest": False}),
+    ],
     "axpy": [([normal(2, 3, 1, 1), INPUT, normal(2, 3, 6, 5, seed=1)], {}, {})],
     "flip": [([INPUT], {}, {"axes": (3,)})],
     "reorganize": [
@@ -359,6 +522,25 @@ NOT_DIFFERENTIABLE = {
     "quantize": None,  # straight through, where finite differences see steps
     "round_off": None,
     "round_to_steps": None,
+    "combine_bits": None,
+    "diagonal_of_ones": None,
+    "find_distinct": None,
+    "find_nonzero": None,
+    "gather_elements": {1},
+    "gather_nd": {1},
+    "hard_max": None,
+    "is_infinite": None,
+    "is_nan": None,
+    "max_unpool_indices": {1},
+    "one_hot": {0},
+    "recurrent_sequence": {1},
+    "reverse_sequences": {1},
+    "roi_align": {1, 2},
+    "rotary_embedding": {3},
+    "scatter_elements": {1},
+    "scatter_nd": {1},
+    "select_where": {1},
+    "suppress_boxes": None,
     "round_to_type": None,
     "dynamic_quantize": None,
     "wrap": None,  # it jumps, and the examples lie across the jumps
@@ -376,12 +558,16 @@ NOT_DIFFERENTIABLE = {
     "where": {0},
 }
 # What they give depends on the numbers they get.
-READS_NUMBERS = {"arange", "fill", "filter"}
+READS_NUMBERS = {"arange", "fill", "filter", "find_distinct", "find_nonzero", "roi_align", "select_where"}
+READS_NUMBERS |= {"suppress_boxes"}
 GIVES_UP_THE_LAYOUT = {
     "argmax",
+    "attention",
     "batch_reindex",
     "batch_to_space",
     "constant",
+    "cumulate",
+    "deformable_convolution",
     "dense",
     "depth_to_space",
     "expand",
@@ -389,17 +575,27 @@ GIVES_UP_THE_LAYOUT = {
     "find_extreme",
     "flatten",
     "gather",
+    "hard_max",
     "im2col",
     "layer_norm",
+    "layer_norm_with_statistics",
     "log_softmax",
     "matmul",
+    "max_pool_with_indices",
     "pad",
     "permute",
+    "pool_along_axes",
     "reorganize",
     "repeat",
     "reshape",
     "resize",
     "resize_corners",
+    "reverse_sequences",
+    "roi_align",
+    "rotary_embedding",
+    "scatter_elements",
+    "scatter_nd",
+    "select_where",
     "shuffle_channels",
     "slice_steps",
     "softmax",
@@ -428,7 +624,8 @@ def test_every_operation_has_an_example():
     """Formats register operations of their own (layers that users teach); some have oracles of their own elsewhere."""
     library = "convscope.network.operations."
     modules = {kind: function.__module__ for kind, function in OPERATIONS.items()}
-    elsewhere = {library + name for name in ("losses", "detection", "intervention", "regions", "rescaling")}
+    others = ("losses", "detection", "intervention", "regions", "rescaling")
+    elsewhere = {library + name for name in others}
     own = {kind for kind, module in modules.items() if module.startswith(library) and module not in elsewhere}
     with_their_formats = {"max_unpool", "unit_norm", "both_ways", "multi_head_attention", "unrolled"}
     assert own - with_their_formats == set(EXAMPLES)

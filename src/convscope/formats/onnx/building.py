@@ -102,6 +102,10 @@ class _Building:
         if call.type_name == "Constant" and call.domain == "":
             self._keep(node.outputs, [_stated(node)])
             return
+        if call.type_name in ("Shape", "Size") and call.domain == "" and self._is_shape(node.inputs):
+            rank = np.array((self.builder.shapes[node.inputs[0]] or ())[0], np.int64)
+            self._keep(node.outputs, [constant_of(rank.reshape((1,) if call.type_name == "Shape" else ()))])
+            return
         reader = reader_of(call.domain, node)
         self.types.update(zip(node.outputs, node.output_types, strict=False))
         known = [value for value in node.inputs if value]
@@ -111,6 +115,13 @@ class _Building:
             self._keep(node.outputs, fold(node, _plans(reader(node)), self.constants, self.budget))
         else:
             self._append(node, _plans(reader(node)))
+
+    def _is_shape(self, inputs: Sequence[str]) -> bool:
+        """Whether what a node reads is a shape: how many axes there are stays when the picture's size changes."""
+        made = {
+            value for each in self.builder.operations if each.kind == "shape_of" for value in each.outputs
+        }
+        return len(inputs) == 1 and inputs[0] in made and inputs[0] in self.builder.sizes
 
     def _keep(self, names: Sequence[str], constants: Sequence[Constant]) -> None:
         for name, constant in zip(names, constants, strict=False):

@@ -29,13 +29,11 @@ def fold(
     node: Node, plans: Sequence[OperationPlan], constants: Mapping[str, Constant], budget: FoldingBudget
 ) -> Sequence[Constant]:
     """Return what plans make of constants: at once where they are small, else when they are used."""
-    shapes = [tuple(tensor.shape) for tensor in _outputs(plans, constants, node, exact=False)]
-    for shape in shapes:
-        budget.spend(node.name, shape)
+    shapes = _shapes(node, plans, constants, budget)
     types = node.output_types
 
     def numbers(index: int) -> Any:
-        found = _outputs(plans, constants, node, exact=True)[index].numpy()
+        found = _outputs(plans, constants, exact=True)[index].numpy()
         return found.astype(np.int64) if types[index] not in FLOATING and _fits(found) else found
 
     size = sum(constants[value].size for value in node.inputs if value) + sum(map(prod, shapes))
@@ -50,8 +48,24 @@ def fold(
     return found
 
 
+def _shapes(
+    node: Node, plans: Sequence[OperationPlan], constants: Mapping[str, Constant], budget: FoldingBudget
+) -> list[tuple[int, ...]]:
+    """Return the shapes of what plans make, taken off the budget before any memory is."""
+    try:
+        shapes = [tuple(tensor.shape) for tensor in _outputs(plans, constants, exact=False)]
+    except NotImplementedError:  # they depend on the numbers; but for a Range no more are made than there are
+        if node.type_name == "Range":
+            first, last, step = (float(constants[value].array.reshape(())) for value in node.inputs)
+            budget.spend(node.name, (max(0, int(abs((last - first) / (step or 1)))),))
+        return [tuple(tensor.shape) for tensor in _outputs(plans, constants, exact=True)]
+    for shape in shapes:
+        budget.spend(node.name, shape)
+    return shapes
+
+
 def _outputs(
-    plans: Sequence[OperationPlan], constants: Mapping[str, Constant], node: Node, *, exact: bool
+    plans: Sequence[OperationPlan], constants: Mapping[str, Constant], *, exact: bool
 ) -> tuple[Tensor, ...]:
     made: list[tuple[Tensor, ...]] = []
     for plan in plans:
@@ -64,10 +78,7 @@ def _outputs(
         if sized and not exact:
             inputs[:1] = [tensor.to("meta") for tensor in inputs[:1]]
         roles = {role: load(constants[key]) for role, key in plan.parameters.items()}
-        try:
-            result = OPERATIONS[plan.kind](*inputs, **roles, **plan.attributes)
-        except NotImplementedError as error:
-            raise node.refusal("its size depends on the numbers") from error
+        result = OPERATIONS[plan.kind](*inputs, **roles, **plan.attributes)
         made.append(result if isinstance(result, tuple) else (result,))
     return made[-1]
 

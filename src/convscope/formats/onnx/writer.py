@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,18 @@ class Part:
         self.inputs = tuple(map(writer.channels_first, operation.inputs)) if last else operation.inputs
         self.outputs = tuple(map(writer.channels_last, operation.outputs)) if last else operation.outputs
         self.attributes = operation.keywords
+        self.values: Mapping[str, str] = {}
+        """Parameters that are values, by role."""
+
+    def with_values(self) -> Part:
+        """Return the operation that a `dynamic` one runs: its last inputs are its parameters."""
+        roles = self.attributes["roles"]
+        plain = {name: value for name, value in self.attributes.items() if name not in ("kind", "roles")}
+        inner = Part(self.writer, replace(self.operation, kind=self.attributes["kind"], attributes=plain))
+        count = len(self.inputs) - len(roles)
+        inner.values = dict(zip(roles, self.inputs[count:], strict=True))
+        inner.inputs = self.inputs[:count]
+        return inner
 
     def finish(self) -> None:
         """Turn the outputs around where the operation's values have their channels last."""
@@ -136,16 +149,22 @@ class Part:
 
     def parameter(self, role: str) -> str:
         """Return the name of a parameter by its role, "" where the operation has none."""
+        if role in self.values:
+            return self.values[role]
         key = self.operation.parameters.get(role)
         return "" if key is None else self.writer.parameter(key)
 
     def tensor(self, role: str) -> np.ndarray[Any, Any] | None:
         """Return a parameter's numbers, None where the operation has none."""
+        if role in self.values:
+            raise self.refusal(f"its {role} is worked out while the network runs")
         key = self.operation.parameters.get(role)
         return None if key is None else self.writer.graph.parameters[key].detach().cpu().numpy()
 
     def parameter_shape(self, role: str) -> Shape:
         """Return a parameter's shape, which it must have."""
+        if role in self.values:
+            return self.writer.shapes[self.values[role]] or ()
         return self.writer.graph.parameters.shapes[self.operation.parameters[role]]
 
     def shape(self, index: int = 0) -> Shape:
@@ -169,6 +188,9 @@ class Part:
 
 def _add_attribute(node: Message, name: str, value: Any) -> None:
     if isinstance(value, (list, tuple)):
+        if all(isinstance(item, str) for item in value) and value:
+            node.add("attribute", name=name, type=8, strings=[item.encode() for item in value])
+            return
         floats = any(isinstance(item, float) for item in value)
         field, kind = ("floats", 6) if floats else ("ints", 7)
         node.add("attribute", name=name, type=kind, **{field: list(value)})

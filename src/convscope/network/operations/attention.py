@@ -1,13 +1,23 @@
-"""Attention: each place of a sequence, or of a picture, looks at all others (Vaswani et al., 2017)."""
+"""Attention: each place of a sequence, or of a picture, looks at all others; and positions turned into it.
+
+Vaswani et al., *Attention is all you need* (2017); grouped queries: Ainslie et al., *GQA* (2023); rotary positions: Su
+et al., *RoFormer* (2021).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.errors import InputError
 from convscope.network.operations.checks import dimensions
 from convscope.network.operations.registry import operation
+
+Stage = Literal["products", "biased", "capped", "weights"]
 
 
 @operation
@@ -49,3 +59,115 @@ def multi_head_attention(
 def _projected(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     found = torch.einsum("bpf,fhs->bphs", input, weight)
     return found if bias is None else found + bias
+
+
+@operation(sees="map")
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *others: Tensor,
+    given: Sequence[str] = (),
+    heads: int = 0,
+    key_heads: int = 0,
+    scale: float | None = None,
+    causal: bool = False,
+    window: tuple[int, int] = (-1, -1),
+    cap: float = 0.0,
+    truth: bool = False,
+    stage: Stage = "products",
+    outputs: int = 1,
+) -> Tensor | tuple[Tensor, ...]:
+    """Return a mean of the values for each query, weighted by how well their keys answer it.
+
+    Tensors are (batch, heads, positions, features), or (batch, positions, heads x features) with `heads` and
+    `key_heads`. `others` are what is `given`: a "mask" that is added (or holds, where it is `truth`), "past_key" and
+    "past_value" that come before, the "lengths" of what counts of the keys. A query sees what is before it if `causal`,
+    and only so many positions before and behind as the `window` says. Scores are cut off softly at a `cap`. The
+    `outputs` after the first are all keys and values, then the scores at a `stage`.
+    """
+    known = dict(zip(given, others, strict=True))
+    flat = query.dim() == 3
+    if flat:
+        query, key, value = (
+            _apart(tensor, count) for tensor, count in ((query, heads), (key, key_heads), (value, key_heads))
+        )
+    if "past_key" in known:
+        key = torch.cat([known["past_key"], key], 2)
+        value = torch.cat([known["past_value"], value], 2)
+    presents = (key, value)
+    groups = query.shape[1] // max(1, key.shape[1])
+    if query.dim() != 4 or groups * key.shape[1] != query.shape[1]:
+        raise InputError(f"queries of {dimensions(query.shape)} do not fit keys of {dimensions(key.shape)}")
+    key, value = (tensor.repeat_interleave(groups, 1) for tensor in presents)
+    factor = (query.shape[-1] ** -0.5 if scale is None else scale) ** 0.5
+    stages = {"products": (query * factor) @ (key * factor).mT}
+    scores = stages["products"]
+    stages["capped"] = capped = cap * torch.tanh(scores / cap) if cap else scores
+    bias = _bias(known, scores, causal, window, truth)
+    hidden = bias.isneginf().expand(scores.shape)
+    nothing = hidden.all(-1, keepdim=True)  # a query that may look at nothing gets zeros
+    stages["biased"] = biased = torch.where(hidden, float("-inf"), capped + bias)
+    stages["weights"] = torch.where(nothing, 0.0, biased.masked_fill(nothing, 0.0).softmax(-1))
+    mixed = stages["weights"] @ value
+    if flat:
+        mixed = mixed.transpose(1, 2).flatten(2)
+    return (mixed, *presents, stages[stage])[:outputs] if outputs > 1 else mixed
+
+
+def _apart(tensor: Tensor, heads: int) -> Tensor:
+    if heads < 1 or tensor.shape[2] % heads:
+        raise InputError(f"{dimensions(tensor.shape)} does not make {heads} equal heads")
+    return tensor.reshape(*tensor.shape[:2], heads, -1).transpose(1, 2)
+
+
+def _bias(
+    known: dict[str, Tensor], scores: Tensor, causal: bool, window: tuple[int, int], truth: bool
+) -> Tensor:
+    """Return what is added to the scores: the mask, and minus infinity where nobody may look."""
+    queries, keys = scores.shape[-2:]
+    bias, lengths = scores.new_zeros(queries, keys), known.get("lengths")
+    if (mask := known.get("mask")) is not None:
+        added = torch.where(mask != 0, 0.0, float("-inf")) if truth else mask
+        bias = bias + F.pad(added, (0, max(0, keys - added.shape[-1])), value=float("-inf"))
+    keyed = torch.arange(keys, device=scores.device)
+    start: int | Tensor = known["past_key"].shape[2] if "past_key" in known else 0
+    if lengths is not None:
+        lengths = lengths.reshape(-1, 1, 1, 1)
+        bias, start = torch.where(keyed < lengths, bias, float("-inf")), lengths - queries
+    ahead = keyed - (torch.arange(queries, device=scores.device).reshape(-1, 1) + start)
+    left, right = window
+    right = 0 if causal else right
+    if left >= 0:
+        bias = torch.where(ahead >= -left, bias, float("-inf"))
+    return torch.where(ahead <= right, bias, float("-inf")) if right >= 0 else bias
+
+
+@operation(sees="map")
+def rotary_embedding(
+    input: Tensor,
+    cosine: Tensor,
+    sine: Tensor,
+    positions: Tensor | None = None,
+    *,
+    heads: int = 0,
+    width: int = 0,
+    interleaved: bool = False,
+) -> Tensor:
+    """Return each head's features turned in pairs by an angle for its position; only the first `width`, if given.
+
+    The input is (batch, heads, positions, features), or (batch, positions, heads x features) with `heads`. `cosine` and
+    `sine` are tables, looked up by `positions`, or given for each position of the batch.
+    """
+    flat = input.dim() == 3
+    turned = input.reshape(*input.shape[:2], heads, -1) if flat else input.transpose(1, 2)
+    width = width or turned.shape[-1]
+    if positions is not None:
+        cosine, sine = (table[positions.long()] for table in (cosine, sine))
+    cosine, sine = (table[..., : width // 2].unsqueeze(2) for table in (cosine, sine))
+    part, rest = turned[..., :width], turned[..., width:]
+    first, second = (part[..., 0::2], part[..., 1::2]) if interleaved else part.chunk(2, -1)
+    pair = (first * cosine - second * sine, first * sine + second * cosine)
+    part = torch.stack(pair, -1).flatten(-2) if interleaved else torch.cat(pair, -1)
+    found = torch.cat([part, rest], -1)
+    return found.reshape(input.shape) if flat else found.transpose(1, 2)

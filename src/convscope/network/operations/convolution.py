@@ -87,12 +87,15 @@ def deconvolution(
     groups: int = 1,
     axis: int = 1,
     output_padding: Sizes = 0,
+    size: Sequence[int] = (),
+    more_before: bool = False,
 ) -> Result:
     """Return each input spread out through the filters: a convolution's transpose, which enlarges.
 
     `weight` is (channels, filters / groups, kernel ...); the output has ``stride (size - 1) + dilation (kernel - 1) +
     1 - padding + output_padding`` positions an axis; `padding` is one number, one an axis or (top, left, bottom,
-    right), and `output_padding` adds positions behind.
+    right), and `output_padding` adds positions behind. With a `size` the output has that one, whatever the padding: as
+    much is cut off before as behind, an odd position behind, or `more_before`.
     """
 
     def spread(input: Tensor) -> Tensor:
@@ -100,10 +103,14 @@ def deconvolution(
         _require_channels(input, weight.shape[0], "deconvolution")
         borders = margins(padding, input.shape[2:], kernel, strides, dilations)
         more = per_axis(output_padding, len(kernel), "output_padding")
-        for size, k, s, (before, behind), d, m in zip(
+        if size:
+            lengths = zip(input.shape[2:], kernel, strides, dilations, more, strict=True)
+            natural = [s * (count - 1) + d * (k - 1) + 1 + m for count, k, s, d, m in lengths]
+            borders, more = _to_size(natural, per_axis(size, len(kernel), "size"), more, more_before)
+        for length, k, s, (before, behind), d, m in zip(
             input.shape[2:], kernel, strides, borders, dilations, more, strict=True
         ):
-            if s * (size - 1) + d * (k - 1) + 1 - before - behind + m < 1:
+            if s * (length - 1) + d * (k - 1) + 1 - before - behind + m < 1:
                 raise InputError(
                     f"deconvolution of {dimensions(input.shape)} leaves nothing: padding {before} is too wide"
                 )
@@ -115,6 +122,19 @@ def deconvolution(
         return F.pad(whole, [-side for side in around(borders)])
 
     return one_or_all([_over_batch(spread, input, axis) for input in inputs])
+
+
+def _to_size(
+    natural: Sequence[int], wanted: Sequence[int], more: tuple[int, ...], more_before: bool
+) -> tuple[list[tuple[int, int]], tuple[int, ...]]:
+    """Return the padding, and the positions added behind, that turn the lengths there would be into those wanted."""
+    borders = []
+    for length, size in zip(natural, wanted, strict=True):
+        less, rest = max(0, length - size) // 2, -(-max(0, length - size) // 2)
+        borders.append((rest, less) if more_before else (less, rest))
+    return borders, tuple(
+        m + max(0, size - length) for m, length, size in zip(more, natural, wanted, strict=True)
+    )
 
 
 @operation(window=pooling_window)

@@ -200,3 +200,33 @@ def thresholded_relu(
     above = input * (input > threshold).to(input.dtype)
     above = above if maximum is None else above.clamp(0.0, maximum)
     return above - negative_slope * (threshold - input).clamp(min=0)
+
+
+@operation(pointwise=True)
+def celu(input: Tensor, *, alpha: float = 1.0) -> Tensor:
+    """Return ``x`` above 0 and ``alpha (e^(x / alpha) - 1)`` below (Barron, 2017)."""
+    return F.celu(input, alpha)
+
+
+@operation(pointwise=True)
+def shrink(input: Tensor, *, threshold: float = 0.5, shift: float = 0.0) -> Tensor:
+    """Return each number moved by `shift` towards 0, and 0 for those within `threshold` of it."""
+    return torch.where(input.abs() > threshold, input - shift * input.detach().sign(), 0.0)
+
+
+@operation(pointwise=True)
+def is_nan(input: Tensor) -> Tensor:
+    """Return 1 for what is no number and 0 elsewhere; it has no gradient."""
+    return input.isnan().to(input.dtype)
+
+
+@operation(pointwise=True)
+def is_infinite(input: Tensor, *, negative: bool = True, positive: bool = True) -> Tensor:
+    """Return 1 for numbers that are infinite, of the signs asked for, and 0 elsewhere; it has no gradient."""
+    return ((input.isneginf() & negative) | (input.isposinf() & positive)).to(input.dtype)
+
+
+@operation
+def dropout_mask(input: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the input and a mask of ones: what dropout does, and says that it did, outside training."""
+    return input, torch.ones_like(input)

@@ -127,6 +127,40 @@ def group_norm(
     return F.group_norm(input, groups, weight, bias, epsilon)
 
 
+@operation
+def layer_norm_with_statistics(
+    input: Tensor,
+    *,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    axis: int = -1,
+    epsilon: float = 1e-5,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what `layer_norm` does, the means, and one over the standard deviations."""
+    axes = tuple(range(axis_index(axis, input), input.dim()))
+    mean = input.mean(axes, keepdim=True)
+    scale = ((input - mean).square().mean(axes, keepdim=True) + epsilon).rsqrt()
+    return layer_norm(input, weight=weight, bias=bias, axis=axis, epsilon=epsilon), mean, scale
+
+
+@operation
+def rms_norm(input: Tensor, *, weight: Tensor | None = None, axis: int = -1, epsilon: float = 1e-5) -> Tensor:
+    """Return the numbers along the axes from `axis` on with mean square 1, by `weight`, which stretches over them.
+
+    Zhang and Sennrich, *Root mean square layer normalization* (2019).
+    """
+    axes = tuple(range(axis_index(axis, input), input.dim()))
+    normal = input * (input.square().mean(axes, keepdim=True) + epsilon).rsqrt()
+    return normal if weight is None else normal * weight
+
+
+@operation
+def norm_along(input: Tensor, *, axes: Sequence[int], exponent: float = 2.0) -> Tensor:
+    """Return the input divided by its length ``(sum |x|^p)^(1/p)`` along the axes; where that is 0 it stays 0."""
+    length = torch.linalg.vector_norm(input, exponent, tuple(axes), keepdim=True)
+    return input / torch.where(length == 0, 1.0, length)
+
+
 @operation(sees="map")
 def mvn(
     input: Tensor,

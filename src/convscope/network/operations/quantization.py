@@ -5,6 +5,8 @@ Rounding has no slope, so the gradient is taken as if there were none (straight 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -85,6 +87,32 @@ def wrap(input: Tensor, *, bits: int, signed: bool) -> Tensor:
     """Return whole numbers as a type of so few bits keeps them: what is too large comes around again."""
     count, low = 2**bits, -(2 ** (bits - 1)) if signed else 0
     return torch.remainder(input - low, count) + low
+
+
+@operation
+def combine_bits(
+    input: Tensor,
+    *others: Tensor,
+    manner: Literal["and", "or", "xor", "not", "shift_left", "shift_right"],
+    bits: int,
+    signed: bool,
+) -> Tensor:
+    """Return whole numbers of so many bits combined bit by bit, or moved by so many; it has no gradient."""
+    first, second = input.long(), others[0].long() if others else torch.zeros_like(input).long()
+    match manner:
+        case "and":
+            found = first & second
+        case "or":
+            found = first | second
+        case "xor":
+            found = first ^ second
+        case "not":
+            found = ~first
+        case "shift_left":
+            found = torch.where(second < bits, first << second.clamp(max=62), 0)
+        case "shift_right":
+            found = first >> second.clamp(max=62)
+    return wrap(found, bits=bits, signed=signed).to(input.dtype) if bits < 63 else found.to(input.dtype)
 
 
 @operation(pointwise=True)

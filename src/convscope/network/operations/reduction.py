@@ -45,7 +45,7 @@ def reduce(
     With `keep_axes` these axes stay, of size 1.
     """
     require_filled(input, "a summary")
-    along = range(input.dim()) if axes is None else axes
+    along = axes or range(input.dim())
     order = tuple(sorted({axis_index(axis, input) for axis in along}))
     if not order:
         return input

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Literal
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
@@ -72,20 +73,22 @@ def permute(input: Tensor, *, order: Sequence[int] = ()) -> Tensor:
     return input.permute(order)
 
 
-@operation(shape=padded_shape, window=margin_window)
+@operation(shape=padded_shape, window=margin_window, reads_sizes=True)
 def pad(
     input: Tensor,
+    widths: Tensor | None = None,
     *,
-    padding: Sequence[int],
+    padding: Sequence[int] = (),
     axis: int = 2,
-    mode: Literal["constant", "reflect", "replicate"] = "constant",
+    mode: Literal["constant", "reflect", "replicate", "wrap"] = "constant",
     value: float = 0.0,
 ) -> Tensor:
-    """Return the input with a border: of `value`, mirrored, or of its edge; a negative border is cut off.
+    """Return the input with a border: of `value`, mirrored, its edge, or its other end; a negative one cuts off.
 
-    `padding` is for the axes from `axis` on: how much before each, then how much behind each.
+    `padding` is for the axes from `axis` on: how much before each, then how much behind each; a second input gives it
+    as numbers.
     """
-    start = axis_index(axis, input)
+    start, padding = axis_index(axis, input), whole_numbers(widths, padding)
     axes = input.dim() - start
     if len(padding) != 2 * axes:
         raise InputError(
@@ -94,6 +97,11 @@ def pad(
     borders = list(zip(padding[:axes], padding[axes:], strict=True))
     if any(size + sum(border) < 1 for size, border in zip(input.shape[start:], borders, strict=True)):
         raise InputError(f"nothing of {dimensions(input.shape)} is left when {list(padding)} is cut off")
+    if mode == "wrap":
+        for at, (before, behind) in enumerate(borders, start=start):
+            places = torch.arange(-before, input.shape[at] + behind, device=input.device)
+            input = input.index_select(at, places % input.shape[at])
+        return input
     return F.pad(input, around(borders), mode, value if mode == "constant" else None)
 
 

@@ -52,7 +52,7 @@ def pooling_window(attributes: Mapping[str, Any], weight: Shape) -> Window:
 
 def margin_window(attributes: Mapping[str, Any], weight: Shape) -> Window:
     """How much before the rows and the columns: the last two axes of those that are padded."""
-    padding = tuple(attributes["padding"])
+    padding = tuple(attributes.get("padding", ())) or (0, 0)
     before = padding[: len(padding) // 2][-2:]
     return pair(1), pair(1), (Fraction(before[0]), Fraction(before[-1]))
 

@@ -49,6 +49,10 @@ READERS |= {
     "HardSigmoid": renamed("hard_sigmoid", alpha=("alpha", 0.2), beta=("beta", 0.5)),
     "Gelu": renamed("gelu", approximate=("approximate", "none")),
     "Swish": renamed("swish", beta=("alpha", 1.0)),
+    "Celu": renamed("celu", alpha=("alpha", 1.0)),
+    "Shrink": renamed("shrink", threshold=("lambd", 0.5), shift=("bias", 0.0)),
+    "IsNaN": plain("is_nan"),
+    "Det": plain("aten", operator="linalg_det", arguments=("$0",)),
     "Identity": plain("identity"),
     **{name: plain("aten", operator=torch_name, arguments=("$0",)) for name, torch_name in _ATEN.items()},
 }
@@ -58,23 +62,37 @@ _SELU = (1.6732632423543772, 1.0507009873554805)
 
 
 @reads("Dropout")
-def read_dropout(node: Node) -> OperationPlan:
-    """Turn a Dropout into what it is outside training: nothing."""
+def read_dropout(node: Node) -> OperationPlan | Sequence[OperationPlan]:
+    """Turn a Dropout into what it is outside training: nothing, and a mask of ones."""
     training = node.numbers(2, "training_mode")
     if training is not None and bool(training.all()):
         ratio = node.numbers(1, "ratio")
         if ratio is None or float(ratio.reshape(-1)[0]) != 0:
             raise node.refusal("it drops numbers at random (training_mode): export the network for inference")
+    if node.makes(1):
+        return OperationPlan("dropout_mask", node.inputs[:1], outputs=2)
     return OperationPlan("identity", node.inputs[:1])
 
 
 @reads("Selu")
-def read_selu(node: Node) -> OperationPlan:
-    """Turn a Selu with its paper's constants into one."""
-    for name, paper in zip(("alpha", "gamma"), _SELU, strict=True):
-        if abs(node.attributes.get(name, paper) - paper) > 1e-6:
-            raise node.refusal(f"{name} is not its paper's")
-    return OperationPlan("selu", node.inputs[:1])
+def read_selu(node: Node) -> OperationPlan | Sequence[OperationPlan]:
+    """Turn a Selu into one, or into an elu and a factor where its constants are not the paper's."""
+    alpha, gamma = (
+        float(node.attributes.get(name, paper)) for name, paper in zip(("alpha", "gamma"), _SELU, strict=True)
+    )
+    if all(abs(value - paper) <= 1e-6 for value, paper in zip((alpha, gamma), _SELU, strict=True)):
+        return OperationPlan("selu", node.inputs[:1])
+    return [
+        OperationPlan("elu", node.inputs[:1], attributes={"alpha": alpha}),
+        OperationPlan("multiply", ("",), attributes={"number": gamma}),
+    ]
+
+
+@reads("IsInf")
+def read_infinite(node: Node) -> OperationPlan:
+    """Turn an IsInf into one."""
+    signs = {name: bool(node.attributes.get(f"detect_{name}", 1)) for name in ("negative", "positive")}
+    return OperationPlan("is_infinite", node.inputs[:1], attributes=signs)
 
 
 @reads("PRelu", inputs=2)

@@ -61,8 +61,15 @@ _ORDERED = {"Sub", "Div", "Pow", "Mod", *_RELATIONS}
 
 
 @reads("Clip")
-def read_clip(node: Node) -> OperationPlan:
-    """Turn a Clip with constant bounds into a clip."""
+def read_clip(node: Node) -> OperationPlan | Sequence[OperationPlan]:
+    """Turn a Clip into a clip, or into a maximum and a minimum where its bounds are worked out."""
+    ends = [("maximum", 1), ("minimum", 2)]
+    if any(node.has(at) and node.constant(at) is None for _, at in ends):
+        there = [(kind, at) for kind, at in ends if node.has(at)]
+        return [
+            OperationPlan(kind, (node.inputs[0] if index == 0 else "", node.inputs[at]))
+            for index, (kind, at) in enumerate(there)
+        ]
     bounds = {}
     for index, (ours, theirs, default) in enumerate(
         (("minimum", "min", float("-inf")), ("maximum", "max", float("inf"))), start=1

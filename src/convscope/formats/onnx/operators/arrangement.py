@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from convscope.formats.onnx.node import Node, require_count
+from convscope.formats.onnx.operators.parameters import inputs_by_role, with_numbers
 from convscope.formats.onnx.operators.registry import (
     reads,
     writes,
@@ -15,7 +16,7 @@ from convscope.formats.onnx.operators.registry import (
 from convscope.formats.onnx.writer import Part
 from convscope.formats.operation_plan import OperationPlan
 
-_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
+_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "wrap"}
 
 
 _SMALL = 64  # indices up to here are kept with the operation, more as a parameter
@@ -61,12 +62,16 @@ def read_transpose(node: Node) -> OperationPlan:
 @reads("Squeeze")
 def read_squeeze(node: Node) -> OperationPlan:
     """Turn a Squeeze into one."""
+    if node.has(1) and node.constant(1) is None:
+        return with_numbers(node, "squeeze", "axes", 1)
     return OperationPlan("squeeze", node.inputs[:1], attributes={"axes": node.integers("axes", 1) or ()})
 
 
 @reads("Unsqueeze")
 def read_unsqueeze(node: Node) -> OperationPlan:
     """Turn an Unsqueeze into one."""
+    if node.has(1) and node.constant(1) is None:
+        return with_numbers(node, "unsqueeze", "axes", 1)
     return OperationPlan("unsqueeze", node.inputs[:1], attributes={"axes": node.integers("axes", 1) or ()})
 
 
@@ -80,9 +85,9 @@ def read_concat(node: Node) -> OperationPlan:
 def read_split(node: Node) -> OperationPlan:
     """Turn a Split into a slice at points, or into equal parts."""
     axis = int(node.attributes.get("axis", 0))
-    lengths = node.integers("split", 1)
     if len(node.outputs) == 1:
         return OperationPlan("identity", node.inputs[:1])
+    lengths = node.integers("split", 1)
     if lengths is None:
         return OperationPlan(
             "slice", node.inputs[:1], attributes=_equal_parts(node, axis), outputs=len(node.outputs)
@@ -107,6 +112,14 @@ def _equal_parts(node: Node, axis: int) -> dict[str, Any]:
 @reads("Slice")
 def read_cut_out(node: Node) -> OperationPlan:
     """Turn a Slice into one; its ends may be worked out while the network runs."""
+    live = {"axes": 3, "steps": 4}
+    if any(node.has(at) and node.constant(at) is None for at in live.values()):
+        roles = inputs_by_role(node, "starts", "ends", "axes", "steps")
+        return OperationPlan(
+            "dynamic",
+            (node.inputs[0], *roles.values()),
+            attributes={"kind": "slice_steps", "roles": tuple(roles), "numbers": tuple(roles)},
+        )
     axes, steps = node.integers("axes", 3) or (), node.integers("steps", 4) or ()
     attributes: dict[str, Any] = {name: value for name, value in (("axes", axes), ("steps", steps)) if value}
     if "starts" in node.attributes or (node.constant(1) and node.constant(2)):
@@ -159,18 +172,22 @@ def read_pad(node: Node) -> OperationPlan:
     """Turn a Pad with constant margins into a pad."""
     node.require("mode", *_MODES)
     mode, rank = _MODES[node.attributes.get("mode", "constant")], node.rank()
+    value = node.numbers(2, "value")
+    number = float(node.attributes.get("value", 0.0) if value is None else value.reshape(()))
+    if node.has(1) and node.constant(1) is None and not node.has(3) and mode in ("constant", "wrap"):
+        live: dict[str, Any] = {"mode": mode, "axis": 0, "value": number}
+        return OperationPlan("pad", node.inputs[:2], attributes=live)
     given = node.attributes.get("paddings") or node.integers("pads", 1) or ()
     axes = node.integers("axes", 3) or tuple(range(len(given) // 2))
     widths = [0] * 2 * rank
     for place, axis in enumerate(axes):
         widths[axis % rank], widths[axis % rank + rank] = given[place], given[place + len(axes)]
     attributes: dict[str, Any] = {"mode": mode, "axis": 0}
-    if mode != "constant" and rank > 2:  # torch mirrors the axes behind the channels
+    if mode not in ("constant", "wrap") and rank > 2:  # torch mirrors the axes behind the channels
         if any(widths[:2]) or any(widths[rank : rank + 2]):
             raise node.refusal(f"it pads the batch or the channels in mode {mode!r}")
         widths, attributes["axis"] = [*widths[2:rank], *widths[rank + 2 :]], 2
-    value = node.numbers(2, "value")
-    attributes["value"] = float(node.attributes.get("value", 0.0) if value is None else value.reshape(()))
+    attributes["value"] = number
     return OperationPlan("pad", node.inputs[:1], attributes={**attributes, "padding": tuple(widths)})
 
 
@@ -282,6 +299,12 @@ def write_tile(part: Part) -> None:
 def write_pad(part: Part) -> None:
     """Write a Pad."""
     axis, rank = part.attributes.get("axis", 2) % len(part.shape()), len(part.shape())
+    if part.attributes.get("mode") == "wrap":
+        raise part.refusal("a border of the other end came with a later version of ONNX")
+    if len(part.inputs) > 1:
+        value = part.numbers(float(part.attributes.get("value", 0.0)))
+        part.write("Pad", part.inputs[0], part.whole(part.inputs[1]), value)
+        return
     padding = list(part.attributes["padding"])
     axes = rank - axis
     widths = [0] * axis + padding[:axes] + [0] * axis + padding[axes:]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.parameters import inputs_by_role, with_parameters
 from convscope.formats.onnx.operators.registry import (
     reads,
     writes,
@@ -19,44 +21,52 @@ _SAME = {"SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": 0}
 def read_convolution(node: Node) -> OperationPlan:
     """Turn a Conv into a convolution."""
     axes = _axes(node)
-    attributes = _window(node, axes) | {"padding": padding_of(node, axes)}
-    return OperationPlan("convolution", node.inputs[:1], _filters(node), attributes)
+    attributes = convolution_window(node, axes) | {"padding": padding_of(node, axes)}
+    return with_parameters(node, "convolution", inputs_by_role(node, "weight", "bias"), attributes)
 
 
 @reads("ConvTranspose", inputs=2)
 def read_deconvolution(node: Node) -> OperationPlan:
-    """Turn a ConvTranspose into a deconvolution; its padding must be in numbers."""
+    """Turn a ConvTranspose into a deconvolution."""
     axes = _axes(node)
-    if (
-        node.attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
-        or "output_shape" in node.attributes
-    ):
-        raise node.refusal("its padding follows from the output's size; export it with pads instead")
-    attributes = _window(node, axes) | {"padding": padding_of(node, axes)}
-    if any(more := tuple(node.attributes.get("output_padding", ()))):
-        attributes["output_padding"] = more
-    return OperationPlan("deconvolution", node.inputs[:1], _filters(node), attributes)
+    attributes, more = convolution_window(node, axes), [*node.attributes.get("output_padding", (0,) * axes)]
+    attributes["padding"] = _transposed_padding(node, axes, attributes, more)
+    if any(more):
+        attributes["output_padding"] = tuple(more)
+    if "output_shape" in node.attributes:
+        attributes["size"] = tuple(node.attributes["output_shape"])[-axes:]
+        attributes["more_before"] = node.attributes.get("auto_pad", "NOTSET") != "SAME_UPPER"
+    return with_parameters(node, "deconvolution", inputs_by_role(node, "weight", "bias"), attributes)
+
+
+def _transposed_padding(node: Node, axes: int, window: Mapping[str, Any], more: list[int]) -> Any:
+    """Return the padding that makes as many windows as ``auto_pad`` says; what it lacks is added to `more`."""
+    automatic = node.attributes.get("auto_pad", "NOTSET")
+    if automatic in ("NOTSET", "VALID"):
+        return padding_of(node, axes)
+    node.require("auto_pad", *_SAME)
+    kernel, before, behind = (node.shape(1) or ())[2:], [], []
+    for at, (k, stride, d) in enumerate(zip(kernel, window["stride"], window["dilation"], strict=True)):
+        total = d * (k - 1) + 1 + more[at] - stride
+        more[at] += max(0, -total)
+        less = max(0, total) // 2
+        ends = (less, max(0, total) - less)
+        before.append(ends[automatic == "SAME_LOWER"])
+        behind.append(ends[automatic != "SAME_LOWER"])
+    return (*before, *behind)
 
 
 def _axes(node: Node) -> int:
     weight = node.shape(1)
-    if node.constant(1) is None or weight is None:
-        raise node.refusal("its filters are worked out while the network runs")
+    if weight is None:
+        raise node.refusal("what shape its filters have depends on the numbers")
     if not 3 <= len(weight) <= 5:
         raise node.refusal(f"its filters have {len(weight)} axes")
     return len(weight) - 2
 
 
-def _filters(node: Node) -> dict[str, str]:
-    roles = {"weight": node.inputs[1]}
-    if node.has(2):
-        if node.constant(2) is None:
-            raise node.refusal("its bias is worked out while the network runs")
-        roles["bias"] = node.inputs[2]
-    return roles
-
-
-def _window(node: Node, axes: int) -> dict[str, Any]:
+def convolution_window(node: Node, axes: int) -> dict[str, Any]:
+    """Return stride, dilation and groups as the operations take them."""
     return {
         "stride": tuple(node.attributes.get("strides", (1,) * axes)),
         "dilation": tuple(node.attributes.get("dilations", (1,) * axes)),
@@ -92,8 +102,7 @@ def pads(padding: Any, axes: int) -> dict[str, Any]:
 
 
 def _written_window(part: Part) -> dict[str, Any]:
-    weight = part.tensor("weight")
-    axes = 0 if weight is None else weight.ndim - 2
+    axes = len(part.parameter_shape("weight")) - 2
     if axes < 1 or part.attributes.get("axis", 1) != 1:
         raise part.refusal("its channels are not on axis 1")
     return {
@@ -108,6 +117,10 @@ def _written_window(part: Part) -> dict[str, Any]:
 def write_convolution(part: Part) -> None:
     """Write a Conv or a ConvTranspose for each input: they share the filters."""
     attributes = _written_window(part)
+    if size := part.attributes.get("size"):
+        attributes["output_shape"] = tuple(size)
+        attributes["auto_pad"] = "SAME_LOWER" if part.attributes.get("more_before") else "SAME_UPPER"
+        del attributes["pads"]
     op_type = "Conv" if part.operation.kind == "convolution" else "ConvTranspose"
     if more := part.attributes.get("output_padding"):
         attributes["output_padding"] = each(more, len(attributes["strides"]))

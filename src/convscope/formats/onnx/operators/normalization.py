@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.parameters import inputs_by_role, with_parameters
 from convscope.formats.onnx.operators.registry import (
     reads,
     writes,
@@ -19,10 +23,10 @@ def read_batch_norm(node: Node) -> OperationPlan:
     node.require("spatial", 1)
     attributes = {"epsilon": node.attributes.get("epsilon", 1e-5)}
     if node.attributes.get("training_mode", 0):
-        roles = _learned(node, "weight", "bias")
-        return OperationPlan("batch_norm", node.inputs[:1], roles, {**attributes, "of_batch": True})
-    roles = _learned(node, "weight", "bias", "mean", "variance")
-    return OperationPlan("batch_norm", node.inputs[:1], roles, attributes)
+        roles = inputs_by_role(node, "weight", "bias")
+        return with_parameters(node, "batch_norm", roles, {**attributes, "of_batch": True})
+    roles = inputs_by_role(node, "weight", "bias", "mean", "variance")
+    return with_parameters(node, "batch_norm", roles, attributes)
 
 
 @reads("LayerNormalization", inputs=2)
@@ -32,18 +36,55 @@ def read_layer_norm(node: Node) -> OperationPlan:
         "axis": int(node.attributes.get("axis", -1)),
         "epsilon": node.attributes.get("epsilon", 1e-5),
     }
-    return OperationPlan("layer_norm", node.inputs[:1], _learned(node, "weight", "bias"), attributes)
+    kind, outputs = ("layer_norm_with_statistics", 3) if len(node.outputs) > 1 else ("layer_norm", 1)
+    return with_parameters(node, kind, inputs_by_role(node, "weight", "bias"), attributes, outputs=outputs)
+
+
+@reads("RMSNormalization", "SimplifiedLayerNormalization", inputs=2)
+def read_rms_norm(node: Node) -> OperationPlan:
+    """Turn an RMSNormalization into one."""
+    attributes = {
+        "axis": int(node.attributes.get("axis", -1)),
+        "epsilon": node.attributes.get("epsilon", 1e-5),
+    }
+    return with_parameters(node, "rms_norm", inputs_by_role(node, "weight"), attributes)
+
+
+@reads("LpNormalization")
+def read_norm_along(node: Node) -> OperationPlan:
+    """Turn an LpNormalization into a division by the length along an axis."""
+    attributes = {
+        "axes": (int(node.attributes.get("axis", -1)),),
+        "exponent": float(node.attributes.get("p", 2)),
+    }
+    return OperationPlan("norm_along", node.inputs, attributes=attributes)
+
+
+@reads("MeanVarianceNormalization")
+def read_mean_variance(node: Node) -> Sequence[OperationPlan]:
+    """Turn a MeanVarianceNormalization into its parts; ONNX adds 1e-9 to the standard deviation."""
+    axes = tuple(node.attributes.get("axes", (0, 2, 3)))
+    mean: dict[str, Any] = {"summary": "mean", "axes": axes}
+    return [
+        OperationPlan("reduce", node.inputs[:1], attributes=mean),
+        OperationPlan("subtract", (node.inputs[0], "")),
+        OperationPlan("power", ("#1",), attributes={"power": 2.0}),
+        OperationPlan("reduce", ("#2",), attributes=mean),
+        OperationPlan("power", ("#3",), attributes={"power": 0.5}),
+        OperationPlan("add", ("#4",), attributes={"number": 1e-9}),
+        OperationPlan("divide", ("#1", "#5")),
+    ]
 
 
 @reads("InstanceNormalization", "GroupNormalization", inputs=3)
 def read_group_norm(node: Node) -> OperationPlan:
     """Turn an InstanceNormalization or a GroupNormalization into a group normalization."""
-    roles, scale, shape = _learned(node, "weight", "bias"), node.shape(1), node.shape(0)
+    roles, scale, shape = inputs_by_role(node, "weight", "bias"), node.shape(1), node.shape(0)
     groups = node.attributes.get("num_groups", scale[0] if scale else 1)
     if shape is None or len(shape) < 2 or scale != (shape[1],):
         raise node.refusal("its scales are not one a channel")
     attributes = {"groups": int(groups), "epsilon": node.attributes.get("epsilon", 1e-5)}
-    return OperationPlan("group_norm", node.inputs[:1], roles, attributes)
+    return with_parameters(node, "group_norm", roles, attributes)
 
 
 @reads("LRN")
@@ -57,17 +98,6 @@ def read_lrn(node: Node) -> OperationPlan:
     }
     kind = "lrn_across_channels" if attributes["size"] % 2 else "lrn_of_even_size"
     return OperationPlan(kind, node.inputs, attributes=attributes)
-
-
-def _learned(node: Node, *roles: str) -> dict[str, str]:
-    """Return the inputs after the first as parameters; they must be constants."""
-    found = {}
-    for index, role in enumerate(roles, start=1):
-        if node.has(index):
-            if node.constant(index) is None:
-                raise node.refusal(f"its {role} is worked out while the network runs")
-            found[role] = node.inputs[index]
-    return found
 
 
 @writes("scale", "bias")
@@ -127,6 +157,30 @@ def write_layer_norm(part: Part) -> None:
     epsilon = float(part.attributes.get("epsilon", 1e-5))
     names = [part.inputs[0], weight, *([bias] if bias else [])]
     part.write("LayerNormalization", *names, axis=int(axis), epsilon=epsilon)
+
+
+@writes("rms_norm")
+def write_rms_norm(part: Part) -> None:
+    """Write what it is made of: the operator is younger than the version that is written."""
+    (value,), rank = part.inputs, len(part.shape())
+    axes = tuple(range(part.attributes.get("axis", -1) % rank, rank))
+    mean = part.step("ReduceMean", part.step("Mul", value, value), axes=axes)
+    length = part.step(
+        "Sqrt", part.step("Add", mean, part.numbers(float(part.attributes.get("epsilon", 1e-5))))
+    )
+    if weight := part.parameter("weight"):
+        part.write("Mul", part.step("Div", value, length), weight)
+    else:
+        part.write("Div", value, length)
+
+
+@writes("norm_along")
+def write_norm_along(part: Part) -> None:
+    """Write an LpNormalization."""
+    (axis,), exponent = part.attributes["axes"], float(part.attributes.get("exponent", 2.0))
+    if exponent not in (1.0, 2.0):
+        raise part.refusal(f"ONNX knows lengths of exponent 1 and 2, not {exponent}")
+    part.write("LpNormalization", part.inputs[0], axis=int(axis), p=int(exponent))
 
 
 @writes("group_norm")

@@ -12,45 +12,82 @@ from convscope.formats.onnx.operators.registry import (
     straight,
     writes,
 )
-from convscope.formats.onnx.writer import Part
+from convscope.formats.onnx.writer import FLOAT, Part
 from convscope.formats.operation_plan import OperationPlan
 
 
 @reads("MaxPool")
 def read_max_pool(node: Node) -> OperationPlan:
-    """Turn a MaxPool into a max pooling; its second output, the places, is not there."""
-    node.require("storage_order", 0)
-    attributes = _pooling(node)
-    if set(dilation := tuple(node.attributes.get("dilations", (1, 1)))) != {1}:
+    """Turn a MaxPool into a max pooling, and its second output into the places among all numbers."""
+    attributes, dilation = _pooling(node), _dilation(node)
+    if node.makes(1):
+        attributes |= {"dilation": dilation, "by_columns": bool(node.attributes.get("storage_order", 0))}
+        return OperationPlan("max_pool_with_indices", node.inputs[:1], attributes=attributes, outputs=2)
+    if set(dilation) != {1}:
         attributes["dilation"] = dilation
-    return OperationPlan("max_pool", node.inputs[:1], attributes=attributes)
+    kind = "max_pool" if len(attributes["kernel"]) == 2 else "pool_along_axes"
+    return OperationPlan(kind, node.inputs[:1], attributes=attributes)
 
 
 @reads("AveragePool")
 def read_average_pool(node: Node) -> OperationPlan:
     """Turn an AveragePool into an average pooling."""
-    node.require("dilations", (1, 1))
-    attributes = _pooling(node) | {"count_padding": bool(node.attributes.get("count_include_pad", 0))}
-    return OperationPlan("average_pool", node.inputs[:1], attributes=attributes)
+    attributes, dilation = _pooling(node), _dilation(node)
+    attributes["count_padding"] = bool(node.attributes.get("count_include_pad", 0))
+    if len(attributes["kernel"]) == 2 and set(dilation) == {1}:
+        return OperationPlan("average_pool", node.inputs[:1], attributes=attributes)
+    attributes |= {"dilation": dilation, "summary": "mean"}
+    return OperationPlan("pool_along_axes", node.inputs[:1], attributes=attributes)
+
+
+@reads("LpPool")
+def read_length_pool(node: Node) -> OperationPlan:
+    """Turn an LpPool into the length of each window."""
+    attributes = _pooling(node) | {"dilation": _dilation(node), "summary": "length"}
+    attributes["exponent"] = float(node.attributes.get("p", 2))
+    return OperationPlan("pool_along_axes", node.inputs[:1], attributes=attributes)
 
 
 @reads("GlobalMaxPool", "GlobalAveragePool")
 def read_global_pool(node: Node) -> OperationPlan:
-    """Turn a global pooling into one, of pictures."""
-    if node.rank() != 4:
-        raise node.refusal(f"it pools {node.rank() - 2} axes; here pooling is of height x width")
-    kind = "global_max_pool" if node.type_name == "GlobalMaxPool" else "global_average_pool"
-    return OperationPlan(kind, node.inputs[:1])
+    """Turn a global pooling into one, of pictures; of other maps into a summary of all axes behind the channels."""
+    largest = node.type_name == "GlobalMaxPool"
+    if node.rank() == 4:
+        return OperationPlan("global_max_pool" if largest else "global_average_pool", node.inputs[:1])
+    axes: Any = tuple(range(2, node.rank()))
+    plain = {"summary": "maximum" if largest else "mean", "axes": axes}
+    return OperationPlan("reduce", node.inputs[:1], attributes=plain)
+
+
+@reads("GlobalLpPool")
+def read_global_length(node: Node) -> OperationPlan:
+    """Turn a GlobalLpPool into the length of each channel."""
+    axes, exponent = tuple(range(2, node.rank())), float(node.attributes.get("p", 2))
+    plain = {"operator": "linalg_vector_norm", "arguments": ("$0", exponent, axes, True)}
+    return OperationPlan("aten", node.inputs[:1], attributes=plain)
+
+
+@reads("MaxUnpool", inputs=2)
+def read_unpool(node: Node) -> OperationPlan:
+    """Turn a MaxUnpool into one."""
+    attributes = _pooling(node)
+    del attributes["rounding"]
+    return OperationPlan("max_unpool_indices", node.inputs, attributes=attributes)
+
+
+def _dilation(node: Node) -> tuple[int, ...]:
+    return tuple(node.attributes.get("dilations", (1,) * len(node.attributes.get("kernel_shape", ()))))
 
 
 def _pooling(node: Node) -> dict[str, Any]:
-    kernel = tuple(node.attributes.get("kernel_shape", ()))
-    if len(kernel) != 2:
-        raise node.refusal(f"its windows have {len(kernel)} axes; here pooling is of height x width")
+    kernel, rank = tuple(node.attributes.get("kernel_shape", ())), node.rank()
+    axes = len(kernel)
+    if axes != rank - 2 or not axes:
+        raise node.refusal(f"its windows have {axes} axes, and the map {rank - 2}")
     return {
         "kernel": kernel,
-        "stride": tuple(node.attributes.get("strides", (1, 1))),
-        "padding": padding_of(node, 2),
+        "stride": tuple(node.attributes.get("strides", (1,) * axes)),
+        "padding": padding_of(node, axes),
         "rounding": "ceil_inside" if node.attributes.get("ceil_mode", 0) else "floor",
     }
 
@@ -61,12 +98,12 @@ WRITERS |= {
 }
 
 
-def _window(part: Part) -> dict[str, Any]:
+def _window(part: Part, axes: int = 2) -> dict[str, Any]:
     found = {
-        "kernel_shape": each(part.attributes["kernel"], 2),
-        "strides": each(part.attributes.get("stride", 1), 2),
+        "kernel_shape": each(part.attributes["kernel"], axes),
+        "strides": each(part.attributes.get("stride", 1), axes),
         "ceil_mode": int(part.attributes.get("rounding", "ceil") != "floor"),
-        **pads(part.attributes.get("padding", 0), 2),
+        **pads(part.attributes.get("padding", 0), axes),
     }
     if "auto_pad" in found:
         del found["ceil_mode"]
@@ -89,3 +126,28 @@ def write_average_pool(part: Part) -> None:
     """Write an AveragePool."""
     counted = int(part.attributes.get("count_padding", True))
     part.write("AveragePool", part.inputs[0], count_include_pad=counted, **_window(part))
+
+
+@writes("pool_along_axes", "max_pool_with_indices")
+def write_pool_along_axes(part: Part) -> None:
+    """Write a MaxPool, an AveragePool or an LpPool of any number of axes."""
+    axes, summary = len(part.shape()) - 2, part.attributes.get("summary", "maximum")
+    window = _window(part, axes)
+    dilations = each(part.attributes.get("dilation", 1), axes)
+    if summary == "maximum" and len(part.outputs) > 1:
+        window["storage_order"] = int(part.attributes.get("by_columns", False))
+        whole = part.writer.fresh(f"{part.outputs[1]}@whole")
+        part.writer.node("MaxPool", part.inputs, [part.outputs[0], whole], dilations=dilations, **window)
+        part.writer.node("Cast", [whole], [part.outputs[1]], to=FLOAT)
+    elif summary == "maximum":
+        part.write("MaxPool", *part.inputs, dilations=dilations, **window)
+    elif set(dilations) != {1} or (summary == "length" and window.pop("ceil_mode", 0)):
+        raise part.refusal(
+            "means and lengths of windows with gaps, or rounded up, came with a later version of ONNX"
+        )
+    elif summary == "mean":
+        part.write(
+            "AveragePool", *part.inputs, count_include_pad=int(part.attributes["count_padding"]), **window
+        )
+    else:
+        part.write("LpPool", *part.inputs, p=int(part.attributes["exponent"]), **window)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators.registry import (
     reads,
@@ -54,16 +56,21 @@ def _parts(node: Node, alpha: float, beta: float, turned: bool) -> Sequence[Oper
     if alpha != 1:
         steps.append(OperationPlan("multiply", ("",), attributes={"number": float(alpha)}))
     if node.has(2) and beta != 0:
-        if beta != 1:
-            raise node.refusal("beta is not 1")
-        steps.append(_plus(node))
+        steps += _plus(node, beta, len(steps))
     return steps
 
 
-def _plus(node: Node) -> OperationPlan:
-    if node.constant(2) is None:
-        return OperationPlan("add", ("", node.inputs[2]))
-    return OperationPlan("add", ("",), {"operand": node.inputs[2]})
+def _plus(node: Node, beta: float, count: int) -> Sequence[OperationPlan]:
+    addend, scaled = node.inputs[2], {"number": float(beta)}
+    if beta != 1 and node.constant(2) is None:
+        times = OperationPlan("multiply", (addend,), attributes=scaled)
+        return [times, OperationPlan("add", (f"#{count - 1}", f"#{count}"))]
+    if beta != 1:
+        stored = node.constants[addend]
+        addend = node.derived("scaled", stored.shape, lambda: stored.load() * np.float32(beta))
+    if addend not in node.constants:
+        return [OperationPlan("add", ("", addend))]
+    return [OperationPlan("add", ("",), {"operand": addend})]
 
 
 @reads("Einsum", inputs=1)

@@ -9,6 +9,7 @@ import numpy as np
 from convscope.formats.onnx.constants import named_type
 from convscope.formats.onnx.element_types import BITS, range_of
 from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.parameters import inputs_by_role, with_parameters
 from convscope.formats.onnx.operators.registry import (
     reads,
     writes,
@@ -20,24 +21,19 @@ from convscope.formats.operation_plan import OperationPlan
 @reads("QuantizeLinear", inputs=2)
 def read_quantize(node: Node) -> OperationPlan:
     """Turn a QuantizeLinear into rounding to the whole numbers of its type."""
-    return OperationPlan("quantize", node.inputs[:1], _scales(node, 1), _bounds(node) | _axis(node))
+    return with_parameters(
+        node, "quantize", inputs_by_role(node, "scale", "zero"), _bounds(node) | _axis(node)
+    )
 
 
 @reads("DequantizeLinear", inputs=2)
 def read_dequantize(node: Node) -> OperationPlan:
     """Turn a DequantizeLinear into one."""
-    return OperationPlan("dequantize", node.inputs[:1], _scales(node, 1), _axis(node))
+    return with_parameters(node, "dequantize", inputs_by_role(node, "scale", "zero"), _axis(node))
 
 
 def _axis(node: Node) -> dict[str, Any]:
     return {"axis": int(node.attributes.get("axis", 1))}
-
-
-def _scales(node: Node, at: int) -> dict[str, str]:
-    roles = {"scale": node.inputs[at]} | ({"zero": node.inputs[at + 1]} if node.has(at + 1) else {})
-    if any(name not in node.constants for name in roles.values()):
-        raise node.refusal("its scale is worked out while the network runs: store it in the file")
-    return roles
 
 
 def _bounds(node: Node) -> dict[str, Any]:

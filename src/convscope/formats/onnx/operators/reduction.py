@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.parameters import with_numbers
 from convscope.formats.onnx.operators.registry import (
     reads,
     writes,
@@ -29,7 +30,13 @@ _SUMMARIES = {
 @reads(*_SUMMARIES)
 def read_summary(node: Node) -> OperationPlan:
     """Turn a summary into a reduce; a mean over height and width is a global average pooling."""
-    axes, keep = node.integers("axes", 1), bool(node.attributes.get("keepdims", 1))
+    keep = bool(node.attributes.get("keepdims", 1))
+    if node.has(1) and node.constant(1) is None:
+        if node.attributes.get("noop_with_empty_axes", 0):
+            raise node.refusal("its axes are worked out while the network runs, and none may mean nothing")
+        plain = {"summary": _SUMMARIES[node.type_name], "keep_axes": keep}
+        return with_numbers(node, "reduce", "axes", 1, plain)
+    axes = node.integers("axes", 1)
     if not axes and node.attributes.get("noop_with_empty_axes", 0):
         return OperationPlan("identity", node.inputs[:1])
     rank = node.rank()
