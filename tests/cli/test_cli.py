@@ -265,7 +265,7 @@ def test_what_cannot_be_done_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("lairs",), "Did you mean 'layers'?"),
+        (("lairs",), "Did you mean 'layers'"),
         (("layers",), "Missing argument 'NETWORK'"),
         (("layers", "x", "--wrong"), "No such option"),
         (("layers", "x", "--input-shape", "1,a"), "give numbers separated by commas"),
