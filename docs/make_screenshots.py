@@ -10,6 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from convscope import open_network
@@ -32,6 +33,8 @@ def main(source: str = "builtin", address: str = "mixed4a:42") -> None:
         page.screenshot(path=PICTURE)
         browser.close()
     server.stop()
+    with Image.open(PICTURE) as image:
+        image.convert("RGB").quantize(256).save(PICTURE, optimize=True)  # a quarter of the bytes
     print(PICTURE)
 
 
