@@ -19,8 +19,9 @@ COMMANDS = {
     "dream": ["dream", "planted", "edge.png", "--iterations", "3000", "-o", "out.png"],
 }
 SCRIPT = """
-import sys, torch
+import signal, sys, torch
 from convscope.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 sys.stderr.write("begun\\n"); sys.stderr.flush()
 main(sys.argv[1:])
 """
