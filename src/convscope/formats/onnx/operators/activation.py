@@ -63,13 +63,16 @@ _SELU = (1.6732632423543772, 1.0507009873554805)
 
 @reads("Dropout")
 def read_dropout(node: Node) -> OperationPlan | Sequence[OperationPlan]:
-    """Turn a Dropout into what it is outside training: nothing, and a mask of ones."""
+    """Turn a Dropout into what it is outside training: nothing, and since opset 12 a mask of ones.
+
+    What the mask of an earlier one holds nobody says: onnxruntime fills it with zeros.
+    """
     training = node.numbers(2, "training_mode")
     if training is not None and bool(training.all()):
         ratio = node.numbers(1, "ratio")
         if ratio is None or float(ratio.reshape(-1)[0]) != 0:
             raise node.refusal("it drops numbers at random (training_mode): export the network for inference")
-    if node.makes(1):
+    if node.makes(1) and node.opset >= 12:
         return OperationPlan("dropout_mask", node.inputs[:1], outputs=2)
     return OperationPlan("identity", node.inputs[:1])
 
