@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +21,8 @@ from convscope.files import FileState, require_regular
 MAXIMUM_DEPTH = 32
 MAXIMUM_EXPANSION = 8
 SPARE_BYTES = 64 * 2**20
-SECONDS = 15
+SECONDS = 15  # of work; a busy machine may take several times as long for them
+LONGEST = 8 * SECONDS
 CHECK = Path(__file__).with_name("hdf5_check.py")
 
 
@@ -98,25 +100,39 @@ def require_sound(file: Container) -> None:
 
 
 _CHECKED: dict[tuple[Any, ...], str] = {}
+_ENDLESS = "is a damaged HDF5 file: after {seconds} seconds it is not clear what is in it"
+_LIMIT_WORK = """
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_CPU, ({seconds}, {seconds} + 1))
+except ImportError:  # Windows
+    pass
+"""
 
 
 def _problem_in(file: Container, key: tuple[Any, ...]) -> str:
     if key not in _CHECKED and sys.executable:
         path, start, size = key[:3]
         # It finds h5py where this process found it, and looks nowhere else.
-        run = f"import runpy, sys; sys.path[:] = {sys.path!r}; runpy.run_path({str(CHECK)!r}, run_name='__main__')"
+        run = (
+            f"{_LIMIT_WORK.format(seconds=SECONDS)}import runpy, sys; sys.path[:] = {sys.path!r}; "
+            f"runpy.run_path({str(CHECK)!r}, run_name='__main__')"
+        )
         command = [sys.executable, "-I", "-c", run, path, str(start), str(size)]
         content = file.open().read() if size < 0 else b""
         try:
-            result = subprocess.run(command, input=content, capture_output=True, timeout=SECONDS)
+            result = subprocess.run(command, input=content, capture_output=True, timeout=LONGEST)
         except subprocess.TimeoutExpired:
-            _CHECKED[key] = f"is a damaged HDF5 file: after {SECONDS} seconds it is not clear what is in it"
+            _CHECKED[key] = _ENDLESS.format(seconds=LONGEST)
         except OSError:  # no process can be started here
             return ""
         else:
             said = result.stdout.decode("utf-8", "replace").strip()
             died = f"is a damaged HDF5 file: the HDF5 library died of it (code {result.returncode})"
-            _CHECKED[key] = died if result.returncode else said
+            endless = result.returncode == -getattr(signal, "SIGXCPU", 0) != 0
+            _CHECKED[key] = (
+                _ENDLESS.format(seconds=SECONDS) if endless else died if result.returncode else said
+            )
     return _CHECKED.get(key, "")
 
 
