@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from convscope.pictures.picture import Picture
-from planted import edge_picture, planted_files
+from planted import edge_picture, plain_picture, planted_files
 
 COMMANDS = {
     "report": ["report", "planted", "edge.png", "-o", "out.html"],
     "see": ["see", "planted", "conv1:0", "conv2:1", "--steps", "4000", "--size", "64", "-o", "out"],
-    "dream": ["dream", "planted", "edge.png", "--iterations", "3000", "-o", "out.png"],
+    "dream": ["dream", "planted", "red.png", "--iterations", "3000", "-o", "out.png"],
 }
 SCRIPT = """
 import signal, sys, torch
@@ -35,6 +35,9 @@ LONGEST = (
 def test_ctrl_c_at_a_random_moment(command: str, tmp_path: Path) -> None:
     planted_files(tmp_path / "planted")
     Picture(edge_picture()).save(tmp_path / "edge.png")
+    Picture(plain_picture((0.8, 0.3, 0.2))).save(
+        tmp_path / "red.png"
+    )  # in gray nothing of color would be dreamed
     chance, interrupted = random.Random(str(tmp_path)), 0
     while not interrupted:
         process = subprocess.Popen(
