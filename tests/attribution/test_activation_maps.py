@@ -175,7 +175,7 @@ def test_a_class_that_is_not_there_is_not_painted_bright() -> None:
     network, picture = planted_network(), plain_picture((1, 0, 0))
     picture = picture.copy()
     picture[4:9, 4:9] = (20, 90, 20)
-    red, green = (convscope.grad_cam(network, picture, name) for name in ("red", "green"))
+    red, green = (convscope.grad_cam(network, picture, name, bare=True) for name in ("red", "green"))
     assert red.high is None and green.high == pytest.approx(red.map.max())
     assert "the peak of the map of the score of “red”" in green.caption
     assert (

@@ -180,7 +180,7 @@ def test_a_rerun_is_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ({"preset": "defalt"}, "Did you mean 'default'"),
         (
             {"changes": {"speed": 2}},
-            "a dream has no 'speed'. Did you mean 'seed'\\? Possible: preset, size, guide",
+            "a dream has no 'speed'. Did you mean 'seed'\\? Possible: preset, size",
         ),
         ({"changes": {"iteration": 2}}, "a dream has no 'iteration'. Did you mean 'iterations'"),
         ({"changes": {"iterations": "x"}}, "iterations is a whole number, at least 1, not 'x'"),
