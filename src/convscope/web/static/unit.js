@@ -11,12 +11,19 @@ let asked = 0, facts = null, effects = null, failure = null;
 
 /** Build the pane beside the grid, or the large view. */
 export function mountUnit(parent) {
-  const draw = () => !parent.hidden && fill(parent, ...parts());
+  const title = element("h2"), boxes = Object.fromEntries(Object.keys(PARTS).map((name) => [name, element("div.part")]));
+  fill(parent, title, ...Object.values(boxes));
+  // Only what changed is drawn anew: a slider stays under the hand that moves it.
+  const draw = (names) => {
+    title.textContent = unitAddress();
+    for (const name of names) fill(boxes[name], ...PARTS[name](unitAddress()));
+  };
+  const told = Object.keys(PARTS).filter((name) => name !== "slider");
   listen((changed) => {
-    if (["layer", "channel", "units", "view"].some((key) => changed.has(key))) draw();
+    if (["layer", "channel", "units"].some((key) => changed.has(key))) draw(Object.keys(PARTS));
   });
-  onSeen((unit) => unit === unitAddress() && draw());
-  onFacts(draw);
+  onSeen((unit) => unit === unitAddress() && draw(["wanted"]));
+  onFacts(() => draw(told));
 }
 
 const factListeners = new Set();
@@ -60,13 +67,18 @@ function tell() {
   for (const listener of factListeners) listener();
 }
 
-function parts() {
-  const unit = unitAddress();
-  const fedBy = facts?.filter ? ownFilter() : connections("Fed by", facts?.fedBy, "What feeds it cannot be told apart: channels are mixed before it.");
-  const found = [wanted(unit), answered(), slider(unit), fedBy, examples(unit), connections("Feeds", facts?.feeds, "No filters read it by itself."), changed(), arithmeticParts()];
-  const failed = failure ? [element("p.error", {}, failure)] : [];
-  return [element("h2", {}, unit), ...failed, ...found.filter((part) => part.length).map((part) => element("div.part", {}, ...part))];
-}
+/** The parts of the pane in their order, each from a unit's address to its elements. */
+const PARTS = {
+  failure: () => (failure ? [element("p.error", {}, failure)] : []),
+  wanted,
+  answered,
+  slider,
+  fedBy: () => (facts?.filter ? ownFilter() : connections("Fed by", facts?.fedBy, "What feeds it cannot be told apart: channels are mixed before it.")),
+  examples,
+  feeds: () => connections("Feeds", facts?.feeds, "No filters read it by itself."),
+  changed,
+  arithmetic: arithmeticParts,
+};
 
 function wanted(unit) {
   const picture = seen(unit);
