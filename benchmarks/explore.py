@@ -29,7 +29,7 @@ FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-st
 # Press a key and wait, frame by frame, until what it changes is there; in milliseconds.
 PRESS = """([key, done]) => new Promise((resolve) => {
   const began = performance.now(), ended = new Function('return ' + done);
-  document.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+  document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
   const look = () => ended() ? resolve(performance.now() - began) : requestAnimationFrame(look);
   look();
 })"""
