@@ -6,6 +6,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -18,6 +19,7 @@ from convscope.looking.answers import answer
 from convscope.measuring.example_sheet import ExampleOptions, example_sheet
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture
+from convscope.measuring.strongest import Strongest, find_strongest
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
 from convscope.web.arithmetic import arithmetic
@@ -61,6 +63,11 @@ class Session:
     worker: Worker = field(default_factory=Worker)
     _copies: OrderedDict[str, Network] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
+
+    @cached_property
+    def strongest(self) -> Strongest | None:
+        """What real pictures were measured to give: read once, for every unit asks for it."""
+        return find_strongest(self.network)
 
     def facts(self) -> dict[str, Any]:
         """Return what the page knows before it asks anything."""

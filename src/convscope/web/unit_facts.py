@@ -12,7 +12,7 @@ from convscope.attribution.registry import method_named
 from convscope.attribution.target import target_of
 from convscope.looking.answers import answer
 from convscope.looking.filters import read_filters
-from convscope.measuring.strongest import QUANTILES, find_strongest
+from convscope.measuring.strongest import QUANTILES, Strongest
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
 from convscope.web.connections import Connection, fed_by_it, feeding
@@ -20,7 +20,9 @@ from convscope.web.connections import Connection, fed_by_it, feeding
 MOST_CLASSES = 5
 
 
-def unit_facts(network: Network, address: Address, photograph: Photograph | None) -> dict[str, Any]:
+def unit_facts(
+    network: Network, address: Address, photograph: Photograph | None, strongest: Strongest | None = None
+) -> dict[str, Any]:
     """Return as JSON data what is known of a unit, and with a picture what it answers there.
 
     `box` is (top, left, bottom, right) of what the strongest position sees, in the network's input.
@@ -33,7 +35,7 @@ def unit_facts(network: Network, address: Address, photograph: Photograph | None
         "fedBy": [_connection(one) for one in feeding(network, layer, channel)],
         "feeds": [_connection(one) for one in fed_by_it(network, layer, channel)],
         "filter": _own_filter(network, layer, channel),
-        "photographs": _measured(network, address),
+        "photographs": _measured(strongest, address),
     }
     if photograph is not None:
         facts |= _answered(network, address, photograph)
@@ -93,9 +95,8 @@ def _own_filter(network: Network, layer: str, channel: int) -> Any:
     return np.round(found.weights[channel].transpose(1, 2, 0), 6).tolist() if found.color else None
 
 
-def _measured(network: Network, address: Address) -> dict[str, Any] | None:
+def _measured(strongest: Strongest | None, address: Address) -> dict[str, Any] | None:
     """Return what real pictures were measured to give: quantiles of the highest answer; None where nobody measured."""
-    strongest = find_strongest(network)
     found = strongest.of(address) if strongest else None
     if strongest is None or found is None:
         return None
