@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from convscope.errors import NetworkFileError
+from convscope.errors import NetworkFileError, PictureError
 
 COPIED_BYTES = 256 * 2**20
 """Weights of files up to here are copied as they are opened: what happens to the file then does not matter."""
@@ -106,6 +106,15 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
 _UNFINISHED = ".convscope-partial"
 _LEFT_BEHIND = 24 * 3600.0  # seconds after which nobody is writing to it any more
 _SWEPT: set[Path] = set()
+
+
+def write_text(text: str, path: str | os.PathLike[str]) -> None:
+    """Write a text file, whole or not at all; PictureError where that is impossible."""
+    try:
+        with written_whole(path) as partial:
+            partial.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _to_disk(path: Path) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 from convscope.atlas.manifest import NAME, Manifest
 from convscope.atlas.shard import ShardPictures
 from convscope.errors import PictureError
-from convscope.files import written_whole
+from convscope.files import write_text, written_whole
 from convscope.measuring.example import Example
 from convscope.measuring.example_sheet import BANDS, bands_of, class_words
 from convscope.measuring.measurements import Measurements
@@ -54,13 +54,11 @@ def merge_atlas(
         "version": manifest.version,
         "layers": layers,
     }
-    _write(
-        folder / "data.js",
-        "const ATLAS = " + json.dumps(data, ensure_ascii=False).replace("</", "<\\/") + ";\n",
-    )
+    facts = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
+    write_text(f"const ATLAS = {facts};\n", folder / "data.js")
     for name in _PAGE:
         page = resources.files(__package__).joinpath(f"static/{name}").read_text(encoding="utf-8")
-        _write(folder / name, page)
+        write_text(page, folder / name)
     return folder / "index.html"
 
 
@@ -220,11 +218,3 @@ def _sheets(folder: Path, stem: str, tiles: NDArray[np.uint8]) -> list[str]:
             raise PictureError(f"cannot write {folder / name}: {error.strerror or error}") from error
         names.append(name)
     return names
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        with written_whole(path) as partial:
-            partial.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise PictureError(f"cannot write {path}: {error.strerror or error}") from error

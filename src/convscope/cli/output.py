@@ -15,7 +15,7 @@ import click
 
 from convscope.cli.settings import goes_on_with, read_by_this_command, settings
 from convscope.errors import PictureError
-from convscope.files import user_path, written_whole
+from convscope.files import user_path, write_text
 
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
@@ -183,12 +183,3 @@ def save_text(text: str, path: Path, *, err: bool = False) -> Path:
     write_text(text, path)
     click.echo(printable(path), err=err)
     return path
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a text file, whole or not at all."""
-    try:
-        with written_whole(path) as partial:
-            partial.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise PictureError(f"cannot write {path}: {error.strerror or error}") from error

@@ -15,6 +15,7 @@ from torch import Tensor
 from convscope.address import Address
 from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.network.outputs import Role
 from convscope.network.parameters import Shape
 from convscope.pictures.photograph import InputLike, Photograph
 
@@ -23,6 +24,17 @@ CENTER_OF_TEN = 4  # the order of caffe.io.oversample
 _recorded: ContextVar[tuple[Network, object, Mapping[str, Tensor]] | None] = ContextVar(
     "recorded", default=None
 )
+
+
+def value_of_role(network: Network, address: str | None, role: Role, missing: str, remedy: str = "") -> str:
+    """Return the layer of an address, or without one the first output with a role; InputError where none has it."""
+    if address is not None:
+        return network.resolve(address).layer
+    found = next((output.value for output in network.outputs if output.role == role), None)
+    if found is None:
+        listed = "; ".join(map(str, network.outputs)) or "none"
+        raise InputError(f"{network.name} {missing}; its outputs are {listed}{remedy}")
+    return found
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.errors import InputError
-from convscope.looking.answers import answer, seen_by
+from convscope.looking.answers import answer, seen_by, value_of_role
 from convscope.network.network import Network
 from convscope.network.outputs import made_by
 from convscope.pictures.picture import Picture
@@ -46,7 +46,7 @@ def output_picture(
 
     InputError for a network that makes no picture, and for one that answers with NaN.
     """
-    value = _value(network, address)
+    value = value_of_role(network, address, "picture", "makes no picture")
     made = answer(network, picture, value)
     if made.ndim != 3 or len(made) not in (1, 3):
         raise InputError(
@@ -73,16 +73,6 @@ def output_picture(
     black, white = (f"{number:.4g}" for number in (found.black, found.white))
     words = f"The picture that {value} makes, {height} × {width}: {black} is black, {white} white ({found.reason})."
     return replace(shown, caption=words)
-
-
-def _value(network: Network, address: str | None) -> str:
-    if address is not None:
-        return network.resolve(address).layer
-    found = next((output.value for output in network.outputs if output.role == "picture"), None)
-    if found is None:
-        listed = "; ".join(map(str, network.outputs)) or "none"
-        raise InputError(f"{network.name} makes no picture; its outputs are {listed}")
-    return found
 
 
 def _range(made: NDArray[Any], kind: str) -> _Range:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.errors import InputError
-from convscope.looking.answers import answer, seen_by
+from convscope.looking.answers import answer, seen_by, value_of_role
 from convscope.network.network import Network
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
@@ -90,15 +90,7 @@ def segmentation(
 
 
 def _value(network: Network, address: str | None) -> str:
-    if address is not None:
-        return network.resolve(address).layer
-    found = next((output.value for output in network.outputs if output.role == "class map"), None)
-    if found is None:
-        raise InputError(
-            f"{network.name} tells no classes apart at each place; its outputs are "
-            f"{'; '.join(map(str, network.outputs)) or 'none'}"
-        )
-    return found
+    return value_of_role(network, address, "class map", "tells no classes apart at each place")
 
 
 def _strongest(network: Network, picture: Any, value: str) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.errors import InputError
-from convscope.looking.answers import answer_rows, seen_by
+from convscope.looking.answers import answer_rows, seen_by, value_of_role
 from convscope.network.network import Network
 from convscope.network.outputs import token_grid
 from convscope.pictures.picture import Picture
@@ -38,7 +38,7 @@ def token_maps(
 
     InputError for a layer whose tokens are no grid of the picture.
     """
-    value = _value(network, address)
+    value = value_of_role(network, address, "tokens", "has no output of tokens", ": name a layer")
     tokens = answer_rows(network, picture, value).astype(np.float64)
     seen = to_bytes(seen_by(network, picture))
     size = (seen.shape[0], seen.shape[1])
@@ -72,16 +72,6 @@ def token_maps(
         f"principal components, {100 * share:.0f} % of what differs; {'; '.join(words)}, each from dark to bright."
     )
     return replace(panels(shown, theme=theme), caption=caption)
-
-
-def _value(network: Network, address: str | None) -> str:
-    if address is not None:
-        return network.resolve(address).layer
-    found = next((output.value for output in network.outputs if output.role == "tokens"), None)
-    if found is None:
-        listed = "; ".join(map(str, network.outputs)) or "none"
-        raise InputError(f"{network.name} has no output of tokens; its outputs are {listed}: name a layer")
-    return found
 
 
 def _in_colors(places: NDArray[np.float64]) -> tuple[float, NDArray[np.uint8]]:

@@ -20,8 +20,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from convscope import __version__
-from convscope.errors import PictureError
-from convscope.files import written_whole
+from convscope.files import write_text
 from convscope.looking.answers import CENTER_OF_TEN
 from convscope.looking.layer_table import HEADINGS
 from convscope.network.input_spec import GUESS, InputSpec
@@ -54,11 +53,7 @@ class Report(str):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page, whole or not at all, and return its path; PictureError where that is impossible."""
         path = Path(path)
-        try:
-            with written_whole(path) as partial:
-                partial.write_text(self, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
+        write_text(self, path)
         return path
 
     def _repr_html_(self) -> str:

@@ -69,14 +69,7 @@ class _Rescaled(torch.autograd.Function):
         return torch.where(near, _gradient(ctx.function, input, gradients[0]), slope), None
 
 
-class _RescaledMaximum(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, input: Tensor, function: _Function) -> Tensor:
-        output: Tensor = function(input)
-        ctx.save_for_backward(input, output)
-        ctx.function = function
-        return output
-
+class _RescaledMaximum(_Rescaled):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         input, output = ctx.saved_tensors
