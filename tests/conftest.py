@@ -8,6 +8,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
+from convscope.formats.caffe.layers import TRANSLATORS
+from convscope.formats.registration import CUSTOM_LAYERS
+from convscope.network.operations import OPERATIONS
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -22,6 +26,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONVSCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_layers() -> Iterator[None]:
+    """What a test registers is forgotten with it: the tables of layers and operations are the same for the next."""
+    kept = [(table, dict(table)) for table in (TRANSLATORS, CUSTOM_LAYERS, OPERATIONS)]
+    yield
+    for table, before in kept:
+        if table != before:
+            table.clear()
+            table.update(before)
 
 
 @pytest.fixture(scope="session")

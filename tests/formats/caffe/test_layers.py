@@ -600,21 +600,11 @@ def test_python_code_is_never_run():
         translate(layer_of("Python", 'python_param { module: "os" layer: "System" }'))
 
 
-@pytest.fixture
-def tables(monkeypatch):
-    """Leave the tables of layers and operations as they were."""
-    for table in (TRANSLATORS, OPERATIONS):
-        for key in ("Permute", "Affine", "Python:net.Doubled", "Python:Doubled", "DepthwiseConvolution"):
-            monkeypatch.setitem(table, key, None)
-            monkeypatch.delitem(table, key)
-
-
 def run(translation, *inputs, **parameters):
     plan = translation.plan
     return OPERATIONS[plan.kind](*inputs, **parameters, **plan.attributes)
 
 
-@pytest.mark.usefixtures("tables")
 def test_a_function_of_tensors_becomes_a_layer():
     register_layer("Permute", lambda x, order: x.permute(order))
     layer = layer_of("Permute", "permute_param { order: 0 order: 2 order: 3 order: 1 }")
@@ -630,7 +620,6 @@ def test_a_function_of_tensors_becomes_a_layer():
     assert module(torch.zeros(1, 2, 3, 4)).shape == (1, 3, 4, 2)
 
 
-@pytest.mark.usefixtures("tables")
 def test_a_layer_with_blobs_says_what_they_are_called():
     register_layer("Affine", lambda x, weight, bias: x * weight + bias, roles=("weight", "bias"))
     translation = translate(layer_of("Affine"))
@@ -642,7 +631,6 @@ def test_a_layer_with_blobs_says_what_they_are_called():
     ]
 
 
-@pytest.mark.usefixtures("tables")
 @pytest.mark.parametrize("name", ["Python:net.Doubled", "Python:Doubled"])
 def test_a_python_layer_is_registered_by_its_name(name):
     register_layer(name, lambda x, param_str="1": float(param_str) * x)
@@ -650,7 +638,6 @@ def test_a_python_layer_is_registered_by_its_name(name):
     assert run(translate(layer_of("Python", python)), torch.ones(1)).tolist() == [2]
 
 
-@pytest.mark.usefixtures("tables")
 def test_a_layer_can_be_translated_by_hand():
     @register_layer("DepthwiseConvolution")
     def depthwise(layer):

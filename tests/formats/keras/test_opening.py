@@ -416,9 +416,7 @@ def test_weights_that_are_another_models_are_told(tmp_path):
 
 
 def test_a_lambda_is_never_run_but_can_be_taught(tmp_path):
-    from convscope.formats.caffe.layers import TRANSLATORS, register_layer
-    from convscope.formats.registration import CUSTOM_LAYERS
-    from convscope.network.operations import OPERATIONS
+    from convscope.formats.caffe.layers import register_layer
 
     layers = [
         input_layer((4, 4, 3)),
@@ -431,18 +429,13 @@ def test_a_lambda_is_never_run_but_can_be_taught(tmp_path):
         UnsupportedLayer, match=r"layer 'scaled' runs Python code .* register_layer\('Lambda:scaled', "
     ):
         open_network(path)
-    try:
-        register_layer("Lambda:scaled", lambda x, factor: x.flip(-1) * factor)
-        cut = r"layer 'mine' has the type 'MyOwn'.*register_layer\('MyOwn', function\).* 'mine' is cut off"
-        with pytest.warns(ConvscopeWarning, match=cut):
-            assert open_network(path).graph.outputs == ("scaled",)
-        register_layer("MyOwn", lambda x, gain, offset: x * gain + offset, roles=["offset"])
-        x = torch.from_numpy(normal(1, 4, 4, 3))
-        found = open_network(path).activations(x, "mine")["mine"]
-    finally:
-        for name in ("Lambda:scaled", "MyOwn"):
-            for table in (OPERATIONS, TRANSLATORS, CUSTOM_LAYERS):
-                table.pop(name, None)
+    register_layer("Lambda:scaled", lambda x, factor: x.flip(-1) * factor)
+    cut = r"layer 'mine' has the type 'MyOwn'.*register_layer\('MyOwn', function\).* 'mine' is cut off"
+    with pytest.warns(ConvscopeWarning, match=cut):
+        assert open_network(path).graph.outputs == ("scaled",)
+    register_layer("MyOwn", lambda x, gain, offset: x * gain + offset, roles=["offset"])
+    x = torch.from_numpy(normal(1, 4, 4, 3))
+    found = open_network(path).activations(x, "mine")["mine"]
     torch.testing.assert_close(found, x.flip(-1) * 6 + torch.tensor([1.0, 2.0, 3.0]))
 
 
