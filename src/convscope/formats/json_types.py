@@ -32,6 +32,11 @@ def require(value: Any, schema: Any, place: str) -> None:
     """Raise NetworkFileError, with the place and what is there, where a value is not as the schema says."""
     if isinstance(schema, tuple):
         if not any(_fits(value, one) for one in schema):
+            for one in schema:  # the one that is meant says what in it is wrong
+                if (isinstance(value, list) and isinstance(one, list)) or (
+                    isinstance(value, dict) and isinstance(one, dict | Each)
+                ):
+                    require(value, one, place)
             raise _wrong(value, " or ".join(map(_in_words, schema)), place)
     elif isinstance(schema, list):
         _require_type(value, list, "a list", place)

@@ -101,6 +101,9 @@ def test_what_is_not_arithmetic_is_not_called(module: Branches, tmp_path: Path, 
 
 def test_a_damaged_program_is_called_so(module: Branches, tmp_path: Path) -> None:
     path = exported(tmp_path / "branches.pt2", module, (2, 3, 8, 10), False)
+    sentence = r"its program\.graph_module\.graph\.nodes\[0\]\.target is 7, not a text"
+    with pytest.raises(ConvscopeError, match=sentence):
+        open_network(changed(path, lambda graph: graph["graph"]["nodes"][0].update(target=7)))
     nowhere = [{"name": "input", "arg": {"as_tensor": {"name": "nowhere"}}}]
     for change in (
         lambda graph: graph.pop("signature"),

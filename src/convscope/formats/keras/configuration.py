@@ -13,11 +13,21 @@ from typing import Any
 
 from convscope.errors import NetworkFileError
 from convscope.formats.graph_builder import BARE_ERRORS
+from convscope.formats.json_types import Each, require
 from convscope.formats.keras.keras1 import modernized
 from convscope.formats.keras.model import INPUT, Call, KerasLayer, KerasModel, Reference
 
 MAXIMUM_MODELS_DEEP = 32
 _CHAINS = "Sequential"
+_LAYER = {
+    "class_name": str,
+    "config": (Each(object), [object]),
+    "name?": (str, None),
+    "inbound_nodes?": (None, [([object], Each(object))]),
+}
+_MODEL = {"name?": (str, None), "layers": [_LAYER], "input_layers?": object, "output_layers?": object}
+_CALL = {"args?": (None, [object]), "kwargs?": (None, Each(object))}
+_REFERENCE = (str, int, int)  # a layer, which of its calls, which of that call's outputs
 
 
 def read_model(description: Any, file: str) -> KerasModel:
@@ -40,7 +50,8 @@ def describes_model(description: Any) -> bool:
 
 
 def _model(description: Mapping[str, Any], name: str, depth: int) -> KerasModel:
-    config, class_name = description["config"], str(description["class_name"])
+    require(description, _LAYER, name)
+    config, class_name = description["config"], description["class_name"]
     if not describes_model(description):
         raise NetworkFileError(
             f"the model is a class of its own ({class_name}), whose layers only its code knows: make a Functional "
@@ -50,7 +61,8 @@ def _model(description: Mapping[str, Any], name: str, depth: int) -> KerasModel:
         raise NetworkFileError(f"models lie inside models more than {MAXIMUM_MODELS_DEEP} deep")
     if isinstance(config, list):  # a Sequential model of Keras 1
         config = {"layers": config}
-    name = str(config.get("name") or name)
+    require(config, _MODEL, name)
+    name = config.get("name") or name
     layers = tuple(_layer(layer, depth) for layer in config["layers"])
     names = [layer.name for layer in layers]
     if twice := {one for one in names if names.count(one) > 1}:
@@ -64,14 +76,16 @@ def _model(description: Mapping[str, Any], name: str, depth: int) -> KerasModel:
 
 
 def _layer(description: Mapping[str, Any], depth: int) -> KerasLayer:
-    class_name = str(description["class_name"]).rpartition(">")[2]
+    class_name = description["class_name"].rpartition(">")[2]
     config = description["config"]
     inner = _model(description, "model", depth + 1) if describes_model(description) else None
     if inner is None:
+        require(config, Each(object), f"the configuration of a {class_name}")
         class_name, config = modernized(class_name, config)
-    name = description.get("name") or (inner.name if inner else config["name"])
+    name = description.get("name") or (inner.name if inner else config.get("name"))
+    require(name, str, f"the name of a {class_name}")
     return KerasLayer(
-        name=str(name),
+        name=name,
         class_name=class_name,
         config=config if isinstance(config, Mapping) else {},
         calls=tuple(_call(node) for node in description.get("inbound_nodes") or ())
@@ -129,6 +143,7 @@ def stated_shape(layer: KerasLayer) -> tuple[int | None, ...] | None:
 
 def _call(node: Any) -> Call:
     if isinstance(node, Mapping):  # Keras 3
+        require(node, _CALL, "a call")
         keywords = {name: _found(value) for name, value in (node.get("kwargs") or {}).items()}
         given = [_found(argument) for argument in node.get("args") or ()]
         return Call(tuple(item for argument in given for item in _flattened(argument)), keywords)
@@ -137,12 +152,13 @@ def _call(node: Any) -> Call:
     arguments: list[Any] = []
     keywords = {}
     for item in node:
-        layer, call, output, *more = item
+        require(item, [object], "what a call reads")
+        told = item[3] if len(item) > 3 else {}
+        require(told, Each(object), "what a call is told")
         # A function's constant is written in the place of a layer.
-        arguments.append(
-            output if layer == "_CONSTANT_VALUE" else Reference(str(layer), int(call), int(output))
-        )
-        keywords.update({name: _referred(value) for name, value in (more[0] if more else {}).items()})
+        constant = len(item) > 2 and item[0] == "_CONSTANT_VALUE"
+        arguments.append(item[2] if constant else _reference(item[:3]))
+        keywords.update({name: _referred(value) for name, value in told.items()})
     return Call(tuple(arguments), keywords)
 
 
@@ -162,16 +178,27 @@ def _holds_reference(value: Any) -> bool:
 def _found(value: Any) -> Any:
     """Return an argument of Keras 3 with its tensors as references."""
     if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
-        layer, call, output = value["config"]["keras_history"]
-        return Reference(str(layer), int(call), int(output))
+        require(value, {"config": {"keras_history": [object]}}, "a tensor that is read")
+        return _reference(value["config"]["keras_history"])
     return [_found(item) for item in value] if isinstance(value, list) else value
 
 
 def _referred(value: Any) -> Any:
     """Return a keyword of Keras 2, where a tensor is a list of a layer's name and two numbers."""
     if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
-        return Reference(value[0], int(value[1]), int(value[2]))
+        return _reference(value)
     return value
+
+
+def _reference(value: Any) -> Reference:
+    require(value, [object], "what is read")
+    if len(value) != len(_REFERENCE):
+        raise NetworkFileError(
+            f"{str(value)[:60]} is to be read, not a layer, its call and that call's output"
+        )
+    for index, (item, kind) in enumerate(zip(value, _REFERENCE, strict=True)):
+        require(item, kind, f"what is read[{index}]")
+    return Reference(*value)
 
 
 def _references(value: Any) -> Iterator[Reference]:
@@ -179,8 +206,9 @@ def _references(value: Any) -> Iterator[Reference]:
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, Sequence) and value and isinstance(value[0], str):
-        yield Reference(str(value[0]), int(value[1]), int(value[2]))
+        yield _reference(value)
         return
+    require(value, [object], "the layers that go in or come out")
     for item in value:
         yield from _references(item)
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer
+from convscope.formats.json_types import Each, require
 from convscope.formats.pytorch.programs import LARGEST_INDEX, Archive, exported_tensors, scalar_type
 from convscope.network.operations.aten import pure_operator
 from convscope.network.parameters import Shape
@@ -28,6 +29,23 @@ _GRAPH = "models/model.json"
 _ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     f"_operator.{name}": getattr(operator, name)
     for name in ("add", "sub", "mul", "floordiv", "mod", "neg", "getitem", "eq", "ne", "lt", "le", "gt", "ge")
+}
+_VALUE = Each(object)  # one key, which says of what kind it is
+_PROGRAM = {
+    "graph": {
+        "inputs": [_VALUE],
+        "outputs": [_VALUE],
+        "nodes": [
+            {
+                "target": str,
+                "inputs": [{"name": str, "arg": _VALUE, "kind?": (int, None)}],
+                "outputs": [_VALUE],
+                "metadata?": (None, Each(object)),
+            }
+        ],
+        "tensor_values": Each({"sizes": [Each(object)]}),
+    },
+    "signature": {"input_specs": [Each({"arg": Each(object)})]},
 }
 _FORMATS = {
     1: torch.contiguous_format,
@@ -139,7 +157,9 @@ def read_exported(path: Path) -> ExportedProgram | None:
             archive = Archive.of(file, path)
             if not archive.has(_GRAPH):
                 return None
-            content = json.loads(archive.read(_GRAPH, LARGEST_INDEX))["graph_module"]
+            content = json.loads(archive.read(_GRAPH, LARGEST_INDEX))
+            require(content, {"graph_module": _PROGRAM}, f"{path}: its program")
+            content = content["graph_module"]
             return _program(content, exported_tensors(archive), path)
     except (InputError, NetworkFileError, UnsupportedLayer, OSError):
         raise
@@ -202,7 +222,7 @@ def _function(node: Mapping[str, Any]) -> Callable[..., Any]:
 
 def _place(node: Mapping[str, Any]) -> tuple[str, str]:
     """Return the dotted path and the type of the module a node was in, which the program keeps for every node."""
-    stack = str(node.get("metadata", {}).get("nn_module_stack") or "").rpartition(";")[2]
+    stack = str((node.get("metadata") or {}).get("nn_module_stack") or "").rpartition(";")[2]
     _, path, kind = (*stack.split(","), "", "")[:3]
     return path, kind.rpartition(".")[2]
 
