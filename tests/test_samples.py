@@ -19,6 +19,7 @@ from PIL import Image
 from convscope import samples
 from convscope.cli import main
 from convscope.errors import PictureError
+from convscope.formats.zoo import download
 from convscope.formats.zoo.catalog import Download
 from convscope.pictures.photograph import open_photograph
 
@@ -57,6 +58,7 @@ def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         for name, sample in samples.SAMPLES.items()
     }
     monkeypatch.setattr(samples, "SAMPLES", moved)
+    monkeypatch.setattr(download, "SCHEMES", ("http://127.0.0.1:",))
     yield folder
     server.shutdown()
     server.server_close()

@@ -97,7 +97,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         mask = os.umask(0)
         os.umask(mask)
         partial.chmod(0o666 & ~mask)  # mkstemp's files are private; a saved one is an ordinary file
-        _to_disk(partial)
+        to_disk(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -117,7 +117,7 @@ def write_text(text: str, path: str | os.PathLike[str]) -> None:
         raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
     """Wait until a file's bytes are on the disk: else its name may get there first, and a power cut leaves it empty."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())

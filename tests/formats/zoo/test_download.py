@@ -2,7 +2,10 @@
 
 import hashlib
 import re
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,8 +16,9 @@ import numpy as np
 import pytest
 
 from convscope.errors import NetworkFileError
+from convscope.formats.zoo import download
 from convscope.formats.zoo.catalog import Download
-from convscope.formats.zoo.download import downloaded
+from convscope.formats.zoo.download import downloaded, require_published
 
 CONTENT = np.random.default_rng(0).bytes(900_000)
 
@@ -31,11 +35,15 @@ class Server:
     kind: str = "application/octet-stream"
     status: int = 200
     ranges: bool = True
+    elsewhere: str = ""  # where it sends those who ask
+    slow: float = 0.0  # seconds before it answers
     asked: list[str | None] = field(default_factory=list)
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(download, "SCHEMES", ("https://", "http://127.0.0.1:"))
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked = self.headers.get("Range")
@@ -44,9 +52,16 @@ def server() -> Iterator[Server]:
             if begin and begin >= len(state.content):
                 self.send_error(416)
                 return
+            if elsewhere := state.elsewhere:
+                state.elsewhere = ""
+                self.send_response(302)
+                self.send_header("Location", elsewhere)
+                self.end_headers()
+                return
             if state.status != 200:
                 self.send_error(state.status)
                 return
+            time.sleep(state.slow)
             self.send_response(206 if begin else 200)
             self.send_header("Content-Type", state.kind)
             self.send_header("Content-Length", str(len(state.content) - begin))
@@ -138,3 +153,60 @@ def test_without_a_connection_it_says_what_to_put_where(server: Server, tmp_path
         downloaded(away, tmp_path)
     assert "cannot be reached" in str(error.value)
     assert str(tmp_path / "net.caffemodel") in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://example.org/net.caffemodel", "ftp://example.org/net", "file:///etc/passwd"]
+)
+def test_nothing_comes_without_https(tmp_path: Path, address: str) -> None:
+    file = Download("net.caffemodel", address, 1, "0" * 40)
+    with pytest.raises(NetworkFileError, match="is not https, and nothing is downloaded otherwise"):
+        downloaded(file, tmp_path)
+
+
+def test_nor_where_the_server_sends_one_elsewhere(server: Server, tmp_path: Path) -> None:
+    server.elsewhere = server.address.replace("127.0.0.1", "localhost") + "?2"
+    with pytest.raises(NetworkFileError, match=r"localhost:\d+/net.caffemodel\?2 is not https"):
+        downloaded(file_at(server), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_lies_in_the_cache_is_checked_once_and_again_when_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(CONTENT)
+    file = Download(path.name, "https://example.org/net", 0.9, sha256=hashlib.sha256(CONTENT).hexdigest())
+    require_published(file, path)
+    require_published(file, path)
+    path.write_bytes(CONTENT[:-1] + b"!")
+    with pytest.raises(NetworkFileError, match=r"is not the published net.caffemodel: SHA-256 .*Delete it"):
+        require_published(file, path)
+    assert path.exists()
+    (tmp_path / "net.caffemodel.checked").write_bytes(b"\xff\xfe nonsense")
+    path.write_bytes(CONTENT)
+    require_published(file, path)
+
+
+WAITS = """
+import sys, warnings
+from pathlib import Path
+from convscope.formats.zoo import download
+from convscope.formats.zoo.catalog import Download
+download.SCHEMES = ("http://127.0.0.1:",)
+warnings.simplefilter("always")
+file = Download("net.caffemodel", sys.argv[1], 0.9, sys.argv[2])
+print(len(download.downloaded(file, Path(sys.argv[3])).read_bytes()))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_download_it_once(server: Server, tmp_path: Path) -> None:
+    server.slow = 2.0
+    digest = hashlib.sha1(CONTENT).hexdigest()
+    command = [sys.executable, "-c", WAITS, server.address, digest, str(tmp_path)]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    answers = [process.communicate(timeout=120) for process in both]
+    assert [answer[0].strip() for answer in answers] == [str(len(CONTENT))] * 2, answers
+    assert server.asked == [None]
+    assert [path.name for path in tmp_path.iterdir()] == ["net.caffemodel"]

@@ -3,13 +3,14 @@
 import shutil
 import zipfile
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from convscope.errors import NetworkFileError
 from convscope.formats.zoo import fetching
-from convscope.formats.zoo.catalog import CATALOG
+from convscope.formats.zoo.catalog import CATALOG, Download
 from convscope.formats.zoo.fetching import fetch
 
 
@@ -32,7 +33,10 @@ def test_the_classics_are_all_there() -> None:
     for classic in CATALOG.values():
         heavy = [file for file in classic.files if file.megabytes > 1]
         assert heavy
-        assert all(file.sha1 is not None and len(file.sha1) == 40 for file in heavy)
+        for file in classic.files:
+            assert file.address.startswith("https://")
+            assert len(file.sha256 or "") == 64 or len(file.sha1 or "") == 40
+        assert classic.member is None or len(classic.member_sha256 or "") == 64
         named = {file.name for file in classic.files} | {classic.member}
         assert {classic.opened, classic.weights} <= named | {None}
 
@@ -44,11 +48,24 @@ def test_an_unknown_name_is_answered_with_the_closest() -> None:
         fetch("vgg11")
 
 
-def test_files_brought_by_hand_are_taken(cache: Path) -> None:
+def published(content: bytes, name: str) -> Download:
+    return Download(name, f"https://example.org/{name}", 1, sha256=sha256(content).hexdigest())
+
+
+def test_files_brought_by_hand_are_taken_where_they_are_the_published_ones(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = cache / "zoo" / "vgg16"
     folder.mkdir(parents=True)
-    for file in CATALOG["vgg16"].files:
-        (folder / file.name).write_bytes(b"brought")
+    names = [file.name for file in CATALOG["vgg16"].files]
+    for name in names:
+        (folder / name).write_bytes(b"brought")
+    with pytest.raises(
+        NetworkFileError, match=r"deploy.prototxt is not the published deploy.prototxt: SHA-1 "
+    ):
+        fetch("vgg16")
+    mine = replace(CATALOG["vgg16"], files=tuple(published(b"brought", name) for name in names))
+    monkeypatch.setattr(fetching, "CATALOG", {"vgg16": mine})
     found = fetch("vgg16")
     assert (found.path.name, found.weights) == ("deploy.prototxt", folder / "VGG_ILSVRC_16_layers.caffemodel")
 
@@ -59,12 +76,22 @@ def test_an_archive_gives_its_one_member(cache: Path, monkeypatch: pytest.Monkey
     with zipfile.ZipFile(folder / "inception5h.zip", "w") as archive:
         archive.writestr("tensorflow_inception_graph.pb", b"graph")
         archive.writestr("../outside.txt", b"no")
+    content = (folder / "inception5h.zip").read_bytes()
+    mine = replace(
+        CATALOG["inception5h"],
+        files=(published(content, "inception5h.zip"),),
+        member_sha256=sha256(b"graph").hexdigest(),
+    )
+    monkeypatch.setattr(fetching, "CATALOG", {"inception5h": mine})
     found = fetch("inception5h")
     assert (found.path.read_bytes(), found.weights) == (b"graph", None)
     assert sorted(path.name for path in folder.iterdir()) == [
         "inception5h.zip",
+        "inception5h.zip.checked",
         "tensorflow_inception_graph.pb",
     ]
+    found.path.write_bytes(b"another graph")
+    assert fetch("inception5h").path.read_bytes() == b"graph"
 
 
 def test_a_real_network_by_its_name(shared_data: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +103,9 @@ def test_a_real_network_by_its_name(shared_data: Path, cache: Path, monkeypatch:
     text, weights = next(source.glob("*.prototxt")), next(source.glob("*.caffemodel"))
     shutil.copy(text, folder / "deploy.prototxt")
     shutil.copy(weights, folder / "squeezenet_v1.1.caffemodel")
-    mine = replace(CATALOG["squeezenet_v1.1"], about="a copy")
+    classic = CATALOG["squeezenet_v1.1"]
+    files = [published((folder / file.name).read_bytes(), file.name) for file in classic.files]
+    mine = replace(classic, about="a copy", files=tuple(files))
     monkeypatch.setattr(fetching, "CATALOG", {"mine": mine})
     network = open_network("zoo:mine")
     assert network.input_spec is not None

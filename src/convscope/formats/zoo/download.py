@@ -1,19 +1,30 @@
-"""A file over the network: shown while it comes, taken up where it broke off, checked before it counts."""
+"""A file over the network: shown while it comes, taken up where it broke off, checked before it counts.
+
+It comes by https alone, and by one process at a time.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
-from convscope.errors import NetworkFileError
+from filelock import FileLock, Timeout
+
+from convscope.cache import cache_folder
+from convscope.errors import ConvscopeWarning, NetworkFileError
+from convscope.files import FileState, to_disk, write_text
 from convscope.formats.zoo.catalog import Download
 from convscope.progress import progress_bar
 
 if TYPE_CHECKING:
     from requests import Response
 
+SCHEMES = ("https://",)
 ATTEMPTS = 4
 TIMEOUT = 20.0  # seconds without a byte
 CHUNK = 1 << 16
@@ -35,8 +46,13 @@ def downloaded(file: Download, folder: Path) -> Path:
     NetworkFileError when the address cannot be reached (it says what to put where instead) or sends something else.
     """
     path = folder / file.name
-    if path.exists():
-        return path
+    with _alone(path):
+        if not path.exists():
+            _download(file, path, folder)
+    return path
+
+
+def _download(file: Download, path: Path, folder: Path) -> None:
     partial = path.with_name(f"{file.name}.part")
     for attempt in range(ATTEMPTS):
         trouble = _append(file, partial)
@@ -45,8 +61,41 @@ def downloaded(file: Download, folder: Path) -> Path:
         if attempt == ATTEMPTS - 1 or not partial.exists():
             raise UnreachableError(f"{file.address}: {trouble}. {by_hand(file, folder)}", trouble)
     _check(file, partial, folder)
+    to_disk(partial)
     partial.replace(path)
-    return path
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes from the file meanwhile; wait, and say so, where one is at it."""
+    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
+    lock = FileLock(cache_folder("locks") / f"{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        warn(f"another process is downloading {path.name}: waiting for it", ConvscopeWarning, stacklevel=4)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def require_published(file: Download, path: Path) -> None:
+    """Raise NetworkFileError for a file in the cache that is not the published one; it is left where it is.
+
+    That takes a second or two for the large ones, and is done once: ``NAME.checked`` keeps the file's size and time.
+    """
+    note, state = path.with_name(f"{path.name}.checked"), FileState.of(path)
+    known = f"{state.size} {state.changed} {file.sha256 or file.sha1}"
+    if note.is_file() and note.read_text(encoding="utf-8", errors="replace") == known:
+        return
+    if wrong := _difference(file, path):
+        raise NetworkFileError(
+            f"{path} is not the published {file.name}: {wrong}. Delete it, and it is downloaded anew; to open this one "
+            "as it is, give its path"
+        )
+    write_text(known, note)
 
 
 def by_hand(file: Download, folder: Path) -> str:
@@ -58,10 +107,13 @@ def _append(file: Download, partial: Path) -> str | None:
     """Add what is missing to the partial file; None when it is complete, else what went wrong."""
     import requests
 
+    _require_secure(file.address)
     begun = partial.stat().st_size if partial.exists() else 0
     headers = {"Range": f"bytes={begun}-", "Accept-Encoding": "identity"} if begun else {}
     try:
         with requests.get(file.address, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            for one in (*response.history, response):
+                _require_secure(one.url)
             if response.status_code == 416:  # nothing is missing
                 return None
             response.raise_for_status()
@@ -108,23 +160,32 @@ def _bar(file: Download, begun: int, missing: int) -> Any:
     return progress_bar(desc=file.name, initial=begun, total=total, unit="B", unit_scale=True, delay=0)
 
 
+def _require_secure(address: str) -> None:
+    if not address.startswith(SCHEMES):
+        raise NetworkFileError(f"{address} is not https, and nothing is downloaded otherwise")
+
+
 def _check(file: Download, partial: Path, folder: Path) -> None:
     """Remove a file that is not the published one, and say so."""
+    if wrong := _difference(file, partial):
+        size = partial.stat().st_size / 1e6
+        partial.unlink()
+        raise NetworkFileError(
+            f"{file.address} sent {size:.1f} MB that are not the published {file.name}: {wrong}. Try again, or: "
+            f"{by_hand(file, folder)}"
+        )
+
+
+def _difference(file: Download, path: Path) -> str | None:
+    """Return in which checksum a file differs from the published one; None where it is that."""
     for kind, published in (("sha1", file.sha1), ("sha256", file.sha256)):
-        if published is None:
-            continue
-        found = _digest(partial, kind)
-        if found != published:
-            size = partial.stat().st_size / 1e6
-            partial.unlink()
-            raise NetworkFileError(
-                f"{file.address} sent {size:.1f} MB that are not the published {file.name}: "
-                f"{kind.upper().replace('SHA', 'SHA-')} {found}, published is {published}. Try again, or: "
-                f"{by_hand(file, folder)}"
-            )
+        if published is not None and (found := digest_of(path, kind)) != published:
+            return f"{kind.upper().replace('SHA', 'SHA-')} {found}, published is {published}"
+    return None
 
 
-def _digest(path: Path, kind: str) -> str:
+def digest_of(path: Path, kind: str) -> str:
+    """Return the SHA-1 or SHA-256 of a file, in hexadecimal."""
     digest = hashlib.new(kind, usedforsecurity=False)
     with path.open("rb") as stream:
         for chunk in iter(lambda: stream.read(1 << 20), b""):

@@ -10,7 +10,7 @@ from convscope.cache import cache_folder
 from convscope.errors import NetworkFileError, did_you_mean
 from convscope.files import written_whole
 from convscope.formats.zoo.catalog import CATALOG, Classic
-from convscope.formats.zoo.download import downloaded
+from convscope.formats.zoo.download import digest_of, downloaded, require_published
 
 ZOO = "zoo:"
 
@@ -41,12 +41,18 @@ def fetch(name: str) -> Fetched:
         )
     classic, folder = CATALOG[name], cache_folder("zoo", name)
     path = folder / classic.opened
-    if not path.exists() or classic.member is None:
+    if classic.member is None or not _is_member(path, classic):
         for file in classic.files:
             archive = downloaded(file, folder)
+            require_published(file, archive)
             if classic.member is not None:
                 _take_out(archive, classic.member, path)
     return Fetched(path, folder / classic.weights if classic.weights else None, classic)
+
+
+def _is_member(path: Path, classic: Classic) -> bool:
+    """Whether what was taken out of the archive before is there, and as it was published."""
+    return path.is_file() and digest_of(path, "sha256") == classic.member_sha256
 
 
 def _take_out(archive: Path, member: str, path: Path) -> None:
