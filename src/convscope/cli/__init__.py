@@ -13,6 +13,7 @@ import click
 
 from convscope import __version__
 from convscope.cli.atlas import atlas, atlas_check, atlas_merge
+from convscope.cli.doctor import doctor
 from convscope.cli.dreaming import dream, dream_film
 from convscope.cli.evidence import evidence, gradients
 from convscope.cli.exploring import explore
@@ -73,5 +74,6 @@ for command in (
     fine_tune,
     demo,
     samples,
+    doctor,
 ):
     main.add_command(command)

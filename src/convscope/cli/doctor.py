@@ -1,0 +1,43 @@
+"""``convscope doctor``: what there is to work with, and whether it works."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from convscope.cli.options import json_option
+from convscope.cli.output import print_json, printable
+
+
+@click.command()
+@click.option("--device", default="auto", show_default=True, help="Where the self-test runs: cpu, cuda, mps.")
+@json_option
+def doctor(device: str, as_json: bool) -> None:
+    """Say what convscope runs on: versions, device, threads, cache, what is optional. Then test it, within seconds.
+
+    The exit status is 1 where a check fails. What it prints is what a report of a fault should begin with.
+    """
+    from convscope import open_network
+    from convscope.doctor import facts, self_test
+    from convscope.errors import ConvscopeError
+    from convscope.network.engine.execution import best_device
+
+    known = facts()
+    if not as_json:
+        for group in dict.fromkeys(fact.group for fact in known):
+            click.echo(click.style(group, bold=True))
+            for fact in known:
+                if fact.group == group:
+                    click.echo(f"  {fact.name:<13} {printable(fact.value)}")
+        click.echo(click.style("self-test", bold=True))
+    checks = []
+    for check in self_test(open_network("builtin", device=best_device() if device == "auto" else device)):
+        checks.append(check)
+        if not as_json:
+            verdict = click.style("works" if check.works else "FAILS", fg="green" if check.works else "red")
+            click.echo(f"  {check.name:<13} {verdict}  {printable(check.seen)} ({check.seconds:.1f} s)")
+    if as_json:
+        print_json({"facts": [asdict(fact) for fact in known], "checks": [asdict(check) for check in checks]})
+    if failed := [check.name for check in checks if not check.works]:
+        raise ConvscopeError(f"what fails: {', '.join(failed)}. Report it with all of the above")

@@ -1,0 +1,40 @@
+"""The self-test: what works is said to, and what does not is found."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import convscope
+from convscope import doctor
+from convscope.cli import main
+
+
+def test_what_works_and_what_it_runs_on() -> None:
+    result = CliRunner().invoke(main, ["doctor", "--json", "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert {"group": "versions", "name": "convscope", "value": convscope.__version__} in said["facts"]
+    assert [check["name"] for check in said["checks"] if check["works"]] == [
+        "answer",
+        "gradient",
+        "see",
+        "pictures",
+        "cache",
+    ]
+
+
+def test_a_network_that_answers_wrongly_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of zeros: no espresso, no slope. A processor that computes wrongly looks like this."""
+    network = convscope.open_network("builtin")
+    dead = network.with_parameters({name: 0 * value for name, value in network.parameters.items()})
+    checks = {check.name: check for check in doctor.self_test(dead)}
+    assert not checks["answer"].works
+    assert not checks["gradient"].works
+    assert checks["pictures"].works
+    monkeypatch.setattr(doctor, "cache_folder", lambda *_: Path("/dev/null/nowhere"))
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 1
+    assert "cache         FAILS  NotADirectoryError" in result.stdout
+    assert "what fails: cache" in result.stderr
