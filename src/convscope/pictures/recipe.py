@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,7 +37,13 @@ _KINDS: Mapping[str, Any] = {
 def library_versions() -> dict[str, str]:
     """Return the versions that a picture's bytes depend on."""
     packages = ("torch", "numpy", "Pillow", "matplotlib")
-    return {"convscope": __version__} | {package: version(package) for package in packages}
+    return {"convscope": __version__} | {package: _version(package) for package in packages}
+
+
+@cache
+def _version(package: str) -> str:
+    """Return an installed package's version; to look it up takes milliseconds."""
+    return version(package)
 
 
 @dataclass(frozen=True)

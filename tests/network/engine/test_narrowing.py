@@ -26,6 +26,7 @@ layer { name: "b" type: "Convolution" bottom: "conv1" top: "b"
 layer { name: "pool" type: "Pooling" bottom: "conv1" top: "pool"
         pooling_param { pool: MAX kernel_size: 3 stride: 1 pad: 1 } }
 layer { name: "both" type: "Concat" bottom: "a" bottom: "b" bottom: "pool" top: "both" }
+layer { name: "mean" type: "Pooling" bottom: "both" top: "mean" pooling_param { pool: AVE global_pooling: true } }
 layer { name: "sum" type: "Eltwise" bottom: "conv1" bottom: "b" top: "sum" eltwise_param { operation: SUM } }
 layer { name: "norm" type: "LRN" bottom: "sum" top: "norm" }
 layer { name: "fc" type: "InnerProduct" bottom: "both" top: "fc" inner_product_param { num_output: 5 } }
@@ -50,6 +51,7 @@ def graph() -> Graph:
         ({"both": [4, 9, 9, 3, 15, 0]}, []),
         ({"both": [15], "sum": [2, 1]}, ["pool"]),
         ({"sum": [0, 5]}, []),
+        ({"mean": [9, 2]}, []),
         ({"norm": [3]}, []),
         ({"fc": [4, 2]}, []),
         ({"prob": [4, 2]}, []),
@@ -78,6 +80,7 @@ def test_only_their_branch_runs(graph: Graph) -> None:
     stem = ["conv1", "bn1", "scale1", "relu1"]
     assert operations_for(graph, {"both": [2]}) == [*stem, "a", "relu_a"]
     assert operations_for(graph, {"both": [10]}) == [*stem, "channels (0,)", "pool"]
+    assert operations_for(graph, {"mean": [2]}) == [*stem, "a", "relu_a", "mean"]
     assert operations_for(graph, {"conv1": [2]}) == stem
 
 

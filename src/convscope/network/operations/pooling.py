@@ -158,7 +158,7 @@ def global_max_pool_with_mask(input: Tensor) -> tuple[Tensor, Tensor]:
     return max_pool_with_mask(input, kernel=input.shape[2:])
 
 
-@operation(shape=pooled_to_one_shape, part="summary", sees="map")
+@operation(shape=pooled_to_one_shape, part="summary", sees="map", per_channel=True)
 def global_average_pool(input: Tensor) -> Tensor:
     """Return the mean of each channel: (batch, channels, 1, 1)."""
     require_picture_axes(input, "pooling")
