@@ -69,3 +69,17 @@ def test_ctrl_c_at_a_random_moment(command: str, tmp_path: Path) -> None:
             else:
                 assert "Stopped by Ctrl-C" in written.read_text(encoding="utf-8")
         assert not list(tmp_path.glob(".*"))
+
+
+def test_ctrl_c_while_the_commands_are_imported() -> None:
+    code = (
+        "import signal, sys; sys.stderr.write('begun\\n'); sys.stderr.flush()\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Pressed:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'convscope.cli.looking': signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Pressed())\n"
+        "from convscope.__main__ import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "begun\ninterrupted: nothing was begun\n")
