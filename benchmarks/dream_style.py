@@ -75,7 +75,7 @@ Pair: TypeAlias = tuple[str, Iterator[None], Ours]
 
 def our_dream(network: Network, layer: str, size: int) -> Ours:
     preset = dream_preset("google-2015")
-    settings = replace(preset.settings, octaves=replace(preset.settings.octaves, count=1), iterations=10**6)
+    settings = replace(preset.settings, octaves=replace(preset.settings.octaves, count=1), steps=10**6)
     terms, start = dream_terms({layer: 1.0}, preset.measure), settings.values(torch.rand(1, 3, size, size))
 
     def steps(precision: Precision) -> Iterator[DreamStep]:

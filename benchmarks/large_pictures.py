@@ -1,6 +1,6 @@
 """What pictures that do not fit take, said before the start and in truth: a dream of 8192 and a style of 4096 pixels.
 
-    python benchmarks/large_pictures.py [--iterations 2] [--only dream]
+    python benchmarks/large_pictures.py [--steps 2] [--only dream]
 
 Each runs as a command in a process of its own, in the largest tiles that fit the memory it is given. GoogLeNet dreams
 at one size; SqueezeNet paints at all sizes on the way up.
@@ -50,7 +50,7 @@ def run(command: Sequence[object]) -> tuple[str, int, float]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--iterations", type=int, default=2, help="at each size")
+    parser.add_argument("--steps", type=int, default=2, help="at each size")
     parser.add_argument("--only", choices=("dream", "style"))
     given = parser.parse_args()
     print("| what | pixels | given | said | taken | seconds |\n|---|---|---|---|---|---|")
@@ -60,7 +60,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             picture = Path(folder) / "large.png"
             Image.open(PICTURES / file).convert("RGB").resize(size, Image.Resampling.BICUBIC).save(picture)
-            wishes = ("--size", max(size), "--iterations", given.iterations, "--memory", memory)
+            wishes = ("--size", max(size), "--steps", given.steps, "--memory", memory)
             said, taken, seconds = run((*command, picture, *wishes, "-o", Path(folder) / "made.png"))
         plan = next(line for line in said.splitlines() if " x " in line).split(": ")[1]
         row = (name, f"{size[0]} x {size[1]}", memory, plan, f"{taken / 1e9:.1f} GB", f"{seconds:.0f}")

@@ -2,7 +2,7 @@
 
     python benchmarks/style_quality.py sizes [--networks builtin GoogLeNet]
     python benchmarks/style_quality.py grids [--networks builtin GoogLeNet SqueezeNet]
-    python benchmarks/style_quality.py grids --networks VGG16 --size 96 --iterations 20
+    python benchmarks/style_quality.py grids --networks VGG16 --size 96 --steps 20
 
 Sizes: the losses, without weights, of a picture halfway between content and style (their mean) at 256, 512 and 1024
 pixels, and how strong content's gradient is beside style's; once as they are, once in units. Grids: what share of the
@@ -97,11 +97,11 @@ def within(style: Tensor, longer: int) -> Tensor:
     return resized(style, (height, width), "bicubic")
 
 
-def grids(chosen: Iterable[tuple[str, Network]], pixels: int, iterations: int, keep: Path | None) -> None:
+def grids(chosen: Iterable[tuple[str, Network]], pixels: int, steps: int, keep: Path | None) -> None:
     print("| network | pooling | edges | every 2 pixels | every 4 | every 8 |")
     print("|---|---|---|---|---|---|")
     for (name, network), pooling, edges in product(chosen, POOLINGS, EDGES):
-        changes = {"pooling": pooling, "edges": edges, "iterations": iterations}
+        changes = {"pooling": pooling, "edges": edges, "steps": steps}
         made = transfer_of(
             network,
             PICTURES / "dog_cat.jpg",
@@ -135,7 +135,7 @@ if __name__ == "__main__":
     parser.add_argument("what", choices=("sizes", "grids"))
     parser.add_argument("--networks", nargs="+", default=("builtin", "GoogLeNet"))
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--iterations", type=int, default=40, help="at each of two sizes")
+    parser.add_argument("--steps", type=int, default=40, help="at each of two sizes")
     parser.add_argument("--keep", type=Path, help="a folder for the pictures")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -145,4 +145,4 @@ if __name__ == "__main__":
         if given.what == "sizes":
             sizes(wanted)
         else:
-            grids(wanted, given.size, given.iterations, given.keep)
+            grids(wanted, given.size, given.steps, given.keep)

@@ -73,12 +73,12 @@ def test_a_method_shows_how_far_it_is(function: object, monkeypatch: pytest.Monk
 def test_dreams_and_features_show_their_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_terminal(monkeypatch)
     network = planted_network()
-    convscope.deep_dream(network, edge_picture(), "conv1", octaves=1, iterations=2)
+    convscope.deep_dream(network, edge_picture(), "conv1", octaves=1, steps=2)
     convscope.feature_visualization(network, "conv1:0", steps=2, size=16)
     convscope.feature_sheet(network, "conv1", channels=1, steps=2, size=16)
     assert terminal.getvalue().count("step") >= 3
     terminal.truncate(0)
-    convscope.deep_dream(network, edge_picture(), "conv1", octaves=1, iterations=2, progress=False)
+    convscope.deep_dream(network, edge_picture(), "conv1", octaves=1, steps=2, progress=False)
     convscope.feature_visualization(network, "conv1:0", steps=2, size=16, progress=False)
     convscope.feature_sheet(network, "conv1", channels=1, steps=2, size=16, progress=False)
     assert not terminal.getvalue().strip("\0")

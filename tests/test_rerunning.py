@@ -15,12 +15,13 @@ from convscope.formats.opening import open_network
 from convscope.looking.activations import activations
 from convscope.looking.classify import predictions
 from convscope.looking.filters import filters
+from convscope.pictures.photograph import picture_file_hash
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe, read_recipe
 from convscope.pictures.recording import recipe_function, recipe_functions
 from convscope.rerunning import rerun
 from mirrored import mirror, network
-from planted import edge_picture, plain_picture, planted_files
+from planted import edge_picture, plain_picture, planted_files, planted_network
 
 
 @recipe_function("test_network_only")
@@ -108,6 +109,22 @@ def test_changed_weights_and_pictures_are_errors(photograph: Path) -> None:
     Image.new("RGB", (8, 8)).save(photograph)
     with pytest.raises(RecipeError, match=r"photograph.png has changed since"):
         rerun(recipe, network=network())
+
+
+def test_a_recipe_with_a_keyword_s_former_name_makes_the_same(photograph: Path) -> None:
+    how, file = {"layers": "conv2", "octaves": 1, "rate": 0.5}, str(photograph)
+    changes: list[dict[str, object]] = [
+        {"steps": 2},
+        {"iterations": 2},
+        {"changes": {"iterations": 2}},
+        {"steps": 1},
+    ]
+    recipes = [
+        Recipe("deep_dream", how | one, picture=file, picture_sha256=picture_file_hash(file))
+        for one in changes
+    ]
+    new, old, older, other = (rerun(recipe, network=planted_network()).array for recipe in recipes)
+    assert np.array_equal(new, old) and np.array_equal(new, older) and not np.array_equal(new, other)
 
 
 def test_a_function_without_a_picture() -> None:
@@ -301,7 +318,7 @@ _SHAPES = {"weight": (4, 3, 3, 3), "bias": (4,)}
     ("arguments", "words"),
     [
         ({"address": "conv2", "steps": 10**9}, "asks for steps 1,000,000,000, and more than 10,000"),
-        ({"address": "conv2", "changes": {"iterations": 20_000}}, "asks for iterations 20,000"),
+        ({"address": "conv2", "changes": {"steps": 20_000}}, "asks for steps 20,000"),
         ({"address": "conv2", "size": 30_000}, "asks for size 30,000, and more than 8,192"),
     ],
 )

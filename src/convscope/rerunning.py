@@ -21,6 +21,7 @@ from convscope.formats.opening import open_network
 from convscope.formats.pytorch.architecture_file import names_a_file
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
+from convscope.pictures.options import FORMER_NAMES
 from convscope.pictures.photograph import open_photograph, picture_file_hash
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe, library_versions, read_recipe
@@ -41,7 +42,7 @@ _PACKAGES = ("looking", "attribution", "optimization", "dreaming", "styling", "r
 _PREPROCESSING = {item.name for item in fields(InputSpec)} - {"provenance"}
 _OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules", "architecture", "inputs", "units"}
 _MOST_THREADS = 1024
-_FORMER_NAMES = {"address": "target"}
+_FORMER_NAMES = FORMER_NAMES | {"address": "target"}
 """What recipes of earlier versions call an argument, and what it is called now."""
 _FILES = ("labels", "mean")  # options that may be the path of a file
 

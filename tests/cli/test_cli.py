@@ -215,7 +215,7 @@ def test_rerun_writes_over_nothing_and_reads_nothing_elsewhere(network: str, edg
 
 
 @pytest.mark.parametrize(
-    "command", [("classify",), ("dream", "--iterations", "1"), ("style", "--style", "red.png")]
+    "command", [("classify",), ("dream", "--steps", "1"), ("style", "--style", "red.png")]
 )
 def test_every_picture_is_looked_at_before_the_work_begins(
     network: str, red: str, command: tuple[str, ...]

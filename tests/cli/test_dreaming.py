@@ -22,8 +22,8 @@ from convscope.presentation.animation import Frame, Frames
 from killed import in_another_process
 from planted import planted_files
 
-SMALL = ("--layer=conv2", "--octaves=2", "--iterations=3")
-FILM = ("--layer=conv2", "--octaves=1", "--iterations=1", "--size=40", "--fps=4")
+SMALL = ("--layer=conv2", "--octaves=2", "--steps=3")
+FILM = ("--layer=conv2", "--octaves=1", "--steps=1", "--size=40", "--fps=4")
 
 
 @pytest.fixture
@@ -82,15 +82,15 @@ def test_json_is_alone_on_stdout(network: str) -> None:
 
 def test_frames_of_another_run_are_in_no_film(network: str) -> None:
     first = ("dream", network, "one.png", "--layer=conv2", "--octaves=1", "-o", "dream.png")
-    assert run(*first, "--iterations=3", "--frames=frames").exit_code == 0
-    again = run(*first, "--iterations=2", "--frames=frames", "--film=steps.gif")
+    assert run(*first, "--steps=3", "--frames=frames").exit_code == 0
+    again = run(*first, "--steps=2", "--frames=frames", "--film=steps.gif")
     assert (again.exit_code, again.stderr) == (
         1,
         "Error: frames holds frames: go on with --resume, or delete them\n",
     )
-    other = run(*first, "--iterations=2", "--frames=frames", "--film=steps.gif", "--resume")
+    other = run(*first, "--steps=2", "--frames=frames", "--film=steps.gif", "--resume")
     assert other.exit_code == 1
-    assert "of another run (iterations was 3, is 2)" in other.stderr
+    assert "of another run (steps was 3, is 2)" in other.stderr
     assert not Path("steps.gif").exists()
 
 
@@ -198,8 +198,8 @@ def test_a_film_is_of_one_run(network: str) -> None:
     assert run(*wish).exit_code == 0
     other = run(*wish, "--layer=conv1", "--resume")
     assert other.exit_code == 1 and "layers was {'conv2': 1.0}, is {'conv1': 1.0, 'conv2'" in other.stderr
-    slower = run(*wish, "--zoom=1.1", "--iterations=2", "--resume")
-    assert "(iterations was 1, is 2, zoom was '1.5', is '1.1')" in slower.stderr
+    slower = run(*wish, "--zoom=1.1", "--steps=2", "--resume")
+    assert "(steps was 1, is 2, zoom was '1.5', is '1.1')" in slower.stderr
     assert run(*wish, "--seconds=0.5", "--resume").exit_code == 0
     with Image.open("film.gif") as film:
         assert film.n_frames == 2  # type: ignore[attr-defined]
@@ -243,7 +243,7 @@ def test_a_killed_film_goes_on_with_the_same_frames(network: str) -> None:
 
 @pytest.mark.slow
 def test_killed_and_gone_on_with_equals_undisturbed(network: str) -> None:
-    wish = ("dream", network, "one.png", "--layer=conv2", "--octaves=2", "--iterations=15")
+    wish = ("dream", network, "one.png", "--layer=conv2", "--octaves=2", "--steps=15")
     assert in_another_process(SCRIPT, *wish, "-o", "whole.png") == 30
     in_another_process(SCRIPT, *wish, "-o", "parts.png", kill_after=20)
     time.sleep(0.1)

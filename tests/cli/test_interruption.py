@@ -16,7 +16,7 @@ from planted import edge_picture, plain_picture, planted_files
 COMMANDS = {
     "report": ["report", "planted", "edge.png", "-o", "out.html"],
     "see": ["see", "planted", "conv1:0", "conv2:1", "--steps", "4000", "--size", "64", "-o", "out"],
-    "dream": ["dream", "planted", "red.png", "--iterations", "3000", "-o", "out.png"],
+    "dream": ["dream", "planted", "red.png", "--steps", "3000", "-o", "out.png"],
 }
 SCRIPT = """
 import signal, sys, torch

@@ -23,9 +23,9 @@ WRITING = {
     "gradients": (["gradients", "NETWORK", "PICTURE"], ".png"),
     "see": (["see", "NETWORK", "conv1:0", "--size", "32", "--steps", "1"], ".png"),
     "sheet": (["sheet", "NETWORK", "conv1", "--size", "32", "--steps", "1", "--channels", "1"], ".png"),
-    "dream": (["dream", "NETWORK", "PICTURE", "--size", "32", "--iterations", "1"], ".png"),
+    "dream": (["dream", "NETWORK", "PICTURE", "--size", "32", "--steps", "1"], ".png"),
     "dream-film": (
-        ["dream-film", "NETWORK", "PICTURE", "--size", "32", "--iterations", "1", "--seconds", ".04"],
+        ["dream-film", "NETWORK", "PICTURE", "--size", "32", "--steps", "1", "--seconds", ".04"],
         ".webp",
     ),
     "style": (
@@ -37,7 +37,7 @@ WRITING = {
             "photos/edge/one.png",
             "--size",
             "32",
-            "--iterations",
+            "--steps",
             "1",
         ],
         ".png",

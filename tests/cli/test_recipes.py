@@ -21,9 +21,9 @@ from planted import planted_files
 
 Made = Callable[[Network], Picture]
 PHOTO = "photo.png"
-DREAM = {"octaves": 2, "iterations": 2, "seed": 3}
+DREAM = {"octaves": 2, "steps": 2, "seed": 3}
 STYLE = {
-    "iterations": 2,
+    "steps": 2,
     "rate": 0.001,
     "content_layers": {"conv2": 1.0},
     "style_layers": {"conv1": 2.0, "conv2": 1.0},
@@ -56,25 +56,25 @@ CASES: dict[str, tuple[str, Made]] = {
         lambda net: convscope.feature_sheet(net, "conv1", channels=2, size=32, steps=3),
     ),
     "dream": (
-        "dream NET PHOTO --layer conv2 --octaves 2 --iterations 2 --seed 3",
+        "dream NET PHOTO --layer conv2 --octaves 2 --steps 2 --seed 3",
         lambda net: convscope.deep_dream(net, PHOTO, "conv2", **DREAM),
     ),
     "dream in tiles": (
-        "dream NET PHOTO --layer conv1=0.5 --octaves 2 --iterations 2 --seed 3 --tile 32 --guide PHOTO --keep-colors",
+        "dream NET PHOTO --layer conv1=0.5 --octaves 2 --steps 2 --seed 3 --tile 32 --guide PHOTO --keep-colors",
         lambda net: convscope.deep_dream(
             net, PHOTO, {"conv1": 0.5}, tile=32, guide=PHOTO, keep_colors=True, **DREAM
         ),
     ),
     "a dream of its own layer, in memory": (
-        "dream NET PHOTO --octaves 2 --iterations 2 --seed 3 --memory 50GB",
+        "dream NET PHOTO --octaves 2 --steps 2 --seed 3 --memory 50GB",
         lambda net: convscope.deep_dream(net, PHOTO, memory="50GB", changes=DREAM),
     ),
     "style": (
-        f"style NET PHOTO --style PHOTO --iterations 2 --rate 0.001 --match-colors {STYLE_LAYERS}",
+        f"style NET PHOTO --style PHOTO --steps 2 --rate 0.001 --match-colors {STYLE_LAYERS}",
         lambda net: convscope.style_transfer(net, PHOTO, {PHOTO: 1.0}, match_colors=True, **STYLE),
     ),
     "style of one picture": (
-        f"style NET PHOTO --style PHOTO --iterations 2 --rate 0.001 --region PHOTO {STYLE_LAYERS}",
+        f"style NET PHOTO --style PHOTO --steps 2 --rate 0.001 --region PHOTO {STYLE_LAYERS}",
         lambda net: convscope.style_transfer(net, PHOTO, PHOTO, regions=[PHOTO], **STYLE),
     ),
     "classify": (

@@ -25,7 +25,7 @@ SETTINGS = [
     "conv1=2",
     "--style-layer",
     "conv2",
-    "--iterations",
+    "--steps",
     "4",
 ]
 
@@ -217,7 +217,7 @@ main(sys.argv[1:])
 
 @pytest.mark.slow
 def test_killed_and_gone_on_with_equals_undisturbed(given: list[str]) -> None:
-    wish = [*given, "--iterations", "12", "--coarsest", "20", "-o"]
+    wish = [*given, "--steps", "12", "--coarsest", "20", "-o"]
     assert in_another_process(SCRIPT, *wish, "whole.png") == 24
     in_another_process(SCRIPT, *wish, "parts.png", kill_after=15)
     time.sleep(0.1)

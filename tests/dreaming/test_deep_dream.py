@@ -22,7 +22,7 @@ from convscope.optimization.objectives import class_score
 from convscope.pictures.picture import Picture
 from planted import planted_files, planted_network
 
-SMALL = {"octaves": 2, "iterations": 2}
+SMALL = {"octaves": 2, "steps": 2}
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
 
 
@@ -118,7 +118,7 @@ def test_a_guide_keeps_its_own_size(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_memory_chooses_the_tile_and_the_recipe_says_which() -> None:
-    wanted = {"changes": {"octaves": 1, "iterations": 1}, "size": 400}
+    wanted = {"changes": {"octaves": 1, "steps": 1}, "size": 400}
     whole = deep_dream(planted_network(), NOISE, "conv1", **wanted)  # type: ignore[arg-type]
     plenty = deep_dream(planted_network(), NOISE, "conv1", memory="50GB", **wanted)  # type: ignore[arg-type]
     assert plenty.recipe == whole.recipe and whole.recipe is not None
@@ -147,8 +147,8 @@ def test_a_guide_is_followed_in_tiles_and_planned_for() -> None:
 
 
 def test_half_precision_dreams_nearly_the_same() -> None:
-    exact = dream(changes={"iterations": 4}, layers="conv2")
-    fast = dream(changes={"iterations": 4}, fast=True, layers="conv2")
+    exact = dream(changes={"steps": 4}, layers="conv2")
+    fast = dream(changes={"steps": 4}, fast=True, layers="conv2")
     begun, ended, fast_ended = (
         next(replace(exact, start=exact.settings.values(start[None])).steps()).value
         for start in (exact.settings.pictures(exact.start)[0], last(exact), last(fast))
@@ -157,7 +157,7 @@ def test_half_precision_dreams_nearly_the_same() -> None:
 
 
 def test_tf2_comes_back_to_the_pictures_size() -> None:
-    found = dream_of(planted_network(), NOISE, "conv2", preset="tf2", size=96, changes={"iterations": 1})
+    found = dream_of(planted_network(), NOISE, "conv2", preset="tf2", size=96, changes={"steps": 1})
     steps = list(found.steps())
     assert steps[-1].values.shape[3] > 96
     assert found.pixels(steps[-1]).shape == (3, 72, 96)
@@ -182,8 +182,8 @@ def test_a_rerun_is_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             {"changes": {"speed": 2}},
             "a dream has no 'speed'. Did you mean 'seed'\\? Possible: preset, size",
         ),
-        ({"changes": {"iteration": 2}}, "a dream has no 'iteration'. Did you mean 'iterations'"),
-        ({"changes": {"iterations": "x"}}, "iterations is a whole number, at least 1, not 'x'"),
+        ({"changes": {"step": 2}}, "a dream has no 'step'. Did you mean 'steps'"),
+        ({"changes": {"steps": "x"}}, "steps is a whole number, at least 1, not 'x'"),
         ({"mask": np.zeros((9, 9), np.uint8)}, "is black everywhere, so nothing would be dreamed"),
         ({"size": -5}, "a size is the longer side in pixels, a whole number from 1 on, not -5"),
         ({"size": 0}, "from 1 on, not 0"),
@@ -191,7 +191,7 @@ def test_a_rerun_is_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ({"layers": "scores", "guide": NOISE}, "a guide needs a layer with maps, and scores"),
         ({"layers": "prob:green", "channels": (0,)}, "there is no layer to choose channels"),
         ({"stop_after": 0}, "stop_after is a step from 1 on, not 0"),
-        ({"changes": {"iterations": 0}}, "iterations is a whole number, at least 1, not 0"),
+        ({"changes": {"steps": 0}}, "steps is a whole number, at least 1, not 0"),
         ({"changes": {"octave_scale": 1.0}}, "octave_scale is a number above 1, not 1"),
         ({"preset": "google-2015"}, "smallest octave would be 17 x 23.*use fewer octaves"),
         ({"layers": "conv1:7"}, "its gradient is 0 everywhere"),
@@ -210,7 +210,7 @@ def test_what_cannot_be_dreamed_is_answered(wanted: dict[str, object], words: st
 def test_the_network_of_2015_dreams_ever_more(shared_data: Path, layer: str) -> None:
     """The objective rises with every step of a size, and ends at five times what it was or more."""
     network = convscope.open_network(shared_data / "caffe" / "bvlc_googlenet")
-    changes = {"jitter": 0, "octaves": 2, "iterations": 15}
+    changes = {"jitter": 0, "octaves": 2, "steps": 15}
     picture = shared_data / "pictures" / "sky1024px.jpg"
     found = dream_of(network, picture, layer, preset="google-2015", size=128, changes=changes)
     steps = list(found.steps())

@@ -63,7 +63,7 @@ def test_a_zoom_is_a_factor() -> None:
 
 
 def small(size: int = 48) -> Dream:
-    changes = {"octaves": 1, "iterations": 1, "rate": 0.05}
+    changes = {"octaves": 1, "steps": 1, "rate": 0.05}
     return dream_of(planted_network(), None, "conv2", size=size, changes=changes)
 
 
@@ -74,7 +74,7 @@ MOTION = Motion(zoom=Curve.read("0:1, 1:3"), rotation=Curve.read("20"))
 @pytest.mark.parametrize("preset", ["default", "cadl-simplest"])
 def test_a_broken_film_goes_on_with_the_same_frames(tmp_path: Path, preset: str) -> None:
     def small() -> Dream:
-        changes = {"octaves": 1, "iterations": 1, "rate": 0.05}
+        changes = {"octaves": 1, "steps": 1, "rate": 0.05}
         return dream_of(planted_network(), NOISE, "conv2", preset=preset, size=48, changes=changes)
 
     whole, parts = Frames(tmp_path / "whole"), Frames(tmp_path / "parts")
@@ -93,7 +93,7 @@ def test_a_broken_film_goes_on_with_the_same_frames(tmp_path: Path, preset: str)
 def test_a_dream_that_ends_in_another_size_is_a_film_too(tmp_path: Path, preset: str) -> None:
     """Every frame starts in the size the dream starts in, and ends in the one it ends in."""
     picture = None if preset != "tf2" else np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
-    changes = {"iterations": 1, "jitter": 0}
+    changes = {"steps": 1, "jitter": 0}
     dream = dream_of(planted_network(), picture, "conv2", preset=preset, size=64, changes=changes)
     frames = Frames(tmp_path)
     list(film_frames(dream, MOTION, frames, seconds=1, rate=3))
@@ -106,7 +106,7 @@ def test_a_dream_without_a_range_goes_on_from_its_values(tmp_path: Path) -> None
     noise = np.random.default_rng(0).random((40, 40, 3)).astype(np.float32)
 
     def dream(steps: int) -> Dream:
-        changes = {"iterations": steps}
+        changes = {"steps": steps}
         return dream_of(planted_network(), noise, "conv2", preset="cadl-simplest", changes=changes)
 
     frames = Frames(tmp_path)
@@ -130,7 +130,7 @@ def test_frames_of_another_film_are_not_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_a_film_s_work_is_the_steps_of_all_sizes_and_its_default_ends_in_five_minutes() -> None:
-    dream = dream_of(planted_network(), None, "conv2", size=64, octaves=2, octave_scale=1.5, iterations=4)
+    dream = dream_of(planted_network(), None, "conv2", size=64, octaves=2, octave_scale=1.5, steps=4)
     *_, last = (first, second, *_) = list(dream.steps())
     assert [step.octave[0] for step in (first, last)] == [1, 2]
     pixels = [step.values.shape[2] * step.values.shape[3] for step in (first, last)]

@@ -28,5 +28,5 @@ def test_what_is_given_changes_the_preset_and_the_rest_stays() -> None:
 
 
 def test_a_keyword_that_is_none_is_answered_with_the_closest() -> None:
-    with pytest.raises(InputError, match=r"a dream has no 'iteration'\. Did you mean 'iterations'"):
-        DreamOptions().updated({"iteration": 2})
+    with pytest.raises(InputError, match=r"a dream has no 'step'\. Did you mean 'steps'"):
+        DreamOptions().updated({"step": 2})

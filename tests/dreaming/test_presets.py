@@ -47,13 +47,13 @@ LECTURE = {
     "shown": "normalized",
 }
 SCHOOL_BUS = LECTURE | {
-    "iterations": 100,
+    "steps": 100,
     "layers": {"output2:962": 1.0},
     "measure": "mean",
     "probability": True,
 }
 CLIPPED = (Decay(0.05), Blur(1.0, every=5), SmallValues(5.0))
-TENSORFLOW = {"rate": 1.0, "iterations": 10, "jitter": 512, "measure": "mean", "white": 255.0}
+TENSORFLOW = {"rate": 1.0, "steps": 10, "jitter": 512, "measure": "mean", "white": 255.0}
 GROWING = {
     "count": 3,
     "scale": 1.4,
@@ -69,7 +69,7 @@ CHANNEL = {"layers": {"mixed4d_3x3_bottleneck_pre_relu:139": 1.0}}
 PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "default": {
         "octaves": {"count": 4, "scale": 1.4, "resize": "half_pixel", "detail": "carry", "fewer": True},
-        "iterations": 12,
+        "steps": 12,
         "rate": 0.006,
         "gradient_edits": (LaplacianNormalized(3), Normalized("mean", 1e-12)),
         "jitter": 16,
@@ -80,7 +80,7 @@ PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     },
     "google-2015": {
         "octaves": {"count": 4, "scale": 1.4, "resize": "corners", "detail": "carry"},
-        "iterations": 10,
+        "steps": 10,
         "rate": 1.5,
         "gradient_edits": (Normalized("mean", 0.0),),
         "jitter": 32,
@@ -89,11 +89,11 @@ PUBLISHED: Mapping[str, Mapping[str, Any]] = {
         "layers": {"inception_4c/output": 1.0},
         "guided_layers": {"inception_3b/output": 1.0},
     },
-    "cadl-simplest": LECTURE | {"iterations": 50, "layers": {"maxpool0": 1.0}, "measure": "mean"},
-    "cadl-maximum": LECTURE | {"iterations": 50, "layers": {"maxpool0": 1.0}, "measure": "maximum"},
+    "cadl-simplest": LECTURE | {"steps": 50, "layers": {"maxpool0": 1.0}, "measure": "mean"},
+    "cadl-maximum": LECTURE | {"steps": 50, "layers": {"maxpool0": 1.0}, "measure": "maximum"},
     "cadl-objective": LECTURE
     | {
-        "iterations": 30,
+        "steps": 30,
         "layers": {"mixed5b_pool_reduce_pre_relu": 1.0},
         "measure": "mean",
         "one_channel": True,
@@ -101,13 +101,13 @@ PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "cadl-decay": SCHOOL_BUS | {"edits": CLIPPED[:1]},
     "cadl-blur": SCHOOL_BUS | {"edits": CLIPPED[:2]},
     "cadl-clip": SCHOOL_BUS | {"edits": CLIPPED},
-    "cadl-fractal": SCHOOL_BUS | {"edits": CLIPPED, "iterations": 1000, "zoom": 1},
+    "cadl-fractal": SCHOOL_BUS | {"edits": CLIPPED, "steps": 1000, "zoom": 1},
     "cadl-decay-gradient": TITLES | {"gradient_edits": GRADIENT_DECAYS},
     "cadl-blur-gradient": TITLES | {"gradient_edits": (GRADIENT_BLURS, *GRADIENT_DECAYS)},
     "cadl-clip-gradient": TITLES | {"gradient_edits": (GRADIENT_BLURS, GradientClip(95.0), *GRADIENT_DECAYS)},
     "tf-naive": TENSORFLOW
     | CHANNEL
-    | {"octaves": ONE_SIZE, "iterations": 20, "jitter": 0, "gradient_edits": (Normalized("std", 1e-8),)},
+    | {"octaves": ONE_SIZE, "steps": 20, "jitter": 0, "gradient_edits": (Normalized("std", 1e-8),)},
     "tf-multiscale": TENSORFLOW
     | CHANNEL
     | {"octaves": GROWING, "gradient_edits": (Normalized("std", 1e-8),)},
@@ -129,7 +129,7 @@ PUBLISHED: Mapping[str, Mapping[str, Any]] = {
             "resize": "half_pixel",
             "detail": "none",
         },
-        "iterations": 50,
+        "steps": 50,
         "rate": 0.01,
         "gradient_edits": (Normalized("std", 1e-8),),
         "black": -1.0,
@@ -148,7 +148,7 @@ PUBLISHED: Mapping[str, Mapping[str, Any]] = {
             "resize": "half_pixel",
             "detail": "lost",
         },
-        "iterations": 20,
+        "steps": 20,
         "rate": 0.01,
         "gradient_edits": (Normalized("mean", 1e-6, at_least=True),),
         "black": -1.0,
@@ -307,7 +307,7 @@ def dreamed(
 ) -> tuple[Array, Array]:
     """What convscope makes of values (height, width, 3): the values, and what is shown of them."""
     preset = DREAM_PRESETS[name]
-    settings = replace(preset.settings, iterations=STEPS, **changes)
+    settings = replace(preset.settings, steps=STEPS, **changes)
     gradient = gradient_of(
         in_double_precision(planted.planted_network()),
         terms or dream_terms(WEIGHTS, preset.measure),

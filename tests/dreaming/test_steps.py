@@ -22,7 +22,7 @@ from convscope.optimization.octaves import Detail, Octaves
 from planted import planted_network
 
 PICTURE = torch.rand(1, 3, 64, 80, generator=torch.Generator().manual_seed(2))
-PLAIN = DreamSettings(Octaves(1), iterations=3, rate=0.1, gradient_edits=(), white=1.0)
+PLAIN = DreamSettings(Octaves(1), steps=3, rate=0.1, gradient_edits=(), white=1.0)
 
 
 def ones(pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,7 +88,7 @@ def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
 @pytest.mark.parametrize("detail", ["none", "carry", "lost", "laplacian"])
 def test_details_are_those_of_their_definitions(detail: Detail) -> None:
     """Two sizes, one step each, which adds 0.1 everywhere: only what is done with detail differs."""
-    settings = replace(PLAIN, octaves=Octaves(2, 1.4, detail=detail), iterations=1)
+    settings = replace(PLAIN, octaves=Octaves(2, 1.4, detail=detail), steps=1)
     small = _resized(PICTURE, (46, 57))
     blurred = _resized(small, (64, 80))
     expected = blurred + 0.2 if detail == "none" else PICTURE + 0.2
@@ -194,8 +194,8 @@ def test_a_dream_without_shades_is_warned_of(clip: bool) -> None:
         ({"rate": float("nan")}, "rate is a number, not nan"),
         ({"rate": float("inf")}, "rate is a number, not inf"),
         ({"rate": "fast"}, "rate is a number, not 'fast'"),
-        ({"iterations": 0}, "iterations is a whole number, at least 1, not 0"),
-        ({"iterations": "x"}, "iterations is a whole number, at least 1, not 'x'"),
+        ({"steps": 0}, "steps is a whole number, at least 1, not 0"),
+        ({"steps": "x"}, "steps is a whole number, at least 1, not 'x'"),
         ({"jitter": -1}, "jitter is a whole number, at least 0, not -1"),
         ({"zoom": 0.5}, "zoom is a whole number, at least 0, not 0.5"),
         ({"stop_above": "15"}, "stop_above is a number, or None, not '15'"),

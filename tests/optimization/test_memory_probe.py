@@ -22,12 +22,12 @@ network, rng = open_network(source), np.random.default_rng(0)
 picture = rng.random((side, side, 3), np.float32)
 if kind == "dream":
     from convscope.dreaming.deep_dream import dream_of
-    made = dream_of(network, picture, sys.argv[5], tile=tile, changes={"octaves": 1, "iterations": 3})
+    made = dream_of(network, picture, sys.argv[5], tile=tile, changes={"octaves": 1, "steps": 3})
     made, plan = made.within(None)
     steps = made.steps()
 else:
     from convscope.styling.style_transfer import transfer_of
-    changes = {"iterations": 3, "coarsest": side}
+    changes = {"steps": 3, "coarsest": side}
     made, plan = transfer_of(network, picture, picture[::-1] ** 2, size=side, tile=tile, changes=changes).within(None)
     steps = made.restyling.steps()
 for step in steps:

@@ -31,7 +31,7 @@ def test_a_unit_is_what_it_wants_to_see() -> None:
 def test_a_style_transfer_takes_a_unit_for_a_picture() -> None:
     network, content = planted_network(), edge_picture()
     own = feature_visualization(network, "conv2:1", size=SIZE)[0]
-    options = {"changes": {"iterations": 2}, "size": 32}
+    options = {"changes": {"steps": 2}, "size": 32}
     by_address = style_transfer(network, content, {"conv2:1": 2.0}, **options)  # type: ignore[arg-type]
     np.testing.assert_array_equal(by_address.array, style_transfer(network, content, own, **options).array)  # type: ignore[arg-type]
     assert by_address.recipe is not None and by_address.recipe.arguments["styles"] == {"conv2:1": 2.0}

@@ -103,7 +103,7 @@ def test_a_damaged_frame_is_named(frames: Frames, tmp_path: Path) -> None:
 
 
 def test_a_folder_belongs_to_one_run(frames: Frames) -> None:
-    run = {"layers": {"conv1": 1.0}, "changes": {"iterations": 3}, "channels": (3, 17)}
+    run = {"layers": {"conv1": 1.0}, "changes": {"steps": 3}, "channels": (3, 17)}
     with pytest.raises(PictureError, match="holds frames: go on with --resume, or delete them"):
         frames.begin(run, resume=False)
     with pytest.raises(PictureError, match=r"of another run \(layers was None, is {'conv1': 1.0}"):

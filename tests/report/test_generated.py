@@ -74,11 +74,9 @@ def test_a_painting_in_the_style_of_a_unit_and_of_a_picture(tmp_path: Path) -> N
     own = feature_visualization(about.network, "conv2:1", size=OWN)[0]
     assert style.figure is not None and painting.figure is not None
     np.testing.assert_array_equal(shown(style.figure.light), own.array)
-    expected = style_transfer(
-        about.network, about.picture, own.save(tmp_path / "own.png"), size=32, iterations=40
-    )
+    expected = style_transfer(about.network, about.picture, own.save(tmp_path / "own.png"), size=32, steps=40)
     np.testing.assert_array_equal(shown(painting.figure.light), expected.array)
-    assert painting.figure.command.endswith("'conv2:1', size=32, iterations=40)")
+    assert painting.figure.command.endswith("'conv2:1', size=32, steps=40)")
 
     other = Picture(PICTURE.transpose(1, 0, 2)).save(tmp_path / "a=b.png")
     style, painting = paintings(context(style=str(other)), Counter(32, lambda *_: None))

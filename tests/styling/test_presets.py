@@ -36,7 +36,7 @@ LECTURE = {
     "style": GramLoss("volume", "lecture"),
     "smoothness": TotalVariation(1.0, "power", 2.5),
     "optimizer": Adam(before_correction=True),
-    "iterations": 100,
+    "steps": 100,
 }
 TABLE = {
     "default": {
@@ -49,7 +49,7 @@ TABLE = {
         "smoothness_weight": 0.5,
         "optimizer": Adam((0.9, 0.99)),
         "rate": 0.02,
-        "iterations": 80,
+        "steps": 80,
         "scales": Scales(2.0, 64),
         "clamp": True,
         "average": 0.9,
@@ -83,7 +83,7 @@ TABLE = {
         "smoothness_weight": 1e-3,
         "optimizer": LBFGS(100),
         "rate": 1.0,
-        "iterations": 1000,
+        "steps": 1000,
         "start": "noise",
         "noise": 0.001 / 255,
         "white": 255.0,
@@ -95,8 +95,8 @@ TABLE = {
         "style_weight": 2000.0,
         "optimizer": LBFGS(100),
         "rate": 1.0,
-        "iterations": 200,
-        "first_iterations": 500,
+        "steps": 200,
+        "first_steps": 500,
         "scales": Scales(800 / 512, 64, 2),
         "white": 255.0,
     },
@@ -107,7 +107,7 @@ TABLE = {
         "style_weight": 1e6,
         "optimizer": LBFGS(100),
         "rate": 1.0,
-        "iterations": 300,
+        "steps": 300,
         "clamp": True,
     },
     "tf2": {
@@ -120,7 +120,7 @@ TABLE = {
         "smoothness_weight": 30.0,
         "optimizer": Adam((0.99, 0.999), 0.1, before_correction=True),
         "rate": 0.02,
-        "iterations": 1000,
+        "steps": 1000,
         "clamp": True,
     },
     "keras": {
@@ -134,7 +134,7 @@ TABLE = {
         "smoothness_weight": 1e-6,
         "optimizer": GradientAscent("none"),
         "rate": keras_rate,
-        "iterations": 4000,
+        "steps": 4000,
         "white": 255.0,
     },
     "wasserstein": {
@@ -147,8 +147,8 @@ TABLE = {
         "smoothness_weight": 2.0,
         "optimizer": Adam((0.9, 0.99)),
         "rate": 0.02,
-        "iterations": 500,
-        "first_iterations": 1000,
+        "steps": 500,
+        "first_steps": 1000,
         "scales": Scales(2**0.5, 128),
         "clamp": True,
         "average": 0.99,
@@ -163,7 +163,7 @@ USUAL = {
     "content_weight": 1.0,
     "style_weight": 1.0,
     "smoothness_weight": 0.0,
-    "first_iterations": None,
+    "first_steps": None,
     "scales": Scales(most=1),
     "start": "content",
     "noise": 0.1,
@@ -238,9 +238,7 @@ def test_sizes_from_coarse_to_fine() -> None:
     assert Scales(most=1).sizes((30, 40)) == ((30, 40),)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"iterations": 0}, {"style_weight": float("nan")}, {"content_weight": -1.0}]
-)
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"style_weight": float("nan")}, {"content_weight": -1.0}])
 def test_settings_that_cannot_be(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         replace(STYLE_PRESETS["default"].settings, **wrong)

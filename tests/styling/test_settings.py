@@ -33,8 +33,8 @@ def test_weights_are_numbers_from_0_on(weight: float) -> None:
         ({"rate": -1.0}, "rate is a number above 0, not -1.0"),
         ({"rate": float("nan")}, "rate is a number above 0"),
         ({"style_scale": "2"}, "style_scale is a number above 0, not '2'"),
-        ({"iterations": 2.5}, "iterations is a whole number above 0, not 2.5"),
-        ({"first_iterations": 0}, "first_iterations is a whole number above 0, not 0"),
+        ({"steps": 2.5}, "steps is a whole number above 0, not 2.5"),
+        ({"first_steps": 0}, "first_steps is a whole number above 0, not 0"),
         ({"style_layers": {"a": -1.0}}, "the weight of a is a number from 0 on, not -1.0"),
     ],
 )

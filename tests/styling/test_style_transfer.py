@@ -25,7 +25,7 @@ from convscope.styling.style_transfer import StyleTransfer, style_transfer, tran
 from convscope.styling.targets import Style, targets_of
 from planted import planted_files, planted_network
 
-LAYERS = {"content_layers": "conv2", "style_layers": ["conv1", "conv2"], "iterations": 4}
+LAYERS = {"content_layers": "conv2", "style_layers": ["conv1", "conv2"], "steps": 4}
 
 
 def picture(seed: int, height: int = 40, width: int = 48) -> np.ndarray:
@@ -49,7 +49,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
 def test_the_losses_shrink_and_the_recipe_makes_the_same_picture(
     network: Network, files: tuple[str, str]
 ) -> None:
-    made = transfer_of(network, *files, changes=LAYERS | {"iterations": 20})
+    made = transfer_of(network, *files, changes=LAYERS | {"steps": 20})
     losses = [step.total for step in made.restyling.steps()]
     assert losses[-1] < 0.5 * losses[0]
     first = style_transfer(network, *files, changes=LAYERS)
@@ -59,7 +59,7 @@ def test_the_losses_shrink_and_the_recipe_makes_the_same_picture(
 
 
 def test_half_precision_ends_nearly_as_well(network: Network, files: tuple[str, str]) -> None:
-    changes = LAYERS | {"iterations": 20}
+    changes = LAYERS | {"steps": 20}
     exact = transfer_of(network, *files, changes=changes)
     fast = transfer_of(network, *files, changes=changes, fast=True)
     wanted, found = ([step.total for step in made.restyling.steps()] for made in (exact, fast))
@@ -79,7 +79,7 @@ def test_coarse_to_fine_carries_picture_and_optimizer_up(network: Network) -> No
 def test_moments_carried_up_are_those_of_the_larger_picture_s_gradients(network: Network) -> None:
     # Gentle weights: under the default's the gradients themselves fall a lot in 30 steps, and the moments remember.
     weights = {"style_weight": 1.0, "smoothness_weight": 2.0}
-    changes = LAYERS | weights | {"coarsest": 20, "iterations": 30}
+    changes = LAYERS | weights | {"coarsest": 20, "steps": 30}
     run = transfer_of(network, picture(0), picture(1), changes=changes).restyling
     (last,) = deque(islice(run.steps(), 30), maxlen=1)
     values, state = carried(last.result, last.optimizer_state, (40, 48), run.settings)
@@ -136,7 +136,7 @@ def test_a_step_that_the_next_one_has_changed_is_not_saved(network: Network, fil
 
 
 def test_a_run_goes_on_in_other_tiles_and_not_with_other_weights(network: Network, files) -> None:
-    recipe = style_transfer(network, *files, changes=LAYERS | {"iterations": 1}).recipe
+    recipe = style_transfer(network, *files, changes=LAYERS | {"steps": 1}).recipe
     tiled = replace(recipe, arguments={**recipe.arguments, "tile": 32})
     other = replace(recipe, arguments={**recipe.arguments, "keep_colors": True})
     assert checkpoint_of(tiled) == checkpoint_of(recipe) != checkpoint_of(other)

@@ -40,7 +40,7 @@ _FILM_SIZE = 320  # pixels of a film's longer side, where no size is asked for
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _NAMES = (
     *("preset", "size", "guide", "channels", "mask", "keep_colors", "octaves", "octave_scale"),
-    *("iterations", "rate", "jitter", "fast", "tile", "seed"),
+    *("steps", "rate", "jitter", "fast", "tile", "seed"),
 )
 _OPTIONS = (
     click.option(

@@ -143,7 +143,6 @@ class RenamedOption(click.Option):
 
 steps_option = click.option(
     "--steps",
-    "iterations",
     cls=RenamedOption,
     before=["--iterations"],
     type=click.IntRange(1),

@@ -170,7 +170,7 @@ def deep_dream(
 
     `layers` are addresses (a layer, a channel, a class), with weights if they differ; by default the preset's, where
     the network has them, else one in its middle. `options` say how, and so do the same names as keywords
-    (`DreamOptions` tells what each does): ``preset``, ``size``, ``guide``, ``iterations``, ``rate``, ``seed`` and more.
+    (`DreamOptions` tells what each does): ``preset``, ``size``, ``guide``, ``steps``, ``rate``, ``seed`` and more.
     `memory` ("2GB") computes a large picture in windows that fit, with the same result; with ``progress=False`` no bar
     shows the steps.
 

@@ -111,7 +111,7 @@ def frame_seconds(dream: Dream) -> float:
     timed = [step.seconds for step in (next(steps), next(steps, None)) if step is not None][-1]
     sizes = dream.settings.octaves.sizes((int(dream.start.shape[2]), int(dream.start.shape[3])))
     pixels = [height * width for height, width in sizes]
-    return timed * dream.settings.iterations * sum(pixels) / pixels[0]
+    return timed * dream.settings.steps * sum(pixels) / pixels[0]
 
 
 def default_seconds(frame: float, rate: float) -> float:

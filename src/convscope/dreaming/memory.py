@@ -36,7 +36,7 @@ def dream_bytes(
     brief = replace(
         settings,
         octaves=_two_at_most(settings.octaves),
-        iterations=min(STEPS, settings.iterations),
+        steps=min(STEPS, settings.steps),
         stop_above=None,
     )
 

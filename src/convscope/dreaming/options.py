@@ -26,7 +26,7 @@ class DreamOptions(JobOptions):
       picture.
     - ``mask``: a picture that is white where it dreams. ``keep_colors``: only brightness changes.
     - ``octaves``, ``octave_scale``: how many sizes, and how many times larger each is than the one before.
-    - ``iterations``: steps at each size; ``rate``: how far each goes, in the preset's values.
+    - ``steps``: steps at each size; ``rate``: how far each goes, in the preset's values.
     - ``jitter``: by how many pixels the picture is shifted before a step, at random, and back after it.
     - ``zoom``: pixels cut off each side after every step, and the rest enlarged.
     - ``clip``: whether values stay between black and white.
@@ -36,7 +36,7 @@ class DreamOptions(JobOptions):
     - ``stop_after``: take the picture as it is after so many steps, over all sizes.
     - ``seed``: another seed, another dream.
 
-    >>> DreamOptions(preset="google-2015", size=640, iterations=20)
+    >>> DreamOptions(preset="google-2015", size=640, steps=20)
     """
 
     what: ClassVar[str] = "a dream"
@@ -58,7 +58,7 @@ class DreamOptions(JobOptions):
     @property
     def as_its_source(self) -> bool:
         """Whether the preset's steps are left as they are."""
-        return (self.rate, self.iterations, self.jitter) == (None, None, None)
+        return (self.rate, self.steps, self.jitter) == (None, None, None)
 
     def settings(self) -> DreamSettings:
         """Return the preset's settings with these changes."""
@@ -68,7 +68,7 @@ class DreamOptions(JobOptions):
             octaves = replace(octaves, count=self.octaves, exponents=None)
         if self.octave_scale is not None:
             octaves = replace(octaves, scale=self.octave_scale)
-        names = ("iterations", "rate", "jitter", "zoom", "clip", "stop_above")
+        names = ("steps", "rate", "jitter", "zoom", "clip", "stop_above")
         changes = {name: value for name in names if (value := getattr(self, name)) is not None}
         precision = "bfloat16" if self.fast else found.precision
         return replace(found, octaves=octaves, precision=precision, **changes)

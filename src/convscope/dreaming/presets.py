@@ -93,11 +93,11 @@ _TUTORIAL_NOISE = Start("noise", 100.0, 101.0)
 
 
 def _lecture(
-    iterations: int, gradient_edits: tuple[GradientEdit, ...] = _BY_MAXIMUM, **changes: object
+    steps: int, gradient_edits: tuple[GradientEdit, ...] = _BY_MAXIMUM, **changes: object
 ) -> DreamSettings:
     return DreamSettings(
         Octaves(1, detail="none"),
-        iterations=iterations,
+        steps=steps,
         rate=1.0,
         gradient_edits=gradient_edits,
         black=-_GRAY,
@@ -145,7 +145,7 @@ DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
             "convscope: the dream of 2015 with every frequency of the gradient equally strong, for any network",
             DreamSettings(
                 Octaves(4, 1.4, resize="half_pixel", fewer=True),
-                iterations=12,
+                steps=12,
                 rate=0.006,
                 gradient_edits=(LaplacianNormalized(3), Normalized("mean", 1e-12)),
                 jitter=16,
@@ -161,7 +161,7 @@ DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
             "Mordvintsev, Olah and Tyka, deepdream (2015): 4 octaves, dreamed detail carried up, jitter of 32",
             DreamSettings(
                 Octaves(4, 1.4, detail="carry", resize="corners"),
-                iterations=10,
+                steps=10,
                 rate=1.5,
                 gradient_edits=(Normalized("mean", 0.0),),
                 jitter=32,
@@ -213,21 +213,21 @@ DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
         ),
         "tf-naive": DreamPreset(
             f"{_TENSORFLOW}: 20 steps of the gradient by its deviation, one size",
-            DreamSettings(Octaves(1, detail="none"), iterations=20, rate=1.0, gradient_edits=_BY_DEVIATION),
+            DreamSettings(Octaves(1, detail="none"), steps=20, rate=1.0, gradient_edits=_BY_DEVIATION),
             "mean",
             MappingProxyType({"mixed4d_3x3_bottleneck_pre_relu:139": 1.0}),
             _TUTORIAL_NOISE,
         ),
         "tf-multiscale": DreamPreset(
             f"{_TENSORFLOW}: 3 octaves that grow",
-            _tutorial(_GROWING, iterations=10, rate=1.0, gradient_edits=_BY_DEVIATION),
+            _tutorial(_GROWING, steps=10, rate=1.0, gradient_edits=_BY_DEVIATION),
             "mean",
             MappingProxyType({"mixed4d_3x3_bottleneck_pre_relu:139": 1.0}),
             _TUTORIAL_NOISE,
         ),
         "tf-laplacian": DreamPreset(
             f"{_TENSORFLOW}: 3 octaves that grow, every frequency of the gradient equally strong",
-            _tutorial(_GROWING, iterations=10, rate=1.0, gradient_edits=(LaplacianNormalized(4),)),
+            _tutorial(_GROWING, steps=10, rate=1.0, gradient_edits=(LaplacianNormalized(4),)),
             "mean",
             MappingProxyType({"mixed4d_3x3_bottleneck_pre_relu:139": 1.0}),
             _TUTORIAL_NOISE,
@@ -236,7 +236,7 @@ DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
             f"{_TENSORFLOW}: 4 octaves, the picture's own detail given back",
             _tutorial(
                 Octaves(4, 1.4, rounding="down", resize="legacy", detail="laplacian"),
-                iterations=10,
+                steps=10,
                 rate=1.5,
                 gradient_edits=(Normalized("mean", 1e-7),),
             ),
@@ -254,7 +254,7 @@ DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
                     resize="half_pixel",
                     detail="none",
                 ),
-                iterations=50,
+                steps=50,
                 rate=0.01,
                 gradient_edits=_BY_DEVIATION,
                 black=-1.0,
@@ -269,7 +269,7 @@ DREAM_PRESETS: Mapping[str, DreamPreset] = MappingProxyType(
             "Chollet, Keras's deep dream example: 3 octaves, lost detail given back, stopped above an objective of 15",
             DreamSettings(
                 Octaves(3, 1.4, rounding="down", stepwise=False, resize="half_pixel", detail="lost"),
-                iterations=20,
+                steps=20,
                 rate=0.01,
                 gradient_edits=(Normalized("mean", 1e-6, at_least=True),),
                 black=-1.0,

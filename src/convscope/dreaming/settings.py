@@ -28,7 +28,7 @@ class DreamSettings:
     """
 
     octaves: Octaves = field(default_factory=Octaves)
-    iterations: int = 10
+    steps: int = 10
     rate: float = 1.5
     gradient_edits: tuple[GradientEdit, ...] = (Normalized("mean"),)
     edits: tuple[Edit, ...] = ()
@@ -43,7 +43,7 @@ class DreamSettings:
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        for name, least in (("iterations", 1), ("jitter", 0), ("zoom", 0)):
+        for name, least in (("steps", 1), ("jitter", 0), ("zoom", 0)):
             require_whole(name, getattr(self, name), least)
         if not (isinstance(self.rate, SupportsFloat) and math.isfinite(self.rate)):
             raise InputError(

@@ -59,7 +59,7 @@ def dream_steps(
     dream has left all shades for black and white.
     """
     way = Way(settings.octaves, start)
-    count, each = len(way.sizes), settings.iterations
+    count, each = len(way.sizes), settings.steps
     index, values = _resumed(resume, start, generator) if resume else (0, start)
     while index < count * each:
         number, begun = index // each + 1, perf_counter()
@@ -143,7 +143,7 @@ def _warn_without_shades(values: Tensor, start: Tensor, settings: DreamSettings)
     if ends > _NO_SHADES and before < _NO_SHADES / 2:
         warn(
             f"{ends:.0%} of the dream's values are at the end of their range: use a smaller rate (now "
-            f"{settings.rate:g}) or fewer iterations",
+            f"{settings.rate:g}) or fewer steps",
             ConvscopeWarning,
             stacklevel=3,
         )

@@ -19,7 +19,7 @@ class JobOptions:
     - ``preset``: its name.
     - ``size``: the longer side in pixels; by default the picture's own, at most what the preset takes.
     - ``keep_colors``: only brightness changes.
-    - ``iterations``: steps at each size; ``rate``: how far each goes, in the preset's values.
+    - ``steps``: steps at each size; ``rate``: how far each goes, in the preset's values.
     - ``fast``: compute in half precision (bfloat16), less exact.
     - ``tile``: compute in windows of about so many pixels, with the same result.
     - ``stop_after``: take the picture as it is after so many steps, over all sizes.
@@ -30,7 +30,7 @@ class JobOptions:
     preset: str = "default"
     size: int | None = None
     keep_colors: bool = False
-    iterations: int | None = None
+    steps: int | None = None
     rate: float | None = None
     fast: bool = False
     tile: int | None = None
@@ -52,7 +52,7 @@ class JobKeywords(TypedDict, total=False):
     preset: str
     size: int | None
     keep_colors: bool
-    iterations: int | None
+    steps: int | None
     rate: float | None
     fast: bool
     tile: int | None

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from convscope.errors import require_known
 
+FORMER_NAMES = {"iterations": "steps"}
+"""What keywords were called before, in recipes too, and what they are called now."""
 _Options = TypeVar("_Options")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -20,6 +22,7 @@ def updated(options: _Options, keywords: Mapping[str, Any], what: str) -> _Optio
     """
     given = dict(keywords)
     given = {**(given.pop("changes", None) or {}), **given}
+    given = {FORMER_NAMES.get(name, name): value for name, value in given.items()}
     require_known(what, given, [field.name for field in fields(options)])  # type: ignore[arg-type]
     return replace(options, **given)  # type: ignore[type-var]
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import RecipeError
+from convscope.pictures.options import FORMER_NAMES
 from convscope.pictures.recipe import Recipe
 
 _MOST = 100_000  # of any number that is not named here
 _LIMITS: Mapping[str, float] = {
     **dict.fromkeys(("size", "coarsest", "tile", "tile_size"), 8_192),
-    **dict.fromkeys(("steps", "iterations", "samples"), 10_000),
+    **dict.fromkeys(("steps", *FORMER_NAMES, "samples"), 10_000),
     **dict.fromkeys(("octaves", "octave_scale", "style_scale"), 32),
 }
 

@@ -98,10 +98,10 @@ def _style(context: ReportContext) -> TitledFigure:
 
 def _painting(context: ReportContext, watch: Callable[[int, int], None]) -> Embedded:
     network, picture, style = context.network, context.picture, context.options.style
-    transfer = transfer_of(network, picture, style, size=_size(context), iterations=_ITERATIONS)
+    transfer = transfer_of(network, picture, style, size=_size(context), steps=_ITERATIONS)
     for step in transfer.steps():
         watch(step.index, step.of)
-    options = {"style": _weighted(style), "size": _size(context), "iterations": _ITERATIONS}
+    options = {"style": _weighted(style), "size": _size(context), "steps": _ITERATIONS}
     command = context.command("style", **options)
     return embed_one(transfer.picture(step), command=command)
 

@@ -21,7 +21,7 @@ OptimizerName = Literal["adam", "lbfgs"]
 STARTS = get_args(StyleStart)
 _OPTIMIZERS: Mapping[str, Optimizer] = {"adam": Adam((0.9, 0.99)), "lbfgs": LBFGS(20)}
 _SETTINGS = (
-    *("content_weight", "style_weight", "smoothness_weight", "iterations", "rate", "style_scale"),
+    *("content_weight", "style_weight", "smoothness_weight", "steps", "rate", "style_scale"),
     *("pooling", "edges"),
 )
 
@@ -40,7 +40,7 @@ class StyleOptions(JobOptions):
     - ``content_layers``, ``style_layers``: addresses, perhaps with weights among each other.
     - ``content_weight``, ``style_weight``, ``smoothness_weight``: larger is closer to the content, closer to the style,
       less grain.
-    - ``iterations``: steps at each size; ``rate``: how far each goes, in the preset's values; ``optimizer``: "adam" or
+    - ``steps``: steps at each size; ``rate``: how far each goes, in the preset's values; ``optimizer``: "adam" or
       "lbfgs".
     - ``style_scale``: the brush strokes' size; ``coarsest``: the longer side of the first size in pixels.
     - ``pooling``: "average" for means where the network pools maxima; ``edges``: what its filters see beyond the edge,
@@ -82,7 +82,7 @@ class StyleOptions(JobOptions):
     @property
     def as_its_source(self) -> bool:
         """Whether the preset's steps and weights are left as they are."""
-        names = ("optimizer", "rate", "iterations", "content_weight", "style_weight")
+        names = ("optimizer", "rate", "steps", "content_weight", "style_weight")
         return all(getattr(self, name) is None for name in names)
 
     @property
@@ -104,8 +104,8 @@ class StyleOptions(JobOptions):
             } or chosen_layers(network, own, what, before_relu=preset.before_relu)
         if self.coarsest is not None:
             changes["scales"] = replace(found.scales, smallest=self.coarsest, most=None)
-        if self.iterations is not None:
-            changes["first_iterations"] = None
+        if self.steps is not None:
+            changes["first_steps"] = None
         if self.start is not None and not self.starts_from_picture:
             changes["start"] = self.start
         return replace(found, precision="bfloat16" if self.fast else found.precision, **changes)

@@ -58,19 +58,19 @@ class Restyling:
         return self.settings.scales.sizes((int(self.content.shape[2]), int(self.content.shape[3])))
 
     @property
-    def iterations(self) -> tuple[int, ...]:
+    def steps_per_size(self) -> tuple[int, ...]:
         """How many steps each size has."""
-        return tuple(self.settings.iterations_at(index) for index in range(len(self.sizes)))
+        return tuple(self.settings.steps_at(index) for index in range(len(self.sizes)))
 
     def steps(self, resume: State | None = None) -> Iterator[StyleStep]:
         """Yield the steps of every size, coarsest first, or those after an earlier step's `state`."""
         here = self.network.device
         resume = None if resume is None else {name: value.to(here) for name, value in resume.items()}
-        done, total = (int(resume["index"]) if resume else 0), sum(self.iterations)
+        done, total = (int(resume["index"]) if resume else 0), sum(self.steps_per_size)
         values = resume["values"] if resume else self._first_values().to(here)
         state = None if resume is None else optimizer_state_of(resume)
         before = 0
-        for number, (size, count) in enumerate(zip(self.sizes, self.iterations, strict=True)):
+        for number, (size, count) in enumerate(zip(self.sizes, self.steps_per_size, strict=True)):
             skipped = min(max(0, done - before), count)
             if state is not None and done == before + count:  # it ended just between two sizes
                 values = result_of(values, state)

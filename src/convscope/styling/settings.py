@@ -72,7 +72,7 @@ class StyleSettings:
       them there after each step. With ``average`` the result is the steps' mean, older ones counting that much less.
     - ``start``: the content, the first style, gray, or noise around the network's mean color, whose deviation is the
       share ``noise`` of what lies between black and white; where that is None, with the content's mean and deviation.
-    - ``iterations`` at each of the ``scales`` but the first, which has ``first_iterations`` where they differ. The
+    - ``steps`` are taken at each of the ``scales`` but the first, which has ``first_steps`` where they differ. The
       style picture's longer side is ``style_scale`` times the content's, at most its own.
     - ``pooling`` "average" replaces the network's maximum poolings; ``edges`` is what its convolutions see beyond the
       edge, at the first one only with ``first_edge_only``.
@@ -89,8 +89,8 @@ class StyleSettings:
     smoothness_weight: float = 0.0
     optimizer: Optimizer = field(default_factory=Adam)
     rate: float | Schedule = 0.01
-    iterations: int = 100
-    first_iterations: int | None = None
+    steps: int = 100
+    first_steps: int | None = None
     scales: Scales = field(default_factory=lambda: Scales(most=1))
     start: StyleStart = "content"
     noise: float | None = 0.1
@@ -106,7 +106,7 @@ class StyleSettings:
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "first_iterations"):
+        for name in ("steps", "first_steps"):
             count = getattr(self, name)
             if not (count is None or _is_count(count)):
                 raise InputError(f"{name} is a whole number above 0, not {count!r}")
@@ -129,9 +129,9 @@ class StyleSettings:
         """Return the rate of a step, counted from 1 at each size."""
         return self.rate(step) if callable(self.rate) else self.rate
 
-    def iterations_at(self, scale: int) -> int:
+    def steps_at(self, scale: int) -> int:
         """Return how many steps the sizes have, counted from 0."""
-        return self.first_iterations if scale == 0 and self.first_iterations else self.iterations
+        return self.first_steps if scale == 0 and self.first_steps else self.steps
 
     def pictures(self, values: Tensor) -> Tensor:
         """Return values as pictures in 0..1, not clipped."""

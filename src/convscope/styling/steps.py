@@ -64,11 +64,11 @@ def optimizer_state_of(state: State) -> State:
 
 
 def style_steps(
-    targets: Targets, start: Tensor, iterations: int, state: State | None = None, *, after: int = 0
+    targets: Targets, start: Tensor, steps: int, state: State | None = None, *, after: int = 0
 ) -> Iterator[StyleStep]:
     """Yield the steps of a style transfer at one size, from values (1, 3, H, W) and an optimizer's state.
 
-    `after` is how many of the iterations led to them already.
+    `after` is how many of the steps led to them already.
 
     InputError when the losses grow without end or are no numbers, with what to change.
     """
@@ -81,7 +81,7 @@ def style_steps(
         }
     first: float | None = None
     begun: list[int] = []
-    for index in range(after + 1, iterations + 1):
+    for index in range(after + 1, steps + 1):
         started = perf_counter()
         losses, slope = targets.gradient(values)
         found = {name: float(loss) for name, loss in losses.items()}
@@ -93,7 +93,7 @@ def style_steps(
             values = values.clamp(settings.black, settings.white)
         yield StyleStep(
             index,
-            iterations,
+            steps,
             (1, 1),
             (int(values.shape[2]), int(values.shape[3])),
             found,

@@ -158,7 +158,7 @@ def style_transfer(
 
     `styles` is a picture, several, or pictures with their weights; in a picture's place the address of a unit
     (``mixed4a:42``) stands for what it wants to see. `options` say how, and so do the same names as keywords
-    (`StyleOptions` tells what each does): ``preset``, ``size``, ``style_weight``, ``iterations``, ``keep_colors`` and
+    (`StyleOptions` tells what each does): ``preset``, ``size``, ``style_weight``, ``steps``, ``keep_colors`` and
     more. `memory` ("2GB") computes a large picture in windows that fit, with the same result; with ``progress=False``
     no bar shows the steps.
 
@@ -308,7 +308,7 @@ def checked(steps: Iterator[StyleStep]) -> Iterator[StyleStep]:
         if step.index == step.of and step is not first and step.total >= first.total:
             warn(
                 f"the losses did not become smaller at {step.size[0]} x {step.size[1]} (from {first.total:.4g} to "
-                f"{step.total:.4g}): use a smaller rate, or more iterations",
+                f"{step.total:.4g}): use a smaller rate, or more steps",
                 ConvscopeWarning,
                 stacklevel=2,
             )

@@ -70,7 +70,7 @@ def dream(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -
     """Dream into a picture; `wanted` has `picture`, `layers` and the fields of `DreamOptions` in `options`."""
     options = dict(wanted.get("options", {}))
     options["size"] = options.get("size") or 448
-    _require_modest(options["size"], options.get("iterations"))
+    _require_modest(options["size"], options.get("steps"))
     return _job(dream_of(network, pictures[wanted["picture"]], wanted.get("layers") or None, **options))
 
 
@@ -78,7 +78,7 @@ def style(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -
     """Paint a picture in another's style; `wanted` has `picture`, `style` and the fields of `StyleOptions`."""
     options = dict(wanted.get("options", {}))
     options["size"] = options.get("size") or 320
-    _require_modest(options["size"], options.get("iterations"))
+    _require_modest(options["size"], options.get("steps"))
     return _job(transfer_of(network, pictures[wanted["picture"]], pictures[wanted["style"]], **options))
 
 
