@@ -97,6 +97,11 @@ class _Building:
             self._inline(inlined_function(function, call, self.file))
             return
         if (inner := branch_of(node, self.file)) is not None:
+            if any(value in self.builder.sizes for value in node.inputs[:2]):
+                node_said = f"node {call.name!r} ({call.type_name})"
+                self.builder.notes.append(
+                    f"{node_said} is read for the input's own size, and stays so for others"
+                )
             self._inline(inner)
             return
         if call.type_name == "Constant" and call.domain == "":
@@ -138,6 +143,7 @@ class _Building:
             constants=self.constants,
             shapes=self.builder.shapes,
             types=self.types,
+            sizes=self.builder.sizes,
         )
 
     def _inline(self, calls: Sequence[Call | tuple[str, Constant]]) -> None:

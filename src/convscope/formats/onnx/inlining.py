@@ -1,4 +1,4 @@
-"""Nodes that hold other nodes: functions local to a model, If with a known condition, Loop with a known count."""
+"""Nodes that hold others: a model's own functions, If with a known condition, Loop and Scan with a known count."""
 
 from __future__ import annotations
 
@@ -46,67 +46,130 @@ def inlined_function(function: Message, call: Call, file: Path) -> Sequence[Inne
 
 
 def branch_of(node: Node, file: Path) -> Sequence[Inner] | None:
-    """Return what an If or a Loop comes to, as nodes; None for any other operator."""
-    if node.type_name == "If":
-        condition = node.numbers(0, "condition")
-        taken = condition is not None and bool(np.asarray(condition).reshape(-1)[0])
-        graph = node.attributes.get("then_branch" if taken else "else_branch")
-        if not isinstance(graph, Message):
-            raise node.refusal("the branch that is taken is not there")
-        names = [value.name or "" for value in graph.output]
-        own = _defined(graph)
-        outputs = {name: out for name, out in zip(names, node.outputs, strict=False) if name in own}
-        found = _inlined(graph, node.name, outputs, file)
-        for name, out in zip(names, node.outputs, strict=False):
-            if name not in own:
-                found.append(Call(f"{node.name}/{name}", "", "Identity", (name,), (out,), {}))
-        return found
-    return _unrolled(node, file) if node.type_name == "Loop" else None
+    """Return what an If, a Loop or a Scan comes to, as nodes; None for any other operator."""
+    reader = {"If": _taken, "Loop": _unrolled, "Scan": _scanned}.get(node.type_name)
+    return None if reader is None else reader(node, file)
+
+
+def _taken(node: Node, file: Path) -> Sequence[Inner]:
+    condition = node.known(0, "condition")
+    taken = condition is not None and bool(np.asarray(condition).reshape(-1)[0])
+    graph = node.attributes.get("then_branch" if taken else "else_branch")
+    if not isinstance(graph, Message):
+        raise node.refusal("the branch that is taken is not there")
+    names = [value.name or "" for value in graph.output]
+    own = _defined(graph)
+    outputs = {name: out for name, out in zip(names, node.outputs, strict=False) if name in own}
+    found = _inlined(graph, node.name, outputs, file)
+    for name, out in zip(names, node.outputs, strict=False):
+        if name not in own:
+            found.append(Call(f"{node.name}/{name}", "", "Identity", (name,), (out,), {}))
+    return found
 
 
 def _unrolled(node: Node, file: Path) -> Sequence[Inner]:
-    body, count = node.attributes.get("body"), node.numbers(0, "number of rounds")
-    going = node.numbers(1, "condition")
+    body, count = node.attributes.get("body"), node.known(0, "number of rounds")
+    going = node.known(1, "condition")
     if not isinstance(body, Message) or count is None or (going is not None and not bool(going.all())):
         raise node.refusal("how many rounds it goes is not known")
-    rounds = int(count.reshape(-1)[0])
-    if not 0 < rounds <= MOST_ROUNDS:
-        raise node.refusal(f"it goes {rounds} rounds, more than the {MOST_ROUNDS} that are written out")
     entering, leaving = ([value.name or "" for value in ends] for ends in (body.input, body.output))
-    carried = list(node.inputs[2:])
     if not _goes_on(body, leaving[0], entering[1]):
         raise node.refusal("whether it goes on is worked out while the network runs")
     found: list[Inner] = []
-    scanned: list[list[str]] = [[] for _ in leaving[1 + len(carried) :]]
-    for number in range(rounds):
-        place = f"{node.name}/{number}"
-        counter, condition = f"{place}/{entering[0]}", f"{place}/{entering[1]}"
+    given: list[Mapping[str, str]] = []
+    for number in range(_rounds(node, int(count.reshape(-1)[0]))):
+        counter, condition = (f"{node.name}/{number}/{name}" for name in entering[:2])
         found += [
             (counter, constant_of(np.array(number, np.int64))),
             (condition, constant_of(np.array(True))),
         ]
-        given = dict(zip(entering, [counter, condition, *carried], strict=False))
-        last = number == rounds - 1
+        given.append({entering[0]: counter, entering[1]: condition})
+    carried = dict(zip(entering[2:], node.inputs[2:], strict=False))
+    return [*found, *_written_out(node, file, carried, leaving[1:], given)]
+
+
+def _scanned(node: Node, file: Path) -> Sequence[Inner]:
+    """Return a Scan: a round for each element along the first axis of what it goes through."""
+    body, count = node.attributes.get("body"), int(node.attributes.get("num_scan_inputs", 0))
+    if node.opset < 9 or not isinstance(body, Message) or not 0 < count <= len(node.inputs):
+        raise node.refusal("a Scan of opset 8, over batches, is not computed here")
+    for name in ("axes", "directions"):
+        for end in ("input", "output"):
+            if any(node.attributes.get(f"scan_{end}_{name}", ())):
+                raise node.refusal(f"it goes along other axes or backwards (scan_{end}_{name})")
+    entering, leaving = ([value.name or "" for value in ends] for ends in (body.input, body.output))
+    states, shape = len(node.inputs) - count, node.shape(len(node.inputs) - count)
+    if not shape:
+        raise node.refusal("how many rounds it goes is not known")
+    found: list[Inner] = []
+    given: list[dict[str, str]] = [{} for _ in range(_rounds(node, shape[0]))]
+    for name, value in zip(entering[states:], node.inputs[states:], strict=True):
+        found += _elements(value, [f"{node.name}/{number}/{name}" for number in range(len(given))])
+        for number, round_given in enumerate(given):
+            round_given[name] = f"{node.name}/{number}/{name}"
+    carried = dict(zip(entering[:states], node.inputs[:states], strict=True))
+    return [*found, *_written_out(node, file, carried, leaving, given)]
+
+
+def _rounds(node: Node, count: int) -> int:
+    if not 0 < count <= MOST_ROUNDS:
+        raise node.refusal(f"it goes {count} rounds, more than the {MOST_ROUNDS} that are written out")
+    return count
+
+
+def _written_out(
+    node: Node,
+    file: Path,
+    carried: Mapping[str, str],
+    leaving: Sequence[str],
+    given: Sequence[Mapping[str, str]],
+) -> Sequence[Inner]:
+    """Return the rounds of a body one after another.
+
+    `carried` are the body's inputs that a round hands to the next, by what they are at first; `given` the others of
+    each round; `leaving` the body's outputs: what is carried, then what is put together of all rounds.
+    """
+    body, names, values = node.attributes["body"], list(carried), list(carried.values())
+    found: list[Inner] = []
+    scanned: list[list[str]] = [[] for _ in leaving[len(names) :]]
+    for number, beside in enumerate(given):
+        place, last = f"{node.name}/{number}", number == len(given) - 1
+        entering = {**beside, **dict(zip(names, values, strict=True))}
         outputs = {
             name: node.outputs[at]
             if last and at < len(node.outputs) and node.outputs[at]
             else f"{place}/{name}"
-            for at, name in enumerate(leaving[1 : 1 + len(carried)])
+            for at, name in enumerate(leaving[: len(names)])
         }
-        ends = {name: f"{place}/{name}" for name in leaving[1 + len(carried) :]}
-        straight = [name for name in {**outputs, **ends} if name in given]
-        inner = {name: value for name, value in {**given, **outputs, **ends}.items() if name not in straight}
-        inner |= {name: given[name] for name in straight}
+        ends = {name: f"{place}/{name}" for name in leaving[len(names) :]}
+        straight = [name for name in {**outputs, **ends} if name in entering]
+        inner = {
+            name: value for name, value in {**entering, **outputs, **ends}.items() if name not in straight
+        }
+        inner |= {name: entering[name] for name in straight}
         found += _inlined(body, place, inner, file)
         for name in straight:
             made = {**outputs, **ends}[name]
-            found.append(Call(f"{place}/{name}", "", "Identity", (given[name],), (made,), {}))
-        carried = list(outputs.values())
+            found.append(Call(f"{place}/{name}", "", "Identity", (entering[name],), (made,), {}))
+        values = list(outputs.values())
         for pieces, made in zip(scanned, ends.values(), strict=True):
             pieces.append(made)
-    for pieces, output in zip(scanned, node.outputs[len(carried) :], strict=False):
+    for pieces, output in zip(scanned, node.outputs[len(names) :], strict=False):
         found += _stacked(pieces, output, node.name)
     return found
+
+
+def _elements(value: str, names: Sequence[str]) -> Sequence[Inner]:
+    """Return the nodes that take a value apart along its first axis, which has as many places as there are names."""
+    rows, axes, lengths = [f"{name}/row" for name in names], f"{names[0]}/axis", f"{names[0]}/lengths"
+    steps: list[Inner] = [
+        (axes, constant_of(np.array([0], np.int64))),
+        (lengths, constant_of(np.ones(len(names), np.int64))),
+        Call(rows[0], "", "Split", (value, lengths), tuple(rows), {"axis": 0}, frozenset(rows)),
+    ]
+    for row, name in zip(rows, names, strict=True):
+        steps.append(Call(name, "", "Squeeze", (row, axes), (name,), {}, frozenset({name})))
+    return steps
 
 
 def _stacked(pieces: Sequence[str], output: str, place: str) -> Sequence[Inner]:

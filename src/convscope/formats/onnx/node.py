@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+from torch import Tensor
 
 from convscope.errors import InputError, UnsupportedLayer
 from convscope.formats.onnx.constants import Array, Constant
@@ -17,8 +19,9 @@ from convscope.network.parameters import Shape
 class Node:
     """A node with what is known of its inputs.
 
-    `opset` is the version of the node's domain; `shapes` those of the values for the file's own input size, `types`
-    what numbers the file says they are (`element_types`).
+    `opset` is the version of the node's domain; `shapes` those of the values for the file's own input size, `sizes` the
+    numbers that are worked out from shapes alone, for that size too, `types` what numbers the file says they are
+    (`element_types`).
     """
 
     name: str
@@ -30,6 +33,7 @@ class Node:
     constants: MutableMapping[str, Constant]
     shapes: Mapping[str, Shape | None]
     types: Mapping[str, int]
+    sizes: Mapping[str, Tensor] = field(default_factory=dict)
 
     def has(self, index: int) -> bool:
         """Whether the input is there: optional ones are left out, or empty."""
@@ -68,6 +72,13 @@ class Node:
         if found is None:
             raise self.refusal(f"its {what} is worked out while the network runs: store it in the file")
         return found.array
+
+    def known(self, index: int, what: str) -> Array | None:
+        """Return the same, also of numbers that the file's own input size decides."""
+        if self.has(index) and self.inputs[index] in self.sizes:
+            found: Array = self.sizes[self.inputs[index]].numpy()
+            return found
+        return self.numbers(index, what)
 
     def integers(self, attribute: str, index: int | None) -> tuple[int, ...] | None:
         """Return whole numbers that older versions keep as an attribute and newer ones as an input."""

@@ -102,7 +102,11 @@ def pad(
             places = torch.arange(-before, input.shape[at] + behind, device=input.device)
             input = input.index_select(at, places % input.shape[at])
         return input
-    return F.pad(input, around(borders), mode, value if mode == "constant" else None)
+    if mode == "constant":
+        return F.pad(input, around(borders), mode, value)
+    while len(borders) > max(1, input.dim() - 2) and borders[0] == (0, 0):  # torch mirrors maps, not batches
+        borders = borders[1:]
+    return F.pad(input, around(borders), mode)
 
 
 @operation

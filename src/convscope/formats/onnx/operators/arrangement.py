@@ -174,7 +174,7 @@ def read_pad(node: Node) -> OperationPlan:
     mode, rank = _MODES[node.attributes.get("mode", "constant")], node.rank()
     value = node.numbers(2, "value")
     number = float(node.attributes.get("value", 0.0) if value is None else value.reshape(()))
-    if node.has(1) and node.constant(1) is None and not node.has(3) and mode in ("constant", "wrap"):
+    if node.has(1) and node.constant(1) is None and not node.has(3):
         live: dict[str, Any] = {"mode": mode, "axis": 0, "value": number}
         return OperationPlan("pad", node.inputs[:2], attributes=live)
     given = node.attributes.get("paddings") or node.integers("pads", 1) or ()

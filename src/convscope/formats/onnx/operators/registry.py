@@ -17,6 +17,8 @@ AnyReader = TypeVar("AnyReader", bound=Reader)
 MICROSOFT = "com.microsoft"
 """Onnxruntime's own domain; an operator of it that ONNX has too is the same one."""
 
+_ONE_PROCESSOR = "com.microsoft.nchwc"
+
 READERS: dict[str, Reader] = {}
 WRITERS: dict[str, Writer] = {}
 
@@ -39,6 +41,11 @@ def reader_of(domain: str, node: Node) -> Reader:
     """Return the function that reads a node; UnsupportedLayer for an operator that has none."""
     name = node.type_name if domain in ("", MICROSOFT) else f"{domain}.{node.type_name}"
     own = READERS.get(f"{domain}.{node.type_name}")
+    if domain == _ONE_PROCESSOR:
+        raise UnsupportedLayer(
+            f"{domain}.{node.type_name} (node {node.name!r}) has its numbers packed for one kind of processor: let "
+            "onnxruntime write the network at its extended level (ORT_ENABLE_EXTENDED), not at the highest"
+        )
     if (found := own or READERS.get(name)) is None:
         raise UnsupportedLayer(
             f"convscope does not compute {f'{domain}.' if domain else ''}{node.type_name or 'a node without a type'} "

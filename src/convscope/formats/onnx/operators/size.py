@@ -38,6 +38,15 @@ def read_constant_of_shape(node: Node) -> OperationPlan:
     return OperationPlan("fill", node.inputs, attributes={"value": number})
 
 
+@reads("ConstantFill")
+def read_constant_fill(node: Node) -> OperationPlan:
+    """Turn a ConstantFill, which PyTorch wrote before opset 9, into a fill of the shape that it reads."""
+    node.require("input_as_shape", 1, None)
+    if node.attributes.get("extra_shape"):
+        raise node.refusal("it adds axes (extra_shape): export the network with opset 9 or later")
+    return OperationPlan("fill", node.inputs, attributes={"value": float(node.attributes.get("value", 0.0))})
+
+
 @reads("Range", inputs=3)
 def read_arange(node: Node) -> OperationPlan:
     """Turn a Range into one."""
