@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from convscope.errors import NetworkFileError
+from convscope import open_network
+from convscope.errors import InputError, NetworkFileError
 from convscope.formats.caffe.saving import save_weights
 from convscope.formats.caffe.text import read_text, read_text_file
 from convscope.formats.caffe.upgrade import upgrade
@@ -118,3 +119,50 @@ def test_names_hdf5_cannot_hold(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
     save_weights(net, {name: [np.ones(3)]}, tmp_path / "x.caffemodel")
     assert list(read_weights(tmp_path / "x.caffemodel")) == [name]
+
+
+class TestFromElsewhere:
+    """Networks that never were Caffe's, in Caffe's files: the same numbers, or a line that names the layer."""
+
+    def test_the_builtin_network_is_the_same_there(self, tmp_path):
+        network = open_network("builtin")
+        network.save(tmp_path / "builtin.caffemodel")
+        network.save(tmp_path / "builtin.prototxt")
+        again = open_network(tmp_path / "builtin.prototxt")
+        x = torch.randn(2, 3, 75, 93)
+        for address, values in network.activations(x, ["conv1", "pool1", "mixed4a", "prob"]).items():
+            torch.testing.assert_close(again.activations(x, address)[address], values, rtol=0, atol=0)
+
+    @pytest.mark.parametrize(
+        "module, reason",
+        [
+            (torch.nn.GELU(), "Caffe has no gelu"),
+            (torch.nn.AvgPool2d(3, 2, 1, count_include_pad=False), "Caffe has no average_pool with .*"),
+            (torch.nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), "Caffe has no "),
+        ],
+    )
+    def test_what_caffe_cannot_say_is_refused_by_name(self, tmp_path, module, reason):
+        network = open_network(torch.nn.Sequential(module), input_shape=(1, 3, 9, 12))
+        with pytest.raises(InputError, match=rf"layer '.*' cannot be saved as Caffe's \({reason}"):
+            network.save(tmp_path / "x.caffemodel")
+        assert not list(tmp_path.iterdir())
+
+    def test_a_module_with_odd_windows(self, tmp_path):
+        torch.manual_seed(3)
+        module = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 6, (3, 5), stride=(2, 1), padding=(1, 3), groups=3, bias=False),
+            torch.nn.LeakyReLU(0.3),
+            torch.nn.MaxPool2d((3, 2), (2, 1), (1, 0)),
+            torch.nn.Conv2d(6, 4, 3, dilation=2),
+            torch.nn.Tanh(),
+            torch.nn.AvgPool2d(3, 2, 1, ceil_mode=False),
+            torch.nn.Flatten(),
+            torch.nn.Linear(4 * 2 * 8, 7),
+            torch.nn.Softmax(1),
+        ).eval()
+        network = open_network(module, input_shape=(1, 3, 31, 19))
+        network.save(tmp_path / "x.caffemodel")
+        again = open_network(tmp_path / "x.caffemodel")
+        x = torch.randn(3, 3, 31, 19)
+        with torch.no_grad():
+            torch.testing.assert_close(again.activations(x, "8")["8"], module(x))

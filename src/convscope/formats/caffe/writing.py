@@ -1,4 +1,4 @@
-"""A graph that came from Caffe, back in Caffe's files: the description, the weights, or both in one."""
+"""A graph in Caffe's files: the description, the weights, or both in one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from convscope.errors import InputError, NetworkFileError
+from convscope.errors import NetworkFileError
 from convscope.files import written_whole
+from convscope.formats.caffe.exporting import layer_of
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.saving import save_weights
 from convscope.formats.caffe.text import write_text
@@ -41,7 +42,7 @@ def save_description(network: Network, path: Path) -> None:
 
 
 def describe(graph: Graph) -> Message:
-    """Return the graph as a V2 net: inputs first, then each layer's own definition."""
+    """Return the graph as a V2 net: inputs first, then each layer: its own definition, or Caffe's for its operation."""
     net = Message("NetParameter", name=graph.name)
     for name, shape in graph.inputs.items():
         blob = name.partition("@")[0]
@@ -53,9 +54,7 @@ def describe(graph: Graph) -> Message:
 
 def _definition(graph: Graph, operation: Operation) -> Message:
     if not isinstance(operation.definition, Message):
-        raise InputError(
-            f"layer {operation.name!r} does not come from Caffe, so it cannot be saved as Caffe's: save a .convscope"
-        )
+        return layer_of(operation, graph.parameters)
     layer = operation.definition.copy()
     for rules in ("include", "exclude"):
         layer.clear(rules)
