@@ -464,11 +464,23 @@ def test_every_type_of_the_forks_is_looked_at_here() -> None:
         ("HardSwish", torch.nn.functional.hardswish),
         ("HSwish", torch.nn.functional.hardswish),
         ("Mish", torch.nn.functional.mish),
+        (
+            'ReLU6" relu6_param { negative_slope: 0.3 } #',
+            lambda x: (x.clamp(min=0) + 0.3 * x.clamp(max=0)).clamp(max=6),
+        ),
+        (
+            'SeLu" selu_param { alpha: 1.2 lambda: 0.9 } #',
+            lambda x: 0.9 * torch.where(x > 0, x, 1.2 * (x.exp() - 1)),
+        ),
+        (
+            'ELU" elu_param { alpha: 0.4 lambda: 1.3 } #',
+            lambda x: 1.3 * (x.clamp(min=0) + 0.4 * (x.clamp(max=0).exp() - 1)),
+        ),
     ],
 )
 def test_activations_of_forks(type_name, expected) -> None:
     x = 3 * random((2, 5))
-    text = inputs(data=(2, 5)) + f'layer {{ name: "o" type: "{type_name}" bottom: "data" top: "o" }}'
+    text = inputs(data=(2, 5)) + f'layer {{ name: "o" bottom: "data" top: "o" type: "{type_name}"\n }}'
     torch.testing.assert_close(built(text).activations(x, "o")["o"], expected(x))
 
 
@@ -642,3 +654,58 @@ def test_a_layer_of_a_fork_that_lacks_a_setting_is_cut() -> None:
     with pytest.warns(ConvscopeWarning, match="a Reorg: its stride must be at least 1"):
         network = built(text)
     assert set(network.graph.cut) == {"o"}
+
+
+SHARED = """
+layer { name: "c" type: "Convolution" bottom: "%s" top: "%s" param { name: "w" } param { name: "b" }
+        convolution_param { num_output: 3 kernel_size: 2 } }
+"""
+
+
+def test_two_layers_of_one_name_share_their_weights_as_in_opencv(tmp_path: Path) -> None:
+    shape = (1, 2, 5, 6)
+    text = inputs(one=shape, two=shape) + SHARED % ("one", "a") + SHARED % ("two", "b")
+    text += 'layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "sum" }'
+    network, values = built(text), {"one": random(shape), "two": random(shape, 1)}
+    assert set(network.graph.parameters.shapes) == {"c.weight", "c.bias"}
+    expected = opencv(text, network, values, "sum", tmp_path)
+    np.testing.assert_allclose(network.activations(values, "sum")["sum"], expected, atol=1e-5)
+    with pytest.raises(NetworkFileError, match=r"two layers with weights are called 'c'.*let them share"):
+        built(text.replace('name: "w"', "", 1))
+
+
+def test_a_layer_whose_sizes_do_not_fit_is_cut_and_the_rest_works() -> None:
+    text = inputs(data=(1, 3, 6, 5)) + (
+        'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }'
+        'layer { name: "s" type: "Reshape" bottom: "r" top: "s" reshape_param { shape { dim: 7 dim: 4 } } }'
+        'layer { name: "f" type: "InnerProduct" bottom: "s" top: "f" inner_product_param { num_output: 2 } }'
+        'layer { name: "c" type: "Convolution" bottom: "r" top: "c" convolution_param { num_output: 2 kernel_size: 9 } }'
+    )
+    with pytest.warns(ConvscopeWarning, match=r"'s': its Reshape cannot take .*and so 'f' is behind"):
+        network = built(text)
+    assert set(network.graph.cut) == {"s", "f", "c"}
+    assert not network.graph.parameters
+    x = random((1, 3, 6, 5))
+    assert torch.equal(network.activations(x, "r")["r"], x.relu())
+
+
+def test_a_detector_is_told_the_size_of_its_picture(tmp_path: Path) -> None:
+    path, shape = tmp_path / "net.prototxt", (1, 4, 66, 83)
+    head = 'layer { name: "%s" type: "Convolution" bottom: "data" top: "%s" convolution_param { num_output: %d kernel_size: 16 stride: 16 } }'
+    text = inputs(data=shape, im_info=(1, 3)) + head % ("p", "p", 18) + head % ("deltas", "deltas", 36)
+    text += 'layer { name: "prob" type: "Sigmoid" bottom: "p" top: "prob" }' + PROPOSAL
+    path.write_text(text)
+    with pytest.warns(ConvscopeWarning, match="'im_info' is set to the picture's size, 66 x 83, scale 1"):
+        network = open_network(path)
+    x, names = random(shape), ("prob", "deltas", "rois")
+    found = network.activations(x, *names)
+    info = np.array([[66.0, 83.0, 1.0]])
+    regions, _ = proposals(found["prob"].numpy(), found["deltas"].numpy(), info)
+    np.testing.assert_allclose(found["rois"], regions, atol=1e-3)
+    twice = open_network(
+        path, inputs={"im_info": [[66.0, 83.0, 1.5]]}
+    )  # what is smaller than 24 is left out now
+    regions, _ = proposals(found["prob"].numpy(), found["deltas"].numpy(), np.array([[66.0, 83.0, 1.5]]))
+    np.testing.assert_allclose(twice.activations(x, "rois")["rois"], regions, atol=1e-3)
+    with pytest.raises(InputError, match="'im_info' got its value when the network was opened"):
+        network.activations({"data": x, "im_info": torch.ones(1, 3)}, "rois")

@@ -60,6 +60,7 @@ class _Building:
         self._with_parameters: set[str | None] = set()
         self._left_out: set[str] = set()
         self._of_unknown_size: set[str] = set()
+        self._misfit: InputError | None = None  # of the first layer whose sizes do not fit
 
     def _translated(self, layer: Message) -> Translation:
         with self.builder.reading(f"layer {layer.name!r}, a {layer.type},"):
@@ -92,19 +93,32 @@ class _Building:
         if cut := cut_with(self.builder.cut, inputs, name, layer.type):
             self._cut_at(layer, tops, cut)
             return
-        operation = Operation(
-            kind=plan.kind,
-            name=name,
-            type_name=layer.type,
-            inputs=inputs,
-            outputs=tuple(self.blobs.write(layer, top) for top in tops),
-            parameters=self._parameters(layer, plan.parameters, inputs),
-            attributes=plan.attributes,
-            in_place=bool(layer.top and layer.bottom and layer.top[0] == layer.bottom[0]),
-            definition=layer,
-        )
-        self.builder.add(operation)
+        outputs, before = tuple(self.blobs.write(layer, top) for top in tops), set(self.builder.stored)
+        try:
+            operation = Operation(
+                kind=plan.kind,
+                name=name,
+                type_name=layer.type,
+                inputs=inputs,
+                outputs=outputs,
+                parameters=self._parameters(layer, plan.parameters, inputs),
+                attributes=plan.attributes,
+                in_place=bool(layer.top and layer.bottom and layer.top[0] == layer.bottom[0]),
+                definition=layer,
+            )
+            self.builder.add(operation)
+        except InputError as error:  # sizes that do not fit: what needs them is not there, the rest is
+            self._misfit = self._misfit or error
+            self.builder.cut_at(outputs, CutLayer(name, layer.type, str(error)))
+            self._forget(set(self.builder.stored) - before)
+            return
         self._keep_largest(operation, translation.largest)
+
+    def _forget(self, keys: set[str]) -> None:
+        """Take back the parameters of a layer that was cut."""
+        for key in keys:
+            del self.builder.stored[key], self.parameters[key]
+        self._shared = {name: key for name, key in self._shared.items() if key not in keys}
 
     def _keep_largest(self, operation: Operation, largest: Sequence[Shape]) -> None:
         """Keep how big the operation's values can be, where their shapes depend on the numbers."""
@@ -120,6 +134,8 @@ class _Building:
 
     def graph(self) -> Graph:
         """Return what was added; inputs that only training reads, such as labels, are left out."""
+        if self._misfit and not self.builder.operations:
+            raise self._misfit
         self.builder.aliases.update(self.blobs.aliases)
         graph = self.builder.graph(self.net.name or "")
         if self.weights is not None:
@@ -186,10 +202,10 @@ class _Building:
         self, layer: Message, learned: Mapping[str, LearnedBlob], inputs: tuple[str, ...]
     ) -> Mapping[str, str]:
         """Name the layer's parameters and note their sources; shared ones keep their first owner's name."""
-        if learned and layer.name in self._with_parameters:
+        if learned and layer.name in self._with_parameters and not self._shares_all(layer, learned):
             raise NetworkFileError(
                 f"two layers with weights are called {layer.name!r}, and weights go by a layer's name: "
-                "rename one of them"
+                "rename one of them, or let them share: param { name: ... }"
             )
         if learned:
             self._with_parameters.add(layer.name)
@@ -214,6 +230,12 @@ class _Building:
                 self.parameters[keys[role]] = replace(source, key=keys[role], same_as=first)
         self.builder.stored.update({key: self.parameters[key] for key in keys.values()})
         return keys
+
+    def _shares_all(self, layer: Message, learned: Mapping[str, LearnedBlob]) -> bool:
+        """Whether every parameter of a layer is one that an earlier layer named."""
+        return len(layer.param) >= len(learned) and all(
+            param.name in self._shared for param in layer.param[: len(learned)]
+        )
 
     def _matched(
         self, name: str, learned: Mapping[str, LearnedBlob], keys: Sequence[str], shapes: Sequence[Shape]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Any
 from warnings import warn
+
+import torch
 
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
 from convscope.formats.caffe.building import build_graph, translate_or_cut
@@ -19,12 +22,15 @@ from convscope.formats.caffe.writing import save_caffe, save_description
 from convscope.formats.kinds import Kind, kind_of_content, kind_of_name
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
+from convscope.network.fixed_inputs import with_fixed_inputs
+from convscope.network.graph import Graph
 from convscope.network.labels import imagenet_labels
 from convscope.network.origin import Origin
 
 __all__ = ["find_caffe_files", "open_caffe", "save_caffe", "save_description"]
 
 DESCRIPTION = (Kind.CAFFE_TEXT,)
+_PICTURE_SIZE = "im_info"  # Faster R-CNN's and R-FCN's: height, width and how much larger than the original
 WEIGHTS = (Kind.CAFFE_WEIGHTS, Kind.CAFFE_HDF5)
 
 
@@ -67,12 +73,28 @@ def open_caffe(request: Request) -> NetworkParts:
     if stored is not None:
         require_same_types(net, stored)
     graph = build_graph(net, stored, input_shape=request.input_shape)
+    graph = _with_picture_size(graph, request)
     origin = Origin(
         source=str(path),
         weights=None if weights is None else str(weights),
         files=(*(file for file in (description, values) if file is not None), *files_consulted(path)),
     )
     return NetworkParts(graph, origin, find_input_spec(net, graph, path), label_lists=(imagenet_labels(),))
+
+
+def _with_picture_size(graph: Graph, request: Request) -> Graph:
+    """Return the graph of a detector with its picture's size where it asks for it, unless somebody gave another."""
+    picture, size = next(iter(graph.inputs.values()), ()), graph.inputs.get(_PICTURE_SIZE, ())
+    if len(picture) != 4 or prod(size) != 3 or _PICTURE_SIZE in request.inputs:
+        return graph
+    height, width = picture[2:]
+    warn(
+        f"{request.source}: its input {_PICTURE_SIZE!r} is set to the picture's size, {height} x {width}, scale 1 "
+        f"(--input {_PICTURE_SIZE}=FILE.npy says another)",
+        ConvscopeWarning,
+        stacklevel=4,
+    )
+    return with_fixed_inputs(graph, {_PICTURE_SIZE: torch.tensor([height, width, 1.0])})
 
 
 def _rules(request: Request) -> dict[str, Any]:

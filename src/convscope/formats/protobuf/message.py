@@ -56,8 +56,8 @@ class Message:
 
     def fields(self) -> Iterator[tuple[Field, Any]]:
         """Yield every field that is set, with its value, in the order of the field numbers."""
-        for name, field in self._type.fields.items():
-            if self.has(name):
+        for name, field in self._type.fields.items() if self._values else ():
+            if name in self._values and self.has(name):
                 yield field, self._values[name]
 
     def ensure(self: Kind, name: str) -> Kind:

@@ -85,6 +85,11 @@ class Runner:
                     "this network expects nothing, its layers hold their own numbers: give it {}"
                 )
             given = {names[0]: given}
+        if fixed := [name for name in given if name in self.graph.constants]:
+            raise InputError(
+                f"{fixed[0]!r} got its value when the network was opened: open it with inputs={{{fixed[0]!r}: ...}} "
+                "(--input) for another"
+            )
         # An input that a layer writes over in place is a version, data@data; people call it data.
         given = {name: given[key] for name in names for key in (name.partition("@")[0], name) if key in given}
         if missing := [name for name in names if name not in given]:

@@ -31,9 +31,9 @@ def prelu(input: Tensor, *, weight: Tensor) -> Tensor:
 
 
 @operation(pointwise=True)
-def elu(input: Tensor, *, alpha: float = 1.0) -> Tensor:
-    """Return positive numbers as they are, negative ones as ``alpha (e^x - 1)`` (Clevert et al., 2015)."""
-    return F.elu(input, alpha)
+def elu(input: Tensor, *, alpha: float = 1.0, scale: float = 1.0) -> Tensor:
+    """Return ``scale x`` above 0 and ``scale alpha (e^x - 1)`` below (Clevert et al., 2015)."""
+    return F.elu(input, alpha) if scale == 1 else scale * F.elu(input, alpha)
 
 
 @operation(pointwise=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.layers.fillers import ONES, ZEROS, filler_of
 from convscope.formats.caffe.layers.registry import register_layer, translate_as
 from convscope.formats.caffe.layers.translation import (
@@ -165,21 +164,18 @@ def _axpy(layer: Message) -> OperationPlan:
 
 @register_layer("ReLU6")
 def _relu6(layer: Message) -> OperationPlan:
-    if layer.relu6_param.negative_slope:
-        raise UnsupportedLayer(
-            f"layer {layer.name!r}: a ReLU6 with a negative slope is not known to convscope"
-        )
+    if slope := layer.relu6_param.negative_slope:
+        leaky = {"threshold": 0.0, "negative_slope": slope, "maximum": 6.0}
+        return OperationPlan("thresholded_relu", attributes=leaky)
     return OperationPlan("clip", attributes={"minimum": 0.0, "maximum": 6.0})
 
 
 @register_layer("SeLu")
 @register_layer("SELU")
 def _selu(layer: Message) -> OperationPlan:
-    settings = layer.selu_param
-    if abs(settings.alpha - 1.67326324) > 1e-6 or abs(getattr(settings, "lambda") - 1.050700987) > 1e-6:
-        raise UnsupportedLayer(
-            f"layer {layer.name!r}: a SeLu with settings of its own is not known to convscope"
-        )
+    settings, scale = layer.selu_param, getattr(layer.selu_param, "lambda")
+    if abs(settings.alpha - 1.67326324) > 1e-6 or abs(scale - 1.050700987) > 1e-6:
+        return OperationPlan("elu", attributes={"alpha": settings.alpha, "scale": scale})
     return OperationPlan("selu")
 
 

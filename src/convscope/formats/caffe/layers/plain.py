@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.layers.registry import register_layer
 from convscope.formats.caffe.layers.translation import wrong
 from convscope.formats.caffe.message import Message
@@ -163,8 +162,7 @@ def _argmax(layer: Message) -> OperationPlan:
 
 @register_layer("ELU")
 def _elu(layer: Message) -> OperationPlan:
-    if getattr(layer.elu_param, "lambda") != 1:  # NVCaffe's
-        raise UnsupportedLayer(
-            f"layer {layer.name!r}: an ELU with a lambda of its own is not known to convscope"
-        )
-    return OperationPlan("elu", attributes={"alpha": layer.elu_param.alpha})
+    scale = getattr(layer.elu_param, "lambda")  # NVCaffe's
+    return OperationPlan(
+        "elu", attributes={"alpha": layer.elu_param.alpha} | ({"scale": scale} if scale != 1 else {})
+    )

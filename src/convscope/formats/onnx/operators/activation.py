@@ -78,17 +78,14 @@ def read_dropout(node: Node) -> OperationPlan | Sequence[OperationPlan]:
 
 
 @reads("Selu")
-def read_selu(node: Node) -> OperationPlan | Sequence[OperationPlan]:
-    """Turn a Selu into one, or into an elu and a factor where its constants are not the paper's."""
+def read_selu(node: Node) -> OperationPlan:
+    """Turn a Selu into one, or into a scaled elu where its constants are not the paper's."""
     alpha, gamma = (
         float(node.attributes.get(name, paper)) for name, paper in zip(("alpha", "gamma"), _SELU, strict=True)
     )
     if all(abs(value - paper) <= 1e-6 for value, paper in zip((alpha, gamma), _SELU, strict=True)):
         return OperationPlan("selu", node.inputs[:1])
-    return [
-        OperationPlan("elu", node.inputs[:1], attributes={"alpha": alpha}),
-        OperationPlan("multiply", ("",), attributes={"number": gamma}),
-    ]
+    return OperationPlan("elu", node.inputs[:1], attributes={"alpha": alpha, "scale": gamma})
 
 
 @reads("IsInf")
@@ -141,7 +138,11 @@ def write_relu(part: Part) -> None:
 def write_with_attributes(part: Part) -> None:
     """Write an Elu or a HardSigmoid."""
     if part.operation.kind == "elu":
-        part.write("Elu", *part.inputs, alpha=float(part.attributes.get("alpha", 1.0)))
+        alpha, scale = (float(part.attributes.get(name, 1.0)) for name in ("alpha", "scale"))
+        if scale == 1:
+            part.write("Elu", *part.inputs, alpha=alpha)
+        else:
+            part.write("Selu", *part.inputs, alpha=alpha, gamma=scale)
         return
     alpha, beta = part.attributes.get("alpha", 1 / 6), part.attributes.get("beta", 0.5)
     part.write("HardSigmoid", *part.inputs, alpha=float(alpha), beta=float(beta))
