@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 import tempfile
@@ -78,6 +79,15 @@ def user_path(name: str | os.PathLike[str]) -> Path:
         return path if path.exists() else path.expanduser()
     except (OSError, ValueError, RuntimeError):  # longer than a name may be; nobody's home
         return path
+
+
+def matched(pattern: str) -> list[Path] | None:
+    """Return what a pattern (``photos/*.jpg``, ``**/*.png``) stands for, in order; None for what is no pattern."""
+    path = user_path(pattern)
+    if path.exists() or not any(sign in pattern for sign in "*?["):
+        return None
+    found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    return list(map(Path, found))
 
 
 @contextmanager

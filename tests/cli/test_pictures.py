@@ -120,6 +120,23 @@ def test_fine_tune_gives_its_numbers(here: Path) -> None:
     assert "2 steps; the last: loss" in said.stderr
 
 
+def test_a_page_and_a_table_say_what_they_show_with_v(here: Path) -> None:
+    words = ("report", "planted", "photos/edge/edge.png", "--sections", "filters")
+    assert "What planted does with edge.png: " in run(*words, "-v").stderr
+    assert "What planted does" not in run(*words).stderr
+    assert json.loads(run(*words, "--json").stdout)["caption"].startswith("What planted does with edge.png: ")
+    words = (
+        "trust",
+        "planted",
+        "photos/edge/edge.png",
+        "--methods",
+        "saliency",
+        "--measures",
+        "completeness",
+    )
+    assert "for 1 pictures, by completeness and 2 grids at most" in run(*words, "--grids", "2", "-v").stderr
+
+
 @pytest.mark.parametrize(
     ("command", "now", "before"),
     [

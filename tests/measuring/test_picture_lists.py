@@ -67,6 +67,21 @@ def test_one_folder_names_no_class(folder: Path) -> None:
     assert [one.name for one in list_pictures(folder)] == list(NAMES)
 
 
+def test_a_pattern_is_the_pictures_behind_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = list_pictures(str(folder / "*" / "**" / "*.png"))
+    assert [(one.name, one.label) for one in every] == [
+        (one.name, one.label)
+        for one in list_pictures(folder)
+        if "/" in one.name and one.name.endswith(".png")
+    ]
+    monkeypatch.chdir(folder)
+    cats = list_pictures("c?t")  # a folder that a pattern names is gone through
+    assert [one.path for one in cats] == [one.path for one in list_pictures("cat")]
+    assert [one.name for one in list_pictures(every[0].path)] == [Path(every[0].path).name]
+    with pytest.raises(PictureError, match=r"there is no picture behind .*x\*"):
+        list_pictures("x*")
+
+
 def test_what_is_no_list(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "wrong.zip").write_bytes(b"nonsense")
     with pytest.raises(PictureError, match=r"wrong.zip cannot be read as .zip: File is not a zip file"):

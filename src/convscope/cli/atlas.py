@@ -23,7 +23,7 @@ atlas_option = click.option(
 photographs_option = click.option(
     "--photographs",
     metavar="FOLDER",
-    help="Real pictures: each unit then has its examples, its histogram, and how often it fires.",
+    help="Real pictures, a folder or pattern: each unit then has its examples, a histogram, and how often it fires.",
 )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convscope.cli.options import Opening, network_options
+from convscope.cli.pictures import pictures_named
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -44,17 +45,16 @@ def explore(
 
     It runs on this machine and is reached from no other, unless --host says so. Ctrl-C ends it.
     """
-    from convscope.pictures.photograph import check_pictures
     from convscope.web.server import serve
     from convscope.web.session import Permissions
 
-    check_pictures(pictures)
+    named = pictures_named(pictures)
     permissions = Permissions(bool(serving["read_only"]), str(serving["token"]) if serving["token"] else None)
     opened = opening.open(network)
     measured = None if photographs is None else _measured(opened, photographs)
     server = serve(
         opened,
-        pictures,
+        named,
         host=str(serving["host"]),
         port=int(serving["port"] or 0),
         permissions=permissions,

@@ -34,8 +34,8 @@ pictures_option = click.option(
     "--photographs",
     metavar="FOLDER",
     required=True,
-    help="A folder and all in it, a .zip or .tar, or a .csv list with a column path; folders and a column label name "
-    "classes.",
+    help="A folder and all in it, a pattern ('photos/*.jpg'), a .zip or .tar, or a .csv list with a column path; "
+    "folders and a column label name classes.",
 )
 
 

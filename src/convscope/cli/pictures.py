@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from convscope.cli.output import note
 from convscope.errors import PictureError
-from convscope.files import user_path
+from convscope.files import matched, user_path
 
 
 def pictures_named(names: Iterable[str]) -> list[str]:
@@ -35,15 +34,12 @@ def pictures_named(names: Iterable[str]) -> list[str]:
 
 def files_of(name: str) -> list[Path] | None:
     """Return the pictures in a folder or behind a pattern; None for anything else."""
-    from convscope.pictures.photograph import SAMPLES
-
     path = user_path(name)
     if path.is_dir():
         return _inside(path)
-    if name in SAMPLES or path.exists() or not any(sign in name for sign in "*?["):
+    if (found := matched(name)) is None:
         return None
-    matched = map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207 (Path.glob takes no absolute pattern)
-    return [file for one in matched for file in (_inside(one) if one.is_dir() else [one])]
+    return [file for one in found for file in (_inside(one) if one.is_dir() else [one])]
 
 
 def _inside(folder: Path) -> list[Path]:

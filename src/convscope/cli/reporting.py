@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convscope.cli.options import Opening, json_option, network_options, output_option
-from convscope.cli.output import file_name, folder_of, interrupted, place, print_json, printable, progress_bar
+from convscope.cli.output import (
+    explain,
+    file_name,
+    folder_of,
+    interrupted,
+    place,
+    print_json,
+    printable,
+    progress_bar,
+)
 from convscope.cli.pictures import pictures_named
 from convscope.cli.settings import settings
 from convscope.errors import ConvscopeWarning, did_you_mean
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
-    from convscope.report import ReportOptions
+    from convscope.report import Report, ReportOptions
 
 _BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left"
 _MORE = "One that knows more: convscope report zoo:bvlc_googlenet PICTURE (54 MB), or your own network's file"
@@ -84,6 +93,7 @@ def report(
         rows.append(_report(opened, one, path, ReportOptions(sections=chosen, **options), notes))
         if not as_json:
             click.echo(printable(path))
+            explain(rows[-1]["caption"])
         if settings().interrupted:
             break
     if as_json:
@@ -102,7 +112,11 @@ def demo(as_json: bool, output: str | None) -> None:
     options = ReportOptions(style=informative_units(network, "coffee", layers=2, each=1)[0])
     path = place(output, "out/report.html")
     row = _report(network, "coffee", path, options, ())
-    print_json(row) if as_json else click.echo(printable(path))
+    if as_json:
+        print_json(row)
+    else:
+        click.echo(printable(path))
+        explain(row["caption"])
     warnings.warn(f"this is the small built-in network. {_MORE}", ConvscopeWarning, stacklevel=2)
 
 
@@ -126,9 +140,17 @@ def _report(
     return {
         "picture": picture,
         "path": str(path),
+        "caption": _caption(network, picture, page),
         "sections": list(options.sections),
         "missing": list(page.missing),
     }
+
+
+def _caption(network: Network, picture: str, page: Report) -> str:
+    """Return in a line what a page shows."""
+    figures, megabytes = page.count("<figure"), len(page.encode()) / 1e6
+    missing = f"; without {', '.join(page.missing)}" if page.missing else ""
+    return f"What {network.name} does with {Path(picture).name}: {figures} figures in {megabytes:.1f} MB{missing}"
 
 
 def _opened_with_notes(opening: Opening, source: str) -> tuple[Network, list[str]]:

@@ -9,7 +9,7 @@ import click
 
 from convscope.attribution.registry import METHODS
 from convscope.cli.options import Opening, json_option, network_options
-from convscope.cli.output import print_json, printable
+from convscope.cli.output import explain, print_json, printable
 from convscope.cli.pictures import pictures_named
 
 
@@ -62,3 +62,7 @@ def trust(
         print_json(json.loads(table.to_json()))
     else:
         click.echo(printable(str(table)))
+        explain(
+            f"What the maps of {methods.replace(',', ', ')} are worth on {opened.name}, for {len(named):,} pictures, "
+            f"by {measures.replace(',', ', ')} and {grids} grids at most, seed {seed}"
+        )

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from convscope.errors import PictureError
-from convscope.files import user_path
+from convscope.files import matched, user_path
 from convscope.pictures.photograph import open_photograph, picture_endings
 
 PicturesLike: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
-"""A folder, a .zip, .tar or .csv file, or pictures: whatever `read_picture` reads, each."""
+"""A folder, a pattern, a .zip, .tar or .csv file, or pictures: whatever `read_picture` reads, each."""
 LARGEST_MEMBER = 500_000_000  # bytes of one picture in an archive
 _PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "picture")
 _LABEL_COLUMNS = ("label", "class", "category", "target")
@@ -47,9 +47,9 @@ class ListedPicture:
 def list_pictures(pictures: PicturesLike) -> tuple[ListedPicture, ...]:
     """Return the pictures of a folder (nested), of a .zip, .tar or .csv file, or of an iterable, in a fixed order.
 
-    The first folder names the class where pictures lie in at least two; so does a column ``label`` or ``class`` of a
-    CSV list (header line first, paths relative to the file), and a member ``NAME.cls`` beside ``NAME.jpg`` in a .tar
-    (WebDataset). PictureError where there is no picture.
+    A pattern (``photos/*.jpg``) stands for the pictures behind it. The first folder names the class where pictures lie
+    in at least two; so does a column ``label`` or ``class`` of a CSV list (header line first, paths relative to the
+    file), and a member ``NAME.cls`` beside ``NAME.jpg`` in a .tar (WebDataset). PictureError where there is no picture.
 
     >>> [picture.label for picture in list_pictures("photos/")][:2]
     ['cat', 'cat']
@@ -59,12 +59,18 @@ def list_pictures(pictures: PicturesLike) -> tuple[ListedPicture, ...]:
         if not found:
             raise PictureError("there are no pictures to measure")
         return tuple(found)
-    path = user_path(os.fspath(pictures))
-    if not path.exists():
-        raise PictureError(f"there is no folder or list of pictures {os.fspath(pictures)!r}")
-    found = _in_folder(path) if path.is_dir() else _in_file(path)
+    name = os.fspath(pictures)
+    path, several = user_path(name), matched(name)
+    if several is not None:
+        found = _behind(several)
+    elif not path.exists():
+        raise PictureError(f"there is no folder or list of pictures {name!r}")
+    else:
+        found = _in_folder(path) if path.is_dir() else _in_file(path)
     if not found:
-        raise PictureError(f"there is no picture in {path} ({', '.join(picture_endings())})")
+        raise PictureError(
+            f"there is no picture {'behind' if several is not None else 'in'} {path} ({', '.join(picture_endings())})"
+        )
     return tuple(found)
 
 
@@ -89,7 +95,20 @@ def _same(picture: Any) -> Any:
 
 
 def _in_folder(folder: Path) -> list[ListedPicture]:
-    files = sorted(path for path in folder.rglob("*") if _is_picture(path.relative_to(folder)))
+    return _in(folder, (path for path in folder.rglob("*") if _is_picture(path.relative_to(folder))))
+
+
+def _behind(several: Sequence[Path]) -> list[ListedPicture]:
+    """Return the pictures among some files and in some folders, named from the folder that has them all."""
+    if not several:
+        return []
+    inside = [file for one in several for file in (one.rglob("*") if one.is_dir() else [one])]
+    root = Path(os.path.commonpath([one if one.is_dir() else one.parent for one in several]))
+    return _in(root, (path for path in inside if _is_picture(path.relative_to(root))))
+
+
+def _in(folder: Path, pictures: Iterable[Path]) -> list[ListedPicture]:
+    files = sorted({*pictures})
     names = [path.relative_to(folder) for path in files]
     labels = _labels(names)
     return [
@@ -130,6 +149,8 @@ def _file(path: Path, size: int, changed: int) -> Path:
 
 def _in_file(path: Path) -> list[ListedPicture]:
     kinds = {".zip": _in_zip, ".tar": _in_tar, ".csv": _in_csv}
+    if _is_picture(Path(path.name)):
+        return _in(path.parent, [path])
     kind = kinds.get(path.suffix.lower())
     if kind is None:
         raise PictureError(
