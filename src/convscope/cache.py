@@ -1,20 +1,33 @@
-"""Where convscope keeps what it can get or make again: downloaded networks, unfinished sheets, measurements."""
+"""Where convscope keeps what it can get or make again: downloaded networks, unfinished sheets, measurements.
+
+Nothing in it is trusted: an entry carries a hash of its content and its name, and one that does not fit it (damaged,
+foreign, a folder in its place) is as good as none. What cannot be kept is a note, and the work goes on.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from warnings import warn
 
 from platformdirs import user_cache_path
 
 from convscope import __version__
 from convscope.errors import ConvscopeWarning
+from convscope.files import written_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_FACTS = "kept"
 
 
 def cache_folder(*parts: str) -> Path:
@@ -75,3 +88,85 @@ def code_version() -> str:
     for path in sorted(here.rglob("*.py")):
         digest.update(path.relative_to(here).as_posix().encode() + path.read_bytes())
     return f"{__version__} {digest.hexdigest()}"
+
+
+def keep(path: Path, write: Callable[[Path], object]) -> None:
+    """Put an entry into the cache, whole or not at all; a warning where that is impossible."""
+    try:
+        if path.is_dir():
+            remove(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as partial:
+            write(partial)
+    except Exception as error:  # a full disk says so in the words of whatever library writes
+        reason = getattr(error, "strerror", None) or str(error)
+        warn(
+            f"{path} cannot be kept ({reason}): it will have to be made again", ConvscopeWarning, stacklevel=3
+        )
+
+
+def remove(path: Path) -> None:
+    """Remove an entry that is of no use, whatever it is."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def keep_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Any = None) -> None:
+    """Keep tensors in the cache, and facts (JSON data) with them."""
+    from safetensors.torch import save_file
+
+    whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    told = json.dumps({"facts": facts, "sha256": _digest(path, whole, facts)})
+    keep(path, lambda partial: save_file(whole, partial, {_FACTS: told}))
+
+
+def kept_tensors(path: Path) -> tuple[dict[str, Tensor], Any] | None:
+    """Return tensors and facts as they were kept; None, and the entry is removed, where they are not whole."""
+    from safetensors import SafetensorError, safe_open
+
+    if not os.path.lexists(path):
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            told = json.loads((file.metadata() or {})[_FACTS])
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        if told["sha256"] == _digest(path, tensors, told["facts"]):
+            return tensors, told["facts"]
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError):
+        pass
+    remove(path)
+    return None
+
+
+def _digest(path: Path, tensors: Mapping[str, Tensor], facts: Any) -> str:
+    import torch
+
+    shapes = [(name, str(value.dtype), list(value.shape)) for name, value in sorted(tensors.items())]
+    digest = sha256(json.dumps([path.name, facts, shapes]).encode())
+    for _, value in sorted(tensors.items()):
+        if value.numel():
+            digest.update(value.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def keep_facts(path: Path, facts: Any) -> None:
+    """Keep JSON data in the cache."""
+    words = json.dumps({"facts": facts, "sha256": _digest(path, {}, facts)})
+    keep(path, lambda partial: partial.write_text(words, encoding="utf-8"))
+
+
+def kept_facts(path: Path) -> Any:
+    """Return facts as they were kept; None, and the entry is removed, where they are not whole."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if told["sha256"] == _digest(path, {}, told["facts"]):
+            return told["facts"]
+    except (OSError, LookupError, TypeError, ValueError, RecursionError):
+        pass
+    remove(path)
+    return None

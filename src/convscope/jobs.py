@@ -14,13 +14,10 @@ from time import monotonic
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from warnings import warn
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from convscope.cache import cache_folder, cache_key
+from convscope.cache import cache_folder, cache_key, keep_tensors, kept_tensors, remove
 from convscope.errors import ConvscopeWarning
-from convscope.files import written_whole
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe, library_versions
 from convscope.presentation.animation import Frame, Frames
@@ -74,26 +71,22 @@ class PictureJob(Protocol[AnyResumable]):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The file of an unfinished job's state. What cannot be read counts as not there."""
+    """The file of an unfinished job's state. What is not whole counts as not there."""
 
     path: Path
 
     def load(self) -> State | None:
         """Return the state that was saved last."""
-        try:
-            found: State = load_file(self.path)
-        except (OSError, SafetensorError):
-            return None
-        return found
+        found = kept_tensors(self.path)
+        return None if found is None else found[0]
 
     def save(self, state: State) -> None:
         """Write a state, whole or not at all."""
-        with written_whole(self.path) as partial:
-            save_file({name: value.contiguous() for name, value in state.items()}, partial)
+        keep_tensors(self.path, state)
 
     def forget(self) -> None:
         """Remove the file: the job is done, and all that was asked for is written."""
-        self.path.unlink(missing_ok=True)
+        remove(self.path)
 
 
 def checkpoint_of(recipe: Recipe) -> Checkpoint:

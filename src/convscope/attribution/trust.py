@@ -25,9 +25,8 @@ from convscope.attribution.pointing import CHANCE, CONFIDENCE, layouts, pointing
 from convscope.attribution.registry import method_named
 from convscope.attribution.sanity_check import shuffled_network
 from convscope.attribution.target import AttributionTarget, target_of
-from convscope.cache import cache_folder, cache_key
+from convscope.cache import cache_folder, cache_key, keep_facts, kept_facts
 from convscope.errors import InputError, by_name
-from convscope.files import written_whole
 from convscope.network.network import Network
 from convscope.pictures.recording import picture_hash
 from convscope.progress import Watch, bars, watching
@@ -223,16 +222,12 @@ def _path(key: str) -> Path:
 
 def _kept(key: str) -> dict[str, Numbers] | None:
     """Return what was measured before; what cannot be read counts as not there."""
-    try:
-        found: dict[str, Numbers] = json.loads(_path(key).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    found: dict[str, Numbers] | None = kept_facts(_path(key))
     return found
 
 
 def _keep(key: str, found: dict[str, Numbers]) -> dict[str, Numbers]:
-    with written_whole(_path(key)) as partial:
-        Path(partial).write_text(json.dumps(found), encoding="utf-8")
+    keep_facts(_path(key), found)
     return found
 
 

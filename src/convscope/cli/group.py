@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -18,8 +19,11 @@ from convscope.cli.completion import offer
 from convscope.cli.options import NetworkOption
 from convscope.cli.output import INTERRUPTED, note, printable
 from convscope.cli.settings import Settings, settings
+from convscope.cli.streams import lasting_streams
 from convscope.errors import ConvscopeError, ConvscopeWarning, did_you_mean
 from convscope.progress import bars, switch_off
+
+_TRACE = "CONVSCOPE_TRACEBACK"
 
 
 class ConvscopeGroup(click.Group):
@@ -44,6 +48,11 @@ class ConvscopeGroup(click.Group):
         cmd.format_options = partial(_format_options, cmd)  # type: ignore[method-assign]
         super().add_command(cmd, name)
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command line, whatever stdout and stderr are."""
+        with lasting_streams():
+            return super().main(*arguments, **options)
+
     def invoke(self, context: click.Context) -> Any:
         """Run the command; exit 1 with one line for an error, 130 after Ctrl-C, whatever was kept of the work."""
         told = settings()
@@ -62,6 +71,20 @@ class ConvscopeGroup(click.Group):
                 "there is not enough memory for this" if isinstance(error, MemoryError) else _one_line(error)
             )
             raise _OneLine(words) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # nobody reads on: click ends silently
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            raise _OneLine(_one_line(f"{where}{error.strerror or error}")) from error
+        except Exception as error:
+            if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort) or _traced():
+                raise
+            raise _OneLine(
+                _one_line(
+                    f"{type(error).__name__}: {error}. That is a fault of convscope: please report it, with what "
+                    f"{_TRACE}=1 says of where it is"
+                )
+            ) from error
         if told.interrupted:
             raise click.exceptions.Exit(INTERRUPTED)
         return result
@@ -159,6 +182,10 @@ def _notes_on_stderr() -> Iterator[None]:
         warnings.simplefilter("default", ConvscopeWarning)
         warnings.showwarning = show
         yield
+
+
+def _traced() -> bool:
+    return os.environ.get(_TRACE, "0") not in ("", "0")
 
 
 def _one_line(message: object) -> str:

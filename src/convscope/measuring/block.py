@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 
 from convscope.errors import PictureError
 from convscope.files import written_whole
+from convscope.measuring.plan import MeasuredLayer
 from convscope.measuring.summary import Summary
 
 _FACTS = "convscope"
@@ -61,6 +62,24 @@ class BlockFile:
     """A block on disk: read a little at a time."""
 
     path: Path
+
+    def fits(self, layers: Sequence[MeasuredLayer]) -> bool:
+        """Whether it is a whole block of a measurement of these layers."""
+        try:
+            with _opened(self.path) as file:
+                json.loads((file.metadata() or {})[_FACTS])["broken"].items()
+                count = file.get_slice("pictures").get_shape()
+                for index, layer in enumerate(layers):
+                    for item in fields(Summary):
+                        shape = file.get_slice(f"{index}.{item.name}").get_shape()
+                        expected = (
+                            [layer.channels] if item.name in ("fires", "lowest") else [*count, layer.channels]
+                        )
+                        if shape != expected:
+                            return False
+        except (PictureError, SafetensorError, LookupError, TypeError, ValueError, AttributeError):
+            return False
+        return True
 
     def facts(self) -> tuple[NDArray[np.int64], dict[int, str]]:
         """Return the numbers of the pictures that were read, and what is said of the others."""

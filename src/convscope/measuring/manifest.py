@@ -62,15 +62,17 @@ class Manifest:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / NAME
         if path.exists():
-            found = Manifest.open(folder)
-            for key, meaning in _MEANINGS.items():
-                if getattr(found, key) != getattr(self, key):
-                    raise InputError(
-                        f"{folder} holds a measurement {meaning}: give another folder, or remove it"
-                    )
+            if meaning := self.difference(Manifest.open(folder)):
+                raise InputError(f"{folder} holds a measurement {meaning}: give another folder, or remove it")
             return
         with written_whole(path) as partial:
             partial.write_text(json.dumps(asdict(self), ensure_ascii=False, default=str), encoding="utf-8")
+
+    def difference(self, other: Manifest) -> str | None:
+        """Return in a few words what another measurement is, None where it is this one."""
+        return next(
+            (words for key, words in _MEANINGS.items() if getattr(self, key) != getattr(other, key)), None
+        )
 
     @classmethod
     def open(cls, folder: Path) -> Manifest:
@@ -87,7 +89,7 @@ class Manifest:
                 pictures=pictures,
                 labels=labels and tuple(labels),
             )
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(f"{folder} holds no measurement that can be read: {error}") from error
 
 

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.cache import cache_folder, cache_key
+from convscope.cache import cache_folder, cache_key, remove
 from convscope.errors import ConvscopeWarning, InputError, PictureError
-from convscope.measuring.block import Block
+from convscope.measuring.block import Block, BlockFile
 from convscope.measuring.manifest import NAME, Manifest, manifest_of
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture, PicturesLike, list_pictures
@@ -64,7 +64,7 @@ def measure(
         return whole
     plan = plan_measurement(network, layers)
     manifest = manifest_of(network, listed, plan)
-    place = Path(folder) if folder is not None else kept_at(manifest, listed)
+    place = Path(folder) if folder is not None else _kept(manifest, listed)
     manifest.claim(place)
     wanted = _share(manifest.blocks, shard)
     missing = [block for block in wanted if not manifest.path_of(place, block).exists()]
@@ -87,11 +87,29 @@ def kept_at(manifest: Manifest, pictures: Sequence[ListedPicture]) -> Path:
     return cache_folder("measurements") / cache_key(*facts, [layer.name for layer in manifest.layers])
 
 
+def _kept(manifest: Manifest, pictures: Sequence[ListedPicture]) -> Path:
+    """Return the folder of the cache, without what in it is damaged or another measurement's."""
+    place = kept_at(manifest, pictures)
+    if not os.path.lexists(place):
+        return place
+    try:
+        ours = manifest.difference(Manifest.open(place)) is None
+    except InputError:
+        ours = False
+    if not ours:
+        remove(place)
+    for block in range(manifest.blocks):
+        path = manifest.path_of(place, block)
+        if os.path.lexists(path) and not BlockFile(path).fits(manifest.layers):
+            remove(path)
+    return place
+
+
 def _kept_whole(
     network: Network, listed: Sequence[ListedPicture], layers: Sequence[str]
 ) -> Measurements | None:
     """Return what is kept of all layers on these pictures, where it is whole and has these layers."""
-    place = kept_at(manifest_of(network, listed, plan_measurement(network)), listed)
+    place = _kept(manifest_of(network, listed, plan_measurement(network)), listed)
     found = Measurements.open(place) if (place / NAME).exists() else None
     wanted = tuple(network.resolve(layer).layer for layer in layers)
     return (

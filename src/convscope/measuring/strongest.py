@@ -9,7 +9,9 @@ cache.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from convscope.address import Address
-from convscope.cache import cache_folder, cache_key
+from convscope.cache import cache_folder, cache_key, keep, remove
 from convscope.errors import NetworkFileError
 from convscope.files import written_whole
 from convscope.measuring.measurements import Measurements
@@ -49,11 +51,15 @@ class Strongest:
 
     def save(self, path: Path) -> Path:
         """Write the file, whole or not at all."""
+        with written_whole(path) as partial:
+            self.write(partial)
+        return path
+
+    def write(self, path: Path) -> None:
+        """Write the file as it is, in place."""
         hashes = {"network_sha256": self.network_sha256, "pictures_sha256": self.pictures_sha256}
         metadata = {"pictures": str(self.pictures), **hashes}
-        with written_whole(path) as partial:
-            save_file({name: value.contiguous() for name, value in self.layers.items()}, partial, metadata)
-        return path
+        save_file({name: value.contiguous() for name, value in self.layers.items()}, path, metadata)
 
     @classmethod
     def open(cls, path: Path) -> Strongest:
@@ -62,6 +68,8 @@ class Strongest:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
                 layers = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            if any(one.dim() != 3 or one.shape[1:] != (2, len(QUANTILES)) for one in layers.values()):
+                raise ValueError("its layers have no means and maxima of channels")
             hashes = (metadata.get(name, "") for name in ("network_sha256", "pictures_sha256"))
             return cls(layers, int(metadata["pictures"]), *hashes)
         except (OSError, SafetensorError, KeyError, ValueError) as error:
@@ -89,11 +97,11 @@ def find_strongest(network: Network) -> Strongest | None:
     if not files:
         return None
     beside = [path.with_name(path.name.split(".")[0] + SUFFIX) for path in files]
-    if (kept := _kept_at(network)).is_file():
-        try:
-            return Strongest.open(kept)
-        except NetworkFileError:
-            kept.unlink(missing_ok=True)  # damaged: it is measured again
+    if os.path.lexists(kept := _kept_at(network)):
+        with suppress(NetworkFileError):
+            if (found := Strongest.open(kept)).network_sha256 == network.identity:
+                return found
+        remove(kept)  # damaged, or another network's: it is measured again
     for path in beside:
         if path.is_file():
             found = Strongest.open(path)
@@ -105,7 +113,7 @@ def find_strongest(network: Network) -> Strongest | None:
 def keep_strongest(network: Network, found: Strongest) -> None:
     """Keep a measurement in the cache, for a network that came from files."""
     if network.origin.files:
-        found.save(_kept_at(network))
+        keep(_kept_at(network), found.write)
 
 
 def _kept_at(network: Network) -> Path:

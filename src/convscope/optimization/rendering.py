@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,13 +11,10 @@ from pathlib import Path
 from warnings import warn
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from convscope.cache import cache_folder
+from convscope.cache import cache_folder, keep_tensors, kept_tensors
 from convscope.errors import ConvscopeWarning, InputError
-from convscope.files import written_whole
 from convscope.jobs import Checkpoint, saved_steps
 from convscope.measuring.strongest import Strongest
 from convscope.network.engine.memory import BYTES_PER_NUMBER, machine_memory
@@ -238,21 +234,17 @@ def _folder() -> Path:
 
 def _kept(job: RenderJob) -> RenderedPicture | None:
     """Return a picture that an earlier run kept."""
-    path = _folder() / f"{job.key}.safetensors"
-    if job.key is None or not path.is_file():
+    if job.key is None or (found := kept_tensors(_entry(job.key))) is None:
         return None
-    try:
-        with safe_open(path, "pt") as file:
-            told = json.loads(file.metadata()["made"])
-            return RenderedPicture(
-                job.name, file.get_tensor("picture"), told["steps"], Verdict(**told["verdict"])
-            )
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-        return None  # what cannot be read is made again
+    (tensors, told) = found
+    return RenderedPicture(job.name, tensors["picture"], told["steps"], Verdict(**told["verdict"]))
 
 
 def _keep(job: RenderJob, made: RenderedPicture) -> None:
     if job.key is not None:
-        told = {"made": json.dumps({"steps": made.steps, "verdict": asdict(made.verdict)})}
-        with written_whole(_folder() / f"{job.key}.safetensors") as path:
-            save_file({"picture": made.picture.contiguous()}, path, told)
+        told = {"steps": made.steps, "verdict": asdict(made.verdict)}
+        keep_tensors(_entry(job.key), {"picture": made.picture}, told)
+
+
+def _entry(key: str) -> Path:
+    return _folder() / f"{key}.safetensors"
