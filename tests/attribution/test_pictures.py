@@ -79,6 +79,18 @@ def test_layers_are_the_pooling_ones_and_dead_ones_are_named() -> None:
     assert [one.address for one in layer_gradients(network, edge_picture()).tiles] == ["pool1"]
 
 
+def test_a_layer_glows_where_it_looks_and_the_range_of_its_gradient_stands_below() -> None:
+    """Half of the picture is red, and red is all that the channel answers to: that half glows, the other is gray."""
+    picture = plain_picture((1, 0, 0))
+    picture[:, picture.shape[1] // 2 :] = (0, 0, 1)
+    shown = layer_gradients(planted_network(), picture, ["conv1:0"])
+    left, top, _, bottom = shown.tiles[0].box
+    glowing = np.asarray(shown.array)[top:bottom, : left - 10].astype(int)
+    quarter = glowing.shape[1] // 4
+    glow = np.abs(glowing[..., 0] - glowing[..., 2]).mean(0)
+    assert glow[quarter : 2 * quarter].mean() > 40 and glow[-quarter:].mean() < 2
+
+
 def test_a_layer_is_the_gradient_of_the_strongest_channel_at_each_position() -> None:
     """On plain red, the strongest feature everywhere is red: only red pixels matter, and more of them excites it."""
     shown = tile(layer_gradients(planted_network(), plain_picture((1, 0, 0)), ["conv1"]), "conv1")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from math import ceil
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from convscope.address import Address
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.attributions import Attributions
-from convscope.attribution.panels import PanelOptions
+from convscope.attribution.panels import PanelOptions, brightness, glowing
 from convscope.attribution.saliency import saliency_of
 from convscope.attribution.target import AttributionTarget, Term, in_rgb, target_of
 from convscope.errors import InputError
@@ -53,7 +52,7 @@ def layer_gradients(
     bare: bool = False,
     progress: bool = True,
 ) -> Attributions:
-    """Show, for each of some layers, what in the picture excites it: the gradient in colors, the picture beside it.
+    """Show, for each of some layers, what in the picture excites it: glowing on the picture, and beside it in colors.
 
     Of a layer it is the gradient of the strongest channel at each position, all positions summed; of a channel, a
     neuron or a class, its own. `addresses` are the pooling layers by default: edges first, then parts, then the object.
@@ -72,24 +71,27 @@ def layer_gradients(
     tiles = np.stack([in_rgb(each) for each in values])
     scaled = scale(tiles, Scaling(symmetric=True, percentile=percentile))
     names = [str(target) for target in targets]
-    shown = [Panel(colors, name, address=name) for colors, name in zip(scaled.colors, names, strict=True)]
-    if (seen := targets[0].seen) is not None and seen.shape[:2] == tiles.shape[1:3]:
-        shown.insert(0, Panel((seen * 255).round().astype(np.uint8), "what the network sees", smooth=True))
+    found = _each(targets, values, PanelOptions(_PANELS, percentile, theme, bare), picture)
+    shown = [
+        panel
+        for one, colors, name, tile in zip(found, scaled.colors, names, tiles, strict=True)
+        for panel in (
+            Panel(glowing(one, brightness(one)), name, smooth=True),
+            Panel(colors, f"its gradient, up to ±{np.percentile(abs(tile), percentile):.2g}", address=name),
+        )
+    ]
     dead = [name for name, flat in zip(names, scaled.flat, strict=True) if flat]
     whole = any(target.address.channel is None for target in targets)
     strongest = " (of a layer, of its strongest channel at each position)" if whole else ""
     words = [
         f"The gradient for the picture of {', '.join(map(_of, targets))}{strongest}",
-        f"{_ZERO}; {scaled.words}",
+        "On the picture, what changes it most glows: the gradient's size, a little blurred, each layer's own",
+        f"Beside it, in the picture's colors: {_ZERO[0].lower()}{_ZERO[1:]}; {scaled.words}",
         *([f"Nothing reaches the picture from {', '.join(dead)}"] if dead else []),
     ]
-    made = panels(shown, columns=columns or ceil(len(shown) / ceil(len(shown) / 4)), theme=theme)
+    made = panels(shown, columns=columns or min(4, len(shown)), theme=theme)
     title = "" if bare else title_of("gradients", network, targets[0].picture_name)
-    options = PanelOptions(_PANELS, percentile, theme, bare)
-    return Attributions(
-        _each(targets, values, options, picture),
-        replace(with_title(made, title, theme), caption=". ".join(words) + "."),
-    )
+    return Attributions(found, replace(with_title(made, title, theme), caption=". ".join(words) + "."))
 
 
 @recipe_function("channel_gradients")

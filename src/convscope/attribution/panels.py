@@ -106,8 +106,12 @@ def _overlay(found: Attribution, scaled: Scaled) -> Panel:
 
 def _heat(found: Attribution, scaled: Scaled) -> Panel:
     """Return the picture in gray, and on it what is positive of the map, glowing."""
-    high = found.high or float(np.percentile(found.map, found.options.percentile)) or float(found.map.max())
-    return Panel(_glow(found, found.map, high), found.lit, smooth=True)
+    return Panel(_glow(found, found.map, brightness(found)), found.lit, smooth=True)
+
+
+def brightness(found: Attribution) -> float:
+    """Return what of a map glows brightest: the highest there can be, or a percentile of what there is."""
+    return found.high or float(np.percentile(found.map, found.options.percentile)) or float(found.map.max())
 
 
 def glowing(found: Attribution, high: float) -> NDArray[np.uint8]:
