@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from convscope import open_network
 from convscope.errors import NetworkFileError
-from convscope.formats import opening
+from convscope.formats import native, opening
+from convscope.formats.onnx import constants
 from convscope.formats.protobuf import records
+from convscope.network.network import Network
 from planted import planted_files, planted_network
 from test_formats import write_keras, write_onnx, write_tensorflow
 
@@ -21,27 +25,68 @@ def own(folder: Path) -> Path:
     return planted_network().save(folder / "planted.convscope")
 
 
+def with_external_data(folder: Path) -> Path:
+    """Write an ONNX network whose weights lie in a file beside it."""
+    model = onnx.load(write_onnx(folder))
+    onnx.save(
+        model, folder / "net.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0
+    )
+    return folder / "net.onnx"
+
+
+class Net(torch.nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+
+
+def state(folder: Path) -> Path:
+    torch.save(Net().state_dict(), folder / "net.pth")
+    return folder / "net.pth"
+
+
+def tensors(folder: Path) -> Path:
+    save_file(Net().state_dict(), folder / "net.safetensors")
+    return folder / "net.safetensors"
+
+
+WRITERS = [caffe, own, write_onnx, write_tensorflow, with_external_data, state, tensors]
+
+
+def opened(file: Path) -> Network:
+    if file.suffix in (".pth", ".safetensors"):
+        return open_network(file, architecture=Net, input_shape=(1, 3, 8, 8))
+    return open_network(file)
+
+
+def cut_short(file: Path) -> None:
+    """Truncate a file, and what lies beside it: whoever has mapped them dies of a bus error at the next look."""
+    for one in (file, file.with_name("weights.bin")):
+        if one.exists():
+            with one.open("r+b") as stream:
+                stream.truncate(100)
+
+
 @pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
-@pytest.mark.parametrize("write", [caffe, own, write_onnx, write_tensorflow])
+@pytest.mark.parametrize("write", WRITERS)
 def test_a_small_file_is_copied(tmp_path: Path, write: object) -> None:
     file: Path = write(tmp_path)  # type: ignore[operator]
-    wanted = sorted(float(value.sum()) for value in open_network(file).parameters.values())
-    network = open_network(file)
-    with file.open("r+b") as stream:
-        stream.truncate(100)  # whoever had mapped it would die of a bus error here
+    wanted = sorted(float(value.sum()) for value in opened(file).parameters.values())
+    network = opened(file)
+    cut_short(file)
     assert sorted(float(value.sum()) for value in network.parameters.values()) == wanted
 
 
 @pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
-@pytest.mark.parametrize("write", [caffe, write_onnx])
+@pytest.mark.parametrize("write", [caffe, own, write_onnx, with_external_data, state, tensors])
 def test_a_large_file_is_guarded(tmp_path: Path, write: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "COPIED_BYTES", 50)
-    monkeypatch.setattr(records, "COPIED_BYTES", 50)
+    for module in (opening, records, constants, native):
+        monkeypatch.setattr(module, "COPIED_BYTES", 50)
     file: Path = write(tmp_path)  # type: ignore[operator]
-    network = open_network(file)
-    with file.open("r+b") as stream:
-        stream.truncate(100)
-    with pytest.raises(NetworkFileError, match=rf"{file.name} has changed since the network was opened"):
+    network = opened(file)
+    cut_short(file)
+    with pytest.raises(
+        NetworkFileError, match=r"(net|planted|saved|weights)\.\w+ has changed since the network was"
+    ):
         list(network.parameters.values())
 
 
@@ -62,7 +107,7 @@ def test_opening_leaves_the_process_as_it_was(tmp_path: Path) -> None:
 
     resource = pytest.importorskip("resource")
 
-    def state() -> tuple[object, ...]:
+    def process() -> tuple[object, ...]:
         limits = tuple(resource.getrlimit(getattr(resource, name)) for name in ("RLIMIT_AS", "RLIMIT_NOFILE"))
         return (
             dict(os.environ),
@@ -72,9 +117,9 @@ def test_opening_leaves_the_process_as_it_was(tmp_path: Path) -> None:
             limits,
         )
 
-    random, before = torch.get_rng_state(), state()
+    random, before = torch.get_rng_state(), process()
     for write in (own, write_keras, write_onnx, write_tensorflow):
         network = open_network(write(tmp_path))
         list(network.parameters.values())
-    assert state() == before
+    assert process() == before
     assert torch.equal(torch.get_rng_state(), random)
