@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from inspect import signature
 from typing import Any
+from warnings import catch_warnings
 
 import torch
 from torch import Tensor
@@ -88,7 +92,8 @@ def infer_operation(
             for value, shape in zip(operation.inputs, sizes, strict=True)
         ]
         parts = {role: _placeholder(shape) for role, shape in needed.items()}
-        result = function(*tensors, **parts, **keywords)
+        with _imports_leave_no_trace():
+            result = function(*tensors, **parts, **keywords)
     except (NotImplementedError, torch._subclasses.fake_tensor.DataDependentOutputException):
         return dict.fromkeys(operation.outputs)
     except (RuntimeError, ValueError, IndexError, TypeError, AssertionError, ConvscopeError) as error:
@@ -106,6 +111,21 @@ def infer_operation(
     if operation.channels_last:
         made = [shape_channels_last(shape) for shape in made]
     return dict(zip(operation.outputs, made, strict=True))
+
+
+@contextmanager
+def _imports_leave_no_trace() -> Iterator[None]:
+    """Keep what torch does to the process when shapes alone make it import its compiler: that is the person's own."""
+    if "torch._inductor" in sys.modules:
+        yield
+        return
+    before = dict(os.environ)
+    with catch_warnings():
+        try:
+            yield
+        finally:
+            for name in os.environ.keys() - before.keys():
+                del os.environ[name]
 
 
 def _placeholder(shape: Shape) -> Tensor:
