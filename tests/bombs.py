@@ -214,6 +214,27 @@ BOMBS["old-storage.pth"] = lambda: (
     + pickle.dumps(["0"], 2)
     + struct.pack("<q", 10**9)
 )
+BOMBS["encoded.pkl"] = lambda: (
+    b"\x80\x02c_codecs\nencode\nq\x01X"
+    + struct.pack("<I", 4_000_000)
+    + b"a" * 4_000_000
+    + b"X\x06\0\0\0latin1\x86q\x02("
+    + b"h\x01h\x02R" * 100_000
+    + b"t."
+)
+BOMBS["unread.pkl"] = lambda: named(
+    b"ctorch._utils\n_rebuild_tensor_v2\n(ctorch.storage\n_load_from_bytes\n"
+    + (lambda inner: b"B" + struct.pack("<I", len(inner)) + inner)(
+        pickle.dumps(0x1950A86A20F9469CFC6C, 2)
+        + pickle.dumps(1001, 2)
+        + pickle.dumps({"protocol_version": 1001, "little_endian": True, "type_sizes": {}}, 2)
+        + b"\x80\x02"
+        + persistent("0", 10**9).replace(b"tQ", b"NtQ")
+        + b"."
+        + pickle.dumps([], 2)
+    )
+    + b"\x85RK\0\x8a\x04\0\xca\x9a;\x85K\x01\x85\x89}tR"
+)
 
 
 def program(graph: Any) -> bytes:

@@ -11,6 +11,7 @@ BOMBS = Path(__file__).parents[1] / "bombs.py"
 # Those that are written in a moment; ``python tests/bombs.py FOLDER`` has others, which take minutes to write.
 NAMES = """
 deep.keras digits.json repeat.h5 fill-value.h5 expanded.pth sets.pth classes.pth builtin-list-of-bytes.pth
+encoded.pkl unread.pkl
 old-storage.pth shared.pt deep.pt2 header.safetensors filled.onnx tiled.onnx outer.onnx huge-batch.onnx
 filled.pb doubled.pb constant.pb constant-less.pb repeated.pb many-outputs.prototxt reshape.prototxt
 tile.prototxt embed.prototxt bits.png frames.gif

@@ -78,7 +78,7 @@ CASES = {
     "model.ckpt.meta": (b"\x0a\x01", "half of a TensorFlow 1 checkpoint: freeze it"),
     "yolo.weights": (b"\0" * 20, "Darknet"),
     "network.zip": (zipped(a=b"b"), "a zip archive. Unpack it first"),
-    "network.pkl": (b"\x80\x04}.", "runs code when it is read"),
+    "network.pkl": (b"\x80\x04}.", "holds no weights: nothing"),
     "network.txt": (b"hello", "convscope opens .*this ends otherwise"),
 }
 

@@ -12,10 +12,9 @@ from convscope.errors import NetworkFileError
 from convscope.files import require_regular
 from convscope.formats.hdf5 import OwnFile, opened_hdf5
 from convscope.formats.protobuf.records import LENGTH, VARINT, Record, Source, open_source, read_record
-from convscope.formats.recognition import HDF5, TEXT, identify
+from convscope.formats.recognition import HDF5, PICKLE, TEXT, identify
 
 HEAD = 1 << 16
-_TORCH_PICKLE = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # PyTorch's files before 1.6 begin so
 _FIELDS = 4096  # a few decide; a file with more of them at its top is none of the four
 
 
@@ -76,7 +75,7 @@ def kind_of_content(path: Path) -> Kind | None:
         return _kind_of_hdf5(path)
     if head.startswith(b"PK\x03\x04"):
         return _kind_of_zip(path)
-    if head.startswith(_TORCH_PICKLE):
+    if found == PICKLE:
         return Kind.CHECKPOINT
     if head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= path.stat().st_size - 8:
         return Kind.SAFETENSORS

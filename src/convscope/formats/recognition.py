@@ -55,7 +55,6 @@ _ADVICE = {
     _GGUF: "It is a language model: convscope looks into convolutional networks",
     _PYTHON: "Give its weights, and this file with the class in it as the architecture (FILE.py:CLASS)",
     _SCRIPT: "A program is no network: give the file that holds the network",
-    PICKLE: "It may be an old PyTorch file: give the architecture that its weights are for",
 }
 
 _MAGIC = [
@@ -106,7 +105,6 @@ _ELSEWHERE = {
     ".weights": "Darknet's weights: convert them to ONNX and open that",
     ".t7": "a Torch 7 network: OpenCV 4 reads it, or convert it to PyTorch",
     ".params": "an MXNet network's weights: export it to ONNX and open that",
-    ".pkl": "a Python pickle, which runs code when it is read: save the network's weights alone (.safetensors)",
     ".npy": "a NumPy array: if it is the mean picture, give the network first and this as its mean",
     ".binaryproto": "a mean picture: give the network first and this as its mean",
     ".npz": "arrays without a network: convscope cannot know what they belong to",

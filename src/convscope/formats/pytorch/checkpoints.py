@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from convscope.errors import ConvscopeWarning, NetworkFileError, WeightsMismatch, did_you_mean
 from convscope.formats.pytorch.programs import program_weights
-from convscope.formats.pytorch.unpickling import Placeholder, read_pickle, weights_in
-from convscope.formats.recognition import HEAD, identify
+from convscope.formats.pytorch.unpickling import Placeholder, name_of, read_pickle, weights_in
+from convscope.formats.recognition import HEAD, PICKLE, identify
 from convscope.network.operations.checks import dimensions
 
 State = dict[str, Tensor]
@@ -32,6 +32,11 @@ _KEPT_UNDER = (
 )
 _NEVER = ("optimizer", "optim", "scheduler", "lr_scheduler", "scaler")
 _DEPTH = 4
+_PLACES = 64  # a list that holds a network has a few places
+_SAVE_WEIGHTS = (
+    "In the program that made it, save its weights alone: torch.save(model.state_dict(), 'weights.pth')"
+)
+_PACKAGE = ".data/extern_modules"  # in every torch.package
 
 
 @dataclass(frozen=True)
@@ -71,26 +76,33 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise NetworkFileError(f"{path} {_what_else(content)}")
     for state in found.values():
         _require_numbers(state, path)
-    entries = tuple(map(str, content)) if isinstance(content, Mapping) and "" not in found else ()
+    entries = tuple(_inside(content)) if "" not in found else ()
     return Checkpoint(path, dict(sorted(found.items(), key=lambda item: _rank(item[0]))), entries)
 
 
 def _what_else(content: Any) -> str:
     """Say what a file without weights holds, and whose code it was made by."""
+    held = {"it": content} if isinstance(content, Placeholder) else _inside(content)
     if not isinstance(content, Mapping | Placeholder):
-        return f"holds a {type(content).__name__} and no named weights"
-    held = {"it": content} if isinstance(content, Placeholder) else content
-    keys = ", ".join(map(str, list(held)[:8])) or "nothing"
+        count = sum(isinstance(item, Tensor) for item in held.values())
+        tensors = f" with {count} tensors" if count else ""
+        return f"holds a {type(content).__name__}{tensors} and no named weights"
+    keys = ", ".join(list(held)[:8]) or "nothing"
     code = next((item.name for item in held.values() if isinstance(item, Placeholder)), None)
     made = (
         ""
         if code is None
-        else (
-            f" (made by {code}, and convscope runs no code from a file). In the program that made it, save its weights "
-            "alone: torch.save(model.state_dict(), 'weights.pth')"
-        )
+        else (f" (made by {code}, and convscope runs no code from a file). {_SAVE_WEIGHTS}")
     )
     return f"holds no weights: {keys}{made}"
+
+
+def _inside(content: Any) -> dict[str, Any]:
+    """Return what is in a mapping by its keys, in a list by its places; nothing for anything else."""
+    if isinstance(content, list | tuple):
+        return {str(place): item for place, item in enumerate(content[:_PLACES])}
+    held = content.items() if isinstance(content, Placeholder) else content
+    return {name_of(key): item for key, item in held.items()} if isinstance(held, Mapping) else {}
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -106,11 +118,9 @@ def _states(content: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, 
     if state := weights_in(content):
         yield key, state
         return
-    inside: Mapping[Any, Any] = content.items() if isinstance(content, Placeholder) else content
-    if isinstance(inside, Mapping):
-        for name, item in inside.items():
-            if name not in _NEVER:
-                yield from _states(item, f"{key}.{name}" if key else str(name), depth + 1)
+    for name, item in _inside(content).items():
+        if name not in _NEVER:
+            yield from _states(item, f"{key}.{name}" if key else name, depth + 1)
 
 
 def _rank(key: str) -> int:
@@ -132,10 +142,11 @@ def _require_numbers(state: State, path: Path) -> None:
             )
         if tensor.is_sparse:
             continue
-        held = tensor.untyped_storage().nbytes()
-        if tensor.numel() * tensor.element_size() > held:
+        held, size = tensor.untyped_storage().nbytes(), path.stat().st_size
+        if tensor.numel() * tensor.element_size() > held or held > size:
             raise NetworkFileError(
-                f"{path}: {name!r} claims {dimensions(tensor.shape)} numbers, and the file holds {held:,} bytes of it"
+                f"{path}: {name!r} claims {dimensions(tensor.shape)} numbers, "
+                f"and the file holds {min(held, size):,} bytes of it"
             )
 
 
@@ -146,7 +157,13 @@ def _unpickled(path: Path) -> Any:
     if zipfile.is_zipfile(path):
         if (program := program_weights(path)) is not None:
             return program
-    elif (found := identify(head)) != "a Python pickle":
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith(_PACKAGE) for name in archive.namelist()):
+                raise NetworkFileError(
+                    f"{path} is a torch.package, a network with its code, and convscope runs no code from a file. "
+                    f"{_SAVE_WEIGHTS}"
+                )
+    elif (found := identify(head)) != PICKLE:
         raise NetworkFileError(
             f"{path} holds no weights that PyTorch saved: it is {found if head else 'empty'}"
         )

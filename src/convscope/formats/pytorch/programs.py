@@ -64,7 +64,7 @@ def program_weights(path: Path) -> dict[str, Tensor] | None:
             return _scripted(inside) if inside.has("constants.pkl") and inside.has("data.pkl") else None
     except pickle.UnpicklingError as error:
         raise NetworkFileError(f"{path}: {error}") from error
-    except OSError:
+    except (OSError, NetworkFileError):
         raise
     except Exception as error:  # damage shows wherever it likes
         raise NetworkFileError(f"{path} is a damaged program: {error}") from error
@@ -178,6 +178,11 @@ class _Reader(CountedUnpickler):
             return list
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
+        if (module, name) == ("torch._utils", "_rebuild_qtensor"):
+            raise NetworkFileError(
+                f"{self.archive.path} holds a quantized network: convscope opens the weights it was quantized from, or "
+                "its ONNX export"
+            )
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, and convscope runs no code from a file")
 
     def persistent_load(self, reference: Any) -> tuple[str, torch.dtype]:

@@ -1,21 +1,25 @@
-"""What `torch.save` wrote, read without the power to run anything.
+"""What `torch.save` wrote, or `pickle` alone, read without the power to run anything.
 
-A pickle names classes and functions and calls them. Here only those that build tensors and plain containers are what
-they say; every other name is a `Placeholder`, which takes whatever it is given and does nothing. So a checkpoint whose
-weights lie beside an ``argparse.Namespace``, a NumPy number or a whole module gives its weights all the same.
+A pickle names classes and functions and calls them. Here only those that build tensors, arrays and plain containers are
+what they say; every other name is a `Placeholder`, which takes whatever it is given and does nothing. So a checkpoint
+whose weights lie beside an ``argparse.Namespace``, a NumPy number or a whole module gives its weights all the same.
 """
 
 from __future__ import annotations
 
+import io
+import pickle
 import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import cache
+from math import prod
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +30,9 @@ _BUILDERS = (
     *("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter", "_rebuild_parameter_with_state"),
     *("_rebuild_qtensor", "_rebuild_sparse_tensor"),
 )
+
+_MAGIC = 0x1950A86A20F9469CFC6C  # the first thing in PyTorch's files before 1.6
+_LETTERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1")
 
 
 class Placeholder:
@@ -68,18 +75,60 @@ def placeholder(module: str, name: str) -> type[Placeholder]:
 
 
 def read_pickle(path: Path) -> Any:
-    """Return what `torch.save` wrote into a file: tensors, plain containers, placeholders.
+    """Return what `torch.save` wrote into a file, or `pickle` alone: tensors, plain containers, placeholders.
 
     Large archives stay on the disk until a tensor's numbers are read. Raises whatever the damage brings about.
     """
     zipped = zipfile.is_zipfile(path)
     if zipped:
         _require_plain(path)
+    else:
+        with path.open("rb") as file:
+            first = _Unpickler(file, encoding="bytes").load()
+        if first != _MAGIC:  # a pickle and nothing else, as Detectron's are
+            return first
     with warnings.catch_warnings():  # of a placeholder whose source is not that of the class it stands for
         warnings.simplefilter("ignore", torch.serialization.SourceChangeWarning)
         return torch.load(
             path, map_location="cpu", pickle_module=_INERT, weights_only=False, mmap=zipped or None
         )
+
+
+class Array(Placeholder):
+    """An array of NumPy's: its numbers are those that lie in the file."""
+
+    name = "numpy.ndarray"
+
+    def tensor(self) -> Tensor | None:
+        """Return its numbers, without a copy; None where they are no plain ones, or not as many as it claims."""
+        match self.state:
+            case (_, tuple() as shape, DataType() as kind, bool() as columns_first, bytes() as held) if held:
+                if not all(isinstance(size, int) and size >= 0 for size in shape):
+                    return None
+                if (letters := kind.letters()) is None or prod(shape) * np.dtype(letters).itemsize != len(
+                    held
+                ):
+                    return None
+                array = np.frombuffer(held, letters).reshape(shape, order="F" if columns_first else "C")
+                with warnings.catch_warnings():  # nobody writes into weights
+                    warnings.simplefilter("ignore", UserWarning)
+                    return torch.from_numpy(array)
+        return None
+
+
+class DataType(Placeholder):
+    """A type of NumPy's numbers."""
+
+    name = "numpy.dtype"
+
+    def __init__(self, letters: Any = "", *_: Any) -> None:
+        self.given = letters
+
+    def letters(self) -> str | None:
+        """Return the type in NumPy's letters: ``f4`` has 32 bits; None where it is of no plain numbers."""
+        letters = self.given.decode("latin1") if isinstance(self.given, bytes) else self.given
+        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "<"
+        return letters if letters in _LETTERS and order in ("<", "|", b"<", b"|") else None
 
 
 def weights_in(content: Any) -> dict[str, Tensor]:
@@ -90,7 +139,19 @@ def weights_in(content: Any) -> dict[str, Tensor]:
 
 
 def _tensors(content: dict[Any, Any]) -> dict[str, Tensor]:
-    return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    """Return what has numbers, by name; arrays where a mapping is made of them, not where one lies beside tensors."""
+    counts = [sum(isinstance(item, kind) for item in content.values()) for kind in (Tensor, Array)]
+    arrays = not counts[0] and 2 * counts[1] > len(content)
+    found = {
+        name_of(key): item.tensor() if arrays and isinstance(item, Array) else item
+        for key, item in content.items()
+    }
+    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+
+
+def name_of(key: Any) -> str:
+    """Return a key as text; those that Python 2 wrote are bytes."""
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
 
 
 def _of_module(module: Placeholder, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
@@ -110,11 +171,38 @@ def _plain(held: Any) -> dict[Any, Any]:
 
 
 class _Unpickler(CountedUnpickler):
+    def __init__(self, file: Any, **options: Any) -> None:
+        super().__init__(file, **options)
+        at, end = file.tell(), file.seek(0, io.SEEK_END)
+        file.seek(at)
+        self.copied_bytes = 2 * (end - at)
+        """How much may still be copied: a tensor's numbers are text first, and a file inside the file then."""
+
     def copies(self, made: Any) -> bool:
-        """Whether this is no placeholder, which keeps what it is given as it is."""
+        """Whether this is no placeholder, which keeps what it is given as it is, nor what counts bytes itself."""
         return not (
-            isinstance(made, Placeholder) or (isinstance(made, type) and issubclass(made, Placeholder))
+            isinstance(made, Placeholder)
+            or (isinstance(made, type) and issubclass(made, Placeholder))
+            or getattr(made, "__self__", None) is self
         )
+
+    def encode(self, text: Any, *_: Any) -> bytes:
+        """Return text as bytes, which is how pickles that Python 2 reads too keep them."""
+        self.spend(text)
+        return text.encode("latin1") if isinstance(text, str) else b""
+
+    def inner_file(self, content: Any) -> Any:
+        """Return a tensor's numbers, which `pickle` alone keeps as a file of PyTorch's inside its own."""
+        self.spend(content)
+        if not isinstance(content, bytes) or content.startswith(b"PK"):
+            raise pickle.UnpicklingError("a tensor's numbers are no file of PyTorch's")
+        return torch.load(io.BytesIO(content), map_location="cpu", pickle_module=_INERT, weights_only=False)
+
+    def spend(self, content: Any) -> None:
+        """Count bytes that are copied; UnpicklingError where they are more than the file has."""
+        self.copied_bytes -= len(content) if isinstance(content, str | bytes) else 0
+        if self.copied_bytes < 0:
+            raise pickle.UnpicklingError("it copies more than the file holds")
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what builds tensors and containers, and a placeholder for any other name."""
@@ -122,6 +210,10 @@ class _Unpickler(CountedUnpickler):
             return getattr(torch._utils, name)
         if module == "torch._tensor" and name == "_rebuild_from_type_v2":
             return _without_type
+        if module == "torch.storage" and name == "_load_from_bytes":
+            return self.inner_file
+        if (module, name) == ("_codecs", "encode"):
+            return self.encode
         if module == "torch":
             found = getattr(torch, name, None)
             if isinstance(found, torch.dtype | torch.qscheme) or found in (torch.Size, torch.device):
@@ -134,6 +226,10 @@ def _without_type(build: Callable[..., Any], kind: Any, args: tuple[Any, ...], s
     return build(*args) if getattr(build, "__name__", "") in _BUILDERS else None
 
 
+def _array(*_: Any) -> Array:
+    return Array()
+
+
 def _dictionary(*_: Any) -> dict[Any, Any]:
     return {}
 
@@ -142,6 +238,9 @@ _CONTAINERS: dict[tuple[str, str], Callable[..., Any]] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "defaultdict"): _dictionary,
     ("collections", "Counter"): _dictionary,
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _array for core in ("core", "_core")},
+    ("numpy", "ndarray"): Array,
+    ("numpy", "dtype"): DataType,
     **{(module, kind.__name__): kind for module in ("builtins", "__builtin__") for kind in (set, list, dict)},
 }
 
