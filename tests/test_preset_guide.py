@@ -15,7 +15,6 @@ from convscope.errors import ConvscopeWarning
 from convscope.optimization.presets import PRESETS
 from convscope.preset_guide import DREAM_GUIDE, FEATURE_GUIDE, STYLE_GUIDE
 from convscope.styling.presets import STYLE_PRESETS
-from convscope.styling.style_transfer import transfer_of
 from planted import planted_network
 
 PICTURE = np.random.default_rng(0).random((48, 64, 3))
@@ -42,10 +41,6 @@ def test_what_to_expect_elsewhere_is_said_before_the_start() -> None:
     network = planted_network()
     with pytest.warns(ConvscopeWarning, match=r"than planted: expect static over the picture: google-2015"):
         dream_of(network, PICTURE, "conv2", preset="cadl-simplest")
-    with pytest.warns(ConvscopeWarning, match=r"made for another network than planted: expect a blur"):
-        transfer_of(
-            network, PICTURE, PICTURE, preset="homework", content_layers="conv2", style_layers="conv1"
-        )
     dream_of(
         network, PICTURE, "conv2", preset="cadl-simplest", rate=5.0
     )  # a rate of one's own is no surprise

@@ -54,18 +54,9 @@ DREAM_GUIDE: Mapping[str, PresetGuide] = MappingProxyType(
 STYLE_GUIDE: Mapping[str, PresetGuide] = MappingProxyType(
     {
         "default": PresetGuide("losses counted in what the two pictures lose; for any network"),
-        "lecture": PresetGuide(
-            "Mital's lecture, from the content, 100 steps",
-            "expect a blurred picture with little style: default takes as long and paints",
-        ),
-        "homework": PresetGuide(
-            "the lecture's homework, from noise, 100 steps",
-            "expect a blur: default, with --start noise if you like, paints",
-        ),
-        "neural-style": PresetGuide(
-            "Johnson's neural-style of 2015: L-BFGS from noise, 1,000 steps",
-            "its losses may grow without end: gatys is the same method with weights that hold, default is quicker",
-        ),
+        "lecture": PresetGuide("Mital's lecture, from the content, 100 steps"),
+        "homework": PresetGuide("the lecture's homework, from noise, 100 steps"),
+        "neural-style": PresetGuide("Johnson's neural-style of 2015: L-BFGS from noise, 1,000 steps"),
         "gatys": PresetGuide("Gatys's own: L-BFGS at 512, then 800 pixels; slow and good"),
         "pytorch-tutorial": PresetGuide(
             "PyTorch's tutorial: the first layers, so fine brush strokes; 300 steps"

@@ -80,12 +80,6 @@ class StyleOptions(JobOptions):
         return style_preset(self.preset)
 
     @property
-    def as_its_source(self) -> bool:
-        """Whether the preset's steps and weights are left as they are."""
-        names = ("optimizer", "rate", "steps", "content_weight", "style_weight")
-        return all(getattr(self, name) is None for name in names)
-
-    @property
     def starts_from_picture(self) -> bool:
         """Whether ``start`` is a picture, and not a word or the preset's."""
         return not (self.start is None or (isinstance(self.start, str) and self.start in STARTS))

@@ -19,6 +19,7 @@ from convscope.styling.losses import (
     half_square_of_shares,
     sum_of_squares,
 )
+from convscope.styling.normalization import MeanAnswers
 from convscope.styling.settings import Scales, StyleSettings
 
 _FIVE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
@@ -29,13 +30,20 @@ class StylePreset:
     """A style transfer by name: its source in words, its settings with VGG's layers, and the size it was made for.
 
     ``size`` is the longer side in pixels, ``adam_rate`` the rate its source has for Adam, where it offers both.
+    ``answers`` are those that its weights are for, where another network's count as if they were as large.
     """
 
     source: str
     settings: StyleSettings
     size: int
     before_relu: bool = False
+    answers: MeanAnswers | None = None
     adam_rate: float | None = None
+
+
+# What the tutorial prints of VGG19: 13.8 from conv5_2; 34, 200, 231, 791 and 59 from conv1_1 to conv5_1, whose fourth
+# powers have this mean.
+_VGG19 = MeanAnswers(13.8, 531.0)
 
 
 def _each(weight: float, layers: tuple[str, ...] = _FIVE) -> Mapping[str, float]:
@@ -93,6 +101,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
                 steps=100,
             ),
             size=224,
+            answers=MeanAnswers(100.0, 100.0),
         ),
         "homework": StylePreset(
             "The same session's homework: from noise, the content from an earlier layer",
@@ -107,6 +116,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
                 noise=None,
             ),
             size=224,
+            answers=MeanAnswers(100.0, 100.0),
         ),
         "neural-style": StylePreset(
             "Johnson, neural-style (2015): L-BFGS from noise, Gram matrices by their volume",
@@ -126,6 +136,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
                 white=255.0,
             ),
             size=512,
+            answers=MeanAnswers(100.0, 100.0),
             adam_rate=10.0,
         ),
         "gatys": StylePreset(
@@ -144,6 +155,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
                 white=255.0,
             ),
             size=800,
+            answers=MeanAnswers(10.0, 10.0),
         ),
         "pytorch-tutorial": StylePreset(
             "Jacq, PyTorch's neural transfer tutorial: the first convolutions, before their ReLUs",
@@ -159,6 +171,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
             ),
             size=512,
             before_relu=True,
+            answers=MeanAnswers(1.0, 1.0),
         ),
         "tf2": StylePreset(
             "TensorFlow's neural style transfer tutorial (2019)",
@@ -176,6 +189,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
                 clamp=True,
             ),
             size=512,
+            answers=_VGG19,
         ),
         "keras": StylePreset(
             "Chollet, Keras's neural style transfer example: gradient descent at a falling rate",
@@ -194,6 +208,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
                 white=255.0,
             ),
             size=600,
+            answers=_VGG19,
         ),
         "wasserstein": StylePreset(
             "Crowson, style-transfer-pytorch: means and covariances, sizes by the root of 2, Adam carried up",
