@@ -82,3 +82,37 @@ def test_every_tensor_is_within_a_step(manner, per_channel, tmp_path) -> None:
         step = 1 if codes else np.abs(wanted).max() / 100
         assert np.abs(ours - wanted).max() <= step, name
     assert network.gradient(torch.from_numpy(x), "y:1").abs().max() > 0
+
+
+FORMS = {
+    "padded": ("QLinearAveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}),
+    "rounded up": ("QLinearAveragePool", {"kernel_shape": [3, 2], "strides": [2, 2], "ceil_mode": 1}),
+    "global": ("QLinearGlobalAveragePool", {}),
+    "softmax": ("QLinearSoftmax", {"axis": 1, "opset": 13}),
+    "softmax to the end": ("QLinearSoftmax", {"axis": 1, "opset": 12}),
+    "sigmoid": ("QLinearSigmoid", {}),
+    "leaky": ("QLinearLeakyRelu", {"alpha": 0.07}),
+    "where": ("QLinearWhere", {}),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_onnxruntimes_forms_of_eight_bits(name, tmp_path) -> None:
+    op_type, attributes = FORMS[name]
+    constants = {"xs": np.float32(0.021), "xz": np.uint8(120), "ys": np.float32(0.017), "yz": np.uint8(90)}
+    if "softmax" in name:
+        constants |= {"ys": np.float32(1 / 256), "yz": np.uint8(0)}
+    read = ["q", "xs", "xz", "ys", "yz"]
+    if op_type == "QLinearWhere":
+        constants |= {"c": RNG.random((1, 1, 7, 6)) > 0.4, "k": RNG.integers(0, 255, (6,)).astype(np.uint8)}
+        read = ["c", "q", "xs", "xz", "k", "ys", "yz", "xs", "yz"]
+    nodes = [helper.make_node(op_type, read, ["z"], domain="com.microsoft", **attributes)]
+    model = model_of(nodes, {}, ["z"], constants)
+    model.graph.input.append(helper.make_tensor_value_info("q", onnx.TensorProto.UINT8, [1, 3, 7, 6]))
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, tmp_path / "net.onnx")
+    codes = RNG.integers(0, 255, (1, 3, 7, 6)).astype(np.uint8)
+    wanted = every_value(model, ["z"], {"q": codes})["z"].astype(np.float64)
+    found = open_network(tmp_path / "net.onnx").activations(torch.from_numpy(codes.astype(np.float32)), "z")
+    assert len(np.unique(wanted)) > 2
+    assert np.abs(found["z"].double().numpy() - wanted).max() <= 1

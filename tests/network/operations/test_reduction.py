@@ -76,3 +76,14 @@ def test_more_than_there_are_is_refused():
 def test_a_summary_that_is_none_is_refused():
     with pytest.raises(InputError, match=r"a summary is mean, sum, maximum, .*; not 'median'"):
         reduce(INPUT, summary="median")
+
+
+@pytest.mark.parametrize(
+    ("summary", "of_itself"),
+    [("mean", X), ("sum", X), ("maximum", X), ("l1", np.abs(X)), ("l2", np.abs(X)), ("sum_of_squares", X**2)],
+)
+def test_without_axes_each_number_is_a_summary_of_itself(summary, of_itself):
+    """As TensorFlow, Keras and ONNX's noop_with_empty_axes have it; ONNX alone takes none for all."""
+    np.testing.assert_allclose(reduce(INPUT, summary=summary, axes=()), of_itself, rtol=1e-12)
+    whole = reduce(INPUT, summary=summary, axes=(), empty_is_all=True, keep_axes=False)
+    assert torch.equal(whole, reduce(INPUT, summary=summary, keep_axes=False)) and whole.shape == ()

@@ -38,17 +38,23 @@ Summary = Literal[
 
 @register(shape=reduced_shape, part="summary", sees="map")
 def reduce(
-    input: Tensor, *, summary: Summary = "mean", axes: Sequence[int] | None = None, keep_axes: bool = True
+    input: Tensor,
+    *,
+    summary: Summary = "mean",
+    axes: Sequence[int] | None = None,
+    keep_axes: bool = True,
+    empty_is_all: bool = False,
 ) -> Tensor:
-    """Return one number for the axes given (for all of them without): their mean, sum, largest number ...
+    """Return one number for the axes given (for all of them with None): their mean, sum, largest number ...
 
-    With `keep_axes` these axes stay, of size 1.
+    With `keep_axes` these axes stay, of size 1. Where there is no axis among `axes` each number is a summary of itself;
+    with `empty_is_all` that means all axes, too.
     """
     require_filled(input, "a summary")
-    along = axes or range(input.dim())
+    along = range(input.dim()) if axes is None or (empty_is_all and not axes) else axes
     order = tuple(sorted({axis_index(axis, input) for axis in along}))
     if not order:
-        return input
+        return reduce(input.unsqueeze(-1), summary=summary, axes=(-1,), keep_axes=False)
     match summary:
         case "mean":
             return input.mean(order, keepdim=keep_axes)

@@ -5,6 +5,8 @@ What goes in is dequantized, what comes out is rounded as the operator rounds it
 
 from __future__ import annotations
 
+from collections import ChainMap
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,12 +15,21 @@ from convscope.formats.onnx.constants import Array, Constant
 from convscope.formats.onnx.element_types import range_of
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators.convolution import read_convolution
+from convscope.formats.onnx.operators.pooling import read_average_pool, read_global_pool
+from convscope.formats.onnx.operators.reduction import read_softmax, read_summary
 from convscope.formats.onnx.operators.registry import reads, writes
 from convscope.formats.onnx.writer import FLOAT, Part
 from convscope.formats.operation_plan import OperationPlan
 
 Plans = list[OperationPlan]
 _SIGMOIDS = {"QLinearSigmoid": "sigmoid", "QLinearLeakyRelu": "relu"}
+_OF_NUMBERS: dict[str, Callable[[Node], OperationPlan | Sequence[OperationPlan]]] = {
+    "QLinearAveragePool": read_average_pool,
+    "QLinearGlobalAveragePool": read_global_pool,
+    "QLinearReduceMean": read_summary,
+    "QLinearSoftmax": read_softmax,
+}
+_NEWEST = 13  # a form says which of ONNX's versions it is of, where those differ
 
 
 @reads("QLinearConv", inputs=8)
@@ -57,11 +68,34 @@ def read_quantized_activation(node: Node) -> Plans:
     return [_from_codes(node, 0), function, _to_codes(node, 3)]
 
 
-@reads("QLinearGlobalAveragePool", inputs=5)
-def read_quantized_average(node: Node) -> Plans:
-    """Turn onnxruntime's QLinearGlobalAveragePool into a mean of dequantized numbers, rounded."""
+@reads(*_OF_NUMBERS, inputs=4)
+def read_quantized_form(node: Node) -> Plans:
+    """Turn onnxruntime's eight-bit form of an operator into that operator on dequantized numbers, rounded."""
     node.require("channels_last", 0)
-    return [_from_codes(node, 0), OperationPlan("global_average_pool", ("",)), _to_codes(node, 3)]
+    inner = replace(
+        node,
+        type_name=node.type_name.removeprefix("QLinear"),
+        inputs=("",),
+        opset=int(node.attributes.get("opset", _NEWEST)),
+        shapes=ChainMap({"": node.shape(0)}, dict(node.shapes)),
+    )
+    function = _OF_NUMBERS[node.type_name](inner)
+    plans = [function] if isinstance(function, OperationPlan) else function
+    return [_from_codes(node, 0), *plans, _to_codes(node, 3)]
+
+
+@reads("QLinearWhere", inputs=8)
+def read_quantized_choice(node: Node) -> Plans:
+    """Turn onnxruntime's QLinearWhere into a choice among dequantized numbers, rounded."""
+    plans: Plans = []
+    terms: list[str] = []
+    for index in (1, 4):
+        if node.constant(index) is not None:
+            terms.append(_dequantized(node, index, axis=0))
+            continue
+        terms.append(f"#{len(plans)}")
+        plans.append(_from_codes(node, index))
+    return [*plans, OperationPlan("where", (node.inputs[0], *terms)), _to_codes(node, 7)]
 
 
 @reads("QLinearConcat", inputs=5)

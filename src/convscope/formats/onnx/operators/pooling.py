@@ -54,6 +54,8 @@ def read_global_pool(node: Node) -> OperationPlan:
     largest = node.type_name == "GlobalMaxPool"
     if node.rank() == 4:
         return OperationPlan("global_max_pool" if largest else "global_average_pool", node.inputs[:1])
+    if node.rank() < 3:
+        raise node.refusal(f"it has no maps to summarize: its input is {node.shape(0)}")
     axes: Any = tuple(range(2, node.rank()))
     plain = {"summary": "maximum" if largest else "mean", "axes": axes}
     return OperationPlan("reduce", node.inputs[:1], attributes=plain)

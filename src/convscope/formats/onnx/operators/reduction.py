@@ -31,18 +31,15 @@ _SUMMARIES = {
 def read_summary(node: Node) -> OperationPlan:
     """Turn a summary into a reduce; a mean over height and width is a global average pooling."""
     keep = bool(node.attributes.get("keepdims", 1))
+    empty_is_all = not node.attributes.get("noop_with_empty_axes", 0)
     if node.has(1) and node.constant(1) is None:
-        if node.attributes.get("noop_with_empty_axes", 0):
-            raise node.refusal("its axes are worked out while the network runs, and none may mean nothing")
-        plain = {"summary": _SUMMARIES[node.type_name], "keep_axes": keep}
+        plain = {"summary": _SUMMARIES[node.type_name], "keep_axes": keep, "empty_is_all": empty_is_all}
         return with_numbers(node, "reduce", "axes", 1, plain)
-    axes = node.integers("axes", 1)
-    if not axes and node.attributes.get("noop_with_empty_axes", 0):
-        return OperationPlan("identity", node.inputs[:1])
+    axes = node.integers("axes", 1) or (None if empty_is_all else ())
     rank = node.rank()
     if node.type_name == "ReduceMean" and keep and rank == 4 and {axis % 4 for axis in axes or ()} == {2, 3}:
         return OperationPlan("global_average_pool", node.inputs[:1])
-    attributes = {"summary": _SUMMARIES[node.type_name], "axes": axes or None, "keep_axes": keep}
+    attributes = {"summary": _SUMMARIES[node.type_name], "axes": axes, "keep_axes": keep}
     return OperationPlan("reduce", node.inputs[:1], attributes=attributes)
 
 
@@ -105,6 +102,8 @@ def write_softmax(part: Part) -> None:
 def write_reduce(part: Part) -> None:
     """Write a summary."""
     axes = part.attributes.get("axes")
+    if axes is not None and not axes:  # of no axis: one more, of one number, is summarized
+        raise part.refusal("it summarizes no axis, which older readers of ONNX take for all of them")
     _written_summary(
         part,
         _OPERATORS[part.attributes.get("summary", "mean")],
