@@ -52,6 +52,8 @@ class GraphBuilder:
     """The values that are worked out from shapes alone."""
     cut: dict[str, CutLayer] = field(default_factory=dict)
     """The values of layers that cannot be computed, and why."""
+    misfit: InputError | None = None
+    """What was wrong with the first layer whose sizes do not fit."""
     notes: list[str] = field(default_factory=list)
     """What to say of the network when it is done."""
 
@@ -74,6 +76,11 @@ class GraphBuilder:
     def cut_at(self, values: Iterable[str], layer: CutLayer) -> None:
         """Let values be cut: what reads them is not computed either."""
         self.cut.update(dict.fromkeys(values, layer))
+
+    def cut_misfit(self, values: Iterable[str], layer: CutLayer, error: InputError) -> None:
+        """Cut a layer whose sizes do not fit: what needs it is not there, the rest is."""
+        self.misfit = self.misfit or error
+        self.cut_at(values, layer)
 
     def infer(self, operation: Operation) -> None:
         """Work out the shapes of what an operation makes."""
@@ -122,6 +129,8 @@ class GraphBuilder:
 
         Without `outputs` they are what is made and never read. Inputs that no operation reads are left out.
         """
+        if self.misfit and not self.operations:
+            raise self.misfit
         require_uncut(self.cut, len(self.operations))
         if notes := [*self.notes, *([note_of_cut(self.cut)] if self.cut else [])]:
             warn("; ".join(notes), ConvscopeWarning, stacklevel=4)

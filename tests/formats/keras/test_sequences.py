@@ -51,6 +51,7 @@ def saved(arrays, group="cell"):
     return {f"{group}/vars/{at}": array for at, array in enumerate(arrays)}
 
 
+GATES = {"activation": "tanh", "recurrent_activation": "sigmoid"}
 GROUPS = {"LSTM": "lstm", "GRU": "gru"}
 
 
@@ -307,3 +308,102 @@ def test_short_rows_stay_rows(tmp_path):
         "2.2.4",
     )
     assert open_network(path).input_spec is None
+
+
+def test_a_convolutional_lstm_is_an_lstm_whose_gates_are_convolutions(tmp_path):
+    film = torch.from_numpy(normal(2, 3, 6, 7, 2, scale=1.0))
+    kernel, recurrent, bias = normal(3, 3, 2, 12), normal(3, 3, 3, 12, seed=1), normal(12)
+    settings = {"filters": 3, "kernel_size": [3, 3], "strides": [2, 1], "padding": "valid", **GATES}
+    datasets = saved([kernel, recurrent, bias])
+    found = run(tmp_path, "ConvLSTM2D", datasets, film, "conv_lstm2d", **settings, return_sequences=True)
+    seen, own = (torch.from_numpy(array).permute(3, 2, 0, 1) for array in (kernel, recurrent))
+    hidden = memory = torch.zeros(2, 3, 2, 5)
+    for at in range(3):
+        gates = F.conv2d(film[:, at].movedim(-1, 1), seen, torch.from_numpy(bias), (2, 1))
+        put, keep, new, show = (gates + F.conv2d(hidden, own, padding=1)).split(3, 1)
+        memory = keep.sigmoid() * memory + put.sigmoid() * new.tanh()
+        hidden = show.sigmoid() * memory.tanh()
+        torch.testing.assert_close(found[:, at].movedim(-1, 1), hidden, rtol=1e-5, atol=1e-5)
+    last = run(tmp_path, "ConvLSTM2D", datasets, film, "conv_lstm2d", **settings)
+    torch.testing.assert_close(last, found[:, -1])
+
+
+def test_cells_on_one_another_are_layers_after_one_another(tmp_path):
+    lower, upper = cell(5, 4, 4), cell(4, 3, 4, seed=7)
+    cells = [
+        {"class_name": "LSTMCell", "config": {"name": name, "units": units, **GATES}}
+        for name, units in (("low", 4), ("high", 3))
+    ]
+    datasets = saved(lower, "cell/cells/lstm_cell") | saved(upper, "cell/cells/lstm_cell_1")
+    stack = {"class_name": "StackedRNNCells", "config": {"cells": cells}}
+    found = run(tmp_path, "RNN", datasets, X, "rnn", cell=stack, return_sequences=True)
+    order = [0, 1, 2, 3]
+    first = torchs(torch.nn.LSTM(5, 4, batch_first=True), *lower, order)
+    second = torchs(torch.nn.LSTM(4, 3, batch_first=True), *upper, order)
+    torch.testing.assert_close(found, second(first(X)[0])[0], rtol=1e-5, atol=1e-5)
+
+
+def three_keys(tmp_path, class_name, datasets=None, **config):
+    """One layer of attention whose queries, values and keys are three different sequences."""
+    parts = [layer("Cropping1D", name, "photo", version=3, cropping=list(cut))
+             for name, cut in (("query", (0, 3)), ("value", (1, 1)), ("key", (2, 0)))]  # fmt: skip
+    tensors = [
+        {"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}}
+        for name in ("query", "value", "key")
+    ]
+    node = layer(class_name, "tested", "query", version=3, **config)
+    node["inbound_nodes"] = [{"args": [tensors], "kwargs": {}}]
+    described = functional(
+        "net", [input_layer((7, 5), key="batch_shape"), *parts, node], ["photo"], ["tested"]
+    )
+    network = open_network(write_keras(tmp_path / "net.keras", described, datasets or {}))
+    return network.activations(X, "tested")["tested"], X[:, :4], X[:, 1:6], X[:, 2:]
+
+
+def test_plain_attention_is_luongs_and_bahdanaus(tmp_path):
+    found, query, value, key = three_keys(tmp_path, "Attention")
+    torch.testing.assert_close(found, torch.einsum("bqf,bkf->bqk", query, key).softmax(-1) @ value)
+    scale = normal(5, seed=3)
+    kept = {"layers/additive_attention/vars/0": scale}
+    found, query, value, key = three_keys(tmp_path, "AdditiveAttention", kept, use_scale=True)
+    scores = torch.stack(
+        [(torch.from_numpy(scale) * (query + key[:, at, None]).tanh()).sum(-1) for at in range(5)], -1
+    )
+    torch.testing.assert_close(found, scores.softmax(-1) @ value, rtol=1e-5, atol=1e-6)
+
+
+def test_a_dense_einsum_and_a_dot_are_numpys(tmp_path):
+    kernel, bias = normal(5, 2, 3), normal(3, seed=2)
+    found = run(tmp_path, "EinsumDense", saved([kernel, bias], "."), X, "einsum_dense",
+                equation="abc,cde->abde", bias_axes="e", activation="relu")  # fmt: skip
+    expected = np.maximum(np.einsum("abc,cde->abde", X.numpy(), kernel) + bias, 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    layers = [input_layer((7, 5), key="batch_shape"), layer("ReLU", "other", "photo", version=3)]
+    tensors = [
+        {"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}}
+        for name in ("photo", "other")
+    ]
+    node = layer("Dot", "tested", "photo", version=3, axes=[1, 1])
+    node["inbound_nodes"] = [{"args": [tensors], "kwargs": {}}]
+    described = functional("net", [*layers, node], ["photo"], ["tested"])
+    found = open_network(write_keras(tmp_path / "dot.keras", described, {})).activations(X, "tested")[
+        "tested"
+    ]
+    torch.testing.assert_close(found, torch.einsum("btf,btg->bfg", X, X.relu()), rtol=1e-5, atol=1e-6)
+
+
+def test_a_whole_model_at_each_moment(tmp_path):
+    film = torch.from_numpy(normal(2, 3, 6, 7, 2, scale=1.0))
+    kernel, bias = normal(3, 3, 2, 4), normal(4)
+    inner = sequential(
+        "inner", [layer("Conv2D", "conv", filters=4, kernel_size=[3, 3]), layer("Flatten", "flat")]
+    )
+    inner["config"]["build_input_shape"] = [None, 6, 7, 2]
+    datasets = {f"layer/layers/conv2d/vars/{at}": array for at, array in enumerate((kernel, bias))}
+    found = run(tmp_path, "TimeDistributed", datasets, film, "time_distributed", layer=inner)
+    each = F.conv2d(
+        film.flatten(0, 1).movedim(-1, 1),
+        torch.from_numpy(kernel).permute(3, 2, 0, 1),
+        torch.from_numpy(bias),
+    )
+    torch.testing.assert_close(found, each.movedim(1, -1).reshape(2, 3, -1), rtol=1e-5, atol=1e-5)

@@ -44,6 +44,9 @@ EXAMPLES = {
         ),
     ],
     "celu": [([INPUT], {}, {"alpha": 0.6})],
+    "squareplus": [([INPUT], {}, {"b": 2.5})],
+    "sparse_plus": [([INPUT], {}, {})],
+    "tanh_shrink": [([INPUT], {}, {})],
     "combine_bits": [
         (
             [normal(2, 5).mul(40).round(), normal(5, seed=1).mul(9).round()],
@@ -628,6 +631,7 @@ def test_every_operation_has_an_example():
     elsewhere = {library + name for name in others}
     own = {kind for kind, module in modules.items() if module.startswith(library) and module not in elsewhere}
     with_their_formats = {"max_unpool", "unit_norm", "both_ways", "multi_head_attention", "unrolled"}
+    with_their_formats |= {"mix_by_score", "convolutional_lstm"}
     assert own - with_their_formats == set(EXAMPLES)
 
 

@@ -60,7 +60,6 @@ class _Building:
         self._with_parameters: set[str | None] = set()
         self._left_out: set[str] = set()
         self._of_unknown_size: set[str] = set()
-        self._misfit: InputError | None = None  # of the first layer whose sizes do not fit
 
     def _translated(self, layer: Message) -> Translation:
         with self.builder.reading(f"layer {layer.name!r}, a {layer.type},"):
@@ -108,8 +107,7 @@ class _Building:
             )
             self.builder.add(operation)
         except InputError as error:  # sizes that do not fit: what needs them is not there, the rest is
-            self._misfit = self._misfit or error
-            self.builder.cut_at(outputs, CutLayer(name, layer.type, str(error)))
+            self.builder.cut_misfit(outputs, CutLayer(name, layer.type, str(error)), error)
             self._forget(set(self.builder.stored) - before)
             return
         self._keep_largest(operation, translation.largest)
@@ -134,8 +132,6 @@ class _Building:
 
     def graph(self) -> Graph:
         """Return what was added; inputs that only training reads, such as labels, are left out."""
-        if self._misfit and not self.builder.operations:
-            raise self._misfit
         self.builder.aliases.update(self.blobs.aliases)
         graph = self.builder.graph(self.net.name or "")
         if self.weights is not None:

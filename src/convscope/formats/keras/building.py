@@ -17,7 +17,7 @@ from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, Wei
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.keras.configuration import stated_shape
 from convscope.formats.keras.layers import Dialect, Numbers, Use, Variable, translate, variables_of
-from convscope.formats.keras.model import INPUT, KerasLayer, KerasModel, Reference
+from convscope.formats.keras.model import AT_EACH_MOMENT, INPUT, KerasLayer, KerasModel, Reference
 from convscope.formats.keras.weights import Found, LayerPath, Source
 from convscope.formats.operation_plan import OperationPlan
 from convscope.network.cut import CutLayer
@@ -111,9 +111,11 @@ class _Building:
             values.update({Reference(layer.name, index, at): value for at, value in enumerate(outputs)})
         return tuple(self._read(values, reference, model) for reference in model.outputs)
 
-    @staticmethod
-    def _read(values: Mapping[Reference, str], reference: Reference, model: KerasModel) -> str:
+    def _read(self, values: Mapping[Reference, str], reference: Reference, model: KerasModel) -> str:
         if reference not in values:
+            first = values.get(reference._replace(output=0), "")
+            if first in self.builder.cut:  # nobody knows how much it would have given
+                return first
             raise NetworkFileError(f"{model.name!r} reads {tuple(reference)}, which no layer gives")
         return values[reference]
 
@@ -123,7 +125,7 @@ class _Building:
         plain = "/".join((*path, layer.name))
         name = turn.numbered(plain)
         if layer.model is None:
-            outputs: tuple[str, ...] = (self._add_or_cut(layer, index, reads, (*path, layer.name), name),)
+            outputs = self._add_or_cut(layer, index, reads, (*path, layer.name), name)
             if plain != name and name not in self.builder.cut:
                 self.builder.aliases[plain] = name
             return outputs
@@ -131,31 +133,52 @@ class _Building:
             raise NetworkFileError(
                 f"the inner model {layer.name!r} has {len(layer.model.inputs)} inputs and is given {len(reads)}"
             )
+        moments = layer.class_name == AT_EACH_MOMENT and reads[0] not in self.builder.cut
+        if moments:
+            count = (self.builder.shapes[reads[0]] or (1, 1))[1]
+            reads = (self._reshaped(layer, reads[0], f"{name}@moments", ("flatten", ("$0", 0, 1))),)
         given = {inner.layer: value for inner, value in zip(layer.model.inputs, reads, strict=True)}
         outputs = self.add_model(layer.model, given, (*path, layer.name), turn)
+        if moments and outputs[0] not in self.builder.cut:
+            return (self._reshaped(layer, outputs[0], name, ("unflatten", ("$0", 0, (-1, count)))),)
         if outputs[0] not in self.builder.cut:
             self.builder.aliases.update({plain: outputs[0], name: outputs[0]})
         return outputs
 
+    def _reshaped(self, layer: KerasLayer, value: str, output: str, call: tuple[str, Any]) -> str:
+        """Let the moments of a sequence be further pictures of the batch, or a sequence again."""
+        attributes = {"operator": call[0], "arguments": call[1]}
+        self.builder.add(
+            Operation("aten", output, layer.class_name, (value,), (output,), attributes=attributes)
+        )
+        return output
+
     def _add_or_cut(
         self, layer: KerasLayer, index: int, reads: tuple[str, ...], path: LayerPath, name: str
-    ) -> str:
+    ) -> tuple[str, ...]:
         if self.builder.cut_behind(reads, [name], name, layer.class_name):
-            return name
+            return (name,)
+        before = len(self.builder.operations)
         try:
             return self._add_layer(layer, index, reads, path, name)
+        except InputError as error:
+            del self.builder.operations[before:]
+            self.builder.cut_misfit([name], CutLayer(name, layer.class_name, str(error)), error)
+            return (name,)
         except UnsupportedLayer as error:
             self.builder.cut_at([name], CutLayer(name, layer.class_name, str(error)))
-            return name
+            return (name,)
 
     def _add_layer(
         self, layer: KerasLayer, index: int, reads: tuple[str, ...], path: LayerPath, name: str
-    ) -> str:
+    ) -> tuple[str, ...]:
         plans, parameters = self._translated(layer, index, reads), self._learn(layer, path)
-        before = reads[0]
+        before, parts = reads[0], dict[str, str]()
+        outputs: tuple[str, ...] = (name,)
         for at, plan in enumerate(plans):
             between = self._unused(f"{name}@{plan.label or layer.name}", at)
             output = name if at == len(plans) - 1 else between
+            outputs = (output, *(f"{output}.{more}" for more in range(1, plan.outputs)))
             given = plan.inputs or (reads if at == 0 else [""])
             self.builder.add(
                 Operation(
@@ -163,16 +186,17 @@ class _Building:
                     name=name,
                     type_name=layer.class_name if at == 0 else plan.label or plan.kind,
                     inputs=tuple(
-                        before if one == "" else reads[one] if isinstance(one, int) else one for one in given
+                        before if one == "" else reads[one] if isinstance(one, int) else parts.get(one, one)
+                        for one in given
                     ),
-                    outputs=(output,),
+                    outputs=outputs,
                     parameters={role: parameters[variable] for role, variable in plan.parameters.items()},
                     attributes=plan.attributes,
                     in_place=at > 0,
                 )
             )
-            before = output
-        return before
+            before = parts[f"#{at}"] = output
+        return outputs
 
     def _translated(self, layer: KerasLayer, index: int, reads: tuple[str, ...]) -> Sequence[OperationPlan]:
         shapes = tuple(shape for value in reads if (shape := self.builder.shapes[value]) is not None)

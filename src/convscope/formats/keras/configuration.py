@@ -15,10 +15,11 @@ from convscope.errors import NetworkFileError
 from convscope.formats.graph_builder import BARE_ERRORS
 from convscope.formats.json_types import Each, require
 from convscope.formats.keras.keras1 import modernized
-from convscope.formats.keras.model import INPUT, Call, KerasLayer, KerasModel, Reference
+from convscope.formats.keras.model import AT_EACH_MOMENT, INPUT, Call, KerasLayer, KerasModel, Reference
 
 MAXIMUM_MODELS_DEEP = 32
 _CHAINS = "Sequential"
+_OTHER_NAMES = {"GroupQueryAttention": "GroupedQueryAttention"}  # its class, and what it is exported as
 _LAYER = {
     "class_name": str,
     "config": (Each(object), [object]),
@@ -77,8 +78,12 @@ def _model(description: Mapping[str, Any], name: str, depth: int) -> KerasModel:
 
 def _layer(description: Mapping[str, Any], depth: int) -> KerasLayer:
     class_name = description["class_name"].rpartition(">")[2]
+    class_name = _OTHER_NAMES.get(class_name, class_name)
     config = description["config"]
     inner = _model(description, "model", depth + 1) if describes_model(description) else None
+    if class_name == AT_EACH_MOMENT and isinstance(config, Mapping) and describes_model(config.get("layer")):
+        inner = _model(config["layer"], "model", depth + 1)
+        description = {**description, "name": config.get("name")}
     if inner is None:
         require(config, Each(object), f"the configuration of a {class_name}")
         class_name, config = modernized(class_name, config)
@@ -221,9 +226,9 @@ def _counted_from_zero(model: KerasModel) -> KerasModel:
     shifted = {ref.layer for ref in made if ref.call >= inner.get(ref.layer, ref.call + 1)}
 
     def renamed(value: Any) -> Any:
-        if isinstance(value, Reference) and value.layer in shifted:
-            return value._replace(call=value.call - 1)
-        return value
+        if isinstance(value, Reference):
+            return value._replace(call=value.call - 1) if value.layer in shifted else value
+        return [renamed(one) for one in value] if isinstance(value, list) else value
 
     def recounted(call: Call) -> Call:
         keywords = {name: renamed(value) for name, value in call.keywords.items()}

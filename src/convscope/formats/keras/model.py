@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 from convscope.errors import NetworkFileError, did_you_mean
 
 INPUT = "InputLayer"
+AT_EACH_MOMENT = "TimeDistributed"  # a layer, or a whole model, for each picture of a sequence
 
 
 class Reference(NamedTuple):
@@ -32,8 +34,11 @@ class Call:
     @property
     def references(self) -> tuple[Reference, ...]:
         """What it reads, in order."""
-        given = (*self.arguments, *self.keywords.values())
-        return tuple(argument for argument in given if isinstance(argument, Reference))
+        found: list[Reference] = []
+        for given in (*self.arguments, *self.keywords.values()):
+            several = isinstance(given, list) and any(isinstance(one, Reference) for one in given)
+            found += [one for one in (given if several else [given]) if isinstance(one, Reference)]
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -97,3 +102,14 @@ class KerasModel:
                 sorted({repr(layer.name) for calls in waiting.values() for layer, _ in calls})[:5]
             )
             raise NetworkFileError(f"{self.name!r} has layers that wait for each other: {circle}")
+
+
+def snake_case(class_name: str) -> str:
+    """Return a class's name as Keras writes it in a path.
+
+    >>> snake_case("BatchNormalization"), snake_case("Conv2D"), snake_case("ReLU")
+    ('batch_normalization', 'conv2d', 're_lu')
+    """
+    name = re.sub(r"\W+", "", class_name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

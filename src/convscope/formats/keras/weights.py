@@ -7,7 +7,6 @@ and later have nested groups, called after the layers' classes: ``layers/conv2d_
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from convscope.errors import NetworkFileError, WeightsMismatch
 from convscope.formats.hdf5 import Container, OwnFile, Stored, opened_hdf5, stored_under
 from convscope.formats.keras.archive import WEIGHTS, Member
 from convscope.formats.keras.layers import Dialect, Variable, variables_of
-from convscope.formats.keras.model import KerasLayer, KerasModel
+from convscope.formats.keras.model import AT_EACH_MOMENT, KerasLayer, KerasModel, snake_case
 from convscope.formats.kinds import Kind, kind_of_content
 
 LayerPath = tuple[str, ...]
@@ -201,7 +200,8 @@ def _of_nested_groups(
             (one for one in places if any(key.startswith(f"{one}/") for key in found.datasets)), places[0]
         )
         if layer.model is not None:
-            yield from _of_nested_groups(found, layer.model, dialect, f"{place}/", (*path, layer.name))
+            inner = f"{place}/layer/" if layer.class_name == AT_EACH_MOMENT else f"{place}/"
+            yield from _of_nested_groups(found, layer.model, dialect, inner, (*path, layer.name))
             continue
         wanted = [variable for variable in variables_of(layer, dialect) if variable.value is None]
         keys = _keys(place, wanted)
@@ -223,17 +223,6 @@ def _keys(place: str, wanted: Sequence[Variable]) -> list[str]:
         keys.append(f"{group}/vars/{counted[group]}")
         counted[group] += 1
     return keys
-
-
-def snake_case(class_name: str) -> str:
-    """Return a class's name as Keras writes it in a path.
-
-    >>> snake_case("BatchNormalization"), snake_case("Conv2D"), snake_case("ReLU")
-    ('batch_normalization', 'conv2d', 're_lu')
-    """
-    name = re.sub(r"\W+", "", class_name)
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def _few(names: list[str]) -> str:

@@ -56,6 +56,35 @@ def multi_head_attention(
     return answer if output_bias is None else answer + output_bias
 
 
+@operation
+def mix_by_score(
+    query: Tensor,
+    value: Tensor,
+    key: Tensor | None = None,
+    *,
+    score: Literal["dot", "additive"] = "dot",
+    scale: Tensor | None = None,
+    factor: Tensor | None = None,
+    causal: bool = False,
+) -> Tensor:
+    """Return (batch, queries, features): the mean of the values, weighted by how well their keys fit each query.
+
+    They fit by ``scale (q k)`` (Luong et al., 2015), or "additive" by the sum of ``factor tanh(scale (q + k))``
+    (Bahdanau et al., 2015). With `causal` no query looks at what is behind it.
+    """
+    key = value if key is None else key
+    if score == "dot":
+        scores = query @ key.mT if scale is None else scale * (query @ key.mT)
+    else:
+        sums = query.unsqueeze(-2) + key.unsqueeze(-3)
+        found = torch.tanh(sums if scale is None else scale * sums)
+        scores = (found if factor is None else factor * found).sum(-1)
+    if causal:
+        ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        scores = scores.masked_fill(ahead, float("-inf"))
+    return scores.softmax(-1) @ value
+
+
 def _projected(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     found = torch.einsum("bpf,fhs->bphs", input, weight)
     return found if bias is None else found + bias

@@ -230,3 +230,21 @@ def is_infinite(input: Tensor, *, negative: bool = True, positive: bool = True) 
 def dropout_mask(input: Tensor) -> tuple[Tensor, Tensor]:
     """Return the input and a mask of ones: what dropout does, and says that it did, outside training."""
     return input, torch.ones_like(input)
+
+
+@operation(pointwise=True)
+def squareplus(input: Tensor, *, b: float = 4.0) -> Tensor:
+    """Return ``(x + sqrt(x^2 + b)) / 2``, a smooth `relu` (Barron, 2021)."""
+    return (input + (input.square() + b).sqrt()) / 2
+
+
+@operation(pointwise=True)
+def sparse_plus(input: Tensor) -> Tensor:
+    """Return 0 below -1, ``x`` above 1, and ``(x + 1)^2 / 4`` between (Keras)."""
+    return torch.where(input >= 1, input, (input.clamp(-1, 1) + 1).square() / 4)
+
+
+@operation(pointwise=True)
+def tanh_shrink(input: Tensor) -> Tensor:
+    """Return ``x - tanh(x)``."""
+    return input - torch.tanh(input)

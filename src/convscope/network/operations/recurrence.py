@@ -5,8 +5,8 @@ LSTM: Hochreiter and Schmidhuber, 1997; GRU: Cho et al., 2014, and with ``reset_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from convscope.errors import InputError
 from convscope.network.operations.checks import dimensions, require_filled
-from convscope.network.operations.registry import operation
+from convscope.network.operations.convolution import convolution
+from convscope.network.operations.registry import Result, operation
 
 Activation = Callable[[Tensor], Tensor]
 ACTIVATIONS: Mapping[str, Activation] = {
@@ -39,21 +40,23 @@ ACTIVATIONS: Mapping[str, Activation] = {
 @operation
 def unrolled(
     sequence: Tensor,
-    *,
+    *initial: Tensor,
     cell: str,
     weight: Tensor,
     hidden_weight: Tensor,
     bias: Tensor | None = None,
     backwards: bool = False,
     whole: bool = False,
+    states: bool = False,
     **settings: Any,
-) -> Tensor:
+) -> Result:
     """Return what a recurrent layer says of (batch, time, inputs): (batch, units), `whole` (batch, time, units).
 
     `cell` is "lstm" (gates input, forget, candidate, output), "gru" (update, reset, candidate) or "rnn"; `weight`
     (gates x units, inputs) and `hidden_weight` (gates x units, units) have the gates one after another; a `bias` of
-    two rows has one for each of them. `backwards` begins at the end. `settings` are "activation", "gate"
-    (`ACTIVATIONS`) and "reset_after".
+    two rows has one for each of them. `backwards` begins at the end. `initial` is the state it begins with, (batch,
+    units), an LSTM's memory second; with `states` the last state comes behind the answer. `settings` are "activation",
+    "gate" (`ACTIVATIONS`) and "reset_after".
     """
     require_filled(sequence, "a recurrent layer")
     if sequence.dim() != 3 or sequence.shape[2] != weight.shape[1]:
@@ -63,8 +66,11 @@ def unrolled(
     bias, hidden_bias = bias if bias is not None and bias.dim() == 2 else (bias, None)
     terms = F.linear(sequence.flip(1) if backwards else sequence, weight, bias)
     step, hidden = _CELLS[cell], sequence.new_zeros(len(sequence), hidden_weight.shape[1])
+    memory = hidden
+    if initial:
+        hidden, memory = initial[0], initial[-1]
     functions = {role: ACTIVATIONS[settings.get(role, usual)] for role, usual in _USUAL.items()}
-    memory, answers = hidden, []
+    answers = []
     for now in terms.unbind(1):
         hidden, memory = step(
             now,
@@ -76,7 +82,10 @@ def unrolled(
             bool(settings.get("reset_after", True)),
         )
         answers.append(hidden)
-    return torch.stack(answers, 1) if whole else hidden
+    answer = torch.stack(answers, 1) if whole else hidden
+    if not states:
+        return answer
+    return (answer, hidden, memory) if cell == "lstm" else (answer, hidden)
 
 
 _USUAL = {"activation": "tanh", "gate": "sigmoid"}
@@ -135,9 +144,13 @@ def both_ways(
     other: dict[str, Any] = {
         role.removeprefix("back_"): tensor for role, tensor in parameters.items() if role not in own
     }
-    first = unrolled(sequence, **forward, **own)
-    second = unrolled(sequence, **backward, **other)
+    first: Any = unrolled(sequence, **forward, **own)
+    second: Any = unrolled(sequence, **backward, **other)
     second = second.flip(1) if backward.get("whole") else second
+    return _merged(first, second, merge)
+
+
+def _merged(first: Tensor, second: Tensor, merge: str) -> Tensor:
     match merge:
         case "concat":
             return torch.cat((first, second), -1)
@@ -146,3 +159,38 @@ def both_ways(
         case "mul":
             return first * second
     return (first + second) / 2
+
+
+@operation
+def convolutional_lstm(
+    film: Tensor,
+    *,
+    weight: Tensor,
+    hidden_weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[int] = (1, 1),
+    padding: int | Literal["same"] = 0,
+    dilation: Sequence[int] = (1, 1),
+    backwards: bool = False,
+    whole: bool = False,
+    **settings: Any,
+) -> Tensor:
+    """Return what an LSTM of maps says of (batch, channels, time, rows, columns): its last maps, or all if `whole`.
+
+    `weight` (4 x filters, channels, kernel ...) moves over each picture, `hidden_weight` over the answer before; gates
+    are input, forget, candidate, output. `settings` are "activation" and "gate" (`ACTIVATIONS`).
+    """
+    require_filled(film, "a recurrent layer")
+    gate, activation = (ACTIVATIONS[settings.get(role, _USUAL[role])] for role in ("gate", "activation"))
+    pictures = film.flip(2) if backwards else film
+    moved: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+    terms: list[Any] = [convolution(one, weight=weight, bias=bias, **moved) for one in pictures.unbind(2)]
+    hidden = memory = torch.zeros_like(terms[0].chunk(4, 1)[0])
+    answers = []
+    for now in terms:
+        gates: Any = now + convolution(hidden, weight=hidden_weight, padding="same")
+        put, keep, candidate, show = gates.chunk(4, 1)
+        memory = gate(keep) * memory + gate(put) * activation(candidate)
+        hidden = gate(show) * activation(memory)
+        answers.append(hidden)
+    return torch.stack(answers, 2) if whole else hidden

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from convscope.errors import UnsupportedLayer, did_you_mean
+from convscope.formats.keras.layers.functions import axes_of, camel, name_of, setting
 from convscope.formats.keras.layers.registry import keras_function, keras_layer, translate
 from convscope.formats.keras.layers.translation import Steps, Use, Variable, number
 from convscope.formats.keras.model import KerasLayer
@@ -30,6 +31,15 @@ _PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "hard_silu": ("hard_swish", {}),
     "mish": ("mish", {}),
     "exponential": ("exp", {}),
+    "celu": ("celu", {}),
+    "soft_shrink": ("shrink", {"threshold": 0.5, "shift": 0.5}),
+    "hard_shrink": ("shrink", {"threshold": 0.5}),
+    "tanh_shrink": ("tanh_shrink", {}),
+    "squareplus": ("squareplus", {}),
+    "sparse_plus": ("sparse_plus", {}),
+    "sparse_sigmoid": ("hard_sigmoid", {"alpha": 0.5, "beta": 0.5}),
+    "log_sigmoid": ("aten", {"operator": "log_sigmoid", "arguments": ("$0",)}),
+    "threshold": ("aten", {"operator": "threshold", "arguments": ("$0", 0.0, 0.0)}),
 }
 
 
@@ -54,6 +64,8 @@ def step_named(use: Use, name: str) -> OperationPlan:
         # Keras 3 is as steep as MobileNetV3 has it; before, it was Theano's.
         slope = 1 / 6 if use.dialect.version >= 3 else 0.2
         return OperationPlan("hard_sigmoid", attributes=use.on_maps(alpha=slope, beta=0.5), label=name)
+    if name == "glu":  # along the last axis, whatever the channels' is
+        return OperationPlan("aten", attributes={"operator": "glu", "arguments": ("$0", -1)}, label=name)
     if name not in _PLAIN:
         known = [*_PLAIN, "hard_sigmoid", "softmax", "log_softmax", "linear"]
         raise UnsupportedLayer(
@@ -69,25 +81,33 @@ def _activation(use: Use) -> Steps:
     return activation(use) or [OperationPlan("identity", attributes=use.on_maps())]
 
 
-@keras_function(
-    "Relu", "relu", "Relu6", "relu6", "Sigmoid", "sigmoid", "Tanh", "tanh", "Gelu", "gelu", "Silu", "silu", "swish",
-    "Softplus", "softplus", "Elu", "elu", "Selu", "selu", "HardSigmoid", "hard_sigmoid", "HardSilu", "hard_silu",
-)  # fmt: skip
+_FUNCTIONS = tuple(name for name in (*_PLAIN, "hard_sigmoid", "glu") if name != "exponential")
+_SETTINGS = {"negative_slope": "negative_slope", "alpha": "alpha", "threshold": "threshold", "b": "b"}
+
+
+@keras_function(*_FUNCTIONS, *map(camel, _FUNCTIONS))
 def _function(use: Use) -> Steps:
-    name = (
-        use.layer.class_name
-        if "function" not in use.config
-        else str(use.config["function"]).rpartition(".")[2]
-    )
-    words = {"HardSigmoid": "hard_sigmoid", "HardSilu": "hard_silu"}
-    step, settings = step_named(use, words.get(name, name.lower())), {**use.config, **use.call.keywords}
+    """As `keras.ops` has them, some with settings, and those by place as well."""
+    name = name_of(use)
+    step = step_named(use, name)
+    if name == "threshold":
+        least, other = (
+            float(setting(use, at, *keys)) for at, keys in enumerate((("threshold",), ("default_value",)))
+        )
+        return [replace(step, attributes={**step.attributes, "arguments": ("$0", least, other)})]
+    given = setting(use, 0, *_SETTINGS)
     more: dict[str, Any] = {}
-    if step.kind == "elu":
-        more = {"alpha": number(settings.get("alpha", 1.0))}
-    if step.kind == "gelu" and settings.get(
-        "approximate", name == "Gelu"
-    ):  # as keras.ops has it, unlike the layer
-        more = {"approximate": "tanh"}
+    if name in ("elu", "celu") and given is not None:
+        more = {"alpha": number(given)}
+    if name == "leaky_relu" and given is not None:
+        more = {"negative_slope": number(given)}
+    if name == "squareplus" and given is not None:
+        more = {"b": number(given)}
+    if name in ("soft_shrink", "hard_shrink") and given is not None:
+        more = {"threshold": number(given)} | ({"shift": number(given)} if name == "soft_shrink" else {})
+    if name == "gelu":  # as keras.ops has it, unlike the layer
+        camel_name = "function" not in use.config
+        more = {"approximate": "tanh"} if setting(use, 0, "approximate", default=camel_name) else {}
     return [replace(step, attributes={**step.attributes, **more})]
 
 
@@ -125,12 +145,16 @@ def _elu(use: Use) -> Steps:
 
 @keras_layer("Softmax")
 def _softmax(use: Use) -> Steps:
-    axis = use.config.get("axis", -1)
+    if len(use.shapes) > 1:
+        raise use.wrong("it has a mask, which convscope does not know")
+    axes = axes_of(use.config.get("axis", -1))
+    if len(axes) == 1:
+        return [OperationPlan("softmax", attributes={"axis": axes[0]})]
+    whole = {"summary": "log_sum_exp", "axes": axes, "keep_axes": True}
     return [
-        OperationPlan(
-            "softmax",
-            attributes={"axis": axis[0] if isinstance(axis, list) and len(axis) == 1 else int(axis)},
-        )
+        OperationPlan("reduce", attributes=whole, label="log_sum_exp"),
+        OperationPlan("subtract", (0, ""), label="log_softmax"),
+        OperationPlan("exp", label="softmax"),
     ]
 
 

@@ -174,3 +174,18 @@ def _dense(use: Use) -> Steps:
         OperationPlan("dense", attributes={"axis": -1}, parameters=_with_bias(use, "kernel")),
         *activation(use),
     ]
+
+
+def _einsum_variables(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
+    return (Variable("kernel"), *((Variable("bias"),) if layer.config.get("bias_axes") else ()))
+
+
+@keras_layer("EinsumDense", variables=_einsum_variables)
+def _einsum_dense(use: Use) -> Steps:
+    product = {"operator": "einsum", "arguments": (str(use.config["equation"]), ("$0", "$weight"))}
+    bias = (
+        [OperationPlan("add", ("",), {"operand": "bias"}, label="bias")]
+        if use.config.get("bias_axes")
+        else []
+    )
+    return [OperationPlan("aten", (), {"weight": "kernel"}, product), *bias, *activation(use)]

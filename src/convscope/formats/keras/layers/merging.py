@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from convscope.errors import UnsupportedLayer
 from convscope.formats.arithmetic import ARITHMETIC, known_first
+from convscope.formats.keras.layers.constants import is_array
 from convscope.formats.keras.layers.registry import keras_function, keras_layer
 from convscope.formats.keras.layers.translation import Steps, Use, number
 from convscope.formats.keras.model import Reference
@@ -22,6 +23,12 @@ def _merge(use: Use, of_equals: str, of_two: str) -> Steps:
         OperationPlan(of_two, ("" if at > 1 else 0, at), attributes=use.on_maps())
         for at in range(1, len(use.shapes))
     ]
+
+
+def _of_two(use: Use, kind: str) -> Steps:
+    if len({len(shape) for shape in use.shapes}) == 1:
+        return _merge(use, "", kind)
+    return [OperationPlan(kind)]  # the smaller one stretches from its last axis on, as Keras has them
 
 
 _MERGES = {  # for inputs of one shape, for pairs of others
@@ -77,7 +84,10 @@ def _arithmetic(kind: str) -> Callable[[Use], Steps]:
             raise UnsupportedLayer(f"{use.layer.name!r}: convscope knows {kind} of two operands only")
         plain = [operand for operand in given if not isinstance(operand, Reference)]
         if not plain:
-            return _merge(use, "", kind)
+            return _of_two(use, kind)
+        if is_array(plain[0]):  # it lies as Keras's own values do
+            known = known_first(kind, plain[0] is given[0])
+            return [OperationPlan(kind, (), {"operand": "constant0"}, known)]
         try:
             attributes = use.on_maps(number=number(plain[0]))
         except TypeError:
@@ -90,3 +100,31 @@ def _arithmetic(kind: str) -> Callable[[Use], Steps]:
 for _kind, _names in ARITHMETIC.items():
     if _names.keras:
         keras_function(*_names.keras)(_arithmetic(_kind))
+
+
+@keras_layer("Dot")
+def _dot(use: Use) -> Steps:
+    """The product of two inputs along an axis of each, picture by picture."""
+    if len(use.shapes) != 2 or min(map(len, use.shapes)) < 2:
+        raise use.wrong(f"it multiplies inputs of the shapes {', '.join(map(str, use.shapes))}")
+    axes = use.config.get("axes", -1)
+    pair = [int(axis) for axis in (axes if isinstance(axes, list | tuple) else (axes, axes))]
+    pair = [axis % len(shape) for axis, shape in zip(pair, use.shapes, strict=True)]
+    letters = iter("abcdefghijklmnopqrst")
+    terms = [
+        "".join("z" if at == 0 else "k" if at == axis else next(letters) for at in range(len(shape)))
+        for axis, shape in zip(pair, use.shapes, strict=True)
+    ]
+    rest = "".join(terms).replace("z", "").replace("k", "")
+    steps, given = [], ["$0", "$1"]
+    if use.config.get("normalize"):
+        steps = [
+            OperationPlan("unit_length", (at,), attributes={"axes": (axis,)}, label=f"length {at}")
+            for at, axis in enumerate(pair)
+        ]
+    product = {"operator": "einsum", "arguments": (f"{','.join(terms)}->z{rest}", given)}
+    inputs = ("#0", "#1") if steps else (0, 1)
+    steps.append(OperationPlan("aten", inputs, {}, product))
+    return (
+        steps if rest else [*steps, OperationPlan("unsqueeze", ("",), attributes={"axes": (1,)}, label="row")]
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,16 @@ def _axis(use: Use, default: int = -1) -> int:
     return int(axes[0]) % len(use.shapes[0])
 
 
+def _turned(use: Use, order: Sequence[int], step: OperationPlan) -> Steps:
+    """Return a step on axes in another order, which is undone behind it."""
+    back = tuple(sorted(range(len(order)), key=lambda at: order[at]))
+    return [
+        OperationPlan("permute", attributes={"order": tuple(order)}, label="turned"),
+        replace(step, inputs=("",)),
+        OperationPlan("permute", ("",), attributes={"order": back}, label="turned back"),
+    ]
+
+
 def _along(use: Use, axis: int) -> dict[str, Any]:
     """Return the attributes of an operation with one number for each entry of this axis: the channels' or the last."""
     if axis not in (1, len(use.shapes[0]) - 1):
@@ -50,12 +62,12 @@ def _batch_norm(use: Use) -> Steps:
             "it normalizes each picture by itself (mode 1 of Keras 1), which convscope does not know"
         )
     roles = {"mean": "moving_mean", "variance": "moving_variance", **_affine(use)}
-    epsilon = float(use.config.get("epsilon", 1e-3))
-    return [
-        OperationPlan(
-            "batch_norm", attributes={"epsilon": epsilon, **_along(use, _axis(use))}, parameters=roles
-        )
-    ]
+    epsilon, axis, count = float(use.config.get("epsilon", 1e-3)), _axis(use), len(use.shapes[0])
+    if axis not in (1, count - 1):
+        order = (0, axis, *(at for at in range(1, count) if at != axis))
+        return _turned(use, order, OperationPlan("batch_norm", (), roles, {"epsilon": epsilon}))
+    attributes = {"epsilon": epsilon, **_along(use, axis)}
+    return [OperationPlan("batch_norm", attributes=attributes, parameters=roles)]
 
 
 @keras_layer("LayerNormalization", variables=lambda layer, dialect: _scale_and_offset(layer))
@@ -64,10 +76,11 @@ def _layer_norm(use: Use) -> Steps:
         raise use.wrong("it has rms_scaling, which convscope does not know")
     axis, count = use.config.get("axis", -1), len(use.shapes[0])
     axes = sorted(int(one) % count for one in (axis if isinstance(axis, list | tuple) else [axis]))
-    if axes != list(range(axes[0], count)):
-        raise use.wrong(f"it normalizes along the axes {axes}; convscope knows the last ones")
-    attributes = {"axis": axes[0] - count, "epsilon": float(use.config.get("epsilon", 1e-3))}
-    return [OperationPlan("layer_norm", (), _affine(use), attributes)]
+    attributes = {"axis": -len(axes), "epsilon": float(use.config.get("epsilon", 1e-3))}
+    step = OperationPlan("layer_norm", (), _affine(use), attributes)
+    if axes == list(range(axes[0], count)):
+        return [step]
+    return _turned(use, [*(at for at in range(count) if at not in axes), *axes], step)
 
 
 @keras_layer("UnitNormalization")

@@ -1,4 +1,4 @@
-"""Recurrent layers, one way and both ways, and attention: what reads a picture as a sequence."""
+"""Recurrent layers, one way and both ways, of one cell or of several: what reads a picture as a sequence."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 from convscope.formats.keras.layers.registry import keras_layer
 from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
 from convscope.formats.keras.layers.wrappers import inner_layer
-from convscope.formats.keras.model import KerasLayer, Reference
+from convscope.formats.keras.model import KerasLayer, snake_case
 from convscope.formats.operation_plan import OperationPlan
 from convscope.network.operations.recurrence import ACTIVATIONS
 
 _CELLS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "rnn"}
+_STATES = {"LSTM": ("hidden", "memory"), "GRU": ("hidden",), "SimpleRNN": ("hidden",)}
 
 
 def _variables(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
@@ -34,9 +35,13 @@ def _of_cell(layer: KerasLayer, prefix: str, group: str) -> tuple[Variable, ...]
 
 @keras_layer("LSTM", "GRU", "SimpleRNN", variables=_variables)
 def _recurrent(use: Use) -> Steps:
-    if len(use.call.references) > 1:
-        raise use.wrong("it is given its first state, which convscope does not know")
-    return [OperationPlan("unrolled", (0,), _roles(use.layer, ""), _settings(use, use.layer))]
+    given, settings = len(use.call.references), _settings(use, use.layer)
+    if given not in (1, 1 + len(_STATES[use.layer.class_name])):
+        raise use.wrong(f"it is given {given - 1} states, and needs {len(_STATES[use.layer.class_name])}")
+    outputs = 1
+    if use.config.get("return_state"):
+        settings["states"], outputs = True, 1 + len(_STATES[use.layer.class_name])
+    return [OperationPlan("unrolled", (), _roles(use.layer, ""), settings, outputs)]
 
 
 def _roles(layer: KerasLayer, prefix: str, own: str = "") -> dict[str, str]:
@@ -46,23 +51,24 @@ def _roles(layer: KerasLayer, prefix: str, own: str = "") -> dict[str, str]:
 
 def _settings(use: Use, layer: KerasLayer) -> dict[str, Any]:
     config = layer.config
-    if config.get("return_state") or config.get("time_major"):
-        raise use.wrong("it gives its state, or has the time first, which convscope does not know")
+    if config.get("time_major"):
+        raise use.wrong("it has the time first, which convscope does not know")
     found: dict[str, Any] = {
         "cell": _CELLS[layer.class_name],
-        "activation": _activation(use, config.get("activation") or "linear"),
+        "activation": activation_name(use, config.get("activation") or "linear"),
         "whole": bool(config.get("return_sequences")),
         "backwards": bool(config.get("go_backwards")),
     }
     if layer.class_name != "SimpleRNN":
         usual = "sigmoid" if use.dialect.version >= 2 else "hard_sigmoid"
-        found["gate"] = _activation(use, config.get("recurrent_activation") or usual)
+        found["gate"] = activation_name(use, config.get("recurrent_activation") or usual)
     if layer.class_name == "GRU":
         found["reset_after"] = bool(config.get("reset_after", False))
     return found
 
 
-def _activation(use: Use, given: Any) -> str:
+def activation_name(use: Use, given: Any) -> str:
+    """Return what a recurrent layer's numbers go through, by the operations' name for it."""
     name = str(given.get("config") if isinstance(given, Mapping) else given)
     if name == "hard_sigmoid" and use.dialect.version < 3:
         return "hard_sigmoid of Theano"
@@ -94,6 +100,8 @@ def _bidirectional(use: Use) -> Steps:
         raise use.wrong(
             f"it puts two {forward.class_name} together by {merge!r}, which convscope does not know"
         )
+    if len(use.call.references) > 1 or forward.config.get("return_state"):
+        raise use.wrong("it is given states, or gives them, which convscope does not know both ways")
     attributes = {
         "merge": merge,
         "forward": _settings(use, forward),
@@ -103,26 +111,56 @@ def _bidirectional(use: Use) -> Steps:
     return [OperationPlan("both_ways", (0,), roles, attributes)]
 
 
-_PARTS = {"query": "query_dense", "key": "key_dense", "value": "value_dense", "output": "output_dense"}
+def _cells(layer: KerasLayer) -> list[KerasLayer]:
+    """Return the cells of an RNN as the layers they would be, from the first to the last."""
+    stated = layer.config.get("cell")
+    cells: list[Any] = stated if isinstance(stated, list) else [stated]
+    while len(cells) == 1 and isinstance(cells[0], Mapping) and "cells" in cells[0].get("config", {}):
+        cells = cells[0]["config"]["cells"]
+    found = []
+    for cell in cells:
+        name = str(cell["class_name"]).rpartition(">")[2].removesuffix("Cell")
+        found.append(KerasLayer(str(cell["config"].get("name", name)), name, cell["config"], layer.calls))
+    return found
 
 
-def _of_attention(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
-    names = ("kernel", "bias") if layer.config.get("use_bias", True) else ("kernel",)
-    return tuple(Variable(f"{part}_{name}", group=group) for part, group in _PARTS.items() for name in names)
+def _variables_of_cells(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
+    cells = _cells(layer)
+    if any(cell.class_name not in _CELLS for cell in cells):
+        return ()
+    if len(cells) == 1:
+        return _of_cell(cells[0], "cell0_", "cell")
+    kinds = [snake_case(f"{cell.class_name}Cell") for cell in cells]
+    groups = [
+        f"cell/cells/{kind}" + (f"_{before}" if (before := kinds[:at].count(kind)) else "")
+        for at, kind in enumerate(kinds)
+    ]
+    return tuple(
+        variable
+        for at, (cell, group) in enumerate(zip(cells, groups, strict=True))
+        for variable in _of_cell(cell, f"cell{at}_", group)
+    )
 
 
-@keras_layer("MultiHeadAttention", variables=_of_attention)
-def _attention(use: Use) -> Steps:
-    axes, keywords = use.config.get("attention_axes"), use.call.keywords
-    if axes not in (None, [1], [-2], 1) or any(len(shape) != 3 for shape in use.shapes):
-        raise use.wrong(f"it attends along the axes {axes} of {', '.join(map(str, use.shapes))}")
-    if use.config.get("use_gate") or use.config.get("sliding_window"):
-        raise use.wrong("it has a gate or a sliding window, which convscope does not know")
-    masks = [key for key, value in keywords.items() if "mask" in key and isinstance(value, Reference)]
-    if masks:
-        raise use.wrong(f"it has a {masks[0]}, which convscope does not know")
-    weights = {f"{part}_weight": f"{part}_kernel" for part in _PARTS}
-    if use.config.get("use_bias", True):
-        weights |= {f"{part}_bias": f"{part}_bias" for part in _PARTS}
-    attributes = {"causal": True} if keywords.get("use_causal_mask") else {}
-    return [OperationPlan("multi_head_attention", (), weights, attributes)]
+@keras_layer("RNN", variables=_variables_of_cells)
+def _of_cells(use: Use) -> Steps:
+    """Cells that stand on one another are layers after one another, of which the last answers."""
+    cells = _cells(use.layer)
+    if unknown := [cell.class_name for cell in cells if cell.class_name not in _CELLS]:
+        raise use.wrong(f"it has the cell {unknown[0]}, which convscope does not know")
+    if len(use.call.references) > 1 or use.config.get("return_state"):
+        raise use.wrong("it is given states, or gives them, which convscope does not know of bare cells")
+    steps = []
+    for at, cell in enumerate(cells):
+        last, first = at == len(cells) - 1, at == 0
+        told = {
+            "return_sequences": use.config.get("return_sequences") if last else True,
+            "go_backwards": use.config.get("go_backwards") if first else False,
+        }
+        settings = _settings(use, replace(cell, config={**cell.config, **told}))
+        steps.append(
+            OperationPlan(
+                "unrolled", (0,) if first else ("",), _roles(cell, f"cell{at}_"), settings, label=cell.name
+            )
+        )
+    return steps

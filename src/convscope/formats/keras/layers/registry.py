@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from convscope.errors import UnsupportedLayer, did_you_mean
+from convscope.formats.keras.layers.constants import constant_variables
 from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
 from convscope.formats.keras.model import KerasLayer
 from convscope.formats.operation_plan import OperationPlan
@@ -72,7 +73,9 @@ def variables_of(layer: KerasLayer, dialect: Dialect) -> Sequence[Variable]:
     """Return what a layer has learned, in the order Keras saves it."""
     if name := _taught(layer):
         return tuple(Variable(role) for role in CUSTOM_LAYERS[name].roles)
-    if layer.is_function or layer.class_name not in LAYERS:
+    if layer.is_function:
+        return constant_variables(layer)
+    if layer.class_name not in LAYERS:
         return ()  # an unknown layer is cut off; what it has learned is never asked for
     return LAYERS[layer.class_name].variables(layer, dialect)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from convscope.formats.keras.layers.registry import keras_layer
+from convscope.formats.keras.layers.functions import setting
+from convscope.formats.keras.layers.registry import keras_function, keras_layer
 from convscope.formats.keras.layers.translation import Steps, Use
 from convscope.formats.operation_plan import OperationPlan
 
@@ -115,6 +117,23 @@ def _resizing(use: Use) -> Steps:
     return [OperationPlan("resize", attributes=use.on_maps(shape=shape, **manner))]
 
 
+@keras_function("Resize", "resize")
+def _resize(use: Use) -> Steps:
+    """``keras.ops.image.resize`` and TensorFlow's, which Keras 2 calls: as the layer, with its size as a pair."""
+    config = {
+        **use.config,
+        **{key: value for key, value in use.call.keywords.items() if isinstance(value, str | bool)},
+    }
+    size = setting(use, 0, "size")
+    if not isinstance(size, list | tuple) or not all(isinstance(one, int) for one in size):
+        raise use.wrong("its size is worked out from the picture")
+    if config.pop("method", "bilinear") not in _ENLARGING or config.get("preserve_aspect_ratio"):
+        raise use.wrong("it resizes in a way that convscope does not know")
+    manner = use.call.keywords.get("method", use.config.get("interpolation", "bilinear"))
+    config |= {"height": size[0], "width": size[1], "interpolation": manner}
+    return _resizing(replace(use, layer=replace(use.layer, config=config)))
+
+
 @keras_layer("CenterCrop")
 def _center_crop(use: Use) -> Steps:
     rows = 1 if use.channels_last else 2
@@ -142,6 +161,13 @@ def _cropping_of_rows(use: Use) -> Steps:
 def _upsampling_of_rows(use: Use) -> Steps:
     scales = (1.0, 1.0, float(use.sizes("size", 1, 2)[0]))
     return [OperationPlan("resize", attributes=use.on_maps(scales=scales, **_ENLARGING["nearest"]))]
+
+
+@keras_layer("Masking")
+def _masking(use: Use) -> Steps:
+    raise use.wrong(
+        "what it hides is passed over by the layers behind it, and convscope's layers pass over nothing"
+    )
 
 
 @keras_layer("RepeatVector")

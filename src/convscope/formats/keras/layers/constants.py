@@ -1,0 +1,28 @@
+"""Arrays that stand between layers in the place of a tensor: ``x * np.arange(6)``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from convscope.formats.keras.layers.translation import Variable, numbers
+from convscope.formats.keras.model import Call, KerasLayer
+
+_ARRAYS = ("__numpy__", "__tensor__")
+
+
+def is_array(value: Any) -> bool:
+    """Whether an argument of a call is an array, as Keras 3 writes one."""
+    return isinstance(value, Mapping) and value.get("class_name") in _ARRAYS
+
+
+def constants_of(call: Call) -> Iterator[tuple[str, Any]]:
+    """Yield the arrays of a call, with the names of the parameters they become."""
+    arrays = [value for value in (*call.arguments, *call.keywords.values()) if is_array(value)]
+    yield from ((f"constant{index}", value) for index, value in enumerate(arrays))
+
+
+def constant_variables(layer: KerasLayer) -> tuple[Variable, ...]:
+    """Return the arrays of a function's call as parameters that no file has."""
+    found = constants_of(layer.calls[0]) if layer.calls else ()
+    return tuple(Variable(name, value=numbers(value)) for name, value in found)
