@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from convscope.attribution.guided_backprop import guided_backprop
     from convscope.attribution.guided_grad_cam import guided_grad_cam
     from convscope.attribution.hires_cam import hires_cam
+    from convscope.attribution.importance import importance
     from convscope.attribution.integrated_gradients import integrated_gradients
     from convscope.attribution.layer_cam import layer_cam
     from convscope.attribution.occlusion import occlusion
@@ -106,6 +107,7 @@ _HOMES = {
     "guided_backprop": "attribution.guided_backprop",
     "guided_grad_cam": "attribution.guided_grad_cam",
     "hires_cam": "attribution.hires_cam",
+    "importance": "attribution.importance",
     "image_folder": "network.fine_tuning",
     "integrated_gradients": "attribution.integrated_gradients",
     "layer_cam": "attribution.layer_cam",
@@ -172,6 +174,7 @@ __all__ = [
     "guided_grad_cam",
     "hires_cam",
     "image_folder",
+    "importance",
     "integrated_gradients",
     "layer_cam",
     "layer_gradients",

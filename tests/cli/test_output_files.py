@@ -21,6 +21,7 @@ WRITING = {
     "values": (["values", "NETWORK", "PICTURE", "prob"], ".png"),
     "evidence": (["evidence", "NETWORK", "PICTURE", "--method", "saliency"], ".png"),
     "gradients": (["gradients", "NETWORK", "PICTURE"], ".png"),
+    "importance": (["importance", "NETWORK", "conv1", "PICTURE"], ".png"),
     "see": (["see", "NETWORK", "conv1:0", "--size", "32", "--steps", "1"], ".png"),
     "sheet": (["sheet", "NETWORK", "conv1", "--size", "32", "--steps", "1", "--channels", "1"], ".png"),
     "dream": (["dream", "NETWORK", "PICTURE", "--size", "32", "--steps", "1"], ".png"),

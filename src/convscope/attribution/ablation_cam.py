@@ -44,24 +44,30 @@ def ablation_cam(place: AtLayer) -> Tensor:
 def losses(place: AtLayer) -> Tensor:
     """Return what the number loses where a channel answers 0 everywhere, for each channel: (channels,)."""
     if place.is_affine:
-        return (place.gradients * place.answers).sum((1, 2))
+        return (place.gradients * place.answers).reshape(len(place.answers), -1).sum(1)
+    answers = place.answers.reshape(len(place.answers), -1)
+    found = answers.new_zeros(len(answers))
+    (answering,) = torch.where(answers.any(1))  # nothing changes without the others
     with torch.no_grad():
-        without = torch.cat([*progress_bar(iterable=_numbers_without(place), unit="batch")])
-        return place.number(place.tail.answer) - without
+        whole = place.number(place.tail.answer)
+        batches = _numbers_without(place, answering) if len(answering) else ()
+        for channels, without in progress_bar(iterable=batches, unit="batch"):
+            found[channels] = whole - without
+    return found
 
 
-def _numbers_without(place: AtLayer) -> Iterator[Tensor]:
-    """Yield the number without each channel, some channels at a time."""
+def _numbers_without(place: AtLayer, answering: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield some channels at a time, and the number without each."""
     answers = place.tail.answer
     reader = _only_convolution(place)
     if reader is not None:
-        yield from _numbers_behind(place, reader)
+        yield from _numbers_behind(place, reader, answering)
         return
     at_once = max(1, _NUMBERS_AT_ONCE // answers[0].numel())
-    for channels in torch.split(torch.arange(answers.shape[1]), at_once):
+    for channels in torch.split(answering, at_once):
         batch = answers.repeat(len(channels), *(1 for _ in answers.shape[1:]))
         batch[torch.arange(len(channels)), channels] = 0
-        yield place.number(batch)
+        yield channels, place.number(batch)
 
 
 def _only_convolution(place: AtLayer) -> Operation | None:
@@ -74,7 +80,7 @@ def _only_convolution(place: AtLayer) -> Operation | None:
     return readers[0] if usual else None
 
 
-def _numbers_behind(place: AtLayer, reader: Operation) -> Iterator[Tensor]:
+def _numbers_behind(place: AtLayer, reader: Operation, answering: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the same, taking from what the convolution answers what each channel gave to it: it runs only once."""
     tail, answers = place.tail, place.tail.answer
     parameters = {role: tail.graph.parameters[key] for role, key in reader.parameters.items()}
@@ -83,9 +89,9 @@ def _numbers_behind(place: AtLayer, reader: Operation) -> Iterator[Tensor]:
     whole: Any = convolve(answers, **parameters, **reader.keywords)
     filters = weight.shape[0]
     at_once = max(1, _NUMBERS_AT_ONCE // whole[0].numel())
-    for channels in torch.split(torch.arange(answers.shape[1]), at_once):
+    for channels in torch.split(answering, at_once):
         own = weight[:, channels].transpose(0, 1).reshape(-1, 1, *weight.shape[2:])
         each = {**reader.keywords, "groups": len(channels)}
         given: Any = convolve(answers[:, channels], weight=own, **each)
         given = given.reshape(len(channels), filters, *given.shape[2:])
-        yield place.number_from(reader.outputs[0], whole - given)
+        yield channels, place.number_from(reader.outputs[0], whole - given)

@@ -18,6 +18,7 @@ from convscope.cli.dreaming import dream, dream_film
 from convscope.cli.evidence import evidence, gradients
 from convscope.cli.exploring import explore
 from convscope.cli.group import ConvscopeGroup
+from convscope.cli.importance import importance
 from convscope.cli.looking import activations, classify, filters, layers, values
 from convscope.cli.measuring import examples, survey
 from convscope.cli.reporting import demo, report
@@ -63,6 +64,7 @@ for command in (
     evidence,
     gradients,
     trust,
+    importance,
     see,
     sheet,
     style,

@@ -73,6 +73,49 @@ def prediction_chart(
         return _picture(figure, f"the {len(values)} most probable classes; {best}")
 
 
+def effect_chart(
+    effects: Sequence[tuple[str, float, float]], *, title: str = "", theme: ThemeName = "light"
+) -> Picture:
+    """Return a bar for each (name, effect, half its interval) from top to bottom, to the right of 0 where it is more.
+
+    At most the first 80 are drawn. What is more is red, what is less blue; an interval of 0 has no whisker.
+    """
+    effects = effects[:_MOST_BARS]
+    if not effects or not np.isfinite([effect for _, effect, _ in effects]).all():
+        raise InputError("a chart of effects needs at least one, and no NaN or infinity")
+    colors, rows = theme_named(theme), np.arange(len(effects))
+    values = np.array([effect for _, effect, _ in effects], dtype=float)
+    whiskers = np.array([interval for _, _, interval in effects], dtype=float)
+    with _figure(6.4, 0.7 + 0.3 * len(values) + (0.35 if title else 0), colors) as figure:
+        axes = figure.add_subplot()
+        axes.barh(
+            rows, values, height=0.68, color=[colors.warning if v > 0 else colors.accent for v in values]
+        )
+        if whiskers.any():
+            axes.errorbar(values, rows, xerr=whiskers, fmt="none", ecolor=colors.muted, elinewidth=1)
+        for row, value, whisker in zip(rows, values, whiskers, strict=True):
+            side = 1 if value >= 0 else -1
+            axes.annotate(
+                f"{value:+.3g}",
+                (value + side * whisker, row),
+                (side * 6, 0),
+                textcoords="offset points",
+                va="center",
+                ha="left" if side > 0 else "right",
+                size=9,
+            )
+        axes.axvline(0, color=colors.muted, linewidth=0.8)
+        axes.set_yticks(rows, [_shortened(name) for name, _, _ in effects], size=10)
+        axes.invert_yaxis()
+        axes.margins(x=0.16)
+        axes.xaxis.set_visible(False)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        if title:
+            figure.suptitle(title, x=0.02, ha="left", size=12, color=colors.text)
+        return _picture(figure, f"{len(values)} effects, from {values.min():.3g} to {values.max():.3g}")
+
+
 def probability_plot(
     probabilities: NDArray[Any],
     labels: Sequence[str] | None = None,

@@ -1,0 +1,56 @@
+"""``convscope importance``: what is lost without each unit of a layer."""
+
+from __future__ import annotations
+
+import click
+
+from convscope.cli.looking import bare_option, theme_option
+from convscope.cli.options import Opening, json_option, network_options, output_option
+from convscope.cli.output import file_name, interrupted, place, print_json, printable, save_picture
+from convscope.cli.pictures import pictures_named
+
+
+@click.command()
+@click.argument("network")
+@click.argument("layer")
+@click.argument("pictures", metavar="PICTURE|FOLDER")
+@click.argument("target", required=False)
+@network_options
+@click.option(
+    "--top", type=click.IntRange(1), default=16, show_default=True, help="How many units are named."
+)
+@theme_option
+@bare_option
+@json_option
+@output_option("A chart (.png, .jpg, .webp, .svg, .pdf), or a folder for it.")
+def importance(
+    network: str,
+    layer: str,
+    pictures: str,
+    target: str | None,
+    opening: Opening,
+    as_json: bool,
+    output: str | None,
+    **look: object,
+) -> None:
+    """Show how much each unit of LAYER matters: what is lost where it alone answers 0.
+
+    Of a PICTURE, what TARGET loses, a class by its label or number, or a unit; the most probable class by default. Of a
+    FOLDER, a .zip, .tar or .csv list, the mean of that; without TARGET the share of pictures that are named rightly,
+    where folders name their classes, else of those that are named as before.
+    """
+    from convscope.attribution.importance import importance as importance_of
+    from convscope.attribution.importance import is_many
+
+    given = pictures if is_many(pictures) else pictures_named([pictures])[0]
+    opened = opening.open(network)
+    found = importance_of(opened, layer, given, target, **look)  # type: ignore[arg-type]
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        click.echo(printable(str(found)))
+    if output:
+        path = place(output, file_name(opened.name, layer, "importance"))
+        save_picture(found._picture, path)
+    if not found.complete:
+        interrupted(f"after {found.count:,} pictures")
