@@ -57,8 +57,8 @@ def parse_address(text: str, names: Container[str] = ()) -> Address:
     if text in names:
         return Address(text)
     position = None
-    if found := _NEURON.match(text):
-        text, position = found["rest"], (_number(found["row"]), _number(found["column"]))
+    if neuron := _NEURON.match(text):
+        text, position = neuron["rest"], (_number(neuron["row"]), _number(neuron["column"]))
         if text in names:
             return Address(text, None, position)
     layer, colon, unit = text.rpartition(":")

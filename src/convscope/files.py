@@ -29,8 +29,8 @@ class FileState:
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> FileState:
         """Return how a file is now."""
-        found = Path(path).stat()
-        return cls(Path(path), found.st_size, found.st_mtime_ns)
+        status = Path(path).stat()
+        return cls(Path(path), status.st_size, status.st_mtime_ns)
 
     def require_unchanged(self) -> None:
         """Raise NetworkFileError where the file is gone or another one now."""

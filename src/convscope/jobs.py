@@ -77,8 +77,8 @@ class Checkpoint:
 
     def load(self) -> State | None:
         """Return the state that was saved last."""
-        found = kept_tensors(self.path)
-        return None if found is None else found[0]
+        state = kept_tensors(self.path)
+        return None if state is None else state[0]
 
     def save(self, state: State) -> None:
         """Write a state, whole or not at all."""
@@ -101,8 +101,8 @@ def run_of(recipe: Recipe) -> dict[str, Any]:
     arguments = {
         name: value for name, value in facts.pop("arguments").items() if name not in _NO_OTHER_PIXELS
     }
-    found: dict[str, Any] = json.loads(json.dumps(arguments | facts, sort_keys=True, default=str))
-    return found
+    plain_data: dict[str, Any] = json.loads(json.dumps(arguments | facts, sort_keys=True, default=str))
+    return plain_data
 
 
 def saved_steps(steps: Iterator[AnyResumable], checkpoint: Checkpoint) -> Iterator[AnyResumable]:

@@ -88,9 +88,9 @@ class Manifest:
         """Write it into a folder; InputError where that holds another atlas."""
         path = folder / NAME
         if path.exists():
-            found = Manifest.open(folder)
+            earlier = Manifest.open(folder)
             for key, meaning in _MEANINGS.items():
-                if getattr(found, key) != getattr(self, key):
+                if getattr(earlier, key) != getattr(self, key):
                     raise InputError(f"{folder} holds an atlas {meaning}: give another folder, or remove it")
             return
         (folder / "work" / "shards").mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,9 @@ class Manifest:
         """Read a folder's; InputError where it holds no atlas."""
         try:
             facts: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
-            found = cls(**facts)
-            return replace(found, layers={str(name): int(count) for name, count in found.layers.items()})
+            manifest = cls(**facts)
+            return replace(
+                manifest, layers={str(name): int(count) for name, count in manifest.layers.items()}
+            )
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise InputError(f"{folder} holds no atlas that can be read: {error}") from error

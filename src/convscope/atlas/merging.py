@@ -33,7 +33,10 @@ _PAGE = ("index.html", "atlas.css", "atlas.js")
 
 
 def merge_atlas(
-    folder: Path, network: Network, found: Measurements | None = None, listed: Sequence[ListedPicture] = ()
+    folder: Path,
+    network: Network,
+    measurements: Measurements | None = None,
+    listed: Sequence[ListedPicture] = (),
 ) -> Path:
     """Write the sheets, ``data.js`` and the page of what is made so far, and return the page's path.
 
@@ -43,14 +46,15 @@ def merge_atlas(
     manifest = Manifest.open(folder)
     crops = _Crops(network, listed)
     layers = [
-        _layer(folder, manifest, index, name, found, crops) for index, name in enumerate(manifest.layers)
+        _layer(folder, manifest, index, name, measurements, crops)
+        for index, name in enumerate(manifest.layers)
     ]
     data = {
         "network": manifest.network,
         "size": manifest.size,
         "crop": CROP,
         "settings": f"preset {manifest.preset}, {manifest.steps} steps, seed {manifest.seed}",
-        "photographs": len(found.pictures) if found else 0,
+        "photographs": len(measurements.pictures) if measurements else 0,
         "version": manifest.version,
         "layers": layers,
     }
@@ -72,10 +76,10 @@ def check_atlas(folder: Path) -> list[str]:
             )
             continue
         try:
-            made = ShardPictures.open(shard.path(folder))
-            if len(made.pictures) != shard.end - shard.first:
+            shard_pictures = ShardPictures.open(shard.path(folder))
+            if len(shard_pictures.pictures) != shard.end - shard.first:
                 wrong.append(
-                    f"{shard.path(folder)} has {len(made.pictures)} units, not {shard.end - shard.first}"
+                    f"{shard.path(folder)} has {len(shard_pictures.pictures)} units, not {shard.end - shard.first}"
                 )
         except PictureError as error:
             wrong.append(str(error))
@@ -105,7 +109,7 @@ def _sheets_named(folder: Path) -> set[str]:
 
 
 def _layer(
-    folder: Path, manifest: Manifest, index: int, name: str, found: Measurements | None, crops: _Crops
+    folder: Path, manifest: Manifest, index: int, name: str, measurements: Measurements | None, crops: _Crops
 ) -> dict[str, Any]:
     count, size = manifest.layers[name], manifest.size
     pictures = np.full((count, size, size, 3), 128, np.uint8)
@@ -113,49 +117,51 @@ def _layer(
     for shard in manifest.shards:
         if shard.layer != name or not shard.path(folder).exists():
             continue
-        made = ShardPictures.open(shard.path(folder))
-        pictures[shard.first : shard.end] = made.pictures
+        shard_pictures = ShardPictures.open(shard.path(folder))
+        pictures[shard.first : shard.end] = shard_pictures.pictures
         for row, channel in enumerate(range(shard.first, shard.end)):
-            units[channel] = _verdict(made, row)
+            units[channel] = _verdict(shard_pictures, row)
     strips: list[str] = []
-    if found is not None and name in found.layers:
-        shown = [_examples(found, f"{name}:{channel}") for channel in range(count)]
+    if measurements is not None and name in measurements.layers:
+        shown = [_examples(measurements, f"{name}:{channel}") for channel in range(count)]
         for channel, examples in enumerate(shown):
-            units[channel] |= _measured(found, f"{name}:{channel}", examples, crops.labels)
+            units[channel] |= _measured(measurements, f"{name}:{channel}", examples, crops.labels)
         tiles = np.stack([crops.strip(examples) for examples in shown])
         strips = _sheets(folder, f"{index:03}-examples", tiles)
     sheets = _sheets(folder, f"{index:03}-features", pictures)
     return {"name": name, "sheets": sheets, "strips": strips, "units": units}
 
 
-def _verdict(made: ShardPictures, row: int) -> dict[str, Any]:
-    reached = float(made.reached[row])
+def _verdict(shard_pictures: ShardPictures, row: int) -> dict[str, Any]:
+    reached = float(shard_pictures.reached[row])
     if not np.isfinite(reached):
         return {"made": True, "broken": True}
-    return {"made": True, "reached": reached, "asleep": bool(reached <= made.plain[row])}
+    return {"made": True, "reached": reached, "asleep": bool(reached <= shard_pictures.plain[row])}
 
 
-def _examples(found: Measurements, unit: str) -> list[Example | None]:
+def _examples(measurements: Measurements, unit: str) -> list[Example | None]:
     """Return the strongest examples and one of each band; None in the places of those there are not."""
-    strongest = [one for one in found.strongest(unit, top=_STRONGEST) if one.value > 0]
-    bands = [shown for _, shown in bands_of(found, unit, strongest, "max", each=1)] or [[]] * len(BANDS)
+    strongest = [one for one in measurements.strongest(unit, top=_STRONGEST) if one.value > 0]
+    bands = [shown for _, shown in bands_of(measurements, unit, strongest, "max", each=1)] or [[]] * len(
+        BANDS
+    )
     missing: list[Example | None] = [None] * (_STRONGEST - len(strongest))
     return [*strongest, *missing, *(shown[0] if shown else None for shown in bands)]
 
 
 def _measured(
-    found: Measurements, unit: str, examples: Sequence[Example | None], labels: Sequence[str] | None
+    measurements: Measurements, unit: str, examples: Sequence[Example | None], labels: Sequence[str] | None
 ) -> dict[str, Any]:
-    values = found.values(unit)
-    histogram = found.histogram(unit, bins=_BINS)
-    means = float(found.values(unit, "mean").max())
+    values = measurements.values(unit)
+    histogram = measurements.histogram(unit, bins=_BINS)
+    means = float(measurements.values(unit, "mean").max())
     return {
         "highest": float(values.max()),
         "mean": means,
         "fires": float((values > 0).mean()),
         "histogram": histogram.counts.tolist(),
         "from": float(histogram.edges[0]),
-        "alike": [[address, round(r, 3)] for address, r in found.alike(unit, top=5)],
+        "alike": [[address, round(r, 3)] for address, r in measurements.alike(unit, top=5)],
         "examples": [None if one is None else _named(one, labels) for one in examples],
     }
 

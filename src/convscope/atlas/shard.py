@@ -68,26 +68,26 @@ def _network(path: Path) -> Network:
 
 def _made(network: Network, shard: Shard, manifest: Manifest) -> ShardPictures:
     addresses, size = shard.addresses, manifest.size
-    found = ShardPictures(
+    result = ShardPictures(
         np.full((len(addresses), size, size, 3), 128, np.uint8),
         *(np.full(len(addresses), np.nan, np.float32) for _ in range(3)),
     )
     options = RenderOptions(preset=manifest.preset, size=size, steps=manifest.steps, seed=manifest.seed)
     for progress in visualize(network, addresses, options):
-        for made in progress.made:
-            row = addresses.index(made.name)
-            picture = pixels(made.picture)
+        for rendered in progress.made:
+            row = addresses.index(rendered.name)
+            picture = pixels(rendered.picture)
             picture = np.repeat(picture[:, :, None], 3, axis=2) if picture.ndim == 2 else picture[:, :, :3]
-            found.pictures[row] = picture[:size, :size]
-            found.reached[row], found.highest[row] = made.verdict.reached, made.verdict.highest
-            found.plain[row] = made.verdict.plain
-    return found
+            result.pictures[row] = picture[:size, :size]
+            result.reached[row], result.highest[row] = rendered.verdict.reached, rendered.verdict.highest
+            result.plain[row] = rendered.verdict.plain
+    return result
 
 
-def _save(found: ShardPictures, path: Path) -> None:
+def _save(result: ShardPictures, path: Path) -> None:
     try:
         with written_whole(path) as partial:
-            save_file(dict(vars(found)), partial)
+            save_file(dict(vars(result)), partial)
     except (OSError, SafetensorError) as error:
         raise PictureError(
             f"cannot write {path}: {getattr(error, 'strerror', None) or error}. The shards before it are kept"

@@ -81,12 +81,12 @@ def coord_map_from_to(top_from: Top, top_to: Top) -> CoordinateMap:
     Raises RuntimeError when no spatial layers connect them.
     """
     from_maps: dict[Top, CoordinateMap] = {}
-    _walk(top_from, lambda top, found: from_maps.__setitem__(top, found))
+    _walk(top_from, lambda top, coordinates: from_maps.__setitem__(top, coordinates))
     answer: list[CoordinateMap] = []
 
-    def meet(top: Top, found: CoordinateMap) -> bool:
+    def meet(top: Top, coordinates: CoordinateMap) -> bool:
         if top in from_maps:
-            answer.append(compose(found, inverse(from_maps[top])))
+            answer.append(compose(coordinates, inverse(from_maps[top])))
         return bool(answer)
 
     _walk(top_to, meet)
@@ -120,11 +120,11 @@ def _walk(start: Top, visit: Callable[[Top, CoordinateMap], Any]) -> None:
     waiting: list[tuple[Top, CoordinateMap]] = [(start, IDENTITY)]
     seen: set[Top] = set()
     while waiting:
-        top, found = waiting.pop(0)
+        top, coordinates = waiting.pop(0)
         if top in seen:
             continue
         seen.add(top)
-        if visit(top, found):
+        if visit(top, coordinates):
             return
         try:
             step = coord_map(top.fn)
@@ -132,7 +132,7 @@ def _walk(start: Top, visit: Callable[[Top, CoordinateMap], Any]) -> None:
             continue
         # A crop's second input only lends its size: it has no place in the first one's coordinates.
         bottoms = top.fn.inputs[:1] if top.fn.type_name == "Crop" else top.fn.inputs
-        waiting += [(bottom, compose(found, step)) for bottom in bottoms]
+        waiting += [(bottom, compose(coordinates, step)) for bottom in bottoms]
 
 
 def _window(fn: Function) -> tuple[int, Any, Any, Any]:

@@ -61,17 +61,17 @@ class Detector(Net):
     def detect_windows(self, images_windows: Iterable[tuple[File, Iterable[Window]]]) -> list[dict[str, Any]]:
         """Return, for every window of every picture file, its ``filename``, ``window`` and ``prediction``."""
         name = self.inputs[0]
-        found: list[dict[str, Any]] = []
+        entries: list[dict[str, Any]] = []
         crops: list[Array] = []
         for filename, windows in images_windows:
             picture = load_image(filename, color=int(self.crop_dims[2]) != 1)
             for window in windows:
                 crops.append(self.preprocess(name, self.crop(picture, window)))
-                found.append({"window": window, "filename": filename})
-        if not found:
+                entries.append({"window": window, "filename": filename})
+        if not entries:
             return []
         predictions = batches.forward_all(self, {name: np.stack(crops)})[self.outputs[0]]
-        return [{**entry, "prediction": answer} for entry, answer in zip(found, predictions, strict=True)]
+        return [{**entry, "prediction": answer} for entry, answer in zip(entries, predictions, strict=True)]
 
     def detect_selective_search(self, image_fnames: Sequence[File]) -> list[dict[str, Any]]:
         """Raise MissingPackage: the windows came from a MATLAB program; `detect_windows` takes any others."""

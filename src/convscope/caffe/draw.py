@@ -57,11 +57,11 @@ def draw_net(
         )
     if not ext.isalnum():
         raise InputError(f"{ext!r} is not a format that drawings have: use png, svg, pdf or dot")
-    made = subprocess.run([program, f"-T{ext}"], input=text.encode(), capture_output=True, check=False)
-    if made.returncode:
-        reason = made.stderr.decode(errors="replace").strip().splitlines()
-        raise InputError(f"Graphviz cannot draw {ext}: {reason[0] if reason else made.returncode}")
-    return made.stdout
+    drawing = subprocess.run([program, f"-T{ext}"], input=text.encode(), capture_output=True, check=False)
+    if drawing.returncode:
+        reason = drawing.stderr.decode(errors="replace").strip().splitlines()
+        raise InputError(f"Graphviz cannot draw {ext}: {reason[0] if reason else drawing.returncode}")
+    return drawing.stdout
 
 
 def draw_net_to_file(

@@ -52,9 +52,9 @@ class ImageNetClassifier:
         blob = self.caffenet.blobs[self._input]
         blob.reshape(1 if center_only else 10, *blob.shape[1:])
         self.caffenet.reshape()
-        found = self.caffenet.blobs[self._output].channels
-        if found != num_output:
-            raise InputError(f"the net answers with {found} classes, num_output is {num_output}")
+        channels = self.caffenet.blobs[self._output].channels
+        if channels != num_output:
+            raise InputError(f"the net answers with {channels} classes, num_output is {num_output}")
 
     def predict(self, filename: File | Array) -> Array:
         """Return the probability of every class, the mean over the crops, for a picture file or an RGB array."""
@@ -77,15 +77,15 @@ def _as_rgb(picture: Array) -> Array:
 def _mean(given: File | Array | None, folders: tuple[Path, ...]) -> Array:
     """Return the mean as (256, 256, 3) or (3,)."""
     if given is None:
-        found = [folder / MEAN_FILE for folder in folders if (folder / MEAN_FILE).is_file()]
-        if not found:
+        candidates = [folder / MEAN_FILE for folder in folders if (folder / MEAN_FILE).is_file()]
+        if not candidates:
             warn(
                 f"{MEAN_FILE} is not beside the net: its mean pixel is taken off instead of the picture; give mean=",
                 ConvscopeWarning,
                 stacklevel=3,
             )
             return MEAN_PIXEL
-        given = found[0]
+        given = candidates[0]
     mean = read_mean(given) if isinstance(given, (str, PathLike)) else np.asarray(given)
     if mean.shape != (3, IMAGE_DIM, IMAGE_DIM):
         raise InputError(f"the mean picture's shape is (3, {IMAGE_DIM}, {IMAGE_DIM}), found {mean.shape}")

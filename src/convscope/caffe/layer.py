@@ -46,9 +46,9 @@ class Layer:
 
     def __new__(cls, *arguments: object, **keywords: object) -> Layer:
         """Make a layer without parameters, whatever the derived class initializes."""
-        made = super().__new__(cls)
-        made.blobs = Blobs()
-        return made
+        layer = super().__new__(cls)
+        layer.blobs = Blobs()
+        return layer
 
     def setup(self, bottom: Several, top: Several) -> None:
         """Prepare the layer, once."""
@@ -88,8 +88,8 @@ class OperationLayer(Layer):
         if key not in self._shapes:
             operation = self._operation
             parameters = {role: blob.true_shape for role, blob in zip(self._roles, self.blobs, strict=True)}
-            made = infer_operation(operation, dict(zip(operation.inputs, key, strict=False)), parameters)
-            self._shapes = {key: [made[name] for name in operation.outputs]}
+            shapes = infer_operation(operation, dict(zip(operation.inputs, key, strict=False)), parameters)
+            self._shapes = {key: [shapes[name] for name in operation.outputs]}
         for blob, shape in zip(self._written(top), self._shapes[key], strict=True):
             if shape is not None:
                 blob.reshape(*shape)
@@ -215,16 +215,16 @@ class FilledLayer(Layer):
 def python_layer(definition: Message) -> Layer | None:
     """Return the Python layer a definition names, from the classes derived from `Layer` in this program, or None."""
     parameters = definition.python_param
-    for made in reversed(list(_derived(Layer))):
-        fits = f".{made.__module__}".endswith(f".{parameters.module}")
-        if fits and made.__name__ == parameters.layer:
-            layer = made()
+    for layer_class in reversed(list(_derived(Layer))):
+        fits = f".{layer_class.__module__}".endswith(f".{parameters.module}")
+        if fits and layer_class.__name__ == parameters.layer:
+            layer = layer_class()
             layer.param_str = parameters.param_str
             return layer
     return None
 
 
 def _derived(base: type[Layer]) -> Iterator[type[Layer]]:
-    for made in base.__subclasses__():
-        yield made
-        yield from _derived(made)
+    for subclass in base.__subclasses__():
+        yield subclass
+        yield from _derived(subclass)

@@ -83,12 +83,12 @@ class NetSpec:
 
     def update(self, name: str, params: Mapping[str, Any]) -> None:
         """Change settings of the layer that makes an output."""
-        made = self.tops[name]
-        (made.fn if isinstance(made, Top) else made).params.update(params)
+        blob = self.tops[name]
+        (blob.fn if isinstance(blob, Top) else blob).params.update(params)
 
     def to_proto(self) -> ProtoMessage:
         """Return the net, a NetParameter; `str` of it is prototxt that `caffe.Net` opens."""
-        return _net(self.tops.values(), {made: name for name, made in self.tops.items()})
+        return _net(self.tops.values(), {blob: name for name, blob in self.tops.items()})
 
 
 def to_proto(*tops: Made) -> ProtoMessage:
@@ -100,7 +100,7 @@ def _net(wanted: Iterable[Made], names: dict[Made, str]) -> ProtoMessage:
     naming, net = _Naming(names), Message("NetParameter")
     written: dict[Function, Message] = {}
     # Layers are written after those they read; a stack instead of recursion, for nets of any depth.
-    stack = [made.fn if isinstance(made, Top) else made for made in reversed(list(wanted))]
+    stack = [blob.fn if isinstance(blob, Top) else blob for blob in reversed(list(wanted))]
     while stack:
         layer = stack.pop()
         missing = [top.fn for top in layer.inputs if top.fn not in written]
@@ -120,25 +120,25 @@ class _Naming:
     def __init__(self, names: dict[Made, str]) -> None:
         self._names, self._count = names, Counter[str]()
 
-    def __call__(self, made: Made, type_name: str) -> str:
-        if made not in self._names:
+    def __call__(self, function: Made, type_name: str) -> str:
+        if function not in self._names:
             self._count[type_name] += 1
-            self._names[made] = f"{type_name}{self._count[type_name]}"
-        return self._names[made]
+            self._names[function] = f"{type_name}{self._count[type_name]}"
+        return self._names[function]
 
 
 def _layer(layer: Function, bottoms: list[str], naming: _Naming) -> Message:
     tops = bottoms if layer.in_place else [naming(top, layer.type_name) for top in layer.tops]
     name = naming(layer.tops[0] if layer.tops else layer, layer.type_name)
-    made = Message("LayerParameter", name=name, type=layer.type_name, bottom=bottoms, top=list(tops))
+    message = Message("LayerParameter", name=name, type=layer.type_name, bottom=bottoms, top=list(tops))
     own = _PARAMETERS.get(layer.type_name, ("", {}))
     for key, value in layer.params.items():
         inside = not key.endswith("param") and key in own[1]
         try:
-            _assign(made.ensure(own[0]) if inside else made, key, value, own[1])
+            _assign(message.ensure(own[0]) if inside else message, key, value, own[1])
         except InputError as error:
             raise InputError(f"{layer.type_name} layer {name!r}: {error}") from error
-    return made
+    return message
 
 
 def _assign(message: Message, name: str, value: Any, others: Iterable[str] = ()) -> None:
@@ -177,8 +177,8 @@ class Layers:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def layer(*inputs: Top, **params: Any) -> Any:
-            made = Function(name, inputs, params)
-            return made.tops[0] if made.ntop == 1 else (made.tops or made)
+            function = Function(name, inputs, params)
+            return function.tops[0] if function.ntop == 1 else (function.tops or function)
 
         return layer
 

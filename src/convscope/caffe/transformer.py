@@ -37,8 +37,10 @@ def resize_image(im: Array, new_dims: Sequence[int], interp_order: int = 1) -> F
     if interp_order == 1:
         return resize(im, (height, width), antialias=False).astype(np.float32)
     options = {"order": interp_order, "mode": "nearest", "grid_mode": True}
-    made = zoom(im.astype(np.float64), factors, **options)
-    return np.asarray(made.clip(im.min(), im.max()), np.float32)  # scikit-image keeps to the picture's range
+    resized = zoom(im.astype(np.float64), factors, **options)
+    return np.asarray(
+        resized.clip(im.min(), im.max()), np.float32
+    )  # scikit-image keeps to the picture's range
 
 
 class Transformer:
@@ -66,17 +68,17 @@ class Transformer:
         """Return a (height, width, channels) picture of any size as the float32 array that input expects."""
         self._check(in_)
         size = self.inputs[in_][2:]
-        made: Floats = data.astype(np.float32)
-        if len(size) == 2 and made.shape[:2] != size:
-            made = resize_image(made, size)
+        values: Floats = data.astype(np.float32)
+        if len(size) == 2 and values.shape[:2] != size:
+            values = resize_image(values, size)
         if in_ in self.transpose:
-            made = made.transpose(self.transpose[in_])
+            values = values.transpose(self.transpose[in_])
         if in_ in self.channel_swap:
-            made = made[list(self.channel_swap[in_])]
-        made = made * np.float32(self.raw_scale.get(in_, 1))
+            values = values[list(self.channel_swap[in_])]
+        values = values * np.float32(self.raw_scale.get(in_, 1))
         if in_ in self.mean:
-            made = made - self.mean[in_].astype(np.float32)
-        return np.asarray(made * np.float32(self.input_scale.get(in_, 1)), np.float32)
+            values = values - self.mean[in_].astype(np.float32)
+        return np.asarray(values * np.float32(self.input_scale.get(in_, 1)), np.float32)
 
     def deprocess(self, in_: str, data: Array) -> Array:
         """Return an input array, with or without a batch axis of one, as the picture it was.
@@ -85,18 +87,18 @@ class Transformer:
         """
         self._check(in_)
         axes = len(self.inputs[in_]) - 1
-        made: Array = data[0] if data.ndim > axes and len(data) == 1 else data
-        if made.ndim != axes and (in_ in self.transpose or in_ in self.channel_swap):
+        values: Array = data[0] if data.ndim > axes and len(data) == 1 else data
+        if values.ndim != axes and (in_ in self.transpose or in_ in self.channel_swap):
             raise InputError(f"deprocess takes one array of {axes} axes for {in_!r}; found {data.shape}")
-        made = made / self.input_scale.get(in_, 1)
+        values = values / self.input_scale.get(in_, 1)
         if in_ in self.mean:
-            made = made + self.mean[in_]
-        made = made / self.raw_scale.get(in_, 1)
+            values = values + self.mean[in_]
+        values = values / self.raw_scale.get(in_, 1)
         if in_ in self.channel_swap:
-            made = made[np.argsort(self.channel_swap[in_])]
+            values = values[np.argsort(self.channel_swap[in_])]
         order = self.transpose.get(in_)
-        made = made.squeeze() if order is None else made.transpose(np.argsort(order))
-        return np.asarray(made, data.dtype)
+        values = values.squeeze() if order is None else values.transpose(np.argsort(order))
+        return np.asarray(values, data.dtype)
 
     def set_transpose(self, in_: str, order: Sequence[int]) -> None:
         """Set the order of the axes; (2, 0, 1) takes height x width x channels to channels x height x width."""

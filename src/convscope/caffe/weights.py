@@ -18,14 +18,16 @@ File = str | PathLike[str]
 Parameters = Mapping[str, Sequence[Blob]]
 
 
-def copy_parameters(parameters: Parameters, found: Weights, borrowed: Mapping[str, Collection[int]]) -> None:
+def copy_parameters(
+    parameters: Parameters, weights: Weights, borrowed: Mapping[str, Collection[int]]
+) -> None:
     """Load every layer that a file has by name; all are checked before any is loaded.
 
     `borrowed` are the indices of the parameters that belong to an earlier layer, which a file may leave out. The
     numbers are read now, as Caffe does: the file may be gone afterwards.
     """
     taken = [
-        (blobs, match_blobs(found, name, [blob.true_shape for blob in blobs], borrowed.get(name, ())))
+        (blobs, match_blobs(weights, name, [blob.true_shape for blob in blobs], borrowed.get(name, ())))
         for name, blobs in parameters.items()
     ]
     for blobs, stored in taken:

@@ -136,8 +136,8 @@ def _merge(folder: Path, manifest: Manifest, network: Network, listed: tuple[Lis
     from convscope.atlas.merging import merge_atlas
     from convscope.measuring.measurements import Measurements
 
-    found = Measurements.open(manifest.measurement_path(folder)) if listed else None
-    page = merge_atlas(folder, network, found, listed)
+    measurements = Measurements.open(manifest.measurement_path(folder)) if listed else None
+    page = merge_atlas(folder, network, measurements, listed)
     click.echo(printable(page))
 
 

@@ -142,7 +142,7 @@ def classify(
             answers.append(said)
             return
         best = classes_of(opened, photograph, top=top)
-        answer = {"picture": name, "predictions": [vars(found) for found in best]}
+        answer = {"picture": name, "predictions": [vars(prediction) for prediction in best]}
         if not as_json:
             _print_classes(name if len(named) > 1 else "", best)
         if output:
@@ -165,10 +165,10 @@ def _saved(picture: Picture, path: Path, as_json: bool) -> dict[str, str]:
 def _print_classes(name: str, best: Sequence[Prediction]) -> None:
     if name:
         click.echo(printable(f"{name}:"))
-    for found in best:
-        share = click.style(f"{100 * found.probability:6.2f} %", bold=True)
-        address = click.style(printable(f"({found.address})"), dim=True)
-        click.echo(f"{share}  {printable(found.label)}  {address}")
+    for prediction in best:
+        share = click.style(f"{100 * prediction.probability:6.2f} %", bold=True)
+        address = click.style(printable(f"({prediction.address})"), dim=True)
+        click.echo(f"{share}  {printable(prediction.label)}  {address}")
 
 
 @click.command()

@@ -76,20 +76,20 @@ def examples(
 
     folder, options = folder_of(output, len(addresses)), ExampleOptions(**look)
     listed, opened = list_pictures(photographs), opening.open(network)
-    found = measured(opened, listed, [opened.resolve(address).layer for address in addresses])
+    measurements = measured(opened, listed, [opened.resolve(address).layer for address in addresses])
     rows = []
     for address in addresses:
-        picture = example_sheet(opened, listed, found, address, options)
+        picture = example_sheet(opened, listed, measurements, address, options)
         path = place(folder, file_name(opened.name, address, "examples"))
         picture.save(path) if as_json else save_picture(picture, path)
         unit = opened.resolve(address)
-        bands = {str(share): found.band(unit, share, options.by) for share, _ in BANDS}
+        bands = {str(share): measurements.band(unit, share, options.by) for share, _ in BANDS}
         rows.append(
             {
                 "address": address,
                 "path": str(path),
                 "caption": picture.caption,
-                "strongest": [asdict(one) for one in found.strongest(unit, options.by, options.top)],
+                "strongest": [asdict(one) for one in measurements.strongest(unit, options.by, options.top)],
                 "bands": {share: [asdict(one) for one in band] for share, band in bands.items()},
             }
         )

@@ -51,8 +51,8 @@ def _mean(text: str) -> tuple[float, ...] | str:
 
 
 def _one_or_each(text: str) -> float | tuple[float, ...]:
-    found: tuple[float, ...] = numbers(float)(text)
-    return found[0] if len(found) == 1 else found
+    values: tuple[float, ...] = numbers(float)(text)
+    return values[0] if len(values) == 1 else values
 
 
 memory_option = click.option(
@@ -107,9 +107,9 @@ def _checked_device(device: str) -> str:
     from convscope.network.engine.execution import best_device
 
     if device == "auto":
-        found = best_device()
-        note(f"computed on {found}")
-        return found
+        chosen = best_device()
+        note(f"computed on {chosen}")
+        return chosen
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -310,11 +310,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 def weights_of(texts: Sequence[str], option: str = "--layer") -> dict[str, float]:
     """Return addresses, or pictures, with their weights from ``ADDRESS[=WEIGHT]``."""
-    found = {}
+    weights = {}
     for text in texts:
         address, _, weight = text.rpartition("=")
         try:
-            found[address or text] = float(weight) if address else 1.0
+            weights[address or text] = float(weight) if address else 1.0
         except ValueError:
             raise click.BadParameter(f"{text!r}: the weight after = is a number", param_hint=option) from None
-    return found
+    return weights

@@ -18,18 +18,18 @@ def pictures_named(names: Iterable[str]) -> list[str]:
     """
     from convscope.pictures.photograph import check_pictures
 
-    found: list[str] = []
+    paths: list[str] = []
     for name in names:
         if (several := files_of(name)) is None:
             check_pictures([name])
-            found.append(name)
+            paths.append(name)
         elif readable := list(_readable(several)):
-            found += readable
+            paths += readable
         else:
             raise PictureError(
                 f"{name} holds no picture that can be read; give a picture, or a folder of some"
             )
-    return found
+    return paths
 
 
 def files_of(name: str) -> list[Path] | None:

@@ -158,7 +158,7 @@ def _opened_with_notes(opening: Opening, source: str) -> tuple[Network, list[str
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvscopeWarning)
         network = opening.open(source)
-    notes = [found for found in caught if issubclass(found.category, ConvscopeWarning)]
+    notes = [warning for warning in caught if issubclass(warning.category, ConvscopeWarning)]
     for note in notes:
         warnings.warn(note.message, stacklevel=2)
     return network, [str(note.message) for note in notes]

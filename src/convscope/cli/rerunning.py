@@ -54,9 +54,9 @@ def rerun(
         before = source.read_bytes()
         path = place(folder, f"{source.stem}.again{source.suffix}")
         again.save(path) if as_json else save_picture(again, path)
-        found = {"same_bytes": True} if path.read_bytes() == before else _difference(source, again)
-        note(_in_words(name, found))
-        rows.append({"picture": name, "path": str(path), **found, "recipe": asdict(recipe)})
+        difference = {"same_bytes": True} if path.read_bytes() == before else _difference(source, again)
+        note(_in_words(name, difference))
+        rows.append({"picture": name, "path": str(path), **difference, "recipe": asdict(recipe)})
 
     each_in_turn(named, make_again)
     if as_json:
@@ -69,29 +69,29 @@ def _difference(source: Path, again: Picture) -> dict[str, Any]:
 
     from convscope.pictures.picture import Picture
 
-    found: dict[str, Any] = {"same_bytes": False}
+    difference: dict[str, Any] = {"same_bytes": False}
     if source.suffix.lower() == ".svg":
-        return found
+        return difference
     first = Picture.open(source)
     if first.array.shape != again.array.shape:
-        return found | {"sizes": [[one.width, one.height] for one in (first, again)]}
+        return difference | {"sizes": [[one.width, one.height] for one in (first, again)]}
     deep = first.array.dtype == again.array.dtype
     ours, theirs = (one.array if deep else one.in_8_bits for one in (first, again))
     apart = np.abs(ours.astype(int) - theirs.astype(int))
     numbers = {"differ": int(np.count_nonzero(apart)), "values": apart.size, "by_up_to": int(apart.max())}
-    return found | numbers | {"of": int(np.iinfo(ours.dtype).max)}
+    return difference | numbers | {"of": int(np.iinfo(ours.dtype).max)}
 
 
-def _in_words(name: str, found: dict[str, Any]) -> str:
-    if found["same_bytes"]:
+def _in_words(name: str, difference: dict[str, Any]) -> str:
+    if difference["same_bytes"]:
         return f"the same bytes as {name}"
-    if "sizes" in found:
-        (width, height), (now_width, now_height) = found["sizes"]
+    if "sizes" in difference:
+        (width, height), (now_width, now_height) = difference["sizes"]
         return f"the sizes differ from {name}: it is {width} x {height} and this {now_width} x {now_height}"
-    if not found.get("differ"):
-        same = "pixels" if "differ" in found else "drawing, perhaps,"
+    if not difference.get("differ"):
+        same = "pixels" if "differ" in difference else "drawing, perhaps,"
         return f"the same {same} as {name}, under a recipe that differs in paths or versions"
     return (
-        f"{found['differ']:,} of {found['values']:,} values differ from {name}, by up to {found['by_up_to']} of "
-        f"{found['of']}"
+        f"{difference['differ']:,} of {difference['values']:,} values differ from {name}, "
+        f"by up to {difference['by_up_to']} of {difference['of']}"
     )

@@ -49,18 +49,18 @@ def samples(folder: str, names: tuple[str, ...], as_json: bool) -> None:
     from convscope.samples import SMALL, fetch_samples, sample_named
 
     wanted = [sample_named(name).name for name in names] or SMALL
-    found = []
+    listed = []
     with progress_bar(total=len(wanted), unit="sample") as bar:
         try:
             for one in fetch_samples(folder, wanted):
-                found.append(one)
+                listed.append(one)
                 bar.update()
                 if not as_json and one.state != "missing":
                     bar.clear()
                     click.echo(printable(one.path))
                     explain(f"{one.sample.about} ({one.sample.license})")
         except KeyboardInterrupt:
-            end_interrupted(f"{len(found)} of {len(wanted)} samples are there")
+            end_interrupted(f"{len(listed)} of {len(wanted)} samples are there")
     if as_json:
         rows = [
             {
@@ -71,10 +71,10 @@ def samples(folder: str, names: tuple[str, ...], as_json: bool) -> None:
                 "state": one.state,
                 "reason": one.reason,
             }
-            for one in found
+            for one in listed
         ]
         print_json(rows)
-    missing = [one for one in found if one.state == "missing"]
+    missing = [one for one in listed if one.state == "missing"]
     if missing:
         reasons = "; ".join(dict.fromkeys(one.reason for one in missing))
         names_of = ", ".join(one.sample.name for one in missing)

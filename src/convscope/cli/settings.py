@@ -88,7 +88,7 @@ def _is_ours(path: Path) -> bool:
     if path.suffix.lower() == ".html":
         return True
     try:
-        made = Picture.open(path)
+        picture = Picture.open(path)
     except ConvscopeError:
         return False
-    return bool(made.caption or made.recipe)
+    return bool(picture.caption or picture.recipe)

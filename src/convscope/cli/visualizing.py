@@ -172,15 +172,15 @@ def sheet(
     _measure(opened, photographs)
     path = place(output, file_name(opened.name, layer, "sheet"))
     preview = place(None, str(path.with_stem(f"{path.stem}.preview")))
-    made: list[RenderedPicture] = []
+    rendered: list[RenderedPicture] = []
     shown, interrupted = monotonic(), False
 
     def watch(progress: Progress) -> None:
         nonlocal shown, interrupted
-        made.extend(progress.made)
+        rendered.extend(progress.made)
         interrupted = progress.interrupted
-        if made and progress.made and monotonic() - shown > _BETWEEN_PREVIEWS:
-            as_sheet(layer, made, columns=columns, theme=theme).save(preview)
+        if rendered and progress.made and monotonic() - shown > _BETWEEN_PREVIEWS:
+            as_sheet(layer, rendered, columns=columns, theme=theme).save(preview)
             shown = monotonic()
         bar(progress)
 
@@ -198,12 +198,12 @@ def sheet(
     preview.unlink(missing_ok=True)
     if as_json:
         picture.save(path)
-        rows = [{"address": one.name, **vars(one.verdict)} for one in made]
+        rows = [{"address": one.name, **vars(one.verdict)} for one in rendered]
         print_json({"path": str(path), "caption": picture.caption, "channels": rows})
     else:
         save_picture(picture, path)
     if interrupted:
-        end_interrupted(f"the sheet has the {len(made)} channels there are, unfinished ones as they are")
+        end_interrupted(f"the sheet has the {len(rendered)} channels there are, unfinished ones as they are")
 
 
 class _Bar:
@@ -231,6 +231,6 @@ def _measure(network: Network, folder: str | None) -> None:
     listed, known = list_pictures(folder), find_strongest(network)
     if known is not None and known.pictures_sha256 == pictures_hash(listed):
         return
-    found = strongest_of(measured(network, listed))
-    keep_strongest(network, found)
-    note(f"measured on {found.pictures:,} photographs of {folder}")
+    strongest = strongest_of(measured(network, listed))
+    keep_strongest(network, strongest)
+    note(f"measured on {strongest.pictures:,} photographs of {folder}")

@@ -253,13 +253,13 @@ def _first_size(picture: Photograph | None, options: DreamOptions) -> Size:
 
 
 def _mask(mask: PictureLike, start: Tensor) -> Tensor:
-    found = _at(picture_tensor(mask, None, LARGEST).mean(1, keepdim=True), start)
-    if not found.any():
+    pixels = _at(picture_tensor(mask, None, LARGEST).mean(1, keepdim=True), start)
+    if not pixels.any():
         raise InputError(
             f"the mask {open_photograph(mask).name} is black everywhere, so nothing would be dreamed: make it white "
             "where something should"
         )
-    return found
+    return pixels
 
 
 def _at(picture: Tensor, like: Tensor) -> Tensor:

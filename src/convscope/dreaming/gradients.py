@@ -42,11 +42,11 @@ def tiled_gradient_of(
         leaf = values.detach().requires_grad_()
         with torch.enable_grad():
             answers = batch.values(settings.pictures(leaf))
-            worth = torch.stack(
+            score = torch.stack(
                 [_own_worth(term, answers[term.address], cut, window, layers[term.address]) for term in terms]
             ).sum(0)
-            (part,) = torch.autograd.grad(worth.sum(), leaf)
-        return worth.detach(), part
+            (part,) = torch.autograd.grad(score.sum(), leaf)
+        return score.detach(), part
 
     def gradient(values: Tensor) -> tuple[Tensor, Tensor]:
         size = (int(values.shape[2]), int(values.shape[3]))
@@ -55,8 +55,8 @@ def tiled_gradient_of(
         cut = tilings[size]
         scores, slope = values.new_zeros(len(values)), torch.zeros_like(values)
         for window in cut.one_by_one():
-            worth, part = of_window(window.part_of(values), cut, window)
-            scores += worth
+            score, part = of_window(window.part_of(values), cut, window)
+            scores += score
             window.part_of(slope).add_(part)
         return scores, slope
 

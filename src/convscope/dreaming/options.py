@@ -62,16 +62,16 @@ class DreamOptions(JobOptions):
 
     def settings(self) -> DreamSettings:
         """Return the preset's settings with these changes."""
-        found = self.source.settings
-        octaves = found.octaves
+        settings = self.source.settings
+        octaves = settings.octaves
         if self.octaves is not None:
             octaves = replace(octaves, count=self.octaves, exponents=None)
         if self.octave_scale is not None:
             octaves = replace(octaves, scale=self.octave_scale)
         names = ("steps", "rate", "jitter", "zoom", "clip", "stop_above")
         changes = {name: value for name in names if (value := getattr(self, name)) is not None}
-        precision = "bfloat16" if self.fast else found.precision
-        return replace(found, octaves=octaves, precision=precision, **changes)
+        precision = "bfloat16" if self.fast else settings.precision
+        return replace(settings, octaves=octaves, precision=precision, **changes)
 
 
 class DreamKeywords(JobKeywords, total=False):

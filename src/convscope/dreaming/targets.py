@@ -116,14 +116,18 @@ def _labeled(network: Network, label: str) -> str:
 
 
 def _is_class(network: Network, address: str) -> bool:
-    found = network.resolve(address)
-    return found.channel is not None and found.position is None and found.layer in network.class_values[:1]
+    resolved = network.resolve(address)
+    return (
+        resolved.channel is not None
+        and resolved.position is None
+        and resolved.layer in network.class_values[:1]
+    )
 
 
 def _class_term(network: Network, address: str, weight: float, preset: DreamPreset) -> Term:
     index = int(network.resolve(address).channel or 0)
-    found = class_score(network, index, "probability" if preset.probability else "logit")
-    return class_term(found.targets[0], found.description, weight)
+    objective = class_score(network, index, "probability" if preset.probability else "logit")
+    return class_term(objective.targets[0], objective.description, weight)
 
 
 def _answer(network: Network, address: str, picture: Tensor) -> Tensor:
@@ -137,11 +141,11 @@ def middle(network: Network) -> str:
 
     Later layers paint the things they know best over any picture (`builtin` its mushrooms), earlier ones textures.
     """
-    found = [computing_layers(network, stage.layers) for stage in stages(network)]
-    count = sum(map(len, found))
+    layers_by_stage = [computing_layers(network, stage.layers) for stage in stages(network)]
+    count = sum(map(len, layers_by_stage))
     if not count:
         raise InputError(
             f"{network.name} has no layers with maps of a picture, so there is nothing to dream of"
         )
-    deep = [layers for layers in found for _ in layers][count * 2 // 3]
+    deep = [layers for layers in layers_by_stage for _ in layers][count * 2 // 3]
     return deep[(len(deep) - 1) // 2]

@@ -99,21 +99,21 @@ def activations(
 
     A layer without maps, with one number a channel, is plotted as `values` does. UnknownLayer for a name that is none.
     """
-    how, wanted = ActivationOptions(**options), network.resolve(address)
-    maps = answer(network, picture, wanted.layer)
+    how, unit = ActivationOptions(**options), network.resolve(address)
+    maps = answer(network, picture, unit.layer)
     if maps.ndim != 3 or is_vector((1, *maps.shape)):
-        raise InputError(f"{wanted.layer!r} gives one number a channel {maps.shape}: show its values instead")
-    if wanted.channel is not None:
-        return _one(maps, wanted, Scaling(per="sheet", palette=how.palette), how.tile_size, how.theme)
+        raise InputError(f"{unit.layer!r} gives one number a channel {maps.shape}: show its values instead")
+    if unit.channel is not None:
+        return _one(maps, unit, Scaling(per="sheet", palette=how.palette), how.tile_size, how.theme)
     chosen = _chosen(maps, how.channels, how.order)
-    names = [f"{wanted.layer}:{index}" for index in chosen]
+    names = [f"{unit.layer}:{index}" for index in chosen]
     scaling = Scaling(per=how.scale, percentile=how.percentile, palette=how.palette)
     layout = {"columns": how.columns, "tile_size": how.tile_size}
     sheet_made = sheet(maps[chosen], names, scaling=scaling, theme=how.theme, **layout)
     in_palette = f", {palette_in_words(how.palette)}" if how.palette else ""
     shown = len(sheet_made.tiles)  # a sheet ends where it is too long
     which = _which(shown, len(maps), how.order, isinstance(how.channels, Sequence))
-    return replace(sheet_made, caption=f"{which} of {wanted.layer}{in_palette}. {sheet_made.caption}.")
+    return replace(sheet_made, caption=f"{which} of {unit.layer}{in_palette}. {sheet_made.caption}.")
 
 
 def _chosen(maps: NDArray[Any], channels: int | Sequence[int] | None, order: str) -> list[int]:
@@ -142,20 +142,20 @@ def _which(shown: int, count: int, order: str, listed: bool) -> str:
 
 
 def _one(
-    maps: NDArray[Any], wanted: Address, scaling: Scaling, tile_size: int | None, theme: ThemeName
+    maps: NDArray[Any], unit: Address, scaling: Scaling, tile_size: int | None, theme: ThemeName
 ) -> Picture:
     """Show one channel big, its scale beside it, and a frame around the neuron if one is meant."""
-    tile = maps[int(wanted.channel or 0)]
-    name = f"{wanted.layer}:{wanted.channel}"
+    tile = maps[int(unit.channel or 0)]
+    name = f"{unit.layer}:{unit.channel}"
     picture: Picture = sheet(tile[None], [name], tile_size=tile_size or BIG, scaling=scaling, theme=theme)
     rows, columns = tile.shape
     caption = f"Channel {name}, {rows}×{columns}. {picture.caption}."
-    if wanted.position is None:
+    if unit.position is None:
         return replace(picture, caption=caption)
-    require_position(wanted, rows, columns)
-    row, column = wanted.position
-    caption = f"Neuron {wanted} answers {float(tile[row, column]):.4g}. {caption}"
-    return replace(picture, array=_framed(picture, wanted.position, tile.shape, theme), caption=caption)
+    require_position(unit, rows, columns)
+    row, column = unit.position
+    caption = f"Neuron {unit} answers {float(tile[row, column]):.4g}. {caption}"
+    return replace(picture, array=_framed(picture, unit.position, tile.shape, theme), caption=caption)
 
 
 def _framed(

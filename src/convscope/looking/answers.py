@@ -30,11 +30,11 @@ def value_of_role(network: Network, address: str | None, role: Role, missing: st
     """Return the layer of an address, or without one the first output with a role; InputError where none has it."""
     if address is not None:
         return network.resolve(address).layer
-    found = next((output.value for output in network.outputs if output.role == role), None)
-    if found is None:
+    value = next((output.value for output in network.outputs if output.role == role), None)
+    if value is None:
         listed = "; ".join(map(str, network.outputs)) or "none"
         raise InputError(f"{network.name} {missing}; its outputs are {listed}{remedy}")
-    return found
+    return value
 
 
 @contextmanager
@@ -68,9 +68,14 @@ def answer_rows(network: Network, picture: Any, layer: str) -> NDArray[np.floati
 
 
 def _value(network: Network, picture: Any, layer: str) -> Tensor:
-    found = _recorded.get()
-    if found and found[0] is network and found[1] is picture and layer in found[2]:
-        return found[2][layer]
+    values_of_one_pass = _recorded.get()
+    if (
+        values_of_one_pass
+        and values_of_one_pass[0] is network
+        and values_of_one_pass[1] is picture
+        and layer in values_of_one_pass[2]
+    ):
+        return values_of_one_pass[2][layer]
     tensor = picture if isinstance(picture, Tensor) else network.preprocess(picture)
     return network.activations(tensor, Address(layer))[layer]
 

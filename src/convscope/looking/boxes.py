@@ -106,9 +106,9 @@ def boxes(network: Network, picture: Any, *, theme: ThemeName = "light") -> Pict
         place = (max(0, left), bottom - 18 if under else top - 18)
         draw.rectangle((*place, place[0] + type_.getlength(words), place[1] + 18), color)
         draw.text((place[0], place[1] + 9), words, "#ffffff", type_, "lm")
-    found = ", ".join(f"{box.label} {box.score:.2f}" for box in read.found[:5]) or "nothing"
+    names = ", ".join(f"{box.label} {box.score:.2f}" for box in read.found[:5]) or "nothing"
     caption = (
-        f"{len(read.found):,} boxes with a score of {_SCORE:g} and more, the best of those on one thing: {found}. "
+        f"{len(read.found):,} boxes with a score of {_SCORE:g} and more, the best of those on one thing: {names}. "
         f"{read.reading}."
     )
     return Picture(np.asarray(image), caption)

@@ -51,7 +51,7 @@ def predictions(
     """
     best = classify(network, picture, top=top)
     title = "" if bare else title_of("", network, picture)
-    chart = prediction_chart([(found.label, found.probability) for found in best], title=title, theme=theme)
+    chart = prediction_chart([(one.label, one.probability) for one in best], title=title, theme=theme)
     caption = f"What {network.name or 'the network'} says: {chart.caption}. {_averaged(network)}"
     return replace(chart, caption=caption.strip())
 

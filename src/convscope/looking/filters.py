@@ -73,19 +73,19 @@ def filters(
 
     UnknownLayer, or InputError for a layer that has no filters.
     """
-    wanted = network.resolve(address)
-    found = read_filters(network, wanted.layer)
+    unit = network.resolve(address)
+    layer_filters = read_filters(network, unit.layer)
     scaling = Scaling(per=scale, percentile=percentile, palette=palette)
-    if wanted.channel is not None:
-        return _one(found, int(wanted.channel), scaling, tile_size, theme)
-    chosen = _chosen(found, channels)
-    names = [f"{found.layer}:{index}" for index in chosen]
-    weights = found.weights[chosen]
-    count, reads, height, width = found.weights.shape
+    if unit.channel is not None:
+        return _one(layer_filters, int(unit.channel), scaling, tile_size, theme)
+    chosen = _chosen(layer_filters, channels)
+    names = [f"{layer_filters.layer}:{index}" for index in chosen]
+    weights = layer_filters.weights[chosen]
+    count, reads, height, width = layer_filters.weights.shape
     if height == width == 1:
         picture = _strips(weights[:, :, 0, 0], names, scaling, theme)
         words = f"a row a filter, its {reads:,} weights across"
-    elif found.color:
+    elif layer_filters.color:
         picture = sheet(
             weights.transpose(0, 2, 3, 1), names, tile_size=tile_size, scaling=scaling, theme=theme
         )
@@ -97,44 +97,46 @@ def filters(
         across = min(reads, READABLE)
         tiles = weights[:, :across].reshape(-1, height, width)
         picture = sheet(tiles, names, columns=across, tile_size=tile_size, scaling=scaling, theme=theme)
-        words = f"a row a filter, across {_of(across, reads)} channels of {found.inputs} it reads"
-    made = len(picture.tiles)  # a sheet ends where it is too long
-    which = f"{made:,} of the {count:,}" if isinstance(channels, Sequence) else _of(made, count)
-    what = f"{which[0].upper()}{which[1:]} filters of {found.layer}, {reads}×{height}×{width}"
+        words = f"a row a filter, across {_of(across, reads)} channels of {layer_filters.inputs} it reads"
+    drawn_count = len(picture.tiles)  # a sheet ends where it is too long
+    which = f"{drawn_count:,} of the {count:,}" if isinstance(channels, Sequence) else _of(drawn_count, count)
+    what = f"{which[0].upper()}{which[1:]} filters of {layer_filters.layer}, {reads}×{height}×{width}"
     return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
 
 
-def _chosen(found: Filters, channels: int | Sequence[int] | None) -> list[int]:
+def _chosen(layer_filters: Filters, channels: int | Sequence[int] | None) -> list[int]:
     """Return the numbers of the filters to show."""
-    count, reads = found.weights.shape[:2]
+    count, reads = layer_filters.weights.shape[:2]
     if isinstance(channels, Sequence):
         if not channels or not all(isinstance(index, int) and 0 <= index < count for index in channels):
             raise InputError(f"channels are numbers from 0 to {count - 1}, not {list(channels)}")
         return list(channels)
     if channels is not None and channels < 1:
         raise InputError(f"channels is how many filters to show, at least 1, or which ones; not {channels}")
-    readable = READABLE if reads > 1 and not found.color else MANY
+    readable = READABLE if reads > 1 and not layer_filters.color else MANY
     return list(range(min(count, channels or readable)))
 
 
-def _one(found: Filters, index: int, scaling: Scaling, tile_size: int | None, theme: ThemeName) -> Picture:
+def _one(
+    layer_filters: Filters, index: int, scaling: Scaling, tile_size: int | None, theme: ThemeName
+) -> Picture:
     """Show one filter: a big tile in color, or a tile for each channel it reads."""
-    weights = found.weights[index]
+    weights = layer_filters.weights[index]
     channels, height, width = weights.shape
-    what = f"Filter {found.layer}:{index}, {channels}×{height}×{width}"
-    start = found.first_input[index]
-    if found.color:
+    what = f"Filter {layer_filters.layer}:{index}, {channels}×{height}×{width}"
+    start = layer_filters.first_input[index]
+    if layer_filters.color:
         tile = weights.transpose(1, 2, 0)[None]
-        name = f"{found.layer}:{index}"
+        name = f"{layer_filters.layer}:{index}"
         picture = sheet(tile, [name], tile_size=tile_size or BIG, scaling=scaling, theme=theme)
         return replace(picture, caption=f"{what}, in color. {picture.caption}.")
     if height == width == 1:
-        picture = _strips(weights[:, 0, 0][None], [f"{found.layer}:{index}"], scaling, theme)
+        picture = _strips(weights[:, 0, 0][None], [f"{layer_filters.layer}:{index}"], scaling, theme)
         return replace(picture, caption=f"{what}: its weights across. {picture.caption}.")
     shown = min(channels, MANY)
-    names = [f"{found.inputs}:{start + channel}" for channel in range(shown)]
+    names = [f"{layer_filters.inputs}:{start + channel}" for channel in range(shown)]
     picture = sheet(weights[:shown], names, tile_size=tile_size, scaling=scaling, theme=theme)
-    words = f"a tile for {_of(len(picture.tiles), channels)} channels of {found.inputs} it reads"
+    words = f"a tile for {_of(len(picture.tiles), channels)} channels of {layer_filters.inputs} it reads"
     return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
 
 
@@ -217,12 +219,12 @@ def _no_filters(network: Network, layer: str) -> str:
 
 def first_layer_with_filters(network: Network) -> str:
     """Return the first layer that filters wrote; InputError where none did."""
-    found = layers_with_filters(network)
-    if not found:
+    layers = layers_with_filters(network)
+    if not layers:
         raise InputError(
             f"{network.name or 'the network'} has no layer with filters: layer_table shows what it has"
         )
-    return found[0]
+    return layers[0]
 
 
 def layers_with_filters(network: Network) -> list[str]:

@@ -98,17 +98,17 @@ def stages(network: Network) -> list[Stage]:
     filter); after the activation that follows them. Where branches end elsewhere, the last stages are those ends.
     """
     maps = [name for name in _way(network) if _size(network, name) is not None]
-    found = [
+    stages_with_maps = [
         Stage(size, layers, _telling(network, layers))
         for size, group in groupby(maps, key=lambda name: _size(network, name))
         if size is not None and (layers := tuple(group))
     ]
-    shown = {name for stage in found for name in stage.shown}
+    shown = {name for stage in stages_with_maps for name in stage.shown}
     others = [name for name in _ends(network) if name not in shown and _size(network, name) is not None]
     ended = groupby(
         sorted(others, key=lambda name: _area(network, name)), key=lambda name: _size(network, name)
     )
-    return found + [
+    return stages_with_maps + [
         Stage(size, layers, layers[:2], is_end=True)
         for size, group in ended
         if size is not None and (layers := tuple(group))
@@ -117,8 +117,8 @@ def stages(network: Network) -> list[Stage]:
 
 def vectors(network: Network) -> list[str]:
     """Return the layers with one number a channel (fully connected, or pooled to 1×1) on the way, and at the ends."""
-    found = [name for name in _way(network) if is_vector(network.shape_channels_first(name))]
-    after = [_activation_after(network, name) for name in found]
+    names = [name for name in _way(network) if is_vector(network.shape_channels_first(name))]
+    after = [_activation_after(network, name) for name in names]
     ends = [name for name in _ends(network) if is_vector(network.shape_channels_first(name))]
     return list(dict.fromkeys([*after, *ends]))
 
@@ -194,12 +194,12 @@ def _computes(network: Network, name: str) -> bool:
 
 def _activation_after(network: Network, name: str) -> str:
     """Return the layer in which a layer's answer has gone through its normalization and its activation function."""
-    found = name
+    activation = name
     for value, kind in _followers(network, name):
         if value in network.layers:
-            found = value
+            activation = value
         if kind not in _SETTLING:
-            return found
+            return activation
     return name
 
 

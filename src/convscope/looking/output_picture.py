@@ -47,17 +47,17 @@ def output_picture(
     InputError for a network that makes no picture, and for one that answers with NaN.
     """
     value = value_of_role(network, address, "picture", "makes no picture")
-    made = answer(network, picture, value)
-    if made.ndim != 3 or len(made) not in (1, 3):
+    output = answer(network, picture, value)
+    if output.ndim != 3 or len(output) not in (1, 3):
         raise InputError(
-            f"{value!r} gives {made.shape}: a picture has one channel or three, height and width"
+            f"{value!r} gives {output.shape}: a picture has one channel or three, height and width"
         )
-    if not np.isfinite(made).all():
+    if not np.isfinite(output).all():
         raise InputError(f"{value!r} answers with NaN or infinity to this picture")
-    found = _range(made, made_by(network.graph, value))
-    colors = to_bytes((np.moveaxis(made, 0, -1) - found.black) / (found.white - found.black))
+    span = _range(output, made_by(network.graph, value))
+    colors = to_bytes((np.moveaxis(output, 0, -1) - span.black) / (span.white - span.black))
     reversed_ = network.input_spec is not None and network.input_spec.channel_order == "BGR"
-    colors = colors[..., ::-1] if reversed_ and len(made) == 3 else colors
+    colors = colors[..., ::-1] if reversed_ and len(output) == 3 else colors
     colors = np.ascontiguousarray(np.broadcast_to(colors, (*colors.shape[:2], 3)))
     height, width = colors.shape[:2]
     seen = Image.fromarray(to_bytes(seen_by(network, picture)))
@@ -70,14 +70,14 @@ def output_picture(
         ],
         theme=theme,
     )
-    black, white = (f"{number:.4g}" for number in (found.black, found.white))
-    words = f"The picture that {value} makes, {height} × {width}: {black} is black, {white} white ({found.reason})."
+    black, white = (f"{number:.4g}" for number in (span.black, span.white))
+    words = f"The picture that {value} makes, {height} × {width}: {black} is black, {white} white ({span.reason})."
     return replace(shown, caption=words)
 
 
-def _range(made: NDArray[Any], kind: str) -> _Range:
+def _range(output: NDArray[Any], kind: str) -> _Range:
     """Return what is black and white: by what made the numbers, else by the narrowest usual range that holds them."""
-    low, high = (float(np.percentile(made, share)) for share in (0.5, 99.5))
+    low, high = (float(np.percentile(output, share)) for share in (0.5, 99.5))
     if kind == "sigmoid":
         return _Range(0, 1, "a sigmoid's ends")
     if kind == "tanh":

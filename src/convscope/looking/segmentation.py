@@ -72,11 +72,11 @@ def segmentation(
     if top < 1:
         raise InputError(f"top is how many classes the legend names, at least 1; not {top}")
     value = _value(network, address)
-    found = _strongest(network, picture, value)
-    shares = _shares(network, value, found)
+    classes = _strongest(network, picture, value)
+    shares = _shares(network, value, classes)
     named = shares[:top]
     seen = seen_by(network, picture)
-    places = _at_size(found, seen.shape[:2])
+    places = _at_size(classes, seen.shape[:2])
     shown = [
         Panel(to_bytes(seen), "what the network sees", smooth=True),
         Panel(_painted(seen, places, named), f"{value}: the strongest class of each place", address=value),
@@ -85,8 +85,8 @@ def segmentation(
     if rest := shares[top:]:
         left = percent(sum(share.share for share in rest))
         entries.append(LegendEntry(_OTHERS, f"{len(rest):,} other classes", left))
-    made = with_legend(panels(shown, theme=theme), entries, theme=theme)
-    return replace(made, caption=_caption(value, found, shares, network.class_count or 0))
+    figure = with_legend(panels(shown, theme=theme), entries, theme=theme)
+    return replace(figure, caption=_caption(value, classes, shares, network.class_count or 0))
 
 
 def _value(network: Network, address: str | None) -> str:
@@ -104,12 +104,12 @@ def _strongest(network: Network, picture: Any, value: str) -> NDArray[np.intp]:
     return strongest
 
 
-def _shares(network: Network, value: str, found: NDArray[np.intp]) -> list[ClassShare]:
-    numbers, counts = np.unique(found, return_counts=True)
+def _shares(network: Network, value: str, classes: NDArray[np.intp]) -> list[ClassShare]:
+    numbers, counts = np.unique(classes, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     return [
         ClassShare(
-            network.class_label(int(numbers[at])), float(counts[at]) / found.size, f"{value}:{numbers[at]}"
+            network.class_label(int(numbers[at])), float(counts[at]) / classes.size, f"{value}:{numbers[at]}"
         )
         for at in order
     ]
@@ -141,16 +141,16 @@ def _number(share: ClassShare) -> int:
     return int(share.address.rpartition(":")[2])
 
 
-def _at_size(found: NDArray[np.intp], size: tuple[int, ...]) -> NDArray[np.intp]:
+def _at_size(classes: NDArray[np.intp], size: tuple[int, ...]) -> NDArray[np.intp]:
     """Return the class of each pixel of a picture: that of the place it lies in."""
     height, width = size
-    image = Image.fromarray(found.astype(np.int32))
+    image = Image.fromarray(classes.astype(np.int32))
     return np.asarray(image.resize((width, height), Image.Resampling.NEAREST)).astype(np.intp)
 
 
-def _caption(value: str, found: NDArray[np.intp], shares: Sequence[ClassShare], count: int) -> str:
+def _caption(value: str, places: NDArray[np.intp], shares: Sequence[ClassShare], count: int) -> str:
     best = ", ".join(f"{share.label} {percent(share.share)}" for share in shares[:5])
-    rows, columns = found.shape
+    rows, columns = places.shape
     classes = f"{len(shares):,} of {count:,} classes" if count else f"{len(shares):,} classes"
     return (
         f"The strongest class of each of {rows} × {columns} places of {value}, over the photograph in gray; "

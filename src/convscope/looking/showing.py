@@ -40,11 +40,11 @@ def show(
 
     >>> show(network, "cat.jpg", "conv1").save("conv1.png")
     """
-    photograph, wanted = open_photograph(picture), network.resolve(address)
-    layer = wanted.layer
+    photograph, unit = open_photograph(picture), network.resolve(address)
+    layer = unit.layer
     with recorded(network, photograph, [layer]):
         shape = answer(network, photograph, layer).shape
-        if wanted.channel is None and look.get("channels") is None:
+        if unit.channel is None and look.get("channels") is None:
             output = next((output for output in network.outputs if output.value == layer), None)
             technique = _AS_A_WHOLE.get(output.role) if output else None
             if output and output.role == "boxes" and find_boxes(network, photograph) is not None:
@@ -70,11 +70,12 @@ def show_output(
     output = output or telling_output(network)
     if output.role == "classes" and output.value in network.class_values:
         return predictions(network, picture, theme=theme)
-    made = show(network, picture, output.value, theme=theme)
-    if output.role != "boxes" or (made.recipe and made.recipe.function == "boxes"):
-        return made
+    shown = show(network, picture, output.value, theme=theme)
+    if output.role != "boxes" or (shown.recipe and shown.recipe.function == "boxes"):
+        return shown
     return replace(
-        made, caption=f"{output}: where a detector's boxes are, and no probabilities. {made.caption}"
+        shown,
+        caption=f"{output}: where a detector's boxes are, and no probabilities. {shown.caption}",
     )
 
 
@@ -93,8 +94,8 @@ def words_of(network: Network, picture: PictureLike, output: Output, *, top: int
         return [str(output), *[_box_in_words(box) for box in read.found[:top]]]
     if output.role != "class map":
         return [str(output)]
-    found = class_shares(network, picture, output.value)[:top]
-    lines = [f"{percent(one.share):>6} of the picture  {one.label}  ({one.address})" for one in found]
+    shares = class_shares(network, picture, output.value)[:top]
+    lines = [f"{percent(one.share):>6} of the picture  {one.label}  ({one.address})" for one in shares]
     return [str(output), *lines]
 
 

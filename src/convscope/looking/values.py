@@ -51,15 +51,15 @@ def values(
 
     UnknownLayer, or InputError for a layer that answers with NaN.
     """
-    wanted = network.resolve(address)
-    if wanted.position is not None:
+    unit = network.resolve(address)
+    if unit.position is not None:
         raise InputError(f"{address}: a neuron has one value; give its layer or its channel")
-    numbers = answer(network, picture, wanted.layer)
-    if wanted.channel is not None:
-        numbers = numbers[int(wanted.channel)]
+    numbers = answer(network, picture, unit.layer)
+    if unit.channel is not None:
+        numbers = numbers[int(unit.channel)]
     if not 1 <= bins <= 10_000:
         raise InputError(f"bins is between 1 and 10000, not {bins}")
     require_one_of("order", order, get_args(Order))
-    title = "" if bare else title_of(f"{wanted}", network, picture)
+    title = "" if bare else title_of(f"{unit}", network, picture)
     plot = values_and_histogram(numbers, order=order, title=title, bins=bins, theme=theme)
-    return replace(plot, caption=f"{wanted}: {plot.caption}")
+    return replace(plot, caption=f"{unit}: {plot.caption}")

@@ -84,15 +84,15 @@ class BlockFile:
     def facts(self) -> tuple[NDArray[np.int64], dict[int, str]]:
         """Return the numbers of the pictures that were read, and what is said of the others."""
         with _opened(self.path) as file:
-            told = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
             pictures: NDArray[np.int64] = file.get_tensor("pictures")
-        return pictures, {int(index): str(reason) for index, reason in told.get("broken", {}).items()}
+        return pictures, {int(index): str(reason) for index, reason in facts.get("broken", {}).items()}
 
     def read(self, layer: int, what: str, channels: Sequence[int] | slice = slice(None)) -> NDArray[Any]:
         """Return ``max``, ``mean``, ``position``, ``fires`` or ``lowest`` of a layer, or of some of its channels."""
         with _opened(self.path) as file:
-            found: NDArray[Any] = file.get_tensor(f"{layer}.{what}")
-        return found[..., channels]
+            numbers: NDArray[Any] = file.get_tensor(f"{layer}.{what}")
+        return numbers[..., channels]
 
 
 @contextmanager

@@ -68,9 +68,9 @@ def examples(
     UnknownLayer for a unit that is not there; what `convscope.measure` raises.
     """
     listed = list_pictures(photographs)
-    found = measure(network, listed, [network.resolve(address).layer])
+    measurements = measure(network, listed, [network.resolve(address).layer])
     options = ExampleOptions(top, by, overlay, theme)
-    return example_sheet(network, listed, found, address, options)
+    return example_sheet(network, listed, measurements, address, options)
 
 
 def example_sheet(
@@ -104,12 +104,12 @@ def example_sheet(
 
 
 def bands_of(
-    found: Measurements, unit: str, strongest: Sequence[Example], by: By, each: int = _IN_A_ROW
+    measurements: Measurements, unit: str, strongest: Sequence[Example], by: By, each: int = _IN_A_ROW
 ) -> list[tuple[str, list[Example]]]:
     """Return weaker examples; none that is shown already, and none that is far from its band's share."""
     shown, rows = {one.index for one in strongest}, []
     for share, words in BANDS if strongest else ():
-        near, most = found.band(unit, share, by, top=each + len(shown)), strongest[0].value
+        near, most = measurements.band(unit, share, by, top=each + len(shown)), strongest[0].value
         fresh = [
             one for one in near if one.index not in shown and (not share or _is_near(one, share * most, most))
         ][:each]
@@ -215,13 +215,17 @@ def _frame(draw: ImageDraw.ImageDraw, box: Sequence[int], colors: Theme) -> None
 
 
 def _caption(
-    address: str, found: Measurements, strongest: Sequence[Example], by: By, labels: Sequence[str] | None
+    address: str,
+    measurements: Measurements,
+    strongest: Sequence[Example],
+    by: By,
+    labels: Sequence[str] | None,
 ) -> str:
     what = "maximum" if by == "max" else "mean"
-    count = len(found.pictures)
+    count = len(measurements.pictures)
     if not strongest:
         return f"None of {count:,} pictures makes {address} answer above zero ({what} over its positions)."
-    awake = float((found.values(address, by) > 0).mean())
+    awake = float((measurements.values(address, by) > 0).mean())
     words = (
         f"The pictures that {address} answers most to, of {count:,}: {strongest[0].value:.4g} to "
         f"{strongest[-1].value:.4g} ({what} over its positions); it answers above zero to {percent(awake)} of them."

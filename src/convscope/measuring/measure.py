@@ -75,9 +75,9 @@ def measure(
         tell(done, of)
         for number, block in _blocks(network, listed, plan, missing, lambda more: tell(done + more, of)):
             block.save(manifest.path_of(place, number))
-    found = Measurements.open(place)
-    _say_broken(found, listed)
-    return found
+    measurements = Measurements.open(place)
+    _say_broken(measurements, listed)
+    return measurements
 
 
 def kept_at(manifest: Manifest, pictures: Sequence[ListedPicture]) -> Path:
@@ -110,10 +110,12 @@ def _kept_whole(
 ) -> Measurements | None:
     """Return what is kept of all layers on these pictures, where it is whole and has these layers."""
     place = _kept(manifest_of(network, listed, plan_measurement(network)), listed)
-    found = Measurements.open(place) if (place / NAME).exists() else None
+    earlier = Measurements.open(place) if (place / NAME).exists() else None
     wanted = tuple(network.resolve(layer).layer for layer in layers)
     return (
-        replace(found, chosen=wanted) if found and found.complete and {*wanted} <= {*found.layers} else None
+        replace(earlier, chosen=wanted)
+        if earlier and earlier.complete and {*wanted} <= {*earlier.layers}
+        else None
     )
 
 
@@ -157,13 +159,13 @@ def _computed(
     for block, inputs in groupby(read, lambda one: one[0] // BLOCK):
         parts, good, broken = list[list[Summary]](), list[int](), dict[int, str]()
         for _, batch in groupby(inputs, lambda one: one[0] % BLOCK // plan.batch):
-            found = list(batch)
-            tensors = {index: one for index, one in found if isinstance(one, Tensor)}
-            broken |= {index: one for index, one in found if isinstance(one, str)}
+            entries = list(batch)
+            tensors = {index: one for index, one in entries if isinstance(one, Tensor)}
+            broken |= {index: one for index, one in entries if isinstance(one, str)}
             good += tensors
             if tensors:
                 parts.append(_summaries(network, torch.cat(list(tensors.values())), plan))
-            through += len(found)
+            through += len(entries)
             tell(through)
         layers = [Summary.joined(part) for part in zip(*parts, strict=True)] if parts else _nothing(plan)
         yield block, Block(np.array(good, np.int64), tuple(layers), broken)
@@ -173,11 +175,11 @@ def _summaries(network: Network, inputs: Tensor, plan: Plan) -> list[Summary]:
     names = [layer.name for layer in plan.layers]
     with torch.no_grad():
         values = network.activations(inputs.to(network.device), *names)
-    found = []
+    summaries = []
     for name in names:
         value = network.channels_first(name, values.pop(name))
-        found.append(Summary.of(value.flatten(2) if value.dim() > 2 else value[:, :, None]))
-    return found
+        summaries.append(Summary.of(value.flatten(2) if value.dim() > 2 else value[:, :, None]))
+    return summaries
 
 
 def _nothing(plan: Plan) -> list[Summary]:
@@ -194,9 +196,9 @@ def _nothing(plan: Plan) -> list[Summary]:
     ]
 
 
-def _say_broken(found: Measurements, listed: Sequence[ListedPicture]) -> None:
-    broken = found.broken
-    if found.complete and not len(found.pictures):
+def _say_broken(measurements: Measurements, listed: Sequence[ListedPicture]) -> None:
+    broken = measurements.broken
+    if measurements.complete and not len(measurements.pictures):
         first = next(iter(broken.values()), "")
         raise PictureError(f"none of the {len(listed)} pictures can be read: {first}")
     if broken:

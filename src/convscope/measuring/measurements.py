@@ -121,8 +121,8 @@ class Measurements:
     def values(self, address: str | Address, by: By = "max") -> Values:
         """Return what a unit answered to each measured picture (pictures,), or a layer (pictures, channels)."""
         require_one_of("by", by, get_args(By))
-        found: Values = self._read(self.resolve(address), by)
-        return found
+        values: Values = self._read(self.resolve(address), by)
+        return values
 
     def _read(self, wanted: Address, what: str) -> NDArray[Any]:
         index = self._index(wanted.layer)
@@ -130,8 +130,8 @@ class Measurements:
         parts = [block.read(index, what, channels) for block in self._blocks]
         if not len(self.pictures):
             raise PictureError(f"nothing is measured yet in {self.folder}")
-        found = np.concatenate(parts)
-        return found if wanted.channel is None else found[..., 0]
+        numbers = np.concatenate(parts)
+        return numbers if wanted.channel is None else numbers[..., 0]
 
     def strongest(self, address: str | Address, by: By = "max", top: int = 9) -> list[Example]:
         """Return the pictures that a unit answers most to, the strongest first, equal ones by their order."""
@@ -158,8 +158,8 @@ class Measurements:
 
     def quantiles(self, address: str | Address, shares: Sequence[float], by: By = "max") -> Values:
         """Return the values that these shares of the pictures stay below: (shares,), or (shares, channels)."""
-        found: Values = np.quantile(self.values(address, by), shares, axis=0).astype(np.float32)
-        return found
+        quantiles: Values = np.quantile(self.values(address, by), shares, axis=0).astype(np.float32)
+        return quantiles
 
     def firing(self, layer: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return for each channel of a layer the share of pictures, and of positions, with an answer above zero."""
@@ -172,8 +172,8 @@ class Measurements:
     def lowest(self, layer: str) -> Values:
         """Return the least that each channel of a layer answers anywhere."""
         index = self._index(self.resolve(layer).layer)
-        found: Values = np.min([block.read(index, "lowest") for block in self._blocks], axis=0)
-        return found
+        lowest: Values = np.min([block.read(index, "lowest") for block in self._blocks], axis=0)
+        return lowest
 
     def by_class(self, address: str | Address, by: By = "max") -> dict[str, float]:
         """Return the mean of a unit's answers to the pictures of each class, the highest first."""
@@ -184,10 +184,10 @@ class Measurements:
     def alike(self, address: str | Address, by: By = "mean", top: int = 10) -> list[tuple[str, float]]:
         """Return the units of the same layer whose answers go up and down with this one's, and Pearson's r of each."""
         unit = self._unit(address)
-        found = correlations(self.values(unit.layer, by), int(unit.channel or 0))
-        order = np.argsort(-found, kind="stable")
-        others = [index for index in order if index != unit.channel and np.isfinite(found[index])]
-        return [(f"{unit.layer}:{index}", float(found[index])) for index in others[:top]]
+        similarity = correlations(self.values(unit.layer, by), int(unit.channel or 0))
+        order = np.argsort(-similarity, kind="stable")
+        others = [index for index in order if index != unit.channel and np.isfinite(similarity[index])]
+        return [(f"{unit.layer}:{index}", float(similarity[index])) for index in others[:top]]
 
     def survey(self, network: Network) -> Survey:
         """Return the dead, rare, saturated and doubled units, and the confused classes, of the network measured."""
@@ -215,14 +215,14 @@ class Measurements:
 
     def _examples(self, unit: Address, values: Values, chosen: NDArray[np.int64]) -> list[Example]:
         layer, positions = self.layers[unit.layer], self._read(unit, "position")
-        found = []
+        examples = []
         for row in chosen:
             index = int(self.pictures[row])
             picture = self.manifest.pictures[index]
             position = divmod(int(positions[row]), layer.columns)
             box = layer.box(position, self.manifest.input_size)
-            found.append(Example(picture.path, float(values[row]), position, box, index, picture.label))
-        return found
+            examples.append(Example(picture.path, float(values[row]), position, box, index, picture.label))
+        return examples
 
 
 def correlations(values: Values, channel: int) -> NDArray[np.float64]:
@@ -230,5 +230,5 @@ def correlations(values: Values, channel: int) -> NDArray[np.float64]:
     centered = values - values.mean(axis=0, dtype=np.float64)
     lengths = np.sqrt((centered**2).sum(axis=0))
     with np.errstate(invalid="ignore", divide="ignore"):
-        found: NDArray[np.float64] = centered.T @ centered[:, channel] / (lengths * lengths[channel])
-    return found
+        correlation: NDArray[np.float64] = centered.T @ centered[:, channel] / (lengths * lengths[channel])
+    return correlation

@@ -55,23 +55,23 @@ def list_pictures(pictures: PicturesLike) -> tuple[ListedPicture, ...]:
     ['cat', 'cat']
     """
     if not isinstance(pictures, (str, os.PathLike)):
-        found: Sequence[ListedPicture] = [_given(index, one) for index, one in enumerate(pictures)]
-        if not found:
+        entries: Sequence[ListedPicture] = [_given(index, one) for index, one in enumerate(pictures)]
+        if not entries:
             raise PictureError("there are no pictures to measure")
-        return tuple(found)
+        return tuple(entries)
     name = os.fspath(pictures)
     path, several = user_path(name), matched(name)
     if several is not None:
-        found = _behind(several)
+        entries = _behind(several)
     elif not path.exists():
         raise PictureError(f"there is no folder or list of pictures {name!r}")
     else:
-        found = _in_folder(path) if path.is_dir() else _in_file(path)
-    if not found:
+        entries = _in_folder(path) if path.is_dir() else _in_file(path)
+    if not entries:
         raise PictureError(
             f"there is no picture {'behind' if several is not None else 'in'} {path} ({', '.join(picture_endings())})"
         )
-    return tuple(found)
+    return tuple(entries)
 
 
 def pictures_hash(pictures: Sequence[ListedPicture]) -> str:
@@ -84,9 +84,9 @@ def _given(index: int, picture: Any) -> ListedPicture:
         return picture
     if isinstance(picture, (str, os.PathLike)):
         return _listed(Path(os.fspath(picture)), os.fspath(picture), None, None)
-    found = open_photograph(picture)
+    photograph = open_photograph(picture)
     return ListedPicture(
-        f"{index}-{found.sha256[:16]}", f"picture {index}", 0, 0, read=partial(_same, picture)
+        f"{index}-{photograph.sha256[:16]}", f"picture {index}", 0, 0, read=partial(_same, picture)
     )
 
 
@@ -201,15 +201,15 @@ def _in_tar(path: Path) -> list[ListedPicture]:
     pictures = [one for one in members if _is_picture(Path(one.name))]
     classes = {one.name[:-4]: one for one in members if one.name.endswith(".cls") and one.size < 1000}
     by_folder = _labels([Path(one.name) for one in pictures])
-    found = []
+    entries = []
     for one, label in zip(pictures, by_folder, strict=True):
         beside = classes.get(one.name.rpartition(".")[0])
         if beside is not None:
             label = _from_tar(path, beside.offset_data, beside.size).decode("utf-8", "replace").strip()
-        found.append(
+        entries.append(
             _member(path, one.name, one.size, label, partial(_from_tar, path, one.offset_data, one.size))
         )
-    return found
+    return entries
 
 
 def _from_tar(path: Path, offset: int, size: int) -> bytes:

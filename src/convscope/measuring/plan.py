@@ -80,7 +80,7 @@ def plan_measurement(network: Network, layers: Sequence[str] = ()) -> Plan:
     ]
     spec = network.picture_spec.replace(crops=1)
     gray = torch.zeros(spec.shape, device=network.device)  # the average color, mostly; only shapes matter
-    found, fields = [], receptive_fields(network.graph, network.shapes)
+    planned, fields = [], receptive_fields(network.graph, network.shapes)
     with torch.no_grad():
         for name, value in network.activations(gray, *names).items():
             if value.dim() >= 2 and len(value) == 1 and value.is_floating_point():
@@ -88,13 +88,13 @@ def plan_measurement(network: Network, layers: Sequence[str] = ()) -> Plan:
                 rows, columns = (
                     shape[2:] if len(shape) == 4 else (1, max(1, value[0].numel() // max(1, shape[1])))
                 )
-                found.append(MeasuredLayer(name, shape[1], int(rows), int(columns), fields.get(name)))
+                planned.append(MeasuredLayer(name, shape[1], int(rows), int(columns), fields.get(name)))
             elif wanted:
                 raise InputError(f"{name!r} has no channels to measure: its shape is {tuple(value.shape)}")
-    if not found:
+    if not planned:
         raise InputError(f"{network.name} has no layer with channels to measure")
-    numbers = sum(layer.channels * layer.positions for layer in found)
-    return Plan(tuple(found), max(1, min(_LARGEST_BATCH, _TOGETHER // (4 * numbers))))
+    numbers = sum(layer.channels * layer.positions for layer in planned)
+    return Plan(tuple(planned), max(1, min(_LARGEST_BATCH, _TOGETHER // (4 * numbers))))
 
 
 def _bytes(count: int) -> str:

@@ -44,10 +44,10 @@ class Strongest:
 
     def of(self, address: Address) -> Tensor | None:
         """Return the quantiles of a channel's mean and maximum, (2, quantiles); None where it was not measured."""
-        found = self.layers.get(address.layer)
-        if found is None or address.channel is None or int(address.channel) >= len(found):
+        quantiles = self.layers.get(address.layer)
+        if quantiles is None or address.channel is None or int(address.channel) >= len(quantiles):
             return None
-        return found[int(address.channel)]
+        return quantiles[int(address.channel)]
 
     def save(self, path: Path) -> Path:
         """Write the file, whole or not at all."""
@@ -76,14 +76,14 @@ class Strongest:
             raise NetworkFileError(f"{path} does not hold strongest activations: {error}") from error
 
 
-def strongest_of(found: Measurements) -> Strongest:
+def strongest_of(measurements: Measurements) -> Strongest:
     """Return the quantiles of everything that was measured."""
     layers = {
-        name: torch.stack([_quantiles(found.values(name, by)) for by in ("mean", "max")], dim=1)
-        for name in found.layers
+        name: torch.stack([_quantiles(measurements.values(name, by)) for by in ("mean", "max")], dim=1)
+        for name in measurements.layers
     }
-    manifest = found.manifest
-    return Strongest(layers, len(found.pictures), manifest.network_sha256, manifest.pictures_sha256)
+    manifest = measurements.manifest
+    return Strongest(layers, len(measurements.pictures), manifest.network_sha256, manifest.pictures_sha256)
 
 
 def _quantiles(values: NDArray[np.float32]) -> Tensor:
@@ -99,21 +99,21 @@ def find_strongest(network: Network) -> Strongest | None:
     beside = [path.with_name(path.name.split(".")[0] + SUFFIX) for path in files]
     if os.path.lexists(kept := _kept_at(network)):
         with suppress(NetworkFileError):
-            if (found := Strongest.open(kept)).network_sha256 == network.identity:
-                return found
+            if (strongest := Strongest.open(kept)).network_sha256 == network.identity:
+                return strongest
         remove(kept)  # damaged, or another network's: it is measured again
     for path in beside:
         if path.is_file():
-            found = Strongest.open(path)
-            if found.network_sha256 in ("", network.identity):
-                return found
+            strongest = Strongest.open(path)
+            if strongest.network_sha256 in ("", network.identity):
+                return strongest
     return None
 
 
-def keep_strongest(network: Network, found: Strongest) -> None:
+def keep_strongest(network: Network, strongest: Strongest) -> None:
     """Keep a measurement in the cache, for a network that came from files."""
     if network.origin.files:
-        keep(_kept_at(network), found.write)
+        keep(_kept_at(network), strongest.write)
 
 
 def _kept_at(network: Network) -> Path:

@@ -105,9 +105,10 @@ def survey(found: Measurements, network: Network) -> Survey:
     return Survey(network.name, count, min(1.0, 3 / count), layers, accuracy, judged, confusions)
 
 
-def _layer(found: Measurements, network: Network, name: str) -> LayerSurvey:
-    highest, means, lowest = found.values(name, "max"), found.values(name, "mean"), found.lowest(name)
-    pictures, positions = found.firing(name)
+def _layer(measurements: Measurements, network: Network, name: str) -> LayerSurvey:
+    highest, means = (measurements.values(name, by) for by in ("max", "mean"))
+    lowest = measurements.lowest(name)
+    pictures, positions = measurements.firing(name)
     top, rectified = highest.max(axis=0), bool(np.nanmin(lowest) >= 0)
     dead = top <= 0 if rectified else top == lowest
     sometimes = np.median(positions) < ALWAYS
@@ -139,13 +140,13 @@ def _saturated(
     highest: NDArray[np.float32], means: NDArray[np.float32], lowest: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
     """Return which channels stay within 2 % of a bound: a value that several channels reach, and none passes."""
-    found = np.zeros(means.shape[1], bool)
+    at_a_bound = np.zeros(means.shape[1], bool)
     for bound, reached in ((highest.max(), highest.max(axis=0)), (lowest.min(), lowest)):
         near = _AT_BOUND * (highest.max() - lowest.min())
         # Above a rectified layer there is no bound; below it zero is one, which "dead" says better.
         if bound and (np.abs(reached - bound) <= near / 20).sum() >= max(2, 0.1 * len(reached)):
-            found |= (np.abs(means - bound) <= near).mean(axis=0) > ALWAYS
-    return found
+            at_a_bound |= (np.abs(means - bound) <= near).mean(axis=0) > ALWAYS
+    return at_a_bound
 
 
 def effective_rank(means: NDArray[Any]) -> float:
@@ -196,23 +197,23 @@ def _twins(
     ]
 
 
-def _classes(found: Measurements, network: Network) -> tuple[float | None, int, tuple[Confusion, ...]]:
+def _classes(measurements: Measurements, network: Network) -> tuple[float | None, int, tuple[Confusion, ...]]:
     """Return the accuracy, on how many pictures, and the confusions; None where no class is known."""
-    layer = next((name for name in network.class_values if name in found.layers), None)
-    wanted = [class_of(label, network) for label in found.labels]
+    layer = next((name for name in network.class_values if name in measurements.layers), None)
+    wanted = [class_of(label, network) for label in measurements.labels]
     judged = [row for row, one in enumerate(wanted) if one is not None]
     if layer is None or not judged:
         return None, 0, ()
-    scores = found.values(layer, "mean")
-    said = scores.argmax(axis=1)
-    wrong = [row for row in judged if said[row] != wanted[row]]
-    pairs = Counter((int(wanted[row] or 0), int(said[row])) for row in wrong)
+    scores = measurements.values(layer, "mean")
+    predicted = scores.argmax(axis=1)
+    wrong = [row for row in judged if predicted[row] != wanted[row]]
+    pairs = Counter((int(wanted[row] or 0), int(predicted[row])) for row in wrong)
     confusions = []
     for (true, taken), count in pairs.items():
-        rows = [row for row in wrong if (wanted[row], said[row]) == (true, taken)]
+        rows = [row for row in wrong if (wanted[row], predicted[row]) == (true, taken)]
         row = max(rows, key=lambda row: (scores[row, taken], -row))
-        index = int(found.pictures[row])
-        picture = found.manifest.pictures[index]
+        index = int(measurements.pictures[row])
+        picture = measurements.manifest.pictures[index]
         surest = Example(picture.path, float(scores[row, taken]), (0, 0), None, index, picture.label)
         confusions.append(Confusion(network.class_label(true), network.class_label(taken), count, surest))
     confusions.sort(key=lambda one: (-one.count, -one.surest.value, one.surest.index))

@@ -33,7 +33,7 @@ def find_class_output(graph: Graph, outputs: Sequence[Output]) -> Output:
     sure = [output for output in classes if output.sure] or classes
     best = [output for output in sure if made_by(graph, output.value) == "softmax"] or sure
     depths = [len(graph.needed_for([output.value])) for output in best]
-    return max(zip(depths, range(len(best)), best, strict=True), key=lambda found: found[:2])[2]
+    return max(zip(depths, range(len(best)), best, strict=True), key=lambda candidate: candidate[:2])[2]
 
 
 def class_scores(graph: Graph, output: str) -> str:
@@ -57,5 +57,5 @@ def class_probabilities(graph: Graph, output: str, answer: Tensor) -> Tensor:
     """
     if not holds_probabilities(graph, output):
         answer = answer.softmax(dim=1)
-    found = answer.flatten(2).mean(2).mean(0) if answer.dim() > 2 else answer.mean(0)
-    return found.clamp(0, 1)
+    probabilities = answer.flatten(2).mean(2).mean(0) if answer.dim() > 2 else answer.mean(0)
+    return probabilities.clamp(0, 1)

@@ -50,8 +50,8 @@ def cut_with(
     CutLayer(name='pool5', type_name='ROIPooling', reason='it runs code', root='proposal')
     """
     for value in inputs:
-        if found := cut.get(value):
-            return replace(found, name=name, type_name=type_name, root=found.root or found.name)
+        if reason := cut.get(value):
+            return replace(reason, name=name, type_name=type_name, root=reason.root or reason.name)
     return None
 
 

@@ -52,11 +52,11 @@ def image_folder(folder: str | Path) -> tuple[list[Path], list[int], list[str]]:
         )
     paths, numbers = [], []
     for number, one in enumerate(classes):
-        found = sorted(path for path in one.iterdir() if path.suffix.lower() in picture_endings())
-        if not found:
+        pictures = sorted(path for path in one.iterdir() if path.suffix.lower() in picture_endings())
+        if not pictures:
             raise InputError(f"{one} has no picture ({', '.join(picture_endings())})")
-        paths += found
-        numbers += [number] * len(found)
+        paths += pictures
+        numbers += [number] * len(pictures)
     return paths, numbers, [one.name for one in classes]
 
 
@@ -95,18 +95,18 @@ def fine_tune(
         input = torch.cat([center.to_tensor(paths[index]) for index in chosen]).to(network.device)
         mirrored = torch.rand(len(chosen), generator=random).lt(0.5).view(-1, 1, 1, 1).to(input.device)
         input = torch.where(mirrored, input.flip(2 if network.graph.channels_last else 3), input)
-        wanted = torch.tensor([numbers[index] for index in chosen], device=input.device)
+        labels = torch.tensor([numbers[index] for index in chosen], device=input.device)
         with torch.enable_grad():
             (logits,) = functional_call(
                 module, {buffers[key]: value for key, value in learned.items()}, (input,)
             )
             logits = network.channels_first(scores, logits)
             logits = logits.flatten(2).mean(2) if logits.dim() > 2 else logits
-            loss = torch.nn.functional.cross_entropy(logits, wanted)
+            loss = torch.nn.functional.cross_entropy(logits, labels)
             optimize.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         optimize.step()
-        accuracy = (logits.argmax(1) == wanted).float().mean()
+        accuracy = (logits.argmax(1) == labels).float().mean()
         now = network.with_parameters({key: value.detach().clone() for key, value in learned.items()})
         yield TrainingStep(number, steps, loss.item(), accuracy.item(), now)
 

@@ -103,12 +103,12 @@ class Graph:
 
     def needed_for(self, targets: Iterable[str]) -> tuple[Operation, ...]:
         """Return the operations without which the targets cannot be computed, in the order they run."""
-        wanted = set(targets)
+        values = set(targets)
         needed: list[Operation] = []
         for operation in reversed(self.operations):
-            if wanted.intersection(operation.outputs):
+            if values.intersection(operation.outputs):
                 needed.append(operation)
-                wanted.update(operation.inputs)
+                values.update(operation.inputs)
         return tuple(reversed(needed))
 
     def written_by(self, value: str) -> tuple[Operation, ...]:

@@ -87,10 +87,10 @@ class InputSpec:
         if np.ndim(self.mean) == 3:
             object.__setattr__(self, "mean", np.asarray(self.mean, np.float32))
         for name, possible in _CHOICES.items():
-            if (found := getattr(self, name)) not in possible:
-                hint = did_you_mean(str(found), map(str, possible))
+            if (setting := getattr(self, name)) not in possible:
+                hint = did_you_mean(str(setting), map(str, possible))
                 raise InputError(
-                    f"{name} cannot be {found!r}.{hint} Possible: {', '.join(map(str, possible))}"
+                    f"{name} cannot be {setting!r}.{hint} Possible: {', '.join(map(str, possible))}"
                 )
         if (self.bands is None) == (self.channel_order == "BANDS") or (self.bands or 1) < 1:
             raise InputError(
@@ -194,8 +194,8 @@ class InputSpec:
     def to_tensor(self, picture: object) -> Tensor:
         """Return a picture (anything `read_picture` reads) as the float tensor the network expects, shape `shape`."""
         if self.transform is not None:
-            made = transformed(self.transform, self._read(picture))[None]
-            return made if self.layout == "NCHW" else made.movedim(1, -1).contiguous()
+            batch = transformed(self.transform, self._read(picture))[None]
+            return batch if self.layout == "NCHW" else batch.movedim(1, -1).contiguous()
         frame = self._resized(self._read(picture))
         if np.shape(self.mean)[1:] == frame.shape[:2] != self.size:
             frame = self._order(frame) * np.float32(self.raw_scale) - np.moveaxis(np.asarray(self.mean), 0, 2)
@@ -210,16 +210,16 @@ class InputSpec:
         """Return a picture's numbers; InputError where it has other channels than the network."""
         if isinstance(picture, np.ndarray) and picture.ndim == 3 and picture.shape[2] == self.bands:
             return bands_of(picture)
-        found = open_photograph(picture)
-        count = 3 if found.bands is None else found.bands.shape[2]
+        photograph = open_photograph(picture)
+        count = 3 if photograph.bands is None else photograph.bands.shape[2]
         if self.bands is None and count in (3, 4):
-            return found.pixels
-        if found.bands is None or count != self.bands:
+            return photograph.pixels
+        if photograph.bands is None or count != self.bands:
             raise InputError(
-                f"the network expects pictures of {self.channels} channels; {found.name} has {count}: give an array "
-                f"(height, width, {self.channels}), its .npy file, or a TIFF of so many bands"
+                f"the network expects pictures of {self.channels} channels; {photograph.name} has {count}: give an "
+                f"array (height, width, {self.channels}), its .npy file, or a TIFF of so many bands"
             )
-        return found.bands
+        return photograph.bands
 
     def to_picture(self, tensor: Tensor) -> Array:
         """Return an input tensor as a picture, RGB (height, width, 3) in 0..1: `to_tensor` undone, but for the resize.

@@ -26,10 +26,10 @@ def line(spec: InputSpec) -> str:
 
 def numbers(spec: InputSpec) -> str:
     """Return what becomes of a picture's numbers, in order."""
-    found = [_channels(spec), f"0..{spec.raw_scale:g}"]
-    found += [f"minus {_mean(spec.mean)}"] if np.size(spec.mean) else []
-    found += [f"times {_numbers(spec.input_scale)}"] if spec.input_scale != 1 else []
-    return "; ".join(found)
+    parts = [_channels(spec), f"0..{spec.raw_scale:g}"]
+    parts += [f"minus {_mean(spec.mean)}"] if np.size(spec.mean) else []
+    parts += [f"times {_numbers(spec.input_scale)}"] if spec.input_scale != 1 else []
+    return "; ".join(parts)
 
 
 def values(spec: InputSpec) -> list[tuple[str, str]]:

@@ -97,8 +97,8 @@ def _answer(network: Network, address: Address, setting: Any) -> Tensor:
     pictures = folder if Path(setting).is_dir() else [Path(setting)]
     total: Tensor | None = None
     for picture in pictures:
-        found = network.activations(network.preprocess(picture)[:1], layer)[address.layer]
-        total = found if total is None else total + found
+        answer = network.activations(network.preprocess(picture)[:1], layer)[address.layer]
+        total = answer if total is None else total + answer
     if total is None:
         raise InputError(f"there is no picture in {setting}")
     return network.channels_first(address.layer, total / len(pictures))

@@ -71,11 +71,13 @@ def plain_spec(shape: tuple[int, ...], channels_last: bool) -> InputSpec | None:
     if not 1 <= channels <= min(MOST_BANDS, *size):
         return None
     layout: Layout = "NHWC" if last else "NCHW"
-    found = {"size": "input shape", "layout": "input shape"}
+    provenance = {"size": "input shape", "layout": "input shape"}
     if channels in (1, 3):
-        return InputSpec((size[0], size[1]), "GRAY" if channels == 1 else "RGB", layout, provenance=found)
-    found |= {"channel_order": "input shape", "bands": "input shape"}
-    return InputSpec((size[0], size[1]), "BANDS", layout, bands=channels, provenance=found)
+        return InputSpec(
+            (size[0], size[1]), "GRAY" if channels == 1 else "RGB", layout, provenance=provenance
+        )
+    provenance |= {"channel_order": "input shape", "bands": "input shape"}
+    return InputSpec((size[0], size[1]), "BANDS", layout, bands=channels, provenance=provenance)
 
 
 def _spec(size: Size, order: ChannelOrder, because: str) -> InputSpec:
@@ -91,5 +93,5 @@ def _spec(size: Size, order: ChannelOrder, because: str) -> InputSpec:
         "resize_size": resize_size if large else None,
         "crops": 1,
     }
-    found = {"size": "input shape", "layout": "format"}
-    return InputSpec(size, provenance=found | dict.fromkeys([*fields, "antialias"], because), **fields)
+    provenance = {"size": "input shape", "layout": "format"}
+    return InputSpec(size, provenance=provenance | dict.fromkeys([*fields, "antialias"], because), **fields)

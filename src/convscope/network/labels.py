@@ -84,12 +84,12 @@ def find_label(labels: Sequence[str], text: str) -> int:
     text = text.strip()
     if text.isdecimal() and int(text) < len(labels):
         return int(text)
-    for found in _matches(labels, text):
-        if len(found) == 1:
-            return found[0]
-        if found:
+    for matches in _matches(labels, text):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
             raise UnknownLayer(
-                f"{text!r} may be {len(found)} classes: {_listed(labels, found)}; give the number"
+                f"{text!r} may be {len(matches)} classes: {_listed(labels, matches)}; give the number"
             )
     names = [name for label in labels for name in _names(label)]
     raise UnknownLayer(f"none of the {len(labels)} classes is called {text!r}.{did_you_mean(text, names)}")
@@ -117,9 +117,9 @@ def _names(label: str) -> list[str]:
     return [name.strip() for name in _all_names(label).split(",")]
 
 
-def _listed(labels: Sequence[str], found: list[int]) -> str:
-    shown = [f"{labels[index]} ({index})" for index in found[:8]]
-    return ", ".join(shown) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
+def _listed(labels: Sequence[str], indices: list[int]) -> str:
+    shown = [f"{labels[index]} ({index})" for index in indices[:8]]
+    return ", ".join(shown) + (f" and {len(indices) - 8} more" if len(indices) > 8 else "")
 
 
 def _read_text(path: Path) -> str:
@@ -181,8 +181,10 @@ def _check_numbers(numbers: list[int], path: str | os.PathLike[str]) -> None:
     expected = set(range(first, first + len(numbers)))
     if first > 1 or set(numbers) != expected:
         missing = sorted(expected - set(numbers))
-        found = f"number {missing[0]} is missing" if missing else f"they begin at {first}"
-        raise NetworkFileError(f"the class numbers in {os.fspath(path)} have to run on from 0 or 1; {found}")
+        problem = f"number {missing[0]} is missing" if missing else f"they begin at {first}"
+        raise NetworkFileError(
+            f"the class numbers in {os.fspath(path)} have to run on from 0 or 1; {problem}"
+        )
 
 
 def _label(row: str) -> Label:

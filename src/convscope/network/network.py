@@ -142,20 +142,20 @@ class Network:
         UnsupportedLayer for a layer that is cut off (`Graph.cut`).
         """
         names, cut = self._names, self._cut
-        wanted = parse_address(address, names | cut) if isinstance(address, str) else address
-        if wanted.layer in cut:
-            raise UnsupportedLayer(f"{self.name}: {cut[wanted.layer].sentence}")
-        if wanted.layer not in names:
+        resolved = parse_address(address, names | cut) if isinstance(address, str) else address
+        if resolved.layer in cut:
+            raise UnsupportedLayer(f"{self.name}: {cut[resolved.layer].sentence}")
+        if resolved.layer not in names:
             raise UnknownLayer(
-                f"{self.name} has no layer {wanted.layer!r}."
-                f"{did_you_mean(wanted.layer, names)} See: convscope layers {self.origin.source}"
+                f"{self.name} has no layer {resolved.layer!r}."
+                f"{did_you_mean(resolved.layer, names)} See: convscope layers {self.origin.source}"
             )
-        value = names[wanted.layer]
-        channel = wanted.channel
+        value = names[resolved.layer]
+        channel = resolved.channel
         if isinstance(channel, str):
             channel = self._class_named(channel, value)
-        self._check_bounds(value, channel, wanted.position)
-        return Address(value, channel, wanted.position)
+        self._check_bounds(value, channel, resolved.position)
+        return Address(value, channel, resolved.position)
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -267,11 +267,11 @@ class Network:
             for given in addresses
             for address in ((given,) if isinstance(given, (str, Address)) else given)
         ]
-        wanted = {str(address): self.resolve(address) for address in listed}
+        resolved = {str(address): self.resolve(address) for address in listed}
         if not addresses:
-            wanted = {name: Address(name) for name in self.layers}
-        values = self._runner.run(input, tuple(dict.fromkeys(address.layer for address in wanted.values())))
-        return {name: self._select(values[address.layer], address) for name, address in wanted.items()}
+            resolved = {name: Address(name) for name in self.layers}
+        values = self._runner.run(input, tuple(dict.fromkeys(address.layer for address in resolved.values())))
+        return {name: self._select(values[address.layer], address) for name, address in resolved.items()}
 
     def gradient(self, input: Tensor | Mapping[str, Tensor], address: str | Address) -> Tensor:
         """Return the gradient, for the (first) input, of the sum of what the address answers."""
@@ -318,12 +318,12 @@ class Network:
 
         UnknownLayer for a layer or a channel that is not there.
         """
-        wanted = {target: self.resolve(target).layer for target in targets}
+        layer_of_target = {target: self.resolve(target).layer for target in targets}
         picked = {target: tuple(numbers) for target, numbers in (channels or {}).items()}
         for target, numbers in picked.items():
             for number in numbers:
-                self.resolve(Address(wanted[target], number))
-        return forward_to(self._runner, wanted, picked, precision)
+                self.resolve(Address(layer_of_target[target], number))
+        return forward_to(self._runner, layer_of_target, picked, precision)
 
     def predict(self, picture: PictureLike, top: int = 5) -> list[tuple[str, float]]:
         """Return the `top` most probable classes of a picture as (label, probability), the best first.
@@ -421,10 +421,10 @@ class Network:
     @property
     def class_count(self) -> int | None:
         """How many classes the network tells apart, in the whole picture or at each place; None where it does not."""
-        found = [
+        outputs = [
             output for output in self.outputs if output.role in ("classes", "class map") and output.shape
         ]
-        chosen = [output for output in found if output.value in self.class_values] or found
+        chosen = [output for output in outputs if output.value in self.class_values] or outputs
         return chosen[0].shape[1] if chosen and chosen[0].shape else None
 
     def save(self, path: str | Path) -> Path:

@@ -87,8 +87,8 @@ def find_outputs(
     """
     picture = next((shape for shape in graph.inputs.values() if len(shape) == 4), None)
     seen = _Seen(graph, shapes, _channels_first(graph, picture), 0 if labels is None else len(labels))
-    found = [seen.output(name) for name in graph.outputs]
-    return tuple(_beside_others(output, found) for output in found)
+    outputs_of_graph = [seen.output(name) for name in graph.outputs]
+    return tuple(_beside_others(output, outputs_of_graph) for output in outputs_of_graph)
 
 
 @dataclass(frozen=True)
@@ -104,31 +104,31 @@ class _Seen:
         shape = shape if shape is not None and len(shape) == 3 else _channels_first(self.graph, shape)
         if shape is not None and len(shape) == 4 and shape[1:3] == (1, 1) and not self.graph.channels_last:
             shape = (shape[0], shape[3], 1, 1)  # the channels last, in a graph that has them first
-        found = Output(self._called(name), value, "vector", shape)
+        output = Output(self._called(name), value, "vector", shape)
         if shape is None or len(shape) < 2:
             of_classes = shape is None and made_by(self.graph, value) == "softmax"
-            return replace(found, role="classes" if of_classes else "vector")
+            return replace(output, role="classes" if of_classes else "vector")
         if prod(shape[2:]) == 1:
-            return self._of_numbers(found, shape[1])
+            return self._of_numbers(output, shape[1])
         if len(shape) == 3:
-            return self._of_rows(found, shape)
-        return replace(found, role=self._of_places(value, shape)) if len(shape) in (4, 5) else found
+            return self._of_rows(output, shape)
+        return replace(output, role=self._of_places(value, shape)) if len(shape) in (4, 5) else output
 
     def _called(self, name: str) -> str:
         return next((alias for alias, value in self.graph.output_names.items() if value == name), name)
 
-    def _of_numbers(self, found: Output, count: int) -> Output:
-        part = kind_of(made_by(self.graph, found.value)).part
-        if part in _SQUASHING and (count > 1 or made_by(self.graph, found.value) == "sigmoid"):
-            return found if count in _LANDMARKS and count != self.labels else replace(found, role="classes")
+    def _of_numbers(self, output: Output, count: int) -> Output:
+        part = kind_of(made_by(self.graph, output.value)).part
+        if part in _SQUASHING and (count > 1 or made_by(self.graph, output.value) == "sigmoid"):
+            return output if count in _LANDMARKS and count != self.labels else replace(output, role="classes")
         if count == 1:
-            return found
+            return output
         if count == self.labels:
-            return replace(found, role="classes")
-        named = _NO_CLASSES.search(f"{found.name} {found.value}")
-        if named or count in _LANDMARKS or not self._ends_in_scores(found.value):
-            return found
-        return replace(found, role="classes", sure=False)
+            return replace(output, role="classes")
+        named = _NO_CLASSES.search(f"{output.name} {output.value}")
+        if named or count in _LANDMARKS or not self._ends_in_scores(output.value):
+            return output
+        return replace(output, role="classes", sure=False)
 
     def _ends_in_scores(self, value: str) -> bool:
         """Whether the numbers are a last layer's, and not features that one could follow: pooled, or after a ReLU."""
@@ -149,13 +149,13 @@ class _Seen:
         weight = self.graph.parameters.shapes.get(step.parameters.get("weight", ""), ())
         return prod(weight[2:]) == 1
 
-    def _of_rows(self, found: Output, shape: Shape) -> Output:
+    def _of_rows(self, output: Output, shape: Shape) -> Output:
         _, rows, numbers = shape
         grid = None if self.picture is None else token_grid((self.picture[2], self.picture[3]), rows)
-        if grid and numbers >= 16 and made_by(self.graph, found.value) != "softmax":
-            return replace(found, role="tokens", grid=grid)
+        if grid and numbers >= 16 and made_by(self.graph, output.value) != "softmax":
+            return replace(output, role="tokens", grid=grid)
         few, many = sorted((rows, numbers))
-        return replace(found, role="boxes") if numbers == 4 or (many >= 300 and 5 <= few < 300) else found
+        return replace(output, role="boxes") if numbers == 4 or (many >= 300 and 5 <= few < 300) else output
 
     def _of_places(self, value: str, shape: Shape) -> Role:
         channels, *size = shape[1:]

@@ -50,10 +50,12 @@ class OwnNormalization:
 def with_own_normalization(spec: InputSpec, graph: Graph) -> InputSpec:
     """Return a spec whose guesses give way to the normalization inside the network, where there is one."""
     fields = ("raw_scale", "mean", "input_scale")
-    found = find_own_normalization(graph)
-    if found is None or not all(spec.provenance.get(name, GUESS).startswith(GUESS) for name in fields):
+    normalization = find_own_normalization(graph)
+    if normalization is None or not all(
+        spec.provenance.get(name, GUESS).startswith(GUESS) for name in fields
+    ):
         return spec
-    return spec.replace(because=str(found), raw_scale=found.white, mean=(), input_scale=1.0)
+    return spec.replace(because=str(normalization), raw_scale=normalization.white, mean=(), input_scale=1.0)
 
 
 def find_own_normalization(graph: Graph) -> OwnNormalization | None:

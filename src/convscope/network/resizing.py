@@ -35,8 +35,8 @@ def resize(picture: NDArray[Any], size: Size, *, antialias: bool = True) -> NDAr
     if values.shape[:2] == tuple(size):
         return np.array(values)
     planes = torch.from_numpy(np.ascontiguousarray(values)).permute(2, 0, 1)[None]
-    found = resized(planes, size, "antialiased" if antialias else "half_pixel")
-    array: NDArray[Any] = found[0].permute(1, 2, 0).contiguous().numpy()
+    planes_at_size = resized(planes, size, "antialiased" if antialias else "half_pixel")
+    array: NDArray[Any] = planes_at_size[0].permute(1, 2, 0).contiguous().numpy()
     return array
 
 

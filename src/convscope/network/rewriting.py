@@ -29,11 +29,11 @@ def rewritten(network: Network, rewrite: Rewrite) -> Network:
 
     >>> rewritten(network, with_relus("guided_relu"))
     """
-    found = map(rewrite, network.graph.operations)
+    replacements = map(rewrite, network.graph.operations)
     graph = replace(
         network.graph,
         operations=tuple(
-            step for steps in found for step in (steps if isinstance(steps, tuple) else (steps,))
+            step for steps in replacements for step in (steps if isinstance(steps, tuple) else (steps,))
         ),
         parameters=network.graph.parameters.replaced({}),
     )

@@ -44,6 +44,6 @@ def require_savable(network: Network, path: Path) -> Format:
     fitting = [suffix for suffix in FORMATS if path.name.endswith(suffix)]
     if not fitting:
         raise InputError(f"{path} ends in none of the formats networks are saved in: {', '.join(FORMATS)}")
-    found = FORMATS[max(fitting, key=len)]
-    found.check(network.graph)
-    return found
+    chosen = FORMATS[max(fitting, key=len)]
+    chosen.check(network.graph)
+    return chosen

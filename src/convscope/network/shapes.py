@@ -107,10 +107,10 @@ def infer_operation(
     if numbers is not None:
         pairs = zip(operation.outputs, outputs, strict=True)
         numbers.update({name: tensor for name, tensor in pairs if not tensor.is_meta})
-    made = [tuple(tensor.shape) for tensor in outputs]
+    inferred = [tuple(tensor.shape) for tensor in outputs]
     if operation.channels_last:
-        made = [shape_channels_last(shape) for shape in made]
-    return dict(zip(operation.outputs, made, strict=True))
+        inferred = [shape_channels_last(shape) for shape in inferred]
+    return dict(zip(operation.outputs, inferred, strict=True))
 
 
 @contextmanager

@@ -49,8 +49,10 @@ class Tail:
         self.operations, values = _with_floats_beside(network, input, layer, behind, known or {})
         self.answer = network.channels_first(layer, values[layer])
         read = dict.fromkeys(value for operation in self.operations for value in operation.inputs)
-        made = {output for operation in self.operations for output in operation.outputs}
-        self._beside = {value: values[value] for value in read if value not in made and value != layer}
+        outputs_of_tail = {output for operation in self.operations for output in operation.outputs}
+        self._beside = {
+            value: values[value] for value in read if value not in outputs_of_tail and value != layer
+        }
         self._beside_shapes = {value: tuple(tensor.shape) for value, tensor in self._beside.items()}
         shapes = {layer: tuple(values[layer].shape), **self._beside_shapes}
         graph = Graph(
@@ -83,9 +85,9 @@ class Tail:
         given = {value: to_channels_last(answers) if self._last else answers}
         for name, tensor in self._beside.items():
             given[name] = tensor.expand(len(answers), *tensor.shape[1:]) if len(tensor) == 1 else tensor
-        found = self._runners[value].run(given, self.outputs)
+        answers_after = self._runners[value].run(given, self.outputs)
         return {
-            target: to_channels_first(found[output]) if self._last else found[output]
+            target: to_channels_first(answers_after[output]) if self._last else answers_after[output]
             for target, output in self._outputs.items()
         }
 
@@ -111,12 +113,14 @@ def _with_floats_beside(
     values: dict[str, Tensor] = {}
     while True:
         chosen = tuple(operation for operation in graph.operations if id(operation) in operations)
-        made = {output for operation in chosen for output in operation.outputs}
-        read = dict.fromkeys(value for operation in chosen for value in operation.inputs if value not in made)
+        outputs_of_tail = {output for operation in chosen for output in operation.outputs}
+        read = dict.fromkeys(
+            value for operation in chosen for value in operation.inputs if value not in outputs_of_tail
+        )
         missing = [value for value in (layer, *read) if value not in values and value not in known]
         with torch.no_grad():
-            found = network.activations(input, *map(Address, missing)) if missing else {}
-        values |= {value: known[value] for value in (layer, *read) if value in known} | found
+            computed = network.activations(input, *map(Address, missing)) if missing else {}
+        values |= {value: known[value] for value in (layer, *read) if value in known} | computed
         whole = {
             value for value in read if not values[value].is_floating_point() and value in graph.producers
         }

@@ -27,17 +27,17 @@ def transformed(transform: Transform, pixels: np.ndarray[Any, Any]) -> Tensor:
     """Return what a transform makes of RGB pixels (height, width, 3) in 0..1: (channels, height, width), float32."""
     image = Image.fromarray((np.asarray(pixels) * 255).round().clip(0, 255).astype(np.uint8))
     try:
-        found = transform(image)
+        result = transform(image)
     except Exception as error:  # it is somebody's own code
         raise InputError(f"the transform fails on a picture: {type(error).__name__}: {error}") from error
-    tensor = found if isinstance(found, Tensor) else torch.from_numpy(np.array(found))
+    tensor = result if isinstance(result, Tensor) else torch.from_numpy(np.array(result))
     tensor = tensor[0] if tensor.dim() == 4 and len(tensor) == 1 else tensor
     if tensor.dim() == 2:
         tensor = tensor[None]
     if tensor.dim() != 3:
         shape = tuple(tensor.shape)
         raise InputError(f"the transform gives {shape}; an input is (channels, height, width)")
-    if not isinstance(found, Tensor) and tensor.shape[2] in (1, 3) and tensor.shape[0] not in (1, 3):
+    if not isinstance(result, Tensor) and tensor.shape[2] in (1, 3) and tensor.shape[0] not in (1, 3):
         tensor = tensor.movedim(2, 0)  # an array has its channels last
     return tensor.detach().float()
 

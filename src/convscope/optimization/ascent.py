@@ -185,17 +185,17 @@ class Ascent:
 
         CannotAscend when no picture ever had a number to climb by.
         """
-        told = []
+        warnings = []
         if self.index == 0:  # an objective without a gradient is none
             self.best_values[~sound] = -torch.inf
         for index in (~sound & ~self.stopped).nonzero().flatten().tolist():
-            told.append(self._why(index))
+            warnings.append(self._why(index))
             self.stopped[index] = True
             for parameter, best in zip(self.parameters, self.best, strict=True):
                 parameter[index] = best[index]
-        if told and self.failed().all():
-            raise CannotAscend(told[0])
-        for words in told:
+        if warnings and self.failed().all():
+            raise CannotAscend(warnings[0])
+        for words in warnings:
             warn(words, ConvscopeWarning, stacklevel=4)
 
     def _why(self, index: int) -> str:

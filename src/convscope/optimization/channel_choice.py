@@ -23,11 +23,11 @@ def chosen_channels(choice: str | Sequence[int], answer: Tensor, layer: str) -> 
     """
     count = answer.shape[1]
     if isinstance(choice, str) and (rank := _RANKS.fullmatch(choice.strip())):
-        wanted = int(rank[2] or 1)
-        if not 1 <= wanted <= count:
+        how_many = int(rank[2] or 1)
+        if not 1 <= how_many <= count:
             raise InputError(f"{layer} has {count} channels, so {choice!r} is not possible: {_HOW}")
         means = answer[0].flatten(1).mean(1) if answer.dim() > 2 else answer[0]
-        return tuple(means.topk(wanted, largest=rank[1] == "strongest").indices.tolist())
+        return tuple(means.topk(how_many, largest=rank[1] == "strongest").indices.tolist())
     try:
         numbers = tuple(int(part) for part in (choice.split(",") if isinstance(choice, str) else choice))
     except ValueError:

@@ -16,8 +16,8 @@ def diagnose_nonfinite(batch: ObjectiveBatch, picture: Tensor) -> str:
     inputs = batch.network_input(picture)
     for operation in batch.network.graph.needed_for(batch.layers):
         for value in operation.outputs:
-            found = batch.network.activations(inputs, value)[value]
-            if found.is_floating_point() and not found.isfinite().all():
-                what = "NaN" if found.isnan().any() else "infinity"
+            answer = batch.network.activations(inputs, value)[value]
+            if answer.is_floating_point() and not answer.isfinite().all():
+                what = "NaN" if answer.isnan().any() else "infinity"
                 return f"{value!r} ({operation.type_name}) answers {what}"
     return "its objective or its gradient is NaN or infinity, though every layer answers in numbers"

@@ -73,16 +73,16 @@ def feature_sheet(
     """
     how = updated(options or SheetOptions(), changes, "a sheet")
     addresses = channels_of(network, layer, channels)
-    made: list[RenderedPicture] = []
+    rendered: list[RenderedPicture] = []
 
     def collect(now: Progress) -> None:
-        made.extend(now.made)
+        rendered.extend(now.made)
 
     collect_from(visualize(network, addresses, how, batch=how.batch), collect, watch, progress)
     shown = {"columns": how.columns, "theme": how.theme}
     arguments = {"layer": layer, "channels": as_json(channels), **how.recorded(), **shown}
     recipe = recipe_of("feature_sheet", arguments, network=network, seed=how.seed)
-    return replace(as_sheet(layer, made, columns=how.columns, theme=how.theme), recipe=recipe)
+    return replace(as_sheet(layer, rendered, columns=how.columns, theme=how.theme), recipe=recipe)
 
 
 def channels_of(network: Network, layer: str, channels: Sequence[int] | int | None = None) -> list[str]:
@@ -91,25 +91,25 @@ def channels_of(network: Network, layer: str, channels: Sequence[int] | int | No
     shape = network.shape_channels_first(name)
     if shape is None or len(shape) < 2:
         raise InputError(f"{name!r} has no channels to show: its shape is {shape}")
-    wanted = range(shape[1]) if channels is None else channels
-    wanted = range(min(wanted, shape[1])) if isinstance(wanted, int) else wanted
-    if not wanted:
+    indices = range(shape[1]) if channels is None else channels
+    indices = range(min(indices, shape[1])) if isinstance(indices, int) else indices
+    if not indices:
         raise InputError(
             f"channels are how many to show, at least 1, or a list of their numbers; not {channels}"
         )
-    addresses = [f"{name}:{index}" for index in wanted]
+    addresses = [f"{name}:{index}" for index in indices]
     for address in addresses:
         network.resolve(address)
     return addresses
 
 
 def as_sheet(
-    layer: str, made: Sequence[RenderedPicture], *, columns: int | None = None, theme: ThemeName = "light"
+    layer: str, rendered: Sequence[RenderedPicture], *, columns: int | None = None, theme: ThemeName = "light"
 ) -> Picture:
     """Return finished pictures as one sheet."""
-    order = sorted(made, key=lambda found: int(found.name.rpartition(":")[2]))
-    tiles = np.stack([_tile(found) for found in order])
-    names = [found.name for found in order]
+    order = sorted(rendered, key=lambda one: int(one.name.rpartition(":")[2]))
+    tiles = np.stack([_tile(one) for one in order])
+    names = [one.name for one in order]
     size = tiles.shape[1]
     picture = sheet(tiles, names, columns=columns, tile_size=size, scaling=Scaling(per="none"), theme=theme)
     return replace(
@@ -117,23 +117,23 @@ def as_sheet(
     )
 
 
-def _tile(made: RenderedPicture) -> NDArray[np.uint8]:
+def _tile(rendered: RenderedPicture) -> NDArray[np.uint8]:
     """Return a picture in color; flat, so that it is crossed out, where its unit could not be activated."""
-    array = pixels(made.picture)
+    array = pixels(rendered.picture)
     array = np.repeat(array[:, :, None], 3, axis=2) if array.ndim == 2 else array[:, :, :3]
-    return array if made.verdict.activated else np.full_like(array, 128)
+    return array if rendered.verdict.activated else np.full_like(array, 128)
 
 
-def _summary(made: Sequence[RenderedPicture]) -> str:
+def _summary(rendered: Sequence[RenderedPicture]) -> str:
     """Say what the sheet's pictures reach, all together."""
-    ratios = [found.verdict.ratio for found in made if found.verdict.ratio is not None]
-    asleep = [found.name.rpartition(":")[2] for found in made if not found.verdict.activated]
+    ratios = [one.verdict.ratio for one in rendered if one.verdict.ratio is not None]
+    asleep = [one.name.rpartition(":")[2] for one in rendered if not one.verdict.activated]
     # What nothing could rouse was given up early, which is no interruption.
-    words, steps = "", {found.steps for found in made if found.verdict.activated}
+    words, steps = "", {one.steps for one in rendered if one.verdict.activated}
     if len(steps) > 1:
         words += f"; interrupted: some after {min(steps)} of {max(steps)} steps"
     if ratios:
-        pictures = made[0].verdict.pictures
+        pictures = rendered[0].verdict.pictures
         words += (
             f"; half of them reach {median(ratios):.2g} × the strongest of {pictures:,} photographs or more"
         )

@@ -58,13 +58,13 @@ class RenderOptions:
     def settings(self, network: Network) -> Settings:
         """Return the preset with the changes, for a network."""
         own = self.preset if isinstance(self.preset, Settings) else None
-        found = own or preset_named(str(self.preset), network.picture_spec)
+        settings = own or preset_named(str(self.preset), network.picture_spec)
         for name, value in (("size", self.size), ("steps", self.steps)):
             if value is not None and value < 1:
                 raise InputError(f"{name} is at least 1, not {value}")
-        size = found.size if self.size is None else (self.size, self.size)
-        precision = "bfloat16" if self.fast else found.precision
-        return replace(found, size=size, steps=self.steps or found.steps, precision=precision)
+        size = settings.size if self.size is None else (self.size, self.size)
+        precision = "bfloat16" if self.fast else settings.precision
+        return replace(settings, size=size, steps=self.steps or settings.steps, precision=precision)
 
     @property
     def words(self) -> str:
@@ -117,17 +117,17 @@ def feature_visualization(
     """
     alone = isinstance(targets, (str, Address, Objective))
     given = [targets] if alone else list(targets)  # type: ignore[arg-type]
-    wanted = [one if isinstance(one, Objective) else str(one) for one in given]
+    goals = [one if isinstance(one, Objective) else str(one) for one in given]
     how = (options or RenderOptions()).updated(changes)
-    names, made = [_name(one) for one in wanted], dict[str, Picture]()
-    composed = {one.description for one in wanted if isinstance(one, Objective)}
+    names, pictures = [_name(one) for one in goals], dict[str, Picture]()
+    composed = {one.description for one in goals if isinstance(one, Objective)}
 
     def collect(now: Progress) -> None:
-        for found in now.made:
-            made[found.name] = as_picture(network, found, how, composed=found.name in composed)
+        for rendered in now.made:
+            pictures[rendered.name] = as_picture(network, rendered, how, composed=rendered.name in composed)
 
-    collect_from(visualize(network, wanted, how, batch=batch), collect, watch, progress)
-    return Pictures(made[name] for name in names if name in made)
+    collect_from(visualize(network, goals, how, batch=batch), collect, watch, progress)
+    return Pictures(pictures[name] for name in names if name in pictures)
 
 
 def collect_from(steps: Iterator[Progress], collect: Watch, watch: Watch | None, progress: bool) -> None:
@@ -150,7 +150,7 @@ def _name(target: str | Objective) -> str:
 
 def by_address(pictures: Sequence[Picture]) -> dict[str, Picture]:
     """Return what `feature_visualization` made, by address; a unit that answers in no numbers is not among them."""
-    return {str(made.recipe.arguments["address"]): made for made in pictures if made.recipe}
+    return {str(picture.recipe.arguments["address"]): picture for picture in pictures if picture.recipe}
 
 
 def visualize(
@@ -194,19 +194,19 @@ def _one(
 
 
 def as_picture(
-    network: Network, made: RenderedPicture, options: RenderOptions, *, composed: bool = False
+    network: Network, rendered: RenderedPicture, options: RenderOptions, *, composed: bool = False
 ) -> Picture:
     """Return a finished picture with its caption and its recipe; an objective that was `composed` is no data."""
-    told = options.recorded()
-    if made.steps != options.settings(network).steps:
-        told["steps"] = made.steps
-    address = {"not recorded": "Objective"} if composed else made.name
+    arguments = options.recorded()
+    if rendered.steps != options.settings(network).steps:
+        arguments["steps"] = rendered.steps
+    address = {"not recorded": "Objective"} if composed else rendered.name
     recipe = recipe_of(
-        "feature_visualization", {"address": address, **told}, network=network, seed=options.seed
+        "feature_visualization", {"address": address, **arguments}, network=network, seed=options.seed
     )
-    words = made.name if composed else unit(network, made.name).description
-    caption = f"What {words} wants to see: {made.verdict}. {made.steps} steps, {options.words}."
-    return Picture(pixels(made.picture), caption, recipe)
+    words = rendered.name if composed else unit(network, rendered.name).description
+    caption = f"What {words} wants to see: {rendered.verdict}. {rendered.steps} steps, {options.words}."
+    return Picture(pixels(rendered.picture), caption, recipe)
 
 
 def pixels(picture: Tensor) -> NDArray[np.uint8]:

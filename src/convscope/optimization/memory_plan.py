@@ -83,10 +83,10 @@ def bytes_of(text: str) -> int:
     >>> bytes_of("2GB")
     2000000000
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
-    if found is None or not float(found[1]):
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    if match is None or not float(match[1]):
         raise InputError(f"{text!r} is no amount of memory: write 2GB or 512MB")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def _in_words(count: int, *, up: bool = False) -> str:

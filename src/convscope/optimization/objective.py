@@ -84,8 +84,8 @@ def _combined(
             )
 
     def score(values: Values) -> Tensor:
-        found: Tensor = combine(_value(first, values), _value(second, values))
-        return found
+        combined: Tensor = combine(_value(first, values), _value(second, values))
+        return combined
 
     left, right = _words(first), _words(second)
     if sign in ("×", "/"):

@@ -44,22 +44,28 @@ class ObjectiveBatch:
     @cached_property
     def _channels(self) -> dict[str, list[int]]:
         """The channels that have to be computed, for layers of which not all are wanted."""
-        wanted: dict[str, set[int]] = {name: set() for name in self.layers}
+        channels_by_layer: dict[str, set[int]] = {name: set() for name in self.layers}
         whole = {address.layer for address in self.targets.values() if address.channel is None}
         for address in self.targets.values():
             if address.layer not in whole:
-                wanted[address.layer].add(int(address.channel or 0))
-        return {name: self._in_whole_lanes(name, channels) for name, channels in wanted.items() if channels}
+                channels_by_layer[address.layer].add(int(address.channel or 0))
+        return {
+            name: self._in_whole_lanes(name, channels)
+            for name, channels in channels_by_layer.items()
+            if channels
+        }
 
-    def _in_whole_lanes(self, layer: str, wanted: set[int]) -> list[int]:
+    def _in_whole_lanes(self, layer: str, channels: set[int]) -> list[int]:
         """Return the channels wanted and those beside them that fill a register.
 
         That costs next to nothing, and the rounding is then the same whether few or many are wanted: a picture has the
         same bytes alone as in a batch.
         """
         shape = self.network.shape_channels_first(layer)
-        blocks = {index // LANES for index in wanted}
-        return [index for index in range(shape[1] if shape else max(wanted) + 1) if index // LANES in blocks]
+        blocks = {index // LANES for index in channels}
+        return [
+            index for index in range(shape[1] if shape else max(channels) + 1) if index // LANES in blocks
+        ]
 
     @cached_property
     def _forward(self) -> Forward:
@@ -75,12 +81,12 @@ class ObjectiveBatch:
 
     def groups_with(self, marked: Tensor) -> list[int]:
         """Return the pictures that share a group with a marked one (N,), themselves included."""
-        start, found = 0, list[int]()
+        start, pictures = 0, list[int]()
         for _, count in self._groups:
             if marked[start : start + count].any():
-                found += range(start, start + count)
+                pictures += range(start, start + count)
             start += count
-        return found
+        return pictures
 
     def only(self, chosen: Sequence[int]) -> ObjectiveBatch:
         """Return the batch of these pictures alone; what is computed stays the same, and is made ready once."""
@@ -127,11 +133,11 @@ class ObjectiveBatch:
         return self.picked(self._forward(self.network_input(pictures)), self._channels)
 
     def picked(
-        self, found: Mapping[str, Tensor], channels: Mapping[str, Sequence[int]] | None = None
+        self, answers: Mapping[str, Tensor], channels: Mapping[str, Sequence[int]] | None = None
     ) -> dict[str, Tensor]:
         """Return what each address answers, of its layer's values; of layers in `channels` only these are there."""
         return {
-            name: _selected(address, found[address.layer], (channels or {}).get(address.layer))
+            name: _selected(address, answers[address.layer], (channels or {}).get(address.layer))
             for name, address in self.targets.items()
         }
 

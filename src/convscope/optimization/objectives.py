@@ -58,14 +58,14 @@ def class_score(
 
 def unit(network: Network, address: str | Address) -> Objective:
     """What an address points at: a channel, a neuron, a class (its logit), or a whole layer."""
-    found = network.resolve(address)
-    if found.channel is None:
-        return layer(found.layer)
-    if found.layer in network.class_values[:1] and found.position is None:
-        return class_score(network, int(found.channel))
-    if found.position is not None:
-        return neuron(found.layer, int(found.channel), found.position)
-    return channel(found.layer, int(found.channel))
+    resolved = network.resolve(address)
+    if resolved.channel is None:
+        return layer(resolved.layer)
+    if resolved.layer in network.class_values[:1] and resolved.position is None:
+        return class_score(network, int(resolved.channel))
+    if resolved.position is not None:
+        return neuron(resolved.layer, int(resolved.channel), resolved.position)
+    return channel(resolved.layer, int(resolved.channel))
 
 
 def layer(name: str, measure: Measure = "mean_square") -> Objective:
@@ -100,19 +100,21 @@ def direction(
     pictures share. With `cosine_power`, the dot product is multiplied by that power of the cosine between the two
     (at least 0.1), which asks for this direction and no other (Carter et al., *Activation Atlas*, 2019).
     """
-    wanted = torch.as_tensor(vector, dtype=torch.float32)
-    if wanted.dim() != 1:
-        raise InputError(f"a direction has one number a channel; found shape {tuple(wanted.shape)}")
+    target = torch.as_tensor(vector, dtype=torch.float32)
+    if target.dim() != 1:
+        raise InputError(f"a direction has one number a channel; found shape {tuple(target.shape)}")
     if covariance is not None:
-        wanted = torch.linalg.solve(covariance.double(), wanted.double()).float()
+        target = torch.linalg.solve(covariance.double(), target.double()).float()
     where = f" at {position[0]},{position[1]}" if isinstance(position, tuple) else f" at the {position}"
 
     def score(values: Values) -> Tensor:
         value = values[name]
-        found = _maps(value) if position is None else _at(name, value, position)[..., None]
-        if found.shape[1] != len(wanted):
-            raise InputError(f"{name} has {found.shape[1]} channels, and the direction {len(wanted)} numbers")
-        return _dot(found.movedim(1, -1), wanted.to(found), cosine_power).flatten(1).mean(1)
+        vectors = _maps(value) if position is None else _at(name, value, position)[..., None]
+        if vectors.shape[1] != len(target):
+            raise InputError(
+                f"{name} has {vectors.shape[1]} channels, and the direction {len(target)} numbers"
+            )
+        return _dot(vectors.movedim(1, -1), target.to(vectors), cosine_power).flatten(1).mean(1)
 
     words = f"a{' whitened' if covariance is not None else ''} direction of {name}"
     return Objective((name,), words + ("" if position is None else where), score)
@@ -221,10 +223,10 @@ def caricature(name: str, answer: Tensor, *, what: str = "a picture", cosine_pow
     return Objective((name,), f"a caricature of {what} in {name}", score)
 
 
-def _require_same(name: str, found: Tensor, answer: Tensor) -> None:
-    if found.shape[1:] != answer.shape[1:]:
+def _require_same(name: str, expected: Tensor, answer: Tensor) -> None:
+    if expected.shape[1:] != answer.shape[1:]:
         raise InputError(
-            f"{name} answers {tuple(found.shape[1:])} to a picture of this size, and {tuple(answer.shape[1:])} is "
+            f"{name} answers {tuple(expected.shape[1:])} to a picture of this size, and {tuple(answer.shape[1:])} is "
             "wanted: give the picture and the canvas the same size"
         )
 

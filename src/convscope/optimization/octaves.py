@@ -49,28 +49,28 @@ class Octaves:
         ((210, 373), (293, 522), (411, 731), (575, 1024))
         """
         if self.exponents is not None:
-            found = [self._scaled(size, self.scale**exponent) for exponent in self.exponents]
+            sizes = [self._scaled(size, self.scale**exponent) for exponent in self.exponents]
         else:
             factor = self.scale if self.grow else 1 / self.scale
-            found = [size]
+            sizes = [size]
             for octave in range(1, self.count):
                 # TensorFlow's tutorial cuts off the fraction of each size before it takes the next.
                 again = self.stepwise and self.rounding == "down"
-                found.append(self._scaled(found[-1], factor) if again else self._scaled(size, factor**octave))
-            found = found if self.grow else found[::-1]
+                sizes.append(self._scaled(sizes[-1], factor) if again else self._scaled(size, factor**octave))
+            sizes = sizes if self.grow else sizes[::-1]
         if self.fewer:
-            found = [one for one in found if min(one) >= SMALLEST] or found[-1:]
-        elif min(min(size) for size in found) < SMALLEST:
-            height, width = min(found, key=min)
-            if len(found) == 1 or min(size) < SMALLEST:
+            sizes = [one for one in sizes if min(one) >= SMALLEST] or sizes[-1:]
+        elif min(min(size) for size in sizes) < SMALLEST:
+            height, width = min(sizes, key=min)
+            if len(sizes) == 1 or min(size) < SMALLEST:
                 raise InputError(
                     f"a picture of {size[0]} x {size[1]} is below {SMALLEST} pixels: use a larger picture"
                 )
             raise InputError(
                 f"the smallest octave would be {height} x {width}, below {SMALLEST} pixels: use fewer octaves "
-                f"(now {len(found)}), a smaller scale (now {self.scale:g}) or a larger picture"
+                f"(now {len(sizes)}), a smaller scale (now {self.scale:g}) or a larger picture"
             )
-        return tuple(found)
+        return tuple(sizes)
 
     def _scaled(self, size: Size, factor: float) -> Size:
         def whole(value: float) -> int:

@@ -147,18 +147,18 @@ def norm_of(gradient: Tensor, norm: Norm) -> Tensor:
     flat = gradient.flatten(1)
     match norm:
         case "rms":
-            found = flat.square().mean(1).sqrt()
+            length = flat.square().mean(1).sqrt()
         case "max":
-            found = flat.abs().amax(1)
+            length = flat.abs().amax(1)
         case "std":
-            found = flat.std(1, correction=0)
+            length = flat.std(1, correction=0)
         case "mean":
-            found = flat.abs().mean(1)
+            length = flat.abs().mean(1)
         case "l2":
-            found = flat.square().sum(1).sqrt()
+            length = flat.square().sum(1).sqrt()
         case "none":
-            found = torch.ones_like(flat[:, 0])
-    return found.view(-1, *(1 for _ in gradient.shape[1:]))
+            length = torch.ones_like(flat[:, 0])
+    return length.view(-1, *(1 for _ in gradient.shape[1:]))
 
 
 @dataclass(frozen=True)

@@ -43,17 +43,17 @@ class TotalVariation:
         """Return the cost of each picture, (N,)."""
         right, down = pictures.diff(dim=3), pictures.diff(dim=2)
         if self.kind == "anisotropic":
-            found = right.abs().flatten(1).sum(1) + down.abs().flatten(1).sum(1)
+            variation = right.abs().flatten(1).sum(1) + down.abs().flatten(1).sum(1)
         elif self.kind == "squared":
-            found = right.square().flatten(1).sum(1) + down.square().flatten(1).sum(1)
+            variation = right.square().flatten(1).sum(1) + down.square().flatten(1).sum(1)
         elif self.kind in ("isotropic", "power"):
             squares = right[:, :, :-1].square() + down[:, :, :, :-1].square()
-            found = _power(squares, 0.5 if self.kind == "isotropic" else self.beta / 2).flatten(1).sum(1)
+            variation = _power(squares, 0.5 if self.kind == "isotropic" else self.beta / 2).flatten(1).sum(1)
         else:
             raise InputError(
                 f"total variation cannot be {self.kind!r}. Possible: anisotropic, squared, isotropic, power"
             )
-        return self.weight * found
+        return self.weight * variation
 
 
 def _power(squares: Tensor, exponent: float) -> Tensor:
@@ -109,8 +109,8 @@ class NeighborDifference:
     def __call__(self, pictures: Tensor) -> Tensor:
         """Return the cost of each picture, (N,)."""
         padded = F.pad(pictures, (1, 1, 1, 1), "replicate")
-        found: Tensor = _SquaredDifferences.apply(padded)  # type: ignore[no-untyped-call]
-        return 2 * self.weight * found
+        squares: Tensor = _SquaredDifferences.apply(padded)  # type: ignore[no-untyped-call]
+        return 2 * self.weight * squares
 
 
 @dataclass(frozen=True)

@@ -123,11 +123,11 @@ def render(
                 raise
             warn(str(error), ConvscopeWarning, stacklevel=2)
         done += settings.steps * len(chosen)
-        made = climb.made(strongest)
-        for job, one in made.items():
+        rendered = climb.made(strongest)
+        for job, one in rendered.items():
             _keep(job, one)
         climb.forget()
-        yield Progress(done, of, tuple(made.values()))
+        yield Progress(done, of, tuple(rendered.values()))
 
 
 class _Climb:
@@ -236,14 +236,14 @@ def _kept(job: RenderJob) -> RenderedPicture | None:
     """Return a picture that an earlier run kept."""
     if job.key is None or (found := kept_tensors(_entry(job.key))) is None:
         return None
-    (tensors, told) = found
-    return RenderedPicture(job.name, tensors["picture"], told["steps"], Verdict(**told["verdict"]))
+    (tensors, facts) = found
+    return RenderedPicture(job.name, tensors["picture"], facts["steps"], Verdict(**facts["verdict"]))
 
 
-def _keep(job: RenderJob, made: RenderedPicture) -> None:
+def _keep(job: RenderJob, rendered: RenderedPicture) -> None:
     if job.key is not None:
-        told = {"steps": made.steps, "verdict": asdict(made.verdict)}
-        keep_tensors(_entry(job.key), {"picture": made.picture}, told)
+        facts = {"steps": rendered.steps, "verdict": asdict(rendered.verdict)}
+        keep_tensors(_entry(job.key), {"picture": rendered.picture}, facts)
 
 
 def _entry(key: str) -> Path:

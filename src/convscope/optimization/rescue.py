@@ -87,6 +87,6 @@ def _redirected(operation: Operation) -> Operation:
 def _photographs(shape: Sequence[int]) -> Tensor:
     """Return the sample photographs, (samples, *shape), RGB or averaged to gray."""
     channels, *size = shape
-    found = [torch.from_numpy(read_picture(name)).permute(2, 0, 1) for name in SAMPLES]
-    stacked = torch.stack([resized(one[None], (size[0], size[1]))[0] for one in found]).float()
+    photographs = [torch.from_numpy(read_picture(name)).permute(2, 0, 1) for name in SAMPLES]
+    stacked = torch.stack([resized(one[None], (size[0], size[1]))[0] for one in photographs]).float()
     return stacked if channels == 3 else stacked.mean(1, keepdim=True).expand(-1, channels, -1, -1)

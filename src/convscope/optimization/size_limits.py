@@ -45,10 +45,12 @@ def network_bytes(network: Network, layers: Sequence[str], size: Size) -> int:
     """
     shapes = network.input_shapes(size)
     try:
-        found = infer_shapes(network.graph, shapes, layers)
+        value_shapes = infer_shapes(network.graph, shapes, layers)
     except InputError:
-        found = network.shapes_at(network.picture_spec.size, layers)
-    return int(_BACK * BYTES_PER_NUMBER * sum(prod(shape) for shape in found.values() if shape is not None))
+        value_shapes = network.shapes_at(network.picture_spec.size, layers)
+    return int(
+        _BACK * BYTES_PER_NUMBER * sum(prod(shape) for shape in value_shapes.values() if shape is not None)
+    )
 
 
 def _largest_that_fits(size: Size, fits: Callable[[Size], bool]) -> int:

@@ -176,7 +176,7 @@ def _grids(
 ) -> dict[str, tuple[Grid, Grid]]:
     graph, shapes = network.graph, network.shapes_at(size, layers)
     fields = receptive_fields(graph, shapes)
-    found = {}
+    grids = {}
     for name in layers:
         value, field = shapes[name], fields[name]
         if value is None or field is None or len(value) != 4:
@@ -184,8 +184,8 @@ def _grids(
         counts = value[1:3] if graph.channels_last else value[2:]
         if not whole and any(part.denominator != 1 for part in (*field.size, *field.stride, *field.start)):
             raise InputError(f"the places of {name} lie between pixels, so it cannot be computed in tiles")
-        found[name] = tuple(
+        grids[name] = tuple(
             Grid(counts[axis], int(field.stride[axis]), int(field.start[axis]), int(field.size[axis]))
             for axis in (0, 1)
         )
-    return found  # type: ignore[return-value]
+    return grids  # type: ignore[return-value]

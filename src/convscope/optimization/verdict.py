@@ -69,8 +69,8 @@ def _compared(
     verdict: Verdict, batch: ObjectiveBatch, targets: Sequence[str], strongest: Strongest | None
 ) -> Verdict:
     address = batch.targets[targets[0]]
-    found = strongest.of(address) if strongest and len(targets) == 1 and address.position is None else None
-    if found is None or strongest is None:
+    examples = strongest.of(address) if strongest and len(targets) == 1 and address.position is None else None
+    if examples is None or strongest is None:
         return verdict
-    mean, highest = (float(value) for value in found[:, -1])
+    mean, highest = (float(value) for value in examples[:, -1])
     return Verdict(verdict.reached, verdict.highest, verdict.plain, mean, highest, strongest.pictures)

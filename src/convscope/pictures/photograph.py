@@ -203,8 +203,8 @@ def _from_path(name: str, maximum_pixels: int) -> Photograph:
     try:
         path = _located(name)
         if (values := array_in(path, maximum_pixels)) is not None:
-            found = _from_array(values, maximum_pixels)
-            return replace(found, source=name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+            photograph = _from_array(values, maximum_pixels)
+            return replace(photograph, source=name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
         with path.open("rb") as file:
             return _from_file(file, name, maximum_pixels)
     except OSError as error:
@@ -218,9 +218,11 @@ def _located(name: str) -> Path:
 
         return Path(skimage.__file__).parent / "data" / f"{name}.png"
     if path.is_dir():
-        found = _pictures_in(path)
+        pictures = _pictures_in(path)
         inside = (
-            f"it holds {len(found)} pictures, for instance {found[0]}" if found else "it holds no pictures"
+            f"it holds {len(pictures)} pictures, for instance {pictures[0]}"
+            if pictures
+            else "it holds no pictures"
         )
         raise PictureError(f"{name} is a folder, not a picture; {inside}")
     if not path.exists():
@@ -335,8 +337,10 @@ def _in_one_line(name: str, size: int, file: IO[bytes]) -> Iterator[None]:
     except PictureError:
         raise
     except Image.DecompressionBombError as error:
-        found = re.search(r"\d{4,}", str(error))
-        raise PictureError(_too_large(name, f"{int(found[0]):,} pixels" if found else str(error))) from error
+        number = re.search(r"\d{4,}", str(error))
+        raise PictureError(
+            _too_large(name, f"{int(number[0]):,} pixels" if number else str(error))
+        ) from error
     except UnidentifiedImageError as error:
         file.seek(0)
         raise PictureError(
@@ -366,8 +370,8 @@ def _what_is(start: bytes) -> str:
     return f"a file that begins {start[:8].hex(' ')}"
 
 
-def _too_large(name: str, found: str, maximum_pixels: int = MAXIMUM_PIXELS) -> str:
-    return f"{name} is too large: {found}; up to {maximum_pixels:,} are read. Make it smaller first"
+def _too_large(name: str, size: str, maximum_pixels: int = MAXIMUM_PIXELS) -> str:
+    return f"{name} is too large: {size}; up to {maximum_pixels:,} are read. Make it smaller first"
 
 
 def _from_array(source: object, maximum_pixels: int) -> Photograph:

@@ -66,10 +66,10 @@ def within(picture: Tensor, longer: float) -> tuple[int, int]:
 
 def opacity_of(picture: PictureLike, like: Tensor) -> Tensor | None:
     """Return how opaque a picture is, (1, 1, H, W) at the size of another; None where it is throughout."""
-    found = open_photograph(picture).opacity
-    if found is None:
+    alpha = open_photograph(picture).opacity
+    if alpha is None:
         return None
-    opacity = torch.from_numpy(np.ascontiguousarray(found))[None, None]
+    opacity = torch.from_numpy(np.ascontiguousarray(alpha))[None, None]
     return resized(opacity, (int(like.shape[-2]), int(like.shape[-1])))
 
 

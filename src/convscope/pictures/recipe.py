@@ -147,10 +147,10 @@ def _none(path: Path) -> NoReturn:
 
 def _svg_text(path: Path) -> str:
     """Return what an SVG gives as its source."""
-    found = re.search(
+    description = re.search(
         r"<dc:source>(.*?)</dc:source>", path.read_text(encoding="utf-8", errors="replace"), re.DOTALL
     )
-    return html.unescape(found[1]) if found else ""
+    return html.unescape(description[1]) if description else ""
 
 
 def encode_comment(text: str) -> bytes:

@@ -21,14 +21,14 @@ _ADDRESSES = frozenset(
 )
 
 
-def require_consent(recipe: Recipe, made: Path, given: Set[str] = frozenset()) -> None:
+def require_consent(recipe: Recipe, path: Path, given: Set[str] = frozenset()) -> None:
     """Raise RecipeError for what a recipe out of a file may not do unasked.
 
     That is reading files that lie neither beside the picture that was made nor in the current folder, and fetching or
     importing networks by name. `given` are the inputs ("network", "picture") that a person
     names, in place of the recorded ones.
     """
-    around = [_absolute(str(made)).parent, Path.cwd()]
+    around = [_absolute(str(path)).parent, Path.cwd()]
     elsewhere = [name for name in recorded_files(recipe, given) if not _lies_in(name, around)]
     consent = (
         "If they may be read, trust it (--trust, trust=True); or say where the network and the picture are "
@@ -36,11 +36,11 @@ def require_consent(recipe: Recipe, made: Path, given: Set[str] = frozenset()) -
     )
     if elsewhere:
         raise RecipeError(
-            f"the recipe in {made} would have files read outside its folder: {', '.join(elsewhere)}. {consent}"
+            f"the recipe in {path} would have files read outside its folder: {', '.join(elsewhere)}. {consent}"
         )
     if "network" not in given and recipe.network and recipe.network.startswith(_FETCHED):
         raise RecipeError(
-            f"the recipe in {made} would have {recipe.network} fetched or imported. If that may be, trust it "
+            f"the recipe in {path} would have {recipe.network} fetched or imported. If that may be, trust it "
             "(--trust, trust=True), or give the network (--network)"
         )
 

@@ -18,13 +18,13 @@ _LIMITS: Mapping[str, float] = {
 }
 
 
-def refuse_much_work(recipe: Recipe, made: Path) -> None:
+def refuse_much_work(recipe: Recipe, path: Path) -> None:
     """Raise RecipeError for a number that would take days, or all of the memory."""
     for name, number in _numbers("", recipe.arguments):
         limit = _LIMITS.get(name, _MOST)
         if abs(number) > limit:
             raise RecipeError(
-                f"the recipe in {made} asks for {name} {number:,}, and more than {limit:,} is done only if you trust "
+                f"the recipe in {path} asks for {name} {number:,}, and more than {limit:,} is done only if you trust "
                 "it (--trust, trust=True)"
             )
 

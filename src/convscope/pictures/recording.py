@@ -142,7 +142,7 @@ def computing_threads() -> int | None:
 def picture_hashes(arguments: Mapping[str, Any]) -> dict[str, str]:
     """Return the hashes of the picture files that arguments name, at any depth, by those names."""
     hashes = {text: picture_file_hash(text) for text in dict.fromkeys(texts_in(list(arguments.values())))}
-    return {text: found for text, found in hashes.items() if found}
+    return {text: digest for text, digest in hashes.items() if digest}
 
 
 def texts_in(value: Any) -> Iterator[str]:
@@ -193,8 +193,8 @@ def as_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, range)):
-        found = [as_json(item) for item in value]
-        return next(filter(unrecordable_type, found), found)
+        items = [as_json(item) for item in value]
+        return next(filter(unrecordable_type, items), items)
     if isinstance(value, np.ndarray) and value.size <= _LONGEST and value.dtype.kind in "biuf":
         return value.tolist()
     if isinstance(value, Address):

@@ -44,8 +44,8 @@ def resized(picture: Tensor, size: Size, how: Resize = "antialiased") -> Tensor:
         return down @ picture @ across.mT
     smooth = how in ("antialiased", "bicubic")
     mode = "bicubic" if how == "bicubic" else "bilinear"
-    found = F.interpolate(picture, size, mode=mode, antialias=smooth, align_corners=how == "corners")
-    return found.clamp(0, 1) if how == "bicubic" else found
+    interpolated = F.interpolate(picture, size, mode=mode, antialias=smooth, align_corners=how == "corners")
+    return interpolated.clamp(0, 1) if how == "bicubic" else interpolated
 
 
 def _legacy(picture: Tensor, size: int, axis: int) -> Tensor:

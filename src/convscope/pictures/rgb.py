@@ -147,8 +147,8 @@ def _converted(pixels: Pixels, source: Any, target: Any) -> Pixels:
     levels = np.arange(0, 256, _STEP, dtype=np.uint8)
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1)
     image = Image.fromarray(grid.reshape(-1, len(levels), 3))
-    found = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-    table = np.asarray(found, np.float32).reshape(grid.shape)
+    converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+    table = np.asarray(converted, np.float32).reshape(grid.shape)
     if np.abs(table - grid).max() <= _SAME:
         return pixels
     result = np.empty_like(pixels)

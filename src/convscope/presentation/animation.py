@@ -64,10 +64,10 @@ class Frames:
 
     def _run(self) -> Mapping[str, Any]:
         try:
-            found = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
+            run = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return run if isinstance(run, dict) else {}
 
     def path(self, index: int) -> Path:
         """Return where a frame is kept; the first is 1."""
@@ -88,12 +88,12 @@ class Frames:
     def values(self, index: int) -> NDArray[np.float32]:
         """Return the values that were kept with the last frame."""
         try:
-            found: NDArray[np.float32] = np.load(self._values(index))
+            values: NDArray[np.float32] = np.load(self._values(index))
         except (OSError, ValueError, EOFError) as error:
             raise PictureError(
                 f"{self._values(index)} cannot be read, so the film cannot go on: delete its frames"
             ) from error
-        return found
+        return values
 
     def _values(self, index: int) -> Path:
         return self.folder / f".values-{index:05}.npy"

@@ -124,11 +124,11 @@ def plan_grid(
 
 def _enlargement(count: int, longer: int, columns: int | None, tile_size: int | None) -> float:
     """Return a whole number, or one over a whole number for tiles that are larger than they have to be."""
-    wanted = tile_size or (64 if count <= 256 else 40 if count <= 1024 else SMALLEST_TILE)
+    target = tile_size or (64 if count <= 256 else 40 if count <= 1024 else SMALLEST_TILE)
     if columns and not tile_size:
-        wanted = min(64, max(longer, (MAXIMUM_WIDTH - 80) // columns - GAP))
-    if longer <= wanted:
-        enlargement = max(1, int(wanted / longer) if columns else round(wanted / longer))
+        target = min(64, max(longer, (MAXIMUM_WIDTH - 80) // columns - GAP))
+    if longer <= target:
+        enlargement = max(1, int(target / longer) if columns else round(target / longer))
         return enlargement if columns or tile_size else max(enlargement, ceil(SMALLEST_TILE / longer))
     most = tile_size or LARGEST_TILE
     return 1 if longer <= most else 1 / ceil(longer / most)

@@ -50,12 +50,12 @@ class ReportOptions:
 
     def as_cli_options(self) -> dict[str, Any]:
         """Return them as the command line's options, without those that are the same by default."""
-        found: dict[str, Any] = {"all": True} if self.everything else {}
+        options: dict[str, Any] = {"all": True} if self.everything else {}
         if self.sections == QUICK:
-            found["quick"] = True
+            options["quick"] = True
         elif self.sections != SECTIONS:
-            found["sections"] = self.sections
-        return found | {"style": self.style, "top": self.top}
+            options["sections"] = self.sections
+        return options | {"style": self.style, "top": self.top}
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class ReportContext:
         """The layers whose values are plotted; the probabilities stand in a section of their own."""
         if not self._shows("values"):
             return []
-        found = all_vectors(self.network) if self.options.everything else vectors(self.network)
-        return [name for name in found if not (self.classes and name in self.network.class_values)]
+        names = all_vectors(self.network) if self.options.everything else vectors(self.network)
+        return [name for name in names if not (self.classes and name in self.network.class_values)]
 
     def _shows(self, section: str) -> bool:
         return section in self.options.sections
@@ -125,12 +125,12 @@ class ReportContext:
     def recipe(self, technique: str, **arguments: Any) -> Recipe:
         """Return the recipe that a technique itself writes, with its defaults: a rerun has the same bytes."""
         parameters = signature(recipe_functions()[technique]).parameters
-        found = {
+        every_argument = {
             name: as_json(arguments.get(name, parameter.default))
             for name, parameter in parameters.items()
             if name not in {*INPUTS, *UNRECORDED}
         }
-        return recipe_of(technique, found, network=self.network, picture=self.picture)
+        return recipe_of(technique, every_argument, network=self.network, picture=self.picture)
 
 
 def as_arguments(options: Mapping[str, Any]) -> list[str]:

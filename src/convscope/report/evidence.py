@@ -30,12 +30,14 @@ def evidence(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
         watch = count.through(_PARTS)
         words = METHODS[name].sentence
         try:
-            made = METHODS[name].function(context.network, context.picture, bare=True, **_METHODS[name])
+            explanation = METHODS[name].function(
+                context.network, context.picture, bare=True, **_METHODS[name]
+            )
         except ConvscopeError as error:
             yield TitledFigure(_title(name), str(error), None)
         else:
             command = context.command("evidence", method=name.replace("_", "-"), bare=True, **_METHODS[name])
-            yield TitledFigure(_title(name), words, embed_one(made.picture(), command=command))
+            yield TitledFigure(_title(name), words, embed_one(explanation.picture(), command=command))
         watch(1, 1)
 
 

@@ -63,9 +63,9 @@ def answers(context: ReportContext) -> list[Output]:
     """Return the outputs, of no classifier, that are more than tiles or a plot; all boxes are one picture."""
     if context.classes or context.network.input_spec is None:
         return []
-    found = [output for output in context.network.outputs if output.role in _ANSWERS]
-    drawn = [output for output in found if output.role == "boxes"]
-    return [output for output in found if output not in drawn[1:]]
+    outputs = [output for output in context.network.outputs if output.role in _ANSWERS]
+    drawn = [output for output in outputs if output.role == "boxes"]
+    return [output for output in outputs if output not in drawn[1:]]
 
 
 def filter_sheets(context: ReportContext, count: Counter) -> Iterator[Embedded]:
@@ -122,9 +122,9 @@ def plots(context: ReportContext, count: Counter) -> Iterator[Embedded]:
     """Yield the values of layers with one number a channel; those that a layer before has, only once."""
     plotted = list[Any]()
     for name in context.vectors:
-        found = answer(context.network, context.picture, name).ravel()
-        if not any(np.array_equal(found, before) for before in plotted):
-            plotted.append(found)
+        numbers = answer(context.network, context.picture, name).ravel()
+        if not any(np.array_equal(numbers, before) for before in plotted):
+            plotted.append(numbers)
             make = _in_theme(values, context.network, context.picture, name)
             yield embed(make, address=name, command=context.command("values", name))[0]
         count()

@@ -158,7 +158,7 @@ def _frame(spec: InputSpec | None, size: tuple[int, ...]) -> Box | None:
     else:
         enlargement = spec.resize_size / min(height, width)
         resized = (height * enlargement, width * enlargement)
-    down, across = (min(1.0, wanted / found) for wanted, found in zip(spec.size, resized, strict=True))
+    down, across = (min(1.0, wanted / length) for wanted, length in zip(spec.size, resized, strict=True))
     return 50 * (1 - across), 50 * (1 - down), 100 * across, 100 * down
 
 

@@ -50,8 +50,8 @@ def units_of(context: ReportContext) -> list[str]:
     """Return the addresses worth seeing: the classes it considers, and the channels that answer most."""
     if context.network.input_spec is None:
         return []
-    likely = [found for found in context.classes[:_CLASSES] if found.probability >= _LIKELY]
-    classes = [found.address for found in likely or context.classes[:1]]
+    likely = [entry for entry in context.classes[:_CLASSES] if entry.probability >= _LIKELY]
+    classes = [entry.address for entry in likely or context.classes[:1]]
     return classes + informative_units(context.network, context.picture, layers=2)
 
 
@@ -69,11 +69,11 @@ def units(context: ReportContext, count: Counter) -> Iterator[UnitPlate]:
     shown: dict[str, NDArray[np.uint8]] = {}
     done = of = 0
     for progress in visualize(network, addresses, options):
-        for made in progress.made:
-            picture = as_picture(network, made, options)
+        for rendered in progress.made:
+            picture = as_picture(network, rendered, options)
             same = next((name for name, other in shown.items() if _alike(picture.array, other)), "")
-            shown[made.name] = picture.array
-            yield _plate(context, made.name, picture, same)
+            shown[rendered.name] = picture.array
+            yield _plate(context, rendered.name, picture, same)
         done, of = progress.done, progress.of
         watch(done, of)
     if done < of:  # it was ended by Ctrl-C, with what there was
@@ -86,10 +86,10 @@ def _plate(context: ReportContext, address: str, picture: Picture, same: str) ->
     try:
         lit, number = where_found(target, context.picture)
     except ConvscopeError:  # it can be asked for, but not looked for in a picture
-        found = None
+        example = None
     else:
-        found = embed_photograph(lit, number)
-    return UnitPlate(_name(target), embed_one(picture, address=address, command=command), found, same)
+        example = embed_photograph(lit, number)
+    return UnitPlate(_name(target), embed_one(picture, address=address, command=command), example, same)
 
 
 def where_found(target: AttributionTarget, picture: InputLike) -> tuple[NDArray[np.float64], str]:

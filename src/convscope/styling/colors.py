@@ -18,14 +18,14 @@ def matched(style: Tensor, content: Tensor) -> Tensor:
     """
     ours, theirs = content[0].flatten(1).double(), style[0].flatten(1).double()
     change = _root(_covariance(ours)) @ torch.linalg.inv(_root(_covariance(theirs)))
-    found = change @ (theirs - theirs.mean(1, keepdim=True)) + ours.mean(1, keepdim=True)
-    pixels: Tensor = found.view_as(style[0])[None].to(style)
+    recolored = change @ (theirs - theirs.mean(1, keepdim=True)) + ours.mean(1, keepdim=True)
+    pixels: Tensor = recolored.view_as(style[0])[None].to(style)
     return pixels.clamp(0, 1)
 
 
 def _covariance(colors: Tensor) -> Tensor:
-    found: Tensor = torch.cov(colors, correction=0) + _EPSILON * torch.eye(3).to(colors)
-    return found
+    covariance: Tensor = torch.cov(colors, correction=0) + _EPSILON * torch.eye(3).to(colors)
+    return covariance
 
 
 def _root(matrix: Tensor) -> Tensor:

@@ -23,8 +23,8 @@ def products(value: Tensor) -> Tensor:
     tensor([[[9., 9.],
              [9., 9.]]])
     """
-    found: Tensor = _Products.apply(value.permute(0, 2, 3, 1).flatten(1, 2))  # type: ignore[no-untyped-call]
-    return found
+    gram: Tensor = _Products.apply(value.permute(0, 2, 3, 1).flatten(1, 2))  # type: ignore[no-untyped-call]
+    return gram
 
 
 class _Products(torch.autograd.Function):
@@ -34,11 +34,11 @@ class _Products(torch.autograd.Function):
         count, positions, channels = features.shape
         full = positions - positions % _POSITIONS
         rest = features[:, full:]
-        found = torch.bmm(rest.mT, rest)
+        gram = torch.bmm(rest.mT, rest)
         if full:
             parts = features[:, :full].reshape(-1, _POSITIONS, channels)
-            found += torch.bmm(parts.mT, parts).view(count, -1, channels, channels).sum(1)
-        return found
+            gram += torch.bmm(parts.mT, parts).view(count, -1, channels, channels).sum(1)
+        return gram
 
     @staticmethod
     @once_differentiable

@@ -26,7 +26,7 @@ def vgg_layers(network: Network, *, before_relu: bool = False) -> Mapping[str, s
     >>> vgg_layers(convscope.open_network("torchvision:vgg19"))["conv4_2"]
     'features.22'
     """
-    graph, found = network.graph, dict[str, str]()
+    graph, layers = network.graph, dict[str, str]()
     block, index = 1, 0
     for operation in graph.operations:
         if kind_of(operation.kind).part == "join":
@@ -35,12 +35,12 @@ def vgg_layers(network: Network, *, before_relu: bool = False) -> Mapping[str, s
             block, index = block + (index > 0), 0
         if operation.kind == "convolution":
             if graph.parameters.shapes[operation.parameters["weight"]][2:] != (3, 3):
-                return {} if block <= _BLOCKS else found
+                return {} if block <= _BLOCKS else layers
             index += 1
             value = operation.outputs[0]
-            found[f"conv{block}_{index}"] = value if before_relu else _after_relu(graph, value)
-    is_vgg = {f"conv{number}_1" for number in range(1, _BLOCKS + 1)} <= found.keys()
-    return found if is_vgg else {}
+            layers[f"conv{block}_{index}"] = value if before_relu else _after_relu(graph, value)
+    is_vgg = {f"conv{number}_1" for number in range(1, _BLOCKS + 1)} <= layers.keys()
+    return layers if is_vgg else {}
 
 
 def _after_relu(graph: Graph, value: str) -> str:
@@ -57,7 +57,7 @@ def _stays_in_place(operation: Operation) -> bool:
 
 
 def chosen_layers(
-    network: Network, wanted: Mapping[str, float], what: str, *, before_relu: bool = False
+    network: Network, weights_by_name: Mapping[str, float], what: str, *, before_relu: bool = False
 ) -> Mapping[str, float]:
     """Return addresses with weights for a preset's layers, which are VGG's; `what` is "content" or "style".
 
@@ -67,13 +67,17 @@ def chosen_layers(
     with the same sum.
     """
     if known := vgg_layers(network, before_relu=before_relu):
-        found = dict.fromkeys((known[_existing(name, known)] for name in wanted), 0.0)
-        for name, weight in wanted.items():  # two may be one layer of a shorter VGG
-            found[known[_existing(name, known)]] += weight
-        return found
+        weights_by_layer = dict.fromkeys((known[_existing(name, known)] for name in weights_by_name), 0.0)
+        for name, weight in weights_by_name.items():  # two may be one layer of a shorter VGG
+            weights_by_layer[known[_existing(name, known)]] += weight
+        return weights_by_layer
     layers = _style_layers(network) if what == "style" else _content_layers(network)
-    weights = np.interp(np.linspace(0, 1, len(layers)), np.linspace(0, 1, len(wanted)), list(wanted.values()))
-    weights *= sum(wanted.values()) / weights.sum()
+    weights = np.interp(
+        np.linspace(0, 1, len(layers)),
+        np.linspace(0, 1, len(weights_by_name)),
+        list(weights_by_name.values()),
+    )
+    weights *= sum(weights_by_name.values()) / weights.sum()
     return dict(zip(layers, map(float, weights), strict=True))
 
 
@@ -84,8 +88,8 @@ def _existing(name: str, known: Mapping[str, str]) -> str:
 
 
 def _content_layers(network: Network) -> Sequence[str]:
-    side, found = _side(network), stages(network)
-    return [min(found, key=lambda stage: abs(np.log2(side / max(stage.size) / _CONTENT))).shown[-1]]
+    side, candidates = _side(network), stages(network)
+    return [min(candidates, key=lambda stage: abs(np.log2(side / max(stage.size) / _CONTENT))).shown[-1]]
 
 
 def _style_layers(network: Network) -> Sequence[str]:

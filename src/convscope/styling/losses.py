@@ -44,19 +44,19 @@ def gram_matrix(value: Tensor, divisor: Divisor = "volume", mask: Tensor | None 
     return matrix / (count * (value.shape[1] if divisor == "volume" else 1))
 
 
-def mean_square(found: Tensor, wanted: Tensor) -> Tensor:
+def mean_square(answer: Tensor, target: Tensor) -> Tensor:
     """The mean of squared differences: most programs' content loss."""
-    return (found - wanted).square().mean((1, 2, 3))
+    return (answer - target).square().mean((1, 2, 3))
 
 
-def sum_of_squares(found: Tensor, wanted: Tensor) -> Tensor:
+def sum_of_squares(answer: Tensor, target: Tensor) -> Tensor:
     """The sum of squared differences: Keras's content loss. It grows with the picture."""
-    return (found - wanted).square().sum((1, 2, 3))
+    return (answer - target).square().sum((1, 2, 3))
 
 
-def half_square_of_shares(found: Tensor, wanted: Tensor) -> Tensor:
+def half_square_of_shares(answer: Tensor, target: Tensor) -> Tensor:
     """Half the sum of squares of differences divided by their number: the lecture's, smaller by twice that number."""
-    return (found - wanted).square().sum((1, 2, 3)) / (2 * found[0].numel() ** 2)
+    return (answer - target).square().sum((1, 2, 3)) / (2 * answer[0].numel() ** 2)
 
 
 @dataclass(frozen=True)
@@ -83,20 +83,20 @@ class GramLoss:
         """Return what a style's description is compared by: itself."""
         return description
 
-    def distance(self, found: Tensor, wanted: Tensor, pixels: int) -> Tensor:
+    def distance(self, description: Tensor, target: Tensor, pixels: int) -> Tensor:
         """Return how far a description is from a target, (N,), in a picture of so many pixels."""
-        squares = (found - wanted).square().flatten(1)
+        squares = (description - target).square().flatten(1)
         match self.reduction:
             case "mean":
                 return squares.mean(1)
             case "sum":
                 return squares.sum(1)
             case "lecture":
-                return squares.sum(1) / (2 * found.shape[1] ** 4)
+                return squares.sum(1) / (2 * description.shape[1] ** 4)
             case "keras":
                 return squares.sum(1) / (4 * 9 * pixels**2)
             case "share":
-                both = found.square().flatten(1).sum(1) + wanted.square().flatten(1).sum(1)
+                both = description.square().flatten(1).sum(1) + target.square().flatten(1).sum(1)
                 return squares.sum(1) / both.clamp_min(torch.finfo(both.dtype).tiny)
 
 
@@ -119,26 +119,26 @@ class WassersteinLoss:
 
     def target(self, description: Tensor) -> Tensor:
         """Return mean, covariance and the covariance's root, (N, 2C + 1, C) in float64: what a style is compared by."""
-        wanted = description.double()
-        covariance = self._regular(wanted[:, 1:])
+        sums = description.double()
+        covariance = self._regular(sums[:, 1:])
         values, vectors = torch.linalg.eigh(covariance)
         root = vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.mT
-        return torch.cat([wanted[:, :1], covariance, root], 1)
+        return torch.cat([sums[:, :1], covariance, root], 1)
 
-    def distance(self, found: Tensor, wanted: Tensor, pixels: int) -> Tensor:
+    def distance(self, description: Tensor, target: Tensor, pixels: int) -> Tensor:
         """Return how far a description is from a target, (N,): the means, and the covariances by their roots.
 
         The trace of a root is the sum of its eigenvalues, so no root is made of what changes at every step. Double
         precision, because a covariance of few positions has eigenvalues that single precision takes for negative.
         """
-        channels = found.shape[2]
-        mean, covariance, root = torch.split(wanted, [1, channels, channels], 1)
-        ours = self._regular(found[:, 1:].double())
-        means = (found[:, :1] - mean).square().sum((1, 2))
+        channels = description.shape[2]
+        mean, covariance, root = torch.split(target, [1, channels, channels], 1)
+        ours = self._regular(description[:, 1:].double())
+        means = (description[:, :1] - mean).square().sum((1, 2))
         cross = torch.linalg.eigvalsh(root @ ours @ root).clamp_min(torch.finfo(torch.float64).tiny).sqrt()
         both = (ours + covariance).diagonal(dim1=1, dim2=2).sum(1)
         distance: Tensor = (means + both - 2 * cross.sum(1)) / channels
-        return distance.to(found.dtype)
+        return distance.to(description.dtype)
 
     def _regular(self, covariance: Tensor) -> Tensor:
         return covariance + self.epsilon * torch.eye(covariance.shape[-1]).to(covariance)

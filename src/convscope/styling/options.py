@@ -87,22 +87,22 @@ class StyleOptions(JobOptions):
     def settings(self, network: Network) -> StyleSettings:
         """Return the preset's settings with these changes, and with layers of this network."""
         preset = self.source
-        found = preset.settings
+        settings = preset.settings
         changes: dict[str, Any] = {} if self.optimizer is None else _optimizer(self.optimizer, preset)
         changes |= {name: value for name in _SETTINGS if (value := getattr(self, name)) is not None}
-        for what, own in (("content", found.content_layers), ("style", found.style_layers)):
+        for what, own in (("content", settings.content_layers), ("style", settings.style_layers)):
             given = _weights(getattr(self, f"{what}_layers"))
             share = sum(own.values()) / (sum(given.values()) or 1.0)
             changes[f"{what}_layers"] = {
                 str(network.resolve(address)): share * weight for address, weight in given.items()
             } or chosen_layers(network, own, what, before_relu=preset.before_relu)
         if self.coarsest is not None:
-            changes["scales"] = replace(found.scales, smallest=self.coarsest, most=None)
+            changes["scales"] = replace(settings.scales, smallest=self.coarsest, most=None)
         if self.steps is not None:
             changes["first_steps"] = None
         if self.start is not None and not self.starts_from_picture:
             changes["start"] = self.start
-        return replace(found, precision="bfloat16" if self.fast else found.precision, **changes)
+        return replace(settings, precision="bfloat16" if self.fast else settings.precision, **changes)
 
 
 class StyleKeywords(JobKeywords, total=False):
@@ -137,7 +137,7 @@ def _optimizer(name: str, preset: StylePreset) -> dict[str, Any]:
 def _weights(layers: Layers) -> Mapping[str, float]:
     """Return addresses with their weights among each other, equal where none are given."""
     names = [layers] if isinstance(layers, str) else layers or ()
-    found = layers if isinstance(layers, Mapping) else dict.fromkeys(names, 1.0)
-    for name, weight in found.items():
+    weights = layers if isinstance(layers, Mapping) else dict.fromkeys(names, 1.0)
+    for name, weight in weights.items():
         require_weight(f"the weight of {name}", weight)
-    return found
+    return weights

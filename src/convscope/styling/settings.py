@@ -48,16 +48,16 @@ class Scales:
         >>> Scales(2.0, 128).sizes((300, 400))
         ((150, 200), (300, 400))
         """
-        found = [size]
-        while self.most is None or len(found) < self.most:
-            longer = round(max(size) / self.factor ** len(found))
-            if longer < self.smallest or longer >= max(found[-1]):
+        sizes = [size]
+        while self.most is None or len(sizes) < self.most:
+            longer = round(max(size) / self.factor ** len(sizes))
+            if longer < self.smallest or longer >= max(sizes[-1]):
                 break
             height, width = (max(1, round(side * longer / max(size))) for side in size)
             if min(height, width) < self.smallest / 4:
                 break
-            found.append((height, width))
-        return tuple(reversed(found))
+            sizes.append((height, width))
+        return tuple(reversed(sizes))
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,9 @@ def require_weight(name: str, weight: object) -> None:
 
 
 def _is_number(value: object, *, least: float = -math.inf, above: float = -math.inf) -> bool:
-    return isinstance(value, SupportsFloat) and least <= (found := float(value)) < math.inf and found > above
+    return (
+        isinstance(value, SupportsFloat) and least <= (number := float(value)) < math.inf and number > above
+    )
 
 
 def _is_count(value: object) -> bool:

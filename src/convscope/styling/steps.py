@@ -84,8 +84,8 @@ def style_steps(
     for index in range(after + 1, steps + 1):
         started = perf_counter()
         losses, slope = targets.gradient(values)
-        found = {name: float(loss) for name, loss in losses.items()}
-        first = _require_sense(found, slope, index, first)
+        numbers = {name: float(loss) for name, loss in losses.items()}
+        first = _require_sense(numbers, slope, index, first)
         values = values.clone()
         begun.append(index)
         settings.optimizer.ascend((values,), (-slope,), state, rate=settings.rate_at(index))
@@ -96,7 +96,7 @@ def style_steps(
             steps,
             (1, 1),
             (int(values.shape[2]), int(values.shape[3])),
-            found,
+            numbers,
             perf_counter() - started,
             values,
             state,

@@ -229,7 +229,7 @@ def _styles(network: Network, styles: Styles, options: StyleOptions) -> list[Sty
             raise InputError(
                 f"there are {len(given)} {what} for {len(weighted)} styles: give one each, or None"
             )
-    found = []
+    weighted_styles = []
     for index, (source, weight) in enumerate(weighted):
         region, mask = (_gray(given[index]) if given else None for given in (regions, masks))
         pixels = _whole(picture_or_unit(network, source))
@@ -239,27 +239,27 @@ def _styles(network: Network, styles: Styles, options: StyleOptions) -> list[Sty
                 ConvscopeWarning,
                 stacklevel=4,
             )
-        found.append(Style(pixels, weight, mask, region))
-    return found
+        weighted_styles.append(Style(pixels, weight, mask, region))
+    return weighted_styles
 
 
 def _weighted(styles: Any) -> list[tuple[Any, float]]:
     """Return style pictures with their weights: one picture, several, or a mapping."""
     if isinstance(styles, Mapping):
-        found = [(source, float(weight)) for source, weight in styles.items()]
+        weighted = [(source, float(weight)) for source, weight in styles.items()]
     else:
         # Rows of numbers are an array, as a recipe holds a small one.
         several = isinstance(styles, (list, tuple)) and not isinstance(
             next(iter(styles), None), (list, tuple)
         )
-        found = [(source, 1.0) for source in (styles if several else [styles])]
+        weighted = [(source, 1.0) for source in (styles if several else [styles])]
     if (
-        not found
-        or any(not 0 <= weight < float("inf") for _, weight in found)
-        or not sum(w for _, w in found)
+        not weighted
+        or any(not 0 <= weight < float("inf") for _, weight in weighted)
+        or not sum(w for _, w in weighted)
     ):
         raise InputError("give at least one style picture; weights are numbers from 0 on, and not all are 0")
-    return found
+    return weighted
 
 
 def _recorded_styles(styles: Any) -> Any:

@@ -52,12 +52,12 @@ class StyleTargets:
             for name, weight in settings.content_layers.items()
         ]
         style = self._style_losses(answers, pixels=values.shape[2] * values.shape[3])
-        found = {
+        losses = {
             "content": settings.content_weight * sum(content),
             "style": settings.style_weight * sum(style),
         }
-        found |= self.smoothness(values)
-        return {name: torch.as_tensor(loss) for name, loss in found.items()}
+        losses |= self.smoothness(values)
+        return {name: torch.as_tensor(loss) for name, loss in losses.items()}
 
     def under(self, settings: StyleSettings) -> StyleTargets:
         """Return the same under other weights."""
@@ -82,12 +82,14 @@ class StyleTargets:
 
     def _style_losses(self, answers: Mapping[str, Tensor], *, pixels: int) -> list[Tensor]:
         settings = self.settings
-        found = []
-        for share, region, wanted in self.styles:
+        losses = []
+        for share, region, targets in self.styles:
             for name, weight in settings.style_layers.items():
                 described = settings.style.describe(answers[name], at_size(region, answers[name]))
-                found.append(share * weight * settings.style.distance(described, wanted[name], pixels).sum())
-        return found
+                losses.append(
+                    share * weight * settings.style.distance(described, targets[name], pixels).sum()
+                )
+        return losses
 
 
 class Targets(Protocol):
@@ -122,16 +124,16 @@ def targets_of(
     batch = batch_of(network, settings)
     answers = _answers(batch, content, "content")
     total = sum(style.weight for style in styles)
-    wanted = []
+    descriptions = []
     for style in styles:
         seen = _answers(batch, style.picture, "style")
         described = {
             name: settings.style.target(settings.style.describe(seen[name], at_size(style.mask, seen[name])))
             for name in settings.style_layers
         }
-        wanted.append((style.weight / total, style.region, described))
+        descriptions.append((style.weight / total, style.region, described))
     kept = {name: answers[name] for name in settings.content_layers}
-    targets = StyleTargets(batch, settings, kept, wanted)
+    targets = StyleTargets(batch, settings, kept, descriptions)
     return in_units(targets, content, weighted(styles)) if settings.in_units else targets
 
 
@@ -150,10 +152,10 @@ def batch_of(network: Network, settings: StyleSettings) -> ObjectiveBatch:
 
 def _answers(batch: ObjectiveBatch, picture: Tensor, what: str) -> dict[str, Tensor]:
     require_accepted(batch, picture, what)
-    found = batch.values(picture)
-    for name, value in found.items():
+    answers = batch.values(picture)
+    for name, value in answers.items():
         require_maps(name, value, picture, what)
-    return found
+    return answers
 
 
 def require_accepted(batch: ObjectiveBatch, picture: Tensor, what: str) -> None:

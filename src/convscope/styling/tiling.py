@@ -45,10 +45,10 @@ class Windows:
 
     def answers(self, pictures: Tensor, tile: Tile) -> dict[str, Tensor]:
         """Return what a window's own positions answer to its part of a picture in 0..1, by address."""
-        found = {}
+        own_answers = {}
         for name, value in self.batch.values(pictures).items():
-            found[name] = self.cut.own(self.batch.targets[name].layer, value, tile)
-        return found
+            own_answers[name] = self.cut.own(self.batch.targets[name].layer, value, tile)
+        return own_answers
 
     def own(self, name: str, maps: Tensor, tile: Tile) -> Tensor:
         """Return the part of an address's whole maps that is a window's own: a view."""
@@ -88,7 +88,7 @@ class TiledTargets:
         if len(self.windows.cut.tiles) == 1:
             return self.whole.losses(values)
         content, sums = self._sums(values)
-        descriptions = {key: described(self.settings.style, found) for key, found in sums.items()}
+        descriptions = {key: described(self.settings.style, total) for key, total in sums.items()}
         style, _ = self._style_loss(descriptions, pixels=values.shape[2] * values.shape[3])
         return {"content": content.to(values), "style": style.to(values), **self.whole.smoothness(values)}
 
@@ -97,7 +97,7 @@ class TiledTargets:
         if len(self.windows.cut.tiles) == 1:
             return self.whole.gradient(values)
         content, sums = self._sums(values)
-        descriptions = {key: described(self.settings.style, found) for key, found in sums.items()}
+        descriptions = {key: described(self.settings.style, total) for key, total in sums.items()}
         style, directions = self._style_loss(descriptions, pixels=values.shape[2] * values.shape[3])
         smoothness, slope = self.whole.smoothness_gradient(values)
         self._add_slopes(values, slope, descriptions, directions)
@@ -122,8 +122,8 @@ class TiledTargets:
             losses = [
                 share
                 * weight
-                * settings.style.distance(descriptions[number, name], wanted[name], pixels).sum()
-                for number, (share, _, wanted) in enumerate(self.whole.styles)
+                * settings.style.distance(descriptions[number, name], targets[name], pixels).sum()
+                for number, (share, _, targets) in enumerate(self.whole.styles)
                 for name, weight in settings.style_layers.items()
             ]
             loss = settings.style_weight * torch.stack(losses).sum()
@@ -133,19 +133,19 @@ class TiledTargets:
     def _add_slopes(self, values: Tensor, slope: Tensor, descriptions: Sums, directions: Sums) -> None:
         """Add to the gradient of the picture what each window's own positions hand back."""
         for tile in self.windows.cut.one_by_one():
-            found = self._slope_of(tile.part_of(values), tile, descriptions, directions)
-            tile.part_of(slope).add_(found)
+            part = self._slope_of(tile.part_of(values), tile, descriptions, directions)
+            tile.part_of(slope).add_(part)
 
     # A function of its own: what one window's answers held is let go before the next is looked at.
     def _slope_of(self, values: Tensor, tile: Tile, descriptions: Sums, directions: Sums) -> Tensor:
         leaf = values.detach().requires_grad_()
         with torch.enable_grad():
             answers = self.windows.answers(self.settings.pictures(leaf), tile)
-            worth = self._content_loss(answers, tile)
+            score = self._content_loss(answers, tile)
             for key, part in self._parts(answers, tile, descriptions):
-                worth = worth + (directions[key] * part).sum()
-            (found,) = torch.autograd.grad(worth, leaf)
-        return found
+                score = score + (directions[key] * part).sum()
+            (slope,) = torch.autograd.grad(score, leaf)
+        return slope
 
     def _content_loss(self, answers: Mapping[str, Tensor], tile: Tile) -> Tensor:
         """Return what a window's own positions add to the weighted content loss."""
@@ -198,13 +198,13 @@ def tiled_targets_of(
     batch = batch_of(network, settings)
     require_no_position(batch.targets.values())
     windows = _windows(batch, content, tile, "content")
-    wanted = []
+    described_styles = []
     total = sum(style.weight for style in styles)
     for style in styles:
         seen = _described_in_tiles(batch, style, settings, tile)
-        wanted.append((style.weight / total, style.region, seen))
+        described_styles.append((style.weight / total, style.region, seen))
     answers = _content_in_tiles(windows, content, settings)
-    targets = TiledTargets(StyleTargets(batch, settings, answers, wanted), windows)
+    targets = TiledTargets(StyleTargets(batch, settings, answers, described_styles), windows)
     return in_units(targets, content, weighted(styles)) if settings.in_units else targets
 
 
@@ -216,17 +216,19 @@ def _windows(batch: ObjectiveBatch, picture: Tensor, tile: int, what: str) -> Wi
 
 def _content_in_tiles(windows: Windows, content: Tensor, settings: StyleSettings) -> dict[str, Tensor]:
     """Return the content's whole answers."""
-    found = dict[str, Tensor]()
+    content_answers = dict[str, Tensor]()
     for tile in windows.cut.one_by_one():
         answers = windows.answers(tile.part_of(content), tile)
         for name in settings.content_layers:
-            if name not in found:
-                found[name] = answers[name].new_zeros(1, answers[name].shape[1], *windows.counts(name))
-            windows.own(name, found[name], tile).copy_(answers[name])
+            if name not in content_answers:
+                content_answers[name] = answers[name].new_zeros(
+                    1, answers[name].shape[1], *windows.counts(name)
+                )
+            windows.own(name, content_answers[name], tile).copy_(answers[name])
         del answers  # not held beside the next tile's
-    for name, value in found.items():
+    for name, value in content_answers.items():
         require_maps(name, value, content, "content")
-    return found
+    return content_answers
 
 
 def _described_in_tiles(
@@ -246,7 +248,7 @@ def _described_in_tiles(
         del answers
     for name, value in sums.items():
         require_maps(name, value[:, None], style.picture, "style")
-    return {name: settings.style.target(described(settings.style, found)) for name, found in sums.items()}
+    return {name: settings.style.target(described(settings.style, total)) for name, total in sums.items()}
 
 
 def shares(style: StyleLoss, region: Tensor) -> Tensor:
@@ -265,11 +267,11 @@ def part_of_sums(style: StyleLoss, value: Tensor, region: Tensor, center: Tensor
     without), which around the very mean are what the covariance changes by.
     """
     share = region.sum().double()
-    found = style.describe(value, region).double()
+    description = style.describe(value, region).double()
     if isinstance(style, GramLoss):
-        return found if style.divisor == "nothing" else share * found
-    away = found[:, :1] if center is None else found[:, :1] - center[:, :1].detach()
-    return share * torch.cat([found[:, :1], found[:, 1:] + away.mT @ away], 1)
+        return description if style.divisor == "nothing" else share * description
+    away = description[:, :1] if center is None else description[:, :1] - center[:, :1].detach()
+    return share * torch.cat([description[:, :1], description[:, 1:] + away.mT @ away], 1)
 
 
 def described(style: StyleLoss, sums: Tensor) -> Tensor:
@@ -280,7 +282,7 @@ def described(style: StyleLoss, sums: Tensor) -> Tensor:
     return torch.cat([mean, sums[:, 1:] - mean.mT @ mean], 1)
 
 
-def _of_each_square(content: ContentLoss, wanted: Tensor) -> float:
+def _of_each_square(content: ContentLoss, target: Tensor) -> float:
     """Return what one squared difference counts: every content loss is their sum times a factor."""
-    away = float(wanted.abs().max()) or 1.0
-    return float(content(wanted + away, wanted).double().sum()) / (away**2 * wanted.numel())
+    away = float(target.abs().max()) or 1.0
+    return float(content(target + away, target).double().sum()) / (away**2 * target.numel())

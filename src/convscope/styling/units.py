@@ -42,9 +42,11 @@ AnyMeasuring = TypeVar("AnyMeasuring", bound=Measuring)
 def in_units(targets: AnyMeasuring, content: Tensor, styles: Sequence[tuple[float, Tensor]]) -> AnyMeasuring:
     """Return targets whose losses are counted in what content (1, 3, H, W) and styles lose, by the styles' weights."""
     settings = targets.settings
-    found = units(targets.under(_with_weights(settings, dict.fromkeys(_NAMES, 1.0))), content, styles)
+    unit_of = units(targets.under(_with_weights(settings, dict.fromkeys(_NAMES, 1.0))), content, styles)
     return targets.under(
-        _with_weights(settings, {name: getattr(settings, f"{name}_weight") / found[name] for name in _NAMES})
+        _with_weights(
+            settings, {name: getattr(settings, f"{name}_weight") / unit_of[name] for name in _NAMES}
+        )
     )
 
 
@@ -61,12 +63,12 @@ def units(targets: Measuring, content: Tensor, styles: Sequence[tuple[float, Ten
     painted = [(weight / total, resized(style, size, "bicubic")) for weight, style in styles]
     far = sum(share * _losses(targets, style)["content"] for share, style in painted)
     rough = sum(share * _roughness(targets, style) for share, style in painted)
-    found = {
+    losses = {
         "content": max(far, _LEAST * plain["content"]),
         "style": max(photograph["style"], _LEAST * plain["style"]),
         "smoothness": max(rough, _LEAST * _roughness(targets, content)),
     }
-    return {name: unit if unit > 0 else 1.0 for name, unit in found.items()}
+    return {name: unit if unit > 0 else 1.0 for name, unit in losses.items()}
 
 
 def _losses(targets: Measuring, picture: Tensor) -> dict[str, float]:

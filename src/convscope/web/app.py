@@ -70,8 +70,8 @@ def _asked(session: Session, question: Callable[..., Any]) -> Callable[[Request]
             return await asyncio.wrap_future(session.worker.ask(viewer, function))
 
         try:
-            found: Response = await question(session, request, ask)
-            return found
+            response: Response = await question(session, request, ask)
+            return response
         except TooBusy as error:
             return JSONResponse({"error": str(error)}, 429)
         except ConvscopeError as error:
@@ -175,10 +175,10 @@ def _bytes(message: bytes) -> Response:
 
 
 def _units(query: Mapping[str, str]) -> dict[str, Any]:
-    found = json.loads(query.get("units") or "{}")
-    if not isinstance(found, dict) or len(found) > 64:
+    units = json.loads(query.get("units") or "{}")
+    if not isinstance(units, dict) or len(units) > 64:
         raise ValueError("units are an object of at most 64 settings")
-    return found
+    return units
 
 
 async def _jobs(session: Session, socket: WebSocket) -> None:

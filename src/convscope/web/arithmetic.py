@@ -75,13 +75,13 @@ def _patch(
     read: NDArray[np.float64], operation: Operation, position: tuple[int, int], size: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """Return what a position reads (channels, height, width), zeros beyond the edge."""
-    told = operation.attributes
-    strides, dilations = (per_axis(told.get(name, 1), 2, name) for name in ("stride", "dilation"))
-    borders = margins(told.get("padding", 0), read.shape[1:], size, strides, dilations)
+    attributes = operation.attributes
+    strides, dilations = (per_axis(attributes.get(name, 1), 2, name) for name in ("stride", "dilation"))
+    borders = margins(attributes.get("padding", 0), read.shape[1:], size, strides, dilations)
     padded = np.pad(read, ((0, 0), *borders))
     axes = [
         at * stride + dilation * np.arange(extent)
         for at, stride, dilation, extent in zip(position, strides, dilations, size, strict=True)
     ]
-    found: NDArray[np.float64] = padded[:, axes[0][:, None], axes[1][None, :]]
-    return found
+    patch: NDArray[np.float64] = padded[:, axes[0][:, None], axes[1][None, :]]
+    return patch

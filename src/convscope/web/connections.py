@@ -33,10 +33,10 @@ class Connection:
 
 def feeding(network: Network, layer: str, channel: int, most: int = 6) -> list[Connection]:
     """Return the strongest connections into a unit, from the filters that made it; none where there are no filters."""
-    found = _written(network, layer, channel)
-    if found is None:
+    written = _written(network, layer, channel)
+    if written is None:
         return []
-    filters, row = found
+    filters, row = written
     kernels, start = filters.weights[row], filters.first_input[row]
     if filters.color:
         return []  # it reads the picture: its filter is shown whole
@@ -46,18 +46,18 @@ def feeding(network: Network, layer: str, channel: int, most: int = 6) -> list[C
 
 def fed_by_it(network: Network, layer: str, channel: int, most: int = 6) -> list[Connection]:
     """Return the strongest connections from a unit into the filters that read it, directly or through pooling."""
-    found: list[Connection] = []
+    connections: list[Connection] = []
     for operation, index in _readers(network, layer, channel):
         filters = read_filters(network, operation.outputs[0])
         starts, width = np.array(filters.first_input), filters.weights.shape[1]
         rows = np.flatnonzero((starts <= index) & (index < starts + width))
-        found += [
+        connections += [
             Connection(
                 _named(network, operation.outputs[0]), int(row), filters.weights[row, index - starts[row]]
             )
             for row in rows
         ]
-    return sorted(found, key=lambda one: -abs(one.strength))[:most]
+    return sorted(connections, key=lambda one: -abs(one.strength))[:most]
 
 
 def _named(network: Network, value: str) -> str:

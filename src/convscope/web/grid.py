@@ -61,5 +61,7 @@ def _shrunk(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         return values
     scale = LARGEST_TILE / max(rows, columns)
     size = (max(1, round(rows * scale)), max(1, round(columns * scale)))
-    found: Tensor = torch.nn.functional.interpolate(torch.from_numpy(values)[None], size=size, mode="area")[0]
-    return found.numpy()
+    shrunk: Tensor = torch.nn.functional.interpolate(torch.from_numpy(values)[None], size=size, mode="area")[
+        0
+    ]
+    return shrunk.numpy()

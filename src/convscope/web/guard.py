@@ -119,7 +119,7 @@ def _asked_token(scope: MutableMapping[str, Any]) -> str | None:
 
 def _cookie(headers: Headers) -> str | None:
     try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
     except CookieError:
         return None
-    return None if found is None else unquote(found.value)
+    return None if cookie is None else unquote(cookie.value)

@@ -42,11 +42,11 @@ class PictureStore:
 
     def __getitem__(self, key: str) -> Photograph:
         with self._lock:
-            found = self._pictures.get(key)
-            if found is None:
+            photograph = self._pictures.get(key)
+            if photograph is None:
                 raise PictureError("that picture is no longer here: drop it on the page again")
             self._pictures.move_to_end(key)
-            return found
+            return photograph
 
     def pinned(self) -> list[str]:
         """Return the keys of the pictures that came with the command, in their order."""

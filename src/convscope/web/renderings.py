@@ -106,17 +106,17 @@ def explain(network: Network, pictures: PictureStore, wanted: Mapping[str, Any])
     for index, name in enumerate(methods):
         header = {"kind": "map", "method": name, "done": index + 1, "of": len(methods), "final": True}
         try:
-            found = method_named(name).function(network, photograph, target)
+            attribution = method_named(name).function(network, photograph, target)
         except InputError as error:  # a method that is not for this network: the others are
             yield {**header, "error": str(error)}, b""
             continue
-        values = _at_most(found.map, MAP_SIDE)
+        values = _at_most(attribution.map, MAP_SIDE)
         facts = {
             "rows": values.shape[0],
             "columns": values.shape[1],
-            "signed": found.signed,
+            "signed": attribution.signed,
             "target": target.words,
-            "caption": found.caption,
+            "caption": attribution.caption,
         }
         yield {**header, **facts}, np.ascontiguousarray(values, "<f4").tobytes()
 
@@ -146,8 +146,8 @@ def _at_most(values: NDArray[Any], side: int) -> NDArray[Any]:
         return values
     rows, columns = (size // factor * factor for size in values.shape)
     blocks = values[:rows, :columns].reshape(rows // factor, factor, columns // factor, factor)
-    found: NDArray[Any] = blocks.mean((1, 3))
-    return found
+    means: NDArray[Any] = blocks.mean((1, 3))
+    return means
 
 
 def _jpeg(array: NDArray[np.uint8]) -> bytes:

@@ -138,8 +138,8 @@ class Session:
         if self.photographs is None:
             raise InputError("no pictures were measured: start convscope explore with --photographs FOLDER")
         options = ExampleOptions(top=6, theme="dark" if theme == "dark" else "light")
-        unit, (listed, found) = self._unit(address), (self.photographs.listed, self.photographs.found)
-        return example_sheet(self.network, listed, found, str(unit), options).encode()
+        unit, (listed, measurements) = self._unit(address), (self.photographs.listed, self.photographs.found)
+        return example_sheet(self.network, listed, measurements, str(unit), options).encode()
 
     def arithmetic(self, address: str, picture: str) -> dict[str, Any]:
         """Return how a convolution's unit comes to its number at a position."""
@@ -155,17 +155,17 @@ class Session:
         target = target_of(self.network, self.pictures[picture], f"{next(iter(self.network.graph.inputs))}:0")
         if target.seen is None:
             raise InputError(f"{self.network.name} expects no picture")
-        found: NDArray[np.uint8] = (target.seen.clip(0, 1) * 255).round().astype(np.uint8)
-        return found
+        pixels: NDArray[np.uint8] = (target.seen.clip(0, 1) * 255).round().astype(np.uint8)
+        return pixels
 
     def _photograph(self, picture: str | Photograph) -> Photograph:
         return picture if isinstance(picture, Photograph) else self.pictures[picture]
 
     def _unit(self, address: str) -> Any:
-        found = self.network.resolve(address)
-        if found.channel is None:
+        unit = self.network.resolve(address)
+        if unit.channel is None:
             raise InputError(f"{address} is a layer: name one of its channels, as {address}:0")
-        return found
+        return unit
 
 
 def _setting(value: Any) -> float | str:

@@ -73,8 +73,8 @@ def unit_effects(network: Network, unit: Address, photograph: Photograph) -> lis
 
 
 def _scores(network: Network, photograph: Photograph) -> NDArray[np.float64]:
-    found = answer(network, photograph, network.class_scores).astype(np.float64)
-    scores: NDArray[np.float64] = found.reshape(len(found), -1).mean(1)
+    answers = answer(network, photograph, network.class_scores).astype(np.float64)
+    scores: NDArray[np.float64] = answers.reshape(len(answers), -1).mean(1)
     return scores
 
 
@@ -89,21 +89,21 @@ def _connection(one: Connection) -> dict[str, Any]:
 def _own_filter(network: Network, layer: str, channel: int) -> Any:
     """Return a filter that reads the picture, (height, width, 3) of RGB weights; None for any other."""
     try:
-        found = read_filters(network, layer)
+        filters = read_filters(network, layer)
     except ValueError:
         return None
-    return np.round(found.weights[channel].transpose(1, 2, 0), 6).tolist() if found.color else None
+    return np.round(filters.weights[channel].transpose(1, 2, 0), 6).tolist() if filters.color else None
 
 
 def _measured(strongest: Strongest | None, address: Address) -> dict[str, Any] | None:
     """Return what real pictures were measured to give: quantiles of the highest answer; None where nobody measured."""
-    found = strongest.of(address) if strongest else None
-    if strongest is None or found is None:
+    quantiles = strongest.of(address) if strongest else None
+    if strongest is None or quantiles is None:
         return None
     return {
         "pictures": strongest.pictures,
         "quantiles": list(QUANTILES),
-        "highest": [float(value) for value in found[1]],
+        "highest": [float(value) for value in quantiles[1]],
     }
 
 
@@ -113,5 +113,7 @@ def backward_map(
     """Return a method's map (height, width) of a unit for a picture, and the caption of it."""
     method = method_named(view)
     target = target_of(network, photograph, address)
-    found = method.function(network, photograph, target)
-    return found.map.astype(np.float32), f"{method.name.replace('_', ' ')} of {target.words}: {found.how}"
+    attribution = method.function(network, photograph, target)
+    return attribution.map.astype(
+        np.float32
+    ), f"{method.name.replace('_', ' ')} of {target.words}: {attribution.how}"

@@ -1,6 +1,5 @@
 """Which files are a frozen graph, and what is said of those that are not."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -93,13 +92,16 @@ def test_any_damage_is_an_answer_or_an_error_of_ours(tmp_path: Path) -> None:
     x = g.node("BatchToSpaceND", "blocks", x, g.const("block", [1, 1]), g.const("crops", [[0, 0], [0, 1]]))
     g.node("Mean", "mean", x, g.const("axes", [1, 2], listed=True), keep_dims=True)
     whole, path = g.bytes(), tmp_path / "graph.pb"
-    random = np.random.default_rng(0)
-    for position in random.choice(len(whole), 300, replace=False):
+    random, refused, count = np.random.default_rng(0), 0, 300
+    for position in random.choice(len(whole), count, replace=False):
         damaged = bytearray(whole)
         damaged[position] ^= 1 << int(random.integers(8))
         path.write_bytes(damaged)
-        with suppress(convscope.ConvscopeError, ConvscopeWarning):
+        try:
             convscope.open_network(path)
+        except (convscope.ConvscopeError, ConvscopeWarning):
+            refused += 1
+    assert 0 < refused < count  # some damage is to weights, and shows nowhere
 
 
 def test_a_constant_of_a_claimed_size_takes_no_memory(tmp_path: Path) -> None:

@@ -140,8 +140,8 @@ class Repeated(MutableSequence[Any]):
 
     def add(self, **fields: Any) -> ProtoMessage:
         """Append a new message and return it."""
-        made = class_of(self._field.message.name if self._field.message else "")(**fields)
-        self.append(made)
+        entry = class_of(self._field.message.name if self._field.message else "")(**fields)
+        self.append(entry)
         return wrap(getattr(self._owner.message, self._field.name)[-1])
 
     def extend(self, values: Iterable[Any]) -> None:
@@ -189,9 +189,9 @@ class Repeated(MutableSequence[Any]):
 
 def wrap(message: Message, attach: Callable[[Message], Message] | None = None) -> ProtoMessage:
     """Return a message in protobuf's manners; changes go into the message itself."""
-    made = object.__new__(class_of(message.type_name))
-    made._become(message, attach)
-    return made
+    wrapper = object.__new__(class_of(message.type_name))
+    wrapper._become(message, attach)
+    return wrapper
 
 
 _CLASSES: dict[str, type[ProtoMessage]] = {}

@@ -36,20 +36,22 @@ def forward_to(
     processor has instructions for it.
     """
     values = tuple(dict.fromkeys(targets.values()))
-    wanted = {value: channels[name] for name, value in targets.items() if name in channels}
+    narrow = {value: channels[name] for name, value in targets.items() if name in channels}
     if len(values) < len(targets):
-        wanted = {}  # one layer by two names: their channels may differ
-    graph, made = narrowed(runner.graph, wanted, values)
-    run: Callable[..., tuple[Tensor, ...]] = cut(graph, made.values())
+        narrow = {}  # one layer by two names: their channels may differ
+    graph, narrow_names = narrowed(runner.graph, narrow, values)
+    run: Callable[..., tuple[Tensor, ...]] = cut(graph, narrow_names.values())
     if runner.device.type == "cpu" and runner.precision == torch.float32:
-        run = Tapes(graph, tuple(made.values()), type_of(precision)).run
+        run = Tapes(graph, tuple(narrow_names.values()), type_of(precision)).run
 
     def forward(input: Inputs) -> dict[str, Tensor]:
-        found = dict(zip(values, run(*runner.inputs(input, values)), strict=True))
+        answers = dict(zip(values, run(*runner.inputs(input, values)), strict=True))
         if graph.channels_last:
-            found = {value: to_channels_first(tensor) for value, tensor in found.items()}
+            answers = {value: to_channels_first(tensor) for value, tensor in answers.items()}
         return {
-            name: found[value][:, list(channels[name])] if name in channels and not wanted else found[value]
+            name: answers[value][:, list(channels[name])]
+            if name in channels and not narrow
+            else answers[value]
             for name, value in targets.items()
         }
 
@@ -80,8 +82,8 @@ class Tapes:
                 del self._tapes[next(iter(self._tapes))]
             known = infer_shapes(self.graph, dict(zip(self.graph.inputs, shapes, strict=True)), self.values)
             self._tapes[shapes] = Tape(cut(self._converted, self.values, partial(self._packed_chain, known)))
-        found = self._tapes[shapes](*map(self._convert, inputs))
-        return tuple(value.to(inputs[0].dtype) for value in found)
+        answers = self._tapes[shapes](*map(self._convert, inputs))
+        return tuple(value.to(inputs[0].dtype) for value in answers)
 
     def _convert(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
@@ -89,10 +91,10 @@ class Tapes:
     def _packed_chain(self, shapes: Mapping[str, Shape | None], chain: Chain) -> nn.Module | None:
         if (io_shapes := chain.io_shapes(shapes)) is None:
             return None
-        read, made = io_shapes
+        input_shape, output_shape = io_shapes
         convolves = chain.first.kind == "convolution"
-        window = chain.window(self.graph.parameters.shapes, read) if convolves else None
-        key = (chain.first.outputs[0], chain.output, repr(window), convolves and is_large(made[2:]))
+        window = chain.window(self.graph.parameters.shapes, input_shape) if convolves else None
+        key = (chain.first.outputs[0], chain.output, repr(window), convolves and is_large(output_shape[2:]))
         if key not in self._packed:
-            self._packed[key] = chain.two_way(self.graph.parameters, read, made, self.dtype)
+            self._packed[key] = chain.two_way(self.graph.parameters, input_shape, output_shape, self.dtype)
         return self._packed[key]

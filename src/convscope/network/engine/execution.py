@@ -111,14 +111,14 @@ def best_device() -> str:
 def find_device(device: str | torch.device) -> torch.device:
     """Return the device, after a look whether it is there; InputError when it is not."""
     try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(
             f"there is no device {str(device)!r} to run on ({reason}); 'cpu' is always there"
         ) from error
-    return found
+    return chosen
 
 
 def laid_out(tensor: Tensor, device: torch.device, channels_last: bool = False) -> Tensor:

@@ -29,9 +29,9 @@ def layer_in_words(module: fx.GraphModule, inputs: Sequence[Tensor]) -> Iterator
             name = finder.reached
         else:
             name = ""
-        said = str(error).splitlines()[0] if str(error) else "no reason given"
+        reason = str(error).splitlines()[0] if str(error) else "no reason given"
         place = f"layer {name!r}" if name else "the network"
-        raise InputError(f"{place} cannot be run: {said} ({type(error).__name__})") from error
+        raise InputError(f"{place} cannot be run: {reason} ({type(error).__name__})") from error
 
 
 class _Finder(fx.Interpreter):

@@ -104,13 +104,13 @@ class Chain:
 
     def io_shapes(self, shapes: Mapping[str, Shape | None]) -> tuple[Shape, Shape] | None:
         """Return the shapes of what goes in and of what comes out, channels first; None where they are no maps."""
-        read, made = shapes[self.first.inputs[0]], shapes[self.output]
-        if read is None or made is None or len(read) != 4:
+        input_shape, output_shape = shapes[self.first.inputs[0]], shapes[self.output]
+        if input_shape is None or output_shape is None or len(input_shape) != 4:
             return None
         return (
-            (shape_channels_first(read), shape_channels_first(made))
+            (shape_channels_first(input_shape), shape_channels_first(output_shape))
             if self.first.channels_last
-            else (read, made)
+            else (input_shape, output_shape)
         )
 
     def window(self, shapes: Mapping[str, Shape], input_shape: Shape) -> dict[str, Any] | None:
@@ -206,11 +206,11 @@ def find_chains(graph: Graph, operations: Sequence[Operation], targets: Iterable
 
     A value that is a target, or that anything else reads, ends its chain.
     """
-    running, wanted = {id(operation) for operation in operations}, set(targets)
+    running, ends = {id(operation) for operation in operations}, set(targets)
 
     def only_reader(value: str) -> Operation | None:
         readers = [operation for operation in graph.consumers[value] if id(operation) in running]
-        return readers[0] if len(readers) == 1 and value not in wanted else None
+        return readers[0] if len(readers) == 1 and value not in ends else None
 
     chains = {}
     for operation in operations:

@@ -26,28 +26,30 @@ def narrowed(
 
     `channels` is value to channels. Other targets, and what other operations need of a value, are left as they are.
     """
-    wanted = {value: tuple(numbers) for value, numbers in channels.items()}
-    rewrite = _Rewrite(graph, wanted, [value for value in targets if value not in wanted])
-    made = {value: rewrite.of(value, numbers) for value, numbers in wanted.items()}
+    channels_of_value = {value: tuple(numbers) for value, numbers in channels.items()}
+    rewrite = _Rewrite(
+        graph, channels_of_value, [value for value in targets if value not in channels_of_value]
+    )
+    narrow_names = {value: rewrite.of(value, numbers) for value, numbers in channels_of_value.items()}
     parameters = graph.parameters.replaced(rewrite.parameters)
     whole = replace(graph, operations=(*graph.operations, *rewrite.operations), parameters=parameters)
-    return whole, {value: made.get(value, value) for value in targets}
+    return whole, {value: narrow_names.get(value, value) for value in targets}
 
 
 class _Rewrite:
-    def __init__(self, graph: Graph, wanted: Mapping[str, Channels], others: Sequence[str]) -> None:
+    def __init__(self, graph: Graph, narrow: Mapping[str, Channels], others: Sequence[str]) -> None:
         self.graph = graph
-        self.shapes = infer_shapes(graph, graph.inputs, wanted)
+        self.shapes = infer_shapes(graph, graph.inputs, narrow)
         self.operations: list[Operation] = []
         self.parameters: dict[str, Tensor] = {}
         # What has to be there whole: other targets, and what more than one operation reads.
-        needed = {id(operation) for operation in graph.needed_for([*others, *wanted])}
+        needed = {id(operation) for operation in graph.needed_for([*others, *narrow])}
         readers = {
             value: sum(id(operation) in needed for operation in operations)
             for value, operations in graph.consumers.items()
         }
         self.whole = {*others, *graph.inputs} | {
-            value for value, count in readers.items() if count > (value not in wanted)
+            value for value, count in readers.items() if count > (value not in narrow)
         }
 
     def of(self, value: str, channels: Channels) -> str:

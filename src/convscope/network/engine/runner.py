@@ -124,9 +124,9 @@ class Runner:
         """Run the cut on shapes alone, once a shape: a wrong one is answered by layer before any work is done."""
         if (targets, shapes) in self._checked:
             return
-        wanted = dict(zip(self.graph.inputs, shapes, strict=True))
+        given_shapes = dict(zip(self.graph.inputs, shapes, strict=True))
         axis = self.graph.channel_axis
-        for name, shape in wanted.items():
+        for name, shape in given_shapes.items():
             source, readers = self.graph.inputs[name], self.graph.consumers[name]
             turned = any(reader.kind == "permute" for reader in readers)  # its channels may be elsewhere
             other = len(shape) == 4 and not turned and shape[axis] != source[axis]
@@ -134,7 +134,7 @@ class Runner:
                 raise InputError(
                     f"input {name!r} has shape {shape}; the network expects {source} (any batch size)"
                 )
-        inferred = infer_shapes(self.graph, wanted, targets)
+        inferred = infer_shapes(self.graph, given_shapes, targets)
         require_memory(self.graph, inferred, targets)
         if len(self._checked) >= CUTS_KEPT:
             del self._checked[next(iter(self._checked))]

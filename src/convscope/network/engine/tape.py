@@ -38,8 +38,8 @@ class Tape:
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return the cut's targets."""
-        found: tuple[Tensor, ...] = _Run.apply(self, *inputs)  # type: ignore[no-untyped-call]
-        return found
+        outputs: tuple[Tensor, ...] = _Run.apply(self, *inputs)  # type: ignore[no-untyped-call]
+        return outputs
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], Notes]:
         """Return the targets and what the backward pass needs."""

@@ -190,8 +190,8 @@ class _Any:
         if not asked or not inputs:
             return accumulated, *(None for _ in leaves[1:])
         parts, gradients = zip(*asked, strict=True)
-        found = iter(torch.autograd.grad(parts, inputs, gradients, allow_unused=True))
-        first, *others = (_some(next(found)) if leaf.requires_grad else None for leaf in leaves)
+        slopes = iter(torch.autograd.grad(parts, inputs, gradients, allow_unused=True))
+        first, *others = (_some(next(slopes)) if leaf.requires_grad else None for leaf in leaves)
         return accumulated if first is None else _plus(first, accumulated), *others
 
 

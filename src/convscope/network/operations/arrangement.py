@@ -44,8 +44,8 @@ def unsqueeze(input: Tensor, *, axes: Sequence[int]) -> Tensor:
 @operation(reads_sizes=True)
 def expand(input: Tensor, size: Tensor | None = None, *, shape: Sequence[int] = ()) -> Tensor:
     """Return the input stretched to a shape: a size of 1, on either side, takes the other's."""
-    wanted = whole_numbers(size, shape)
-    lengths = zip_longest(input.shape[::-1], wanted[::-1], fillvalue=1)
+    target = whole_numbers(size, shape)
+    lengths = zip_longest(input.shape[::-1], target[::-1], fillvalue=1)
     return input.expand([length if other == 1 else other for length, other in lengths][::-1])
 
 
@@ -104,10 +104,10 @@ def gather(
         if not -size <= number < size:
             raise InputError(f"axis {axis} of {dimensions(input.shape)} has no entry {number}")
         return input.select(axis, number)
-    wanted = places if index is None else index
-    if wanted is None:
+    indices = places if index is None else index
+    if indices is None:
         raise InputError("gather needs indices")
-    whole = wanted.to(input.device if not wanted.is_meta else wanted.device).long()
+    whole = indices.to(input.device if not indices.is_meta else indices.device).long()
     whole = require_indices(torch.where(whole < 0, whole + size, whole), size, "gather")
     taken = input.index_select(axis, whole.reshape(-1))
     return taken.reshape(*input.shape[:axis], *whole.shape, *input.shape[axis + 1 :])
@@ -151,8 +151,8 @@ def shape_of(input: Tensor, *, start: int = 0, end: int | None = None) -> Tensor
 @operation(shape=tensor_shape, from_shapes=True)
 def tensor(*, values: Sequence[float], shape: Sequence[int] | None = None) -> Tensor:
     """Return plain numbers, as a row or in a shape."""
-    made = torch.tensor(tuple(values), dtype=torch.float32)
-    return made if shape is None else made.reshape(tuple(shape))
+    constant = torch.tensor(tuple(values), dtype=torch.float32)
+    return constant if shape is None else constant.reshape(tuple(shape))
 
 
 @operation

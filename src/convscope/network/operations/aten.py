@@ -143,9 +143,9 @@ def assert_shape(input: Tensor, *, shape: Sequence[int]) -> Tensor:
     Raises InputError for any other.
     """
     if tuple(input.shape[1:]) != tuple(shape):
-        found, opened = dimensions(input.shape[1:]), dimensions(shape)
+        dimensions_now, opened = dimensions(input.shape[1:]), dimensions(shape)
         raise InputError(
-            f"the network was opened for {opened} and is another one for {found}: open it for that size"
+            f"the network was opened for {opened} and is another one for {dimensions_now}: open it for that size"
         )
     return input
 
@@ -172,8 +172,8 @@ def pure_operator(name: str) -> Callable[..., Any]:
 def _recurrent(packet: Any, input: Tensor, states: Any, *others: Any) -> tuple[Tensor, ...]:
     """Run one of torch's recurrent layers; on the meta device only say its shapes, which torch finds step by step."""
     if not input.is_meta:
-        found: tuple[Tensor, ...] = packet(input, states, *others)
-        return found
+        outputs: tuple[Tensor, ...] = packet(input, states, *others)
+        return outputs
     held = states if isinstance(states, list | tuple) else [states]
     directions = 2 if others[5] else 1
     output = input.new_empty(*input.shape[:-1], directions * held[0].shape[-1])
@@ -217,10 +217,10 @@ def meant(code: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 def _word(code: str, tensors: Mapping[str, Tensor]) -> Any:
     if code.startswith("torch."):
-        found = getattr(torch, code[6:], None)
-        if not isinstance(found, torch.dtype | torch.memory_format):
+        word = getattr(torch, code[6:], None)
+        if not isinstance(word, torch.dtype | torch.memory_format):
             raise InputError(f"{code!r} is not a type of numbers")
-        return found
+        return word
     if not code.startswith("$"):
         return code
     name, _, axis = code[1:].partition(".")
@@ -233,10 +233,10 @@ def _word(code: str, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _subscripts(items: Sequence[Any], tensors: Mapping[str, Tensor]) -> tuple[Any, ...]:
-    found: list[Any] = []
+    subscripts: list[Any] = []
     for item in items:
         if isinstance(item, list | tuple) and item and item[0] == "slice":
-            found.append(slice(*(meant(end, tensors) for end in item[1:])))
+            subscripts.append(slice(*(meant(end, tensors) for end in item[1:])))
         else:
-            found.append(... if item == "..." else meant(item, tensors))
-    return tuple(found)
+            subscripts.append(... if item == "..." else meant(item, tensors))
+    return tuple(subscripts)

@@ -86,8 +86,8 @@ def mix_by_score(
 
 
 def _projected(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    found = torch.einsum("bpf,fhs->bphs", input, weight)
-    return found if bias is None else found + bias
+    projected = torch.einsum("bpf,fhs->bphs", input, weight)
+    return projected if bias is None else projected + bias
 
 
 @operation(sees="map")
@@ -198,5 +198,5 @@ def rotary_embedding(
     first, second = (part[..., 0::2], part[..., 1::2]) if interleaved else part.chunk(2, -1)
     pair = (first * cosine - second * sine, first * sine + second * cosine)
     part = torch.stack(pair, -1).flatten(-2) if interleaved else torch.cat(pair, -1)
-    found = torch.cat([part, rest], -1)
-    return found.reshape(input.shape) if flat else found.transpose(1, 2)
+    embedded = torch.cat([part, rest], -1)
+    return embedded.reshape(input.shape) if flat else embedded.transpose(1, 2)

@@ -32,8 +32,8 @@ def guided_relu(input: Tensor, *, minimum: float = 0.0, maximum: float = inf) ->
 
     Springenberg et al., *Striving for simplicity: the all convolutional net* (2014).
     """
-    found: Tensor = _PositiveBackward.apply(input, minimum, maximum, True)  # type: ignore[no-untyped-call]
-    return found
+    output: Tensor = _PositiveBackward.apply(input, minimum, maximum, True)  # type: ignore[no-untyped-call]
+    return output
 
 
 @operation(pointwise=True)
@@ -42,5 +42,5 @@ def deconvnet_relu(input: Tensor, *, minimum: float = 0.0, maximum: float = inf)
 
     Zeiler and Fergus, *Visualizing and understanding convolutional networks* (2014).
     """
-    found: Tensor = _PositiveBackward.apply(input, minimum, maximum, False)  # type: ignore[no-untyped-call]
-    return found
+    output: Tensor = _PositiveBackward.apply(input, minimum, maximum, False)  # type: ignore[no-untyped-call]
+    return output

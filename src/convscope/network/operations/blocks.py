@@ -70,8 +70,8 @@ def dynamic_shape(*inputs: Tensor, kind: str, attributes: Mapping[str, Any], rea
     torch.Size([2, 12])
     """
     tensors = {str(index): tensor for index, tensor in enumerate(inputs)}
-    found = {name: meant(code, tensors) for name, code in attributes.items()}
-    return OPERATIONS[kind](*inputs[:read], **found)
+    settings = {name: meant(code, tensors) for name, code in attributes.items()}
+    return OPERATIONS[kind](*inputs[:read], **settings)
 
 
 @operation(shape=initializer_shape)

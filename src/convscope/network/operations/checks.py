@@ -59,12 +59,12 @@ def margins(
         raise InputError(f"padding is numbers, 'same' or 'same_lower', not {padding!r}")
     given = (("kernel", kernel), ("stride", stride), ("dilation", dilation))
     windows = zip(sizes, *(per_axis(value, axes, what) for what, value in given), strict=True)
-    found = []
+    margins_by_axis = []
     for size, k, s, d in windows:
         total = max(0, (-(-size // max(s, 1)) - 1) * s + d * (k - 1) + 1 - size)
         less, more = total // 2, total - total // 2
-        found.append((less, more) if padding == "same" else (more, less))
-    return found
+        margins_by_axis.append((less, more) if padding == "same" else (more, less))
+    return margins_by_axis
 
 
 def around(borders: Sequence[tuple[int, int]]) -> list[int]:
@@ -117,6 +117,6 @@ def require_indices(index: Tensor, count: int, what: str) -> Tensor:
     index = index.long()
     looked_at = not (index.is_meta or torch.compiler.is_compiling() or index.numel() == 0)
     if looked_at and (int(index.min()) < 0 or int(index.max()) >= count):
-        found = f"{int(index.min())} to {int(index.max())}"
-        raise InputError(f"{what} needs indices from 0 to {count - 1}, these go from {found}")
+        span = f"{int(index.min())} to {int(index.max())}"
+        raise InputError(f"{what} needs indices from 0 to {count - 1}, these go from {span}")
     return index

@@ -125,15 +125,15 @@ def deconvolution(
 
 
 def _to_size(
-    natural: Sequence[int], wanted: Sequence[int], more: tuple[int, ...], more_before: bool
+    natural: Sequence[int], target: Sequence[int], more: tuple[int, ...], more_before: bool
 ) -> tuple[list[tuple[int, int]], tuple[int, ...]]:
     """Return the padding, and the positions added behind, that turn the lengths there would be into those wanted."""
     borders = []
-    for length, size in zip(natural, wanted, strict=True):
+    for length, size in zip(natural, target, strict=True):
         less, rest = max(0, length - size) // 2, -(-max(0, length - size) // 2)
         borders.append((rest, less) if more_before else (less, rest))
     return borders, tuple(
-        m + max(0, size - length) for m, length, size in zip(more, natural, wanted, strict=True)
+        m + max(0, size - length) for m, length, size in zip(more, natural, target, strict=True)
     )
 
 
@@ -194,8 +194,8 @@ def _window(input: Tensor, weight: Tensor, stride: Sizes, dilation: Sizes) -> tu
 
 def _require_channels(input: Tensor, channels: int, what: str) -> None:
     if input.shape[1] != channels:
-        found = f"the input of {dimensions(input.shape)} has {input.shape[1]}"
-        raise InputError(f"{what} needs {channels} channels, {found}")
+        problem = f"the input of {dimensions(input.shape)} has {input.shape[1]}"
+        raise InputError(f"{what} needs {channels} channels, {problem}")
 
 
 def _require_room(

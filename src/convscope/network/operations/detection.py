@@ -80,7 +80,7 @@ def decode_detections(
     confidence = scores.reshape(len(boxes), count, classes)
     prior, spread = priors[0].reshape(2, count, 1, 4)
     decoded = _decoded(boxes, prior, boxes.new_ones(4) if variance_in_target else spread, coding)
-    found: list[Tensor] = []
+    rows: list[Tensor] = []
     for picture in range(len(boxes)):
         kept: list[tuple[float, int, int]] = []
         for label in range(classes):
@@ -98,9 +98,9 @@ def decode_detections(
         for _, label, i in sorted(kept, key=lambda item: item[1]):
             box = decoded[picture, i, 0 if shared_locations else label]
             head = box.new_tensor([picture, label])
-            found.append(torch.cat([head, confidence[picture, i, label][None], box]))
-    if found:
-        return torch.stack(found)[None, None]
+            rows.append(torch.cat([head, confidence[picture, i, label][None], box]))
+    if rows:
+        return torch.stack(rows)[None, None]
     nothing = locations.new_full((len(boxes), 7), -1)
     nothing[:, 0] = torch.arange(len(boxes))
     return nothing[None, None]

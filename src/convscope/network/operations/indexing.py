@@ -29,11 +29,11 @@ def top_k(
     Of equal ones the first comes first; a second input gives the count.
     """
     at = axis_index(axis, input)
-    (wanted,) = whole_numbers(size, (count,))
-    if not 0 <= wanted <= input.shape[at]:
-        raise InputError(f"axis {at} of {dimensions(input.shape)} does not have {wanted} numbers")
+    (how_many,) = whole_numbers(size, (count,))
+    if not 0 <= how_many <= input.shape[at]:
+        raise InputError(f"axis {at} of {dimensions(input.shape)} does not have {how_many} numbers")
     values, places = torch.sort(input, dim=at, descending=largest, stable=True)
-    return values.narrow(at, 0, wanted), places.narrow(at, 0, wanted).to(input.dtype)
+    return values.narrow(at, 0, how_many), places.narrow(at, 0, how_many).to(input.dtype)
 
 
 @operation(sees="map")
@@ -101,8 +101,8 @@ def cumulate(
     if exclusive and rows.shape[at]:
         first = torch.full_like(rows.narrow(at, 0, 1), 0.0 if summary == "sum" else 1.0)
         rows = torch.cat([first, rows.narrow(at, 0, rows.shape[at] - 1)], at)
-    found = rows.cumsum(at) if summary == "sum" else rows.cumprod(at)
-    return found.flip(at) if reverse else found
+    sums = rows.cumsum(at) if summary == "sum" else rows.cumprod(at)
+    return sums.flip(at) if reverse else sums
 
 
 @operation(part="choice", sees="map")
@@ -163,7 +163,7 @@ def find_distinct(
         order = first.argsort()
         values, first, counts = values.index_select(at, order), first[order], counts[order]
         which = order.argsort()[which]
-    return values, *(found.to(input.dtype) for found in (first, which, counts))
+    return values, *(indices.to(input.dtype) for indices in (first, which, counts))
 
 
 @operation
@@ -177,8 +177,8 @@ def _counted(index: Tensor, size: int) -> Tensor:
     whole = index.long()
     looked_at = not (whole.is_meta or torch.compiler.is_compiling() or whole.numel() == 0)
     if looked_at and not -size <= int(whole.min()) <= int(whole.max()) < size:
-        found = f"{int(whole.min())} to {int(whole.max())}"
-        raise InputError(f"indices into {size} entries go from {-size} to {size - 1}, these are {found}")
+        span = f"{int(whole.min())} to {int(whole.max())}"
+        raise InputError(f"indices into {size} entries go from {-size} to {size - 1}, these are {span}")
     return torch.where(whole < 0, whole + size, whole)
 
 

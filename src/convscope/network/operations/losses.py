@@ -27,10 +27,10 @@ def softmax_with_loss(
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Return the mean of -log p(label), and with two tops the probabilities."""
     classes = scores.movedim(axis, -1).reshape(-1, scores.shape[axis])
-    wanted = _labels(label, classes.shape[0])
-    counted = torch.ones_like(wanted, dtype=torch.bool) if ignore_label is None else wanted != ignore_label
-    _require_classes(wanted.where(counted, 0), scores.shape[axis])
-    losses = F.cross_entropy(classes, wanted.where(counted, 0), reduction="none") * counted
+    targets = _labels(label, classes.shape[0])
+    counted = torch.ones_like(targets, dtype=torch.bool) if ignore_label is None else targets != ignore_label
+    _require_classes(targets.where(counted, 0), scores.shape[axis])
+    losses = F.cross_entropy(classes, targets.where(counted, 0), reduction="none") * counted
     loss = losses.sum() / _normalizer(normalization, scores.shape[:axis], classes.shape[0], counted)
     return (loss, scores.softmax(axis)) if tops > 1 else loss
 
@@ -57,9 +57,9 @@ def euclidean_loss(prediction: Tensor, target: Tensor) -> Tensor:
 def hinge_loss(scores: Tensor, label: Tensor, *, norm: str = "L1") -> Tensor:
     """Return the mean over the batch of max(0, 1 - score) of the right class and max(0, 1 + score) of the others."""
     scores = scores.flatten(1)
-    wanted = _labels(label, scores.shape[0])
-    _require_classes(wanted, scores.shape[1])
-    sign = 1 - 2 * F.one_hot(wanted, scores.shape[1])
+    targets = _labels(label, scores.shape[0])
+    _require_classes(targets, scores.shape[1])
+    sign = 1 - 2 * F.one_hot(targets, scores.shape[1])
     margin = (1 + sign * scores).clamp(min=0)
     return (margin if norm == "L1" else margin.square()).sum() / scores.shape[0]
 
@@ -68,9 +68,9 @@ def hinge_loss(scores: Tensor, label: Tensor, *, norm: str = "L1") -> Tensor:
 def multinomial_logistic_loss(probabilities: Tensor, label: Tensor) -> Tensor:
     """Return the mean of -log p(label) of probabilities, not of scores."""
     probabilities = probabilities.flatten(1)
-    wanted = _labels(label, probabilities.shape[0])
-    _require_classes(wanted, probabilities.shape[1])
-    return -probabilities.gather(1, wanted[:, None]).clamp(min=1e-20).log().mean()
+    targets = _labels(label, probabilities.shape[0])
+    _require_classes(targets, probabilities.shape[1])
+    return -probabilities.gather(1, targets[:, None]).clamp(min=1e-20).log().mean()
 
 
 @operation
@@ -101,16 +101,16 @@ def accuracy(
     Equal scores count against the label.
     """
     classes = scores.detach().movedim(axis, -1).reshape(-1, scores.shape[axis])
-    wanted = _labels(label, classes.shape[0])
-    counted = torch.ones_like(wanted, dtype=torch.bool) if ignore_label is None else wanted != ignore_label
-    wanted = wanted.where(counted, 0)
-    _require_classes(wanted, classes.shape[1])
-    at_least = classes >= classes.gather(1, wanted[:, None])
+    targets = _labels(label, classes.shape[0])
+    counted = torch.ones_like(targets, dtype=torch.bool) if ignore_label is None else targets != ignore_label
+    targets = targets.where(counted, 0)
+    _require_classes(targets, classes.shape[1])
+    at_least = classes >= classes.gather(1, targets[:, None])
     right = (at_least.sum(1) <= top_k) & counted
     overall = right.sum().to(scores.dtype) / counted.sum().clamp(min=1)
     if tops < 2:
         return overall
-    member = F.one_hot(wanted, classes.shape[1]) * counted[:, None]
+    member = F.one_hot(targets, classes.shape[1]) * counted[:, None]
     each = (member * right[:, None]).sum(0) / member.sum(0).clamp(min=1)
     return overall, each.to(scores.dtype)
 
@@ -123,8 +123,8 @@ def _labels(label: Tensor, count: int) -> Tensor:
 
 def _require_classes(label: Tensor, count: int) -> None:
     if not label.is_meta and label.numel() and not 0 <= int(label.min()) <= int(label.max()) < count:
-        found = f"{int(label.min())} to {int(label.max())}"
-        raise InputError(f"labels are class numbers from 0 to {count - 1}; found {found}")
+        span = f"{int(label.min())} to {int(label.max())}"
+        raise InputError(f"labels are class numbers from 0 to {count - 1}; found {span}")
 
 
 def _normalizer(normalization: str, outer: tuple[int, ...], count: int, counted: Tensor) -> Tensor | float:

@@ -25,8 +25,8 @@ def relu(input: Tensor, *, negative_slope: float = 0.0) -> Tensor:
 def prelu(input: Tensor, *, weight: Tensor) -> Tensor:
     """Return `relu` with a learned slope, one a channel or a single one for all (He et al., 2015)."""
     if weight.numel() != 1 and (input.dim() < 2 or weight.numel() != input.shape[1]):
-        found = f"the input is {dimensions(input.shape)}"
-        raise InputError(f"prelu has slopes for {weight.numel()} channels, {found}")
+        problem = f"the input is {dimensions(input.shape)}"
+        raise InputError(f"prelu has slopes for {weight.numel()} channels, {problem}")
     return F.prelu(input, weight.reshape(-1))
 
 

@@ -80,8 +80,8 @@ def batch_norm(
         # torch.nn.functional refuses a single number a channel, which Caffe makes 0.
         return torch.batch_norm(input, weight, bias, None, None, True, 0.0, epsilon, True)
     if mean.numel() != input.shape[1]:
-        found = f"the input of {dimensions(input.shape)} has {input.shape[1]}"
-        raise InputError(f"batch normalization was made for {mean.numel()} channels, {found}")
+        problem = f"the input of {dimensions(input.shape)} has {input.shape[1]}"
+        raise InputError(f"batch normalization was made for {mean.numel()} channels, {problem}")
     if scale_factor is not None and sums:
         factor = torch.where(scale_factor == 0, 0.0, scale_factor.reciprocal())
         mean, variance = mean * factor, variance * factor
@@ -104,8 +104,10 @@ def layer_norm(
     shape = input.shape[axis_index(axis, input) :]
     for tensor in (weight, bias):
         if tensor is not None and tensor.shape != shape:
-            found = f"the input of {dimensions(input.shape)} has {dimensions(shape)}"
-            raise InputError(f"layer normalization was made for {dimensions(tensor.shape)} numbers, {found}")
+            problem = f"the input of {dimensions(input.shape)} has {dimensions(shape)}"
+            raise InputError(
+                f"layer normalization was made for {dimensions(tensor.shape)} numbers, {problem}"
+            )
     return F.layer_norm(input, shape, weight, bias, epsilon)
 
 

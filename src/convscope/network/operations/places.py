@@ -62,8 +62,8 @@ def max_pool_gradient(gradient: Tensor, places: Places) -> Tensor:
         places.padded, dtype=gradient.dtype, device=gradient.device, memory_format=torch.channels_last
     )
     back = torch.ops.aten.max_pool2d_with_indices_backward
-    found = _joined(back(gradient, _cut(input, places.rows), *places.window, places.indices), places.rows)
-    return F.pad(found, [-side for side in places.border]) if any(places.border) else found
+    slope = _joined(back(gradient, _cut(input, places.rows), *places.window, places.indices), places.rows)
+    return F.pad(slope, [-side for side in places.border]) if any(places.border) else slope
 
 
 def _cut(pictures: Tensor, rows: int) -> Tensor:

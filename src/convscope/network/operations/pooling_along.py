@@ -54,7 +54,7 @@ def _windows(
     given = (("kernel", kernel), ("stride", stride), ("dilation", dilation))
     columns = [per_axis(value, axes, what) for what, value in given]
     borders = margins(padding, sizes, *columns)
-    padded, found = any(map(any, borders)), []
+    padded, windows = any(map(any, borders)), []
     for at, (k, s, d, border) in enumerate(zip(*columns, borders, strict=True)):
         if min(k, s, d) < 1 or min(border) < 0:
             raise InputError(f"pooling needs a kernel, a stride and padding, found {k}, {s} and {border}")
@@ -62,8 +62,8 @@ def _windows(
         if count < 1:
             raise InputError(f"a pooling window of {k} does not fit into {dimensions(input.shape)}")
         more = max(0, (count - 1) * s + d * (k - 1) + 1 - sizes[at] - border[0])
-        found.append(_Windows(2 + at, k, s, d, count, border[0], border[1], more))
-    return found
+        windows.append(_Windows(2 + at, k, s, d, count, border[0], border[1], more))
+    return windows
 
 
 @operation(window=pooling_window, part="pooling", per_channel=True)
@@ -83,16 +83,16 @@ def pool_along_axes(
 
     A mean is of the input's own numbers, or with `count_padding` of the padding's zeros too.
     """
-    found = input.abs().pow(exponent) if summary == "length" else input
+    pooled = input.abs().pow(exponent) if summary == "length" else input
     for windows in _windows(input, kernel, stride, padding, rounding, dilation):
         if summary == "maximum":  # of equal ones the first gets the gradient
-            found = windows.of(found, LOWEST).max(-1).values
+            pooled = windows.of(pooled, LOWEST).max(-1).values
             continue
-        size, found = found.shape[windows.axis], windows.of(found, 0.0).sum(-1)
+        size, pooled = pooled.shape[windows.axis], windows.of(pooled, 0.0).sum(-1)
         if summary == "mean":
-            lengths = windows.lengths(size, count_padding).to(found)
-            found = found / lengths.reshape(-1, *[1] * (input.dim() - 1 - windows.axis))
-    return found.pow(1 / exponent) if summary == "length" else found
+            lengths = windows.lengths(size, count_padding).to(pooled)
+            pooled = pooled / lengths.reshape(-1, *[1] * (input.dim() - 1 - windows.axis))
+    return pooled.pow(1 / exponent) if summary == "length" else pooled
 
 
 @operation(window=pooling_window, part="pooling")
@@ -115,11 +115,11 @@ def max_pool_with_indices(
     places = torch.arange(input.numel(), dtype=input.dtype, device=input.device)
     if by_columns and input.dim() > 3:
         places = places.reshape(*input.shape[:-2], input.shape[-1], input.shape[-2]).mT
-    found, places = input, places.reshape(input.shape)
+    pooled, places = input, places.reshape(input.shape)
     for windows in _windows(input, kernel, stride, padding, rounding, dilation):
-        found, largest = windows.of(found, LOWEST).max(-1)
+        pooled, largest = windows.of(pooled, LOWEST).max(-1)
         places = windows.of(places, -1.0).gather(-1, largest.unsqueeze(-1)).squeeze(-1)
-    return found, places
+    return pooled, places
 
 
 @operation(part="rearrangement")
@@ -148,5 +148,5 @@ def max_unpool_indices(
     spread = flat.scatter(0, places.flatten().long(), input.flatten()).reshape(shape)
     if size is None:
         return spread
-    more = [int(wanted) - length for wanted, length in zip(size.tolist()[2:], lengths, strict=True)]
+    more = [int(target) - length for target, length in zip(size.tolist()[2:], lengths, strict=True)]
     return F.pad(spread, [side for each in reversed(more) for side in (0, each)])

@@ -101,18 +101,22 @@ def combine_bits(
     first, second = input.long(), others[0].long() if others else torch.zeros_like(input).long()
     match manner:
         case "and":
-            found = first & second
+            bits_of_both = first & second
         case "or":
-            found = first | second
+            bits_of_both = first | second
         case "xor":
-            found = first ^ second
+            bits_of_both = first ^ second
         case "not":
-            found = ~first
+            bits_of_both = ~first
         case "shift_left":
-            found = torch.where(second < bits, first << second.clamp(max=62), 0)
+            bits_of_both = torch.where(second < bits, first << second.clamp(max=62), 0)
         case "shift_right":
-            found = first >> second.clamp(max=62)
-    return wrap(found, bits=bits, signed=signed).to(input.dtype) if bits < 63 else found.to(input.dtype)
+            bits_of_both = first >> second.clamp(max=62)
+    return (
+        wrap(bits_of_both, bits=bits, signed=signed).to(input.dtype)
+        if bits < 63
+        else bits_of_both.to(input.dtype)
+    )
 
 
 @operation(pointwise=True)

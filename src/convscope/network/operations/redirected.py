@@ -36,5 +36,5 @@ class _Redirected(torch.autograd.Function):
 @operation(pointwise=True)
 def redirected_clip(input: Tensor, *, minimum: float = 0.0, maximum: float = inf) -> Tensor:
     """Return `clip` (with no keywords, `relu`); its gradient, going uphill, never blocks a whole picture."""
-    found: Tensor = _Redirected.apply(input, minimum, maximum)  # type: ignore[no-untyped-call]
-    return found
+    output: Tensor = _Redirected.apply(input, minimum, maximum)  # type: ignore[no-untyped-call]
+    return output

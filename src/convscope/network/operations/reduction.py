@@ -98,8 +98,8 @@ def find_extreme(
     require_filled(input, "an extreme")
     at = axis_index(axis, input)
     rows = input.flip(at) if last else input
-    found = (rows.argmin if smallest else rows.argmax)(at, keepdim=keep_axis)
-    return (input.shape[at] - 1 - found if last else found).to(input.dtype)
+    index = (rows.argmin if smallest else rows.argmax)(at, keepdim=keep_axis)
+    return (input.shape[at] - 1 - index if last else index).to(input.dtype)
 
 
 @register(part="choice", sees="map")
@@ -118,12 +118,12 @@ def argmax(input: Tensor, *, top_k: int = 1, axis: int | None = None, out_max_va
             f"argmax of the {top_k} largest needs as many numbers, the input is {dimensions(input.shape)}"
         )
     index = _top_indices(rows, top_k, at)
-    found = [index.to(input.dtype)] if not out_max_val or axis is None else []
-    found += [rows.gather(at, index)] if out_max_val else []
+    parts = [index.to(input.dtype)] if not out_max_val or axis is None else []
+    parts += [rows.gather(at, index)] if out_max_val else []
     if axis is not None:
-        return found[0]
-    return torch.stack(found, 1).reshape(
-        input.shape[0], len(found), top_k, *(1 for _ in range(input.dim() - 3))
+        return parts[0]
+    return torch.stack(parts, 1).reshape(
+        input.shape[0], len(parts), top_k, *(1 for _ in range(input.dim() - 3))
     )
 
 

@@ -78,9 +78,9 @@ def position_sensitive_roi_pool(
     """
     regions = _regions(input, regions)
     if input.shape[1] != outputs * groups * groups:
-        found = dimensions(input.shape)
+        dimensions_now = dimensions(input.shape)
         raise InputError(
-            f"{outputs} outputs in {groups} x {groups} cells need {outputs * groups**2} channels: {found}"
+            f"{outputs} outputs in {groups} x {groups} cells need {outputs * groups**2} channels: {dimensions_now}"
         )
     if input.is_meta:
         return input.new_empty((len(regions), outputs, groups, groups))

@@ -27,8 +27,8 @@ _Function = Callable[[Tensor], Any]
 @operation
 def rescaled(input: Tensor, *, of: str, **keywords: Any) -> Tensor:
     """Return what the operation named `of` does; backward, each number's slope is output by input difference."""
-    found: Tensor = _Rescaled.apply(input, partial(OPERATIONS[of], **keywords))  # type: ignore[no-untyped-call]
-    return found
+    output: Tensor = _Rescaled.apply(input, partial(OPERATIONS[of], **keywords))  # type: ignore[no-untyped-call]
+    return output
 
 
 @operation
@@ -38,8 +38,8 @@ def rescaled_maximum(input: Tensor, *, of: str, **keywords: Any) -> Tensor:
     What the larger of the two exceeds the baseline's by goes to where the picture has its own, the rest to where the
     baseline has it.
     """
-    found: Tensor = _RescaledMaximum.apply(input, partial(OPERATIONS[of], **keywords))  # type: ignore[no-untyped-call]
-    return found
+    output: Tensor = _RescaledMaximum.apply(input, partial(OPERATIONS[of], **keywords))  # type: ignore[no-untyped-call]
+    return output
 
 
 @operation
@@ -49,8 +49,8 @@ def averaged_gradients(*inputs: Tensor, of: str, **keywords: Any) -> Tensor:
     For what mixes numbers smoothly: products of two values, normalizations. A slope of each number by itself would be
     boundless where it hardly changes and the others do.
     """
-    found: Tensor = _AveragedGradients.apply(partial(OPERATIONS[of], **keywords), *inputs)  # type: ignore[no-untyped-call]
-    return found
+    output: Tensor = _AveragedGradients.apply(partial(OPERATIONS[of], **keywords), *inputs)  # type: ignore[no-untyped-call]
+    return output
 
 
 class _Rescaled(torch.autograd.Function):
@@ -100,8 +100,8 @@ class _AveragedGradients(torch.autograd.Function):
                 leaves = [
                     (middle + place * way).requires_grad_() for middle, way in zip(middles, ways, strict=True)
                 ]
-                found = torch.autograd.grad(ctx.function(*leaves), leaves, gradients[0])
-            sums = [total + share / 2 * one for total, one in zip(sums, found, strict=True)]
+                slopes = torch.autograd.grad(ctx.function(*leaves), leaves, gradients[0])
+            sums = [total + share / 2 * one for total, one in zip(sums, slopes, strict=True)]
         return None, *sums
 
 
@@ -126,5 +126,5 @@ def _difference(values: Tensor) -> tuple[Tensor, Tensor]:
 def _gradient(function: _Function, input: Tensor, gradient: Tensor) -> Tensor:
     with torch.enable_grad():
         leaf = input.detach().requires_grad_()
-        (found,) = torch.autograd.grad(function(leaf), leaf, gradient)
-    return found
+        (slope,) = torch.autograd.grad(function(leaf), leaf, gradient)
+    return slope

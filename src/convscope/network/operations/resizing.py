@@ -194,14 +194,14 @@ def _along(input: Tensor, axis: int, places: Tensor, factor: float, manner: _Man
         return row.to(input).reshape([1] * axis + [-1] + [1] * (input.dim() - axis - 1))
 
     if manner.interpolation == "nearest":
-        found = taken(_nearest(places, manner.nearest, factor))
+        resized = taken(_nearest(places, manner.nearest, factor))
     else:
         indices, weights = _taps(places, factor, last, manner)
         terms = [taken(index) * spread(weight) for index, weight in zip(indices, weights, strict=True)]
-        found = torch.stack(terms).sum(0) if len(terms) > 4 else sum(terms[1:], terms[0])
+        resized = torch.stack(terms).sum(0) if len(terms) > 4 else sum(terms[1:], terms[0])
     if manner.outside is None:
-        return found
-    return torch.where(spread((places < 0) | (places > last)) != 0, manner.outside, found)
+        return resized
+    return torch.where(spread((places < 0) | (places > last)) != 0, manner.outside, resized)
 
 
 def _nearest(places: Tensor, how: Nearest, factor: float) -> Tensor:

@@ -57,8 +57,8 @@ def deformable_convolution(
     if mask is not None:
         sampled = sampled * mask.reshape(batch * offset_groups, 1, taps, rows, columns)
     patches = sampled.reshape(batch, groups, -1, rows * columns)
-    found = weight.reshape(groups, -1, patches.shape[2]) @ patches
-    output = found.reshape(batch, -1, rows, columns)
+    products = weight.reshape(groups, -1, patches.shape[2]) @ patches
+    output = products.reshape(batch, -1, rows, columns)
     return output if bias is None else output + bias.reshape(-1, 1, 1)
 
 
@@ -74,7 +74,7 @@ def _tap_places(count: int, length: int, window: tuple[int, int, int], axis: int
 def _sampled(input: Tensor, down: Tensor, across: Tensor) -> Tensor:
     """Return a map between its positions, in straight lines, zeros outside: (maps, channels, taps, rows, columns)."""
     height, width = input.shape[2:]
-    flat, found = input.flatten(2), torch.zeros((), device=input.device)
+    flat, samples = input.flatten(2), torch.zeros((), device=input.device)
     top, left = down.detach().floor(), across.detach().floor()
     for row, vertical in ((top, 1 - (down - top)), (top + 1, down - top)):
         for column, horizontal in ((left, 1 - (across - left)), (left + 1, across - left)):
@@ -82,8 +82,8 @@ def _sampled(input: Tensor, down: Tensor, across: Tensor) -> Tensor:
             place = (row.clamp(0, height - 1) * width + column.clamp(0, width - 1)).long()
             index = place.reshape(len(input), 1, -1).expand(-1, input.shape[1], -1)
             corner = flat.gather(2, index).reshape(len(input), input.shape[1], *place.shape[1:])
-            found = found + corner * (vertical * horizontal * inside).unsqueeze(1)
-    return found
+            samples = samples + corner * (vertical * horizontal * inside).unsqueeze(1)
+    return samples
 
 
 @operation(sees="map")
@@ -138,12 +138,12 @@ def _between(map: Tensor, down: Tensor, across: Tensor, parts: bool) -> Tensor:
         share = held - low
         high = (low + 1).clamp(max=length - 1)
         axes.append([(low.long(), (1 - share) * inside), (high.long(), share * inside)])
-    found = [
+    corners = [
         map[:, row[0]][:, :, column[0]] * row[1].reshape(-1, 1) * column[1]
         for row in axes[0]
         for column in axes[1]
     ]
-    stacked = torch.stack(found, -1)
+    stacked = torch.stack(corners, -1)
     return stacked if parts else stacked.sum(-1, keepdim=True)
 
 
@@ -171,13 +171,13 @@ def suppress_boxes(
         corners = torch.cat(
             [torch.minimum(boxes[..., :2], boxes[..., 2:]), torch.maximum(boxes[..., :2], boxes[..., 2:])], -1
         )
-    found = [
+    rows = [
         [picture, label, box]
         for picture, classes in enumerate(scores)
         for label, row in enumerate(classes)
         for box in _kept(corners[picture], row, most, overlap, least)
     ]
-    return torch.tensor(found, dtype=boxes.dtype, device=boxes.device).reshape(-1, 3)
+    return torch.tensor(rows, dtype=boxes.dtype, device=boxes.device).reshape(-1, 3)
 
 
 def _kept(boxes: Tensor, scores: Tensor, most: int, overlap: float, least: float | None) -> list[int]:
@@ -229,7 +229,7 @@ def fold_patches(
     for length in whole:
         total *= length
     flat = input.new_zeros(len(input), taps.shape[1], total)
-    found = flat.scatter_add(2, index, taps.reshape(*flat.shape[:2], -1)).reshape(*flat.shape[:2], *whole)
+    folded = flat.scatter_add(2, index, taps.reshape(*flat.shape[:2], -1)).reshape(*flat.shape[:2], *whole)
     for at, (length, (before, _)) in enumerate(zip(size, borders, strict=True)):
-        found = found.narrow(2 + at, before, length)
-    return found
+        folded = folded.narrow(2 + at, before, length)
+    return folded

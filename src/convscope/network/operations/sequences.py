@@ -93,7 +93,7 @@ def recurrent_sequence(
             f"cells of {dimensions(weight.shape)} do not fit a sequence of {dimensions(sequence.shape)}"
         )
     step, functions = steps[cell]
-    chosen, found = _functions(cell, activations or _USUAL[cell] * count, alpha, beta, limit), []
+    chosen, results = _functions(cell, activations or _USUAL[cell] * count, alpha, beta, limit), []
     for at in range(count):
         mine = chosen[at * functions : (at + 1) * functions]
         halves = weight.new_zeros(2, weight.shape[1]) if bias is None else bias[at].reshape(2, -1)
@@ -103,9 +103,9 @@ def recurrent_sequence(
         zeros = sequence.new_zeros(sequence.shape[1], features)
         states = tuple(known[name][at] if name in known else zeros for name in names)
         turned = backward if count == 1 else at == 1
-        found.append(_run(step, direction, sequence, states, known.get("lengths"), turned))
-    outputs = torch.stack([each[0] for each in found], 1)
-    last = [torch.stack(states) for states in zip(*(each[1] for each in found), strict=True)]
+        results.append(_run(step, direction, sequence, states, known.get("lengths"), turned))
+    outputs = torch.stack([each[0] for each in results], 1)
+    last = [torch.stack(states) for states in zip(*(each[1] for each in results), strict=True)]
     if batch_first:
         return outputs.permute(2, 0, 1, 3), *(state.transpose(0, 1) for state in last)
     return outputs, *last
@@ -118,7 +118,7 @@ def _functions(
     cell: str, names: Sequence[str], alphas: Sequence[float], betas: Sequence[float], limit: float
 ) -> list[Callable[[Tensor], Tensor]]:
     """Return the activations by name; alphas and betas are given for those that have one, in turn."""
-    found: list[Callable[[Tensor], Tensor]] = []
+    functions: list[Callable[[Tensor], Tensor]] = []
     left, more = list(alphas), list(betas)
     for index, name in enumerate(map(str.lower, names)):
         if name not in ACTIVATIONS:
@@ -129,8 +129,8 @@ def _functions(
 
         # What an LSTM remembers is shown as it is: onnxruntime cuts off only what enters a gate.
         bound = 0.0 if cell == "lstm" and index % 3 == 2 else limit
-        found.append(partial(_activated, function=function, alpha=alpha, beta=beta, limit=bound))
-    return found
+        functions.append(partial(_activated, function=function, alpha=alpha, beta=beta, limit=bound))
+    return functions
 
 
 def _activated(input: Tensor, *, function: Activation, alpha: float, beta: float, limit: float) -> Tensor:

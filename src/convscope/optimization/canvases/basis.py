@@ -44,5 +44,5 @@ def one_by_one(change: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
 def frequencies(size: Size) -> NDArray[np.float64]:
     """Return how fast each wave of a real picture's half spectrum is, (height, width // 2 + 1), in cycles a pixel."""
     height, width = size
-    found: NDArray[np.float64] = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
-    return found
+    lengths: NDArray[np.float64] = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
+    return lengths

@@ -54,5 +54,5 @@ class Fourier:
 def _scale(size: Size, decay: float) -> NDArray[np.float64]:
     """Return how strong each wave is, so that noise has one strength at any size."""
     keeping_length = (size[0] * size[1]) ** 0.5 / _SOFTENED
-    found: NDArray[np.float64] = keeping_length * frequencies(size).clip(1 / max(size)) ** -decay
-    return found
+    scale: NDArray[np.float64] = keeping_length * frequencies(size).clip(1 / max(size)) ** -decay
+    return scale

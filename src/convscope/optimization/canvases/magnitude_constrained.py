@@ -50,8 +50,8 @@ class MagnitudeConstrained:
         if self.standardized:
             phases = (phases - phases.mean()) / (phases.std(correction=0) + 1e-5)
         phases = _of_a_real_picture(phases, size[1])
-        found: Tensor = torch.fft.irfft2(torch.polar(magnitudes, phases), s=size)
-        return found
+        waves: Tensor = torch.fft.irfft2(torch.polar(magnitudes, phases), s=size)
+        return waves
 
     def inverse(self, values: Tensor) -> Parameters:
         """Return the phases of these values; their own magnitudes are lost."""

@@ -31,11 +31,11 @@ class Pixels:
         """Return the noise."""
         shape = (channels, *size)
         if self.noise == "normal":
-            found = drawn(torch.randn, count, shape, generators)
+            values = drawn(torch.randn, count, shape, generators)
         else:
-            found = (drawn(torch.rand, count, shape, generators) - 0.5) * 12**0.5
-        found = found * self.deviation + self.mean
-        return (found.floor() if self.whole else found,)
+            values = (drawn(torch.rand, count, shape, generators) - 0.5) * 12**0.5
+        values = values * self.deviation + self.mean
+        return (values.floor() if self.whole else values,)
 
     def values(self, parameters: Parameters, size: Size) -> Tensor:
         """Return the pixels."""

@@ -44,9 +44,9 @@ class PowerLaw:
     def magnitudes(self, channels: int, size: Size) -> _Array:
         """Return the law's magnitudes, the same for every channel."""
         speed = frequencies(size)
-        found: _Array = np.where(speed > 0, speed.clip(1 / max(size)) ** -self.exponent, 0)
-        found = found * (self.deviation / max(deviation_of(found, size), 1e-12))
-        return np.stack([found] * channels)
+        magnitudes: _Array = np.where(speed > 0, speed.clip(1 / max(size)) ** -self.exponent, 0)
+        magnitudes = magnitudes * (self.deviation / max(deviation_of(magnitudes, size), 1e-12))
+        return np.stack([magnitudes] * channels)
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class Measured:
 
 def _interpolated(waves: _Array, old: _Array, new: _Array) -> _Array:
     """Return each column of waves at other frequencies."""
-    found: _Array = np.stack([np.interp(new, old, column) for column in waves.T], axis=1)
-    return found
+    columns: _Array = np.stack([np.interp(new, old, column) for column in waves.T], axis=1)
+    return columns
 
 
 _SIGMOID = Sigmoid()
