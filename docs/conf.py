@@ -1,15 +1,23 @@
-"""Sphinx's settings: plain Markdown (MyST) in, a site out.
+"""Sphinx's settings: plain Markdown (MyST) in, a site out; the lessons are run, and their pictures are in it.
 
 pip install ".[docs]"
 sphinx-build -W docs out/docs
 """
 
+import os
 from pathlib import Path
+
+os.environ["TQDM_DISABLE"] = "1"  # bars have no place on a page
 
 project = "convscope"
 copyright = "convscope contributors"
 author = "convscope contributors"
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
+nb_execution_mode = "auto"
+nb_execution_in_temp = True
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 88
@@ -31,7 +39,9 @@ def _entry(name, found):
 def setup(app):  # noqa: D103
     def add_contents(_app, name, source):  # the index stays readable on a code host, where a toctree is not
         if name == "index":
-            pages = sorted(path.stem for path in Path(__file__).parent.glob("*.md") if path.stem != "index")
+            folder = Path(__file__).parent
+            found = (path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.md"))
+            pages = sorted(page for page in found if page != "index")
             source[0] += "\n".join(["\n\n```{toctree}", ":hidden:", *pages, "```\n"])
         if name == "api":  # one entry for each public name, whoever adds one
             import convscope

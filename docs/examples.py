@@ -24,7 +24,7 @@ from click.testing import CliRunner
 from convscope.cli import main as convscope
 from convscope.samples import fetch_samples
 
-_BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(?:\{code-cell\} )?(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT = "$ convscope "
 
 

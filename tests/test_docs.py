@@ -16,7 +16,7 @@ from convscope.samples import SAMPLES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCUMENTATION = REPOSITORY / "docs"
-DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCUMENTATION.glob("*.md"))]
+DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCUMENTATION.rglob("*.md"))]
 PICTURES = sorted((DOCUMENTATION / "pictures").iterdir())
 PREPARE = "import sys, pathlib, examples; examples.prepare(*map(pathlib.Path, sys.argv[1:]))"
 # Photographs of a browser's window, and what matplotlib drew by itself.
@@ -55,7 +55,12 @@ def example_files(shared_data: Path, tmp_path: Path) -> Path:
 
 
 def has_examples(document: Path) -> bool:
-    return re.search(r"^```(console|python)$", document.read_text(encoding="utf-8"), re.MULTILINE) is not None
+    return (
+        re.search(
+            r"^```(\{code-cell\} )?(console|python)$", document.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        is not None
+    )
 
 
 @pytest.mark.slow
@@ -95,7 +100,9 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 def test_the_index_names_every_page() -> None:
-    pages = {page.name for page in DOCUMENTATION.glob("*.md")} - {"index.md"}
+    pages = {page.relative_to(DOCUMENTATION).as_posix() for page in DOCUMENTATION.rglob("*.md")} - {
+        "index.md"
+    }
     assert pages == {link for link in links(DOCUMENTATION / "index.md") if link.endswith(".md")}
 
 

@@ -19,6 +19,7 @@ from convscope.cli.evidence import evidence, gradients
 from convscope.cli.exploring import explore
 from convscope.cli.group import ConvscopeGroup
 from convscope.cli.importance import importance
+from convscope.cli.lessons import lessons
 from convscope.cli.looking import activations, classify, filters, layers, values
 from convscope.cli.measuring import examples, survey
 from convscope.cli.reporting import demo, report
@@ -76,6 +77,7 @@ for command in (
     fine_tune,
     demo,
     samples,
+    lessons,
     doctor,
 ):
     main.add_command(command)
