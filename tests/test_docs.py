@@ -143,3 +143,12 @@ def test_each_page_says_which_files_it_needs(document: Path) -> None:
     assert said >= {name for name in SAMPLES if re.search(rf"(?<![\w/]){re.escape(name)}", shown)}
     rest = text.replace(command[0] if command else "", "")
     assert said <= {name for name in SAMPLES if re.search(rf"(?<![\w/]){re.escape(name)}", rest)}
+
+
+def test_the_tables_of_layers_are_those_of_the_readers():
+    """`python docs/make_tables.py` writes them again."""
+    code = "import make_tables as m; p = m.PAGE.read_text(); print(m.filled(p) == p)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=DOCUMENTATION, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "True"

@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 
 import convscope
 from convscope import ConvscopeWarning
+from convscope.errors import NetworkFileError
 
 pytestmark = pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
 
@@ -96,3 +97,45 @@ def test_fusenet_1_an_unpooling_of_another_fork_never_blocks_the_encoder(tmp_pat
     )
     network = opened(tmp_path, DATA + CONV + layers, "'unpool' is cut off|no weights beside it")
     assert network.shapes["pool"] == (1, 4, 6, 8)
+
+
+def test_opencv_12775_a_layer_that_is_used_again_under_its_own_name(tmp_path: Path) -> None:
+    shared = 'param { name: "w" } param { name: "b" } convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } }'
+    text = "".join(
+        f'layer {{ name: "conv1" type: "Convolution" bottom: "data" top: "conv1_{at}" {shared} }}\n'
+        for at in (0, 2)
+    )
+    network = opened(tmp_path, DATA + text)
+    found = network.activations(X, "conv1_0", "conv1_2")
+    assert torch.equal(found["conv1_0"], found["conv1_2"])
+    assert found["conv1_0"].std() > 0
+    assert set(network.graph.parameters.shapes) == {"conv1.weight", "conv1.bias"}
+
+
+def test_mobilenetv3_caffe_4_relu6_is_a_layer_of_forks(tmp_path: Path) -> None:
+    network = opened(tmp_path, DATA + CONV + 'layer { name: "six" type: "ReLU6" bottom: "conv" top: "six" }')
+    found = network.activations(9 * X, "conv", "six")
+    assert torch.equal(found["six"], F.relu6(found["conv"]))
+    assert (found["conv"] > 6).any()
+
+
+def test_lowrankcnn_1_a_shared_filter_of_another_size_is_one_line(tmp_path: Path) -> None:
+    text = "".join(
+        f'layer {{ name: "{name}" type: "Convolution" bottom: "data" top: "{name}" param {{ name: "conv1_w" }} convolution_param {{ num_output: {count} kernel_size: 3 bias_term: false }} }}\n'
+        for name, count in (("conv1_v", 5), ("conv1_h", 7))
+    )
+    path = tmp_path / "deploy.prototxt"
+    path.write_text(DATA + text)
+    with pytest.raises(NetworkFileError, match="'conv1_v' and 'conv1_h' share the parameter 'conv1_w'"):
+        convscope.open_network(path)
+
+
+def test_opencv_contrib_1173_the_largest_of_two_halves(tmp_path: Path) -> None:
+    """Max-feature-map, as the light networks for faces have it: a Slice, then an Eltwise that says MAX."""
+    text = (
+        'layer { name: "halves" type: "Slice" bottom: "conv" top: "one" top: "other" }\n'
+        'layer { name: "most" type: "Eltwise" bottom: "one" bottom: "other" top: "most" eltwise_param { operation: MAX } }'
+    )
+    network = opened(tmp_path, DATA + CONV + text)
+    found = network.activations(X, "conv", "most")
+    assert torch.equal(found["most"], torch.maximum(*found["conv"].split(2, 1)))

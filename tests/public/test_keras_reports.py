@@ -139,3 +139,73 @@ def test_fkb_4_an_input_of_a_few_numbers_is_no_picture(tmp_path):
     found = network.activations(x, "dense")["dense"]
     torch.testing.assert_close(found, (x @ torch.from_numpy(kernel) + torch.from_numpy(bias)).relu())
     assert network.input_spec is None
+
+
+def tensor(name, call=0, output=0):
+    return {"class_name": "__keras_tensor__", "config": {"keras_history": [name, call, output]}}
+
+
+def span(start=None, stop=None):
+    return {"class_name": "__slice__", "config": {"start": start, "stop": stop, "step": None}}
+
+
+def function(class_name, name, *args, **config):
+    return {"module": "keras.src.ops.numpy", "class_name": class_name, "name": name, "config": config,
+            "inbound_nodes": [{"args": list(args), "kwargs": {}}]}  # fmt: skip
+
+
+def test_keras_core_932_a_slice_between_layers(tmp_path):
+    cut = function("GetItem", "cut", tensor("photo"), [span(), span(1, -1), span(1, -1)])
+    described = functional("m", [input_layer((9, 8, 3)), cut], ["photo"], ["cut"])
+    found = open_network(write_keras(tmp_path / "m.keras", described, {})).activations(X, "cut")["cut"]
+    assert torch.equal(found, X[:, 1:-1, 1:-1])
+
+
+def test_keras_19561_an_ellipsis_and_a_new_axis_between_layers(tmp_path):
+    wide = function("GetItem", "wide", tensor("row"), [{"class_name": "__ellipsis__", "config": {}}, None])
+    both = function("Add", "sum", tensor("photo"), tensor("wide"))
+    inputs = [input_layer((9, 9)), input_layer((9,), name="row")]
+    described = functional("m", [*inputs, wide, both], ["photo", "row"], ["sum"])
+    network = open_network(write_keras(tmp_path / "m.keras", described, {}))
+    given = {"photo": torch.from_numpy(normal(1, 9, 9)), "row": torch.from_numpy(normal(1, 9, seed=4))}
+    found = network.activations(given, "sum")["sum"]
+    torch.testing.assert_close(found, given["photo"] + given["row"][..., None])
+
+
+def test_keras_19305_a_dot_of_two_inputs(tmp_path):
+    inputs = [input_layer((10,)), input_layer((10,), name="other")]
+    dot = layer("Dot", "dot", "photo", version=3, axes=1, normalize=False)
+    dot["inbound_nodes"] = [{"args": [[tensor("photo"), tensor("other")]], "kwargs": {}}]
+    rest = layer("Flatten", "flat", "dot", version=3)
+    described = functional("m", [*inputs, dot, rest], ["photo", "other"], ["flat"])
+    network = open_network(write_keras(tmp_path / "m.keras", described, {}))
+    given = {"photo": torch.from_numpy(normal(2, 10)), "other": torch.from_numpy(normal(2, 10, seed=4))}
+    found = network.activations(given, "flat")["flat"]
+    torch.testing.assert_close(found, (given["photo"] * given["other"]).sum(1, keepdim=True))
+
+
+def test_coremltools_268_a_model_of_its_own_for_each_picture_of_a_film(tmp_path):
+    kernel, film = normal(3, 3, 3, 4), torch.from_numpy(normal(1, 5, 9, 8, 3, scale=1.0))
+    conv = layer("Conv2D", "conv", "frame", version=3, kernel_size=[3, 3], use_bias=False)
+    pool = layer("GlobalAveragePooling2D", "pool", "conv", version=3)
+    inner = functional("cnn", [input_layer((9, 8, 3), name="frame"), conv, pool], ["frame"], ["pool"])
+    each = layer("TimeDistributed", "each", "photo", version=3, layer=inner)
+    described = functional("m", [input_layer((5, 9, 8, 3)), each], ["photo"], ["each"])
+    weights = {"layers/time_distributed/layer/layers/conv2d/vars/0": kernel}
+    network = open_network(write_keras(tmp_path / "m.keras", described, weights))
+    maps = F.conv2d(film[0].movedim(-1, 1), torch.from_numpy(kernel).permute(3, 2, 0, 1))
+    torch.testing.assert_close(network.activations(film, "each")["each"][0], maps.mean((2, 3)))
+    assert "each/conv" in network.layers
+
+
+def test_dl4j_9156_a_convolutional_lstm(tmp_path):
+    """Of one picture only: what the gates make of it, nothing remembered."""
+    kernel, recurrent = normal(3, 3, 3, 8), normal(3, 3, 2, 8, seed=1)
+    film = layer("Reshape", "film", target_shape=[1, 9, 8, 3])
+    lstm = layer("ConvLSTM2D", "lstm", filters=2, kernel_size=[3, 3], padding="valid", use_bias=False,
+                 activation="tanh", recurrent_activation="hard_sigmoid")  # fmt: skip
+    network = opened(tmp_path, [input_layer((9, 8, 3)), film, lstm], {"lstm": [kernel, recurrent]})
+    gates = F.conv2d(MAPS, torch.from_numpy(kernel).permute(3, 2, 0, 1)).split(2, 1)
+    put, _, new, show = (gate if at == 2 else (0.2 * gate + 0.5).clamp(0, 1) for at, gate in enumerate(gates))
+    expected = show * (put * new.tanh()).tanh()
+    torch.testing.assert_close(network.activations(X, "lstm")["lstm"].movedim(-1, 1), expected)

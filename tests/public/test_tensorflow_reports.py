@@ -135,3 +135,64 @@ def test_tensorflow_3265_keep_and_training_beside_the_picture(tmp_path: Path) ->
     assert list(network.graph.inputs) == ["images"]
     found = network.activations(X, "conv", "out")
     torch.testing.assert_close(found["out"], expected_norm(network, found["conv"]), rtol=1e-5, atol=1e-5)
+
+
+def test_opencv_22926_and_9682_the_shape_that_a_reshape_of_keras_works_out(tmp_path: Path) -> None:
+    """Shape, the batch out of it, packed with what the layer states: Keras's Reshape in a frozen graph."""
+    g = GraphWriter()
+    x = g.placeholder(shape=(-1, 9, 7, 3))
+    shape = g.node("Shape", "reshape/Shape", x, out_type="DT_INT32")
+    ends = [g.const(f"reshape/{name}", [at]) for name, at in (("start", 0), ("stop", 1), ("step", 1))]
+    batch = g.node("StridedSlice", "reshape/batch", shape, *ends, T="DT_INT32", Index="DT_INT32",
+                   begin_mask=0, ellipsis_mask=0, end_mask=0, new_axis_mask=0, shrink_axis_mask=1)  # fmt: skip
+    stated = [g.const(f"reshape/{at}", np.int32(size)) for at, size in enumerate((63, 3))]
+    wanted = g.node("Pack", "reshape/Reshape/shape", batch, *stated, T="DT_INT32", N=3, axis=0)
+    g.node("Reshape", "out", x, wanted, Tshape="DT_INT32")
+    network = convscope.open_network(g.save(tmp_path / "net.pb"))
+    assert torch.equal(network.activations(X, "out")["out"], X.reshape(1, 63, 3))
+
+
+@pytest.mark.parametrize("axis", [-1, 3, 1])
+def test_opencv_19512_a_sum_along_any_axis(axis: int, tmp_path: Path) -> None:
+    g = GraphWriter()
+    along = g.const("reduction_indices", [axis])
+    g.node("Sum", "sum", g.placeholder(shape=(1, 9, 7, 3)), along, keep_dims=True, Tidx="DT_INT32")
+    g.node("Relu", "out", "sum")
+    network = convscope.open_network(g.save(tmp_path / "net.pb"))
+    torch.testing.assert_close(network.activations(X, "out")["out"], X.sum(axis, keepdim=True).relu())
+
+
+def test_opencv_14487_a_class_for_each_pixel_is_the_output(tmp_path: Path) -> None:
+    g = GraphWriter(seed=4)
+    x = convolution(g, "conv", g.placeholder(shape=(1, 9, 7, 3)), 3, 4)
+    axis = g.const("output/ArgMax/dimension", np.int32(3))
+    g.node("ArgMax", "output/ArgMax", x, axis, Tidx="DT_INT32", output_type="DT_INT64")
+    network = convscope.open_network(g.save(tmp_path / "net.pb"))
+    found = network.activations(X, x, "output/ArgMax")
+    assert torch.equal(found["output/ArgMax"], found[x].argmax(-1).float())
+    assert len(found["output/ArgMax"].unique()) > 1
+
+
+def test_opencv_12518_and_9894_arithmetic_before_and_a_cap_behind(tmp_path: Path) -> None:
+    """Preprocessor/sub of the detectors, and MobileNet's relu6 as the smaller of a ReLU and a constant."""
+    g = GraphWriter(seed=4)
+    x = g.node(
+        "Mul", "Preprocessor/mul", g.placeholder(shape=(1, 9, 7, 3)), g.const("factor", np.float32(1.9))
+    )
+    x = g.node("Sub", "Preprocessor/sub", x, g.const("Preprocessor/sub/y", np.float32(0.7)))
+    above = g.node("Relu", "relu", x)
+    g.node("Minimum", "clip_by_value/Minimum", above, g.const("six", np.float32(0.6)))
+    network = convscope.open_network(g.save(tmp_path / "net.pb"))
+    found = network.activations(X, "clip_by_value/Minimum")["clip_by_value/Minimum"]
+    torch.testing.assert_close(found, (1.9 * X - 0.7).clamp(0, 0.6))
+
+
+def test_opencv_22685_what_is_only_asserted_blocks_nothing(tmp_path: Path) -> None:
+    g = GraphWriter(seed=4)
+    x = g.placeholder(shape=(1, 9, 7, 3))
+    truth = g.node("Less", "Less", g.const("a", [1]), g.const("b", [2]), T="DT_INT32")
+    g.node("Assert", "Assert/Assert", truth, "a", summarize=3)
+    g.node("Relu", "out", x)
+    g.message.node[-1].input.append("^Assert/Assert")
+    network = convscope.open_network(g.save(tmp_path / "net.pb"))
+    assert torch.equal(network.activations(X, "out")["out"], X.relu())

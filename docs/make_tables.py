@@ -1,0 +1,86 @@
+"""Write the tables of layers and operators in docs/formats.md anew, out of the tables that read them.
+
+    python docs/make_tables.py
+
+A test says when the page is behind. ONNX's table, with its counts, is `python -m tests.suites.onnx_nodes --write`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from convscope.formats.keras.layers.registry import FUNCTIONS, LAYERS
+from convscope.formats.registration import CUSTOM_LAYERS
+from convscope.formats.tensorflow import ops, translation
+
+PAGE = Path(__file__).parent / "formats.md"
+KERAS_CHECKS = {
+    "activations": "torch's, to 1e-5; Keras 3.15 and tf-keras 2.21",
+    "attention": "torch's einsum, step by step; Keras 3.15",
+    "convolutional": "torch's convolutions; Keras 3.15 and tf-keras 2.21; whole networks of keras.applications",
+    "convolutional_lstm": "an LSTM of torch's convolutions, step by step; Keras 3.15",
+    "functions": "NumPy's of the same name; most in networks that Keras 3.15 saved",
+    "merging": "NumPy; Keras 3.15 and tf-keras 2.21",
+    "normalization": "torch's; Keras 3.15 and tf-keras 2.21",
+    "operators": "NumPy's of the same name; most in networks that Keras 3.15 saved",
+    "pooling": "torch's pools; Keras 3.15 and tf-keras 2.21",
+    "recurrent": "torch's recurrent modules; Keras 3.15 and tf-keras 2.21",
+    "shape": "torch and NumPy; Keras 3.15 and tf-keras 2.21",
+    "volumes": "torch's; Keras 3.15",
+    "words": "refused with a sentence: they read words, not pictures",
+    "wrappers": "the layer inside; Keras 3.15",
+}
+TENSORFLOW_CHECKS = {
+    "arithmetic": "TensorFlow where it is installed, and OpenCV",
+    "arrangement": "TensorFlow where it is installed, and OpenCV",
+    "convolution": "TensorFlow where it is installed, and OpenCV; the Inception network",
+    "normalization": "TensorFlow where it is installed, and OpenCV",
+    "pixels": "TensorFlow where it is installed, and OpenCV",
+    "quantization": "numbers of TensorFlow 2.21's, on a processor",
+}
+
+
+def rows(entries: Mapping[str, Any], checks: Mapping[str, str]) -> Iterable[str]:
+    """Yield a line for each file of layers: their names, and what its answers were held against."""
+    families: dict[str, list[str]] = defaultdict(list)
+    for name, entry in entries.items():
+        function = getattr(entry, "translate", entry)
+        if name not in CUSTOM_LAYERS:  # what somebody taught is theirs
+            families[_family(function)].append(name)
+    for family in sorted(families):
+        names = ", ".join(f"`{name}`" for name in sorted(families[family], key=str.lower))
+        yield f"| {names} | {checks[family]} |"
+
+
+def _family(function: Any) -> str:
+    return str(function.__module__).rpartition(".")[2]
+
+
+def tables() -> dict[str, str]:
+    """Return the tables by the name of their place in the page."""
+    assert isinstance(ops, ModuleType)  # importing it fills the table
+    head = "| {} | checked against |\n|---|---|\n"
+    functions = {name: found for name, found in FUNCTIONS.items() if name.islower()}
+    return {
+        "keras layers": head.format("layers") + "\n".join(rows(LAYERS, KERAS_CHECKS)),
+        "keras functions": head.format("functions") + "\n".join(rows(functions, KERAS_CHECKS)),
+        "tensorflow ops": head.format("ops") + "\n".join(rows(translation.TRANSLATORS, TENSORFLOW_CHECKS)),
+    }
+
+
+def filled(page: str) -> str:
+    """Return the page with its tables made anew."""
+    for name, table in tables().items():
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        before, _, rest = page.partition(begin)
+        _, _, after = rest.partition(end)
+        page = f"{before}{begin}\n\n{table}\n\n{end}{after}"
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text()))
