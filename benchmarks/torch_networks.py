@@ -1,4 +1,4 @@
-"""VGG16 and GoogLeNet as ordinary torch modules, with the weights of the same Caffe networks: what the peers run."""
+"""VGG16, GoogLeNet and SqueezeNet as ordinary torch modules, with the weights of the Caffe networks: what peers run."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ POOLED_BEFORE = ("4a", "5a")
 
 
 def torch_network(network: Network) -> nn.Module:
-    """Return VGG16 or GoogLeNet as a torch module that gives what the Caffe network gives."""
-    module = _vgg16() if "conv5_3" in network.layers else InceptionV1()
+    """Return VGG16, GoogLeNet or SqueezeNet 1.1 as a torch module that gives what the Caffe network gives."""
+    kinds = {"conv5_3": _vgg16, "conv10": _squeezenet}
+    made = next((make for layer, make in kinds.items() if layer in network.layers), InceptionV1)
+    module = made()
     layers = {layer.caffe: layer for layer in module.modules() if hasattr(layer, "caffe")}
     with torch.no_grad():
         for name, layer in layers.items():
@@ -38,6 +40,37 @@ def torch_network(network: Network) -> nn.Module:
 def block_of(network: Network, layer: str) -> str:
     """Return the torch module's name for a Caffe layer: features.conv2_2, inception_3b."""
     return f"features.{layer}" if "conv5_3" in network.layers else layer.partition("/")[0]
+
+
+class Fire(nn.Module):
+    """A squeeze, and two branches behind it, joined."""
+
+    def __init__(self, name: str, inputs: int, squeezed: int, outputs: int) -> None:
+        super().__init__()
+        self.squeeze = _convolution(f"{name}/squeeze1x1", inputs, squeezed, 1)
+        self.one = _convolution(f"{name}/expand1x1", squeezed, outputs // 2, 1)
+        self.three = _convolution(f"{name}/expand3x3", squeezed, outputs // 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.squeeze(x)
+        return torch.cat([self.one(x), self.three(x)], 1)
+
+
+def _squeezenet() -> nn.Module:
+    layers: OrderedDict[str, nn.Module] = OrderedDict(conv1=_convolution("conv1", 3, 64, 3, 2))
+    layers["conv1"][0].padding = (0, 0)
+    inputs = 64
+    sizes = (
+        *((16, 128), (16, 128), (32, 256), (32, 256)),
+        *((48, 384), (48, 384), (64, 512), (64, 512)),
+    )
+    for number, (squeezed, outputs) in enumerate(sizes, 2):
+        if number in (2, 4, 6):
+            layers[f"pool{number}"] = nn.MaxPool2d(3, 2, ceil_mode=True)
+        layers[f"fire{number}"] = Fire(f"fire{number}", inputs, squeezed, outputs)
+        inputs = outputs
+    layers |= {"conv10": _convolution("conv10", inputs, 1000, 1), "pool": nn.AdaptiveAvgPool2d(1)}
+    return nn.Sequential(OrderedDict(layers, flat=nn.Flatten()))
 
 
 def _convolution(caffe: str, inputs: int, filters: int, kernel: int, stride: int = 1) -> nn.Sequential:
