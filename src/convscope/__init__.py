@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from convscope.attribution.layer_cam import layer_cam
     from convscope.attribution.occlusion import occlusion
     from convscope.attribution.relevance import relevance
+    from convscope.attribution.relevance_tree import relevance_tree
     from convscope.attribution.rise import rise
     from convscope.attribution.saliency import saliency
     from convscope.attribution.sanity_check import sanity_check
@@ -122,6 +123,7 @@ _HOMES = {
     "probabilities": "looking.classify",
     "register_layer": "formats.caffe.layers",
     "relevance": "attribution.relevance",
+    "relevance_tree": "attribution.relevance_tree",
     "replace_head": "network.surgery",
     "rerun": "rerunning",
     "rise": "attribution.rise",
@@ -188,6 +190,7 @@ __all__ = [
     "probabilities",
     "register_layer",
     "relevance",
+    "relevance_tree",
     "replace_head",
     "rerun",
     "rise",

@@ -27,6 +27,10 @@ def planted(tmp_path: Path) -> str:
         (["conv2:1", "--method", "guided-backprop", "--panels", "colors"], "guided_backprop"),
         (["--method", "layers"], "layer_gradients"),
         (["conv1", "--method", "channels", "--channels", "2,3"], "channel_gradients"),
+        (
+            ["--method", "relevance-tree", "--channels", "1", "--steps", "1", "--layer", "conv2"],
+            "relevance_tree",
+        ),
         (["--sanity", "--method", "deconvnet"], "sanity_check"),
     ],
 )

@@ -77,6 +77,10 @@ CASES: dict[str, tuple[str, Made]] = {
         f"style NET PHOTO --style PHOTO --steps 2 --rate 0.001 --region PHOTO {STYLE_LAYERS}",
         lambda net: convscope.style_transfer(net, PHOTO, PHOTO, regions=[PHOTO], **STYLE),
     ),
+    "relevance tree": (
+        "evidence NET PHOTO red --method relevance-tree --channels 1 --steps 1",
+        lambda net: convscope.relevance_tree(net, PHOTO, "red", channels=1, steps=1),
+    ),
     "classify": (
         "classify NET PHOTO --top 2",
         lambda net: convscope.predictions(net, PHOTO, top=2),

@@ -64,7 +64,7 @@ def relevance(
     """
     target = target_of(network, picture, target)
     walk = walk_of(target, by_name(COMPOSITES, rule.replace("-", "_"), "rule"), _box(target, rule))
-    found = walk.back(_start(walk))
+    found = walk.back(start_of(walk))
     part = ""
     if through:
         channels = [through] if isinstance(through, str) else list(through)
@@ -91,7 +91,7 @@ def relevance(
     )
 
 
-def _start(walk: Walk) -> dict[str, Tensor]:
+def start_of(walk: Walk) -> dict[str, Tensor]:
     """Return a relevance of 1 at the target: at a class or a neuron, or spread over a channel as it answers."""
     target, found = walk.target, {}
     last = target.network.graph.channels_last
@@ -117,7 +117,7 @@ def _within(walk: Walk, channels: Sequence[str]) -> dict[str, Tensor]:
     network = walk.target.network
     addresses = [network.resolve(channel) for channel in channels]
     layers = [address.layer for address in addresses]
-    found, kept = walk.back(_start(walk), layers), dict[str, Tensor]()
+    found, kept = walk.back(start_of(walk), layers), dict[str, Tensor]()
     for address in addresses:
         if address.layer not in found:
             raise InputError(f"{address.layer!r} is not on the way from {walk.target} to the picture")

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 _SHEETS = {
     "layers": ("columns",),
     "channels": ("columns", "channels"),
+    "relevance-tree": ("layer", "channels", "rule", "steps", "seed"),
 }
 _SENTENCES = {
     "layers": "what excites each of some layers, the pooling layers by default",
     "channels": "what excites each channel of a layer",
+    "relevance-tree": "how the answer came about: the channels that gave most to it, and those behind each",
 }
 _RULES = (
     *("epsilon-plus", "epsilon-plus-flat", "epsilon-gamma-box", "epsilon-alpha2-beta1"),
@@ -256,6 +258,12 @@ def _function(method: str, sanity: bool) -> Callable[..., Any]:
         from convscope.attribution.gradients import channel_gradients
 
         return channel_gradients
+    if method == "relevance-tree":
+        from convscope.attribution.relevance_tree import relevance_tree
+
+        return lambda *given, layer=None, **more: relevance_tree(
+            *given, layers=(layer,) if isinstance(layer, str) else layer, **more
+        )
     function: Callable[..., Any] = method_named(method).function
     return function
 
