@@ -61,8 +61,14 @@ STYLE_GUIDE: Mapping[str, PresetGuide] = MappingProxyType(
         "pytorch-tutorial": PresetGuide(
             "PyTorch's tutorial: the first layers, so fine brush strokes; 300 steps"
         ),
-        "tf2": PresetGuide("TensorFlow's tutorial of 2019: Adam, 1,000 steps"),
-        "keras": PresetGuide("Keras's example: gradient descent, 4,000 steps"),
+        "tf2": PresetGuide(
+            "TensorFlow's tutorial of 2019: Adam, 1,000 steps",
+            "expect grain and glaring colors: pytorch-tutorial and default paint cleanly",
+        ),
+        "keras": PresetGuide(
+            "Keras's example: gradient descent, 4,000 steps",
+            "expect little of the style before a thousand steps: default paints in a tenth of them",
+        ),
         "wasserstein": PresetGuide("Crowson's: distances between distributions, many sizes; slow and rich"),
     }
 )

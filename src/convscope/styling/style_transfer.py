@@ -25,6 +25,7 @@ from convscope.network.rewriting import rewritten, with_average_pooling, with_ed
 from convscope.optimization.memory_plan import MemoryPlan, bytes_of, memory_plan
 from convscope.optimization.original_colors import with_colors_of
 from convscope.optimization.own_pictures import picture_or_unit
+from convscope.optimization.presets import warn_elsewhere
 from convscope.optimization.size_limits import network_bytes, picture_bytes, require_size_fits
 from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import open_photograph
@@ -41,6 +42,7 @@ from convscope.pictures.recording import recipe_of, recordable, unrecordable_typ
 from convscope.pictures.resizing import Size, resized
 from convscope.pictures.rgb import PLAIN, Stored
 from convscope.presentation.animation import Frame
+from convscope.preset_guide import STYLE_GUIDE
 from convscope.progress import bars
 from convscope.styling.colors import matched
 from convscope.styling.layers import vgg_layers
@@ -195,6 +197,7 @@ def transfer_of(
     content = picture_tensor(photograph, given.size, given.source.size)
     if (wanted := given.source.answers) is not None and not vgg_layers(network):
         settings = normalized(settings, network, content, wanted)
+        warn_elsewhere(given.preset, STYLE_GUIDE[given.preset], network)
     painted = _styles(network, styles, given)
     if given.match_colors:
         painted = [replace(style, picture=matched(style.picture, content)) for style in painted]
