@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from convscope.formats.opening import open_network
-from convscope.looking.main_line import main_line, stages, vectors
+from convscope.looking.main_line import all_stages, main_line, stages, token_stage, vectors
 from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
 from convscope.network.parameters import Parameters
-from planted import planted_network
+from convscope.report import ReportOptions, make_report
+from planted import edge_picture, planted_network
 
 
 def reachable(graph: Graph, without: str) -> bool:
@@ -114,3 +116,53 @@ def test_an_hourglass_is_followed_to_its_deepest_part_after_each_activation() ->
 
 def test_each_head_of_a_detector_is_shown() -> None:
     assert shown_of(Detector())[-2:] == [(32, ("small",), True), (16, ("large", "box"), True)]
+
+
+class Transformer(nn.Module):
+    """Two blocks of attention over 5 x 7 places of 8 pixels, and a class token before them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch, self.head = nn.Conv2d(3, 24, 8, 8), nn.Linear(24, 3)
+        self.token = nn.Parameter(torch.zeros(1, 1, 24))
+        self.qkv = nn.ModuleList([nn.Linear(24, 72) for _ in range(2)])
+        self.mix = nn.ModuleList([nn.Linear(24, 24) for _ in range(2)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1)
+        for qkv, mix in zip(self.qkv, self.mix, strict=True):
+            q, k, v = qkv(x).reshape(len(x), 36, 3, 4, 6).permute(2, 0, 3, 1, 4)
+            weights = (q @ k.transpose(-2, -1)).softmax(-1)
+            x = x + mix((weights @ v).transpose(1, 2).reshape(len(x), 36, 24))
+        found: Tensor = self.head(x[:, 0])
+        return found
+
+
+def test_heads_of_attention_are_no_maps_and_tokens_are_a_stage() -> None:
+    network = open_network(Transformer().eval(), input_shape=(1, 3, 40, 56))
+    assert [(stage.size, stage.shown) for stage in stages(network)] == [((5, 7), ("patch",))]
+    assert [stage.layers for stage in all_stages(network)] == [("patch",)]
+    (tokens,) = token_stage(network)
+    assert tokens.of_tokens and tokens.size == (5, 7) and tokens.layers == tokens.shown
+    assert [network.shapes[name] for name in tokens.shown] == [
+        (1, 36, 24)
+    ] * 2  # what the two blocks add up to
+    assert len(token_stage(network, every=True)[0].shown) > 2
+    assert token_stage(planted_network()) == []
+    page = make_report(network, edge_picture(), ReportOptions(sections=("activations",)), progress=False)
+    assert "5 × 7 tokens" in page and page.count("36 tokens of 24 numbers") == 2
+    assert "<code>convscope.activations</code>" in page and "convscope activations" not in page
+
+
+def test_axes_in_another_order_are_no_maps() -> None:
+    class Detector(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 12, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.two(self.one(x).relu()).permute(0, 2, 3, 1).reshape(len(x), -1, 4)
+
+    found = stages(open_network(Detector().eval(), input_shape=(1, 3, 21, 31)))
+    assert [stage.size for stage in found] == [(10, 15), (8, 13)]

@@ -16,8 +16,12 @@ from convscope.looking.answers import is_vector
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
+from convscope.network.outputs import token_grid
 
 _SETTLING = frozenset({"batch_norm", "scale", "bias"})  # what stands between filters and their activation
+_NOTHING_NEW = frozenset({"permute", "assert_shape"})  # the same numbers, in another order or as they are
+_TOKEN_LAYERS = 4  # shown
+_NUMBERS = 16  # of a token, at least: fewer are coordinates, or scores
 _ACTIVATIONS = frozenset(
     {
         "relu",
@@ -40,13 +44,15 @@ _ACTIVATIONS = frozenset(
 class Stage:
     """Layers whose maps have one size (height, width): all on the way, and the ones worth showing.
 
-    `is_end` is a stage of what several branches end in.
+    `is_end` is a stage of what several branches end in, `of_tokens` one of a transformer's tokens, whose
+    size is that of their grid in the picture.
     """
 
     size: tuple[int, int]
     layers: tuple[str, ...]
     shown: tuple[str, ...]
     is_end: bool = False
+    of_tokens: bool = False
 
 
 def shown_layers(network: Network) -> list[str]:
@@ -97,14 +103,15 @@ def stages(network: Network) -> list[Stage]:
     meet) rather than pool or normalize, and that do not narrow the stage for a moment (a 1×1 reduction before a larger
     filter); after the activation that follows them. Where branches end elsewhere, the last stages are those ends.
     """
-    maps = [name for name in _way(network) if _size(network, name) is not None]
+    sizes = _map_sizes(network)
+    maps = [name for name in _way(network) if name in sizes]
     stages_with_maps = [
         Stage(size, layers, _telling(network, layers))
-        for size, group in groupby(maps, key=lambda name: _size(network, name))
+        for size, group in groupby(maps, key=lambda name: sizes.get(name))
         if size is not None and (layers := tuple(group))
     ]
     shown = {name for stage in stages_with_maps for name in stage.shown}
-    others = [name for name in _ends(network) if name not in shown and _size(network, name) is not None]
+    others = [name for name in _ends(network) if name not in shown and name in sizes]
     ended = groupby(
         sorted(others, key=lambda name: _area(network, name)), key=lambda name: _size(network, name)
     )
@@ -125,11 +132,64 @@ def vectors(network: Network) -> list[str]:
 
 def all_stages(network: Network) -> list[Stage]:
     """Return every layer with maps, grouped by size in the order of their first."""
-    sizes: dict[tuple[int, int], list[str]] = {}
-    for name, layer in network.layers.items():
-        if layer.kind != "Input" and (size := _size(network, name)) is not None:
-            sizes.setdefault(size, []).append(name)
-    return [Stage(size, tuple(names), tuple(names)) for size, names in sizes.items()]
+    found: dict[tuple[int, int], list[str]] = {}
+    for name, size in _map_sizes(network).items():
+        if network.layers[name].kind != "Input":
+            found.setdefault(size, []).append(name)
+    return [Stage(size, tuple(names), tuple(names)) for size, names in found.items()]
+
+
+def token_stage(network: Network, *, every: bool = False) -> list[Stage]:
+    """Return the stage of a transformer's tokens, or none: layers on the way with a token for each place of a grid.
+
+    Four are shown of many, from the first to the last, and of those what a block adds up to; with `every`, all.
+    """
+    grids = _token_grids(network)
+    line = [name for name in (network.layers if every else _way(network)) if name in grids]
+    if not line:
+        return []
+    if not every:
+        sums = [
+            name
+            for name in line
+            if any(kind_of(one.kind).part == "join" for one in network.graph.written_by(name))
+        ]
+        line = sums or line
+    count = len(line) if every else min(_TOKEN_LAYERS, len(line))
+    shown = [line[round(index * (len(line) - 1) / max(1, count - 1))] for index in range(count)]
+    return [Stage(grids[line[-1]], tuple(line), tuple(shown), of_tokens=True)]
+
+
+def _token_grids(network: Network) -> dict[str, tuple[int, int]]:
+    """Return the layers that answer with (tokens, numbers), and the grid of places of the picture that these are."""
+    spec = network.input_spec
+    shapes = {name: network.shapes[name] for name in network.layers} if spec is not None else {}
+    grids = {
+        name: token_grid(spec.size, shape[1])
+        for name, shape in shapes.items()
+        if spec is not None and shape is not None and len(shape) == 3 and shape[2] >= _NUMBERS
+    }
+    return {name: grid for name, grid in grids.items() if grid is not None}
+
+
+def _map_sizes(network: Network) -> dict[str, tuple[int, int]]:
+    """Return the layers whose last two axes are places of the picture, and their sizes.
+
+    Not so are axes that were only put in another order, and what is made of tokens (heads of attention, weights of each
+    token for each) unless it is their grid again.
+    """
+    grids = _token_grids(network)
+    behind: set[str] = set()
+    for operation in network.graph.operations:
+        if any(value in grids or value in behind for value in operation.inputs):
+            behind |= {*operation.outputs}
+    found = {}
+    for name in network.layers:
+        size = _size(network, name)
+        new = all(operation.kind not in _NOTHING_NEW for operation in network.graph.written_by(name))
+        if size is not None and new and (name not in behind or size in grids.values()):
+            found[name] = size
+    return found
 
 
 def all_vectors(network: Network) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from convscope.errors import require_one_of
 from convscope.looking.classify import Prediction, classify
-from convscope.looking.main_line import Stage, all_stages, all_vectors, stages, vectors
+from convscope.looking.main_line import Stage, all_stages, all_vectors, stages, token_stage, vectors
 from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
@@ -76,7 +76,9 @@ class ReportContext:
     @cached_property
     def stages(self) -> list[Stage]:
         """The network's stages, each with the layers that are shown of it."""
-        return all_stages(self.network) if self.options.everything else stages(self.network)
+        every = self.options.everything
+        found = all_stages(self.network) if every else stages(self.network)
+        return found + token_stage(self.network, every=every)
 
     @cached_property
     def maps(self) -> list[str]:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from convscope.looking.activations import activations
-from convscope.looking.answers import answer
+from convscope.looking.answers import answer, answer_rows
 from convscope.looking.classify import predictions, probabilities
 from convscope.looking.filters import READABLE, filters, layers_with_filters, read_filters
 from convscope.looking.main_line import Stage
 from convscope.looking.showing import show_output
+from convscope.looking.token_maps import token_maps
 from convscope.looking.values import values
 from convscope.network.outputs import Output
 from convscope.pictures.picture import Picture
@@ -93,7 +94,8 @@ def _filters(context: ReportContext, name: str, **options: Any) -> Embedded:
 def shown_stages(context: ReportContext, count: Counter) -> Iterator[tuple[Stage, list[LayerFigure]]]:
     """Yield the stages, with the activations of some of their layers."""
     for stage in context.stages:
-        yield stage, [_shown(context, name, count) for name in stage.shown]
+        show = _tokens if stage.of_tokens else _shown
+        yield stage, [show(context, name, count) for name in stage.shown]
 
 
 def _shown(context: ReportContext, name: str, count: Counter) -> LayerFigure:
@@ -111,6 +113,16 @@ def _shown(context: ReportContext, name: str, count: Counter) -> LayerFigure:
     count()
     shape = f"{channels:,} channels of {height} × {width}"
     return LayerFigure(name, shape, sees(layer), figure, first_tile(dark), dark.tiles[0].address)
+
+
+def _tokens(context: ReportContext, name: str, count: Counter) -> LayerFigure:
+    """Return a layer's tokens as maps."""
+    make = _in_theme(token_maps, context.network, context.picture, name)
+    figure, dark = embed(make, address=name, command=context.command("activations", name))
+    count()
+    tokens, numbers = answer_rows(context.network, context.picture, name).shape
+    shape = f"{tokens:,} tokens of {numbers:,} numbers"
+    return LayerFigure(name, shape, "", figure, first_tile(dark), name)
 
 
 def _tile_size(longer: int) -> int:

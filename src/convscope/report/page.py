@@ -134,7 +134,8 @@ def _words(context: ReportContext, content: Content) -> dict[str, Any]:
         "most_parameters": max((row.parameters for row in content.table.rows), default=0) or 1,
         "most_operations": max((row.operations for row in content.table.rows), default=0) or 1,
         "everything": context.options.everything,
-        "command": context.report_command(),
+        "command": (command := context.report_command()),
+        "from_shell": command.startswith("convscope "),
         "recipe": _recipe(context),
         "version": __version__,
     }
