@@ -2,6 +2,7 @@
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import helper
@@ -93,6 +94,16 @@ FORMS = {
     "sigmoid": ("QLinearSigmoid", {}),
     "leaky": ("QLinearLeakyRelu", {"alpha": 0.07}),
     "where": ("QLinearWhere", {}),
+    "channels last": (
+        "QLinearAveragePool",
+        {"kernel_shape": [2, 3], "pads": [0, 1, 1, 1], "channels_last": 1},
+    ),
+    "global, channels last": ("QLinearGlobalAveragePool", {"channels_last": 1}),
+    "largest, channels last": ("NhwcMaxPool", {"kernel_shape": [2, 3], "pads": [0, 1, 1, 1]}),
+    "convolution, channels last": (
+        "QLinearConv",
+        {"channels_last": 1, "strides": [1, 2], "pads": [1, 0, 0, 1]},
+    ),
 }
 
 
@@ -106,6 +117,12 @@ def test_onnxruntimes_forms_of_eight_bits(name, tmp_path) -> None:
     if op_type == "QLinearWhere":
         constants |= {"c": RNG.random((1, 1, 7, 6)) > 0.4, "k": RNG.integers(0, 255, (6,)).astype(np.uint8)}
         read = ["c", "q", "xs", "xz", "k", "ys", "yz", "xs", "yz"]
+    if op_type == "QLinearConv":
+        constants |= {"w": RNG.integers(-60, 60, (4, 6, 2, 3)).astype(np.int8), "ws": np.float32(0.004)}
+        constants |= {"wz": np.int8(0)}  # larger weights overflow in onnxruntime itself
+        read = ["q", "xs", "xz", "w", "ws", "wz", "ys", "yz"]
+    if op_type == "NhwcMaxPool":
+        read = ["q"]
     nodes = [helper.make_node(op_type, read, ["z"], domain="com.microsoft", **attributes)]
     model = model_of(nodes, {}, ["z"], constants)
     model.graph.input.append(helper.make_tensor_value_info("q", onnx.TensorProto.UINT8, [1, 3, 7, 6]))
@@ -116,3 +133,34 @@ def test_onnxruntimes_forms_of_eight_bits(name, tmp_path) -> None:
     found = open_network(tmp_path / "net.onnx").activations(torch.from_numpy(codes.astype(np.float32)), "z")
     assert len(np.unique(wanted)) > 2
     assert np.abs(found["z"].double().numpy() - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("manner", ["QDQ", "QOperator", "dynamic"])
+def test_what_onnxruntime_writes_at_its_highest_level(manner, tmp_path) -> None:
+    """Channels last, or in blocks for the poolings; convolutions of real numbers in blocks are cut."""
+    quantized(tmp_path / "net.onnx", manner, per_channel=True)
+    options, x = onnxruntime.SessionOptions(), pictures()
+    options.optimized_model_filepath = str(tmp_path / "written.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", options, ["CPUExecutionProvider"])
+    (wanted,) = session.run(["y"], {"x": x})
+    network = open_network(tmp_path / "written.onnx")
+    found = network.activations(torch.from_numpy(x), "y")["y"].numpy()
+    assert np.abs(found - wanted).max() <= np.abs(wanted).max() / 50
+
+
+@pytest.mark.parametrize("op_type", ["NhwcConv", "NhwcFusedConv"])
+def test_a_convolution_of_channels_last(op_type, tmp_path) -> None:
+    """No processor's onnxruntime has it in single precision: beside a convolution of turned axes."""
+    fused = {"activation": "Relu"} if op_type == "NhwcFusedConv" else {}
+    nodes = [
+        helper.make_node(op_type, ["x", "w", "b"], ["y"], domain="com.microsoft", strides=[2, 1], **fused)
+    ]
+    w, b = (RNG.normal(size=size).astype(np.float32) for size in ((4, 3, 3, 2), (4,)))
+    model = model_of(nodes, {"x": [1, 7, 6, 3]}, ["y"], {"w": w, "b": b})
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, tmp_path / "net.onnx")
+    x = torch.from_numpy(RNG.normal(size=(1, 7, 6, 3)).astype(np.float32))
+    expected = torch.conv2d(x.permute(0, 3, 1, 2), torch.from_numpy(w), torch.from_numpy(b), (2, 1))
+    expected = (expected.relu() if fused else expected).permute(0, 2, 3, 1)
+    found = open_network(tmp_path / "net.onnx").activations(x, "y")["y"]
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)

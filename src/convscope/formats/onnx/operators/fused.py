@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.channels_last import channels_first
 from convscope.formats.onnx.operators.convolution import read_convolution
 from convscope.formats.onnx.operators.product import read_gemm
 from convscope.formats.onnx.operators.registry import READERS, plain, reads
@@ -26,16 +27,10 @@ def read_fused_convolution(node: Node) -> Plans:
     return [*plans, *_activation(node, tuple(node.attributes.get("activation_params", ())))]
 
 
-@reads("NhwcFusedConv", inputs=2)
+@reads("NhwcFusedConv", "NhwcConv", inputs=2)
 def read_channels_last_convolution(node: Node) -> Plans:
-    """Turn an NhwcFusedConv into one between two turns of the axes."""
-    rank = node.rank()
-    inner = replace(node, inputs=("", *node.inputs[1:3]))
-    plans = [
-        OperationPlan("permute", node.inputs[:1], attributes={"order": (0, rank - 1, *range(1, rank - 1))}),
-        read_convolution(inner),
-        OperationPlan("permute", ("",), attributes={"order": (0, *range(2, rank), 1)}),
-    ]
+    """Turn an NhwcFusedConv or an NhwcConv into a convolution between two turns of the axes."""
+    plans = channels_first(node, [read_convolution(replace(node, inputs=node.inputs[:3]))], always=True)
     if node.has(3):
         plans.append(OperationPlan("add", ("", node.inputs[3])))
     return [*plans, *_activation(node, tuple(node.attributes.get("activation_params", ())))]

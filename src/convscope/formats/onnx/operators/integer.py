@@ -14,6 +14,7 @@ import numpy as np
 from convscope.formats.onnx.constants import Array, Constant
 from convscope.formats.onnx.element_types import range_of
 from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.channels_last import channels_first, shape_channels_first
 from convscope.formats.onnx.operators.convolution import read_convolution
 from convscope.formats.onnx.operators.pooling import read_average_pool, read_global_pool
 from convscope.formats.onnx.operators.reduction import read_softmax, read_summary
@@ -43,7 +44,7 @@ def read_quantized_convolution(node: Node) -> Plans:
             node.derived("bias", bias.shape, lambda: bias.array * (scale_of_input.array * scale.array))
         )
     inner = replace(node, inputs=tuple(names))
-    return [_from_codes(node, 0), read_convolution(inner), _to_codes(node, 6)]
+    return [*channels_first(node, [_from_codes(node, 0), read_convolution(inner)]), _to_codes(node, 6)]
 
 
 @reads("QLinearMatMul", inputs=8)
@@ -71,17 +72,16 @@ def read_quantized_activation(node: Node) -> Plans:
 @reads(*_OF_NUMBERS, inputs=4)
 def read_quantized_form(node: Node) -> Plans:
     """Turn onnxruntime's eight-bit form of an operator into that operator on dequantized numbers, rounded."""
-    node.require("channels_last", 0)
     inner = replace(
         node,
         type_name=node.type_name.removeprefix("QLinear"),
         inputs=("",),
         opset=int(node.attributes.get("opset", _NEWEST)),
-        shapes=ChainMap({"": node.shape(0)}, dict(node.shapes)),
+        shapes=ChainMap({"": shape_channels_first(node)}, dict(node.shapes)),
     )
     function = _OF_NUMBERS[node.type_name](inner)
     plans = [function] if isinstance(function, OperationPlan) else function
-    return [_from_codes(node, 0), *plans, _to_codes(node, 3)]
+    return [*channels_first(node, [_from_codes(node, 0), *plans]), _to_codes(node, 3)]
 
 
 @reads("QLinearWhere", inputs=8)

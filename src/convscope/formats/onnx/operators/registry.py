@@ -41,7 +41,7 @@ def reader_of(domain: str, node: Node) -> Reader:
     """Return the function that reads a node; UnsupportedLayer for an operator that has none."""
     name = node.type_name if domain in ("", MICROSOFT) else f"{domain}.{node.type_name}"
     own = READERS.get(f"{domain}.{node.type_name}")
-    if domain == _ONE_PROCESSOR:
+    if own is None and domain == _ONE_PROCESSOR and node.type_name == "Conv":
         raise UnsupportedLayer(
             f"{domain}.{node.type_name} (node {node.name!r}) has its numbers packed for one kind of processor: let "
             "onnxruntime write the network at its extended level (ORT_ENABLE_EXTENDED), not at the highest"
