@@ -210,3 +210,28 @@ def test_quantized_modules_are_called_so() -> None:
         UnsupportedLayer, match=r"prepared for quantization \('0.activation_post_process' is a"
     ):
         open_network(torch.ao.quantization.prepare(float_ones), input_shape=(1, 3, 3, 3))
+
+
+class ThroughNumpy(nn.Module):
+    """Leaves torch half way, or packs a sequence by lengths: neither can be written down."""
+
+    def __init__(self, *, packs: bool) -> None:
+        super().__init__()
+        self.conv, self.lstm, self.packs = nn.Conv2d(3, 8, 3), nn.LSTM(8, 4, batch_first=True), packs
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.conv(x))
+        if not self.packs:
+            return torch.from_numpy(x.detach().numpy() * 2)
+        rows = x.flatten(2).transpose(1, 2)
+        packed = nn.utils.rnn.pack_padded_sequence(rows, [rows.shape[1]] * len(rows), batch_first=True)
+        return nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)[0]
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_what_leaves_torch_is_cut_and_what_comes_before_is_there(packs: bool) -> None:
+    module = ThroughNumpy(packs=packs).eval()
+    with pytest.warns(ConvscopeWarning, match="decides by the numbers it is given.* is cut off"):
+        network = open_network(module, input_shape=(1, 3, 8, 8))
+    x = torch.randn(1, 3, 8, 8)
+    torch.testing.assert_close(network.activations(x, "conv")["conv"], module.conv(x).detach())

@@ -1,4 +1,7 @@
-"""Nodes that hold others: a model's own functions, If with a known condition, Loop and Scan with a known count."""
+"""Nodes that come to several: a model's own functions, If with a known condition, Loop and Scan with a known count.
+
+So do onnxruntime's products that make codes of their own.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +49,8 @@ def inlined_function(function: Message, call: Call, file: Path) -> Sequence[Inne
 
 
 def branch_of(node: Node, file: Path) -> Sequence[Inner] | None:
-    """Return what an If, a Loop or a Scan comes to, as nodes; None for any other operator."""
-    reader = {"If": _taken, "Loop": _unrolled, "Scan": _scanned}.get(node.type_name)
+    """Return what an If, a Loop or a Scan comes to, as nodes; None for an operator that is one."""
+    reader = _EXPANDED.get(node.type_name)
     return None if reader is None else reader(node, file)
 
 
@@ -170,6 +173,45 @@ def _elements(value: str, names: Sequence[str]) -> Sequence[Inner]:
     for row, name in zip(rows, names, strict=True):
         steps.append(Call(name, "", "Squeeze", (row, axes), (name,), {}, frozenset({name})))
     return steps
+
+
+def _dynamic_product(node: Node, file: Path) -> Sequence[Inner]:
+    """Return a DynamicQuantizeMatMul: its first factor is rounded to codes, both are what their codes stand for."""
+    codes, scale, zero = (f"{node.name}/{name}" for name in ("codes", "scale", "zero"))
+    made = Call(codes, "", "DynamicQuantizeLinear", node.inputs[:1], (codes, scale, zero), {})
+    return [made, *_product_of_codes(node, (codes, scale, zero), (1, 2, 3), 4)]
+
+
+def _integer_product(node: Node, file: Path) -> Sequence[Inner]:
+    """Return a MatMulIntegerToFloat: a product of what codes stand for."""
+    first = tuple(node.inputs[at] for at in (0, 2, 4) if node.has(at))
+    return _product_of_codes(node, first, (1, 3, 5), 6)
+
+
+def _product_of_codes(
+    node: Node, first: tuple[str, ...], second: tuple[int, ...], bias: int
+) -> Sequence[Inner]:
+    """Return a product of two factors' codes, scales and zero points, and a sum where there is a bias."""
+    left, right, product = (f"{node.name}/{name}" for name in ("left", "right", "product"))
+    given = tuple(node.inputs[at] for at in second if node.has(at))
+    made = product if node.has(bias) else node.outputs[0]
+    steps: list[Inner] = [
+        Call(left, "", "DequantizeLinear", first, (left,), {}, frozenset({left})),
+        Call(right, "", "DequantizeLinear", given, (right,), {}, frozenset({right})),
+        Call(product, "", "MatMul", (left, right), (made,), {}),
+    ]
+    if node.has(bias):
+        steps.append(Call(node.name, "", "Add", (product, node.inputs[bias]), node.outputs[:1], {}))
+    return steps
+
+
+_EXPANDED: Mapping[str, Callable[[Node, Path], Sequence[Inner]]] = {
+    "If": _taken,
+    "Loop": _unrolled,
+    "Scan": _scanned,
+    "DynamicQuantizeMatMul": _dynamic_product,
+    "MatMulIntegerToFloat": _integer_product,
+}
 
 
 def _stacked(pieces: Sequence[str], output: str, place: str) -> Sequence[Inner]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -200,7 +201,7 @@ def _in_words(
     """Return what went wrong while a module ran, in one line."""
     where = f"its module {trace.values.path!r}" if trace.values.path else "its forward()"
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if "meta tensor" in said or isinstance(error, NotImplementedError):
+    if re.search(r"\bmeta\b", said) or isinstance(error, NotImplementedError):  # what numbers were asked of
         return UnsupportedLayer(
             f"{type(module).__name__}: {where} decides by the numbers it is given: what comes behind is no one network"
         )

@@ -9,13 +9,13 @@ from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators.channels_last import channels_first
 from convscope.formats.onnx.operators.convolution import read_convolution
 from convscope.formats.onnx.operators.product import read_gemm
-from convscope.formats.onnx.operators.registry import READERS, plain, reads
+from convscope.formats.onnx.operators.registry import READERS, reads, renamed
 from convscope.formats.operation_plan import OperationPlan
 
 Plans = list[OperationPlan]
 _ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
 
-READERS |= {"QuickGelu": plain("swish", beta=1.702)}
+READERS |= {"QuickGelu": renamed("swish", beta=("alpha", 1.702))}  # which is SiLU where alpha is 1
 
 
 @reads("FusedConv", inputs=2)
