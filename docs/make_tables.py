@@ -39,6 +39,7 @@ TENSORFLOW_CHECKS = {
     "arrangement": "TensorFlow where it is installed, and OpenCV",
     "convolution": "TensorFlow where it is installed, and OpenCV; the Inception network",
     "normalization": "TensorFlow where it is installed, and OpenCV",
+    "operators": "NumPy's of the same name; graphs that TensorFlow 2.21 wrote",
     "pixels": "TensorFlow where it is installed, and OpenCV",
     "quantization": "numbers of TensorFlow 2.21's, on a processor",
 }

@@ -82,6 +82,12 @@ class GraphBuilder:
         self.misfit = self.misfit or error
         self.cut_at(values, layer)
 
+    def require_some(self, remaining: int) -> None:
+        """Raise what is wrong where so many operations remain, and that is none."""
+        if self.misfit and not remaining:
+            raise self.misfit
+        require_uncut(self.cut, remaining)
+
     def infer(self, operation: Operation) -> None:
         """Work out the shapes of what an operation makes."""
         needed = {key: self.stored[key].shape for key in operation.parameters.values()}
@@ -129,9 +135,7 @@ class GraphBuilder:
 
         Without `outputs` they are what is made and never read. Inputs that no operation reads are left out.
         """
-        if self.misfit and not self.operations:
-            raise self.misfit
-        require_uncut(self.cut, len(self.operations))
+        self.require_some(len(self.operations))
         if notes := [*self.notes, *([note_of_cut(self.cut)] if self.cut else [])]:
             warn("; ".join(notes), ConvscopeWarning, stacklevel=4)
         read = self._read()

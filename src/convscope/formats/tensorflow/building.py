@@ -20,7 +20,7 @@ from convscope.formats.tensorflow.node import Node, Reference
 from convscope.formats.tensorflow.ops import translate
 from convscope.formats.tensorflow.parameters import LAYOUTS, Array, LaidOut
 from convscope.formats.tensorflow.tensors import FLOATING, to_array
-from convscope.network.cut import CutLayer, require_uncut
+from convscope.network.cut import CutLayer
 from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.parameters import Shape
 
@@ -49,7 +49,7 @@ def build_graph(
         building.builder.add_input(value, shape)
     for node in nodes:
         building.add(node)
-    require_uncut(building.builder.cut, sum(one is not None for one in building.operations.values()))
+    building.builder.require_some(sum(one is not None for one in building.operations.values()))
     return building.graph(name, channels_last)
 
 
@@ -137,8 +137,13 @@ class _Building:
             self.several.add(node.name)
             outputs = tuple(f"{node.name}:{index}" for index in range(step.outputs))
         operation = self._operation(node, step, outputs)
+        try:
+            self.builder.infer(operation)
+        except InputError as error:
+            self.several.discard(node.name)
+            self.builder.cut_misfit([node.name], CutLayer(node.name, node.op, str(error)), error)
+            return
         self.operations[node.name] = operation
-        self.builder.infer(operation)
 
     def _operation(self, node: Node, step: OperationPlan, outputs: tuple[str, ...]) -> Operation:
         channels_last = {CHANNELS_LAST: True} if step.attributes.get(CHANNELS_LAST) else {}

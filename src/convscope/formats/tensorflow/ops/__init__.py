@@ -5,9 +5,19 @@ from convscope.formats.tensorflow.ops import (
     arrangement,
     convolution,
     normalization,
+    operators,
     pixels,
     quantization,
 )
 from convscope.formats.tensorflow.translation import translate
 
-__all__ = ["arithmetic", "arrangement", "convolution", "normalization", "pixels", "quantization", "translate"]
+__all__ = [
+    "arithmetic",
+    "arrangement",
+    "convolution",
+    "normalization",
+    "operators",
+    "pixels",
+    "quantization",
+    "translate",
+]

@@ -102,7 +102,7 @@ def _matmul(operands: Operands) -> OperationPlan:
     return OperationPlan("dense", [operands.value(0)], parameters={"weight": weight})
 
 
-@translates("BatchMatMul", "BatchMatMulV2")
+@translates("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
 def _batch_matmul(operands: Operands) -> OperationPlan:
     node = operands.node
     if node.flag("adj_x"):

@@ -1,0 +1,98 @@
+"""Operators with one step each, look-ups and truths: against NumPy's of the same name, from graphs written by hand."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import erfc
+
+from convscope import open_network
+from convscope.errors import ConvscopeWarning
+from graph_def_writer import GraphWriter
+
+X = np.random.default_rng(6).normal(0, 1, (1, 5, 6, 4)).astype(np.float32)
+SMALL = (0.3 * X).clip(-0.9, 0.9)
+INT = {"Tidx": "DT_INT32"}
+
+ALONE = {
+    "Floor": np.floor, "Ceil": np.ceil, "Sin": np.sin, "Cos": np.cos, "Tan": np.tan, "Sinh": np.sinh,
+    "Cosh": np.cosh, "Asin": np.arcsin, "Acos": np.arccos, "Atan": np.arctan, "Asinh": np.arcsinh,
+    "Atanh": np.arctanh, "Log1p": np.log1p, "Expm1": np.expm1, "Erfc": erfc, "ZerosLike": np.zeros_like,
+    "OnesLike": np.ones_like, "IsNan": np.isnan,
+}  # fmt: skip
+
+
+def answers(tmp_path, g, *names):
+    network = open_network(g.save(tmp_path / "net.pb"))
+    return network, network.activations(torch.from_numpy(SMALL), *names)
+
+
+def test_functions_of_a_number_are_numpys(tmp_path):
+    g = GraphWriter()
+    x = g.placeholder(shape=X.shape)
+    for op in ALONE:
+        g.node(op, f"of_{op}", x)
+    _, found = answers(tmp_path, g, *(f"of_{op}" for op in ALONE))
+    for op, function in ALONE.items():
+        np.testing.assert_allclose(found[f"of_{op}"], function(SMALL), rtol=1e-5, atol=1e-6, err_msg=op)
+
+
+def test_functions_of_two_values_are_numpys(tmp_path):
+    g = GraphWriter()
+    x = g.placeholder(shape=X.shape)
+    other = g.node("Add", "other", x, g.const("two", np.float32(1.3)))
+    pairs = {"Atan2": np.arctan2, "FloorDiv": np.floor_divide, "FloorMod": np.mod}
+    for op in pairs:
+        g.node(op, f"of_{op}", x, other)
+    _, found = answers(tmp_path, g, *(f"of_{op}" for op in pairs))
+    for op, function in pairs.items():
+        expected = function(SMALL, SMALL + np.float32(1.3))
+        np.testing.assert_allclose(found[f"of_{op}"], expected, rtol=1e-5, atol=1e-6, err_msg=op)
+
+
+def test_look_ups_sums_along_and_turns_are_numpys(tmp_path):
+    g = GraphWriter()
+    x = g.placeholder(shape=X.shape)
+    axis = {at: g.const(f"axis{at}", np.int32(at)) for at in (1, 2, 3)}
+    g.node("GatherV2", "gather", x, g.const("places", [2, 0]), axis[3], batch_dims=0)
+    g.node("TopKV2", "most", x, g.const("count", np.int32(2)), sorted=True)
+    g.node("Identity", "second", "most:1")
+    g.node("Unpack", "parts", x, num=4, axis=3)
+    g.node("Relu", "third", "parts:2")
+    g.node("Cumsum", "sums", x, axis[2], exclusive=True, reverse=False, **INT)
+    g.node("ReverseV2", "turned", x, g.const("axes", [1, 2]), **INT)
+    g.node("Roll", "rolled", x, g.const("by", [1, 2]), g.const("along", [1, 2]))
+    g.node("Einsum", "product", x, x, equation="bhwc,bhwd->bcd", N=2)
+    above = g.node("Greater", "above", x, g.const("limit", np.float32(0.2)))
+    g.node("Any", "any", above, g.const("both", [1, 2]), keep_dims=False, **INT)
+    g.node("All", "all", above, axis[3], keep_dims=True, **INT)
+    names = ("gather", "most:0", "second", "third", "sums", "turned", "rolled", "product", "any", "all")
+    _, found = answers(tmp_path, g, *names)
+    order = np.argsort(-SMALL, axis=-1, kind="stable")[..., :2]
+    sums = SMALL.cumsum(2) - SMALL
+    expected = {
+        "gather": SMALL[..., [2, 0]],
+        "most:0": np.take_along_axis(SMALL, order, -1),
+        "second": order,
+        "third": np.maximum(SMALL[..., 2], 0),
+        "sums": sums,
+        "turned": SMALL[:, ::-1, ::-1],
+        "rolled": np.roll(SMALL, (1, 2), (1, 2)),
+        "product": np.einsum("bhwc,bhwd->bcd", SMALL, SMALL),
+        "any": (SMALL > 0.2).any((1, 2)),
+        "all": (SMALL > 0.2).all(3, keepdims=True),
+    }
+    for name, value in expected.items():
+        assert found[name].shape == value.shape, name
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=2e-6, err_msg=name)
+
+
+def test_what_does_not_fit_cuts_what_is_behind_it(tmp_path):
+    g = GraphWriter()
+    x = g.placeholder(shape=X.shape)
+    g.node("Reshape", "odd", x, g.const("shape", [7, 7]), Tshape="DT_INT32")
+    g.node("Exp", "behind", "odd")
+    g.node("Relu", "beside", x)
+    with pytest.warns(ConvscopeWarning, match=r"its Reshape cannot take .*'behind' is behind"):
+        network, found = answers(tmp_path, g, "beside")
+    assert set(network.graph.cut) == {"odd", "behind"}
+    np.testing.assert_array_equal(found["beside"], np.maximum(SMALL, 0))
