@@ -78,7 +78,11 @@ class Attribution(AsPicture):
 
     @cached_property
     def _picture(self) -> Picture:  # type: ignore[override]
-        return replace(picture_of(self), recipe=self.recipe)
+        from convscope.attribution.worth import worth_in_words  # it measures attributions
+
+        shown, worth = picture_of(self), worth_in_words(self)
+        caption = f"{shown.caption} {worth}." if worth else shown.caption
+        return replace(shown, caption=caption, recipe=self.recipe)
 
     def __repr__(self) -> str:
         return (
