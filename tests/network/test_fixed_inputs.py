@@ -7,8 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from convscope.attribution.saliency import saliency
+from convscope.dreaming.deep_dream import deep_dream
 from convscope.errors import InputError
 from convscope.formats.opening import open_network
+from convscope.looking.values import values
 from convscope.network.network import Network
 from convscope.optimization.feature_visualization import feature_visualization
 from planted import planted_network
@@ -77,6 +80,15 @@ def test_the_first_layer_with_nan_is_named() -> None:
         InputError, match=r"NaN or infinity to this picture: the first layer with one is 'conv2'"
     ):
         broken.predict("chelsea")
+    first = "first layer with one is 'conv2'"
+    with pytest.raises(
+        InputError, match=f"'scores' answers with NaN or infinity to this picture: the {first}"
+    ):
+        values(broken, "chelsea", "scores")
+    with pytest.raises(InputError, match=f"{first}.*; give the address of a layer before"):
+        saliency(broken, "chelsea")
+    with pytest.raises(InputError, match=r"nothing can be dreamed: 'conv2.*' \(Convolution\) answers NaN"):
+        deep_dream(broken, "chelsea", "scores", size=48, steps=1)
     assert network.first_nonfinite(network.preprocess("chelsea")) == "all layers answer in numbers"
 
 

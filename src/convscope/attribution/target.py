@@ -234,7 +234,8 @@ def best_class(network: Network, input: Tensor) -> tuple[int, dict[str, Tensor]]
     means = (answer.flatten(2).mean(2) if answer.dim() > 2 else answer)[0]
     if not means.isfinite().all():
         raise InputError(
-            f"{output!r} answers with NaN or infinity to this picture: give the address of a layer before"
+            f"{output!r} answers with NaN or infinity to this picture: {network.first_nonfinite(input)}; give the "
+            "address of a layer before"
         )
     return int(means.argmax()), known
 

@@ -8,10 +8,14 @@ from torch import Tensor
 from convscope.dreaming.objectives import Term, objective_of
 from convscope.dreaming.settings import DreamSettings
 from convscope.dreaming.steps import Gradient
+from convscope.errors import InputError
 from convscope.network.network import Network
+from convscope.optimization.diagnosis import diagnose_nonfinite
 from convscope.optimization.objective_batch import objective_batch
 from convscope.optimization.tiling import Tile, Tiling, require_no_position, tiling
 from convscope.pictures.resizing import Size
+
+_SANE = 2.0  # a picture of 0..1 that went further has come to NaN by its steps, not by the network
 
 
 def gradient_of(network: Network, terms: tuple[Term, ...], settings: DreamSettings) -> Gradient:
@@ -23,6 +27,8 @@ def gradient_of(network: Network, terms: tuple[Term, ...], settings: DreamSettin
         with torch.enable_grad():
             scores = batch.scores(settings.pictures(leaf))
             (slope,) = torch.autograd.grad(scores.sum(), leaf)
+        if not scores.isfinite().all() and float((pictures := settings.pictures(values)).abs().max()) < _SANE:
+            raise InputError(f"nothing can be dreamed: {diagnose_nonfinite(batch, pictures)}")
         return scores.detach(), slope
 
     return gradient

@@ -67,6 +67,14 @@ def answer_rows(network: Network, picture: Any, layer: str) -> NDArray[np.floati
     return _of_one(network, _value(network, picture, layer))
 
 
+def require_finite(network: Network, picture: InputLike, layer: str, answered: NDArray[Any]) -> None:
+    """InputError where a layer answered with NaN or infinity, with the first layer that does."""
+    if not np.isfinite(answered).all():
+        given = picture if isinstance(picture, Tensor) else network.preprocess(picture)
+        where = network.first_nonfinite(given)
+        raise InputError(f"{layer!r} answers with NaN or infinity to this picture: {where}")
+
+
 def _value(network: Network, picture: Any, layer: str) -> Tensor:
     values_of_one_pass = _recorded.get()
     if (

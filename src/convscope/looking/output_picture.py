@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.errors import InputError
-from convscope.looking.answers import answer, seen_by, value_of_role
+from convscope.looking.answers import answer, require_finite, seen_by, value_of_role
 from convscope.network.network import Network
 from convscope.network.outputs import made_by
 from convscope.pictures.picture import Picture
@@ -52,8 +52,7 @@ def output_picture(
         raise InputError(
             f"{value!r} gives {output.shape}: a picture has one channel or three, height and width"
         )
-    if not np.isfinite(output).all():
-        raise InputError(f"{value!r} answers with NaN or infinity to this picture")
+    require_finite(network, picture, value, output)
     span = _range(output, made_by(network.graph, value))
     colors = to_bytes((np.moveaxis(output, 0, -1) - span.black) / (span.white - span.black))
     reversed_ = network.input_spec is not None and network.input_spec.channel_order == "BGR"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.errors import InputError
-from convscope.looking.answers import answer, seen_by, value_of_role
+from convscope.looking.answers import answer, require_finite, seen_by, value_of_role
 from convscope.network.network import Network
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
@@ -98,8 +98,7 @@ def _strongest(network: Network, picture: Any, value: str) -> NDArray[np.intp]:
     scores = answer(network, picture, value)
     if scores.ndim != 3 or len(scores) < 2:
         raise InputError(f"{value!r} gives {scores.shape}: not one number a class at each place")
-    if not np.isfinite(scores).all():
-        raise InputError(f"{value!r} answers with NaN or infinity to this picture")
+    require_finite(network, picture, value, scores)
     strongest: NDArray[np.intp] = scores.argmax(axis=0)
     return strongest
 

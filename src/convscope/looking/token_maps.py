@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.errors import InputError
-from convscope.looking.answers import answer_rows, seen_by, value_of_role
+from convscope.looking.answers import answer_rows, require_finite, seen_by, value_of_role
 from convscope.network.network import Network
 from convscope.network.outputs import token_grid
 from convscope.pictures.picture import Picture
@@ -46,8 +46,7 @@ def token_maps(
     if grid is None:
         raise InputError(f"{value!r} gives {tokens.shape}: no tokens that are places of the picture")
     rows, columns = grid
-    if not np.isfinite(tokens).all():
-        raise InputError(f"{value!r} answers with NaN or infinity to this picture")
+    require_finite(network, picture, value, tokens)
     extra = len(tokens) - rows * columns
     places = tokens[extra:]
     share, colors = _in_colors(places)

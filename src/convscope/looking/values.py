@@ -11,7 +11,7 @@ from typing import get_args
 
 from convscope.errors import InputError, require_one_of
 from convscope.looking.activations import Order
-from convscope.looking.answers import answer, is_vector
+from convscope.looking.answers import answer, is_vector, require_finite
 from convscope.looking.main_line import main_line
 from convscope.looking.several import several
 from convscope.network.network import Network
@@ -57,6 +57,7 @@ def values(
     numbers = answer(network, picture, unit.layer)
     if unit.channel is not None:
         numbers = numbers[int(unit.channel)]
+    require_finite(network, picture, unit.layer, numbers)
     if not 1 <= bins <= 10_000:
         raise InputError(f"bins is between 1 and 10000, not {bins}")
     require_one_of("order", order, get_args(Order))
