@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.attribution.occlusion import occlusion
 from convscope.dreaming.deep_dream import deep_dream
 from convscope.errors import PictureError, UnknownLayer
 from convscope.formats.opening import open_network
@@ -18,7 +19,8 @@ from convscope.optimization.own_pictures import SIZE as OWN
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
 from convscope.report import generated
-from convscope.report.context import Counter, ReportContext, ReportOptions
+from convscope.report.context import QUICK, Counter, ReportContext, ReportOptions
+from convscope.report.evidence import evidence, evidence_parts
 from convscope.report.generated import dream_targets, dreams, paintings
 from convscope.report.page import make_report
 from convscope.rerunning import rerun
@@ -55,6 +57,25 @@ def test_the_deepest_layers_of_the_last_stages_dream() -> None:
         np.testing.assert_array_equal(shown(one.figure.light), expected.array)
         assert one.figure.caption == expected.caption
         assert f"'{one.title}', size=32)" in one.figure.command
+
+
+def test_the_evidence_is_what_each_method_finds_and_the_tree_of_what_it_came_from() -> None:
+    about, seen = context(), list[int]()
+    assert evidence_parts(about) == 24 and evidence_parts(context(sections=QUICK)) == 12
+    made = list(evidence(about, Counter(24, lambda done, total, _: seen.append(done))))
+    assert seen[-1] == 24
+    titles = ["grad cam", "occlusion", "relevance", "integrated gradients", "relevance tree"]
+    assert [one.title for one in made] == titles
+    found = occlusion(about.network, about.picture, bare=True, stride=3)
+    covered, tree = made[1].figure, made[4].figure
+    assert covered is not None and tree is not None
+    np.testing.assert_array_equal(shown(covered.light), found.array)
+    assert (
+        covered.caption == found.caption
+        and "occlusion(network, picture, bare=True, stride=3)" in covered.command
+    )
+    assert "relevance_tree(network, picture, bare=True, channels=2, steps=48)" in tree.command
+    assert "conv2" in tree.caption
 
 
 def test_a_dream_that_cannot_be_is_said_so_and_the_others_are_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,47 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from convscope.attribution.registry import METHODS
+from convscope.attribution.relevance_tree import relevance_tree
 from convscope.errors import ConvscopeError
 from convscope.report.context import Counter, ReportContext
 from convscope.report.embedding import TitledFigure, embed_one
 
-# From the coarsest to the finest, each with what keeps it short; one that is not there yet is left out.
-_METHODS: dict[str, dict[str, Any]] = {
-    "grad_cam": {},
-    "smoothgrad": {"samples": 6},
-    "guided_backprop": {},
-}
+# From the coarsest to the finest.
+_METHODS = ("grad_cam", "occlusion", "relevance", "integrated_gradients")
 _PARTS = 3  # of the work, where a figure is one
+_TREE: dict[str, Any] = {"channels": 2, "steps": 48}
+_TREE_PARTS = 12
 
 
 def evidence_parts(context: ReportContext) -> int:
     """Return how many parts of the work the section is."""
-    return _PARTS * len(_chosen()) if context.network.input_spec is not None else 0
+    if context.network.input_spec is None:
+        return 0
+    return _PARTS * len(_METHODS) + _TREE_PARTS * _has_tree(context)
 
 
 def evidence(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
-    """Yield what each method finds of the most probable class, or of what else the network answers first."""
-    for name in _chosen() if evidence_parts(context) else ():
-        watch = count.through(_PARTS)
-        words = METHODS[name].sentence
-        try:
-            explanation = METHODS[name].function(
-                context.network, context.picture, bare=True, **_METHODS[name]
-            )
-        except ConvscopeError as error:
-            yield TitledFigure(_title(name), str(error), None)
-        else:
-            command = context.command("evidence", method=name.replace("_", "-"), bare=True, **_METHODS[name])
-            yield TitledFigure(_title(name), words, embed_one(explanation.picture(), command=command))
+    """Yield what each method finds of the most probable class, or of what else the network answers first.
+
+    Then the channels that the answer came from, unless what takes long is left out.
+    """
+    if not evidence_parts(context):
+        return
+    for name in _METHODS:
+        watch, method = count.through(_PARTS), METHODS[name]
+        options = {"stride": _stride(context)} if name == "occlusion" else {}
+        yield _figure(context, name, method.sentence, method.function, options)
+        watch(1, 1)
+    if _has_tree(context):
+        watch = count.through(_TREE_PARTS)
+        words = "the channels that gave most to it, and those behind each: what they want to see, where they fire here"
+        yield _figure(context, "relevance_tree", words, relevance_tree, _TREE)
         watch(1, 1)
 
 
-def _chosen() -> list[str]:
-    return [name for name in _METHODS if name in METHODS]
+def _figure(
+    context: ReportContext, name: str, words: str, function: Callable[..., Any], options: dict[str, Any]
+) -> TitledFigure:
+    try:
+        made = function(context.network, context.picture, bare=True, **options)
+    except ConvscopeError as error:
+        return TitledFigure(_title(name), str(error), None)
+    command = context.command("evidence", method=name.replace("_", "-"), bare=True, **options)
+    return TitledFigure(_title(name), words, embed_one(made, command=command))
+
+
+def _has_tree(context: ReportContext) -> bool:
+    return "features" in context.options.sections
+
+
+def _stride(context: ReportContext) -> int:
+    """Return half of occlusion's window: a quarter of the runs that are usual."""
+    spec = context.network.input_spec
+    return max(1, max(spec.size) // 10) if spec is not None else 1
 
 
 def _title(name: str) -> str:
