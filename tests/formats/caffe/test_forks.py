@@ -709,3 +709,61 @@ def test_a_detector_is_told_the_size_of_its_picture(tmp_path: Path) -> None:
     np.testing.assert_allclose(twice.activations(x, "rois")["rois"], regions, atol=1e-3)
     with pytest.raises(InputError, match="'im_info' got its value when the network was opened"):
         network.activations({"data": x, "im_info": torch.ones(1, 3)}, "rois")
+
+
+YOLO = """
+layer { name: "o" type: "Yolov3DetectionOutput" bottom: "large" bottom: "small" top: "o" yolov3_detection_output_param {
+  num_classes: 3 num_box: 2 confidence_threshold: 0.3 nms_threshold: 0.4 anchors_scale: 32 anchors_scale: 16
+  biases: 20 biases: 37 biases: 49 biases: 94 biases: 73 biases: 201 biases: 143 biases: 60 mask: 2 mask: 3 mask: 0 mask: 1 } }
+"""
+
+
+def yolo(maps: list[np.ndarray]) -> list[list[float]]:
+    """MobileNet-YOLO's own loop over cells, anchors and classes, and its suppression across all classes."""
+
+    def squashed(x: float) -> float:
+        return 1 / (1 + np.exp(-x))
+
+    sides, found = [(73, 201), (143, 60), (20, 37), (49, 94)], []
+    for at, (values, scale) in enumerate(zip(maps, (32, 16), strict=True)):
+        height, width = values.shape[2:]
+        for j, i, n, label in np.ndindex(height, width, 2, 3):
+            cell = values[0, n * 8 : (n + 1) * 8, j, i].astype(float)
+            score = squashed(cell[4]) * squashed(cell[5 + label])
+            if score > 0.3:
+                x, y = (i + squashed(cell[0])) / width, (j + squashed(cell[1])) / height
+                w, h = (
+                    np.exp(cell[2 + k]) * sides[2 * at + n][k] / ((width, height)[k] * scale) for k in (0, 1)
+                )
+                found.append([0, label + 1, score, x - w / 2, y - h / 2, x + w / 2, y + h / 2])
+    found.sort(key=lambda row: -row[2])
+    kept: list[list[float]] = []
+    for row in found:
+        for other in kept:
+            across = min(row[5], other[5]) - max(row[3], other[3])
+            down = min(row[6], other[6]) - max(row[4], other[4])
+            areas = [(one[5] - one[3]) * (one[6] - one[4]) for one in (row, other)]
+            if min(across, down) > 0 and across * down / (sum(areas) - across * down) >= 0.4:
+                break
+        else:
+            kept.append(row)
+    return kept
+
+
+def test_boxes_of_mobilenet_yolo_are_those_of_its_loops() -> None:
+    shapes = {"large": (1, 16, 3, 4), "small": (1, 16, 6, 8)}
+    values = {name: 1.3 * random(shape, at) for at, (name, shape) in enumerate(shapes.items())}
+    network = built(inputs(**shapes) + YOLO)
+    assert network.shapes["o"] is None, "how many are found depends on the numbers"
+    found = network.activations(values, "o")["o"]
+    expected = yolo([value.numpy() for value in values.values()])
+    assert 8 < len(expected) < 100
+    np.testing.assert_allclose(found[0, 0], expected, atol=1e-5)
+    nothing = network.activations({name: value - 9 for name, value in values.items()}, "o")["o"]
+    assert nothing.tolist() == [[[[0, -1, -1, -1, -1, -1, -1]]]]
+    with pytest.warns(ConvscopeWarning, match="found 2 anchors_scale, 4 mask and 6 biases"):
+        built(
+            inputs(**shapes)
+            + BESIDE.replace('"data"', '"large"')
+            + YOLO.replace("biases: 143 biases: 60", "")
+        )

@@ -7,11 +7,12 @@ boxes remain depends on the numbers: such shapes are not known beforehand.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from convscope.errors import InputError
 from convscope.network.operations.checks import require_picture_axes
 from convscope.network.operations.registry import operation
 
@@ -125,6 +126,52 @@ def _best(scores: Tensor, threshold: float, top_k: int) -> Tensor:
     return order[:top_k] if top_k > -1 else order
 
 
+@operation
+def decode_yolo(
+    *maps: Tensor,
+    classes: int,
+    anchors: Sequence[tuple[float, float]],
+    scales: Sequence[int],
+    threshold: float,
+    overlap: float,
+) -> Tensor:
+    """Return what YOLO's maps show: (1, 1, found, 7), each (picture, class from 1, score, left, top, right, bottom).
+
+    A map has (x, y, width, height, object, classes) for each of its anchors, which are (width, height) in pixels, as
+    many for each map; a pixel of it covers so many of the picture as its scale. Of boxes that overlap by more than
+    `overlap` the best stays, whatever its class. Redmon and Farhadi, *YOLOv3* (2018), as MobileNet-YOLO has it.
+    """
+    if maps[0].is_meta:
+        raise NotImplementedError("how many are found depends on the numbers")
+    share, found = len(anchors) // len(maps), []
+    for at, (values, scale) in enumerate(zip(maps, scales, strict=True)):
+        batch, channels, height, width = values.shape
+        if channels != share * (5 + classes):
+            raise InputError(
+                f"{share} boxes of {classes} classes are {share * (5 + classes)} channels, found {channels}"
+            )
+        boxes = values.reshape(batch, share, 5 + classes, height, width).permute(0, 3, 4, 1, 2)
+        rows = torch.arange(height, device=values.device)[:, None, None]
+        columns = torch.arange(width, device=values.device)[:, None]
+        sides = values.new_tensor(anchors[at * share : (at + 1) * share])
+        x, y = (columns + boxes[..., 0].sigmoid()) / width, (rows + boxes[..., 1].sigmoid()) / height
+        w = boxes[..., 2].exp() * sides[:, 0] / (width * scale) / 2
+        h = boxes[..., 3].exp() * sides[:, 1] / (height * scale) / 2
+        scores = boxes[..., 4:5].sigmoid() * boxes[..., 5:].sigmoid()
+        corners = torch.stack([x - w, y - h, x + w, y + h], -1)
+        hit = (scores > threshold).nonzero(as_tuple=True)
+        best, label = scores[hit], hit[-1]
+        found.append(torch.cat([torch.stack([0 * best, label + 1.0, best], -1), corners[hit[:-1]]], -1))
+    rows = torch.cat(found)
+    rows = rows[rows[:, 2].sort(descending=True, stable=True).indices]
+    kept = non_maximum_suppression(rows[:, 3:], range(len(rows)), overlap)
+    if kept:
+        return rows[kept][None, None]
+    nothing = maps[-1].new_full((len(maps[-1]), 7), -1)
+    nothing[:, 0] = torch.arange(len(nothing))
+    return nothing[None, None]
+
+
 def non_maximum_suppression(
     boxes: Tensor, order: Sequence[int], overlap: float, eta: float = 1.0, pixel: float = 0.0, most: int = -1
 ) -> list[int]:
@@ -139,18 +186,26 @@ def non_maximum_suppression(
     )
     areas = sides.prod(1)
     kept: list[int] = []
+
+    def is_near(index: int, others: Any) -> Tensor:
+        corners = torch.minimum(boxes[index, 2:], boxes[others, 2:]) - torch.maximum(
+            boxes[index, :2], boxes[others, :2]
+        )
+        common = (corners + pixel).clamp(min=0).prod(1)
+        return common > overlap * (areas[index] + areas[others] - common)
+
+    if eta >= 1:  # the limit stays, so what is near a box that is kept can go at once
+        left = torch.as_tensor(order, dtype=torch.long, device=boxes.device)
+        while len(left) and len(kept) != most:
+            kept.append(int(left[0]))
+            left = left[1:][~is_near(kept[-1], left[1:])]
+        return kept
     for index in order:
-        if kept:
-            others = boxes[kept]
-            corners = torch.minimum(boxes[index, 2:], others[:, 2:]) - torch.maximum(
-                boxes[index, :2], others[:, :2]
-            )
-            common = (corners + pixel).clamp(min=0).prod(1)
-            if (common > overlap * (areas[index] + areas[kept] - common)).any():
-                continue
+        if kept and is_near(index, kept).any():
+            continue
         kept.append(index)
         if len(kept) == most:
             break
-        if eta < 1 and overlap > 0.5:
+        if overlap > 0.5:
             overlap *= eta
     return kept

@@ -127,3 +127,32 @@ def _detection_output(layer: Message) -> Translation:
         attributes["threshold"] = settings.confidence_threshold
     plan = OperationPlan("decode_detections", tuple(layer.bottom[:3]), attributes=attributes)
     return Translation(plan, largest=((1, 1, 1, 7),))
+
+
+@register_layer("Yolov3DetectionOutput")
+def _yolo_detection_output(layer: Message) -> Translation:
+    """MobileNet-YOLO's: its boxes are told from maps of several sizes, each with anchors of its own."""
+    settings = layer.yolov3_detection_output_param
+    anchors, which = [float(side) for side in settings.biases], [int(index) for index in settings.mask]
+    maps, boxes, scales = (
+        len(layer.bottom),
+        int(settings.num_box),
+        [int(one) for one in settings.anchors_scale],
+    )
+    if settings.gaussian_box:
+        raise incomplete(layer, "boxes with a spread (gaussian_box) are not known to convscope")
+    if len(scales) < maps or len(which) < maps * boxes or max(which, default=0) >= len(anchors) // 2:
+        raise incomplete(
+            layer,
+            f"{maps} maps of {boxes} boxes need as many anchors_scale and mask, and biases for all in mask; found "
+            f"{len(scales)} anchors_scale, {len(which)} mask and {len(anchors)} biases",
+        )
+    sizes = tuple((anchors[2 * index], anchors[2 * index + 1]) for index in which[: maps * boxes])
+    attributes = {
+        "classes": settings.num_classes,
+        "anchors": sizes,
+        "scales": tuple(scales[:maps]),
+        "threshold": settings.confidence_threshold,
+        "overlap": settings.nms_threshold,
+    }
+    return Translation(OperationPlan("decode_yolo", attributes=attributes), largest=((1, 1, 1, 7),))
