@@ -7,7 +7,7 @@ import pytest
 import torch
 from onnx import helper
 
-from convscope import open_network
+from convscope import ConvscopeWarning, open_network
 
 from .oracle import model_of, session
 
@@ -65,3 +65,65 @@ def test_an_optimized_network_is_the_same(level, expected, tmp_path) -> None:
     x = RNG.normal(size=(1, 3, 9, 8)).astype(np.float32)
     found = open_network(tmp_path / "net.onnx").activations(torch.from_numpy(x), "y")["y"].numpy()
     np.testing.assert_allclose(found, session(model).run(["y"], {"x": x})[0], rtol=1e-4, atol=1e-5)
+
+
+def assert_onnxruntimes(nodes, inputs, constants, tmp_path, names=("y",)):
+    """Hold operators of onnxruntime's own domain against onnxruntime."""
+    model = model_of(nodes, inputs, list(names), constants)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, tmp_path / "net.onnx")
+    feed = {name: RNG.normal(size=shape).astype(np.float32) for name, shape in inputs.items()}
+    wanted = session(model).run(list(names), feed)
+    given = {name: torch.from_numpy(value) for name, value in feed.items()}
+    found = open_network(tmp_path / "net.onnx").activations(given, *names)
+    for name, numbers in zip(names, wanted, strict=True):
+        np.testing.assert_allclose(found[name].numpy(), numbers, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("slope", [1.0, 1.702, 0.4])
+def test_a_silu_and_its_slope(slope, tmp_path) -> None:
+    """Onnxruntime writes every x times sigmoid(alpha x) so."""
+    nodes = [helper.make_node("QuickGelu", ["x"], ["y"], domain="com.microsoft", alpha=slope)]
+    assert_onnxruntimes(nodes, {"x": [2, 7]}, {}, tmp_path)
+
+
+@pytest.mark.parametrize(("bits", "zeros"), [(4, None), (4, "codes"), (4, "floats"), (8, None), (8, "codes")])
+def test_products_with_weights_of_a_few_bits(bits, zeros, tmp_path) -> None:
+    rows, columns, block = 6, 80, 32
+    blocks, codes = 3, RNG.integers(0, 256, (rows, 3, block * bits // 8)).astype(np.uint8)
+    constants = {"w": codes, "s": RNG.uniform(0.01, 0.1, rows * blocks).astype(np.float32)}
+    if zeros == "codes":
+        constants["z"] = RNG.integers(0, 256, rows * -(-blocks * bits // 8)).astype(np.uint8)
+    elif zeros == "floats":
+        constants["z"] = RNG.uniform(4, 11, rows * blocks).astype(np.float32)
+    read = ["x", "w", "s", *(["z"] if zeros else [])]
+    sizes = {"N": rows, "K": columns, "bits": bits, "block_size": block}
+    nodes = [helper.make_node("MatMulNBits", read, ["y"], domain="com.microsoft", **sizes)]
+    assert_onnxruntimes(nodes, {"x": [2, 3, columns]}, constants, tmp_path)
+
+
+def test_a_sum_and_its_rms_norm(tmp_path) -> None:
+    read, made = ["x", "k", "g", "b"], ["y", "", "", "s"]
+    nodes = [
+        helper.make_node("SkipSimplifiedLayerNormalization", read, made, domain="com.microsoft", epsilon=0.1)
+    ]
+    constants = {"g": RNG.uniform(0.5, 1.5, 7).astype(np.float32), "b": RNG.normal(size=7).astype(np.float32)}
+    assert_onnxruntimes(nodes, {"x": [2, 3, 7], "k": [2, 3, 7]}, constants, tmp_path, ("y", "s"))
+
+
+def test_onnxruntimes_own_attention_is_not_taken_for_onnxs(tmp_path) -> None:
+    """They share a name and have other inputs: it is cut, with its domain in the note."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"]),
+        helper.make_node("Attention", ["r", "w", "b"], ["y"], domain="com.microsoft", num_heads=2),
+    ]
+    constants = {
+        "w": RNG.normal(size=(8, 24)).astype(np.float32),
+        "b": RNG.normal(size=24).astype(np.float32),
+    }
+    model = model_of(nodes, {"x": [1, 8, 8]}, ["y"], constants)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, tmp_path / "net.onnx")
+    with pytest.warns(ConvscopeWarning, match=r"does not compute com\.microsoft\.Attention"):
+        made = open_network(tmp_path / "net.onnx").graph.producers
+    assert "r" in made and "y" not in made

@@ -91,6 +91,18 @@ def read_skip_layer_norm(node: Node) -> Plans:
     return [OperationPlan("add", terms, label=added), OperationPlan("layer_norm", ("",), roles, plain)]
 
 
+@reads("SkipSimplifiedLayerNormalization", inputs=3)
+def read_skip_rms_norm(node: Node) -> Plans:
+    """Turn a SkipSimplifiedLayerNormalization into a sum and an RMS norm; the sum may be asked for too."""
+    added = node.outputs[3] if node.makes(3) else ""
+    terms = [*node.inputs[:2], *([node.inputs[3]] if node.has(3) else [])]
+    if node.constant(2) is None:
+        raise node.refusal("its scales are worked out while the network runs: store them in the file")
+    plain = {"epsilon": float(node.attributes.get("epsilon", 1e-12))}
+    norm = OperationPlan("rms_norm", ("",), {"weight": node.inputs[2]}, plain)
+    return [OperationPlan("add", terms, label=added), norm]
+
+
 def _activation(node: Node, numbers: Sequence[float]) -> Plans:
     name = node.attributes.get("activation", "")
     if not name:

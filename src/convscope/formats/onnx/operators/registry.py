@@ -15,7 +15,9 @@ Writer = Callable[[Part], None]
 AnyReader = TypeVar("AnyReader", bound=Reader)
 
 MICROSOFT = "com.microsoft"
-"""Onnxruntime's own domain; an operator of it that ONNX has too is the same one."""
+"""Onnxruntime's own domain; an operator of it that ONNX has too is the same one, but for those of `_ANOTHER`."""
+
+_ANOTHER = ("Attention", "RotaryEmbedding")  # of other inputs
 
 _ONE_PROCESSOR = "com.microsoft.nchwc"
 
@@ -39,7 +41,8 @@ def reads(*names: str, inputs: int = 1) -> Callable[[AnyReader], AnyReader]:
 
 def reader_of(domain: str, node: Node) -> Reader:
     """Return the function that reads a node; UnsupportedLayer for an operator that has none."""
-    name = node.type_name if domain in ("", MICROSOFT) else f"{domain}.{node.type_name}"
+    shared = domain == "" or (domain == MICROSOFT and node.type_name not in _ANOTHER)
+    name = node.type_name if shared else f"{domain}.{node.type_name}"
     own = READERS.get(f"{domain}.{node.type_name}")
     if own is None and domain == _ONE_PROCESSOR and node.type_name == "Conv":
         raise UnsupportedLayer(
