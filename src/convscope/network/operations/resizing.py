@@ -49,6 +49,7 @@ def resize(
     aspect: Aspect = "stretch",
     region: Sequence[float] = (),
     outside: float = 0.0,
+    subpixels: int = 0,
 ) -> Tensor:
     """Return the input with its axes in other sizes: those of `shape` (0: as it is), or `scales` times as large.
 
@@ -56,6 +57,7 @@ def resize(
     pixel x lies: "half_pixel" ``(x + 0.5) / scale - 0.5``, "asymmetric" ``x / scale`` (TensorFlow 1), "align_corners".
     With `aspect` all sizes grow alike, so that none is larger (or smaller) than wanted. "tf_crop_and_resize" shows the
     `region` (each axis's start, then each one's end, from 0 to 1), and `outside` where that leaves the input.
+    Places between pixels are rounded to `subpixels` parts of one: TensorFlow's cubic has a table of 1,024.
     """
     if sizes is not None and by_scale:
         scales = sizes.tolist()
@@ -73,7 +75,7 @@ def resize(
     if any(new < 1 for new, _ in lengths):
         raise InputError(f"nothing is left of {dimensions(input.shape)} resized to {list(given)}")
     manner = _Manner(
-        interpolation, nearest, cubic, antialias, exclude_outside, outside if any(parts) else None
+        interpolation, nearest, cubic, antialias, exclude_outside, outside if any(parts) else None, subpixels
     )
     if not any(parts) and all(new == size for (new, _), size in zip(lengths, input.shape, strict=False)):
         return input  # as onnxruntime does, whatever the scales are
@@ -123,6 +125,7 @@ class _Manner:
     antialias: bool
     exclude_outside: bool
     outside: float | None
+    subpixels: int
 
 
 def _single(number: float) -> float:
@@ -226,6 +229,8 @@ def _taps(places: Tensor, factor: float, last: int, manner: _Manner) -> tuple[li
     narrow = min(factor, 1.0) if manner.antialias else 1.0
     steps = range(1 - ceil(reach / narrow), ceil(reach / narrow) + 1)
     begin = places.floor()
+    if parts := manner.subpixels:
+        places = begin + ((places - begin) * parts).round() / parts
     indices = [begin + step for step in steps]
     distances = [(index - places) * narrow for index in indices]
     weights = [(1 - d.abs()).clamp(min=0) if reach == 1 else _cubic(d.abs(), manner.cubic) for d in distances]

@@ -85,6 +85,7 @@ _ENLARGING: dict[str, dict[str, Any]] = {
         "coordinates": "half_pixel",
         "cubic": -0.5,
         "exclude_outside": True,
+        "subpixels": 1024,
     },
 }
 

@@ -49,7 +49,7 @@ def _resize(operands: Operands) -> OperationPlan:
     if node.op == "ResizeNearestNeighbor":
         attributes["nearest"] = "round_prefer_ceil" if corners or centers else "floor"
     if node.op == "ResizeBicubic":
-        attributes["cubic"] = -0.5 if centers else -0.75
+        attributes |= {"cubic": -0.5 if centers else -0.75, "exclude_outside": centers, "subpixels": 1024}
     return OperationPlan("resize", [operands.value(0)], attributes=attributes)
 
 
