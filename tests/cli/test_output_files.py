@@ -48,7 +48,7 @@ WRITING = {
     "report": (["report", "NETWORK", "PICTURE", "--sections", "filters"], ".html"),
     "fine-tune": (["fine-tune", "NETWORK", "FOLDER", "--steps", "1"], ".convscope"),
 }
-NOT_HERE = {"layers", "trust", "rerun", "demo", "doctor"}  # write nothing; have tests of their own
+NOT_HERE = {"layers", "trust", "rerun", "demo", "doctor", "lessons"}  # write nothing; have tests of their own
 NOT_HERE |= {"atlas", "atlas-check", "atlas-merge", "explore", "samples"}  # serve, or make folders
 
 
