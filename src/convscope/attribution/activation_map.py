@@ -27,26 +27,12 @@ from convscope.errors import InputError
 from convscope.looking.main_line import last_maps
 from convscope.network.engine.memory import shortage_in_words
 from convscope.network.network import Network
+from convscope.network.operations import kind_of
 from convscope.network.tail import Tail
 from convscope.pictures.photograph import InputLike
 
 LayerLike: TypeAlias = "str | Sequence[str] | None"
 """A layer's name, several, or None for the last one with positions that every path goes through."""
-_AFFINE = frozenset(
-    {
-        *(
-            "global_average_pool",
-            "average_pool",
-            "dense",
-            "flatten",
-            "reshape",
-            "identity",
-            "squeeze",
-            "unsqueeze",
-        ),
-        *("scale", "bias", "batch_norm", "convolution", "permute", "concat", "eltwise_sum"),
-    }
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +104,7 @@ class AtLayer:
     def is_affine(self) -> bool:
         """Whether what lies behind only adds and weighs: the number is then a sum over positions and a constant."""
         return all(
-            operation.kind in _AFFINE and not operation.attributes.get("of_batch")
+            kind_of(operation.kind).affine and not operation.attributes.get("of_batch")
             for operation in self.tail.operations
         ) and all(term.address.channel is not None for term in self.target.terms)
 

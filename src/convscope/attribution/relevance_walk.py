@@ -20,55 +20,7 @@ from convscope.attribution.target import AttributionTarget
 from convscope.errors import InputError
 from convscope.network.axes import to_channels_first, to_channels_last
 from convscope.network.graph import Graph, Operation
-from convscope.network.operations import OPERATIONS
-
-_LINEAR = ("convolution", "deconvolution", "dense")
-_PER_CHANNEL = ("batch_norm", "scale", "bias", "add", "subtract", "multiply", "divide")
-_AVERAGES = ("average_pool", "global_average_pool", "eltwise_sum", "add", "subtract", "reduce", "reduction")
-_PASSED = (
-    *(
-        "relu",
-        "prelu",
-        "elu",
-        "selu",
-        "gelu",
-        "swish",
-        "hard_swish",
-        "hard_sigmoid",
-        "mish",
-        "softsign",
-        "bnll",
-    ),
-    *(
-        "sigmoid",
-        "tanh",
-        "clip",
-        "redirected_clip",
-        "identity",
-        "batch_norm",
-        "scale",
-        "bias",
-        "multiply",
-        "divide",
-    ),
-    *("lrn_across_channels", "lrn_of_even_size", "lrn_within_channel", "power", "softmax", "log_softmax"),
-)
-_ROUTED = (
-    *(
-        "max_pool",
-        "global_max_pool",
-        "concat",
-        "split",
-        "slice",
-        "slice_steps",
-        "crop",
-        "pad",
-        "gather",
-        "squeeze",
-    ),
-    *("unsqueeze", "flatten", "reshape", "permute", "eltwise_max", "maximum", "minimum", "space_to_depth"),
-    *("depth_to_space", "expand", "tile", "resize", "space_to_batch", "batch_to_space"),
-)
+from convscope.network.operations import OPERATIONS, kind_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +65,9 @@ class Walk:
             if id(operation) in taken:
                 continue
             chain = [operation]
-            while operation.kind in _LINEAR and (after := self._only_reader(chain[-1].outputs[0], targets)):
+            while _is_linear(operation) and (after := self._only_reader(chain[-1].outputs[0], targets)):
                 if (
-                    after.kind not in _PER_CHANNEL
+                    not kind_of(after.kind).foldable
                     or len(after.inputs) != 1
                     or after.attributes.get("of_batch")
                 ):
@@ -137,11 +89,12 @@ class Walk:
         if not operation.inputs:
             return
         relevance = found[last.outputs[0]] if len(last.outputs) == 1 else None
-        if operation.kind in _LINEAR and relevance is not None and len(operation.inputs) == 1:
+        way = kind_of(operation.kind).relevance
+        if way == "filters" and relevance is not None and len(operation.inputs) == 1:
             yield operation.inputs[0], self._linear(chain, relevance)
-        elif operation.kind in _PASSED and len(operation.inputs) == 1 and relevance is not None:
+        elif way == "passed" and len(operation.inputs) == 1 and relevance is not None:
             yield operation.inputs[0], relevance.reshape(self.values[operation.inputs[0]].shape)
-        elif operation.kind in (*_AVERAGES, *_ROUTED):
+        elif way in ("shared", "routed"):
             yield from self._by_gradient(operation, found)
         else:
             raise InputError(
@@ -166,7 +119,7 @@ class Walk:
         return composite.dense if operation.kind == "dense" else composite.convolution
 
     def _is_behind_weights(self, value: str) -> bool:
-        return any(operation.kind in _LINEAR for operation in self.graph.needed_for([value]))
+        return any(_is_linear(operation) for operation in self.graph.needed_for([value]))
 
     def _merged(self, chain: tuple[Operation, ...]) -> Linear:
         """Return the convolution with what follows worked in: what that does to 0 and to 1 in each channel says all."""
@@ -218,13 +171,14 @@ class Walk:
         turn, back = (to_channels_first, to_channels_last) if operation.channels_last else (_same, _same)
         inputs = [turn(self.values[value]).detach() for value in operation.inputs]
         floats = [index for index, one in enumerate(inputs) if one.is_floating_point()]
+        shared = kind_of(operation.kind).relevance == "shared"
         with torch.enable_grad():
             for index in floats:
                 inputs[index] = inputs[index].clone().requires_grad_()
             outputs = self._run(operation, inputs)
             given = [turn(found[value]) if value in found else None for value in operation.outputs]
             kept = [(output, one) for output, one in zip(outputs, given, strict=True) if one is not None]
-            if operation.kind in _AVERAGES:
+            if shared:
                 kept = [(output, one / stabilized(output.detach())) for output, one in kept]
             gradients = torch.autograd.grad(
                 [output for output, _ in kept],
@@ -234,7 +188,7 @@ class Walk:
             )
         for index, gradient in zip(floats, gradients, strict=True):
             if gradient is not None:
-                share = inputs[index].detach() * gradient if operation.kind in _AVERAGES else gradient
+                share = inputs[index].detach() * gradient if shared else gradient
                 yield operation.inputs[index], back(share)
 
 
@@ -251,3 +205,7 @@ def walk_of(target: AttributionTarget, composite: Composite, box: tuple[Tensor, 
         values = network.activations(target.input, *map(Address, dict.fromkeys(names)))
     low, high = box or (None, None)
     return Walk(target, composite, values, low, high)
+
+
+def _is_linear(operation: Operation) -> bool:
+    return kind_of(operation.kind).relevance == "filters"

@@ -18,26 +18,9 @@ from convscope.network.network import Network
 from convscope.network.operations import kind_of
 from convscope.network.outputs import token_grid
 
-_SETTLING = frozenset({"batch_norm", "scale", "bias"})  # what stands between filters and their activation
 _NOTHING_NEW = frozenset({"permute", "assert_shape"})  # the same numbers, in another order or as they are
 _TOKEN_LAYERS = 4  # shown
 _NUMBERS = 16  # of a token, at least: fewer are coordinates, or scores
-_ACTIVATIONS = frozenset(
-    {
-        "relu",
-        "prelu",
-        "elu",
-        "selu",
-        "gelu",
-        "swish",
-        "mish",
-        "sigmoid",
-        "hard_sigmoid",
-        "hard_swish",
-        "tanh",
-        "clip",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -258,7 +241,7 @@ def _activation_after(network: Network, name: str) -> str:
     for value, kind in _followers(network, name):
         if value in network.layers:
             activation = value
-        if kind not in _SETTLING:
+        if not _settles(kind):
             return activation
     return name
 
@@ -269,10 +252,16 @@ def _followers(network: Network, name: str) -> Iterator[tuple[str, str]]:
     while len(readers := graph.consumers.get(name, ())) == 1:
         (reader,) = readers
         depends = [value for value in reader.inputs if value not in graph.constants]
-        if reader.kind not in _SETTLING | _ACTIVATIONS or depends != [name] or len(reader.outputs) != 1:
+        follows = _settles(reader.kind) or kind_of(reader.kind).activation
+        if not follows or depends != [name] or len(reader.outputs) != 1:
             return
         name = reader.outputs[0]
         yield name, reader.kind
+
+
+def _settles(kind: str) -> bool:
+    """Tell what stands between filters and their activation: a normalization, a scale, a bias."""
+    return kind_of(kind).foldable and kind_of(kind).per_channel
 
 
 def _size(network: Network, name: str) -> tuple[int, int] | None:

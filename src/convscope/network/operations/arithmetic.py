@@ -24,13 +24,13 @@ Relation = Literal[
 ]
 
 
-@operation(shape=stretched_shape)
+@operation(shape=stretched_shape, relevance="shared", foldable=True)
 def add(*inputs: Tensor, operand: Tensor | None = None, number: float | None = None) -> Tensor:
     """Return the sum of all."""
     return reduce(torch.add, _terms(inputs, operand, number))
 
 
-@operation(shape=stretched_shape)
+@operation(shape=stretched_shape, relevance="shared", foldable=True)
 def subtract(
     *inputs: Tensor, operand: Tensor | None = None, number: float | None = None, swapped: bool = False
 ) -> Tensor:
@@ -45,13 +45,13 @@ def squared_difference(one: Tensor, other: Tensor) -> Tensor:
     return (one - other).square()
 
 
-@operation(shape=stretched_shape)
+@operation(shape=stretched_shape, relevance="passed", foldable=True)
 def multiply(*inputs: Tensor, operand: Tensor | None = None, number: float | None = None) -> Tensor:
     """Return the product of all."""
     return reduce(torch.mul, _terms(inputs, operand, number))
 
 
-@operation(shape=stretched_shape)
+@operation(shape=stretched_shape, relevance="passed", foldable=True)
 def divide(
     *inputs: Tensor,
     operand: Tensor | None = None,
@@ -80,13 +80,13 @@ def pow(
     return reduce(torch.pow, _terms(inputs, operand, number, swapped))
 
 
-@operation(shape=stretched_shape)
+@operation(shape=stretched_shape, relevance="routed")
 def maximum(*inputs: Tensor, operand: Tensor | None = None, number: float | None = None) -> Tensor:
     """Return the largest of all; equal ones share the gradient."""
     return reduce(torch.maximum, _terms(inputs, operand, number))
 
 
-@operation(shape=stretched_shape)
+@operation(shape=stretched_shape, relevance="routed")
 def minimum(*inputs: Tensor, operand: Tensor | None = None, number: float | None = None) -> Tensor:
     """Return the smallest of all; equal ones share the gradient."""
     return reduce(torch.minimum, _terms(inputs, operand, number))

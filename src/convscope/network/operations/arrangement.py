@@ -20,7 +20,7 @@ from convscope.network.operations.registry import operation
 from convscope.network.operations.shape_rules import squeezed_shape, tensor_shape
 
 
-@operation(shape=squeezed_shape, part="rearrangement")
+@operation(shape=squeezed_shape, part="rearrangement", relevance="routed", affine=True)
 def squeeze(input: Tensor, *, axes: Sequence[int] = ()) -> Tensor:
     """Return the input without the axes given (without every axis of size 1 when none is); their size must be 1."""
     indices = {axis_index(axis, input) for axis in axes}
@@ -30,7 +30,7 @@ def squeeze(input: Tensor, *, axes: Sequence[int] = ()) -> Tensor:
     return input.reshape([size for axis, size in enumerate(input.shape) if axis not in indices])
 
 
-@operation(part="rearrangement")
+@operation(part="rearrangement", relevance="routed", affine=True)
 def unsqueeze(input: Tensor, *, axes: Sequence[int]) -> Tensor:
     """Return the input with axes of size 1 put in; `axes` are their places in the output."""
     count = input.dim() + len(axes)
@@ -41,7 +41,7 @@ def unsqueeze(input: Tensor, *, axes: Sequence[int]) -> Tensor:
     return input.reshape([1 if axis in places else next(sizes) for axis in range(count)])
 
 
-@operation(reads_sizes=True)
+@operation(reads_sizes=True, relevance="routed")
 def expand(input: Tensor, size: Tensor | None = None, *, shape: Sequence[int] = ()) -> Tensor:
     """Return the input stretched to a shape: a size of 1, on either side, takes the other's."""
     target = whole_numbers(size, shape)
@@ -55,7 +55,7 @@ def repeat(input: Tensor, counts: Tensor | None = None, *, times: Sequence[int] 
     return input.repeat(whole_numbers(counts, times))
 
 
-@operation(reads_sizes=True)
+@operation(reads_sizes=True, relevance="routed")
 def slice_steps(
     input: Tensor,
     *bounds: Tensor,
@@ -85,7 +85,7 @@ def slice_steps(
     return input
 
 
-@operation
+@operation(relevance="routed")
 def gather(
     input: Tensor,
     places: Tensor | None = None,
@@ -113,7 +113,7 @@ def gather(
     return taken.reshape(*input.shape[:axis], *whole.shape, *input.shape[axis + 1 :])
 
 
-@operation
+@operation(relevance="routed")
 def depth_to_space(input: Tensor, *, block: int, order: Literal["depth", "column"] = "depth") -> Tensor:
     """Return blocks of channels laid out as pixels: (batch, channels / block^2, height x block, width x block).
 
@@ -131,7 +131,7 @@ def depth_to_space(input: Tensor, *, block: int, order: Literal["depth", "column
     return parts.reshape(batch, inner, height * block, width * block)
 
 
-@operation
+@operation(relevance="routed")
 def space_to_depth(input: Tensor, *, block: int, order: Literal["depth", "column"] = "depth") -> Tensor:
     """Return blocks of pixels as channels: what `depth_to_space` undoes, in the same orders."""
     batch, channels, height, width = _maps(input)

@@ -18,7 +18,7 @@ from convscope.network.operations.shape_rules import initializer_shape
 Pairs = Sequence[Sequence[int]]
 
 
-@operation
+@operation(relevance="routed")
 def space_to_batch(input: Tensor, *, block: Sequence[int], padding: Pairs) -> Tensor:
     """Return every block-th pixel of (batch, channels, ...) as a picture of its own, after `padding` with zeros.
 
@@ -36,7 +36,7 @@ def space_to_batch(input: Tensor, *, block: Sequence[int], padding: Pairs) -> Te
     return split.reshape(input.shape[0] * prod(block), input.shape[1], *split.shape[count + 2 :])
 
 
-@operation
+@operation(relevance="routed")
 def batch_to_space(input: Tensor, *, block: Sequence[int], crops: Pairs) -> Tensor:
     """Return pictures laid out as each other's neighboring pixels, then cropped: what `space_to_batch` undoes."""
     _spatial(input, block, crops)

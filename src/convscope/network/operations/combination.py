@@ -21,7 +21,7 @@ def eltwise_product(*inputs: Tensor) -> Tensor:
     return reduce(torch.mul, inputs)
 
 
-@operation(shape=shape_of_equals, part="join", per_channel=True)
+@operation(shape=shape_of_equals, part="join", per_channel=True, relevance="shared", affine=True)
 def eltwise_sum(*inputs: Tensor, coefficients: Sequence[float] = ()) -> Tensor:
     """Return the elementwise sum of all inputs, each times its coefficient."""
     require_same_shape(inputs, "a sum")
@@ -32,7 +32,7 @@ def eltwise_sum(*inputs: Tensor, coefficients: Sequence[float] = ()) -> Tensor:
     )
 
 
-@operation(shape=shape_of_equals, part="join")
+@operation(shape=shape_of_equals, part="join", relevance="routed")
 def eltwise_max(*inputs: Tensor) -> Tensor:
     """Return the elementwise maximum of all inputs.
 
@@ -47,7 +47,7 @@ def eltwise_max(*inputs: Tensor) -> Tensor:
     return largest
 
 
-@operation(shape=concat_shape, part="join")
+@operation(shape=concat_shape, part="join", relevance="routed", affine=True)
 def concat(*inputs: Tensor, axis: int = 1) -> Tensor:
     """Return the inputs one after the other along the axis; their other sizes must agree."""
     axis = axis_index(axis, inputs[0])
@@ -58,7 +58,7 @@ def concat(*inputs: Tensor, axis: int = 1) -> Tensor:
     return torch.cat(inputs, axis)
 
 
-@operation
+@operation(relevance="routed")
 def slice(input: Tensor, *, axis: int = 1, points: Sequence[int] = (), parts: int = 0) -> Result:
     """Return the input cut along the axis: at the `points`, or into `parts` equal ones."""
     axis = axis_index(axis, input)
@@ -76,7 +76,7 @@ def slice(input: Tensor, *, axis: int = 1, points: Sequence[int] = (), parts: in
     return one_or_all(torch.split(input, lengths, axis))
 
 
-@operation
+@operation(relevance="routed")
 def split(input: Tensor, *, copies: int) -> Result:
     """Return the input as many times as there are layers that read it."""
     return one_or_all([input] * copies)

@@ -37,6 +37,8 @@ _DECONVOLUTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_trans
     filter_rows=True,
     part="filters",
     absorbs=("bias", "batch_norm", "scale", "bias", "relu"),
+    relevance="filters",
+    affine=True,
 )
 def convolution(
     *inputs: Tensor,
@@ -76,7 +78,7 @@ def convolution(
     return one_or_all([_over_batch(convolve, input, axis) for input in inputs])
 
 
-@operation(window=deconvolution_window, part="filters")
+@operation(window=deconvolution_window, part="filters", relevance="filters")
 def deconvolution(
     *inputs: Tensor,
     weight: Tensor,

@@ -14,7 +14,15 @@ from convscope.network.operations.registry import operation
 from convscope.network.operations.shape_rules import dense_shape, per_channel_shape
 
 
-@operation(shape=dense_shape, filter_rows=True, part="filters", sees="map", absorbs=("bias", "relu"))
+@operation(
+    shape=dense_shape,
+    filter_rows=True,
+    part="filters",
+    sees="map",
+    absorbs=("bias", "relu"),
+    relevance="filters",
+    affine=True,
+)
 def dense(
     input: Tensor, *, weight: Tensor, bias: Tensor | None = None, axis: int = 1, transpose: bool = False
 ) -> Tensor:
@@ -69,7 +77,7 @@ def embed(index: Tensor, *, weight: Tensor, bias: Tensor | None = None) -> Tenso
     return rows if bias is None else rows + bias
 
 
-@operation(shape=per_channel_shape, per_channel=True)
+@operation(shape=per_channel_shape, per_channel=True, relevance="passed", foldable=True, affine=True)
 def scale(
     input: Tensor,
     multiplier: Tensor | None = None,
@@ -86,7 +94,7 @@ def scale(
     return output if bias is None else output + _along(bias, input, axis)
 
 
-@operation(shape=per_channel_shape, per_channel=True)
+@operation(shape=per_channel_shape, per_channel=True, relevance="passed", foldable=True, affine=True)
 def bias(input: Tensor, addend: Tensor | None = None, *, bias: Tensor | None = None, axis: int = 1) -> Tensor:
     """Return the input plus `bias` (or plus a second input), laid along the axes from `axis`."""
     summand = addend if bias is None else bias

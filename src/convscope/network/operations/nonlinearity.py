@@ -15,13 +15,13 @@ from convscope.network.operations.registry import operation
 from convscope.network.operations.shape_rules import softmax_shape
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed", activation=True)
 def relu(input: Tensor, *, negative_slope: float = 0.0) -> Tensor:
     """Return positive numbers as they are, negative ones times `negative_slope`."""
     return F.leaky_relu(input, negative_slope) if negative_slope else F.relu(input)
 
 
-@operation
+@operation(relevance="passed", activation=True)
 def prelu(input: Tensor, *, weight: Tensor) -> Tensor:
     """Return `relu` with a learned slope, one a channel or a single one for all (He et al., 2015)."""
     if weight.numel() != 1 and (input.dim() < 2 or weight.numel() != input.shape[1]):
@@ -30,25 +30,25 @@ def prelu(input: Tensor, *, weight: Tensor) -> Tensor:
     return F.prelu(input, weight.reshape(-1))
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed", activation=True)
 def elu(input: Tensor, *, alpha: float = 1.0, scale: float = 1.0) -> Tensor:
     """Return ``scale x`` above 0 and ``scale alpha (e^x - 1)`` below (Clevert et al., 2015)."""
     return F.elu(input, alpha) if scale == 1 else scale * F.elu(input, alpha)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed", activation=True)
 def swish(input: Tensor, *, beta: float = 1.0) -> Tensor:
     """Return ``x sigmoid(beta x)`` (Ramachandran et al., 2017)."""
     return input * torch.sigmoid(beta * input)
 
 
-@operation(pointwise=True, part="probabilities")
+@operation(pointwise=True, part="probabilities", relevance="passed", activation=True)
 def sigmoid(input: Tensor) -> Tensor:
     """Return ``1 / (1 + e^-x)``, between 0 and 1."""
     return torch.sigmoid(input)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed", activation=True)
 def tanh(input: Tensor) -> Tensor:
     """Return the hyperbolic tangent, between -1 and 1."""
     return torch.tanh(input)
@@ -60,50 +60,50 @@ def absolute(input: Tensor) -> Tensor:
     return input.abs()
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def bnll(input: Tensor) -> Tensor:
     """Return ``log(1 + e^x)``, the binomial normal log likelihood: a smooth `relu`."""
     # Beyond 50 the two are equal in every precision; torch's own default of 20 is visible in float64.
     return F.softplus(input, threshold=50)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed", activation=True)
 def clip(input: Tensor, *, minimum: float, maximum: float) -> Tensor:
     """Return each number, at least `minimum` and at most `maximum`."""
     return input.clamp(minimum, maximum)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed", activation=True)
 def gelu(input: Tensor, *, approximate: Literal["none", "tanh"] = "none") -> Tensor:
     """Return ``x`` times the share of a normal distribution below it (Hendrycks and Gimpel, 2016)."""
     return F.gelu(input, approximate=approximate)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed", activation=True)
 def selu(input: Tensor) -> Tensor:
     """Return ``1.0507 elu(x)`` with alpha 1.67326, which keeps mean 0 and variance 1 (Klambauer et al., 2017)."""
     return F.selu(input)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed", activation=True)
 def mish(input: Tensor) -> Tensor:
     """Return ``x tanh(log(1 + e^x))`` (Misra, 2019)."""
     return F.mish(input)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def softsign(input: Tensor) -> Tensor:
     """Return ``x / (1 + |x|)``, between -1 and 1."""
     return F.softsign(input)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed", activation=True)
 def hard_sigmoid(input: Tensor, *, alpha: float = 1 / 6, beta: float = 0.5) -> Tensor:
     """Return ``alpha x + beta``, at least 0 and at most 1: a sigmoid out of straight lines."""
     return (alpha * input + beta).clamp(0, 1)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed", activation=True)
 def hard_swish(input: Tensor) -> Tensor:
     """Return ``x hard_sigmoid(x)`` (Howard et al., *Searching for MobileNetV3*, 2019)."""
     return F.hardswish(input)
@@ -145,7 +145,7 @@ def threshold(input: Tensor, *, threshold: float = 0.0) -> Tensor:
     return (input > threshold).to(input.dtype)
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def power(input: Tensor, *, power: float = 1.0, scale: float = 1.0, shift: float = 0.0) -> Tensor:
     """Return ``(shift + scale x) ^ power``."""
     base = shift + scale * input
@@ -166,7 +166,7 @@ def log(input: Tensor, *, base: float | None = None, scale: float = 1.0, shift: 
     return logarithm if base is None else logarithm / natural_logarithm(base)
 
 
-@operation(shape=softmax_shape, part="probabilities")
+@operation(shape=softmax_shape, part="probabilities", relevance="passed")
 def softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Tensor:
     """Return probabilities: positive and summing to 1 along the axis, or over all axes from it `to_the_end`."""
     require_filled(input, "softmax")
@@ -176,7 +176,7 @@ def softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Tensor
     return F.softmax(input, at)
 
 
-@operation(shape=softmax_shape, part="log_probabilities")
+@operation(shape=softmax_shape, part="log_probabilities", relevance="passed")
 def log_softmax(input: Tensor, *, axis: int = 1, to_the_end: bool = False) -> Tensor:
     """Return the logarithm of what `softmax` gives."""
     require_filled(input, "softmax")

@@ -18,7 +18,7 @@ from convscope.network.operations.shape_rules import layer_norm_shape, per_chann
 from convscope.network.operations.windows import within_channel_window
 
 
-@operation(shape=same_shape, absorbs=())
+@operation(shape=same_shape, absorbs=(), relevance="passed")
 def lrn_across_channels(
     input: Tensor, *, size: int = 5, alpha: float = 1.0, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
@@ -33,7 +33,7 @@ def lrn_across_channels(
     return output
 
 
-@operation
+@operation(relevance="passed")
 def lrn_of_even_size(
     input: Tensor, *, size: int, alpha: float = 1.0, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
@@ -46,7 +46,7 @@ def lrn_of_even_size(
     return input * to_minus(k + alpha / size * windows, beta)
 
 
-@operation(window=within_channel_window)
+@operation(window=within_channel_window, relevance="passed")
 def lrn_within_channel(input: Tensor, *, size: int = 5, alpha: float = 1.0, beta: float = 0.75) -> Tensor:
     """Return each value damped by the `size` x `size` ones around it: ``x (1 + alpha mean x^2) ^ -beta``."""
     _require_odd(size)
@@ -54,7 +54,7 @@ def lrn_within_channel(input: Tensor, *, size: int = 5, alpha: float = 1.0, beta
     return input * to_minus(1 + alpha * squares, beta)
 
 
-@operation(shape=per_channel_shape, per_channel=True)
+@operation(shape=per_channel_shape, per_channel=True, relevance="passed", foldable=True, affine=True)
 def batch_norm(
     input: Tensor,
     *,

@@ -76,7 +76,7 @@ class _Windows(NamedTuple):
         return [min(start + self.kernel, self.size) - max(start, 0) for start in starts]
 
 
-@operation(shape=pool_shape, window=pooling_window, part="pooling", per_channel=True)
+@operation(shape=pool_shape, window=pooling_window, part="pooling", per_channel=True, relevance="routed")
 def max_pool(
     input: Tensor,
     *,
@@ -118,7 +118,9 @@ def max_pool_with_mask(
     return values, torch.where(inside, row * columns.size + column, -1).to(input.dtype)
 
 
-@operation(shape=pool_shape, window=pooling_window, part="pooling", per_channel=True)
+@operation(
+    shape=pool_shape, window=pooling_window, part="pooling", per_channel=True, relevance="shared", affine=True
+)
 def average_pool(
     input: Tensor,
     *,
@@ -144,7 +146,7 @@ def average_pool(
     return total / torch.outer(heights, widths)
 
 
-@operation(part="summary", sees="map")
+@operation(part="summary", sees="map", relevance="routed")
 def global_max_pool(input: Tensor) -> Tensor:
     """Return the largest value of each channel: (batch, channels, 1, 1)."""
     require_picture_axes(input, "pooling")
@@ -158,7 +160,9 @@ def global_max_pool_with_mask(input: Tensor) -> tuple[Tensor, Tensor]:
     return max_pool_with_mask(input, kernel=input.shape[2:])
 
 
-@operation(shape=pooled_to_one_shape, part="summary", sees="map", per_channel=True)
+@operation(
+    shape=pooled_to_one_shape, part="summary", sees="map", per_channel=True, relevance="shared", affine=True
+)
 def global_average_pool(input: Tensor) -> Tensor:
     """Return the mean of each channel: (batch, channels, 1, 1)."""
     require_picture_axes(input, "pooling")

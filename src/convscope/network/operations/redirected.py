@@ -33,7 +33,7 @@ class _Redirected(torch.autograd.Function):
         return torch.where(blocked.view(-1, *(1 for _ in input.shape[1:])), redirected, ordinary), None, None
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def redirected_clip(input: Tensor, *, minimum: float = 0.0, maximum: float = inf) -> Tensor:
     """Return `clip` (with no keywords, `relu`); its gradient, going uphill, never blocks a whole picture."""
     output: Tensor = _Redirected.apply(input, minimum, maximum)  # type: ignore[no-untyped-call]

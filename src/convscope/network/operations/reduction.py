@@ -14,7 +14,7 @@ from convscope.network.operations.registry import operation as register
 from convscope.network.operations.shape_rules import reduced_shape
 
 
-@register(part="summary", sees="map")
+@register(part="summary", sees="map", relevance="shared")
 def reduction(
     input: Tensor,
     *,
@@ -36,7 +36,7 @@ Summary = Literal[
 ]
 
 
-@register(shape=reduced_shape, part="summary", sees="map")
+@register(shape=reduced_shape, part="summary", sees="map", relevance="shared")
 def reduce(
     input: Tensor,
     *,

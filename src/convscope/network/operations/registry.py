@@ -46,6 +46,10 @@ class Kind:
     - ``part`` it plays: it has "filters" that were learned, is where branches "join", a "pooling" of windows, a
       "summary" of all places, a "rearrangement" that changes no number, a "choice" of the largest, or makes
       "probabilities" or "log_probabilities" of scores.
+    - ``affine``: it only adds and weighs. ``foldable``: where it reads nothing else, filters before it can take it in.
+      ``activation``: it comes after a layer with filters, and counts as that layer's answer.
+    - ``relevance`` goes back through it by the rules of "filters", unchanged ("passed"), to each input by its part of
+      the sum ("shared"), or to where the numbers came from ("routed"); where that is None no rule is known.
     - ``absorbs`` are the kinds that may run as one with it, in that order.
     - ``reads_sizes``: its inputs after the first are sizes. ``from_shapes``: what it makes depends on shapes alone.
     """
@@ -57,6 +61,10 @@ class Kind:
     per_channel: bool = False
     filter_rows: bool = False
     part: Part | None = None
+    affine: bool = False
+    foldable: bool = False
+    activation: bool = False
+    relevance: Literal["filters", "passed", "shared", "routed"] | None = None
     absorbs: tuple[str, ...] | None = None
     reads_sizes: bool = False
     from_shapes: bool = False

@@ -32,7 +32,7 @@ Nearest = Literal["round_prefer_floor", "round_prefer_ceil", "floor", "ceil", "s
 Aspect = Literal["stretch", "not_larger", "not_smaller"]
 
 
-@operation(reads_sizes=True)
+@operation(reads_sizes=True, relevance="routed")
 def resize(
     input: Tensor,
     sizes: Tensor | None = None,

@@ -17,19 +17,19 @@ from convscope.network.operations.shape_rules import padded_shape, reshaped_shap
 from convscope.network.operations.windows import margin_window
 
 
-@operation(pointwise=True, part="rearrangement")
+@operation(pointwise=True, part="rearrangement", relevance="passed", affine=True)
 def identity(input: Tensor) -> Tensor:
     """Return the input: what dropout does outside training."""
     return input
 
 
-@operation(part="rearrangement")
+@operation(part="rearrangement", relevance="routed", affine=True)
 def flatten(input: Tensor, *, axis: int = 1, end_axis: int = -1) -> Tensor:
     """Return the axes from `axis` to `end_axis`, both included, as one."""
     return input.flatten(axis_index(axis, input), axis_index(end_axis, input))
 
 
-@operation(shape=reshaped_shape, part="rearrangement", reads_sizes=True)
+@operation(shape=reshaped_shape, part="rearrangement", reads_sizes=True, relevance="routed", affine=True)
 def reshape(
     input: Tensor,
     size: Tensor | None = None,
@@ -60,7 +60,7 @@ def reshape(
     return input.reshape(full)
 
 
-@operation
+@operation(relevance="routed", affine=True)
 def permute(input: Tensor, *, order: Sequence[int] = ()) -> Tensor:
     """Return the axes in another order: axis i of the output is axis ``order[i]`` of the input; reversed without one.
 
@@ -73,7 +73,7 @@ def permute(input: Tensor, *, order: Sequence[int] = ()) -> Tensor:
     return input.permute(order)
 
 
-@operation(shape=padded_shape, window=margin_window, reads_sizes=True)
+@operation(shape=padded_shape, window=margin_window, reads_sizes=True, relevance="routed")
 def pad(
     input: Tensor,
     widths: Tensor | None = None,
@@ -109,14 +109,14 @@ def pad(
     return F.pad(input, around(borders), mode)
 
 
-@operation
+@operation(relevance="routed")
 def tile(input: Tensor, *, tiles: int, axis: int = 1) -> Tensor:
     """Return the input repeated `tiles` times along the axis."""
     at = axis_index(axis, input)
     return input.repeat([tiles if index == at else 1 for index in range(input.dim())])
 
 
-@operation(sees="first")
+@operation(sees="first", relevance="routed")
 def crop(input: Tensor, reference: Tensor, *, axis: int = 2, offsets: Sequence[int] = ()) -> Tensor:
     """Return the part of the input that has the reference's size in the axes from `axis` on.
 
