@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from convscope import open_network
-from convscope.errors import InputError, MissingPackage
+from convscope.errors import InputError, MissingPackage, NetworkFileError
 from convscope.network.network import Network
 
 FAMILIES = [
@@ -88,7 +88,8 @@ def test_every_layer_of_an_application_is_keras_own(keras, monkeypatch, name):
     found = network.activations(x, *names)
     for one, value in zip(names, expected, strict=True):
         assert found[one].shape == value.shape
-        assert (found[one] - value).abs().max() <= 1e-5 * value.abs().max(), one
+        # Single precision through 300 layers: sums in another order are 1.4e-5 apart in EfficientNetV2B0.
+        assert (found[one] - value).abs().max() <= 3e-5 * value.abs().max(), one
 
 
 @pytest.mark.keras
@@ -131,7 +132,7 @@ def test_a_live_model_is_read_through_its_description(keras):
 
 @pytest.mark.keras
 def test_applications_by_name(keras):
-    with pytest.raises(InputError, match=r"keras has no application 'VGG61'\. Did you mean 'VGG16'"):
+    with pytest.raises(InputError, match=r"keras has no application 'VGG61'\. Did you mean .*'VGG16'"):
         open_network("keras:VGG61")
 
 
@@ -141,7 +142,5 @@ def test_a_model_that_keras_cannot_describe_is_refused(keras):
         def call(self, x):
             return x
 
-    with pytest.raises(
-        InputError, match=r"only models that Keras can describe are opened|is a class of its own"
-    ):
+    with pytest.raises(NetworkFileError, match="is a class of its own"):
         open_network(Mine())
