@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import Unpack
 
 from convscope.errors import InputError, did_you_mean
 from convscope.looking.several import several_filters
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
+from convscope.pictures.options import takes_options
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.scaling import Per, Scaling
@@ -47,19 +49,33 @@ class Filters:
     color: bool
 
 
+@dataclass(frozen=True)
+class FilterOptions:
+    """How filters are shown; `filters` says what each option does."""
+
+    channels: int | Sequence[int] | None = None
+    scale: Per = "sheet"
+    percentile: float = 99.5
+    palette: str | None = None
+    tile_size: int | None = None
+    theme: ThemeName = "light"
+
+
+class FilterKeywords(TypedDict, total=False):
+    """The fields of `FilterOptions` as keywords."""
+
+    channels: int | Sequence[int] | None
+    scale: Per
+    percentile: float
+    palette: str | None
+    tile_size: int | None
+    theme: ThemeName
+
+
 @several_filters(lambda network: first_layer_with_filters(network))
 @recipe_function("filters")
-def filters(
-    network: Network,
-    address: str,
-    *,
-    channels: int | Sequence[int] | None = None,
-    scale: Per = "sheet",
-    percentile: float = 99.5,
-    palette: str | None = None,
-    tile_size: int | None = None,
-    theme: ThemeName = "light",
-) -> Picture:
+@takes_options(FilterOptions, FilterKeywords)
+def filters(network: Network, address: str, **options: Unpack[FilterKeywords]) -> Picture:
     """Show what a layer learned to look for: in color for the first layer, a row a filter deeper down.
 
     `address` is a layer, or one filter of it (``conv2:42``: its input channels, each a tile); several give `Pictures`,
@@ -73,33 +89,37 @@ def filters(
 
     UnknownLayer, or InputError for a layer that has no filters.
     """
-    unit = network.resolve(address)
+    how, unit = FilterOptions(**options), network.resolve(address)
     layer_filters = read_filters(network, unit.layer)
-    scaling = Scaling(per=scale, percentile=percentile, palette=palette)
+    scaling = Scaling(per=how.scale, percentile=how.percentile, palette=how.palette)
     if unit.channel is not None:
-        return _one(layer_filters, int(unit.channel), scaling, tile_size, theme)
-    chosen = _chosen(layer_filters, channels)
+        return _one(layer_filters, int(unit.channel), scaling, how.tile_size, how.theme)
+    chosen = _chosen(layer_filters, how.channels)
     names = [f"{layer_filters.layer}:{index}" for index in chosen]
     weights = layer_filters.weights[chosen]
     count, reads, height, width = layer_filters.weights.shape
     if height == width == 1:
-        picture = _strips(weights[:, :, 0, 0], names, scaling, theme)
+        picture = _strips(weights[:, :, 0, 0], names, scaling, how.theme)
         words = f"a row a filter, its {reads:,} weights across"
     elif layer_filters.color:
         picture = sheet(
-            weights.transpose(0, 2, 3, 1), names, tile_size=tile_size, scaling=scaling, theme=theme
+            weights.transpose(0, 2, 3, 1), names, tile_size=how.tile_size, scaling=scaling, theme=how.theme
         )
         words = _color_words(network)
     elif reads == 1:
-        picture = sheet(weights[:, 0], names, tile_size=tile_size, scaling=scaling, theme=theme)
+        picture = sheet(weights[:, 0], names, tile_size=how.tile_size, scaling=scaling, theme=how.theme)
         words = "each reads one channel"
     else:
         across = min(reads, READABLE)
         tiles = weights[:, :across].reshape(-1, height, width)
-        picture = sheet(tiles, names, columns=across, tile_size=tile_size, scaling=scaling, theme=theme)
+        picture = sheet(
+            tiles, names, columns=across, tile_size=how.tile_size, scaling=scaling, theme=how.theme
+        )
         words = f"a row a filter, across {_of(across, reads)} channels of {layer_filters.inputs} it reads"
     drawn_count = len(picture.tiles)  # a sheet ends where it is too long
-    which = f"{drawn_count:,} of the {count:,}" if isinstance(channels, Sequence) else _of(drawn_count, count)
+    which = (
+        f"{drawn_count:,} of the {count:,}" if isinstance(how.channels, Sequence) else _of(drawn_count, count)
+    )
     what = f"{which[0].upper()}{which[1:]} filters of {layer_filters.layer}, {reads}×{height}×{width}"
     return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
 

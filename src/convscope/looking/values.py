@@ -6,8 +6,10 @@ silent, few answer strongly.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import get_args
+from dataclasses import dataclass, replace
+from typing import TypedDict, get_args
+
+from typing_extensions import Unpack
 
 from convscope.errors import InputError, require_one_of
 from convscope.looking.activations import Order
@@ -15,6 +17,7 @@ from convscope.looking.answers import answer, is_vector, require_finite
 from convscope.looking.main_line import main_line
 from convscope.looking.several import several
 from convscope.network.network import Network
+from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
@@ -29,18 +32,29 @@ def _plotted_layers(network: Network) -> list[str]:
     return [name for name in line if is_vector(network.shapes[name])] or line[-1:]
 
 
+@dataclass(frozen=True)
+class ValueOptions:
+    """How values are plotted; `values` says what each option does."""
+
+    order: Order = "index"
+    bins: int = 100
+    theme: ThemeName = "light"
+    bare: bool = False
+
+
+class ValueKeywords(TypedDict, total=False):
+    """The fields of `ValueOptions` as keywords."""
+
+    order: Order
+    bins: int
+    theme: ThemeName
+    bare: bool
+
+
 @several(_plotted_layers)
 @recipe_function("values")
-def values(
-    network: Network,
-    picture: InputLike,
-    address: str,
-    *,
-    order: Order = "index",
-    bins: int = 100,
-    theme: ThemeName = "light",
-    bare: bool = False,
-) -> Picture:
+@takes_options(ValueOptions, ValueKeywords)
+def values(network: Network, picture: InputLike, address: str, **options: Unpack[ValueKeywords]) -> Picture:
     """Show a layer's values in order and, below, the histogram of the positive ones.
 
     `address` is any layer, or several; without one, those on the way that have no maps. Those with one number a channel
@@ -51,16 +65,16 @@ def values(
 
     UnknownLayer, or InputError for a layer that answers with NaN.
     """
-    unit = network.resolve(address)
+    how, unit = ValueOptions(**options), network.resolve(address)
     if unit.position is not None:
         raise InputError(f"{address}: a neuron has one value; give its layer or its channel")
     numbers = answer(network, picture, unit.layer)
     if unit.channel is not None:
         numbers = numbers[int(unit.channel)]
     require_finite(network, picture, unit.layer, numbers)
-    if not 1 <= bins <= 10_000:
-        raise InputError(f"bins is between 1 and 10000, not {bins}")
-    require_one_of("order", order, get_args(Order))
-    title = "" if bare else title_of(f"{unit}", network, picture)
-    plot = values_and_histogram(numbers, order=order, title=title, bins=bins, theme=theme)
+    if not 1 <= how.bins <= 10_000:
+        raise InputError(f"bins is between 1 and 10000, not {how.bins}")
+    require_one_of("order", how.order, get_args(Order))
+    title = "" if how.bare else title_of(f"{unit}", network, picture)
+    plot = values_and_histogram(numbers, order=how.order, title=title, bins=how.bins, theme=how.theme)
     return replace(plot, caption=f"{unit}: {plot.caption}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from typing_extensions import Unpack
 
 from convscope.errors import PictureError
 from convscope.measuring.example import Example
@@ -18,6 +20,7 @@ from convscope.measuring.measurements import By, Measurements
 from convscope.measuring.picture_list import ListedPicture, PicturesLike, list_pictures
 from convscope.measuring.reading import read_input
 from convscope.network.network import Network
+from convscope.pictures.options import takes_options
 from convscope.pictures.picture import Picture, Tile
 from convscope.pictures.recording import recipe_of
 from convscope.presentation.grid import LEGIBLE, MARGIN
@@ -45,15 +48,18 @@ class ExampleOptions:
     theme: ThemeName = "light"
 
 
+class ExampleKeywords(TypedDict, total=False):
+    """The fields of `ExampleOptions` as keywords."""
+
+    top: int
+    by: By
+    overlay: bool
+    theme: ThemeName
+
+
+@takes_options(ExampleOptions, ExampleKeywords)
 def examples(
-    network: Network,
-    address: str,
-    photographs: PicturesLike,
-    *,
-    top: int = 9,
-    by: By = "max",
-    overlay: bool = False,
-    theme: ThemeName = "light",
+    network: Network, address: str, photographs: PicturesLike, **options: Unpack[ExampleKeywords]
 ) -> Picture:
     """Show the real pictures that a unit answers most to, each cropped to what it sees where it answers most.
 
@@ -69,8 +75,7 @@ def examples(
     """
     listed = list_pictures(photographs)
     measurements = measure(network, listed, [network.resolve(address).layer])
-    options = ExampleOptions(top, by, overlay, theme)
-    return example_sheet(network, listed, measurements, address, options)
+    return example_sheet(network, listed, measurements, address, ExampleOptions(**options))
 
 
 def example_sheet(
