@@ -38,7 +38,7 @@ def value_of_role(network: Network, address: str | None, role: Role, missing: st
 
 
 @contextmanager
-def recorded(network: Network, picture: Photograph, layers: list[str]) -> Iterator[None]:
+def recorded(network: Network, picture: Photograph, layers: list[str]) -> Iterator[Mapping[str, Tensor]]:
     """Run the network once for all these layers; `answer` to this very picture finds them within the block."""
     before = _recorded.get()
     known = before[2] if before and before[0] is network and before[1] is picture else {}
@@ -46,7 +46,7 @@ def recorded(network: Network, picture: Photograph, layers: list[str]) -> Iterat
     values = {**known, **(network.activations(network.preprocess(picture), *missing) if missing else {})}
     token = _recorded.set((network, picture, values))
     try:
-        yield
+        yield values
     finally:
         _recorded.reset(token)
 

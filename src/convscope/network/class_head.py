@@ -59,3 +59,9 @@ def class_probabilities(graph: Graph, output: str, answer: Tensor) -> Tensor:
         answer = answer.softmax(dim=1)
     probabilities = answer.flatten(2).mean(2).mean(0) if answer.dim() > 2 else answer.mean(0)
     return probabilities.clamp(0, 1)
+
+
+def most_probable(probabilities: Tensor, top: int) -> list[tuple[int, float]]:
+    """Return the `top` most probable classes as (number, probability), equal ones in the classes' order."""
+    best = probabilities.sort(descending=True, stable=True)
+    return list(zip(best.indices[:top].tolist(), best.values[:top].tolist(), strict=True))

@@ -21,7 +21,7 @@ from torch import Tensor
 from convscope.address import Address, parse_address
 from convscope.errors import InputError, PictureNote, UnknownLayer, UnsupportedLayer, did_you_mean
 from convscope.network.axes import require_position, shape_channels_first, to_channels_first
-from convscope.network.class_head import class_probabilities, class_scores, find_class_output
+from convscope.network.class_head import class_probabilities, class_scores, find_class_output, most_probable
 from convscope.network.cut import CutLayer
 from convscope.network.engine.differentiable import Forward, Precision, forward_to
 from convscope.network.engine.execution import find_device, laid_out
@@ -337,8 +337,7 @@ class Network:
         """Return the `top` most probable classes as (number, probability), equal ones in the classes' order."""
         if top < 1:
             raise InputError(f"top is how many classes to name, at least 1; not {top}")
-        best = self.probabilities(picture).sort(descending=True, stable=True)
-        return list(zip(best.indices[:top].tolist(), best.values[:top].tolist(), strict=True))
+        return most_probable(self.probabilities(picture), top)
 
     def class_label(self, index: int) -> str:
         """Return a class's label; its number where the network has none for it."""
@@ -355,12 +354,22 @@ class Network:
             raise InputError("classes are those of a picture; give the picture, not the network's input")
         output = self.class_output
         given = self.preprocess(picture)
-        answer = self.activations(given, Address(output))[output].float()
+        answer = self.activations(given, Address(output))[output]
         if not answer.isfinite().all():
             raise InputError(
                 f"{output!r} answers with NaN or infinity to this picture: {self.first_nonfinite(given)}"
             )
-        return class_probabilities(self.graph, output, self.channels_first(output, answer))
+        return self.probabilities_of(answer)
+
+    def probabilities_of(self, answer: Tensor) -> Tensor:
+        """Return the probability of every class, shape (classes,), from what `class_output` answers to a picture.
+
+        Who has the answer already, with other layers' from one pass, saves the second.
+        """
+        output = self.class_output
+        if not answer.isfinite().all():
+            raise InputError(f"{output!r} answers with NaN or infinity to this picture")
+        return class_probabilities(self.graph, output, self.channels_first(output, answer.float()))
 
     def first_nonfinite(self, input: Tensor | Mapping[str, Tensor]) -> str:
         """Say which layer is the first that answers with NaN or infinity to an input, and what it gets.

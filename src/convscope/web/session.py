@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from convscope.attribution.target import target_of
 from convscope.errors import InputError
-from convscope.looking.answers import answer
+from convscope.looking.answers import answer, recorded
 from convscope.measuring.example_sheet import ExampleOptions, example_sheet
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture
 from convscope.measuring.strongest import Strongest, find_strongest
+from convscope.network.class_head import most_probable
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
 from convscope.web.arithmetic import arithmetic
@@ -97,12 +99,7 @@ class Session:
     def says(self, picture: str | Photograph, units: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the most probable classes; nothing for a network that is no classifier."""
         network, photograph = self.with_units(units), self._photograph(picture)
-        if not network.class_values:
-            return []
-        return [
-            {"index": index, "label": network.class_label(index), "probability": value}
-            for index, value in network.best_classes(photograph, BEST)
-        ]
+        return _classes(network, network.probabilities(photograph)) if network.class_values else []
 
     def grid(self, picture: str | Photograph, layer: str, units: Mapping[str, Any], **facts: Any) -> bytes:
         """Return a layer's answer as a message; see `grid_message`."""
@@ -112,16 +109,16 @@ class Session:
 
     def frame(self, frame: Photograph, wanted: Mapping[str, Any]) -> bytes:
         """Return what a camera's frame gives, with the classes: a layer's grid, or a pinned unit's backward view."""
-        units = wanted.get("units") or {}
-        says = self.says(frame, units)
-        if wanted.get("view") and wanted.get("unit"):
-            values, caption = backward_map(
-                self.with_units(units), frame, str(wanted["unit"]), str(wanted["view"])
-            )
-            return grid_message(
-                str(wanted["unit"]), values[None], caption=caption, says=says, view=wanted["view"]
-            )
-        return self.grid(frame, str(wanted["layer"]), units, says=says)
+        network = self.with_units(wanted.get("units") or {})
+        unit, view = str(wanted.get("unit") or ""), str(wanted.get("view") or "")
+        backward = bool(unit and view)
+        layers = [] if backward else [network.resolve(str(wanted["layer"])).layer]
+        classes = network.class_values[:1]
+        with recorded(network, frame, [*layers, *classes]) as values:
+            says = _classes(network, network.probabilities_of(values[classes[0]])) if classes else []
+            if backward:
+                return _backward_message(network, frame, unit, view, says=says, view=view)
+            return grid_message(layers[0], answer(network, frame, layers[0]), says=says)
 
     def unit(self, address: str, picture: str | None) -> dict[str, Any]:
         """Return what is known of a unit."""
@@ -147,8 +144,7 @@ class Session:
 
     def backward(self, picture: str | Photograph, address: str, view: str) -> bytes:
         """Return a backward view of a unit as a message, a grid of one channel."""
-        values, caption = backward_map(self.network, self._photograph(picture), address, view)
-        return grid_message(address, values[None], caption=caption)
+        return _backward_message(self.network, self._photograph(picture), address, view)
 
     def seen(self, picture: str) -> NDArray[np.uint8]:
         """Return what is left of a picture when the network gets it, (height, width, 3)."""
@@ -178,3 +174,18 @@ def _setting(value: Any) -> float | str:
         except ValueError:
             pass
     raise InputError(f"a unit is set to a number, or to a factor as '*2', not {value!r}")
+
+
+def _classes(network: Network, probabilities: Tensor) -> list[dict[str, Any]]:
+    return [
+        {"index": index, "label": network.class_label(index), "probability": value}
+        for index, value in most_probable(probabilities, BEST)
+    ]
+
+
+def _backward_message(
+    network: Network, photograph: Photograph, address: str, method: str, **facts: Any
+) -> bytes:
+    """Return a backward view of a unit as a message, a grid of one channel."""
+    values, caption = backward_map(network, photograph, address, method)
+    return grid_message(address, values[None], caption=caption, **facts)
