@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import Unpack
 
 from convscope.attribution.activation_map import enlarged
 from convscope.attribution.attribution import Attribution
@@ -29,6 +30,7 @@ from convscope.network.axes import to_channels_first, to_channels_last
 from convscope.network.network import Network
 from convscope.optimization.feature_visualization import feature_visualization
 from convscope.pictures.as_picture import AsPicture
+from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe
@@ -132,21 +134,41 @@ class RelevanceTree(AsPicture):
         )
 
 
+@dataclass(frozen=True)
+class TreeOptions:
+    """How a tree of relevance is made and shown; `relevance_tree` says what each option does."""
+
+    layers: Sequence[str] | None = None
+    channels: int = 3
+    rule: Rule = "epsilon_plus"
+    steps: int = 96
+    percentile: float = PERCENTILE
+    theme: ThemeName = "light"
+    bare: bool = False
+
+
+class TreeKeywords(TypedDict, total=False):
+    """The fields of `TreeOptions` as keywords."""
+
+    layers: Sequence[str] | None
+    channels: int
+    rule: Rule
+    steps: int
+    percentile: float
+    theme: ThemeName
+    bare: bool
+
+
 @recipe_function("relevance_tree")
+@takes_options(TreeOptions, TreeKeywords)
 def relevance_tree(
     network: Network,
     picture: InputLike,
     target: TargetLike = None,
     *,
-    layers: Sequence[str] | None = None,
-    channels: int = 3,
-    rule: Rule = "epsilon_plus",
-    steps: int = 96,
     seed: int = 0,
-    percentile: float = PERCENTILE,
-    theme: ThemeName = "light",
-    bare: bool = False,
     progress: bool = True,
+    **options: Unpack[TreeKeywords],
 ) -> RelevanceTree:
     """Show what an answer came from as a tree: the class, the channels that gave most to it, and those behind them.
 
@@ -158,20 +180,23 @@ def relevance_tree(
 
     InputError for a layer that the target, or the layer before it in the list, does not depend on.
     """
-    if not isinstance(channels, int) or channels < 1:
-        raise InputError(f"channels is how many of each layer are followed, at least 1; not {channels}")
+    how = TreeOptions(**options)
+    if not isinstance(how.channels, int) or how.channels < 1:
+        raise InputError(f"channels is how many of each layer are followed, at least 1; not {how.channels}")
     target = target_of(network, picture, target)
-    chosen = tuple(_checked(target, layers) if layers else _last_layers(target))
-    walk = walk_of(target, by_name(COMPOSITES, rule.replace("-", "_"), "rule"), None)
+    chosen = tuple(_checked(target, how.layers) if how.layers else _last_layers(target))
+    walk = walk_of(target, by_name(COMPOSITES, how.rule.replace("-", "_"), "rule"), None)
     with bars(progress):
-        root = _concept(walk, str(target), start_of(walk), chosen, channels)
+        root = _concept(walk, str(target), start_of(walk), chosen, how.channels)
         units = list(dict.fromkeys(node.address for node in root if node is not root))
         size = min(128, *target.size)
-        made = feature_visualization(network, units, steps=steps, seed=seed, size=size) if units else []
+        made = feature_visualization(network, units, steps=how.steps, seed=seed, size=size) if units else []
     wanted = (
         {unit: one.array for unit, one in zip(units, made, strict=False)} if len(made) == len(units) else {}
     )
-    return RelevanceTree(target, root, chosen, rule, wanted, percentile, theme, bare)
+    return RelevanceTree(
+        target, root, chosen, how.rule, wanted, percentile=how.percentile, theme=how.theme, bare=how.bare
+    )
 
 
 def _concept(
