@@ -310,3 +310,4 @@ def test_a_report_is_saved_and_shows_itself(tmp_path: Path) -> None:
     page = report_of(planted_network(), edge_picture(), sections=("filters",))
     assert page.save(tmp_path / "page.html").read_text(encoding="utf-8") == page
     assert "<iframe srcdoc=" in page._repr_html_() and "<h1>" not in page._repr_html_()
+    assert repr(page) == f"Report({len(page):,} characters; save() writes it)"

@@ -56,6 +56,10 @@ class Report(str):
         write_text(self, path)
         return path
 
+    def __repr__(self) -> str:
+        # Jupyter keeps it beside what is shown: the whole page would be in the notebook twice.
+        return f"Report({len(self):,} characters; save() writes it)"
+
     def _repr_html_(self) -> str:
         page = html.escape(self, quote=True)
         return (
