@@ -17,6 +17,7 @@ ORDER = [
     "progress",
     "cache",
     "address",
+    "argument_errors",
     "preset_guide",
     "pictures",
     "network",

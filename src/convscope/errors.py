@@ -23,7 +23,16 @@ _Thing = TypeVar("_Thing")
 
 
 class ConvscopeError(Exception):
-    """Anything that went wrong for a reason the user can act on."""
+    """Anything that went wrong for a reason the user can act on, in one line.
+
+    A stranger's file names its layers as it likes: line breaks, and what a terminal would obey, are not passed on.
+    """
+
+    def __str__(self) -> str:
+        words = super().__str__()
+        if "\n" in words:
+            words = " ".join(words.split())
+        return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
 
 
 class NetworkFileError(ConvscopeError):

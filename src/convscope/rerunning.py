@@ -16,6 +16,7 @@ from warnings import warn
 
 import torch
 
+from convscope.argument_errors import arguments_in_words
 from convscope.errors import ConvscopeError, ConvscopeWarning, RecipeError, did_you_mean
 from convscope.formats.opening import open_network
 from convscope.formats.pytorch.architecture_file import names_a_file
@@ -47,6 +48,7 @@ _FORMER_NAMES = FORMER_NAMES | {"address": "target"}
 _FILES = ("labels", "mean")  # options that may be the path of a file
 
 
+@arguments_in_words
 def rerun(
     recipe: Recipe | str | os.PathLike[str],
     *,

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.panels import PanelOptions
@@ -27,8 +27,11 @@ def attribution_method(function: _Function) -> _Function:
     *own, last = signature.parameters.values()
     if last.kind is not inspect.Parameter.VAR_KEYWORD:
         raise TypeError(f"{function.__name__} takes no **panels: Unpack[PanelKeywords]")
+    kinds = get_type_hints(PanelOptions)
     panels = [
-        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=kinds[field.name]
+        )
         for field in fields(PanelOptions)
     ]
 
@@ -39,6 +42,6 @@ def attribution_method(function: _Function) -> _Function:
             found = function(*positional, **keywords)
         return replace(found, options=PanelOptions(**options))
 
-    progress = inspect.Parameter("progress", inspect.Parameter.KEYWORD_ONLY, default=True)
+    progress = inspect.Parameter("progress", inspect.Parameter.KEYWORD_ONLY, default=True, annotation=bool)
     with_panels.__signature__ = signature.replace(parameters=[*own, *panels, progress])  # type: ignore[attr-defined]
     return recipe_function(function.__name__)(with_panels)  # type: ignore[return-value]

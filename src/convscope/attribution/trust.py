@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from convscope.argument_errors import arguments_in_words
 from convscope.attribution.activation_map import enlarged
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.measures import MEASURES, Explained, Map, MeasuredMap
@@ -96,6 +97,7 @@ class TrustTable:
         return json.dumps(asdict(self), ensure_ascii=False, indent=2)
 
 
+@arguments_in_words
 def trust(
     network: Network,
     pictures: Sequence[Any],

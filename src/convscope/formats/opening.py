@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
+from convscope.argument_errors import arguments_in_words
 from convscope.errors import (
     ConvscopeError,
     ConvscopeWarning,
@@ -66,6 +67,7 @@ from convscope.pictures.options import takes_options
 Opener = Callable[[Request], NetworkParts]
 
 
+@arguments_in_words
 @takes_options(OpenOptions, OpenKeywords)
 def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -> Network:
     """Open a network from its file or its folder, with its weights, its labels and what it expects.

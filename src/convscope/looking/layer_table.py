@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, dataclass
 from math import prod
 
+from convscope.argument_errors import arguments_in_words
 from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.network.operations.checks import dimensions
@@ -127,6 +128,7 @@ def _fitted(widths: list[int], room: int) -> list[int]:
     return widths
 
 
+@arguments_in_words
 def layer_table(network: Network) -> LayerTable:
     """Show what a network is made of, a row a layer.
 

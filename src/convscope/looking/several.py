@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, overload
 
 from convscope.address import Address
+from convscope.argument_errors import arguments_in_words
 from convscope.network.network import Network
 from convscope.pictures.picture import Picture, Pictures
 from convscope.progress import bars, progress_bar
@@ -76,4 +77,4 @@ def _at_each(look: Callable[..., Picture], chosen: Callable[[Network], str | Seq
             shown = progress_bar(iterable=address, unit="picture")
             return Pictures(look(**given.arguments | {"address": one}) for one in shown)
 
-    return at_each
+    return arguments_in_words(at_each)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from convscope.argument_errors import arguments_in_words
 from convscope.looking.activations import activations
 from convscope.looking.answers import answer, answer_rows, is_vector, recorded
 from convscope.looking.boxes import Box, boxes, find_boxes
@@ -58,6 +59,7 @@ def show(
         return values(network, photograph, address, order=look.get("order", "index"), theme=theme)
 
 
+@arguments_in_words
 def show_output(
     network: Network, picture: PictureLike, output: Output | None = None, *, theme: ThemeName = "light"
 ) -> Picture:

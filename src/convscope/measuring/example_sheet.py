@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from typing_extensions import Unpack
 
+from convscope.argument_errors import arguments_in_words
 from convscope.errors import PictureError
 from convscope.measuring.example import Example
 from convscope.measuring.measure import measure
@@ -57,6 +58,7 @@ class ExampleKeywords(TypedDict, total=False):
     theme: ThemeName
 
 
+@arguments_in_words
 @takes_options(ExampleOptions, ExampleKeywords)
 def examples(
     network: Network, address: str, photographs: PicturesLike, **options: Unpack[ExampleKeywords]

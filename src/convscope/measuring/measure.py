@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from convscope.argument_errors import arguments_in_words
 from convscope.cache import cache_folder, cache_key, remove
 from convscope.errors import ConvscopeWarning, InputError, PictureError
 from convscope.measuring.block import Block, BlockFile
@@ -34,6 +35,7 @@ Shard = tuple[int, int]
 """The third of sixteen shares of the work is (3, 16)."""
 
 
+@arguments_in_words
 def measure(
     network: Network,
     pictures: PicturesLike,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from convscope.argument_errors import arguments_in_words
 from convscope.errors import InputError, UnknownLayer, did_you_mean
 from convscope.network.engine.execution import cut
 from convscope.network.network import Network
@@ -35,6 +36,7 @@ class TrainingStep:
     network: Network
 
 
+@arguments_in_words
 def image_folder(folder: str | Path) -> tuple[list[Path], list[int], list[str]]:
     """Return the pictures of a folder that has one folder a class: their paths, class numbers and the labels.
 
@@ -60,6 +62,7 @@ def image_folder(folder: str | Path) -> tuple[list[Path], list[int], list[str]]:
     return paths, numbers, [one.name for one in classes]
 
 
+@arguments_in_words
 def fine_tune(
     network: Network,
     pictures: tuple[Sequence[Path], Sequence[int]],

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from convscope.argument_errors import arguments_in_words
 from convscope.errors import InputError
 from convscope.network.graph import Operation
 from convscope.network.network import Network
@@ -23,6 +24,7 @@ def head_of(network: Network) -> Operation:
     return heads[-1]
 
 
+@arguments_in_words
 def replace_head(network: Network, labels: Sequence[str], *, spread: float = 0.0, seed: int = 0) -> Network:
     """Return the network with a new last layer, one output a label; everything before it is as it was.
 

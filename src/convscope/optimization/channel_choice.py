@@ -30,7 +30,7 @@ def chosen_channels(choice: str | Sequence[int], answer: Tensor, layer: str) -> 
         return tuple(means.topk(how_many, largest=rank[1] == "strongest").indices.tolist())
     try:
         numbers = tuple(int(part) for part in (choice.split(",") if isinstance(choice, str) else choice))
-    except ValueError:
+    except (TypeError, ValueError):
         raise InputError(f"{choice!r} says no channels of {layer}: {_HOW}") from None
     if not numbers or any(not 0 <= number < count for number in numbers):
         raise InputError(f"{layer} has channels 0 to {count - 1}, not {choice!r}")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.address import Address
+from convscope.argument_errors import arguments_in_words
 from convscope.cache import cache_key
 from convscope.errors import InputError
 from convscope.measuring.strongest import find_strongest
@@ -90,6 +91,7 @@ class RenderKeywords(TypedDict, total=False):
     fast: bool
 
 
+@arguments_in_words
 @takes_options(RenderOptions, RenderKeywords)
 def feature_visualization(
     network: Network,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from convscope.address import Address
+from convscope.argument_errors import arguments_in_words
 from convscope.pictures.photograph import Photograph, open_photograph, picture_file_hash
 from convscope.pictures.recipe import Recipe
 from convscope.progress import bars
@@ -73,8 +74,8 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
                 picture: Picture = function(*bound.args, **bound.kwargs)
             return replace(picture, recipe=recipe_of(name, arguments, **_inputs(given)))
 
-        _FUNCTIONS[name] = with_recipe
-        return with_recipe  # type: ignore[return-value]
+        _FUNCTIONS[name] = explained = arguments_in_words(with_recipe)
+        return explained  # type: ignore[return-value]
 
     return mark
 
@@ -83,8 +84,8 @@ def writes_recipe(name: str) -> Callable[[_Function], _Function]:
     """Mark a function that returns a Picture with its recipe already in it: `rerun` may call it."""
 
     def mark(function: _Function) -> _Function:
-        _FUNCTIONS[name] = function
-        return function
+        _FUNCTIONS[name] = explained = arguments_in_words(function)
+        return explained
 
     return mark
 

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, overload
 
 from torch import Tensor
 
-from convscope.errors import UnsupportedLayer
+from convscope.errors import InputError, UnsupportedLayer
 from convscope.formats.caffe.layers.translation import LearnedBlob, Translation, wrong
 from convscope.formats.caffe.layers.unknown_fields import refuse_unknown_fields
 from convscope.formats.caffe.message import Message
@@ -84,6 +84,10 @@ def register_layer(
     >>> register_layer("Permute", lambda x, order: x.permute(order))
     >>> register_layer("Lambda:to_bgr", lambda x: x.flip(-1))
     """
+    if not isinstance(type_name, str) or isinstance(roles, str):
+        raise InputError("a layer type is registered as register_layer('Type', function, roles=['weights'])")
+    if not (function is None or callable(function)):
+        raise InputError(f"{type_name} is registered with {function!r}, which is no function of tensors")
     if function is None:
 
         def register(translator: AnyTranslator) -> AnyTranslator:

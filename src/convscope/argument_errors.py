@@ -1,0 +1,197 @@
+"""What a public function says of an argument of the wrong kind, in place of an exception from deep inside.
+
+Nothing is checked before: whatever works, works. Where Python, torch or numpy give up, the arguments are held against
+what the function says of them, and the one that does not fit is named.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import os
+import types
+import typing
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any, Literal, TypeVar, Union
+
+from convscope.address import Address
+from convscope.errors import ConvscopeError, InputError
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_BARE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError)
+_WORDS: Mapping[Any, str] = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+_LONGEST = 60
+
+
+def _is_network(value: object) -> bool:
+    return hasattr(value, "graph")
+
+
+def _is_address(value: object) -> bool:
+    """Whether this may be an address, several, or (None) none: where the annotation leaves it open."""
+    several = value if isinstance(value, list | tuple) else [value]
+    return value is None or all(isinstance(one, str | Address) for one in several)
+
+
+def _is_channels(value: object) -> bool:
+    whole = isinstance(value, Sequence) and all(fits(item, int) for item in value)
+    return value is None or isinstance(value, str) or whole or fits(value, int)
+
+
+_ADDRESSES = ("address", "addresses", "layer", "layers", "target", "targets")
+_BY_NAME: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "network": ("a Network: convscope.open_network gives one", _is_network),
+    **dict.fromkeys(
+        ("pictures", "photographs"),
+        ("a folder, or several pictures", lambda value: isinstance(value, Iterable | os.PathLike)),
+    ),
+    "channels": ("the numbers of channels", _is_channels),
+    "changes": ("a mapping", lambda value: value is None or isinstance(value, Mapping)),
+    **dict.fromkeys(_ADDRESSES, ("an address such as conv1:42", _is_address)),
+}
+"""What arguments of these names are, where their annotation leaves it open."""
+
+
+def arguments_in_words(function: _Function) -> _Function:
+    """Mark a function: of an argument that it cannot take it says so in an InputError of one line.
+
+    >>> convscope.filters(network, "conv1", columns="many")
+    convscope.errors.InputError: filters: columns is 'many', not a whole number or None
+    """
+
+    @functools.wraps(function)
+    def explained(*positional: Any, **keywords: Any) -> Any:
+        with explaining(function, positional, keywords):
+            return function(*positional, **keywords)
+
+    return explained  # type: ignore[return-value]
+
+
+@contextmanager
+def explaining(
+    function: Callable[..., Any], positional: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> typing.Iterator[None]:
+    """Turn what is raised in this block because of an argument of the wrong kind into an InputError."""
+    try:
+        yield
+    except ConvscopeError:
+        raise
+    except _BARE as error:
+        if wrong := _misfit(function, positional, keywords):
+            raise InputError(f"{function.__name__}: {wrong}") from error
+        raise
+
+
+def _misfit(
+    function: Callable[..., Any], positional: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> str | None:
+    """Return in words which argument is of the wrong kind, None where all may be right."""
+    signature = inspect.signature(function)
+    try:
+        given = signature.bind(*positional, **keywords).arguments
+    except TypeError:
+        return None  # Python's own words are as good
+    names = inspect.unwrap(function).__globals__
+    for name, value in given.items():
+        parameter = signature.parameters[name]
+        expected = _evaluated(parameter.annotation, names)
+        if parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        for one in value if parameter.kind is parameter.VAR_POSITIONAL else (value,):
+            if not fits(one, expected):
+                return f"{name} is {in_short(one)}, not {_in_words(expected)}"
+            meant, is_that = _BY_NAME.get(name, ("", callable))
+            if meant and not is_that(one):
+                return f"{name} is {in_short(one)}, not {meant}"
+            if fits(one, float) and one < 0 and name != "seed":
+                return f"{name} is {one}, which is below zero"
+            if isinstance(one, str) and "\0" in one:
+                return f"{name} is {in_short(one)}, which nothing is called: it has a null character"
+    return None
+
+
+def _evaluated(annotation: Any, names: Mapping[str, Any]) -> Any:
+    if annotation is inspect.Parameter.empty:
+        return Any
+    try:
+        return eval(annotation, dict(names)) if isinstance(annotation, str) else annotation
+    except Exception:  # a name that only type checkers import
+        return Any
+
+
+def in_short(value: object) -> str:
+    """Return a value in one line of a few words, whatever it is."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"{type(value).__name__} of shape {tuple(shape)}"
+    try:
+        words = " ".join(repr(value).split())
+    except Exception:
+        words = f"a {type(value).__name__}"
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 3]}..."
+
+
+def fits(value: Any, expected: Any) -> bool:
+    """Whether a value is what an annotation says, as far as that can be told; True where it cannot.
+
+    >>> fits(3, int | None), fits("3", int | None), fits(float("nan"), float), fits([1, "a"], Sequence[int])
+    (True, False, False, False)
+    """
+    origin, inner = typing.get_origin(expected), typing.get_args(expected)
+    if expected is Any:
+        return True
+    if expected is None or expected is type(None):
+        return value is None
+    if origin in (Union, types.UnionType):
+        return any(fits(value, one) for one in inner)
+    if origin is Literal:
+        return any(type(value) is type(one) and value == one for one in inner)
+    if origin is not None and isinstance(origin, type):
+        return (
+            isinstance(value, origin) and not isinstance(value, str | bytes) and _holds(value, origin, inner)
+        )
+    if expected is bool or expected is str:
+        return isinstance(value, expected)
+    if expected is int:
+        return isinstance(value, Integral) and not isinstance(value, bool)
+    if expected is float:
+        return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
+    return isinstance(value, expected) if isinstance(expected, type) and not _is_protocol(expected) else True
+
+
+def _holds(value: Any, origin: type, inner: tuple[Any, ...]) -> bool:
+    if not inner or not issubclass(origin, Iterable) or not isinstance(value, Collection):
+        return True
+    if isinstance(value, Mapping):
+        return len(inner) == 2 and all(
+            fits(key, inner[0]) and fits(item, inner[1]) for key, item in value.items()
+        )
+    if origin is tuple and inner[-1] is not Ellipsis:
+        return len(value) == len(inner) and all(map(fits, value, inner))
+    return all(fits(item, inner[0]) for item in value)
+
+
+def _is_protocol(expected: type) -> bool:
+    return bool(getattr(expected, "_is_protocol", False)) and expected is not os.PathLike
+
+
+def _in_words(expected: Any) -> str:
+    origin, inner = typing.get_origin(expected), typing.get_args(expected)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(map(_in_words, inner)))
+    if origin is Literal:
+        return " or ".join(map(repr, inner))
+    if expected in (None, type(None)):
+        return "None"
+    if origin is os.PathLike or expected is os.PathLike:
+        return "a path"
+    if isinstance(origin, type):
+        if origin is tuple and inner and inner[-1] is not Ellipsis:
+            return f"({', '.join(map(_in_words, inner))})"
+        kind = "a mapping" if issubclass(origin, Mapping) else "several"
+        return f"{kind} (each {_in_words(inner[-1] if kind == 'a mapping' else inner[0])})" if inner else kind
+    name = getattr(expected, "__name__", str(expected))
+    return _WORDS.get(expected, f"a {name}") if isinstance(expected, type) else name

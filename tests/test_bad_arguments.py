@@ -1,0 +1,114 @@
+"""Every public function is given every kind of bad input: one line of convscope's, never an exception of torch's."""
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import convscope
+from convscope import ConvscopeError
+from convscope.argument_errors import fits
+from planted import edge_picture, planted_network
+
+pytestmark = pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
+BAD: dict[str, Any] = {
+    "None": None,
+    "an object": object(),
+    "a number": -1,
+    "not a number": float("nan"),
+    "true": True,
+    "a mapping": {},
+    "a missing file": "no/such.png",
+    "no name": "a\0b",
+    "hostile text": "conv9\n\x1b[31mred",
+    "a folder": "empty",
+    "numbers that are none": np.full((20, 20, 3), np.nan, np.float32),
+    "another shape": torch.zeros(1, 7, 5),
+    "deep lists": [[["x"]]],
+}
+QUICK = {"steps": 2, "size": 12, "samples": 2, "methods": ["saliency"], "iterations": 1, "trials": 2}
+LONG = {"style_transfer", "make_report", "trust", "fine_tune"}  # each of their runs takes seconds
+
+
+def functions() -> list[str]:
+    return [
+        name
+        for name in convscope.__all__
+        if name not in LONG and not inspect.isclass(getattr(convscope, name))
+    ]
+
+
+def good(name: str, photographs: Path) -> dict[str, Any]:
+    """Return arguments with which a function is quickly done."""
+    known = {"target": "scores:0", "layer": "conv2", "address": "conv1:0", "style": edge_picture()}
+    known |= {"network": planted_network(), "picture": edge_picture(), "source": planted_network()}
+    known |= {"targets": ["scores:0"], "pictures": str(photographs), "photographs": str(photographs)}
+    wanted = inspect.signature(getattr(convscope, name)).parameters.values()
+    return {
+        one.name: known.get(one.name, QUICK.get(one.name))
+        for one in wanted
+        if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+        and (one.default is one.empty or one.name in QUICK)
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", functions())
+def test_a_bad_argument_is_named_in_one_line(
+    name: str, photograph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photograph.parent)
+    Path("empty").mkdir()
+    function, arguments = getattr(convscope, name), good(name, photograph.parent)
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            for bad, value in BAD.items():
+                require_one_line(function, arguments | {parameter.name: value}, f"{parameter.name}={bad}")
+
+
+def require_one_line(function: Any, arguments: dict[str, Any], what: str) -> None:
+    try:
+        function(**arguments)
+    except ConvscopeError as error:
+        assert "\n" not in str(error), what
+        assert "\x1b" not in str(error), what
+    except Exception as error:
+        raise AssertionError(f"{what}: {type(error).__name__} {error}") from error
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "result"),
+    [
+        (3, int | None, True),
+        (None, int | None, True),
+        (True, int, False),
+        (np.int64(3), int, True),
+        (3, float, True),
+        (float("nan"), float, False),
+        ("x", Sequence[str], False),
+        (["x"], Sequence[str], True),
+        (["x", 1], Sequence[str], False),
+        ((1, 2), tuple[int, int], True),
+        ((1, 2, 3), tuple[int, int], False),
+        ((1, 2, 3), tuple[int, ...], True),
+        ({"a": 1}, dict[str, int], True),
+        ({"a": "b"}, dict[str, int], False),
+        (object(), Any, True),
+        (np.zeros(3), bool, False),
+    ],
+)
+def test_what_fits_an_annotation(value: object, expected: Any, result: bool) -> None:
+    assert fits(value, expected) is result
+
+
+def test_the_argument_is_named() -> None:
+    with pytest.raises(
+        ConvscopeError, match=r"^filters: columns|^filters: tile_size is 'many', not a whole number"
+    ):
+        convscope.filters(planted_network(), "conv1", tile_size="many")  # type: ignore[arg-type]
+    with pytest.raises(ConvscopeError, match="network is None, not a Network"):
+        convscope.layer_table(None)  # type: ignore[arg-type]
