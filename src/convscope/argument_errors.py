@@ -26,6 +26,10 @@ _WORDS: Mapping[Any, str] = {bool: "True or False", int: "a whole number", float
 _LONGEST = 60
 
 
+class ArgumentError(InputError):
+    """An argument of a public function is of the wrong kind."""
+
+
 def _is_network(value: object) -> bool:
     return hasattr(value, "graph")
 
@@ -81,7 +85,7 @@ def explaining(
         raise
     except _BARE as error:
         if wrong := _misfit(function, positional, keywords):
-            raise InputError(f"{function.__name__}: {wrong}") from error
+            raise ArgumentError(f"{function.__name__}: {wrong}") from error
         raise
 
 

@@ -16,7 +16,7 @@ from warnings import warn
 
 import torch
 
-from convscope.argument_errors import arguments_in_words
+from convscope.argument_errors import ArgumentError, arguments_in_words
 from convscope.errors import ConvscopeError, ConvscopeWarning, RecipeError, did_you_mean
 from convscope.formats.opening import open_network
 from convscope.formats.pytorch.architecture_file import names_a_file
@@ -139,6 +139,8 @@ def _wrong_values_in_words(recipe: Recipe) -> Iterator[None]:
     """Say of values that no recorded call can have had that the recipe is wrong: nothing else gave them."""
     try:
         yield
+    except ArgumentError as error:
+        raise RecipeError(f"the recipe does not fit {recipe.function}: {error}") from error
     except ConvscopeError:
         raise
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
