@@ -16,8 +16,9 @@ demo: $(ENVIRONMENT)/demo
 	$(RUN)convscope demo
 	@echo "Next, in this shell:  source $(CURDIR)/$(RUN)activate"
 
+# A process a core, each with one thread: two threads that wait for each other cost more than they give.
 test: lint
-	$(RUN)pytest
+	OMP_NUM_THREADS=1 $(RUN)pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-fast: $(ENVIRONMENT)/test
 	$(RUN)pytest -m "not slow and not browser"
