@@ -31,7 +31,13 @@ BAD: dict[str, Any] = {
     "deep lists": [[["x"]]],
 }
 QUICK = {"steps": 2, "size": 12, "samples": 2, "methods": ["saliency"], "iterations": 1, "trials": 2}
-LONG = {"style_transfer", "make_report", "trust", "fine_tune", "extremal_perturbation"}  # each of their runs takes seconds
+LONG = {
+    "style_transfer",
+    "make_report",
+    "trust",
+    "fine_tune",
+    "extremal_perturbation",
+}  # each of their runs takes seconds
 
 
 def functions() -> list[str]:

@@ -82,7 +82,7 @@ def test_it_computes_what_it_says(tmp_path: Path) -> None:
             "unexpected keyword argument 'strid'",
         ),
         ({"operations": [step("prelu", "p", "input")]}, "missing a required .*'weight'"),
-        ({"input": {"size": [8, 8], "colour": "RGB"}}, "colour"),
+        ({"input": {"size": [8, 8], "colour": "RGB"}}, "input has no 'channel_order'"),
         ({"input": []}, "describes its network wrongly"),
     ],
 )
@@ -146,12 +146,6 @@ def test_a_network_without_pictures_is_saved_too(tmp_path: Path) -> None:
     assert again.input_spec is None and torch.equal(found, torch.full((2, 5), 2.0))
 
 
-def test_what_is_not_from_caffe_is_not_saved_as_caffe(tmp_path: Path) -> None:
-    with pytest.raises(ConvscopeError, match=r"save a .convscope"):
-        convscope.open_network("builtin").save(tmp_path / "net.caffemodel")
-    assert not list(tmp_path.iterdir())
-
-
 def test_the_same_network_is_the_same_bytes(tmp_path: Path) -> None:
     network = convscope.open_network("builtin")
     saved = {network.save(tmp_path / f"{index}.convscope").read_bytes() for index in range(6)}
@@ -168,7 +162,7 @@ def test_the_same_network_is_the_same_bytes(tmp_path: Path) -> None:
         ({"outputs": [["prob"]]}, r"outputs\[0\] is \[\"prob\"\], not a text"),
         ({"aliases": False}, "aliases is false, not an object"),
         ({"inputs": {"input": [1, 3, 1e400, 8]}}, r"inputs\.input\[2\] is Infinity, not a whole number"),
-        ({"labels": [1, 2]}, "labels is .*, not null or a list"),
+        ({"labels": [1, 2]}, r"labels\[0\] is 1, not a text"),
         ({"channels_last": "no"}, 'channels_last is "no", not true or false'),
         ({"operations": {}}, "operations is {}, not a list"),
     ],

@@ -87,7 +87,7 @@ def run(
 ) -> Result:
     """Open one case, feed it, and hold its outputs against the suite's."""
     operator = operator_of(model)
-    mentioned = frozenset({node.op_type for node in model.graph.node} | {"input", "tensor"})
+    mentioned = frozenset({*_operators(model.graph), "input", "tensor"})
     path.write_bytes(model.SerializeToString())
     try:
         network = open_network(path)
@@ -109,6 +109,15 @@ def run(
         if difference := _difference(found[key], wanted, case):
             return Result(name, operator, WRONG, f"{key}: {difference}")
     return Result(name, operator, PASS)
+
+
+def _operators(graph: onnx.GraphProto) -> Iterator[str]:
+    """Yield each node's operator, in the bodies of loops and branches too."""
+    for node in graph.node:
+        yield node.op_type
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _operators(attribute.g)
 
 
 def _array(value: Any) -> np.ndarray[Any, Any]:

@@ -170,7 +170,7 @@ def test_why_shows_a_map_for_each_method(page: Any) -> None:
 def test_a_dream_is_made_while_one_watches(page: Any) -> None:
     page.keyboard.press("4")
     page.get_by_label("size").fill("64")
-    page.get_by_label("steps").fill("3")
+    page.get_by_role("spinbutton", name="steps").fill("3")
     page.get_by_role("button", name="Make", exact=True).click()
     page.wait_for_function(
         "() => document.querySelector('#studio .wipe img')?.naturalWidth > 0", timeout=90000

@@ -63,7 +63,7 @@ ERRORS = [
     ("layer {\n foo {\n", 3, "the file ends inside the message that begins in line 2: a '}' is missing."),
     ("layer < }", 1, "expected the name of a field of LayerParameter, found '}'."),
     ("layer { } }", 1, "expected the name of a field of NetParameter, found '}'."),
-    ("layer { } \x00", 1, "expected the name of a field of NetParameter, found '\x00'."),
+    ("layer { } \x00", 1, "expected the name of a field of NetParameter, found '\ufffd'."),
     ("foo: ", 1, "expected a value, found the end of the file."),
     ("foo", 1, "expected ':' or '{' after a field's name, found the end of the file."),
     ("[a.b: 3", 1, "expected the name of a field of NetParameter, found '['."),
