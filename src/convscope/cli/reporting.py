@@ -55,7 +55,9 @@ def _sections(text: str) -> tuple[str, ...]:
     help="Make only these: predictions, filters, activations, values, evidence, features, dreams. The last two take "
     "most of the time.",
 )
-@click.option("--quick", is_flag=True, help="Leave out what takes long: features and dreams.")
+@click.option(
+    "--quick", is_flag=True, help="Leave out what takes long: features, dreams, integrated gradients."
+)
 @click.option(
     "--style",
     metavar="PICTURE|ADDRESS",

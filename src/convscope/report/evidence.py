@@ -12,7 +12,9 @@ from convscope.report.context import Counter, ReportContext
 from convscope.report.embedding import TitledFigure, embed_one
 
 # From the coarsest to the finest.
-_METHODS = ("grad_cam", "occlusion", "relevance", "integrated_gradients")
+_METHODS = ("grad_cam", "occlusion", "relevance")
+# Hundreds of gradients, until they add up: 100 CPU seconds on GoogLeNet.
+_SLOW_METHODS = ("integrated_gradients",)
 _PARTS = 3  # of the work, where a figure is one
 _TREE: dict[str, Any] = {"channels": 2, "steps": 48}
 _TREE_PARTS = 12
@@ -22,7 +24,7 @@ def evidence_parts(context: ReportContext) -> int:
     """Return how many parts of the work the section is."""
     if context.network.input_spec is None:
         return 0
-    return _PARTS * len(_METHODS) + _TREE_PARTS * _has_tree(context)
+    return _PARTS * len(_methods(context)) + _TREE_PARTS * _may_be_slow(context)
 
 
 def evidence(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
@@ -32,12 +34,12 @@ def evidence(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
     """
     if not evidence_parts(context):
         return
-    for name in _METHODS:
+    for name in _methods(context):
         watch, method = count.through(_PARTS), METHODS[name]
         options = {"stride": _stride(context)} if name == "occlusion" else {}
         yield _figure(context, name, method.sentence, method.function, options)
         watch(1, 1)
-    if _has_tree(context):
+    if _may_be_slow(context):
         watch = count.through(_TREE_PARTS)
         words = "the channels that gave most to it, and those behind each: what they want to see, where they fire here"
         yield _figure(context, "relevance_tree", words, relevance_tree, _TREE)
@@ -55,7 +57,11 @@ def _figure(
     return TitledFigure(_title(name), words, embed_one(made, command=command))
 
 
-def _has_tree(context: ReportContext) -> bool:
+def _methods(context: ReportContext) -> tuple[str, ...]:
+    return _METHODS + _SLOW_METHODS * _may_be_slow(context)
+
+
+def _may_be_slow(context: ReportContext) -> bool:
     return "features" in context.options.sections
 
 
