@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from safetensors.torch import save_file
 
 from convscope import ConvscopeError, open_network
 from convscope.cli import main
 from planted import planted_files, planted_network
 from process_state import changed_since, process_state
 from test_formats import write_keras, write_onnx, write_tensorflow
+from torch_cases import Net, state, tensors
 
 pytestmark = pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
 IMPORTS = """
@@ -43,21 +43,6 @@ def test_importing() -> None:
     command = [sys.executable, "-c", IMPORTS, str(Path(__file__).parent)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     assert ended.stdout.strip() == "{}"
-
-
-class Net(torch.nn.Sequential):
-    def __init__(self) -> None:
-        super().__init__(torch.nn.Conv2d(3, 4, 3), torch.nn.Dropout(), torch.nn.ReLU())
-
-
-def state(folder: Path) -> Path:
-    torch.save(Net().state_dict(), folder / "net.pth")
-    return folder / "net.pth"
-
-
-def tensors(folder: Path) -> Path:
-    save_file(Net().state_dict(), folder / "net.safetensors")
-    return folder / "net.safetensors"
 
 
 def script(folder: Path) -> Path:

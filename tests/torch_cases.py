@@ -1,6 +1,9 @@
 """Small torch networks with what trips tools up: in-place, functional and re-used ReLUs, residuals, concatenations."""
 
+from pathlib import Path
+
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -45,3 +48,22 @@ def branches() -> Branches:
 def noise(seed: int = 0, size: int = 24) -> Tensor:
     """Return an input of both signs, (1, 3, size, size)."""
     return torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+class Net(nn.Sequential):
+    """A convolution, dropout and a ReLU: what weights are written of."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(3, 4, 3), nn.Dropout(), nn.ReLU())
+
+
+def state(folder: Path) -> Path:
+    """Write the net's weights as torch does."""
+    torch.save(Net().state_dict(), folder / "net.pth")
+    return folder / "net.pth"
+
+
+def tensors(folder: Path) -> Path:
+    """Write the net's weights as safetensors."""
+    save_file(Net().state_dict(), folder / "net.safetensors")
+    return folder / "net.safetensors"

@@ -5,7 +5,6 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from convscope import open_network
 from convscope.errors import NetworkFileError
@@ -15,6 +14,7 @@ from convscope.formats.protobuf import records
 from convscope.network.network import Network
 from planted import planted_files, planted_network
 from test_formats import write_keras, write_onnx, write_tensorflow
+from torch_cases import Net, state, tensors
 
 
 def caffe(folder: Path) -> Path:
@@ -32,21 +32,6 @@ def with_external_data(folder: Path) -> Path:
         model, folder / "net.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0
     )
     return folder / "net.onnx"
-
-
-class Net(torch.nn.Sequential):
-    def __init__(self) -> None:
-        super().__init__(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
-
-
-def state(folder: Path) -> Path:
-    torch.save(Net().state_dict(), folder / "net.pth")
-    return folder / "net.pth"
-
-
-def tensors(folder: Path) -> Path:
-    save_file(Net().state_dict(), folder / "net.safetensors")
-    return folder / "net.safetensors"
 
 
 WRITERS = [caffe, own, write_onnx, write_tensorflow, with_external_data, state, tensors]
