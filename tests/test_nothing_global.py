@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
 COMMANDS = {
     "layers": "NETWORK",
     "classify": "NETWORK PICTURE",
-    "values": "NETWORK PICTURE conv1:0",
+    "values": "NETWORK PICTURE conv1:0 -o OUT/values.png",
     "filters": "NETWORK -o OUT/filters.png",
     "activations": "NETWORK PICTURE -o OUT/",
     "gradients": "NETWORK PICTURE scores:0 -o OUT/gradients.png",
