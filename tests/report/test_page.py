@@ -6,6 +6,7 @@ import html.parser
 import io
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
 from convscope.report import SECTIONS, Report, ReportOptions, make_report
+from convscope.report import page as page_module
+from convscope.report.context import ReportContext
 from convscope.rerunning import rerun
 from planted import edge_picture, planted_files, planted_network
 
@@ -294,6 +297,25 @@ def test_ctrl_c_keeps_the_sections_that_are_made_and_says_what_is_missing() -> N
 
     with pytest.raises(KeyboardInterrupt):
         report_of(planted_network(), edge_picture(), sections=("activations",), progress=at_once)
+
+
+def test_whatever_ctrl_c_leaves_is_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = planted_network()
+    options = ReportOptions(sections=(*LOOKS, "evidence"))
+    whole = page_module.gather(
+        ReportContext(network, open_photograph(edge_picture()), options), lambda *_: None
+    )
+    count = sum(map(len, whole.found.values()))
+    assert count > 10
+    for kept in range(1, count):
+        found, room = {}, kept
+        for name, items in whole.found.items():
+            found[name] = items[:room]
+            room = max(0, room - len(items))
+        stopped = replace(whole, found=found, missing=["the rest"])
+        monkeypatch.setattr(page_module, "gather", lambda *_, stopped=stopped: stopped)
+        text = Elements(make_report(network, edge_picture(), options, progress=False)).text
+        assert "Stopped by Ctrl-C" in text and "The layers" in text
 
 
 def test_for_what_is_in_memory_there_are_lines_of_python() -> None:
