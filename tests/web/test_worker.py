@@ -1,8 +1,9 @@
 """The thread that owns the network: every viewer in turn, jobs a step at a time, and what is too much refused."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -105,3 +106,18 @@ def test_one_viewer_cannot_fill_the_line(worker: Worker) -> None:
     other = worker.ask("modest", lambda: 7)
     free.set()
     assert other.result(10) == 7
+
+
+def test_whoever_waits_when_it_ends_is_told(worker: Worker) -> None:
+    free = held(worker)
+    waiting = worker.ask("second", lambda: "never")
+    ending = Thread(target=worker.end)
+    ending.start()
+    while not worker._ended:
+        time.sleep(0.01)
+    free.set()
+    ending.join(10)
+    with pytest.raises(TooBusy, match="is ending"):
+        waiting.result(10)
+    with pytest.raises(TooBusy, match="is ending"):
+        worker.ask("third", lambda: "never")

@@ -45,7 +45,7 @@ class Server:
     def stop(self) -> None:
         """End it: running jobs keep their state."""
         self.session.worker.end()
-        self._uvicorn.should_exit = self._uvicorn.force_exit = True
+        self._uvicorn.should_exit = True
         self._thread.join(timeout=5)
 
 
@@ -80,6 +80,7 @@ def serve(
         ws_max_size=32 * 1024 * 1024,
         limit_concurrency=256,
         timeout_keep_alive=30,
+        timeout_graceful_shutdown=1,
         server_header=False,
     )
     server = uvicorn.Server(config)

@@ -82,6 +82,8 @@ class Worker:
         """Return the future answer to a question; TooBusy where this viewer has too many waiting."""
         future: Future[Answer] = Future()
         with self._changed:
+            if self._ended:
+                raise TooBusy("the page is ending")
             waiting = self._questions.setdefault(viewer, deque())
             if len(waiting) >= MOST_WAITING:
                 raise TooBusy(
@@ -100,11 +102,13 @@ class Worker:
             self._changed.notify()
 
     def end(self) -> None:
-        """Stop after what runs now; jobs keep their state."""
+        """Stop after what runs now; jobs keep their state, and whoever waits is told."""
         with self._changed:
             self._ended = True
             self._changed.notify()
         self._thread.join(timeout=10)
+        while question := self._next_question():
+            question[0].set_exception(TooBusy("the page is ending"))
         for job in self._jobs:
             job.cancel()
             with suppress(Exception):

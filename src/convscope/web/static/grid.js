@@ -102,7 +102,7 @@ function paintTiles() {
 
 function drawSeen(channel) {
   const place = layout.order.indexOf(channel);
-  if (place < 0 || !state.sees) return;
+  if (place < 0 || !state.sees || !state.grid) return; // while another layer loads there is no answer to draw upon
   const context = canvas.getContext("2d"), { columns, width, height, gap } = layout, found = seen(`${state.layer}:${channel}`);
   const left = (place % columns) * (width + gap), top = Math.floor(place / columns) * (height + gap);
   if (!found) return paintFaintly(context, channel, left, top);
