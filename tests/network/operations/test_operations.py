@@ -59,6 +59,17 @@ EXAMPLES = {
         ([INPUT], {}, {"axis": -1, "exclusive": True, "reverse": True}),
         ([INPUT], {}, {"axis": 2, "summary": "product"}),
     ],
+    "crop_and_resize": [
+        (
+            [
+                INPUT,
+                torch.tensor([[0.1, -0.2, 0.8, 0.9], [0.7, 0.2, 0.1, 0.6]]).double(),
+                torch.tensor([1.0, 0]).double(),
+            ],
+            {},
+            {"size": (3, 2), "outside": 0.3},
+        ),
+    ],
     "deformable_convolution": [
         (
             [normal(1, 4, 4, 3), normal(1, 24, 2, 2, seed=1).mul(0.7), normal(1, 12, 2, 2, seed=2)],
@@ -67,6 +78,7 @@ EXAMPLES = {
         ),
     ],
     "diagonal_of_ones": [([normal(4, 6)], {}, {"offset": 1})],
+    "divide_or_zero": [([INPUT, normal(5).relu()], {}, {})],
     "dropout_mask": [([INPUT], {}, {})],
     "dynamic": [
         (
@@ -90,6 +102,7 @@ EXAMPLES = {
     "gather_elements": [([INPUT, torch.tensor([[[[2.0, -1], [0, 5]]]] * 2).double()], {}, {"axis": 2})],
     "gather_nd": [([INPUT, torch.tensor([[[1.0, -2], [0, 3]]] * 2).double()], {}, {"batch_axes": 1})],
     "hard_max": [([INPUT], {}, {"axis": 1}), ([INPUT], {}, {"axis": 1, "to_the_end": True})],
+    "is_finite": [([normal(3).div(normal(3).relu())], {}, {})],
     "is_infinite": [([normal(3).div(0 * normal(3))], {}, {"negative": False})],
     "is_nan": [([normal(3)], {}, {})],
     "layer_norm_with_statistics": [([INPUT], {"weight": normal(6, 5)}, {"axis": 2})],
@@ -138,6 +151,7 @@ EXAMPLES = {
             },
         ),
     ],
+    "resize_area": [([INPUT], {}, {"size": (3, 7)}), ([INPUT], {}, {"size": (9, 2), "corners": True})],
     "reverse_sequences": [
         ([INPUT, torch.tensor([4.0, 2, 6]).double()], {}, {"time_axis": 2, "batch_axis": 1})
     ],
@@ -520,6 +534,7 @@ NOT_DIFFERENTIABLE = {
     "tensor": None,
     "redirected_clip": None,
     "dequantize_range": {1, 2},
+    "divide_or_zero": {1},  # it jumps at 0
     "quantize_range": None,
     "round_to_range": None,
     "quantize": None,  # straight through, where finite differences see steps
@@ -532,6 +547,7 @@ NOT_DIFFERENTIABLE = {
     "gather_elements": {1},
     "gather_nd": {1},
     "hard_max": None,
+    "is_finite": None,
     "is_infinite": None,
     "is_nan": None,
     "max_unpool_indices": {1},
@@ -552,6 +568,7 @@ NOT_DIFFERENTIABLE = {
     "threshold": None,
     "batch_reindex": {1},
     "crop": {1},
+    "crop_and_resize": {1, 2},
     "embed": {0},
     "filter": {1},
     "gather": {1},
@@ -562,13 +579,14 @@ NOT_DIFFERENTIABLE = {
 }
 # What they give depends on the numbers they get.
 READS_NUMBERS = {"arange", "fill", "filter", "find_distinct", "find_nonzero", "roi_align", "select_where"}
-READS_NUMBERS |= {"suppress_boxes"}
+READS_NUMBERS |= {"crop_and_resize", "suppress_boxes"}
 GIVES_UP_THE_LAYOUT = {
     "argmax",
     "attention",
     "batch_reindex",
     "batch_to_space",
     "constant",
+    "crop_and_resize",
     "cumulate",
     "deformable_convolution",
     "dense",
@@ -592,6 +610,7 @@ GIVES_UP_THE_LAYOUT = {
     "repeat",
     "reshape",
     "resize",
+    "resize_area",
     "resize_corners",
     "reverse_sequences",
     "roi_align",

@@ -32,6 +32,8 @@ LAYOUTS: Mapping[str, Layout] = {
     "plain": Layout(lambda array: array, lambda shape: {}),
     # (height, width, in, out) is (out, in, height, width)
     "filters": Layout(lambda array: array.transpose(3, 2, 0, 1), lambda shape: {"order": (2, 3, 1, 0)}),
+    # (depth, height, width, in, out) is (out, in, depth, height, width)
+    "volumes": Layout(lambda array: array.transpose(4, 3, 0, 1, 2), lambda shape: {"order": (2, 3, 4, 1, 0)}),
     # (height, width, channels, times) is (channels x times, 1, height, width)
     "depthwise": Layout(
         _depthwise,

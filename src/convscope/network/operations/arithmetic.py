@@ -65,6 +65,14 @@ def divide(
 
 
 @operation
+def divide_or_zero(first: Tensor, second: Tensor) -> Tensor:
+    """Return the first divided by the second, and 0 where the second is 0."""
+    _require_stretchable((first, second))
+    nothing = second == 0
+    return torch.where(nothing, 0.0, first / torch.where(nothing, 1.0, second))
+
+
+@operation
 def remainder(
     *inputs: Tensor, operand: Tensor | None = None, number: float | None = None, swapped: bool = False
 ) -> Tensor:

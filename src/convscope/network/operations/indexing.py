@@ -74,13 +74,24 @@ def scatter_nd(input: Tensor, index: Tensor, updates: Tensor, *, combination: Co
 
 
 @operation(sees="map")
-def one_hot(index: Tensor, values: Tensor, *, depth: int, axis: int = -1) -> Tensor:
-    """Return a new axis of `depth` numbers for each index: the second of two values there, the first elsewhere."""
+def one_hot(
+    index: Tensor,
+    values: Tensor | Sequence[float] = (0.0, 1.0),
+    *,
+    depth: int,
+    axis: int = -1,
+    from_behind: bool = True,
+) -> Tensor:
+    """Return a new axis of `depth` numbers for each index: the second of two values there, the first elsewhere.
+
+    Negative indices count `from_behind`, or are nowhere.
+    """
     at = axis % (index.dim() + 1)
     places = torch.arange(depth, device=index.device).reshape(-1, *[1] * (index.dim() - at))
     whole = index.long().unsqueeze(at)
-    hit = torch.where(whole < 0, whole + depth, whole) == places
-    return torch.where(hit, values[1], values[0])
+    hit = (torch.where(whole < 0, whole + depth, whole) if from_behind else whole) == places
+    numbers = torch.as_tensor(values, dtype=index.dtype, device=index.device)
+    return torch.where(hit, numbers[1], numbers[0])
 
 
 @operation(sees="map")

@@ -226,6 +226,12 @@ def is_infinite(input: Tensor, *, negative: bool = True, positive: bool = True) 
     return ((input.isneginf() & negative) | (input.isposinf() & positive)).to(input.dtype)
 
 
+@operation(pointwise=True)
+def is_finite(input: Tensor) -> Tensor:
+    """Return 0 for what is infinite or no number and 1 elsewhere; it has no gradient."""
+    return input.isfinite().to(input.dtype)
+
+
 @operation
 def dropout_mask(input: Tensor) -> tuple[Tensor, Tensor]:
     """Return the input and a mask of ones: what dropout does, and says that it did, outside training."""

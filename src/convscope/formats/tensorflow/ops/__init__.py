@@ -8,6 +8,7 @@ from convscope.formats.tensorflow.ops import (
     operators,
     pixels,
     quantization,
+    volumes,
 )
 from convscope.formats.tensorflow.translation import translate
 
@@ -20,4 +21,5 @@ __all__ = [
     "pixels",
     "quantization",
     "translate",
+    "volumes",
 ]

@@ -17,7 +17,6 @@ _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
     "CheckNumerics": ("identity", {}),
     "PreventGradient": ("identity", {}),
     "Snapshot": ("identity", {}),
-    "Cast": ("identity", {}),
     "Relu": ("relu", {}),
     "Relu6": ("clip", {"minimum": 0.0, "maximum": 6.0}),
     "Elu": ("elu", {}),
@@ -49,6 +48,20 @@ def _alone(kind: str, attributes: dict[str, Any]) -> Translator:
 
 for _op, (_kind, _attributes) in _ALONE.items():
     translates(_op)(_alone(_kind, _attributes))
+
+
+_WHOLE = ("DT_INT", "DT_UINT", "DT_Q")
+
+
+@translates("Cast")
+def _cast(operands: Operands) -> OperationPlan:
+    """Between floats nothing; a float that becomes whole loses what is behind its point, a truth is 1 or 0."""
+    before, behind = operands.node.text("SrcT"), operands.node.text("DstT")
+    if behind == "DT_BOOL" and before != "DT_BOOL":
+        return OperationPlan("compare", [operands.value(0)], {}, {"relation": "not_equal", "number": 0.0})
+    if behind.startswith(_WHOLE) and before and not before.startswith((*_WHOLE, "DT_BOOL")):
+        return OperationPlan("round_off", [operands.value(0)], {}, {**maps(operands), "to": "trunc"})
+    return OperationPlan("identity", [operands.value(0)], {}, maps(operands))
 
 
 @translates("LeakyRelu")

@@ -13,6 +13,8 @@ _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
     "Sin": ("sine", {}),
     "Cos": ("cosine", {}),
     "IsNan": ("is_nan", {}),
+    "IsInf": ("is_infinite", {}),
+    "IsFinite": ("is_finite", {}),
     "LogicalNot": ("compare", {"relation": "equal", "number": 0.0}),
     "ZerosLike": ("aten", {"operator": "full_like", "arguments": ("$0", 0.0)}),
     "OnesLike": ("aten", {"operator": "full_like", "arguments": ("$0", 1.0)}),
@@ -109,6 +111,27 @@ def _einsum(operands: Operands) -> OperationPlan:
 def _broadcast(operands: Operands) -> OperationPlan:
     shape = tuple(whole_numbers(operands, 1, "shape"))
     return OperationPlan("expand", [operands.value(0)], attributes={"shape": shape})
+
+
+@translates("OneHot")
+def _one_hot(operands: Operands) -> OperationPlan:
+    """A 1 where the index says, and nothing for one that does not lie in the row."""
+    (depth,) = whole_numbers(operands, 1, "depth")
+    known = [operands.known(place) for place in (3, 2)]
+    if any(value is None or value.size != 1 for value in known):
+        raise refuse(operands.node, "whose two values are worked out from the picture")
+    attributes = {
+        "depth": depth,
+        "axis": operands.node.integer("axis", -1),
+        "values": tuple(float(value.item()) for value in known if value is not None),
+        "from_behind": False,
+    }
+    return OperationPlan("one_hot", [operands.value(0)], {}, attributes)
+
+
+@translates("DivNoNan")
+def _divide_or_zero(operands: Operands) -> OperationPlan:
+    return OperationPlan("divide_or_zero", [operands.value(0), operands.value(1)])
 
 
 @translates("Roll")

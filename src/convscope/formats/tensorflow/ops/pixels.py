@@ -53,6 +53,29 @@ def _resize(operands: Operands) -> OperationPlan:
     return OperationPlan("resize", [operands.value(0)], attributes=attributes)
 
 
+@translates("ResizeArea")
+def _resize_area(operands: Operands) -> OperationPlan:
+    attributes = {**LAST, "size": _size(operands, 1), "corners": operands.node.flag("align_corners")}
+    return OperationPlan("resize_area", [operands.value(0)], {}, attributes)
+
+
+@translates("CropAndResize")
+def _crop_and_resize(operands: Operands) -> OperationPlan:
+    node = operands.node
+    attributes = {
+        **LAST,
+        "size": _size(operands, 3),
+        "interpolation": node.text("method") or "bilinear",
+        "outside": node.number("extrapolation_value", 0.0),
+    }
+    return OperationPlan("crop_and_resize", [operands.value(place) for place in range(3)], {}, attributes)
+
+
+def _size(operands: Operands, place: int) -> tuple[int, int]:
+    height, width = whole_numbers(operands, place, "size")
+    return int(height), int(width)
+
+
 def _rearranged(kind: str) -> Translator:
     def translate(operands: Operands) -> OperationPlan:
         attributes = {**layout(operands.node), "block": operands.node.integer("block_size")}

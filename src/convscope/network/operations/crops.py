@@ -1,0 +1,75 @@
+"""Boxes of a map, each at one size, and means over the area that each pixel of a smaller map covers.
+
+As TensorFlow has them (``tf.image.crop_and_resize``, ``tf.compat.v1.image.resize_area``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from convscope.network.operations.registry import operation
+
+
+@operation(sees="map")
+def crop_and_resize(
+    input: Tensor,
+    boxes: Tensor,
+    pictures: Tensor,
+    *,
+    size: Sequence[int],
+    interpolation: Literal["bilinear", "nearest"] = "bilinear",
+    outside: float = 0.0,
+) -> Tensor:
+    """Return each box of a map at one size: (boxes, channels, height, width).
+
+    A box is (top, left, bottom, right), 0 and 1 the centers of the outermost pixels; `pictures` says of which map of
+    the batch it is. What lies beyond the map is `outside`.
+    """
+    crops = []
+    for box, picture in zip(boxes, pictures.reshape(-1), strict=True):
+        if box.is_meta:
+            crops.append(input.new_empty(input.shape[1], *size))
+            continue
+        map = input[int(picture)]
+        for axis, count in ((1, size[0]), (2, size[1])):
+            last = map.shape[axis] - 1
+            first, end = box[axis - 1] * last, box[axis + 1] * last
+            steps = torch.arange(count).to(input)
+            places = (
+                first + steps * ((end - first) / max(count - 1, 1)) if count > 1 else (first + end)[None] / 2
+            )
+            shape = [-1 if at == axis else 1 for at in range(3)]
+            missing = ((places < 0) | (places > last)).reshape(shape)
+            map = torch.where(missing, torch.nan, _taken(map, axis, places.clamp(0, last), interpolation))
+        crops.append(map)
+    whole = torch.stack(crops) if crops else input.new_empty(0, input.shape[1], *size)
+    return torch.where(whole.isnan(), outside, whole)
+
+
+def _taken(map: Tensor, axis: int, places: Tensor, interpolation: str) -> Tensor:
+    if interpolation == "nearest":
+        return map.index_select(axis, (places + 0.5).floor().long())
+    before, behind = (map.index_select(axis, whole.long()) for whole in (places.floor(), places.ceil()))
+    share = (places - places.floor()).reshape([-1 if at == axis else 1 for at in range(map.dim())])
+    return before + (behind - before) * share
+
+
+@operation(sees="map", affine=True)
+def resize_area(input: Tensor, *, size: Sequence[int], corners: bool = False) -> Tensor:
+    """Return a map at another size, each pixel the mean of what it covers; with `corners` the outermost ones stay."""
+    for axis, count in ((2, size[0]), (3, size[1])):
+        length = input.shape[axis]
+        scale = (length - 1) / (count - 1) if corners and count > 1 else length / count
+        begins = torch.arange(count, dtype=torch.float64).reshape(-1, 1) * scale
+        pixels = torch.arange(int(begins.max() + scale) + 2, dtype=torch.float64)
+        covered = (torch.minimum(begins + scale, pixels + 1) - torch.maximum(begins, pixels)).clamp(min=0)
+        weights = torch.zeros(count, length, dtype=torch.float64)
+        weights.index_add_(
+            1, pixels.clamp(max=length - 1).long(), covered / scale
+        )  # beyond it the edge counts
+        input = torch.tensordot(input, weights.to(input), dims=([axis], [1])).movedim(-1, axis)
+    return input
