@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 import convscope
 from convscope.attribution.ablation_cam import losses
-from convscope.attribution.activation_map import AtLayer
+from convscope.attribution.activation_map import AtLayer, chosen_layer
 from convscope.attribution.finer_cam import against_similar
 from convscope.attribution.target import target_of
 from convscope.errors import InputError, UnknownLayer
@@ -117,6 +117,25 @@ def test_ablation_leaves_out_each_channel(layer: str | None, network: Network) -
         expected.append(float(target.score - tail.run(without)[network.class_scores][0, 2]))
     np.testing.assert_allclose(losses(AtLayer(target, name)).numpy(), expected, atol=2e-6)
     assert np.ptp(expected) > 0.01
+
+
+def test_channels_before_a_head_of_convolutions_are_left_out() -> None:
+    """As in SqueezeNet: one filter a class, a ReLU and the mean; only the class that counts is computed."""
+    torch.manual_seed(3)
+    body = torch.nn.Sequential(torch.nn.Conv2d(3, 6, 3), torch.nn.ReLU())
+    head = torch.nn.Sequential(torch.nn.Conv2d(6, 5, 1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1))
+    module = torch.nn.Sequential(body, head).eval()
+    network, input = convscope.open_network(module, input_shape=(1, 3, 24, 24)), noise()
+    with torch.no_grad():
+        answers = body(input)
+        best = int(head(answers).argmax())
+        each = torch.stack([answers * (torch.arange(6) != channel)[:, None, None] for channel in range(6)])
+        expected = (head(answers)[0, best] - torch.stack([head(one)[0, best] for one in each]))[:, 0, 0]
+    layer = next(name for name, one in network.layers.items() if one.kind == "ReLU")
+    assert chosen_layer(target_of(network, input, best)) == layer
+    found = losses(AtLayer(target_of(network, input, best), layer))
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=2e-6)
+    assert np.ptp(expected.numpy()) > 0.01
 
 
 def test_a_linear_tail_needs_no_runs_to_ablate() -> None:

@@ -78,10 +78,11 @@ class Tail:
     def run_from(self, value: str, answers: Tensor) -> dict[str, Tensor]:
         """Return the same from the answers of a value that every way behind the layer goes through."""
         if value not in self._runners:
-            kept = tuple(operation for operation in self.graph.operations if value not in operation.outputs)
+            others = tuple(one for one in self.graph.operations if value not in one.outputs)
             inputs = {value: tuple(answers.shape), **self._beside_shapes}
-            graph = replace(self.graph, inputs=inputs, operations=kept)
-            self._runners[value] = Runner(graph, self._device)
+            graph = replace(self.graph, inputs=inputs, operations=others)
+            kept = graph.needed_for(self.outputs)  # not what reads the layer, which is not there
+            self._runners[value] = Runner(replace(graph, operations=kept), self._device)
         given = {value: to_channels_last(answers) if self._last else answers}
         for name, tensor in self._beside.items():
             given[name] = tensor.expand(len(answers), *tensor.shape[1:]) if len(tensor) == 1 else tensor
