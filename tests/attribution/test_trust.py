@@ -96,6 +96,16 @@ def test_the_command_prints_a_table_or_json(tmp_path: Path) -> None:
     assert [row["method"] for row in data["controls"]] == ["centered blob", "grad_cam, weights shuffled"]
 
 
+def test_a_method_that_is_not_meant_for_a_network_leaves_the_others_their_rows() -> None:
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 12 * 12, 4))
+    opened = convscope.open_network(module.eval(), input_shape=(1, 3, 12, 12))
+    table = trust(opened, [torch.rand(1, 3, 12, 12)], methods=["grad-cam", "saliency"])
+    saliency, without = table.rows
+    assert saliency.means["single_deletion"] and not saliency.reason
+    assert without.method == "grad_cam" and "no layer with rows and columns" in without.reason
+    assert f"grad_cam: {without.reason}" in str(table)
+
+
 def test_what_cannot_be_measured_is_said() -> None:
     with pytest.raises(InputError, match="no picture to measure on"):
         trust(planted_network(), [])
@@ -192,7 +202,7 @@ def test_what_was_measured_is_kept_when_it_is_interrupted(
     table = trust(network, pictures, methods=["saliency"], watch=stop)
     assert not table.complete and table.pictures == 2 and "run it again to go on" in str(table)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "trust").iterdir()}
-    assert len(kept) == 2
+    assert len(kept) == 2 * 3  # the method and two controls
     whole = trust(network, pictures, methods=["saliency"])
     assert whole.complete and whole.pictures == 4
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())

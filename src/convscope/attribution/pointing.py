@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from convscope.attribution.target import AttributionTarget, target_of
+from convscope.attribution.target import AttributionTarget, channels_last, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
 
@@ -24,7 +24,7 @@ MapOf = Callable[[AttributionTarget], NDArray[np.float64]]
 
 
 def layouts(network: Network, inputs: Sequence[Tensor], seed: int) -> Iterator[tuple[Tensor, list[int]]]:
-    """Yield grids of four sure pictures of different classes, twice the size or as large as one, and their classes.
+    """Yield grids of four sure pictures of different classes, of twice the size, and their classes.
 
     Without end; nothing, where there are not four such pictures.
     """
@@ -32,20 +32,19 @@ def layouts(network: Network, inputs: Sequence[Tensor], seed: int) -> Iterator[t
     if len(sure) < 4:
         return
     random = np.random.default_rng(seed)
-    last = target_of(network, inputs[0]).channels_last
-    down, right = (1, 2) if last else (2, 3)
+    down, right = (1, 2) if channels_last(network) else (2, 3)
     while True:
         classes = [int(one) for one in random.choice(sorted(sure), 4, replace=False)]
         a, b, c, d = (sure[one][int(random.integers(len(sure[one])))] for one in classes)
         grid = torch.cat([torch.cat([a, b], right), torch.cat([c, d], right)], down)
-        yield _fitting(network, grid, tuple(a.shape), last), classes
+        yield grid, classes
 
 
-def pointing(network: Network, grid: Tensor, classes: Sequence[int], map_of: MapOf) -> float:
-    """Return the positive share of the map in the quarter of the class that is explained, over the four of them."""
+def pointing(targets: Sequence[AttributionTarget], map_of: MapOf) -> float:
+    """Return the positive share of the map in the quarter of what is explained, over the targets of the four."""
     shares = []
-    for place, number in enumerate(classes):
-        map = map_of(target_of(network, grid, number)).clip(min=0)
+    for place, target in enumerate(targets):
+        map = map_of(target).clip(min=0)
         height, width = (side // 2 for side in map.shape)
         top, left = (place // 2) * height, (place % 2) * width
         total = float(map.sum())
@@ -58,8 +57,7 @@ def _sure(network: Network, inputs: Sequence[Tensor]) -> dict[int, list[Tensor]]
     sure: dict[int, list[Tensor]] = {}
     for input in inputs if network.class_values else ():
         target = target_of(network, input)
-        answer = network.activations(input, network.class_output)[network.class_output]
-        scores = network.channels_first(network.class_output, answer)[0].double()
+        scores = network.channels_first(network.class_output, target.known[network.class_output])[0].double()
         scores = scores.flatten(1).mean(1) if scores.dim() > 1 else scores
         chances = scores if network.class_output != network.class_scores else scores.softmax(0)
         if float(chances.max()) >= CONFIDENCE:
@@ -67,13 +65,14 @@ def _sure(network: Network, inputs: Sequence[Tensor]) -> dict[int, list[Tensor]]
     return sure
 
 
-def _fitting(network: Network, grid: Tensor, shape: tuple[int, ...], last: bool) -> Tensor:
-    """Return a grid as the network takes it: at twice its size, or brought down to it."""
+def fitting(network: Network, grid: Tensor) -> Tensor:
+    """Return a grid as the network takes it: as large as it is, or brought down to half, the size of one picture."""
     try:
         network.activations(grid, network.class_scores)
     except InputError:
-        size = shape[1:3] if last else shape[2:]
+        last = channels_last(network)
         first = grid.movedim(-1, 1) if last else grid
+        size = (first.shape[2] // 2, first.shape[3] // 2)
         small = interpolate(first, size, mode="bilinear", antialias=True)
         return small.movedim(1, -1) if last else small
     return grid

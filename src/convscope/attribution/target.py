@@ -142,9 +142,7 @@ class AttributionTarget:
     @property
     def channels_last(self) -> bool:
         """Whether the input has its channels on the last axis."""
-        spec = self.network.input_spec
-        # An ONNX network may expect NHWC and turn it over itself, so the graph's own order does not tell.
-        return self.network.graph.channels_last if spec is None else spec.layout == "NHWC"
+        return channels_last(self.network)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -218,6 +216,13 @@ def target_of(network: Network, picture: InputLike, target: TargetLike = None) -
         best, known = best_class(network, given)
         return AttributionTarget(network, given, (Term(Address(network.class_scores, best)),), known, name)
     return AttributionTarget(network, given, tuple(_terms(network, target)), picture_name=name)
+
+
+def channels_last(network: Network) -> bool:
+    """Tell whether a network's input has its channels on the last axis."""
+    spec = network.input_spec
+    # An ONNX network may expect NHWC and turn it over itself, so the graph's own order does not tell.
+    return network.graph.channels_last if spec is None else spec.layout == "NHWC"
 
 
 def in_rgb(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -29,7 +29,7 @@ from convscope.cli.pictures import pictures_named
     metavar="A,B,C",
     default="single-deletion,entropy-rise,completeness",
     show_default=True,
-    help="Of single-deletion, entropy-rise, completeness, deletion, insertion, road, average-drop, increase.",
+    help="Of single-deletion, entropy-rise, completeness, deletion, insertion, road, average-drop, increase, difull.",
 )
 @click.option(
     "--grids", type=click.IntRange(0), default=16, show_default=True, help="How many 2 x 2 grids, at most."
