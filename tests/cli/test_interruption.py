@@ -83,3 +83,27 @@ def test_ctrl_c_while_the_commands_are_imported() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (130, "begun\ninterrupted: nothing was begun\n")
+
+
+def test_the_process_ends_without_taking_python_apart_but_does_what_others_left_for_the_end(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import sys\n"
+        "class Slow:\n"
+        "    def __del__(self): sys.stderr.write('taken apart')\n"
+        "slow = Slow()\n"
+        "class Importing:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'convscope.cli':\n"
+        "            import atexit; atexit.register(print, 'for the end')\n"
+        "sys.meta_path.insert(0, Importing())\n"
+        "from convscope.__main__ import main; main()"
+    )
+    for arguments, status in ((["--version"], 0), (["nope"], 2), (["layers", "nope"], 1)):
+        ended = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == status
+        assert ended.stdout.endswith("for the end\n")
+        assert "taken apart" not in ended.stderr
