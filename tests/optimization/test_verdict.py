@@ -51,7 +51,7 @@ def test_a_verdict_measures_the_picture_as_it_is() -> None:
     network = planted_network()
     pictures = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     pictures[1, 0] = 1
-    objectives = [unit(network, "conv1:0"), unit(network, "conv1:0")]
+    objectives = [unit(network, "conv1:0"), unit(network, "conv1:0")]  # each a group of its own
     strongest = Strongest({"conv1": torch.full((8, 2, len(QUANTILES)), 0.25)}, 7)
     verdicts = judge(objective_batch(network, objectives), pictures, strongest)
     for picture, verdict in zip(pictures, verdicts, strict=True):
@@ -61,6 +61,10 @@ def test_a_verdict_measures_the_picture_as_it_is() -> None:
         assert verdict.reached == pytest.approx(answer.mean().item(), rel=1e-4)
         assert verdict.highest == pytest.approx(answer.max().item(), rel=1e-4)
         assert verdict.ratio == pytest.approx(verdict.reached / 0.25)
+        gray = network.activations(network.preprocess(np.full((32, 32, 3), 0.5, "float32")), "conv1:0")[
+            "conv1:0"
+        ]
+        assert verdict.plain == pytest.approx(gray.mean().item(), rel=1e-4)
         assert verdict.pictures == 7
 
 

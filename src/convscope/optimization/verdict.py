@@ -55,7 +55,8 @@ def judge(batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest | None =
     """Return the verdict on each picture (N, C, H, W)."""
     values = batch.values(pictures)
     reached = batch.score(values)
-    plain = batch.scores(torch.full_like(pictures, 0.5))
+    gray = batch.values(torch.full_like(pictures[:1], 0.5))  # once for all: Ctrl-C waits for it
+    plain = batch.score({name: value.expand(len(pictures), *value.shape[1:]) for name, value in gray.items()})
     verdicts = []
     for index, objective in enumerate(batch.objectives):
         own = [values[name][index] for name in objective.targets]
