@@ -18,9 +18,10 @@ from convscope.attribution.gradient_times_input import gradient_times_input
 from convscope.attribution.guided_backprop import guided_backprop, through_relus
 from convscope.attribution.integrated_gradients import (
     complete,
-    gradient_sum,
     integrated_gradients,
     midpoints,
+    weighted_sum,
+    whole,
 )
 from convscope.attribution.saliency import saliency, strongest
 from convscope.attribution.smoothgrad import Of, noisy, smoothed, smoothgrad
@@ -88,13 +89,21 @@ def test_contributions_add_up_and_the_steps_grow_until_they_do(target: Attributi
 def test_three_times_the_steps_use_the_gradients_of_before(target: AttributionTarget) -> None:
     baseline = torch.zeros_like(target.input)
     found, steps = complete(target, baseline, 1)
-    every = gradient_sum(target, baseline, target.input, midpoints(steps))
-    torch.testing.assert_close(found.values, every * target.input / steps)
+    every = weighted_sum(target, baseline, target.input, midpoints(steps))
+    torch.testing.assert_close(found.values, every * target.input / whole(steps))
 
 
-def test_what_does_not_add_up_is_said(target: AttributionTarget, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convscope.attribution.integrated_gradients.MOST_STEPS", 1)
-    assert "do not rely on details" in integrated_gradients(*of(target), baseline="zero", steps=1).how
+def test_the_rule_is_the_integral() -> None:
+    """Along the way u³ with weights 3u², the midpoint rule of t⁴ goes to 1/5 as the square of the step."""
+    for steps in (7, 21, 63):
+        u = midpoints(steps)
+        found = float((3 * u**2 * (u**3) ** 4).sum() / whole(steps))
+        assert 1 / steps**2 < abs(found - 1 / 5) < 2 / steps**2
+
+
+def test_what_does_not_add_up_is_said(target: AttributionTarget) -> None:
+    said = integrated_gradients(*of(target), baseline="zero", steps=1, max_steps=2).how
+    assert "do not rely on details" in said and "raise the steps" in said
 
 
 @pytest.mark.parametrize("name", ["black", "gray", "white"])
@@ -172,7 +181,9 @@ def test_without_a_relu_on_the_way_it_says_so() -> None:
         guided_backprop(planted_network(), plain_picture(), "conv1@conv1:0")
 
 
-def test_captum_finds_the_same(captum: ModuleType, target: AttributionTarget) -> None:
+def test_captum_finds_the_same(
+    captum: ModuleType, target: AttributionTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
     twin, x = torch_network(), target.input
     same = {"rtol": 1e-10, "atol": 1e-10}
     torch.testing.assert_close(
@@ -181,11 +192,13 @@ def test_captum_finds_the_same(captum: ModuleType, target: AttributionTarget) ->
     torch.testing.assert_close(
         target.gradient() * x, captum.InputXGradient(twin).attribute(x, target=TARGET), **same
     )
-    integrated = captum.IntegratedGradients(twin).attribute(
-        x, target=TARGET, n_steps=27, method="riemann_middle"
-    )
-    mine = gradient_sum(target, torch.zeros_like(x), x, midpoints(27)) * x / 27
-    torch.testing.assert_close(mine, integrated, rtol=1e-7, atol=1e-8)  # captum's step sizes are float32
+    # Captum's own rule has steps of one length: its code gets ours.
+    weights, places = 3 * midpoints(27) ** 2 / whole(27), midpoints(27) ** 3
+    rule = (lambda _: weights.tolist(), lambda _: places.tolist())
+    monkeypatch.setattr("captum.attr._core.integrated_gradients.approximation_parameters", lambda _: rule)
+    integrated = captum.IntegratedGradients(twin).attribute(x, target=TARGET, n_steps=27)
+    mine = weighted_sum(target, torch.zeros_like(x), x, midpoints(27)) * x / whole(27)
+    torch.testing.assert_close(mine, integrated, rtol=1e-6, atol=1e-8)  # captum's step sizes are float32
     for kind, rule in (("guided_relu", captum.GuidedBackprop), ("deconvnet_relu", captum.Deconvolution)):
         theirs = rule(torch_network()).attribute(x.clone(), target=TARGET)
         torch.testing.assert_close(through_relus(target, kind).gradient(), theirs, **same)

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from convscope.attribution.target import AT_ONCE, in_rgb, target_of
+from convscope.attribution.measures import cell_losses
+from convscope.attribution.target import AT_ONCE, in_rgb, shared_targets, target_of
 from convscope.errors import InputError, UnknownLayer
 from convscope.network.graph import Operation
 from convscope.network.network import Network
+from convscope.pictures.photograph import open_photograph
 from gradient_cases import random_input, same_network, torch_network
-from planted import plain_picture, planted_network
+from planted import edge_picture, plain_picture, planted_network
 
 
 @pytest.mark.parametrize(
@@ -153,3 +155,15 @@ def test_a_region_is_the_mean_over_its_rows_and_columns() -> None:
     assert gradient[2:22, :14].any() and not gradient[22:].any() and not gradient[:, 14:].any()
     with pytest.raises(InputError, match="conv2:1@3:40,2:5 is no region of conv2, whose answers are"):
         target_of(network, picture, "conv2:1@3:40,2:5").gradient()
+
+
+def test_within_a_block_the_same_target_of_the_same_picture_is_measured_once() -> None:
+    network, picture = planted_network(), open_photograph(edge_picture())
+    with shared_targets():
+        first = target_of(network, picture)
+        assert target_of(network, picture) is first and cell_losses(first) is cell_losses(first)
+        assert target_of(network, open_photograph(edge_picture())) is not first
+        assert target_of(planted_network(), picture) is not first
+        assert target_of(network, picture, 1) is not target_of(network, picture, 2)
+        assert target_of(network, picture, 1) is not target_of(network, picture, True)
+    assert target_of(network, picture) is not first

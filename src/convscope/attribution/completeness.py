@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 ERROR = 0.01  # of the difference between the two answers
+LARGE = 0.05  # from here on the picture itself is not to be relied on
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,5 +30,5 @@ class Contributions:
     @property
     def words(self) -> str:
         """Say how nearly they add up, and not to rely on them where they do not."""
-        large = ", a large error: do not rely on details" if self.error > ERROR else ""
+        large = ", a large error: do not rely on details" if self.error > LARGE else ""
         return f"The contributions add up to the difference but for {100 * self.error:.2g} %{large}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -83,7 +84,19 @@ class Measure:
 
 
 def cell_losses(target: AttributionTarget) -> Map:
-    """Return what the number loses where each cell of a grid alone is gray: (cells, cells)."""
+    """Return what the number loses where each cell of a grid alone is gray: (cells, cells).
+
+    Measured once for a target, which never changes: every map of it is compared with the same losses.
+    """
+    if target not in _LOSSES:
+        _LOSSES[target] = _measured_losses(target)
+    return _LOSSES[target]
+
+
+_LOSSES: WeakKeyDictionary[AttributionTarget, Map] = WeakKeyDictionary()
+
+
+def _measured_losses(target: AttributionTarget) -> Map:
     edges = [np.linspace(0, side, CELLS + 1).round().astype(int) for side in target.size]
 
     def masks() -> Iterator[Tensor]:
@@ -94,7 +107,9 @@ def cell_losses(target: AttributionTarget) -> Map:
                 yield mask
 
     numbers = masked_numbers(target, masks(), Explained(target).gray, CELLS * CELLS)
-    return np.asarray((target.score - numbers.numpy()).reshape(CELLS, CELLS))
+    lost = np.asarray((target.score - numbers.numpy()).reshape(CELLS, CELLS))
+    lost.flags.writeable = False
+    return lost
 
 
 def single_deletion(map: Map, lost: Map) -> float:

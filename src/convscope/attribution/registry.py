@@ -61,7 +61,7 @@ _ALL = (
         "integrated_gradients",
         GRADIENTS,
         "the same, on the way from a black picture: the shares add up",
-        ("baseline", "steps"),
+        ("baseline", "steps", "max_steps"),
     ),
     Method(
         "deep_lift",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -196,6 +198,21 @@ class AttributionTarget:
         return f"{address}, averaged over its positions"
 
 
+_shared: ContextVar[list[tuple[Network, object, TargetLike, AttributionTarget]] | None] = ContextVar(
+    "shared", default=None
+)
+
+
+@contextmanager
+def shared_targets() -> Iterator[None]:
+    """Within the block, the same target of this very picture is one AttributionTarget, measured once for many maps."""
+    token = _shared.set([])
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
 def target_of(network: Network, picture: InputLike, target: TargetLike = None) -> AttributionTarget:
     """Return what is to be explained of the answer to a picture: anything `read_picture` reads, or an input tensor.
 
@@ -203,6 +220,22 @@ def target_of(network: Network, picture: InputLike, target: TargetLike = None) -
     before the softmax. ``"tabby - tiger cat"`` is the difference of two; ``prob:cat@3:9,0:5`` a region of a map. Of ten
     crops, the center one is looked at. UnknownLayer, with the closest names, for anything else.
     """
+    shared = _shared.get()
+    for of_network, of_picture, asked, known in shared or ():
+        if (
+            of_network is network
+            and of_picture is picture
+            and type(asked) is type(target)
+            and asked == target
+        ):
+            return known
+    found = _new_target(network, picture, target)
+    if shared is not None:
+        shared.append((network, picture, target, found))
+    return found
+
+
+def _new_target(network: Network, picture: InputLike, target: TargetLike) -> AttributionTarget:
     name = str(getattr(picture, "name", "") or "") if not isinstance(picture, Tensor) else ""
     if isinstance(target, AttributionTarget):
         name = name or target.picture_name

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -23,9 +23,6 @@ from convscope.cli.options import (
     output_option,
 )
 from convscope.cli.pictures import pictures_named
-
-if TYPE_CHECKING:
-    pass
 
 _SHEETS = {
     "layers": ("columns",),
@@ -104,7 +101,9 @@ def _options(default: str) -> list[Callable[[Any], Any]]:
 
 def _of(option: str) -> str:
     """Say which methods have an option."""
-    return ", ".join(_written(method.name) for method in METHODS.values() if option in method.options)
+    return ", ".join(
+        _written(method.name) for method in METHODS.values() if option.replace("-", "_") in method.options
+    )
 
 
 def _one_or_more(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> Any:
@@ -155,6 +154,7 @@ _OF_METHODS = [
         callback=_one_or_more,
     ),
     _option("steps", "How many, at least.", type=click.IntRange(1), metavar="N"),
+    _option("max-steps", "How many, at most, until they add up.", type=click.IntRange(1), metavar="N"),
     click.option(
         "--channels", type=numbers(int), metavar="N or I,J,K", help="How many, or which, of channels."
     ),
@@ -231,7 +231,9 @@ def _check(method: str, sanity: bool, targets: Sequence[str], given: dict[str, A
     if method == "channels" and not targets:
         raise click.UsageError("--method channels needs the address of a layer as its TARGET")
     for name in given.keys() - _possible(method, sanity):
-        raise click.UsageError(f"--{name} is not for {_flag(method)}{' with --sanity' if sanity else ''}")
+        raise click.UsageError(
+            f"--{_written(name)} is not for {_flag(method)}{' with --sanity' if sanity else ''}"
+        )
     if "channels" in given:
         given["channels"] = how_many_or_which(given["channels"])
 

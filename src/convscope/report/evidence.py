@@ -11,10 +11,9 @@ from convscope.errors import ConvscopeError
 from convscope.report.context import Counter, ReportContext
 from convscope.report.embedding import TitledFigure, embed_one
 
-# From the coarsest to the finest.
-_METHODS = ("grad_cam", "occlusion", "relevance")
-# Hundreds of gradients, until they add up: 100 CPU seconds on GoogLeNet.
-_SLOW_METHODS = ("integrated_gradients",)
+# From the coarsest to the finest; the slow ones take hundreds of runs.
+_METHODS = ("grad_cam", "occlusion", "relevance", "integrated_gradients")
+_QUICK_METHODS = ("grad_cam", "relevance")
 _PARTS = 3  # of the work, where a figure is one
 _TREE: dict[str, Any] = {"channels": 2, "steps": 48}
 _TREE_PARTS = 12
@@ -36,7 +35,7 @@ def evidence(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
         return
     for name in _methods(context):
         watch, method = count.through(_PARTS), METHODS[name]
-        options = {"stride": _stride(context)} if name == "occlusion" else {}
+        options = _options(context, name)
         yield _figure(context, name, method.sentence, method.function, options)
         watch(1, 1)
     if _may_be_slow(context):
@@ -58,17 +57,19 @@ def _figure(
 
 
 def _methods(context: ReportContext) -> tuple[str, ...]:
-    return _METHODS + _SLOW_METHODS * _may_be_slow(context)
+    return _METHODS if _may_be_slow(context) else _QUICK_METHODS
 
 
 def _may_be_slow(context: ReportContext) -> bool:
     return "features" in context.options.sections
 
 
-def _stride(context: ReportContext) -> int:
-    """Return half of occlusion's window: a quarter of the runs that are usual."""
+def _options(context: ReportContext, name: str) -> dict[str, Any]:
+    """Return a method's options: for those that take hundreds of runs, fewer than they take alone."""
     spec = context.network.input_spec
-    return max(1, max(spec.size) // 10) if spec is not None else 1
+    if name == "occlusion" and spec is not None:
+        return {"stride": max(1, max(spec.size) // 10)}
+    return {"max_steps": 96} if name == "integrated_gradients" else {}
 
 
 def _title(name: str) -> str:
