@@ -165,5 +165,4 @@ def test_within_a_block_the_same_target_of_the_same_picture_is_measured_once() -
         assert target_of(network, open_photograph(edge_picture())) is not first
         assert target_of(planted_network(), picture) is not first
         assert target_of(network, picture, 1) is not target_of(network, picture, 2)
-        assert target_of(network, picture, 1) is not target_of(network, picture, True)
     assert target_of(network, picture) is not first

@@ -13,6 +13,9 @@ from convscope.network.origin import shown_name
         ("torch-jit-export", "nets/super_resolution.onnx", "super_resolution"),
         ("main_graph", "faces/model.onnx", "faces"),
         ("main_graph", "main_graph", "main_graph"),
+        ("sequential_3", "nets/flowers.h5", "flowers"),
+        ("model_1", "fer2013_mini_XCEPTION.119-0.65.hdf5", "fer2013_mini_XCEPTION.119-0.65"),
+        ("model_zoo", "nets/flowers.h5", "model_zoo"),
     ],
 )
 def test_an_exporters_name_is_no_networks(name: str, source: str, shown: str) -> None:

@@ -61,7 +61,7 @@ def test_the_deepest_layers_of_the_last_stages_dream() -> None:
 
 def test_the_evidence_is_what_each_method_finds_and_the_tree_of_what_it_came_from() -> None:
     about, seen = context(), list[int]()
-    assert evidence_parts(about) == 24 and evidence_parts(context(sections=QUICK)) == 9
+    assert evidence_parts(about) == 24 and evidence_parts(context(sections=QUICK)) == 6
     made = list(evidence(about, Counter(24, lambda done, total, _: seen.append(done))))
     assert seen[-1] == 24
     titles = ["grad cam", "occlusion", "relevance", "integrated gradients", "relevance tree"]

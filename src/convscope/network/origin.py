@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-_EXPORTERS = frozenset(
-    {"torch-jit-export", "torch_jit", "main_graph", "tf2onnx", "paddle-onnx", "mxnet_converted_model"}
-)  # what they call every network that they write
+# What exporters and Keras call every network that they write.
+_EXPORTERS = re.compile(
+    r"torch[-_]jit(-export)?|main(_graph)?|tf2onnx|paddle-onnx|PaddlePaddle Graph|Model from PaddlePaddle\.?"
+    r"|mxnet_converted_model|onnx[-_]graphsurgeon([-_]graph)?|spox_graph|CNTKGraph|CoreML_Model|graph"
+    r"|(model|sequential|functional)(_\d+)?"
+)
 _COMMON_STEMS = ("deploy", "train_val", "train_test", "model", "weights")
 
 
@@ -30,7 +34,7 @@ def shown_name(name: str, source: str) -> str:
     >>> shown_name("torch-jit-export", "super_resolution.onnx"), shown_name("GoogLeNet", "deploy.prototxt")
     ('super_resolution', 'GoogLeNet')
     """
-    return name if name and name not in _EXPORTERS else own_name(Path(source)) or name
+    return name if name and not _EXPORTERS.fullmatch(name) else own_name(Path(source)) or name
 
 
 @dataclass(frozen=True)
