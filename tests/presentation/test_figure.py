@@ -88,6 +88,26 @@ def test_values_and_their_histogram(monkeypatch: pytest.MonkeyPatch) -> None:
     assert values_and_histogram(np.zeros(5)).caption.endswith("0 of 5 values are positive (0%)")
 
 
+def test_thousands_of_falling_values_do_not_hug_the_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    fill = Axes.fill_between
+
+    def record(axes: Axes, at: NDArray[np.float64], low: object, high: object, **keywords: object) -> object:
+        drawn.append((axes, at, high))
+        return fill(axes, at, low, high, **keywords)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Axes, "fill_between", record)
+    values = np.random.default_rng(0).permutation(np.r_[np.arange(1.0, 101), np.zeros(17_580)])
+    values_and_histogram(values, order="strongest")
+    ((axes, at, shown),) = drawn
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "10", "100", "1,000", "10,000"]
+    np.testing.assert_allclose(np.interp([0, 1, 2, 3], at, shown), [100, 91, 1, 0], atol=1e-9)
+    named = [words.get_text() for words in axes.texts]
+    assert set(named) == {f"{np.flatnonzero(values == top)[0]}:  {top}" for top in (100, 99, 98, 97, 96)}
+    values_and_histogram(values[:1000], order="strongest")  # each has a line of its own
+    assert len(drawn) == 1
+
+
 CHARTS = {
     "bars": lambda: prediction_chart(TOP, title="GoogLeNet"),
     "plot": lambda: probability_plot(PROBABILITIES),

@@ -29,6 +29,7 @@ _PIXELS_PER_INCH = 200  # twice the usual 100: sharp on a modern screen
 _LONGEST_LABEL = 34
 _FEW_CLASSES = 24
 _PEAKS = 5  # that are named
+_MANY_RANKS = 1000  # from which falling values hug the edge
 _MANY_VALUES = 8192  # up to which each has a line of its own
 _MOST_BARS = 80  # about as tall as a sheet
 _EAST_ASIAN = ("Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei")
@@ -161,7 +162,7 @@ def values_and_histogram(
     """Return a layer's values, the highest named by their number, above the histogram of the positive ones.
 
     ``values`` is of any shape and read in order, channels first for a layer's (channels, ...) answer; with ``order``
-    "strongest" the highest come first. InputError for NaN.
+    "strongest" the highest come first, thousands by the logarithm of their place. InputError for NaN.
     """
     flat = np.asarray(values, dtype=float).ravel()
     if not len(flat) or not np.isfinite(flat).all():
@@ -171,8 +172,10 @@ def values_and_histogram(
     colors = theme_named(theme)
     with _figure(9.6, 5.6 + (0.3 if title else 0), colors) as figure:
         above, below = figure.subplots(2, 1, height_ratios=(1.3, 1))
-        _draw_values(above, flat, numbers, colors)
-        above.set_xlabel("unit" if order == "index" else "units, the highest first")
+        falling = order == "strongest" and len(flat) > _MANY_RANKS
+        (_draw_ranks if falling else _draw_values)(above, flat, numbers, colors)
+        places = "units, the highest first" + (" (logarithmic)" if falling else "")
+        above.set_xlabel("unit" if order == "index" else places)
         above.set_ylabel("value")
         share = (
             f"{len(positive):,} of {len(flat):,} values are positive ({percent(len(positive) / len(flat))})"
@@ -220,8 +223,26 @@ def _draw_values(axes: Axes, flat: NDArray[Any], numbers: NDArray[Any], colors: 
     axes.set_xlim(-0.015 * count, 1.015 * count)
     axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True))
     if shown.max() > 0:
-        words = [(int(at), float(shown[at]), f"{numbers[at]}:  {shown[at]:.3g}") for at in peaks]
+        words = [(float(at), float(shown[at]), f"{numbers[at]}:  {shown[at]:.3g}") for at in peaks]
         _name_peaks(axes, words, count, colors)
+
+
+def _draw_ranks(axes: Axes, flat: NDArray[Any], numbers: NDArray[Any], colors: Theme) -> None:
+    """Draw falling values by the logarithm of their place: few of thousands are high, and would hug the edge."""
+    shown, count = flat[numbers], len(flat)
+    places = np.unique(np.geomspace(1, count, 1024).round().astype(int))
+    wide = float(np.log10(count))
+    axes.axhline(0, color=colors.line, linewidth=0.8)
+    axes.fill_between(np.log10(places), 0, shown[places - 1], color=colors.quiet, linewidth=0)
+    at = np.log10(np.arange(1, _PEAKS + 1))
+    axes.vlines(at, 0, shown[:_PEAKS], color=colors.accent, linewidth=1.8)
+    axes.plot(at, shown[:_PEAKS], "o", color=colors.accent, markersize=4)
+    axes.set_xlim(-0.015 * wide, 1.015 * wide)
+    powers = range(int(wide) + 1)
+    axes.set_xticks(list(powers), [f"{10**power:,}" for power in powers])
+    if shown[0] > 0:
+        names = [f"{number}:  {value:.3g}" for number, value in zip(numbers, shown[:_PEAKS], strict=False)]
+        _name_peaks(axes, list(zip(at.tolist(), shown.tolist(), names, strict=False)), wide, colors)
 
 
 @contextmanager
@@ -322,11 +343,11 @@ def _peaks(
     return [(int(i), float(values[i]), f"{_name(labels, i)}  {percent(values[i])}") for i in best]
 
 
-def _name_peaks(axes: Axes, peaks: list[tuple[int, float, str]], classes: int, colors: Theme) -> None:
+def _name_peaks(axes: Axes, peaks: Sequence[tuple[float, float, str]], classes: float, colors: Theme) -> None:
     """Write the peaks' names in columns beside the groups they form, so that neither words nor lines cross."""
     bottom, top = axes.dataLim.intervaly
     extent = top - min(bottom, 0)
-    groups: list[list[tuple[int, float, str]]] = []
+    groups: list[list[tuple[float, float, str]]] = []
     for peak in sorted(peaks):
         if groups and peak[0] - groups[-1][-1][0] < 0.3 * classes:
             groups[-1].append(peak)
