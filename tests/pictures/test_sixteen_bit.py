@@ -93,3 +93,16 @@ def test_eight_bits_are_left_alone() -> None:
     with Image.open(file) as image:
         assert (stored_bits(image), load(image, file)) == (8, None)
         assert np.array_equal(np.asarray(image), RGB >> 8)
+
+
+def test_a_small_file_s_many_pixels_are_averaged_with_all_their_bits() -> None:
+    values = np.full((5001, 5000), 51234, np.uint16)
+    values[1::2, :2500], values[3000:] = 51237, 771
+    stream = BytesIO()
+    Image.fromarray(values).save(stream, "PNG")
+    photograph = open_photograph(stream.getvalue())
+    assert photograph.pixels.shape == (2501, 2500, 3)
+    found = np.rint(photograph.pixels[:, :, 0] * 65535)
+    assert set(found[:1500, :1250].ravel()) <= {51235, 51236}  # two rows' mean, 51235.5
+    assert set(found[:1500, 1250:].ravel()) == {51234}
+    assert set(found[1500:].ravel()) == {771}

@@ -8,7 +8,7 @@ convolution tells them apart at each place. What stays unclear is called by the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
@@ -88,7 +88,10 @@ def find_outputs(
     picture = next((shape for shape in graph.inputs.values() if len(shape) == 4), None)
     seen = _Seen(graph, shapes, _channels_first(graph, picture), 0 if labels is None else len(labels))
     outputs_of_graph = [seen.output(name) for name in graph.outputs]
-    return tuple(_beside_others(output, outputs_of_graph) for output in outputs_of_graph)
+    sized = [output for output in outputs_of_graph if output.shape]
+    classes = [output for output in sized if output.role == "classes"]
+    rows = {output.shape[1] for output in sized if output.shape and output.role == "boxes"}
+    return tuple(_beside_others(output, classes, rows) for output in outputs_of_graph)
 
 
 @dataclass(frozen=True)
@@ -197,16 +200,14 @@ class _Seen:
         return False
 
 
-def _beside_others(output: Output, all_of_them: Sequence[Output]) -> Output:
+def _beside_others(output: Output, classes: Sequence[Output], rows: Collection[int]) -> Output:
     """Return what an output is, seen beside the others: four numbers beside classes, rows beside boxes."""
     if output.shape is None:
         return output
-    others = [other for other in all_of_them if other is not output and other.shape is not None]
     if not output.sure or (output.role == "vector" and len(output.shape) == 2):
-        beside = output.shape[1] == 4 and any(other.role == "classes" for other in others)
+        beside = output.shape[1] == 4 and any(other is not output for other in classes)
         return replace(output, role="boxes", sure=True) if beside else output
     if output.role in ("vector", "tokens") and len(output.shape) == 3:
-        rows = [other.shape[1] for other in others if other.role == "boxes" and other.shape]
         return replace(output, role="boxes", grid=None) if output.shape[1] in rows else output
     return output
 

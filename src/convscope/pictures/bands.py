@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from convscope.errors import PictureError
 
 MOST_BANDS = 64
+SMALL_FILE = 5_000_000  # bytes: what is smaller takes no memory that it does not deserve
+_DESERVED = 40_000_000  # numbers of a small file: four bytes each, twice
 _PHOTOGRAPHS = (1, 3, 4)
 
 
@@ -72,8 +74,14 @@ def _tiff(path: Path) -> NDArray[Any] | None:
             samples = file.pages[0].tags.get("SamplesPerPixel")
             if samples is None or samples.value in _PHOTOGRAPHS or len(series.shape) != 3:
                 return None
-            if np.prod(series.shape, dtype=np.int64) > MOST_BANDS * 2**26:
+            numbers = int(np.prod(series.shape, dtype=np.int64))
+            if numbers > MOST_BANDS * 2**26:
                 return None
+            if numbers > _DESERVED and path.stat().st_size < SMALL_FILE:
+                raise PictureError(
+                    f"{path} is a file of {path.stat().st_size:,} bytes that unfolds into {numbers:,} numbers: so "
+                    "much is not read from so little. Make it smaller first"
+                )
             values: NDArray[Any] = series.asarray()
             return values
     except (tifffile.TiffFileError, ValueError, IndexError, KeyError, RuntimeError):

@@ -26,7 +26,7 @@ from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import PictureError, did_you_mean
 from convscope.files import user_path
-from convscope.pictures.bands import array_in, bands_of, has_bands, seen_in_gray
+from convscope.pictures.bands import SMALL_FILE, array_in, bands_of, has_bands, seen_in_gray
 from convscope.pictures.rgb import PLAIN, Pixels, Seen, Stored, rgb_of_array, rgb_of_image
 from convscope.pictures.sixteen_bit import load, stored_bits
 
@@ -81,9 +81,9 @@ _BY_ENDING = dict.fromkeys((".tga", ".icb", ".vda", ".vst"), "TGA")  # has no ma
 SAMPLES = ("coffee", "chelsea", "astronaut")
 SHORTENED = "read with 8 of its 16 bits"
 MAXIMUM_PIXELS = 8192 * 8192  # 805 MB as floating-point RGB
-_SMALL_FILE = 5_000_000  # bytes: what is smaller takes no memory that it does not deserve
 _DECODED = 150_000_000  # bytes of a small file's pixels as Pillow holds them
 _FEW_PIXELS = 16 * 1024 * 1024  # above, a small file's picture is read at a part of its size
+_STRIP = 64  # rows of a picture made smaller, at a time
 _PAGES = 100  # that are counted
 _SIGNATURES = {
     b"%PDF": "a PDF document",
@@ -252,7 +252,7 @@ def _from_file(file: Any, source: str | None, maximum_pixels: int) -> Photograph
     file.seek(0)
     with _in_one_line(name, size, file), Image.open(file, formats=_formats(name)) as image:
         _check_size(image, name, maximum_pixels, size)
-        seen = _decoded(image, name, file, small=size < _SMALL_FILE)
+        seen = _decoded(image, name, file, small=size < SMALL_FILE)
     return _photograph(seen, source, digest.hexdigest())
 
 
@@ -284,12 +284,20 @@ def _decoded(image: Image.Image, name: str, file: IO[bytes] | None = None, *, sm
 
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
-    """Return a picture with each square of pixels averaged; what it is meant as stays with it."""
-    info, plain = image.info, image
-    if image.mode in ("1", "P"):
-        plain = image.convert("L" if image.mode == "1" else "RGBA" if image.has_transparency_data else "RGB")
+    """Return a picture with each square of pixels averaged; what it is meant as stays with it.
+
+    It is done strip by strip: all of a palette's picture in colors would take four times its memory.
+    """
+    info, mode = image.info, image.mode
+    if mode in ("1", "P"):
+        mode = "L" if mode == "1" else "RGBA" if image.has_transparency_data else "RGB"
         info = {key: value for key, value in info.items() if key != "transparency"}
-    smaller = plain.reduce(factor)
+    between = "I" if mode.startswith("I;16") else mode  # Pillow averages no sixteen bits
+    smaller = Image.new(mode, (ceil(image.width / factor), ceil(image.height / factor)))
+    for top in range(0, image.height, rows := _STRIP * factor):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        averaged = strip if strip.mode == between else strip.convert(between)
+        smaller.paste(averaged.reduce(factor).convert(mode), (0, top // factor))
     smaller.info = info
     smaller._exif = image.getexif()
     return smaller
@@ -320,7 +328,7 @@ def _check_size(image: Image.Image, name: str, maximum_pixels: int, file_size: i
     if not width * height:
         raise PictureError(f"{name} has no pixels: it is {width} x {height}")
     decoded = width * height * max(1, len(image.getbands())) * (4 if image.mode in ("I", "F") else 1)
-    if file_size is not None and file_size < _SMALL_FILE and decoded > _DECODED:
+    if file_size is not None and file_size < SMALL_FILE and decoded > _DECODED:
         raise PictureError(
             f"{name} is a file of {file_size:,} bytes that unfolds into {decoded:,} ({width:,} x {height:,} pixels): "
             "so much is not read from so little. Make it smaller first"

@@ -7,6 +7,8 @@ they are repeated.
 from __future__ import annotations
 
 import pickle
+import struct
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
@@ -39,6 +41,12 @@ def _counted_with_content(load: _Load) -> _Load:
     return counted
 
 
+def _load_bytearray(unpickler: CountedUnpickler) -> None:
+    """Read an array of bytes as long as the file has them; pickle's own makes room for what the length says."""
+    (length,) = struct.unpack("<Q", unpickler.read(8))
+    unpickler.append(bytearray(unpickler.read(min(length, sys.maxsize))))
+
+
 _LOADS: dict[int, _Load] = pickle._Unpickler.dispatch
 _MAKING = (
     *(pickle.GLOBAL, pickle.STACK_GLOBAL, pickle.INST, pickle.OBJ, pickle.NEWOBJ, pickle.NEWOBJ_EX),
@@ -54,8 +62,11 @@ class CountedUnpickler(pickle._Unpickler):
         **_LOADS,
         **{code[0]: _counted(_LOADS[code[0]]) for code in _MAKING},
         **{code[0]: _counted_with_content(_LOADS[code[0]]) for code in (pickle.REDUCE, pickle.BUILD)},
+        pickle.BYTEARRAY8[0]: _load_bytearray,
     }
     stack: list[Any]
+    read: Callable[[int], bytes]
+    append: _Load
     made = 0
 
     def load(self) -> Any:

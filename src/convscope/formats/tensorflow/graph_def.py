@@ -20,7 +20,8 @@ from convscope.formats.tensorflow.node import PLACEHOLDERS, Node, Reference, in_
 from convscope.formats.tensorflow.variables import VARIABLES, filled
 
 SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")
-MAXIMUM_RECORDS = 5_000_000
+FEW_RECORDS, MAXIMUM_RECORDS = 500_000, 5_000_000  # what any file may have, and a large one
+_BYTES_A_RECORD = 10  # a small file of a million empty nodes takes gigabytes
 _LARGEST_TEXT = 256 * 2**20
 _SAVED_MODEL_BEGINS = (b"\x08\x01\x12", b"saved_model_schema_version", b"meta_graphs")
 _VARIABLES_BESIDE = "variables/variables"
@@ -54,7 +55,7 @@ def read_graph_def(path: Path, weights: str | Path | None = None) -> GraphFile:
     what to do.
     """
     file = next((one for name in SAVED_MODELS if (one := path / name).is_file()), path)
-    source = open_source(file, MAXIMUM_RECORDS)
+    source = open_source(file, records_of(file.stat().st_size) if file.is_file() else None)
     head = bytes(source.view[:HEAD])
     _expect_graph(head, source.file)
     is_saved = head.lstrip().startswith(_SAVED_MODEL_BEGINS)
@@ -72,6 +73,11 @@ def read_graph_def(path: Path, weights: str | Path | None = None) -> GraphFile:
     nodes = _needed(filled(nodes, checkpoint), [read.node for read in ends.inputs])
     _require_frozen(nodes, graph, path)
     return GraphFile(_without_bundles(in_order(nodes)), (file, *(checkpoint.files if checkpoint else ())))
+
+
+def records_of(size: int) -> int:
+    """Return how many records a graph's file of so many bytes may have."""
+    return min(MAXIMUM_RECORDS, max(FEW_RECORDS, size // _BYTES_A_RECORD))
 
 
 def _without_bundles(nodes: Sequence[Node]) -> list[Node]:
@@ -153,7 +159,7 @@ def _read(source: Source, name: str) -> Message:
         raise NetworkFileError(
             f"{source.file} is text of over {_LARGEST_TEXT // 2**20} MB: save it as binary"
         )
-    Parser(decoded(bytes(source.view)), source.file, budget=MAXIMUM_RECORDS).read_fields(message)
+    Parser(decoded(bytes(source.view)), source.file, budget=records_of(len(source.view))).read_fields(message)
     return message
 
 
