@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from convscope.measuring.strongest import Strongest
 from convscope.optimization.objective_batch import ObjectiveBatch
+from convscope.optimization.path_check import held_answers
+
+_LEFT = 1 / 3  # of 31 ordinary units of `builtin`, 0.62 to 1 is left; of fooled ones 0.04 to 0.07
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,8 @@ class Verdict:
 
     ``reached`` is its objective's value: for a channel the mean over its positions, ``highest`` the maximum. ``plain``
     is what a plain gray picture gives. ``strongest`` is the largest mean over ``pictures`` real ones, each at the
-    network's own size, ``strongest_highest`` the largest maximum; None where nobody measured them.
+    network's own size, ``strongest_highest`` the largest maximum; None where nobody measured them. ``held`` is what it
+    reaches where no channel before the unit answers more than to any of them (`convscope.optimization.path_check`).
     """
 
     reached: float
@@ -27,6 +31,7 @@ class Verdict:
     strongest: float | None = None
     strongest_highest: float | None = None
     pictures: int = 0
+    held: float | None = None
 
     @property
     def activated(self) -> bool:
@@ -38,6 +43,11 @@ class Verdict:
         """How many times the strongest real picture it is."""
         return self.reached / self.strongest if self.strongest and self.strongest > 0 else None
 
+    @property
+    def of_another_way(self) -> bool:
+        """Whether most of it comes about through what no real picture rouses: it may show another circuit."""
+        return self.held is not None and self.activated and self.held < _LEFT * self.reached
+
     def __str__(self) -> str:
         """Return it in words, for a caption."""
         if not self.activated:
@@ -47,6 +57,11 @@ class Verdict:
             words += f", {self.ratio:.2g} × the strongest of {self.pictures:,} photographs"
         elif self.strongest is not None:
             words += f"; none of {self.pictures:,} photographs activates it"
+        if self.of_another_way and self.held is not None:
+            words += (
+                f", but only {max(0.0, self.held / self.reached):.0%} of that where nothing before it goes beyond what "
+                "photographs rouse: the picture may show another circuit than the one that answers them"
+            )
         return words
 
 
@@ -63,7 +78,10 @@ def judge(batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest | None =
         highest = max(float(value.max()) for value in own)
         verdict = Verdict(float(reached[index]), highest, float(plain[index]))
         verdicts.append(_compared(verdict, batch, objective.targets, strongest))
-    return verdicts
+    if strongest is None:
+        return verdicts
+    held = held_answers(batch, pictures, strongest)
+    return [replace(verdict, held=number) for verdict, number in zip(verdicts, held, strict=True)]
 
 
 def _compared(

@@ -16,3 +16,9 @@ def set_units(input: Tensor, *, mask: Tensor, values: Tensor, factor: float = 0.
     """
     changed = values if factor == 0 else values + factor * input
     return torch.where(mask != 0, changed, input)
+
+
+@operation
+def at_most(input: Tensor, *, maximum: Tensor) -> Tensor:
+    """Return the input with no channel above its `maximum`, (channels,)."""
+    return torch.minimum(input, maximum.reshape(1, -1, *(1 for _ in input.shape[2:])))

@@ -1,0 +1,75 @@
+"""Whether a picture rouses a unit as real pictures do: its answer again, with all before it held to what they reach.
+
+A network can be built so that a unit's pictures show anything, though it answers real pictures as ever: Geirhos et al.,
+*Don't trust your eyes: on the (un)reliability of feature visualizations* (2024). Such a circuit works through channels
+that real pictures leave silent. Pictures that were made go beyond real ones everywhere, so likeness alone does not
+tell; held back to what real pictures reach, an ordinary unit still answers, and such a circuit does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from torch import Tensor
+
+from convscope.measuring.strongest import Strongest
+from convscope.network.graph import CHANNELS_LAST, Operation
+from convscope.network.network import Network
+from convscope.optimization.objective_batch import ObjectiveBatch, objective_batch
+
+_FEWEST = 30  # pictures; fewer do not show what real ones reach
+
+
+def held_answers(batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest) -> list[float | None]:
+    """Return what each picture reaches where no channel before its unit answers more than to any real picture.
+
+    None where that was not measured, or on few pictures, and for objectives of more than one unit.
+    """
+    found: list[float | None] = [None] * len(batch.objectives)
+    if strongest.pictures < _FEWEST:
+        return found
+    places: dict[str, list[int]] = {}
+    for index, objective in enumerate(batch.objectives):
+        address = batch.targets[objective.targets[0]]
+        if len(objective.targets) == 1 and strongest.of(address) is not None:
+            places.setdefault(address.layer, []).append(index)
+    for layer, indices in places.items():
+        held = objective_batch(
+            held_network(batch.network, layer, strongest), [batch.objectives[index] for index in indices]
+        )
+        for index, number in zip(indices, held.scores(pictures[indices]).tolist(), strict=True):
+            found[index] = number
+    return found
+
+
+def held_network(network: Network, layer: str, strongest: Strongest) -> Network:
+    """Return the network up to a layer, in which no channel before it goes beyond its maximum over real pictures."""
+    graph, highest = network.graph, dict[str, Tensor]()
+
+    def steps() -> Iterator[Operation]:
+        for operation in graph.needed_for([layer]):
+            value = operation.outputs[0]
+            measured, shape = strongest.layers.get(value), network.shape_channels_first(value)
+            if (
+                measured is None
+                or value == layer
+                or shape is None
+                or len(shape) < 2
+                or shape[1] != len(measured)
+            ):
+                yield operation
+                continue
+            free, key = f"{value} (free)", f"{value} (highest)"
+            highest[key] = measured[:, 1, -1].to(network.precision)
+            attributes = {CHANNELS_LAST: True} if graph.channels_last else {}
+            yield replace(operation, outputs=(free, *operation.outputs[1:]))
+            yield Operation(
+                "at_most", f"hold {value}", "Hold", (free,), (value,), {"maximum": key}, attributes
+            )
+
+    operations = tuple(steps())
+    held = replace(
+        graph, operations=operations, outputs=(layer,), parameters=graph.parameters.replaced(highest)
+    )
+    return Network(held, input_spec=network.input_spec, labels=network.labels, device=network.device)
