@@ -72,8 +72,10 @@ def infer_operation(
     needed = {role: parameters[key] for role, key in operation.parameters.items()}
     keywords = operation.keywords
     counted = {} if numbers is None else {v: numbers[v] for v in operation.inputs if v in numbers}
-    if len(counted) < len(set(operation.inputs)) and not kind_of(operation.kind).reads_sizes:
-        counted = {}  # together with values that have no numbers they are only shapes
+    some = len(counted) < len(set(operation.inputs)) and not kind_of(operation.kind).reads_sizes
+    maps = operation.channels_last and any(tensor.dim() > 2 for tensor in counted.values())
+    if some or needed or maps:
+        counted = {}  # together with values that have no numbers, or as maps, they are only shapes
     of_sizes = numbers is not None and (counted or kind_of(operation.kind).from_shapes)
     ruled = None if of_sizes or not by_rule else shape_by_rule(operation.kind, sizes, needed, keywords)
     if ruled is not None and len(operation.outputs) == 1:

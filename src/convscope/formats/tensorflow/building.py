@@ -20,6 +20,7 @@ from convscope.formats.tensorflow.node import Node, Reference
 from convscope.formats.tensorflow.ops import translate
 from convscope.formats.tensorflow.parameters import LAYOUTS, Array, LaidOut
 from convscope.formats.tensorflow.tensors import FLOATING, to_array
+from convscope.formats.tensorflow.unrolling import Unrolling
 from convscope.network.cut import CutLayer
 from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.parameters import Shape
@@ -75,12 +76,18 @@ class _Building:
     measured: list[str] = field(default_factory=list)
     budget: FoldingBudget = field(default_factory=FoldingBudget)
 
+    def __post_init__(self) -> None:
+        self.unrolling = Unrolling(self)
+
     def add(self, node: Node) -> None:
-        """Make a node a constant, an operation or nothing."""
+        """Make a node a constant, an operation or nothing; a loop all its rounds."""
+        node = self.unrolling.meant(node)
         ready = node.name in self.builder.inputs or node.name in self.constants
         if ready or node.op in _IGNORED:
             return
         if self.builder.cut_behind((read.node for read in node.inputs), [node.name], node.name, node.op):
+            return
+        if self._unrolled(node):
             return
         known = self._known(node)
         if known is not None:
@@ -89,6 +96,39 @@ class _Building:
             return
         if node.op != "Const":  # else it is text
             self._translate(node)
+
+    def _unrolled(self, node: Node) -> bool:
+        """Write a loop out, and keep lists; what it leaves is cut where that cannot be. Say whether the node is one."""
+        before = dict(self.operations)
+        try:
+            with self.builder.reading(f"node {node.name!r}, a {node.op},"):
+                return self.unrolling.take(node)
+        except UnsupportedLayer as error:
+            self.operations = before
+            self.builder.cut_at([node.name], CutLayer(node.name, node.op, str(error)))
+            return True
+
+    def numbers(self, read: Reference) -> Array | None:
+        """Return what is known of a value whatever the picture."""
+        constant = self.constants.get(read.node)
+        return None if constant is None else constant.numbers
+
+    def keep(self, name: str, numbers: Array) -> None:
+        """Let a value be these numbers."""
+        self.constants[name] = _Constant(numbers, numbers.dtype.kind == "f", name)
+        self.operations[name] = None
+
+    def is_cut(self, read: Reference) -> bool:
+        """Whether a value is not computed."""
+        return read.node in self.builder.cut
+
+    def shape_of(self, read: Reference) -> Shape:
+        """Return a value's shape."""
+        numbers = self.numbers(read)
+        found = self.builder.shapes.get(self._name(read)) if numbers is None else numbers.shape
+        if found is None:
+            raise UnsupportedLayer(f"the shape of {read.node!r} depends on the picture")
+        return found
 
     def _known(self, node: Node) -> _Constant | None:
         """Return what a node makes of numbers that are known, or of sizes."""
@@ -177,6 +217,7 @@ class _Building:
             self._constant_operation(value) if operation is None else operation
             for value, operation in self.operations.items()
         ]
+        self._drop_unread()
         self.builder.aliases.update({node: f"{node}:0" for node in self.several})
         graph = self.builder.graph(name, channels_last=channels_last, constants=self.constants)
         if not graph.outputs:
@@ -184,6 +225,19 @@ class _Building:
                 "the graph has no operation that a picture goes through: it is not a network"
             )
         return graph
+
+    def _drop_unread(self) -> None:
+        """Leave out what a loop's last round makes for a round that never comes."""
+        builder, inside = self.builder, self.unrolling.inside
+        while inside and (unread := set(builder.ends(self.constants))):
+            kept = [
+                one
+                for one in builder.operations
+                if one.name not in inside or not unread.issuperset(one.outputs)
+            ]
+            if len(kept) == len(builder.operations) or not kept:
+                return
+            builder.operations = kept
 
     def _constant_operation(self, name: str) -> Operation:
         constant = self.constants[name]

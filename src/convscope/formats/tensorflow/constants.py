@@ -71,6 +71,7 @@ _VIEWS = (
     "CheckNumerics",
     "PreventGradient",
     "Snapshot",
+    "ReadVariableOp",
     "ExpandDims",
     "Squeeze",
     "Slice",
@@ -117,7 +118,7 @@ def _elementwise(node: Node, inputs: Sequence[Array]) -> Array:
 FOLDERS.update(dict.fromkeys(_ELEMENTWISE, _elementwise))
 
 
-@folds("Identity", "StopGradient", "CheckNumerics", "PreventGradient", "Snapshot")
+@folds("Identity", "StopGradient", "CheckNumerics", "PreventGradient", "Snapshot", "ReadVariableOp")
 def _same(node: Node, inputs: Sequence[Array]) -> Array:
     return inputs[0]
 

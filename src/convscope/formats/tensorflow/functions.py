@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from convscope.errors import NetworkFileError
 from convscope.formats.protobuf.message import Message
+from convscope.formats.tensorflow.loops import Loop, loop_of
 from convscope.formats.tensorflow.node import Node, Reference, read_node, reference
 from convscope.formats.tensorflow.tensors import to_array
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _CHOICES = ("If", "StatelessIf")
+_LOOPS = ("While", "StatelessWhile")
 _DEEPEST = 64
 _MOST_NODES = 500_000
 # Ops whose outputs have names of their own, in their order; of all others a name has one output, or a numbered list.
@@ -67,12 +69,32 @@ class _Inlining:
             raise NetworkFileError("functions call each other more than 64 deep: the file is damaged")
         constants = {**constants, **{node.name: node for node in nodes if node.op == "Const"}}
         for node in nodes:
+            if node.op in _LOOPS and (loop := self._loop(node, constants, depth)) is not None:
+                yield loop
+                continue
             called = self._called(node, constants)
             if called is None:
                 yield node
             else:
                 arguments = node.inputs[1:] if node.op in _CHOICES else node.inputs
                 yield from self._body(called, node.name, arguments, constants, depth)
+
+    def _loop(self, node: Node, constants: Mapping[str, Node], depth: int) -> Loop | None:
+        """Return a loop with the bodies of its two functions in it."""
+        asked, done = self._function(node, "cond"), self._function(node, "body")
+        if asked is None or done is None:
+            return None
+        variables = [f"{node.name}/variable_{at}" for at in range(len(node.inputs))]
+        arguments = [Reference(name, 0) for name in variables]
+        inner: list[Node] = []
+        for function, call in ((asked, f"{node.name}/cond"), (done, f"{node.name}/body")):
+            inner += self._body(function, call, arguments, constants, depth)
+        inner = [replace(each, inputs=tuple(map(self.resolve, each.inputs))) for each in inner]
+        condition, *following = (
+            self.resolve(Reference(f"{node.name}/{call}", at))
+            for call, at in (("cond", 0), *(("body", at) for at in range(len(variables))))
+        )
+        return loop_of(node, variables, condition, following, inner)
 
     def _called(self, node: Node, constants: Mapping[str, Node]) -> Message | None:
         """Return the function that a node calls, of two branches the one that is taken."""

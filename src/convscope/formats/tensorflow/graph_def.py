@@ -16,6 +16,7 @@ from convscope.formats.recognition import HEAD, TEXT, identify
 from convscope.formats.tensorflow.checkpoint import INDEX, Checkpoint, read_checkpoint
 from convscope.formats.tensorflow.functions import CALLS, inlined
 from convscope.formats.tensorflow.heads import DECODERS, behind
+from convscope.formats.tensorflow.loops import gather_loops
 from convscope.formats.tensorflow.node import PLACEHOLDERS, Node, Reference, in_order, read_node, reference
 from convscope.formats.tensorflow.variables import VARIABLES, filled
 
@@ -72,7 +73,9 @@ def read_graph_def(path: Path, weights: str | Path | None = None) -> GraphFile:
     checkpoint = _checkpoint(file, weights)
     nodes = _needed(filled(nodes, checkpoint), [read.node for read in ends.inputs])
     _require_frozen(nodes, graph, path)
-    return GraphFile(_without_bundles(in_order(nodes)), (file, *(checkpoint.files if checkpoint else ())))
+    return GraphFile(
+        _without_bundles(in_order(gather_loops(nodes))), (file, *(checkpoint.files if checkpoint else ()))
+    )
 
 
 def records_of(size: int) -> int:
