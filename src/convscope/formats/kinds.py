@@ -33,6 +33,7 @@ class Kind(Enum):
     SAVED_MODEL = "a TensorFlow SavedModel"
     CHECKPOINT = "a PyTorch file of weights"
     SAFETENSORS = "a safetensors file"
+    SHARDS = "a list of a network's files of weights"
 
 
 BY_SUFFIX: Mapping[str, Kind] = {
@@ -47,6 +48,7 @@ BY_SUFFIX: Mapping[str, Kind] = {
     ".keras": Kind.KERAS_ZIP,
     **dict.fromkeys((".h5", ".hdf5"), Kind.KERAS_HDF5),
     ".json": Kind.KERAS_JSON,
+    ".index.json": Kind.SHARDS,
 }
 """How a file's name ends, in capitals or not, to what it usually is."""
 
@@ -110,6 +112,8 @@ def _kind_of_text(head: bytes) -> Kind | None:
         "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace"
     ).lstrip()
     if text.startswith("{"):
+        if '"weight_map"' in text:
+            return Kind.SHARDS
         keras = '"class_name"' in text and '"config"' in text
         return Kind.KERAS_JSON if keras else None
     plain = re.sub(r"(?m)#.*$", "", text).lstrip()

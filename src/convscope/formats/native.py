@@ -30,6 +30,7 @@ from convscope.files import COPIED_BYTES, require_regular, written_whole
 from convscope.formats.graph_builder import BARE_ERRORS
 from convscope.formats.json_types import Each, require
 from convscope.formats.network_parts import NetworkParts
+from convscope.formats.pytorch.libraries import ASK_FOR_ARCHITECTURE
 from convscope.formats.request import Request
 from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph, Operation
@@ -110,13 +111,14 @@ def open_native(request: Request) -> NetworkParts:
         require_regular(path)
         file: Any = safe_open(path, framework="pt")
         copied = load(path.read_bytes()) if path.stat().st_size <= COPIED_BYTES else None
-        metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
+        written = file.metadata() or {}
+        metadata = {key: json.loads(text) for key, text in written.items()} if "operations" in written else {}
         shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise NetworkFileError(f"{path} is not a network in convscope's format: {error}") from error
     if "operations" not in metadata or "input" not in metadata:
         raise NetworkFileError(
-            f"{path} holds weights without a network: it has no operations in its metadata"
+            f"{path} holds weights without a network: it has no operations in its metadata. {ASK_FOR_ARCHITECTURE}"
         )
     require(metadata, _SCHEMA, f"{path} describes its network wrongly: it")
     try:

@@ -37,11 +37,13 @@ from convscope.formats.native import BUILTIN, open_builtin, open_native
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.onnx.opening import open_onnx
 from convscope.formats.open_options import OpenKeywords, OpenOptions
+from convscope.formats.pytorch.hub_folder import index_of, is_hub_folder
 from convscope.formats.pytorch.libraries import RANDOM
 from convscope.formats.pytorch.opening import (
     TIMM,
     TORCHVISION,
     open_checkpoint,
+    open_hub_folder,
     open_live_module,
     open_named,
 )
@@ -193,7 +195,8 @@ def _caffe_folder(request: Request) -> NetworkParts:
 
 
 def _safetensors(request: Request) -> NetworkParts:
-    return open_native(request) if request.architecture is None else open_checkpoint(request)
+    native = request.architecture is None and index_of(request.path) is None
+    return open_native(request) if native else open_checkpoint(request)
 
 
 def _zoo(request: Request) -> NetworkParts:
@@ -219,6 +222,7 @@ BY_KIND: Mapping[Kind, Opener] = {
     Kind.ONNX: open_onnx,
     Kind.CHECKPOINT: open_checkpoint,
     Kind.SAFETENSORS: _safetensors,
+    Kind.SHARDS: open_checkpoint,
 }
 
 
@@ -281,6 +285,8 @@ def _opener_of_folder(folder: Path) -> Opener:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     if any(path.name in SAVED_MODELS for path in files):
         return open_tensorflow
+    if is_hub_folder(folder):
+        return open_hub_folder
     networks = {path: kind for path in files if (kind := kind_of_name(path))}
     if any(BY_KIND[kind] is open_caffe for kind in networks.values()):
         return _caffe_folder

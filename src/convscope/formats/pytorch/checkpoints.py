@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from convscope.errors import ConvscopeWarning, NetworkFileError, WeightsMismatch, did_you_mean
+from convscope.formats.pytorch.hub_folder import INDEX, shards_of
 from convscope.formats.pytorch.programs import program_weights
 from convscope.formats.pytorch.unpickling import Placeholder, name_of, read_pickle, weights_in
 from convscope.formats.recognition import HEAD, PICKLE, identify
@@ -66,7 +67,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     torch.Size([64, 3, 7, 7])
     """
     try:
-        content = load_file(path) if _is_safetensors(path) else _unpickled(path)
+        content = _content(path)
     except SafetensorError as error:
         raise NetworkFileError(f"{path} is not a safetensors file: {error}") from error
     except OSError as error:
@@ -78,6 +79,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
         _require_numbers(state, path)
     entries = tuple(_inside(content)) if "" not in found else ()
     return Checkpoint(path, dict(sorted(found.items(), key=lambda item: _rank(item[0]))), entries)
+
+
+def _content(path: Path) -> Any:
+    """Return what a file holds; of a list of shards the tensors of all of them."""
+    if path.name.endswith(INDEX):
+        return {name: tensor for shard in shards_of(path) for name, tensor in _content(shard).items()}
+    return load_file(path) if _is_safetensors(path) else _unpickled(path)
 
 
 def _what_else(content: Any) -> str:
@@ -134,6 +142,8 @@ def _rank(key: str) -> int:
 
 def _require_numbers(state: State, path: Path) -> None:
     """Raise NetworkFileError for a tensor that claims more numbers than the file has for it, or holds packed ones."""
+    files = shards_of(path) if path.name.endswith(INDEX) else [path]
+    size = sum(file.stat().st_size for file in files)
     for name, tensor in state.items():
         if tensor.is_quantized or name.endswith(".zero_point"):
             raise NetworkFileError(
@@ -142,7 +152,7 @@ def _require_numbers(state: State, path: Path) -> None:
             )
         if tensor.is_sparse:
             continue
-        held, size = tensor.untyped_storage().nbytes(), path.stat().st_size
+        held = tensor.untyped_storage().nbytes()
         if tensor.numel() * tensor.element_size() > held or held > size:
             raise NetworkFileError(
                 f"{path}: {name!r} claims {dimensions(tensor.shape)} numbers, "

@@ -90,7 +90,7 @@ def _torchvision_spec(transforms: Any) -> InputSpec | None:
     if not hasattr(transforms, "crop_size"):
         return None
     side, before = transforms.crop_size[0], transforms.resize_size[0]
-    return _spec(
+    return preset_spec(
         (side, side),
         before,
         (transforms.mean, transforms.std),
@@ -100,6 +100,7 @@ def _torchvision_spec(transforms: Any) -> InputSpec | None:
 
 
 def _timm(name: str) -> Architecture:
+    _try_torchvision()  # which timm imports
     timm = _imported("timm", "pip install timm")
     if not timm.is_model(name.partition(".")[0]):
         raise InputError(f"timm has no model {name!r}.{did_you_mean(name, timm.list_models())}")
@@ -118,12 +119,15 @@ def timm_spec(config: dict[str, Any]) -> InputSpec:
     """Return what timm's configuration of a network does to a picture."""
     size = tuple(config["input_size"][1:])
     before = round(max(size) / (config.get("crop_pct") or 1))
-    return _spec(
+    return preset_spec(
         size, before, (config["mean"], config["std"]), config.get("interpolation") or "bilinear", "timm"
     )
 
 
-def _spec(size: tuple[int, int], before: int, statistics: Any, interpolation: str, because: str) -> InputSpec:
+def preset_spec(
+    size: tuple[int, int], before: int, statistics: Any, interpolation: str, because: str
+) -> InputSpec:
+    """Return what a library's preset does: the shorter side to `before`, the middle of `size`, mean and deviation."""
     mean, deviation = (tuple(float(value) for value in values) for values in statistics)
     fields: dict[str, Any] = {
         "channel_order": "RGB" if len(mean) == 3 else "GRAY",
@@ -156,13 +160,20 @@ def load_pretrained(architecture: Architecture) -> nn.Module:
 
 
 def import_torchvision() -> ModuleType:
-    """Import torchvision, also beside a torch for which its compiled part was not made.
+    """Import torchvision, also beside a torch for which its compiled part was not made."""
+    _try_torchvision()
+    return _imported(
+        "torchvision", f"pip install --no-deps torchvision, the release for torch {torch.__version__}"
+    )
+
+
+def _try_torchvision() -> None:
+    """Do what a second import of torchvision needs, where the first one fails.
 
     Its Linux package is built for CUDA alone; beside another torch it fails while it describes operators that were
     then never loaded. Naming these before a second try is enough for all of its classifiers. Where the compiled part
     does load it names them itself, and nothing here does.
     """
-    command = f"pip install --no-deps torchvision, the release for torch {torch.__version__}"
     if "torchvision" not in sys.modules:
         try:
             import_module("torchvision")
@@ -171,8 +182,7 @@ def import_torchvision() -> ModuleType:
                 del sys.modules[name]  # what was imported halfway
             _name_operators()
         except ImportError:
-            pass  # said below
-    return _imported("torchvision", command)
+            pass  # said where it is imported
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from convscope.formats.network_parts import NetworkParts
 from convscope.formats.pytorch.building import build_graph, input_names
 from convscope.formats.pytorch.checkpoints import State, read_checkpoint, with_weights
 from convscope.formats.pytorch.exported import ExportedProgram, read_exported
+from convscope.formats.pytorch.hub_folder import index_of, read_hub_folder
 from convscope.formats.pytorch.libraries import (
     ASK_FOR_ARCHITECTURE,
     RANDOM,
@@ -33,7 +35,7 @@ from convscope.network.labels import imagenet_labels
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 
-__all__ = ["TIMM", "TORCHVISION", "open_checkpoint", "open_live_module", "open_named"]
+__all__ = ["TIMM", "TORCHVISION", "open_checkpoint", "open_hub_folder", "open_live_module", "open_named"]
 
 # The sizes networks were published for, tried in this order where nothing says which it is.
 _SIDES = (224, 32, 28, 64, 96, 128, 227, 256, 299, 384)
@@ -80,12 +82,33 @@ def open_named(request: Request) -> NetworkParts:
     return _opened(module, request, architecture.name, architecture.spec, files)
 
 
+def open_hub_folder(request: Request) -> NetworkParts:
+    """Open a folder of the Hugging Face hub: as the network of timm that it names, or as `architecture` says."""
+    request.refuse("weights", "rules", because="its weights are in it")
+    folder = read_hub_folder(request.path)
+    given = request.architecture or folder.architecture
+    if given is None:
+        raise NetworkFileError(
+            f"{request.path} holds the weights of {folder.made_by}, and the network is a program's. In Python open the "
+            f"module that it makes, or export it to ONNX. {ASK_FOR_ARCHITECTURE}"
+        )
+    architecture = _architecture(given)
+    module = with_weights(architecture.build, read_checkpoint(folder.weights))
+    spec = folder.spec or architecture.spec or _own_spec(module)
+    parts = _opened(module, request, architecture.name, spec, (folder.weights,))
+    return replace(parts, label_lists=(*([folder.labels] if folder.labels else []), *parts.label_lists))
+
+
 def open_checkpoint(request: Request) -> NetworkParts:
     """Open a file of weights as the network that `architecture` names, or that it is or makes."""
     request.refuse("weights", "rules", because="it is a file of weights itself")
     path = request.path
     if request.architecture is None and (program := read_exported(path) or read_scripted(path)):
         return _opened(program, request, path.stem, None, (path,))
+    if index := index_of(path):
+        raise NetworkFileError(
+            f"{path} is one part of a network's weights: open {index}, which lists them all"
+        )
     checkpoint = read_checkpoint(path)
     if request.architecture is None:
         raise NetworkFileError(
