@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import convscope
-from convscope.errors import NetworkFileError
+from convscope.errors import NetworkFileError, WeightsMismatch
 
 CLASSES = 5
 X = torch.randn(1, 3, 12, 12, generator=torch.Generator().manual_seed(4))
@@ -154,3 +155,58 @@ def test_a_damaged_configuration_is_one_line(tmp_path: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
     with pytest.raises(NetworkFileError):
         convscope.open_network(folder)
+
+
+_TRANSFORMERS = """
+import json
+from torch import nn
+from safetensors.torch import load_file
+
+class Config:
+    def __init__(self, width): self.width = width
+    @classmethod
+    def from_pretrained(cls, folder): return cls(json.loads((folder / "config.json").read_text())["width"])
+
+class TinyModel(nn.Module):
+    config_class = Config
+    def __init__(self, config):
+        super().__init__()
+        self.conv = nn.Conv2d(3, config.width, 3)
+    def forward(self, pixel_values): return self.conv(pixel_values).tanh()
+    @classmethod
+    def from_pretrained(cls, folder, **keywords):
+        assert keywords == {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
+        module = cls(Config.from_pretrained(folder))
+        missing, _ = module.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+        return module, {"missing_keys": set(missing), "mismatched_keys": set()}
+"""
+
+
+@pytest.fixture
+def transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A stand-in with one class, which makes its network of a configuration's width."""
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "transformers.py").write_text(_TRANSFORMERS)
+    monkeypatch.syspath_prepend(tmp_path / "library")
+    monkeypatch.delitem(sys.modules, "transformers", raising=False)
+    yield
+    sys.modules.pop("transformers", None)
+
+
+@pytest.mark.usefixtures("transformers")
+def test_a_folder_of_transformers_opens_where_that_is_installed(tmp_path: Path) -> None:
+    conv = nn.Conv2d(3, 2, 3)
+    state = {f"conv.{name}": tensor for name, tensor in conv.state_dict().items()}
+    folder = written(tmp_path / "hub", {"architectures": ["TinyModel"], "width": 2}, state)
+    network = convscope.open_network(folder, input_shape=tuple(X.shape))
+    torch.testing.assert_close(answer(network), conv(X).tanh().detach())
+    save_file({"conv.weight": state["conv.weight"]}, folder / "model.safetensors")
+    with pytest.raises(WeightsMismatch, match=r"TinyModel: 1 parameters are not in it, 'conv\.bias' first"):
+        convscope.open_network(folder)
+    for width, message in (
+        (2_000_000, "speaks of 56,000,000 numbers"),
+        ("x", "transformers makes no TinyModel"),
+    ):
+        (folder / "config.json").write_text(json.dumps({"architectures": ["TinyModel"], "width": width}))
+        with pytest.raises(NetworkFileError, match=message):
+            convscope.open_network(folder)

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from convscope.errors import ConvscopeWarning, NetworkFileError, WeightsMismatch, did_you_mean
-from convscope.formats.pytorch.hub_folder import INDEX, shards_of
+from convscope.formats.pytorch.hub_folder import files_of
 from convscope.formats.pytorch.programs import program_weights
 from convscope.formats.pytorch.unpickling import Placeholder, name_of, read_pickle, weights_in
 from convscope.formats.recognition import HEAD, PICKLE, identify
@@ -83,8 +83,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def _content(path: Path) -> Any:
     """Return what a file holds; of a list of shards the tensors of all of them."""
-    if path.name.endswith(INDEX):
-        return {name: tensor for shard in shards_of(path) for name, tensor in _content(shard).items()}
+    files = files_of(path)
+    if files != [path]:
+        return {name: tensor for file in files for name, tensor in _content(file).items()}
     return load_file(path) if _is_safetensors(path) else _unpickled(path)
 
 
@@ -142,8 +143,7 @@ def _rank(key: str) -> int:
 
 def _require_numbers(state: State, path: Path) -> None:
     """Raise NetworkFileError for a tensor that claims more numbers than the file has for it, or holds packed ones."""
-    files = shards_of(path) if path.name.endswith(INDEX) else [path]
-    size = sum(file.stat().st_size for file in files)
+    size = sum(file.stat().st_size for file in files_of(path))
     for name, tensor in state.items():
         if tensor.is_quantized or name.endswith(".zero_point"):
             raise NetworkFileError(

@@ -1,7 +1,7 @@
 """A folder as the Hugging Face hub has them: ``config.json``, the weights in one file or in shards, the preprocessing.
 
-timm's folders say which of its networks they are of, and open without another word. transformers' say which class:
-their weights need the module, as `architecture`.
+timm's folders say which of its networks they are of, transformers' which class. With that package they open without
+another word; without it transformers' weights need the module, as `architecture`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from convscope.errors import NetworkFileError
-from convscope.formats.pytorch.libraries import TIMM, preset_spec, timm_spec
+import torch
+from torch import nn
+
+from convscope.errors import NetworkFileError, WeightsMismatch
+from convscope.formats.pytorch.libraries import TIMM, Architecture, preset_spec, ready_torchvision, timm_spec
 from convscope.network.input_spec import InputSpec
 
 CONFIG = "config.json"
@@ -38,7 +44,7 @@ class HubFolder:
 
     weights: Path
     architecture: str | None
-    made_by: str
+    transformers_class: str
     spec: InputSpec | None
     labels: Sequence[str] | None
 
@@ -64,10 +70,64 @@ def read_hub_folder(folder: Path) -> HubFolder:
     return HubFolder(
         weights,
         f"{TIMM}{name}" if isinstance(name, str) else None,
-        f"transformers' {classes[0]}" if classes else "nothing it names",
+        classes[0] if classes and "auto_map" not in config else "",
         spec,
         _labels(config, published),
     )
+
+
+def transformers_architecture(folder: HubFolder) -> Architecture | None:
+    """Return the class of transformers that a folder names, where that is installed; its own code is never run.
+
+    NetworkFileError for a configuration that is wrong, or speaks of more numbers than the folder's weights have.
+    """
+    if not folder.transformers_class or find_spec("transformers") is None:
+        return None
+    ready_torchvision()  # which transformers imports
+    made: Any = getattr(import_module("transformers"), folder.transformers_class, None)
+    if made is None or not hasattr(made, "config_class"):
+        return None
+    try:
+        config = made.config_class.from_pretrained(folder.weights.parent)
+        with torch.device("meta"):
+            count = sum(parameter.numel() for parameter in made(config).parameters())
+    except Exception as error:  # a library raises what it likes at a configuration that is wrong
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        raise NetworkFileError(
+            f"{folder.weights.parent}: transformers makes no {folder.transformers_class} of its {CONFIG}: {said}"
+        ) from error
+    size = sum(file.stat().st_size for file in files_of(folder.weights))
+    if count > 2 * size:
+        raise NetworkFileError(
+            f"{folder.weights.parent}: {CONFIG} speaks of {count:,} numbers, its weights are {size:,} bytes"
+        )
+
+    def build(classes: int | None) -> nn.Module:
+        network: nn.Module = made(config)
+        return network
+
+    plain = ".safetensors" in folder.weights.name  # in which nothing but numbers can be
+    return Architecture(folder.transformers_class, build, partial(_loaded, made, folder) if plain else None)
+
+
+def _loaded(made: Any, folder: HubFolder) -> nn.Module:
+    """Let transformers read the weights, some of whose names it changed since; WeightsMismatch where one is missing."""
+    module, said = made.from_pretrained(
+        folder.weights.parent, local_files_only=True, use_safetensors=True, output_loading_info=True
+    )
+    missing = sorted(map(str, [*said["missing_keys"], *said.get("mismatched_keys", ())]))
+    if missing:
+        raise WeightsMismatch(
+            f"{folder.weights} does not fit {folder.transformers_class}: {len(missing)} parameters are not in it, "
+            f"{missing[0]!r} first"
+        )
+    network: nn.Module = module.float().eval()
+    return network
+
+
+def files_of(path: Path) -> Sequence[Path]:
+    """Return the files in which weights lie: the shards of a list, or the file itself."""
+    return shards_of(path) if path.name.endswith(INDEX) else [path]
 
 
 def shards_of(index: Path) -> Sequence[Path]:
@@ -145,4 +205,5 @@ def _labels(config: Mapping[str, Any], published: Mapping[str, Any]) -> Sequence
     numbered = config.get("id2label")
     if not isinstance(numbered, dict) or set(numbered) != {str(number) for number in range(len(numbered))}:
         return None
-    return [str(numbered[str(number)]) for number in range(len(numbered))]
+    found = [str(numbered[str(number)]) for number in range(len(numbered))]
+    return None if found == [f"LABEL_{number}" for number in range(len(found))] else found

@@ -100,7 +100,7 @@ def _torchvision_spec(transforms: Any) -> InputSpec | None:
 
 
 def _timm(name: str) -> Architecture:
-    _try_torchvision()  # which timm imports
+    ready_torchvision()  # which timm imports
     timm = _imported("timm", "pip install timm")
     if not timm.is_model(name.partition(".")[0]):
         raise InputError(f"timm has no model {name!r}.{did_you_mean(name, timm.list_models())}")
@@ -161,13 +161,13 @@ def load_pretrained(architecture: Architecture) -> nn.Module:
 
 def import_torchvision() -> ModuleType:
     """Import torchvision, also beside a torch for which its compiled part was not made."""
-    _try_torchvision()
+    ready_torchvision()
     return _imported(
         "torchvision", f"pip install --no-deps torchvision, the release for torch {torch.__version__}"
     )
 
 
-def _try_torchvision() -> None:
+def ready_torchvision() -> None:
     """Do what a second import of torchvision needs, where the first one fails.
 
     Its Linux package is built for CUDA alone; beside another torch it fails while it describes operators that were

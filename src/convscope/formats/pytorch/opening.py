@@ -16,7 +16,7 @@ from convscope.formats.network_parts import NetworkParts
 from convscope.formats.pytorch.building import build_graph, input_names
 from convscope.formats.pytorch.checkpoints import State, read_checkpoint, with_weights
 from convscope.formats.pytorch.exported import ExportedProgram, read_exported
-from convscope.formats.pytorch.hub_folder import index_of, read_hub_folder
+from convscope.formats.pytorch.hub_folder import index_of, read_hub_folder, transformers_architecture
 from convscope.formats.pytorch.libraries import (
     ASK_FOR_ARCHITECTURE,
     RANDOM,
@@ -87,13 +87,17 @@ def open_hub_folder(request: Request) -> NetworkParts:
     request.refuse("weights", "rules", because="its weights are in it")
     folder = read_hub_folder(request.path)
     given = request.architecture or folder.architecture
-    if given is None:
+    architecture = transformers_architecture(folder) if given is None else _architecture(given)
+    if architecture is None:
+        made_by = f"transformers' {folder.transformers_class}" if folder.transformers_class else "a network"
         raise NetworkFileError(
-            f"{request.path} holds the weights of {folder.made_by}, and the network is a program's. In Python open the "
-            f"module that it makes, or export it to ONNX. {ASK_FOR_ARCHITECTURE}"
+            f"{request.path} holds the weights of {made_by}: pip install transformers, in Python open the module that "
+            f"was trained, or export it to ONNX. {ASK_FOR_ARCHITECTURE}"
         )
-    architecture = _architecture(given)
-    module = with_weights(architecture.build, read_checkpoint(folder.weights))
+    if given is None and architecture.pretrained is not None:
+        module = architecture.pretrained()
+    else:
+        module = with_weights(architecture.build, read_checkpoint(folder.weights))
     spec = folder.spec or architecture.spec or _own_spec(module)
     parts = _opened(module, request, architecture.name, spec, (folder.weights,))
     return replace(parts, label_lists=(*([folder.labels] if folder.labels else []), *parts.label_lists))
