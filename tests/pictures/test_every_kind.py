@@ -1,6 +1,7 @@
 """Every kind of file that Pillow reads is read, whatever it is called; no small file takes what it does not deserve."""
 
 import io
+import struct
 import subprocess
 import sys
 import zlib
@@ -41,6 +42,31 @@ def test_a_tiff_of_planes_is_read(tmp_path: Path) -> None:
     path = tmp_path / "planes.tif"
     tifffile.imwrite(path, PIXELS.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
     np.testing.assert_array_equal((read_picture(path) * 255).round(), PIXELS)
+
+
+def _with_tag(path: Path, tag: int, value: int) -> Path:
+    """Change a number of a TIFF's directory, and nothing else."""
+    content = bytearray(path.read_bytes())
+    at = content.index(struct.pack("<HHI", tag, 3, 1))
+    content[at + 8 : at + 10] = struct.pack("<H", value)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "message"),
+    [
+        (259, 50001, "a TIFF whose compression is not read here"),
+        (258, 64, "a TIFF of a kind that is not read"),
+    ],
+)
+def test_a_tiff_that_is_not_read_is_not_called_damaged(
+    tag: int, value: int, message: str, tmp_path: Path
+) -> None:
+    Image.new("L", (30, 20), 90).save(tmp_path / "a.tif", compression="tiff_lzw")
+    with pytest.raises(PictureError, match=message) as caught:
+        open_photograph(_with_tag(tmp_path / "a.tif", tag, value))
+    assert "damaged or incomplete" not in str(caught.value)
 
 
 def test_a_text_that_is_called_a_targa_is_refused(tmp_path: Path) -> None:

@@ -94,6 +94,8 @@ _SIGNATURES = {
     b"\x89HDF": "an HDF5 file",
     b"\x93NUMPY": "a NumPy array",
 }
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_NO_DECODER = "decoder error -2"  # what Pillow says where libtiff has no decoder for the compression
 
 
 @dataclass(frozen=True, eq=False)
@@ -357,6 +359,12 @@ def _in_one_line(name: str, size: int, file: IO[bytes]) -> Iterator[None]:
         ) from error
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
+        file.seek(0)
+        if reason == _NO_DECODER and file.read(4) in _TIFF:
+            raise PictureError(
+                f"{name} is a TIFF whose compression is not read here, or a damaged one ({size:,} bytes). Save it "
+                "with LZW or deflate, or as PNG"
+            ) from error
         raise PictureError(f"{name} is damaged or incomplete ({size:,} bytes): {reason}") from error
 
 
@@ -368,6 +376,8 @@ def _formats(name: str = "") -> tuple[str, ...]:
 
 
 def _what_is(start: bytes) -> str:
+    if start[:4] in _TIFF:
+        return "a TIFF of a kind that is not read, by its bits or planes: save it as PNG, or with plain 8 or 16 bits"
     if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
         return "a HEIC photograph: export it as JPEG"
     for signature, words in _SIGNATURES.items():
