@@ -42,6 +42,7 @@ TENSORFLOW_CHECKS = {
     "operators": "NumPy's of the same name; graphs that TensorFlow 2.21 wrote",
     "pixels": "TensorFlow where it is installed, and OpenCV",
     "quantization": "numbers of TensorFlow 2.21's, on a processor",
+    "recurrent": "an LSTM written out in NumPy; graphs that TensorFlow 2.21 wrote",
     "volumes": "sums over the windows; graphs that TensorFlow 2.21 wrote",
 }
 

@@ -96,3 +96,79 @@ def test_what_does_not_fit_cuts_what_is_behind_it(tmp_path):
         network, found = answers(tmp_path, g, "beside")
     assert set(network.graph.cut) == {"odd", "behind"}
     np.testing.assert_array_equal(found["beside"], np.maximum(SMALL, 0))
+
+
+def test_products_of_turned_matrices_and_computed_look_ups_are_numpys(tmp_path):
+    g = GraphWriter()
+    x = g.placeholder(shape=X.shape)
+    other = g.node("Sin", "other", x)
+    g.node("BatchMatMulV2", "one", x, other, adj_x=True)
+    turned = g.node("Transpose", "turned", x, g.const("order", [0, 1, 3, 2]))
+    g.node("BatchMatMulV2", "both", x, turned, adj_x=True, adj_y=True)
+    rows = [
+        g.node("Reshape", f"rows_{name}", value, g.const(name, [30, 4]))
+        for name, value in (("a", x), ("b", other))
+    ]
+    g.node("MatMul", "matrix", *rows, transpose_a=True)
+    where = g.node("ArgMax", "where", x, g.const("axis", np.int32(3)), **INT)
+    table = np.random.default_rng(2).normal(0, 1, (4, 3)).astype(np.float32)
+    g.node("GatherV2", "looked_up", g.const("table", table), where, g.const("first", np.int32(0)))
+    g.node("GatherNd", "points", x, g.const("places", [[0, 1, 2], [0, 3, 5]]))
+    g.node("TensorScatterUpdate", "written", x, g.const("batch", [[0]]), other)
+    sizes = [g.const("kernel", [1, 2, 3, 1]), g.const("stride", [1, 1, 3, 1])]
+    g.node("MaxPoolV2", "pooled", x, *sizes, padding="VALID")
+    g.node("MirrorPad", "mirrored", x, g.const("margins", [[0, 0], [2, 1], [0, 3], [0, 0]]), mode="SYMMETRIC")
+    names = ("one", "both", "matrix", "looked_up", "points", "written", "pooled", "mirrored")
+    _, found = answers(tmp_path, g, *names)
+    y = np.sin(SMALL)
+    windows = np.lib.stride_tricks.sliding_window_view(SMALL, (2, 3), (1, 2))[:, :, ::3]
+    expected = {
+        "one": np.einsum("bhij,bhik->bhjk", SMALL, y),
+        "both": np.einsum("bhij,bhik->bhjk", SMALL, SMALL),
+        "matrix": SMALL.reshape(30, 4).T @ y.reshape(30, 4),
+        "looked_up": table[SMALL.argmax(3)],
+        "points": SMALL[[0, 0], [1, 3], [2, 5]],
+        "written": y,
+        "pooled": windows.max((-1, -2)),
+        "mirrored": np.pad(SMALL, ((0, 0), (2, 1), (0, 3), (0, 0)), "symmetric"),
+    }
+    for name, value in expected.items():
+        assert found[name].shape == value.shape, name
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=2e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("op", ["BlockLSTM", "BlockLSTMV2"])
+def test_a_fused_lstm_is_its_steps(tmp_path, op):
+    """Gates are input, candidate, forget, output in the first version; in the second forget is before the candidate."""
+    random = np.random.default_rng(7)
+    sequence = random.normal(0, 1, (5, 2, 4)).astype(np.float32)
+    weight, bias, *peepholes = (
+        random.normal(0, 0.6, shape).astype(np.float32) for shape in ((7, 12), (12,), (3,), (3,), (3,))
+    )
+    memory, hidden = (random.normal(0, 1, (2, 3)).astype(np.float32) for _ in range(2))
+    g = GraphWriter()
+    x = g.placeholder(shape=sequence.shape)
+    given = [g.const(f"c{at}", value) for at, value in enumerate((memory, hidden, weight, *peepholes, bias))]
+    length = g.const("length", np.array(4, np.int64))
+    attributes = {"use_peephole": True, "cell_clip": 0.7} | (
+        {"forget_bias": 0.3} if op == "BlockLSTM" else {}
+    )
+    g.node(op, "lstm", length, x, *given, **attributes)
+    g.node("Identity", "memories", "lstm:1")
+    g.node("Identity", "answers", "lstm:6")
+    network = open_network(g.save(tmp_path / "net.pb"))
+    found = network.activations(torch.from_numpy(sequence), "memories", "answers")
+
+    def sigmoid(values):
+        return 1 / (1 + np.exp(-values))
+
+    expected = np.zeros((2, 5, 2, 3))
+    for at in range(4):
+        gates = np.split(np.concatenate([sequence[at], hidden], 1) @ weight + bias, 4, 1)
+        put, candidate, keep, show = gates if op == "BlockLSTM" else [gates[place] for place in (0, 2, 1, 3)]
+        keep = sigmoid(keep + memory * peepholes[1] + (0.3 if op == "BlockLSTM" else 0))
+        memory = np.clip(np.tanh(candidate) * sigmoid(put + memory * peepholes[0]) + memory * keep, -0.7, 0.7)
+        hidden = np.tanh(memory) * sigmoid(show + memory * peepholes[2])
+        expected[:, at] = memory, hidden
+    np.testing.assert_allclose(found["memories"], expected[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found["answers"], expected[1], rtol=1e-5, atol=1e-6)

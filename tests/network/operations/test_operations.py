@@ -59,6 +59,13 @@ EXAMPLES = {
         ([INPUT], {}, {"axis": -1, "exclusive": True, "reverse": True}),
         ([INPUT], {}, {"axis": 2, "summary": "product"}),
     ],
+    "block_lstm": [
+        (
+            [normal(4, 2, 3), normal(2, 2, seed=1), normal(2, 2, seed=2)],
+            {"weight": normal(5, 8, seed=3), "bias": normal(8), "into": normal(2), "out": normal(2, seed=4)},
+            {"forget_first": True, "forget_bias": 0.4, "steps": 3},
+        ),
+    ],
     "crop_and_resize": [
         (
             [

@@ -80,10 +80,12 @@ def pad(
     *,
     padding: Sequence[int] = (),
     axis: int = 2,
-    mode: Literal["constant", "reflect", "replicate", "wrap"] = "constant",
+    mode: Literal["constant", "reflect", "symmetric", "replicate", "wrap"] = "constant",
     value: float = 0.0,
 ) -> Tensor:
     """Return the input with a border: of `value`, mirrored, its edge, or its other end; a negative one cuts off.
+
+    "symmetric" mirrors the outermost numbers too, "reflect" does not.
 
     `padding` is for the axes from `axis` on: how much before each, then how much behind each; a second input gives it
     as numbers.
@@ -97,10 +99,12 @@ def pad(
     borders = list(zip(padding[:axes], padding[axes:], strict=True))
     if any(size + sum(border) < 1 for size, border in zip(input.shape[start:], borders, strict=True)):
         raise InputError(f"nothing of {dimensions(input.shape)} is left when {list(padding)} is cut off")
-    if mode == "wrap":
+    if mode in ("wrap", "symmetric"):
         for at, (before, behind) in enumerate(borders, start=start):
-            places = torch.arange(-before, input.shape[at] + behind, device=input.device)
-            input = input.index_select(at, places % input.shape[at])
+            size = input.shape[at]
+            places = torch.arange(-before, size + behind, device=input.device)
+            places = places % size if mode == "wrap" else places % (2 * size)
+            input = input.index_select(at, torch.minimum(places, 2 * size - 1 - places))
         return input
     if mode == "constant":
         return F.pad(input, around(borders), mode, value)

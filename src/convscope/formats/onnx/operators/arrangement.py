@@ -301,6 +301,8 @@ def write_pad(part: Part) -> None:
     axis, rank = part.attributes.get("axis", 2) % len(part.shape()), len(part.shape())
     if part.attributes.get("mode") == "wrap":
         raise part.refusal("a border of the other end came with a later version of ONNX")
+    if part.attributes.get("mode") == "symmetric":
+        raise part.refusal("ONNX has no border that mirrors the outermost numbers too")
     if len(part.inputs) > 1:
         value = part.numbers(float(part.attributes.get("value", 0.0)))
         part.write("Pad", part.inputs[0], part.whole(part.inputs[1]), value)

@@ -8,6 +8,7 @@ from convscope.formats.tensorflow.ops import (
     operators,
     pixels,
     quantization,
+    recurrent,
     volumes,
 )
 from convscope.formats.tensorflow.translation import translate
@@ -20,6 +21,7 @@ __all__ = [
     "operators",
     "pixels",
     "quantization",
+    "recurrent",
     "translate",
     "volumes",
 ]

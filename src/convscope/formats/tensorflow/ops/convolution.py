@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from convscope.formats.operation_plan import OperationPlan
@@ -69,9 +70,24 @@ def _transposed(operands: Operands) -> OperationPlan:
     )
 
 
-@translates("MaxPool", "MaxPoolV2")
+@translates("MaxPool")
 def _max_pool(operands: Operands) -> OperationPlan:
     return OperationPlan("max_pool", [operands.value(0)], attributes=_pool(operands))
+
+
+@translates("MaxPoolV2")
+def _max_pool_of_inputs(operands: Operands) -> OperationPlan:
+    """The window is not written in the node, but given as constants."""
+    node = operands.node
+    kernel, stride = (_pair(node, whole_numbers(operands, place, "window")) for place in (1, 2))
+    attributes = {
+        **layout(node),
+        "kernel": kernel,
+        "stride": stride,
+        "padding": _padding(node),
+        "rounding": "floor",
+    }
+    return OperationPlan("max_pool", [operands.value(0)], {}, attributes)
 
 
 @translates("AvgPool")
@@ -83,17 +99,15 @@ def _average_pool(operands: Operands) -> OperationPlan:
 
 def _pool(operands: Operands) -> dict[str, Any]:
     node = operands.node
-    if len(operands) > 1:
-        raise refuse(node, "whose window is not written in the node")
     return {**layout(node), "kernel": _spatial(node, "ksize"), **_window(node), "rounding": "floor"}
 
 
 @translates("MatMul")
 def _matmul(operands: Operands) -> OperationPlan:
     node = operands.node
-    if node.flag("transpose_a"):
-        raise refuse(node, "that turns its first matrix around")
     turned = node.flag("transpose_b")
+    if node.flag("transpose_a"):
+        return _product(operands, turned)
     if operands.known(1) is None:
         return OperationPlan(
             "matmul", [operands.value(0), operands.value(1)], attributes={"transpose": turned}
@@ -106,10 +120,17 @@ def _matmul(operands: Operands) -> OperationPlan:
 def _batch_matmul(operands: Operands) -> OperationPlan:
     node = operands.node
     if node.flag("adj_x"):
-        raise refuse(node, "that turns its first matrix around")
+        return _product(operands, node.flag("adj_y"))
     return OperationPlan(
         "matmul", [operands.value(0), operands.value(1)], attributes={"transpose": node.flag("adj_y")}
     )
+
+
+def _product(operands: Operands, turned: bool) -> OperationPlan:
+    """Return the product of a first matrix that is turned around, and a second that may be."""
+    equation = f"...ki,...{'jk' if turned else 'kj'}->...ij"
+    attributes = {"operator": "einsum", "arguments": (equation, ("$0", "$1"))}
+    return OperationPlan("aten", [operands.value(0), operands.value(1)], {}, attributes)
 
 
 def _window(node: Node) -> dict[str, Any]:
@@ -139,7 +160,10 @@ def _dilation(node: Node) -> dict[str, Any]:
 
 def _spatial(node: Node, name: str, default: tuple[int, ...] = ()) -> tuple[int, int]:
     """Return the two sizes for height and width of a list of four, the others of which have to be 1."""
-    sizes = node.integers(name) or default
+    return _pair(node, node.integers(name) or default, name)
+
+
+def _pair(node: Node, sizes: Sequence[int], name: str = "window") -> tuple[int, int]:
     if len(sizes) == 4 and node.channels_second:
         sizes = (sizes[0], *sizes[2:], sizes[1])
     if len(sizes) != 4 or sizes[0] != 1 or sizes[3] != 1:

@@ -63,10 +63,26 @@ def _aten(
 def _gather(operands: Operands) -> OperationPlan:
     axis = int(whole_numbers(operands, 2, "axis")[0]) if len(operands) > 2 else 0
     places = operands.known(1)
-    if places is None or operands.node.integer("batch_dims"):
-        raise refuse(operands.node, "whose places are worked out from the picture, or that goes by the batch")
+    if operands.node.integer("batch_dims"):
+        raise refuse(operands.node, "that goes by the batch")
+    if places is None:
+        return OperationPlan("gather", [operands.value(0), operands.value(1)], {}, {"axis": axis})
     items = [("slice", None, None, None)] * (axis % len(operands.shape(0)))
     return OperationPlan("subscript", [operands.value(0)], attributes={"items": (*items, places.tolist())})
+
+
+@translates("GatherNd")
+def _gather_nd(operands: Operands) -> OperationPlan:
+    return OperationPlan("gather_nd", [operands.value(0), operands.value(1)])
+
+
+_SCATTERS = {"Update": "none", "Add": "add", "Max": "max", "Min": "min"}
+
+
+@translates(*(f"TensorScatter{how}" for how in _SCATTERS))
+def _scatter_nd(operands: Operands) -> OperationPlan:
+    attributes = {"combination": _SCATTERS[operands.node.op.removeprefix("TensorScatter")]}
+    return OperationPlan("scatter_nd", [operands.value(place) for place in range(3)], {}, attributes)
 
 
 @translates("TopK", "TopKV2")

@@ -25,9 +25,9 @@ def _pad(operands: Operands) -> OperationPlan:
             raise refuse(node, "whose filling is worked out from the picture")
         attributes["value"] = float(fill.item())
     if node.op == "MirrorPad":
-        if node.text("mode") != "REFLECT":
+        if node.text("mode") not in ("REFLECT", "SYMMETRIC"):
             raise refuse(node, f"in the mode {node.text('mode')!r}")
-        attributes["mode"] = "reflect"
+        attributes["mode"] = node.text("mode").lower()
     return OperationPlan("pad", [operands.value(0)], attributes=attributes)
 
 
