@@ -30,7 +30,6 @@ from convscope.files import COPIED_BYTES, require_regular, written_whole
 from convscope.formats.graph_builder import BARE_ERRORS
 from convscope.formats.json_types import Each, require
 from convscope.formats.network_parts import NetworkParts
-from convscope.formats.pytorch.libraries import ASK_FOR_ARCHITECTURE
 from convscope.formats.request import Request
 from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph, Operation
@@ -118,7 +117,8 @@ def open_native(request: Request) -> NetworkParts:
         raise NetworkFileError(f"{path} is not a network in convscope's format: {error}") from error
     if "operations" not in metadata or "input" not in metadata:
         raise NetworkFileError(
-            f"{path} holds weights without a network: it has no operations in its metadata. {ASK_FOR_ARCHITECTURE}"
+            f"{path} holds weights without a network: it has no operations in its metadata. "
+            "Say which network they are for with architecture (--architecture)"
         )
     require(metadata, _SCHEMA, f"{path} describes its network wrongly: it")
     try:
