@@ -81,6 +81,13 @@ def user_path(name: str | os.PathLike[str]) -> Path:
         return path
 
 
+def broken_link(path: Path) -> str | None:
+    """Return, for a link that ends at no file, what is wrong with it; None for anything else."""
+    if not path.is_symlink():
+        return None
+    return f"is a link to {str(path.readlink())!r}, which leads to no file"
+
+
 def matched(pattern: str) -> list[Path] | None:
     """Return what a pattern (``photos/*.jpg``, ``**/*.png``) stands for, in order; None for what is no pattern."""
     path = user_path(pattern)

@@ -34,6 +34,14 @@ def test_text_is_aligned_and_ends_with_the_total() -> None:
     assert len(ends) == 1  # right-aligned numbers
 
 
+def test_a_name_of_two_lines_takes_one() -> None:
+    table = layer_table(planted_network())
+    first = replace(table.rows[1], name="two\nlines")
+    lines = str(replace(table, rows=(table.rows[0], first, *table.rows[2:]))).splitlines()
+    assert len(lines) == 9
+    assert lines[2].startswith("two lines  Convolution")
+
+
 def test_json_is_the_rows() -> None:
     rows = json.loads(layer_table(planted_network()).to_json())
     assert rows[1]["parameter_shapes"] == [[8, 3, 5, 5], [8]]

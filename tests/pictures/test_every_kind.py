@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.errors import PictureError
+from convscope.errors import NetworkFileError, PictureError
+from convscope.formats.opening import open_network
 from convscope.measuring.picture_list import list_pictures
 from convscope.network.fine_tuning import image_folder
 from convscope.pictures.photograph import open_photograph, picture_endings, read_picture
@@ -105,6 +106,15 @@ def test_a_file_may_be_called_anything(name: str, tmp_path: Path, monkeypatch: p
 def test_a_picture_that_is_not_there_is_said_so() -> None:
     with pytest.raises(PictureError, match=r"there is no picture 'missing\.png'"):
         Picture.open("missing.png")
+
+
+def test_a_link_that_leads_nowhere_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "gone.onnx").symlink_to("moved.onnx")
+    with pytest.raises(PictureError, match=r"loop\.png is a link to 'loop\.png', which leads to no file"):
+        read_picture(tmp_path / "loop.png")
+    with pytest.raises(NetworkFileError, match=r"gone\.onnx: it is a link to 'moved\.onnx'"):
+        open_network(tmp_path / "gone.onnx")
 
 
 def bits(side: int, folder: Path) -> Path:

@@ -27,7 +27,7 @@ from convscope.errors import (
     NetworkFileError,
     did_you_mean,
 )
-from convscope.files import COPIED_BYTES, FileState, require_regular
+from convscope.files import COPIED_BYTES, FileState, broken_link, require_regular
 from convscope.formats.caffe.means import read_mean
 from convscope.formats.caffe.opening import find_caffe_files, open_caffe
 from convscope.formats.keras.live import KERAS, open_application, open_live_keras
@@ -265,6 +265,8 @@ def _missing(request: Request) -> str:
     source = str(request.source)
     if "://" in source:
         return "convscope opens files: download it first"
+    if broken := broken_link(request.path):
+        return f"it {broken}"
     folder = request.path.parent
     beside = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     close = did_you_mean(request.path.name, [*beside, *(prefix for prefix in BY_PREFIX)])

@@ -86,7 +86,8 @@ class LayerTable:
         Names and numbers stay whole: kinds and parameters' shapes are cut, and two headings are shorter.
         """
         total = ("total", "", "", "", "", f"{self.parameters:,}", f"{self.operations:,}")
-        lines = [HEADINGS, *(row.cells() for row in self.rows), total]
+        rows = [tuple(" ".join(cell.splitlines()) for cell in row.cells()) for row in self.rows]
+        lines = [HEADINGS, *rows, total]
         widths = _widths(lines)
         if width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
             lines[0] = tuple(_SHORT.get(heading, heading) for heading in HEADINGS)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import PictureError, did_you_mean
-from convscope.files import user_path
+from convscope.files import broken_link, user_path
 from convscope.pictures.bands import SMALL_FILE, array_in, bands_of, has_bands, seen_in_gray
 from convscope.pictures.rgb import PLAIN, Pixels, Seen, Stored, rgb_of_array, rgb_of_image
 from convscope.pictures.sixteen_bit import load, stored_bits
@@ -228,6 +228,8 @@ def _located(name: str) -> Path:
         )
         raise PictureError(f"{name} is a folder, not a picture; {inside}")
     if not path.exists():
+        if broken := broken_link(path):
+            raise PictureError(f"{name} {broken}")
         folder = name.removesuffix(path.name)
         hint = did_you_mean(name, [*(folder + other for other in _pictures_in(path.parent)), *SAMPLES])
         samples = "" if path.suffix else f" Sample pictures are {', '.join(SAMPLES)}."
