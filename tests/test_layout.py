@@ -1,6 +1,7 @@
 """The walls of the house: data flows left to right, and nothing imports to its right."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -106,3 +107,12 @@ def test_folders_without_an_init_file_share_no_test_name() -> None:
     # Such tests are modules of one name space: pytest refuses the second of two with one name, and every test with it.
     names = Counter(p.name for p in TESTS.rglob("test_*.py") if not (p.parent / "__init__.py").exists())
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_regular_expressions_are_ones_that_the_oldest_python_knows() -> None:
+    """Python 3.10 has no possessive quantifiers and no atomic groups; nothing else here would tell."""
+    newer = re.compile(r"[\])\w.][+*?]\+|\(\?>")
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "(?" in node.value:
+                assert not newer.search(node.value), f"{path.relative_to(ROOT)}:{node.lineno}"
