@@ -107,10 +107,15 @@ def _cast_to(node: Node, target: int) -> OperationPlan | Sequence[OperationPlan]
         return OperationPlan("round_to_type", (value,), attributes=plain)
     if target in FLOATING or (node.is_whole(0) and _holds(target, node.type_of(0))):
         return OperationPlan("identity", (value,))
-    plans = [] if node.is_whole(0) else [OperationPlan("round_off", (value,), attributes={"to": "trunc"})]
+    plans = [] if node.is_whole(0) else [cut_off(value)]
     if not node.is_whole(0) and BITS[target] <= 4:
         plans = [OperationPlan("round_off", (value,), attributes={"to": "nearest"})]
     return [*plans, *_wrapped(target, "" if plans else value)]
+
+
+def cut_off(value: str = "") -> OperationPlan:
+    """Return what makes fractions whole numbers as C does: toward zero."""
+    return OperationPlan("round_off", (value,), attributes={"to": "trunc"})
 
 
 def _holds(target: int, source: int) -> bool:
@@ -134,8 +139,10 @@ def read_arithmetic(node: Node) -> OperationPlan | Sequence[OperationPlan]:
     if node.opset < 7 and node.attributes.get("broadcast", 0) and node.rank(1) < node.rank():
         return _stretched_from_axis(node)
     plan = _arithmetic(node)
-    wraps = node.type_name in ("Add", "Sub", "Mul", "Pow", "Sum") and node.is_integer(0)
-    return [plan, *_wrapped(node.type_of(0), "")] if wraps else plan
+    if not node.is_integer(0) or node.type_name not in ("Add", "Sub", "Mul", "Pow", "Sum"):
+        return plan
+    of_fractions = node.type_name == "Pow" and not node.is_whole(1)
+    return [plan, *([cut_off()] if of_fractions else []), *_wrapped(node.type_of(0), "")]
 
 
 def _stretched_from_axis(node: Node) -> Sequence[OperationPlan]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.arithmetic import cut_off
 from convscope.formats.onnx.operators.parameters import with_numbers
 from convscope.formats.onnx.operators.registry import (
     reads,
@@ -25,11 +28,22 @@ _SUMMARIES = {
     "ReduceLogSum": "log_sum",
     "ReduceLogSumExp": "log_sum_exp",
 }
+_OF_FRACTIONS = ("ReduceMean", "ReduceL2", "ReduceLogSum")
 
 
 @reads(*_SUMMARIES)
-def read_summary(node: Node) -> OperationPlan:
-    """Turn a summary into a reduce; a mean over height and width is a global average pooling."""
+def read_summary(node: Node) -> OperationPlan | Sequence[OperationPlan]:
+    """Turn a summary into a reduce; a mean of whole numbers is a whole number, as in C."""
+    if node.type_name == "ReduceLogSumExp" and node.is_integer(0):
+        raise node.refusal(
+            "it sums exponentials of whole numbers, each cut off: export it of floating-point numbers"
+        )
+    plan = _summary(node)
+    return [plan, cut_off()] if node.type_name in _OF_FRACTIONS and node.is_integer(0) else plan
+
+
+def _summary(node: Node) -> OperationPlan:
+    """Return the summary itself; a mean over height and width is a global average pooling."""
     keep = bool(node.attributes.get("keepdims", 1))
     empty_is_all = not node.attributes.get("noop_with_empty_axes", 0)
     if node.has(1) and node.constant(1) is None:

@@ -1,0 +1,59 @@
+"""What would be fractions of whole numbers is cut off, as onnxruntime does it."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from convscope import open_network
+from convscope.errors import ConvscopeWarning
+
+from .oracle import assert_agrees, model_of
+
+SUMMARIES = ("ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceL1", "ReduceSum")
+TYPES = (TensorProto.INT32, TensorProto.INT64)
+
+
+def _agrees(tmp_path, node, constants, kind, *before) -> None:
+    """Hold a node's answers against onnxruntime's: `whole` are whole numbers of both signs, `y` the answer."""
+    nodes = [
+        helper.make_node("Mul", ["x", "scale"], ["scaled"]),
+        helper.make_node("Cast", ["scaled"], ["whole"], to=kind),
+        *before,
+        node,
+        helper.make_node("Cast", ["made"], ["y"], to=TensorProto.FLOAT),
+    ]
+    constants = {"scale": np.float32(9.7), **constants}
+    onnx.save(model_of(nodes, {"x": [2, 3, 5, 7]}, ["y"], constants, opset=18), tmp_path / "net.onnx")
+    network = assert_agrees(tmp_path / "net.onnx")
+    assert "y" in network.graph.producers  # it was not cut off
+    network.save(tmp_path / "again.onnx")
+    assert_agrees(tmp_path / "again.onnx")
+
+
+@pytest.mark.parametrize("axes", [(2, 3), (1,), ()])
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("op_type", SUMMARIES)
+def test_a_summary_of_whole_numbers(op_type, kind, axes, tmp_path) -> None:
+    of_lengths = op_type == "ReduceLogSum"
+    before = [helper.make_node("Abs", ["whole"], ["lengths"])] if of_lengths else []
+    source, constants = "lengths" if of_lengths else "whole", {"axes": np.array(axes)} if axes else {}
+    node = helper.make_node(op_type, [source, *constants], ["made"])
+    _agrees(tmp_path, node, constants, kind, *before)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_root_of_whole_numbers(kind, tmp_path) -> None:
+    before = helper.make_node("Abs", ["whole"], ["lengths"])
+    node = helper.make_node("Pow", ["lengths", "half"], ["made"])
+    _agrees(tmp_path, node, {"half": np.float32(0.5)}, kind, before)
+
+
+def test_a_sum_of_exponentials_of_whole_numbers_is_refused(tmp_path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["whole"], to=TensorProto.INT32),
+        helper.make_node("ReduceLogSumExp", ["whole"], ["made"], axes=[1]),
+    ]
+    onnx.save(model_of(nodes, {"x": [1, 3, 5, 7]}, ["made"]), tmp_path / "net.onnx")
+    with pytest.warns(ConvscopeWarning, match=r"ReduceLogSumExp.*floating-point numbers\. 'made' is cut off"):
+        open_network(tmp_path / "net.onnx")
