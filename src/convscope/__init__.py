@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from convscope.network.surgery import replace_head
     from convscope.optimization.feature_sheet import feature_sheet
     from convscope.optimization.feature_visualization import feature_visualization
-    from convscope.pictures.picture import Picture
+    from convscope.pictures.picture import Picture, Pictures
     from convscope.pictures.recipe import Recipe
     from convscope.report import Report, ReportOptions, make_report
     from convscope.rerunning import rerun
@@ -82,6 +82,7 @@ _HOMES = {
     "Measurements": "measuring.measurements",
     "Network": "network.network",
     "Picture": "pictures.picture",
+    "Pictures": "pictures.picture",
     "Recipe": "pictures.recipe",
     "Report": "report",
     "ReportOptions": "report",
@@ -149,6 +150,7 @@ __all__ = [
     "Measurements",
     "Network",
     "Picture",
+    "Pictures",
     "Recipe",
     "Report",
     "ReportOptions",

@@ -180,3 +180,11 @@ def test_small_pictures_are_enlarged_without_blur_and_several_are_a_row() -> Non
     row = Pictures([small, large])
     assert row == [small, large] and "display:flex" in row._repr_html_()
     assert row._repr_html_().count("<img") == 2
+    for part, pictures in (
+        (row[1:], [large]),
+        (row[::-1], [large, small]),
+        (row + Pictures([small]), [small, large, small]),
+        (row.copy(), [small, large]),
+    ):
+        assert isinstance(part, Pictures) and part == pictures
+    assert row[-1] is large

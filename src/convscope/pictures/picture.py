@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias, overload
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -249,11 +249,32 @@ class Picture:
 
 
 class Pictures(list[Picture]):
-    """Several pictures: a list, which Jupyter shows as a row.
+    """Several pictures: a list, which Jupyter shows as a row, and so are its slices and sums.
 
-    >>> Pictures([Picture(np.zeros((2, 3)))])[0].width
-    3
+    Functions that make several pictures return it; put those of your own into one.
+
+    >>> Pictures([Picture(np.zeros((2, 3))), Picture(np.ones((2, 5)))])[1:][0].width
+    5
     """
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> Picture: ...
+
+    @overload
+    def __getitem__(self, index: slice, /) -> Pictures: ...
+
+    def __getitem__(self, index: SupportsIndex | slice, /) -> Picture | Pictures:
+        """Return a picture, or those of a slice as a row again."""
+        chosen = super().__getitem__(index)
+        return Pictures(chosen) if isinstance(chosen, list) else chosen
+
+    def __add__(self, others: list[Any], /) -> Pictures:  # type: ignore[override]
+        """Return these and others in one row."""
+        return Pictures(super().__add__(others))
+
+    def copy(self) -> Pictures:
+        """Return the same pictures in a row of its own."""
+        return Pictures(self)
 
     def _repr_html_(self) -> str:
         cells = "".join(f'<div style="max-width:20rem">{picture._repr_html_()}</div>' for picture in self)
