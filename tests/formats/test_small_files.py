@@ -14,7 +14,7 @@ deep.keras digits.json repeat.h5 fill-value.h5 expanded.pth sets.pth classes.pth
 encoded.pkl unread.pkl
 old-storage.pth shared.pt deep.pt2 header.safetensors filled.onnx tiled.onnx outer.onnx huge-batch.onnx
 filled.pb doubled.pb constant.pb constant-less.pb repeated.pb many-outputs.prototxt reshape.prototxt
-tile.prototxt embed.prototxt bits.png frames.gif bands.tif bytearray.pth attributes.pb
+tile.prototxt embed.prototxt bits.png frames.gif large.gif bands.tif bytearray.pth attributes.pb
 """
 
 

@@ -82,7 +82,9 @@ SAMPLES = ("coffee", "chelsea", "astronaut")
 SHORTENED = "read with 8 of its 16 bits"
 MAXIMUM_PIXELS = 8192 * 8192  # 805 MB as floating-point RGB
 _DECODED = 150_000_000  # bytes of a small file's pixels as Pillow holds them
-_FEW_PIXELS = 16 * 1024 * 1024  # above, a small file's picture is read at a part of its size
+_FEW_PIXELS = (
+    13_000_000  # above (a telephone has 12 million), a small file's picture is read at a part of its size
+)
 _STRIP = 64  # rows of a picture made smaller, at a time
 _PAGES = 100  # that are counted
 _SIGNATURES = {
