@@ -57,3 +57,13 @@ def test_a_sum_of_exponentials_of_whole_numbers_is_refused(tmp_path) -> None:
     onnx.save(model_of(nodes, {"x": [1, 3, 5, 7]}, ["made"]), tmp_path / "net.onnx")
     with pytest.warns(ConvscopeWarning, match=r"ReduceLogSumExp.*floating-point numbers\. 'made' is cut off"):
         open_network(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT32, TensorProto.UINT8, TensorProto.INT8])
+@pytest.mark.parametrize("scale", [1.7, 0.6])
+def test_a_picture_of_whole_numbers_made_larger_between_them(kind, scale, tmp_path) -> None:
+    before = helper.make_node("Abs", ["whole"], ["lengths"])
+    nodes = [before] if kind == TensorProto.UINT8 else []
+    source = "lengths" if nodes else "whole"
+    node = helper.make_node("Resize", [source, "", "scales"], ["made"], mode="linear")
+    _agrees(tmp_path, node, {"scales": np.float32([1, 1, scale, scale])}, kind, *nodes)

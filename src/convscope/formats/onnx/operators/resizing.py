@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.operators.arithmetic import cut_off
 from convscope.formats.onnx.operators.registry import (
     reads,
     writes,
@@ -35,8 +37,15 @@ _POLICIES = ("stretch", "not_larger", "not_smaller")
 
 
 @reads("Resize", "Upsample")
-def read_resize(node: Node) -> OperationPlan:
-    """Turn a Resize or an Upsample into a resize; the size or the scales may be worked out while it runs."""
+def read_resize(node: Node) -> OperationPlan | Sequence[OperationPlan]:
+    """Turn a Resize or an Upsample into a resize; between whole numbers are whole numbers, cut off."""
+    plan = _resize(node)
+    between = _MODES[node.attributes.get("mode", "nearest")] != "nearest"
+    return [plan, cut_off()] if between and node.is_integer(0) else plan
+
+
+def _resize(node: Node) -> OperationPlan:
+    """Return the resize itself; the size or the scales may be worked out while it runs."""
     old = node.type_name == "Upsample" or node.opset < 11
     node.require("mode", *_MODES)
     attributes: dict[str, Any] = {"interpolation": _MODES[node.attributes.get("mode", "nearest")]}
