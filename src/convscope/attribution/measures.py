@@ -251,8 +251,8 @@ _ALL = (
         "entropy_rise",
         "entropy rise",
         "more",
-        "how much more complex the map is with shuffled weights (eMPRT, Hedström et al., 2023); about 0: it does not "
-        "depend on what was learned",
+        "how much more complex the map is with shuffled weights (eMPRT, Hedström et al., 2023). Above 0 it depends on "
+        "what was learned; about 0 or below says nothing: coarse maps, Grad-CAM's, stay as complex as they change",
         entropy_rise,
     ),
     Measure(

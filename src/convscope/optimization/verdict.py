@@ -12,7 +12,9 @@ from convscope.measuring.strongest import Strongest
 from convscope.optimization.objective_batch import ObjectiveBatch
 from convscope.optimization.path_check import held_answers
 
-_LEFT = 1 / 3  # of 31 ordinary units of `builtin`, 0.62 to 1 is left; of fooled ones 0.04 to 0.07
+# Of 31 ordinary units of `builtin`, 0.62 to 1 is left, of one fooled unit 0.05 (silent) and 0.06 (circuit): set after
+# seeing these. A silent unit at another place was not noticed, so no word is no proof.
+_LEFT = 1 / 3
 
 
 @dataclass(frozen=True)
