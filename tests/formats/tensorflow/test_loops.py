@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from convscope import Network, open_network
-from convscope.errors import ConvscopeWarning
+from convscope.errors import ConvscopeWarning, InputError
 from graph_def_writer import GraphWriter
 
 X = np.random.default_rng(3).normal(0, 1, (2, 5, 4)).astype(np.float32)
@@ -91,6 +91,24 @@ def test_a_recurrent_network_takes_its_sequence_apart_and_puts_it_together(tmp_p
     np.testing.assert_allclose(found["end"], -state, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found["while/state/2"], states[2], rtol=1e-5, atol=1e-6)
     assert set(network.graph.outputs) == {"states", "end"}
+
+
+def test_a_loop_whose_rounds_a_size_counts_takes_that_size_only(tmp_path: Path) -> None:
+    g = GraphWriter()
+    x = g.placeholder(shape=X.shape)
+    zero, one, two = (g.const(name, np.int32(n)) for name, n in (("zero", 0), ("one", 1), ("two", 2)))
+    ends = [g.const(name, [n]) for name, n in (("from", 1), ("to", 2), ("by", 1))]
+    size = g.node("StridedSlice", "size", g.node("Shape", "shape", x), *ends, shrink_axis_mask=1)
+    most = g.node("Sub", "most", size, two)
+    cycle = Cycle(g, "while", zero, x)
+    count, value = cycle.ask(g.node("Less", "while/Less", cycle.merges[0], cycle.enter(most, "while/most")))
+    _, end = cycle.end(g.node("Add", "while/count", count, one), g.node("Sin", "while/sin", value))
+    g.node("Neg", "out", end)
+    network = opened(g, tmp_path)
+    found = network.activations(torch.from_numpy(X), "out")["out"]
+    np.testing.assert_allclose(found, -np.sin(np.sin(np.sin(X))), rtol=1e-5, atol=1e-6)
+    with pytest.raises(InputError, match=r"opened for 5x4 and is another one for 6x4"):
+        network.activations(torch.zeros(2, 6, 4), "out")
 
 
 def test_a_loop_in_a_loop_goes_all_its_rounds(tmp_path: Path) -> None:

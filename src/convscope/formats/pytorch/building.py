@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from convscope.errors import ConvscopeError, InputError, UnsupportedLayer
 from convscope.formats.graph_builder import GraphBuilder, Stored
+from convscope.formats.only_size import only_of_this_size
 from convscope.formats.pytorch.exported import ExportedProgram
 from convscope.formats.pytorch.modules import Calls, followed, named_tensors
 from convscope.formats.pytorch.naming import Names, name_values
@@ -55,7 +56,7 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     for step in traced.steps:
         builder.add(_operation(step, traced.names, known, builder.stored))
     if _differs_by_size(module, traced):
-        builder.operations = _only_of_this_size(builder.operations, traced.inputs)
+        builder.operations = only_of_this_size(builder.operations, traced.inputs)
     graph = builder.graph(name, outputs=[values[value] for value in traced.outputs.values()])
     named = {key: values[value] for key, value in traced.outputs.items() if not key.isdecimal() and key}
     return _without_unread(replace(graph, output_names=named))
@@ -176,19 +177,6 @@ def _same(one: TraceStep, other: TraceStep) -> bool:
 
 def _equal(one: Tensor, other: Tensor) -> bool:
     return one is other or (one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other))
-
-
-def _only_of_this_size(operations: Sequence[Operation], inputs: Mapping[str, Shape]) -> list[Operation]:
-    """Return the operations behind one for each input that takes it in this size only."""
-    seen = {name: f"{name}.assert_shape" for name in inputs}
-    checks = (
-        Operation(
-            "assert_shape", seen[name], "size", (name,), (seen[name],), attributes={"shape": tuple(shape[1:])}
-        )
-        for name, shape in inputs.items()
-    )
-    behind = (replace(op, inputs=tuple(seen.get(value, value) for value in op.inputs)) for op in operations)
-    return [*checks, *behind]
 
 
 def _tensors_of(module: nn.Module) -> dict[str, Tensor]:

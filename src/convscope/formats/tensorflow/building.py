@@ -13,6 +13,7 @@ import numpy as np
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.graph_builder import GraphBuilder
+from convscope.formats.only_size import only_of_this_size
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.sizes import Axis, Size
 from convscope.formats.tensorflow.constants import FOLDERS, folded
@@ -218,6 +219,8 @@ class _Building:
             for value, operation in self.operations.items()
         ]
         self._drop_unread()
+        if self.unrolling.by_size:
+            self.builder.operations = only_of_this_size(self.builder.operations, self.builder.inputs)
         self.builder.aliases.update({node: f"{node}:0" for node in self.several})
         graph = self.builder.graph(name, channels_last=channels_last, constants=self.constants)
         if not graph.outputs:

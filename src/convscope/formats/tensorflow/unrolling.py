@@ -51,6 +51,8 @@ class Unrolling:
     lists: dict[str, list[Reference | None]] = field(default_factory=dict)
     inside: set[str] = field(default_factory=set)
     """The nodes of all rounds."""
+    by_size: bool = False
+    """Whether how many rounds a loop went was counted by the size of something."""
 
     def meant(self, node: Node) -> Node:
         """Return a node that reads what its inputs stand for."""
@@ -90,6 +92,7 @@ class Unrolling:
             for node in loop.body:
                 if node.name in asked:
                     self._add(place.node(node))
+                    self.by_size |= any(self._is_size(place.read(read)) for read in node.inputs)
             goes_on = self.building.numbers(self._final(place.read(loop.condition)))
             if goes_on is None or goes_on.size != 1:
                 raise _refusal(loop, "how many rounds it goes depends on the picture")
@@ -112,6 +115,11 @@ class Unrolling:
         if len(self.inside) > _MOST_NODES:
             raise UnsupportedLayer(f"loops of more than {_MOST_NODES:,} nodes are not written out")
         self.building.add(node)
+
+    def _is_size(self, read: Reference) -> bool:
+        """Whether a value is the size of something, which another picture has otherwise."""
+        numbers = self.building.numbers(self._final(read))
+        return numbers is not None and numbers.dtype == object
 
     def _final(self, read: Reference) -> Reference:
         return self.stands.get(read, read)

@@ -1,0 +1,22 @@
+"""Operations that are right for one size of the picture only, and say so at any other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from convscope.network.graph import Operation
+from convscope.network.parameters import Shape
+
+
+def only_of_this_size(operations: Sequence[Operation], inputs: Mapping[str, Shape]) -> list[Operation]:
+    """Return the operations behind one for each input that takes it in this size only."""
+    seen = {name: f"{name}.assert_shape" for name in inputs}
+    checks = (
+        Operation(
+            "assert_shape", seen[name], "size", (name,), (seen[name],), attributes={"shape": tuple(shape[1:])}
+        )
+        for name, shape in inputs.items()
+    )
+    behind = (replace(op, inputs=tuple(seen.get(value, value) for value in op.inputs)) for op in operations)
+    return [*checks, *behind]
