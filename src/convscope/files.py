@@ -83,9 +83,10 @@ def user_path(name: str | os.PathLike[str]) -> Path:
 
 def broken_link(path: Path) -> str | None:
     """Return, for a link that ends at no file, what is wrong with it; None for anything else."""
-    if not path.is_symlink():
+    try:
+        return f"is a link to {str(path.readlink())!r}, which leads to no file"
+    except (OSError, ValueError):  # no link, or no name that a file can have
         return None
-    return f"is a link to {str(path.readlink())!r}, which leads to no file"
 
 
 def matched(pattern: str) -> list[Path] | None:

@@ -142,8 +142,8 @@ def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
         [sys.executable, "-c", measure, bits(8192, tmp_path)], capture_output=True, text=True, check=True
     )
     side, kilobytes = map(int, found.stdout.split()[:2])
-    assert side == 4096 and kilobytes < 500_000
-    assert "read at 1/2 of its size" in found.stdout
+    assert side == 2731 and kilobytes < 500_000
+    assert "read at 1/3 of its size" in found.stdout
 
 
 def test_what_unfolds_without_measure_is_refused() -> None:

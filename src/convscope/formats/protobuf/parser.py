@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -21,11 +22,14 @@ _LONGEST_SHOWN = 40
 _LONGEST_NAME = 100
 
 _SPACE = re.compile(r"\s+|#[^\n]*")
+# What a string has read it need not read otherwise: without this a million backslashes take 100 MB to come back to.
+# Python 3.10 does not know the sign.
+_ONCE = "+" if sys.version_info >= (3, 11) else ""
 _TOKEN = re.compile(
     r"""(?P<name>[A-Za-z_]\w*)
     |(?P<number>(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?[fF]?)(?![\w.]))
-    |(?P<string>"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*')
-    |(?P<symbol>[{}<>\[\]:,;./-])""",
+    |(?P<string>"[^"\\\n]*(?:\\.[^"\\\n]*)*ONCE"|'[^'\\\n]*(?:\\.[^'\\\n]*)*ONCE')
+    |(?P<symbol>[{}<>\[\]:,;./-])""".replace("ONCE", _ONCE),
     re.VERBOSE | re.ASCII,
 )
 _EXTENSION = re.compile(r"\[[\w./]+\]", re.ASCII)
