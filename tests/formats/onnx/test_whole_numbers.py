@@ -12,6 +12,7 @@ from .oracle import assert_agrees, model_of
 
 SUMMARIES = ("ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceL1", "ReduceSum")
 TYPES = (TensorProto.INT32, TensorProto.INT64)
+FAR = {TensorProto.INT32: np.int32, TensorProto.INT64: np.int64, TensorProto.FLOAT: np.float32}
 
 
 def _agrees(tmp_path, node, constants, kind, *before) -> None:
@@ -47,6 +48,45 @@ def test_a_root_of_whole_numbers(kind, tmp_path) -> None:
     before = helper.make_node("Abs", ["whole"], ["lengths"])
     node = helper.make_node("Pow", ["lengths", "half"], ["made"])
     _agrees(tmp_path, node, {"half": np.float32(0.5)}, kind, before)
+
+
+@pytest.mark.parametrize("op_type", ["ReduceProd", "ReduceSumSquare", "ReduceL1", "ReduceSum"])
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_summary_that_its_type_cannot_hold(op_type, kind, tmp_path) -> None:
+    """Five numbers of up to 9,000 for a product, up to 900,000 else: it ends at the type's largest and smallest."""
+    before = [helper.make_node("Mul", ["whole", "far"], ["farther"])]
+    node = helper.make_node(op_type, ["farther", "axes"], ["made"])
+    far = 301 if op_type == "ReduceProd" else 30_011
+    _agrees(
+        tmp_path, node, {"axes": np.array([1 if far == 301 else 3]), "far": FAR[kind](far)}, kind, *before
+    )
+
+
+@pytest.mark.parametrize("op_type", ["Add", "Sub", "Mul"])
+@pytest.mark.parametrize("kind", TYPES)
+def test_arithmetic_that_its_type_cannot_hold(op_type, kind, tmp_path) -> None:
+    """It comes around again, as in C."""
+    before = [helper.make_node("Mul", ["whole", "far"], ["farther"])]
+    node = helper.make_node(op_type, ["farther", "other"], ["made"])
+    other = np.random.default_rng(4).integers(-7_001, 7_001, (3, 1, 7)).astype(FAR[kind])
+    _agrees(tmp_path, node, {"far": FAR[kind](30_011), "other": other}, kind, *before)
+
+
+@pytest.mark.parametrize("kind", [*TYPES, TensorProto.FLOAT])
+@pytest.mark.parametrize("shape", [(), (3, 1, 7)])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_is_left_with_the_sign_of_the_first(swapped, shape, kind, tmp_path) -> None:
+    divisor = np.asarray(np.random.default_rng(5).integers(1, 9, shape) * 1.37 + 1, FAR[kind])
+    if swapped:  # nothing is divided by 0
+        before = [
+            helper.make_node("Mul", ["whole", "whole"], ["square"]),
+            helper.make_node("Add", ["square", "one"], ["by"]),
+        ]
+        node = helper.make_node("Mod", ["divisor", "by"], ["made"], fmod=1)
+        _agrees(tmp_path, node, {"divisor": -divisor, "one": FAR[kind](1)}, kind, *before)
+    else:
+        node = helper.make_node("Mod", ["whole", "divisor"], ["made"], fmod=1)
+        _agrees(tmp_path, node, {"divisor": divisor}, kind)
 
 
 def test_a_sum_of_exponentials_of_whole_numbers_is_refused(tmp_path) -> None:

@@ -455,6 +455,7 @@ EXAMPLES = {
     + [([INPUT], {}, {"operation": "absolute_sum", "axis": 0, "coefficient": 2.0})],
     "relu": [([INPUT], {}, {}), ([INPUT], {}, {"negative_slope": 0.1})],
     "reshape": [([INPUT], {}, {"shape": (2, -1)}), ([INPUT], {}, {"shape": (0, -1, 2), "axis": 0})],
+    "fmod": [([INPUT, positive(6, 1)], {}, {}), ([INPUT], {}, {"number": 0.7})],
     "remainder": [([INPUT, positive(6, 1)], {}, {}), ([INPUT], {}, {"number": 0.7})],
     "repeat": [([INPUT], {}, {"times": (1, 2, 1, 3)})],
     "resize": [

@@ -81,6 +81,14 @@ def remainder(
 
 
 @operation
+def fmod(
+    *inputs: Tensor, operand: Tensor | None = None, number: float | None = None, swapped: bool = False
+) -> Tensor:
+    """Return what is left of the first after division by the second, with the first's sign, as in C."""
+    return reduce(torch.fmod, _terms(inputs, operand, number, swapped))
+
+
+@operation
 def pow(
     *inputs: Tensor, operand: Tensor | None = None, number: float | None = None, swapped: bool = False
 ) -> Tensor:

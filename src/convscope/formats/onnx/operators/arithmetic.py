@@ -126,9 +126,9 @@ def _holds(target: int, source: int) -> bool:
     return low <= least and most <= high
 
 
-def _wrapped(kind: int, value: str) -> list[OperationPlan]:
-    """Return what keeps whole numbers in a type of few bits; those of 32 are taken to be large enough."""
-    if kind not in BITS or BITS[kind] > 16:
+def _wrapped(kind: int, value: str, most: int = 16) -> list[OperationPlan]:
+    """Return what keeps whole numbers in a type of few bits; those of `most` and less."""
+    if kind not in BITS or BITS[kind] > most:
         return [OperationPlan("identity", (value,))] if value else []
     return [OperationPlan("wrap", (value,), attributes={"bits": BITS[kind], "signed": kind not in UNSIGNED})]
 
@@ -142,7 +142,8 @@ def read_arithmetic(node: Node) -> OperationPlan | Sequence[OperationPlan]:
     if not node.is_integer(0) or node.type_name not in ("Add", "Sub", "Mul", "Pow", "Sum"):
         return plan
     of_fractions = node.type_name == "Pow" and not node.is_whole(1)
-    return [plan, *([cut_off()] if of_fractions else []), *_wrapped(node.type_of(0), "")]
+    most = 32 if node.rank() > 1 else 16  # sizes and places in them are never that large
+    return [plan, *([cut_off()] if of_fractions else []), *_wrapped(node.type_of(0), "", most)]
 
 
 def _stretched_from_axis(node: Node) -> Sequence[OperationPlan]:
@@ -169,10 +170,7 @@ def _arithmetic(node: Node) -> OperationPlan:
     if node.type_name == "Div" and node.is_integer(0):
         attributes["rounding"] = "trunc"
     if node.attributes.get("fmod", 0):
-        kind = "aten"
-        if any(node.constant(index) for index in (0, 1)):
-            raise node.refusal("fmod of a constant is not computed here: export it without fmod")
-        return OperationPlan("aten", node.inputs, attributes={"operator": "fmod", "arguments": ("$0", "$1")})
+        kind = "fmod"
     if len(node.inputs) == 1:
         return OperationPlan("identity", node.inputs)
     constants = [index for index in range(len(node.inputs)) if node.constant(index)]
@@ -271,6 +269,12 @@ def _terms(part: Part) -> list[str]:
     if (number := part.attributes.get("number")) is not None:
         constants.append(part.numbers(float(number)))
     return [*constants, *part.inputs] if part.attributes.get("swapped") else [*part.inputs, *constants]
+
+
+@writes("fmod")
+def write_fmod(part: Part) -> None:
+    """Write a Mod with the first's sign."""
+    part.write("Mod", *_terms(part), fmod=1)
 
 
 @writes("compare")

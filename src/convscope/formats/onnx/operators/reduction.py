@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from convscope.formats.onnx.element_types import BITS, range_of
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators.arithmetic import cut_off
 from convscope.formats.onnx.operators.parameters import with_numbers
@@ -39,7 +40,18 @@ def read_summary(node: Node) -> OperationPlan | Sequence[OperationPlan]:
             "it sums exponentials of whole numbers, each cut off: export it of floating-point numbers"
         )
     plan = _summary(node)
-    return [plan, cut_off()] if node.type_name in _OF_FRACTIONS and node.is_integer(0) else plan
+    if not node.is_integer(0):
+        return plan
+    return [plan, *([cut_off()] if node.type_name in _OF_FRACTIONS else []), *_kept_in_type(node)]
+
+
+def _kept_in_type(node: Node) -> list[OperationPlan]:
+    """Return what ends at the largest number of the type, as onnxruntime's summaries do; 64 bits hold all there are."""
+    kind = node.type_of(0)
+    if BITS[kind] > 32 or node.rank() < 2 or node.type_name in ("ReduceMax", "ReduceMin", "ReduceMean"):
+        return []
+    low, high = range_of(kind)
+    return [OperationPlan("clip", ("",), attributes={"minimum": float(low), "maximum": float(high)})]
 
 
 def _summary(node: Node) -> OperationPlan:
