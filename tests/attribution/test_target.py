@@ -101,7 +101,9 @@ def test_colors_come_as_red_green_blue_whatever_the_network_eats() -> None:
 
 def test_of_ten_crops_the_center_one_is_looked_at() -> None:
     network = planted_network()
-    network.input_spec = network.input_spec.replace(crops=10, resize="squash", resize_size=40)  # type: ignore[union-attr]
+    network = replace(
+        network, input_spec=network.input_spec.replace(crops=10, resize="squash", resize_size=40)
+    )  # type: ignore[union-attr]
     target = target_of(network, plain_picture(), "conv1:0")
     assert target.input.shape[0] == 1
     assert target.seen is not None and target.seen.shape == (32, 32, 3)

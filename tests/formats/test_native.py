@@ -1,6 +1,7 @@
 """convscope's own format: read as it is, refused when it is not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,9 @@ def test_what_is_saved_opens_the_same(shared_data: Path, tmp_path: Path, name: s
     assert network.input_spec is not None
     channels, size = network.input_spec.channels, network.input_spec.size
     mean = np.random.default_rng(0).random((channels, *size), np.float32)
-    network.input_spec = network.input_spec.replace(mean=mean, resize="direct", resize_size=None)
+    network = replace(
+        network, input_spec=network.input_spec.replace(mean=mean, resize="direct", resize_size=None)
+    )
     again = convscope.open_network(network.save(tmp_path / "saved.convscope"))
     assert (again.name, again.labels, list(again.layers)) == (
         network.name,

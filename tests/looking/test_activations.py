@@ -1,5 +1,6 @@
 """Activations: planted features answer where their pattern is, and the pixels are the numbers."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,9 @@ def test_a_tensor_is_an_input_too() -> None:
 
 def test_of_ten_crops_the_center_is_shown() -> None:
     network = planted_network()
-    network.input_spec = network.input_spec.replace(crops=10, resize="squash", resize_size=40)
+    network = replace(
+        network, input_spec=network.input_spec.replace(crops=10, resize="squash", resize_size=40)
+    )
     picture = np.zeros((40, 40, 3), np.uint8)
     picture[20:] = 255
     maps = answer(network, open_photograph(picture), "conv1")

@@ -1,5 +1,6 @@
 """What a Network answers, on networks small enough to know the answer."""
 
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -169,3 +170,14 @@ def test_what_was_done_to_a_picture_is_said(tmp_path: Path) -> None:
         network.preprocess(tmp_path / "lost.png")
     with pytest.warns(PictureNote, match="half.png: transparent parts"):
         network.preprocess(tmp_path / "half.png")
+
+
+def test_a_network_never_changes_and_what_is_replaced_is_told_anew() -> None:
+    network = planted_network()
+    assert network.class_count == 3 and network.outputs is network.outputs
+    with pytest.raises(FrozenInstanceError):
+        network.labels = ("one",)  # type: ignore[misc]
+    other = replace(network, labels=["a", "b", "c"])
+    assert (other.labels, other.class_label(2)) == (("a", "b", "c"), "c")
+    assert network.class_label(2) != "c"
+    assert other.sha256 == network.sha256 and other.device == network.device

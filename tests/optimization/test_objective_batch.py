@@ -1,5 +1,7 @@
 """What is looked at while pictures are made: which sizes fit, and what is said where none does."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -32,7 +34,7 @@ def test_a_fully_connected_layer_takes_its_own_size_and_those_before_it_any() ->
 
 def test_a_network_without_an_input_spec_says_so_and_not_that_a_size_is_wrong() -> None:
     network = planted_network()
-    network.input_spec = None
+    network = replace(network, input_spec=None)
     batch = objective_batch(network, [layer("conv1")])
     with pytest.raises(InputError, match="which no picture fits"):
         batch.accepts((32, 32))

@@ -190,7 +190,7 @@ def test_guesses_are_marked() -> None:
         ("channel_order", "layout", "raw_scale", "mean", "input_scale", "resize", "crops"), "you"
     )
     spec = network.input_spec.replace(provenance={"size": "input shape", **known})
-    network.input_spec = spec
+    network = replace(network, input_spec=spec)
     assert "<mark>" not in report_of(network, edge_picture())
 
 
@@ -210,7 +210,7 @@ def test_the_command_makes_the_same_page() -> None:
 def test_the_frame_is_what_the_crop_keeps() -> None:
     network = planted_network()
     assert network.input_spec is not None
-    network.input_spec = network.input_spec.replace(resize="shorter_side", resize_size=64)
+    network = replace(network, input_spec=network.input_spec.replace(resize="shorter_side", resize_size=64))
     page = report_of(network, np.zeros((100, 200, 3), np.uint8))
     (frame,) = re.findall(
         r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"/>\s*</svg>', page
@@ -255,7 +255,7 @@ def test_a_network_opened_with_what_was_in_memory_has_a_report(tmp_path: Path) -
     mean = np.zeros((3, 32, 32), np.float32)
     network = open_network(folder, labels=folder / "labels.txt", mean=mean, antialias=False)
     assert network.input_spec is not None
-    network.input_spec = network.input_spec.replace(raw_scale=1.0, because="scale (1).npy")
+    network = replace(network, input_spec=network.input_spec.replace(raw_scale=1.0, because="scale (1).npy"))
     page = report_of(network, edge_picture())
     assert "scale (1).npy" in page
     assert "convscope.activations(network, picture, " in html.unescape(page)

@@ -1,5 +1,7 @@
 """What planted units want, beside where they find it: a red square is found where it is, and nowhere else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -53,7 +55,7 @@ def test_the_informative_units_are_those_that_answer_most() -> None:
 
 def test_a_network_that_expects_no_pictures_finds_nothing() -> None:
     network = planted_network()
-    network.input_spec = None
+    network = replace(network, input_spec=None)
     for given in (RED, torch.zeros(1, 3, 32, 32)):
         with pytest.raises(InputError, match=r"planted .*, which no picture fits"):
             where_found(target_of(network, given, "conv1:0"), given)

@@ -71,15 +71,15 @@ def fine_tune(
     """
     import torch
 
+    from convscope.formats.saving import writer_for
     from convscope.network.fine_tuning import fine_tune as steps_of
     from convscope.network.fine_tuning import image_folder
-    from convscope.network.saving import require_savable
     from convscope.network.surgery import replace_head
 
     path = place(output, "tuned.convscope", beside=(".labels.txt", ".json"))
     paths, numbers, labels = image_folder(folder)
     tuned = replace_head(opening.open(network), labels)
-    require_savable(tuned, path)  # what cannot be written is told before the training, not after it
+    writer_for(tuned, path)  # what cannot be written is told before the training, not after it
     training = steps_of(
         tuned,
         (paths, numbers),

@@ -38,7 +38,6 @@ from convscope.network.network import Network
 from convscope.network.operations import OPERATIONS
 from convscope.network.origin import Origin
 from convscope.network.parameters import Parameters, Shape
-from convscope.network.saving import saver
 from convscope.network.shapes import infer_operation
 
 BUILTIN = "builtin"
@@ -219,7 +218,6 @@ def _require_runnable(graph: Graph) -> None:
         shapes.update(infer_operation(operation, shapes, graph.parameters.shapes, numbers, by_rule=False))
 
 
-@saver(".convscope")
 def save_native(network: Network, path: Path) -> None:
     """Write a network whole: its graph, weights, labels and what it expects."""
     graph = network.graph

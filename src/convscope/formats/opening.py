@@ -6,7 +6,7 @@ file (`kinds`), which its content tells. A further format is a line in one of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -33,6 +33,7 @@ from convscope.formats.caffe.opening import find_caffe_files, open_caffe
 from convscope.formats.keras.live import KERAS, open_application, open_live_keras
 from convscope.formats.keras.opening import open_keras
 from convscope.formats.kinds import BY_SUFFIX, Kind, kind_of_content, kind_of_name
+from convscope.formats.labeling import with_labels
 from convscope.formats.native import BUILTIN, open_builtin, open_native
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.onnx.opening import open_onnx
@@ -58,9 +59,7 @@ from convscope.network.graph import Graph
 from convscope.network.gray_rows import with_gray_picture
 from convscope.network.input_sidecar import find_sidecar, read_sidecar
 from convscope.network.known_inputs import plain_spec
-from convscope.network.labels import read_labels
 from convscope.network.network import Network
-from convscope.network.origin import Origin
 from convscope.network.own_normalization import with_own_normalization
 from convscope.network.parameters import Parameters
 from convscope.network.transform import with_transform
@@ -122,7 +121,7 @@ def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -
         parts = _with_sidecar(_normalized_once(_with_spec(parts)))
     parts = _prepared(parts, preprocessing)  # what a person says is not the file's fault
     with _in_words(request):
-        network = _network(parts, told.labels, request.device)
+        network = _network(with_labels(parts, told.labels), request.device)
     for note in network.notes:
         warn(note, InputGuess, stacklevel=2)
     return network
@@ -308,7 +307,7 @@ def _with_sidecar(parts: NetworkParts) -> NetworkParts:
     if parts.input_spec is None or not path.exists() or (file := find_sidecar(path)) is None:
         return parts
     spec = read_sidecar(file, parts.input_spec, read_mean)
-    return replace(parts, input_spec=spec, origin=_with_file(parts.origin, file))
+    return replace(parts, input_spec=spec, origin=parts.origin.with_file(file))
 
 
 def _prepared(parts: NetworkParts, preprocessing: Mapping[str, Any]) -> NetworkParts:
@@ -330,32 +329,13 @@ def _prepared(parts: NetworkParts, preprocessing: Mapping[str, Any]) -> NetworkP
     file = Path(mean).expanduser()
     others = {name: value for name, value in preprocessing.items() if name != "mean"}
     spec = parts.input_spec.replace(**others).with_mean(read_mean(file), because=f"mean file {file.name}")
-    return replace(parts, input_spec=spec, origin=_with_file(parts.origin, file))
+    return replace(parts, input_spec=spec, origin=parts.origin.with_file(file))
 
 
-def _network(
-    parts: NetworkParts, given: str | Path | Sequence[str] | None, device: str | torch.device
-) -> Network:
-    """Make the network, with the labels given, else those in a file beside it, else those its format has for it."""
-    network = Network(
+def _network(parts: NetworkParts, device: str | torch.device) -> Network:
+    return Network(
         _guarded(parts), input_spec=parts.input_spec, labels=parts.labels, origin=parts.origin, device=device
     )
-    if not network.shapes:
-        raise NetworkFileError(f"{parts.origin.source} holds no network: nothing in it is computed")
-    file = _labels_beside(Path(parts.origin.source)) if given is None else None
-    if given is not None:
-        _label(network, given)
-        return network
-    if file is not None:
-        try:
-            _label(network, file)
-            return network
-        except InputError as error:  # another network's, in the same folder
-            warn(f"{error}: they are left aside", ConvscopeWarning, stacklevel=3)
-    if parts.labels is None:
-        fitting = (labels for labels in parts.label_lists if len(labels) == network.class_count)
-        network.labels = next((tuple(labels) for labels in fitting), None)
-    return network
 
 
 def _guarded(parts: NetworkParts) -> Graph:
@@ -372,27 +352,3 @@ def _guarded(parts: NetworkParts) -> Graph:
         return parameters.fresh(name)
 
     return replace(parts.graph, parameters=Parameters(parameters.shapes, load))
-
-
-def _labels_beside(path: Path) -> Path | None:
-    """Return the file of labels beside a network: its own name's first, then the usual ones."""
-    if not path.is_file():
-        return None
-    names = (f"{path.name.partition('.')[0]}.labels.txt", "labels.txt", "synset_words.txt")
-    return next((file for name in names if (file := path.with_name(name)).is_file()), None)
-
-
-def _label(network: Network, labels: str | Path | Sequence[str]) -> None:
-    """Give a network's classes their names; InputError when they are not as many as the classes."""
-    place, origin = "given", network.origin
-    if isinstance(labels, str | Path):
-        place, origin = f"in {labels}", _with_file(origin, Path(labels))
-        labels = read_labels(labels)
-    if network.class_count not in (None, len(labels)):
-        classes = f"{network.name} tells {network.class_count} classes apart"
-        raise InputError(f"there are {len(labels)} labels {place}, but {classes}")
-    network.labels, network.origin = tuple(labels), origin
-
-
-def _with_file(origin: Origin, file: Path) -> Origin:
-    return replace(origin, files=(*origin.files, file))

@@ -36,6 +36,22 @@ def find_class_output(graph: Graph, outputs: Sequence[Output]) -> Output:
     return max(zip(depths, range(len(best)), best, strict=True), key=lambda candidate: candidate[:2])[2]
 
 
+def class_values(graph: Graph, outputs: Sequence[Output]) -> tuple[str, ...]:
+    """Return the values of the answer over classes and of its scores; nothing for a network that is no classifier."""
+    if all(output.role != "classes" for output in outputs):
+        return ()
+    answer = find_class_output(graph, outputs).value
+    return answer, class_scores(graph, answer)
+
+
+def count_classes(graph: Graph, outputs: Sequence[Output]) -> int | None:
+    """Return how many classes are told apart, in the whole picture or at each place; None where none are."""
+    sized = [output for output in outputs if output.role in ("classes", "class map") and output.shape]
+    values = class_values(graph, outputs)
+    chosen = [output for output in sized if output.value in values] or sized
+    return chosen[0].shape[1] if chosen and chosen[0].shape else None
+
+
 def class_scores(graph: Graph, output: str) -> str:
     """Return the value whose channels are the classes' scores: what a softmax, its logarithm or sigmoid reads.
 

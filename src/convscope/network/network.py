@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
 from html import escape
@@ -21,7 +21,14 @@ from torch import Tensor
 from convscope.address import Address, parse_address
 from convscope.errors import InputError, PictureNote, UnknownLayer, UnsupportedLayer, did_you_mean
 from convscope.network.axes import require_position, shape_channels_first, to_channels_first
-from convscope.network.class_head import class_probabilities, class_scores, find_class_output, most_probable
+from convscope.network.class_head import (
+    class_probabilities,
+    class_scores,
+    class_values,
+    count_classes,
+    find_class_output,
+    most_probable,
+)
 from convscope.network.cut import CutLayer
 from convscope.network.engine.differentiable import Forward, Precision, forward_to
 from convscope.network.engine.execution import find_device, laid_out
@@ -36,7 +43,6 @@ from convscope.network.origin import Origin, shown_name
 from convscope.network.outputs import Output, find_outputs
 from convscope.network.parameters import Shape
 from convscope.network.resizing import Size
-from convscope.network.saving import require_savable
 from convscope.network.shapes import infer_shapes
 from convscope.pictures.photograph import PictureLike, open_photograph
 
@@ -44,11 +50,13 @@ if TYPE_CHECKING:
     from convscope.web.notebook import Explorer
 
 
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Network:
     """A convolutional network that can be listed, run, looked into and saved.
 
     Made by `open_network`. Layers, channels, neurons and classes are named by address (`convscope.address`), in
-    the words of the network's own format.
+    the words of the network's own format. A network never changes: ``dataclasses.replace(network, labels=labels)``
+    is another with the same weights.
 
     >>> network = open_network("deploy.prototxt", weights="bvlc_googlenet.caffemodel")
     >>> network.predict("cat.jpg", top=2)
@@ -56,6 +64,12 @@ class Network:
     >>> network.activations(network.preprocess("cat.jpg"), "pool5/7x7_s1")["pool5/7x7_s1"].shape
     torch.Size([1, 1024, 1, 1])
     """
+
+    graph: Graph
+    input_spec: InputSpec | None
+    labels: tuple[str, ...] | None
+    origin: Origin
+    device: torch.device
 
     def __init__(
         self,
@@ -66,13 +80,19 @@ class Network:
         origin: Origin | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.device = find_device(device)
-        parameters = graph.parameters.mapped(partial(laid_out, device=self.device))
-        self.graph = replace(graph, parameters=parameters)
-        self.input_spec = input_spec
-        self.labels = None if labels is None else tuple(labels)
-        self.origin = origin or Origin(graph.name)
-        self._runner = Runner(self.graph, self.device)
+        place = find_device(device)
+        parameters = graph.parameters.mapped(partial(laid_out, device=place))
+        vars(self).update(
+            graph=replace(graph, parameters=parameters),
+            input_spec=input_spec,
+            labels=None if labels is None else tuple(labels),
+            origin=origin or Origin(graph.name),
+            device=place,
+        )
+
+    @cached_property
+    def _runner(self) -> Runner:
+        return Runner(self.graph, self.device)
 
     @property
     def name(self) -> str:
@@ -383,7 +403,7 @@ class Network:
                 return f"the first layer with one is {name!r} ({kind}), in {count:,} of {value.numel():,} numbers"
         return "all layers answer in numbers"
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[Output, ...]:
         """What each output is: classes, a map of classes, a picture, boxes, tokens, a map, or plain numbers.
 
@@ -395,7 +415,7 @@ class Network:
         """
         return find_outputs(self.graph, self.shapes, self.labels)
 
-    @property
+    @cached_property
     def class_output(self) -> str:
         """The value whose channels are the classes: probabilities first, then the deepest output, then the last.
 
@@ -404,19 +424,17 @@ class Network:
         """
         return find_class_output(self.graph, self.outputs).value
 
-    @property
+    @cached_property
     def class_scores(self) -> str:
         """The value whose channels are the classes' scores: what the last softmax, its logarithm or sigmoid reads."""
         return class_scores(self.graph, self.class_output)
 
-    @property
+    @cached_property
     def class_values(self) -> tuple[str, ...]:
         """`class_output` and `class_scores`; nothing for a network that is no classifier."""
-        if all(output.role != "classes" for output in self.outputs):
-            return ()
-        return self.class_output, self.class_scores
+        return class_values(self.graph, self.outputs)
 
-    @property
+    @cached_property
     def main_output(self) -> str:
         """The value that everything leads to: `class_output`, or the deepest output where there is none."""
         if values := self.class_values:
@@ -427,14 +445,10 @@ class Network:
             (output.value for output in self.outputs), key=lambda value: len(self.graph.needed_for([value]))
         )
 
-    @property
+    @cached_property
     def class_count(self) -> int | None:
         """How many classes the network tells apart, in the whole picture or at each place; None where it does not."""
-        outputs = [
-            output for output in self.outputs if output.role in ("classes", "class map") and output.shape
-        ]
-        chosen = [output for output in outputs if output.value in self.class_values] or outputs
-        return chosen[0].shape[1] if chosen and chosen[0].shape else None
+        return count_classes(self.graph, self.outputs)
 
     def save(self, path: str | Path) -> Path:
         """Write the network, weights and all, in the format its name's ending says, and return the path.
@@ -442,8 +456,10 @@ class Network:
         ``.convscope`` for every network; ``.caffemodel``, ``.caffemodel.h5`` and ``.prototxt`` (without weights) for
         what came from Caffe. The file appears whole or not at all.
         """
+        from convscope.formats.saving import writer_for  # the formats stand on networks
+
         path = Path(path)
-        require_savable(self, path).write(self, path)
+        writer_for(self, path).write(self, path)
         return path
 
     def with_parameters(self, changes: Mapping[str, Tensor]) -> Network:
@@ -455,10 +471,9 @@ class Network:
                 raise InputError(f"{name!r} has shape {shape}; what was given has {tuple(tensor.shape)}")
         changes = {name: tensor.to(self._runner.precision) for name, tensor in changes.items()}
         graph = replace(self.graph, parameters=self.graph.parameters.replaced(changes))
-        origin = Origin(self.origin.source)  # no files: it is no longer what they say
-        return Network(
-            graph, input_spec=self.input_spec, labels=self.labels, origin=origin, device=self.device
-        )
+        return replace(
+            self, graph=graph, origin=Origin(self.origin.source)
+        )  # no files: it is not what they say
 
     @property
     def precision(self) -> torch.dtype:

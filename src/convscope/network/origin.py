@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -63,3 +63,7 @@ class Origin:
                 while block := file.read(1 << 20):
                     digest.update(block)
         return digest.hexdigest()
+
+    def with_file(self, file: Path) -> Origin:
+        """Return the same origin with one more file that it was read from."""
+        return replace(self, files=(*self.files, file))

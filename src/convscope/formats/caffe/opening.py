@@ -18,7 +18,6 @@ from convscope.formats.caffe.text import read_text_file
 from convscope.formats.caffe.upgrade import upgrade
 from convscope.formats.caffe.weights import read_weights, require_same_types
 from convscope.formats.caffe.wire import read_binary
-from convscope.formats.caffe.writing import save_caffe, save_description
 from convscope.formats.kinds import Kind, kind_of_content, kind_of_name
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
@@ -26,8 +25,6 @@ from convscope.network.fixed_inputs import with_fixed_inputs
 from convscope.network.graph import Graph
 from convscope.network.labels import imagenet_labels
 from convscope.network.origin import Origin
-
-__all__ = ["find_caffe_files", "open_caffe", "save_caffe", "save_description"]
 
 DESCRIPTION = (Kind.CAFFE_TEXT,)
 _PICTURE_SIZE = "im_info"  # Faster R-CNN's and R-FCN's: height, width and how much larger than the original

@@ -14,12 +14,10 @@ from convscope.formats.caffe.saving import save_weights
 from convscope.formats.caffe.text import write_text
 from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
-from convscope.network.saving import saver
 
 _COUNTED = {"Convolution": "convolution_param", "InnerProduct": "inner_product_param"}
 
 
-@saver(".caffemodel", ".caffemodel.h5", check=lambda graph: describe(graph))
 def save_caffe(network: Network, path: Path) -> None:
     """Write a network's weights; a ``.caffemodel`` holds the description too and opens by itself."""
     graph = network.graph
@@ -31,7 +29,6 @@ def save_caffe(network: Network, path: Path) -> None:
     save_weights(describe(graph), parameters, path)
 
 
-@saver(".prototxt", check=lambda graph: describe(graph))
 def save_description(network: Network, path: Path) -> None:
     """Write a network's description as text, without its weights."""
     try:

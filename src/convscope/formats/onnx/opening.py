@@ -6,12 +6,9 @@ from convscope.formats.network_parts import NetworkParts
 from convscope.formats.onnx.building import build_graph
 from convscope.formats.onnx.model import read_model
 from convscope.formats.onnx.preprocessing import find_input_spec, named_classes
-from convscope.formats.onnx.saving import save_onnx
 from convscope.formats.request import Request
 from convscope.network.labels import imagenet_labels
 from convscope.network.origin import Origin
-
-__all__ = ["open_onnx", "save_onnx"]
 
 
 def open_onnx(request: Request) -> NetworkParts:

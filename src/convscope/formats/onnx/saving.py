@@ -20,7 +20,6 @@ from convscope.formats.protobuf.wire import chunks
 from convscope.network.graph import Graph
 from convscope.network.network import Network
 from convscope.network.parameters import Shape
-from convscope.network.saving import saver
 from convscope.network.shapes import infer_shapes
 
 OPSET, IR_VERSION = 17, 8
@@ -39,7 +38,6 @@ def require_exportable(graph: Graph) -> None:
         )
 
 
-@saver(".onnx", check=require_exportable)
 def save_onnx(network: Network, path: Path) -> None:
     """Write a network as ONNX; the sizes it leaves open are those that every layer of it can take."""
     pieces, size = chunks(describe(network))

@@ -1,0 +1,60 @@
+"""Whose names the classes of an opened network get: those given, those in a file beside it, or those of its format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from warnings import warn
+
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
+from convscope.formats.network_parts import NetworkParts
+from convscope.network.class_head import count_classes
+from convscope.network.labels import read_labels
+from convscope.network.origin import shown_name
+from convscope.network.outputs import find_outputs
+from convscope.network.shapes import infer_shapes
+
+
+def with_labels(parts: NetworkParts, labels: str | Path | Sequence[str] | None) -> NetworkParts:
+    """Return the parts with the labels given, else those in a file beside the network, else those of its format.
+
+    InputError where labels that are given are not as many as the classes; a file's are left aside with a warning.
+    """
+    graph, source = parts.graph, parts.origin.source
+    shapes = infer_shapes(graph, graph.inputs)
+    if not shapes:
+        raise NetworkFileError(f"{source} holds no network: nothing in it is computed")
+    classes = count_classes(graph, find_outputs(graph, shapes, parts.labels))
+    if labels is not None:
+        return _labeled(parts, labels, classes)
+    if (file := _labels_beside(Path(source))) is not None:
+        try:
+            return _labeled(parts, file, classes)
+        except InputError as error:  # another network's, in the same folder
+            warn(f"{error}: they are left aside", ConvscopeWarning, stacklevel=3)
+    if parts.labels is not None:
+        return parts
+    return replace(parts, labels=next((names for names in parts.label_lists if len(names) == classes), None))
+
+
+def _labels_beside(path: Path) -> Path | None:
+    """Return the file of labels beside a network: its own name's first, then the usual ones."""
+    if not path.is_file():
+        return None
+    names = (f"{path.name.partition('.')[0]}.labels.txt", "labels.txt", "synset_words.txt")
+    return next((file for name in names if (file := path.with_name(name)).is_file()), None)
+
+
+def _labeled(parts: NetworkParts, labels: str | Path | Sequence[str], classes: int | None) -> NetworkParts:
+    """Return the parts with names for the classes; InputError when they are not as many as the classes."""
+    place, origin = "given", parts.origin
+    if isinstance(labels, str | Path):
+        place, origin = f"in {labels}", origin.with_file(Path(labels))
+        labels = read_labels(labels)
+    if classes not in (None, len(labels)):
+        network = shown_name(parts.graph.name, origin.source)
+        raise InputError(
+            f"there are {len(labels)} labels {place}, but {network} tells {classes} classes apart"
+        )
+    return replace(parts, labels=tuple(labels), origin=origin)
