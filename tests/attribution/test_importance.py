@@ -89,6 +89,14 @@ def test_where_folders_name_classes_it_is_the_share_that_is_right(here: Path) ->
     assert found.effects[7] == 0
 
 
+def test_a_pattern_stands_for_all_the_pictures_behind_it(here: Path) -> None:
+    words = ["importance", "planted", "conv1", "photos/blue/*.png", "red", "--json"]
+    result = json.loads(CliRunner().invoke(main, words).stdout)
+    assert result["count"] == len(list(Path("photos/blue").iterdir())) == 2
+    whole = convscope.importance(convscope.open_network("planted"), "conv1", "photos/blue", "red")
+    assert result == {**whole.to_dict(), "notes": []}
+
+
 def test_the_command_says_and_draws_it(here: Path) -> None:
     words = ["importance", "planted", "conv1", "photos/red/one.png", "red"]
     told = CliRunner().invoke(main, [*words, "-o", "chart.png", "--top", "3"])

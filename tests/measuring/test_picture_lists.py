@@ -4,6 +4,7 @@ import io
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from convscope import measure
 from convscope.errors import ConvscopeWarning, PictureError
-from convscope.measuring.picture_list import list_pictures
+from convscope.measuring.picture_list import is_list, list_pictures
 from convscope.measuring.reading import read_input
 from convscope.network.input_spec import InputSpec
 from planted import planted_network
@@ -121,3 +122,21 @@ def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(tmp_path: Path) -> N
     assert 0 < difference.mean() < 0.7 and difference.max() < 12
     caffe = spec.replace(antialias=False)  # picks pixels: another size would give other pixels
     assert read_input(caffe, picture).equal(caffe.to_tensor(tmp_path / "large.jpg"))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "given", ["photos", "photos/*.png", "photos.zip", "list.csv", "photos.tar.gz", ["a.png"]]
+)
+def test_what_stands_for_several_pictures_is_a_list(
+    given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    assert is_list(given) and is_list(Path(given) if isinstance(given, str) else tuple(given))
+
+
+@pytest.mark.parametrize("given", ["cat.png", "cat[1].png", None, np.zeros((4, 5, 3))])
+def test_what_is_one_picture_is_no_list(given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cat[1].png").touch()  # a file's own name, though it looks like a pattern
+    assert not is_list(given)

@@ -5,9 +5,12 @@ Sundararajan et al., *Axiomatic attribution for deep networks* (2017), call it c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
+
+from convscope.attribution.attribution import Attribution
+from convscope.attribution.target import AttributionTarget
 
 ERROR = 0.01  # of the difference between the two answers
 LARGE = 0.05  # from here on the picture itself is not to be relied on
@@ -32,3 +35,18 @@ class Contributions:
         """Say how nearly they add up, and not to rely on them where they do not."""
         large = ", a large error: do not rely on details" if self.error > LARGE else ""
         return f"The contributions add up to the difference but for {100 * self.error:.2g} %{large}"
+
+    def attribution(self, target: AttributionTarget, method: str, how: str, caution: str) -> Attribution:
+        """Return them as an Attribution that adds up to the difference."""
+        found = signed_attribution(target, self.values, method, how, caution)
+        return replace(found, adds_up_to=self.after - self.before)
+
+
+def signed_attribution(
+    target: AttributionTarget, values: Tensor, method: str, how: str, caution: str
+) -> Attribution:
+    """Return the Attribution of numbers in the input's shape that speak for the answer, or against it."""
+    pixels = target.pixels(values)
+    return Attribution(
+        target, method, pixels.sum(2), pixels, how, caution, signed=True, lit="what speaks for it"
+    )

@@ -50,20 +50,9 @@ def deep_lift(
     start = baseline_input(target, baseline)
     twin = replace(target, network=rewritten(network, with_rescaling), known={})
     (after, before), slopes = twin.gradients(torch.cat([target.input, start]))
-    found = Contributions(slopes[:1] * (target.input - start), float(before), float(after))
-    values = target.pixels(found.values)
+    shares = Contributions(slopes[:1] * (target.input - start), float(before), float(after))
     how = (
-        f"the slopes between {picture_in_words(baseline)} ({found.before:.4g}) and this one ({found.after:.4g}), layer "
-        f"by layer, times the difference, summed over the channels. {found.words}"
+        f"the slopes between {picture_in_words(baseline)} ({shares.before:.4g}) and this one ({shares.after:.4g}), "
+        f"layer by layer, times the difference, summed over the channels. {shares.words}"
     )
-    return Attribution(
-        target,
-        "DeepLIFT",
-        values.sum(2),
-        values,
-        how,
-        CAUTION,
-        signed=True,
-        lit="what speaks for it",
-        adds_up_to=found.after - found.before,
-    )
+    return shares.attribution(target, "DeepLIFT", how, CAUTION)

@@ -57,24 +57,13 @@ def gradient_shap(
     names = (baseline,) if baseline else INPUTS if network.input_spec is None else PICTURES
     if samples < 1 or noise < 0:
         raise InputError(f"samples is at least 1, noise at least 0; not {samples}, {noise}")
-    found = expected(target, names, samples, noise, seed)
-    values = target.pixels(found.values)
+    shares = expected(target, names, samples, noise, seed)
     starts = ", ".join(map(picture_in_words, names))
     how = (
-        f"the gradients at {samples} random places on the way from {starts} ({found.before:.4g} on average) to this "
-        f"one ({found.after:.4g}), times the way, summed over the channels. {found.words}"
+        f"the gradients at {samples} random places on the way from {starts} ({shares.before:.4g} on average) to this "
+        f"one ({shares.after:.4g}), times the way, summed over the channels. {shares.words}"
     )
-    return Attribution(
-        target,
-        "GradientSHAP",
-        values.sum(2),
-        values,
-        how,
-        CAUTION,
-        signed=True,
-        lit="what speaks for it",
-        adds_up_to=found.after - found.before,
-    )
+    return shares.attribution(target, "GradientSHAP", how, CAUTION)
 
 
 def expected(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from convscope.attribution.attribution import Attribution
+from convscope.attribution.completeness import signed_attribution
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import TargetLike, target_of
@@ -35,7 +36,5 @@ def gradient_times_input(
     >>> gradient_times_input(network, "cat.jpg", "tabby").save("tabby.png")
     """
     target = target_of(network, picture, target)
-    values = target.pixels(target.gradient() * target.input)
     how = "each pixel's gradient times the number that the network gets for it, summed over the channels"
-    lit = "what speaks for it"
-    return Attribution(target, "Gradient × input", values.sum(2), values, how, CAUTION, signed=True, lit=lit)
+    return signed_attribution(target, target.gradient() * target.input, "Gradient × input", how, CAUTION)

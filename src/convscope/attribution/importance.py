@@ -5,7 +5,6 @@ Only the network behind the layer runs again, many units at a time, and exactly:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -24,7 +23,7 @@ from convscope.attribution.ablation_cam import losses
 from convscope.attribution.activation_map import AtLayer
 from convscope.attribution.target import AttributionTarget, TargetLike, Term, best_class, target_of
 from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
-from convscope.measuring.picture_list import ListedPicture, list_pictures
+from convscope.measuring.picture_list import ListedPicture, is_list, list_pictures
 from convscope.network.labels import find_label
 from convscope.network.network import Network
 from convscope.pictures.as_picture import AsPicture
@@ -36,7 +35,6 @@ from convscope.presentation.style import ThemeName
 from convscope.presentation.wording import title_of
 from convscope.progress import Watch, bars, watching
 
-_LISTS = (".zip", ".tar", ".csv", ".tgz", ".gz")
 _Make: TypeAlias = "partial[AtLayer]"
 
 
@@ -149,7 +147,7 @@ def importance(
     if top < 1:
         raise InputError(f"top is how many units are drawn, at least 1; not {top}")
     layer = _checked(network, layer)
-    many = is_many(pictures)
+    many = is_list(pictures)
     name = "" if many else str(getattr(pictures, "name", "" if isinstance(pictures, Tensor) else pictures))
     what, makes = (_many if many else _one)(network, layer, pictures, target)
     found: list[tuple[float, NDArray[np.float64]]] = []
@@ -282,14 +280,6 @@ def _classes(network: Network, listed: Sequence[ListedPicture]) -> list[int | No
     except UnknownLayer:
         return None
     return [found[one.label] for one in listed]
-
-
-def is_many(pictures: Any) -> bool:
-    """Tell a folder, an archive, a .csv list or a list of pictures from a single one."""
-    if isinstance(pictures, (str, os.PathLike)):
-        path = Path(pictures)
-        return path.is_dir() or path.suffix.lower() in _LISTS
-    return isinstance(pictures, (list, tuple))
 
 
 def _checked(network: Network, layer: str) -> str:

@@ -51,26 +51,14 @@ def integrated_gradients(
     >>> integrated_gradients(network, "cat.jpg", "tabby", baseline="gray").save("integrated.png")
     """
     target = target_of(network, picture, target)
-    found, taken = complete(target, baseline_input(target, baseline), steps, max_steps)
-    values = target.pixels(found.values)
+    shares, step_count = complete(target, baseline_input(target, baseline), steps, max_steps)
     how = (
-        f"the gradients at {taken} steps from {picture_in_words(baseline)} ({found.before:.4g}) to this one "
-        f"({found.after:.4g}), times the way, summed over the channels. {found.words}"
+        f"the gradients at {step_count} steps from {picture_in_words(baseline)} ({shares.before:.4g}) to this one "
+        f"({shares.after:.4g}), times the way, summed over the channels. {shares.words}"
     )
-    if found.error > ERROR:
+    if shares.error > ERROR:
         how += "; raise the steps, or try another baseline"
-    name, lit = "Integrated gradients", "what speaks for it"
-    return Attribution(
-        target,
-        name,
-        values.sum(2),
-        values,
-        how,
-        CAUTION,
-        signed=True,
-        lit=lit,
-        adds_up_to=found.after - found.before,
-    )
+    return shares.attribution(target, "Integrated gradients", how, CAUTION)
 
 
 def complete(
@@ -88,11 +76,11 @@ def complete(
     way = target.input - baseline
     total = weighted_sum(target, baseline, way, midpoints(steps))
     while (
-        found := Contributions(total * way / whole(steps), before, after)
+        shares := Contributions(total * way / whole(steps), before, after)
     ).error > ERROR and 3 * steps <= max_steps:
         steps *= 3
         total += weighted_sum(target, baseline, way, midpoints(steps)[torch.arange(steps) % 3 != 1])
-    return found, steps
+    return shares, steps
 
 
 def midpoints(steps: int) -> Tensor:

@@ -9,6 +9,7 @@ Achtibat et al., *From attribution maps to human-understandable explanations thr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 import torch
@@ -17,6 +18,7 @@ from typing_extensions import Unpack
 
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.baselines import of_one_color
+from convscope.attribution.completeness import signed_attribution
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.relevance_rules import COMPOSITES
@@ -73,22 +75,12 @@ def relevance(
         found = {**found, **walk.back(start)}
     input = next(iter(network.graph.inputs))
     arrived = found[input] if input in found else torch.zeros_like(target.input)
-    values = target.pixels(arrived)
     how = (
         f"its relevance, 1, shared out from layer to layer by the rule {rule.replace('_', '-')}, summed over the "
         f"channels.{part} {float(arrived.sum()):.4g} arrives at the picture ({_conserved(walk, found)})"
     )
-    return Attribution(
-        target,
-        "Relevance",
-        values.sum(2),
-        values,
-        how,
-        CAUTION,
-        signed=True,
-        lit="what speaks for it",
-        adds_up_to=None if through else 1.0,
-    )
+    attribution = signed_attribution(target, arrived, "Relevance", how, CAUTION)
+    return replace(attribution, adds_up_to=None if through else 1.0)
 
 
 def start_of(walk: Walk) -> dict[str, Tensor]:

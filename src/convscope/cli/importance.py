@@ -40,9 +40,9 @@ def importance(
     where folders name their classes, else of those that are named as before.
     """
     from convscope.attribution.importance import importance as importance_of
-    from convscope.attribution.importance import is_many
+    from convscope.measuring.picture_list import is_list
 
-    given = pictures if is_many(pictures) else pictures_named([pictures])[0]
+    given = pictures if is_list(pictures) else pictures_named([pictures])[0]
     opened = opening.open(network)
     found = importance_of(opened, layer, given, target, **look)  # type: ignore[arg-type]
     if as_json:

@@ -9,7 +9,7 @@ import csv
 import os
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -24,6 +24,7 @@ PicturesLike: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
 """A folder, a pattern, a .zip, .tar or .csv file, or pictures: whatever `read_picture` reads, each."""
 LARGEST_MEMBER = 500_000_000  # bytes of one picture in an archive
 _PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "picture")
+_PACKED = (".gz", ".tgz")
 _LABEL_COLUMNS = ("label", "class", "category", "target")
 
 
@@ -72,6 +73,21 @@ def list_pictures(pictures: PicturesLike) -> tuple[ListedPicture, ...]:
             f"there is no picture {'behind' if several is not None else 'in'} {path} ({', '.join(picture_endings())})"
         )
     return tuple(entries)
+
+
+def is_list(pictures: Any) -> bool:
+    """Tell a folder, a pattern, an archive, a CSV list or a sequence of pictures from a single picture.
+
+    A packed archive is one too, which `list_pictures` then asks to unpack.
+
+    >>> is_list("photos/"), is_list("photos/*.jpg"), is_list("photos.zip"), is_list("cat.jpg")
+    (True, True, True, False)
+    """
+    if not isinstance(pictures, (str, os.PathLike)):
+        return isinstance(pictures, (list, tuple))
+    name = os.fspath(pictures)
+    path = user_path(name)
+    return path.is_dir() or path.suffix.lower() in (*_READERS, *_PACKED) or matched(name) is not None
 
 
 def pictures_hash(pictures: Sequence[ListedPicture]) -> str:
@@ -148,16 +164,15 @@ def _file(path: Path, size: int, changed: int) -> Path:
 
 
 def _in_file(path: Path) -> list[ListedPicture]:
-    kinds = {".zip": _in_zip, ".tar": _in_tar, ".csv": _in_csv}
     if _is_picture(Path(path.name)):
         return _in(path.parent, [path])
-    kind = kinds.get(path.suffix.lower())
-    if kind is None:
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
         raise PictureError(
             f"{path} is no list of pictures: give a folder, a .zip, an unpacked .tar or a .csv file"
         )
     try:
-        return kind(path)
+        return reader(path)
     except (
         OSError,
         ValueError,
@@ -246,3 +261,10 @@ def _in_csv(path: Path) -> list[ListedPicture]:
             )
         listed = [(row[paths], row[labels] if labels else None) for row in rows if row[paths]]
     return [_listed(path.parent / name, name, label or None, path) for name, label in listed]
+
+
+_READERS: Mapping[str, Callable[[Path], list[ListedPicture]]] = {
+    ".zip": _in_zip,
+    ".tar": _in_tar,
+    ".csv": _in_csv,
+}
