@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,11 @@ import torch
 from torch import Tensor
 
 from convscope.errors import InputError, did_you_mean
+from convscope.files import require_regular, user_path
 from convscope.network.graph import Graph, Operation
 from convscope.network.input_spec import InputSpec
 from convscope.network.parameters import Shape
+from convscope.pictures.numpy_file import read_numbers
 
 
 def read_input(value: Any) -> Tensor | float | str:
@@ -39,10 +40,13 @@ def read_input(value: Any) -> Tensor | float | str:
         pass
     if not text.endswith(".npy"):
         return text
+    path = user_path(text)
+    if path.exists():
+        require_regular(path)
     try:
-        return torch.from_numpy(np.load(Path(text).expanduser(), allow_pickle=False)).float()
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{text} is no NumPy file of numbers: {str(error).splitlines()[0]}") from error
+        return torch.from_numpy(read_numbers(path).astype(np.float32))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{text} is no NumPy file of numbers: {error}") from error
 
 
 def with_fixed_inputs(graph: Graph, given: Mapping[str, Tensor | float | str]) -> Graph:

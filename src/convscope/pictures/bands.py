@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.errors import PictureError
+from convscope.pictures.numpy_file import read_numbers
 
 MOST_BANDS = 64
 SMALL_FILE = 5_000_000  # bytes: what is smaller takes no memory that it does not deserve
@@ -52,17 +53,14 @@ def array_in(path: Path, maximum_pixels: int) -> NDArray[Any] | None:
     kind = path.suffix.lower()
     if kind not in (".npy", ".tif", ".tiff"):
         return None
+    most = maximum_pixels * _PHOTOGRAPHS[-1]
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False) if kind == ".npy" else _tiff(path)
-    except (ValueError, OSError, EOFError) as error:
-        if kind != ".npy":
-            return None
-        raise PictureError(f"{path} is no NumPy file of numbers: {str(error).splitlines()[0]}") from error
-    if values is None:
-        return None
-    if values.size > maximum_pixels * _PHOTOGRAPHS[-1]:
+        values = read_numbers(path, most) if kind == ".npy" else _tiff(path)
+    except (ValueError, OSError) as error:
+        raise PictureError(f"{path} is no NumPy file of numbers: {error}") from error
+    if values is not None and values.size > most:
         raise PictureError(f"{path} has {values.size:,} numbers, more than are read as a picture")
-    return np.array(values)
+    return values
 
 
 def _tiff(path: Path) -> NDArray[Any] | None:
@@ -84,7 +82,9 @@ def _tiff(path: Path) -> NDArray[Any] | None:
                 )
             values: NDArray[Any] = series.asarray()
             return values
-    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, RuntimeError):
+    except PictureError:
+        raise
+    except Exception:  # tifffile lets through whatever a damaged file makes it trip over
         return None  # Pillow says what is wrong with it
 
 

@@ -18,6 +18,7 @@ from PIL import Image, features
 
 from convscope.errors import PictureError
 from convscope.files import user_path, written_whole
+from convscope.pictures.numpy_file import read_numbers
 
 Frame = NDArray[np.uint8]
 """(height, width, 3 or 4)."""
@@ -88,12 +89,11 @@ class Frames:
     def values(self, index: int) -> NDArray[np.float32]:
         """Return the values that were kept with the last frame."""
         try:
-            values: NDArray[np.float32] = np.load(self._values(index))
-        except (OSError, ValueError, EOFError) as error:
+            return read_numbers(self._values(index))
+        except (OSError, ValueError) as error:
             raise PictureError(
                 f"{self._values(index)} cannot be read, so the film cannot go on: delete its frames"
             ) from error
-        return values
 
     def _values(self, index: int) -> Path:
         return self.folder / f".values-{index:05}.npy"

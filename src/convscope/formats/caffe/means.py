@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from io import BytesIO
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,9 @@ from convscope.formats.caffe.wire import read_binary
 from convscope.formats.protobuf.records import open_source
 from convscope.formats.recognition import HEAD, NUMPY, identify
 from convscope.network.operations.checks import dimensions
+from convscope.pictures.numpy_file import read_numbers
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
-
-_LONGEST_HEADER = 2**16
 
 
 def read_mean(path: str | PathLike[str]) -> Array:
@@ -47,21 +44,7 @@ def read_mean(path: str | PathLike[str]) -> Array:
 
 
 def _read_npy(file: str) -> Array:
-    """Read an array without running code; the file must be as large as its header says before memory is taken."""
     try:
-        with Path(file).open("rb") as stream:
-            head = BytesIO(stream.read(_LONGEST_HEADER))
-            old = np.lib.format.read_magic(head) == (1, 0)
-            read_header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
-            shape, columns_first, kind = read_header(head)
-            if kind.kind not in "fiu":
-                raise ValueError(f"it holds {kind}, not numbers")
-            stated, found = math.prod(shape) * kind.itemsize, Path(file).stat().st_size - head.tell()
-            if min(shape, default=0) < 0 or stated > found:
-                raise ValueError(f"its header says {stated:,} bytes, and {found:,} follow")
-            stream.seek(head.tell())
-            numbers = np.fromfile(stream, kind, math.prod(shape))
-        return numbers.reshape(shape, order="F" if columns_first else "C").astype(np.float32)
-    except Exception as error:  # numpy lets through whatever its header's parser trips over
-        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise NetworkFileError(f"{file} is a damaged NumPy array: {problem}.") from None
+        return read_numbers(Path(file)).astype(np.float32)
+    except (OSError, ValueError) as error:
+        raise NetworkFileError(f"{file} is a damaged NumPy array: {error}.") from None
