@@ -46,14 +46,14 @@ def losses(place: AtLayer) -> Tensor:
     if place.is_affine:
         return (place.gradients * place.answers).reshape(len(place.answers), -1).sum(1)
     answers = place.answers.reshape(len(place.answers), -1)
-    found = answers.new_zeros(len(answers))
+    lost = answers.new_zeros(len(answers))
     (answering,) = torch.where(answers.any(1))  # nothing changes without the others
     with torch.no_grad():
         whole = place.number(place.tail.answer)
         batches = _numbers_without(place, answering) if len(answering) else ()
         for channels, without in progress_bar(iterable=batches, unit="batch"):
-            found[channels] = whole - without
-    return found
+            lost[channels] = whole - without
+    return lost
 
 
 def _numbers_without(place: AtLayer, answering: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -92,6 +92,6 @@ def _numbers_behind(place: AtLayer, reader: Operation, answering: Tensor) -> Ite
     for channels in torch.split(answering, at_once):
         own = weight[:, channels].transpose(0, 1).reshape(-1, 1, *weight.shape[2:])
         each = {**reader.keywords, "groups": len(channels)}
-        given: Any = convolve(answers[:, channels], weight=own, **each)
-        given = given.reshape(len(channels), filters, *given.shape[2:])
-        yield channels, place.number_from(reader.outputs[0], whole - given)
+        contributions: Any = convolve(answers[:, channels], weight=own, **each)
+        contributions = contributions.reshape(len(channels), filters, *contributions.shape[2:])
+        yield channels, place.number_from(reader.outputs[0], whole - contributions)

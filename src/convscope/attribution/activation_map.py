@@ -46,7 +46,11 @@ class AtLayer:
     def tail(self) -> Tail:
         """The network from the layer to the target's layers, of which only the channels that count are computed."""
         target = self.target
-        channels = {layer: kept for layer in target.layers if (kept := self._channels_of(layer))}
+        channels = {
+            layer: channels_of_layer
+            for layer in target.layers
+            if (channels_of_layer := self._channels_of(layer))
+        }
         return Tail(
             target.network, target.input, self.layer, target.layers, channels=channels, known=target.known
         )
@@ -63,8 +67,10 @@ class AtLayer:
         for term in self.target.terms:
             address = term.address
             if address.channel is not None:
-                kept = self._channels_of(address.layer)
-                address = replace(address, channel=kept.index(int(address.channel))) if kept else address
+                channels = self._channels_of(address.layer)
+                address = (
+                    replace(address, channel=channels.index(int(address.channel))) if channels else address
+                )
             terms.append(replace(term, address=address))
         return replace(self.target, terms=tuple(terms))
 
@@ -87,8 +93,8 @@ class AtLayer:
         with shortage_in_words(), torch.enable_grad():
             number = self.number(answers).sum()
             (gradient,) = torch.autograd.grad(number, answers, allow_unused=True)
-        found = torch.zeros_like(answers) if gradient is None else gradient
-        return float(number.detach()), found[0]
+        gradients = torch.zeros_like(answers) if gradient is None else gradient
+        return float(number.detach()), gradients[0]
 
     @property
     def gradients(self) -> Tensor:
@@ -203,33 +209,33 @@ def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -
     maps = [enlarged(one.clamp(min=0), target.size) for one in raw]
     joined = maps[0] if len(maps) == 1 else np.mean([one / (one.max() or 1) for one in maps], axis=0)
     where = ", ".join(place.layer for place in places)
-    given = "" if layer else ". That is the last layer with positions that every path goes through"
+    default_layer = "" if layer else ". That is the last layer with positions that every path goes through"
     average = ", each brought to 0..1 and averaged" if len(maps) > 1 else ""
-    found = Attribution(
+    attribution = Attribution(
         target,
         kind.name,
         joined,
         numbers(raw[0]) if len(raw) == 1 else joined,
-        f"{kind.how.format(where)}{given}{average}",
+        f"{kind.how.format(where)}{default_layer}{average}",
         kind.caution,
         lit="where the evidence lies",
         panels=COARSE,
     )
     if len(places) > 1:
-        return found
+        return attribution
     whole = places[0].score - places[0].constant if kind.adds_up and places[0].is_affine else None
-    changes = _scaled(found, kind, places[0], best)
-    return replace(found, **changes, notes=tuple(_notes(raw[0], kind, places[0])), adds_up_to=whole)
+    changes = _scaled(attribution, kind, places[0], best)
+    return replace(attribution, **changes, notes=tuple(_notes(raw[0], kind, places[0])), adds_up_to=whole)
 
 
 def chosen_layer(target: AttributionTarget) -> str:
     """Return the layer for a target where none is given; InputError where there is none."""
-    found = last_maps(target.network, target.layers)
-    if found is None:
+    layer = last_maps(target.network, target.layers)
+    if layer is None:
         raise InputError(
             f"no layer with rows and columns lies before {target}: use a method for pixels, as saliency or occlusion"
         )
-    return found
+    return layer
 
 
 def checked_layer(target: AttributionTarget, layer: str) -> str:
@@ -265,22 +271,22 @@ def _is_class(target: AttributionTarget) -> bool:
     return not others and whole and term.address.layer in target.network.class_values[1:]
 
 
-def _scaled(found: Attribution, kind: MapKind, place: AtLayer, best: int | None) -> dict[str, Any]:
+def _scaled(attribution: Attribution, kind: MapKind, place: AtLayer, best: int | None) -> dict[str, Any]:
     """Return the number that is brightest for a class: the peak of the most probable class's map, where that is higher.
 
     A class that the network does not see is then not painted as if it were there.
     """
-    target, network = found.target, found.target.network
+    target, network = attribution.target, attribution.target.network
     if best is None or best == target.address.channel:
         return {}
     other = replace(target, terms=(Term(Address(network.class_scores, best)),))
     peak = float(kind.map_of(AtLayer(other, place.layer)).max())
-    own = float(found.map.max())
+    own = float(attribution.map.max())
     if peak <= own:
         return {}
     return {
         "high": peak,
-        "how": f"{found.how}. The brightest color is the peak of the map of {other.words}: {peak:.3g}",
+        "how": f"{attribution.how}. The brightest color is the peak of the map of {other.words}: {peak:.3g}",
     }
 
 

@@ -47,29 +47,32 @@ def compare_methods(
 
     >>> convscope.compare_methods(network, "cat.jpg", ["tabby", "tiger cat"]).save("compared.png")
     """
-    chosen = [method_named(name) for name in methods]
-    if not chosen:
+    entries = [method_named(name) for name in methods]
+    if not entries:
         raise InputError("there is no method to compare: name at least one")
     explained = _targets(network, picture, targets)
     with bars(progress):
         lost = [cell_losses(target) for target in explained]
-        made = [
+        rows = [
             [method.function(network, target.input, target) for target in explained]
-            for method in progress_bar(iterable=chosen, unit="method")
+            for method in progress_bar(iterable=entries, unit="method")
         ]
     tiles: list[Panel] = []
-    for row in made:
+    for row in rows:
         high = max(float(np.percentile(one.map, percentile)) for one in row) or max(
             float(one.map.max()) for one in row
         )
-        for found, losses in zip(row, lost, strict=True):
-            words = f"{found.method} · {_short(found)} · {single_deletion(signed_map(found), losses):.2f}"
-            tiles.append(Panel(glowing(found, high), words, smooth=True, address=str(found.target)))
+        for attribution, losses in zip(row, lost, strict=True):
+            worth = single_deletion(signed_map(attribution), losses)
+            words = f"{attribution.method} · {_short(attribution)} · {worth:.2f}"
+            tiles.append(
+                Panel(glowing(attribution, high), words, smooth=True, address=str(attribution.target))
+            )
     controls = np.mean(
         [single_deletion(blob(target), one) for target, one in zip(explained, lost, strict=True)]
     )
-    shown = panels(tiles, columns=len(explained), theme=theme)
-    return replace(shown, caption=_caption(explained, made, float(controls), percentile))
+    figure = panels(tiles, columns=len(explained), theme=theme)
+    return replace(figure, caption=_caption(explained, rows, float(controls), percentile))
 
 
 def _targets(network: Network, picture: Any, targets: Sequence[TargetLike] | None) -> list[AttributionTarget]:
@@ -83,9 +86,9 @@ def _targets(network: Network, picture: Any, targets: Sequence[TargetLike] | Non
     return [target_of(network, best.input, Address(network.class_scores, number)) for number in order]
 
 
-def _short(found: Attribution) -> str:
+def _short(attribution: Attribution) -> str:
     """Return a target's name below a panel: a class's label up to its first comma."""
-    target, (term, *others) = found.target, found.target.terms
+    target, (term, *others) = attribution.target, attribution.target.terms
     address, network = term.address, target.network
     if others or term.region or address.channel is None or address.layer not in network.class_values:
         return str(target)
@@ -94,11 +97,11 @@ def _short(found: Attribution) -> str:
 
 def _caption(
     targets: Sequence[AttributionTarget],
-    made: Sequence[Sequence[Attribution]],
+    rows: Sequence[Sequence[Attribution]],
     control: float,
     percentile: float,
 ) -> str:
-    methods = ", ".join(row[0].method for row in made)
+    methods = ", ".join(row[0].method for row in rows)
     return (
         f"{methods}, from top to bottom, of {'; '.join(target.words for target in targets)}, from left to right. What "
         f"speaks for each glows on the picture; a row has one scale, clipped at percentile {percentile:g}. The number "

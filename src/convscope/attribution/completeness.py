@@ -38,8 +38,8 @@ class Contributions:
 
     def attribution(self, target: AttributionTarget, method: str, how: str, caution: str) -> Attribution:
         """Return them as an Attribution that adds up to the difference."""
-        found = signed_attribution(target, self.values, method, how, caution)
-        return replace(found, adds_up_to=self.after - self.before)
+        whole = signed_attribution(target, self.values, method, how, caution)
+        return replace(whole, adds_up_to=self.after - self.before)
 
 
 def signed_attribution(

@@ -41,7 +41,5 @@ def deconvnet(
     target = target_of(network, picture, target)
     values = target.pixels(through_relus(target, deconvnet_relu.__name__).gradient())
     how = "sent back through the network, every ReLU passing only what is positive of what comes back"
-    found = strongest(values, "positive")
-    return Attribution(
-        target, "Deconvnet", found, values, how, CAUTION, lit="where it draws", panels=IN_COLOR
-    )
+    map = strongest(values, "positive")
+    return Attribution(target, "Deconvnet", map, values, how, CAUTION, lit="where it draws", panels=IN_COLOR)

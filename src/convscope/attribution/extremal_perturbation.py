@@ -62,14 +62,14 @@ def extremal_perturbation(
     levels = _levels(target, baseline)
     with watching(watch, "step") as tell:
         *_, mask = optimized_masks(target, levels, area, steps, tell)
-    kept = float(target.answers(_faded(levels, mask, target.channels_last)))
-    found = mask.double().cpu().numpy()
+    score = float(target.answers(_faded(levels, mask, target.channels_last)))
+    map = mask.double().cpu().numpy()
     how = (
-        f"the part, {100 * found.mean():.2g} % of the picture, that keeps it the highest where the rest shows "
-        f"{in_words(baseline)}: {kept:.4g} of {target.score:.4g}, after {steps} steps"
+        f"the part, {100 * map.mean():.2g} % of the picture, that keeps it the highest where the rest shows "
+        f"{in_words(baseline)}: {score:.4g} of {target.score:.4g}, after {steps} steps"
     )
-    values = np.repeat(found[..., None], target.pixels(target.input).shape[2], 2)
-    return Attribution(target, "Extremal perturbation", found, values, how, CAUTION, lit="what is enough")
+    values = np.repeat(map[..., None], target.pixels(target.input).shape[2], 2)
+    return Attribution(target, "Extremal perturbation", map, values, how, CAUTION, lit="what is enough")
 
 
 def optimized_masks(
@@ -100,9 +100,9 @@ def optimized_masks(
 def _other_area(mask: Tensor, area: float) -> Tensor:
     """Return how far a mask is from being 1 on its area and 0 elsewhere, wherever that is."""
     ordered = mask.flatten().sort().values
-    wanted = torch.zeros_like(ordered)
-    wanted[int(len(wanted) * (1 - area)) :] = 1
-    return (ordered - wanted).square().mean()
+    ideal = torch.zeros_like(ordered)
+    ideal[int(len(ideal) * (1 - area)) :] = 1
+    return (ordered - ideal).square().mean()
 
 
 def _levels(target: AttributionTarget, baseline: Baseline) -> Tensor:
@@ -111,11 +111,11 @@ def _levels(target: AttributionTarget, baseline: Baseline) -> Tensor:
         return torch.cat([baseline_input(target, baseline), target.input])
     rows = (1, 2) if target.channels_last else (2, 3)
     values = target.input.cpu().double().numpy()
-    found = []
+    levels = []
     for share in np.linspace(1, 0, _LEVELS):
         sigma = [share * _BLUR * min(target.size) if axis in rows else 0.0 for axis in range(4)]
-        found.append(torch.from_numpy(gaussian_filter(values, sigma)).to(target.input))
-    return torch.cat(found)
+        levels.append(torch.from_numpy(gaussian_filter(values, sigma)).to(target.input))
+    return torch.cat(levels)
 
 
 def _faded(levels: Tensor, mask: Tensor, channels_last: bool) -> Tensor:

@@ -53,8 +53,8 @@ def against_similar(target: AttributionTarget, classes: int) -> AttributionTarge
     network, address = target.network, target.address
     if len(target.terms) != 1 or address.layer not in network.class_values[1:] or address.channel is None:
         raise InputError(f"Finer-CAM tells one class from others: give a class, not {target}")
-    found = network.activations(target.input, Address(address.layer))[address.layer]
-    scores = network.channels_first(address.layer, found)[0].double()
+    answer = network.activations(target.input, Address(address.layer))[address.layer]
+    scores = network.channels_first(address.layer, answer)[0].double()
     scores = scores.flatten(1).mean(1) if scores.dim() > 1 else scores
     if classes < 1 or len(scores) < 2:
         raise InputError(f"classes is how many of the others to compare with, at least 1; not {classes}")

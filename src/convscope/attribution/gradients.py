@@ -62,19 +62,19 @@ def layer_gradients(
     >>> two[1].values.shape
     (224, 224, 3)
     """
-    wanted = list(addresses) if addresses else pooling_layers(network)
-    if not wanted:
+    layers = list(addresses) if addresses else pooling_layers(network)
+    if not layers:
         raise InputError(f"{network.name} has no pooling layer: give the addresses of some layers")
-    targets = [target_of(network, picture, address) for address in wanted]
+    targets = [target_of(network, picture, address) for address in layers]
     bar = progress_bar(iterable=targets, unit="layer")
     values = [target.pixels(target.gradient()) for target in bar]
     tiles = np.stack([in_rgb(each) for each in values])
     scaled = scale(tiles, Scaling(symmetric=True, percentile=percentile))
     names = [str(target) for target in targets]
-    found = _each(targets, values, PanelOptions(_PANELS, percentile, theme, bare), picture)
-    shown = [
+    attributions = _each(targets, values, PanelOptions(_PANELS, percentile, theme, bare), picture)
+    row = [
         panel
-        for one, colors, name, tile in zip(found, scaled.colors, names, tiles, strict=True)
+        for one, colors, name, tile in zip(attributions, scaled.colors, names, tiles, strict=True)
         for panel in (
             Panel(glowing(one, brightness(one)), name, smooth=True),
             Panel(colors, f"its gradient, up to ±{np.percentile(abs(tile), percentile):.2g}", address=name),
@@ -89,9 +89,11 @@ def layer_gradients(
         f"Beside it, in the picture's colors: {_ZERO[0].lower()}{_ZERO[1:]}; {scaled.words}",
         *([f"Nothing reaches the picture from {', '.join(dead)}"] if dead else []),
     ]
-    made = panels(shown, columns=columns or min(4, len(shown)), theme=theme)
+    figure = panels(row, columns=columns or min(4, len(row)), theme=theme)
     title = "" if bare else title_of("gradients", network, targets[0].picture_name)
-    return Attributions(found, replace(with_title(made, title, theme), caption=". ".join(words) + "."))
+    return Attributions(
+        attributions, replace(with_title(figure, title, theme), caption=". ".join(words) + ".")
+    )
 
 
 @recipe_function("channel_gradients")
@@ -117,23 +119,23 @@ def channel_gradients(
     target = target_of(network, picture, address)
     layer = target.address.layer
     _, count, *_ = network.shape_channels_first(layer) or (0, 0)
-    chosen = _chosen(channels, count)
-    values = each_channel(target, chosen)
+    indices = _chosen(channels, count)
+    values = each_channel(target, indices)
     tiles = np.stack([in_rgb(each) for each in values])
-    names = [f"{layer}:{index}" for index in chosen]
+    names = [f"{layer}:{index}" for index in indices]
     scaling = Scaling(symmetric=True, percentile=percentile)
-    made = sheet(tiles, names, columns=columns, tile_size=tile_size, scaling=scaling, theme=theme)
+    figure = sheet(tiles, names, columns=columns, tile_size=tile_size, scaling=scaling, theme=theme)
     which = (
-        f"{len(made.tiles):,} of the {count:,} channels"
-        if len(made.tiles) < count
+        f"{len(figure.tiles):,} of the {count:,} channels"
+        if len(figure.tiles) < count
         else f"all {count:,} channels"
     )
-    caption = f"The gradient for the picture of {which} of {layer}. {_ZERO}. {made.caption}."
-    targets = [replace(target, terms=(Term(Address(layer, index)),)) for index in chosen]
+    caption = f"The gradient for the picture of {which} of {layer}. {_ZERO}. {figure.caption}."
+    targets = [replace(target, terms=(Term(Address(layer, index)),)) for index in indices]
     options = PanelOptions(_PANELS, percentile, theme, bare)
     title = "" if bare else title_of(f"gradients of {layer}", network, target.picture_name)
-    made = with_title(made, title, theme)
-    return Attributions(_each(targets, values, options, picture), replace(made, caption=caption))
+    figure = with_title(figure, title, theme)
+    return Attributions(_each(targets, values, options, picture), replace(figure, caption=caption))
 
 
 def _each(
@@ -157,14 +159,14 @@ def _each(
 
 def _chosen(channels: int | Sequence[int] | None, count: int) -> list[int]:
     limit = channels if isinstance(channels, int) else CHANNELS
-    chosen = (
+    indices = (
         list(range(min(limit, count))) if channels is None or isinstance(channels, int) else list(channels)
     )
-    if not chosen or not all(isinstance(index, int) and 0 <= index < count for index in chosen):
+    if not indices or not all(isinstance(index, int) and 0 <= index < count for index in indices):
         raise InputError(
             f"channels are how many to show, or a list of numbers from 0 to {count - 1}; not {channels}"
         )
-    return chosen
+    return indices
 
 
 def each_channel(target: AttributionTarget, channels: Sequence[int]) -> list[NDArray[np.float64]]:
@@ -175,8 +177,8 @@ def each_channel(target: AttributionTarget, channels: Sequence[int]) -> list[NDA
         value = network.channels_first(layer, network.activations(input, Address(layer))[layer])
         means = value.flatten(2).mean((0, 2)) if value.dim() > 2 else value.mean(0)
         bar = progress_bar(iterable=channels, unit="channel")
-        found = [torch.autograd.grad(means[index], input, retain_graph=True)[0] for index in bar]
-    return [target.pixels(gradient) for gradient in found]
+        gradients = [torch.autograd.grad(means[index], input, retain_graph=True)[0] for index in bar]
+    return [target.pixels(gradient) for gradient in gradients]
 
 
 def pooling_layers(network: Network) -> list[str]:

@@ -43,8 +43,8 @@ def guided_backprop(
     target = target_of(network, picture, target)
     values = target.pixels(through_relus(target, guided_relu.__name__).gradient())
     how = "its gradient, of which every ReLU passes only what is positive, and only where it passed something forward"
-    name, found = "Guided backpropagation", strongest(values, "positive")
-    return Attribution(target, name, found, values, how, CAUTION, lit="where it draws", panels=IN_COLOR)
+    name, map = "Guided backpropagation", strongest(values, "positive")
+    return Attribution(target, name, map, values, how, CAUTION, lit="where it draws", panels=IN_COLOR)
 
 
 def through_relus(target: AttributionTarget, kind: str) -> AttributionTarget:

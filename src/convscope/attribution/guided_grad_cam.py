@@ -46,7 +46,7 @@ def guided_grad_cam(
     values = lines * light.map[..., None]
     where = light.how.partition(", each")[0].removeprefix("the channels of ")
     how = f"guided backpropagation, times Grad-CAM of {where}"
-    found = strongest(values, "positive")
+    map = strongest(values, "positive")
     return Attribution(
-        target, "Guided Grad-CAM", found, values, how, CAUTION, lit="where it draws", panels=IN_COLOR
+        target, "Guided Grad-CAM", map, values, how, CAUTION, lit="where it draws", panels=IN_COLOR
     )

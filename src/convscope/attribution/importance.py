@@ -104,8 +104,8 @@ class Importance(AsPicture):
             for unit, effect in self.strongest()
         ]
         title = "" if self.bare else title_of(self.title, self.network, self.name)
-        shown = effect_chart(rows, title=title, theme=self.theme)
-        return replace(shown, caption=self._caption, recipe=self.recipe)
+        chart = effect_chart(rows, title=title, theme=self.theme)
+        return replace(chart, caption=self._caption, recipe=self.recipe)
 
     @property
     def _caption(self) -> str:
@@ -150,21 +150,21 @@ def importance(
     many = is_list(pictures)
     name = "" if many else str(getattr(pictures, "name", "" if isinstance(pictures, Tensor) else pictures))
     what, makes = (_many if many else _one)(network, layer, pictures, target)
-    found: list[tuple[float, NDArray[np.float64]]] = []
+    measurements: list[tuple[float, NDArray[np.float64]]] = []
     complete = True
     with bars(progress), watching(watch, "picture") as tell, bars(not many):
         try:
             for done, make in enumerate(makes, 1):
-                if place := _made(make, keeps_on=done < len(makes) or bool(found)):
-                    found.append((place.score, losses(place).double().cpu().numpy()))
+                if place := _made(make, keeps_on=done < len(makes) or bool(measurements)):
+                    measurements.append((place.score, losses(place).double().cpu().numpy()))
                 tell(done, len(makes))
         except KeyboardInterrupt:
-            if not found:
+            if not measurements:
                 raise
             complete = False
-    lost = np.stack([one for _, one in found])
+    lost = np.stack([one for _, one in measurements])
     spread = lost.std(0, ddof=1) / sqrt(len(lost)) if len(lost) > 1 else np.zeros(lost.shape[1])
-    whole = float(np.mean([score for score, _ in found]))
+    whole = float(np.mean([score for score, _ in measurements]))
     return Importance(
         network,
         layer,
@@ -263,10 +263,10 @@ def _place(kind: type[AtLayer], target: AttributionTarget, layer: str) -> AtLaye
 
 
 def _named(network: Network, layer: str, picture: ListedPicture, number: int | None) -> AtLayer:
-    given = picture.read()
-    input = given if isinstance(given, Tensor) else network.preprocess(given)[:1]
-    best, known = (number, {}) if number is not None else best_class(network, input)
-    explained = AttributionTarget(network, input, (Term(Address(network.class_scores, best)),), known)
+    pixels = picture.read()
+    input = pixels if isinstance(pixels, Tensor) else network.preprocess(pixels)[:1]
+    best, answers = (number, {}) if number is not None else best_class(network, input)
+    explained = AttributionTarget(network, input, (Term(Address(network.class_scores, best)),), answers)
     return _place(Named, explained, layer)
 
 
@@ -276,10 +276,10 @@ def _classes(network: Network, listed: Sequence[ListedPicture]) -> list[int | No
     if None in names:
         return None
     try:
-        found = {name: find_label(network.labels or (), str(name)) for name in names}
+        classes = {name: find_label(network.labels or (), str(name)) for name in names}
     except UnknownLayer:
         return None
-    return [found[one.label] for one in listed]
+    return [classes[one.label] for one in listed]
 
 
 def _checked(network: Network, layer: str) -> str:

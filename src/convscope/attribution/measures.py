@@ -62,10 +62,10 @@ class Explained:
 
 @dataclass(frozen=True, eq=False)
 class MeasuredMap:
-    """A map that is measured, signs included, what it was found as, and the map of a network with shuffled weights."""
+    """A map that is measured, signs included, its Attribution, and the map of a network with shuffled weights."""
 
     map: Map
-    found: Attribution | None = None
+    attribution: Attribution | None = None
     shuffled: Map | None = None
 
 
@@ -127,58 +127,60 @@ def discrete_entropy(map: Map) -> float:
     return float(entropy(np.histogram(map, bins=_BINS)[0]))
 
 
-def entropy_rise(explained: Explained, made: MeasuredMap) -> float | None:
+def entropy_rise(explained: Explained, measured_map: MeasuredMap) -> float | None:
     """Return how much more complex the map is when the network's weights are shuffled, as a share: eMPRT."""
-    if made.shuffled is None or (before := discrete_entropy(made.map)) == 0:
+    if measured_map.shuffled is None or (before := discrete_entropy(measured_map.map)) == 0:
         return None
-    return (discrete_entropy(made.shuffled) - before) / before
+    return (discrete_entropy(measured_map.shuffled) - before) / before
 
 
-def completeness_error(explained: Explained, made: MeasuredMap) -> float | None:
+def completeness_error(explained: Explained, measured_map: MeasuredMap) -> float | None:
     """Return how far the numbers are from what they should add up to, as a share of it."""
-    found = made.found
-    if found is None or found.adds_up_to is None:
+    attribution = measured_map.attribution
+    if attribution is None or attribution.adds_up_to is None:
         return None
-    return abs(float(found.values.sum()) - found.adds_up_to) / max(abs(found.adds_up_to), 1e-12)
+    return abs(float(attribution.values.sum()) - attribution.adds_up_to) / max(
+        abs(attribution.adds_up_to), 1e-12
+    )
 
 
-def deletion(explained: Explained, made: MeasuredMap) -> float:
+def deletion(explained: Explained, measured_map: MeasuredMap) -> float:
     """Return the mean probability while the picture turns gray, what the map has highest first."""
-    return float(_probabilities(explained, _growing(made.map, keeps=False), explained.gray).mean())
+    return float(_probabilities(explained, _growing(measured_map.map, keeps=False), explained.gray).mean())
 
 
-def insertion(explained: Explained, made: MeasuredMap) -> float:
+def insertion(explained: Explained, measured_map: MeasuredMap) -> float:
     """Return the mean probability while the picture comes into focus, what the map has highest first."""
-    return float(_probabilities(explained, _growing(made.map, keeps=True), explained.blurred).mean())
+    return float(_probabilities(explained, _growing(measured_map.map, keeps=True), explained.blurred).mean())
 
 
-def average_drop(explained: Explained, made: MeasuredMap) -> float:
+def average_drop(explained: Explained, measured_map: MeasuredMap) -> float:
     """Return the share of the probability that is lost where only what the map lights is shown; 0 where none is."""
-    whole, lit = explained.probability.score, _lit_alone(explained, made)
+    whole, lit = explained.probability.score, _lit_alone(explained, measured_map)
     return max(0.0, whole - lit) / whole if whole > 0 else 0.0
 
 
-def increase(explained: Explained, made: MeasuredMap) -> float:
+def increase(explained: Explained, measured_map: MeasuredMap) -> float:
     """Return 1 where the probability rises when only what the map lights is shown, else 0."""
-    return float(_lit_alone(explained, made) > explained.probability.score)
+    return float(_lit_alone(explained, measured_map) > explained.probability.score)
 
 
-def road(explained: Explained, made: MeasuredMap) -> float:
+def road(explained: Explained, measured_map: MeasuredMap) -> float:
     """Return how much more probability is left without the lowest part of the map than without its highest part.
 
     What is taken away is filled in from around it, so that no edges show: Rong et al., *A consistent and efficient
     evaluation strategy for attribution methods* (2022).
     """
-    order = made.map.ravel().argsort(kind="stable")
-    found = []
+    order = measured_map.map.ravel().argsort(kind="stable")
+    differences = []
     for share in _SHARES:
         count = round(share * len(order))
-        for sign, gone in ((-1, order[len(order) - count :]), (1, order[:count])):
+        for sign, pixels in ((-1, order[len(order) - count :]), (1, order[:count])):
             missing = np.zeros(len(order), bool)
-            missing[gone] = True
-            filled = _filled(explained.target, missing.reshape(made.map.shape))
-            found.append(sign * float(explained.probability.answers(filled)))
-    return sum(found) / len(found)
+            missing[pixels] = True
+            filled = _filled(explained.target, missing.reshape(measured_map.map.shape))
+            differences.append(sign * float(explained.probability.answers(filled)))
+    return sum(differences) / len(differences)
 
 
 def _growing(map: Map, keeps: bool) -> Iterator[Tensor]:
@@ -194,9 +196,9 @@ def _probabilities(explained: Explained, masks: Iterator[Tensor], nothing: Tenso
     return masked_numbers(explained.probability, masks, nothing, _STEPS + 1)
 
 
-def _lit_alone(explained: Explained, made: MeasuredMap) -> float:
+def _lit_alone(explained: Explained, measured_map: MeasuredMap) -> float:
     """Return the probability of the picture times its map, brought to 0..1."""
-    light = made.map.clip(min=0)
+    light = measured_map.map.clip(min=0)
     mask = torch.from_numpy(light / (light.max() or 1)).float()
     return float(masked_numbers(explained.probability, iter([mask]), explained.gray, 1)[0])
 

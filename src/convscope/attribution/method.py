@@ -39,8 +39,8 @@ def attribution_method(function: _Function) -> _Function:
     def with_panels(*positional: Any, **keywords: Any) -> Attribution:
         options = {name: keywords.pop(name) for name in PANEL_KEYWORDS if name in keywords}
         with bars(keywords.pop("progress", True)):
-            found = function(*positional, **keywords)
-        return replace(found, options=PanelOptions(**options))
+            attribution = function(*positional, **keywords)
+        return replace(attribution, options=PanelOptions(**options))
 
     progress = inspect.Parameter("progress", inspect.Parameter.KEYWORD_ONLY, default=True, annotation=bool)
     with_panels.__signature__ = signature.replace(parameters=[*own, *panels, progress])  # type: ignore[attr-defined]

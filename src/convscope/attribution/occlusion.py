@@ -60,15 +60,13 @@ def occlusion(
     for (top, bottom, left, right), number in zip(boxes, numbers.tolist(), strict=True):
         lost[top:bottom, left:right] += target.score - number
         covered[top:bottom, left:right] += 1
-    found = lost / np.maximum(covered, 1)
+    map = lost / np.maximum(covered, 1)
     how = (
         f"what it loses ({target.score:.4g} in all) where a window of {window} × {window} pixels shows "
         f"{in_words(baseline)}, every {stride} pixels: {len(boxes):,} runs, the mean over the windows on each pixel"
     )
-    values = np.repeat(found[..., None], target.pixels(target.input).shape[2], 2)
-    return Attribution(
-        target, "Occlusion", found, values, how, CAUTION, signed=True, lit="what speaks for it"
-    )
+    values = np.repeat(map[..., None], target.pixels(target.input).shape[2], 2)
+    return Attribution(target, "Occlusion", map, values, how, CAUTION, signed=True, lit="what speaks for it")
 
 
 def windows(size: tuple[int, int], window: int, stride: int) -> Iterator[tuple[int, int, int, int]]:

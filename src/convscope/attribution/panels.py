@@ -60,76 +60,84 @@ class PanelKeywords(TypedDict, total=False):
     progress: bool
 
 
-def picture_of(found: Attribution) -> Picture:
+def picture_of(attribution: Attribution) -> Picture:
     """Return the panels of an attribution beside each other, and the words for all of it."""
-    chosen = found.options.panels or found.panels
-    scaled = scaled_map(found)
-    shown = panels([_POSSIBLE[name](found, scaled) for name in chosen], theme=found.options.theme)
-    made = with_title(shown, "" if found.options.bare else found.target.title, found.options.theme)
-    return replace(made, caption=_caption(found, scaled, chosen))
+    names = attribution.options.panels or attribution.panels
+    scaled = scaled_map(attribution)
+    row = panels([_POSSIBLE[name](attribution, scaled) for name in names], theme=attribution.options.theme)
+    figure = with_title(
+        row, "" if attribution.options.bare else attribution.target.title, attribution.options.theme
+    )
+    return replace(figure, caption=_caption(attribution, scaled, names))
 
 
-def scaled_map(found: Attribution) -> Scaled:
+def scaled_map(attribution: Attribution) -> Scaled:
     """Return the map in colors, on the scale that the caption says."""
-    palette = _SIGNED if found.signed else _ONE_SIDED
-    percentile = found.options.percentile
-    scaling = Scaling(per="sheet", symmetric=found.signed, percentile=percentile, palette=palette)
-    if not found.high:
-        return scale(found.map[None], scaling)
+    palette = _SIGNED if attribution.signed else _ONE_SIDED
+    percentile = attribution.options.percentile
+    scaling = Scaling(per="sheet", symmetric=attribution.signed, percentile=percentile, palette=palette)
+    if not attribution.high:
+        return scale(attribution.map[None], scaling)
     # The brightest number stands in a tile of its own, so that the scale reaches up to it.
-    low = -found.high if found.signed else 0.0
-    tiles = np.stack([found.map.clip(low, found.high), np.full_like(found.map, found.high)])
+    low = -attribution.high if attribution.signed else 0.0
+    tiles = np.stack(
+        [attribution.map.clip(low, attribution.high), np.full_like(attribution.map, attribution.high)]
+    )
     tiles[1, 0, 0] = low
     whole = scale(tiles, replace(scaling, percentile=100))
-    return replace(whole, colors=whole.colors[:1], flat=np.array([np.ptp(found.map) == 0]))
+    return replace(whole, colors=whole.colors[:1], flat=np.array([np.ptp(attribution.map) == 0]))
 
 
-def _picture(found: Attribution, scaled: Scaled) -> Panel:
-    return Panel(_bytes(_seen(found)), "what the network sees", smooth=True)
+def _picture(attribution: Attribution, scaled: Scaled) -> Panel:
+    return Panel(_bytes(_seen(attribution)), "what the network sees", smooth=True)
 
 
-def _map(found: Attribution, scaled: Scaled) -> Panel:
-    return Panel(scaled.colors[0], found.method, address=str(found.target))
+def _map(attribution: Attribution, scaled: Scaled) -> Panel:
+    return Panel(scaled.colors[0], attribution.method, address=str(attribution.target))
 
 
-def _colors(found: Attribution, scaled: Scaled) -> Panel:
-    values = found.values if found.values.ndim == 3 else found.map[..., None]
-    percentile = found.options.percentile
+def _colors(attribution: Attribution, scaled: Scaled) -> Panel:
+    values = attribution.values if attribution.values.ndim == 3 else attribution.map[..., None]
+    percentile = attribution.options.percentile
     colors = scale(in_rgb(values)[None], Scaling(symmetric=True, percentile=percentile)).colors[0]
-    return Panel(colors, f"{found.method}, in colors")
+    return Panel(colors, f"{attribution.method}, in colors")
 
 
-def _overlay(found: Attribution, scaled: Scaled) -> Panel:
-    light = blurred(found.map, found.options.percentile)[..., None]
-    return Panel(_bytes(_seen(found) * (_DIM + (1 - _DIM) * light)), found.lit, smooth=True)
+def _overlay(attribution: Attribution, scaled: Scaled) -> Panel:
+    light = blurred(attribution.map, attribution.options.percentile)[..., None]
+    return Panel(_bytes(_seen(attribution) * (_DIM + (1 - _DIM) * light)), attribution.lit, smooth=True)
 
 
-def _heat(found: Attribution, scaled: Scaled) -> Panel:
+def _heat(attribution: Attribution, scaled: Scaled) -> Panel:
     """Return the picture in gray, and on it what is positive of the map, glowing."""
-    return Panel(_glow(found, found.map, brightness(found)), found.lit, smooth=True)
+    return Panel(_glow(attribution, attribution.map, brightness(attribution)), attribution.lit, smooth=True)
 
 
-def brightness(found: Attribution) -> float:
+def brightness(attribution: Attribution) -> float:
     """Return what of a map glows brightest: the highest there can be, or a percentile of what there is."""
-    return found.high or float(np.percentile(found.map, found.options.percentile)) or float(found.map.max())
+    return (
+        attribution.high
+        or float(np.percentile(attribution.map, attribution.options.percentile))
+        or float(attribution.map.max())
+    )
 
 
-def glowing(found: Attribution, high: float) -> NDArray[np.uint8]:
+def glowing(attribution: Attribution, high: float) -> NDArray[np.uint8]:
     """Return the picture in gray, and what is positive of the map glowing on it, a little blurred where it is fine.
 
     What is `high` glows brightest; blurred, as bright as the map's brightest place is blurred by itself.
     """
-    if found.values.ndim == 2:
-        return _glow(found, found.map, high)
-    smooth = gaussian_filter(found.map, _BLUR * max(found.map.shape)).clip(min=0)
-    own = float(np.percentile(found.map, PERCENTILE)) or float(found.map.max())
+    if attribution.values.ndim == 2:
+        return _glow(attribution, attribution.map, high)
+    smooth = gaussian_filter(attribution.map, _BLUR * max(attribution.map.shape)).clip(min=0)
+    own = float(np.percentile(attribution.map, PERCENTILE)) or float(attribution.map.max())
     bright = float(np.percentile(smooth, PERCENTILE)) or float(smooth.max())
-    return _glow(found, smooth, bright * (high / own if own > 0 else 1.0))
+    return _glow(attribution, smooth, bright * (high / own if own > 0 else 1.0))
 
 
-def _glow(found: Attribution, map: NDArray[np.float64], high: float) -> NDArray[np.uint8]:
+def _glow(attribution: Attribution, map: NDArray[np.float64], high: float) -> NDArray[np.uint8]:
     strength = (map / high).clip(0, 1)[..., None] if high > 0 else np.zeros((*map.shape, 1))
-    gray = np.repeat(_seen(found).mean(2, keepdims=True), 3, 2) * 0.8
+    gray = np.repeat(_seen(attribution).mean(2, keepdims=True), 3, 2) * 0.8
     glow = colorize(0.25 + 0.7 * strength[..., 0], _HEAT) / 255
     return _bytes((gray * (1 - 0.75 * strength) + glow * 0.75 * strength).clip(0, 1))
 
@@ -137,11 +145,11 @@ def _glow(found: Attribution, map: NDArray[np.float64], high: float) -> NDArray[
 _POSSIBLE = {"picture": _picture, "map": _map, "colors": _colors, "overlay": _overlay, "heat": _heat}
 
 
-def _seen(found: Attribution) -> NDArray[np.float32]:
+def _seen(attribution: Attribution) -> NDArray[np.float32]:
     """Return the picture below the map; gray where there is none of its size."""
-    seen = found.target.seen
-    if seen is None or seen.shape[:2] != found.map.shape:
-        return np.full((*found.map.shape, 3), 0.5, np.float32)
+    seen = attribution.target.seen
+    if seen is None or seen.shape[:2] != attribution.map.shape:
+        return np.full((*attribution.map.shape, 3), 0.5, np.float32)
     return seen
 
 
@@ -157,25 +165,25 @@ def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     return colors
 
 
-def _caption(found: Attribution, scaled: Scaled, chosen: Sequence[str]) -> str:
-    percentile = found.options.percentile
-    words = [f"{found.method} of {found.target.words}: {found.how}", *found.notes]
-    if scaled.flat[0] and not found.notes:
+def _caption(attribution: Attribution, scaled: Scaled, names: Sequence[str]) -> str:
+    percentile = attribution.options.percentile
+    words = [f"{attribution.method} of {attribution.target.words}: {attribution.how}", *attribution.notes]
+    if scaled.flat[0] and not attribution.notes:
         words += ["It is the same everywhere: nothing in the picture changes the answer"]
-    if "map" in chosen:
-        words += [_scale_in_words(found, scaled)]
-    if "colors" in chosen:
+    if "map" in names:
+        words += [_scale_in_words(attribution, scaled)]
+    if "colors" in names:
         words += [f"In colors: middle gray is zero, clipped at percentile {percentile:g}"]
-    if "overlay" in chosen:
-        pixels = _BLUR * max(found.map.shape)
+    if "overlay" in names:
+        pixels = _BLUR * max(attribution.map.shape)
         words += [f"On the picture, that map blurred by {pixels:.2g} pixels: what is positive is lit"]
-    return ". ".join([*words, found.caution]) + "."
+    return ". ".join([*words, attribution.caution]) + "."
 
 
-def _scale_in_words(found: Attribution, scaled: Scaled) -> str:
-    percentile = found.options.percentile
-    clipped = f", clipped at percentile {percentile:g}" if percentile < 100 and not found.high else ""
-    if found.signed:
+def _scale_in_words(attribution: Attribution, scaled: Scaled) -> str:
+    percentile = attribution.options.percentile
+    clipped = f", clipped at percentile {percentile:g}" if percentile < 100 and not attribution.high else ""
+    if attribution.signed:
         return (
             f"Red speaks for it, blue against it, white is zero; the darkest is ±{scaled.high:.2g}{clipped}"
         )

@@ -26,13 +26,13 @@ def masked_numbers(
     Masks are (height, width). They are taken as they are needed, a few at a time: memory does not grow with their
     number, and every batch has one size, for which the network is prepared once.
     """
-    found, left = [], iter(masks)
+    scores, left = [], iter(masks)
     with watching(watch, "run") as tell:
         while chunk := list(islice(left, AT_ONCE)):
             padded = chunk + [chunk[-1]] * (min(AT_ONCE, count) - len(chunk))
             stacked = torch.stack(padded).to(target.input)
             stacked = stacked[..., None] if target.channels_last else stacked[:, None]
             numbers = target.answers(baseline + stacked * (target.input - baseline))
-            found.append(numbers[: len(chunk)].double().cpu())
-            tell(sum(map(len, found)), count)
-    return torch.cat(found)
+            scores.append(numbers[: len(chunk)].double().cpu())
+            tell(sum(map(len, scores)), count)
+    return torch.cat(scores)

@@ -35,8 +35,8 @@ class Method:
     @cached_property
     def function(self) -> Callable[..., Attribution]:
         """The function from (network, picture, target) and its options to an Attribution."""
-        found: Callable[..., Attribution] = getattr(self._module, self.name)
-        return found
+        function: Callable[..., Attribution] = getattr(self._module, self.name)
+        return function
 
     @property
     def caution(self) -> str:

@@ -66,18 +66,18 @@ def relevance(
     """
     target = target_of(network, picture, target)
     walk = walk_of(target, by_name(COMPOSITES, rule.replace("-", "_"), "rule"), _box(target, rule))
-    found = walk.back(start_of(walk))
+    relevances = walk.back(start_of(walk))
     part = ""
     if through:
         channels = [through] if isinstance(through, str) else list(through)
         start = _within(walk, channels)
         part = f" Only what goes through {', '.join(channels)} is shown: {_total(start):.3g} of it."
-        found = {**found, **walk.back(start)}
+        relevances = {**relevances, **walk.back(start)}
     input = next(iter(network.graph.inputs))
-    arrived = found[input] if input in found else torch.zeros_like(target.input)
+    arrived = relevances[input] if input in relevances else torch.zeros_like(target.input)
     how = (
         f"its relevance, 1, shared out from layer to layer by the rule {rule.replace('_', '-')}, summed over the "
-        f"channels.{part} {float(arrived.sum()):.4g} arrives at the picture ({_conserved(walk, found)})"
+        f"channels.{part} {float(arrived.sum()):.4g} arrives at the picture ({_conserved(walk, relevances)})"
     )
     attribution = signed_attribution(target, arrived, "Relevance", how, CAUTION)
     return replace(attribution, adds_up_to=None if through else 1.0)
@@ -85,7 +85,7 @@ def relevance(
 
 def start_of(walk: Walk) -> dict[str, Tensor]:
     """Return a relevance of 1 at the target: at a class or a neuron, or spread over a channel as it answers."""
-    target, found = walk.target, {}
+    target, relevances = walk.target, {}
     last = target.network.graph.channels_last
     with torch.enable_grad():
         values = {
@@ -100,8 +100,8 @@ def start_of(walk: Walk) -> dict[str, Tensor]:
         share = (
             value.detach() * gradient / float(number.detach()) if gradient.count_nonzero() > 1 else gradient
         )
-        found[layer] = to_channels_last(share) if last else share
-    return found
+        relevances[layer] = to_channels_last(share) if last else share
+    return relevances
 
 
 def _within(walk: Walk, channels: Sequence[str]) -> dict[str, Tensor]:
@@ -109,11 +109,11 @@ def _within(walk: Walk, channels: Sequence[str]) -> dict[str, Tensor]:
     network = walk.target.network
     addresses = [network.resolve(channel) for channel in channels]
     layers = [address.layer for address in addresses]
-    found, kept = walk.back(start_of(walk), layers), dict[str, Tensor]()
+    relevances, parts = walk.back(start_of(walk), layers), dict[str, Tensor]()
     for address in addresses:
-        if address.layer not in found:
+        if address.layer not in relevances:
             raise InputError(f"{address.layer!r} is not on the way from {walk.target} to the picture")
-        whole = found[address.layer]
+        whole = relevances[address.layer]
         first = to_channels_first(whole) if network.graph.channels_last else whole
         mask = torch.zeros_like(first)
         if address.channel is None:
@@ -123,8 +123,8 @@ def _within(walk: Walk, channels: Sequence[str]) -> dict[str, Tensor]:
         else:
             mask[:, int(address.channel)] = 1
         own = to_channels_last(first * mask) if network.graph.channels_last else first * mask
-        kept[address.layer] = kept[address.layer] + own if address.layer in kept else own
-    return kept
+        parts[address.layer] = parts[address.layer] + own if address.layer in parts else own
+    return parts
 
 
 def _box(target: AttributionTarget, rule: str) -> tuple[Tensor, Tensor] | None:
@@ -141,11 +141,12 @@ def _total(relevance: dict[str, Tensor]) -> float:
     return sum(float(one.double().sum()) for one in relevance.values())
 
 
-def _conserved(walk: Walk, found: dict[str, Tensor]) -> str:
+def _conserved(walk: Walk, relevances: dict[str, Tensor]) -> str:
     """Say how much there is at the layers that everything goes through, from the last to the first."""
     network = walk.target.network
-    line = [name for name in main_line(network, walk.target.layers) if name in found]
-    chosen = line[:: -max(1, len(line) // 6)][:7]
+    line = [name for name in main_line(network, walk.target.layers) if name in relevances]
+    layers = line[:: -max(1, len(line) // 6)][:7]
     return (
-        ", ".join(f"{name} {float(found[name].double().sum()):.3g}" for name in chosen) or "no layer between"
+        ", ".join(f"{name} {float(relevances[name].double().sum()):.3g}" for name in layers)
+        or "no layer between"
     )

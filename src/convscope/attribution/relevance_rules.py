@@ -71,8 +71,8 @@ def gamma(layer: Linear, input: Tensor, relevance: Tensor, more: float = 0.25) -
     """Share out by everything, with a quarter more for what went the way of the sum's own sign."""
     answer = layer.function(input, layer.weight, layer.bias)
     up, down = relevance * (answer > 0), relevance * (answer < 0)
-    found = _shared(layer, _parts(layer, input, 1, more), up)
-    return found + _shared(layer, _parts(layer, input, -1, more), down) if bool(down.any()) else found
+    shares = _shared(layer, _parts(layer, input, 1, more), up)
+    return shares + _shared(layer, _parts(layer, input, -1, more), down) if bool(down.any()) else shares
 
 
 def flat(layer: Linear, input: Tensor, relevance: Tensor) -> Tensor:
@@ -102,8 +102,8 @@ def _shared(layer: Linear, parts: list[Part], relevance: Tensor) -> Tensor:
         ]
         total = sum(sums[1:], sums[0])
         gradients = torch.autograd.grad(total, inputs, relevance / stabilized(total.detach()))
-    found = [input.detach() * gradient for input, gradient in zip(inputs, gradients, strict=True)]
-    return sum(found[1:], found[0])
+    shares = [input.detach() * gradient for input, gradient in zip(inputs, gradients, strict=True)]
+    return sum(shares[1:], shares[0])
 
 
 def _parts(layer: Linear, input: Tensor, sign: int, more: float | None = None) -> list[Part]:

@@ -100,9 +100,9 @@ class RelevanceTree(AsPicture):
 
     @cached_property
     def _picture(self) -> Picture:  # type: ignore[override]
-        shown = tree(self._branch(self.root, self.layers), theme=self.theme)
-        shown = with_title(shown, "" if self.bare else self.target.title, self.theme)
-        return replace(shown, caption=self._caption, recipe=self.recipe)
+        figure = tree(self._branch(self.root, self.layers), theme=self.theme)
+        figure = with_title(figure, "" if self.bare else self.target.title, self.theme)
+        return replace(figure, caption=self._caption, recipe=self.recipe)
 
     def _branch(self, node: Concept, layers: Sequence[str]) -> Branch:
         is_root = node is self.root
@@ -119,8 +119,8 @@ class RelevanceTree(AsPicture):
     def _lit(self, map: NDArray[np.float64], smooth: bool) -> NDArray[np.uint8]:
         """Return the photograph in gray, and what is positive of a map glowing on it."""
         values = map if smooth else map[..., None]
-        found = Attribution(self.target, "Relevance", map, values, "", "", signed=True)
-        return glowing(found, float(np.percentile(map, self.percentile)))
+        attribution = Attribution(self.target, "Relevance", map, values, "", "", signed=True)
+        return glowing(attribution, float(np.percentile(map, self.percentile)))
 
     @property
     def _caption(self) -> str:
@@ -184,18 +184,22 @@ def relevance_tree(
     if not isinstance(how.channels, int) or how.channels < 1:
         raise InputError(f"channels is how many of each layer are followed, at least 1; not {how.channels}")
     target = target_of(network, picture, target)
-    chosen = tuple(_checked(target, how.layers) if how.layers else _last_layers(target))
+    layers = tuple(_checked(target, how.layers) if how.layers else _last_layers(target))
     walk = walk_of(target, by_name(COMPOSITES, how.rule.replace("-", "_"), "rule"), None)
     with bars(progress):
-        root = _concept(walk, str(target), start_of(walk), chosen, how.channels)
+        root = _concept(walk, str(target), start_of(walk), layers, how.channels)
         units = list(dict.fromkeys(node.address for node in root if node is not root))
         size = min(128, *target.size)
-        made = feature_visualization(network, units, steps=how.steps, seed=seed, size=size) if units else []
-    wanted = (
-        {unit: one.array for unit, one in zip(units, made, strict=False)} if len(made) == len(units) else {}
+        visualizations = (
+            feature_visualization(network, units, steps=how.steps, seed=seed, size=size) if units else []
+        )
+    pictures = (
+        {unit: one.array for unit, one in zip(units, visualizations, strict=False)}
+        if len(visualizations) == len(units)
+        else {}
     )
     return RelevanceTree(
-        target, root, chosen, how.rule, wanted, percentile=how.percentile, theme=how.theme, bare=how.bare
+        target, root, layers, how.rule, pictures, percentile=how.percentile, theme=how.theme, bare=how.bare
     )
 
 
@@ -204,7 +208,7 @@ def _concept(
 ) -> Concept:
     """Return a node and all behind it: `start` is the relevance that goes through it."""
     target, share = walk.target, sum(float(one.double().sum()) for one in start.values())
-    found = walk.back(start, layers[:1]) if layers else {}
+    relevances = walk.back(start, layers[:1]) if layers else {}
     if str(target) == address:
         map = _in_pixels(walk, start)
     else:
@@ -213,27 +217,27 @@ def _concept(
     if not layers:
         return Concept(address, share, map)
     layer, *behind = layers
-    if layer not in found:
+    if layer not in relevances:
         raise InputError(
             f"{layer!r} is not on the way from {address} to the picture: name layers from last to first"
         )
     last = target.network.graph.channels_last
-    whole = to_channels_first(found[layer]) if last else found[layer]
+    whole = to_channels_first(relevances[layer]) if last else relevances[layer]
     totals = whole[0].double().reshape(whole.shape[1], -1).sum(1)
     parts = []
     for channel in totals.argsort(descending=True, stable=True)[:width].tolist():
         if totals[channel] > 0:
             own = torch.zeros_like(whole)
             own[:, channel] = whole[:, channel]
-            kept = {layer: to_channels_last(own) if last else own}
-            parts.append(_concept(walk, f"{layer}:{channel}", kept, behind, width))
+            start_of_channel = {layer: to_channels_last(own) if last else own}
+            parts.append(_concept(walk, f"{layer}:{channel}", start_of_channel, behind, width))
     return Concept(address, share, map, tuple(parts), share - sum(part.share for part in parts))
 
 
 def _in_pixels(walk: Walk, start: dict[str, Tensor]) -> NDArray[np.float64]:
     """Return where in the picture relevance arrives."""
-    found, input = walk.back(start), next(iter(walk.graph.inputs))
-    arrived = found[input] if input in found else torch.zeros_like(walk.target.input)
+    relevances, input = walk.back(start), next(iter(walk.graph.inputs))
+    arrived = relevances[input] if input in relevances else torch.zeros_like(walk.target.input)
     summed: NDArray[np.float64] = walk.target.pixels(arrived).sum(2)
     return summed
 
@@ -265,10 +269,10 @@ def _last_layers(target: AttributionTarget) -> list[str]:
     if last is None:
         raise InputError(f"no layer with rows and columns lies before {target}: name `layers`")
     line = main_line(network, target.layers)
-    found = [last]
+    layers = [last]
     for name in reversed(line[: line.index(last)]):
         before = {one.name for one in network.graph.needed_for([name])}
-        between = [one for one in network.graph.needed_for([found[-1]]) if one.name not in before]
-        if len(found) < _LAYERS and any(one.kind in ("convolution", "dense") for one in between):
-            found.append(name)
-    return found
+        between = [one for one in network.graph.needed_for([layers[-1]]) if one.name not in before]
+        if len(layers) < _LAYERS and any(one.kind in ("convolution", "dense") for one in between):
+            layers.append(name)
+    return layers

@@ -43,19 +43,19 @@ class Walk:
 
         Nothing goes further back from the values in `until`.
         """
-        found = dict(start)
+        relevances = dict(start)
         for chain in reversed(self.chains):
             within = [operation.outputs[0] for operation in chain]
-            inside = next((value for value in reversed(within) if value in found), None)
-            if inside is None and not any(value in found for value in chain[-1].outputs):
+            inside = next((value for value in reversed(within) if value in relevances), None)
+            if inside is None and not any(value in relevances for value in chain[-1].outputs):
                 continue
             if len(chain) > 1 and inside is not None:  # what lies within has the relevance of what comes out
-                found |= dict.fromkeys(within, found[inside])
+                relevances |= dict.fromkeys(within, relevances[inside])
             if set(until).intersection(within):
                 continue
-            for value, relevance in self._through(chain, found):
-                found[value] = found[value] + relevance if value in found else relevance
-        return found
+            for value, relevance in self._through(chain, relevances):
+                relevances[value] = relevances[value] + relevance if value in relevances else relevance
+        return relevances
 
     @cached_property
     def chains(self) -> tuple[tuple[Operation, ...], ...]:
@@ -82,20 +82,20 @@ class Walk:
         return readers[0] if len(readers) == 1 and value not in targets else None
 
     def _through(
-        self, chain: tuple[Operation, ...], found: Mapping[str, Tensor]
+        self, chain: tuple[Operation, ...], relevances: Mapping[str, Tensor]
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield what an operation read, and the relevance of that."""
         operation, last = chain[0], chain[-1]
         if not operation.inputs:
             return
-        relevance = found[last.outputs[0]] if len(last.outputs) == 1 else None
+        relevance = relevances[last.outputs[0]] if len(last.outputs) == 1 else None
         way = kind_of(operation.kind).relevance
         if way == "filters" and relevance is not None and len(operation.inputs) == 1:
             yield operation.inputs[0], self._linear(chain, relevance)
         elif way == "passed" and len(operation.inputs) == 1 and relevance is not None:
             yield operation.inputs[0], relevance.reshape(self.values[operation.inputs[0]].shape)
         elif way in ("shared", "routed"):
-            yield from self._by_gradient(operation, found)
+            yield from self._by_gradient(operation, relevances)
         else:
             raise InputError(
                 f"there is no rule for relevance through {last.name!r} ({last.type_name}): explain a layer before it, "
@@ -109,8 +109,8 @@ class Walk:
         rule, linear = self._rule(operation), self._merged(chain)
         if rule is self.composite.first:
             linear = replace(linear, low=self.low, high=self.high)
-        found = rule(linear, read, given)
-        return to_channels_last(found) if first else found
+        share = rule(linear, read, given)
+        return to_channels_last(share) if first else share
 
     def _rule(self, operation: Operation) -> Rule:
         composite = self.composite
@@ -166,7 +166,9 @@ class Walk:
         result = function(*inputs, **parameters, **operation.keywords)
         return result if isinstance(result, tuple) else (result,)
 
-    def _by_gradient(self, operation: Operation, found: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    def _by_gradient(
+        self, operation: Operation, relevances: Mapping[str, Tensor]
+    ) -> Iterator[tuple[str, Tensor]]:
         """Yield the relevance of what an average, a sum or a rearrangement read."""
         turn, back = (to_channels_first, to_channels_last) if operation.channels_last else (_same, _same)
         inputs = [turn(self.values[value]).detach() for value in operation.inputs]
@@ -176,14 +178,16 @@ class Walk:
             for index in floats:
                 inputs[index] = inputs[index].clone().requires_grad_()
             outputs = self._run(operation, inputs)
-            given = [turn(found[value]) if value in found else None for value in operation.outputs]
-            kept = [(output, one) for output, one in zip(outputs, given, strict=True) if one is not None]
+            arriving = [
+                turn(relevances[value]) if value in relevances else None for value in operation.outputs
+            ]
+            pairs = [(output, one) for output, one in zip(outputs, arriving, strict=True) if one is not None]
             if shared:
-                kept = [(output, one / stabilized(output.detach())) for output, one in kept]
+                pairs = [(output, one / stabilized(output.detach())) for output, one in pairs]
             gradients = torch.autograd.grad(
-                [output for output, _ in kept],
+                [output for output, _ in pairs],
                 [inputs[index] for index in floats],
-                [one for _, one in kept],
+                [one for _, one in pairs],
                 allow_unused=True,
             )
         for index, gradient in zip(floats, gradients, strict=True):

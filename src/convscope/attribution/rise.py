@@ -117,11 +117,11 @@ def random_masks(size: tuple[int, int], count: int, generator: torch.Generator) 
 
 
 def _attribution(target: AttributionTarget, sums: _Sums, nothing: str) -> Attribution:
-    found, channels = sums.values, target.pixels(target.input).shape[2]
+    means, channels = sums.values, target.pixels(target.input).shape[2]
     how = (
         f"{sums.count:,} random masks of {GRID} × {GRID} cells, half of them showing {nothing}, weighted by its value "
         f"behind each ({sums.answers / sums.count:.4g} on average); each pixel to ± {sums.interval:.2g} at 95 %"
     )
-    above = found - sums.answers / sums.count
-    values = np.repeat(found[..., None], channels, 2)
+    above = means - sums.answers / sums.count
+    values = np.repeat(means[..., None], channels, 2)
     return Attribution(target, "RISE", above, values, how, CAUTION, signed=True, lit="what speaks for it")

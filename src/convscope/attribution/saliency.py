@@ -58,8 +58,8 @@ def saliency_of(
     target: AttributionTarget, values: NDArray[np.float64], sign: Sign = "absolute"
 ) -> Attribution:
     """Return the attribution of a target whose gradient, (height, width, channels), is known."""
-    found = strongest(values, sign)
-    return Attribution(target, "Saliency", found, values, _HOW[sign], CAUTION, signed=sign == "both")
+    map = strongest(values, sign)
+    return Attribution(target, "Saliency", map, values, _HOW[sign], CAUTION, signed=sign == "both")
 
 
 def strongest(values: NDArray[np.float64], sign: Sign = "absolute") -> NDArray[np.float64]:
@@ -69,5 +69,5 @@ def strongest(values: NDArray[np.float64], sign: Sign = "absolute") -> NDArray[n
     if sign == "both":
         largest = np.abs(values).argmax(2)[..., None]
         return np.asarray(np.take_along_axis(values, largest, 2)[..., 0])
-    chosen = {"absolute": np.abs(values), "positive": values, "negative": -values}[sign]
-    return np.asarray(chosen.max(2).clip(min=0))
+    signed = {"absolute": np.abs(values), "positive": values, "negative": -values}[sign]
+    return np.asarray(signed.max(2).clip(min=0))

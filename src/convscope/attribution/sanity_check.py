@@ -74,20 +74,20 @@ def sanity_check(
     first = method_named(method).function(network, target.input, target)
     bar = progress_bar(iterable=randomized(target, method, maps, seed), total=maps, unit="map")
     with bars(False):
-        found = list(bar)
-    maps_made = [first.map, *(one.map for one in found)]
+        stages = list(bar)
+    maps_made = [first.map, *(one.map for one in stages)]
     palette = "RdBu_r" if first.signed else "magma"
     scaled = scale(
         np.stack(maps_made), Scaling(symmetric=first.signed, percentile=percentile, palette=palette)
     )
     words = [
         f"{first.method}, as learned",
-        *(f"down to {one.down_to}: {one.rank_correlation:.2f}" for one in found),
+        *(f"down to {one.down_to}: {one.rank_correlation:.2f}" for one in stages),
     ]
     tiles = [Panel(colors, text) for colors, text in zip(scaled.colors, words, strict=True)]
     title = "" if bare else f"{first.method} of {target.title}"
-    made = with_title(panels(tiles, columns=4, theme=theme), title, theme)
-    return replace(made, caption=_caption(target, first.method, found))
+    figure = with_title(panels(tiles, columns=4, theme=theme), title, theme)
+    return replace(figure, caption=_caption(target, first.method, stages))
 
 
 def randomized(target: AttributionTarget, method: str, maps: int, seed: int = 0) -> Iterator[Shuffled]:
@@ -180,9 +180,9 @@ def _shuffled(network: Network, layers: list[tuple[str, tuple[str, ...]]], seed:
     return network.with_parameters(changes)
 
 
-def _caption(target: AttributionTarget, name: str, found: list[Shuffled]) -> str:
-    last = found[-1]
-    mean = sum(one.rank_correlation for one in found) / len(found)
+def _caption(target: AttributionTarget, name: str, stages: list[Shuffled]) -> str:
+    last = stages[-1]
+    mean = sum(one.rank_correlation for one in stages) / len(stages)
     verdict = (
         "so this map shows the picture more than what the network has learned: do not trust it"
         if mean > ALIKE

@@ -64,15 +64,15 @@ def shapley(
     shares = torch.stack([changes[row][order.argsort()] for row, order in enumerate(orders)])
     mean = shares.mean(0)
     spread = float(shares.std(0).mean() / len(orders) ** 0.5) if len(orders) > 1 else 0.0
-    found = mean[cells].numpy()
+    map = mean[cells].numpy()
     how = (
         f"the cells of a grid of {grid} × {grid} appear in {len(orders)} orders on {in_words(baseline)}: what each "
         f"changes, on average, ± {1.96 * spread:.2g} at 95 %. They add up to {float(mean.sum()):.4g}, all that the "
         "picture gives"
     )
-    values = np.repeat(found[..., None], target.pixels(target.input).shape[2], 2)
+    values = np.repeat(map[..., None], target.pixels(target.input).shape[2], 2)
     return Attribution(
-        target, "Shapley values", found, values, how, CAUTION, signed=True, lit="what speaks for it"
+        target, "Shapley values", map, values, how, CAUTION, signed=True, lit="what speaks for it"
     )
 
 

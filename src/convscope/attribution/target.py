@@ -112,8 +112,8 @@ class AttributionTarget:
     def answers(self, inputs: Tensor) -> Tensor:
         """Return what `scores` does, without gradients: the fastest way there."""
         with torch.no_grad():
-            found = self.network.activations(inputs, *map(Address, self.layers))
-        return self.number({name: self.network.channels_first(name, value) for name, value in found.items()})
+            values = self.network.activations(inputs, *map(Address, self.layers))
+        return self.number({name: self.network.channels_first(name, value) for name, value in values.items()})
 
     @cached_property
     def score(self) -> float:
@@ -221,18 +221,18 @@ def target_of(network: Network, picture: InputLike, target: TargetLike = None) -
     crops, the center one is looked at. UnknownLayer, with the closest names, for anything else.
     """
     shared = _shared.get()
-    for of_network, of_picture, asked, known in shared or ():
+    for of_network, of_picture, earlier, earlier_target in shared or ():
         if (
             of_network is network
             and of_picture is picture
-            and type(asked) is type(target)
-            and asked == target
+            and type(earlier) is type(target)
+            and earlier == target
         ):
-            return known
-    found = _new_target(network, picture, target)
+            return earlier_target
+    new = _new_target(network, picture, target)
     if shared is not None:
-        shared.append((network, picture, target, found))
-    return found
+        shared.append((network, picture, target, new))
+    return new
 
 
 def _new_target(network: Network, picture: InputLike, target: TargetLike) -> AttributionTarget:
@@ -240,15 +240,15 @@ def _new_target(network: Network, picture: InputLike, target: TargetLike) -> Att
     if isinstance(target, AttributionTarget):
         name = name or target.picture_name
         target = {**{str(term): term.weight for term in target.terms}}
-    given = picture if isinstance(picture, Tensor) else network.preprocess(picture)
-    if len(given) == 10 and network.input_spec is not None and network.input_spec.crops == 10:
-        given = given[CENTER_OF_TEN : CENTER_OF_TEN + 1]
-    if given.dim() != 4 or len(given) != 1:
-        raise InputError(f"one picture is explained at a time, not an input of {tuple(given.shape)}")
+    input = picture if isinstance(picture, Tensor) else network.preprocess(picture)
+    if len(input) == 10 and network.input_spec is not None and network.input_spec.crops == 10:
+        input = input[CENTER_OF_TEN : CENTER_OF_TEN + 1]
+    if input.dim() != 4 or len(input) != 1:
+        raise InputError(f"one picture is explained at a time, not an input of {tuple(input.shape)}")
     if target is None:
-        best, known = best_class(network, given)
-        return AttributionTarget(network, given, (Term(Address(network.class_scores, best)),), known, name)
-    return AttributionTarget(network, given, tuple(_terms(network, target)), picture_name=name)
+        best, answers = best_class(network, input)
+        return AttributionTarget(network, input, (Term(Address(network.class_scores, best)),), answers, name)
+    return AttributionTarget(network, input, tuple(_terms(network, target)), picture_name=name)
 
 
 def channels_last(network: Network) -> bool:
@@ -267,15 +267,15 @@ def best_class(network: Network, input: Tensor) -> tuple[int, dict[str, Tensor]]
     """Return the number of the most probable class, and what else is likely to be asked for next, computed with it."""
     output = network.class_output
     layers = [Address(layer) for layer in (output, last_maps(network, [network.class_scores])) if layer]
-    known = network.activations(input, *layers)
-    answer = network.channels_first(output, known[output])
+    answers = network.activations(input, *layers)
+    answer = network.channels_first(output, answers[output])
     means = (answer.flatten(2).mean(2) if answer.dim() > 2 else answer)[0]
     if not means.isfinite().all():
         raise InputError(
             f"{output!r} answers with NaN or infinity to this picture: {network.first_nonfinite(input)}; give the "
             "address of a layer before"
         )
-    return int(means.argmax()), known
+    return int(means.argmax()), answers
 
 
 def _joined(terms: tuple[Term, ...], words: Any) -> str:
@@ -317,9 +317,9 @@ def _term(network: Network, target: str | Address) -> Term:
     except UnknownLayer as unknown:
         if isinstance(target, Address):
             raise
-        if found := _REGION.fullmatch(target):
-            region = tuple(int(found[side]) for side in ("top", "bottom", "left", "right"))
-            return Term(_term(network, found["rest"]).address, region=region)  # type: ignore[arg-type]
+        if region_match := _REGION.fullmatch(target):
+            region = tuple(int(region_match[side]) for side in ("top", "bottom", "left", "right"))
+            return Term(_term(network, region_match["rest"]).address, region=region)  # type: ignore[arg-type]
         if target.isdecimal():
             return Term(network.resolve(Address(network.class_scores, int(target))))
         if not network.labels:

@@ -60,37 +60,37 @@ def trust(
     if not pictures:
         raise InputError("there is no picture to measure on: give some, a few dozen for narrow intervals")
     names = list(dict.fromkeys(method_named(name).name for name in methods))
-    known = {**MEASURES, DIFULL: None}
-    chosen = [name.replace("-", "_") for name in measures]
-    for name in chosen:
-        by_name(known, name, "measure")
-    survey = _Survey(network, names, chosen, seed)
+    possible = {**MEASURES, DIFULL: None}
+    columns = [name.replace("-", "_") for name in measures]
+    for name in columns:
+        by_name(possible, name, "measure")
+    survey = _Survey(network, names, columns, seed)
     inputs = [
         (picture if isinstance(picture, Tensor) else network.preprocess(picture))[:1] for picture in pictures
     ]
     laid = list(islice(layouts(network, inputs, seed), grids))
-    found: list[dict[str, Numbers]] = []
+    numbers: list[dict[str, Numbers]] = []
     total, complete = len(inputs) + len(laid), True
     with bars(progress), watching(watch, "picture") as tell, bars(False):
         try:
             for input in inputs:
-                found.append(survey.of_picture(input))
-                tell(len(found), total)
+                numbers.append(survey.of_picture(input))
+                tell(len(numbers), total)
             for grid, classes in laid:
-                found.append(survey.of_grid(grid, classes))
-                tell(len(found), total)
+                numbers.append(survey.of_grid(grid, classes))
+                tell(len(numbers), total)
         except KeyboardInterrupt:
             complete = False
-    if not found:
+    if not numbers:
         raise KeyboardInterrupt
     rows = {
-        name: worth_of(name, [one[name] for one in found], survey.reasons.get(name, ""))
+        name: worth_of(name, [one[name] for one in numbers], survey.reasons.get(name, ""))
         for name in survey.every
     }
-    best = sorted((rows[name] for name in names), key=lambda row: rank(row, chosen[0]))
-    measured = min(len(found), len(inputs))
+    best = sorted((rows[name] for name in names), key=lambda row: rank(row, columns[0]))
+    measured = min(len(numbers), len(inputs))
     controls = tuple(rows[name] for name in survey.controls)
-    return TrustTable(tuple(best), controls, measured, len(found) - measured, complete, survey.small_grids)
+    return TrustTable(tuple(best), controls, measured, len(numbers) - measured, complete, survey.small_grids)
 
 
 def blob(target: AttributionTarget) -> Map:
@@ -99,11 +99,11 @@ def blob(target: AttributionTarget) -> Map:
     return np.asarray(np.exp(-(rows[:, None] ** 2 + columns**2) / 2))
 
 
-def signed_map(found: Attribution) -> Map:
+def signed_map(attribution: Attribution) -> Map:
     """Return an attribution's map with its signs: those tell more than what is lit (Hesse et al., 2024)."""
-    if found.values.ndim == 2:
-        return enlarged(torch.from_numpy(found.values), found.target.size)
-    return found.map
+    if attribution.values.ndim == 2:
+        return enlarged(torch.from_numpy(attribution.values), attribution.target.size)
+    return attribution.map
 
 
 class _Survey:
@@ -125,8 +125,8 @@ class _Survey:
         shuffled = cache(lambda name: signed_map(self._made(name, beside())))
 
         def numbers(name: str) -> Numbers:
-            made = self._measured(name, explained().target, shuffled)
-            return {measure: MEASURES[measure].of(explained(), made) for measure in measures}
+            measured_map = self._measured(name, explained().target, shuffled)
+            return {measure: MEASURES[measure].of(explained(), measured_map) for measure in measures}
 
         return self._rows(self._key(input, "picture", measures), numbers)
 
@@ -138,37 +138,37 @@ class _Survey:
         def numbers(name: str) -> Numbers:
             network = self._shuffled if name == self.controls[1] else self.network
             targets = [target_of(network, whole, number) for number in classes]
-            found: Numbers = {POINTING: pointing(targets, lambda target: self._map(name, target))}
+            points: Numbers = {POINTING: pointing(targets, lambda target: self._map(name, target))}
             if DIFULL in self.measures:
                 apart = self._apart(network)
                 targets = apart.targets(grid, classes)
-                found[DIFULL] = pointing(targets, lambda target: self._map(name, target, apart.layer))
-            return found
+                points[DIFULL] = pointing(targets, lambda target: self._map(name, target, apart.layer))
+            return points
 
         facts = [name for name in self.measures if name == DIFULL]
         return self._rows(self._key(grid, f"grid of {classes}", facts), numbers)
 
     def _rows(self, key: tuple[Any, ...], numbers: Callable[[str], Numbers]) -> dict[str, Numbers]:
         """Return each row's numbers, kept or found; what a method says that it cannot do stands in `reasons`."""
-        found = {}
+        rows = {}
         for name in self.every:
             row = cache_key(*key, name)
-            kept = _kept(row)
+            earlier = _kept(row)
             try:
-                found[name] = _keep(row, numbers(name)) if kept is None else kept
+                rows[name] = _keep(row, numbers(name)) if earlier is None else earlier
             except InputError as error:
-                found[name] = {}
+                rows[name] = {}
                 self.reasons.setdefault(name, str(error))
-        return found
+        return rows
 
     def _measured(self, name: str, target: AttributionTarget, shuffled: Callable[[str], Map]) -> MeasuredMap:
         if name == self.controls[0]:
             return MeasuredMap(blob(target))
         if name == self.controls[1]:
             return MeasuredMap(shuffled(self.methods[0]))
-        made = self._made(name, target)
+        attribution = self._made(name, target)
         return MeasuredMap(
-            signed_map(made), made, shuffled(name) if "entropy_rise" in self.measures else None
+            signed_map(attribution), attribution, shuffled(name) if "entropy_rise" in self.measures else None
         )
 
     def _map(self, name: str, target: AttributionTarget, layer: str | None = None) -> Map:
@@ -195,10 +195,10 @@ def _path(key: str) -> Path:
 
 def _kept(key: str) -> Numbers | None:
     """Return what was measured before; what cannot be read counts as not there."""
-    found: Numbers | None = kept_facts(_path(key))
-    return found
+    numbers: Numbers | None = kept_facts(_path(key))
+    return numbers
 
 
-def _keep(key: str, found: Numbers) -> Numbers:
-    keep_facts(_path(key), found)
-    return found
+def _keep(key: str, numbers: Numbers) -> Numbers:
+    keep_facts(_path(key), numbers)
+    return numbers

@@ -97,10 +97,10 @@ class TrustTable:
         return json.dumps(asdict(self), ensure_ascii=False, indent=2)
 
 
-def worth_of(name: str, found: Sequence[Numbers], reason: str = "") -> Worth:
+def worth_of(name: str, rows: Sequence[Numbers], reason: str = "") -> Worth:
     """Return a method's row, of its numbers for each picture and grid."""
-    measures = dict.fromkeys(measure for one in found for measure in one)
-    return Worth(name, {measure: _mean([one.get(measure) for one in found]) for measure in measures}, reason)
+    measures = dict.fromkeys(measure for one in rows for measure in one)
+    return Worth(name, {measure: _mean([one.get(measure) for one in rows]) for measure in measures}, reason)
 
 
 def _mean(numbers: Sequence[float | None]) -> Mean | None:
@@ -113,10 +113,10 @@ def _mean(numbers: Sequence[float | None]) -> Mean | None:
 
 def rank(row: Worth, measure: str) -> float:
     """Return a number by which rows are put in order, the best by a measure first."""
-    found = row.means.get(measure)
-    if found is None:
+    mean = row.means.get(measure)
+    if mean is None:
         return float("inf")
-    return found.mean if measure in MEASURES and MEASURES[measure].better == "less" else -found.mean
+    return mean.mean if measure in MEASURES and MEASURES[measure].better == "less" else -mean.mean
 
 
 def _line(row: Worth, columns: Sequence[str]) -> str:

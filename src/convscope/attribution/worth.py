@@ -15,19 +15,19 @@ _MOST = 60e9  # multiplications that a caption may take: about a second of GoogL
 _NOT_MEASURED = "What it is worth was not measured here (that takes long): convscope trust does"
 
 
-def worth_in_words(found: Attribution) -> str:
+def worth_in_words(attribution: Attribution) -> str:
     """Return the map's single deletion on this picture with its 95 % interval, and that of a blob in the middle.
 
     Of a map that is the same everywhere, nothing; for a large network, how to measure it.
     """
-    if np.ptp(found.map) == 0:
+    if np.ptp(attribution.map) == 0:
         return ""
-    if _multiplications(found.target) * CELLS**2 > _MOST:
+    if _multiplications(attribution.target) * CELLS**2 > _MOST:
         return _NOT_MEASURED
-    lost = cell_losses(found.target)
+    lost = cell_losses(attribution.target)
     if np.ptp(lost) == 0 or not np.isfinite(lost).all():
         return "What it is worth cannot be told here: no part of the picture that is grayed alone changes anything"
-    own, control = (single_deletion(map, lost) for map in (signed_map(found), blob(found.target)))
+    own, control = (single_deletion(map, lost) for map in (signed_map(attribution), blob(attribution.target)))
     low, high = interval(own, lost.size)
     return (
         f"Worth on this picture: {own:.2f} ({low:.2f} to {high:.2f} at 95 %), where a blob in the middle, made without "
