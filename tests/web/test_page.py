@@ -126,6 +126,56 @@ def test_every_state_is_in_the_address(page: Any, server: Server) -> None:
     page.wait_for_function("() => document.querySelector('#unit h2')?.innerText === 'conv1:4'")
 
 
+def test_how_it_is_shown_is_in_the_address_too(page: Any, server: Server) -> None:
+    for key in ("x", "p", "t", "z", "v", "b", "d", "s", "o", "y"):
+        page.keyboard.press(key)
+    shown(page, "the link")  # copied, or to be taken from the address bar
+    for setting in ("scale=shared", "palette=viridis", "gamma=0.6", "zoom=2", "overlay=false"):
+        assert setting in page.url
+    assert "backward=saliency&pinned=conv2%3A0" in page.url
+    page.goto("about:blank")
+    page.goto(f"{server.address}#/conv2:1?scale=shared&pinned=conv1:2&backward=grad_cam&palette=none")
+    shown(page, "pinned: conv1:2")
+    shown(page, "one scale for all")
+    assert page.get_by_label("Colors", exact=True).input_value() == "gray"
+
+
+def test_a_link_to_what_is_not_there_says_so(browser: Any, server: Server) -> None:
+    page = browser.new_page()
+    for hash_, words in (
+        ("#/nowhere:3", "there is no nowhere:3 here"),
+        ("#/conv2:99", "conv2 has the channels 0 to 2, and no 99"),
+        ("#/conv2:1?picture=0123456789abcdef", "that picture is no longer here"),
+        ("#/%zz?units=[1", "there is no %zz here"),
+    ):
+        page.goto("about:blank")
+        page.goto(server.address + hash_)
+        shown(page, words)
+        shown(page, "channels of")  # and the rest is there
+    page.context.close()
+
+
+def test_the_dashed_box_is_what_a_place_sees(page: Any) -> None:
+    page.keyboard.press("[")
+    page.keyboard.press("[")
+    shown(page, "conv1: 8 channels of 32")
+    page.mouse.move(*middle_of(page, "#picture-pane .stack"))
+    page.wait_for_function("() => location.hash.includes('@16,16')")
+    # conv1 is 5 × 5: around (16,16) the dashed box stands at 14 and 19
+    drawn = """() => {
+      const canvas = [...document.querySelectorAll('#picture-pane .stack canvas')].at(-1);
+      const alpha = canvas.getContext('2d').getImageData(0, 0, 32, 32).data.filter((_, at) => at % 4 === 3);
+      const rows = Array.from({ length: 32 }, (_, row) => alpha.slice(32 * row, 32 * row + 32).some(Boolean));
+      return [rows.indexOf(true), rows.lastIndexOf(true)];
+    }"""
+    assert page.evaluate(drawn) == [13, 19]
+
+
+def middle_of(page: Any, selector: str) -> tuple[float, float]:
+    box = page.locator(selector).bounding_box()
+    return box["x"] + box["width"] / 2 + 1, box["y"] + box["height"] / 2 + 1
+
+
 def test_each_key_does_something_and_none_twice(page: Any) -> None:
     keys = page.evaluate("import('./static/keyboard.js').then(m => m.KEYS.flatMap(([keys]) => keys))")
     assert len(keys) == len(set(keys)) > 25
@@ -155,6 +205,11 @@ def test_a_slider_changes_the_classes(page: Any) -> None:
         "old => document.querySelector('#picture-pane .bar .value').innerText !== old", arg=before
     )
     shown(page, "1 unit changed")
+    page.go_back()
+    page.wait_for_function("() => !document.body.innerText.includes('unit changed')")
+    page.locator("#unit-pane .clamp input").fill("0")
+    page.keyboard.press("Enter")
+    shown(page, "conv2:1 = 0")
     page.get_by_role("button", name="Undo all").click()
     page.wait_for_function(
         "old => document.querySelector('#picture-pane .bar .value').innerText === old", arg=before

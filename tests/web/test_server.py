@@ -48,6 +48,7 @@ def test_what_the_page_is_told(server: Server) -> None:
     facts = get(server, "api/network").json()
     assert [layer["name"] for layer in facts["layers"]][:3] == ["data", "conv1", "pool1"]
     assert facts["labels"][2] == HOSTILE
+    assert facts["layers"][1]["field"] == {"start": [-2, -2], "stride": [1, 1], "size": [5, 5]}
     assert {"dream", "style"} == set(facts["forms"])
     assert get(server, "").headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in get(server, "static/main.js").headers["content-security-policy"]
@@ -97,6 +98,9 @@ def test_real_pictures_of_a_unit(server: Server, tmp_path: Path) -> None:
     made = serve(network, photographs=Photographs(listed, measure(network, listed)))
     try:
         assert get(made, "api/network").json()["measured"] == 2
+        photographs = get(made, "api/unit?unit=conv2:0").json()["photographs"]
+        assert photographs["pictures"] == 2
+        assert photographs["highest"] == sorted(photographs["highest"])
         sheet = Image.open(io.BytesIO(get(made, "api/examples?unit=conv2:0").content))
         assert min(sheet.size) > 100
     finally:

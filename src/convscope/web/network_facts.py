@@ -14,6 +14,7 @@ from convscope.looking.filters import layers_with_filters
 from convscope.looking.main_line import stages, vectors
 from convscope.network.layer import Layer
 from convscope.network.network import Network
+from convscope.network.receptive_field import ReceptiveField
 from convscope.preset_guide import DREAM_GUIDE, STYLE_GUIDE, PresetGuide
 from convscope.styling.options import StyleOptions
 
@@ -68,7 +69,14 @@ def _layer_facts(network: Network, layer: Layer, has_filters: bool) -> dict[str,
         "parameters": layer.parameter_count,
         "filters": has_filters,
         "sees": None if field is None else str(field),
+        "field": None if field is None else _field(field),
     }
+
+
+def _field(field: ReceptiveField) -> dict[str, list[float]]:
+    """Return what a position sees as pairs (vertical, horizontal) of input pixels."""
+    pairs = {"start": field.start, "stride": field.stride, "size": field.size}
+    return {name: [float(extent) for extent in one] for name, one in pairs.items()}
 
 
 def _presets(guide: Mapping[str, PresetGuide]) -> list[dict[str, str]]:

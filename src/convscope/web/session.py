@@ -20,7 +20,7 @@ from convscope.looking.answers import answer, recorded
 from convscope.measuring.example_sheet import ExampleOptions, example_sheet
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture
-from convscope.measuring.strongest import Strongest, find_strongest
+from convscope.measuring.strongest import Strongest, find_strongest, strongest_of
 from convscope.network.class_head import most_probable
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
@@ -69,7 +69,9 @@ class Session:
     @cached_property
     def strongest(self) -> Strongest | None:
         """What real pictures were measured to give: read once, for every unit asks for it."""
-        return find_strongest(self.network)
+        return (
+            find_strongest(self.network) if self.photographs is None else strongest_of(self.photographs.found)
+        )
 
     def facts(self) -> dict[str, Any]:
         """Return what the page knows before it asks anything."""
@@ -122,9 +124,8 @@ class Session:
 
     def unit(self, address: str, picture: str | None) -> dict[str, Any]:
         """Return what is known of a unit."""
-        return unit_facts(
-            self.network, self._unit(address), None if picture is None else self.pictures[picture]
-        )
+        photograph = None if picture is None else self.pictures[picture]
+        return unit_facts(self.network, self._unit(address), photograph, self.strongest)
 
     def effects(self, address: str, picture: str) -> list[dict[str, Any]]:
         """Return the classes whose scores a unit changes most."""

@@ -1,6 +1,25 @@
 // Every state of the page in the address bar: #/mixed4a:42@3,5?picture=…&view=why
 
-const VIEWS = ["explore", "unit", "why", "studio", "atlas"];
+/** What is kept besides unit, place, picture and what units are set to: its first value is the usual one, and unsaid. */
+const CHOICES = {
+  view: ["explore", "unit", "why", "studio", "atlas"],
+  sees: [false, true],
+  sort: ["index", "strength"],
+  scale: ["channel", "shared"],
+  palette: ["gray", "viridis", "inferno"],
+  gamma: [1, 0.6, 0.35, 1.8],
+  zoom: [1, 2],
+  overlay: [true, false],
+  backward: ["off", "saliency", "guided_backprop", "grad_cam"],
+};
+
+/** The parts of the state that an address holds. */
+export const IN_ADDRESS = ["layer", "channel", "position", "picture", "units", "pinned", ...Object.keys(CHOICES)];
+
+/** Return what one part of the state can be, the usual first. */
+export function choices(key) {
+  return CHOICES[key];
+}
 
 /**
  * Read an address (`mixed4a:42@3,5`); a layer's own name may hold colons.
@@ -20,26 +39,36 @@ export function toHash(state) {
   const place = state.position ? `@${state.position.join(",")}` : "";
   const query = new URLSearchParams();
   if (state.picture) query.set("picture", state.picture);
-  if (state.view !== "explore") query.set("view", state.view);
-  if (state.sees) query.set("sees", "1");
-  if (state.sort !== "index") query.set("sort", state.sort);
+  for (const [key, values] of Object.entries(CHOICES)) if (state[key] !== values[0]) query.set(key, String(state[key]));
+  if (state.pinned) query.set("pinned", state.pinned);
   if (Object.keys(state.units).length) query.set("units", JSON.stringify(state.units));
   const address = `${state.layer}:${state.channel}${place}`.replace(/[%?#\s]/g, encodeURIComponent);
   return `#/${address}${query.size ? `?${query}` : ""}`;
 }
 
-/** Return the changes to the state that an address asks for. */
+/** Return the changes to the state that an address asks for; an `error` where it names what is not there. */
 export function fromHash(hash, isLayer) {
-  const [path, query] = hash.replace(/^#\/?/, "").split("?");
-  const asked = new URLSearchParams(query || ""), changes = parseAddress(decodeURIComponent(path), isLayer) || {};
+  const [path, query] = hash.replace(/^#\/?/, "").split("?"), asked = new URLSearchParams(query || "");
+  const unit = decoded(path), changes = { pinned: asked.get("pinned"), units: units(asked.get("units")), ...parseAddress(unit, isLayer) };
+  if (unit && !changes.layer) changes.error = `there is no ${unit} here: press / to search`;
   if (asked.get("picture")) changes.picture = asked.get("picture");
-  changes.view = VIEWS.includes(asked.get("view")) ? asked.get("view") : "explore";
-  changes.sees = asked.get("sees") === "1";
-  changes.sort = asked.get("sort") || "index";
-  try {
-    changes.units = JSON.parse(asked.get("units") || "{}");
-  } catch {
-    changes.units = {};
-  }
+  for (const [key, values] of Object.entries(CHOICES)) changes[key] = values.find((value) => String(value) === asked.get(key)) ?? values[0];
   return changes;
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function units(text) {
+  try {
+    const found = JSON.parse(text || "{}");
+    return found && typeof found === "object" && !Array.isArray(found) ? found : {};
+  } catch {
+    return {};
+  }
 }

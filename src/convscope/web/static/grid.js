@@ -1,7 +1,8 @@
 // All channels of a layer as one sheet: each a tile, the cursor a box, its colors made here from the numbers sent.
 
+import { choices } from "./address.js";
 import { element, empty, fill, number } from "./elements.js";
-import { PALETTES, table } from "./palette.js";
+import { table } from "./palette.js";
 import { onSeen, seen, want } from "./sees.js";
 import { layerFacts, listen, set, state } from "./store.js";
 
@@ -15,8 +16,8 @@ let layout = { columns: 1, width: 1, height: 1, scale: 1, gap: 1, order: [] };
 /** Build the pane. */
 export function mountGrid(parent) {
   fill(parent, title, tools, scroll, note);
-  for (const [label, options, key] of [["Sort", ["index", "strength"], "sort"], ["Scale", ["channel", "shared"], "scale"], ["Colors", PALETTES, "palette"]]) {
-    const select = element("select", { "aria-label": label, onchange: () => set({ [key]: select.value }) }, ...options.map((name) => element("option", { value: name }, name)));
+  for (const [label, key] of [["Sort", "sort"], ["Scale", "scale"], ["Colors", "palette"]]) {
+    const select = element("select", { "aria-label": label, onchange: () => set({ [key]: select.value }) }, ...choices(key).map((name) => element("option", { value: name }, name)));
     tools.append(element("label", {}, `${label} `, select));
     listen((changed) => changed.has(key) && (select.value = state[key]));
   }

@@ -1,22 +1,30 @@
 // Every key, in one table: the help is drawn from it, and nothing else listens to keys.
 
+import { choices } from "./address.js";
 import { element, fill } from "./elements.js";
 import { channelOrder, gridColumns } from "./grid.js";
 import { stepLayer } from "./layers.js";
 import { toggleCamera } from "./live.js";
-import { PALETTES } from "./palette.js";
 import { stepPicture } from "./picture.js";
 import { set, state, unitAddress } from "./store.js";
-
-const BACKWARD = ["off", "saliency", "guided_backprop", "grad_cam"], GAMMAS = [1, 0.6, 0.35, 1.8];
 
 function move(by) {
   const order = channelOrder(), at = order.indexOf(state.channel);
   set({ channel: order[Math.max(0, Math.min(order.length - 1, at + by))], position: null });
 }
 
-function after(list, value) {
-  return list[(list.indexOf(value) + 1) % list.length];
+function cycle(key) {
+  const values = choices(key);
+  set({ [key]: values[(values.indexOf(state[key]) + 1) % values.length] });
+}
+
+async function copyLink() {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    set({ notice: "the link is copied" });
+  } catch {
+    set({ notice: "this browser lets no page copy: take the link from the address bar" });
+  }
 }
 
 function focusSearch() {
@@ -59,16 +67,16 @@ export const KEYS = [
   [["g"], "go to an address", focusSearch],
   [["Enter"], "this unit alone, large", () => set({ view: "unit" })],
   [["Escape"], "back to the grid", leave],
-  [["s"], "what each channel wants to see, in place of its answer", () => set({ sees: !state.sees })],
-  [["o"], "order: by number, or the strongest first", () => set({ sort: after(["index", "strength"], state.sort) })],
-  [["x"], "scale: each channel's own, or one for all", () => set({ scale: after(["channel", "shared"], state.scale) })],
-  [["t"], "gamma: lighter, darker", () => set({ gamma: after(GAMMAS, state.gamma) })],
-  [["p"], "palette", () => set({ palette: after(PALETTES, state.palette) })],
-  [["z"], "zoom: once, or twice as large", () => set({ zoom: after([1, 2], state.zoom) })],
-  [["v"], "the unit's answer over the picture, or not", () => set({ overlay: !state.overlay })],
-  [["b"], "backward view: off, gradient, guided backpropagation, Grad-CAM", () => set({ backward: after(BACKWARD, state.backward) })],
+  [["s"], "what each channel wants to see, in place of its answer", () => cycle("sees")],
+  [["o"], "order: by number, or the strongest first", () => cycle("sort")],
+  [["x"], "scale: each channel's own, or one for all", () => cycle("scale")],
+  [["t"], "gamma: lighter, darker", () => cycle("gamma")],
+  [["p"], "palette", () => cycle("palette")],
+  [["z"], "zoom: once, or twice as large", () => cycle("zoom")],
+  [["v"], "the unit's answer over the picture, or not", () => cycle("overlay")],
+  [["b"], "backward view: off, gradient, guided backpropagation, Grad-CAM", () => cycle("backward")],
   [["d"], "pin this unit as the backward view's, or let it go", () => set({ pinned: state.pinned === unitAddress() ? null : unitAddress() })],
-  [["y"], "copy the link to what is shown", () => navigator.clipboard?.writeText(location.href).then(() => set({ error: null }))],
+  [["y"], "copy the link to what is shown", copyLink],
   [["1"], "view: explore", () => set({ view: "explore" })],
   [["2"], "view: one unit", () => set({ view: "unit" })],
   [["3"], "view: why", () => set({ view: "why" })],

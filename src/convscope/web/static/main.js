@@ -1,6 +1,6 @@
 // The page begins here: it asks what the network is, builds the panes, and keeps address, questions and panes in step.
 
-import { fromHash, parseAddress, toHash } from "./address.js";
+import { IN_ADDRESS, fromHash, parseAddress, toHash } from "./address.js";
 import { Refused, asGrid, ask, askBytes } from "./api.js";
 import { mountAtlas } from "./atlas.js";
 import { element, fill } from "./elements.js";
@@ -51,9 +51,16 @@ async function begin() {
   });
   const middle = state.network.stages.filter((name) => (layerFacts(name)?.rows || 0) > 1);
   const first = { layer: middle[Math.floor(middle.length / 2)] || state.network.stages.at(-1), channel: 0, picture: state.pictures[0]?.key || null };
-  set({ ...first, ...fromHash(location.hash, isLayer) });
-  changed(new Set(["layer", "channel", "picture", "view", "network"]));
-  addEventListener("popstate", () => set(fromHash(location.hash, isLayer)));
+  set({ ...first, ...arrived() });
+  changed(new Set(["layer", "channel", "picture", "view", "network", "error", "backward"]));
+  addEventListener("popstate", () => set(arrived()));
+}
+
+/** Return what the address asks for; a channel that the layer has not is its last one, and said so. */
+function arrived() {
+  const changes = { error: null, ...fromHash(location.hash, isLayer) }, count = layerFacts(changes.layer)?.channels;
+  if (!count || changes.channel < count) return changes;
+  return { ...changes, channel: count - 1, error: `${changes.layer} has the channels 0 to ${count - 1}, and no ${changes.channel}` };
 }
 
 function isLayer(name) {
@@ -62,13 +69,17 @@ function isLayer(name) {
 
 function changed(what) {
   const has = (...keys) => keys.some((key) => what.has(key));
+  if (has("layer", "channel", "picture", "view", "retry") && !has("error", "notice") && (state.error || state.notice)) {
+    if (has("retry")) failed.clear();
+    if (!failed.size) set({ error: null, notice: null });
+  }
   if (has("view", "picture")) showView();
-  if (has("picture", "units")) askClasses();
+  if (has("picture", "units", "retry")) askClasses();
   if (has("picture", "layer", "units", "retry")) askGrid();
   if (["explore", "unit"].includes(state.view) && has("layer", "channel", "picture", "view")) askUnit();
   else if (has("position", "grid")) askPlace();
   if (has("picture", "backward", "pinned") || (has("layer", "channel") && !state.pinned)) askMap();
-  if (has("layer", "channel", "position", "picture", "view", "sees", "sort", "units")) writeAddress(has("layer", "view", "picture"));
+  if (has(...IN_ADDRESS)) writeAddress(has("layer", "view", "picture", "units"));
   status();
 }
 
@@ -83,7 +94,7 @@ addEventListener("popstate", () => {
   queueMicrotask(() => (moving = false));
 });
 
-const latest = {};
+const latest = {}, failed = new Set();
 
 /** Ask a question whose older answers are of no use any more: the latest wins. */
 async function latestOf(name, question, use) {
@@ -94,10 +105,12 @@ async function latestOf(name, question, use) {
     if (latest[name] === controller) {
       milliseconds = performance.now() - began;
       use(found);
-      if (state.error) set({ error: null });
+      if (failed.delete(name) && !failed.size) set({ error: null });
     }
   } catch (error) {
-    if (error.name !== "AbortError" && latest[name] === controller) set({ error: error.message });
+    if (error.name === "AbortError" || latest[name] !== controller) return;
+    failed.add(name);
+    set({ error: error.message });
   }
 }
 
@@ -166,6 +179,7 @@ function mountStart() {
 function status() {
   const facts = layerFacts(), parts = [];
   if (state.error) parts.push(element("span.error", {}, state.error));
+  if (state.notice) parts.push(element("span.notice", {}, state.notice));
   if (facts) parts.push(`${unitAddress()} · ${facts.kind}`);
   if (state.picture || cameraOn()) parts.push(cameraOn() ? `${frameRate().toFixed(0)} pictures a second${state.frozen ? ", frozen" : ""}` : `${Math.round(milliseconds)} ms`);
   parts.push(state.scale === "channel" ? "scale per channel" : "one scale for all", `over the picture: ${state.overlay ? overlayWords() : "nothing"}`);

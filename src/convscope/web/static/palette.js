@@ -7,9 +7,6 @@ const STOPS = {
   diverging: [[5, 48, 97], [67, 147, 195], [209, 229, 240], [247, 247, 247], [253, 219, 199], [214, 96, 77], [103, 0, 31]],
 };
 
-/** The palettes that `p` cycles through. */
-export const PALETTES = ["gray", "viridis", "inferno"];
-
 /**
  * A table of 256 colors, as the 32-bit numbers of a canvas's pixels.
  * @param {string} name of STOPS

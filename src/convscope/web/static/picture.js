@@ -4,13 +4,13 @@ import { sendPicture, takeSample } from "./api.js";
 import { bar, element, empty, fill, number } from "./elements.js";
 import { cameraOn, toggleCamera, video } from "./live.js";
 import { table } from "./palette.js";
-import { seen } from "./sees.js";
-import { listen, set, state, unitAddress } from "./store.js";
+import { onSeen, seen, want } from "./sees.js";
+import { layerFacts, listen, set, state, unitAddress } from "./store.js";
 
 const image = element("img", { alt: "" }), overlay = element("canvas.overlay", { "aria-hidden": "true" }), drawing = element("canvas", { "aria-hidden": "true" });
 const stack = element("div.stack", { role: "group", "aria-label": "The picture as the network sees it" });
 const bars = element("div"), place = element("div"), tools = element("div.tools"), notes = element("p.caption");
-let brush = "off", before = null, map = null;
+let brush = "off", before = null, map = null, here = [], rest = 0;
 
 /** Build the pane. */
 export function mountPicture(parent) {
@@ -27,6 +27,8 @@ export function mountPicture(parent) {
   drawing.addEventListener("pointerdown", pointed);
   drawing.addEventListener("pointerup", brushed);
   drawing.addEventListener("pointerleave", () => brush === "off" && set({ position: null }));
+  image.onerror = gone;
+  onSeen((unit) => here.includes(unit) && strongestHere());
   for (const name of ["dragover", "drop"]) document.addEventListener(name, dropped);
 }
 
@@ -93,6 +95,12 @@ function show() {
   for (const canvas of [drawing]) Object.assign(canvas, { width, height });
 }
 
+/** A link may name a picture that the server has not: the first one is shown, and it is said. */
+function gone() {
+  const others = state.pictures.filter((one) => one.key !== state.picture);
+  set({ pictures: others, picture: others[0]?.key ?? null, error: "that picture is no longer here: drop it on the page again" });
+}
+
 function paintOverlay() {
   const grid = map || state.grid, channel = map ? 0 : state.channel, context = overlay.getContext("2d");
   if (!grid || !state.overlay || channel >= grid.channels) return void (overlay.width = 1);
@@ -119,6 +127,12 @@ function drawPlace() {
   context.strokeStyle = state.position ? "#6fd3ff" : "#ffb454";
   context.lineWidth = Math.max(1, drawing.width / 160);
   context.strokeRect(column * width, row * height, width, height);
+  const field = layerFacts()?.field;
+  if (!field) return;
+  const [top, left] = [row, column].map((at, axis) => field.start[axis] + at * field.stride[axis]);
+  context.setLineDash([drawing.width / 40, drawing.width / 60]);
+  context.strokeRect(left, top, field.size[1], field.size[0]);
+  context.setLineDash([]);
 }
 
 function pointed(event) {
@@ -133,13 +147,19 @@ function pointed(event) {
 
 function strongestHere() {
   const grid = state.grid;
-  if (!grid || !state.position) return fill(place, element("h3", {}, "At a place"), empty("Point at the picture: which channels answer there."));
+  if (!grid || !state.position) {
+    here = [];
+    return fill(place, element("h3", {}, "At a place"), empty("Point at the picture: which channels answer there."));
+  }
   const [row, column] = state.position, at = Math.min(Math.floor((row * grid.tileRows) / grid.rows), grid.tileRows - 1) * grid.tileColumns + Math.min(Math.floor((column * grid.tileColumns) / grid.columns), grid.tileColumns - 1);
   const size = grid.tileRows * grid.tileColumns, values = Array.from({ length: grid.channels }, (_, channel) => grid.low[channel] + (grid.tiles[channel * size + at] / 255) * (grid.high[channel] - grid.low[channel]));
   const best = values.map((_, channel) => channel).sort((a, b) => values[b] - values[a]).slice(0, 6);
+  here = best.map((channel) => `${state.layer}:${channel}`);
+  clearTimeout(rest);
+  if (here.some((unit) => !seen(unit))) rest = setTimeout(() => state.position && want([...here, unitAddress()]), 400);
   const rows = best.map((channel) => {
     const made = bar(`${state.layer}:${channel}`, values[channel] / (values[best[0]] || 1), number(values[channel]), "what this channel answers at this place"), found = seen(`${state.layer}:${channel}`);
-    if (found) made.querySelector(".label").prepend(element("img", { src: found.url, alt: "", width: 18, height: 18 }), " ");
+    if (found) made.querySelector(".label").prepend(element("img", { src: found.url, alt: "", width: 32, height: 32 }), " ");
     return made;
   });
   fill(place, element("h3", {}, `At (${row},${column})`), ...rows);

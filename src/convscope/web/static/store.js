@@ -27,6 +27,7 @@ export const state = {
   live: null,
   units: {},
   error: null,
+  notice: null,
 };
 
 /**

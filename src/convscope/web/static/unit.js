@@ -89,7 +89,7 @@ function wanted(unit) {
 
 function answered() {
   if (!facts || facts.highest === undefined) return [];
-  const where = facts.position ? ` at (${facts.position.join(",")})` : "", box = facts.box ? ` That place sees rows ${facts.box[0]} to ${facts.box[2]}, columns ${facts.box[1]} to ${facts.box[3]} of the picture.` : "";
+  const where = facts.position ? ` at (${facts.position.join(",")})` : "", box = facts.box ? ` That place sees rows ${inside(facts.box[0], facts.box[2], 0)}, columns ${inside(facts.box[1], facts.box[3], 1)} of the picture, the dashed box.` : "";
   const found = [element("h3", {}, "Its answer to this picture"), element("p.caption", {}, `highest ${number(facts.highest)}${where}, mean ${number(facts.mean)}, lowest ${number(facts.lowest)}.${box}`)];
   if (facts.photographs) {
     const { pictures, quantiles, highest } = facts.photographs, top = highest[highest.length - 1] || 1;
@@ -97,6 +97,11 @@ function answered() {
     found.push(...quantiles.map((share, index) => bar(share === 1 ? "the strongest" : share === 0 ? "the weakest" : `${Math.round(100 * share)} % stay below`, highest[index] / top, number(highest[index]), "quantile of the highest answer in each photograph")));
   }
   return found;
+}
+
+/** Return the first and last pixel that is seen of the picture; beyond its border there is nothing to see. */
+function inside(first, end, axis) {
+  return `${Math.max(0, first)} to ${Math.min(end, state.network.input.size[axis]) - 1}`;
 }
 
 function examples(unit) {
@@ -108,16 +113,19 @@ function examples(unit) {
 }
 
 function slider(unit) {
-  const setting = state.units[unit], factor = setting === undefined ? 1 : Number(String(setting).replace("*", ""));
+  const setting = state.units[unit], factor = typeof setting === "string" ? Number(setting.slice(1)) : 1;
   const label = element("label", {}, `Make it answer ${factor} × as much`);
-  const range = element("input", { type: "range", min: 0, max: 2, step: 0.25, value: factor, "aria-label": `How strongly ${unit} answers, 0 to 2 times` });
-  range.onchange = () => {
+  const change = (to) => {
     const { [unit]: _, ...others } = state.units;
-    set({ units: Number(range.value) === 1 ? others : { ...others, [unit]: `*${range.value}` } });
+    set({ units: to === null ? others : { ...others, [unit]: to } });
   };
+  const range = element("input", { type: "range", min: 0, max: 2, step: 0.25, value: factor, "aria-label": `How strongly ${unit} answers, 0 to 2 times` });
+  range.onchange = () => change(Number(range.value) === 1 ? null : `*${range.value}`);
+  const clamp = element("input", { type: "number", step: "any", placeholder: "its own", value: typeof setting === "number" ? setting : "", "aria-label": `What ${unit} answers everywhere, a number` });
+  clamp.onchange = () => change(clamp.value === "" ? null : Number(clamp.value));
   const names = Object.keys(state.units);
   const undo = element("button", { onclick: () => set({ units: {} }) }, `Undo all (${names.length})`);
-  return [element("h3", {}, "Intervene"), label, range, ...(names.length ? [element("p.caption", {}, names.map((name) => `${name} ${String(state.units[name]).replace("*", "× ")}`).join(", ")), undo] : [])];
+  return [element("h3", {}, "Intervene"), label, range, element("label.clamp", {}, "or everywhere ", clamp), ...(names.length ? [element("p.caption", {}, names.map((name) => `${name} ${typeof state.units[name] === "number" ? "=" : "×"} ${String(state.units[name]).replace("*", "")}`).join(", ")), undo] : [])];
 }
 
 function connections(title, list, none) {
