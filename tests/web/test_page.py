@@ -134,7 +134,7 @@ def test_how_it_is_shown_is_in_the_address_too(page: Any, server: Server) -> Non
         assert setting in page.url
     assert "backward=saliency&pinned=conv2%3A0" in page.url
     page.goto("about:blank")
-    page.goto(f"{server.address}#/conv2:1?scale=shared&pinned=conv1:2&backward=grad_cam&palette=none")
+    page.goto(f"{server.address}#/conv2:1?scale=shared&pinned=conv1:2&backward=guided_backprop&palette=none")
     shown(page, "pinned: conv1:2")
     shown(page, "one scale for all")
     assert page.get_by_label("Colors", exact=True).input_value() == "gray"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import webbrowser
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,8 @@ from convscope.cli.pictures import pictures_named
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
+    from convscope.web.running import Running
+    from convscope.web.server import Server
     from convscope.web.session import Photographs
 
 
@@ -32,34 +34,40 @@ if TYPE_CHECKING:
 )
 @click.option("--token", help="What viewers from elsewhere must know; a random one by default.")
 @click.option("--read-only", is_flag=True, help="Viewers look, and make no pictures.")
+@click.option(
+    "--static",
+    "atlas",
+    metavar="FOLDER",
+    help="Serve the atlas in a folder (convscope atlas), without any network.",
+)
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
 def explore(
     network: str,
     pictures: Sequence[str],
     opening: Opening,
     photographs: str | None,
+    atlas: str | None,
     no_browser: bool,
-    **serving: str | int | bool | None,
+    **serving: Any,
 ) -> None:
     """Open a page on which every unit of NETWORK answers live: to a PICTURE, a camera, a mask drawn on it.
 
     It runs on this machine and is reached from no other, unless --host says so. Ctrl-C ends it.
     """
-    from convscope.web.server import serve
+    from convscope.web.server import serve, serve_atlas
     from convscope.web.session import Permissions
 
-    named = pictures_named(pictures)
-    permissions = Permissions(bool(serving["read_only"]), str(serving["token"]) if serving["token"] else None)
-    opened = opening.open(network)
-    measured = None if photographs is None else _measured(opened, photographs)
-    server = serve(
-        opened,
-        named,
-        host=str(serving["host"]),
-        port=int(serving["port"] or 0),
-        permissions=permissions,
-        photographs=measured,
-    )
+    where = {"host": serving["host"], "port": serving["port"]}
+    server: Server | Running
+    if atlas is not None:
+        _require_atlas_alone(click.get_current_context())
+        server = serve_atlas(atlas, **where, token=serving["token"])
+    else:
+        named = pictures_named(pictures)
+        opened = opening.open(network)
+        measured = None if photographs is None else _measured(opened, photographs)
+        permissions = Permissions(serving["read_only"], serving["token"] or None)
+        server = serve(opened, named, **where, permissions=permissions, photographs=measured)
     click.echo(server.address)
     sys.stdout.flush()
     if not no_browser:
@@ -70,6 +78,16 @@ def explore(
         click.echo("the page is closed", err=True)
     finally:
         server.stop()
+
+
+def _require_atlas_alone(context: click.Context) -> None:
+    given = [
+        name
+        for name in ("network", "pictures", "photographs")
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"--static serves an atlas alone, without {' and '.join(given)}")
 
 
 def _measured(network: Network, folder: str) -> Photographs:

@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib.resources import files
@@ -23,7 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from convscope.errors import ConvscopeError
 from convscope.pictures.photograph import SAMPLES, open_photograph
-from convscope.web.guard import LARGEST_BODY, Guard
+from convscope.web.guard import LARGEST_BODY
 from convscope.web.messages import packed
 from convscope.web.renderings import JOBS, Message, Messages
 from convscope.web.session import Session
@@ -34,8 +34,8 @@ MOST_WAITING = 32  # messages for a page that reads slowly
 VIEWER = "convscope_viewer"
 
 
-def make_app(session: Session, hosts: Collection[str]) -> Guard:
-    """Return the application that serves a session to whoever calls it by one of these names."""
+def make_app(session: Session) -> Starlette:
+    """Return the application that serves a session, to be put behind a `Guard`."""
     static = str(files("convscope.web") / "static")
     routes = [
         Route("/", partial(_page, static)),
@@ -54,7 +54,7 @@ def make_app(session: Session, hosts: Collection[str]) -> Guard:
         WebSocketRoute("/api/live", partial(_live, session)),
         Mount("/static", StaticFiles(directory=static)),
     ]
-    return Guard(Starlette(routes=routes), hosts, session.permissions.token)
+    return Starlette(routes=routes)
 
 
 Ask = Callable[[Callable[[], Any]], Any]

@@ -1,26 +1,29 @@
-"""Serve a network's page on this machine: in a thread, for a command that waits and for a notebook that does not."""
+"""Serve a network's page on this machine, or an atlas without any network."""
 
 from __future__ import annotations
 
-import secrets
-import socket
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Thread
-from time import monotonic, sleep
+from functools import partial
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
+from convscope.atlas.manifest import Manifest
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.web.app import make_app
+from convscope.web.running import HERE, Running, run
 from convscope.web.session import Permissions, Photographs, Session
 
-HERE = "127.0.0.1"
-_OWN_NAMES = ("127.0.0.1", "localhost", "::1")
-_STARTS_WITHIN = 20.0  # seconds
+PAGES = (".html", ".css", ".js", ".json")  # of an atlas that a browser asks for
+WORK = "work"  # its folder with the network and the shards, which nobody is served
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,21 +35,22 @@ class Server:
     'http://127.0.0.1:41923/'
     """
 
-    address: str
     session: Session
-    _uvicorn: uvicorn.Server
-    _thread: Thread
+    running: Running
+
+    @property
+    def address(self) -> str:
+        """Where the page is, with the token where there is one."""
+        return self.running.address
 
     def wait(self) -> None:
         """Return when it has ended, or raise KeyboardInterrupt."""
-        while self._thread.is_alive():
-            self._thread.join(timeout=0.5)
+        self.running.wait()
 
     def stop(self) -> None:
         """End it: running jobs keep their state."""
         self.session.worker.end()
-        self._uvicorn.should_exit = True
-        self._thread.join(timeout=5)
+        self.running.stop()
 
 
 def serve(
@@ -63,51 +67,34 @@ def serve(
     `photographs` are real pictures that were measured: each unit's strongest are shown. Port 0 is a free one. On
     any host but this machine's own, viewers need a token; the address has it. InputError where the port is taken.
     """
-    allowed = permissions or Permissions()
-    own = host in _OWN_NAMES
-    if not own and allowed.token is None:
-        allowed = Permissions(allowed.read_only, secrets.token_urlsafe(16))
-    session = Session(network, allowed, photographs)
+    session = Session(network, permissions or Permissions(), photographs)
     for picture in pictures:
         session.pictures.add(picture, pinned=True)
-    listening = _listening(host, port)
-    hosts = _OWN_NAMES if own else ("*",)
-    config = uvicorn.Config(
-        make_app(session, hosts),
-        log_level="error",
-        lifespan="off",
-        ws="websockets-sansio",
-        ws_max_size=32 * 1024 * 1024,
-        limit_concurrency=256,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=1,
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run, kwargs={"sockets": [listening]}, name="convscope-page", daemon=True)
-    thread.start()
-    began = monotonic()
-    while not server.started:
-        if not thread.is_alive() or monotonic() - began > _STARTS_WITHIN:
-            raise InputError("the page's server did not start; try another --port")
-        sleep(0.01)
-    shown = host if own or host != "0.0.0.0" else socket.gethostname()
-    query = f"?token={quote(allowed.token, safe='')}" if allowed.token else ""
-    address = f"http://{shown}:{listening.getsockname()[1]}/{query}"
-    return Server(address, session, server, thread)
+    return Server(session, run(make_app(session), host, port, session.permissions.token))
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except (OSError, OverflowError) as error:
-        listener.close()
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"cannot serve at {host} port {port}: {reason}; leave --port out for a free one"
-        ) from error
-    listener.listen(128)
-    return listener
+def serve_atlas(
+    folder: str | os.PathLike[str], *, host: str = HERE, port: int = 0, token: str | None = None
+) -> Running:
+    """Serve the atlas in a folder, its page and its pictures alone: no network is opened.
+
+    >>> serve_atlas("atlas/").address
+    'http://127.0.0.1:41923/'
+
+    InputError for a folder without an atlas, or with one that is not merged yet.
+    """
+    place = Path(folder)
+    Manifest.open(place)
+    if not (place / "index.html").is_file():
+        raise InputError(f"{place} has no page yet: convscope atlas-merge {place}")
+    found = sorted(place.iterdir())
+    pages = [path for path in found if path.suffix in PAGES and path.is_file()]
+    folders = [path for path in found if path.is_dir() and path.name != WORK]
+    routes: list[BaseRoute] = [Route("/", partial(_file, place / "index.html"))]
+    routes += [Route(f"/{path.name}", partial(_file, path)) for path in pages]
+    routes += [Mount(f"/{path.name}", StaticFiles(directory=path)) for path in folders]
+    return run(Starlette(routes=routes), host, port, token)
+
+
+async def _file(path: Path, request: Request) -> Response:
+    return FileResponse(path)

@@ -76,7 +76,7 @@ function changed(what) {
   if (has("view", "picture")) showView();
   if (has("picture", "units", "retry")) askClasses();
   if (has("picture", "layer", "units", "retry")) askGrid();
-  if (["explore", "unit"].includes(state.view) && has("layer", "channel", "picture", "view")) askUnit();
+  if (["explore", "unit"].includes(state.view) && has("layer", "channel", "picture", "view", "retry")) askUnit();
   else if (has("position", "grid")) askPlace();
   if (has("picture", "backward", "pinned") || (has("layer", "channel") && !state.pinned)) askMap();
   if (has(...IN_ADDRESS)) writeAddress(has("layer", "view", "picture", "units"));

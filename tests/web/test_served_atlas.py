@@ -1,0 +1,76 @@
+"""An atlas that is served: its page works without any network, and nothing else of its folder is to be had."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from chromium import launched
+from convscope.atlas.making import begin_atlas, make_shards, missing_shards
+from convscope.atlas.manifest import Manifest
+from convscope.atlas.merging import merge_atlas
+from convscope.cli import main
+from convscope.errors import InputError
+from convscope.web.running import Running
+from convscope.web.server import serve_atlas
+from planted import planted_network
+
+
+@pytest.fixture(scope="module")
+def atlas(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, network = tmp_path_factory.mktemp("served") / "atlas", planted_network()
+    how = {"preset": "default", "shard_units": 8, "size": 32, "steps": 2, "seed": 0}
+    manifest = Manifest("planted", network.identity, {"conv1": 8, "conv2": 3}, **how)  # type: ignore[arg-type]
+    begin_atlas(network, manifest, folder)
+    with ThreadPoolExecutor(1) as pool:
+        list(make_shards(folder, missing_shards(manifest, folder), pool))
+    merge_atlas(folder, network)
+    return folder
+
+
+@pytest.fixture
+def served(atlas: Path) -> Iterator[Running]:
+    running = serve_atlas(atlas)
+    yield running
+    running.stop()
+
+
+def test_its_files_are_served_and_nothing_else(served: Running, atlas: Path) -> None:
+    assert "<title>Atlas" in requests.get(served.address, timeout=20).text
+    sheet = next((atlas / "sheets").iterdir())
+    assert requests.get(f"{served.address}sheets/{sheet.name}", timeout=20).content == sheet.read_bytes()
+    hidden = (
+        "work/network.convscope",
+        "work%2Fnetwork.convscope",
+        "sheets/..%2Fwork/network.convscope",
+        "../atlas",
+    )
+    assert [requests.get(served.address + path, timeout=20).status_code for path in hidden] == [404] * 4
+    assert requests.get(served.address, headers={"Host": "evil.example"}, timeout=20).status_code == 421
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_its_page_works(served: Running) -> None:
+    with launched() as browser:
+        page, said = browser.new_page(), list[str]()
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(served.address)
+        page.wait_for_function("() => document.querySelectorAll('#grid > *').length === 8")
+        page.goto(f"{served.address}#conv2")
+        page.wait_for_function("() => document.querySelectorAll('#grid > *').length === 3")
+        assert said == []
+
+
+def test_what_is_no_atlas_says_so(tmp_path: Path, atlas: Path) -> None:
+    with pytest.raises(InputError, match="holds no atlas"):
+        serve_atlas(tmp_path)
+    (tmp_path / "atlas.json").write_bytes((atlas / "atlas.json").read_bytes())
+    with pytest.raises(InputError, match="convscope atlas-merge"):
+        serve_atlas(tmp_path)
+    found = CliRunner().invoke(main, ["explore", "builtin", "--static", str(atlas)])
+    assert found.exit_code == 2
+    assert "--static serves an atlas alone, without network" in found.output
