@@ -28,3 +28,25 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("old")
+    (tmp_path / "link").symlink_to("folder/file")
+    with written_whole(tmp_path / "link") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "folder" / "file").read_text() == "new"
+    assert [file.name for file in (tmp_path / "folder").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_is_never_replaced_by_a_file(linked: bool, tmp_path: Path) -> None:
+    os.mkfifo(path := tmp_path / "pipe")
+    if linked:
+        (path := tmp_path / "link").symlink_to("pipe")
+    with pytest.raises(OSError, match="it is a pipe, not a file"), written_whole(path):
+        pass
+    assert (tmp_path / "pipe").is_fifo()
+    assert len(list(tmp_path.iterdir())) == 1 + linked

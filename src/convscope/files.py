@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -55,8 +56,11 @@ def require_regular(path: str | os.PathLike[str]) -> None:
     except ValueError as error:
         raise NetworkFileError(f"{os.fspath(path)!r} is no file's name: {error}") from error
     if not stat.S_ISREG(mode):
-        kind = next((words for test, words in _KINDS if test(mode)), "something else")
-        raise NetworkFileError(f"{os.fspath(path)} is {kind}, not a file: give the path of a file.")
+        raise NetworkFileError(f"{os.fspath(path)} is {_kind(mode)}, not a file: give the path of a file.")
+
+
+def _kind(mode: int) -> str:
+    return next((words for test, words in _KINDS if test(mode)), "something else")
 
 
 _KINDS = (
@@ -98,6 +102,17 @@ def matched(pattern: str) -> list[Path] | None:
     return list(map(Path, found))
 
 
+def destination(path: str | os.PathLike[str]) -> Path:
+    """Return where something saved as `path` goes: a link stays, and what it leads to is replaced.
+
+    OSError for a device or a pipe: a file that took its place would be the end of it.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, f"it is {_kind(path.stat().st_mode)}, not a file", os.fspath(path))
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
 @contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a file beside `path` to write to: it takes its place when the block ends well, and vanishes when not.
@@ -105,7 +120,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> with written_whole("page.html") as partial:
     ...     partial.write_text("<!doctype html>")
     """
-    path = Path(path)
+    path = destination(path)
     _sweep(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=_UNFINISHED)
     os.close(handle)

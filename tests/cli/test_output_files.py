@@ -1,5 +1,6 @@
 """Nothing is written over: files that are there stay, files that a command reads stay even when it is forced."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,3 +166,31 @@ def test_in_python_a_photograph_is_not_replaced_by_what_is_made_of_it(here: Path
     assert Path("photo.png").read_bytes() == before
     made.save("activations.png")
     made.save("activations.png")  # one's own result may be made again
+
+
+@pytest.mark.parametrize("name", ["classify", "survey", "report", "dream-film"])
+def test_a_device_or_a_pipe_is_no_place_for_a_file(name: str, here: Path) -> None:
+    os.mkfifo(here / f"pipe{WRITING[name][1]}")
+    result = run(WRITING[name][0], "--force", "-o", f"pipe{WRITING[name][1]}")
+    assert result.exit_code == 1
+    assert "it is a pipe, not a file" in result.stderr
+    assert (here / f"pipe{WRITING[name][1]}").is_fifo()
+
+
+def test_an_empty_name_is_refused(here: Path) -> None:
+    before = everything(here)
+    for words in (WRITING["see"][0], WRITING["report"][0], ["atlas", "NETWORK"]):
+        result = run(words, "-o", "")
+        assert result.exit_code == 2
+        assert "the name is empty; give a file or a folder" in result.stderr
+    assert everything(here) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder in use is never removed there")
+def test_a_folder_that_is_gone_is_one_line(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "gone").mkdir()
+    monkeypatch.chdir(here / "gone")
+    (here / "gone").rmdir()
+    result = run(["classify", str(here / "planted"), str(here / "photo.png")])
+    assert result.exit_code == 1
+    assert result.stderr.strip().endswith("is gone (No such file or directory): cd to another")

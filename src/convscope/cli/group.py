@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -33,6 +34,9 @@ class ConvscopeGroup(click.Group):
         """Add a command, and to it the options that every command has and what the Tab key offers."""
         named = {parameter.name for parameter in cmd.params}
         writes = "output" in named
+        for parameter in cmd.params:
+            if parameter.name == "output":
+                parameter.callback = _not_empty
         cmd.params += [
             _said(
                 "force",
@@ -57,6 +61,7 @@ class ConvscopeGroup(click.Group):
         """Run the command; exit 1 with one line for an error, 130 after Ctrl-C, whatever was kept of the work."""
         told = settings()
         context.color = _colors_wanted()
+        _require_folder()
         try:
             with bars(True), _notes_on_stderr(), _ctrl_c_remembered(told):
                 result = super().invoke(context)
@@ -136,6 +141,21 @@ def _format_options(command: click.Command, context: click.Context, formatter: c
         if records:
             with formatter.section(heading):
                 formatter.write_dl(records)
+
+
+def _not_empty(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    """Refuse an empty name, as a variable that is not set gives: what is made would lie anywhere."""
+    if given == "":
+        raise click.BadParameter("the name is empty; give a file or a folder (. is this one)")
+    return given
+
+
+def _require_folder() -> None:
+    """Say it where the folder that the command is run in has been removed; torch's libraries end the process there."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise _OneLine(f"the folder that this is run in is gone ({error.strerror}): cd to another") from error
 
 
 def _said(name: str, *words: str) -> click.Option:

@@ -15,7 +15,7 @@ import click
 
 from convscope.cli.settings import goes_on_with, read_by_this_command, settings
 from convscope.errors import PictureError
-from convscope.files import user_path, write_text
+from convscope.files import destination, user_path, write_text
 
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
@@ -70,6 +70,10 @@ def place(output: str | None, default: str, *, beside: Iterable[str] = ()) -> Pa
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PictureError(f"cannot make the folder {path.parent}: {error.strerror or error}") from error
+    try:
+        destination(path)
+    except OSError as error:
+        raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
     return free(path, tuple(beside))
 
 
