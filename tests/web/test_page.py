@@ -130,9 +130,16 @@ def test_how_it_is_shown_is_in_the_address_too(page: Any, server: Server) -> Non
     for key in ("x", "p", "t", "z", "v", "b", "d", "s", "o", "y"):
         page.keyboard.press(key)
     shown(page, "the link")  # copied, or to be taken from the address bar
-    for setting in ("scale=shared", "palette=viridis", "gamma=0.6", "zoom=2", "overlay=false"):
+    for setting in (
+        "scale=shared",
+        "palette=viridis",
+        "gamma=0.6",
+        "zoom=2",
+        "overlay=false",
+        "backward=saliency",
+    ):
         assert setting in page.url
-    assert "backward=saliency&pinned=conv2%3A0" in page.url
+    assert "pinned=conv2%3A0" in page.url
     page.goto("about:blank")
     page.goto(f"{server.address}#/conv2:1?scale=shared&pinned=conv1:2&backward=guided_backprop&palette=none")
     shown(page, "pinned: conv1:2")
@@ -220,6 +227,21 @@ def test_why_shows_a_map_for_each_method(page: Any) -> None:
     page.keyboard.press("3")
     page.wait_for_function("() => document.querySelectorAll('#why .card').length === 4", timeout=90000)
     assert "saliency" in page.inner_text("#why .cards").lower()
+
+
+def test_the_sanity_switch_shuffles_the_weights(page: Any, server: Server) -> None:
+    page.goto("about:blank")
+    page.goto(f"{server.address}#/conv2:1?view=why&methods=saliency&target=conv2:1&sanity=true")
+    page.get_by_text("What it is, and what it is worth").click()
+    shown(page, "Saliency of conv2:1")
+    assert page.get_by_label("Sanity: shuffle the weights").is_checked()
+    page.wait_for_function("() => document.querySelectorAll('#why .card canvas').length === 3", timeout=90000)
+    shown(page, "2 layers shuffled, down to conv1: ")
+    page.get_by_label("What to explain").fill("red")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => location.hash.includes('target=red')")
+    page.get_by_text("What it is, and what it is worth").click()
+    shown(page, "Saliency of the")
 
 
 def test_a_dream_is_made_while_one_watches(page: Any) -> None:

@@ -15,6 +15,8 @@ from PIL import Image
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from convscope.attribution.sanity_check import randomized
+from convscope.attribution.target import target_of
 from convscope.errors import InputError
 from convscope.measuring.measure import measure
 from convscope.measuring.picture_list import list_pictures
@@ -205,6 +207,21 @@ def test_a_job_that_cannot_be_says_why(server: Server, wanted: dict[str, object]
         header = header_of(opened.recv(timeout=30))
     assert header["kind"] == "error"
     assert words in header["error"]
+
+
+def test_a_map_without_what_was_learned_is_as_the_sanity_check_has_it(server: Server, picture: str) -> None:
+    wanted = {"picture": picture, "methods": ["saliency"], "target": "conv2:0", "sanity": True}
+    with socket_to(server, "api/jobs") as opened:
+        opened.send(json.dumps({"start": {"id": "a", "kind": "explain", **wanted}}))
+        headers = [header_of(opened.recv(timeout=60)) for _ in range(4)]
+    network = server.session.network
+    target = target_of(network, plain_picture((1.0, 0.1, 0.2)), "conv2:0")
+    expected = [
+        (one.down_to, pytest.approx(one.rank_correlation)) for one in randomized(target, "saliency", 2)
+    ]
+    found = [(one["shuffled"]["downTo"], one["shuffled"]["like"]) for one in headers[1:3]]
+    assert found == expected
+    assert headers[-1]["kind"] == "end"
 
 
 def test_a_cancelled_job_ends(server: Server) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.attribution.registry import method_named
+from convscope.attribution.sanity_check import ALIKE, Shuffled, randomized
 from convscope.attribution.target import target_of
 from convscope.dreaming.deep_dream import dream_of
 from convscope.errors import InputError
@@ -100,25 +101,40 @@ def _job(job: PictureJob[Any]) -> Messages:
 
 
 def explain(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:
-    """Say where the evidence for a target lies, method by method; `wanted` has `picture`, `methods`, `target`."""
+    """Say where the evidence for a target lies, method by method; `wanted` has `picture`, `methods`, `target`.
+
+    With `sanity` each method's map is made again with the weights of the last half of the layers shuffled, and of all.
+    """
     photograph, methods = pictures[wanted["picture"]], wanted["methods"]
     target = target_of(network, photograph, wanted.get("target"))
     for index, name in enumerate(methods):
-        header = {"kind": "map", "method": name, "done": index + 1, "of": len(methods), "final": True}
+        header = {"method": name, "done": index + 1, "of": len(methods)}
         try:
             attribution = method_named(name).function(network, photograph, target)
+            header["signed"] = attribution.signed
+            yield _map_message(attribution.map, {**header, "caption": attribution.caption})
+            if wanted.get("sanity"):
+                yield from (
+                    _map_message(one.map, {**header, "shuffled": _alike(one)})
+                    for one in randomized(target, name, maps=2)
+                )
         except InputError as error:  # a method that is not for this network: the others are
-            yield {**header, "error": str(error)}, b""
-            continue
-        values = _at_most(attribution.map, MAP_SIDE)
-        facts = {
-            "rows": values.shape[0],
-            "columns": values.shape[1],
-            "signed": attribution.signed,
-            "target": target.words,
-            "caption": attribution.caption,
-        }
-        yield {**header, **facts}, np.ascontiguousarray(values, "<f4").tobytes()
+            yield {**header, "kind": "map", "final": True, "error": str(error)}, b""
+
+
+def _map_message(values: NDArray[np.floating[Any]], header: Mapping[str, Any]) -> Message:
+    shown = _at_most(values, MAP_SIDE)
+    facts = {"kind": "map", "final": True, "rows": shown.shape[0], "columns": shown.shape[1]}
+    return {**facts, **header}, np.ascontiguousarray(shown, "<f4").tobytes()
+
+
+def _alike(one: Shuffled) -> dict[str, Any]:
+    return {
+        "layers": one.layers,
+        "downTo": one.down_to,
+        "like": one.rank_correlation,
+        "same": one.rank_correlation > ALIKE,
+    }
 
 
 JOBS: Mapping[str, Callable[[Network, PictureStore, Mapping[str, Any]], Messages]] = {

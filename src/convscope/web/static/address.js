@@ -11,10 +11,13 @@ const CHOICES = {
   zoom: [1, 2],
   overlay: [true, false],
   backward: ["off", "saliency", "guided_backprop", "grad_cam"],
+  sanity: [false, true],
 };
+/** What is kept as it is written, and unsaid where there is none. */
+const TEXTS = ["picture", "pinned", "target", "methods"];
 
 /** The parts of the state that an address holds. */
-export const IN_ADDRESS = ["layer", "channel", "position", "picture", "units", "pinned", ...Object.keys(CHOICES)];
+export const IN_ADDRESS = ["layer", "channel", "position", "units", ...TEXTS, ...Object.keys(CHOICES)];
 
 /** Return what one part of the state can be, the usual first. */
 export function choices(key) {
@@ -38,9 +41,8 @@ export function parseAddress(text, isLayer) {
 export function toHash(state) {
   const place = state.position ? `@${state.position.join(",")}` : "";
   const query = new URLSearchParams();
-  if (state.picture) query.set("picture", state.picture);
+  for (const key of TEXTS) if (state[key]) query.set(key, state[key]);
   for (const [key, values] of Object.entries(CHOICES)) if (state[key] !== values[0]) query.set(key, String(state[key]));
-  if (state.pinned) query.set("pinned", state.pinned);
   if (Object.keys(state.units).length) query.set("units", JSON.stringify(state.units));
   const address = `${state.layer}:${state.channel}${place}`.replace(/[%?#\s]/g, encodeURIComponent);
   return `#/${address}${query.size ? `?${query}` : ""}`;
@@ -49,9 +51,9 @@ export function toHash(state) {
 /** Return the changes to the state that an address asks for; an `error` where it names what is not there. */
 export function fromHash(hash, isLayer) {
   const [path, query] = hash.replace(/^#\/?/, "").split("?"), asked = new URLSearchParams(query || "");
-  const unit = decoded(path), changes = { pinned: asked.get("pinned"), units: units(asked.get("units")), ...parseAddress(unit, isLayer) };
+  const unit = decoded(path), changes = { units: units(asked.get("units")), ...parseAddress(unit, isLayer) };
   if (unit && !changes.layer) changes.error = `there is no ${unit} here: press / to search`;
-  if (asked.get("picture")) changes.picture = asked.get("picture");
+  for (const key of TEXTS) if (key !== "picture" || asked.get(key)) changes[key] = asked.get(key) || null;
   for (const [key, values] of Object.entries(CHOICES)) changes[key] = values.find((value) => String(value) === asked.get(key)) ?? values[0];
   return changes;
 }

@@ -5,65 +5,93 @@ import { cancel, start } from "./jobs.js";
 import { table } from "./palette.js";
 import { listen, set, state } from "./store.js";
 
-const FIRST = ["saliency", "grad_cam", "occlusion", "relevance"];
+const FIRST = "saliency,grad_cam,occlusion,relevance";
 const cards = element("div.cards"), progress = element("progress", { hidden: true, "aria-label": "Methods done" }), words = element("p.caption");
 let job = null, share = 0.6;
 
 /** Build the view. */
 export function mountWhy(parent) {
-  const target = element("input", { placeholder: "the class it says", "aria-label": "What to explain: a class, or an address", autocomplete: "off" });
-  const boxes = state.network.methods.map((method) => {
-    const box = element("input", { type: "checkbox", checked: FIRST.includes(method.name), value: method.name });
-    return element("label", { title: method.sentence }, box, ` ${method.name.replaceAll("_", " ")} `);
-  });
+  const target = element("input", { placeholder: "the class it says", "aria-label": "What to explain: a class, or an address", autocomplete: "off", onchange: () => set({ target: target.value.trim() || null }) });
+  const sanity = element("input", { type: "checkbox", onchange: () => set({ sanity: sanity.checked }) });
+  const boxes = state.network.methods.map((method) => element("input", { type: "checkbox", value: method.name, onchange: () => set({ methods: boxes.filter((box) => box.checked).map((box) => box.value).join(",") }) }));
+  const labels = boxes.map((box, index) => element("label", { title: state.network.methods[index].sentence }, box, ` ${box.value.replaceAll("_", " ")} `));
+  const show = () => {
+    target.value = state.target || "";
+    sanity.checked = state.sanity;
+    for (const box of boxes) box.checked = chosen().includes(box.value);
+  };
   const over = element("input", { type: "range", min: 0, max: 1, step: 0.05, value: share, "aria-label": "How much of the map lies over the picture" });
   over.oninput = () => {
     share = Number(over.value);
     for (const canvas of cards.querySelectorAll("canvas")) canvas.style.opacity = share;
   };
-  const run = () => explain(target.value.trim(), boxes.map((label) => label.firstChild).filter((box) => box.checked).map((box) => box.value));
   fill(
     parent,
     element("h2", {}, "Why: where the evidence lies"),
-    element("div.tools", {}, element("label", {}, "Explain ", target), element("button", { onclick: run }, "Show"), element("button", { onclick: () => job && cancel(job) }, "Stop"), element("label", {}, "Map over picture ", over)),
-    element("details", {}, element("summary", {}, "Methods"), ...boxes),
+    element("div.tools", {}, element("label", {}, "Explain ", target), element("button", { onclick: explain }, "Show"), element("button", { onclick: () => job && cancel(job) }, "Stop"), element("label", {}, "Map over picture ", over), element("label", { title: "Each map is made again without what the network has learned. A map that stays the same shows the picture, not the network." }, sanity, " Sanity: shuffle the weights")),
+    element("details", {}, element("summary", {}, "Methods"), ...labels),
     progress,
     words,
     cards,
   );
   fill(cards, empty("Press Show: each method says in its own way which parts of the picture the answer depends on."));
   listen((changed) => {
-    if (state.view === "why" && (changed.has("view") || changed.has("picture")) && state.picture) run();
+    show();
+    if (state.view === "why" && ["view", "picture", "target", "methods", "sanity", "units"].some((key) => changed.has(key)) && state.picture) explain();
   });
 }
 
-function explain(target, methods) {
+/** The methods that are shown: those that were chosen, of those there are. */
+function chosen() {
+  const names = (state.methods ?? FIRST).split(",");
+  return state.network.methods.map((method) => method.name).filter((name) => names.includes(name));
+}
+
+function explain() {
+  const methods = chosen();
   if (!state.picture) return set({ error: "drop a picture first: evidence is a picture's" });
   if (job) cancel(job);
+  if (!methods.length) return fill(cards, empty("Choose a method under Methods."));
   fill(cards);
   words.textContent = "Red speaks for it, blue against it; for methods without a sign, bright is what it depends on. Each map goes to its own largest value.";
   Object.assign(progress, { hidden: false, max: methods.length, value: 0 });
-  job = start("explain", { picture: state.picture, methods, target: target || null, units: state.units }, (header, body, at) => {
+  const mine = start("explain", { picture: state.picture, methods, target: state.target, sanity: state.sanity, units: state.units }, (header, body) => {
+    if (mine !== job) return; // asked anew meanwhile
     if (header.kind === "map") {
       progress.value = header.done;
-      cards.append(card(header, body));
+      if (header.shuffled) cards.lastChild.querySelector(".shuffled").append(shuffledMap(header, body));
+      else cards.append(card(header, body));
     } else {
       progress.hidden = true;
       job = null;
       if (header.error) cards.append(element("p.error", {}, header.error));
     }
   });
+  job = mine;
 }
 
 function card(header, body) {
   const title = element("h2", {}, header.method.replaceAll("_", " "));
   if (header.error) return element("div.card", {}, title, element("p.error", {}, header.error));
-  const canvas = element("canvas", { role: "img", "aria-label": `${header.method}: ${header.caption}` });
+  const about = element("details", {}, element("summary", {}, "What it is, and what it is worth"), element("p.caption", {}, header.caption));
+  return element("div.card", {}, title, overPicture(header, body, header.caption), element("div.shuffled"), about);
+}
+
+function overPicture(header, body, words) {
+  const canvas = element("canvas", { role: "img", "aria-label": `${header.method}: ${words}` });
   paint(canvas, new Float32Array(body.slice().buffer), header);
   canvas.style.opacity = share;
   const stack = element("div.stack", {}, element("img", { src: `api/seen/${encodeURIComponent(state.picture)}`, alt: "" }), canvas);
   stack.style.aspectRatio = `${header.columns} / ${header.rows}`;
-  return element("div.card", {}, title, stack, element("p.caption", {}, header.caption));
+  return stack;
+}
+
+/** The same map without what the last layers, or all, have learned. */
+function shuffledMap(header, body) {
+  const { layers, downTo, like, same } = header.shuffled;
+  const words = `${layers} layers shuffled, down to ${downTo}: ${like.toFixed(2)} like the first${same ? ". It hardly changes: it shows the picture, not what the network knows" : ""}`;
+  const caption = element("p.caption", { title: "Spearman's rank correlation with the first map, signs left out" }, words);
+  return element("div", {}, overPicture(header, body, words), caption);
 }
 
 function paint(canvas, values, { rows, columns, signed }) {
