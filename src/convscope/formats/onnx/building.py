@@ -19,6 +19,8 @@ from convscope.formats.onnx.inputs import input_shapes, input_types, unread_inpu
 from convscope.formats.onnx.model import opset_of
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators import reader_of
+from convscope.formats.onnx.operators.registry import Reader
+from convscope.formats.onnx.unread import Attributes, require_all_read
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.protobuf.message import Message
 from convscope.network.cut import CutLayer, require_uncut
@@ -102,12 +104,14 @@ class _Building:
                 self.builder.notes.append(
                     f"{node_said} is read for the input's own size, and stays so for others"
                 )
+            require_all_read(node)
             self._inline(inner)
             return
         if call.type_name == "Constant" and call.domain == "":
             self._keep(node.outputs, [_stated(node)])
             return
         if call.type_name in ("Shape", "Size") and call.domain == "" and self._is_shape(node.inputs):
+            require_all_read(node)
             rank = np.array((self.builder.shapes[node.inputs[0]] or ())[0], np.int64)
             self._keep(node.outputs, [constant_of(rank.reshape((1,) if call.type_name == "Shape" else ()))])
             return
@@ -117,9 +121,9 @@ class _Building:
         if call.type_name == "ConstantOfShape" and node.constant(0) is not None:
             self._keep(node.outputs, [self._filled(node)])
         elif known and all(value in self.constants for value in known):
-            self._keep(node.outputs, fold(node, _plans(reader(node)), self.constants, self.budget))
+            self._keep(node.outputs, fold(node, _plans(reader, node), self.constants, self.budget))
         else:
-            self._append(node, _plans(reader(node)))
+            self._append(node, _plans(reader, node))
 
     def _is_shape(self, inputs: Sequence[str]) -> bool:
         """Whether what a node reads is a shape: how many axes there are stays when the picture's size changes."""
@@ -138,7 +142,7 @@ class _Building:
             type_name=call.type_name,
             inputs=call.inputs,
             outputs=call.outputs,
-            attributes=call.attributes,
+            attributes=Attributes(call.attributes),
             opset=self.opset.get(call.domain, 1),
             constants=self.constants,
             shapes=self.builder.shapes,
@@ -249,7 +253,10 @@ class _Parameter:
         self.shape, self.load = constant.shape, constant.load
 
 
-def _plans(found: OperationPlan | Sequence[OperationPlan]) -> Sequence[OperationPlan]:
+def _plans(reader: Reader, node: Node) -> Sequence[OperationPlan]:
+    """Return what a node becomes; UnsupportedLayer for an attribute that its reader passed over."""
+    found = reader(node)
+    require_all_read(node)
     return [found] if isinstance(found, OperationPlan) else found
 
 

@@ -73,6 +73,8 @@ def _apart(part: Part, name: str, heads: int) -> str:
 @reads("RotaryEmbedding", inputs=3)
 def read_rotary_embedding(node: Node) -> OperationPlan:
     """Turn a RotaryEmbedding into one; com.microsoft's has its positions before its tables."""
+    node.require("scale", 1.0)
+    node.require("is_packed_batching", 0)
     attributes = {
         "heads": int(node.attributes.get("num_heads", 0)),
         "width": int(node.attributes.get("rotary_embedding_dim", 0)),

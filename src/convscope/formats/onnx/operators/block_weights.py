@@ -14,6 +14,7 @@ from convscope.formats.operation_plan import OperationPlan
 @reads("MatMulNBits", inputs=3)
 def read_block_product(node: Node) -> list[OperationPlan]:
     """Turn onnxruntime's MatMulNBits into a product with what its codes stand for."""
+    node.require("weight_prepacked", 0)
     bits, block = (int(node.attributes.get(name, least)) for name, least in (("bits", 4), ("block_size", 32)))
     rows, columns = (int(node.attributes.get(name, 0)) for name in ("N", "K"))
     codes, scales, zeros = node.constant(1), node.constant(2), node.constant(3)

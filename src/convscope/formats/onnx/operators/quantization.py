@@ -21,6 +21,7 @@ from convscope.formats.operation_plan import OperationPlan
 @reads("QuantizeLinear", inputs=2)
 def read_quantize(node: Node) -> OperationPlan:
     """Turn a QuantizeLinear into rounding to the whole numbers of its type."""
+    node.require("saturate", 1)
     return with_parameters(
         node, "quantize", inputs_by_role(node, "scale", "zero"), _bounds(node) | _axis(node)
     )
