@@ -95,11 +95,11 @@ def _misfit(
     """Return in words which argument is of the wrong kind, None where all may be right."""
     signature = inspect.signature(function)
     try:
-        given = signature.bind(*positional, **keywords).arguments
+        arguments = signature.bind(*positional, **keywords).arguments
     except TypeError:
         return None  # Python's own words are as good
     names = inspect.unwrap(function).__globals__
-    for name, value in given.items():
+    for name, value in arguments.items():
         parameter = signature.parameters[name]
         expected = _evaluated(parameter.annotation, names)
         if parameter.kind is parameter.VAR_KEYWORD:

@@ -40,8 +40,8 @@ def cache_folder(*parts: str) -> Path:
     >>> cache_folder("zoo").name
     'zoo'
     """
-    given = os.environ.get("CONVSCOPE_CACHE")
-    root = Path(given).expanduser() if given else user_cache_path("convscope", appauthor=False)
+    variable = os.environ.get("CONVSCOPE_CACHE")
+    root = Path(variable).expanduser() if variable else user_cache_path("convscope", appauthor=False)
     folder = root.joinpath(*parts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,8 +119,8 @@ def keep_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Any = None) -
     from safetensors.torch import save_file
 
     whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    told = json.dumps({"facts": facts, "sha256": _digest(path, whole, facts)})
-    keep(path, lambda partial: save_file(whole, partial, {_FACTS: told}))
+    metadata = json.dumps({"facts": facts, "sha256": _digest(path, whole, facts)})
+    keep(path, lambda partial: save_file(whole, partial, {_FACTS: metadata}))
 
 
 def kept_tensors(path: Path) -> tuple[dict[str, Tensor], Any] | None:
@@ -131,10 +131,10 @@ def kept_tensors(path: Path) -> tuple[dict[str, Tensor], Any] | None:
         return None
     try:
         with safe_open(path, "pt") as file:
-            told = json.loads((file.metadata() or {})[_FACTS])
+            metadata = json.loads((file.metadata() or {})[_FACTS])
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-        if told["sha256"] == _digest(path, tensors, told["facts"]):
-            return tensors, told["facts"]
+        if metadata["sha256"] == _digest(path, tensors, metadata["facts"]):
+            return tensors, metadata["facts"]
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError):
         pass
     remove(path)
@@ -163,9 +163,9 @@ def kept_facts(path: Path) -> Any:
     if not os.path.lexists(path):
         return None
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if told["sha256"] == _digest(path, {}, told["facts"]):
-            return told["facts"]
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["sha256"] == _digest(path, {}, facts["facts"]):
+            return facts["facts"]
     except (OSError, LookupError, TypeError, ValueError, RecursionError):
         pass
     remove(path)

@@ -98,8 +98,8 @@ def matched(pattern: str) -> list[Path] | None:
     path = user_path(pattern)
     if path.exists() or not any(sign in pattern for sign in "*?["):
         return None
-    found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
-    return list(map(Path, found))
+    paths = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    return list(map(Path, paths))
 
 
 def destination(path: str | os.PathLike[str]) -> Path:

@@ -20,13 +20,13 @@ _SHOWN: ContextVar[bool] = ContextVar("convscope progress", default=True)
 
 
 @contextmanager
-def bars(wanted: bool) -> Iterator[None]:
+def bars(visible: bool) -> Iterator[None]:
     """Show no bars in this block where they are not wanted; what a block around it switched off stays off.
 
     >>> with bars(False):
     ...     convscope.occlusion(network, "coffee")
     """
-    before = _SHOWN.set(wanted and _SHOWN.get())
+    before = _SHOWN.set(visible and _SHOWN.get())
     try:
         yield
     finally:

@@ -128,8 +128,8 @@ def _allowed(what: str, recorded: Mapping[str, Any], possible: set[str]) -> dict
         key = name if name in possible else _FORMER_NAMES.get(name, name)
         if key not in possible:
             raise RecipeError(f"{what} has no argument {key!r}.{did_you_mean(key, possible)}")
-        if found := unrecordable_type(value):
-            raise RecipeError(f"{key} was a {found}, which a recipe cannot hold; call {what} yourself")
+        if type_name := unrecordable_type(value):
+            raise RecipeError(f"{key} was a {type_name}, which a recipe cannot hold; call {what} yourself")
         allowed[key] = frozen(value)
     return allowed
 
@@ -238,13 +238,13 @@ def _the_picture(recipe: Recipe, picture: Any) -> Any:
 def _check_pictures(recorded: Mapping[str, str]) -> None:
     """Check the pictures beside the main one: a guide, a mask, styles."""
     for name, sha256 in recorded.items():
-        found = picture_file_hash(name)
-        if found is None:
+        now = picture_file_hash(name)
+        if now is None:
             raise RecipeError(f"the picture {name} went in too, and is no longer there: put it back")
-        _check_same(f"the picture {name} has", sha256, partial(str, found))
+        _check_same(f"the picture {name} has", sha256, partial(str, now))
 
 
 def _check_same(what: str, recorded: str | None, find: Callable[[], str | None]) -> None:
-    if recorded and recorded != (found := find()):
-        was, now = recorded[:12], f"{found[:12]}…" if found else "nothing"
+    if recorded and recorded != (current := find()):
+        was, now = recorded[:12], f"{current[:12]}…" if current else "nothing"
         raise RecipeError(f"{what} changed since: SHA-256 was {was}…, is {now}")

@@ -147,11 +147,11 @@ def sample_named(name: str) -> Sample:
     >>> sample_named("lenet").name
     'lenet/'
     """
-    found = SAMPLES.get(name) or SAMPLES.get(f"{name.rstrip('/')}/")
-    if found is None:
+    sample = SAMPLES.get(name) or SAMPLES.get(f"{name.rstrip('/')}/")
+    if sample is None:
         hint = did_you_mean(name, SAMPLES)
         raise PictureError(f"there is no sample {name!r}.{hint} Possible: {', '.join(SAMPLES)}")
-    return found
+    return sample
 
 
 def fetch_samples(folder: str | Path, names: Sequence[str] = SMALL) -> Iterator[Fetched]:
@@ -218,9 +218,9 @@ def _copy(sample: Sample, path: Path) -> None:
 
 def _copy_googlenet(_: Sample, path: Path) -> None:
     """Copy the zoo's files, which the next ``zoo:bvlc_googlenet`` then has too."""
-    found = fetch(_GOOGLENET)
+    fetched = fetch(_GOOGLENET)
     path.mkdir(parents=True, exist_ok=True)
-    for source in (found.path, found.weights):
+    for source in (fetched.path, fetched.weights):
         if source is not None:
             with written_whole(path / source.name) as partial:
                 shutil.copyfile(source, partial)

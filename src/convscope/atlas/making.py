@@ -66,9 +66,9 @@ def make_shards(
     """
     if not shards:
         return
-    workers, begun = workers or os.cpu_count() or 1, monotonic()
+    workers, start = workers or os.cpu_count() or 1, monotonic()
     make_shard(str(folder), shards[0].number)
-    seconds, rest = monotonic() - begun, shards[1:]
+    seconds, rest = monotonic() - start, shards[1:]
     size = shards[0].path(folder).stat().st_size
     units = sum(shard.end - shard.first for shard in rest)
     told(Cost(units, seconds / (shards[0].end - shards[0].first) * units / workers, size * len(rest)))

@@ -33,9 +33,9 @@ def forward_backward_all(
     tops = _batches(net, {name: arrays[name] for name in net.outputs if name in arrays})
     answers, gradients = [], []
     nothing: dict[str, Any] = {}
-    for given, wanted in zip_longest(inputs, tops, fillvalue=nothing):
-        answers.append(_copied(net.forward(blobs, **given)))
-        gradients.append(_copied(net.backward(diffs, **wanted)))
+    for batch, diffs_above in zip_longest(inputs, tops, fillvalue=nothing):
+        answers.append(_copied(net.forward(blobs, **batch)))
+        gradients.append(_copied(net.backward(diffs, **diffs_above)))
     return _joined(answers, count), _joined(gradients, count)
 
 

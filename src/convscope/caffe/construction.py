@@ -90,7 +90,7 @@ def _operation_layer(definition: Message, plan: OperationPlan, tops: Sequence[in
 
 def _with_caffe_fillers(definition: Message, blobs: Mapping[str, LearnedBlob]) -> Mapping[str, LearnedBlob]:
     """Fill with zeros what the net asks no filling for, as Caffe does; convscope's other networks get random ones."""
-    asked = any(
+    has_filler = any(
         value.has(name)
         for field, value in definition.fields()
         if field.message and not field.repeated
@@ -99,7 +99,7 @@ def _with_caffe_fillers(definition: Message, blobs: Mapping[str, LearnedBlob]) -
     )
     first = next(iter(blobs), "")
     filler = blobs[first].filler if blobs else None
-    if asked or filler is None or filler.type == "constant":
+    if has_filler or filler is None or filler.type == "constant":
         return blobs
     return {**blobs, first: replace(blobs[first], filler=Message("FillerParameter"))}
 

@@ -74,9 +74,9 @@ def _as_rgb(picture: Array) -> Array:
     return np.asarray(picture[:, :, :3], np.float32)
 
 
-def _mean(given: File | Array | None, folders: tuple[Path, ...]) -> Array:
+def _mean(source: File | Array | None, folders: tuple[Path, ...]) -> Array:
     """Return the mean as (256, 256, 3) or (3,)."""
-    if given is None:
+    if source is None:
         candidates = [folder / MEAN_FILE for folder in folders if (folder / MEAN_FILE).is_file()]
         if not candidates:
             warn(
@@ -85,8 +85,8 @@ def _mean(given: File | Array | None, folders: tuple[Path, ...]) -> Array:
                 stacklevel=3,
             )
             return MEAN_PIXEL
-        given = candidates[0]
-    mean = read_mean(given) if isinstance(given, (str, PathLike)) else np.asarray(given)
+        source = candidates[0]
+    mean = read_mean(source) if isinstance(source, (str, PathLike)) else np.asarray(source)
     if mean.shape != (3, IMAGE_DIM, IMAGE_DIM):
         raise InputError(f"the mean picture's shape is (3, {IMAGE_DIM}, {IMAGE_DIM}), found {mean.shape}")
     return np.asarray(mean.transpose(1, 2, 0))

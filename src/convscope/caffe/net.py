@@ -177,7 +177,7 @@ class Net(Interface2014):
             raise UnknownLayer(f"the net has no blob {name!r}.{did_you_mean(name, self.blobs)}")
         return self.blobs[name]
 
-    def _write(self, arrays: dict[str, Array], expected: list[str], what: str, asked: list[Blob]) -> None:
+    def _write(self, arrays: dict[str, Array], expected: list[str], what: str, blobs: list[Blob]) -> None:
         """Write the arrays into the inputs' data or the outputs' diffs, checked."""
         if arrays and set(arrays) != set(expected):
             raise InputError(f"the {what} names do not match: the net has {expected}, found {sorted(arrays)}")

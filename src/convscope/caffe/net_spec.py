@@ -96,11 +96,11 @@ def to_proto(*tops: Made) -> ProtoMessage:
     return _net(tops, {})
 
 
-def _net(wanted: Iterable[Made], names: dict[Made, str]) -> ProtoMessage:
+def _net(tops: Iterable[Made], names: dict[Made, str]) -> ProtoMessage:
     naming, net = _Naming(names), Message("NetParameter")
     written: dict[Function, Message] = {}
     # Layers are written after those they read; a stack instead of recursion, for nets of any depth.
-    stack = [blob.fn if isinstance(blob, Top) else blob for blob in reversed(list(wanted))]
+    stack = [blob.fn if isinstance(blob, Top) else blob for blob in reversed(list(tops))]
     while stack:
         layer = stack.pop()
         missing = [top.fn for top in layer.inputs if top.fn not in written]

@@ -26,11 +26,11 @@ def copy_parameters(
     `borrowed` are the indices of the parameters that belong to an earlier layer, which a file may leave out. The
     numbers are read now, as Caffe does: the file may be gone afterwards.
     """
-    taken = [
+    names = [
         (blobs, match_blobs(weights, name, [blob.true_shape for blob in blobs], borrowed.get(name, ())))
         for name, blobs in parameters.items()
     ]
-    for blobs, stored in taken:
+    for blobs, stored in names:
         for index, values in stored.items():
             numbers = values.array()
             blobs[index].load(lambda numbers=numbers: numbers)  # type: ignore[misc]

@@ -44,41 +44,41 @@ def offer(command: click.Command) -> None:
             parameter.type = _OFFERED[parameter.name]
 
 
-def _networks(_: click.Context, begun: str) -> Iterator[str]:
+def _networks(_: click.Context, incomplete: str) -> Iterator[str]:
     from convscope.formats.zoo.catalog import CATALOG
 
     for name in ("builtin", *(f"zoo:{name}" for name in CATALOG), "torchvision:", "timm:", "keras:"):
-        if name.startswith(begun):
+        if name.startswith(incomplete):
             yield name
 
 
-def _pictures(_: click.Context, begun: str) -> Iterator[str]:
+def _pictures(_: click.Context, incomplete: str) -> Iterator[str]:
     from convscope.pictures.photograph import SAMPLES
 
-    yield from (name for name in SAMPLES if name.startswith(begun))
+    yield from (name for name in SAMPLES if name.startswith(incomplete))
 
 
 def _nothing(_: click.Context, __: str) -> Iterator[str]:
     yield from ()
 
 
-def _addresses(context: click.Context, begun: str) -> Iterator[str]:
+def _addresses(context: click.Context, incomplete: str) -> Iterator[str]:
     """Yield the layers that begin so; behind a layer of classes and ``:`` their labels."""
     network = _network_of(context)
     if network is None:
         return
-    layer, colon, label = begun.rpartition(":")
+    layer, colon, label = incomplete.rpartition(":")
     if colon and layer in network.layers:
         labels = network.labels or ()
         yield from (f"{layer}:{name}" for name in labels if name.startswith(label))
-    yield from (name for name in network.layers if name.startswith(begun))
+    yield from (name for name in network.layers if name.startswith(incomplete))
 
 
-def _targets(context: click.Context, begun: str) -> Iterator[str]:
+def _targets(context: click.Context, incomplete: str) -> Iterator[str]:
     network = _network_of(context)
     if network is not None:
-        yield from (label for label in network.labels or () if label.startswith(begun))
-        yield from _addresses(context, begun)
+        yield from (label for label in network.labels or () if label.startswith(incomplete))
+        yield from _addresses(context, incomplete)
 
 
 def _network_of(context: click.Context) -> Network | None:
@@ -91,10 +91,10 @@ def _network_of(context: click.Context) -> Network | None:
     source = next((word for word in words if word == "builtin" or Path(word).expanduser().exists()), None)
     if source is None:
         return None
-    given = {name: context.params[name] for name in _OPENING if context.params.get(name)}
+    options = {name: context.params[name] for name in _OPENING if context.params.get(name)}
     with suppress(Exception), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return open_network(source, **given)
+        return open_network(source, **options)
     return None
 
 

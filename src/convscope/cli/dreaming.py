@@ -208,23 +208,23 @@ def dream_film(
     dream = within_memory(
         dream_of(opening.open(network), photograph, layers, DreamOptions(**options)), memory
     )
-    kept = Frames(folder)
-    kept.begin(run_of(dream.recipe) | curves | {"fps": fps}, resume=resume)
+    frame_files = Frames(folder)
+    frame_files.begin(run_of(dream.recipe) | curves | {"fps": fps}, resume=resume)
     each = frame_seconds(dream)
     seconds = seconds or default_seconds(each, fps)
-    say_work(frame_count(seconds, fps) - kept.count(), seconds, each)
-    with progress_bar(unit="frame", initial=kept.count()) as bar:
+    say_work(frame_count(seconds, fps) - frame_files.count(), seconds, each)
+    with progress_bar(unit="frame", initial=frame_files.count()) as bar:
         try:
-            for index, count in film_frames(dream, motion, kept, seconds=seconds, rate=fps):
+            for index, count in film_frames(dream, motion, frame_files, seconds=seconds, rate=fps):
                 bar.total = count
                 bar.update(index - bar.n)
         except KeyboardInterrupt:
-            if not kept.count():
+            if not frame_files.count():
                 raise
             click.echo("interrupted: the film of the frames there are; --resume goes on", err=True)
-            frames = frames or str(kept.folder)  # so that --resume can go on
-    last = min(frame_count(seconds, fps), kept.count())
-    path = write_frames(kept, output, fps, keep=frames is not None, last=last, quiet=as_json)
+            frames = frames or str(frame_files.folder)  # so that --resume can go on
+    last = min(frame_count(seconds, fps), frame_files.count())
+    path = write_frames(frame_files, output, fps, keep=frames is not None, last=last, quiet=as_json)
     facts = {"frames": last, "seconds": last / fps, "fps": fps}
     if as_json:
         print_json({"path": str(path), **facts})

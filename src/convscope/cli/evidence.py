@@ -189,16 +189,16 @@ def _evidence(
     A TARGET is a class by its label or number (tabby, 281), a layer, channel or neuron, the difference of two classes
     ("tabby - tiger cat"), or a region of a map (score:3@2:9,4:8).
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    given |= {"rule": given["rule"].replace("-", "_")} if "rule" in given else {}
+    arguments = {name: value for name, value in options.items() if value is not None}
+    arguments |= {"rule": arguments["rule"].replace("-", "_")} if "rule" in arguments else {}
     method = "compare" if compare else method
-    _check(method, sanity, targets, given)
+    _check(method, sanity, targets, arguments)
     named, opened = pictures_named([picture]), opening.open(network)
     what = f"{method}{'-sanity' if sanity else ''}"
     if method == "layers":
         from convscope.attribution.gradients import layer_gradients
 
-        look_at = partial(layer_gradients, opened, addresses=list(targets) or None, **given)
+        look_at = partial(layer_gradients, opened, addresses=list(targets) or None, **arguments)
         looks = looks_at(
             opened, what, named, [""], lambda photograph, _: look_at(picture=photograph).picture()
         )
@@ -206,36 +206,36 @@ def _evidence(
         from convscope.attribution.compare import compare_methods
 
         names = compare.split(",")
-        given.pop("bare")  # it has no title of its own
+        arguments.pop("bare")  # it has no title of its own
         looks = looks_at(
             opened,
             what,
             named,
             [""],
             lambda photograph, _: compare_methods(
-                opened, photograph, targets or None, methods=names, **given
+                opened, photograph, targets or None, methods=names, **arguments
             ),
         )
     else:
-        function = partial(_function(method, sanity), opened, **given)
+        function = partial(_function(method, sanity), opened, **arguments)
         looks = looks_at(
             opened, what, named, targets or [""], lambda photograph, one: function(photograph, one or None)
         )
     save_all(looks, output, as_json)
 
 
-def _check(method: str, sanity: bool, targets: Sequence[str], given: dict[str, Any]) -> None:
+def _check(method: str, sanity: bool, targets: Sequence[str], arguments: dict[str, Any]) -> None:
     """Refuse options that the method does not have."""
     if sanity and method in (*_SHEETS, "compare"):
         raise click.UsageError(f"--sanity checks one map of an answer, not {_flag(method)}")
     if method == "channels" and not targets:
         raise click.UsageError("--method channels needs the address of a layer as its TARGET")
-    for name in given.keys() - _possible(method, sanity):
+    for name in arguments.keys() - _possible(method, sanity):
         raise click.UsageError(
             f"--{_written(name)} is not for {_flag(method)}{' with --sanity' if sanity else ''}"
         )
-    if "channels" in given:
-        given["channels"] = how_many_or_which(given["channels"])
+    if "channels" in arguments:
+        arguments["channels"] = how_many_or_which(arguments["channels"])
 
 
 def _flag(method: str) -> str:

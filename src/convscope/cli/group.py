@@ -59,17 +59,17 @@ class ConvscopeGroup(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command; exit 1 with one line for an error, 130 after Ctrl-C, whatever was kept of the work."""
-        told = settings()
+        options = settings()
         context.color = _colors_wanted()
         _require_folder()
         try:
-            with bars(True), _notes_on_stderr(), _ctrl_c_remembered(told):
+            with bars(True), _notes_on_stderr(), _ctrl_c_remembered(options):
                 result = super().invoke(context)
         except KeyboardInterrupt:
             click.echo("interrupted: nothing was finished", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
         except (ConvscopeError, MemoryError) as error:
-            if told.interrupted:  # Ctrl-C in the middle of a library looks like many things
+            if options.interrupted:  # Ctrl-C in the middle of a library looks like many things
                 click.echo("interrupted", err=True)
                 raise click.exceptions.Exit(INTERRUPTED) from None
             words = (
@@ -90,7 +90,7 @@ class ConvscopeGroup(click.Group):
                     f"{_TRACE}=1 says of where it is"
                 )
             ) from error
-        if told.interrupted:
+        if options.interrupted:
             raise click.exceptions.Exit(INTERRUPTED)
         return result
 
@@ -172,7 +172,7 @@ def _said(name: str, *words: str) -> click.Option:
 
 
 @contextmanager
-def _ctrl_c_remembered(told: Settings) -> Iterator[None]:
+def _ctrl_c_remembered(options: Settings) -> Iterator[None]:
     """Let Ctrl-C raise KeyboardInterrupt as ever, and remember it: what keeps what there is deals with it silently."""
     before = signal.getsignal(signal.SIGINT)
     if not callable(before) or threading.current_thread() is not threading.main_thread():
@@ -180,7 +180,7 @@ def _ctrl_c_remembered(told: Settings) -> Iterator[None]:
         return
 
     def pressed(number: int, frame: FrameType | None) -> None:
-        told.interrupted = True
+        options.interrupted = True
         before(number, frame)
 
     signal.signal(signal.SIGINT, pressed)

@@ -42,15 +42,15 @@ def importance(
     from convscope.attribution.importance import importance as importance_of
     from convscope.measuring.picture_list import is_list
 
-    given = pictures if is_list(pictures) else pictures_named([pictures])[0]
+    source = pictures if is_list(pictures) else pictures_named([pictures])[0]
     opened = opening.open(network)
-    found = importance_of(opened, layer, given, target, **look)  # type: ignore[arg-type]
+    result = importance_of(opened, layer, source, target, **look)  # type: ignore[arg-type]
     if as_json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
     else:
-        click.echo(printable(str(found)))
+        click.echo(printable(str(result)))
     if output:
         path = place(output, file_name(opened.name, layer, "importance"))
-        save_picture(found._picture, path)
-    if not found.complete:
-        interrupted(f"after {found.count:,} pictures")
+        save_picture(result._picture, path)
+    if not result.complete:
+        interrupted(f"after {result.count:,} pictures")

@@ -133,13 +133,13 @@ def classify(
         if not opened.class_values:
             if len(named) > 1 and not as_json:
                 click.echo(printable(f"{name}:"))
-            said = {"picture": name, **say_outputs(opened, photograph, top=top, quiet=as_json)}
+            facts = {"picture": name, **say_outputs(opened, photograph, top=top, quiet=as_json)}
             if output:
                 chart = draw_output(opened, photograph, theme=theme)
-                said |= _saved(
+                facts |= _saved(
                     chart, place(folder, file_name(opened.name, photograph.name, "output")), as_json
                 )
-            answers.append(said)
+            answers.append(facts)
             return
         best = classes_of(opened, photograph, top=top)
         answer = {"picture": name, "predictions": [vars(prediction) for prediction in best]}
@@ -204,7 +204,7 @@ def filters(
     from convscope.looking.filters import first_layer_with_filters
 
     opened = opening.open(network)
-    wanted = list(addresses) or [first_layer_with_filters(opened)]
+    layers = list(addresses) or [first_layer_with_filters(opened)]
     look["channels"] = how_many_or_which(channels)
     looks = [
         Look(
@@ -212,7 +212,7 @@ def filters(
             partial(filters_of, opened, address, **look),
             {"address": address},
         )
-        for address in wanted
+        for address in layers
     ]
     save_all(looks, output, as_json)
 
@@ -258,10 +258,10 @@ def activations(
     from convscope.looking.showing import show
 
     named, opened = pictures_named([picture]), opening.open(network)
-    wanted = list(addresses) or shown_layers(opened)
+    layers = list(addresses) or shown_layers(opened)
     look["channels"] = how_many_or_which(channels)
     save_all(
-        looks_at(opened, "activations", named, wanted, partial(show, opened, theme=theme, **look)),
+        looks_at(opened, "activations", named, layers, partial(show, opened, theme=theme, **look)),
         output,
         as_json,
     )

@@ -122,13 +122,13 @@ def survey(
     from convscope.measuring.survey_page import survey_page
 
     listed, opened = list_pictures(photographs), opening.open(network)
-    found = survey_of(measured(opened, listed, layers.split(",") if layers else ()), opened)
-    findings = in_words(found)
+    result = survey_of(measured(opened, listed, layers.split(",") if layers else ()), opened)
+    findings = in_words(result)
     if as_json:
-        print_json(found.to_dict() | {"findings": findings})
+        print_json(result.to_dict() | {"findings": findings})
     if output or not as_json:
         path = place(output, file_name(opened.name, "survey", suffix=".html"))
-        save_text(survey_page(found, listed), path, err=as_json)
+        save_text(survey_page(result, listed), path, err=as_json)
         for line in findings:
             say(line)
 

@@ -87,17 +87,17 @@ class Opening:
             input_shape=self.input_shape,
             device=_checked_device(self.device),
             architecture=self.architecture,
-            inputs=dict(_named_input(given) for given in self.inputs) or None,
+            inputs=dict(_named_input(assignment) for assignment in self.inputs) or None,
             **self.preprocessing,
         )
         settings().read.update(path.resolve() for path in opened.origin.files)
         return opened.with_units(dict(map(_set_unit, self.units))) if self.units else opened
 
 
-def _named_input(given: str) -> tuple[str, str]:
-    name, equals, value = given.partition("=")
+def _named_input(assignment: str) -> tuple[str, str]:
+    name, equals, value = assignment.partition("=")
     if not (name and equals and value):
-        raise click.BadParameter(f"{given!r} is not NAME=VALUE", param_hint="--input")
+        raise click.BadParameter(f"{assignment!r} is not NAME=VALUE", param_hint="--input")
     return name, value
 
 
@@ -263,10 +263,10 @@ def network_options(function: _Command) -> _Command:
         units: tuple[str, ...],
         **keywords: Any,
     ) -> Any:
-        given = {name: keywords.pop(name) for name in _PREPROCESSING}
-        if given["crops"] is not None:
-            given["crops"] = int(given["crops"])
-        preprocessing = {name: value for name, value in given.items() if value is not None}
+        settings = {name: keywords.pop(name) for name in _PREPROCESSING}
+        if settings["crops"] is not None:
+            settings["crops"] = int(settings["crops"])
+        preprocessing = {name: value for name, value in settings.items() if value is not None}
         opening = Opening(weights, labels, input_shape, device, preprocessing, architecture, inputs, units)
         return function(*positional, opening=opening, **keywords)
 
@@ -278,9 +278,11 @@ def network_options(function: _Command) -> _Command:
 def preset_option(guide: Mapping[str, PresetGuide]) -> Callable[[_Command], _Command]:
     """Give a command ``--preset``, whose names stand in its help with a line each and complete in a shell."""
 
-    def complete(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return [
-            CompletionItem(name, help=one.summary) for name, one in guide.items() if name.startswith(begun)
+            CompletionItem(name, help=one.summary)
+            for name, one in guide.items()
+            if name.startswith(incomplete)
         ]
 
     return click.option(

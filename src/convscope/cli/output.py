@@ -103,21 +103,21 @@ def free(path: Path, beside: tuple[str, ...] = ()) -> Path:
         if all(map(_may_be_written, (chosen, *(chosen.with_name(stem + ending) for ending in beside)))):
             break
         chosen = path.with_stem(f"{path.stem}-{number}")
-    told = settings()
-    if chosen != path and path not in told.written:
+    options = settings()
+    if chosen != path and path not in options.written:
         why = "is read here" if read_by_this_command(path) else "is there already; --force would replace it"
         note(f"{path} {why}")
-    told.written.add(chosen)
+    options.written.add(chosen)
     return chosen
 
 
 def _may_be_written(path: Path) -> bool:
-    told = settings()
-    if path in told.written:
+    options = settings()
+    if path in options.written:
         return False
     if not os.path.lexists(path) or path.is_dir():  # a folder of that name is an error for who writes
         return True
-    return (told.force or goes_on_with(path)) and not read_by_this_command(path)
+    return (options.force or goes_on_with(path)) and not read_by_this_command(path)
 
 
 def printable(text: object) -> str:
@@ -141,11 +141,11 @@ def explain(words: str) -> None:
 
 def note(words: str) -> None:
     """Say on stderr what one has to know of a result, once; JSON has it too."""
-    told = settings()
-    if words in told.notes:
+    options = settings()
+    if words in options.notes:
         return
-    told.notes.append(words)
-    if not told.quiet:
+    options.notes.append(words)
+    if not options.quiet:
         click.echo(f"{click.style('note:', fg='yellow')} {printable(words)}", err=True)
 
 
@@ -153,8 +153,12 @@ def print_json(result: dict[str, Any] | list[dict[str, Any]]) -> None:
     """Print a result for other programs; each object in it has the ``notes`` that were said."""
     notes = settings().notes
     rows = result if isinstance(result, list) else [result]
-    told = [row | {"notes": notes} for row in rows]
-    click.echo(json.dumps(told if isinstance(result, list) else told[0], ensure_ascii=False, indent=2))
+    rows_with_notes = [row | {"notes": notes} for row in rows]
+    click.echo(
+        json.dumps(
+            rows_with_notes if isinstance(result, list) else rows_with_notes[0], ensure_ascii=False, indent=2
+        )
+    )
 
 
 def say(words: str) -> None:

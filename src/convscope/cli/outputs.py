@@ -19,12 +19,12 @@ def say_outputs(network: Network, photograph: Photograph, *, top: int, quiet: bo
     """Print what each output says of a picture, unless `quiet`, and return it as ``--json`` has it."""
     from convscope.looking.showing import words_of
 
-    said = {output.name: words_of(network, photograph, output, top=top) for output in network.outputs}
+    words = {output.name: words_of(network, photograph, output, top=top) for output in network.outputs}
     if not quiet:
-        for lines in said.values():
+        for lines in words.values():
             click.echo(printable("\n".join(lines)))
     outputs = [
-        {"name": output.name, "role": output.role, "shape": output.shape, "says": said[output.name][1:]}
+        {"name": output.name, "role": output.role, "shape": output.shape, "says": words[output.name][1:]}
         for output in network.outputs
     ]
     return {"predictions": [], "outputs": outputs}

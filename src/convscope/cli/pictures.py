@@ -37,9 +37,9 @@ def files_of(name: str) -> list[Path] | None:
     path = user_path(name)
     if path.is_dir():
         return _inside(path)
-    if (found := matched(name)) is None:
+    if (files := matched(name)) is None:
         return None
-    return [file for one in found for file in (_inside(one) if one.is_dir() else [one])]
+    return [file for one in files for file in (_inside(one) if one.is_dir() else [one])]
 
 
 def _inside(folder: Path) -> list[Path]:

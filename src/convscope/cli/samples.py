@@ -30,10 +30,12 @@ def _line(sample: Sample, small: bool) -> str:
     return f"{sample.about} ({sample.license}).{large}"
 
 
-def _complete(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from convscope.samples import SAMPLES
 
-    return [CompletionItem(name, help=one.about) for name, one in SAMPLES.items() if name.startswith(begun)]
+    return [
+        CompletionItem(name, help=one.about) for name, one in SAMPLES.items() if name.startswith(incomplete)
+    ]
 
 
 @click.command(cls=_Command)
@@ -48,11 +50,11 @@ def samples(folder: str, names: tuple[str, ...], as_json: bool) -> None:
     from convscope.errors import ConvscopeError
     from convscope.samples import SMALL, fetch_samples, sample_named
 
-    wanted = [sample_named(name).name for name in names] or SMALL
+    chosen = [sample_named(name).name for name in names] or SMALL
     listed = []
-    with progress_bar(total=len(wanted), unit="sample") as bar:
+    with progress_bar(total=len(chosen), unit="sample") as bar:
         try:
-            for one in fetch_samples(folder, wanted):
+            for one in fetch_samples(folder, chosen):
                 listed.append(one)
                 bar.update()
                 if not as_json and one.state != "missing":
@@ -60,7 +62,7 @@ def samples(folder: str, names: tuple[str, ...], as_json: bool) -> None:
                     click.echo(printable(one.path))
                     explain(f"{one.sample.about} ({one.sample.license})")
         except KeyboardInterrupt:
-            end_interrupted(f"{len(listed)} of {len(wanted)} samples are there")
+            end_interrupted(f"{len(listed)} of {len(chosen)} samples are there")
     if as_json:
         rows = [
             {

@@ -37,8 +37,8 @@ def settings() -> Settings:
     context = click.get_current_context(silent=True)
     if context is None:
         return Settings()
-    found: Settings = context.find_root().meta.setdefault(_KEY, Settings())
-    return found
+    current: Settings = context.find_root().meta.setdefault(_KEY, Settings())
+    return current
 
 
 def read_by_this_command(path: Path) -> bool:

@@ -136,13 +136,13 @@ def style(
     )
 
 
-def _options(given: dict[str, Any]) -> dict[str, Any]:
+def _options(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of `StyleOptions` that command-line options stand for, where they were given."""
-    given["size"] = given.pop("pixels")
+    arguments["size"] = arguments.pop("pixels")
     for name in ("content_layers", "style_layers"):
-        given[name] = weights_of(given[name]) or None
-    given["regions"] = tuple(None if region == _EVERYWHERE else region for region in given["regions"])
-    return {name: value for name, value in given.items() if value is not None}
+        arguments[name] = weights_of(arguments[name]) or None
+    arguments["regions"] = tuple(None if region == _EVERYWHERE else region for region in arguments["regions"])
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _losses(history: Sequence[Mapping[str, float]]) -> dict[str, Any]:

@@ -109,22 +109,27 @@ def see(
     options = RenderOptions(**settings)
     saved: list[dict[str, Any]] = []
 
-    def save(made: RenderedPicture) -> None:
-        picture = as_picture(opened, made, options)
-        path = place(folder, file_name(opened.name, made.name, "feature"))
+    def save(rendered: RenderedPicture) -> None:
+        picture = as_picture(opened, rendered, options)
+        path = place(folder, file_name(opened.name, rendered.name, "feature"))
         if as_json:
             picture.save(path)
         else:
             save_picture(picture, path)
-            say(str(made.verdict))
+            say(str(rendered.verdict))
         saved.append(
-            {"address": made.name, "path": str(path), **vars(made.verdict), "caption": picture.caption}
+            {
+                "address": rendered.name,
+                "path": str(path),
+                **vars(rendered.verdict),
+                "caption": picture.caption,
+            }
         )
 
     def watch(progress: Progress) -> None:
         bar(progress)
-        for made in progress.made:
-            save(made)
+        for rendered in progress.made:
+            save(rendered)
 
     with _Bar() as bar:
         interrupted = watch_rendering(visualize(opened, addresses, options, batch=batch), watch)

@@ -194,31 +194,31 @@ def dream_of(
     **changes: Unpack[DreamKeywords],
 ) -> Dream:
     """Return the dream that `deep_dream` shows, to be run step by step."""
-    given = (options or DreamOptions()).updated(changes)
-    recorded, settled = recordable(vars(given))
-    given = replace(given, **settled)
+    how = (options or DreamOptions()).updated(changes)
+    recorded, settled = recordable(vars(how))
+    how = replace(how, **settled)
     photograph = None if picture is None else open_photograph(picture)
-    preset, settings = given.source, given.settings()
-    addresses = chosen_addresses(network, layers, preset, guided=given.guide is not None)
-    if given.as_its_source and not _is_of_its_source(network, preset):
-        warn_elsewhere(given.preset, DREAM_GUIDE[given.preset], network)
-    require_size_fits("a dream", _first_size(photograph, given), picture_bytes)
-    start = _start(preset, settings, photograph, given)
+    preset, settings = how.source, how.settings()
+    addresses = chosen_addresses(network, layers, preset, guided=how.guide is not None)
+    if how.as_its_source and not _is_of_its_source(network, preset):
+        warn_elsewhere(how.preset, DREAM_GUIDE[how.preset], network)
+    require_size_fits("a dream", _first_size(photograph, how), picture_bytes)
+    start = _start(preset, settings, photograph, how)
     shown = settings.pictures(start)
-    if preset.one_channel and given.guide is None and given.channels is None:
-        addresses = with_channels(network, addresses, shown, given.seed)
-    guide = None if given.guide is None else picture_tensor(given.guide, None, LOOKED_AT)
-    terms = terms_of(network, addresses, preset, shown, guide=guide, channels=given.channels)
+    if preset.one_channel and how.guide is None and how.channels is None:
+        addresses = with_channels(network, addresses, shown, how.seed)
+    guide = None if how.guide is None else picture_tensor(how.guide, None, LOOKED_AT)
+    terms = terms_of(network, addresses, preset, shown, guide=guide, channels=how.channels)
     del recorded["seed"]
     arguments = {"layers": addresses} | {name: value for name, value in recorded.items() if value is not None}
     return Dream(
         network,
         terms,
         settings,
-        given,
+        how,
         start,
-        recipe_of("deep_dream", as_json(arguments), network=network, picture=photograph, seed=given.seed),
-        None if given.mask is None else _mask(given.mask, start),
+        recipe_of("deep_dream", as_json(arguments), network=network, picture=photograph, seed=how.seed),
+        None if how.mask is None else _mask(how.mask, start),
         None if photograph is None else opacity_of(photograph, start),
         PLAIN if photograph is None else photograph.stored,
     )

@@ -75,8 +75,8 @@ def _own_worth(term: Term, answer: Tensor, cut: Tiling, window: Tile, layer: str
     inner = []
     for grid, strip in ((rows, window.rows), (columns, window.columns)):
         first, last = strip.local(layer, grid.stride)
-        begun = strip.own[layer][0] - first
-        inner.append((max(first, term.border - begun), min(last, grid.count - term.border - begun)))
+        first_row = strip.own[layer][0] - first
+        inner.append((max(first, term.border - first_row), min(last, grid.count - term.border - first_row)))
     (top, bottom), (left, right) = inner
     density = term.density(answer)[:, top : max(top, bottom), left : max(left, right)]
     return term.weight * density.flatten(1).sum(1) / (rows.count * columns.count)

@@ -62,7 +62,7 @@ def dream_steps(
     count, each = len(way.sizes), settings.steps
     index, values = _resumed(resume, start, generator) if resume else (0, start)
     while index < count * each:
-        number, begun = index // each + 1, perf_counter()
+        number, start_time = index // each + 1, perf_counter()
         if index % each == 0:
             values = way.enter(number, values)
         value, slope = _jittered(gradient, values, settings.jitter, generator)
@@ -79,7 +79,7 @@ def dream_steps(
             count * each,
             (number, count),
             value,
-            perf_counter() - begun,
+            perf_counter() - start_time,
             values,
             partial(settings.shown_as, values),
             partial(_state, index, values, generator.get_state()),

@@ -70,8 +70,8 @@ def answer_rows(network: Network, picture: Any, layer: str) -> NDArray[np.floati
 def require_finite(network: Network, picture: InputLike, layer: str, answered: NDArray[Any]) -> None:
     """InputError where a layer answered with NaN or infinity, with the first layer that does."""
     if not np.isfinite(answered).all():
-        given = picture if isinstance(picture, Tensor) else network.preprocess(picture)
-        where = network.first_nonfinite(given)
+        input = picture if isinstance(picture, Tensor) else network.preprocess(picture)
+        where = network.first_nonfinite(input)
         raise InputError(f"{layer!r} answers with NaN or infinity to this picture: {where}")
 
 

@@ -67,11 +67,11 @@ def find_boxes(network: Network, picture: Any) -> Boxes | None:
     if read is None:
         return None
     corners, scores, kinds, words = read
-    kept = _best(corners, scores, kinds)
+    best = _best(corners, scores, kinds)
     return Boxes(
         tuple(
             Box(network.class_label(int(kinds[at])), float(scores[at]), tuple(map(float, corners[at])))  # type: ignore[arg-type]
-            for at in kept
+            for at in best
         ),
         words,
     )
@@ -165,13 +165,15 @@ def _corners(places: _Boxes, size: tuple[int, ...]) -> tuple[_Boxes, str] | None
 
 def _best(corners: _Boxes, scores: _Boxes, kinds: NDArray[np.intp]) -> list[int]:
     """Return the rows to draw, the best first: of those of one class that lie on each other, only the best."""
-    kept: list[int] = []
+    indices: list[int] = []
     for at in np.argsort(-scores, kind="stable"):
-        if scores[at] < _SCORE or len(kept) == _MOST:
+        if scores[at] < _SCORE or len(indices) == _MOST:
             break
-        if all(kinds[at] != kinds[other] or _shared(corners[at], corners[other]) < _SAME for other in kept):
-            kept.append(int(at))
-    return kept
+        if all(
+            kinds[at] != kinds[other] or _shared(corners[at], corners[other]) < _SAME for other in indices
+        ):
+            indices.append(int(at))
+    return indices
 
 
 def _shared(one: _Boxes, other: _Boxes) -> float:

@@ -115,11 +115,11 @@ def vectors(network: Network) -> list[str]:
 
 def all_stages(network: Network) -> list[Stage]:
     """Return every layer with maps, grouped by size in the order of their first."""
-    found: dict[tuple[int, int], list[str]] = {}
+    stages_by_size: dict[tuple[int, int], list[str]] = {}
     for name, size in _map_sizes(network).items():
         if network.layers[name].kind != "Input":
-            found.setdefault(size, []).append(name)
-    return [Stage(size, tuple(names), tuple(names)) for size, names in found.items()]
+            stages_by_size.setdefault(size, []).append(name)
+    return [Stage(size, tuple(names), tuple(names)) for size, names in stages_by_size.items()]
 
 
 def token_stage(network: Network, *, every: bool = False) -> list[Stage]:
@@ -166,13 +166,13 @@ def _map_sizes(network: Network) -> dict[str, tuple[int, int]]:
     for operation in network.graph.operations:
         if any(value in grids or value in behind for value in operation.inputs):
             behind |= {*operation.outputs}
-    found = {}
+    sizes = {}
     for name in network.layers:
         size = _size(network, name)
         new = all(operation.kind not in _NOTHING_NEW for operation in network.graph.written_by(name))
         if size is not None and new and (name not in behind or size in grids.values()):
-            found[name] = size
-    return found
+            sizes[name] = size
+    return sizes
 
 
 def all_vectors(network: Network) -> list[str]:

@@ -60,11 +60,11 @@ def output_picture(
     colors = np.ascontiguousarray(np.broadcast_to(colors, (*colors.shape[:2], 3)))
     height, width = colors.shape[:2]
     seen = Image.fromarray(to_bytes(seen_by(network, picture)))
-    given = np.asarray(seen.resize((width, height), Image.Resampling.BICUBIC))
+    original = np.asarray(seen.resize((width, height), Image.Resampling.BICUBIC))
     enlarged = f", {seen.height} × {seen.width} enlarged" if seen.size != (width, height) else ""
     shown = panels(
         [
-            Panel(given, f"what the network sees{enlarged}", smooth=True),
+            Panel(original, f"what the network sees{enlarged}", smooth=True),
             Panel(colors, f"what {value} makes of it", smooth=True, address=value),
         ],
         theme=theme,

@@ -66,15 +66,15 @@ def _at_each(look: Callable[..., Picture], chosen: Callable[[Network], str | Seq
 
     @functools.wraps(look)
     def at_each(*positional: Any, progress: bool = True, **keywords: Any) -> Any:
-        given = signature.bind_partial(*positional, **keywords)
-        address = given.arguments.get("address")
-        if address is None and "network" in given.arguments:
-            address = chosen(given.arguments["network"])
+        arguments = signature.bind_partial(*positional, **keywords)
+        address = arguments.arguments.get("address")
+        if address is None and "network" in arguments.arguments:
+            address = chosen(arguments.arguments["network"])
         if address is None or isinstance(address, (str, Address)):
-            given.arguments |= {} if address is None else {"address": address}
-            return look(*given.args, **given.kwargs)
+            arguments.arguments |= {} if address is None else {"address": address}
+            return look(*arguments.args, **arguments.kwargs)
         with bars(progress):
             shown = progress_bar(iterable=address, unit="picture")
-            return Pictures(look(**given.arguments | {"address": one}) for one in shown)
+            return Pictures(look(**arguments.arguments | {"address": one}) for one in shown)
 
     return arguments_in_words(at_each)

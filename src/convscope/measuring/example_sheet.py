@@ -83,31 +83,33 @@ def examples(
 def example_sheet(
     network: Network,
     listed: Sequence[ListedPicture],
-    found: Measurements,
+    measurements: Measurements,
     address: str,
     options: ExampleOptions,
 ) -> Picture:
     """Return the examples of a unit that was measured."""
-    unit = str(found.resolve(network.resolve(address)))
-    strongest = [one for one in found.strongest(unit, options.by, options.top) if one.value > 0]
-    rows = [("strongest", strongest), *bands_of(found, unit, strongest, options.by)]
+    unit = str(measurements.resolve(network.resolve(address)))
+    strongest = [one for one in measurements.strongest(unit, options.by, options.top) if one.value > 0]
+    rows = [("strongest", strongest), *bands_of(measurements, unit, strongest, options.by)]
     seen = {
         one.index: _seen(network, listed[one.index], unit, options.overlay)
         for _, shown in rows
         for one in shown
     }
-    title = f"{address} · {shortened(network.name, 30)} · {len(found.pictures):,} pictures"
+    title = f"{address} · {shortened(network.name, 30)} · {len(measurements.pictures):,} pictures"
     array, tiles = _drawn(title, rows, seen, network.labels, theme_named(options.theme))
     arguments = {
         "address": unit,
-        "pictures_sha256": found.manifest.pictures_sha256,
+        "pictures_sha256": measurements.manifest.pictures_sha256,
         "top": options.top,
         "by": options.by,
         "overlay": options.overlay,
         "theme": options.theme,
     }
     recipe = recipe_of("examples", arguments, network=network)
-    return Picture(array, _caption(address, found, strongest, options.by, network.labels), recipe, tiles)
+    return Picture(
+        array, _caption(address, measurements, strongest, options.by, network.labels), recipe, tiles
+    )
 
 
 def bands_of(
@@ -125,8 +127,8 @@ def bands_of(
     return rows
 
 
-def _is_near(one: Example, wanted: float, strongest: float) -> bool:
-    return abs(one.value - wanted) <= _TOLERANCE * strongest
+def _is_near(one: Example, number: float, strongest: float) -> bool:
+    return abs(one.value - number) <= _TOLERANCE * strongest
 
 
 def class_words(label: str | None, labels: Sequence[str] | None) -> str:

@@ -68,9 +68,9 @@ def measure(
     manifest = manifest_of(network, listed, plan)
     place = Path(folder) if folder is not None else _kept(manifest, listed)
     manifest.claim(place)
-    wanted = _share(manifest.blocks, shard)
-    missing = [block for block in wanted if not manifest.path_of(place, block).exists()]
-    of = _pictures_in(wanted, manifest)
+    blocks = _share(manifest.blocks, shard)
+    missing = [block for block in blocks if not manifest.path_of(place, block).exists()]
+    of = _pictures_in(blocks, manifest)
     done = of - _pictures_in(missing, manifest)
     # Reading a picture silences its decoder: threads may leave that behind.
     with watching(watch, "picture") as tell, catch_warnings():
@@ -113,10 +113,10 @@ def _kept_whole(
     """Return what is kept of all layers on these pictures, where it is whole and has these layers."""
     place = _kept(manifest_of(network, listed, plan_measurement(network)), listed)
     earlier = Measurements.open(place) if (place / NAME).exists() else None
-    wanted = tuple(network.resolve(layer).layer for layer in layers)
+    names = tuple(network.resolve(layer).layer for layer in layers)
     return (
-        replace(earlier, chosen=wanted)
-        if earlier and earlier.complete and {*wanted} <= {*earlier.layers}
+        replace(earlier, chosen=names)
+        if earlier and earlier.complete and {*names} <= {*earlier.layers}
         else None
     )
 

@@ -102,21 +102,21 @@ class Measurements:
 
     def resolve(self, address: str | Address) -> Address:
         """Return an address with its channel as a number; UnknownLayer where it was not measured."""
-        wanted = parse_address(address, self.layers) if isinstance(address, str) else address
-        if wanted.layer not in self.layers:
+        parsed = parse_address(address, self.layers) if isinstance(address, str) else address
+        if parsed.layer not in self.layers:
             raise UnknownLayer(
-                f"{wanted.layer!r} was not measured.{did_you_mean(wanted.layer, self.layers)} "
+                f"{parsed.layer!r} was not measured.{did_you_mean(parsed.layer, self.layers)} "
                 f"Measured: {', '.join(list(self.layers)[:8])}{', ...' if len(self.layers) > 8 else ''}"
             )
-        if wanted.position is not None:
-            raise UnknownLayer(f"{wanted}: channels are measured, no single positions; leave out @...")
-        channels, channel = self.layers[wanted.layer].channels, wanted.channel
+        if parsed.position is not None:
+            raise UnknownLayer(f"{parsed}: channels are measured, no single positions; leave out @...")
+        channels, channel = self.layers[parsed.layer].channels, parsed.channel
         if isinstance(channel, str):
             labels = self.manifest.labels if len(self.manifest.labels or ()) == channels else ()
             channel = find_label(labels or (), channel)
         if channel is not None and not 0 <= channel < channels:
-            raise UnknownLayer(f"{wanted.layer!r} has {channels} channels, 0 to {channels - 1}")
-        return Address(wanted.layer, channel)
+            raise UnknownLayer(f"{parsed.layer!r} has {channels} channels, 0 to {channels - 1}")
+        return Address(parsed.layer, channel)
 
     def values(self, address: str | Address, by: By = "max") -> Values:
         """Return what a unit answered to each measured picture (pictures,), or a layer (pictures, channels)."""
@@ -124,14 +124,14 @@ class Measurements:
         values: Values = self._read(self.resolve(address), by)
         return values
 
-    def _read(self, wanted: Address, what: str) -> NDArray[Any]:
-        index = self._index(wanted.layer)
-        channels = slice(None) if wanted.channel is None else [int(wanted.channel)]
+    def _read(self, unit: Address, what: str) -> NDArray[Any]:
+        index = self._index(unit.layer)
+        channels = slice(None) if unit.channel is None else [int(unit.channel)]
         parts = [block.read(index, what, channels) for block in self._blocks]
         if not len(self.pictures):
             raise PictureError(f"nothing is measured yet in {self.folder}")
         numbers = np.concatenate(parts)
-        return numbers if wanted.channel is None else numbers[..., 0]
+        return numbers if unit.channel is None else numbers[..., 0]
 
     def strongest(self, address: str | Address, by: By = "max", top: int = 9) -> list[Example]:
         """Return the pictures that a unit answers most to, the strongest first, equal ones by their order."""
@@ -163,11 +163,11 @@ class Measurements:
 
     def firing(self, layer: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return for each channel of a layer the share of pictures, and of positions, with an answer above zero."""
-        wanted = self.resolve(layer)
-        pictures = (self._read(Address(wanted.layer), "max") > 0).mean(axis=0)
-        index = self._index(wanted.layer)
+        unit = self.resolve(layer)
+        pictures = (self._read(Address(unit.layer), "max") > 0).mean(axis=0)
+        index = self._index(unit.layer)
         fires = np.sum([block.read(index, "fires") for block in self._blocks], axis=0)
-        return pictures, fires / (len(self.pictures) * self.layers[wanted.layer].positions)
+        return pictures, fires / (len(self.pictures) * self.layers[unit.layer].positions)
 
     def lowest(self, layer: str) -> Values:
         """Return the least that each channel of a layer answers anywhere."""

@@ -62,10 +62,10 @@ class Plan:
         """Say what measuring so many pictures takes."""
         answers = sum(layer.channels * layer.positions for layer in self.layers) * 4 * self.batch
         memory = 2 * answers + 2 * BLOCK * self.units * BYTES_A_UNIT
-        kept = pictures * self.units * BYTES_A_UNIT
+        bytes_on_disk = pictures * self.units * BYTES_A_UNIT
         return (
             f"{self.units:,} units of {len(self.layers)} layers on {pictures:,} pictures: about {_bytes(memory)} of "
-            f"memory beside the network, however many the pictures are; {_bytes(kept)} kept on disk"
+            f"memory beside the network, however many the pictures are; {_bytes(bytes_on_disk)} kept on disk"
         )
 
 
@@ -74,8 +74,8 @@ def plan_measurement(network: Network, layers: Sequence[str] = ()) -> Plan:
 
     InputError for a layer that has none, or that answers to a batch and not to each picture.
     """
-    wanted = [network.resolve(layer).layer for layer in layers]
-    names = list(dict.fromkeys(wanted)) or [
+    layer_names = [network.resolve(layer).layer for layer in layers]
+    names = list(dict.fromkeys(layer_names)) or [
         name for name in network.layers if name not in network.graph.inputs
     ]
     spec = network.picture_spec.replace(crops=1)
@@ -89,7 +89,7 @@ def plan_measurement(network: Network, layers: Sequence[str] = ()) -> Plan:
                     shape[2:] if len(shape) == 4 else (1, max(1, value[0].numel() // max(1, shape[1])))
                 )
                 planned.append(MeasuredLayer(name, shape[1], int(rows), int(columns), fields.get(name)))
-            elif wanted:
+            elif layer_names:
                 raise InputError(f"{name!r} has no channels to measure: its shape is {tuple(value.shape)}")
     if not planned:
         raise InputError(f"{network.name} has no layer with channels to measure")

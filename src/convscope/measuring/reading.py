@@ -29,8 +29,8 @@ def read_input(spec: InputSpec, picture: ListedPicture) -> Tensor | str:
     PictureError where the whole folder is gone.
     """
     try:
-        given = picture.read()
-        return spec.to_tensor(_draft(spec, given) or given)
+        pixels = picture.read()
+        return spec.to_tensor(_draft(spec, pixels) or pixels)
     except (PictureError, InputError) as error:
         if picture.source is not None and not picture.source.exists():
             raise PictureError(
@@ -39,13 +39,18 @@ def read_input(spec: InputSpec, picture: ListedPicture) -> Tensor | str:
         return str(error) if picture.path in str(error) else f"{picture.path}: {error}"
 
 
-def _draft(spec: InputSpec, given: Any) -> Image.Image | None:
+def _draft(spec: InputSpec, pixels: Any) -> Image.Image | None:
     """Return a large JPEG decoded at a part of its size; None for all else."""
-    if not spec.antialias or spec.transform is not None or spec.bands or not isinstance(given, (Path, bytes)):
+    if (
+        not spec.antialias
+        or spec.transform is not None
+        or spec.bands
+        or not isinstance(pixels, (Path, bytes))
+    ):
         return None
     needed = max(*spec.size, spec.resize_size or 0)
     try:
-        image = Image.open(io.BytesIO(given) if isinstance(given, bytes) else given, formats=("JPEG",))
+        image = Image.open(io.BytesIO(pixels) if isinstance(pixels, bytes) else pixels, formats=("JPEG",))
         if min(image.size) < _DRAFT * needed:
             image.close()
             return None

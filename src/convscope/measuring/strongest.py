@@ -97,11 +97,11 @@ def find_strongest(network: Network) -> Strongest | None:
     if not files:
         return None
     beside = [path.with_name(path.name.split(".")[0] + SUFFIX) for path in files]
-    if os.path.lexists(kept := _kept_at(network)):
+    if os.path.lexists(file := _kept_at(network)):
         with suppress(NetworkFileError):
-            if (strongest := Strongest.open(kept)).network_sha256 == network.identity:
+            if (strongest := Strongest.open(file)).network_sha256 == network.identity:
                 return strongest
-        remove(kept)  # damaged, or another network's: it is measured again
+        remove(file)  # damaged, or another network's: it is measured again
     for path in beside:
         if path.is_file():
             strongest = Strongest.open(path)

@@ -93,15 +93,15 @@ class Survey:
         return asdict(self)
 
 
-def survey(found: Measurements, network: Network) -> Survey:
+def survey(measurements: Measurements, network: Network) -> Survey:
     """Return the dead, rare, saturated and doubled units of what was measured, and which classes are confused.
 
     >>> survey(convscope.measure(network, "photos/"), network).layers[3].dead
     (11,)
     """
-    accuracy, judged, confusions = _classes(found, network)
-    count = len(found.pictures)
-    layers = tuple(_layer(found, network, name) for name in found.layers)
+    accuracy, judged, confusions = _classes(measurements, network)
+    count = len(measurements.pictures)
+    layers = tuple(_layer(measurements, network, name) for name in measurements.layers)
     return Survey(network.name, count, min(1.0, 3 / count), layers, accuracy, judged, confusions)
 
 
@@ -233,12 +233,12 @@ def class_of(label: str | None, network: Network) -> int | None:
         return None
 
 
-def in_words(found: Survey) -> list[str]:
+def in_words(survey: Survey) -> list[str]:
     """Return the survey's findings, one line each, the gravest first."""
     lines = []
     for what, words in _FINDINGS:
         layers: Sequence[tuple[str, tuple[Any, ...]]] = [
-            (one.layer, getattr(one, what)) for one in found.layers if getattr(one, what)
+            (one.layer, getattr(one, what)) for one in survey.layers if getattr(one, what)
         ]
         if layers:
             total = sum(len(units) for _, units in layers)

@@ -22,13 +22,13 @@ _SHOWN = 24  # confusions with a picture
 _SIDE = 160
 
 
-def survey_page(found: Survey, listed: Sequence[ListedPicture]) -> str:
+def survey_page(survey: Survey, listed: Sequence[ListedPicture]) -> str:
     """Return the page as HTML; the pictures of the most frequent confusions stand in it."""
-    pictures = [_thumbnail(listed[one.surest.index]) for one in found.confusions[:_SHOWN]]
+    pictures = [_thumbnail(listed[one.surest.index]) for one in survey.confusions[:_SHOWN]]
     return (
         _template()
         .get_template("page")
-        .render(survey=found, findings=in_words(found), pictures=pictures, version=__version__)
+        .render(survey=survey, findings=in_words(survey), pictures=pictures, version=__version__)
     )
 
 

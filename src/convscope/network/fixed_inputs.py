@@ -49,30 +49,30 @@ def read_input(value: Any) -> Tensor | float | str:
         raise InputError(f"{text} is no NumPy file of numbers: {error}") from error
 
 
-def with_fixed_inputs(graph: Graph, given: Mapping[str, Tensor | float | str]) -> Graph:
+def with_fixed_inputs(graph: Graph, fixed: Mapping[str, Tensor | float | str]) -> Graph:
     """Return the graph with these inputs as constants; InputError for one that there is not, or of another size.
 
     >>> with_fixed_inputs(graph, {"mask": 1.0}).inputs
     {'image': (1, 3, 224, 224)}
     """
-    for name in given:
+    for name in fixed:
         if name not in graph.inputs:
             possible = ", ".join(f"{key} {shape}" for key, shape in graph.inputs.items())
             hint = did_you_mean(name, graph.inputs)
             raise InputError(f"{graph.name} has no input {name!r}.{hint} Possible: {possible}")
-    left = {name: shape for name, shape in graph.inputs.items() if name not in given}
-    if given and not left:
+    left = {name: shape for name, shape in graph.inputs.items() if name not in fixed}
+    if fixed and not left:
         raise InputError("one input has to be left for the picture: give the others a value, not all")
-    values = {f"{name}.value": _filled(value, graph.inputs[name], name) for name, value in given.items()}
+    values = {f"{name}.value": _filled(value, graph.inputs[name], name) for name, value in fixed.items()}
     constants = tuple(
-        Operation("initializer", name, "Input", (), (name,), {"value": f"{name}.value"}) for name in given
+        Operation("initializer", name, "Input", (), (name,), {"value": f"{name}.value"}) for name in fixed
     )
     return replace(
         graph,
         inputs=left,
         operations=(*constants, *graph.operations),
         parameters=graph.parameters.replaced(values),
-        constants=graph.constants | set(given),
+        constants=graph.constants | set(fixed),
     )
 
 

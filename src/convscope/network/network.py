@@ -284,8 +284,8 @@ class Network:
         """
         listed = [
             address
-            for given in addresses
-            for address in ((given,) if isinstance(given, (str, Address)) else given)
+            for some in addresses
+            for address in ((some,) if isinstance(some, (str, Address)) else some)
         ]
         resolved = {str(address): self.resolve(address) for address in listed}
         if not addresses:
@@ -373,11 +373,11 @@ class Network:
         if isinstance(picture, Tensor):
             raise InputError("classes are those of a picture; give the picture, not the network's input")
         output = self.class_output
-        given = self.preprocess(picture)
-        answer = self.activations(given, Address(output))[output]
+        input = self.preprocess(picture)
+        answer = self.activations(input, Address(output))[output]
         if not answer.isfinite().all():
             raise InputError(
-                f"{output!r} answers with NaN or infinity to this picture: {self.first_nonfinite(given)}"
+                f"{output!r} answers with NaN or infinity to this picture: {self.first_nonfinite(input)}"
             )
         return self.probabilities_of(answer)
 

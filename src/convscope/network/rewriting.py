@@ -49,8 +49,8 @@ def with_relus(kind: str) -> Callable[[Operation], Operation]:
     def rewrite(operation: Operation) -> Operation:
         if not is_relu(operation):
             return operation
-        kept = {key: value for key, value in operation.attributes.items() if key != "negative_slope"}
-        return replace(operation, kind=kind, attributes=kept)
+        attributes = {key: value for key, value in operation.attributes.items() if key != "negative_slope"}
+        return replace(operation, kind=kind, attributes=attributes)
 
     return rewrite
 
@@ -87,8 +87,8 @@ def with_average_pooling(operation: Operation) -> Operation:
     """Rewrite a maximum pooling as the mean of the same windows, as Gatys et al. (2016) propose; others stay."""
     if operation.kind != "max_pool" or operation.attributes.get("dilation", 1) not in (1, (1, 1), [1, 1]):
         return operation
-    kept = {key: value for key, value in operation.attributes.items() if key != "dilation"}
-    return replace(operation, kind="average_pool", attributes=kept | {"count_padding": False})
+    attributes = {key: value for key, value in operation.attributes.items() if key != "dilation"}
+    return replace(operation, kind="average_pool", attributes=attributes | {"count_padding": False})
 
 
 def with_edges(

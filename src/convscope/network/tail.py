@@ -81,12 +81,12 @@ class Tail:
             others = tuple(one for one in self.graph.operations if value not in one.outputs)
             inputs = {value: tuple(answers.shape), **self._beside_shapes}
             graph = replace(self.graph, inputs=inputs, operations=others)
-            kept = graph.needed_for(self.outputs)  # not what reads the layer, which is not there
-            self._runners[value] = Runner(replace(graph, operations=kept), self._device)
-        given = {value: to_channels_last(answers) if self._last else answers}
+            operations = graph.needed_for(self.outputs)  # not what reads the layer, which is not there
+            self._runners[value] = Runner(replace(graph, operations=operations), self._device)
+        beginnings = {value: to_channels_last(answers) if self._last else answers}
         for name, tensor in self._beside.items():
-            given[name] = tensor.expand(len(answers), *tensor.shape[1:]) if len(tensor) == 1 else tensor
-        answers_after = self._runners[value].run(given, self.outputs)
+            beginnings[name] = tensor.expand(len(answers), *tensor.shape[1:]) if len(tensor) == 1 else tensor
+        answers_after = self._runners[value].run(beginnings, self.outputs)
         return {
             target: to_channels_first(answers_after[output]) if self._last else answers_after[output]
             for target, output in self._outputs.items()

@@ -118,8 +118,8 @@ def feature_visualization(
     'What mixed4a:42 wants to see: activation 312, 3.1 × the strongest of 500 photographs …'
     """
     alone = isinstance(targets, (str, Address, Objective))
-    given = [targets] if alone else list(targets)  # type: ignore[arg-type]
-    goals = [one if isinstance(one, Objective) else str(one) for one in given]
+    listed = [targets] if alone else list(targets)  # type: ignore[arg-type]
+    goals = [one if isinstance(one, Objective) else str(one) for one in listed]
     how = (options or RenderOptions()).updated(changes)
     names, pictures = [_name(one) for one in goals], dict[str, Picture]()
     composed = {one.description for one in goals if isinstance(one, Objective)}

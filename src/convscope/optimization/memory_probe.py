@@ -68,15 +68,15 @@ class MemoryProbe:
         assert spec is not None
         slope, scale = (torch.ones_like(values) if self.tiled else None), self.log.scale
         self.log.scale = _pixels(self.window) / SIDE**2
-        found = values
+        tensor = values
         for _ in range(_WINDOWS if self.tiled else 1):
             leaf = values.detach().requires_grad_()
             with torch.enable_grad():
-                given = spec.from_rgb(pictures(leaf))
+                input = spec.from_rgb(pictures(leaf))
                 self.log.insert(self._tape)
-                (found,) = torch.autograd.grad(given.sum(), leaf)
+                (tensor,) = torch.autograd.grad(input.sum(), leaf)
         self.log.scale = scale
-        return found if slope is None else slope
+        return tensor if slope is None else slope
 
     def bytes_taken(self) -> int:
         """Return the most bytes that the process will hold, with what it holds by now."""

@@ -211,11 +211,11 @@ class LBFGS:
         )
         new = {"moves": state["move"], "changes": change, "weights": (1 / curve)[:, 0]}
         for name, value in new.items():
-            kept = curved if state[name].dim() == 3 else curved[:, 0]
+            memory = curved if state[name].dim() == 3 else curved[:, 0]
             past = state[name][self._first_filled(state) :]
             # One after the other: a copy of them all would be more than everything else together.
             for before, after in zip(past, [*past[1:], value], strict=True):
-                before.copy_(torch.where(kept, after, before))
+                before.copy_(torch.where(memory, after, before))
 
     def _first_filled(self, state: State) -> int:
         """Return where the moves so far begin: a long memory costs nothing before it is full."""

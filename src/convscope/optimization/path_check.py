@@ -26,21 +26,21 @@ def held_answers(batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest) 
 
     None where that was not measured, or on few pictures, and for objectives of more than one unit.
     """
-    found: list[float | None] = [None] * len(batch.objectives)
+    answers: list[float | None] = [None] * len(batch.objectives)
     if strongest.pictures < _FEWEST:
-        return found
+        return answers
     places: dict[str, list[int]] = {}
     for index, objective in enumerate(batch.objectives):
         address = batch.targets[objective.targets[0]]
         if len(objective.targets) == 1 and strongest.of(address) is not None:
             places.setdefault(address.layer, []).append(index)
     for layer, indices in places.items():
-        held = objective_batch(
+        batch_held = objective_batch(
             held_network(batch.network, layer, strongest), [batch.objectives[index] for index in indices]
         )
-        for index, number in zip(indices, held.scores(pictures[indices]).tolist(), strict=True):
-            found[index] = number
-    return found
+        for index, number in zip(indices, batch_held.scores(pictures[indices]).tolist(), strict=True):
+            answers[index] = number
+    return answers
 
 
 def held_network(network: Network, layer: str, strongest: Strongest) -> Network:

@@ -103,9 +103,9 @@ def render(
     of, done, failed = settings.steps * len(jobs), 0, 0
     waiting = []
     for job in jobs:
-        if (kept := _kept(job)) is not None:
+        if (earlier := _kept(job)) is not None:
             done += settings.steps
-            yield Progress(done, of, (kept,))
+            yield Progress(done, of, (earlier,))
         else:
             waiting.append(job)
     _require_one_fits(network, waiting, settings)
@@ -234,9 +234,9 @@ def _folder() -> Path:
 
 def _kept(job: RenderJob) -> RenderedPicture | None:
     """Return a picture that an earlier run kept."""
-    if job.key is None or (found := kept_tensors(_entry(job.key))) is None:
+    if job.key is None or (entry := kept_tensors(_entry(job.key))) is None:
         return None
-    (tensors, facts) = found
+    (tensors, facts) = entry
     return RenderedPicture(job.name, tensors["picture"], facts["steps"], Verdict(**facts["verdict"]))
 
 

@@ -80,8 +80,8 @@ def with_redirected_relus(network: Network) -> Network:
 def _redirected(operation: Operation) -> Operation:
     if not (operation.kind == "clip" or is_relu(operation)) or len(operation.inputs) > 1:
         return operation
-    kept = {key: value for key, value in operation.attributes.items() if key != "negative_slope"}
-    return replace(operation, kind=redirected_clip.__name__, attributes=kept)
+    attributes = {key: value for key, value in operation.attributes.items() if key != "negative_slope"}
+    return replace(operation, kind=redirected_clip.__name__, attributes=attributes)
 
 
 def _photographs(shape: Sequence[int]) -> Tensor:

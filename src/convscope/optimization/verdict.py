@@ -82,8 +82,8 @@ def judge(batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest | None =
         verdicts.append(_compared(verdict, batch, objective.targets, strongest))
     if strongest is None:
         return verdicts
-    held = held_answers(batch, pictures, strongest)
-    return [replace(verdict, held=number) for verdict, number in zip(verdicts, held, strict=True)]
+    path_answers = held_answers(batch, pictures, strongest)
+    return [replace(verdict, held=number) for verdict, number in zip(verdicts, path_answers, strict=True)]
 
 
 def _compared(

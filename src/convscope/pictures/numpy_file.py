@@ -35,9 +35,9 @@ def _read(path: Path, most: int | None) -> NDArray[Any]:
         shape, columns_first, kind = read_header(head)
         if kind.kind not in "bfiu":
             raise ValueError(f"it holds {kind}, not numbers")
-        stated, found = math.prod(shape) * kind.itemsize, path.stat().st_size - head.tell()
-        if min(shape, default=0) < 0 or stated > found:
-            raise ValueError(f"its header says {stated:,} bytes, and {found:,} follow")
+        stated, present = math.prod(shape) * kind.itemsize, path.stat().st_size - head.tell()
+        if min(shape, default=0) < 0 or stated > present:
+            raise ValueError(f"its header says {stated:,} bytes, and {present:,} follow")
         if most is not None and math.prod(shape) > most:
             raise ValueError(
                 f"it has {math.prod(shape):,} numbers, more than the {most:,} that are read here"

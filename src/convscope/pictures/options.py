@@ -20,11 +20,11 @@ def updated(options: _Options, keywords: Mapping[str, Any], what: str) -> _Optio
 
     ``changes`` among them are keywords in one mapping.
     """
-    given = dict(keywords)
-    given = {**(given.pop("changes", None) or {}), **given}
-    given = {FORMER_NAMES.get(name, name): value for name, value in given.items()}
-    require_known(what, given, [field.name for field in fields(options)])  # type: ignore[arg-type]
-    return replace(options, **given)  # type: ignore[type-var]
+    changes = dict(keywords)
+    changes = {**(changes.pop("changes", None) or {}), **changes}
+    changes = {FORMER_NAMES.get(name, name): value for name, value in changes.items()}
+    require_known(what, changes, [field.name for field in fields(options)])  # type: ignore[arg-type]
+    return replace(options, **changes)  # type: ignore[type-var]
 
 
 def takes_options(options: type, keywords: type) -> Callable[[_Function], _Function]:

@@ -21,15 +21,15 @@ _ADDRESSES = frozenset(
 )
 
 
-def require_consent(recipe: Recipe, path: Path, given: Set[str] = frozenset()) -> None:
+def require_consent(recipe: Recipe, path: Path, named_inputs: Set[str] = frozenset()) -> None:
     """Raise RecipeError for what a recipe out of a file may not do unasked.
 
     That is reading files that lie neither beside the picture that was made nor in the current folder, and fetching or
-    importing networks by name. `given` are the inputs ("network", "picture") that a person
+    importing networks by name. `named_inputs` are those ("network", "picture") that a person
     names, in place of the recorded ones.
     """
     around = [_absolute(str(path)).parent, Path.cwd()]
-    elsewhere = [name for name in recorded_files(recipe, given) if not _lies_in(name, around)]
+    elsewhere = [name for name in recorded_files(recipe, named_inputs) if not _lies_in(name, around)]
     consent = (
         "If they may be read, trust it (--trust, trust=True); or say where the network and the picture are "
         "(--network, --picture)"
@@ -38,24 +38,24 @@ def require_consent(recipe: Recipe, path: Path, given: Set[str] = frozenset()) -
         raise RecipeError(
             f"the recipe in {path} would have files read outside its folder: {', '.join(elsewhere)}. {consent}"
         )
-    if "network" not in given and recipe.network and recipe.network.startswith(_FETCHED):
+    if "network" not in named_inputs and recipe.network and recipe.network.startswith(_FETCHED):
         raise RecipeError(
             f"the recipe in {path} would have {recipe.network} fetched or imported. If that may be, trust it "
             "(--trust, trust=True), or give the network (--network)"
         )
 
 
-def recorded_files(recipe: Recipe, given: Set[str] = frozenset()) -> list[str]:
+def recorded_files(recipe: Recipe, named_inputs: Set[str] = frozenset()) -> list[str]:
     """Return what a recipe names that may be a file or a folder."""
-    named = dict.fromkeys(name for name in _named(recipe, given) if name and name not in SAMPLES)
+    named = dict.fromkeys(name for name in _named(recipe, named_inputs) if name and name not in SAMPLES)
     return list(named)
 
 
-def _named(recipe: Recipe, given: Set[str]) -> Iterator[str]:
-    if "network" not in given and not (recipe.network or "").startswith(_FETCHED):
+def _named(recipe: Recipe, named_inputs: Set[str]) -> Iterator[str]:
+    if "network" not in named_inputs and not (recipe.network or "").startswith(_FETCHED):
         yield recipe.network or ""
     yield recipe.weights or ""
-    if "picture" not in given:
+    if "picture" not in named_inputs:
         yield recipe.picture or ""
     yield from recipe.pictures
     arguments = {key: value for key, value in recipe.arguments.items() if key not in _ADDRESSES}

@@ -64,15 +64,15 @@ def recipe_function(name: str) -> Callable[[_Function], _Function]:
         def with_recipe(*positional: Any, **keywords: Any) -> Picture:
             bound = signature.bind(*positional, **keywords)
             bound.apply_defaults()
-            given = bound.arguments
-            if "picture" in given and not is_tensor(given["picture"]) and given["picture"] is not None:
-                given["picture"] = open_photograph(given["picture"])
-            recorded = given.keys() - {*INPUTS, *UNRECORDED}
-            arguments, settled = recordable({key: given[key] for key in given if key in recorded})
-            given.update(settled)
-            with bars(given.get("progress", True)):
+            values = bound.arguments
+            if "picture" in values and not is_tensor(values["picture"]) and values["picture"] is not None:
+                values["picture"] = open_photograph(values["picture"])
+            recorded = values.keys() - {*INPUTS, *UNRECORDED}
+            arguments, settled = recordable({key: values[key] for key in values if key in recorded})
+            values.update(settled)
+            with bars(values.get("progress", True)):
                 picture: Picture = function(*bound.args, **bound.kwargs)
-            return replace(picture, recipe=recipe_of(name, arguments, **_inputs(given)))
+            return replace(picture, recipe=recipe_of(name, arguments, **_inputs(values)))
 
         _FUNCTIONS[name] = explained = arguments_in_words(with_recipe)
         return explained  # type: ignore[return-value]
@@ -90,20 +90,20 @@ def writes_recipe(name: str) -> Callable[[_Function], _Function]:
     return mark
 
 
-def recordable(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def recordable(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return arguments as a recipe holds them, and as a function gets them, the first time as in a rerun."""
-    arguments = {key: as_json(value) for key, value in given.items()}
+    arguments = {key: as_json(value) for key, value in values.items()}
     settled = {
         key: frozen(value)
         for key, value in arguments.items()
         if not unrecordable_type(value)
-        and not (isinstance(given[key], np.ndarray) and given[key].ndim > 1)  # pictures
+        and not (isinstance(values[key], np.ndarray) and values[key].ndim > 1)  # pictures
     }
-    return arguments, {**given, **settled}
+    return arguments, {**values, **settled}
 
 
-def _inputs(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: given[key] for key in INPUTS if key in given}
+def _inputs(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: values[key] for key in INPUTS if key in values}
 
 
 def recipe_of(

@@ -41,8 +41,8 @@ def load(image: Image.Image, file: IO[bytes]) -> Image.Image | None:
         tile._replace(args=_with(tile.args, name)) for tile, name in zip(low.tile, turned, strict=True)
     ]
     low.load()
-    found: Image.Image = low
-    return found
+    lower: Image.Image = low
+    return lower
 
 
 def joined(high: Image.Image, low: Image.Image) -> NDArray[np.uint16]:

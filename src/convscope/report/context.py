@@ -77,8 +77,8 @@ class ReportContext:
     def stages(self) -> list[Stage]:
         """The network's stages, each with the layers that are shown of it."""
         every = self.options.everything
-        found = all_stages(self.network) if every else stages(self.network)
-        return found + token_stage(self.network, every=every)
+        every_stage = all_stages(self.network) if every else stages(self.network)
+        return every_stage + token_stage(self.network, every=every)
 
     @cached_property
     def maps(self) -> list[str]:
@@ -114,8 +114,8 @@ class ReportContext:
         if self._opens_from_the_shell(True) and _is_word(self.options.style):
             return self.command("report", **self.options.as_cli_options())
         default = ReportOptions()
-        given = {item.name: getattr(self.options, item.name) for item in fields(default)}
-        words = (f"{name}={value!r}" for name, value in given.items() if value != getattr(default, name))
+        values = {item.name: getattr(self.options, item.name) for item in fields(default)}
+        words = (f"{name}={value!r}" for name, value in values.items() if value != getattr(default, name))
         return f"convscope.make_report(network, picture, convscope.ReportOptions({', '.join(words)}))"
 
     def _opens_from_the_shell(self, picture: bool) -> bool:
@@ -172,18 +172,18 @@ def python_call(name: str, arguments: Sequence[str], options: Mapping[str, Any],
     >>> python_call("activations", ["conv1"], {"channels": 8}, picture=True)
     "convscope.activations(network, picture, 'conv1', channels=8)"
     """
-    given = {key.replace("-", "_"): value for key, value in options.items() if key != "output"}
+    keywords = {key.replace("-", "_"): value for key, value in options.items() if key != "output"}
     function = _FUNCTIONS.get(name, name)
     if name == "classify" and "--every-class" in arguments:
         function, arguments = "probabilities", ()
     if name == "evidence":
-        function = str(given.pop("method", "saliency")).replace("-", "_")
+        function = str(keywords.pop("method", "saliency")).replace("-", "_")
     if name == "dream":
-        arguments = [str(given.pop("layer"))]
+        arguments = [str(keywords.pop("layer"))]
     if name == "style":
-        arguments = [str(given.pop("style"))]
+        arguments = [str(keywords.pop("style"))]
     words = ["network", *(["picture"] if picture else []), *map(repr, arguments)]
-    words += [f"{key}={value!r}" for key, value in given.items() if value is not None]
+    words += [f"{key}={value!r}" for key, value in keywords.items() if value is not None]
     return f"convscope.{function}({', '.join(words)}){'[0]' if name == 'see' else ''}"
 
 

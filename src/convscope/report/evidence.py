@@ -49,11 +49,11 @@ def _figure(
     context: ReportContext, name: str, words: str, function: Callable[..., Any], options: dict[str, Any]
 ) -> TitledFigure:
     try:
-        made = function(context.network, context.picture, bare=True, **options)
+        figure = function(context.network, context.picture, bare=True, **options)
     except ConvscopeError as error:
         return TitledFigure(_title(name), str(error), None)
     command = context.command("evidence", method=name.replace("_", "-"), bare=True, **options)
-    return TitledFigure(_title(name), words, embed_one(made, command=command))
+    return TitledFigure(_title(name), words, embed_one(figure, command=command))
 
 
 def _methods(context: ReportContext) -> tuple[str, ...]:

@@ -52,11 +52,11 @@ def charts(context: ReportContext, count: Counter) -> Iterator[Embedded]:
         count()
     if not context.classes:
         return
-    given, top = (context.network, context.picture), context.options.top
+    subject, top = (context.network, context.picture), context.options.top
     for technique, flag in ((predictions, []), (probabilities, ["--every-class"])):
         output = f"{technique.__name__}.png"
         command = context.command("classify", *flag, top=top, output=output)
-        yield embed(_in_theme(technique, *given, top=top), command=command)[0]
+        yield embed(_in_theme(technique, *subject, top=top), command=command)[0]
         count()
 
 

@@ -163,7 +163,7 @@ def _frame(spec: InputSpec | None, size: tuple[int, ...]) -> Box | None:
     else:
         enlargement = spec.resize_size / min(height, width)
         resized = (height * enlargement, width * enlargement)
-    down, across = (min(1.0, wanted / length) for wanted, length in zip(spec.size, resized, strict=True))
+    down, across = (min(1.0, side / length) for side, length in zip(spec.size, resized, strict=True))
     return 50 * (1 - across), 50 * (1 - down), 100 * across, 100 * down
 
 
@@ -179,8 +179,8 @@ def _spec_rows(spec: InputSpec | None) -> list[tuple[str, str, str, bool]]:
 
 def _recipe(context: ReportContext) -> str:
     spec, options = context.network.input_spec, context.options
-    given = {item.name: as_json(getattr(options, item.name)) for item in fields(options)}
-    arguments = {**given, "input": str(spec) if spec else None}
+    values = {item.name: as_json(getattr(options, item.name)) for item in fields(options)}
+    arguments = {**values, "input": str(spec) if spec else None}
     recipe = recipe_of("report", arguments, network=context.network, picture=context.picture)
     return json.dumps(json.loads(recipe.to_json()), ensure_ascii=False, indent=2)
 

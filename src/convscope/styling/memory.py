@@ -30,8 +30,8 @@ def style_bytes(restyling: Restyling, tile: int | None = None) -> int:
     cut = None if tile is None else tiling(network, batch.layers, size, tile)
 
     def scalar(answers: Sequence[Tensor]) -> Tensor:
-        found = dict(zip(batch.layers, answers, strict=True))
-        own = batch.picked(found if cut is None else _own(cut, found))
+        answer_of_layer = dict(zip(batch.layers, answers, strict=True))
+        own = batch.picked(answer_of_layer if cut is None else _own(cut, answer_of_layer))
         content = [settings.content(own[name], own[name].detach()).sum() for name in settings.content_layers]
         described = [
             part_of_sums(settings.style, own[name], own[name].new_ones(1, 1, *own[name].shape[2:])).sum()

@@ -32,16 +32,16 @@ class MeanAnswers:
 
 @torch.no_grad()
 def normalized(
-    settings: StyleSettings, network: Network, content: Tensor, wanted: MeanAnswers
+    settings: StyleSettings, network: Network, content: Tensor, means: MeanAnswers
 ) -> StyleSettings:
     """Return the settings with the weights that they have where each layer answers as wanted, and say so.
 
     What it answers is measured on the content (1, 3, H, W) in 0..1; a layer that answers nothing keeps its weight.
     """
     answers = batch_of(network, settings).values(content.to(network.device))
-    found = {name: float(value.abs().mean()) for name, value in answers.items()}
+    own_means = {name: float(value.abs().mean()) for name, value in answers.items()}
     warn(
-        f"the preset's weights are for a network that answers {wanted.style:g} or so: what {network.name} answers "
+        f"the preset's weights are for a network that answers {means.style:g} or so: what {network.name} answers "
         "counts as if it were as large",
         ConvscopeWarning,
         stacklevel=4,
@@ -49,12 +49,12 @@ def normalized(
 
     def weights(layers: Mapping[str, float], mean: float, power: int) -> dict[str, float]:
         return {
-            name: weight * ((mean / found[name]) ** power if found[name] > 0 else 1.0)
+            name: weight * ((mean / own_means[name]) ** power if own_means[name] > 0 else 1.0)
             for name, weight in layers.items()
         }
 
     return replace(
         settings,
-        content_layers=weights(settings.content_layers, wanted.content, _CONTENT),
-        style_layers=weights(settings.style_layers, wanted.style, _STYLE),
+        content_layers=weights(settings.content_layers, means.content, _CONTENT),
+        style_layers=weights(settings.style_layers, means.style, _STYLE),
     )

@@ -91,10 +91,10 @@ class StyleOptions(JobOptions):
         changes: dict[str, Any] = {} if self.optimizer is None else _optimizer(self.optimizer, preset)
         changes |= {name: value for name in _SETTINGS if (value := getattr(self, name)) is not None}
         for what, own in (("content", settings.content_layers), ("style", settings.style_layers)):
-            given = _weights(getattr(self, f"{what}_layers"))
-            share = sum(own.values()) / (sum(given.values()) or 1.0)
+            weights = _weights(getattr(self, f"{what}_layers"))
+            share = sum(own.values()) / (sum(weights.values()) or 1.0)
             changes[f"{what}_layers"] = {
-                str(network.resolve(address)): share * weight for address, weight in given.items()
+                str(network.resolve(address)): share * weight for address, weight in weights.items()
             } or chosen_layers(network, own, what, before_relu=preset.before_relu)
         if self.coarsest is not None:
             changes["scales"] = replace(settings.scales, smallest=self.coarsest, most=None)

@@ -146,13 +146,13 @@ def carried(
         picture = picture.clamp(settings.black, settings.white)
     if state is None:
         return picture, None
-    kept = {name: value for name, value in state.items() if not name.startswith("average")}
-    if any(value.dim() and value.shape != values.shape for value in kept.values()):
+    numbers = {name: value for name, value in state.items() if not name.startswith("average")}
+    if any(value.dim() and value.shape != values.shape for value in numbers.values()):
         return picture, None
     less = values[0, 0].numel() / picture[0, 0].numel() if settings.in_units else 1.0
     return picture, {
         name: F.interpolate(value, size, mode="bilinear") * less ** _MOMENTS.get(name[0], 0)
         if value.dim()
         else value
-        for name, value in kept.items()
+        for name, value in numbers.items()
     }

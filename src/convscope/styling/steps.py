@@ -50,8 +50,8 @@ class StyleStep:
         """Return what a later run goes on from; None where the next step has changed it."""
         if not self.is_newest():
             return None
-        held = {f"{_HELD}{name}": value for name, value in self.optimizer_state.items()}
-        return {"index": torch.tensor(self.index), "values": self.values, **held}
+        optimizer_numbers = {f"{_HELD}{name}": value for name, value in self.optimizer_state.items()}
+        return {"index": torch.tensor(self.index), "values": self.values, **optimizer_numbers}
 
     def picture(self) -> Tensor:
         """Return the picture (1, 3, H, W), 0..1."""
@@ -80,14 +80,14 @@ def style_steps(
             "average_share": values.new_tensor(settings.average),
         }
     first: float | None = None
-    begun: list[int] = []
+    scales_begun: list[int] = []
     for index in range(after + 1, steps + 1):
         started = perf_counter()
         losses, slope = targets.gradient(values)
         numbers = {name: float(loss) for name, loss in losses.items()}
         first = _require_sense(numbers, slope, index, first)
         values = values.clone()
-        begun.append(index)
+        scales_begun.append(index)
         settings.optimizer.ascend((values,), (-slope,), state, rate=settings.rate_at(index))
         if settings.clamp:
             values = values.clamp(settings.black, settings.white)
@@ -102,12 +102,12 @@ def style_steps(
             state,
             _averaged(values, state, settings.average),
             settings,
-            partial(_is_last, begun, index),
+            partial(_is_last, scales_begun, index),
         )
 
 
-def _is_last(begun: list[int], index: int) -> bool:
-    return begun[-1] == index
+def _is_last(scales_begun: list[int], index: int) -> bool:
+    return scales_begun[-1] == index
 
 
 def _averaged(values: Tensor, state: State, share: float) -> Tensor:

@@ -184,36 +184,36 @@ def transfer_of(
     **changes: Unpack[StyleKeywords],
 ) -> StyleTransfer:
     """Return the style transfer that `style_transfer` shows, to be run step by step."""
-    given = (options or StyleOptions()).updated(changes)
-    recorded, settled = recordable({"styles": styles, **vars(given)})
+    how = (options or StyleOptions()).updated(changes)
+    recorded, settled = recordable({"styles": styles, **vars(how)})
     styles = settled.pop("styles")
-    given = replace(given, **settled)
-    settings = given.settings(network)
+    how = replace(how, **settled)
+    settings = how.settings(network)
     photograph = open_photograph(picture)
-    require_size(given.size)
+    require_size(how.size)
     height, width = photograph.pixels.shape[:2]
-    size = scaled_size((height, width), given.size or min(given.source.size, max(height, width)))
+    size = scaled_size((height, width), how.size or min(how.source.size, max(height, width)))
     require_size_fits("a style transfer", size, picture_bytes)
-    content = picture_tensor(photograph, given.size, given.source.size)
-    if (wanted := given.source.answers) is not None and not vgg_layers(network):
-        settings = normalized(settings, network, content, wanted)
-        warn_elsewhere(given.preset, STYLE_GUIDE[given.preset], network)
-    painted = _styles(network, styles, given)
-    if given.match_colors:
+    content = picture_tensor(photograph, how.size, how.source.size)
+    if (vgg_answers := how.source.answers) is not None and not vgg_layers(network):
+        settings = normalized(settings, network, content, vgg_answers)
+        warn_elsewhere(how.preset, STYLE_GUIDE[how.preset], network)
+    painted = _styles(network, styles, how)
+    if how.match_colors:
         painted = [replace(style, picture=matched(style.picture, content)) for style in painted]
     restyling = Restyling(
         _prepared(network, settings),
         content,
         painted,
         settings,
-        start=_start(given.start) if given.starts_from_picture else None,
-        seed=given.seed,
-        tile=given.tile,
+        start=_start(how.start) if how.starts_from_picture else None,
+        seed=how.seed,
+        tile=how.tile,
     )
     recorded["styles"] = _recorded_styles(recorded["styles"])
     arguments = {name: value for name, value in recorded.items() if name != "seed" and value is not None}
-    recipe = recipe_of("style_transfer", arguments, network=network, picture=photograph, seed=given.seed)
-    return StyleTransfer(restyling, given, recipe, opacity_of(photograph, content), photograph.stored)
+    recipe = recipe_of("style_transfer", arguments, network=network, picture=photograph, seed=how.seed)
+    return StyleTransfer(restyling, how, recipe, opacity_of(photograph, content), photograph.stored)
 
 
 def _prepared(network: Network, settings: StyleSettings) -> Network:

@@ -132,8 +132,8 @@ def targets_of(
             for name in settings.style_layers
         }
         descriptions.append((style.weight / total, style.region, described))
-    kept = {name: answers[name] for name in settings.content_layers}
-    targets = StyleTargets(batch, settings, kept, descriptions)
+    contents = {name: answers[name] for name in settings.content_layers}
+    targets = StyleTargets(batch, settings, contents, descriptions)
     return in_units(targets, content, weighted(styles)) if settings.in_units else targets
 
 

@@ -79,8 +79,8 @@ class ProtoMessage:
             owner = self._written()
             if not owner.has(name):
                 setattr(owner, name, message)
-            kept: Message = getattr(owner, name)
-            return kept
+            field: Message = getattr(owner, name)
+            return field
 
         return attach
 

@@ -65,8 +65,8 @@ class AllocationLog(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._events.append((number, 0))
 
 
-def _storages(found: Any) -> list[torch.UntypedStorage]:
-    tensors = [leaf for leaf in tree_leaves(found) if isinstance(leaf, Tensor)]
+def _storages(value: Any) -> list[torch.UntypedStorage]:
+    tensors = [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
     return [
         tensor.untyped_storage() for tensor in tensors if not tensor.is_mkldnn
     ]  # packed filters show none

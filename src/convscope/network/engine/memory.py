@@ -58,12 +58,12 @@ def require_memory(graph: Graph, shapes: Mapping[str, Shape | None], targets: It
     """Raise InputError, naming the largest part, when a run would need more memory than the machine has."""
     operations = graph.needed_for(targets)
     keys = {key for operation in operations for key in operation.parameters.values()}
-    kept = {key: graph.parameters.shapes[key] for key in keys} | {
+    parameters = {key: graph.parameters.shapes[key] for key in keys} | {
         value: shapes.get(value) for value in targets
     }
     steps = [{value: shapes.get(value) for value in (*op.inputs, *op.outputs)} for op in operations]
     # What is kept all along, and the largest step between: values in between are freed after their last reader.
-    sizes = kept | max(steps, key=_count, default={})
+    sizes = parameters | max(steps, key=_count, default={})
     needed = BYTES_PER_NUMBER * _count(sizes)
     if needed > machine_memory():
         largest = max(sizes, key=lambda name: prod(sizes[name] or (0,)))
@@ -72,7 +72,7 @@ def require_memory(graph: Graph, shapes: Mapping[str, Shape | None], targets: It
             f"({'x'.join(map(str, sizes[largest] or ()))}); this machine has {machine_memory() / 1e9:,.0f} GB. "
             "Use a smaller input or fewer pictures at a time"
         )
-    _require_proportion(graph, {name: shape for step in steps for name, shape in step.items()}, kept)
+    _require_proportion(graph, {name: shape for step in steps for name, shape in step.items()}, parameters)
 
 
 def _require_proportion(

@@ -58,21 +58,21 @@ class Tape:
         """Return the gradients for the inputs; what `forward` kept is used up."""
         if not notes:
             raise RuntimeError("these values have given their gradients already: run the network again")
-        held: dict[fx.Node, Any] = {}
+        values: dict[fx.Node, Any] = {}
         for node, gradient in zip(self._outputs, gradients, strict=True):
             if gradient is not None:
-                held[node] = held[node] + gradient if node in held else shared_view(gradient)
+                values[node] = values[node] + gradient if node in values else shared_view(gradient)
         for node, step in reversed(self._steps.items()):
-            gradient, note = held.pop(node, None), notes.pop(node)
+            gradient, note = values.pop(node, None), notes.pop(node)
             if gradient is None:
                 continue
             first, *others = (argument for argument in node.args if isinstance(argument, fx.Node))
-            own, *more = step.backward(note, gradient, held.get(first))
-            held[first] = own
+            own, *more = step.backward(note, gradient, values.get(first))
+            values[first] = own
             for other, its in zip(others, more, strict=True):
                 if its is not None:
-                    held[other] = held[other] + its if held.get(other) is not None else its
-        return [held.get(node) for node in self._inputs]
+                    values[other] = values[other] + its if values.get(other) is not None else its
+        return [values.get(node) for node in self._inputs]
 
 
 class _Run(torch.autograd.Function):

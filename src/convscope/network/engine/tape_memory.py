@@ -48,12 +48,12 @@ def tape_events(
     )
     with torch.device("meta"), torch.enable_grad():
         tape = Tape(cut(lines, values, lambda chain: _stand_in(chain, known, shapes, dtype)))
-        given = [_zeros(shape, last=graph.channels_last).requires_grad_() for shape in inputs.values()]
+        leaves = [_zeros(shape, last=graph.channels_last).requires_grad_() for shape in inputs.values()]
         with AllocationLog() as log:
-            answers = [answer.float() for answer in tape(*(input.to(dtype) for input in given))]
-            found = scalar([_channels_first(answer, graph.channels_last) for answer in answers])
-            _ = torch.autograd.grad(found, given, allow_unused=True)
-            del answers, found, _
+            answers = [answer.float() for answer in tape(*(input.to(dtype) for input in leaves))]
+            total = scalar([_channels_first(answer, graph.channels_last) for answer in answers])
+            _ = torch.autograd.grad(total, leaves, allow_unused=True)
+            del answers, total, _
     events: list[Event] = log.events
     return events
 
@@ -65,12 +65,12 @@ def filter_bytes(
     shapes = infer_shapes(graph, inputs, values)
     count = 0
     for operation in graph.needed_for(values):
-        made = shapes[operation.outputs[0]] if operation.outputs else None
-        if made is not None and operation.channels_last:
-            made = shape_channels_first(made)
+        output_shape = shapes[operation.outputs[0]] if operation.outputs else None
+        if output_shape is not None and operation.channels_last:
+            output_shape = shape_channels_first(output_shape)
         for key in operation.parameters.values():
             filters = graph.parameters.shapes[key]
-            pays = made is not None and _is_winograd(operation, filters, made, dtype)
+            pays = output_shape is not None and _is_winograd(operation, filters, output_shape, dtype)
             packed = dtype.itemsize * (_TRANSFORMED if pays else 1)
             count += prod(filters) * (BYTES_PER_NUMBER + 2 * packed)
     return count
@@ -128,10 +128,10 @@ class _InputGradient:
 def _made(shape: Sequence[int], read: Tensor, strips: bool) -> Tensor:
     """Return a convolution's output, and allocate what it allocates in between."""
     _ = read.contiguous(memory_format=torch.channels_last)
-    found = _zeros(shape, dtype=read.dtype)
+    tensor = _zeros(shape, dtype=read.dtype)
     strip = min(_STRIP, prod(shape) * 9 // 4)
     _ = [torch.zeros(strip, device="meta") for _ in range(_STRIPS if strips else 0)]
-    return found
+    return tensor
 
 
 def _zeros(shape: Sequence[int], *, last: bool = False, dtype: torch.dtype = torch.float32) -> Tensor:

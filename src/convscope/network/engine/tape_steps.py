@@ -180,16 +180,16 @@ class _Any:
 
     def backward(self, note: Any, gradient: Any, accumulated: Tensor | None) -> Sequence[Tensor | None]:
         leaves, output = note
-        asked = (
+        needs = (
             [(output[part], its) for part, its in gradient.items()]
             if isinstance(output, tuple)
             else [(output, gradient)]
         )
-        asked = [(part, its) for part, its in asked if part.requires_grad]
+        needs = [(part, its) for part, its in needs if part.requires_grad]
         inputs = [leaf for leaf in leaves if leaf.requires_grad]
-        if not asked or not inputs:
+        if not needs or not inputs:
             return accumulated, *(None for _ in leaves[1:])
-        parts, gradients = zip(*asked, strict=True)
+        parts, gradients = zip(*needs, strict=True)
         slopes = iter(torch.autograd.grad(parts, inputs, gradients, allow_unused=True))
         first, *others = (_some(next(slopes)) if leaf.requires_grad else None for leaf in leaves)
         return accumulated if first is None else _plus(first, accumulated), *others

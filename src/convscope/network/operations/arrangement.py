@@ -109,8 +109,8 @@ def gather(
         raise InputError("gather needs indices")
     whole = indices.to(input.device if not indices.is_meta else indices.device).long()
     whole = require_indices(torch.where(whole < 0, whole + size, whole), size, "gather")
-    taken = input.index_select(axis, whole.reshape(-1))
-    return taken.reshape(*input.shape[:axis], *whole.shape, *input.shape[axis + 1 :])
+    rows = input.index_select(axis, whole.reshape(-1))
+    return rows.reshape(*input.shape[:axis], *whole.shape, *input.shape[axis + 1 :])
 
 
 @operation(relevance="routed")

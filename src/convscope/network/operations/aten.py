@@ -93,11 +93,11 @@ def aten(
     tensor([1., 1.])
     """
     tensors = _named(inputs, parameters)
-    given = [meant(argument, tensors) for argument in arguments]
+    values = [meant(argument, tensors) for argument in arguments]
     named = {key: meant(value, tensors) for key, value in (keywords or {}).items()}
-    if inputs and not any(isinstance(leaf, Tensor) for leaf in tree_leaves((given, named))):
+    if inputs and not any(isinstance(leaf, Tensor) for leaf in tree_leaves((values, named))):
         named["device"] = inputs[0].device  # `zeros` of an input's size stands where the input does
-    result = pure_operator(operator)(*given, **named)
+    result = pure_operator(operator)(*values, **named)
     return result if isinstance(result, Tensor) else one_or_all(result)
 
 

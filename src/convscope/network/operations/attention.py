@@ -77,8 +77,8 @@ def mix_by_score(
         scores = query @ key.mT if scale is None else scale * (query @ key.mT)
     else:
         sums = query.unsqueeze(-2) + key.unsqueeze(-3)
-        found = torch.tanh(sums if scale is None else scale * sums)
-        scores = (found if factor is None else factor * found).sum(-1)
+        bounded_sums = torch.tanh(sums if scale is None else scale * sums)
+        scores = (bounded_sums if factor is None else factor * bounded_sums).sum(-1)
     if causal:
         ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
         scores = scores.masked_fill(ahead, float("-inf"))

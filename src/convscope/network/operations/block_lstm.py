@@ -34,7 +34,7 @@ def block_lstm(
     the forget gate before the candidate; `into`, `through` and `out` are what the three gates see of the memory.
     `limit` cuts the memory off if it is not 0; after `steps` all is 0.
     """
-    found = []
+    outputs = []
     for now in sequence[:steps].unbind(0):
         put, second, third, show = (torch.cat((now, hidden), 1) @ weight + bias).chunk(4, 1)
         keep, candidate = (second, third) if forget_first else (third, second)
@@ -47,6 +47,6 @@ def block_lstm(
         show = (show if out is None else show + memory * out).sigmoid()
         shown = memory.tanh()
         hidden = shown * show
-        found.append((put, memory, keep, show, candidate, shown, hidden))
-    rest = sequence.new_zeros(len(sequence) - len(found), *memory.shape)
-    return tuple(torch.cat((torch.stack(values), rest)) for values in zip(*found, strict=True))
+        outputs.append((put, memory, keep, show, candidate, shown, hidden))
+    rest = sequence.new_zeros(len(sequence) - len(outputs), *memory.shape)
+    return tuple(torch.cat((torch.stack(values), rest)) for values in zip(*outputs, strict=True))

@@ -57,8 +57,8 @@ def margins(
         return [(each, each) for each in per_axis(padding, axes, "padding")]
     if padding not in ("same", "same_lower"):
         raise InputError(f"padding is numbers, 'same' or 'same_lower', not {padding!r}")
-    given = (("kernel", kernel), ("stride", stride), ("dilation", dilation))
-    windows = zip(sizes, *(per_axis(value, axes, what) for what, value in given), strict=True)
+    triple = (("kernel", kernel), ("stride", stride), ("dilation", dilation))
+    windows = zip(sizes, *(per_axis(value, axes, what) for what, value in triple), strict=True)
     margins_by_axis = []
     for size, k, s, d in windows:
         total = max(0, (-(-size // max(s, 1)) - 1) * s + d * (k - 1) + 1 - size)

@@ -83,20 +83,20 @@ def decode_detections(
     decoded = _decoded(boxes, prior, boxes.new_ones(4) if variance_in_target else spread, coding)
     rows: list[Tensor] = []
     for picture in range(len(boxes)):
-        kept: list[tuple[float, int, int]] = []
+        best: list[tuple[float, int, int]] = []
         for label in range(classes):
             if label == background:
                 continue
             values = confidence[picture, :, label]
             order = _best(values, threshold, top_k)
             own = decoded[picture, :, 0 if shared_locations else label]
-            kept += [
+            best += [
                 (float(values[i]), label, i)
                 for i in non_maximum_suppression(own, order.tolist(), overlap, eta)
             ]
-        if -1 < keep_top_k < len(kept):
-            kept = sorted(kept, key=lambda item: -item[0])[:keep_top_k]
-        for _, label, i in sorted(kept, key=lambda item: item[1]):
+        if -1 < keep_top_k < len(best):
+            best = sorted(best, key=lambda item: -item[0])[:keep_top_k]
+        for _, label, i in sorted(best, key=lambda item: item[1]):
             box = decoded[picture, i, 0 if shared_locations else label]
             head = box.new_tensor([picture, label])
             rows.append(torch.cat([head, confidence[picture, i, label][None], box]))
@@ -143,7 +143,7 @@ def decode_yolo(
     """
     if maps[0].is_meta:
         raise NotImplementedError("how many are found depends on the numbers")
-    share, found = len(anchors) // len(maps), []
+    share, rows_of_maps = len(anchors) // len(maps), []
     for at, (values, scale) in enumerate(zip(maps, scales, strict=True)):
         batch, channels, height, width = values.shape
         if channels != share * (5 + classes):
@@ -161,12 +161,14 @@ def decode_yolo(
         corners = torch.stack([x - w, y - h, x + w, y + h], -1)
         hit = (scores > threshold).nonzero(as_tuple=True)
         best, label = scores[hit], hit[-1]
-        found.append(torch.cat([torch.stack([0 * best, label + 1.0, best], -1), corners[hit[:-1]]], -1))
-    rows = torch.cat(found)
+        rows_of_maps.append(
+            torch.cat([torch.stack([0 * best, label + 1.0, best], -1), corners[hit[:-1]]], -1)
+        )
+    rows = torch.cat(rows_of_maps)
     rows = rows[rows[:, 2].sort(descending=True, stable=True).indices]
-    kept = non_maximum_suppression(rows[:, 3:], range(len(rows)), overlap)
-    if kept:
-        return rows[kept][None, None]
+    survivors = non_maximum_suppression(rows[:, 3:], range(len(rows)), overlap)
+    if survivors:
+        return rows[survivors][None, None]
     nothing = maps[-1].new_full((len(maps[-1]), 7), -1)
     nothing[:, 0] = torch.arange(len(nothing))
     return nothing[None, None]
@@ -185,7 +187,7 @@ def non_maximum_suppression(
         else boxes[:, 2:] - boxes[:, :2] + pixel
     )
     areas = sides.prod(1)
-    kept: list[int] = []
+    best: list[int] = []
 
     def is_near(index: int, others: Any) -> Tensor:
         corners = torch.minimum(boxes[index, 2:], boxes[others, 2:]) - torch.maximum(
@@ -196,16 +198,16 @@ def non_maximum_suppression(
 
     if eta >= 1:  # the limit stays, so what is near a box that is kept can go at once
         left = torch.as_tensor(order, dtype=torch.long, device=boxes.device)
-        while len(left) and len(kept) != most:
-            kept.append(int(left[0]))
-            left = left[1:][~is_near(kept[-1], left[1:])]
-        return kept
+        while len(left) and len(best) != most:
+            best.append(int(left[0]))
+            left = left[1:][~is_near(best[-1], left[1:])]
+        return best
     for index in order:
-        if kept and is_near(index, kept).any():
+        if best and is_near(index, best).any():
             continue
-        kept.append(index)
-        if len(kept) == most:
+        best.append(index)
+        if len(best) == most:
             break
         if overlap > 0.5:
             overlap *= eta
-    return kept
+    return best

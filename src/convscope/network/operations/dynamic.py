@@ -29,6 +29,6 @@ def dynamic(
     count = len(inputs) - len(roles)
     if count < 0:
         raise InputError(f"{kind} needs {len(roles)} inputs for its {', '.join(roles)}, found {len(inputs)}")
-    given = dict(zip(roles, inputs[count:], strict=True))
-    plain = {role: whole_numbers(tensor, ()) for role, tensor in given.items() if role in numbers}
-    return OPERATIONS[kind](*inputs[:count], **{**given, **plain}, **others)
+    parameters = dict(zip(roles, inputs[count:], strict=True))
+    plain = {role: whole_numbers(tensor, ()) for role, tensor in parameters.items() if role in numbers}
+    return OPERATIONS[kind](*inputs[:count], **{**parameters, **plain}, **others)

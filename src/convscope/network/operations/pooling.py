@@ -199,8 +199,8 @@ def windows_of(
 ) -> tuple[_Windows, _Windows]:
     """Return how pooling's windows lie over an input, down and across; InputError where none fits."""
     require_picture_axes(input, "pooling")
-    given = (("kernel", kernel), ("stride", stride), ("dilation", dilation))
-    kernels, strides, dilations = (per_axis(value, 2, what) for what, value in given)
+    sizes = (("kernel", kernel), ("stride", stride), ("dilation", dilation))
+    kernels, strides, dilations = (per_axis(value, 2, what) for what, value in sizes)
     borders = margins(padding, input.shape[2:], kernels, strides, dilations)
     padded, axes = any(map(any, borders)), []
     for size, k, s, d, (p, q) in zip(input.shape[2:], kernels, strides, dilations, borders, strict=True):

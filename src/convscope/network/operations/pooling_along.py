@@ -51,8 +51,8 @@ def _windows(
     input: Tensor, kernel: Sizes, stride: Sizes, padding: Padding, rounding: Rounding, dilation: Sizes
 ) -> list[_Windows]:
     axes, sizes = input.dim() - 2, input.shape[2:]
-    given = (("kernel", kernel), ("stride", stride), ("dilation", dilation))
-    columns = [per_axis(value, axes, what) for what, value in given]
+    numbers = (("kernel", kernel), ("stride", stride), ("dilation", dilation))
+    columns = [per_axis(value, axes, what) for what, value in numbers]
     borders = margins(padding, sizes, *columns)
     padded, windows = any(map(any, borders)), []
     for at, (k, s, d, border) in enumerate(zip(*columns, borders, strict=True)):

@@ -145,9 +145,9 @@ def propose_regions(
     large = ((boxes[:, 2:] - boxes[:, :2] + 1) >= least * scale).all(1)
     order = values.sort(descending=True, stable=True).indices
     order = order[large[order]][: before if before > 0 else None]
-    kept = non_maximum_suppression(boxes, order.tolist(), overlap, pixel=1.0, most=after if after > 0 else -1)
-    regions = torch.cat([boxes.new_zeros(len(kept), 1), boxes[kept]], 1)
-    return regions if tops == 1 else (regions, values[kept][:, None])
+    best = non_maximum_suppression(boxes, order.tolist(), overlap, pixel=1.0, most=after if after > 0 else -1)
+    regions = torch.cat([boxes.new_zeros(len(best), 1), boxes[best]], 1)
+    return regions if tops == 1 else (regions, values[best][:, None])
 
 
 def _anchors(base: int, ratios: Sequence[float], scales: Sequence[float]) -> Tensor:

@@ -63,17 +63,17 @@ def resize(
         scales = sizes.tolist()
     elif sizes is not None:
         shape = whole_numbers(sizes, ())
-    given = scales or shape
-    if len(given) > input.dim() or min(given, default=0) < 0:
-        raise InputError(f"{dimensions(input.shape)} cannot be resized to {list(given)}")
+    targets = scales or shape
+    if len(targets) > input.dim() or min(targets, default=0) < 0:
+        raise InputError(f"{dimensions(input.shape)} cannot be resized to {list(targets)}")
     if coordinates == "tf_crop_and_resize":
         count = len(region) // 2
         parts: list[tuple[float, float] | None] = list(zip(region[:count], region[count:], strict=True))
     else:
-        parts = [None] * len(given)
+        parts = [None] * len(targets)
     lengths = _lengths(input.shape, shape, scales, aspect, parts)
     if any(new < 1 for new, _ in lengths):
-        raise InputError(f"nothing is left of {dimensions(input.shape)} resized to {list(given)}")
+        raise InputError(f"nothing is left of {dimensions(input.shape)} resized to {list(targets)}")
     manner = _Manner(
         interpolation, nearest, cubic, antialias, exclude_outside, outside if any(parts) else None, subpixels
     )

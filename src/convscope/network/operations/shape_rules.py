@@ -156,10 +156,10 @@ def reduced_shape(
     (input,), axes = inputs, attributes.get("axes")
     if axes is None or not all(-len(input) <= axis < len(input) for axis in axes):
         return None
-    gone = {axis % len(input) for axis in axes}
+    dropped_axes = {axis % len(input) for axis in axes}
     if attributes.get("keep_axes", True):
-        return tuple(1 if axis in gone else size for axis, size in enumerate(input))
-    return tuple(size for axis, size in enumerate(input) if axis not in gone)
+        return tuple(1 if axis in dropped_axes else size for axis, size in enumerate(input))
+    return tuple(size for axis, size in enumerate(input) if axis not in dropped_axes)
 
 
 @one_input
