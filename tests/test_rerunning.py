@@ -200,18 +200,17 @@ def test_weights_and_labels_move_with_their_network(tmp_path: Path) -> None:
     assert np.array_equal(again.array, made.array)
 
 
-def test_what_was_assigned_after_opening_is_missed(tmp_path: Path) -> None:
+def test_what_was_replaced_after_opening_is_missed(tmp_path: Path) -> None:
     folder = planted_files(tmp_path / "planted")
-    changed = open_network(folder)
-    assert changed.input_spec is not None
-    changed.input_spec = changed.input_spec.replace(channel_order="BGR")
+    network = open_network(folder)
+    assert network.input_spec is not None
+    changed = replace(network, input_spec=network.input_spec.replace(channel_order="BGR"))
     recipe = predictions(changed, edge_picture()).recipe
     assert recipe is not None
     with pytest.raises(RecipeError, match=r"what .*planted.* expects \(its input_spec\) has changed since"):
         rerun(recipe, picture=edge_picture())
     assert rerun(recipe, network=changed, picture=edge_picture()).recipe == recipe
-    renamed = open_network(folder)
-    renamed.labels = ("rot", "grün", "blau")
+    renamed = replace(network, labels=("rot", "grün", "blau"))
     recipe = predictions(renamed, edge_picture()).recipe
     assert recipe is not None
     with pytest.raises(RecipeError, match=r"the labels of .*planted.* have changed since"):
