@@ -1,7 +1,9 @@
 """The atlas: the same folder whoever makes it, nothing made twice, and a page that opens without a server."""
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from convscope import feature_visualization, open_network
 from convscope.atlas.making import begin_atlas, make_shards, missing_shards
 from convscope.atlas.manifest import Manifest
 from convscope.atlas.merging import check_atlas, merge_atlas
-from convscope.atlas.shard import ShardPictures
+from convscope.atlas.shard import ShardPictures, make_shard
 from convscope.cli import main
 from convscope.errors import InputError
 from planted import planted_files, planted_network
@@ -153,3 +155,30 @@ def test_the_network_of_the_workers_is_the_same(tmp_path: Path) -> None:
     begun(tmp_path / "atlas")
     copy = open_network(str(tmp_path / "atlas" / "work" / "network.convscope"))
     assert copy.identity == planted_network().identity
+
+
+def test_a_second_atlas_in_a_folder_of_the_same_name_is_of_its_own_network(tmp_path: Path) -> None:
+    """Workers keep the network open between shards, and may live longer than an atlas."""
+    folder = tmp_path / "atlas"
+    manifest = begun(folder)
+    make_shard(str(folder), 0)
+    first = files_of(folder)
+    shutil.rmtree(folder)
+    weight = planted_network().parameters["conv1.weight"]
+    other = planted_network().with_parameters({"conv1.weight": weight.flip(0)})
+    begin_atlas(other, replace(manifest, network_sha256=other.identity), folder)
+    make_shard(str(folder), 0)
+    assert files_of(folder) != first
+    (picture,) = feature_visualization(other, "conv1:1", size=32, steps=3)
+    found = ShardPictures.open(manifest.shards[0].path(folder))
+    np.testing.assert_array_equal(found.pictures[1], picture.array)
+
+
+def test_another_network_in_the_folder_of_an_atlas_is_refused(tmp_path: Path) -> None:
+    manifest = begun(tmp_path / "atlas")
+    weight = planted_network().parameters["conv1.weight"]
+    planted_network().with_parameters({"conv1.weight": weight.flip(0)}).save(
+        manifest.network_path(tmp_path / "atlas")
+    )
+    with pytest.raises(InputError, match=r"network.convscope is another network than this atlas is of"):
+        make_shard(str(tmp_path / "atlas"), 0)

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from convscope.atlas.manifest import Manifest, Shard
-from convscope.errors import PictureError
+from convscope.errors import InputError, PictureError
 from convscope.files import written_whole
 from convscope.formats.opening import open_network
 from convscope.network.network import Network
@@ -52,7 +52,8 @@ def make_shard(folder: str, number: int) -> int:
     manifest = Manifest.open(place)
     shard = manifest.shards[number]
     if not shard.path(place).exists():
-        _save(_made(_network(manifest.network_path(place)), shard, manifest), shard.path(place))
+        network = _network(manifest.network_path(place), manifest.network_sha256)
+        _save(_made(network, shard, manifest), shard.path(place))
     return number
 
 
@@ -62,8 +63,14 @@ def one_thread() -> None:
 
 
 @lru_cache(maxsize=1)
-def _network(path: Path) -> Network:
-    return open_network(str(path))
+def _network(path: Path, identity: str) -> Network:
+    """Return the network of an atlas, opened once a process; InputError where another lies in its place."""
+    network = open_network(str(path))
+    if network.identity != identity:
+        raise InputError(
+            f"{path} is another network than this atlas is of: remove it, and begin the atlas anew"
+        )
+    return network
 
 
 def _made(network: Network, shard: Shard, manifest: Manifest) -> ShardPictures:
