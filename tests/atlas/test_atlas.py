@@ -86,6 +86,10 @@ def test_check_names_what_is_missing_or_damaged(tmp_path: Path) -> None:
         (folder / "data.js").read_text().removeprefix("const ATLAS = ").rstrip().removesuffix(";")
     )
     assert [unit["made"] for unit in data["layers"][0]["units"]] == [True] * 6 + [False] * 2
+    strength = {row[0]: row[1] for row in data["layers"][1]["units"][0]["fedBy"]}
+    # What conv2 reads is pool1; the atlas links to the convolution that was pooled.
+    assert strength["conv1:0"] == 1.0 and strength["conv1:1"] == strength["conv1:2"] == -0.5
+    assert data["layers"][0]["units"][0]["feeds"][0] == ["conv2:0", 1.0, ""]
     wrong = check_atlas(folder)
     assert wrong[0].startswith("conv1:6 to 7 are not made") and len(wrong) == 2
     manifest.shards[0].path(folder).write_bytes(b"nonsense")
@@ -146,8 +150,11 @@ def test_the_page_opens_from_a_file_and_shows_a_unit(made: Path) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         dead = page.get_by_role("button", name="conv1:7, ")
         assert "could not be activated" in dead.get_attribute("title")
+        assert "not activated" in dead.inner_text()
         page.goto(made.joinpath("index.html").as_uri() + "#conv2%3A1")
         page.get_by_role("heading", level=2, name="conv2:1").wait_for()
+        page.get_by_role("link", name="conv1:1", exact=True).first.click()
+        page.get_by_role("heading", level=2, name="conv1:1").wait_for()
     assert problems == []
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.atlas.manifest import NAME, Manifest
+from convscope.atlas.neighbors import neighbors
 from convscope.atlas.shard import ShardPictures
 from convscope.errors import PictureError
 from convscope.files import write_text, written_whole
@@ -46,8 +47,7 @@ def merge_atlas(
     manifest = Manifest.open(folder)
     crops = _Crops(network, listed)
     layers = [
-        _layer(folder, manifest, index, name, measurements, crops)
-        for index, name in enumerate(manifest.layers)
+        _layer(folder, manifest, index, network, measurements, crops) for index in range(len(manifest.layers))
     ]
     data = {
         "network": manifest.network,
@@ -109,18 +109,26 @@ def _sheets_named(folder: Path) -> set[str]:
 
 
 def _layer(
-    folder: Path, manifest: Manifest, index: int, name: str, measurements: Measurements | None, crops: _Crops
+    folder: Path,
+    manifest: Manifest,
+    index: int,
+    network: Network,
+    measurements: Measurements | None,
+    crops: _Crops,
 ) -> dict[str, Any]:
-    count, size = manifest.layers[name], manifest.size
+    name, size = list(manifest.layers)[index], manifest.size
+    count = manifest.layers[name]
     pictures = np.full((count, size, size, 3), 128, np.uint8)
-    units: list[dict[str, Any]] = [{"made": False} for _ in range(count)]
+    units = [
+        {"made": False} | neighbors(network, manifest.layers, (name, channel)) for channel in range(count)
+    ]
     for shard in manifest.shards:
         if shard.layer != name or not shard.path(folder).exists():
             continue
         shard_pictures = ShardPictures.open(shard.path(folder))
         pictures[shard.first : shard.end] = shard_pictures.pictures
         for row, channel in enumerate(range(shard.first, shard.end)):
-            units[channel] = _verdict(shard_pictures, row)
+            units[channel] |= _verdict(shard_pictures, row)
     strips: list[str] = []
     if measurements is not None and name in measurements.layers:
         shown = [_examples(measurements, f"{name}:{channel}") for channel in range(count)]

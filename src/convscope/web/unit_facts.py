@@ -11,11 +11,11 @@ from convscope.address import Address
 from convscope.attribution.registry import method_named
 from convscope.attribution.target import target_of
 from convscope.looking.answers import answer
+from convscope.looking.connections import Connection, fed_by_it, feeding
 from convscope.looking.filters import read_filters
 from convscope.measuring.strongest import QUANTILES, Strongest
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
-from convscope.web.connections import Connection, fed_by_it, feeding
 
 MOST_CLASSES = 5
 

@@ -11,12 +11,12 @@ const element = (tag, text, className) => {
 const number = (value) => Number(value.toPrecision(3)).toString();
 const percent = (share) => `${number(100 * share)} %`;
 
-// Shows tile `index` of sheets of (width, height) tiles in an element, whatever that's size.
-function show(target, sheets, index, width, height, column, columns) {
+// Shows tile `index` of `count` on sheets of (width, height) tiles in an element, whatever that's size.
+function show(target, sheets, [index, count], width, height, column = 0, columns = 1) {
   const across = Math.floor(SHEET / width), down = Math.floor(SHEET / height);
   const sheet = Math.floor(index / (across * down)), place = index % (across * down);
   const first = sheet * across * down;
-  const rows = Math.min(down, Math.ceil((ATLAS.layers[current].units.length - first) / across));
+  const rows = Math.min(down, Math.ceil((count - first) / across));
   const x = (place % across) * columns + column, y = Math.floor(place / across);
   const wide = across * columns;
   target.style.backgroundImage = `url("${sheets[sheet]}")`;
@@ -25,6 +25,20 @@ function show(target, sheets, index, width, height, column, columns) {
 }
 
 let current = 0;
+
+// Shows what a unit of a layer wants to see.
+const showFeature = (target, layer, channel) =>
+  show(target, layer.sheets, [channel, layer.units.length], ATLAS.size, ATLAS.size);
+
+// Returns the layer and the channel that an address names; a layer's name may have colons itself.
+function find(address) {
+  const split = address.lastIndexOf(":"), channel = Number(address.slice(split + 1));
+  const layer = ATLAS.layers.find((one) => one.name === address.slice(0, split));
+  return split >= 0 && layer?.units[channel] ? [layer, channel] : [];
+}
+
+// A unit that could not be activated has no picture of what it wants: a gray one would tell nothing.
+const hasPicture = (unit) => unit.made && !unit.broken && !unit.asleep;
 
 function words(unit) {
   if (!unit.made) return "not made yet";
@@ -45,9 +59,8 @@ function drawLayer(index) {
     tile.setAttribute("aria-label", `${layer.name}:${channel}, ${words(unit)}`);
     tile.title = words(unit);
     tile.setAttribute("aria-pressed", "false");
-    if (!unit.made || unit.broken) tile.append(unit.made ? "NaN" : "not made");
-    else show(tile, layer.sheets, channel, ATLAS.size, ATLAS.size, 0, 1);
-    if (unit.asleep) tile.className = "asleep";
+    if (hasPicture(unit)) showFeature(tile, layer, channel);
+    else tile.append(unit.broken ? "NaN" : unit.made ? "not activated" : "not made");
     tile.addEventListener("click", () => { location.hash = encodeURIComponent(`${layer.name}:${channel}`); });
     return tile;
   }));
@@ -69,15 +82,41 @@ function histogram(unit) {
   return svg;
 }
 
+// Lists the units that feed one, or that it feeds, each a picture and a link where the atlas has it.
+function neighbors(title, rows) {
+  const section = element("section"), list = element("ul", undefined, "neighbors");
+  rows.forEach(([address, strength, label]) => {
+    const [layer, channel] = find(address), item = element("li");
+    const card = layer ? element("a") : element("span"), picture = element("div");
+    if (layer) {
+      card.href = `#${encodeURIComponent(address)}`;
+      if (hasPicture(layer.units[channel])) showFeature(picture, layer, channel);
+    }
+    if (layer) card.append(picture);
+    card.append(label || address);
+    item.append(card, element("b", ` ${strength > 0 ? "+" : "−"}${number(Math.abs(strength))}`, strength > 0 ? "excites" : "inhibits"));
+    list.append(item);
+  });
+  section.append(element("h3", title), list);
+  return section;
+}
+
 function drawUnit(channel) {
   const layer = ATLAS.layers[current], unit = layer.units[channel], panel = byId("unit");
   document.querySelectorAll("#grid button").forEach((tile, place) => tile.setAttribute("aria-pressed", String(place === channel)));
   const feature = element("div", undefined, "feature");
   feature.setAttribute("role", "img");
   feature.setAttribute("aria-label", `What ${layer.name}:${channel} wants to see`);
-  if (unit.made && !unit.broken) show(feature, layer.sheets, channel, ATLAS.size, ATLAS.size, 0, 1);
-  panel.replaceChildren(element("h2", `${layer.name}:${channel}`), element("p", words(unit)), feature);
-  if (!unit.histogram) return;
+  if (hasPicture(unit)) showFeature(feature, layer, channel);
+  panel.replaceChildren(element("h2", `${layer.name}:${channel}`), element("p", words(unit)), ...(hasPicture(unit) ? [feature] : []));
+  if (unit.histogram) drawMeasured(panel, layer, channel);
+  if (unit.fedBy.length) panel.append(neighbors("What feeds it: the strongest weights in", unit.fedBy));
+  if (unit.feeds.length) panel.append(neighbors("What it feeds: the strongest weights out", unit.feeds));
+}
+
+// Adds what photographs make a unit answer.
+function drawMeasured(panel, layer, channel) {
+  const unit = layer.units[channel];
   const kinds = ["strongest", "2nd", "3rd", "4th", "5th", "about 90 %", "about 50 %", "just above zero"];
   const list = element("ul", undefined, "examples");
   unit.examples.forEach((one, place) => {
@@ -85,7 +124,7 @@ function drawUnit(channel) {
     const item = element("li"), picture = element("div");
     picture.setAttribute("role", "img");
     picture.setAttribute("aria-label", `${one[0]}, ${one[1]}`);
-    show(picture, layer.strips, channel, kinds.length * ATLAS.crop, ATLAS.crop, place, kinds.length);
+    show(picture, layer.strips, [channel, layer.units.length], kinds.length * ATLAS.crop, ATLAS.crop, place, kinds.length);
     item.append(picture, element("b", kinds[place]), ` ${number(one[1])} ${one[2]}`);
     list.append(item);
   });

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from convscope.address import Address
+from convscope.looking.connections import fed_by_it, feeding
 from convscope.pictures.photograph import open_photograph
-from convscope.web.connections import fed_by_it, feeding
 from convscope.web.unit_facts import unit_effects, unit_facts
 from planted import plain_picture, planted_network
 

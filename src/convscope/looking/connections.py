@@ -76,16 +76,14 @@ def _named(network: Network, value: str) -> str:
     )
 
 
-def _written(network: Network, layer: str, channel: int) -> tuple[Filters, int] | None:
-    """Return the filters that made a unit and its row in them, looking back through what keeps channels apart."""
+def origins(network: Network, layer: str, channel: int) -> Iterator[tuple[str, int]]:
+    """Yield a unit and those it comes from, value and channel, back through what keeps channels apart."""
     value, index = layer, channel
-    for _ in range(len(network.graph.operations)):
-        steps = network.graph.written_by(value) if value in network.layers else ()
-        if any(kind_of(step.kind).part == "filters" and "weight" in step.parameters for step in steps):
-            return read_filters(network, value), index
+    for _ in range(len(network.graph.operations) + 1):
+        yield value, index
         producer = network.graph.producers.get(value)
         if producer is None:
-            return None
+            return
         if producer.kind == "concat":
             for source in producer.inputs:
                 count = _channels(network, source)
@@ -94,11 +92,19 @@ def _written(network: Network, layer: str, channel: int) -> tuple[Filters, int] 
                     break
                 index -= count
             else:
-                return None
+                return
         elif _keeps_channels(network, producer):
             value = producer.inputs[0]
         else:
-            return None
+            return
+
+
+def _written(network: Network, layer: str, channel: int) -> tuple[Filters, int] | None:
+    """Return the filters that made a unit and its row in them."""
+    for value, index in origins(network, layer, channel):
+        steps = network.graph.written_by(value) if value in network.layers else ()
+        if any(kind_of(step.kind).part == "filters" and "weight" in step.parameters for step in steps):
+            return read_filters(network, value), index
     return None
 
 
