@@ -11,11 +11,10 @@ from pathlib import Path
 from convscope.errors import NetworkFileError
 from convscope.files import require_regular
 from convscope.formats.hdf5 import OwnFile, opened_hdf5
-from convscope.formats.protobuf.records import LENGTH, VARINT, Record, Source, open_source, read_record
+from convscope.formats.protobuf.records import LENGTH, VARINT, open_source, top_records
 from convscope.formats.recognition import HDF5, PICKLE, TEXT, identify
 
 HEAD = 1 << 16
-_FIELDS = 4096  # a few decide; a file with more of them at its top is none of the four
 
 
 class Kind(Enum):
@@ -128,7 +127,8 @@ def _kind_of_text(head: bytes) -> Kind | None:
 
 def _kind_of_protobuf(path: Path) -> Kind | None:
     """Tell the four binary forms apart by the fields that stand at the top."""
-    records = _top_records(source := open_source(path))
+    source = open_source(path)
+    records = top_records(source, 0, len(source.view))
     fields = {(record.number, record.wire) for record in records}
     if (7, LENGTH) in fields and {(1, VARINT), (8, LENGTH)} & fields:
         return Kind.ONNX
@@ -142,16 +142,3 @@ def _kind_of_protobuf(path: Path) -> Kind | None:
             return Kind.TENSORFLOW
     layers = {(2, LENGTH), (100, LENGTH)} & fields
     return Kind.CAFFE_WEIGHTS if layers and (1, VARINT) not in fields else None
-
-
-def _top_records(source: Source) -> list[Record]:
-    """Return the first fields of a file; none where they do not add up."""
-    found: list[Record] = []
-    at = 0
-    try:
-        while at < len(source.view) and len(found) < _FIELDS:
-            found.append(read_record(source, at, len(source.view)))
-            at = found[-1].stop
-    except NetworkFileError:
-        return []
-    return found

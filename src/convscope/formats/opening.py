@@ -30,6 +30,7 @@ from convscope.errors import (
 from convscope.files import COPIED_BYTES, FileState, broken_link, require_regular
 from convscope.formats.caffe.means import read_mean
 from convscope.formats.caffe.opening import find_caffe_files, open_caffe
+from convscope.formats.foreign import foreign_network, in_another_format
 from convscope.formats.keras.live import KERAS, open_application, open_live_keras
 from convscope.formats.keras.opening import open_keras
 from convscope.formats.kinds import BY_SUFFIX, Kind, kind_of_content, kind_of_name
@@ -246,6 +247,9 @@ def _open_file(request: Request) -> NetworkParts:
     )  # whose name is that of several files
     if request.weights is not None and str(request.weights) != RANDOM and not checkpoint:
         require_regular(Path(request.weights).expanduser())
+    require_regular(path)
+    if (foreign := foreign_network(path)) is not None:
+        raise foreign
     found, named = kind_of_content(path), kind_of_name(path)
     if found is None:
         refuse_foreign(path)
@@ -288,7 +292,13 @@ def _opener_of_folder(folder: Path) -> Opener:
         return open_tensorflow
     if is_hub_folder(folder):
         return open_hub_folder
+    if (known := in_another_format(folder.name)) is not None:
+        raise NetworkFileError(f"{folder} is {known}")
     networks = {path: kind for path in files if (kind := kind_of_name(path))}
+    if (foreign := [path for path in networks if foreign_network(path)]) != []:
+        networks = {
+            path: kind for path, kind in networks.items() if path not in foreign and kind_of_content(path)
+        }
     if any(BY_KIND[kind] is open_caffe for kind in networks.values()):
         return _caffe_folder
     if len(networks) > 1:
@@ -296,6 +306,11 @@ def _opener_of_folder(folder: Path) -> Opener:
             f"{folder} holds several: {', '.join(path.name for path in networks)}. Name one"
         )
     if not networks:
+        for path in files[:100]:
+            if (error := foreign_network(path)) is not None:
+                raise error
+            if (known := in_another_format(path.name)) is not None:
+                raise NetworkFileError(f"{path} is {known}")
         raise NetworkFileError(f"{folder} holds no network ({', '.join(BY_SUFFIX)})")
     (only,) = networks
     return lambda request: _open_file(replace(request, source=only))

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from convscope.errors import NetworkFileError
+from convscope.formats.foreign import in_another_format
 
 HEAD = 4096
 
@@ -95,36 +96,13 @@ _NEVER_A_NETWORK = (
     "a server's answer (JSON)",
     *(_TAR, _PACKED, _MATLAB, _TFLITE, _DARKNET, _NCNN, _OPENVINO, _GGUF, _PYTHON, _SCRIPT),
 )
-_ELSEWHERE = {
-    ".tflite": "a TensorFlow Lite network: open the network it was made from, or convert it to ONNX (tf2onnx --tflite)",
-    ".mlmodel": "a Core ML network: open the network it was made from",
-    ".mlpackage": "a Core ML network: open the network it was made from",
-    ".engine": "a TensorRT engine, made for one graphics card: open the ONNX network it was made from",
-    ".meta": "half of a TensorFlow 1 checkpoint: freeze it to a .pb (convert_variables_to_constants) and open that",
-    ".index": "half of a TensorFlow checkpoint: give it as weights of its graph (.pb, .pbtxt), or open the SavedModel",
-    ".weights": "Darknet's weights: convert them to ONNX and open that",
-    ".t7": "a Torch 7 network: OpenCV 4 reads it, or convert it to PyTorch",
-    ".params": "an MXNet network's weights: export it to ONNX and open that",
-    ".npy": "a NumPy array: if it is the mean picture, give the network first and this as its mean",
-    ".binaryproto": "a mean picture: give the network first and this as its mean",
-    ".npz": "arrays without a network: convscope cannot know what they belong to",
-    ".zip": "an archive: unpack it and open the file inside",
-    ".tar": "an archive: unpack it and open the file inside",
-    ".gz": "an archive: unpack it and open the file inside",
-    ".xml": "OpenVINO's description: open the ONNX network it was made from",
-}
-
-
-def in_another_format(name: str) -> str | None:
-    """Return what a file that convscope does not open is, by its name's ending, and what to do; None if unknown."""
-    return _ELSEWHERE.get(Path(name).suffix.lower())
 
 
 def unknown_file(path: Path, endings: tuple[str, ...]) -> NetworkFileError:
     """Return the error for a file that neither its content nor its name tells: what it seems to be, and what to do."""
     with path.open("rb") as stream:
         found = identify(stream.read(HEAD))
-    if found != "a zip archive" and (known := in_another_format(path.name)):
+    if path.suffix.lower() != ".zip" and (known := in_another_format(path.name)):
         return NetworkFileError(f"{path} is {known}")
     if found == "a zip archive" and (inside := _networks_in(path, endings)):
         return NetworkFileError(f"{path} is an archive that holds {inside}: unpack it and open that")

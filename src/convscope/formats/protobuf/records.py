@@ -20,6 +20,7 @@ MAXIMUM_DEPTH = 100
 _SIZES = {FIXED32: 4, FIXED64: 8}
 _HIGHEST_NUMBER = 2**29 - 1
 _LONGEST_VARINT = 10
+_ENOUGH = 4096
 
 
 class Source:
@@ -110,6 +111,18 @@ def read_record(source: Source, position: int, stop: int) -> Record:
     if start + length > stop:
         _fail_short(source, position, start + length, stop)
     return Record(number, wire, position, start, start + length)
+
+
+def top_records(source: Source, position: int, stop: int) -> list[Record]:
+    """Return the first records of a message, enough to tell what it is; none where they do not add up."""
+    found: list[Record] = []
+    try:
+        while position < stop and len(found) < _ENOUGH:
+            found.append(read_record(source, position, stop))
+            position = found[-1].stop
+    except NetworkFileError:
+        return []
+    return found
 
 
 def read_varint(source: Source, position: int, stop: int) -> tuple[int, int]:
