@@ -278,6 +278,46 @@ def test_it_is_readable_everywhere(browser: Any, server: Server, width: int, the
     context.close()
 
 
+def halves(page: Any) -> list[Any]:
+    """Return the two frames of the page, once both show what their network says."""
+    said = "one => one.contentDocument?.querySelector('#picture-pane .bar')"
+    page.wait_for_function(f"() => [...document.querySelectorAll('iframe')].every({said})", timeout=30000)
+    return [frame.content_frame() for frame in page.query_selector_all("iframe")]
+
+
+def test_two_pictures_side_by_side_share_the_unit_and_the_place(page: Any) -> None:
+    page.keyboard.press("6")
+    left, right = halves(page)
+    assert left.inner_text("#picture-pane .bar .label") != right.inner_text("#picture-pane .bar .label")
+    left.locator("#grid-pane .scroll").press("ArrowRight")
+    right.wait_for_function("() => location.hash.startsWith('#/conv2:1')")
+    right.locator("#picture-pane .stack").hover()
+    right.wait_for_function("() => /conv2:1@[78],[78]/.test(location.hash)")
+    place = right.evaluate("location.hash.split('?')[0]")
+    left.wait_for_function("place => location.hash.startsWith(place)", arg=place)
+    page.wait_for_function("place => decodeURIComponent(location.hash).includes(`left=${place}`)", arg=place)
+    page.reload()
+    assert all(place in frame.url for frame in halves(page))
+
+
+def test_two_networks_side_by_side_share_the_picture(browser: Any) -> None:
+    other = planted_network(name="another", layer_names={"conv2": "twin"})
+    pictures = [plain_picture(color) for color in ((0.1, 0.9, 0.2), (0.9, 0.1, 0.1))]
+    server = serve(planted_network(), pictures, beside=other)
+    page = browser.new_context().new_page()
+    page.goto(f"{server.address}#/conv2:0?view=beside")
+    left, right = halves(page)
+    assert right.inner_text("#name") == "another"
+    assert right.url.startswith(f"{server.address}other/?half#")
+    left.locator("#grid-pane .scroll").press("e")
+    right.wait_for_function("() => document.querySelector('#picture-pane .bar .label').innerText === 'red'")
+    page.get_by_label("the unit").check()
+    left.locator("#grid-pane .scroll").press("ArrowRight")
+    right.wait_for_function("() => document.body.innerText.includes('there is no conv2 in this network')")
+    page.context.close()
+    server.stop()
+
+
 def test_a_server_that_ends_and_comes_back(browser: Any) -> None:
     first = serve(planted_network(), [plain_picture((1.0, 0.1, 0.1))])
     port = int(first.address.rstrip("/").rpartition(":")[2])

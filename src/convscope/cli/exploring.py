@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     metavar="FOLDER",
     help="Show what each unit finds in these pictures, too: all are measured first, once, and kept.",
 )
+@click.option(
+    "--beside",
+    metavar="NETWORK",
+    help="Another network, to be shown next to it: of the same pictures, with cursors that follow each other.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; a free one by default.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Serve others too; they need the token printed."
@@ -45,7 +50,6 @@ def explore(
     network: str,
     pictures: Sequence[str],
     opening: Opening,
-    photographs: str | None,
     atlas: str | None,
     no_browser: bool,
     **serving: Any,
@@ -65,9 +69,11 @@ def explore(
     else:
         named = pictures_named(pictures)
         opened = opening.open(network)
+        photographs, beside = serving["photographs"], serving["beside"]
         measured = None if photographs is None else _measured(opened, photographs)
+        other = None if beside is None else opening.open(beside)
         permissions = Permissions(serving["read_only"], serving["token"] or None)
-        server = serve(opened, named, **where, permissions=permissions, photographs=measured)
+        server = serve(opened, named, **where, permissions=permissions, photographs=measured, beside=other)
     click.echo(server.address)
     sys.stdout.flush()
     if not no_browser:
@@ -83,7 +89,7 @@ def explore(
 def _require_atlas_alone(context: click.Context) -> None:
     given = [
         name
-        for name in ("network", "pictures", "photographs")
+        for name in ("network", "pictures", "photographs", "beside")
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     ]
     if given:

@@ -17,7 +17,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -36,8 +36,13 @@ VIEWER = "convscope_viewer"
 
 def make_app(session: Session) -> Starlette:
     """Return the application that serves a session, to be put behind a `Guard`."""
+    other = [] if session.beside is None else [Mount("/other", routes=_routes(session.beside))]
+    return Starlette(routes=[*_routes(session), *other])
+
+
+def _routes(session: Session) -> list[BaseRoute]:
     static = str(files("convscope.web") / "static")
-    routes = [
+    return [
         Route("/", partial(_page, static)),
         Route("/api/network", _asked(session, _network)),
         Route("/api/pictures", _asked(session, _add_picture), methods=["POST"]),
@@ -54,7 +59,6 @@ def make_app(session: Session) -> Starlette:
         WebSocketRoute("/api/live", partial(_live, session)),
         Mount("/static", StaticFiles(directory=static)),
     ]
-    return Starlette(routes=routes)
 
 
 Ask = Callable[[Callable[[], Any]], Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
 from typing import Any
@@ -55,12 +55,14 @@ class Photographs:
 class Session:
     """A network on show. Its methods answer the page's questions; they run in the worker's thread.
 
-    `units` in a question are settings of units (`Network.with_units`), address to number or ``"*2"``.
+    `beside` is another network that is shown next to it, of the same pictures and run by the same worker. `units` in a
+    question are settings of units (`Network.with_units`), address to number or ``"*2"``.
     """
 
     network: Network
     permissions: Permissions = field(default_factory=Permissions)
     photographs: Photographs | None = None
+    beside: Session | None = None
     pictures: PictureStore = field(default_factory=PictureStore)
     worker: Worker = field(default_factory=Worker)
     _copies: OrderedDict[str, Network] = field(default_factory=OrderedDict)
@@ -80,8 +82,14 @@ class Session:
             **network_facts(self.network),
             "pictures": pictures,
             "readOnly": self.permissions.read_only,
+            "beside": None if self.beside is None else self.beside.network.name,
             "measured": 0 if self.photographs is None else len(self.photographs.found.pictures),
         }
+
+    def with_beside(self, network: Network) -> Session:
+        """Return this session with another network next to its own: of the same pictures, run by the same worker."""
+        other = Session(network, self.permissions, pictures=self.pictures, worker=self.worker)
+        return replace(self, beside=other)
 
     def with_units(self, units: Mapping[str, Any]) -> Network:
         """Return the network with units set, one of the last few copies where it was asked for before."""

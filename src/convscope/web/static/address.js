@@ -2,7 +2,7 @@
 
 /** What is kept besides unit, place, picture and what units are set to: its first value is the usual one, and unsaid. */
 const CHOICES = {
-  view: ["explore", "unit", "why", "studio", "atlas"],
+  view: ["explore", "unit", "why", "studio", "atlas", "beside"],
   sees: [false, true],
   sort: ["index", "strength"],
   scale: ["channel", "shared"],
@@ -12,9 +12,10 @@ const CHOICES = {
   overlay: [true, false],
   backward: ["off", "saliency", "guided_backprop", "grad_cam"],
   sanity: [false, true],
+  other: [false, true],
 };
 /** What is kept as it is written, and unsaid where there is none. */
-const TEXTS = ["picture", "pinned", "target", "methods"];
+const TEXTS = ["picture", "pinned", "target", "methods", "left", "right", "linked"];
 
 /** The parts of the state that an address holds. */
 export const IN_ADDRESS = ["layer", "channel", "position", "units", ...TEXTS, ...Object.keys(CHOICES)];

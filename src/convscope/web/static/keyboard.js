@@ -82,6 +82,7 @@ export const KEYS = [
   [["3"], "view: why", () => set({ view: "why" })],
   [["4"], "view: studio", () => set({ view: "studio" })],
   [["5"], "view: atlas", () => set({ view: "atlas" })],
+  [["6"], "view: two side by side: pictures, units or networks", () => set({ view: "beside" })],
   [["r"], "ask again", () => set({ grid: null, retry: {} })],
   [["?"], "this help", toggleHelp],
 ];

@@ -3,6 +3,7 @@
 import { IN_ADDRESS, fromHash, parseAddress, toHash } from "./address.js";
 import { Refused, asGrid, ask, askBytes } from "./api.js";
 import { mountAtlas } from "./atlas.js";
+import { half, mountBeside, mountHalf } from "./beside.js";
 import { element, fill } from "./elements.js";
 import { mountGrid } from "./grid.js";
 import { runningJobs } from "./jobs.js";
@@ -15,7 +16,7 @@ import { mountStudio } from "./studio.js";
 import { askPlace, askUnit, mountUnit } from "./unit.js";
 import { mountWhy } from "./why.js";
 
-const VIEWS = { explore: "Explore", unit: "Unit", why: "Why", studio: "Studio", atlas: "Atlas" };
+const VIEWS = { explore: "Explore", unit: "Unit", why: "Why", studio: "Studio", atlas: "Atlas", beside: "Beside" };
 const SAMPLES = ["chelsea", "coffee", "astronaut"];
 const at = (id) => document.getElementById(id);
 let milliseconds = 0, moving = false;
@@ -37,6 +38,8 @@ async function begin() {
   mountWhy(at("why"));
   mountStudio(at("studio"));
   mountAtlas(at("atlas"));
+  if (half) mountHalf();
+  else mountBeside(at("beside"));
   mountViews();
   mountSearch();
   mountStart();
@@ -144,7 +147,8 @@ function askMap() {
 }
 
 function showView() {
-  const none = !state.picture && !cameraOn() && state.view !== "atlas" && state.view !== "unit";
+  document.body.dataset.view = state.view;
+  const none = !state.picture && !cameraOn() && !["atlas", "unit", "beside"].includes(state.view);
   at("start").hidden = !none;
   for (const name of Object.keys(VIEWS)) at(name).hidden = none || name !== state.view;
   for (const button of at("views").children) {
