@@ -2,7 +2,9 @@
 
 import errno
 import os
+import shutil
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ from convscope.measuring.measurements import Measurements
 from convscope.measuring.plan import plan_measurement
 from convscope.network.network import Network
 from killed import in_another_process
-from planted import planted_network
+from planted import edge_picture, plain_picture, planted_network
 
 LAYERS = ("conv1", "conv2", "prob")
 
@@ -285,3 +287,42 @@ def test_a_real_network_equals_brute_force_on_real_photographs(shared_data: Path
         np.testing.assert_allclose(
             found.values(layer, by="mean"), values.mean(2, dtype=np.float64), rtol=1e-5
         )
+
+
+def test_a_picture_that_was_changed_is_measured_again_in_the_same_folder(tmp_path: Path) -> None:
+    """Its size need not tell: those of bitmaps are all the same."""
+    (tmp_path / "photos").mkdir()
+    network, place = planted_network(), tmp_path / "measured"
+    pictures = {"a.bmp": plain_picture(), "b.bmp": edge_picture()}
+    for name, pixels in pictures.items():
+        Image.fromarray((pixels * 255).astype(np.uint8)).save(tmp_path / "photos" / name)
+    first = measure(network, tmp_path / "photos", folder=place).values("conv1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(
+            measure(network, tmp_path / "photos", folder=place).values("conv1"), first
+        )
+    for name, pixels in zip(reversed(pictures), pictures.values(), strict=True):
+        Image.fromarray((pixels * 255).astype(np.uint8)).save(tmp_path / "photos" / name)
+        later = max(file.stat().st_mtime_ns for file in place.iterdir()) + 1_000
+        os.utime(tmp_path / "photos" / name, ns=(later, later))  # some file systems count whole seconds
+    with pytest.warns(
+        ConvscopeWarning, match=r"2 pictures have changed since they were measured .*a\.bmp, \.\.\."
+    ):
+        again = measure(network, tmp_path / "photos", folder=place).values("conv1")
+    assert not np.array_equal(first[0], first[1])
+    np.testing.assert_array_equal(again, first[::-1])
+
+
+def test_a_picture_of_another_time_is_not_a_changed_one(folder: Path, tmp_path: Path) -> None:
+    """A camera's clock may be years ahead, and a copy on another machine be older or newer."""
+    folder, later = Path(shutil.copytree(folder / "eel", tmp_path / "photos")), time.time_ns() + 10**18
+    for file in folder.glob("*.png"):
+        os.utime(file, ns=(later, later))
+    measure(planted_network(), folder, folder=tmp_path / "measured")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        measure(planted_network(), folder, folder=tmp_path / "measured")
+        for file in folder.glob("*.png"):
+            os.utime(file, ns=(1, 1))
+        measure(planted_network(), folder, folder=tmp_path / "measured")

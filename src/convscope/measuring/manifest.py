@@ -27,11 +27,15 @@ _MEANINGS = {
 
 @dataclass(frozen=True)
 class MeasuredPicture:
-    """A picture's place in a measurement: its name in its source, its path for people, its label."""
+    """A picture's place in a measurement: its name in its source, its path for people, its label.
+
+    ``changed`` is when its file was, as the measurement began (nanoseconds): on another machine it may be another time.
+    """
 
     name: str
     path: str
     label: str | None = None
+    changed: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,6 @@ def manifest_of(network: Network, pictures: Sequence[ListedPicture], plan: Plan)
         plan.layers,
         plan.batch,
         network.picture_spec.size,
-        tuple(MeasuredPicture(one.name, one.path, one.label) for one in pictures),
+        tuple(MeasuredPicture(one.name, one.path, one.label, one.changed) for one in pictures),
         network.labels,
     )

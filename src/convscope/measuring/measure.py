@@ -69,7 +69,7 @@ def measure(
     place = Path(folder) if folder is not None else _kept(manifest, listed)
     manifest.claim(place)
     blocks = _share(manifest.blocks, shard)
-    missing = [block for block in blocks if not manifest.path_of(place, block).exists()]
+    missing = _missing(blocks, manifest, place)
     of = _pictures_in(blocks, manifest)
     done = of - _pictures_in(missing, manifest)
     # Reading a picture silences its decoder: threads may leave that behind.
@@ -80,6 +80,30 @@ def measure(
     measurements = Measurements.open(place)
     _say_broken(measurements, listed)
     return measurements
+
+
+def _missing(blocks: Sequence[int], manifest: Manifest, place: Path) -> list[int]:
+    """Return the blocks that are not there, or older than a change of one of their pictures; a warning says so."""
+    begun_with, missing, changed = Manifest.open(place).pictures, list[int](), list[str]()
+    for block in blocks:
+        try:
+            made = manifest.path_of(place, block).stat().st_mtime_ns
+        except OSError:
+            missing.append(block)
+            continue
+        part = slice(block * BLOCK, (block + 1) * BLOCK)
+        pairs = zip(manifest.pictures[part], begun_with[part], strict=True)
+        if newer := [now.path for now, then in pairs if made < now.changed != then.changed]:
+            missing.append(block)
+            changed += newer
+    if changed:
+        warn(
+            f"{len(changed):,} pictures have changed since they were measured ({changed[0]}"
+            f"{', ...' if len(changed) > 1 else ''}): they are measured again",
+            ConvscopeWarning,
+            stacklevel=3,
+        )
+    return missing
 
 
 def kept_at(manifest: Manifest, pictures: Sequence[ListedPicture]) -> Path:
