@@ -117,8 +117,8 @@ class GraphBuilder:
     def ends(self, constants: Collection[str] = ()) -> list[str]:
         """Return what is made and never read, other than the constants."""
         read = self._read()
-        made = (value for operation in self.operations for value in operation.outputs)
-        return [value for value in made if value not in read and value not in constants]
+        values = (value for operation in self.operations for value in operation.outputs)
+        return [value for value in values if value not in read and value not in constants]
 
     def _read(self) -> set[str]:
         return {value for operation in self.operations for value in operation.inputs}

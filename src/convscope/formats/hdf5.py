@@ -127,11 +127,11 @@ def _problem_in(file: Container, key: tuple[Any, ...]) -> str:
         except OSError:  # no process can be started here
             return ""
         else:
-            said = result.stdout.decode("utf-8", "replace").strip()
+            message = result.stdout.decode("utf-8", "replace").strip()
             died = f"is a damaged HDF5 file: the HDF5 library died of it (code {result.returncode})"
             endless = result.returncode == -getattr(signal, "SIGXCPU", 0) != 0
             _CHECKED[key] = (
-                _ENDLESS.format(seconds=SECONDS) if endless else died if result.returncode else said
+                _ENDLESS.format(seconds=SECONDS) if endless else died if result.returncode else message
             )
     return _CHECKED.get(key, "")
 
@@ -182,15 +182,15 @@ def _paths(opened: h5py.File, root: str, file: Container) -> Iterator[str]:
             raise NetworkFileError(
                 f"{file} has a link at {path!r}; convscope reads weights from this file alone."
             )
-        found = opened[path]
-        if isinstance(found, h5py.Dataset):
+        item = opened[path]
+        if isinstance(item, h5py.Dataset):
             yield path
             continue
-        address = h5py.h5o.get_info(found.id).addr
+        address = h5py.h5o.get_info(item.id).addr
         if address in seen or path.count("/") > MAXIMUM_DEPTH:
             raise NetworkFileError(f"{file} has groups that contain themselves, at {path!r}.")
         seen.add(address)
-        waiting += [f"{path.rstrip('/')}/{name}" for name in reversed(found)]
+        waiting += [f"{path.rstrip('/')}/{name}" for name in reversed(item)]
 
 
 def _dataset(opened: h5py.File, path: str, place: str) -> h5py.Dataset:

@@ -39,19 +39,19 @@ def problem_in(opened: Any) -> str:
         path = waiting.pop()
         if path != "/" and not isinstance(opened.get(path, getlink=True), h5py.HardLink):
             return f"has a link at {path!r}; convscope reads weights from this file alone"
-        found = opened[path]
-        for name in found.attrs:
-            found.attrs[name]
+        item = opened[path]
+        for name in item.attrs:
+            item.attrs[name]
         count += 1
         if count > OBJECTS:
             return f"holds more than {OBJECTS:,} groups and datasets"
-        if not isinstance(found, h5py.Group):
+        if not isinstance(item, h5py.Group):
             continue
-        address = h5py.h5o.get_info(found.id).addr
+        address = h5py.h5o.get_info(item.id).addr
         if address in seen or path.count("/") > DEPTH:
             return f"has groups that contain themselves, at {path!r}"
         seen.add(address)
-        waiting += [f"{path.rstrip('/')}/{name}" for name in found]
+        waiting += [f"{path.rstrip('/')}/{name}" for name in item]
     return ""
 
 
@@ -72,8 +72,8 @@ def main(path: str, start: int, size: int) -> str:
     except MemoryError:
         return "takes far more memory than it is large"
     except Exception as error:  # the HDF5 library raises nearly every kind there is
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return f"is a damaged HDF5 file: {said}"
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return f"is a damaged HDF5 file: {message}"
 
 
 if __name__ == "__main__":

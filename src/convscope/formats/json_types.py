@@ -86,5 +86,5 @@ def _in_words(schema: Any) -> str:
 
 
 def _wrong(value: Any, words: str, place: str) -> NetworkFileError:
-    found = json.dumps(value, default=str)
-    return NetworkFileError(f"{place} is {found if len(found) <= 60 else found[:57] + '...'}, not {words}")
+    text = json.dumps(value, default=str)
+    return NetworkFileError(f"{place} is {text if len(text) <= 60 else text[:57] + '...'}, not {words}")

@@ -121,8 +121,8 @@ def open_native(request: Request) -> NetworkParts:
         )
     require(metadata, _SCHEMA, f"{path} describes its network wrongly: it")
     try:
-        found = file.get_tensor if copied is None else copied.__getitem__
-        parameters = Parameters(shapes, lambda key: found(key).float())
+        read_tensor = file.get_tensor if copied is None else copied.__getitem__
+        parameters = Parameters(shapes, lambda key: read_tensor(key).float())
         spec = (
             None
             if metadata["input"] is None
@@ -149,17 +149,17 @@ def _input_spec(fields: dict[str, Any], guesses: dict[str, str], parameters: Par
 
 def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Parameters) -> Graph:
     operations = tuple(_operation(fields, parameters) for fields in metadata["operations"])
-    made = [value for operation in operations for value in operation.outputs]
+    values = [value for operation in operations for value in operation.outputs]
     read = dict.fromkeys(value for operation in operations for value in operation.inputs)
     inputs = {name: tuple(map(int, shape)) for name, shape in metadata.get("inputs", {}).items()}
     if not inputs and spec is not None:
-        inputs = {value: spec.shape for value in read if value not in made}
-    if set(read) - set(made) != set(inputs) - set(made) or len(set(made)) != len(made):
+        inputs = {value: spec.shape for value in read if value not in values}
+    if set(read) - set(values) != set(inputs) - set(values) or len(set(values)) != len(values):
         raise InputError(
-            f"every value is made once; inputs are {sorted(inputs)}, but {sorted(set(read) - set(made))} are read"
+            f"every value is made once; inputs are {sorted(inputs)}, but {sorted(set(read) - set(values))} are read"
         )
-    outputs = metadata.get("outputs", [value for value in made if value not in read])
-    names = {*inputs, *made, *metadata.get("cut", {})}
+    outputs = metadata.get("outputs", [value for value in values if value not in read])
+    names = {*inputs, *values, *metadata.get("cut", {})}
     named = [*outputs, *metadata.get("aliases", {}).values(), *metadata.get("constants", ())]
     if strange := [value for value in named if value not in names]:
         raise InputError(f"it names a value {strange[0]!r}, which nothing makes")

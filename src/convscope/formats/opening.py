@@ -101,28 +101,34 @@ def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -
     the file is ever run.
     """
     names = {field.name for field in fields(OpenOptions)}
-    told = OpenOptions(**{name: value for name, value in options.items() if name in names})  # type: ignore[arg-type]
+    known_options = OpenOptions(**{name: value for name, value in options.items() if name in names})  # type: ignore[arg-type]
     preprocessing = {name: value for name, value in options.items() if name not in names}
-    fixed = {name: read_input(value) for name, value in (told.inputs or {}).items()}
-    device = told.device
+    fixed = {name: read_input(value) for name, value in (known_options.inputs or {}).items()}
+    device = known_options.device
     if device == "auto" and (device := best_device()) != "cpu":
         warn(f"computed on {device}", ConvscopeWarning, stacklevel=2)
     request = Request(
-        source, told.weights, told.input_shape, device, told.rules or {}, told.architecture, inputs=fixed
+        source,
+        known_options.weights,
+        known_options.input_shape,
+        device,
+        known_options.rules or {},
+        known_options.architecture,
+        inputs=fixed,
     )
-    kept = {
-        name: getattr(told, name) for name in ("labels", "input_shape", "rules", "inputs")
+    recorded = {
+        name: getattr(known_options, name) for name in ("labels", "input_shape", "rules", "inputs")
     } | preprocessing
-    if isinstance(told.architecture, str):
-        kept["architecture"] = told.architecture
-    given = {name: value for name, value in kept.items() if value is not None}
+    if isinstance(known_options.architecture, str):
+        recorded["architecture"] = known_options.architecture
+    recorded_options = {name: value for name, value in recorded.items() if value is not None}
     with _in_words(request):
         parts = _with_inputs(_opener(request)(request), fixed)
-        parts = replace(parts, origin=replace(parts.origin, options=given))
+        parts = replace(parts, origin=replace(parts.origin, options=recorded_options))
         parts = _with_sidecar(_normalized_once(_with_spec(parts)))
     parts = _prepared(parts, preprocessing)  # what a person says is not the file's fault
     with _in_words(request):
-        network = _network(with_labels(parts, told.labels), request.device)
+        network = _network(with_labels(parts, known_options.labels), request.device)
     for note in network.notes:
         warn(note, InputGuess, stacklevel=2)
     return network
@@ -175,10 +181,10 @@ def _in_words(request: Request) -> Iterator[None]:
     except Exception as error:
         if not of_file or not isinstance(request.architecture, str | None):
             raise
-        said = str(error).splitlines()[0] if str(error) else "no reason given"
+        message = str(error).splitlines()[0] if str(error) else "no reason given"
         raise NetworkFileError(
             f"{request.source} cannot be opened, by an error inside convscope "
-            f"({type(error).__name__}: {said}{_place(error)}). "
+            f"({type(error).__name__}: {message}{_place(error)}). "
             "Either the file is damaged, or this is ours: please report this line, with the file"
         ) from error
 
@@ -200,9 +206,9 @@ def _safetensors(request: Request) -> NetworkParts:
 
 
 def _zoo(request: Request) -> NetworkParts:
-    found = fetch(str(request.source).removeprefix(ZOO))
-    parts = _open_file(replace(request, source=found.path, weights=request.weights or found.weights))
-    parts = _prepared(parts, dict(found.classic.preprocessing))
+    files = fetch(str(request.source).removeprefix(ZOO))
+    parts = _open_file(replace(request, source=files.path, weights=request.weights or files.weights))
+    parts = _prepared(parts, dict(files.classic.preprocessing))
     return replace(parts, origin=replace(parts.origin, source=str(request.source)))
 
 
@@ -250,13 +256,13 @@ def _open_file(request: Request) -> NetworkParts:
     require_regular(path)
     if (foreign := foreign_network(path)) is not None:
         raise foreign
-    found, named = kind_of_content(path), kind_of_name(path)
-    if found is None:
+    kind_by_content, kind_by_name = kind_of_content(path), kind_of_name(path)
+    if kind_by_content is None:
         refuse_foreign(path)
-    kind = found or named
+    kind = kind_by_content or kind_by_name
     if kind is None:
         raise unknown_file(path, tuple(BY_SUFFIX))
-    if BY_KIND[kind] is not (BY_KIND[named] if named else None):
+    if BY_KIND[kind] is not (BY_KIND[kind_by_name] if kind_by_name else None):
         warn(
             f"{path} is {kind.value}, whatever its name says: opened as that", ConvscopeWarning, stacklevel=4
         )

@@ -101,13 +101,13 @@ _NEVER_A_NETWORK = (
 def unknown_file(path: Path, endings: tuple[str, ...]) -> NetworkFileError:
     """Return the error for a file that neither its content nor its name tells: what it seems to be, and what to do."""
     with path.open("rb") as stream:
-        found = identify(stream.read(HEAD))
+        type_name = identify(stream.read(HEAD))
     if path.suffix.lower() != ".zip" and (known := in_another_format(path.name)):
         return NetworkFileError(f"{path} is {known}")
-    if found == "a zip archive" and (inside := _networks_in(path, endings)):
+    if type_name == "a zip archive" and (inside := _networks_in(path, endings)):
         return NetworkFileError(f"{path} is an archive that holds {inside}: unpack it and open that")
-    seems = "text, and describes no network that convscope knows" if found == TEXT else found
-    advice = f"{_ADVICE[found]}. " if found in _ADVICE and found != TEXT else ""
+    seems = "text, and describes no network that convscope knows" if type_name == TEXT else type_name
+    advice = f"{_ADVICE[type_name]}. " if type_name in _ADVICE and type_name != TEXT else ""
     return NetworkFileError(
         f"{path} is {seems}. {advice}convscope opens {', '.join(endings)}; this ends otherwise"
     )
@@ -127,11 +127,11 @@ def refuse_foreign(path: Path) -> None:
     """Raise NetworkFileError for a file that is certainly no network, whatever its name ends in."""
     with path.open("rb") as stream:
         head = stream.read(HEAD)
-    found = identify(head) if head else "empty"
-    if found == "empty":
+    type_name = identify(head) if head else "empty"
+    if type_name == "empty":
         raise NetworkFileError(f"{path} is empty. Download or copy it again.")
-    if found in _NEVER_A_NETWORK:
-        raise NetworkFileError(f"{path} is {found}, not a network. {_ADVICE[found]}.")
+    if type_name in _NEVER_A_NETWORK:
+        raise NetworkFileError(f"{path} is {type_name}, not a network. {_ADVICE[type_name]}.")
 
 
 def expect_description(head: bytes, file: str) -> None:
@@ -158,11 +158,13 @@ def expect_onnx(head: bytes, file: str) -> None:
 def _expect(wanted: str, head: bytes, file: str) -> None:
     if not head:
         raise NetworkFileError(f"{file} is empty, not {wanted}. Download or copy it again.")
-    found = identify(head)
-    if found == wanted or (found == "binary data" and wanted != _DESCRIPTION):
+    type_name = identify(head)
+    if type_name == wanted or (type_name == "binary data" and wanted != _DESCRIPTION):
         return
-    advice = _ADVICE.get(found, "Is it damaged, or another kind of file?").rstrip(".")
-    raise NetworkFileError(f"{file} is {found}, not {wanted}. {advice}{'' if advice.endswith('?') else '.'}")
+    advice = _ADVICE.get(type_name, "Is it damaged, or another kind of file?").rstrip(".")
+    raise NetworkFileError(
+        f"{file} is {type_name}, not {wanted}. {advice}{'' if advice.endswith('?') else '.'}"
+    )
 
 
 def identify(head: bytes) -> str:

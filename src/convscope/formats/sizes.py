@@ -39,8 +39,8 @@ class Size(int):
         return size
 
     def __truediv__(self, other: Any) -> Any:
-        found = int(self) / other
-        return Ratio(found, self, other) if type(other) in (int, Size) else found
+        quotient = int(self) / other
+        return Ratio(quotient, self, other) if type(other) in (int, Size) else quotient
 
     def __neg__(self) -> Size:
         return combined("*", self, -1)

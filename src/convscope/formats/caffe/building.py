@@ -156,23 +156,23 @@ class _Building:
 
     def _add_inputs(self, layer: Message, translation: Translation) -> None:
         for index, (top, shape) in enumerate(zip(layer.top, translation.input_shapes or (), strict=False)):
-            found = self._input_shape(top, shape, is_first=not self.builder.inputs)
-            if found is None and index:
+            input_shape = self._input_shape(top, shape, is_first=not self.builder.inputs)
+            if input_shape is None and index:
                 self._of_unknown_size.add(top)  # the labels beside a picture, which only training reads
                 continue
-            if found is None:
+            if input_shape is None:
                 raise InputError(
                     f"{self.net.name or 'the network'} does not say how big its input {top!r} is: "
                     "give input_shape=(1, channels, height, width)"
                 )
-            if min(found, default=1) < 0 or prod(found) > MOST_NUMBERS:
+            if min(input_shape, default=1) < 0 or prod(input_shape) > MOST_NUMBERS:
                 raise InputError(
-                    f"layer {layer.name!r}: its input {top!r} cannot be {dimensions(found)}: give sizes of 1 or more "
-                    "that a machine can hold"
+                    f"layer {layer.name!r}: its input {top!r} cannot be {dimensions(input_shape)}: give sizes of 1 "
+                    "or more that a machine can hold"
                 )
             value = self.blobs.write(layer, top)
-            self.builder.add_input(value, found)
-            self._largest[value] = found
+            self.builder.add_input(value, input_shape)
+            self._largest[value] = input_shape
 
     def _input_shape(
         self, top: str, stated: tuple[int | None, ...] | None, *, is_first: bool
@@ -247,9 +247,9 @@ class _Building:
         self, layer: Message, learned: Mapping[str, LearnedBlob], inputs: tuple[str, ...]
     ) -> tuple[Shape, ...]:
         blobs = self.weights.get(layer.name or "", ()) if self.weights else ()
-        found = [blob.shape for blob in blobs if blob is not None]
+        shapes = [blob.shape for blob in blobs if blob is not None]
         known = [self._largest[value] for value in inputs]
-        return needed_shapes(layer.name or "", layer.type, learned, known, found)
+        return needed_shapes(layer.name or "", layer.type, learned, known, shapes)
 
 
 def _whole_numbers(shape: Shape) -> Shape:

@@ -72,12 +72,12 @@ def _with_defaults(kind: str, attributes: Settings) -> Fields:
         for name, parameter in signature(OPERATIONS[kind]).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not parameter.empty
     }
-    found = {name: value for name, value in {**known, **attributes}.items() if value is not None}
-    found = {name: float32(value) if isinstance(value, float) else value for name, value in found.items()}
+    values = {name: value for name, value in {**known, **attributes}.items() if value is not None}
+    values = {name: float32(value) if isinstance(value, float) else value for name, value in values.items()}
     for name in ("kernel", "stride", "padding", "dilation"):
-        if name in found and isinstance(found[name], int):
-            found[name] = (found[name], found[name])
-    return found
+        if name in values and isinstance(values[name], int):
+            values[name] = (values[name], values[name])
+    return values
 
 
 def _convolution(settings: Settings) -> Fields:

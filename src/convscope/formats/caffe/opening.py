@@ -128,11 +128,11 @@ def _called(folder: Path, kinds: tuple[Kind, ...]) -> list[Path]:
 
 def _weights_beside(description: Path) -> Path | None:
     """Return the weights that share the description's name, or the only ones beside the only description."""
-    found = _called(description.parent, WEIGHTS)
-    same = [path for path in found if path.name.startswith(description.name.partition(".")[0])]
+    files = _called(description.parent, WEIGHTS)
+    same = [path for path in files if path.name.startswith(description.name.partition(".")[0])]
     alone = len(_called(description.parent, DESCRIPTION)) == 1
-    if len(same) == 1 or (len(found) == 1 and alone):
-        return (same or found)[0]
+    if len(same) == 1 or (len(files) == 1 and alone):
+        return (same or files)[0]
     return None
 
 
@@ -141,16 +141,16 @@ def _description_beside(weights: Path) -> Path | None:
 
     None for weights that describe a network one can use themselves, as what convscope saves does.
     """
-    found = _called(weights.parent, DESCRIPTION)
+    files = _called(weights.parent, DESCRIPTION)
     stem = weights.name.partition(".")[0]
-    stems = {path: path.name.partition(".")[0] for path in found}
-    same = [path for path in found if stems[path] == stem]
+    stems = {path: path.name.partition(".")[0] for path in files}
+    same = [path for path in files if stems[path] == stem]
     if len(same) == 1:
         return same[0]
-    if found and not _describes_itself(weights):
-        begun = [path for path in found if weights.name.startswith(stems[path])]
-        deployed = [path for path in found if "deploy" in path.name]
-        for candidates in (begun, deployed):
+    if files and not _describes_itself(weights):
+        namesakes = [path for path in files if weights.name.startswith(stems[path])]
+        deployed = [path for path in files if "deploy" in path.name]
+        for candidates in (namesakes, deployed):
             if len(candidates) == 1:
                 return candidates[0]
     if kind_of_content(weights) is Kind.CAFFE_HDF5:

@@ -55,11 +55,11 @@ def needed_shapes(
     type_name: str,
     blobs: Mapping[str, LearnedBlob],
     inputs: Sequence[Shape | None],
-    found: Sequence[Shape],
+    shapes_in_file: Sequence[Shape],
 ) -> tuple[Shape, ...]:
     """Return the shapes of a layer's parameters for inputs of these shapes (None: not known).
 
-    Those of a registered layer without a rule are what the weights hold, `found`. InputError names the layer.
+    Those of a registered layer without a rule are what the weights hold, `shapes_in_file`. InputError names the layer.
     """
     if not blobs:
         return ()
@@ -73,12 +73,12 @@ def needed_shapes(
             raise InputError(f"layer {layer!r}: a {type_name} cannot take {read}{reason}") from error
         if shapes is not None:
             return shapes
-    if len(found) != len(blobs):
+    if len(shapes_in_file) != len(blobs):
         raise InputError(
             f"layer {layer!r} ({type_name}) has {len(blobs)} blobs whose shapes only the weights tell; "
-            f"they hold {len(found)}"
+            f"they hold {len(shapes_in_file)}"
         )
-    return tuple(found)
+    return tuple(shapes_in_file)
 
 
 def match_blobs(
@@ -95,21 +95,21 @@ def match_blobs(
     leave out parameters that belong to an earlier layer: those with the indices `shared`. With `loose` a blob may have
     further axes of size 1.
     """
-    found = {index: blob for index, blob in enumerate(weights.get(layer, ())) if blob is not None}
+    blobs_by_index = {index: blob for index, blob in enumerate(weights.get(layer, ())) if blob is not None}
     needed = set(range(len(shapes)))
-    if found and not needed.difference(shared) <= set(found) <= needed:
+    if blobs_by_index and not needed.difference(shared) <= set(blobs_by_index) <= needed:
         raise WeightsMismatch(
-            f"{weights.file}: layer {layer!r} has {len(found)} blobs, but the network needs {len(shapes)}. "
+            f"{weights.file}: layer {layer!r} has {len(blobs_by_index)} blobs, but the network needs {len(shapes)}. "
             f"{_WAYS_OUT}"
         )
-    for index, blob in found.items():
+    for index, blob in blobs_by_index.items():
         same = loose and _without_ones(blob.shape) == _without_ones(shapes[index])
         if not (same or blob.fits(shapes[index])):
             raise WeightsMismatch(
                 f"{weights.file}: layer {layer!r}, blob {index} is {dimensions(blob.shape)}, but the network needs "
                 f"{dimensions(shapes[index])}. {_WAYS_OUT}"
             )
-    return found
+    return blobs_by_index
 
 
 def _without_ones(shape: Shape) -> Shape:
@@ -119,13 +119,13 @@ def _without_ones(shape: Shape) -> Shape:
 def tell_missing(sources: Collection[ParameterSource], weights: Weights) -> None:
     """Warn of layers that the weights do not have; WeightsMismatch where they have none of the network's."""
     layers = list(dict.fromkeys(source.layer for source in sources if source.stored and not source.same_as))
-    found = {source.layer for source in sources if source.blob is not None}
-    if layers and not found:
+    layers_with_blobs = {source.layer for source in sources if source.blob is not None}
+    if layers and not layers_with_blobs:
         raise WeightsMismatch(
             f"{weights.file} has weights for none of the network's layers: it holds {_few(list(weights))}; "
             f"the network has {_few(layers)}. Is it another network's?"
         )
-    if missing := [layer for layer in layers if layer not in found]:
+    if missing := [layer for layer in layers if layer not in layers_with_blobs]:
         warn(
             f"{weights.file} has no weights for {_few(missing)}: they are random (seed 0)",
             ConvscopeWarning,

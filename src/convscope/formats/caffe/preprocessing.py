@@ -53,8 +53,8 @@ def _mean_files(folder: Path) -> list[Path]:
 
 def _with_mean_file(spec: InputSpec, folder: Path) -> InputSpec:
     """Take the mean from the one mean file beside the network."""
-    found = _mean_files(folder)
-    return _with_mean(spec, found[0]) if len(found) == 1 else spec
+    mean_files = _mean_files(folder)
+    return _with_mean(spec, mean_files[0]) if len(mean_files) == 1 else spec
 
 
 def _with_mean(spec: InputSpec, path: Path) -> InputSpec:

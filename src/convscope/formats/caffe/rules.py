@@ -17,10 +17,10 @@ def filter_layers(net: Message, phase: str = "TEST", level: int = 0, stages: Ite
     A layer with `include` rules stays when any of them is met, one with `exclude` rules when none is. A rule is met
     when its phase, its levels (``min_level`` to ``max_level``) and all its stages agree, and no ``not_stage`` is on.
     """
-    kept = net.copy()
+    filtered_net = net.copy()
     state = Message("NetState", phase=phase, level=level, stage=list(stages))
-    kept.layer = [layer for layer in kept.layer if _stays(layer, state)]
-    return kept
+    filtered_net.layer = [layer for layer in filtered_net.layer if _stays(layer, state)]
+    return filtered_net
 
 
 def layers_to_use(net: Message, phase: str | None, level: int, stages: Iterable[str]) -> tuple[Message, str]:
@@ -29,25 +29,25 @@ def layers_to_use(net: Message, phase: str | None, level: int, stages: Iterable[
     A text that is only for training has its data only there: then it is used as it is in training.
     """
     stages = list(stages)
-    kept = filter_layers(net, phase or "TEST", level, stages)
-    if phase is None and (missing := _unmade(kept)):
+    net_of_phase = filter_layers(net, phase or "TEST", level, stages)
+    if phase is None and (missing := _unmade(net_of_phase)):
         training = filter_layers(net, "TRAIN", level, stages)
         if not _unmade(training):
             return (
                 training,
                 f"only for training is {missing!r} made: the network is opened as in training (phase TRAIN)",
             )
-    return kept, ""
+    return net_of_phase, ""
 
 
 def _unmade(net: Message) -> str:
     """Return the first blob that a layer reads and none before it makes; nothing, for a net that is whole."""
-    made: set[str] = set()
+    tops: set[str] = set()
     for layer in net.layer:
         for blob in layer.bottom:
-            if blob not in made:
+            if blob not in tops:
                 return str(blob)
-        made.update(layer.top)
+        tops.update(layer.top)
     return ""
 
 
@@ -79,7 +79,7 @@ def insert_splits(net: Message) -> Message:
     with a loss weight is read once more, by the loss.
     """
     readers, sources = _readers(net)
-    taken: Counter[Top] = Counter()
+    use_count: Counter[Top] = Counter()
     split = net.copy()
     layers = [
         _split_layer(blob, "input", top, readers[top])
@@ -91,14 +91,14 @@ def insert_splits(net: Message) -> Message:
             top = sources[index, position]
             if readers[top] > 1:
                 owner = "input" if top[0] < 0 else net.layer[top[0]].name
-                layer.bottom[position] = f"{_split_name(blob, owner, top)}_{taken[top]}"
-                taken[top] += 1
+                layer.bottom[position] = f"{_split_name(blob, owner, top)}_{use_count[top]}"
+                use_count[top] += 1
         layers.append(layer)
         for top, blob in _tops(index, layer.top):
             if readers[top] > 1:
                 layers.append(_split_layer(blob, layer.name, top, readers[top]))
                 if _loss_weight(layer, top[1]):
-                    taken[top] = 1
+                    use_count[top] = 1
                     layers[-1].loss_weight = [_loss_weight(layer, top[1]), *[0.0] * (readers[top] - 1)]
         if any(readers[top] > 1 and _loss_weight(layer, top[1]) for top, _ in _tops(index, layer.top)):
             layer.clear("loss_weight")

@@ -141,8 +141,8 @@ def _upgrade_inputs(net: Message) -> None:
             f"the net has {len(names)} inputs ({', '.join(map(repr, names))}) but {len(shapes)} input shapes: "
             "give each input its own input_shape, or four input_dim."
         )
-    made = {top for layer in net.layer for top in layer.top}
-    if names and (shapes or not made.issuperset(names)):
+    tops = {top for layer in net.layer for top in layer.top}
+    if names and (shapes or not tops.issuperset(names)):
         layer = Message("LayerParameter", name="input", type="Input", top=names)
         layer.ensure("input_param").shape = shapes[: len(names)]
         net.layer = [layer, *net.layer]

@@ -87,17 +87,17 @@ def require_same_types(net: Message, weights: Weights) -> None:
 
     Types that differ in nothing but how or what for they are computed are the same.
     """
-    found = [
+    misfits = [
         f"{layer.name!r} is a {layer.type}, in the weights a {stored}"
         for layer in net.layer
         if (stored := weights.types.get(layer.name or ""))
         and layer.bottom
         and (_plain_type(stored) != _plain_type(layer.type or ""))
     ]
-    if found:
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    if misfits:
+        more = f" and {len(misfits) - 3} more" if len(misfits) > 3 else ""
         raise WeightsMismatch(
-            f"{weights.file} are the weights of another network: layer {', layer '.join(found[:3])}{more}. "
+            f"{weights.file} are the weights of another network: layer {', layer '.join(misfits[:3])}{more}. "
             "Use the weights' own prototxt"
         )
 
@@ -152,11 +152,11 @@ def _read_layers(source: Source) -> Weights:
             if record.wire != LENGTH:
                 source.fail(record.tag, "a layer is not where it belongs: the file is damaged.")
             count += 1
-            name, type_name, found = _read_layer(source, record, layout)
+            name, type_name, blobs_of_layer = _read_layer(source, record, layout)
             types[name] = type_name
-            if found:
+            if blobs_of_layer:
                 layers[name] = tuple(
-                    _read_blob(source, name, index, blob) for index, blob in enumerate(found)
+                    _read_blob(source, name, index, blob) for index, blob in enumerate(blobs_of_layer)
                 )
     if not layers:
         what = f"{count} layers, none of them with weights" if count else "no layers of a Caffe network"
@@ -187,8 +187,8 @@ def _read_layer(source: Source, layer: Record, layout: _Layout) -> tuple[str, st
         elif record.number == layout.blobs:
             blobs.append(record)
         elif inner := layout.inside.get(record.number):
-            inner_name, inner_type, found = _read_layer(source, record, inner)
-            name, type_name, blobs = inner_name or name, inner_type or type_name, blobs + found
+            inner_name, inner_type, blobs_of_layer = _read_layer(source, record, inner)
+            name, type_name, blobs = inner_name or name, inner_type or type_name, blobs + blobs_of_layer
     return name, type_name, blobs
 
 

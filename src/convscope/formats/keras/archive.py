@@ -130,8 +130,8 @@ def _info(archive: zipfile.ZipFile, path: str, name: str) -> zipfile.ZipInfo:
     try:
         return archive.getinfo(name)
     except KeyError:
-        found = ", ".join(archive.namelist()[:5]) or "nothing"
-        raise NetworkFileError(f"{path} has no {name}; it holds {found}") from None
+        members = ", ".join(archive.namelist()[:5]) or "nothing"
+        raise NetworkFileError(f"{path} has no {name}; it holds {members}") from None
 
 
 def _read(path: str, name: str, most: int) -> bytes:

@@ -83,9 +83,9 @@ def build_graph(
     given = {reference.layer: reference.layer for reference in model.inputs}
     outputs = building.add_model(model, given, (), Turn(0, 1))
     builder = building.builder
-    kept = [output for output in outputs if output not in builder.cut]
+    computed = [output for output in outputs if output not in builder.cut]
     ends = builder.ends() if builder.cut else ()
-    return builder.graph(model.name, outputs=[*kept, *ends], channels_last=dialect.channels_last)
+    return builder.graph(model.name, outputs=[*computed, *ends], channels_last=dialect.channels_last)
 
 
 @dataclass
@@ -232,9 +232,9 @@ def _arrangeable(learned: _Learned, key: str) -> _Learned:
     try:
         learned.shape  # noqa: B018
     except (ValueError, IndexError) as error:
-        found = dimensions(learned.source.shape) if learned.source else ""
+        shape_words = dimensions(learned.source.shape) if learned.source else ""
         raise WeightsMismatch(
-            f"{key!r} cannot have the shape {found} that it has in the weights: {error}"
+            f"{key!r} cannot have the shape {shape_words} that it has in the weights: {error}"
         ) from error
     return learned
 

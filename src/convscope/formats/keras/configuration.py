@@ -158,12 +158,12 @@ def _call(node: Any) -> Call:
     keywords = {}
     for item in node:
         require(item, [object], "what a call reads")
-        told = item[3] if len(item) > 3 else {}
-        require(told, Each(object), "what a call is told")
+        call_keywords = item[3] if len(item) > 3 else {}
+        require(call_keywords, Each(object), "what a call is told")
         # A function's constant is written in the place of a layer.
         constant = len(item) > 2 and item[0] == "_CONSTANT_VALUE"
         arguments.append(item[2] if constant else _reference(item[:3]))
-        keywords.update({name: _referred(value) for name, value in told.items()})
+        keywords.update({name: _referred(value) for name, value in call_keywords.items()})
     return Call(tuple(arguments), keywords)
 
 
@@ -221,9 +221,12 @@ def _references(value: Any) -> Iterator[Reference]:
 def _counted_from_zero(model: KerasModel) -> KerasModel:
     """Count the calls of inner models from 0: most versions of Keras count the making of the model as its first."""
     calls = [call for layer in model.layers for call in layer.calls]
-    made = [reference for call in calls for reference in call.references] + [*model.inputs, *model.outputs]
+    references = [reference for call in calls for reference in call.references] + [
+        *model.inputs,
+        *model.outputs,
+    ]
     inner = {layer.name: len(layer.calls) for layer in model.layers if layer.model is not None}
-    shifted = {ref.layer for ref in made if ref.call >= inner.get(ref.layer, ref.call + 1)}
+    shifted = {ref.layer for ref in references if ref.call >= inner.get(ref.layer, ref.call + 1)}
 
     def renamed(value: Any) -> Any:
         if isinstance(value, Reference):

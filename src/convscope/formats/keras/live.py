@@ -89,11 +89,11 @@ def _network(live: Any, request: Request, origin: Origin) -> NetworkParts:
     model = read_model(description, origin.source)
     dialect = Dialect(channels_last=channels_are_last(model))
     if request.weights is not None:
-        found = read_weights_of(request.weights).of(model, dialect)
+        weights = read_weights_of(request.weights).of(model, dialect)
     else:
         to_numpy = import_module("keras").ops.convert_to_numpy
-        found = dict(_variables(model, live, to_numpy, ()))
-    return parts_of(model, found, dialect, request, origin)
+        weights = dict(_variables(model, live, to_numpy, ()))
+    return parts_of(model, weights, dialect, request, origin)
 
 
 def _variables(

@@ -34,11 +34,13 @@ class Call:
     @property
     def references(self) -> tuple[Reference, ...]:
         """What it reads, in order."""
-        found: list[Reference] = []
+        references_inside: list[Reference] = []
         for given in (*self.arguments, *self.keywords.values()):
             several = isinstance(given, list) and any(isinstance(one, Reference) for one in given)
-            found += [one for one in (given if several else [given]) if isinstance(one, Reference)]
-        return tuple(found)
+            references_inside += [
+                one for one in (given if several else [given]) if isinstance(one, Reference)
+            ]
+        return tuple(references_inside)
 
 
 @dataclass(frozen=True)

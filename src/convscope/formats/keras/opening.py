@@ -128,8 +128,8 @@ def _attribute(weights: WeightFile, name: str) -> str:
 
 
 def _major(version: str) -> int:
-    found = re.match(r"\d+", version)
-    return int(found[0]) if found else 3
+    digits = re.match(r"\d+", version)
+    return int(digits[0]) if digits else 3
 
 
 def channels_are_last(model: KerasModel) -> bool:

@@ -100,9 +100,9 @@ def text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _of_groups(found: WeightFile, model: KerasModel, dialect: Dialect) -> Found:
+def _of_groups(file: WeightFile, model: KerasModel, dialect: Dialect) -> Found:
     """Match groups to layers by name; where the names are others, by order, as Keras itself does."""
-    saved = {name: names for name, names in found.layers.items() if names}
+    saved = {name: names for name, names in file.layers.items() if names}
     expected = [layer for layer in model.layers if any(True for _ in _flat(layer, dialect, ()))]
     names = [layer.name for layer in expected]
     if set(names) <= set(saved):
@@ -111,33 +111,33 @@ def _of_groups(found: WeightFile, model: KerasModel, dialect: Dialect) -> Found:
         pairs = list(zip(expected, saved, strict=True))
     else:
         raise WeightsMismatch(
-            f"{found.file} has weights for {len(saved)} layers ({_few(list(saved))}), the model has {len(names)} with "
+            f"{file.file} has weights for {len(saved)} layers ({_few(list(saved))}), the model has {len(names)} with "
             f"any ({_few(names)}). Is it another model's?"
         )
     layers: dict[LayerPath, Sequence[Source]] = {}
     for layer, group in pairs:
-        layers.update(_of_group(found, layer, group, dialect))
+        layers.update(_of_group(file, layer, group, dialect))
     return layers
 
 
-def _of_group(found: WeightFile, layer: KerasLayer, group: str, dialect: Dialect) -> Found:
-    wanted = list(_flat(layer, dialect, ()))
+def _of_group(file: WeightFile, layer: KerasLayer, group: str, dialect: Dialect) -> Found:
+    variables = list(_flat(layer, dialect, ()))
     stored = []
-    for name in found.layers[group]:
+    for name in file.layers[group]:
         path = f"{group}/{name}".replace("//", "/")
-        if path not in found.datasets:
+        if path not in file.datasets:
             raise NetworkFileError(
-                f"{found.file} names {name!r} among the weights of {group!r}, but does not have it"
+                f"{file.file} names {name!r} among the weights of {group!r}, but does not have it"
             )
-        stored.append(found.datasets[path])
-    if len(stored) != len(wanted):
+        stored.append(file.datasets[path])
+    if len(stored) != len(variables):
         raise WeightsMismatch(
-            f"{found.file}: layer {group!r} has {len(stored)} arrays of weights, the model's {layer.name!r} needs "
-            f"{len(wanted)}. Is it another model's?"
+            f"{file.file}: layer {group!r} has {len(stored)} arrays of weights, the model's {layer.name!r} needs "
+            f"{len(variables)}. Is it another model's?"
         )
-    ordered = _by_name(found.layers[group], wanted, stored) if layer.model else None
+    ordered = _by_name(file.layers[group], variables, stored) if layer.model else None
     layers: dict[LayerPath, list[Source]] = {}
-    for (owner, _, _), source in ordered or zip(wanted, stored, strict=True):
+    for (owner, _, _), source in ordered or zip(variables, stored, strict=True):
         layers.setdefault(owner, []).append(source)
     return layers
 
@@ -168,9 +168,9 @@ def _called(layer: str, variable: Variable, known: Mapping[tuple[str, ...], Sour
 
 def _flat(layer: KerasLayer, dialect: Dialect, path: LayerPath) -> Iterator[Wanted]:
     """Yield the variables of a layer and of those inside it in the order of a flat list: trained ones first."""
-    found = list(_in_layer_order(layer, dialect, (*path, layer.name), True))
-    yield from (item for item in found if item[2])
-    yield from (item for item in found if not item[2])
+    variables = list(_in_layer_order(layer, dialect, (*path, layer.name), True))
+    yield from (item for item in variables if item[2])
+    yield from (item for item in variables if not item[2])
 
 
 def _in_layer_order(layer: KerasLayer, dialect: Dialect, path: LayerPath, trained: bool) -> Iterator[Wanted]:
@@ -185,7 +185,7 @@ def _in_layer_order(layer: KerasLayer, dialect: Dialect, path: LayerPath, traine
 
 
 def _of_nested_groups(
-    found: WeightFile, model: KerasModel, dialect: Dialect, group: str, path: LayerPath
+    file: WeightFile, model: KerasModel, dialect: Dialect, group: str, path: LayerPath
 ) -> Iterator[tuple[LayerPath, Sequence[Source]]]:
     """Count the layers of each class, as Keras does when it names their groups."""
     seen: Counter[str] = Counter()
@@ -197,21 +197,21 @@ def _of_nested_groups(
         name = f"{name}_{seen[name] - 1}" if seen[name] > 1 else name
         places = [f"{group}{container}/{name}" for container in _CONTAINERS]
         place = next(
-            (one for one in places if any(key.startswith(f"{one}/") for key in found.datasets)), places[0]
+            (one for one in places if any(key.startswith(f"{one}/") for key in file.datasets)), places[0]
         )
         if layer.model is not None:
             inner = f"{place}/layer/" if layer.class_name == AT_EACH_MOMENT else f"{place}/"
-            yield from _of_nested_groups(found, layer.model, dialect, inner, (*path, layer.name))
+            yield from _of_nested_groups(file, layer.model, dialect, inner, (*path, layer.name))
             continue
         wanted = [variable for variable in variables_of(layer, dialect) if variable.value is None]
         keys = _keys(place, wanted)
-        if missing := [key for key in keys if key not in found.datasets]:
+        if missing := [key for key in keys if key not in file.datasets]:
             raise WeightsMismatch(
-                f"{found.file} has no {missing[0]!r}, which holds the {wanted[keys.index(missing[0])].name} of layer "
+                f"{file.file} has no {missing[0]!r}, which holds the {wanted[keys.index(missing[0])].name} of layer "
                 f"{layer.name!r}. Is it another model's?"
             )
         if wanted:
-            yield (*path, layer.name), [found.datasets[key] for key in keys]
+            yield (*path, layer.name), [file.datasets[key] for key in keys]
 
 
 def _keys(place: str, wanted: Sequence[Variable]) -> list[str]:

@@ -33,7 +33,7 @@ def attributes_of(node: Message, file: Path) -> dict[str, Any]:
 
 def plain_attributes(attributes: Iterable[Message], name: str, file: Path) -> dict[str, Any]:
     """Return attributes as plain values; `name` is whose they are."""
-    found = {}
+    values = {}
     for attribute in attributes:
         kind, default = _KINDS.get(attribute.type or _told(attribute), ("", None))
         if not kind:
@@ -43,8 +43,8 @@ def plain_attributes(attributes: Iterable[Message], name: str, file: Path) -> di
             if value is None:
                 raise NetworkFileError(f"{file}: attribute {attribute.name!r} of {name!r} holds no tensor")
             value = read_tensor(value, file)
-        found[attribute.name or ""] = _plain(value)
-    return found
+        values[attribute.name or ""] = _plain(value)
+    return values
 
 
 def _told(attribute: Message) -> int:

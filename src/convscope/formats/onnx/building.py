@@ -72,20 +72,20 @@ class _Building:
                 raise NetworkFileError(
                     f"{self.file}: node {call.name!r} reads {value!r}, which no node before it makes"
                 )
-        made = [value for value in call.outputs if value]
-        for value in made:
+        values = [value for value in call.outputs if value]
+        for value in values:
             if value in self.constants or value in shapes or value in self.cut:
                 raise NetworkFileError(
                     f"{self.file}: node {call.name!r} makes {value!r}, which is there already"
                 )
-        if self.builder.cut_behind(call.inputs, made, call.name, call.type_name):
+        if self.builder.cut_behind(call.inputs, values, call.name, call.type_name):
             return
         try:
             with self.builder.reading(f"node {call.name!r} ({call.type_name})"):
                 self._add(call)
         except UnsupportedLayer as error:
             reason = str(error).removeprefix(f"{self.file}: ")
-            self.builder.cut_at(made, CutLayer(call.name, call.type_name, reason))
+            self.builder.cut_at(values, CutLayer(call.name, call.type_name, reason))
         except InputError as error:
             named = "" if call.type_name in str(error) else f"node {call.name!r} ({call.type_name}): "
             raise NetworkFileError(f"{named}{error}") from error
@@ -127,10 +127,10 @@ class _Building:
 
     def _is_shape(self, inputs: Sequence[str]) -> bool:
         """Whether what a node reads is a shape: how many axes there are stays when the picture's size changes."""
-        made = {
+        producers = {
             value for each in self.builder.operations if each.kind == "shape_of" for value in each.outputs
         }
-        return len(inputs) == 1 and inputs[0] in made and inputs[0] in self.builder.sizes
+        return len(inputs) == 1 and inputs[0] in producers and inputs[0] in self.builder.sizes
 
     def _keep(self, names: Sequence[str], constants: Sequence[Constant]) -> None:
         for name, constant in zip(names, constants, strict=False):
@@ -161,20 +161,24 @@ class _Building:
                 self.constants[name], self.types[name] = constant, constant.type
 
     def _append(self, node: Node, plans: Sequence[OperationPlan]) -> None:
-        made: list[str] = []
+        values: list[str] = []
         for index, plan in enumerate(plans):
             last = index == len(plans) - 1
-            wanted = node.outputs if last else (plan.label,)
+            result_names = node.outputs if last else (plan.label,)
             outputs = tuple(
-                wanted[at] if at < len(wanted) and wanted[at] else self._hidden(node, plan.kind, index, at)
+                result_names[at]
+                if at < len(result_names) and result_names[at]
+                else self._hidden(node, plan.kind, index, at)
                 for at in range(plan.outputs)
             )
-            inputs = tuple(made[plan_number(v, len(made))] if v[:1] in ("", "#") else v for v in plan.inputs)
+            inputs = tuple(
+                values[plan_number(v, len(values))] if v[:1] in ("", "#") else v for v in plan.inputs
+            )
             for value in inputs:
                 self._require_value(value)
             stored = {key: self.constants[key] for key in plan.parameters.values()}
             self.builder.stored.update({key: _Parameter(constant) for key, constant in stored.items()})
-            before = inputs[:1] == tuple(made[-1:]) and bool(made) and made[-1] in self.inner
+            before = inputs[:1] == tuple(values[-1:]) and bool(values) and values[-1] in self.inner
             self.builder.add(
                 Operation(
                     kind=plan.kind,
@@ -187,9 +191,9 @@ class _Building:
                     in_place=before,
                 )
             )
-            made.append(outputs[0])
+            values.append(outputs[0])
         for value in node.outputs[plans[-1].outputs :]:
-            if not value or value in made:
+            if not value or value in values:
                 continue
             reason = f"its output {value!r} is not computed here"
             self.lacking[value] = CutLayer(node.name, node.type_name, str(node.refusal(reason)))

@@ -33,19 +33,19 @@ def fold(
     types = node.output_types
 
     def numbers(index: int) -> Any:
-        found = _outputs(plans, constants, exact=True)[index].numpy()
-        return found.astype(np.int64) if types[index] not in FLOATING and _fits(found) else found
+        array = _outputs(plans, constants, exact=True)[index].numpy()
+        return array.astype(np.int64) if types[index] not in FLOATING and _fits(array) else array
 
     size = sum(constants[value].size for value in node.inputs if value) + sum(map(prod, shapes))
-    kept = cache(numbers) if size <= _KEPT else numbers
-    found = [
-        Constant(shape, types[index], lambda index=index: kept(index))  # type: ignore[misc]
+    load = cache(numbers) if size <= _KEPT else numbers
+    folded = [
+        Constant(shape, types[index], lambda index=index: load(index))  # type: ignore[misc]
         for index, shape in enumerate(shapes)
     ]
     if size <= _AT_ONCE:
-        for constant in found:
+        for constant in folded:
             constant.load()
-    return found
+    return folded
 
 
 def _shapes(
@@ -67,20 +67,20 @@ def _shapes(
 def _outputs(
     plans: Sequence[OperationPlan], constants: Mapping[str, Constant], *, exact: bool
 ) -> tuple[Tensor, ...]:
-    made: list[tuple[Tensor, ...]] = []
+    results: list[tuple[Tensor, ...]] = []
     for plan in plans:
         sized = kind_of(plan.kind).reads_sizes
         load = _exact if exact or sized else _without_memory
         inputs = [
-            made[plan_number(value, len(made))][0] if value[:1] in ("", "#") else load(constants[value])
+            results[plan_number(value, len(results))][0] if value[:1] in ("", "#") else load(constants[value])
             for value in plan.inputs
         ]
         if sized and not exact:
             inputs[:1] = [tensor.to("meta") for tensor in inputs[:1]]
         roles = {role: load(constants[key]) for role, key in plan.parameters.items()}
         result = OPERATIONS[plan.kind](*inputs, **roles, **plan.attributes)
-        made.append(result if isinstance(result, tuple) else (result,))
-    return made[-1]
+        results.append(result if isinstance(result, tuple) else (result,))
+    return results[-1]
 
 
 def plan_number(reference: str, count: int) -> int:

@@ -35,7 +35,7 @@ def inlined_function(function: Message, call: Call, file: Path) -> Sequence[Inne
     names |= dict.fromkeys(list(function.input)[len(call.inputs) :], "")
     names |= dict(zip(function.output, call.outputs, strict=False))
     rename = _renamer(call.name, names)
-    found: list[Inner] = []
+    inner_nodes: list[Inner] = []
     for message, inner in zip(function.node, calls_of(function.node, file), strict=True):
         references = {
             attribute.name or "": attribute.ref_attr_name
@@ -44,8 +44,8 @@ def inlined_function(function: Message, call: Call, file: Path) -> Sequence[Inne
         }
         attributes = {name: value for name, value in inner.attributes.items() if name not in references}
         attributes |= {name: given[there] for name, there in references.items() if there in given}
-        found.append(_renamed(replace(inner, attributes=attributes), call.name, rename))
-    return found
+        inner_nodes.append(_renamed(replace(inner, attributes=attributes), call.name, rename))
+    return inner_nodes
 
 
 def branch_of(node: Node, file: Path) -> Sequence[Inner] | None:
@@ -63,11 +63,11 @@ def _taken(node: Node, file: Path) -> Sequence[Inner]:
     names = [value.name or "" for value in graph.output]
     own = _defined(graph)
     outputs = {name: out for name, out in zip(names, node.outputs, strict=False) if name in own}
-    found = _inlined(graph, node.name, outputs, file)
+    branch = _inlined(graph, node.name, outputs, file)
     for name, out in zip(names, node.outputs, strict=False):
         if name not in own:
-            found.append(Call(f"{node.name}/{name}", "", "Identity", (name,), (out,), {}))
-    return found
+            branch.append(Call(f"{node.name}/{name}", "", "Identity", (name,), (out,), {}))
+    return branch
 
 
 def _unrolled(node: Node, file: Path) -> Sequence[Inner]:
@@ -78,17 +78,17 @@ def _unrolled(node: Node, file: Path) -> Sequence[Inner]:
     entering, leaving = ([value.name or "" for value in ends] for ends in (body.input, body.output))
     if not _goes_on(body, leaving[0], entering[1]):
         raise node.refusal("whether it goes on is worked out while the network runs")
-    found: list[Inner] = []
+    inner_nodes: list[Inner] = []
     given: list[Mapping[str, str]] = []
     for number in range(_rounds(node, int(count.reshape(-1)[0]))):
         counter, condition = (f"{node.name}/{number}/{name}" for name in entering[:2])
-        found += [
+        inner_nodes += [
             (counter, constant_of(np.array(number, np.int64))),
             (condition, constant_of(np.array(True))),
         ]
         given.append({entering[0]: counter, entering[1]: condition})
     carried = dict(zip(entering[2:], node.inputs[2:], strict=False))
-    return [*found, *_written_out(node, file, carried, leaving[1:], given)]
+    return [*inner_nodes, *_written_out(node, file, carried, leaving[1:], given)]
 
 
 def _scanned(node: Node, file: Path) -> Sequence[Inner]:
@@ -104,14 +104,14 @@ def _scanned(node: Node, file: Path) -> Sequence[Inner]:
     states, shape = len(node.inputs) - count, node.shape(len(node.inputs) - count)
     if not shape:
         raise node.refusal("how many rounds it goes is not known")
-    found: list[Inner] = []
+    inner_nodes: list[Inner] = []
     given: list[dict[str, str]] = [{} for _ in range(_rounds(node, shape[0]))]
     for name, value in zip(entering[states:], node.inputs[states:], strict=True):
-        found += _elements(value, [f"{node.name}/{number}/{name}" for number in range(len(given))])
+        inner_nodes += _elements(value, [f"{node.name}/{number}/{name}" for number in range(len(given))])
         for number, round_given in enumerate(given):
             round_given[name] = f"{node.name}/{number}/{name}"
     carried = dict(zip(entering[:states], node.inputs[:states], strict=True))
-    return [*found, *_written_out(node, file, carried, leaving, given)]
+    return [*inner_nodes, *_written_out(node, file, carried, leaving, given)]
 
 
 def _rounds(node: Node, count: int) -> int:
@@ -133,7 +133,7 @@ def _written_out(
     each round; `leaving` the body's outputs: what is carried, then what is put together of all rounds.
     """
     body, names, values = node.attributes["body"], list(carried), list(carried.values())
-    found: list[Inner] = []
+    inner_nodes: list[Inner] = []
     scanned: list[list[str]] = [[] for _ in leaving[len(names) :]]
     for number, beside in enumerate(given):
         place, last = f"{node.name}/{number}", number == len(given) - 1
@@ -150,16 +150,16 @@ def _written_out(
             name: value for name, value in {**entering, **outputs, **ends}.items() if name not in straight
         }
         inner |= {name: entering[name] for name in straight}
-        found += _inlined(body, place, inner, file)
+        inner_nodes += _inlined(body, place, inner, file)
         for name in straight:
             made = {**outputs, **ends}[name]
-            found.append(Call(f"{place}/{name}", "", "Identity", (entering[name],), (made,), {}))
+            inner_nodes.append(Call(f"{place}/{name}", "", "Identity", (entering[name],), (made,), {}))
         values = list(outputs.values())
         for pieces, made in zip(scanned, ends.values(), strict=True):
             pieces.append(made)
     for pieces, output in zip(scanned, node.outputs[len(names) :], strict=False):
-        found += _stacked(pieces, output, node.name)
-    return found
+        inner_nodes += _stacked(pieces, output, node.name)
+    return inner_nodes
 
 
 def _elements(value: str, names: Sequence[str]) -> Sequence[Inner]:
@@ -178,8 +178,8 @@ def _elements(value: str, names: Sequence[str]) -> Sequence[Inner]:
 def _dynamic_product(node: Node, file: Path) -> Sequence[Inner]:
     """Return a DynamicQuantizeMatMul: its first factor is rounded to codes, both are what their codes stand for."""
     codes, scale, zero = (f"{node.name}/{name}" for name in ("codes", "scale", "zero"))
-    made = Call(codes, "", "DynamicQuantizeLinear", node.inputs[:1], (codes, scale, zero), {})
-    return [made, *_product_of_codes(node, (codes, scale, zero), (1, 2, 3), 4)]
+    quantization = Call(codes, "", "DynamicQuantizeLinear", node.inputs[:1], (codes, scale, zero), {})
+    return [quantization, *_product_of_codes(node, (codes, scale, zero), (1, 2, 3), 4)]
 
 
 def _integer_product(node: Node, file: Path) -> Sequence[Inner]:
@@ -237,16 +237,16 @@ def _goes_on(body: Message, name: str, entering: str) -> bool:
 
 def _inlined(graph: Message, place: str, names: Mapping[str, str], file: Path) -> list[Inner]:
     rename = _renamer(place, names, _defined(graph))
-    found: list[Inner] = [
+    inner_nodes: list[Inner] = [
         (rename(tensor.name or ""), read_tensor(tensor, file)) for tensor in graph.initializer
     ]
-    return [*found, *(_renamed(call, place, rename) for call in calls_of(graph.node, file))]
+    return [*inner_nodes, *(_renamed(call, place, rename) for call in calls_of(graph.node, file))]
 
 
 def _defined(graph: Message) -> set[str]:
     """Return the names that a graph inside another gives itself; all others are the outer one's."""
-    made = {value for node in graph.node for value in node.output}
-    return made | {tensor.name or "" for tensor in graph.initializer}
+    values = {value for node in graph.node for value in node.output}
+    return values | {tensor.name or "" for tensor in graph.initializer}
 
 
 def _renamer(place: str, names: Mapping[str, str], own: set[str] | None = None) -> Callable[[str], str]:

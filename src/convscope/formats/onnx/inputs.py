@@ -36,7 +36,7 @@ def input_types(model: Message) -> dict[str, int]:
 
 def unread_inputs(model: Message, constants: Collection[str]) -> dict[str, CutLayer]:
     """Return the inputs that are no numbers: what needs them is cut off."""
-    found = {}
+    unread = {}
     for value in network_inputs(model, constants):
         kind = value.type.tensor_type.elem_type or FLOAT
         if not value.type.has("tensor_type"):
@@ -47,8 +47,8 @@ def unread_inputs(model: Message, constants: Collection[str]) -> dict[str, CutLa
             continue
         name = value.name or ""
         reason = f"the input {name!r} is {what}, and convscope computes with tensors of numbers only"
-        found[name] = CutLayer(name, "Input", reason)
-    return found
+        unread[name] = CutLayer(name, "Input", reason)
+    return unread
 
 
 def input_shapes(
@@ -58,20 +58,20 @@ def input_shapes(
 
     Raises InputError where `given` contradicts the file.
     """
-    found: dict[str, Shape] = {}
+    shapes: dict[str, Shape] = {}
     for value in network_inputs(model, constants):
         stated = stated_shape(value)
-        found[value.name or ""] = (
+        shapes[value.name or ""] = (
             _agreed(stated, given, str(value.name))
-            if not found and given
+            if not shapes and given
             else _usual(stated, stated_size(model))
         )
-    for name, shape in found.items():
+    for name, shape in shapes.items():
         if prod(shape) * 4 > machine_memory():
             raise NetworkFileError(
                 f"{file}: the input {name!r} is {dimensions(shape)}, more than this machine holds"
             )
-    return found
+    return shapes
 
 
 def _agreed(stated: tuple[int | str, ...], given: Shape, name: str) -> Shape:

@@ -25,15 +25,15 @@ def stated_input(model: Message) -> dict[str, Any]:
     """Return the fields of an `InputSpec` that convscope wrote when it saved the file; none for other files."""
     text = metadata(model).get(INPUT, "")
     try:
-        found = json.loads(text) if 0 < len(text) <= _LONGEST else {}
+        statement = json.loads(text) if 0 < len(text) <= _LONGEST else {}
     except (ValueError, RecursionError):
         return {}
     names = {field.name for field in fields(InputSpec)} - {"provenance"}
-    if not isinstance(found, dict):
+    if not isinstance(statement, dict):
         return {}
     return {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in found.items()
+        for name, value in statement.items()
         if name in names
     }
 

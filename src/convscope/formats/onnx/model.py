@@ -40,8 +40,8 @@ def read_model(path: Path) -> Message:
 
 def opset_of(model: Message) -> dict[str, int]:
     """Return the version of each domain's operators that the model is written in; "" is ONNX's own."""
-    found: dict[str, int] = {}
+    opsets: dict[str, int] = {}
     for entry in model.opset_import:
         domain = "" if entry.domain in (None, "", "ai.onnx") else str(entry.domain)
-        found[domain] = max(found.get(domain, 1), int(entry.version or 1))
-    return {"": 1, **found}
+        opsets[domain] = max(opsets.get(domain, 1), int(entry.version or 1))
+    return {"": 1, **opsets}

@@ -68,29 +68,29 @@ class Node:
         """Return a constant input's numbers, None where it is left out; UnsupportedLayer where it is worked out."""
         if not self.has(index):
             return None
-        found = self.constant(index)
-        if found is None:
+        constant = self.constant(index)
+        if constant is None:
             raise self.refusal(f"its {what} is worked out while the network runs: store it in the file")
-        return found.array
+        return constant.array
 
     def known(self, index: int, what: str) -> Array | None:
         """Return the same, also of numbers that the file's own input size decides."""
         if self.has(index) and self.inputs[index] in self.sizes:
-            found: Array = self.sizes[self.inputs[index]].numpy()
-            return found
+            sizes: Array = self.sizes[self.inputs[index]].numpy()
+            return sizes
         return self.numbers(index, what)
 
     def integers(self, attribute: str, index: int | None) -> tuple[int, ...] | None:
         """Return whole numbers that older versions keep as an attribute and newer ones as an input."""
         if attribute in self.attributes:
             return tuple(self.attributes[attribute])
-        found = None if index is None else self.numbers(index, attribute)
-        return None if found is None else tuple(int(number) for number in found.reshape(-1))
+        array = None if index is None else self.numbers(index, attribute)
+        return None if array is None else tuple(int(number) for number in array.reshape(-1))
 
     def shape(self, index: int) -> Shape | None:
         """Return an input's shape for the file's own input size, where it is known."""
-        found = self.constant(index)
-        return self.shapes.get(self.inputs[index]) if found is None else found.shape
+        constant = self.constant(index)
+        return self.shapes.get(self.inputs[index]) if constant is None else constant.shape
 
     def rank(self, index: int = 0) -> int:
         """Return how many axes an input has."""

@@ -64,11 +64,11 @@ def _layout(shape: Shape) -> str | None:
 def _guess(size: tuple[int, int], layout: Any, channels: int, graph: Graph) -> InputSpec:
     order = "GRAY" if channels == 1 else "RGB"
     fields: dict[str, Any] = {"channel_order": order, "raw_scale": 1.0}
-    found = {"size": "input shape", "layout": "input shape"}
+    provenance = {"size": "input shape", "layout": "input shape"}
     if channels == 3 and _tells_classes(graph):
         fields |= {"mean": IMAGENET_MEAN, "input_scale": tuple(1 / each for each in IMAGENET_DEVIATION)}
         fields |= {"resize": "shorter_side", "resize_size": round(max(size) * 256 / 224)}
-    return with_own_normalization(InputSpec(size, layout=layout, provenance=found, **fields), graph)
+    return with_own_normalization(InputSpec(size, layout=layout, provenance=provenance, **fields), graph)
 
 
 def _tells_classes(graph: Graph) -> bool:
@@ -79,12 +79,12 @@ def _tells_classes(graph: Graph) -> bool:
 
 def _stated(model: Message, channels: int) -> Mapping[str, Any]:
     """Return the fields that the file's metadata gives."""
-    found = metadata(model)
+    facts = metadata(model)
     fields: dict[str, Any] = {}
-    order = _ORDERS.get(found.get("Image.BitmapPixelFormat", ""))
+    order = _ORDERS.get(facts.get("Image.BitmapPixelFormat", ""))
     if order is not None and (order == "GRAY") == (channels == 1):
         fields["channel_order"] = order
-    if stated := _RANGES.get(found.get("Image.NominalPixelRange", "")):
+    if stated := _RANGES.get(facts.get("Image.NominalPixelRange", "")):
         fields |= {**stated, "mean": tuple(stated["mean"]) * channels}
     return fields
 
@@ -95,8 +95,8 @@ def named_classes(model: Message) -> tuple[str, ...]:
     if not text or len(text) > _LONGEST_NAMES:
         return ()
     try:
-        found = ast.literal_eval(text)
+        names = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return ()
-    values = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    values = names.values() if isinstance(names, dict) else names if isinstance(names, list) else ()
     return tuple(map(str, values))

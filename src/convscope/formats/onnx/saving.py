@@ -114,10 +114,10 @@ def _describe_value(graph: Message, field: str, name: str, sizes: list[int | str
 
 def _metadata(network: Network) -> dict[str, str]:
     """Return the labels, as YOLO's exporter writes them, and what the network expects, for who opens the file again."""
-    found = {} if network.labels is None else {"names": repr(dict(enumerate(network.labels)))}
+    facts = {} if network.labels is None else {"names": repr(dict(enumerate(network.labels)))}
     spec = network.input_spec
     if spec is not None and np.ndim(spec.mean) < 3:
         fields = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
         del fields["provenance"]
-        found[INPUT] = json.dumps(fields)
-    return found
+        facts[INPUT] = json.dumps(fields)
+    return facts

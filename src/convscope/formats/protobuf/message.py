@@ -68,11 +68,11 @@ class Message:
 
     def add(self: Kind, name: str, /, **values: Any) -> Kind:
         """Append a new message to a repeated field and return it."""
-        made = self.empty(self._field(name))
+        child = self.empty(self._field(name))
         for inner, value in values.items():
-            setattr(made, inner, value)
-        getattr(self, name).append(made)
-        return made
+            setattr(child, inner, value)
+        getattr(self, name).append(child)
+        return child
 
     def clear(self, name: str) -> None:
         """Unset a field: it reads as its default again."""
@@ -80,10 +80,10 @@ class Message:
 
     def copy(self: Kind) -> Kind:
         """Return an independent copy; only numpy arrays are shared with the original."""
-        made = type(self)(self._type)
-        made.place, made.unknown = self.place, list(self.unknown)
-        made._values.update({name: _copied(value) for name, value in self._values.items()})
-        return made
+        twin = type(self)(self._type)
+        twin.place, twin.unknown = self.place, list(self.unknown)
+        twin._values.update({name: _copied(value) for name, value in self._values.items()})
+        return twin
 
     def empty(self: Kind, field: Field) -> Kind:
         """Return a new, empty message of the type that a field holds."""

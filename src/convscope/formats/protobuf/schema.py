@@ -102,8 +102,8 @@ def parse_schema(text: str) -> dict[str, MessageType]:
             owner = line
     for owner, match in entries:
         if match[3]:
-            made = _field(owner, match, messages, enumerations)
-            messages[owner].fields[made.name] = messages[owner].by_number[made.number] = made
+            new_field = _field(owner, match, messages, enumerations)
+            messages[owner].fields[new_field.name] = messages[owner].by_number[new_field.number] = new_field
     return messages
 
 

@@ -110,14 +110,14 @@ def _found(module: ModuleType, name: str | None, path: Path) -> Any:
         raise InputError(
             f"{path} holds {len(own)} networks ({', '.join(own)}): name one, as in {path}:{first}"
         )
-    found: Any = module
+    member: Any = module
     for part in name.split("."):
-        found = getattr(found, part, None)
-    if found is None:
+        member = getattr(member, part, None)
+    if member is None:
         raise InputError(
             f"{path} has no {name!r}.{did_you_mean(name, own)} It holds {', '.join(own) or 'no network'}"
         )
-    return found
+    return member
 
 
 def _built(made: Any, keywords: dict[str, Any], words: str) -> nn.Module:

@@ -84,10 +84,10 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
     except ConvscopeError:
         raise
     except Exception as error:  # the module's own code may raise anything
-        said = _in_words(error, module, trace, inputs)
-        if not isinstance(said, UnsupportedLayer):
-            raise said from error
-        return _stopped(module, inputs, trace, calls, said)
+        message = _in_words(error, module, trace, inputs)
+        if not isinstance(message, UnsupportedLayer):
+            raise message from error
+        return _stopped(module, inputs, trace, calls, message)
     outputs = {
         place: trace.values.read(tensor) for place, tensor in named_tensors(result) if tensor in trace.values
     }
@@ -188,14 +188,17 @@ def _in_words(
 ) -> ConvscopeError:
     """Return what went wrong while a module ran, in one line."""
     where = f"its module {trace.values.path!r}" if trace.values.path else "its forward()"
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if re.search(r"\bmeta\b", said) or isinstance(error, NotImplementedError):  # what numbers were asked of
+    message = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if re.search(r"\bmeta\b", message) or isinstance(
+        error, NotImplementedError
+    ):  # what numbers were asked of
         return UnsupportedLayer(
             f"{type(module).__name__}: {where} decides by the numbers it is given: what comes behind is no one network"
         )
     shapes = ", ".join(f"{name} {dimensions(shape)}" for name, shape in inputs.items())
     return InputError(
-        f"{type(module).__name__} does not take {shapes}: {where} says {said!r}; give the shape it takes as input_shape"
+        f"{type(module).__name__} does not take {shapes}: {where} says {message!r}; give the shape it takes "
+        "as input_shape"
     )
 
 

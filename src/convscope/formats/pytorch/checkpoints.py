@@ -72,13 +72,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise NetworkFileError(f"{path} is not a safetensors file: {error}") from error
     except OSError as error:
         raise NetworkFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    found = dict(_states(content))
-    if not found:
+    states = dict(_states(content))
+    if not states:
         raise NetworkFileError(f"{path} {_what_else(content)}")
-    for state in found.values():
+    for state in states.values():
         _require_numbers(state, path)
-    entries = tuple(_inside(content)) if "" not in found else ()
-    return Checkpoint(path, dict(sorted(found.items(), key=lambda item: _rank(item[0]))), entries)
+    entries = tuple(_inside(content)) if "" not in states else ()
+    return Checkpoint(path, dict(sorted(states.items(), key=lambda item: _rank(item[0]))), entries)
 
 
 def _content(path: Path) -> Any:
@@ -173,17 +173,17 @@ def _unpickled(path: Path) -> Any:
                     f"{path} is a torch.package, a network with its code, and convscope runs no code from a file. "
                     f"{_SAVE_WEIGHTS}"
                 )
-    elif (found := identify(head)) != PICKLE:
+    elif (type_name := identify(head)) != PICKLE:
         raise NetworkFileError(
-            f"{path} holds no weights that PyTorch saved: it is {found if head else 'empty'}"
+            f"{path} holds no weights that PyTorch saved: it is {type_name if head else 'empty'}"
         )
     try:
         return read_pickle(path)
     except OSError:
         raise
     except Exception as error:  # damage shows wherever it likes
-        said = (str(error) or type(error).__name__).splitlines()[0]
-        raise NetworkFileError(f"{path} is damaged, or no file of PyTorch's: {said}") from error
+        message = (str(error) or type(error).__name__).splitlines()[0]
+        raise NetworkFileError(f"{path} is damaged, or no file of PyTorch's: {message}") from error
 
 
 def with_weights(build: Callable[[int | None], nn.Module], checkpoint: Checkpoint) -> nn.Module:
@@ -217,11 +217,11 @@ def _without_prefix(state: State, wanted: Mapping[str, Tensor], path: Path) -> S
 
     Where several parts of the file fit (``student.``, ``teacher.``) the first is taken, and the others are named.
     """
-    found = _prefixes(state, wanted)
-    if not found:
+    prefixes = _prefixes(state, wanted)
+    if not prefixes:
         outside = _prefixes(wanted, state)
         return {outside[0] + name: tensor for name, tensor in state.items()} if outside else state
-    prefix, *others = found
+    prefix, *others = prefixes
     if others:
         names = ", ".join(repr(other.rstrip(".")) for other in others)
         note = f"{path.name}: the weights under {prefix.rstrip('.')!r} are taken; those under {names} fit as well"

@@ -164,8 +164,8 @@ def read_exported(path: Path) -> ExportedProgram | None:
     except (InputError, NetworkFileError, UnsupportedLayer, OSError):
         raise
     except Exception as error:  # damage shows wherever it likes
-        said = f"{type(error).__name__}: {error}"
-        raise NetworkFileError(f"{path} is a damaged program: {said}") from error
+        message = f"{type(error).__name__}: {error}"
+        raise NetworkFileError(f"{path} is a damaged program: {message}") from error
 
 
 def _program(content: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) -> ExportedProgram:
@@ -216,8 +216,8 @@ def _function(node: Mapping[str, Any]) -> Callable[..., Any]:
     pure_operator(
         base.rstrip("_") if base not in ("sym_size", "sym_numel") else "neg"
     )  # in place, it is arithmetic too
-    found: Callable[..., Any] = getattr(getattr(torch.ops.aten, base), overload or "default")
-    return found
+    overload_function: Callable[..., Any] = getattr(getattr(torch.ops.aten, base), overload or "default")
+    return overload_function
 
 
 def _place(node: Mapping[str, Any]) -> tuple[str, str]:

@@ -84,17 +84,17 @@ def transformers_architecture(folder: HubFolder) -> Architecture | None:
     if not folder.transformers_class or find_spec("transformers") is None:
         return None
     ready_torchvision()  # which transformers imports
-    made: Any = getattr(import_module("transformers"), folder.transformers_class, None)
-    if made is None or not hasattr(made, "config_class"):
+    architecture: Any = getattr(import_module("transformers"), folder.transformers_class, None)
+    if architecture is None or not hasattr(architecture, "config_class"):
         return None
     try:
-        config = made.config_class.from_pretrained(folder.weights.parent)
+        config = architecture.config_class.from_pretrained(folder.weights.parent)
         with torch.device("meta"):
-            count = sum(parameter.numel() for parameter in made(config).parameters())
+            count = sum(parameter.numel() for parameter in architecture(config).parameters())
     except Exception as error:  # a library raises what it likes at a configuration that is wrong
-        said = (str(error) or type(error).__name__).splitlines()[0]
+        message = (str(error) or type(error).__name__).splitlines()[0]
         raise NetworkFileError(
-            f"{folder.weights.parent}: transformers makes no {folder.transformers_class} of its {CONFIG}: {said}"
+            f"{folder.weights.parent}: transformers makes no {folder.transformers_class} of its {CONFIG}: {message}"
         ) from error
     size = sum(file.stat().st_size for file in files_of(folder.weights))
     if count > 2 * size:
@@ -103,11 +103,13 @@ def transformers_architecture(folder: HubFolder) -> Architecture | None:
         )
 
     def build(classes: int | None) -> nn.Module:
-        network: nn.Module = made(config)
+        network: nn.Module = architecture(config)
         return network
 
     plain = ".safetensors" in folder.weights.name  # in which nothing but numbers can be
-    return Architecture(folder.transformers_class, build, partial(_loaded, made, folder) if plain else None)
+    return Architecture(
+        folder.transformers_class, build, partial(_loaded, architecture, folder) if plain else None
+    )
 
 
 def _loaded(made: Any, folder: HubFolder) -> nn.Module:
@@ -158,14 +160,14 @@ def read_json(path: Path) -> dict[str, Any]:
             raise NetworkFileError(
                 f"{path} is more than {_LARGEST // 2**20} MB: too much for a configuration"
             )
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise NetworkFileError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise NetworkFileError(f"{path} is no JSON: {str(error).splitlines()[0]}") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise NetworkFileError(f"{path} holds no JSON object")
-    return found
+    return content
 
 
 def _weights_in(folder: Path) -> Path | None:
@@ -177,16 +179,21 @@ def _own_spec(folder: Path) -> InputSpec | None:
     path = folder / _PREPROCESSING
     if not path.is_file():
         return None
-    said = read_json(path)
-    before = _side(said.get("size"))
-    size = _side(said.get("crop_size")) if said.get("do_center_crop") else before
-    if before is None or size is None or "image_mean" not in said or not said.get("do_normalize", True):
+    settings = read_json(path)
+    before = _side(settings.get("size"))
+    size = _side(settings.get("crop_size")) if settings.get("do_center_crop") else before
+    if (
+        before is None
+        or size is None
+        or "image_mean" not in settings
+        or not settings.get("do_normalize", True)
+    ):
         return None
-    if "crop_pct" in said:
-        before = round(size / float(said["crop_pct"]))
-    interpolation = _RESAMPLES.get(said.get("resample", 2), "bilinear")
+    if "crop_pct" in settings:
+        before = round(size / float(settings["crop_pct"]))
+    interpolation = _RESAMPLES.get(settings.get("resample", 2), "bilinear")
     return preset_spec(
-        (size, size), before, (said["image_mean"], said["image_std"]), interpolation, path.name
+        (size, size), before, (settings["image_mean"], settings["image_std"]), interpolation, path.name
     )
 
 
@@ -205,5 +212,5 @@ def _labels(config: Mapping[str, Any], published: Mapping[str, Any]) -> Sequence
     numbered = config.get("id2label")
     if not isinstance(numbered, dict) or set(numbered) != {str(number) for number in range(len(numbered))}:
         return None
-    found = [str(numbered[str(number)]) for number in range(len(numbered))]
-    return None if found == [f"LABEL_{number}" for number in range(len(found))] else found
+    in_order = [str(numbered[str(number)]) for number in range(len(numbered))]
+    return None if in_order == [f"LABEL_{number}" for number in range(len(in_order))] else in_order

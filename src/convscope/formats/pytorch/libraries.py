@@ -73,12 +73,12 @@ def _torchvision(name: str) -> Architecture:
 
     def build(classes: int | None) -> nn.Module:
         more = {} if classes is None else {"num_classes": classes}
-        made: nn.Module = models.get_model(name, weights=None, **quiet, **backbone, **more)
-        return made
+        module: nn.Module = models.get_model(name, weights=None, **quiet, **backbone, **more)
+        return module
 
     def pretrained() -> nn.Module:
-        made: nn.Module = models.get_model(name, weights=best)
-        return made
+        module: nn.Module = models.get_model(name, weights=best)
+        return module
 
     return Architecture(
         name, build, pretrained if best else None, best and _torchvision_spec(best.transforms())
@@ -107,8 +107,8 @@ def _timm(name: str) -> Architecture:
     config = timm.models.get_pretrained_cfg(name)
 
     def build(classes: int | None, pretrained: bool = False) -> nn.Module:
-        made: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=classes)
-        return made
+        module: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=classes)
+        return module
 
     has_weights = config is not None and config.has_weights
     published = (lambda: build(None, pretrained=True)) if has_weights else None
@@ -152,10 +152,10 @@ def load_pretrained(architecture: Architecture) -> nn.Module:
     try:
         return architecture.pretrained()
     except Exception as error:  # the libraries' clients raise what they like when there is no connection
-        said = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        message = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise NetworkFileError(
             f"the published weights of {architecture.name} are not on this machine and could not be downloaded "
-            f"({said}); {remedy}"
+            f"({message}); {remedy}"
         ) from error
 
 
@@ -200,8 +200,8 @@ def _imported(package: str, command: str) -> ModuleType:
     except ImportError as error:
         raise MissingPackage(f"{package}: its networks need the package {package}: {command}") from error
     except RuntimeError as error:
-        said = str(error).splitlines()[0]
+        message = str(error).splitlines()[0]
         raise MissingPackage(
-            f"the {package} that is installed does not fit torch {torch.__version__} ({said}); install its release "
+            f"the {package} that is installed does not fit torch {torch.__version__} ({message}); install its release "
             f"for it: {command}"
         ) from error

@@ -176,10 +176,10 @@ def _graph(module: nn.Module, shape: Any, name: str) -> Graph:
     if shape is not None:
         return build_graph(module, {names[0]: tuple(shape)}, name)
     guesses = _guesses(module)
-    found = next(
+    graph = next(
         (made for made in (_tried(module, {names[0]: guess}, name) for guess in guesses) if made), None
     )
-    return found or build_graph(module, {names[0]: guesses[0]}, name)  # which says what is wrong
+    return graph or build_graph(module, {names[0]: guesses[0]}, name)  # which says what is wrong
 
 
 def _tried(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Graph | None:

@@ -127,12 +127,12 @@ class Archive:
 
 def exported_tensors(archive: Archive, constants: bool = True) -> dict[str, Tensor]:
     """Return the named weights of an exported program, and its constants where they are asked for."""
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for kind, index in (("weights", _WEIGHTS), ("constants", _CONSTANTS)):
         if archive.has(index) and (constants or kind == "weights"):
             config = json.loads(archive.read(index, LARGEST_INDEX))["config"]
-            found |= {name: _exported_tensor(archive, kind, name, entry) for name, entry in config.items()}
-    return found
+            tensors |= {name: _exported_tensor(archive, kind, name, entry) for name, entry in config.items()}
+    return tensors
 
 
 def scalar_type(number: int) -> torch.dtype:

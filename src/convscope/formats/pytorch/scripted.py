@@ -140,10 +140,12 @@ class _Script:
     def source(self, kind: str, name: str) -> ast.FunctionDef:
         """Return a method of a class; UnsupportedLayer where the program has none of that name."""
         body = getattr(self.sources.get(kind), "body", [])
-        found = next((item for item in body if isinstance(item, ast.FunctionDef) and item.name == name), None)
-        if found is None:
+        definition = next(
+            (item for item in body if isinstance(item, ast.FunctionDef) and item.name == name), None
+        )
+        if definition is None:
             raise UnsupportedLayer(f"the program calls {kind}.{name}, whose source is not in it")
-        return found
+        return definition
 
     def method(self, kind: str, name: str) -> Callable[..., Any]:
         """Return a method that can be called."""
@@ -350,12 +352,12 @@ class _Frame:
             thing = self.value(function.value)
             if isinstance(thing, ScriptProgram):
                 return thing.call(function.attr, args, kwargs)
-        found = self.value(function)
-        if not callable(found) or isinstance(found, nn.Module | Tensor):
+        callee = self.value(function)
+        if not callable(callee) or isinstance(callee, nn.Module | Tensor):
             raise UnsupportedLayer(
                 f"the program calls {ast.unparse(function)!r}, which convscope does not know"
             )
-        return found(*args, **kwargs)
+        return callee(*args, **kwargs)
 
     def _is_of_library(self, node: ast.Attribute) -> bool:
         root: ast.expr = node
@@ -385,9 +387,9 @@ def read_scripted(path: Path) -> ScriptProgram | None:
 
 def _sources(archive: Archive) -> dict[str, ast.ClassDef | ast.FunctionDef]:
     """Return the classes and functions of the program by their full names, ``__torch__.torch.nn.functional.relu``."""
-    found: dict[str, ast.ClassDef | ast.FunctionDef] = {}
+    definitions: dict[str, ast.ClassDef | ast.FunctionDef] = {}
     for name, text in archive.texts("code/", ".py").items():
         module = name.removeprefix("code/").removesuffix(".py").replace("/", ".")
         items = (item for item in ast.parse(text).body if isinstance(item, ast.ClassDef | ast.FunctionDef))
-        found |= {f"{module}.{item.name}": item for item in items}
-    return found
+        definitions |= {f"{module}.{item.name}": item for item in items}
+    return definitions

@@ -200,9 +200,9 @@ class Trace(TorchFunctionMode):
             name = name if overload == "default" or name == "reshape" else f"{name}.{overload}"
             return coded_call(self.values, name, args, kwargs) if _is_pure(name) else None
         if name in _COPIES:
-            made = func(*tree_map(self._meta, args), **tree_map(self._meta, kwargs))
-            name, kwargs = ("alias", {}) if made.dtype == args[0].dtype else ("to.dtype", {})
-            args = args[:1] if name == "alias" else (args[0], made.dtype)
+            result = func(*tree_map(self._meta, args), **tree_map(self._meta, kwargs))
+            name, kwargs = ("alias", {}) if result.dtype == args[0].dtype else ("to.dtype", {})
+            args = args[:1] if name == "alias" else (args[0], result.dtype)
         if args == () and "input" in kwargs:
             args, kwargs = (kwargs["input"],), {key: kwargs[key] for key in kwargs if key != "input"}
         kwargs = {

@@ -142,11 +142,11 @@ def _tensors(content: dict[Any, Any]) -> dict[str, Tensor]:
     """Return what has numbers, by name; arrays where a mapping is made of them, not where one lies beside tensors."""
     counts = [sum(isinstance(item, kind) for item in content.values()) for kind in (Tensor, Array)]
     arrays = not counts[0] and 2 * counts[1] > len(content)
-    found = {
+    tensors = {
         name_of(key): item.tensor() if arrays and isinstance(item, Array) else item
         for key, item in content.items()
     }
-    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+    return {name: value for name, value in tensors.items() if isinstance(value, Tensor)}
 
 
 def name_of(key: Any) -> str:
@@ -215,9 +215,9 @@ class _Unpickler(CountedUnpickler):
         if (module, name) == ("_codecs", "encode"):
             return self.encode
         if module == "torch":
-            found = getattr(torch, name, None)
-            if isinstance(found, torch.dtype | torch.qscheme) or found in (torch.Size, torch.device):
-                return found
+            member = getattr(torch, name, None)
+            if isinstance(member, torch.dtype | torch.qscheme) or member in (torch.Size, torch.device):
+                return member
         return _CONTAINERS.get((module, name)) or placeholder(module, name)
 
 

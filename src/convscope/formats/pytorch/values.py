@@ -74,35 +74,35 @@ class Values:
 
     def base_of(self, tensor: Tensor) -> Tensor:
         """Return the tensor whose memory a tensor shows."""
-        held = self._held[id(tensor)]
-        return tensor if held.under is None else self.base_of(held.under)
+        entry = self._held[id(tensor)]
+        return tensor if entry.under is None else self.base_of(entry.under)
 
     def read(self, tensor: Tensor) -> int:
         """Return the value a tensor holds; a view of what was written to since is looked at again."""
-        held = self._held[id(tensor)]
-        if held.under is None or held.how is None:
-            return held.value
-        now = self.read(held.under)
-        if now != held.of:
-            step, index = held.how
+        entry = self._held[id(tensor)]
+        if entry.under is None or entry.how is None:
+            return entry.value
+        now = self.read(entry.under)
+        if now != entry.of:
+            step, index = entry.how
             first = step.plan.inputs[0]
             inputs = tuple(now if value == first else value for value in step.plan.inputs)
             again = TraceStep(replace(step.plan, inputs=inputs))
-            held.value, held.of = self.add(again, len(step.outputs))[index], now
-            held.how = (again, index)
-        return held.value
+            entry.value, entry.of = self.add(again, len(step.outputs))[index], now
+            entry.how = (again, index)
+        return entry.value
 
     def write(self, tensor: Tensor, value: int) -> None:
         """Say that a tensor holds another value from now on, and with it the tensor it is a view of."""
-        held = self._held[id(tensor)]
-        if held.under is not None and held.how is not None:
-            now = self.read(held.under)
-            step, index = held.how
+        entry = self._held[id(tensor)]
+        if entry.under is not None and entry.how is not None:
+            now = self.read(entry.under)
+            step, index = entry.how
             plan, inputs = step.plan, (now, *step.plan.inputs[1:], value)
             attributes = {"kind": plan.kind, "attributes": dict(plan.attributes), "index": index}
             attributes["part"] = f"${len(inputs) - 1}"
             written = replace(plan, kind="view_scatter", inputs=inputs, attributes=attributes)
             (whole,) = self.add(TraceStep(written))
-            self.write(held.under, whole)
-            held.of = whole
-        held.value = value
+            self.write(entry.under, whole)
+            entry.of = whole
+        entry.value = value

@@ -76,8 +76,8 @@ def _truth(name: str, named: Mapping[str, Node], values: Mapping[str, Array]) ->
             return bool(values[name].item()) != turned if values[name].size == 1 else None
         node = named[name]
         if node.op == "Const":
-            found = _stated(node, named)
-            return bool(found.item()) != turned if found is not None and found.size == 1 else None
+            value = _stated(node, named)
+            return bool(value.item()) != turned if value is not None and value.size == 1 else None
         if node.op == "LogicalNot":
             turned = not turned
         elif node.op not in (*_PASSING, *_SWITCHES):

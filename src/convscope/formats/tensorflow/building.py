@@ -126,10 +126,10 @@ class _Building:
     def shape_of(self, read: Reference) -> Shape:
         """Return a value's shape."""
         numbers = self.numbers(read)
-        found = self.builder.shapes.get(self._name(read)) if numbers is None else numbers.shape
-        if found is None:
+        shape = self.builder.shapes.get(self._name(read)) if numbers is None else numbers.shape
+        if shape is None:
             raise UnsupportedLayer(f"the shape of {read.node!r} depends on the picture")
-        return found
+        return shape
 
     def _known(self, node: Node) -> _Constant | None:
         """Return what a node makes of numbers that are known, or of sizes."""
@@ -146,11 +146,11 @@ class _Building:
         if node.op == "Shape" and (shape := self.builder.shapes.get(self._name(node.inputs[0]))):
             return _Constant(self._sizes(self._name(node.inputs[0]), shape), False, node.name)
         if node.op == "PlaceholderWithDefault" or node.op in FOLDERS:
-            found = [self.constants[read.node] for read in node.inputs if read.node in self.constants]
-            if found and len(found) == len(node.inputs):
-                arrays = [constant.numbers for constant in found]
+            constants = [self.constants[read.node] for read in node.inputs if read.node in self.constants]
+            if constants and len(constants) == len(node.inputs):
+                arrays = [constant.numbers for constant in constants]
                 array = arrays[0] if node.op not in FOLDERS else folded(node, arrays, self.budget)
-                origin = found[0].origin if array is arrays[0] else node.name
+                origin = constants[0].origin if array is arrays[0] else node.name
                 return _Constant(array, array.dtype.kind == "f", origin)
         return None
 
@@ -233,14 +233,14 @@ class _Building:
         """Leave out what a loop's last round makes for a round that never comes."""
         builder, inside = self.builder, self.unrolling.inside
         while inside and (unread := set(builder.ends(self.constants))):
-            kept = [
+            operations = [
                 one
                 for one in builder.operations
                 if one.name not in inside or not unread.issuperset(one.outputs)
             ]
-            if len(kept) == len(builder.operations) or not kept:
+            if len(operations) == len(builder.operations) or not operations:
                 return
-            builder.operations = kept
+            builder.operations = operations
 
     def _constant_operation(self, name: str) -> Operation:
         constant = self.constants[name]
@@ -285,12 +285,14 @@ class _Read:
 
     def shape(self, place: int) -> Shape:
         constant = self.known(place)
-        found = self.building.builder.shapes.get(self.value(place)) if constant is None else constant.shape
-        if found is None:
+        known_shape = (
+            self.building.builder.shapes.get(self.value(place)) if constant is None else constant.shape
+        )
+        if known_shape is None:
             raise InputError(
                 f"node {self.node.name!r}: the shape of {self.value(place)!r} is not known beforehand"
             )
-        return found
+        return known_shape
 
     def parameter(self, place: int, layout: str = "plain") -> str:
         return self.building.parameter(self._read(place).node, layout)

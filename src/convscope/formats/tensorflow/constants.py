@@ -200,20 +200,20 @@ def subscripts(
     def masked(name: str, place: int) -> bool:
         return bool(node.integer(f"{name}_mask") >> place & 1)
 
-    found: list[Any] = []
+    items: list[Any] = []
     for place, (begin, end, step) in enumerate(zip(begins, ends, steps, strict=True)):
         if masked("ellipsis", place):
-            found.append(...)
+            items.append(...)
         elif masked("new_axis", place):
-            found.append(None)
+            items.append(None)
         elif masked("shrink_axis", place):
-            found.append(begin)
+            items.append(begin)
         else:
             first, last = (
                 None if masked(name, place) else bound for name, bound in (("begin", begin), ("end", end))
             )
-            found.append(slice(first, last, step))
-    return tuple(found)
+            items.append(slice(first, last, step))
+    return tuple(items)
 
 
 @folds("Range")

@@ -44,8 +44,8 @@ def inlined(nodes: Sequence[Node], functions: Iterable[Message]) -> list[Node]:
     if not known:
         return list(nodes)
     inlining = _Inlining(known, {node.name for node in nodes})
-    made = list(inlining.bodies(nodes, {}, 0))
-    return [replace(node, inputs=tuple(map(inlining.resolve, node.inputs))) for node in made]
+    nodes_inlined = list(inlining.bodies(nodes, {}, 0))
+    return [replace(node, inputs=tuple(map(inlining.resolve, node.inputs))) for node in nodes_inlined]
 
 
 @dataclass
@@ -141,15 +141,15 @@ class _Inlining:
         yield from self.bodies(body, constants, depth + 1)
 
     def _own_name(self, name: str, call: str) -> str:
-        found = name if name not in self.taken else f"{call}/{name}"
+        own_name = name if name not in self.taken else f"{call}/{name}"
         number = 0
-        while found in self.taken:
+        while own_name in self.taken:
             number += 1
-            found = f"{call}/{name}_{number}"
+            own_name = f"{call}/{name}_{number}"
         if len(self.taken) > _MOST_NODES:
             raise NetworkFileError(f"functions that call each other make more than {_MOST_NODES:,} nodes")
-        self.taken.add(found)
-        return found
+        self.taken.add(own_name)
+        return own_name
 
 
 def _place(

@@ -86,14 +86,14 @@ def records_of(size: int) -> int:
 def _without_bundles(nodes: Sequence[Node]) -> list[Node]:
     """Return the nodes without the IdentityN, which pass several values on for a gradient of their own (swish)."""
     passed: dict[Reference, Reference] = {}
-    kept: list[Node] = []
+    single_nodes: list[Node] = []
     for node in nodes:
         inputs = tuple(passed.get(read, read) for read in node.inputs)
         if node.op == "IdentityN":
             passed.update({Reference(node.name, at): read for at, read in enumerate(inputs)})
         else:
-            kept.append(replace(node, inputs=inputs))
-    return kept
+            single_nodes.append(replace(node, inputs=inputs))
+    return single_nodes
 
 
 def _checkpoint(file: Path, weights: str | Path | None) -> Checkpoint | None:
@@ -136,20 +136,20 @@ def _reached(nodes: Sequence[Node]) -> list[str]:
         for read in node.inputs:
             readers.setdefault(read.node, []).append(node)
     waiting = [node for node in nodes if node.op in _ENTRANCES and node.text("dtype") != "DT_STRING"]
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     while waiting:
         node = waiting.pop()
-        if node.name not in found and node.op not in _SAVING:
-            found[node.name] = None
+        if node.name not in names and node.op not in _SAVING:
+            names[node.name] = None
             waiting += readers.get(node.name, [])
-    return list(found)
+    return list(names)
 
 
 def _expect_graph(head: bytes, file: str) -> None:
-    found = identify(head) if head else "empty"
-    if found != TEXT and (not head or head[0] not in b"\x0a\x08\x12\x22"):
+    type_name = identify(head) if head else "empty"
+    if type_name != TEXT and (not head or head[0] not in b"\x0a\x08\x12\x22"):
         raise NetworkFileError(
-            f"{file} is {found}, not a TensorFlow graph (GraphDef). Download or copy it again"
+            f"{file} is {type_name}, not a TensorFlow graph (GraphDef). Download or copy it again"
         )
 
 

@@ -35,8 +35,8 @@ def cut_head(nodes: list[Node]) -> tuple[list[Node], Head | None]:
     named = {node.name: node for node in nodes}
     last = _last_of_head(decoder, nodes)
     removed = behind(last, named)
-    kept = {read.node for node in nodes if node.name not in removed for read in node.inputs}
-    shared = {name for name in removed & kept if named[name].op == "Const"}
+    names = {read.node for node in nodes if node.name not in removed for read in node.inputs}
+    shared = {name for name in removed & names if named[name].op == "Const"}
     picture = Node(last.name, "Placeholder", (), {})
     remaining = [
         picture if node is last else node
@@ -63,14 +63,14 @@ def _last_of_head(decoder: Node, nodes: Iterable[Node]) -> Node:
 
 def behind(last: Node, named: Mapping[str, Node]) -> set[str]:
     """Return the names of a node and of all it needs."""
-    found: set[str] = set()
+    names: set[str] = set()
     waiting = [last.name]
     while waiting:
         name = waiting.pop()
-        if name not in found and name in named:
-            found.add(name)
+        if name not in names and name in named:
+            names.add(name)
             waiting += [read.node for read in named[name].inputs]
-    return found
+    return names
 
 
 def _resized_to(head: Iterable[str], named: Mapping[str, Node]) -> tuple[int, int] | None:

@@ -65,8 +65,8 @@ def find_input_spec(
     if channels not in (1, 3):
         return plain_spec(shape, last)
     size = (shape[first], shape[first + 1])
-    said = stated.get(name)
-    sized = said is not None and len(said) == 4 and min(said[first : first + 2]) > 0
+    statement = stated.get(name)
+    sized = statement is not None and len(statement) == 4 and min(statement[first : first + 2]) > 0
     provenance = {"layout": "format"} | ({"size": "input shape"} if sized else {})
     order: ChannelOrder = "GRAY" if channels == 1 else "RGB"
     spec = InputSpec(
@@ -79,11 +79,11 @@ def find_input_spec(
         provenance=provenance,
     )
     published = {} if order == "GRAY" else _published(size, nodes)
-    found = _ranged(graph, name)
+    ranged = _ranged(graph, name)
     if published:
         spec = spec.replace(because=KNOWN, **published)
-    if found is not None and (graph.producers or published):
-        spec = spec.replace(because=found[1], **found[0])
+    if ranged is not None and (graph.producers or published):
+        spec = spec.replace(because=ranged[1], **ranged[0])
     return spec
 
 

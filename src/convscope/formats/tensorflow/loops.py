@@ -92,16 +92,16 @@ def _body(
     """Return the nodes that a loop's entries come to, up to its exits."""
     named = {node.name: node for node in nodes}
     own = {node.name for node in entries}
-    found: dict[str, Node] = {}
+    nodes_by_name: dict[str, Node] = {}
     waiting = list(entries)
     while waiting:
         node = waiting.pop()
-        if node.name in found:
+        if node.name in nodes_by_name:
             continue
-        found[node.name] = node
+        nodes_by_name[node.name] = node
         if node.op != "Exit" or not _leaves(node, own, named):
             waiting += readers.get(node.name, [])
-    return found
+    return nodes_by_name
 
 
 def _leaves(end: Node, entries: set[str], named: Mapping[str, Node]) -> bool:

@@ -57,11 +57,11 @@ def open_tensorflow(request: Request) -> NetworkParts:
 
 def _inputs(nodes: Sequence[Node]) -> list[Node]:
     """Return the placeholders that take numbers: first the one that reaches the first convolution."""
-    found = [node for node in nodes if _is_input(node)]
+    placeholders = [node for node in nodes if _is_input(node)]
     named = {node.name: node for node in nodes}
     first = next((node for node in nodes if node.op in CONVOLUTIONS), None)
     reached = behind(first, named) if first is not None else set()
-    return sorted(found, key=lambda node: (node.name not in reached, node.shape() == ()))
+    return sorted(placeholders, key=lambda node: (node.name not in reached, node.shape() == ()))
 
 
 def _is_input(node: Node) -> bool:

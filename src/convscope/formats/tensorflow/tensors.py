@@ -85,15 +85,15 @@ def _listed(values: Any, dtype: np.dtype[Any], shape: tuple[int, ...], name: str
             f"the constant {name!r} of shape {shape} lists {len(values):,} values: the file is damaged"
         )
     if dtype.str in ("<f2", "<u2"):  # half_val has the bits of each as a whole number
-        found = np.asarray(values, "<i8").astype("<u2").view(dtype)
+        array = np.asarray(values, "<i8").astype("<u2").view(dtype)
     else:
-        found = np.asarray(values).astype(dtype, copy=False) if len(values) else np.zeros(1, dtype)
-    if len(found) == count:
-        return found.reshape(shape)
-    if len(found) > 1 and count > LEAST_BUDGET:
+        array = np.asarray(values).astype(dtype, copy=False) if len(values) else np.zeros(1, dtype)
+    if len(array) == count:
+        return array.reshape(shape)
+    if len(array) > 1 and count > LEAST_BUDGET:
         raise NetworkFileError(
             f"the constant {name!r} of shape {shape} lists {len(values):,} values: the others are not made up"
         )
-    if len(found) <= 1:
-        return np.broadcast_to(found[-1] if len(found) else dtype.type(0), shape)
-    return np.concatenate([found, np.broadcast_to(found[-1], count - len(found))]).reshape(shape)
+    if len(array) <= 1:
+        return np.broadcast_to(array[-1] if len(array) else dtype.type(0), shape)
+    return np.concatenate([array, np.broadcast_to(array[-1], count - len(array))]).reshape(shape)

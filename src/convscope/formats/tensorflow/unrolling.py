@@ -182,11 +182,11 @@ def _names(body: Sequence[Node], number: int) -> dict[str, str]:
 
 
 def _behind(end: str, body: Sequence[Node]) -> set[str]:
-    found = {end}
+    names = {end}
     for node in reversed(body):
-        if node.name in found:
-            found.update(read.node for read in node.inputs)
-    return found
+        if node.name in names:
+            names.update(read.node for read in node.inputs)
+    return names
 
 
 ListOp = Callable[[Unrolling, Node], None]
@@ -273,8 +273,8 @@ def _stack(unrolling: Unrolling, node: Node) -> None:
     elements = [held[place] for place in places]
     if not elements or None in elements:
         raise _refusal(node, "not every place was written")
-    found = tuple(element for element in elements if element is not None)
-    unrolling.building.add(Node(node.name, "Pack", found, {}))
+    sizes = tuple(element for element in elements if element is not None)
+    unrolling.building.add(Node(node.name, "Pack", sizes, {}))
 
 
 def _order(unrolling: Unrolling, node: Node) -> None:

@@ -22,7 +22,7 @@ def filled(nodes: Sequence[Node], checkpoint: Checkpoint | None) -> list[Node]:
     if checkpoint is None:
         return list(nodes)
     keys = _keys(nodes)
-    found: list[Node] = []
+    nodes_filled: list[Node] = []
     for node in nodes:
         if node.op in VARIABLES:
             own = (keys.get(node.name, node.name), node.name, node.text("shared_name"))
@@ -30,8 +30,8 @@ def filled(nodes: Sequence[Node], checkpoint: Checkpoint | None) -> list[Node]:
             node = node if key is None else _constant(node, checkpoint.tensor(key))
         elif node.op in _READING:
             node = replace(node, op="Identity", inputs=node.inputs[:1])
-        found.append(node)
-    return found
+        nodes_filled.append(node)
+    return nodes_filled
 
 
 def _constant(node: Node, tensor: Message) -> Node:

@@ -108,8 +108,8 @@ def _append(file: Download, partial: Path) -> str | None:
     import requests
 
     _require_secure(file.address)
-    begun = partial.stat().st_size if partial.exists() else 0
-    headers = {"Range": f"bytes={begun}-", "Accept-Encoding": "identity"} if begun else {}
+    offset = partial.stat().st_size if partial.exists() else 0
+    headers = {"Range": f"bytes={offset}-", "Accept-Encoding": "identity"} if offset else {}
     try:
         with requests.get(file.address, headers=headers, stream=True, timeout=TIMEOUT) as response:
             for one in (*response.history, response):
@@ -117,32 +117,32 @@ def _append(file: Download, partial: Path) -> str | None:
             if response.status_code == 416:  # nothing is missing
                 return None
             response.raise_for_status()
-            begun = begun if response.status_code == 206 else 0  # a server may send all of it again
-            return _save(file, partial, begun, response)
+            offset = offset if response.status_code == 206 else 0  # a server may send all of it again
+            return _save(file, partial, offset, response)
     except requests.RequestException as error:
         return _in_words(error)
 
 
-def _save(file: Download, partial: Path, begun: int, response: Response) -> str | None:
+def _save(file: Download, partial: Path, offset: int, response: Response) -> str | None:
     """Write a response behind what is there; None when all that was announced has come."""
     if "text/html" in response.headers.get("Content-Type", ""):
         raise NetworkFileError(f"{file.address} answers with a web page instead of {file.name}")
     missing = int(response.headers.get("Content-Length", 0))
-    if begun + missing > file.megabytes * 1e6 * ROOM + CHUNK:
+    if offset + missing > file.megabytes * 1e6 * ROOM + CHUNK:
         raise NetworkFileError(
-            f"{file.address} offers {(begun + missing) / 1e6:.0f} MB; {file.name} has {file.megabytes:g} MB"
+            f"{file.address} offers {(offset + missing) / 1e6:.0f} MB; {file.name} has {file.megabytes:g} MB"
         )
     came = 0
-    with partial.open("ab" if begun else "wb") as target, _bar(file, begun, missing) as bar:
+    with partial.open("ab" if offset else "wb") as target, _bar(file, offset, missing) as bar:
         for chunk in _chunks(response):
             target.write(chunk)
             came += len(chunk)
             bar.update(len(chunk))
-            if begun + came > file.megabytes * 1e6 * ROOM + CHUNK:
+            if offset + came > file.megabytes * 1e6 * ROOM + CHUNK:
                 raise NetworkFileError(
                     f"{file.address} sends more than the {file.megabytes:g} MB of {file.name}"
                 )
-    return None if came >= missing else f"the connection broke after {(begun + came) / 1e6:.1f} MB"
+    return None if came >= missing else f"the connection broke after {(offset + came) / 1e6:.1f} MB"
 
 
 def _chunks(response: Response) -> Iterator[bytes]:
@@ -155,9 +155,9 @@ def _chunks(response: Response) -> Iterator[bytes]:
         return
 
 
-def _bar(file: Download, begun: int, missing: int) -> Any:
-    total = begun + missing if missing else None
-    return progress_bar(desc=file.name, initial=begun, total=total, unit="B", unit_scale=True, delay=0)
+def _bar(file: Download, offset: int, missing: int) -> Any:
+    total = offset + missing if missing else None
+    return progress_bar(desc=file.name, initial=offset, total=total, unit="B", unit_scale=True, delay=0)
 
 
 def _require_secure(address: str) -> None:
@@ -179,8 +179,8 @@ def _check(file: Download, partial: Path, folder: Path) -> None:
 def _difference(file: Download, path: Path) -> str | None:
     """Return in which checksum a file differs from the published one; None where it is that."""
     for kind, published in (("sha1", file.sha1), ("sha256", file.sha256)):
-        if published is not None and (found := digest_of(path, kind)) != published:
-            return f"{kind.upper().replace('SHA', 'SHA-')} {found}, published is {published}"
+        if published is not None and (digest := digest_of(path, kind)) != published:
+            return f"{kind.upper().replace('SHA', 'SHA-')} {digest}, published is {published}"
     return None
 
 

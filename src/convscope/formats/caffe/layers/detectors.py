@@ -43,8 +43,10 @@ def _psroi_pooling(layer: Message) -> OperationPlan:
 def _proposal_layer(layer: Message) -> Translation:
     """py-faster-rcnn's own, with the settings its tests run with; the code itself is never run."""
     attributes = {"tops": len(layer.top)}
-    said = layer.python_param.param_str
-    for name, value in re.findall(r"['\"]?(\w+)['\"]?\s*:\s*(\d+|\[[\d\s,.]*\]|\([\d\s,.]*\))", said):
+    settings_text = layer.python_param.param_str
+    for name, value in re.findall(
+        r"['\"]?(\w+)['\"]?\s*:\s*(\d+|\[[\d\s,.]*\]|\([\d\s,.]*\))", settings_text
+    ):
         numbers = re.findall(r"\d+\.?\d*", value)
         if name == "feat_stride":
             attributes["stride"] = int(float(numbers[0]))
@@ -55,7 +57,9 @@ def _proposal_layer(layer: Message) -> Translation:
                 f"layer {layer.name!r} is a ProposalLayer with {name}: {value}, which is a fork's"
             )
     if "stride" not in attributes:
-        raise UnsupportedLayer(f"layer {layer.name!r} is a ProposalLayer without its feat_stride: {said!r}")
+        raise UnsupportedLayer(
+            f"layer {layer.name!r} is a ProposalLayer without its feat_stride: {settings_text!r}"
+        )
     largest = ((_PROPOSALS, 5), (_PROPOSALS, 1))[: len(layer.top)]
     return Translation(OperationPlan("propose_regions", attributes=attributes), largest=largest)
 

@@ -116,24 +116,28 @@ def _left_out(layer: Message) -> Translation:
 @register_layer(DATA)
 def _unknown_data(layer: Message) -> Translation:
     """A data layer of a fork or in Python: the sizes it says are those of its first top, the picture."""
-    said: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for owner in (*layer.unknown, *layer.data_param.unknown):
         if isinstance(owner.value, dict):
-            said.update(owner.value)
+            settings.update(owner.value)
     transform = layer.transform_param
     cropped = {field.name: field.value for field in transform.unknown}
     resized = cropped.get("resize_param")
     resized = resized[-1] if isinstance(resized, list) else resized
-    sources = [cropped, resized if isinstance(resized, dict) else {}, said]
+    sources = [cropped, resized if isinstance(resized, dict) else {}, settings]
     sizes = []
     for axis in ("height", "width"):
         names = (f"crop_{axis}", f"crop_{axis[0]}", axis, f"new_{axis}")
-        found = [source[name] for source in sources for name in names if name in source]
+        values_of_fields = [source[name] for source in sources for name in names if name in source]
         if transform.crop_size:
-            found = [transform.crop_size]
-        sizes.append(found[0] if found and isinstance(found[0], int) and found[0] > 0 else None)
-    batch = said.get("batch_size", layer.data_param.batch_size or 1)
-    channels = _channels(transform) or (1 if said.get("is_color") is False else None)
+            values_of_fields = [transform.crop_size]
+        sizes.append(
+            values_of_fields[0]
+            if values_of_fields and isinstance(values_of_fields[0], int) and values_of_fields[0] > 0
+            else None
+        )
+    batch = settings.get("batch_size", layer.data_param.batch_size or 1)
+    channels = _channels(transform) or (1 if settings.get("is_color") is False else None)
     picture = (batch if isinstance(batch, int) else 1, channels, *sizes)
     return _inputs([picture, *(None for _ in layer.top[1:])])  # labels, but regions or a depth map as well
 

@@ -55,8 +55,8 @@ def translate(layer: Message) -> Translation:
 
 def translate_as(type_name: str, layer: Message) -> Translation:
     """Return what the layer would be if it had another type."""
-    found = TRANSLATORS[type_name](layer)
-    return Translation(found) if isinstance(found, OperationPlan) else found
+    translation = TRANSLATORS[type_name](layer)
+    return Translation(translation) if isinstance(translation, OperationPlan) else translation
 
 
 @overload
@@ -153,16 +153,16 @@ def _named(function: TensorFunction, type_name: str) -> TensorFunction:
 
 def _unknown_fields(layer: Message) -> dict[str, Any]:
     """Return what the layer's unknown messages say, and a Python layer's param_str, as keywords."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for known, value in layer.fields():
         if known.number > FORKS:  # a fork's layer, which people taught before convscope knew it
-            found.update({inner.name: _with_tuples(item) for inner, item in value.fields()})
+            fields.update({inner.name: _with_tuples(item) for inner, item in value.fields()})
     for field in layer.unknown:
         if isinstance(field.value, dict):
-            found.update({name: _with_tuples(value) for name, value in field.value.items()})
+            fields.update({name: _with_tuples(value) for name, value in field.value.items()})
     if layer.python_param.has("param_str"):
-        found["param_str"] = layer.python_param.param_str
-    return found
+        fields["param_str"] = layer.python_param.param_str
+    return fields
 
 
 def _with_tuples(value: Any) -> Any:

@@ -59,10 +59,10 @@ def _refuse_masks(use: Use) -> None:
 
 
 def _of_scores(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
-    found = (Variable("scale"),) if layer.config.get("use_scale", layer.class_name != "Attention") else ()
+    variables = (Variable("scale"),) if layer.config.get("use_scale", layer.class_name != "Attention") else ()
     if layer.config.get("score_mode") == "concat":
-        found = (*found, Variable("concat_score_weight"))
-    return found
+        variables = (*variables, Variable("concat_score_weight"))
+    return variables
 
 
 @keras_layer("Attention", "AdditiveAttention", variables=_of_scores)

@@ -24,5 +24,5 @@ def constants_of(call: Call) -> Iterator[tuple[str, Any]]:
 
 def constant_variables(layer: KerasLayer) -> tuple[Variable, ...]:
     """Return the arrays of a function's call as parameters that no file has."""
-    found = constants_of(layer.calls[0]) if layer.calls else ()
-    return tuple(Variable(name, value=numbers(value)) for name, value in found)
+    constants = constants_of(layer.calls[0]) if layer.calls else ()
+    return tuple(Variable(name, value=numbers(value)) for name, value in constants)

@@ -79,10 +79,10 @@ def _window(use: Use) -> dict[str, object]:
 
 def padding_of(use: Use) -> int | str:
     """Return "valid" or "same" as the operations have it."""
-    found = str(use.config.get("padding", "valid")).lower()
-    if found not in ("valid", "same"):
-        raise use.wrong(f"its padding is {found!r}; convscope knows 'valid' and 'same'")
-    return "same" if found == "same" else 0
+    padding = str(use.config.get("padding", "valid")).lower()
+    if padding not in ("valid", "same"):
+        raise use.wrong(f"its padding is {padding!r}; convscope knows 'valid' and 'same'")
+    return "same" if padding == "same" else 0
 
 
 @keras_layer("Conv2D", variables=_kernel_and_bias)

@@ -24,13 +24,13 @@ def _variables(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
 
 
 def _of_cell(layer: KerasLayer, prefix: str, group: str) -> tuple[Variable, ...]:
-    found = [
+    variables_of_cell = [
         Variable(f"{prefix}kernel", np.transpose, group=group),
         Variable(f"{prefix}recurrent_kernel", np.transpose, group=group),
     ]
     if layer.config.get("use_bias", True):
-        found.append(Variable(f"{prefix}bias", group=group))
-    return tuple(found)
+        variables_of_cell.append(Variable(f"{prefix}bias", group=group))
+    return tuple(variables_of_cell)
 
 
 @keras_layer("LSTM", "GRU", "SimpleRNN", variables=_variables)
@@ -53,7 +53,7 @@ def _settings(use: Use, layer: KerasLayer) -> dict[str, Any]:
     config = layer.config
     if config.get("time_major"):
         raise use.wrong("it has the time first, which convscope does not know")
-    found: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "cell": _CELLS[layer.class_name],
         "activation": activation_name(use, config.get("activation") or "linear"),
         "whole": bool(config.get("return_sequences")),
@@ -61,10 +61,10 @@ def _settings(use: Use, layer: KerasLayer) -> dict[str, Any]:
     }
     if layer.class_name != "SimpleRNN":
         usual = "sigmoid" if use.dialect.version >= 2 else "hard_sigmoid"
-        found["gate"] = activation_name(use, config.get("recurrent_activation") or usual)
+        settings["gate"] = activation_name(use, config.get("recurrent_activation") or usual)
     if layer.class_name == "GRU":
-        found["reset_after"] = bool(config.get("reset_after", False))
-    return found
+        settings["reset_after"] = bool(config.get("reset_after", False))
+    return settings
 
 
 def activation_name(use: Use, given: Any) -> str:
@@ -117,11 +117,13 @@ def _cells(layer: KerasLayer) -> list[KerasLayer]:
     cells: list[Any] = stated if isinstance(stated, list) else [stated]
     while len(cells) == 1 and isinstance(cells[0], Mapping) and "cells" in cells[0].get("config", {}):
         cells = cells[0]["config"]["cells"]
-    found = []
+    plain_cells = []
     for cell in cells:
         name = str(cell["class_name"]).rpartition(">")[2].removesuffix("Cell")
-        found.append(KerasLayer(str(cell["config"].get("name", name)), name, cell["config"], layer.calls))
-    return found
+        plain_cells.append(
+            KerasLayer(str(cell["config"].get("name", name)), name, cell["config"], layer.calls)
+        )
+    return plain_cells
 
 
 def _variables_of_cells(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
@@ -153,11 +155,11 @@ def _of_cells(use: Use) -> Steps:
     steps = []
     for at, cell in enumerate(cells):
         last, first = at == len(cells) - 1, at == 0
-        told = {
+        attributes = {
             "return_sequences": use.config.get("return_sequences") if last else True,
             "go_backwards": use.config.get("go_backwards") if first else False,
         }
-        settings = _settings(use, replace(cell, config={**cell.config, **told}))
+        settings = _settings(use, replace(cell, config={**cell.config, **attributes}))
         steps.append(
             OperationPlan(
                 "unrolled", (0,) if first else ("",), _roles(cell, f"cell{at}_"), settings, label=cell.name

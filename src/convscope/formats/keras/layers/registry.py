@@ -124,8 +124,8 @@ def _own_function(layer: KerasLayer) -> str:
 
 def _plain_settings(use: Use) -> dict[str, Any]:
     """Return the layer's settings that are plain numbers and words, and those of its call, as keywords."""
-    told = use.config.get("arguments")
-    settings = {**use.config, **(told if isinstance(told, Mapping) else {}), **use.call.keywords}
+    arguments = use.config.get("arguments")
+    settings = {**use.config, **(arguments if isinstance(arguments, Mapping) else {}), **use.call.keywords}
     return {name: found for name, value in settings.items() for found in _plain(value)}
 
 

@@ -21,8 +21,8 @@ def inner_layer(layer: KerasLayer, key: str = "layer") -> KerasLayer:
 
 def _variables_inside(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
     inner = inner_layer(layer)
-    found = LAYERS[inner.class_name].variables(inner, dialect) if inner.class_name in LAYERS else ()
-    return tuple(replace(one, group=f"layer/{one.group}".rstrip("/")) for one in found)
+    variables = LAYERS[inner.class_name].variables(inner, dialect) if inner.class_name in LAYERS else ()
+    return tuple(replace(one, group=f"layer/{one.group}".rstrip("/")) for one in variables)
 
 
 @keras_layer("TimeDistributed", variables=_variables_inside)

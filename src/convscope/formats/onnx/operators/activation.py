@@ -206,8 +206,8 @@ def write_exponential(part: Part) -> None:
     if part.operation.kind == "exp":
         part.write("Exp", _shifted(part, part.inputs[0], slope * scale, slope * shift))
         return
-    found = part.step("Log", _shifted(part, part.inputs[0], scale, shift))
-    part.write("Identity", part.scaled(found, 1 / slope))
+    exponent = part.step("Log", _shifted(part, part.inputs[0], scale, shift))
+    part.write("Identity", part.scaled(exponent, 1 / slope))
 
 
 def _shifted(part: Part, value: str, scale: float, shift: float) -> str:

@@ -74,9 +74,9 @@ def read_clip(node: Node) -> OperationPlan | Sequence[OperationPlan]:
     for index, (ours, theirs, default) in enumerate(
         (("minimum", "min", float("-inf")), ("maximum", "max", float("inf"))), start=1
     ):
-        found = node.attributes.get(theirs, default)
+        bound = node.attributes.get(theirs, default)
         given = node.numbers(index, f"{theirs}imum")
-        bounds[ours] = float(found if given is None else given.reshape(()))
+        bounds[ours] = float(bound if given is None else given.reshape(()))
     return OperationPlan("clip", node.inputs[:1], attributes=bounds)
 
 
@@ -179,12 +179,12 @@ def _arithmetic(node: Node) -> OperationPlan:
     (index,) = constants
     if index == 0 and node.type_name in _ORDERED:
         attributes["swapped"] = True
-    found, other = node.constants[node.inputs[index]], node.shape(1 - index)
-    if found.size == 1 and other is not None and len(found.shape) <= len(other):
+    constant, other = node.constants[node.inputs[index]], node.shape(1 - index)
+    if constant.size == 1 and other is not None and len(constant.shape) <= len(other):
         return OperationPlan(
-            kind, (node.inputs[1 - index],), {}, {**attributes, "number": float(found.array.reshape(()))}
+            kind, (node.inputs[1 - index],), {}, {**attributes, "number": float(constant.array.reshape(()))}
         )
-    if found.whole or (other is not None and len(other) < 2):  # sizes: their numbers must stay known
+    if constant.whole or (other is not None and len(other) < 2):  # sizes: their numbers must stay known
         attributes.pop("swapped", None)
         return OperationPlan(kind, node.inputs, attributes=attributes)
     return OperationPlan(kind, (node.inputs[1 - index],), {"operand": node.inputs[index]}, attributes)

@@ -47,8 +47,8 @@ def _zeros(zeros: Constant | None, rows: int, blocks: int, bits: int) -> Array:
     stored = zeros.array
     if zeros.type == UINT8:
         stored = _unpacked(stored.reshape(rows, -1), bits).reshape(rows, -1)[:, :blocks]
-    found: Array = stored.astype(np.float32).reshape(rows, blocks, 1)
-    return found
+    in_rows: Array = stored.astype(np.float32).reshape(rows, blocks, 1)
+    return in_rows
 
 
 def _unpacked(stored: Array, bits: int) -> Array:

@@ -157,12 +157,12 @@ def write_dynamic_quantize(part: Part) -> None:
 
 
 def _stored(node: Node, index: int) -> Constant:
-    found = node.constant(index)
-    if found is None:
+    codes = node.constant(index)
+    if codes is None:
         raise node.refusal(
             "its weights or scales are worked out while the network runs: store them in the file"
         )
-    return found
+    return codes
 
 
 def _from_codes(node: Node, index: int) -> OperationPlan:
@@ -236,9 +236,11 @@ def _less_zero(node: Node, index: int, zero: int) -> OperationPlan:
     value = node.inputs[index]
     if not node.has(zero):
         return OperationPlan("identity", (value,))
-    if (found := node.constant(zero)) is None:
+    if (zero_point := node.constant(zero)) is None:
         return OperationPlan("subtract", (value, node.inputs[zero]))
-    if found.size == 1:
-        return OperationPlan("subtract", (value,), attributes={"number": float(found.array.reshape(()))})
-    rows = node.derived("zero", (found.size, 1), lambda: found.array.reshape(-1, 1), found.type)
+    if zero_point.size == 1:
+        return OperationPlan("subtract", (value,), attributes={"number": float(zero_point.array.reshape(()))})
+    rows = node.derived(
+        "zero", (zero_point.size, 1), lambda: zero_point.array.reshape(-1, 1), zero_point.type
+    )
     return OperationPlan("subtract", (value,), {"operand": rows})

@@ -106,7 +106,7 @@ def write_scale(part: Part) -> None:
     rank, axis = len(part.shape()), part.attributes.get("axis", 1)
     axis += rank if axis < 0 else 0
     terms = [("Mul", "weight")] if part.operation.kind == "scale" else []
-    found = part.inputs[0]
+    product = part.inputs[0]
     chain = [(op_type, _along(part, role, axis, rank)) for op_type, role in [*terms, ("Add", "bias")]]
     chain = [(op_type, name) for op_type, name in chain if name]
     if len(part.inputs) > 1:
@@ -117,8 +117,8 @@ def write_scale(part: Part) -> None:
             other = part.step("Unsqueeze", other, where)
         chain = [("Mul" if terms else "Add", other), *chain]
     for op_type, name in chain[:-1]:
-        found = part.step(op_type, found, name)
-    part.write(chain[-1][0], found, chain[-1][1])
+        product = part.step(op_type, product, name)
+    part.write(chain[-1][0], product, chain[-1][1])
 
 
 def _along(part: Part, role: str, axis: int, rank: int) -> str:
@@ -136,10 +136,10 @@ def write_batch_norm(part: Part) -> None:
     mean, variance = part.tensor("mean"), part.tensor("variance")
     if mean is None or variance is None or part.attributes.get("of_batch"):
         raise part.refusal("it normalizes by the batch's own mean")
-    kept = part.tensor("scale_factor")
+    factor = part.tensor("scale_factor")
     names = [part.parameter("mean"), part.parameter("variance")]
-    if kept is not None:
-        share = np.float32(0 if kept.reshape(()) == 0 else 1 / kept.reshape(()))
+    if factor is not None:
+        share = np.float32(0 if factor.reshape(()) == 0 else 1 / factor.reshape(()))
         names = [part.numbers(mean * share), part.numbers(variance * share)]
     weight = part.parameter("weight") or part.numbers(np.ones_like(mean))
     bias = part.parameter("bias") or part.numbers(np.zeros_like(mean))

@@ -101,19 +101,19 @@ WRITERS |= {
 
 
 def _window(part: Part, axes: int = 2) -> dict[str, Any]:
-    found = {
+    window = {
         "kernel_shape": each(part.attributes["kernel"], axes),
         "strides": each(part.attributes.get("stride", 1), axes),
         "ceil_mode": int(part.attributes.get("rounding", "ceil") != "floor"),
         **pads(part.attributes.get("padding", 0), axes),
     }
-    if "auto_pad" in found:
-        del found["ceil_mode"]
+    if "auto_pad" in window:
+        del window["ceil_mode"]
     elif part.attributes.get("rounding", "ceil") == "ceil" and any(
-        stride > kernel for stride, kernel in zip(found["strides"], found["kernel_shape"], strict=True)
+        stride > kernel for stride, kernel in zip(window["strides"], window["kernel_shape"], strict=True)
     ):
         raise part.refusal("its windows lie further apart than they are wide, rounded up")
-    return found
+    return window
 
 
 @writes("max_pool")

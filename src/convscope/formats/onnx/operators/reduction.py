@@ -153,10 +153,12 @@ def _written_summary(part: Part, op_type: str, axes: object, *, keep: bool, fact
     places = [int(axis) for axis in axes]  # type: ignore[attr-defined]
     attributes: dict[str, object] = {"keepdims": int(keep)}
     if op_type == "ReduceSum":  # alone in having its axes as an input, up to version 17
-        found = part.step(op_type, part.inputs[0], part.numbers(np.array(places, np.int64)), **attributes)
+        summary_value = part.step(
+            op_type, part.inputs[0], part.numbers(np.array(places, np.int64)), **attributes
+        )
     else:
-        found = part.step(op_type, part.inputs[0], axes=tuple(places), **attributes)
-    part.write("Identity", part.scaled(found, factor))
+        summary_value = part.step(op_type, part.inputs[0], axes=tuple(places), **attributes)
+    part.write("Identity", part.scaled(summary_value, factor))
 
 
 @writes("find_extreme")

@@ -49,12 +49,12 @@ def reader_of(domain: str, node: Node) -> Reader:
             f"{domain}.{node.type_name} (node {node.name!r}) has its numbers packed for one kind of processor: let "
             "onnxruntime write the network at its extended level (ORT_ENABLE_EXTENDED), not at the highest"
         )
-    if (found := own or READERS.get(name)) is None:
+    if (reader := own or READERS.get(name)) is None:
         raise UnsupportedLayer(
             f"convscope does not compute {f'{domain}.' if domain else ''}{node.type_name or 'a node without a type'} "
             f"(node {node.name!r}): look at the layers before it, or export the network without it"
         )
-    return found
+    return reader
 
 
 def writes(*kinds: str) -> Callable[[Writer], Writer]:

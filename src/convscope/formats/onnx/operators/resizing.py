@@ -68,7 +68,7 @@ def _conventions(node: Node) -> dict[str, Any]:
     node.require("coordinate_transformation_mode", *_COORDINATES)
     node.require("nearest_mode", *_NEAREST)
     node.require("keep_aspect_ratio_policy", *_POLICIES)
-    found = {
+    conventions = {
         "coordinates": node.attributes.get("coordinate_transformation_mode", "half_pixel"),
         "nearest": node.attributes.get("nearest_mode", "round_prefer_floor"),
     }
@@ -78,11 +78,11 @@ def _conventions(node: Node) -> dict[str, Any]:
         ("outside", "extrapolation_value", 0.0),
     ):
         if (value := node.attributes.get(theirs, default)) != default:
-            found[ours] = value
-    found |= {name: True for name in ("antialias", "exclude_outside") if node.attributes.get(name, 0)}
-    if found["coordinates"] == "tf_crop_and_resize":
-        found["region"] = _region(node)
-    return found
+            conventions[ours] = value
+    conventions |= {name: True for name in ("antialias", "exclude_outside") if node.attributes.get(name, 0)}
+    if conventions["coordinates"] == "tf_crop_and_resize":
+        conventions["region"] = _region(node)
+    return conventions
 
 
 def _region(node: Node) -> tuple[float, ...]:
@@ -141,9 +141,9 @@ def write_resize(part: Part) -> None:
 
 def _size(part: Part, shape: tuple[int, ...]) -> str:
     """Return the sizes wanted; those that stay are looked up while the network runs."""
-    kept = next((index for index, size in enumerate(shape) if size), len(shape))
+    first = next((index for index, size in enumerate(shape) if size), len(shape))
     wanted = [size or part.shape()[index] for index, size in enumerate(shape)]
-    if not kept:
+    if not first:
         return part.numbers(np.array(wanted, np.int64))
-    begin = part.step("Shape", part.inputs[0], end=kept)
-    return part.step("Concat", begin, part.numbers(np.array(wanted[kept:], np.int64)), axis=0)
+    begin = part.step("Shape", part.inputs[0], end=first)
+    return part.step("Concat", begin, part.numbers(np.array(wanted[first:], np.int64)), axis=0)

@@ -110,9 +110,9 @@ def write_roi_align(part: Part) -> None:
 def read_suppression(node: Node) -> OperationPlan:
     """Turn a NonMaxSuppression into one; its limits must be stored."""
     limits = {
-        name: found
+        name: limit
         for at, name in ((2, "most"), (3, "overlap"), (4, "least"))
-        if (found := node.numbers(at, f"limit, input {at},")) is not None
+        if (limit := node.numbers(at, f"limit, input {at},")) is not None
     }
     attributes: dict[str, Any] = {
         name: (int if name == "most" else float)(value.reshape(())) for name, value in limits.items()
@@ -128,10 +128,10 @@ def write_suppression(part: Part) -> None:
     limits = [part.numbers(np.array([most], np.int64)), part.numbers(np.array([overlap], np.float32))]
     if (least := part.attributes.get("least")) is not None:
         limits.append(part.numbers(np.array([least], np.float32)))
-    found = part.step(
+    places = part.step(
         "NonMaxSuppression", *part.inputs, *limits, center_point_box=int(part.attributes.get("centered", 0))
     )
-    part.write("Cast", found, to=1)
+    part.write("Cast", places, to=1)
 
 
 @reads("Col2Im", inputs=3)
