@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from chromium import launched
 from convscope import feature_visualization, open_network
+from convscope.atlas.cluster import dask_executor
 from convscope.atlas.making import begin_atlas, make_shards, missing_shards
 from convscope.atlas.manifest import Manifest
 from convscope.atlas.merging import check_atlas, merge_atlas
@@ -156,6 +158,23 @@ def test_the_page_opens_from_a_file_and_shows_a_unit(made: Path) -> None:
         page.get_by_role("link", name="conv1:1", exact=True).first.click()
         page.get_by_role("heading", level=2, name="conv1:1").wait_for()
     assert problems == []
+
+
+@pytest.mark.slow
+def test_dask_makes_the_same_atlas(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed", reason="runs the shards on Dask, which is not installed")
+    words = ["atlas", "planted", "--layers", "conv1,conv2", "--size=32", "--steps=3"]
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**options, protocol="tcp://", host="127.0.0.1") as cluster:
+        result = CliRunner().invoke(main, [*words, "-o", "by-dask", "--dask", cluster.scheduler_address])
+    assert result.exit_code == 0, result.output
+    assert files_of(made.parent / "by-dask") == files_of(made)
+
+
+def test_no_dask_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match=r"Dask is not installed: pip install 'convscope\[cluster\]'"):
+        dask_executor("tcp://127.0.0.1:1").__enter__()
 
 
 def test_the_network_of_the_workers_is_the_same(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +28,8 @@ class Cost:
     def __str__(self) -> str:
         """Say it in words."""
         hours = self.seconds / 3600
-        time = f"{hours:.1f} hours" if hours >= 1 else f"{max(1, round(self.seconds / 60))} minutes"
+        minutes = max(1, round(self.seconds / 60))
+        time = f"{hours:.1f} hours" if hours >= 1 else f"{minutes} minute{'s' if minutes > 1 else ''}"
         return f"{self.units:,} units to make: about {time} and {self.size / 1e6:,.0f} MB"
 
 
@@ -52,7 +53,7 @@ def missing_shards(manifest: Manifest, folder: Path, share: tuple[int, int] | No
 
 def make_shards(
     folder: Path,
-    shards: list[Shard],
+    shards: Sequence[Shard],
     executor: Executor | None = None,
     *,
     workers: int | None = None,
@@ -67,7 +68,8 @@ def make_shards(
     if not shards:
         return
     workers, start = workers or os.cpu_count() or 1, monotonic()
-    make_shard(str(folder), shards[0].number)
+    place = str(folder.absolute())  # another machine's process stands elsewhere
+    make_shard(place, shards[0].number)
     seconds, rest = monotonic() - start, shards[1:]
     size = shards[0].path(folder).stat().st_size
     units = sum(shard.end - shard.first for shard in rest)
@@ -77,7 +79,7 @@ def make_shards(
         return
     by_number = {shard.number: shard for shard in rest}
     with _running(executor, workers) as pool:
-        futures = [pool.submit(make_shard, str(folder), shard.number) for shard in rest]
+        futures = [pool.submit(make_shard, place, shard.number) for shard in rest]
         try:
             for future in as_completed(futures):
                 yield by_number[future.result()]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +16,7 @@ from convscope.cli.options import Opening, network_options
 from convscope.cli.output import end_interrupted, note, printable, progress_bar
 
 if TYPE_CHECKING:
-    from convscope.atlas.manifest import Manifest
+    from convscope.atlas.manifest import Manifest, Shard
     from convscope.measuring.picture_list import ListedPicture
     from convscope.network.network import Network
 
@@ -56,6 +59,11 @@ def _share(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
     help="Processes, of a thread each; one a core by default.",
 )
 @click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Make the pictures on the workers of a Dask scheduler, as tcp://host:8786; all have to see the folder.",
+)
+@click.option(
     "--shard", "share", callback=_share, metavar="I/N", help="Only this share of the work, as 3/16."
 )
 def atlas(
@@ -68,6 +76,7 @@ def atlas(
     steps: int,
     seed: int,
     workers: int | None,
+    dask: str | None,
     share: tuple[int, int] | None,
 ) -> None:
     """Make the atlas of NETWORK: what every unit wants to see and what it finds, as a folder that opens anywhere.
@@ -75,9 +84,11 @@ def atlas(
     What is there is not made again: after Ctrl-C or a kill the same command goes on, and several machines may each make
     a share of one folder. The cost is said when the first 16 units are made.
     """
-    from convscope.atlas.making import begin_atlas, make_shards, missing_shards
+    from convscope.atlas.making import begin_atlas, missing_shards
     from convscope.measuring.picture_list import list_pictures
 
+    if dask and workers:
+        raise click.UsageError("--workers is of this machine's processes: Dask's workers are what they are")
     folder, opened = Path(output), opening.open(network)
     listed = list_pictures(photographs) if photographs else ()
     manifest = _manifest(opened, listed, layers, (pixels, steps, seed))
@@ -85,14 +96,8 @@ def atlas(
     if listed:
         measured(opened, listed, list(manifest.layers), folder=manifest.measurement_path(folder), shard=share)
     missing = missing_shards(manifest, folder, share)
-    done = 0
-    try:
-        with progress_bar(total=sum(one.end - one.first for one in missing), unit="unit") as bar:
-            for shard in make_shards(folder, missing, workers=workers, told=lambda cost: note(str(cost))):
-                bar.update(shard.end - shard.first)
-                done += 1
-    except KeyboardInterrupt:
-        end_interrupted(f"{done:,} of {len(missing):,} shards are made and kept in {folder}")
+    with _executor(dask, workers) as (executor, count):
+        _make(folder, missing, executor, count)
     if share is None:
         _merge(folder, manifest, opened, listed)
     else:
@@ -100,6 +105,33 @@ def atlas(
             printable(f"{len(missing):,} shards made; convscope atlas-merge {folder} when all are there"),
             err=True,
         )
+
+
+@contextmanager
+def _executor(dask: str | None, workers: int | None) -> Iterator[tuple[Executor | None, int | None]]:
+    from convscope.atlas.cluster import dask_executor
+
+    if dask is None:
+        yield None, workers
+        return
+    with dask_executor(dask) as (executor, threads):
+        yield executor, threads
+
+
+def _make(folder: Path, missing: Sequence[Shard], executor: Executor | None, workers: int | None) -> None:
+    """Make the shards under a bar; Ctrl-C ends the command, and keeps what is made."""
+    from convscope.atlas.making import make_shards
+
+    done = 0
+    try:
+        with progress_bar(total=sum(one.end - one.first for one in missing), unit="unit") as bar:
+            for shard in make_shards(
+                folder, missing, executor, workers=workers, told=lambda cost: note(str(cost))
+            ):
+                bar.update(shard.end - shard.first)
+                done += 1
+    except KeyboardInterrupt:
+        end_interrupted(f"{done:,} of {len(missing):,} shards are made and kept in {folder}")
 
 
 @click.command()
