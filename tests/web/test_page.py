@@ -278,6 +278,27 @@ def test_it_is_readable_everywhere(browser: Any, server: Server, width: int, the
     context.close()
 
 
+def test_every_step_of_every_tour_leads_somewhere(page: Any) -> None:
+    page.get_by_role("button", name="Tours").click()
+    for lesson in range(1, 6):
+        page.get_by_label("Lesson").select_option(str(lesson))
+        steps = page.evaluate("number => import('./static/tours.js').then(m => m.stepsOf(number))", lesson)
+        assert len(steps) >= 4
+        for number, step in enumerate(steps, 1):
+            shown(page, step["title"])
+            tour = f"tour={lesson}.{number}"
+            page.wait_for_function("tour => location.hash.includes(tour)", arg=tour)
+            page.wait_for_function("() => !document.querySelector('#grid-pane .stale')")
+            assert not page.locator("#status .error").count()
+            if number < len(steps):
+                page.get_by_role("link", name="Next").click()
+    page.wait_for_function("() => document.querySelector('#studio select[aria-label=\\'Style picture\\']')")
+    page.go_back()
+    shown(page, "Choose a preset, and press Make.")
+    page.get_by_role("button", name="End the tour").click()
+    page.wait_for_function("() => !location.hash.includes('tour')")
+
+
 def halves(page: Any) -> list[Any]:
     """Return the two frames of the page, once both show what their network says."""
     said = "one => one.contentDocument?.querySelector('#picture-pane .bar')"

@@ -3,10 +3,11 @@
 import io
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import monotonic
+from threading import Event
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -272,6 +273,38 @@ def test_a_flood_of_one_viewer_is_slowed_and_leaves_it_alive(server: Server, pic
         answers = list(pool.map(ask, range(400)))
     assert set(answers) <= {200, 429, 503}
     assert get(server, "api/network").status_code == 200
+
+
+def test_questions_that_nobody_waits_for_are_left_out(server: Server, picture: str) -> None:
+    held, free = Event(), Event()
+    server.session.worker.ask("another", lambda: (held.set(), free.wait(60)))
+    assert held.wait(20)
+    port = int(server.address.rstrip("/").rpartition(":")[2])
+    head = f"GET /api/says?picture={picture} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    try:
+        for _ in range(3):  # 72 in all, more than may wait
+            asked = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(24)]
+            for sock in asked:
+                sock.sendall(head)
+            until(lambda: waiting(server) == 24)
+            for sock in asked:
+                sock.close()
+            until(lambda: waiting(server) == 0)
+    finally:
+        free.set()
+    assert get(server, f"api/says?picture={picture}").status_code == 200
+
+
+def waiting(server: Server) -> int:
+    questions = server.session.worker._questions.get("127.0.0.1", ())
+    return sum(not future.cancelled() for future, _ in list(questions))
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = monotonic() + 30
+    while not true():
+        assert monotonic() < end
+        sleep(0.01)
 
 
 def test_slow_headers_hold_nobody_up(server: Server) -> None:

@@ -71,11 +71,20 @@ def _asked(session: Session, question: Callable[..., Any]) -> Callable[[Request]
         viewer = request.cookies.get(VIEWER) or (request.client.host if request.client else "")
 
         async def ask(function: Callable[[], Any]) -> Any:
-            return await asyncio.wrap_future(session.worker.ask(viewer, function))
+            answer = asyncio.wrap_future(session.worker.ask(viewer, function))
+            gone = asyncio.ensure_future(_disconnected(request))
+            await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+            gone.cancel()
+            if not answer.done():
+                answer.cancel()  # nobody waits for it any more: the worker leaves it out
+                raise ClientDisconnect
+            return answer.result()
 
         try:
             response: Response = await question(session, request, ask)
             return response
+        except ClientDisconnect:
+            return Response(status_code=499)  # as nginx has it; it is not read
         except TooBusy as error:
             return JSONResponse({"error": str(error)}, 429)
         except ConvscopeError as error:
@@ -84,6 +93,11 @@ def _asked(session: Session, question: Callable[..., Any]) -> Callable[[Request]
             return JSONResponse({"error": f"a question that makes no sense: {error}"}, 400)
 
     return endpoint
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _page(static: str, request: Request) -> Response:

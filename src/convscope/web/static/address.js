@@ -13,9 +13,10 @@ const CHOICES = {
   backward: ["off", "saliency", "guided_backprop", "grad_cam"],
   sanity: [false, true],
   other: [false, true],
+  kind: ["dream", "style"],
 };
 /** What is kept as it is written, and unsaid where there is none. */
-const TEXTS = ["picture", "pinned", "target", "methods", "left", "right", "linked"];
+const TEXTS = ["picture", "pinned", "target", "methods", "left", "right", "linked", "tour"];
 
 /** The parts of the state that an address holds. */
 export const IN_ADDRESS = ["layer", "channel", "position", "units", ...TEXTS, ...Object.keys(CHOICES)];

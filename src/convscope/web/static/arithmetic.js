@@ -9,7 +9,7 @@ let asked = 0, found = null, failure = null;
 
 /** Return the elements that show it for the unit and the place under the cursor; nothing for what is no convolution. */
 export function arithmeticParts() {
-  if (!layerFacts()?.filters || !state.picture || !state.grid || state.grid.rows * state.grid.columns === 1) return [];
+  if (!hasPlaces()) return [];
   const [row, column] = place(), title = element("h3", {}, `How it comes to its number at (${row},${column})`);
   if (failure) return [title, empty(failure)];
   if (!found) return [title, empty("Being worked out…")];
@@ -26,9 +26,8 @@ export function arithmeticParts() {
 export function askArithmetic(done) {
   const mine = ++asked;
   found = failure = null;
-  if (!layerFacts()?.filters || !state.picture || !state.grid) return;
   setTimeout(async () => {
-    if (mine !== asked) return;
+    if (mine !== asked || !hasPlaces()) return;
     try {
       const answered = await ask("arithmetic", { unit: `${unitAddress()}@${place().join(",")}`, picture: state.picture });
       if (mine === asked) found = answered;
@@ -37,6 +36,12 @@ export function askArithmetic(done) {
     }
     if (mine === asked) done();
   }, 200);
+}
+
+/** Whether it is a convolution whose answer is here: another layer's grid says nothing of this one's places. */
+function hasPlaces() {
+  const grid = state.grid;
+  return Boolean(layerFacts()?.filters && state.picture && grid?.layer === state.layer && grid.rows * grid.columns > 1);
 }
 
 function place() {

@@ -7,6 +7,7 @@ import { stepLayer } from "./layers.js";
 import { toggleCamera } from "./live.js";
 import { stepPicture } from "./picture.js";
 import { set, state, unitAddress } from "./store.js";
+import { toggleTour } from "./tours.js";
 
 function move(by) {
   const order = channelOrder(), at = order.indexOf(state.channel);
@@ -44,7 +45,7 @@ export function toggleHelp() {
 /** Leave what is on top: the help, the search, another view. */
 function leave() {
   document.activeElement?.blur?.();
-  set({ view: "explore", error: null });
+  set({ view: "explore", error: null, tour: null });
 }
 
 /** @type {Array<[string[], string, (event: KeyboardEvent) => void]>} keys, what they do, and the function */
@@ -83,6 +84,7 @@ export const KEYS = [
   [["4"], "view: studio", () => set({ view: "studio" })],
   [["5"], "view: atlas", () => set({ view: "atlas" })],
   [["6"], "view: two side by side: pictures, units or networks", () => set({ view: "beside" })],
+  [["u"], "tours: the lessons, step by step, or no more", toggleTour],
   [["r"], "ask again", () => set({ grid: null, retry: {} })],
   [["?"], "this help", toggleHelp],
 ];

@@ -13,6 +13,7 @@ import { cameraOn, frameRate, watchFrames } from "./live.js";
 import { mountPicture, overlayWords, showClasses, showMap, takePicture } from "./picture.js";
 import { layerFacts, listen, set, state, unitAddress } from "./store.js";
 import { mountStudio } from "./studio.js";
+import { mountTours, toggleTour } from "./tours.js";
 import { askPlace, askUnit, mountUnit } from "./unit.js";
 import { mountWhy } from "./why.js";
 
@@ -45,6 +46,8 @@ async function begin() {
   mountStart();
   mountKeyboard();
   at("help-button").onclick = toggleHelp;
+  at("tours-button").onclick = toggleTour;
+  mountTours(at("tour"));
   listen(changed);
   watchFrames((grid) => {
     showClasses(grid.says);
@@ -82,7 +85,7 @@ function changed(what) {
   if (["explore", "unit"].includes(state.view) && has("layer", "channel", "picture", "view", "retry")) askUnit();
   else if (has("position", "grid")) askPlace();
   if (has("picture", "backward", "pinned") || (has("layer", "channel") && !state.pinned)) askMap();
-  if (has(...IN_ADDRESS)) writeAddress(has("layer", "view", "picture", "units"));
+  if (has(...IN_ADDRESS)) writeAddress(has("layer", "view", "picture", "units", "tour"));
   status();
 }
 

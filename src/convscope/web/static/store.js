@@ -29,6 +29,8 @@ export const state = {
   right: null,
   linked: null,
   other: false,
+  kind: "dream",
+  tour: null,
   overlay: true,
   frozen: false,
   live: null,

@@ -2,37 +2,42 @@
 
 import { element, empty, fill, imageOf } from "./elements.js";
 import { cancel, start } from "./jobs.js";
-import { set, state } from "./store.js";
+import { listen, set, state } from "./store.js";
 
 const KINDS = { dream: "Dream", style: "Style" };
 const canvas = element("div.big"), progress = element("progress", { hidden: true, "aria-label": "Steps done" }), words = element("p.caption"), wipeBox = element("div");
-let kind = "dream", job = null, options = {}, began = 0;
+let job = null, options = {}, began = 0;
 
 /** Build the view. */
 export function mountStudio(parent) {
   const form = element("div.form"), tabs = element("div.tools");
   const draw = () => {
-    fill(tabs, ...Object.entries(KINDS).map(([name, label]) => element("button", { "aria-pressed": String(name === kind), onclick: () => ((kind = name), (options = {}), draw()) }, label)));
+    fill(tabs, ...Object.entries(KINDS).map(([name, label]) => element("button", { "aria-pressed": String(name === state.kind), onclick: () => set({ kind: name }) }, label)));
     fill(form, ...fields());
   };
   const run = element("button", { onclick: make }, "Make"), stop = element("button", { onclick: () => job && cancel(job) }, "Stop");
   fill(parent, element("h2", {}, "Studio"), element("div.columns", {}, element("div.card", {}, tabs, form, element("div.tools", {}, run, stop)), element("div", {}, progress, words, canvas, wipeBox)));
   fill(canvas, empty("Choose a preset and press Make: the picture changes while you watch."));
   draw();
+  listen((changed) => {
+    if (!changed.has("kind") && !(changed.has("pictures") && state.kind === "style")) return;
+    options = {};
+    draw();
+  });
 }
 
 function fields() {
-  const presets = state.network.presets[kind];
+  const presets = state.network.presets[state.kind];
   const preset = element("select", { "aria-label": "Preset", onchange: () => ((options.preset = preset.value), (hint.textContent = sentence())) }, ...presets.map((one) => element("option", { value: one.name }, one.name)));
   const sentence = () => presets.find((one) => one.name === preset.value)?.sentence || "", hint = element("p.caption", {}, sentence());
   const rows = [element("label", {}, "preset"), preset, element("span"), hint];
-  if (kind === "dream") rows.push(...field({ name: "layers", kind: "text", default: null }, "the preset's"));
+  if (state.kind === "dream") rows.push(...field({ name: "layers", kind: "text", default: null }, "the preset's"));
   else {
     const styles = element("select", { "aria-label": "Style picture", onchange: () => (options.style = styles.value) }, ...state.pictures.map((one) => element("option", { value: one.key }, one.name)));
     options.style = styles.value;
     rows.push(element("label", {}, "style picture"), styles);
   }
-  return [...rows, ...state.network.forms[kind].flatMap((one) => field(one))];
+  return [...rows, ...state.network.forms[state.kind].flatMap((one) => field(one))];
 }
 
 function field(one, hint = one.default === null ? "the preset's" : String(one.default)) {
@@ -58,7 +63,7 @@ function make() {
   progress.removeAttribute("value");
   words.textContent = "The first step…";
   fill(wipeBox);
-  job = start(kind, wanted, watch);
+  job = start(state.kind, wanted, watch);
 }
 
 function watch(header, body) {
@@ -82,7 +87,7 @@ function finished(header, body) {
   const range = element("input", { type: "range", min: 0, max: 100, value: 0, "aria-label": "Compare with the start" });
   range.oninput = () => wipe.style.setProperty("--at", `${range.value}%`);
   wipe.style.setProperty("--at", "0%");
-  const save = element("a", { href: url, download: `${kind}.png` }, "Save the picture, with its recipe");
+  const save = element("a", { href: url, download: `${state.kind}.png` }, "Save the picture, with its recipe");
   fill(canvas);
   fill(wipeBox, wipe, element("label", {}, "Compare with the start ", range), element("p", {}, save));
 }
