@@ -29,7 +29,8 @@ from PIL import Image
 from convscope import open_network
 from convscope.errors import ConvscopeError
 from convscope.network.network import Network
-from convscope.pictures.photograph import open_photograph, picture_endings
+from convscope.pictures.decoding import picture_endings
+from convscope.pictures.photograph import open_photograph
 from graph_def_writer import GraphWriter
 from plain_keras import input_layer, layer, sequential, write_h5
 

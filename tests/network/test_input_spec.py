@@ -15,7 +15,8 @@ from skimage.transform import resize as skimage_resize
 from convscope.errors import InputError
 from convscope.network.input_spec import InputSpec
 from convscope.network.known_inputs import guess_caffe_input
-from convscope.pictures.photograph import MAXIMUM_PIXELS, read_picture
+from convscope.pictures.decoding import MAXIMUM_PIXELS
+from convscope.pictures.photograph import read_picture
 
 BGR = InputSpec((8, 6), "BGR", raw_scale=255.0, mean=(104.0, 117.0, 123.0), input_scale=0.5)
 

@@ -15,7 +15,8 @@ from convscope.errors import NetworkFileError, PictureError
 from convscope.formats.opening import open_network
 from convscope.measuring.picture_list import list_pictures
 from convscope.network.fine_tuning import image_folder
-from convscope.pictures.photograph import open_photograph, picture_endings, read_picture
+from convscope.pictures.decoding import picture_endings
+from convscope.pictures.photograph import open_photograph, read_picture
 from convscope.pictures.picture import Picture
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (24, 40, 3), dtype=np.uint8)

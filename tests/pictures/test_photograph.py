@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from convscope.errors import PictureError
-from convscope.pictures.photograph import FORMATS, open_photograph, read_picture
+from convscope.pictures.decoding import FORMATS
+from convscope.pictures.photograph import open_photograph, read_picture
 
 GRADIENT = np.stack(
     np.broadcast_arrays(np.arange(0, 240, 8)[:, None], np.arange(0, 200, 8)[None], 60), 2

@@ -43,7 +43,7 @@ def files_of(name: str) -> list[Path] | None:
 
 
 def _inside(folder: Path) -> list[Path]:
-    from convscope.pictures.photograph import picture_endings
+    from convscope.pictures.decoding import picture_endings
 
     return sorted(
         path

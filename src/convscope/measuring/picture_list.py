@@ -18,7 +18,8 @@ from typing import Any, TypeAlias
 
 from convscope.errors import PictureError
 from convscope.files import matched, user_path
-from convscope.pictures.photograph import open_photograph, picture_endings
+from convscope.pictures.decoding import picture_endings
+from convscope.pictures.photograph import open_photograph
 
 PicturesLike: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
 """A folder, a pattern, a .zip, .tar or .csv file, or pictures: whatever `read_picture` reads, each."""

@@ -19,7 +19,7 @@ from convscope.errors import InputError, UnknownLayer, did_you_mean
 from convscope.network.engine.execution import cut
 from convscope.network.network import Network
 from convscope.network.surgery import head_of
-from convscope.pictures.photograph import picture_endings
+from convscope.pictures.decoding import picture_endings
 
 OptimizerFactory = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
 _STATISTICS = ("mean", "variance", "scale_factor")  # counted, not learned

@@ -19,7 +19,7 @@ from convscope.errors import InputError
 from convscope.network.axes import require_position
 from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.network import Network
-from convscope.pictures.photograph import picture_endings
+from convscope.pictures.decoding import picture_endings
 
 Setting: TypeAlias = "float | str | os.PathLike[str] | Tensor"
 """A number, ``"*0.5"`` (half of what it is), a picture or a folder of pictures whose answer it gets, or that answer."""

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from convscope.errors import InputError
-from convscope.pictures.photograph import MAXIMUM_PIXELS
+from convscope.pictures.decoding import MAXIMUM_PIXELS
 from convscope.pictures.resizing import resized
 
 Size = tuple[int, int]

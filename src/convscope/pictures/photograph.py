@@ -13,22 +13,28 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache
-from math import ceil, sqrt
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from convscope.errors import PictureError, did_you_mean
 from convscope.files import broken_link, user_path
 from convscope.pictures.bands import SMALL_FILE, array_in, bands_of, has_bands, seen_in_gray
-from convscope.pictures.rgb import PLAIN, Pixels, Seen, Stored, rgb_of_array, rgb_of_image
-from convscope.pictures.sixteen_bit import load, stored_bits
+from convscope.pictures.decoding import (
+    MAXIMUM_PIXELS,
+    check_size,
+    decoded_image,
+    errors_in_one_line,
+    formats_for,
+    picture_endings,
+    too_large,
+)
+from convscope.pictures.rgb import PLAIN, Pixels, Seen, Stored, rgb_of_array
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,63 +47,7 @@ PictureLike: TypeAlias = (
 """A file's path or bytes, an open file, a sample's name, a Pillow image, an array (H, W, 3), one of ours."""
 InputLike: TypeAlias = "PictureLike | Tensor"
 """A picture, or a tensor that is the network's input already."""
-FORMATS = (
-    *(
-        "PNG",
-        "JPEG",
-        "MPO",
-        "GIF",
-        "BMP",
-        "DIB",
-        "TIFF",
-        "WEBP",
-        "AVIF",
-        "JPEG2000",
-        "PPM",
-        "ICO",
-        "ICNS",
-        "CUR",
-    ),
-    *(
-        "PCX",
-        "DCX",
-        "SGI",
-        "QOI",
-        "DDS",
-        "PSD",
-        "XBM",
-        "XPM",
-        "IM",
-        "MSP",
-        "SUN",
-        "SPIDER",
-        "PIXAR",
-        "FITS",
-        "BLP",
-    ),
-    *("FLI", "GBR"),
-)
-_BY_ENDING = dict.fromkeys((".tga", ".icb", ".vda", ".vst"), "TGA")  # has no mark to be told by
 SAMPLES = ("coffee", "chelsea", "astronaut")
-SHORTENED = "read with 8 of its 16 bits"
-MAXIMUM_PIXELS = 8192 * 8192  # 805 MB as floating-point RGB
-_DECODED = 150_000_000  # bytes of a small file's pixels as Pillow holds them
-_FEW_PIXELS = (
-    13_000_000  # above (a telephone has 12 million), a small file's picture is read at a part of its size
-)
-_STRIP = 64  # rows of a picture made smaller, at a time
-_PAGES = 100  # that are counted
-_SIGNATURES = {
-    b"%PDF": "a PDF document",
-    b"%!PS": "PostScript",
-    b"<svg": "an SVG drawing",
-    b"8BPS": "a Photoshop document",
-    b"PK\x03\x04": "a ZIP archive",
-    b"\x89HDF": "an HDF5 file",
-    b"\x93NUMPY": "a NumPy array",
-}
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_NO_DECODER = "decoder error -2"  # what Pillow says where libtiff has no decoder for the compression
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,14 +76,6 @@ class Photograph:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self.pixels.astype(dtype or np.float32, copy=bool(copy))
-
-
-@cache
-def picture_endings() -> tuple[str, ...]:
-    """Return the endings of all files that are read as pictures, as ``.jpg``: the one list of them."""
-    Image.init()
-    readable = {*_formats(), "TGA"}
-    return tuple(sorted(ending for ending, form in Image.registered_extensions().items() if form in readable))
 
 
 def read_picture(source: object, *, maximum_pixels: int = MAXIMUM_PIXELS) -> Pixels:
@@ -179,10 +121,10 @@ def check_pictures(names: Iterable[str]) -> None:
         size = path.stat().st_size
         with (
             path.open("rb") as file,
-            _in_one_line(name, size, file),
-            Image.open(file, formats=_formats(name)) as image,
+            errors_in_one_line(name, size, file),
+            Image.open(file, formats=formats_for(name)) as image,
         ):
-            _check_size(image, name, MAXIMUM_PIXELS, size)
+            check_size(image, name, MAXIMUM_PIXELS, size)
             image.draft("RGB", (1, 1))
             image.load()
 
@@ -193,7 +135,7 @@ def picture_file_hash(name: str) -> str | None:
         path = _located(name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            Image.open(path, formats=_formats(name)).close()
+            Image.open(path, formats=formats_for(name)).close()
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except (PictureError, OSError, ValueError, RuntimeError, SyntaxError, Image.DecompressionBombError):
         return None
@@ -256,144 +198,21 @@ def _from_file(file: Any, source: str | None, maximum_pixels: int) -> Photograph
     if size == 0:
         raise PictureError(f"{name} is empty (0 bytes); a picture file is needed")
     file.seek(0)
-    with _in_one_line(name, size, file), Image.open(file, formats=_formats(name)) as image:
-        _check_size(image, name, maximum_pixels, size)
-        seen = _decoded(image, name, file, small=size < SMALL_FILE)
+    with errors_in_one_line(name, size, file), Image.open(file, formats=formats_for(name)) as image:
+        check_size(image, name, maximum_pixels, size)
+        seen = decoded_image(image, name, file, small=size < SMALL_FILE)
     return _photograph(seen, source, digest.hexdigest())
 
 
 def _from_pillow(image: Image.Image, maximum_pixels: int) -> Photograph:
-    with _in_one_line("what was given", 0, io.BytesIO()):
-        _check_size(image, "what was given", maximum_pixels)
-        seen = _decoded(image, "what was given")
+    with errors_in_one_line("what was given", 0, io.BytesIO()):
+        check_size(image, "what was given", maximum_pixels)
+        seen = decoded_image(image, "what was given")
     return _photograph(seen, None, _hash(seen.pixels))  # of what is seen: palettes and profiles count
 
 
 def _photograph(seen: Seen, source: str | None, sha256: str) -> Photograph:
     return Photograph(seen.pixels, source, sha256, seen.notes, seen.opacity, seen.stored)
-
-
-def _decoded(image: Image.Image, name: str, file: IO[bytes] | None = None, *, small: bool = False) -> Seen:
-    pages, bits = _pages(image), stored_bits(image)
-    pixels = image.width * image.height
-    many = small and pixels > _FEW_PIXELS
-    low = None if file is None or many else load(image, file)
-    made_smaller: tuple[str, ...] = ()
-    if many:
-        factor = ceil(sqrt(pixels / _FEW_PIXELS))
-        made_smaller = (f"read at 1/{factor} of its size: {pixels:,} pixels came from a small file",)
-        image = _reduced(image, factor)
-    seen = rgb_of_image(image, name, low)
-    shortened = (SHORTENED,) if bits > seen.stored.bits else ()
-    first = (f"the first of {pages}",) if pages else ()
-    return replace(seen, notes=(*first, *made_smaller, *shortened, *seen.notes))
-
-
-def _reduced(image: Image.Image, factor: int) -> Image.Image:
-    """Return a picture with each square of pixels averaged; what it is meant as stays with it.
-
-    It is done strip by strip: all of a palette's picture in colors would take four times its memory.
-    """
-    info, mode = image.info, image.mode
-    if mode in ("1", "P"):
-        mode = "L" if mode == "1" else "RGBA" if image.has_transparency_data else "RGB"
-        info = {key: value for key, value in info.items() if key != "transparency"}
-    between = "I" if mode.startswith("I;16") else mode  # Pillow averages no sixteen bits
-    smaller = Image.new(mode, (ceil(image.width / factor), ceil(image.height / factor)))
-    for top in range(0, image.height, rows := _STRIP * factor):
-        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
-        averaged = strip if strip.mode == between else strip.convert(between)
-        smaller.paste(averaged.reduce(factor).convert(mode), (0, top // factor))
-    smaller.info = info
-    smaller._exif = image.getexif()
-    return smaller
-
-
-def _pages(image: Image.Image) -> str:
-    """Return how many frames or pages a file has, in words; nothing for one. A TIFF's are not counted to the end."""
-    if image.format == "MPO":  # its others are previews
-        return ""
-    if image.format != "TIFF":
-        frames = int(getattr(image, "n_frames", 1))
-        return f"its {frames} frames" if frames > 1 else ""
-    counted = 0
-    with contextlib.suppress(EOFError):
-        for counted in range(1, _PAGES + 1):  # ends with the last page there is
-            image.seek(counted)
-        counted = _PAGES + 1
-    image.seek(0)
-    if counted > _PAGES:
-        return f"more than {_PAGES} frames"
-    return f"its {counted} frames" if counted > 1 else ""
-
-
-def _check_size(image: Image.Image, name: str, maximum_pixels: int, file_size: int | None = None) -> None:
-    width, height = image.size
-    if width * height > maximum_pixels:
-        raise PictureError(_too_large(name, f"{width:,} x {height:,} pixels", maximum_pixels))
-    if not width * height:
-        raise PictureError(f"{name} has no pixels: it is {width} x {height}")
-    decoded = width * height * max(1, len(image.getbands())) * (4 if image.mode in ("I", "F") else 1)
-    if file_size is not None and file_size < SMALL_FILE and decoded > _DECODED:
-        raise PictureError(
-            f"{name} is a file of {file_size:,} bytes that unfolds into {decoded:,} ({width:,} x {height:,} pixels): "
-            "so much is not read from so little. Make it smaller first"
-        )
-
-
-@contextlib.contextmanager
-def _in_one_line(name: str, size: int, file: IO[bytes]) -> Iterator[None]:
-    """Turn whatever a decoder raises into one line, and let none of its warnings out."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except PictureError:
-        raise
-    except Image.DecompressionBombError as error:
-        number = re.search(r"\d{4,}", str(error))
-        raise PictureError(
-            _too_large(name, f"{int(number[0]):,} pixels" if number else str(error))
-        ) from error
-    except UnidentifiedImageError as error:
-        file.seek(0)
-        raise PictureError(
-            f"{name} is not a picture convscope can read, but {_what_is(file.read(512))} ({size:,} bytes). "
-            f"Possible: {', '.join(_formats())}"
-        ) from error
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        file.seek(0)
-        if reason == _NO_DECODER and file.read(4) in _TIFF:
-            raise PictureError(
-                f"{name} is a TIFF whose compression is not read here, or a damaged one ({size:,} bytes). Save it "
-                "with LZW or deflate, or as PNG"
-            ) from error
-        raise PictureError(f"{name} is damaged or incomplete ({size:,} bytes): {reason}") from error
-
-
-def _formats(name: str = "") -> tuple[str, ...]:
-    """Return the formats that are tried, the one that only an ending tells last."""
-    Image.init()
-    by_ending = _BY_ENDING.get(Path(name).suffix.lower())
-    return tuple(form for form in (*FORMATS, *([by_ending] if by_ending else [])) if form in Image.OPEN)
-
-
-def _what_is(start: bytes) -> str:
-    if start[:4] in _TIFF:
-        return "a TIFF of a kind that is not read, by its bits or planes: save it as PNG, or with plain 8 or 16 bits"
-    if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
-        return "a HEIC photograph: export it as JPEG"
-    for signature, words in _SIGNATURES.items():
-        if signature in start[:200]:
-            return words
-    if start.isascii() and b"\0" not in start:
-        return f"a text that begins {start[:24].decode()!r}"
-    return f"a file that begins {start[:8].hex(' ')}"
-
-
-def _too_large(name: str, size: str, maximum_pixels: int = MAXIMUM_PIXELS) -> str:
-    return f"{name} is too large: {size}; up to {maximum_pixels:,} are read. Make it smaller first"
 
 
 def _from_array(source: object, maximum_pixels: int) -> Photograph:
@@ -405,7 +224,7 @@ def _from_array(source: object, maximum_pixels: int) -> Photograph:
         raise PictureError(_no_picture(source))
     if values.ndim > 1 and values.shape[0] * values.shape[1] > maximum_pixels:
         raise PictureError(
-            _too_large("the array", f"{values.shape[1]:,} x {values.shape[0]:,}", maximum_pixels)
+            too_large("the array", f"{values.shape[1]:,} x {values.shape[0]:,}", maximum_pixels)
         )
     if has_bands(values):
         bands = bands_of(values)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import ConvscopeWarning, InputError
-from convscope.pictures.photograph import SHORTENED, PictureLike, open_photograph
+from convscope.pictures.decoding import SHORTENED
+from convscope.pictures.photograph import PictureLike, open_photograph
 from convscope.pictures.picture import Picture
 from convscope.pictures.resizing import resized
 from convscope.pictures.rgb import Stored, from_srgb
