@@ -41,6 +41,7 @@ lint: $(ENVIRONMENT)/test
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
 	$(RUN)mypy
+	@if command -v tsc >/dev/null; then tsc -p jsconfig.json; fi
 
 $(ENVIRONMENT)/demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(ENVIRONMENT)

@@ -17,7 +17,7 @@ export const half = new URLSearchParams(location.search).has("half");
 export function mountBeside(parent) {
   const boxes = Object.entries(LINKS).map(([name, words]) => {
     const box = element("input", { type: "checkbox", value: name, onchange: () => set({ linked: boxes.filter(([one]) => one.checked).map(([one]) => one.value).join(",") || "nothing" }) });
-    return [box, element("label", {}, box, ` ${words} `)];
+    return /** @type {[HTMLInputElement, HTMLElement]} */ ([box, element("label", {}, box, ` ${words} `)]);
   });
   const network = element("select", { "aria-label": "The network on the right", onchange: () => set({ other: network.value === "1", right: null }) }, element("option", { value: "0" }, state.network.name), ...(state.network.beside ? [element("option", { value: "1" }, state.network.beside)] : []));
   const choice = state.network.beside ? [element("label", {}, "On the right ", network)] : [];

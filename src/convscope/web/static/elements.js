@@ -1,10 +1,17 @@
 // The page's elements, made in one line each. Text is always text: a layer's name never becomes markup.
 
 /**
+ * @template {string} Name
+ * @typedef {Name extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[Name] : HTMLElement} ElementNamed
+ */
+
+/**
  * Make an element.
- * @param {string} tag with classes, as "button.small"
- * @param {Object<string, any>} properties; names that begin with "aria" or hold a "-" are attributes
+ * @template {string} Tag
+ * @param {Tag} tag with classes, as "button.small"
+ * @param {Object<string, any>} properties names that hold a "-" are attributes
  * @param {...(Node|string)} children
+ * @returns {Tag extends `${infer Name}.${string}` ? ElementNamed<Name> : ElementNamed<Tag>}
  */
 export function element(tag, properties = {}, ...children) {
   const [name, ...classes] = tag.split("."), made = document.createElement(name);
@@ -14,7 +21,7 @@ export function element(tag, properties = {}, ...children) {
     else made[key] = value;
   }
   made.append(...children);
-  return made;
+  return /** @type {any} */ (made);
 }
 
 /** Replace what an element holds. */

@@ -29,13 +29,18 @@ async function copyLink() {
 }
 
 function focusSearch() {
-  document.getElementById("search").focus();
-  document.getElementById("search").select();
+  const search = /** @type {HTMLInputElement} */ (document.getElementById("search"));
+  search.focus();
+  search.select();
+}
+
+function helpDialog() {
+  return /** @type {HTMLDialogElement} */ (document.getElementById("help"));
 }
 
 /** Show or hide the help. */
 export function toggleHelp() {
-  const help = document.getElementById("help");
+  const help = helpDialog();
   if (help.open) return help.close();
   const rows = KEYS.flatMap(([keys, words]) => [element("span", {}, ...keys.map((key) => element("kbd", {}, key === " " ? "space" : key))), element("span", {}, words)]);
   fill(help, element("h2", {}, "Every key"), element("div.keys", {}, ...rows), element("p", {}, element("button", { onclick: () => help.close(), autofocus: true }, "Close")));
@@ -44,7 +49,7 @@ export function toggleHelp() {
 
 /** Leave what is on top: the help, the search, another view. */
 function leave() {
-  document.activeElement?.blur?.();
+  /** @type {HTMLElement} */ (document.activeElement)?.blur?.();
   set({ view: "explore", error: null, tour: null });
 }
 
@@ -93,10 +98,10 @@ export const KEYS = [
 export function mountKeyboard() {
   const actions = new Map(KEYS.flatMap(([keys, , action]) => keys.map((key) => [key, action])));
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || document.getElementById("help").open) return;
-    const typing = event.target.matches("input:not([type=range]):not([type=checkbox]), select, textarea");
+    if (event.ctrlKey || event.metaKey || event.altKey || helpDialog().open) return;
+    const target = /** @type {Element} */ (event.target), typing = target.matches("input:not([type=range]):not([type=checkbox]), select, textarea");
     if (typing && event.key !== "Escape") return;
-    if (event.target.matches("button, a, summary, input") && ["Enter", " ", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key)) return;
+    if (target.matches("button, a, summary, input") && ["Enter", " ", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key)) return;
     const action = actions.get(`${event.shiftKey && event.key.length > 1 ? "Shift+" : ""}${event.key}`);
     if (!action || !state.network) return;
     event.preventDefault();

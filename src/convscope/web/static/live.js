@@ -7,7 +7,9 @@ import { set, state, unitAddress } from "./store.js";
 /** Where the camera's picture is shown. */
 export const video = element("video", { muted: true, playsInline: true, loop: true, hidden: true, "aria-label": "The camera" });
 const canvas = element("canvas");
-let socket = null, onFrame = () => {}, sent = 0, rate = 0;
+/** @type {(grid: any) => void} */
+let onFrame = () => {};
+let socket = null, sent = 0, rate = 0;
 
 /** Be told of each answer: its grid, with `says` and the `view` it is of. */
 export function watchFrames(watch) {
@@ -46,7 +48,7 @@ export async function toggleCamera(file = null) {
 
 /** Close the camera. */
 export function close() {
-  for (const track of video.srcObject?.getTracks() || []) track.stop();
+  for (const track of /** @type {?MediaStream} */ (video.srcObject)?.getTracks() || []) track.stop();
   video.srcObject = null;
   video.removeAttribute("src");
   set({ live: null });

@@ -64,7 +64,9 @@ async function begin() {
 
 /** Return what the address asks for; a channel that the layer has not is its last one, and said so. */
 function arrived() {
-  const changes = { error: null, ...fromHash(location.hash, isLayer) }, count = layerFacts(changes.layer)?.channels;
+  /** @type {Object<string, any>} */
+  const changes = { error: null, ...fromHash(location.hash, isLayer) };
+  const count = layerFacts(changes.layer)?.channels;
   if (!count || changes.channel < count) return changes;
   return { ...changes, channel: count - 1, error: `${changes.layer} has the channels 0 to ${count - 1}, and no ${changes.channel}` };
 }
@@ -154,7 +156,7 @@ function showView() {
   const none = !state.picture && !cameraOn() && !["atlas", "unit", "beside"].includes(state.view);
   at("start").hidden = !none;
   for (const name of Object.keys(VIEWS)) at(name).hidden = none || name !== state.view;
-  for (const button of at("views").children) {
+  for (const button of at("views").querySelectorAll("button")) {
     if (button.dataset.view === state.view) button.setAttribute("aria-current", "page");
     else button.removeAttribute("aria-current");
   }
@@ -165,7 +167,7 @@ function mountViews() {
 }
 
 function mountSearch() {
-  const search = at("search");
+  const search = /** @type {HTMLInputElement} */ (at("search"));
   search.addEventListener("change", () => {
     const text = search.value.trim(), found = parseAddress(text, isLayer), near = state.network.layers.find((layer) => layer.name.toLowerCase().includes(text.toLowerCase()));
     if (found) set({ ...found, view: state.view });

@@ -27,7 +27,7 @@ export function table(name, gamma = 1) {
 /**
  * Paint numbers on a canvas of their own size.
  * @param {HTMLCanvasElement} canvas
- * @param {ArrayLike<ArrayLike<number>>} rows of numbers
+ * @param {number[][]} rows of numbers
  * @param {number} limit the number that is darkest, to both sides of zero
  */
 export function paintSigned(canvas, rows, limit) {

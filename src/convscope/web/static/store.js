@@ -36,6 +36,7 @@ export const state = {
   live: null,
   units: {},
   error: null,
+  retry: null,
   notice: null,
 };
 

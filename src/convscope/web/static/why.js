@@ -23,7 +23,7 @@ export function mountWhy(parent) {
   const over = element("input", { type: "range", min: 0, max: 1, step: 0.05, value: share, "aria-label": "How much of the map lies over the picture" });
   over.oninput = () => {
     share = Number(over.value);
-    for (const canvas of cards.querySelectorAll("canvas")) canvas.style.opacity = share;
+    for (const canvas of cards.querySelectorAll("canvas")) canvas.style.opacity = String(share);
   };
   fill(
     parent,
@@ -59,7 +59,7 @@ function explain() {
     if (mine !== job) return; // asked anew meanwhile
     if (header.kind === "map") {
       progress.value = header.done;
-      if (header.shuffled) cards.lastChild.querySelector(".shuffled").append(shuffledMap(header, body));
+      if (header.shuffled) cards.lastElementChild.querySelector(".shuffled").append(shuffledMap(header, body));
       else cards.append(card(header, body));
     } else {
       progress.hidden = true;
@@ -80,7 +80,7 @@ function card(header, body) {
 function overPicture(header, body, words) {
   const canvas = element("canvas", { role: "img", "aria-label": `${header.method}: ${words}` });
   paint(canvas, new Float32Array(body.slice().buffer), header);
-  canvas.style.opacity = share;
+  canvas.style.opacity = String(share);
   const stack = element("div.stack", {}, element("img", { src: `api/seen/${encodeURIComponent(state.picture)}`, alt: "" }), canvas);
   stack.style.aspectRatio = `${header.columns} / ${header.rows}`;
   return stack;
