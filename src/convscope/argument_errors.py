@@ -40,12 +40,17 @@ def _is_address(value: object) -> bool:
     return value is None or all(isinstance(one, str | Address) for one in several)
 
 
+def _is_target(value: object) -> bool:
+    """Whether this may be what is explained: an address, a class's number, or several with their weights."""
+    return _is_address(value) or fits(value, int) or isinstance(value, Mapping) or hasattr(value, "terms")
+
+
 def _is_channels(value: object) -> bool:
     whole = isinstance(value, Sequence) and all(fits(item, int) for item in value)
     return value is None or isinstance(value, str) or whole or fits(value, int)
 
 
-_ADDRESSES = ("address", "addresses", "layer", "layers", "target", "targets")
+_ADDRESSES = ("address", "addresses", "layer", "layers", "targets")
 _BY_NAME: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "network": ("a Network: convscope.open_network gives one", _is_network),
     **dict.fromkeys(
@@ -54,6 +59,7 @@ _BY_NAME: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "channels": ("the numbers of channels", _is_channels),
     "changes": ("a mapping", lambda value: value is None or isinstance(value, Mapping)),
+    "target": ("a class or an address such as conv1:42", _is_target),
     **dict.fromkeys(_ADDRESSES, ("an address such as conv1:42", _is_address)),
 }
 """What arguments of these names are, where their annotation leaves it open."""

@@ -155,7 +155,7 @@ def test_a_region_is_the_mean_over_its_rows_and_columns() -> None:
     assert str(target) == "conv2:1@3:9,2:5" and target.words == "conv2:1@3:9,2:5, averaged over that region"
     gradient = target.pixels(target.gradient()).any(2)
     assert gradient[2:22, :14].any() and not gradient[22:].any() and not gradient[:, 14:].any()
-    with pytest.raises(InputError, match="conv2:1@3:40,2:5 is no region of conv2, whose answers are"):
+    with pytest.raises(InputError, match="conv2:1@3:40,2:5 is no region of conv2, which has 16 rows"):
         target_of(network, picture, "conv2:1@3:40,2:5").gradient()
 
 

@@ -23,6 +23,7 @@ from convscope.attribution.attribution import Attribution
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import COARSE, PanelKeywords
 from convscope.attribution.target import AttributionTarget, TargetLike, Term, best_class, target_of
+from convscope.attribution.target_check import require_finite
 from convscope.errors import InputError
 from convscope.looking.main_line import last_maps
 from convscope.network.engine.memory import shortage_in_words
@@ -91,7 +92,9 @@ class AtLayer:
     def _score_and_gradients(self) -> tuple[float, Tensor]:
         answers = self.tail.answer.detach().requires_grad_()
         with shortage_in_words(), torch.enable_grad():
-            number = self.number(answers).sum()
+            numbers = self.number(answers)
+            require_finite(self.target, numbers, self.target.input)
+            number = numbers.sum()
             (gradient,) = torch.autograd.grad(number, answers, allow_unused=True)
         gradients = torch.zeros_like(answers) if gradient is None else gradient
         return float(number.detach()), gradients[0]

@@ -56,7 +56,8 @@ class Attribution(AsPicture):
     def __post_init__(self) -> None:
         if not np.isfinite(self.map).all():
             raise InputError(
-                f"{self.method} of {self.target.words} is NaN or infinite for this picture: explain a layer before"
+                f"{self.method} of {self.target.words} is NaN or infinite for this picture: explain a layer before, "
+                "or try another method"
             )
 
     def picture(

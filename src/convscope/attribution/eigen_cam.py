@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution.activation_map import AtLayer, activation_map_method
+from convscope.attribution.target_check import require_finite
 
 CAUTION = (
     "It asks for no class: every target has the same map. It shows what stands out to the layer, not why it is that "
@@ -29,6 +30,7 @@ def eigen_cam(place: AtLayer) -> Tensor:
 
     >>> convscope.eigen_cam(network, "cat.jpg", "tabby").save("tabby.png")
     """
+    require_finite(place.target, place.number(place.answers[None]).detach(), place.target.input)
     answers = place.answers.double()
     columns = answers.flatten(1).T  # (positions, channels)
     centered = columns - columns.mean(0)

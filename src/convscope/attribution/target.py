@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.address import Address
+from convscope.attribution.target_check import require_finite, require_input, require_terms, weight_of
 from convscope.errors import InputError, UnknownLayer
 from convscope.looking.answers import CENTER_OF_TEN, is_vector
 from convscope.looking.main_line import last_maps
@@ -50,10 +51,11 @@ class Term:
         """
         if self.region is not None:
             top, bottom, left, right = self.region
-            if value.dim() != 4 or not (top < bottom <= value.shape[2] and left < right <= value.shape[3]):
+            rows, columns = value.shape[2:] if value.dim() == 4 else (0, 0)
+            if not (top < bottom <= rows and left < right <= columns):
                 raise InputError(
-                    f"{self} is no region of {self.address.layer}, whose answers are {tuple(value.shape[1:])}: "
-                    "give @top:bottom,left:right within its rows and columns"
+                    f"{self} is no region of {self.address.layer}, which has {rows} rows and {columns} columns here: "
+                    "give @top:bottom,left:right within them"
                 )
             value = value[:, :, top:bottom, left:right]
         if self.address.channel is None:
@@ -118,7 +120,9 @@ class AttributionTarget:
     @cached_property
     def score(self) -> float:
         """The number for the picture itself."""
-        return float(self.answers(self.input))
+        score = self.answers(self.input)
+        require_finite(self, score, self.input)
+        return float(score)
 
     def gradients(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return each input's number, (N,), and its gradient for that input, in the input's own shape.
@@ -132,6 +136,7 @@ class AttributionTarget:
         inputs = inputs.detach().requires_grad_()
         with shortage_in_words(), torch.enable_grad():
             scores = self.scores(inputs)
+            require_finite(self, scores, inputs)
             if not scores.requires_grad:  # the target comes before anything that depends on the picture
                 return scores, torch.zeros_like(inputs)
             (gradient,) = torch.autograd.grad(scores.sum(), inputs, allow_unused=True)
@@ -243,12 +248,14 @@ def _new_target(network: Network, picture: InputLike, target: TargetLike) -> Att
     input = picture if isinstance(picture, Tensor) else network.preprocess(picture)
     if len(input) == 10 and network.input_spec is not None and network.input_spec.crops == 10:
         input = input[CENTER_OF_TEN : CENTER_OF_TEN + 1]
-    if input.dim() != 4 or len(input) != 1:
-        raise InputError(f"one picture is explained at a time, not an input of {tuple(input.shape)}")
+    require_input(network, input, -1 if channels_last(network) else 1)
     if target is None:
         best, answers = best_class(network, input)
         return AttributionTarget(network, input, (Term(Address(network.class_scores, best)),), answers, name)
-    return AttributionTarget(network, input, tuple(_terms(network, target)), picture_name=name)
+    terms = tuple(_terms(network, target))
+    explained = AttributionTarget(network, input, terms, picture_name=name)
+    require_terms(network, terms, explained.size)
+    return explained
 
 
 def channels_last(network: Network) -> bool:
@@ -292,7 +299,7 @@ def _terms(network: Network, target: TargetLike) -> Iterator[Term]:
     if isinstance(target, Mapping):
         for one, weight in target.items():
             for term in _terms(network, one):
-                yield Term(term.address, term.weight * float(weight), term.region)
+                yield Term(term.address, term.weight * weight_of(one, weight), term.region)
         return
     if isinstance(target, (int, np.integer)) and not isinstance(target, bool):
         yield Term(network.resolve(Address(network.class_scores, int(target))))

@@ -1,0 +1,83 @@
+"""What cannot be explained says so before any method starts: one line, the same from all of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from convscope.errors import InputError
+from convscope.network.network import Network
+
+if TYPE_CHECKING:
+    from convscope.attribution.target import AttributionTarget, Term
+
+
+def require_input(network: Network, input: Tensor, channel_axis: int) -> None:
+    """InputError for an input that is not one picture of numbers, in the channels that the network expects."""
+    if input.dim() != 4 or len(input) != 1:
+        raise InputError(f"one picture is explained at a time, not an input of {tuple(input.shape)}")
+    if not input.is_floating_point():
+        raise InputError(
+            f"an input is a float tensor, as network.preprocess(picture) makes it, not one of {input.dtype}"
+        )
+    if not input.isfinite().all():
+        raise InputError("this input holds NaN or infinity, so there is nothing to explain: give a picture")
+    spec, channels = network.input_spec, input.shape[channel_axis]
+    if spec is not None and channels != spec.channels:
+        raise InputError(
+            f"an input of {tuple(input.shape)} has {channels} channels; {network.name} expects {spec.channels}: "
+            "network.preprocess(picture) makes it"
+        )
+
+
+def weight_of(target: object, weight: Any) -> float:
+    """Return the weight of one of several targets; InputError for what is no number."""
+    try:
+        number = float(weight)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not isfinite(number):
+        raise InputError(f"the weight of {str(target)!r} is a number, as in {{'tabby': 1}}, not {weight!r}")
+    return number
+
+
+def require_terms(network: Network, terms: Sequence[Term], size: tuple[int, int]) -> None:
+    """InputError for a target of nothing, one that is always 0, the picture itself, or a place that is not there.
+
+    `size` is the picture's height and width.
+    """
+    weights: dict[str, float] = defaultdict(float)
+    for term in terms:
+        weights[str(term)] += term.weight
+        if term.address.layer in network.graph.inputs:
+            raise InputError(
+                f"{term.address.layer!r} is the picture itself: explain what a layer answers to it"
+            )
+    if not terms:
+        raise InputError("a target of nothing: give a class by its label or number, or an address")
+    if not any(weights.values()):
+        raise InputError(f"{' and '.join(weights)}: with these weights that is always 0; give other targets")
+    for term in terms:
+        if (term.region or term.address.position) and network.input_spec is not None:
+            _require_place(network, term, size)
+
+
+def _require_place(network: Network, term: Term, size: tuple[int, int]) -> None:
+    layer = term.address.layer
+    shape = network.shapes_at(size, [layer])[layer]
+    if shape is not None:
+        term.number(network.channels_first(layer, torch.empty(shape, device="meta")))
+
+
+def require_finite(target: AttributionTarget, numbers: Tensor, inputs: Tensor) -> None:
+    """InputError, with the first layer that is to blame, where the answer to one of the inputs is no number."""
+    broken = ~numbers.detach().isfinite()
+    if not broken.any():
+        return
+    where = target.network.first_nonfinite(inputs[broken.nonzero()[:1, 0]].detach())
+    raise InputError(f"{target} is NaN or infinite: {where}; explain a layer before")
