@@ -3,9 +3,10 @@
 import json
 import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from convscope.atlas.manifest import Manifest
 from convscope.atlas.merging import check_atlas, merge_atlas
 from convscope.atlas.shard import ShardPictures, make_shard
 from convscope.cli import main
-from convscope.errors import InputError
+from convscope.errors import InputError, PictureError
 from planted import planted_files, planted_network
 
 
@@ -169,6 +170,41 @@ def test_dask_makes_the_same_atlas(made: Path, monkeypatch: pytest.MonkeyPatch) 
         result = CliRunner().invoke(main, [*words, "-o", "by-dask", "--dask", cluster.scheduler_address])
     assert result.exit_code == 0, result.output
     assert files_of(made.parent / "by-dask") == files_of(made)
+
+
+class Dying(ThreadPoolExecutor):
+    """An executor whose worker dies at every second shard; one that starts `dead` makes none."""
+
+    def __init__(self, *, dead: bool = False) -> None:
+        super().__init__(1)
+        self.asked, self.dead = 0, dead
+
+    def submit(self, *call: Any) -> Future[Any]:  # type: ignore[override]
+        self.asked += 1
+        if self.dead or self.asked % 2:
+            future = Future[Any]()
+            future.set_exception(BrokenExecutor("killed"))
+            return future
+        return super().submit(*call)
+
+
+def test_a_worker_that_dies_costs_its_shard_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "atlas"
+    manifest = begun(folder)
+    with Dying() as pool:
+        made = list(make_shards(folder, missing_shards(manifest, folder), pool))
+    assert sorted(shard.number for shard in made) == [0, 1, 2, 3] and pool.asked > 3
+    assert missing_shards(manifest, folder) == []
+
+
+def test_workers_that_die_again_and_again_are_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "atlas"
+    manifest = begun(folder)
+    with (
+        Dying(dead=True) as pool,
+        pytest.raises(PictureError, match="workers die at conv1:3 and 2 more shards"),
+    ):
+        list(make_shards(folder, missing_shards(manifest, folder), pool))
 
 
 def test_no_dask_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -15,6 +15,8 @@ from convscope.atlas.manifest import Manifest, Shard
 from convscope.atlas.shard import make_shard, one_thread
 from convscope.errors import InputError, PictureError
 from convscope.network.network import Network
+
+_PATIENCE = 5  # rounds in which workers die and no shard is made
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def make_shards(
 
     `executor` is any of `concurrent.futures`' kind, Dask's ``Client.get_executor(pure=False)`` too: it is given the
     folder's name, which has to be the same wherever it computes, and numbers. By default a pool of `workers` processes
-    (one a core) of one thread each. The first shard is made here and timed, and `told` what the rest will take.
+    (one a core) of one thread each. The first shard is made here and timed, and `told` what the rest will take. A
+    worker that dies costs the shard it was at, which another makes; PictureError where they die again and again.
     """
     if not shards:
         return
@@ -77,15 +80,38 @@ def make_shards(
     yield shards[0]
     if not rest:
         return
-    by_number = {shard.number: shard for shard in rest}
-    with _running(executor, workers) as pool:
-        futures = [pool.submit(make_shard, place, shard.number) for shard in rest]
-        try:
-            for future in as_completed(futures):
-                yield by_number[future.result()]
-        finally:
-            for future in futures:
-                future.cancel()
+    yield from _made_by(executor, workers, place, rest)
+
+
+def _made_by(executor: Executor | None, workers: int, place: str, shards: Sequence[Shard]) -> Iterator[Shard]:
+    """Yield shards as workers make them; those whose worker died are given out again."""
+    missing, in_vain = {shard.number: shard for shard in shards}, 0
+    while missing:
+        before = len(missing)
+        with _running(executor, workers) as pool:
+            futures = list[Future[int]]()
+            try:
+                futures += [pool.submit(make_shard, place, number) for number in missing]
+                for future in as_completed(futures):
+                    death = future.exception()
+                    if death is None or not _is_death(death):
+                        yield missing.pop(future.result())
+            except BrokenExecutor as error:  # a process died while more were being given out
+                death = error
+            finally:
+                for future in futures:
+                    future.cancel()
+        in_vain = in_vain + 1 if len(missing) == before else 0
+        if in_vain == _PATIENCE:
+            raise PictureError(
+                f"workers die at {next(iter(missing.values())).addresses[0]} and {len(missing) - 1:,} more shards "
+                f"({type(death).__name__}); is there memory enough for so many? What is made is kept"
+            )
+
+
+def _is_death(error: BaseException) -> bool:
+    """Tell a worker that died from a shard that cannot be made; Dask, whose error that is, may not be installed."""
+    return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"
 
 
 @contextmanager
