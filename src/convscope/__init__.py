@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from convscope.looking.segmentation import segmentation
     from convscope.looking.showing import show_output
     from convscope.looking.token_maps import token_maps
+    from convscope.looking.tuning_curves import tuning_curves
     from convscope.looking.values import values
     from convscope.measuring.example_sheet import examples
     from convscope.measuring.measure import measure
@@ -137,6 +138,7 @@ _HOMES = {
     "smoothgrad": "attribution.smoothgrad",
     "style_transfer": "styling.style_transfer",
     "token_maps": "looking.token_maps",
+    "tuning_curves": "looking.tuning_curves",
     "trust": "attribution.trust",
     "values": "looking.values",
     "xgrad_cam": "attribution.xgrad_cam",
@@ -206,6 +208,7 @@ __all__ = [
     "style_transfer",
     "token_maps",
     "trust",
+    "tuning_curves",
     "values",
     "xgrad_cam",
 ]

@@ -46,6 +46,7 @@ WRITING = {
     ),
     "examples": (["examples", "NETWORK", "conv1:0", "--photographs", "FOLDER"], ".png"),
     "survey": (["survey", "NETWORK", "--photographs", "FOLDER", "--layers", "conv1"], ".html"),
+    "tuning-curves": (["tuning-curves", "NETWORK", "conv1:0"], ".png"),
     "report": (["report", "NETWORK", "PICTURE", "--sections", "filters"], ".html"),
     "fine-tune": (["fine-tune", "NETWORK", "FOLDER", "--steps", "1"], ".convscope"),
 }

@@ -47,6 +47,7 @@ CASES: dict[str, tuple[str, Made]] = {
         lambda net: convscope.activations(net, PHOTO, "conv1", order="strongest"),
     ),
     "values": ("values NET PHOTO prob --bins 7", lambda net: convscope.values(net, PHOTO, "prob", bins=7)),
+    "tuning-curves": ("tuning-curves NET conv1:4", lambda net: convscope.tuning_curves(net, "conv1:4")),
     "see": (
         "see NET conv1:0 --size 32 --steps 3 --seed 2",
         lambda net: convscope.feature_visualization(net, "conv1:0", size=32, steps=3, seed=2)[0],

@@ -28,6 +28,7 @@ from convscope.cli.samples import samples
 from convscope.cli.styling import style
 from convscope.cli.trusting import trust
 from convscope.cli.tuning import fine_tune
+from convscope.cli.tuning_curves import tuning_curves
 from convscope.cli.visualizing import see, sheet
 
 # Before torch is imported: threads that wait for each other spin, and on a machine that does something else too that
@@ -59,6 +60,7 @@ for command in (
     values,
     examples,
     survey,
+    tuning_curves,
     atlas,
     atlas_merge,
     atlas_check,

@@ -51,7 +51,7 @@ def prediction_chart(
     _check_probabilities(values)
     colors = theme_named(theme)
     rows = np.arange(len(values))
-    with _figure(6.4, 0.45 + 0.34 * len(values) + (0.35 if title else 0), colors) as figure:
+    with figure_in_style(6.4, 0.45 + 0.34 * len(values) + (0.35 if title else 0), colors) as figure:
         axes = figure.add_subplot()
         axes.barh(
             rows,
@@ -71,7 +71,7 @@ def prediction_chart(
         axes.spines[:].set_visible(False)
         _set_title(axes, title, colors)
         best = f"{predictions[0][0]} {percent(values[0])}"
-        return _picture(figure, f"the {len(values)} most probable classes; {best}")
+        return picture_of(figure, f"the {len(values)} most probable classes; {best}")
 
 
 def effect_chart(
@@ -87,7 +87,7 @@ def effect_chart(
     colors, rows = theme_named(theme), np.arange(len(effects))
     values = np.array([effect for _, effect, _ in effects], dtype=float)
     whiskers = np.array([interval for _, _, interval in effects], dtype=float)
-    with _figure(6.4, 0.7 + 0.3 * len(values) + (0.35 if title else 0), colors) as figure:
+    with figure_in_style(6.4, 0.7 + 0.3 * len(values) + (0.35 if title else 0), colors) as figure:
         axes = figure.add_subplot()
         axes.barh(
             rows, values, height=0.68, color=[colors.warning if v > 0 else colors.accent for v in values]
@@ -114,7 +114,7 @@ def effect_chart(
         axes.spines[:].set_visible(False)
         if title:
             figure.suptitle(title, x=0.02, ha="left", size=12, color=colors.text)
-        return _picture(figure, f"{len(values)} effects, from {values.min():.3g} to {values.max():.3g}")
+        return picture_of(figure, f"{len(values)} effects, from {values.min():.3g} to {values.max():.3g}")
 
 
 def probability_plot(
@@ -135,7 +135,7 @@ def probability_plot(
         raise InputError(f"{len(labels)} labels for {len(values)} classes; give one a class")
     colors = theme_named(theme)
     best = np.argsort(-values, kind="stable")[:top]
-    with _figure(9.6, 3.6 + (0.3 if title else 0), colors) as figure:
+    with figure_in_style(9.6, 3.6 + (0.3 if title else 0), colors) as figure:
         axes = figure.add_subplot()
         if len(values) <= _FEW_CLASSES:
             _draw_few(axes, values, [_name(labels, index) for index in range(len(values))], colors)
@@ -148,7 +148,7 @@ def probability_plot(
         _plain_frame(axes, colors)
         _set_title(axes, title, colors)
         named = ", ".join(f"{_name(labels, index)} {percent(values[index])}" for index in best)
-        return _picture(figure, f"the probability of each of {len(values):,} classes; the highest: {named}")
+        return picture_of(figure, f"the probability of each of {len(values):,} classes; the highest: {named}")
 
 
 def values_and_histogram(
@@ -170,7 +170,7 @@ def values_and_histogram(
     numbers = np.argsort(-flat, kind="stable") if order == "strongest" else np.arange(len(flat))
     positive = flat[flat > 0]
     colors = theme_named(theme)
-    with _figure(9.6, 5.6 + (0.3 if title else 0), colors) as figure:
+    with figure_in_style(9.6, 5.6 + (0.3 if title else 0), colors) as figure:
         above, below = figure.subplots(2, 1, height_ratios=(1.3, 1))
         falling = order == "strongest" and len(flat) > _MANY_RANKS
         (_draw_ranks if falling else _draw_values)(above, flat, numbers, colors)
@@ -195,7 +195,7 @@ def values_and_histogram(
             f"{index} ({flat[index]:.3g})" for index in np.argsort(-flat, kind="stable")[:_PEAKS]
         )
         words = "in order" if order == "index" else "the highest first"
-        return _picture(
+        return picture_of(
             figure,
             f"{len(flat):,} values {words}, {ends}; the highest: {best}; below, the histogram of the positive: {share}",
         )
@@ -246,7 +246,7 @@ def _draw_ranks(axes: Axes, flat: NDArray[Any], numbers: NDArray[Any], colors: T
 
 
 @contextmanager
-def _figure(width: float, height: float, colors: Theme) -> Iterator[Figure]:
+def figure_in_style(width: float, height: float, colors: Theme) -> Iterator[Figure]:
     """Give a figure of a size in inches in our style, whatever style the user set for other plots."""
     style: dict[Any, Any] = {
         **{name: value for name, value in matplotlib.rcParamsDefault.items() if "backend" not in name},
@@ -276,7 +276,8 @@ def _families() -> list[str]:
     return ["DejaVu Sans", *[name for name in _EAST_ASIAN if name in installed][:1]]
 
 
-def _picture(figure: Figure, caption: str) -> Picture:
+def picture_of(figure: Figure, caption: str) -> Picture:
+    """Draw a figure, and return it as a picture that can be saved as SVG and PDF too."""
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
     style = dict(matplotlib.rcParams)
