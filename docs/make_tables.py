@@ -20,14 +20,17 @@ from convscope.formats.tensorflow import ops, translation
 PAGE = Path(__file__).parent / "formats.md"
 KERAS_CHECKS = {
     "activations": "torch's, to 1e-5; Keras 3.15 and tf-keras 2.21",
+    "arithmetic": "NumPy's of the same name; most in networks that Keras 3.15 saved",
+    "arrangement": "NumPy's of the same name; most in networks that Keras 3.15 saved",
     "attention": "torch's einsum, step by step; Keras 3.15",
     "convolutional": "torch's convolutions; Keras 3.15 and tf-keras 2.21; whole networks of keras.applications",
     "convolutional_lstm": "an LSTM of torch's convolutions, step by step; Keras 3.15",
     "functions": "NumPy's of the same name; most in networks that Keras 3.15 saved",
+    "indexing": "NumPy's of the same name; most in networks that Keras 3.15 saved",
     "merging": "NumPy; Keras 3.15 and tf-keras 2.21",
     "normalization": "torch's; Keras 3.15 and tf-keras 2.21",
-    "operators": "NumPy's of the same name; most in networks that Keras 3.15 saved",
     "pooling": "torch's pools; Keras 3.15 and tf-keras 2.21",
+    "reduction": "NumPy's of the same name; most in networks that Keras 3.15 saved",
     "recurrent": "torch's recurrent modules; Keras 3.15 and tf-keras 2.21",
     "shape": "torch and NumPy; Keras 3.15 and tf-keras 2.21",
     "volumes": "torch's; Keras 3.15",
