@@ -19,6 +19,7 @@ from convscope.attribution.baselines import Baseline, baseline_input, picture_in
 from convscope.attribution.completeness import Contributions
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
+from convscope.attribution.smoothgrad import gaussian
 from convscope.attribution.target import AT_ONCE, AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
@@ -73,7 +74,7 @@ def expected(
     starts = torch.cat([baseline_input(target, name) for name in names])
     befores = target.answers(starts)
     total, before, after = torch.zeros_like(target.input, dtype=torch.float64), 0.0, 0.0
-    batches = draws(target.input, len(starts), samples, noise, seed)
+    batches = draws(target.input, len(starts), samples, noise, seed, target.channels_last)
     for which, end, place in progress_bar(iterable=batches, total=ceil(samples / AT_ONCE), unit="batch"):
         way = end - starts[which]
         _, gradients = target.gradients(starts[which] + place * way)
@@ -84,7 +85,7 @@ def expected(
 
 
 def draws(
-    input: Tensor, starts: int, samples: int, noise: float, seed: int
+    input: Tensor, starts: int, samples: int, noise: float, seed: int, channels_last: bool = False
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield batches of which baseline, of pictures with noise, and of places on the way, 0 to 1.
 
@@ -96,6 +97,6 @@ def draws(
     for numbers in torch.split(torch.arange(samples), AT_ONCE):
         which, part = numbers % starts, numbers // starts
         parts = (samples - which + starts - 1) // starts  # as many as the baseline has draws
-        drawn = torch.randn(len(numbers), *input.shape[1:], generator=generator).to(input)
+        drawn = gaussian(input, len(numbers), generator, channels_last)
         places = (part + torch.rand(len(numbers), generator=generator)) / parts
         yield which, input + spread * drawn, places.to(input).reshape(shape)

@@ -64,7 +64,7 @@ def smoothed(target: AttributionTarget, samples: int, noise: float, of: Of, seed
             f"samples is at least 1, noise at least 0, of one of {', '.join(_HOW)}; not {samples}, {noise}, {of!r}"
         )
     total, squares = torch.zeros_like(target.input), torch.zeros_like(target.input)
-    batches = noisy(target.input, samples, noise, seed)
+    batches = noisy(target.input, samples, noise, seed, target.channels_last)
     for inputs in progress_bar(iterable=batches, total=ceil(samples / AT_ONCE), unit="batch"):
         _, gradients = target.gradients(inputs)
         total += gradients.sum(0, keepdim=True)
@@ -75,11 +75,19 @@ def smoothed(target: AttributionTarget, samples: int, noise: float, of: Of, seed
     return square if of == "square" else square - (total / samples).square()
 
 
-def noisy(input: Tensor, samples: int, noise: float, seed: int) -> Iterator[Tensor]:
+def noisy(
+    input: Tensor, samples: int, noise: float, seed: int, channels_last: bool = False
+) -> Iterator[Tensor]:
     """Yield batches of copies of an input with Gaussian noise, `noise` times its range strong."""
     generator = torch.Generator().manual_seed(seed)
     spread = noise * float(input.max() - input.min())
     for start in range(0, samples, AT_ONCE):
         count = min(AT_ONCE, samples - start)
-        drawn = torch.randn(count, *input.shape[1:], generator=generator, dtype=torch.float32)
-        yield input + spread * drawn.to(input)
+        yield input + spread * gaussian(input, count, generator, channels_last)
+
+
+def gaussian(input: Tensor, count: int, generator: torch.Generator, channels_last: bool) -> Tensor:
+    """Return noise for so many copies of an input, the same whichever axis its channels are on."""
+    shape = input[0].movedim(-1, 0).shape if channels_last else input.shape[1:]
+    drawn = torch.randn(count, *shape, generator=generator, dtype=torch.float32).to(input)
+    return drawn.movedim(1, -1) if channels_last else drawn
