@@ -416,6 +416,16 @@ EXAMPLES = {
         ([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": (2, 1), "rounding": "floor"}),
         ([INPUT], {}, {"kernel": 2, "dilation": (2, 1), "padding": (1, 0, 2, 1)}),
     ],
+    "image_patches": [([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": "same"})],
+    "dilate": [
+        ([INPUT], {"weight": normal(3, 2, 3)}, {"kernel": (3, 2), "stride": (1, 2), "padding": "same"})
+    ],
+    "max_pool_with_argmax": [
+        ([INPUT], {}, {"kernel": (3, 2), "stride": 2, "padding": "same", "with_batch": True})
+    ],
+    "spread_nd": [
+        ([torch.tensor([[1.0, 2], [0, 1], [1, 2]]).double(), normal(3, 4)], {}, {"shape": (2, 3, 4)})
+    ],
     "max_pool_with_mask": [([INPUT], {}, {"kernel": 3, "stride": 2, "padding": 1})],
     "mvn": [([INPUT], {}, {}), ([INPUT], {}, {"across_channels": True, "normalize_variance": False})],
     "tensor": [([], {}, {"values": (1.0, 2.0, 3.0, 4.0), "shape": (2, 2)})],
@@ -567,6 +577,7 @@ NOT_DIFFERENTIABLE = {
     "scatter_elements": {1},
     "scatter_nd": {1},
     "select_where": {1},
+    "spread_nd": {0},
     "suppress_boxes": None,
     "round_to_type": None,
     "dynamic_quantize": None,
@@ -599,6 +610,7 @@ GIVES_UP_THE_LAYOUT = {
     "deformable_convolution",
     "dense",
     "depth_to_space",
+    "dilate",
     "expand",
     "filter",
     "find_extreme",
@@ -606,6 +618,7 @@ GIVES_UP_THE_LAYOUT = {
     "gather",
     "hard_max",
     "im2col",
+    "image_patches",
     "layer_norm",
     "layer_norm_with_statistics",
     "log_softmax",

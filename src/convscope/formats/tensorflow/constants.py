@@ -59,6 +59,8 @@ def _size(node: Node, inputs: Sequence[Array]) -> Shape:
         return (int(abs((stop - start) / step)),)
     if node.op == "Fill":
         return tuple(int(size) for size in inputs[0])
+    if node.op == "Tile":
+        return inputs[0].size, *(int(times) for times in inputs[1])
     if node.op in ("Gather", "GatherV2"):
         axis = int(inputs[2].item()) if len(inputs) > 2 else 0
         return inputs[1].size, inputs[0].size // max(inputs[0].shape[axis], 1)
@@ -156,6 +158,21 @@ def _squeeze(node: Node, inputs: Sequence[Array]) -> Array:
 @folds("Transpose")
 def _transpose(node: Node, inputs: Sequence[Array]) -> Array:
     return np.transpose(inputs[0], [int(axis) for axis in inputs[1]])
+
+
+@folds("ReverseV2")
+def _reverse(node: Node, inputs: Sequence[Array]) -> Array:
+    return np.flip(inputs[0], tuple(int(axis) for axis in inputs[1].ravel()))
+
+
+@folds("InvertPermutation")
+def _invert(node: Node, inputs: Sequence[Array]) -> Array:
+    return np.argsort(inputs[0].astype(np.int64))
+
+
+@folds("Tile")
+def _tile(node: Node, inputs: Sequence[Array]) -> Array:
+    return np.tile(inputs[0], [int(times) for times in inputs[1]])
 
 
 @folds("Pack")

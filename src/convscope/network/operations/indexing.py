@@ -74,6 +74,12 @@ def scatter_nd(input: Tensor, index: Tensor, updates: Tensor, *, combination: Co
 
 
 @operation(sees="map")
+def spread_nd(index: Tensor, updates: Tensor, *, shape: Sequence[int]) -> Tensor:
+    """Return zeros of a shape, with each update added where its row of indices points."""
+    return scatter_nd(updates.new_zeros(tuple(shape)), index, updates, combination="add")
+
+
+@operation(sees="map")
 def one_hot(
     index: Tensor,
     values: Tensor | Sequence[float] = (0.0, 1.0),

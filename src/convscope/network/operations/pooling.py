@@ -103,7 +103,7 @@ def max_pool(
 
 @operation(window=pooling_window, part="pooling")
 def max_pool_with_mask(
-    input: Tensor, *, kernel: Sizes, stride: Sizes = 1, padding: Sizes = 0, rounding: Rounding = "ceil"
+    input: Tensor, *, kernel: Sizes, stride: Sizes = 1, padding: Padding = 0, rounding: Rounding = "ceil"
 ) -> tuple[Tensor, Tensor]:
     """Return what `max_pool` does, and where in height x width each value was: ``row * width + column``.
 
@@ -116,6 +116,26 @@ def max_pool_with_mask(
     row, column = places // padded.shape[3] - rows.padding, places % padded.shape[3] - columns.padding
     inside = (row >= 0) & (row < rows.size) & (column >= 0) & (column < columns.size)
     return values, torch.where(inside, row * columns.size + column, -1).to(input.dtype)
+
+
+@operation(window=pooling_window, part="pooling")
+def max_pool_with_argmax(
+    input: Tensor, *, kernel: Sizes, stride: Sizes = 1, padding: Padding = 0, with_batch: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Return what `max_pool` does, and where in height x width x channels each value was, as TensorFlow counts.
+
+    `with_batch` counts through all pictures, else each begins at 0.
+    """
+    values, places = max_pool_with_mask(
+        input, kernel=kernel, stride=stride, padding=padding, rounding="floor"
+    )
+    batch, channels, height, width = input.shape
+    if input.numel() > 2**24 and input.dtype == torch.float32:
+        raise InputError(f"places in {dimensions(input.shape)} are too many for single precision")
+    places = places * channels + torch.arange(channels).to(places)[:, None, None]
+    if with_batch:
+        places = places + torch.arange(batch).to(places)[:, None, None, None] * (height * width * channels)
+    return values, places
 
 
 @operation(

@@ -75,6 +75,41 @@ def _max_pool(operands: Operands) -> OperationPlan:
     return OperationPlan("max_pool", [operands.value(0)], attributes=_pool(operands))
 
 
+@translates("MaxPoolWithArgmax")
+def _max_pool_with_places(operands: Operands) -> OperationPlan:
+    attributes = {**_pool(operands), "with_batch": operands.node.flag("include_batch_in_index")}
+    del attributes["rounding"]
+    return OperationPlan("max_pool_with_argmax", [operands.value(0)], {}, attributes, 2)
+
+
+@translates("ExtractImagePatches")
+def _patches(operands: Operands) -> OperationPlan:
+    node = operands.node
+    attributes = {
+        **LAST,
+        "kernel": _spatial(node, "ksizes"),
+        "stride": _spatial(node, "strides"),
+        "dilation": _spatial(node, "rates"),
+        "padding": _padding(node),
+    }
+    return OperationPlan("image_patches", [operands.value(0)], {}, attributes)
+
+
+@translates("Dilation2D")
+def _dilate(operands: Operands) -> OperationPlan:
+    node = operands.node
+    if operands.known(1) is None:
+        raise refuse(node, "whose filters are worked out from the picture")
+    attributes = {
+        **LAST,
+        "kernel": tuple(operands.shape(1)[:2]),
+        "stride": _spatial(node, "strides"),
+        "dilation": _spatial(node, "rates"),
+        "padding": _padding(node),
+    }
+    return OperationPlan("dilate", [operands.value(0)], {"weight": operands.parameter(1)}, attributes)
+
+
 @translates("MaxPoolV2")
 def _max_pool_of_inputs(operands: Operands) -> OperationPlan:
     """The window is not written in the node, but given as constants."""

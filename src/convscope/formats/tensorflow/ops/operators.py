@@ -85,6 +85,12 @@ def _scatter_nd(operands: Operands) -> OperationPlan:
     return OperationPlan("scatter_nd", [operands.value(place) for place in range(3)], {}, attributes)
 
 
+@translates("ScatterNd")
+def _spread_nd(operands: Operands) -> OperationPlan:
+    shape = tuple(int(size) for size in whole_numbers(operands, 2, "shape"))
+    return OperationPlan("spread_nd", [operands.value(0), operands.value(1)], {}, {"shape": shape})
+
+
 @translates("TopK", "TopKV2")
 def _top_k(operands: Operands) -> OperationPlan:
     known = whole_numbers(operands, 1, "count")[0] if len(operands) > 1 else operands.node.integer("k", 1)
