@@ -77,13 +77,14 @@ class Tail:
 
     def run_from(self, value: str, answers: Tensor) -> dict[str, Tensor]:
         """Return the same from the answers of a value that every way behind the layer goes through."""
+        beginning = to_channels_last(answers) if self._last else answers
         if value not in self._runners:
             others = tuple(one for one in self.graph.operations if value not in one.outputs)
-            inputs = {value: tuple(answers.shape), **self._beside_shapes}
+            inputs = {value: tuple(beginning.shape), **self._beside_shapes}
             graph = replace(self.graph, inputs=inputs, operations=others)
             operations = graph.needed_for(self.outputs)  # not what reads the layer, which is not there
             self._runners[value] = Runner(replace(graph, operations=operations), self._device)
-        beginnings = {value: to_channels_last(answers) if self._last else answers}
+        beginnings = {value: beginning}
         for name, tensor in self._beside.items():
             beginnings[name] = tensor.expand(len(answers), *tensor.shape[1:]) if len(tensor) == 1 else tensor
         answers_after = self._runners[value].run(beginnings, self.outputs)
