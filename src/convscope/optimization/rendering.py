@@ -151,24 +151,30 @@ class _Climb:
             yield step
 
     def unfinished(self, strongest: Strongest | None) -> tuple[RenderedPicture, ...]:
-        """Return the pictures as they are now, with the verdicts on them."""
-        return tuple(self.made(strongest).values())
+        """Return the pictures as they are now, with the verdicts on them: one pass, for who pressed Ctrl-C waits."""
+        if self.step is None:
+            return ()
+        return tuple(self._judged(self.step, self.step.pictures(), strongest, hold=False).values())
 
     def made(self, strongest: Strongest | None) -> dict[RenderJob, RenderedPicture]:
-        """Return the pictures as they are kept, and the verdicts on them as painted, in whole gray levels.
+        """Return the pictures as they are kept, and the verdicts on them."""
+        return {} if self.step is None else self._judged(self.step, self.step.best(), strongest, hold=True)
+
+    def _judged(
+        self, step: AscentStep, painted: Tensor, strongest: Strongest | None, *, hold: bool
+    ) -> dict[RenderJob, RenderedPicture]:
+        """Return the pictures, and the verdicts on them as painted, in whole gray levels.
 
         Those that failed are left out.
         """
-        if self.step is None:
-            return {}
-        painted = self.step.best()
         display = self.settings.display
         pictures = to_bytes(painted if display is None else display(painted))
         batch = objective_batch(self.network, [job.objective for job in self.jobs])
-        verdicts = judge(batch, pictures.float() / 255 if display is None else painted, strongest)
-        together = zip(self.jobs, pictures, verdicts, self.step.failed.tolist(), strict=True)
+        shown = pictures.float() / 255 if display is None else painted
+        verdicts = judge(batch, shown, strongest, hold=hold)
+        together = zip(self.jobs, pictures, verdicts, step.failed.tolist(), strict=True)
         return {
-            job: RenderedPicture(job.name, _seen(self.network, picture).cpu(), self.step.index, verdict)
+            job: RenderedPicture(job.name, _seen(self.network, picture).cpu(), step.index, verdict)
             for job, picture, verdict, failed in together
             if not failed
         }

@@ -68,8 +68,10 @@ class Verdict:
 
 
 @torch.no_grad()
-def judge(batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest | None = None) -> list[Verdict]:
-    """Return the verdict on each picture (N, C, H, W)."""
+def judge(
+    batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest | None = None, *, hold: bool = True
+) -> list[Verdict]:
+    """Return the verdict on each picture (N, C, H, W); `hold` takes most of its time and makes ``held``."""
     values = batch.values(pictures)
     reached = batch.score(values)
     gray = batch.values(torch.full_like(pictures[:1], 0.5))  # once for all: Ctrl-C waits for it
@@ -80,7 +82,7 @@ def judge(batch: ObjectiveBatch, pictures: Tensor, strongest: Strongest | None =
         highest = max(float(value.max()) for value in own)
         verdict = Verdict(float(reached[index]), highest, float(plain[index]))
         verdicts.append(_compared(verdict, batch, objective.targets, strongest))
-    if strongest is None:
+    if strongest is None or not hold:
         return verdicts
     path_answers = held_answers(batch, pictures, strongest)
     return [replace(verdict, held=number) for verdict, number in zip(verdicts, path_answers, strict=True)]
