@@ -56,3 +56,10 @@ def test_json_round_trip() -> None:
     recipe = Recipe("filters", {"a": [1, 2.5, None, True], "b": {"c": "größer ×"}}, picture="coffee", seed=3)
     assert Recipe.from_json(recipe.to_json()) == recipe
     assert json.loads(recipe.to_json())["arguments"]["b"]["c"] == "größer ×"
+
+
+def test_an_svg_full_of_beginnings_holds_no_recipe_and_is_read_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.svg"
+    path.write_text("<svg>" + "<dc:source>" * 200_000)  # a pattern took an hour
+    with pytest.raises(RecipeError, match="no recipe"):
+        read_recipe(path)

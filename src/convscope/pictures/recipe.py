@@ -10,7 +10,6 @@ from __future__ import annotations
 import html
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
@@ -147,10 +146,10 @@ def _none(path: Path) -> NoReturn:
 
 def _svg_text(path: Path) -> str:
     """Return what an SVG gives as its source."""
-    description = re.search(
-        r"<dc:source>(.*?)</dc:source>", path.read_text(encoding="utf-8", errors="replace"), re.DOTALL
-    )
-    return html.unescape(description[1]) if description else ""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    # A pattern that looks for the end from every beginning takes minutes over a small file.
+    source, end, _ = text.partition("<dc:source>")[2].partition("</dc:source>")
+    return html.unescape(source) if end else ""
 
 
 def encode_comment(text: str) -> bytes:
