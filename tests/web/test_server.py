@@ -121,7 +121,9 @@ def test_a_picture_goes_up_and_comes_back_as_the_network_sees_it(server: Server)
     buffer = io.BytesIO()
     Image.fromarray(plain_picture((0.2, 0.8, 0.2), 50)).save(buffer, "PNG")
     found = requests.post(server.address + "api/pictures", buffer.getvalue(), timeout=20).json()
-    seen = Image.open(io.BytesIO(get(server, f"api/seen/{found['key']}").content))
+    answer = get(server, f"api/seen/{found['key']}")
+    assert answer.status_code == 200, answer.text
+    seen = Image.open(io.BytesIO(answer.content))
     assert seen.size == (32, 32)
     assert np.abs(np.asarray(seen, int) - [51, 204, 51]).max() <= 1
 

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.attribution.target import target_of
 from convscope.errors import InputError
-from convscope.looking.answers import answer, recorded
+from convscope.looking.answers import CENTER_OF_TEN, answer, recorded
 from convscope.measuring.example_sheet import ExampleOptions, example_sheet
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture
@@ -157,10 +156,9 @@ class Session:
 
     def seen(self, picture: str) -> NDArray[np.uint8]:
         """Return what is left of a picture when the network gets it, (height, width, 3)."""
-        target = target_of(self.network, self.pictures[picture], f"{next(iter(self.network.graph.inputs))}:0")
-        if target.seen is None:
-            raise InputError(f"{self.network.name} expects no picture")
-        pixels: NDArray[np.uint8] = (target.seen.clip(0, 1) * 255).round().astype(np.uint8)
+        spec, input = self.network.picture_spec, self.network.preprocess(self.pictures[picture])
+        seen = self.network.deprocess(input[CENTER_OF_TEN, None] if spec.crops == 10 else input)
+        pixels: NDArray[np.uint8] = (seen.clip(0, 1) * 255).round().astype(np.uint8)
         return pixels
 
     def _photograph(self, picture: str | Photograph) -> Photograph:
