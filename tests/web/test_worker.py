@@ -60,6 +60,24 @@ def test_a_question_does_not_wait_for_the_end_of_a_job(worker: Worker) -> None:
     assert steps == list(range(1000))
 
 
+def test_the_end_tells_who_waits_and_leaves_out_who_has_gone() -> None:
+    worker = Worker()
+    free = held(worker)
+    gone, waits = worker.ask("gone", int), worker.ask("waits", int)
+    gone.cancel()
+    ending = Thread(target=worker.end)
+    ending.start()
+    with pytest.raises(TooBusy, match="ending"):
+        while True:  # until the end has begun
+            worker.ask("late", int).cancel()
+            time.sleep(0.001)
+    free.set()
+    ending.join(10)
+    assert not ending.is_alive()
+    with pytest.raises(TooBusy, match="ending"):
+        waits.result(10)
+
+
 def test_a_cancelled_job_closes_its_generator_and_ends_once(worker: Worker) -> None:
     closed, ends = Event(), list[Exception | None]()
     begun = Event()

@@ -107,7 +107,8 @@ class Worker:
             self._changed.notify()
         self._thread.join(timeout=10)
         while question := self._next_question():
-            question[0].set_exception(TooBusy("the page is ending"))
+            if question[0].set_running_or_notify_cancel():  # else nobody waits for it any more
+                question[0].set_exception(TooBusy("the page is ending"))
         for job in self._jobs:
             job.cancel()
             with suppress(Exception):
