@@ -30,7 +30,7 @@ from convscope.pictures.as_picture import AsPicture
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import recipe_function
-from convscope.presentation.figure import effect_chart
+from convscope.presentation.bar_charts import effect_chart
 from convscope.presentation.style import ThemeName
 from convscope.presentation.wording import title_of
 from convscope.progress import Watch, bars, watching

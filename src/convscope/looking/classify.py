@@ -12,8 +12,9 @@ from convscope.network.network import Network
 from convscope.pictures.photograph import PictureLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
-from convscope.presentation.figure import prediction_chart, probability_plot
+from convscope.presentation.bar_charts import prediction_chart
 from convscope.presentation.style import ThemeName
+from convscope.presentation.value_plots import probability_plot
 from convscope.presentation.wording import title_of
 
 

@@ -21,8 +21,8 @@ from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
-from convscope.presentation.figure import values_and_histogram
 from convscope.presentation.style import ThemeName
+from convscope.presentation.value_plots import values_and_histogram
 from convscope.presentation.wording import title_of
 
 

@@ -1,4 +1,4 @@
-"""Charts as Pictures: what a network says, and how a layer's values are distributed.
+"""The figure that every chart is drawn on, and the Picture that it becomes.
 
 Drawn by matplotlib's object interface on its Agg canvas: no global figure, no window, the same bytes every time.
 """
@@ -6,7 +6,7 @@ Drawn by matplotlib's object interface on its Agg canvas: no global figure, no w
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
@@ -17,232 +17,12 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
-from numpy.typing import NDArray
 
-from convscope.errors import InputError
 from convscope.pictures.picture import Picture
-from convscope.presentation.style import Theme, ThemeName, theme_named
-from convscope.presentation.wording import percent, shortened
+from convscope.presentation.style import Theme
 
 _PIXELS_PER_INCH = 200  # twice the usual 100: sharp on a modern screen
-_LONGEST_LABEL = 34
-_FEW_CLASSES = 24
-_PEAKS = 5  # that are named
-_MANY_RANKS = 1000  # from which falling values hug the edge
-_MANY_VALUES = 8192  # up to which each has a line of its own
-_MOST_BARS = 80  # about as tall as a sheet
 _EAST_ASIAN = ("Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei")
-
-
-def prediction_chart(
-    predictions: Sequence[tuple[str, float]], *, title: str = "", theme: ThemeName = "light"
-) -> Picture:
-    """Return a bar for each (label, probability), the given order from top to bottom, percentages at their ends.
-
-    At most the first 80 are drawn, as the caption says. Probabilities are between 0 and 1. The first bar is in the
-    accent color: put the best first.
-    """
-    if not predictions:
-        raise InputError("a chart of predictions needs at least one (label, probability)")
-    predictions = predictions[:_MOST_BARS]
-    labels = [_shortened(label) for label, _ in predictions]
-    values = np.array([probability for _, probability in predictions], dtype=float)
-    _check_probabilities(values)
-    colors = theme_named(theme)
-    rows = np.arange(len(values))
-    with figure_in_style(6.4, 0.45 + 0.34 * len(values) + (0.35 if title else 0), colors) as figure:
-        axes = figure.add_subplot()
-        axes.barh(
-            rows,
-            np.maximum(values, 0.001),
-            height=0.68,
-            color=[colors.accent] + [colors.quiet] * (len(rows) - 1),
-        )
-        for row, value in enumerate(values):
-            axes.annotate(
-                percent(value), (value, row), (6, 0), textcoords="offset points", va="center", size=10
-            )
-        axes.set_yticks(rows, labels, size=11)
-        axes.invert_yaxis()
-        axes.set_xlim(0, max(values.max() * 1.12, 0.01))
-        axes.xaxis.set_visible(False)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        _set_title(axes, title, colors)
-        best = f"{predictions[0][0]} {percent(values[0])}"
-        return picture_of(figure, f"the {len(values)} most probable classes; {best}")
-
-
-def effect_chart(
-    effects: Sequence[tuple[str, float, float]], *, title: str = "", theme: ThemeName = "light"
-) -> Picture:
-    """Return a bar for each (name, effect, half its interval) from top to bottom, to the right of 0 where it is more.
-
-    At most the first 80 are drawn. What is more is red, what is less blue; an interval of 0 has no whisker.
-    """
-    effects = effects[:_MOST_BARS]
-    if not effects or not np.isfinite([effect for _, effect, _ in effects]).all():
-        raise InputError("a chart of effects needs at least one, and no NaN or infinity")
-    colors, rows = theme_named(theme), np.arange(len(effects))
-    values = np.array([effect for _, effect, _ in effects], dtype=float)
-    whiskers = np.array([interval for _, _, interval in effects], dtype=float)
-    with figure_in_style(6.4, 0.7 + 0.3 * len(values) + (0.35 if title else 0), colors) as figure:
-        axes = figure.add_subplot()
-        axes.barh(
-            rows, values, height=0.68, color=[colors.warning if v > 0 else colors.accent for v in values]
-        )
-        if whiskers.any():
-            axes.errorbar(values, rows, xerr=whiskers, fmt="none", ecolor=colors.muted, elinewidth=1)
-        for row, value, whisker in zip(rows, values, whiskers, strict=True):
-            side = 1 if value >= 0 else -1
-            axes.annotate(
-                f"{value:+.3g}",
-                (value + side * whisker, row),
-                (side * 6, 0),
-                textcoords="offset points",
-                va="center",
-                ha="left" if side > 0 else "right",
-                size=9,
-            )
-        axes.axvline(0, color=colors.muted, linewidth=0.8)
-        axes.set_yticks(rows, [_shortened(name) for name, _, _ in effects], size=10)
-        axes.invert_yaxis()
-        axes.margins(x=0.16)
-        axes.xaxis.set_visible(False)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        if title:
-            figure.suptitle(title, x=0.02, ha="left", size=12, color=colors.text)
-        return picture_of(figure, f"{len(values)} effects, from {values.min():.3g} to {values.max():.3g}")
-
-
-def probability_plot(
-    probabilities: NDArray[Any],
-    labels: Sequence[str] | None = None,
-    *,
-    top: int = 5,
-    title: str = "",
-    theme: ThemeName = "light",
-) -> Picture:
-    """Return the probability of every class, by class number, the ``top`` highest named at their peaks.
-
-    ``probabilities`` has shape (classes,), ``labels`` one name a class (numbers where there are none).
-    """
-    values = np.asarray(probabilities, dtype=float).ravel()
-    _check_probabilities(values)
-    if labels is not None and len(labels) != len(values):
-        raise InputError(f"{len(labels)} labels for {len(values)} classes; give one a class")
-    colors = theme_named(theme)
-    best = np.argsort(-values, kind="stable")[:top]
-    with figure_in_style(9.6, 3.6 + (0.3 if title else 0), colors) as figure:
-        axes = figure.add_subplot()
-        if len(values) <= _FEW_CLASSES:
-            _draw_few(axes, values, [_name(labels, index) for index in range(len(values))], colors)
-        else:
-            _draw_many(axes, values, colors, _peaks(values, best, labels))
-        axes.set_ylim(0, max(values.max() * 1.08, 1e-6))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
-        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        axes.set_ylabel("probability")
-        _plain_frame(axes, colors)
-        _set_title(axes, title, colors)
-        named = ", ".join(f"{_name(labels, index)} {percent(values[index])}" for index in best)
-        return picture_of(figure, f"the probability of each of {len(values):,} classes; the highest: {named}")
-
-
-def values_and_histogram(
-    values: NDArray[Any],
-    *,
-    order: str = "index",
-    title: str = "",
-    bins: int = 100,
-    theme: ThemeName = "light",
-) -> Picture:
-    """Return a layer's values, the highest named by their number, above the histogram of the positive ones.
-
-    ``values`` is of any shape and read in order, channels first for a layer's (channels, ...) answer; with ``order``
-    "strongest" the highest come first, thousands by the logarithm of their place. InputError for NaN.
-    """
-    flat = np.asarray(values, dtype=float).ravel()
-    if not len(flat) or not np.isfinite(flat).all():
-        raise InputError("a histogram needs at least one value, and no NaN or infinity")
-    numbers = np.argsort(-flat, kind="stable") if order == "strongest" else np.arange(len(flat))
-    positive = flat[flat > 0]
-    colors = theme_named(theme)
-    with figure_in_style(9.6, 5.6 + (0.3 if title else 0), colors) as figure:
-        above, below = figure.subplots(2, 1, height_ratios=(1.3, 1))
-        falling = order == "strongest" and len(flat) > _MANY_RANKS
-        (_draw_ranks if falling else _draw_values)(above, flat, numbers, colors)
-        places = "units, the highest first" + (" (logarithmic)" if falling else "")
-        above.set_xlabel("unit" if order == "index" else places)
-        above.set_ylabel("value")
-        share = (
-            f"{len(positive):,} of {len(flat):,} values are positive ({percent(len(positive) / len(flat))})"
-        )
-        if len(positive):
-            below.hist(positive, bins=bins, color=colors.accent)
-            below.set_xlim(0, positive.max())
-        below.set_xlabel("positive values")
-        below.set_ylabel("how many")
-        below.set_title(share, loc="right", size=10, color=colors.muted)
-        for axes in (above, below):
-            axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-            _plain_frame(axes, colors)
-        _set_title(above, title, colors)
-        ends = f"{flat.min():.4g} to {flat.max():.4g}"
-        best = ", ".join(
-            f"{index} ({flat[index]:.3g})" for index in np.argsort(-flat, kind="stable")[:_PEAKS]
-        )
-        words = "in order" if order == "index" else "the highest first"
-        return picture_of(
-            figure,
-            f"{len(flat):,} values {words}, {ends}; the highest: {best}; below, the histogram of the positive: {share}",
-        )
-
-
-def _draw_values(axes: Axes, flat: NDArray[Any], numbers: NDArray[Any], colors: Theme) -> None:
-    """Draw a bar for each of a few values, a line for each of some thousands, the range of each group of more."""
-    shown, count = flat[numbers], len(flat)
-    axes.axhline(0, color=colors.line, linewidth=0.8)
-    if count <= _FEW_CLASSES:
-        bars = axes.bar(np.arange(count), shown, color=colors.accent)
-        axes.bar_label(bars, [f"{value:.3g}" for value in shown], padding=2, size=9)
-        axes.set_xticks(np.arange(count), list(map(str, numbers)))
-        axes.margins(y=0.15)
-        return
-    peaks = np.argsort(-shown, kind="stable")[:_PEAKS]
-    if count <= _MANY_VALUES:
-        axes.vlines(np.arange(count), 0, shown, color=colors.quiet, linewidth=max(0.5, min(3, 1500 / count)))
-    else:
-        edges = np.linspace(0, count, 1025).astype(int)[:-1]
-        high, low = np.maximum.reduceat(shown, edges), np.minimum.reduceat(shown, edges)
-        axes.fill_between(edges, np.minimum(low, 0), np.maximum(high, 0), color=colors.quiet, linewidth=0)
-    axes.vlines(peaks, 0, shown[peaks], color=colors.accent, linewidth=1.8)
-    axes.plot(peaks, shown[peaks], "o", color=colors.accent, markersize=4)
-    axes.set_xlim(-0.015 * count, 1.015 * count)
-    axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True))
-    if shown.max() > 0:
-        words = [(float(at), float(shown[at]), f"{numbers[at]}:  {shown[at]:.3g}") for at in peaks]
-        _name_peaks(axes, words, count, colors)
-
-
-def _draw_ranks(axes: Axes, flat: NDArray[Any], numbers: NDArray[Any], colors: Theme) -> None:
-    """Draw falling values by the logarithm of their place: few of thousands are high, and would hug the edge."""
-    shown, count = flat[numbers], len(flat)
-    places = np.unique(np.geomspace(1, count, 1024).round().astype(int))
-    wide = float(np.log10(count))
-    axes.axhline(0, color=colors.line, linewidth=0.8)
-    axes.fill_between(np.log10(places), 0, shown[places - 1], color=colors.quiet, linewidth=0)
-    at = np.log10(np.arange(1, _PEAKS + 1))
-    axes.vlines(at, 0, shown[:_PEAKS], color=colors.accent, linewidth=1.8)
-    axes.plot(at, shown[:_PEAKS], "o", color=colors.accent, markersize=4)
-    axes.set_xlim(-0.015 * wide, 1.015 * wide)
-    powers = range(int(wide) + 1)
-    axes.set_xticks(list(powers), [f"{10**power:,}" for power in powers])
-    if shown[0] > 0:
-        names = [f"{number}:  {value:.3g}" for number, value in zip(numbers, shown[:_PEAKS], strict=False)]
-        _name_peaks(axes, list(zip(at.tolist(), shown.tolist(), names, strict=False)), wide, colors)
 
 
 @contextmanager
@@ -297,106 +77,15 @@ def _drawn(figure: Figure, style: dict[Any, Any], form: str, words: Mapping[str,
     return written.getvalue()
 
 
-def _plain_frame(axes: Axes, colors: Theme) -> None:
+def plain_frame(axes: Axes, colors: Theme) -> None:
+    """Leave nothing of the frame but the line below and quiet lines across."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(length=0, labelcolor=colors.muted)
     axes.grid(axis="y", color=colors.line, linewidth=0.8)
     axes.set_axisbelow(True)
 
 
-def _set_title(axes: Axes, title: str, colors: Theme) -> None:
+def set_title(axes: Axes, title: str, colors: Theme) -> None:
+    """Write a title on the left above, where there is one."""
     if title:
         axes.set_title(title, loc="left", size=12, color=colors.text, pad=10)
-
-
-def _draw_few(axes: Axes, values: NDArray[Any], names: list[str], colors: Theme) -> None:
-    """Draw a bar for each class with its name below and its percentage on top."""
-    bars = axes.bar(
-        np.arange(len(values)),
-        values,
-        color=[colors.quiet if v < values.max() else colors.accent for v in values],
-    )
-    axes.bar_label(bars, [percent(value) for value in values], padding=2, size=9)
-    slanted = max(map(len, names)) > 110 / len(names)
-    axes.set_xticks(
-        np.arange(len(values)), names, rotation=30 if slanted else 0, ha="right" if slanted else "center"
-    )
-    if names[0] == "0":
-        axes.set_xlabel("class number")
-
-
-def _draw_many(axes: Axes, values: NDArray[Any], colors: Theme, peaks: list[tuple[int, float, str]]) -> None:
-    """Draw a line for each class, and the peaks in the accent color with their names."""
-    best = [index for index, _, _ in peaks]
-    axes.vlines(np.arange(len(values)), 0, values, color=colors.quiet, linewidth=1)
-    axes.vlines(best, 0, values[best], color=colors.accent, linewidth=1.8)
-    axes.plot(best, values[best], "o", color=colors.accent, markersize=4)
-    axes.set_xlim(-0.015 * len(values), 1.015 * len(values))
-    axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True))
-    axes.set_xlabel("class number")
-    _name_peaks(axes, peaks, len(values), colors)
-
-
-def _peaks(
-    values: NDArray[Any], best: NDArray[Any], labels: Sequence[str] | None
-) -> list[tuple[int, float, str]]:
-    """Return where the highest probabilities are, how high, and the words beside them."""
-    return [(int(i), float(values[i]), f"{_name(labels, i)}  {percent(values[i])}") for i in best]
-
-
-def _name_peaks(axes: Axes, peaks: Sequence[tuple[float, float, str]], classes: float, colors: Theme) -> None:
-    """Write the peaks' names in columns beside the groups they form, so that neither words nor lines cross."""
-    bottom, top = axes.dataLim.intervaly
-    extent = top - min(bottom, 0)
-    groups: list[list[tuple[float, float, str]]] = []
-    for peak in sorted(peaks):
-        if groups and peak[0] - groups[-1][-1][0] < 0.3 * classes:
-            groups[-1].append(peak)
-        else:
-            groups.append([peak])
-    for group in groups:
-        right = group[-1][0] < 0.7 * classes
-        column = group[-1][0] + 0.025 * classes if right else group[0][0] - 0.025 * classes
-        group.sort(key=lambda peak: (-peak[1], -peak[0] if right else peak[0]))
-        levels = _spread([value for _, value, _ in group], 0.09 * extent, 0.03 * extent)
-        for (index, value, name), level in zip(group, levels, strict=True):
-            axes.annotate(
-                name,
-                (index, value),
-                (column, level),
-                ha="left" if right else "right",
-                va="center",
-                color=colors.text,
-                bbox={"facecolor": colors.page, "edgecolor": "none", "pad": 1.5},
-                arrowprops={
-                    "arrowstyle": "-",
-                    "color": colors.muted,
-                    "linewidth": 0.7,
-                    "shrinkA": 0,
-                    "shrinkB": 3,
-                    "relpos": (0 if right else 1, 0.5),
-                },
-            )
-
-
-def _spread(levels: list[float], least: float, floor: float) -> list[float]:
-    """Move falling levels apart until they differ by ``least``, none below ``floor``, each as little as needed."""
-    for index in range(1, len(levels)):
-        levels[index] = min(levels[index], levels[index - 1] - least)
-    levels[-1] = max(levels[-1], floor)
-    for index in range(len(levels) - 2, -1, -1):
-        levels[index] = max(levels[index], levels[index + 1] + least)
-    return levels
-
-
-def _check_probabilities(values: NDArray[Any]) -> None:
-    if not values.size or not ((values >= 0) & (values <= 1 + 1e-6)).all():
-        raise InputError("probabilities are between 0 and 1; give the values after the softmax")
-
-
-def _name(labels: Sequence[str] | None, index: int) -> str:
-    return str(index) if labels is None else _shortened(labels[index])
-
-
-def _shortened(label: str) -> str:
-    return shortened(" ".join(str(label).split()), _LONGEST_LABEL)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+_LONGEST_LABEL = 34
+
 
 def percent(share: float) -> str:
     """Write a share of 1 as a percentage.
@@ -23,6 +25,15 @@ def shortened(text: str, longest: int) -> str:
     """
     end = longest // 3
     return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
+
+
+def short_label(label: str) -> str:
+    """Return a class's name in one line that stands beside a bar.
+
+    >>> short_label("soap  dispenser")
+    'soap dispenser'
+    """
+    return shortened(" ".join(str(label).split()), _LONGEST_LABEL)
 
 
 def fitted(words: str, width: float, letters: Any) -> str:

@@ -63,7 +63,9 @@ def _windows(
             raise InputError(f"a pooling window of {k} does not fit into {dimensions(input.shape)}")
         more = max(0, (count - 1) * s + d * (k - 1) + 1 - sizes[at] - border[0])
         windows.append(_Windows(2 + at, k, s, d, count, border[0], border[1], more))
-    return windows[::-1]  # the last axis first: of equal numbers the first as they are counted through is the largest
+    return windows[
+        ::-1
+    ]  # the last axis first: of equal numbers the first as they are counted through is the largest
 
 
 @operation(window=pooling_window, part="pooling", per_channel=True)

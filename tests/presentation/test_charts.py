@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from convscope.errors import InputError
 from convscope.pictures.picture import Picture
 from convscope.presentation import figure
-from convscope.presentation.figure import prediction_chart, probability_plot, values_and_histogram
+from convscope.presentation.bar_charts import prediction_chart
 from convscope.presentation.style import THEMES
+from convscope.presentation.value_plots import probability_plot, values_and_histogram
 
 TOP = [("tiger cat", 0.4), ("tabby", 0.2), ("lynx", 0.05)]
 PROBABILITIES = np.full(1000, 0.0001)
