@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from convscope.network.operations.registry import operation
+from convscope.network.operations.rounding import half_away
 
 
 @operation(sees="map")
@@ -52,7 +53,7 @@ def crop_and_resize(
 
 def _taken(map: Tensor, axis: int, places: Tensor, interpolation: str) -> Tensor:
     if interpolation == "nearest":
-        return map.index_select(axis, (places + 0.5).floor().long())
+        return map.index_select(axis, half_away(places).long())
     before, behind = (map.index_select(axis, whole.long()) for whole in (places.floor(), places.ceil()))
     share = (places - places.floor()).reshape([-1 if at == axis else 1 for at in range(map.dim())])
     return before + (behind - before) * share

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from convscope.errors import InputError
 from convscope.network.operations.checks import axis_index, dimensions
-from convscope.network.operations.ranges import half_away
 from convscope.network.operations.registry import operation
+from convscope.network.operations.rounding import half_away
 
 
 @operation(pointwise=True)

@@ -16,6 +16,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.operations.checks import axis_index
 from convscope.network.operations.registry import operation
+from convscope.network.operations.rounding import half_away
 
 Mode = Literal["MIN_COMBINED", "MIN_FIRST", "SCALED"]
 MODES = ("MIN_COMBINED", "MIN_FIRST", "SCALED")
@@ -127,11 +128,6 @@ def code_limits(bits: int, signed: bool) -> tuple[int, int]:
     ((-128, 127), (0, 255))
     """
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-
-
-def half_away(values: Tensor) -> Tensor:
-    """Round to whole numbers, halves away from 0, as C does."""
-    return torch.where(values < 0, (values - 0.5).ceil(), (values + 0.5).floor())
 
 
 def straight_through(values: Tensor, rounded: Callable[[Tensor], Tensor]) -> Tensor:

@@ -18,6 +18,7 @@ from convscope.network.operations.checks import dimensions, require_picture_axes
 from convscope.network.operations.detection import non_maximum_suppression
 from convscope.network.operations.pooling import LOWEST
 from convscope.network.operations.registry import operation
+from convscope.network.operations.rounding import half_away
 
 
 @operation(part="pooling", sees="map")
@@ -30,8 +31,7 @@ def roi_pool(input: Tensor, regions: Tensor, *, size: tuple[int, int], scale: fl
     regions = _regions(input, regions)
     if input.is_meta:
         return input.new_empty((len(regions), input.shape[1], *size))
-    corners = (regions[:, 1:] * scale).double()
-    corners = torch.where(corners < 0, (corners - 0.5).ceil(), (corners + 0.5).floor()).long()
+    corners = half_away((regions[:, 1:] * scale).double()).long()
     left, top, right, bottom = corners.unbind(1)
     rows = _bins(top, bottom, size[0], input.shape[2], input.dtype)
     columns = _bins(left, right, size[1], input.shape[3], input.dtype)
@@ -84,8 +84,7 @@ def position_sensitive_roi_pool(
         )
     if input.is_meta:
         return input.new_empty((len(regions), outputs, groups, groups))
-    corners = regions[:, 1:]
-    rounded = torch.where(corners < 0, (corners - 0.5).ceil(), (corners + 0.5).floor())
+    rounded = half_away(regions[:, 1:])
     starts = rounded[:, :2] * scale
     extents = ((rounded[:, 2:] + 1) * scale - starts).clamp(min=0.1) / groups
     maps = input.reshape(len(input), outputs, groups, groups, *input.shape[2:])
