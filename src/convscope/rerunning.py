@@ -174,7 +174,7 @@ def _warn_of_changes(recipe: Recipe) -> None:
 
 def _the_network(recipe: Recipe, network: Any) -> Any:
     if network is None or isinstance(network, (str, os.PathLike)):
-        network = _opened(recipe, network)
+        network = _open_again(recipe, network)
     name = recipe.network or "the network"
     _check_same(
         f"{name} (its layers and weights) has",
@@ -197,7 +197,7 @@ def _network_hash(network: Network, recorded: str | None) -> str | None:
     return network.sha256
 
 
-def _opened(recipe: Recipe, moved: str | os.PathLike[str] | None) -> Network:
+def _open_again(recipe: Recipe, moved: str | os.PathLike[str] | None) -> Network:
     """Open the network as it was opened, from where it is now."""
     source = recipe.network if moved is None else os.fspath(moved)
     if source is None:

@@ -54,7 +54,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Fetched:
+class SampleState:
     """What became of a sample: ``state`` is "new", "kept" (it was there already) or "missing", with the reason."""
 
     sample: Sample
@@ -154,7 +154,7 @@ def sample_named(name: str) -> Sample:
     return sample
 
 
-def fetch_samples(folder: str | Path, names: Sequence[str] = SMALL) -> Iterator[Fetched]:
+def fetch_samples(folder: str | Path, names: Sequence[str] = SMALL) -> Iterator[SampleState]:
     """Put samples into a folder, one after the other, and say what became of each.
 
     A file that is there stays as it is. Where a publisher cannot be reached, its other files are not tried either.
@@ -166,21 +166,21 @@ def fetch_samples(folder: str | Path, names: Sequence[str] = SMALL) -> Iterator[
     for sample in map(sample_named, names):
         path = folder / sample.name
         if _is_whole(sample, path):
-            yield Fetched(sample, path, "kept")
+            yield SampleState(sample, path, "kept")
             continue
         hosts = {urlsplit(file.address).netloc for file in sample.files}
         if reason := next((silent[host] for host in hosts if host in silent), None):
-            yield Fetched(sample, path, "missing", reason)
+            yield SampleState(sample, path, "missing", reason)
             continue
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _maker(sample)(sample, path)
-            yield Fetched(sample, path, "new")
+            yield SampleState(sample, path, "new")
         except UnreachableError as error:
             silent |= dict.fromkeys(hosts, error.reason)
-            yield Fetched(sample, path, "missing", error.reason)
+            yield SampleState(sample, path, "missing", error.reason)
         except NetworkFileError as error:
-            yield Fetched(sample, path, "missing", str(error))
+            yield SampleState(sample, path, "missing", str(error))
         except OSError as error:
             raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
 

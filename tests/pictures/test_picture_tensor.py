@@ -17,7 +17,7 @@ from convscope.pictures.picture import Picture
 from convscope.pictures.picture_tensor import opacity_of, picture_like, picture_tensor, within
 from convscope.pictures.recipe import read_recipe
 from convscope.pictures.resizing import resized
-from convscope.pictures.rgb import PLAIN, Stored
+from convscope.pictures.rgb import PLAIN, Encoding
 from convscope.styling.style_transfer import style_transfer
 from planted import planted_network
 
@@ -75,7 +75,7 @@ def test_a_profile_is_converted_back_and_embedded(tmp_path: Path) -> None:
     for name in ("swapped.png", "swapped.jpg", "swapped.webp"):
         Image.fromarray(pixels).save(tmp_path / name, icc_profile=SWAPPED)
         photograph = open_photograph(tmp_path / name)
-        assert photograph.stored == Stored(8, SWAPPED)
+        assert photograph.stored == Encoding(8, SWAPPED)
         made = picture_like(photograph.pixels, photograph.stored, "as it was")
         with Image.open(made.save(tmp_path / f"made-{name}")) as image, Image.open(tmp_path / name) as given:
             assert image.info["icc_profile"] == SWAPPED

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from convscope.errors import PictureError
 from convscope.pictures.photograph import open_photograph, read_picture
-from convscope.pictures.rgb import Stored, from_srgb, rgb_of_array, to_srgb
+from convscope.pictures.rgb import Encoding, from_srgb, rgb_of_array, to_srgb
 
 COLORS = np.array(
     [[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 100, 200], [128, 128, 128], [255, 255, 255]]], np.uint8
@@ -152,7 +152,7 @@ def test_a_wide_profile_of_16_bits_is_applied_without_steps_and_taken_back() -> 
     values = np.round(colors * 65535).astype(np.uint16)
     profile = adobe_rgb()
     found = rgb_of_array(values, profile)
-    assert found.stored == Stored(16, profile)
+    assert found.stored == Encoding(16, profile)
     expected = adobe_as_srgb(values / 65535)
     assert np.abs(expected - values / 65535).max() > 4 / 255  # or nothing would be shown by what follows
     assert np.abs(found.pixels - expected).max() < 1 / 255
@@ -174,7 +174,7 @@ def test_profiles_that_lead_nowhere_are_not_kept() -> None:
         ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(),
         None,
     ):
-        assert rgb_of_array(SMOOTH, profile).stored == Stored(8, None)
+        assert rgb_of_array(SMOOTH, profile).stored == Encoding(8, None)
 
 
 @pytest.mark.parametrize("profile", [b"", b"not a profile", b"\0" * 200])

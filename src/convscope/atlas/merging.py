@@ -133,7 +133,7 @@ def _layer(
     if measurements is not None and name in measurements.layers:
         shown = [_examples(measurements, f"{name}:{channel}") for channel in range(count)]
         for channel, examples in enumerate(shown):
-            units[channel] |= _measured(measurements, f"{name}:{channel}", examples, crops.labels)
+            units[channel] |= _unit_facts(measurements, f"{name}:{channel}", examples, crops.labels)
         tiles = np.stack([crops.strip(examples) for examples in shown])
         strips = _sheets(folder, f"{index:03}-examples", tiles)
     sheets = _sheets(folder, f"{index:03}-features", pictures)
@@ -157,7 +157,7 @@ def _examples(measurements: Measurements, unit: str) -> list[Example | None]:
     return [*strongest, *missing, *(shown[0] if shown else None for shown in bands)]
 
 
-def _measured(
+def _unit_facts(
     measurements: Measurements, unit: str, examples: Sequence[Example | None], labels: Sequence[str] | None
 ) -> dict[str, Any]:
     values = measurements.values(unit)
@@ -170,11 +170,11 @@ def _measured(
         "histogram": histogram.counts.tolist(),
         "from": float(histogram.edges[0]),
         "alike": [[address, round(r, 3)] for address, r in measurements.alike(unit, top=5)],
-        "examples": [None if one is None else _named(one, labels) for one in examples],
+        "examples": [None if one is None else _example_facts(one, labels) for one in examples],
     }
 
 
-def _named(one: Example, labels: Sequence[str] | None) -> tuple[str, float, str]:
+def _example_facts(one: Example, labels: Sequence[str] | None) -> tuple[str, float, str]:
     """Return a picture's file name, what the unit answers to it, and its class."""
     return Path(one.path).name, round(one.value, 4), class_words(one.label, labels)
 

@@ -53,7 +53,7 @@ def make_shard(folder: str, number: int) -> int:
     shard = manifest.shards[number]
     if not shard.path(place).exists():
         network = _network(manifest.network_path(place), manifest.network_sha256)
-        _save(_made(network, shard, manifest), shard.path(place))
+        _save(_shard_pictures(network, shard, manifest), shard.path(place))
     return number
 
 
@@ -73,7 +73,7 @@ def _network(path: Path, identity: str) -> Network:
     return network
 
 
-def _made(network: Network, shard: Shard, manifest: Manifest) -> ShardPictures:
+def _shard_pictures(network: Network, shard: Shard, manifest: Manifest) -> ShardPictures:
     addresses, size = shard.addresses, manifest.size
     result = ShardPictures(
         np.full((len(addresses), size, size, 3), 128, np.uint8),

@@ -39,14 +39,14 @@ _Make: TypeAlias = "partial[AtLayer]"
 
 
 @dataclass(frozen=True)
-class _Measured:
+class _Wording:
     """What is measured: in a sentence, and in a title."""
 
     words: str
     title: str
 
     @classmethod
-    def of(cls, target: AttributionTarget) -> _Measured:
+    def of(cls, target: AttributionTarget) -> _Wording:
         return cls(target.words, target.title.partition(" · ")[0])
 
 
@@ -155,7 +155,7 @@ def importance(
     with bars(progress), watching(watch, "picture") as tell, bars(not many):
         try:
             for done, make in enumerate(makes, 1):
-                if place := _made(make, keeps_on=done < len(makes) or bool(measurements)):
+                if place := _place_or_none(make, keeps_on=done < len(makes) or bool(measurements)):
                     measurements.append((place.score, losses(place).double().cpu().numpy()))
                 tell(done, len(makes))
         except KeyboardInterrupt:
@@ -214,15 +214,15 @@ class Named(AtLayer):
         return right.to(means.dtype)
 
 
-def _one(network: Network, layer: str, picture: Any, target: TargetLike) -> tuple[_Measured, list[_Make]]:
+def _one(network: Network, layer: str, picture: Any, target: TargetLike) -> tuple[_Wording, list[_Make]]:
     explained = target_of(network, picture, target)
-    return _Measured.of(explained), [partial(_place, AtLayer, explained, layer)]
+    return _Wording.of(explained), [partial(_place, AtLayer, explained, layer)]
 
 
-def _many(network: Network, layer: str, pictures: Any, target: TargetLike) -> tuple[_Measured, list[_Make]]:
+def _many(network: Network, layer: str, pictures: Any, target: TargetLike) -> tuple[_Wording, list[_Make]]:
     listed = list_pictures(map(_input, pictures) if isinstance(pictures, (list, tuple)) else pictures)
     if target is not None:
-        first = _Measured.of(target_of(network, listed[0].read(), target))
+        first = _Wording.of(target_of(network, listed[0].read(), target))
         return first, [partial(_of_target, network, layer, one, target) for one in listed]
     if not network.class_values:
         raise InputError(f"{network.name or 'this network'} names no classes: say a target, as conv1:3")
@@ -232,10 +232,10 @@ def _many(network: Network, layer: str, pictures: Any, target: TargetLike) -> tu
     makes = [
         partial(_named, network, layer, one, number) for one, number in zip(listed, numbers, strict=True)
     ]
-    return _Measured(f"the share of pictures that are named {how}", f"named {how}"), makes
+    return _Wording(f"the share of pictures that are named {how}", f"named {how}"), makes
 
 
-def _made(make: _Make, keeps_on: bool) -> AtLayer | None:
+def _place_or_none(make: _Make, keeps_on: bool) -> AtLayer | None:
     """Return a picture's place; None, with a warning, for one that cannot be read among others."""
     try:
         return make()

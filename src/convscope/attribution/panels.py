@@ -89,7 +89,7 @@ def scaled_map(attribution: Attribution) -> Scaled:
 
 
 def _picture(attribution: Attribution, scaled: Scaled) -> Panel:
-    return Panel(_bytes(_seen(attribution)), "what the network sees", smooth=True)
+    return Panel(_bytes(_picture_below(attribution)), "what the network sees", smooth=True)
 
 
 def _map(attribution: Attribution, scaled: Scaled) -> Panel:
@@ -105,7 +105,9 @@ def _colors(attribution: Attribution, scaled: Scaled) -> Panel:
 
 def _overlay(attribution: Attribution, scaled: Scaled) -> Panel:
     light = blurred(attribution.map, attribution.options.percentile)[..., None]
-    return Panel(_bytes(_seen(attribution) * (_DIM + (1 - _DIM) * light)), attribution.lit, smooth=True)
+    return Panel(
+        _bytes(_picture_below(attribution) * (_DIM + (1 - _DIM) * light)), attribution.lit, smooth=True
+    )
 
 
 def _heat(attribution: Attribution, scaled: Scaled) -> Panel:
@@ -137,7 +139,7 @@ def glowing(attribution: Attribution, high: float) -> NDArray[np.uint8]:
 
 def _glow(attribution: Attribution, map: NDArray[np.float64], high: float) -> NDArray[np.uint8]:
     strength = (map / high).clip(0, 1)[..., None] if high > 0 else np.zeros((*map.shape, 1))
-    gray = np.repeat(_seen(attribution).mean(2, keepdims=True), 3, 2) * 0.8
+    gray = np.repeat(_picture_below(attribution).mean(2, keepdims=True), 3, 2) * 0.8
     glow = colorize(0.25 + 0.7 * strength[..., 0], _HEAT) / 255
     return _bytes((gray * (1 - 0.75 * strength) + glow * 0.75 * strength).clip(0, 1))
 
@@ -145,7 +147,7 @@ def _glow(attribution: Attribution, map: NDArray[np.float64], high: float) -> ND
 _POSSIBLE = {"picture": _picture, "map": _map, "colors": _colors, "overlay": _overlay, "heat": _heat}
 
 
-def _seen(attribution: Attribution) -> NDArray[np.float32]:
+def _picture_below(attribution: Attribution) -> NDArray[np.float32]:
     """Return the picture below the map; gray where there is none of its size."""
     seen = attribution.target.seen
     if seen is None or seen.shape[:2] != attribution.map.shape:

@@ -109,19 +109,19 @@ def _shared(layer: Linear, parts: list[Part], relevance: Tensor) -> Tensor:
 def _parts(layer: Linear, input: Tensor, sign: int, more: float | None = None) -> list[Part]:
     """Return the parts of the sum that have a sign, or everything with `more` of those: of inputs above and below 0."""
     weight, bias = layer.weight, layer.bias
-    above = Part(input.clamp(min=0), _kept(weight, sign, more), _clamped(bias, sign, 1, more))
+    above = Part(input.clamp(min=0), _part_of_sign(weight, sign, more), _clamped(bias, sign, 1, more))
     if not bool((input < 0).any()):
         return [above]
-    return [above, Part(input.clamp(max=0), _kept(weight, -sign, more), None)]
+    return [above, Part(input.clamp(max=0), _part_of_sign(weight, -sign, more), None)]
 
 
-def _kept(weight: Tensor, sign: int, more: float | None) -> Tensor:
+def _part_of_sign(weight: Tensor, sign: int, more: float | None) -> Tensor:
     part = weight.clamp(min=0) if sign > 0 else weight.clamp(max=0)
     return part if more is None else weight + more * part
 
 
 def _clamped(bias: Tensor | None, sign: int, factor: int, more: float | None = None) -> Tensor | None:
-    return None if bias is None else factor * _kept(bias, sign, more)
+    return None if bias is None else factor * _part_of_sign(bias, sign, more)
 
 
 @dataclass(frozen=True)

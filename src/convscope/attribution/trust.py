@@ -122,10 +122,10 @@ class _Survey:
         measures = [name for name in self.measures if name != DIFULL]
         explained = cache(lambda: Explained(target_of(self.network, input)))
         beside = cache(lambda: target_of(self._shuffled, input, explained().target))
-        shuffled = cache(lambda name: signed_map(self._made(name, beside())))
+        shuffled = cache(lambda name: signed_map(self._attribution(name, beside())))
 
         def numbers(name: str) -> Numbers:
-            measured_map = self._measured(name, explained().target, shuffled)
+            measured_map = self._map_of(name, explained().target, shuffled)
             return {measure: MEASURES[measure].of(explained(), measured_map) for measure in measures}
 
         return self._rows(self._key(input, "picture", measures), numbers)
@@ -153,7 +153,7 @@ class _Survey:
         rows = {}
         for name in self.every:
             row = cache_key(*key, name)
-            earlier = _kept(row)
+            earlier = _kept_numbers(row)
             try:
                 rows[name] = _keep(row, numbers(name)) if earlier is None else earlier
             except InputError as error:
@@ -161,12 +161,12 @@ class _Survey:
                 self.reasons.setdefault(name, str(error))
         return rows
 
-    def _measured(self, name: str, target: AttributionTarget, shuffled: Callable[[str], Map]) -> MeasuredMap:
+    def _map_of(self, name: str, target: AttributionTarget, shuffled: Callable[[str], Map]) -> MeasuredMap:
         if name == self.controls[0]:
             return MeasuredMap(blob(target))
         if name == self.controls[1]:
             return MeasuredMap(shuffled(self.methods[0]))
-        attribution = self._made(name, target)
+        attribution = self._attribution(name, target)
         return MeasuredMap(
             signed_map(attribution), attribution, shuffled(name) if "entropy_rise" in self.measures else None
         )
@@ -174,9 +174,11 @@ class _Survey:
     def _map(self, name: str, target: AttributionTarget, layer: str | None = None) -> Map:
         if name == self.controls[0]:
             return blob(target)
-        return signed_map(self._made(self.methods[0] if name == self.controls[1] else name, target, layer))
+        return signed_map(
+            self._attribution(self.methods[0] if name == self.controls[1] else name, target, layer)
+        )
 
-    def _made(self, name: str, target: AttributionTarget, layer: str | None = None) -> Attribution:
+    def _attribution(self, name: str, target: AttributionTarget, layer: str | None = None) -> Attribution:
         method = method_named(name)
         options = {"layer": layer} if layer is not None and "layer" in method.options else {}
         return method.function(target.network, target.input, target, **options)
@@ -193,7 +195,7 @@ def _path(key: str) -> Path:
     return cache_folder("trust") / f"{key}.json"
 
 
-def _kept(key: str) -> Numbers | None:
+def _kept_numbers(key: str) -> Numbers | None:
     """Return what was measured before; what cannot be read counts as not there."""
     numbers: Numbers | None = kept_facts(_path(key))
     return numbers

@@ -57,7 +57,7 @@ def _layer(definition: Message) -> Layer:
     translation = translate(definition)
     if translation.is_input:
         shapes = translation.input_shapes or (None,) * len(definition.top)
-        return SourceLayer([_known(definition, shape) for shape in shapes])
+        return SourceLayer([_source_shape(definition, shape) for shape in shapes])
     if translation.plan is None:
         return _left_out(definition, translation)
     if translation.plan.kind == "constant" and not translation.stored_blobs:
@@ -104,7 +104,7 @@ def _with_caffe_fillers(definition: Message, blobs: Mapping[str, LearnedBlob]) -
     return {**blobs, first: replace(blobs[first], filler=Message("FillerParameter"))}
 
 
-def _known(definition: Message, shape: tuple[int | None, ...] | None) -> tuple[int, ...]:
+def _source_shape(definition: Message, shape: tuple[int | None, ...] | None) -> tuple[int, ...]:
     """Return the shape of a source's top; three channels are assumed where a database would tell."""
     if shape is not None and len(shape) == 4 and shape[1] is None:
         warn(

@@ -90,7 +90,7 @@ class OperationLayer(Layer):
             parameters = {role: blob.true_shape for role, blob in zip(self._roles, self.blobs, strict=True)}
             shapes = infer_operation(operation, dict(zip(operation.inputs, key, strict=False)), parameters)
             self._shapes = {key: [shapes[name] for name in operation.outputs]}
-        for blob, shape in zip(self._written(top), self._shapes[key], strict=True):
+        for blob, shape in zip(self._own_tops(top), self._shapes[key], strict=True):
             if shape is not None:
                 blob.reshape(*shape)
 
@@ -108,7 +108,7 @@ class OperationLayer(Layer):
             self._overwritten = {
                 at: inputs[at].clone() for at, blob in places if any(blob is one for one in top)
             }
-        for blob, output in zip(self._written(top), outputs, strict=True):
+        for blob, output in zip(self._own_tops(top), outputs, strict=True):
             blob.write(output)
 
     def backward(self, top: Several, propagate_down: Sequence[bool], bottom: Several) -> None:
@@ -124,7 +124,7 @@ class OperationLayer(Layer):
             outputs = self._run(leaves[: len(inputs)], leaves[len(inputs) :] or parameters)
         known = [
             (output, blob.diff_tensor())
-            for output, blob in zip(outputs, self._written(top), strict=True)
+            for output, blob in zip(outputs, self._own_tops(top), strict=True)
             if output.requires_grad
         ]
         gradients: Sequence[Tensor | None] = [None] * len(leaves)
@@ -150,7 +150,7 @@ class OperationLayer(Layer):
     def _read(self, bottom: Several) -> Several:
         return bottom[: len(self._operation.inputs)]
 
-    def _written(self, top: Several) -> Several:
+    def _own_tops(self, top: Several) -> Several:
         return [top[index] for index in self._tops]
 
     def _run(self, inputs: Sequence[Tensor], parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -11,7 +11,7 @@ from convscope.caffe.layer import Layer
 from convscope.errors import NetworkFileError
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.rules import insert_splits
-from convscope.formats.caffe.weights import Blob as Stored
+from convscope.formats.caffe.weights import Blob as LearnedBlob
 from convscope.formats.caffe.weights import Weights
 
 
@@ -37,7 +37,7 @@ class Structure:
         self._tops: list[list[Blob]] = []
         self._shared: dict[str, Blob] = {}
         self._borrowed: defaultdict[str, set[int]] = defaultdict(set)
-        self._weights: Mapping[str, Sequence[Stored | None]] = weights or {}
+        self._weights: Mapping[str, Sequence[LearnedBlob | None]] = weights or {}
         for definition in self._definitions:
             self._add(definition)
         self.params: OrderedDict[str, list[Blob]] = OrderedDict(

@@ -49,12 +49,12 @@ class _Command(click.Command):
         """Write the methods, with a sentence each."""
         for family, methods in groupby(METHODS.values(), key=lambda method: method.family):
             with formatter.section(f"Methods: {family}"):
-                formatter.write_dl([(_written(method.name), method.sentence) for method in methods])
+                formatter.write_dl([(_hyphenated(method.name), method.sentence) for method in methods])
         with formatter.section("Methods: sheets"):
             formatter.write_dl(list(_SENTENCES.items()))
 
 
-def _written(name: str) -> str:
+def _hyphenated(name: str) -> str:
     return name.replace("_", "-")
 
 
@@ -71,7 +71,7 @@ def _options(default: str) -> list[Callable[[Any], Any]]:
         network_options,
         click.option(
             "--method",
-            type=click.Choice([*map(_written, METHODS), *_SHEETS]),
+            type=click.Choice([*map(_hyphenated, METHODS), *_SHEETS]),
             default=default,
             show_default=True,
             metavar="METHOD",
@@ -102,7 +102,7 @@ def _options(default: str) -> list[Callable[[Any], Any]]:
 def _of(option: str) -> str:
     """Say which methods have an option."""
     return ", ".join(
-        _written(method.name) for method in METHODS.values() if option.replace("-", "_") in method.options
+        _hyphenated(method.name) for method in METHODS.values() if option.replace("-", "_") in method.options
     )
 
 
@@ -232,7 +232,7 @@ def _check(method: str, sanity: bool, targets: Sequence[str], arguments: dict[st
         raise click.UsageError("--method channels needs the address of a layer as its TARGET")
     for name in arguments.keys() - _possible(method, sanity):
         raise click.UsageError(
-            f"--{_written(name)} is not for {_flag(method)}{' with --sanity' if sanity else ''}"
+            f"--{_hyphenated(name)} is not for {_flag(method)}{' with --sanity' if sanity else ''}"
         )
     if "channels" in arguments:
         arguments["channels"] = how_many_or_which(arguments["channels"])

@@ -70,7 +70,7 @@ def explore(
         named = pictures_named(pictures)
         opened = opening.open(network)
         photographs, beside = serving["photographs"], serving["beside"]
-        measured = None if photographs is None else _measured(opened, photographs)
+        measured = None if photographs is None else _photographs(opened, photographs)
         other = None if beside is None else opening.open(beside)
         permissions = Permissions(serving["read_only"], serving["token"] or None)
         server = serve(opened, named, **where, permissions=permissions, photographs=measured, beside=other)
@@ -96,7 +96,7 @@ def _require_atlas_alone(context: click.Context) -> None:
         raise click.UsageError(f"--static serves an atlas alone, without {' and '.join(given)}")
 
 
-def _measured(network: Network, folder: str) -> Photographs:
+def _photographs(network: Network, folder: str) -> Photographs:
     """Measure every unit on the pictures of a folder; what was measured before is kept."""
     from convscope.measuring.measure import measure
     from convscope.measuring.picture_list import list_pictures

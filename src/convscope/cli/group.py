@@ -38,15 +38,17 @@ class ConvscopeGroup(click.Group):
             if parameter.name == "output":
                 parameter.callback = _not_empty
         cmd.params += [
-            _said(
+            _setting_flag(
                 "force",
                 "--force",
                 "Replace files that are there; those the command reads are never replaced.",
             )
         ] * writes
         cmd.params += [
-            _said("quiet", "-q", "--quiet", "Say nothing on stderr but errors: no notes, no progress."),
-            _said("verbose", "-v", "--verbose", "Say the caption of each picture under its path."),
+            _setting_flag(
+                "quiet", "-q", "--quiet", "Say nothing on stderr but errors: no notes, no progress."
+            ),
+            _setting_flag("verbose", "-v", "--verbose", "Say the caption of each picture under its path."),
         ]
         offer(cmd)
         cmd.format_options = partial(_format_options, cmd)  # type: ignore[method-assign]
@@ -82,7 +84,10 @@ class ConvscopeGroup(click.Group):
             where = f"{error.filename}: " if error.filename else ""
             raise _OneLine(_one_line(f"{where}{error.strerror or error}")) from error
         except Exception as error:
-            if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort) or _traced():
+            if (
+                isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort)
+                or _shows_traceback()
+            ):
                 raise
             raise _OneLine(
                 _one_line(
@@ -158,7 +163,7 @@ def _require_folder() -> None:
         raise _OneLine(f"the folder that this is run in is gone ({error.strerror}): cd to another") from error
 
 
-def _said(name: str, *words: str) -> click.Option:
+def _setting_flag(name: str, *words: str) -> click.Option:
     """Return a flag that is kept in the `Settings`, and that the command itself need not know."""
 
     def keep(_: click.Context, __: click.Parameter, given: bool) -> None:
@@ -204,7 +209,7 @@ def _notes_on_stderr() -> Iterator[None]:
         yield
 
 
-def _traced() -> bool:
+def _shows_traceback() -> bool:
     return os.environ.get(_TRACE, "0") not in ("", "0")
 
 

@@ -100,7 +100,7 @@ def fine_tune(
                 raise
             interrupted(f"after {step.number} of {steps} steps; what was learned is kept")
     assert step is not None
-    written = _written(step.network, labels, path)
+    written = _save_with_sidecars(step.network, labels, path)
     facts = {"steps": step.number, "loss": step.loss, "accuracy": step.accuracy, "labels": labels}
     if as_json:
         print_json({"path": str(path), "files": [str(one) for one in written], **facts})
@@ -110,7 +110,7 @@ def fine_tune(
     explain(f"{step.number} steps; the last: loss {step.loss:.3f}, {step.accuracy:.0%} right of its pictures")
 
 
-def _written(tuned: Network, labels: Sequence[str], path: Path) -> list[Path]:
+def _save_with_sidecars(tuned: Network, labels: Sequence[str], path: Path) -> list[Path]:
     """Write the network and beside it its labels and what it expects; return the files."""
     from convscope.network.input_sidecar import write_sidecar
 

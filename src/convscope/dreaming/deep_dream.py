@@ -46,7 +46,7 @@ from convscope.pictures.picture_tensor import (
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import as_json, recipe_of, recordable, writes_recipe
 from convscope.pictures.resizing import Size, resized
-from convscope.pictures.rgb import PLAIN, Stored
+from convscope.pictures.rgb import PLAIN, Encoding
 from convscope.preset_guide import DREAM_GUIDE
 from convscope.progress import bars
 
@@ -74,7 +74,7 @@ class Dream:
     recipe: Recipe
     mask: Tensor | None = None
     opacity: Tensor | None = None
-    stored: Stored = PLAIN
+    stored: Encoding = PLAIN
 
     def in_tiles(self, tile: int | None) -> Dream:
         """Return the same dream computed in windows of about so many pixels; None: in one piece."""

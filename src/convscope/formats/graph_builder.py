@@ -24,7 +24,7 @@ BARE_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticErr
 """What Python raises where a file says of a layer what nobody would write."""
 
 
-class Stored(Protocol):
+class LazyTensor(Protocol):
     """A parameter where it lies: its shape is known at once, its numbers are read when they are asked for.
 
     A tensor is taken as it is; an array becomes one of single precision with memory of its own.
@@ -46,7 +46,7 @@ class GraphBuilder:
     inputs: dict[str, Shape] = field(default_factory=dict)
     shapes: dict[str, Shape | None] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
-    stored: dict[str, Stored] = field(default_factory=dict)
+    stored: dict[str, LazyTensor] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, Tensor] = field(default_factory=dict)
     """The values that are worked out from shapes alone."""
@@ -152,7 +152,7 @@ class GraphBuilder:
         )
 
 
-def load_parameters(stored: dict[str, Stored]) -> Parameters:
+def load_parameters(stored: dict[str, LazyTensor]) -> Parameters:
     """Return the parameters, none read yet."""
 
     def load(name: str) -> Tensor:

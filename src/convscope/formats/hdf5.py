@@ -64,7 +64,7 @@ class OwnFile:
 
 
 @dataclass(frozen=True)
-class Stored:
+class Dataset:
     """One dataset: its shape, its place for messages, and how to read it."""
 
     shape: tuple[int, ...]
@@ -154,7 +154,7 @@ def opened_hdf5(file: Container) -> Iterator[h5py.File]:
 
 def stored_under(
     opened: h5py.File, root: str, file: Container, place: Callable[[str], str]
-) -> Iterator[Stored]:
+) -> Iterator[Dataset]:
     """Yield every dataset below the group `root`, in the file's order; `place` says where one is, for messages.
 
     Links out of the file, virtual datasets and datasets that would grow far beyond the file are refused
@@ -170,7 +170,7 @@ def stored_under(
             raise NetworkFileError(
                 f"{where} would take far more memory than the file is large; it is refused."
             )
-        yield Stored(dataset.shape, where, file, path, state)
+        yield Dataset(dataset.shape, where, file, path, state)
 
 
 def _paths(opened: h5py.File, root: str, file: Container) -> Iterator[str]:

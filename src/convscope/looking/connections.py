@@ -33,7 +33,7 @@ class Connection:
 
 def feeding(network: Network, layer: str, channel: int, most: int = 6) -> list[Connection]:
     """Return the strongest connections into a unit, from the filters that made it; none where there are no filters."""
-    written = _written(network, layer, channel)
+    written = _filters_behind(network, layer, channel)
     if written is None:
         return []
     filters, row = written
@@ -53,14 +53,14 @@ def fed_by_it(network: Network, layer: str, channel: int, most: int = 6) -> list
         rows = np.flatnonzero((starts <= index) & (index < starts + width))
         connections += [
             Connection(
-                _named(network, operation.outputs[0]), int(row), filters.weights[row, index - starts[row]]
+                _layer_of(network, operation.outputs[0]), int(row), filters.weights[row, index - starts[row]]
             )
             for row in rows
         ]
     return sorted(connections, key=lambda one: -abs(one.strength))[:most]
 
 
-def _named(network: Network, value: str) -> str:
+def _layer_of(network: Network, value: str) -> str:
     """Return the layer that a value belongs to: an in-place version's blob."""
     return (
         value
@@ -99,7 +99,7 @@ def origins(network: Network, layer: str, channel: int) -> Iterator[tuple[str, i
             return
 
 
-def _written(network: Network, layer: str, channel: int) -> tuple[Filters, int] | None:
+def _filters_behind(network: Network, layer: str, channel: int) -> tuple[Filters, int] | None:
     """Return the filters that made a unit and its row in them."""
     for value, index in origins(network, layer, channel):
         steps = network.graph.written_by(value) if value in network.layers else ()

@@ -79,7 +79,7 @@ def segmentation(
     places = _at_size(classes, seen.shape[:2])
     shown = [
         Panel(to_bytes(seen), "what the network sees", smooth=True),
-        Panel(_painted(seen, places, named), f"{value}: the strongest class of each place", address=value),
+        Panel(_paint(seen, places, named), f"{value}: the strongest class of each place", address=value),
     ]
     entries = [LegendEntry(_color(share), share.label, percent(share.share)) for share in named]
     if rest := shares[top:]:
@@ -114,7 +114,7 @@ def _shares(network: Network, value: str, classes: NDArray[np.intp]) -> list[Cla
     ]
 
 
-def _painted(
+def _paint(
     seen: NDArray[np.float32], places: NDArray[np.intp], named: Sequence[ClassShare]
 ) -> NDArray[np.uint8]:
     gray = np.repeat(seen.mean(2, keepdims=True), 3, 2)

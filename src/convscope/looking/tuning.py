@@ -66,7 +66,7 @@ def measure_tuning(network: Network, layer: str, *, watch: Watch | None = None) 
         raise InputError(f"{name!r} has no channels of numbers or maps to tune: its shape is {shape}")
     size = network.picture_spec.size
     position = (shape[2] // 2, shape[3] // 2) if len(shape) == 4 else None
-    box = _seen(network, name, position)
+    box = _seen_box(network, name, position)
     listed, rows = list[tuple[str, tuple[int, ...]]](), list[NDArray[np.float32]]()
     total = sum(1 for _ in stimuli((1, 1), (0.0, 0.0)))
     with watching(watch, "stimulus") as tell:
@@ -89,7 +89,7 @@ def measure_tuning(network: Network, layer: str, *, watch: Watch | None = None) 
     )
 
 
-def _seen(network: Network, layer: str, position: tuple[int, int] | None) -> tuple[int, int, int, int]:
+def _seen_box(network: Network, layer: str, position: tuple[int, int] | None) -> tuple[int, int, int, int]:
     field, size = network.layers[layer].receptive_field, network.picture_spec.size
     return field.box(*position) if field is not None and position is not None else (0, 0, *size)
 

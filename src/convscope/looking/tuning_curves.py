@@ -43,11 +43,11 @@ def tuning_of(network: Network, address: str) -> tuple[Tuning, int]:
     unit = network.resolve(address)
     if unit.channel is None or unit.position is not None:
         raise InputError(f"tuning curves are of a channel, as {unit.layer}:0, not {address}")
-    return _measured(network, unit.layer), int(unit.channel)
+    return _cached_tuning(network, unit.layer), int(unit.channel)
 
 
 @lru_cache(maxsize=1)  # a Network never changes
-def _measured(network: Network, layer: str) -> Tuning:
+def _cached_tuning(network: Network, layer: str) -> Tuning:
     return measure_tuning(network, layer)
 
 

@@ -66,7 +66,7 @@ class BlockFile:
     def fits(self, layers: Sequence[MeasuredLayer]) -> bool:
         """Whether it is a whole block of a measurement of these layers."""
         try:
-            with _opened(self.path) as file:
+            with _open_block(self.path) as file:
                 json.loads((file.metadata() or {})[_FACTS])["broken"].items()
                 count = file.get_slice("pictures").get_shape()
                 for index, layer in enumerate(layers):
@@ -83,20 +83,20 @@ class BlockFile:
 
     def facts(self) -> tuple[NDArray[np.int64], dict[int, str]]:
         """Return the numbers of the pictures that were read, and what is said of the others."""
-        with _opened(self.path) as file:
+        with _open_block(self.path) as file:
             facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
             pictures: NDArray[np.int64] = file.get_tensor("pictures")
         return pictures, {int(index): str(reason) for index, reason in facts.get("broken", {}).items()}
 
     def read(self, layer: int, what: str, channels: Sequence[int] | slice = slice(None)) -> NDArray[Any]:
         """Return ``max``, ``mean``, ``position``, ``fires`` or ``lowest`` of a layer, or of some of its channels."""
-        with _opened(self.path) as file:
+        with _open_block(self.path) as file:
             numbers: NDArray[Any] = file.get_tensor(f"{layer}.{what}")
         return numbers[..., channels]
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _open_block(path: Path) -> Iterator[Any]:
     """Open a block's file; PictureError for one that is damaged."""
     try:
         with safe_open(path, "np") as file:

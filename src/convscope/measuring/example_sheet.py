@@ -92,12 +92,12 @@ def example_sheet(
     strongest = [one for one in measurements.strongest(unit, options.by, options.top) if one.value > 0]
     rows = [("strongest", strongest), *bands_of(measurements, unit, strongest, options.by)]
     seen = {
-        one.index: _seen(network, listed[one.index], unit, options.overlay)
+        one.index: _as_input_and_whole(network, listed[one.index], unit, options.overlay)
         for _, shown in rows
         for one in shown
     }
     title = f"{address} · {shortened(network.name, 30)} · {len(measurements.pictures):,} pictures"
-    array, tiles = _drawn(title, rows, seen, network.labels, theme_named(options.theme))
+    array, tiles = _draw_sheet(title, rows, seen, network.labels, theme_named(options.theme))
     arguments = {
         "address": unit,
         "pictures_sha256": measurements.manifest.pictures_sha256,
@@ -142,7 +142,9 @@ def class_words(label: str | None, labels: Sequence[str] | None) -> str:
     return label or ""
 
 
-def _seen(network: Network, picture: ListedPicture, unit: str, overlay: bool) -> tuple[Pixels, Pixels]:
+def _as_input_and_whole(
+    network: Network, picture: ListedPicture, unit: str, overlay: bool
+) -> tuple[Pixels, Pixels]:
     """Return a picture as the network gets it, and the same as it is shown whole."""
     read = read_input(network.picture_spec.replace(crops=1), picture)
     if isinstance(read, str):
@@ -163,7 +165,7 @@ def _overlaid(network: Network, input: torch.Tensor, unit: str, pixels: Pixels) 
     return np.round(0.45 * pixels + 0.55 * np.asarray(map_)).astype(np.uint8)
 
 
-def _drawn(
+def _draw_sheet(
     title: str,
     rows: Sequence[tuple[str, Sequence[Example]]],
     seen: dict[int, tuple[Pixels, Pixels]],

@@ -66,7 +66,7 @@ def measure(
         return whole
     plan = plan_measurement(network, layers)
     manifest = manifest_of(network, listed, plan)
-    place = Path(folder) if folder is not None else _kept(manifest, listed)
+    place = Path(folder) if folder is not None else _cache_folder(manifest, listed)
     manifest.claim(place)
     blocks = _share(manifest.blocks, shard)
     missing = _missing(blocks, manifest, place)
@@ -113,7 +113,7 @@ def kept_at(manifest: Manifest, pictures: Sequence[ListedPicture]) -> Path:
     return cache_folder("measurements") / cache_key(*facts, [layer.name for layer in manifest.layers])
 
 
-def _kept(manifest: Manifest, pictures: Sequence[ListedPicture]) -> Path:
+def _cache_folder(manifest: Manifest, pictures: Sequence[ListedPicture]) -> Path:
     """Return the folder of the cache, without what in it is damaged or another measurement's."""
     place = kept_at(manifest, pictures)
     if not os.path.lexists(place):
@@ -135,7 +135,7 @@ def _kept_whole(
     network: Network, listed: Sequence[ListedPicture], layers: Sequence[str]
 ) -> Measurements | None:
     """Return what is kept of all layers on these pictures, where it is whole and has these layers."""
-    place = _kept(manifest_of(network, listed, plan_measurement(network)), listed)
+    place = _cache_folder(manifest_of(network, listed, plan_measurement(network)), listed)
     earlier = Measurements.open(place) if (place / NAME).exists() else None
     names = tuple(network.resolve(layer).layer for layer in layers)
     return (
@@ -175,10 +175,10 @@ def _blocks(
         lambda index: read_input(spec, pictures[index]), numbers, threads=threads, ahead=2 * plan.batch
     )
     with closing(read):
-        yield from _computed(network, read, plan, tell)
+        yield from _measure_blocks(network, read, plan, tell)
 
 
-def _computed(
+def _measure_blocks(
     network: Network, read: Iterator[tuple[int, Tensor | str]], plan: Plan, tell: Callable[[int], None]
 ) -> Iterator[tuple[int, Block]]:
     through = 0

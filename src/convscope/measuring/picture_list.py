@@ -57,7 +57,7 @@ def list_pictures(pictures: PicturesLike) -> tuple[ListedPicture, ...]:
     ['cat', 'cat']
     """
     if not isinstance(pictures, (str, os.PathLike)):
-        entries: Sequence[ListedPicture] = [_given(index, one) for index, one in enumerate(pictures)]
+        entries: Sequence[ListedPicture] = [_as_listed(index, one) for index, one in enumerate(pictures)]
         if not entries:
             raise PictureError("there are no pictures to measure")
         return tuple(entries)
@@ -96,7 +96,7 @@ def pictures_hash(pictures: Sequence[ListedPicture]) -> str:
     return sha256(repr([(one.name, one.size, one.label) for one in pictures]).encode()).hexdigest()
 
 
-def _given(index: int, picture: Any) -> ListedPicture:
+def _as_listed(index: int, picture: Any) -> ListedPicture:
     if isinstance(picture, ListedPicture):
         return picture
     if isinstance(picture, (str, os.PathLike)):

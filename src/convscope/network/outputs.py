@@ -86,7 +86,7 @@ def find_outputs(
     ['prob: 1,000 classes']
     """
     picture = next((shape for shape in graph.inputs.values() if len(shape) == 4), None)
-    seen = _Seen(graph, shapes, _channels_first(graph, picture), 0 if labels is None else len(labels))
+    seen = _Context(graph, shapes, _channels_first(graph, picture), 0 if labels is None else len(labels))
     outputs_of_graph = [seen.output(name) for name in graph.outputs]
     sized = [output for output in outputs_of_graph if output.shape]
     classes = [output for output in sized if output.role == "classes"]
@@ -95,7 +95,7 @@ def find_outputs(
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Context:
     graph: Graph
     shapes: Mapping[str, Shape | None]
     picture: Shape | None
@@ -107,7 +107,7 @@ class _Seen:
         shape = shape if shape is not None and len(shape) == 3 else _channels_first(self.graph, shape)
         if shape is not None and len(shape) == 4 and shape[1:3] == (1, 1) and not self.graph.channels_last:
             shape = (shape[0], shape[3], 1, 1)  # the channels last, in a graph that has them first
-        output = Output(self._called(name), value, "vector", shape)
+        output = Output(self._output_name(name), value, "vector", shape)
         if shape is None or len(shape) < 2:
             of_classes = shape is None and made_by(self.graph, value) == "softmax"
             return replace(output, role="classes" if of_classes else "vector")
@@ -117,7 +117,7 @@ class _Seen:
             return self._of_rows(output, shape)
         return replace(output, role=self._of_places(value, shape)) if len(shape) in (4, 5) else output
 
-    def _called(self, name: str) -> str:
+    def _output_name(self, name: str) -> str:
         return next((alias for alias, value in self.graph.output_names.items() if value == name), name)
 
     def _of_numbers(self, output: Output, count: int) -> Output:

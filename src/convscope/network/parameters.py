@@ -40,7 +40,7 @@ class Parameters(Mapping[str, Tensor]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle them by value: a file may not be where they are opened again."""
-        return _stored, ({name: self.fresh(name) for name in self},)
+        return _of_tensors, ({name: self.fresh(name) for name in self},)
 
     def fresh(self, name: str) -> Tensor:
         """Return a parameter without keeping it when it was not loaded yet: for who makes a copy of their own."""
@@ -56,5 +56,5 @@ class Parameters(Mapping[str, Tensor]):
         return Parameters(self.shapes, lambda name: function(self._load(name)))
 
 
-def _stored(values: Mapping[str, Tensor]) -> Parameters:
+def _of_tensors(values: Mapping[str, Tensor]) -> Parameters:
     return Parameters({name: tuple(value.shape) for name, value in values.items()}, values.__getitem__)

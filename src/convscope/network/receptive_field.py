@@ -84,7 +84,9 @@ def _field(
         return field
     if rule := kind.window:
         weight = parameters.get(operation.parameters.get("weight", ""), ()) or shapes.get(live) or ()
-        return _seen_through(field, rule(_measured(operation.attributes, weight, before[2:]), weight))
+        return _seen_through(
+            field, rule(_with_numeric_padding(operation.attributes, weight, before[2:]), weight)
+        )
     if operation.kind == "dense" and len(shape) == 4 and shape[2:] == before[2:]:
         return field  # at each position by itself
     if kind.sees == "map" or len(shape) != 4 or (shape[2:] != before[2:] and max(shape[2:]) == 1):
@@ -93,7 +95,7 @@ def _field(
     return field
 
 
-def _measured(attributes: Mapping[str, Any], weight: Shape, sizes: Shape) -> Mapping[str, Any]:
+def _with_numeric_padding(attributes: Mapping[str, Any], weight: Shape, sizes: Shape) -> Mapping[str, Any]:
     """Return the attributes with the padding before the first position in numbers, for an input of this size."""
     padding = attributes.get("padding", 0)
     if not isinstance(padding, str):

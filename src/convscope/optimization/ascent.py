@@ -140,7 +140,7 @@ class Ascent:
         parameters = tuple(parameter.detach().requires_grad_() for parameter in self.parameters)
         with torch.enable_grad():
             pictures = self.settings.canvas.paint(parameters, self.size)
-            values, climbed, asleep = self._seen(pictures)
+            values, climbed, asleep = self._mean_of_views(pictures)
             costs = sum((penalty(pictures) for penalty in self.settings.penalties), torch.zeros_like(values))
             # One backward pass for both: what the network asks of what it was shown, and the penalties.
             climbed = climbed - costs
@@ -148,7 +148,7 @@ class Ascent:
         self._note_sleep(asleep)
         return values, values - costs.detach(), gradients
 
-    def _seen(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _mean_of_views(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the objectives, a number that rises with them as the pictures change, and which pictures sleep.
 
         The means of all views: each shows the pictures anew, differently transformed.

@@ -100,15 +100,17 @@ class Way:
                 new = dreamed - self._base(number - 1)
                 return self._base(number) + self.octaves.resized(new, self.sizes[number - 1])
             case "laplacian":
-                return larger + self._lost(number)
+                return larger + self._lost_detail(number)
             case _:
                 return larger
 
     def leave(self, number: int, dreamed: Tensor) -> Tensor:
         """Return what an octave's last step made, with what its resize had lost of the picture."""
-        return dreamed + self._lost(number) if self.octaves.detail == "lost" and number > 1 else dreamed
+        return (
+            dreamed + self._lost_detail(number) if self.octaves.detail == "lost" and number > 1 else dreamed
+        )
 
-    def _lost(self, number: int) -> Tensor:
+    def _lost_detail(self, number: int) -> Tensor:
         """Return what of the picture the octave before could not hold."""
         return self._base(number) - self.octaves.resized(self._base(number - 1), self.sizes[number - 1])
 

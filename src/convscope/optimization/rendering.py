@@ -103,7 +103,7 @@ def render(
     of, done, failed = settings.steps * len(jobs), 0, 0
     waiting = []
     for job in jobs:
-        if (earlier := _kept(job)) is not None:
+        if (earlier := _kept_picture(job)) is not None:
             done += settings.steps
             yield Progress(done, of, (earlier,))
         else:
@@ -154,13 +154,17 @@ class _Climb:
         """Return the pictures as they are now, with the verdicts on them: one pass, for who pressed Ctrl-C waits."""
         if self.step is None:
             return ()
-        return tuple(self._judged(self.step, self.step.pictures(), strongest, hold=False).values())
+        return tuple(self._with_verdicts(self.step, self.step.pictures(), strongest, hold=False).values())
 
     def made(self, strongest: Strongest | None) -> dict[RenderJob, RenderedPicture]:
         """Return the pictures as they are kept, and the verdicts on them."""
-        return {} if self.step is None else self._judged(self.step, self.step.best(), strongest, hold=True)
+        return (
+            {}
+            if self.step is None
+            else self._with_verdicts(self.step, self.step.best(), strongest, hold=True)
+        )
 
-    def _judged(
+    def _with_verdicts(
         self, step: AscentStep, painted: Tensor, strongest: Strongest | None, *, hold: bool
     ) -> dict[RenderJob, RenderedPicture]:
         """Return the pictures, and the verdicts on them as painted, in whole gray levels.
@@ -174,7 +178,7 @@ class _Climb:
         verdicts = judge(batch, shown, strongest, hold=hold)
         together = zip(self.jobs, pictures, verdicts, step.failed.tolist(), strict=True)
         return {
-            job: RenderedPicture(job.name, _seen(self.network, picture).cpu(), step.index, verdict)
+            job: RenderedPicture(job.name, _visible(self.network, picture).cpu(), step.index, verdict)
             for job, picture, verdict, failed in together
             if not failed
         }
@@ -184,7 +188,7 @@ class _Climb:
         assert self.step is not None
         painted = self.step.pictures()
         shown = painted if self.settings.display is None else self.settings.display(painted)
-        pictures = (_seen(self.network, picture).cpu() for picture in to_bytes(shown))
+        pictures = (_visible(self.network, picture).cpu() for picture in to_bytes(shown))
         return dict(zip((job.name for job in self.jobs), pictures, strict=True))
 
     def forget(self) -> None:
@@ -193,7 +197,7 @@ class _Climb:
             self.checkpoint.forget()
 
 
-def _seen(network: Network, picture: Tensor) -> Tensor:
+def _visible(network: Network, picture: Tensor) -> Tensor:
     """Return a picture (channels, height, width) as people see it: bands that are no colors side by side, in gray."""
     bands = network.input_spec is not None and network.input_spec.channel_order == "BANDS"
     return torch.cat(list(picture), dim=1)[None] if bands else picture
@@ -238,7 +242,7 @@ def _folder() -> Path:
     return cache_folder("features")
 
 
-def _kept(job: RenderJob) -> RenderedPicture | None:
+def _kept_picture(job: RenderJob) -> RenderedPicture | None:
     """Return a picture that an earlier run kept."""
     if job.key is None or (entry := kept_tensors(_entry(job.key))) is None:
         return None

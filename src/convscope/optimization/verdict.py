@@ -81,14 +81,14 @@ def judge(
         own = [values[name][index] for name in objective.targets]
         highest = max(float(value.max()) for value in own)
         verdict = Verdict(float(reached[index]), highest, float(plain[index]))
-        verdicts.append(_compared(verdict, batch, objective.targets, strongest))
+        verdicts.append(_with_comparison(verdict, batch, objective.targets, strongest))
     if strongest is None or not hold:
         return verdicts
     path_answers = held_answers(batch, pictures, strongest)
     return [replace(verdict, held=number) for verdict, number in zip(verdicts, path_answers, strict=True)]
 
 
-def _compared(
+def _with_comparison(
     verdict: Verdict, batch: ObjectiveBatch, targets: Sequence[str], strongest: Strongest | None
 ) -> Verdict:
     address = batch.targets[targets[0]]

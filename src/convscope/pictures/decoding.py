@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import PictureError
 from convscope.pictures.bands import SMALL_FILE
-from convscope.pictures.rgb import Seen, rgb_of_image
+from convscope.pictures.rgb import Appearance, rgb_of_image
 from convscope.pictures.sixteen_bit import load, stored_bits
 
 FORMATS = (
@@ -78,7 +78,7 @@ def check_size(image: Image.Image, name: str, maximum_pixels: int, file_size: in
 
 def decoded_image(
     image: Image.Image, name: str, file: IO[bytes] | None = None, *, small: bool = False
-) -> Seen:
+) -> Appearance:
     """Return what is seen of an image, with notes; one of many pixels out of a `small` file is read smaller."""
     pages, bits = _pages(image), stored_bits(image)
     pixels = image.width * image.height

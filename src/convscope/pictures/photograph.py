@@ -34,7 +34,7 @@ from convscope.pictures.decoding import (
     picture_endings,
     too_large,
 )
-from convscope.pictures.rgb import PLAIN, Pixels, Seen, Stored, rgb_of_array
+from convscope.pictures.rgb import PLAIN, Appearance, Encoding, Pixels, rgb_of_array
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,7 +66,7 @@ class Photograph:
     sha256: str
     notes: tuple[str, ...] = ()
     opacity: Pixels | None = None
-    stored: Stored = PLAIN
+    stored: Encoding = PLAIN
     bands: Pixels | None = None
 
     @property
@@ -211,7 +211,7 @@ def _from_pillow(image: Image.Image, maximum_pixels: int) -> Photograph:
     return _photograph(seen, None, _hash(seen.pixels))  # of what is seen: palettes and profiles count
 
 
-def _photograph(seen: Seen, source: str | None, sha256: str) -> Photograph:
+def _photograph(seen: Appearance, source: str | None, sha256: str) -> Photograph:
     return Photograph(seen.pixels, source, sha256, seen.notes, seen.opacity, seen.stored)
 
 

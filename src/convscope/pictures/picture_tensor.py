@@ -16,7 +16,7 @@ from convscope.pictures.decoding import SHORTENED
 from convscope.pictures.photograph import PictureLike, open_photograph
 from convscope.pictures.picture import Picture
 from convscope.pictures.resizing import resized
-from convscope.pictures.rgb import Stored, from_srgb
+from convscope.pictures.rgb import Encoding, from_srgb
 
 
 def picture_tensor(picture: PictureLike, size: int | None, largest: int) -> Tensor:
@@ -74,7 +74,7 @@ def opacity_of(picture: PictureLike, like: Tensor) -> Tensor | None:
     return resized(opacity, (int(like.shape[-2]), int(like.shape[-1])))
 
 
-def picture_like(pixels: NDArray[np.float32], stored: Stored, caption: str) -> Picture:
+def picture_like(pixels: NDArray[np.float32], stored: Encoding, caption: str) -> Picture:
     """Return sRGB pixels (H, W, 3 or 4) in 0..1 as a picture stored as another was: its bits, its color profile."""
     values = np.concatenate([from_srgb(pixels[:, :, :3], stored.profile), pixels[:, :, 3:]], axis=2)
     if stored.bits == 16:

@@ -26,18 +26,18 @@ _NEARLY_WHITE = 0.98
 
 
 @dataclass(frozen=True)
-class Stored:
+class Encoding:
     """How a file stores a picture: its bits a value, and the ICC profile its colors are meant in (None: sRGB)."""
 
     bits: int = 8
     profile: bytes | None = None
 
 
-PLAIN = Stored()
+PLAIN = Encoding()
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Appearance:
     """What a picture looks like: float32 sRGB (height, width, 3) in 0..1, on white where it is transparent.
 
     ``notes`` are phrases of what was done to it, ``opacity`` (height, width) is None where it is opaque throughout.
@@ -46,10 +46,10 @@ class Seen:
     pixels: Pixels
     notes: tuple[str, ...] = ()
     opacity: Pixels | None = None
-    stored: Stored = PLAIN
+    stored: Encoding = PLAIN
 
 
-def rgb_of_image(image: Image.Image, name: str, low: Image.Image | None = None) -> Seen:
+def rgb_of_image(image: Image.Image, name: str, low: Image.Image | None = None) -> Appearance:
     """Return what a Pillow image looks like; `low` holds the lower bytes of one of 16 bits in color.
 
     Upright as its EXIF says, transparent parts on white, embedded ICC profiles applied, 16-bit grey at its
@@ -66,7 +66,7 @@ def rgb_of_image(image: Image.Image, name: str, low: Image.Image | None = None) 
             low = low and ImageOps.exif_transpose(low)
             notes.append("turned upright as its EXIF says")
     if image.mode in _DEEP_GRAY:
-        return Seen(_of_deep_gray(np.asarray(image), name), tuple(notes), stored=Stored(16))
+        return Appearance(_of_deep_gray(np.asarray(image), name), tuple(notes), stored=Encoding(16))
     profile = image.info.get("icc_profile")
     if low is not None:
         return rgb_of_array(joined(image, low), profile, tuple(notes))
@@ -79,10 +79,12 @@ def rgb_of_image(image: Image.Image, name: str, low: Image.Image | None = None) 
     color, alpha = _split_alpha(image)
     pixels = _floats(_to_srgb(color, profile))
     opacity = None if alpha is None else alpha / np.float32(255)
-    return _seen(pixels, opacity, Stored(8, _of_rgb(profile)), tuple(notes))
+    return _seen(pixels, opacity, Encoding(8, _of_rgb(profile)), tuple(notes))
 
 
-def rgb_of_array(values: NDArray[Any], profile: bytes | None = None, notes: tuple[str, ...] = ()) -> Seen:
+def rgb_of_array(
+    values: NDArray[Any], profile: bytes | None = None, notes: tuple[str, ...] = ()
+) -> Appearance:
     """Return what an array (height, width[, 1, 3 or 4]) looks like, its colors meant in a profile.
 
     Booleans, uint8, uint16 and floats in 0..1 are possible; PictureError for the rest says what to do.
@@ -99,20 +101,20 @@ def rgb_of_array(values: NDArray[Any], profile: bytes | None = None, notes: tupl
     pixels = _unit_range(values)
     pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
     colors = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[:, :, :3]
-    stored = Stored(16 if values.dtype == np.uint16 else 8, _of_rgb(profile))
+    stored = Encoding(16 if values.dtype == np.uint16 else 8, _of_rgb(profile))
     opacity = pixels[:, :, 3] if pixels.shape[2] == 4 else None
     return _seen(to_srgb(colors, stored.profile), opacity, stored, notes)
 
 
-def _seen(pixels: Pixels, opacity: Pixels | None, stored: Stored, notes: tuple[str, ...]) -> Seen:
+def _seen(pixels: Pixels, opacity: Pixels | None, stored: Encoding, notes: tuple[str, ...]) -> Appearance:
     if opacity is None or opacity.min() == 1:
-        return Seen(pixels, notes, None, stored)
+        return Appearance(pixels, notes, None, stored)
     alpha = opacity[:, :, None]
     whiter = pixels if pixels.flags.owndata and pixels.flags.writeable else pixels.copy()
     whiter *= alpha
     whiter += 1 - alpha
     note = NOTHING_LEFT if whiter.min() > _NEARLY_WHITE else ON_WHITE
-    return Seen(whiter, (*notes, note), opacity, stored)
+    return Appearance(whiter, (*notes, note), opacity, stored)
 
 
 def _floats(image: Image.Image) -> Pixels:

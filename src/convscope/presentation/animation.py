@@ -161,7 +161,7 @@ def write_film(path: str | os.PathLike[str], frames: Sequence[Path], rate: float
 def _require_one_size(frames: Sequence[Path]) -> None:
     first = _image(frames[0]).size
     for path in frames[1:]:
-        with _opened(path) as image:
+        with _open_frame(path) as image:
             if image.size != first:
                 raise PictureError(
                     f"{path} has {image.width} x {image.height} pixels and {frames[0].name} {first[0]} x {first[1]}: "
@@ -192,7 +192,7 @@ def _milliseconds(count: int, rate: float, form: str) -> list[int]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _open_frame(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path, formats=("PNG",)) as image:
             yield image
@@ -201,7 +201,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _image(path: Path) -> Image.Image:
-    with _opened(path) as image:
+    with _open_frame(path) as image:
         return image.copy()
 
 

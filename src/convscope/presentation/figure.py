@@ -61,10 +61,12 @@ def picture_of(figure: Figure, caption: str) -> Picture:
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
     style = dict(matplotlib.rcParams)
-    return Picture(pixels[:, :, :3].copy(), caption, pixel_ratio=2, drawing=partial(_drawn, figure, style))
+    return Picture(
+        pixels[:, :, :3].copy(), caption, pixel_ratio=2, drawing=partial(_as_vector_file, figure, style)
+    )
 
 
-def _drawn(figure: Figure, style: dict[Any, Any], form: str, words: Mapping[str, str]) -> bytes:
+def _as_vector_file(figure: Figure, style: dict[Any, Any], form: str, words: Mapping[str, str]) -> bytes:
     """Return a figure as SVG or PDF that carries its words, the same bytes every time; letters stay text in a PDF."""
     own: dict[Any, Any] = {"svg.hashsalt": "convscope", "pdf.fonttype": 42}
     if form == "svg":

@@ -94,11 +94,11 @@ def _filters(context: ReportContext, name: str, **options: Any) -> Embedded:
 def shown_stages(context: ReportContext, count: Counter) -> Iterator[tuple[Stage, list[LayerFigure]]]:
     """Yield the stages, with the activations of some of their layers."""
     for stage in context.stages:
-        show = _tokens if stage.of_tokens else _shown
+        show = _tokens if stage.of_tokens else _layer_figure
         yield stage, [show(context, name, count) for name in stage.shown]
 
 
-def _shown(context: ReportContext, name: str, count: Counter) -> LayerFigure:
+def _layer_figure(context: ReportContext, name: str, count: Counter) -> LayerFigure:
     layer = context.network.layers[name]
     channels, height, width = np.shape(answer(context.network, context.picture, name))
     options: dict[str, Any] = {

@@ -40,7 +40,7 @@ from convscope.pictures.picture_tensor import (
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import recipe_of, recordable, unrecordable_type, writes_recipe
 from convscope.pictures.resizing import Size, resized
-from convscope.pictures.rgb import PLAIN, Stored
+from convscope.pictures.rgb import PLAIN, Encoding
 from convscope.presentation.animation import Frame
 from convscope.preset_guide import STYLE_GUIDE
 from convscope.progress import bars
@@ -75,7 +75,7 @@ class StyleTransfer:
     options: StyleOptions
     recipe: Recipe
     opacity: Tensor | None
-    stored: Stored = PLAIN
+    stored: Encoding = PLAIN
 
     def in_tiles(self, tile: int | None) -> StyleTransfer:
         """Return the same transfer computed in windows of about so many pixels; None: in one piece."""

@@ -44,17 +44,17 @@ def _routes(session: Session) -> list[BaseRoute]:
     static = str(files("convscope.web") / "static")
     return [
         Route("/", partial(_page, static)),
-        Route("/api/network", _asked(session, _network)),
-        Route("/api/pictures", _asked(session, _add_picture), methods=["POST"]),
-        Route("/api/sample/{name}", _asked(session, _add_sample), methods=["POST"]),
-        Route("/api/seen/{key}", _asked(session, _seen)),
-        Route("/api/says", _asked(session, _says)),
-        Route("/api/grid", _asked(session, _grid)),
-        Route("/api/unit", _asked(session, _unit)),
-        Route("/api/effects", _asked(session, _effects)),
-        Route("/api/examples", _asked(session, _examples)),
-        Route("/api/arithmetic", _asked(session, _arithmetic)),
-        Route("/api/backward", _asked(session, _backward)),
+        Route("/api/network", _endpoint_of(session, _network)),
+        Route("/api/pictures", _endpoint_of(session, _add_picture), methods=["POST"]),
+        Route("/api/sample/{name}", _endpoint_of(session, _add_sample), methods=["POST"]),
+        Route("/api/seen/{key}", _endpoint_of(session, _seen)),
+        Route("/api/says", _endpoint_of(session, _says)),
+        Route("/api/grid", _endpoint_of(session, _grid)),
+        Route("/api/unit", _endpoint_of(session, _unit)),
+        Route("/api/effects", _endpoint_of(session, _effects)),
+        Route("/api/examples", _endpoint_of(session, _examples)),
+        Route("/api/arithmetic", _endpoint_of(session, _arithmetic)),
+        Route("/api/backward", _endpoint_of(session, _backward)),
         WebSocketRoute("/api/jobs", partial(_jobs, session)),
         WebSocketRoute("/api/live", partial(_live, session)),
         Mount("/static", StaticFiles(directory=static)),
@@ -64,7 +64,7 @@ def _routes(session: Session) -> list[BaseRoute]:
 Ask = Callable[[Callable[[], Any]], Any]
 
 
-def _asked(session: Session, question: Callable[..., Any]) -> Callable[[Request], Any]:
+def _endpoint_of(session: Session, question: Callable[..., Any]) -> Callable[[Request], Any]:
     """Return an endpoint: a question put to the worker in its turn, and what goes wrong said in a line."""
 
     async def endpoint(request: Request) -> Response:

@@ -44,7 +44,7 @@ def see(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> 
     _require_modest(options.size, options.steps)
     last = 0.0
     for progress in visualize(network, addresses, options, batch=AT_ONCE):
-        finished = [_finished(network, one, options, progress) for one in progress.made]
+        finished = [_final_message(network, one, options, progress) for one in progress.made]
         if finished:
             yield from finished
         elif monotonic() - last > BETWEEN_PREVIEWS:
@@ -61,7 +61,7 @@ def _how_far(progress: Progress) -> dict[str, Any]:
     return {"done": progress.done, "of": progress.of, "final": False}
 
 
-def _finished(network: Network, one: Any, options: RenderOptions, progress: Progress) -> Message:
+def _final_message(network: Network, one: Any, options: RenderOptions, progress: Progress) -> Message:
     picture = as_picture(network, one, options)
     facts = {"unit": one.name, "caption": picture.caption, "activated": one.verdict.activated}
     return _picture_message(picture.encode(), {**_how_far(progress), **facts, "final": True})

@@ -35,14 +35,14 @@ def unit_facts(
         "fedBy": [_connection(one) for one in feeding(network, layer, channel)],
         "feeds": [_connection(one) for one in fed_by_it(network, layer, channel)],
         "filter": _own_filter(network, layer, channel),
-        "photographs": _measured(strongest, address),
+        "photographs": _quantile_facts(strongest, address),
     }
     if photograph is not None:
-        facts |= _answered(network, address, photograph)
+        facts |= _answer_facts(network, address, photograph)
     return facts
 
 
-def _answered(network: Network, address: Address, photograph: Photograph) -> dict[str, Any]:
+def _answer_facts(network: Network, address: Address, photograph: Photograph) -> dict[str, Any]:
     layer, channel = address.layer, int(address.channel or 0)
     values = answer(network, photograph, layer)[channel]
     highest = np.unravel_index(int(values.argmax()), values.shape)
@@ -95,7 +95,7 @@ def _own_filter(network: Network, layer: str, channel: int) -> Any:
     return np.round(filters.weights[channel].transpose(1, 2, 0), 6).tolist() if filters.color else None
 
 
-def _measured(strongest: Strongest | None, address: Address) -> dict[str, Any] | None:
+def _quantile_facts(strongest: Strongest | None, address: Address) -> dict[str, Any] | None:
     """Return what real pictures were measured to give: quantiles of the highest answer; None where nobody measured."""
     quantiles = strongest.of(address) if strongest else None
     if strongest is None or quantiles is None:

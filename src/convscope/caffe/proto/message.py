@@ -44,7 +44,7 @@ class ProtoMessage:
         object.__setattr__(self, "message", message)
         object.__setattr__(self, "_attach", attach)
 
-    def _written(self) -> Message:
+    def _writable(self) -> Message:
         """Return the message to write into, made a part of its owner first."""
         attach: Callable[[Message], Message] | None = self._attach
         if attach is not None:
@@ -76,7 +76,7 @@ class ProtoMessage:
 
     def _owner_of(self, name: str) -> Callable[[Message], Message]:
         def attach(message: Message) -> Message:
-            owner = self._written()
+            owner = self._writable()
             if not owner.has(name):
                 setattr(owner, name, message)
             field: Message = getattr(owner, name)
@@ -88,7 +88,7 @@ class ProtoMessage:
         field = self._field(name)
         if field.repeated or field.message:
             raise AttributeError(f"{self.type_name}.{name} cannot be assigned: use extend, add or CopyFrom")
-        setattr(self._written(), name, value)
+        setattr(self._writable(), name, value)
 
     def HasField(self, name: str) -> bool:  # noqa: N802
         """Whether the field was set."""
@@ -96,18 +96,18 @@ class ProtoMessage:
 
     def ClearField(self, name: str) -> None:  # noqa: N802
         """Unset a field."""
-        self._written().clear(name)
+        self._writable().clear(name)
 
     def CopyFrom(self, other: ProtoMessage) -> None:  # noqa: N802
         """Become a copy of another message of this type."""
-        target = self._written()
+        target = self._writable()
         for name in message_type(self.type_name).fields:
             target.clear(name)
         self.MergeFrom(other)
 
     def MergeFrom(self, other: ProtoMessage) -> None:  # noqa: N802
         """Take over what another message of this type says: repeated fields grow, the others are replaced."""
-        target = self._written()
+        target = self._writable()
         for field, value in other.message.copy().fields():
             setattr(target, field.name, [*getattr(target, field.name), *value] if field.repeated else value)
 
@@ -146,7 +146,7 @@ class Repeated(MutableSequence[Any]):
 
     def extend(self, values: Iterable[Any]) -> None:
         """Append all values (messages are copied, as protobuf does)."""
-        target = self._owner._written()
+        target = self._owner._writable()
         values = [_plain(value) for value in values]
         setattr(target, self._field.name, [*getattr(target, self._field.name), *values])
 
@@ -163,17 +163,17 @@ class Repeated(MutableSequence[Any]):
     def _replace(self, change: Callable[[list[Any]], None]) -> None:
         items = list(getattr(self._owner.message, self._field.name))
         change(items)
-        setattr(self._owner._written(), self._field.name, items)
+        setattr(self._owner._writable(), self._field.name, items)
 
     def __getitem__(self, index: Any) -> Any:
         value = getattr(self._owner.message, self._field.name)[index]
-        return [_shown(item) for item in value] if isinstance(index, slice) else _shown(value)
+        return [_python_value(item) for item in value] if isinstance(index, slice) else _python_value(value)
 
     def __len__(self) -> int:
         return len(getattr(self._owner.message, self._field.name))
 
     def __iter__(self) -> Iterator[Any]:
-        return map(_shown, getattr(self._owner.message, self._field.name))
+        return map(_python_value, getattr(self._owner.message, self._field.name))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Iterable) and list(self) == list(other)
@@ -217,5 +217,5 @@ def _plain(value: Any) -> Any:
     return value.message.copy() if isinstance(value, ProtoMessage) else value
 
 
-def _shown(value: Any) -> Any:
+def _python_value(value: Any) -> Any:
     return wrap(value) if isinstance(value, Message) else value

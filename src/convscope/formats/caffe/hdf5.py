@@ -5,14 +5,14 @@ from __future__ import annotations
 import h5py
 
 from convscope.errors import NetworkFileError
-from convscope.formats.hdf5 import OwnFile, Stored, opened_hdf5, stored_under
+from convscope.formats.hdf5 import Dataset, OwnFile, opened_hdf5, stored_under
 
-__all__ = ["Stored", "read_hdf5"]
+__all__ = ["Dataset", "read_hdf5"]
 
 MAXIMUM_BLOBS = 64
 
 
-def read_hdf5(file: str) -> dict[str, list[Stored | None]]:
+def read_hdf5(file: str) -> dict[str, list[Dataset | None]]:
     """Return the blobs of every layer, by index; None for an index that is left out because it is shared.
 
     Links out of the file, virtual datasets and datasets that would grow far beyond the file are refused
@@ -25,7 +25,7 @@ def read_hdf5(file: str) -> dict[str, list[Stored | None]]:
             raise NetworkFileError(f"{file} has a dataset {path!r}; weights are /data/<layer>/<0, 1, ...>.")
         return f"{file}, layer {layer!r}, blob {index}"
 
-    layers: dict[str, dict[int, Stored]] = {}
+    layers: dict[str, dict[int, Dataset]] = {}
     with opened_hdf5(own := OwnFile(file)) as opened:
         _expect_weights(opened, file)
         for stored in stored_under(opened, "/data", own, place):

@@ -108,11 +108,11 @@ def _has_parameters(net: Message) -> bool:
 
 def find_caffe_files(folder: Path) -> tuple[Path, Path | None]:
     """Return the description (or the weights alone) and the weights in a folder; NetworkFileError lists a choice."""
-    described = _called(folder, DESCRIPTION)
+    described = _files_of_kinds(folder, DESCRIPTION)
     deployed = [path for path in described if "deploy" in path.name] or [
         path for path in described if not any(word in path.name for word in ("solver", "train"))
     ]
-    weights = _called(folder, WEIGHTS)
+    weights = _files_of_kinds(folder, WEIGHTS)
     if len(deployed) > 1 or (len(weights) > 1 and deployed):
         choice = deployed if len(deployed) > 1 else weights
         raise NetworkFileError(f"{folder} holds several: {', '.join(path.name for path in choice)}. Name one")
@@ -121,16 +121,16 @@ def find_caffe_files(folder: Path) -> tuple[Path, Path | None]:
     return (deployed or weights)[0], weights[0] if weights else None
 
 
-def _called(folder: Path, kinds: tuple[Kind, ...]) -> list[Path]:
+def _files_of_kinds(folder: Path, kinds: tuple[Kind, ...]) -> list[Path]:
     """Return the files of a folder whose names say that they are of these kinds."""
     return sorted(path for path in folder.iterdir() if path.is_file() and kind_of_name(path) in kinds)
 
 
 def _weights_beside(description: Path) -> Path | None:
     """Return the weights that share the description's name, or the only ones beside the only description."""
-    files = _called(description.parent, WEIGHTS)
+    files = _files_of_kinds(description.parent, WEIGHTS)
     same = [path for path in files if path.name.startswith(description.name.partition(".")[0])]
-    alone = len(_called(description.parent, DESCRIPTION)) == 1
+    alone = len(_files_of_kinds(description.parent, DESCRIPTION)) == 1
     if len(same) == 1 or (len(files) == 1 and alone):
         return (same or files)[0]
     return None
@@ -141,7 +141,7 @@ def _description_beside(weights: Path) -> Path | None:
 
     None for weights that describe a network one can use themselves, as what convscope saves does.
     """
-    files = _called(weights.parent, DESCRIPTION)
+    files = _files_of_kinds(weights.parent, DESCRIPTION)
     stem = weights.name.partition(".")[0]
     stems = {path: path.name.partition(".")[0] for path in files}
     same = [path for path in files if stems[path] == stem]

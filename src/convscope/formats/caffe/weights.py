@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import NetworkFileError, WeightsMismatch
-from convscope.formats.caffe.hdf5 import Stored, read_hdf5
+from convscope.formats.caffe.hdf5 import Dataset, read_hdf5
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.schema import message_type
 from convscope.formats.protobuf.records import LENGTH, Record, Source, open_source, read_record
@@ -222,7 +222,7 @@ def _copy(numbers: np.ndarray[Any, Any], forget: Callable[[], None]) -> Array:
     return copied
 
 
-def _from_hdf5(stored: Stored | None) -> Blob | None:
+def _from_hdf5(stored: Dataset | None) -> Blob | None:
     if stored is None:
         return None
     return Blob(stored.shape, stored.place, len(stored.shape) == 4, stored.load)

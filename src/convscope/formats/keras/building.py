@@ -44,7 +44,7 @@ class Turn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Learned:
+class _LazyParameter:
     """One parameter of the graph: where its numbers are, and how they are put in the operation's order."""
 
     variable: Variable
@@ -53,17 +53,17 @@ class _Learned:
     @property
     def shape(self) -> Shape:
         if self.source is None:
-            return np.shape(self._stated)
+            return np.shape(self._own_numbers)
         # Arranged as the numbers will be, but these take no memory.
         return self.variable.arrange(np.broadcast_to(np.float32(0), self.source.shape)).shape
 
     @property
-    def _stated(self) -> Numbers:
+    def _own_numbers(self) -> Numbers:
         return np.asarray(self.variable.value, np.float32)
 
     def load(self) -> Numbers:
         if self.source is None:
-            return self._stated
+            return self._own_numbers
         return self.variable.arrange(self.source.load())
 
 
@@ -224,11 +224,11 @@ class _Building:
                     f"there are no weights for the {variable.name} of layer {'/'.join(path)!r}"
                 )
             if key not in self.builder.stored:
-                self.builder.stored[key] = _arrangeable(_Learned(variable, source), key)
+                self.builder.stored[key] = _arrangeable(_LazyParameter(variable, source), key)
         return names
 
 
-def _arrangeable(learned: _Learned, key: str) -> _Learned:
+def _arrangeable(learned: _LazyParameter, key: str) -> _LazyParameter:
     try:
         learned.shape  # noqa: B018
     except (ValueError, IndexError) as error:

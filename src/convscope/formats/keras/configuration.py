@@ -149,8 +149,8 @@ def stated_shape(layer: KerasLayer) -> tuple[int | None, ...] | None:
 def _call(node: Any) -> Call:
     if isinstance(node, Mapping):  # Keras 3
         require(node, _CALL, "a call")
-        keywords = {name: _found(value) for name, value in (node.get("kwargs") or {}).items()}
-        given = [_found(argument) for argument in node.get("args") or ()]
+        keywords = {name: _with_references(value) for name, value in (node.get("kwargs") or {}).items()}
+        given = [_with_references(argument) for argument in node.get("args") or ()]
         return Call(tuple(item for argument in given for item in _flattened(argument)), keywords)
     if node and isinstance(node[0], str):
         node = [node]
@@ -180,12 +180,12 @@ def _holds_reference(value: Any) -> bool:
     return isinstance(value, Reference) or (isinstance(value, list) and any(map(_holds_reference, value)))
 
 
-def _found(value: Any) -> Any:
+def _with_references(value: Any) -> Any:
     """Return an argument of Keras 3 with its tensors as references."""
     if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
         require(value, {"config": {"keras_history": [object]}}, "a tensor that is read")
         return _reference(value["config"]["keras_history"])
-    return [_found(item) for item in value] if isinstance(value, list) else value
+    return [_with_references(item) for item in value] if isinstance(value, list) else value
 
 
 def _referred(value: Any) -> Any:

@@ -27,7 +27,7 @@ from convscope.network.origin import Origin
 def open_keras(request: Request) -> NetworkParts:
     """Read a ``.keras`` or ``.h5`` file, or a ``.json`` that describes a model, with its `weights` if given."""
     path = request.path
-    description, version, weights = _described(path, request.kind)
+    description, version, weights = _read_description(path, request.kind)
     model = read_model(description, str(path))
     if request.weights is not None:
         weights = read_weights_of(request.weights)
@@ -54,7 +54,7 @@ def parts_of(
     )
 
 
-def _described(path: Path, kind: Kind | None) -> tuple[Any, str, WeightFile | None]:
+def _read_description(path: Path, kind: Kind | None) -> tuple[Any, str, WeightFile | None]:
     """Return a file's description of its model, the version of Keras that wrote it, and its weights."""
     if kind is Kind.KERAS_JSON:
         description = _json(path)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.errors import NetworkFileError, WeightsMismatch
-from convscope.formats.hdf5 import Container, OwnFile, Stored, opened_hdf5, stored_under
+from convscope.formats.hdf5 import Container, Dataset, OwnFile, opened_hdf5, stored_under
 from convscope.formats.keras.archive import WEIGHTS, Member
 from convscope.formats.keras.layers import Dialect, Variable, variables_of
 from convscope.formats.keras.model import AT_EACH_MOMENT, KerasLayer, KerasModel, snake_case
@@ -49,7 +49,7 @@ class WeightFile:
 
     file: Container
     root: str
-    datasets: Mapping[str, Stored]
+    datasets: Mapping[str, Dataset]
     layers: Mapping[str, Sequence[str]]
 
     def of(self, model: KerasModel, dialect: Dialect) -> Found:
@@ -151,7 +151,7 @@ def _by_name(
     """Match an inner model's variables by what they are called; None where the names do not say which is whose."""
     keys = [tuple(name.partition(":")[0].split("/")[-2:]) for name in names]
     by_key = dict(zip(keys, stored, strict=True))
-    called = [(path[-1], _called(path[-1], variable, by_key)) for path, variable, _ in wanted]
+    called = [(path[-1], _name_in_file(path[-1], variable, by_key)) for path, variable, _ in wanted]
     if len(by_key) != len(names) or set(called) != set(by_key):
         return None
     order = {path: index for index, path in enumerate(dict.fromkeys(path for path, _, _ in wanted))}
@@ -160,7 +160,7 @@ def _by_name(
     return sorted(pairs, key=lambda pair: order[pair[0][0]])
 
 
-def _called(layer: str, variable: Variable, known: Mapping[tuple[str, ...], Source]) -> str:
+def _name_in_file(layer: str, variable: Variable, known: Mapping[tuple[str, ...], Source]) -> str:
     """Return a variable's name in the file: Keras 3 calls a depthwise kernel plainly a kernel."""
     plain = variable.name.removeprefix("depthwise_")
     return plain if (layer, variable.name) not in known and (layer, plain) in known else variable.name

@@ -35,7 +35,7 @@ def plain_attributes(attributes: Iterable[Message], name: str, file: Path) -> di
     """Return attributes as plain values; `name` is whose they are."""
     values = {}
     for attribute in attributes:
-        kind, default = _KINDS.get(attribute.type or _told(attribute), ("", None))
+        kind, default = _KINDS.get(attribute.type or _kind_number(attribute), ("", None))
         if not kind:
             continue
         value = getattr(attribute, kind) if attribute.has(kind) else default
@@ -47,7 +47,7 @@ def plain_attributes(attributes: Iterable[Message], name: str, file: Path) -> di
     return values
 
 
-def _told(attribute: Message) -> int:
+def _kind_number(attribute: Message) -> int:
     """Return the kind of an attribute that does not say it, as in the oldest files."""
     return next((number for number, (name, _) in _KINDS.items() if attribute.has(name)), 0)
 

@@ -108,7 +108,7 @@ class _Building:
             self._inline(inner)
             return
         if call.type_name == "Constant" and call.domain == "":
-            self._keep(node.outputs, [_stated(node)])
+            self._keep(node.outputs, [_constant_of(node)])
             return
         if call.type_name in ("Shape", "Size") and call.domain == "" and self._is_shape(node.inputs):
             require_all_read(node)
@@ -264,7 +264,7 @@ def _plans(reader: Reader, node: Node) -> Sequence[OperationPlan]:
     return [found] if isinstance(found, OperationPlan) else found
 
 
-def _stated(node: Node) -> Constant:
+def _constant_of(node: Node) -> Constant:
     """Return the numbers of a Constant node."""
     for name in ("value", "value_float", "value_floats", "value_int", "value_ints"):
         if name in node.attributes:

@@ -54,7 +54,7 @@ def branch_of(node: Node, file: Path) -> Sequence[Inner] | None:
     return None if reader is None else reader(node, file)
 
 
-def _taken(node: Node, file: Path) -> Sequence[Inner]:
+def _branch_taken(node: Node, file: Path) -> Sequence[Inner]:
     condition = node.known(0, "condition")
     taken = condition is not None and bool(np.asarray(condition).reshape(-1)[0])
     graph = node.attributes.get("then_branch" if taken else "else_branch")
@@ -206,7 +206,7 @@ def _product_of_codes(
 
 
 _EXPANDED: Mapping[str, Callable[[Node, Path], Sequence[Inner]]] = {
-    "If": _taken,
+    "If": _branch_taken,
     "Loop": _unrolled,
     "Scan": _scanned,
     "DynamicQuantizeMatMul": _dynamic_product,

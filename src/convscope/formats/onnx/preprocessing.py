@@ -45,7 +45,7 @@ def find_input_spec(model: Message, graph: Graph, path: Path) -> InputSpec | Non
     if model.producer_name == "onnx-caffe2" and layout == "NCHW":
         published = guess_caffe_input(shape, graph.name)
         spec = published if published.provenance["mean"] == KNOWN else spec
-    if stated := stated_input(model) or _stated(model, spec.channels):
+    if stated := stated_input(model) or _metadata_fields(model, spec.channels):
         try:
             spec = spec.replace(because="the file", **{**stated, "size": spec.size})
         except (TypeError, ValueError) as error:
@@ -77,7 +77,7 @@ def _tells_classes(graph: Graph) -> bool:
     return any(output.role in ("classes", "class map") for output in outputs)
 
 
-def _stated(model: Message, channels: int) -> Mapping[str, Any]:
+def _metadata_fields(model: Message, channels: int) -> Mapping[str, Any]:
     """Return the fields that the file's metadata gives."""
     facts = metadata(model)
     fields: dict[str, Any] = {}

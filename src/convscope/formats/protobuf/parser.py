@@ -86,7 +86,7 @@ class Parser:
     def _fail(self, problem: str, line: int | None = None) -> NoReturn:
         raise NetworkFileError(f"{self._file}, line {line or self._line()}: {problem}")
 
-    def _found(self) -> str:
+    def _next_words(self) -> str:
         if self._kind == "end":
             return "the end of the file"
         rest = self._text[self._start : self._start + _LONGEST_SHOWN].split("\n")[0].rstrip()
@@ -136,19 +136,19 @@ class Parser:
         self._spend()
         extension = _EXTENSION.match(self._text, self._start)
         if self._kind != "name" and not extension:
-            self._fail(f"expected the name of a field of {what}, found {self._found()}.")
+            self._fail(f"expected the name of a field of {what}, found {self._next_words()}.")
         if extension:
             self._token, self._end = extension[0], extension.end()
         name = self._token
         if len(name) > _LONGEST_NAME:
-            self._fail(f"{len(name):,} letters in a row are no field's name: {self._found()}.")
+            self._fail(f"{len(name):,} letters in a row are no field's name: {self._next_words()}.")
         self._advance()
         return name
 
     def _read_value(self, message: Message, field: Field, depth: int) -> None:
         colon = self._accept(":")
         if not colon and not field.message:
-            self._fail(f"expected ':' and a value after {field.name!r}, found {self._found()}.")
+            self._fail(f"expected ':' and a value after {field.name!r}, found {self._next_words()}.")
         if not field.repeated:
             value = self._value(message, field, depth)
             if value is not None:
@@ -177,7 +177,7 @@ class Parser:
             if self._accept("]"):
                 return
             if not self._accept(","):
-                self._fail(f"expected ',' or ']' in a list, found {self._found()}.")
+                self._fail(f"expected ',' or ']' in a list, found {self._next_words()}.")
 
     def _message(self, made: Message, field: Field, depth: int) -> Message:
         opened = self._line()
@@ -189,7 +189,7 @@ class Parser:
     def _open(self, wanted: str, depth: int) -> str:
         if depth >= MAXIMUM_DEPTH:
             self._fail(f"messages are nested more than {MAXIMUM_DEPTH} deep.")
-        return self._accept("{", "<") or self._fail(f"expected {wanted}, found {self._found()}.")
+        return self._accept("{", "<") or self._fail(f"expected {wanted}, found {self._next_words()}.")
 
     def _scalar(self, message: Message, field: Field) -> Any:
         place, line = f"{message.type_name}.{field.name}", self._line()
@@ -213,7 +213,7 @@ class Parser:
     def _string(self, expectation: str) -> bytes:
         """Read a quoted string, or several side by side, which are one."""
         if self._kind != "string":
-            self._fail(f"{expectation}, found {self._found()}.")
+            self._fail(f"{expectation}, found {self._next_words()}.")
         parts = []
         while self._kind == "string":
             parts.append(parse_quoted(self._token))
@@ -224,7 +224,7 @@ class Parser:
         """Read a number or a name, with its sign."""
         sign = self._accept("-")
         if self._kind not in ("name", "number"):
-            self._fail(f"{expectation}, found {self._found()}.")
+            self._fail(f"{expectation}, found {self._next_words()}.")
         word = sign + self._token
         self._advance()
         return word
@@ -237,7 +237,7 @@ class Parser:
             self._items(lambda: values.append(self._unknown_item(depth)))
             return values
         if not colon and self._token not in _CLOSING:
-            self._fail(f"expected ':' or '{{' after a field's name, found {self._found()}.")
+            self._fail(f"expected ':' or '{{' after a field's name, found {self._next_words()}.")
         return self._unknown_item(depth)
 
     def _unknown_item(self, depth: int) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ class Unknown:
 def warn_of_unknown(message: Message, file: str) -> None:
     """Give one `ConvscopeWarning` that lists the unknown fields of a message and those inside it."""
     places: dict[str, list[str]] = {}
-    for owner, unknown in _found(message):
+    for owner, unknown in unknown_fields(message):
         places.setdefault(f"{owner}.{unknown.name}", []).append(unknown.place)
     if not places:
         return
@@ -46,13 +46,14 @@ def warn_of_unknown(message: Message, file: str) -> None:
     )
 
 
-def _found(message: Message) -> Iterator[tuple[str, Unknown]]:
+def unknown_fields(message: Message, without: Container[str] = ()) -> Iterator[tuple[str, Unknown]]:
+    """Give each unknown field of a message and of those inside it, behind its owner's name; some types are left out."""
     for unknown in message.unknown:
         yield message.type_name, unknown
     for field, value in message.fields():
-        if field.message:
+        if field.message and field.message.name not in without:
             for inner in value if field.repeated else [value]:
-                yield from _found(inner)
+                yield from unknown_fields(inner, without)
 
 
 def _some(places: list[str]) -> str:

@@ -45,7 +45,7 @@ def builder(architecture: str) -> tuple[str, Callable[[int | None], nn.Module]]:
 
     def build(classes: int | None) -> nn.Module:
         with _beside(path):
-            return _built(_found(_run(path), name, path), keywords, f"{path}:{what or name}")
+            return _built(_class_in(_run(path), name, path), keywords, f"{path}:{what or name}")
 
     return name or path.stem, build
 
@@ -97,7 +97,7 @@ def _beside(path: Path) -> Iterator[None]:
         sys.path.remove(folder)
 
 
-def _found(module: ModuleType, name: str | None, path: Path) -> Any:
+def _class_in(module: ModuleType, name: str | None, path: Path) -> Any:
     own = {
         key: value
         for key, value in vars(module).items()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ConvscopeError, InputError, UnsupportedLayer
-from convscope.formats.graph_builder import GraphBuilder, Stored
+from convscope.formats.graph_builder import GraphBuilder, LazyTensor
 from convscope.formats.only_size import only_of_this_size
 from convscope.formats.pytorch.exported import ExportedProgram
 from convscope.formats.pytorch.modules import Calls, followed, named_tensors
@@ -80,14 +80,14 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
         with followed(module, calls), trace, trace.operators(module):
             result = module(*given.values())
     except UnsupportedLayer as error:
-        return _stopped(module, inputs, trace, calls, error)
+        return _cut_trace(module, inputs, trace, calls, error)
     except ConvscopeError:
         raise
     except Exception as error:  # the module's own code may raise anything
         message = _in_words(error, module, trace, inputs)
         if not isinstance(message, UnsupportedLayer):
             raise message from error
-        return _stopped(module, inputs, trace, calls, message)
+        return _cut_trace(module, inputs, trace, calls, message)
     outputs = {
         place: trace.values.read(tensor) for place, tensor in named_tensors(result) if tensor in trace.values
     }
@@ -115,7 +115,7 @@ def _refuse_quantized(module: nn.Module) -> None:
             )
 
 
-def _stopped(
+def _cut_trace(
     module: nn.Module, inputs: Mapping[str, Shape], trace: Trace, calls: Calls, error: UnsupportedLayer
 ) -> Traced:
     """Return what was followed of a module before something that cannot be; the error where that is no layer at all."""
@@ -217,7 +217,7 @@ class _Live:
 
 
 def _operation(
-    step: TraceStep, names: Names, known: Mapping[int, str], stored: dict[str, Stored]
+    step: TraceStep, names: Names, known: Mapping[int, str], stored: dict[str, LazyTensor]
 ) -> Operation:
     outputs = tuple(names.values[value] for value in step.outputs)
     name = outputs[0] if len(outputs) == 1 else outputs[0].rpartition(".")[0]

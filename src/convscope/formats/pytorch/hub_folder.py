@@ -108,16 +108,16 @@ def transformers_architecture(folder: HubFolder) -> Architecture | None:
 
     plain = ".safetensors" in folder.weights.name  # in which nothing but numbers can be
     return Architecture(
-        folder.transformers_class, build, partial(_loaded, architecture, folder) if plain else None
+        folder.transformers_class, build, partial(_load_weights, architecture, folder) if plain else None
     )
 
 
-def _loaded(made: Any, folder: HubFolder) -> nn.Module:
+def _load_weights(model_class: Any, folder: HubFolder) -> nn.Module:
     """Let transformers read the weights, some of whose names it changed since; WeightsMismatch where one is missing."""
-    module, said = made.from_pretrained(
+    module, loading = model_class.from_pretrained(
         folder.weights.parent, local_files_only=True, use_safetensors=True, output_loading_info=True
     )
-    missing = sorted(map(str, [*said["missing_keys"], *said.get("mismatched_keys", ())]))
+    missing = sorted(map(str, [*loading["missing_keys"], *loading.get("mismatched_keys", ())]))
     if missing:
         raise WeightsMismatch(
             f"{folder.weights} does not fit {folder.transformers_class}: {len(missing)} parameters are not in it, "

@@ -52,7 +52,7 @@ def open_live_module(request: Request) -> NetworkParts:
     module = unwrapped(module)
     if not isinstance(module, nn.Module):
         raise InputError(f"a live network is a torch.nn.Module; found {type(module).__name__}")
-    return _opened(module, request, type(module).__name__, _own_spec(module))
+    return _parts_of(module, request, type(module).__name__, _own_spec(module))
 
 
 def unwrapped(module: Any) -> Any:
@@ -79,7 +79,7 @@ def open_named(request: Request) -> NetworkParts:
     else:
         files = (Path(request.weights).expanduser(),)
         module = with_weights(architecture.build, read_checkpoint(files[0]))
-    return _opened(module, request, architecture.name, architecture.spec, files)
+    return _parts_of(module, request, architecture.name, architecture.spec, files)
 
 
 def open_hub_folder(request: Request) -> NetworkParts:
@@ -99,7 +99,7 @@ def open_hub_folder(request: Request) -> NetworkParts:
     else:
         module = with_weights(architecture.build, read_checkpoint(folder.weights))
     spec = folder.spec or architecture.spec or _own_spec(module)
-    parts = _opened(module, request, architecture.name, spec, (folder.weights,))
+    parts = _parts_of(module, request, architecture.name, spec, (folder.weights,))
     return replace(parts, label_lists=(*([folder.labels] if folder.labels else []), *parts.label_lists))
 
 
@@ -108,7 +108,7 @@ def open_checkpoint(request: Request) -> NetworkParts:
     request.refuse("weights", "rules", because="it is a file of weights itself")
     path = request.path
     if request.architecture is None and (program := read_exported(path) or read_scripted(path)):
-        return _opened(program, request, path.stem, None, (path,))
+        return _parts_of(program, request, path.stem, None, (path,))
     if index := index_of(path):
         raise NetworkFileError(
             f"{path} is one part of a network's weights: open {index}, which lists them all"
@@ -120,7 +120,7 @@ def open_checkpoint(request: Request) -> NetworkParts:
         )
     architecture = _architecture(request.architecture)
     module = with_weights(architecture.build, checkpoint)
-    return _opened(module, request, architecture.name, architecture.spec or _own_spec(module), (path,))
+    return _parts_of(module, request, architecture.name, architecture.spec or _own_spec(module), (path,))
 
 
 def _in_words(states: Mapping[str, State]) -> str:
@@ -142,7 +142,7 @@ def _architecture(given: Any) -> Architecture:
     raise InputError(f"an architecture is a name, a module or what makes one; found {type(given).__name__}")
 
 
-def _opened(
+def _parts_of(
     module: nn.Module, request: Request, name: str, spec: InputSpec | None, files: tuple[Path, ...] = ()
 ) -> NetworkParts:
     """Return a module's network for the input that was asked for, else the one it says it takes, else a guess."""
@@ -177,12 +177,13 @@ def _graph(module: nn.Module, shape: Any, name: str) -> Graph:
         return build_graph(module, {names[0]: tuple(shape)}, name)
     guesses = _guesses(module)
     graph = next(
-        (made for made in (_tried(module, {names[0]: guess}, name) for guess in guesses) if made), None
+        (made for made in (_graph_or_none(module, {names[0]: guess}, name) for guess in guesses) if made),
+        None,
     )
     return graph or build_graph(module, {names[0]: guesses[0]}, name)  # which says what is wrong
 
 
-def _tried(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Graph | None:
+def _graph_or_none(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Graph | None:
     try:
         return build_graph(module, inputs, name)
     except InputError:

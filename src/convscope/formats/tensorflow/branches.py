@@ -29,7 +29,7 @@ def inference_values(nodes: Sequence[Node]) -> Iterator[tuple[str, Array, str]]:
             continue
         word = node.name.lower()
         if node.text("dtype") == "DT_BOOL":
-            stated = _stated(node, named)
+            stated = _constant_numbers(node, named)
             if stated is None or (stated.size == 1 and stated.item() and "train" in word):
                 yield node.name, np.asarray(False), f"{node.name!r} is False: it is not trained"
         elif node.op != "PlaceholderWithDefault" and len(node.shape() or ()) == 0:
@@ -76,7 +76,7 @@ def _truth(name: str, named: Mapping[str, Node], values: Mapping[str, Array]) ->
             return bool(values[name].item()) != turned if values[name].size == 1 else None
         node = named[name]
         if node.op == "Const":
-            value = _stated(node, named)
+            value = _constant_numbers(node, named)
             return bool(value.item()) != turned if value is not None and value.size == 1 else None
         if node.op == "LogicalNot":
             turned = not turned
@@ -86,7 +86,7 @@ def _truth(name: str, named: Mapping[str, Node], values: Mapping[str, Array]) ->
     return None
 
 
-def _stated(node: Node, named: Mapping[str, Node]) -> Array | None:
+def _constant_numbers(node: Node, named: Mapping[str, Node]) -> Array | None:
     """Return the numbers of a constant, or of a placeholder's default."""
     while node.op in _PASSING and node.inputs:
         node = named[node.inputs[0].node]

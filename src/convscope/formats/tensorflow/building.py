@@ -90,7 +90,7 @@ class _Building:
             return
         if self._unrolled(node):
             return
-        known = self._known(node)
+        known = self._constant_of(node)
         if known is not None:
             self.constants[node.name] = known
             self.operations[node.name] = None  # its place; what makes it depends on who reads it
@@ -131,7 +131,7 @@ class _Building:
             raise UnsupportedLayer(f"the shape of {read.node!r} depends on the picture")
         return shape
 
-    def _known(self, node: Node) -> _Constant | None:
+    def _constant_of(self, node: Node) -> _Constant | None:
         """Return what a node makes of numbers that are known, or of sizes."""
         if node.op == "Const":
             tensor = node.attributes["value"].tensor if "value" in node.attributes else None

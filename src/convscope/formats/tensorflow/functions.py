@@ -72,7 +72,7 @@ class _Inlining:
             if node.op in _LOOPS and (loop := self._loop(node, constants, depth)) is not None:
                 yield loop
                 continue
-            called = self._called(node, constants)
+            called = self._function_of(node, constants)
             if called is None:
                 yield node
             else:
@@ -96,7 +96,7 @@ class _Inlining:
         )
         return loop_of(node, variables, condition, following, inner)
 
-    def _called(self, node: Node, constants: Mapping[str, Node]) -> Message | None:
+    def _function_of(self, node: Node, constants: Mapping[str, Node]) -> Message | None:
         """Return the function that a node calls, of two branches the one that is taken."""
         if node.op in CALLS:
             return self._function(node, "f")

@@ -108,7 +108,7 @@ def in_order(nodes: Iterable[Node]) -> list[Node]:
             if node.name in ordered:
                 waiting.pop()
                 continue
-            missing = [_known(named, node, read) for read in node.inputs if read.node not in ordered]
+            missing = [_node_read(named, node, read) for read in node.inputs if read.node not in ordered]
             if not missing:
                 ordered[node.name] = waiting.pop()
             elif node.name in begun:
@@ -121,7 +121,7 @@ def in_order(nodes: Iterable[Node]) -> list[Node]:
     return list(ordered.values())
 
 
-def _known(named: Mapping[str, Node], reader: Node, read: Reference) -> Node:
+def _node_read(named: Mapping[str, Node], reader: Node, read: Reference) -> Node:
     if read.node not in named:
         raise NetworkFileError(
             f"node {reader.name!r} reads {read.node!r}, which is not in the file: it is damaged, or cut wrongly"

@@ -16,7 +16,7 @@ ZOO = "zoo:"
 
 
 @dataclass(frozen=True)
-class Fetched:
+class LocalClassic:
     """A classic on this machine: the file to open, the weights beside it (or None), and its catalog entry."""
 
     path: Path
@@ -24,7 +24,7 @@ class Fetched:
     classic: Classic
 
 
-def fetch(name: str) -> Fetched:
+def fetch(name: str) -> LocalClassic:
     """Return where ``zoo:NAME`` is on this machine; its files are downloaded when they are not there yet.
 
     >>> fetch("bvlc_googlenet").path.name
@@ -47,7 +47,7 @@ def fetch(name: str) -> Fetched:
             require_published(file, archive)
             if classic.member is not None:
                 _take_out(archive, classic.member, path)
-    return Fetched(path, folder / classic.weights if classic.weights else None, classic)
+    return LocalClassic(path, folder / classic.weights if classic.weights else None, classic)
 
 
 def _is_member(path: Path, classic: Classic) -> bool:

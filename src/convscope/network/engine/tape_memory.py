@@ -112,7 +112,7 @@ class _Convolution(TwoWayConvolution):
         self.input_gradient = _InputGradient(channels, strips)
 
     def forward(self, input: Tensor) -> Tensor:
-        return _made((input.shape[0], *self.made[1:]), input, self.strips)
+        return _convolution_output((input.shape[0], *self.made[1:]), input, self.strips)
 
 
 class _InputGradient:
@@ -122,10 +122,10 @@ class _InputGradient:
     def __call__(self, gradient: Tensor, size: Sequence[int], addend: Tensor | None = None) -> Tensor:
         if self.channels <= _FEW:
             gradient = nn.functional.pad(gradient, [0, 1, 0, 1])
-        return _made((gradient.shape[0], self.channels, *size), gradient, self.strips)
+        return _convolution_output((gradient.shape[0], self.channels, *size), gradient, self.strips)
 
 
-def _made(shape: Sequence[int], read: Tensor, strips: bool) -> Tensor:
+def _convolution_output(shape: Sequence[int], read: Tensor, strips: bool) -> Tensor:
     """Return a convolution's output, and allocate what it allocates in between."""
     _ = read.contiguous(memory_format=torch.channels_last)
     tensor = _zeros(shape, dtype=read.dtype)

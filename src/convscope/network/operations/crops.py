@@ -45,13 +45,15 @@ def crop_and_resize(
             )
             shape = [-1 if at == axis else 1 for at in range(3)]
             missing = ((places < 0) | (places > last)).reshape(shape)
-            map = torch.where(missing, torch.nan, _taken(map, axis, places.clamp(0, last), interpolation))
+            map = torch.where(
+                missing, torch.nan, _sample_along(map, axis, places.clamp(0, last), interpolation)
+            )
         crops.append(map)
     whole = torch.stack(crops) if crops else input.new_empty(0, input.shape[1], *size)
     return torch.where(whole.isnan(), outside, whole)
 
 
-def _taken(map: Tensor, axis: int, places: Tensor, interpolation: str) -> Tensor:
+def _sample_along(map: Tensor, axis: int, places: Tensor, interpolation: str) -> Tensor:
     if interpolation == "nearest":
         return map.index_select(axis, half_away(places).long())
     before, behind = (map.index_select(axis, whole.long()) for whole in (places.floor(), places.ceil()))

@@ -175,12 +175,12 @@ def suppress_boxes(
         [picture, label, box]
         for picture, classes in enumerate(scores)
         for label, row in enumerate(classes)
-        for box in _kept(corners[picture], row, most, overlap, least)
+        for box in _survivors(corners[picture], row, most, overlap, least)
     ]
     return torch.tensor(rows, dtype=boxes.dtype, device=boxes.device).reshape(-1, 3)
 
 
-def _kept(boxes: Tensor, scores: Tensor, most: int, overlap: float, least: float | None) -> list[int]:
+def _survivors(boxes: Tensor, scores: Tensor, most: int, overlap: float, least: float | None) -> list[int]:
     order = scores.sort(descending=True, stable=True).indices
     left = order if least is None else order[scores[order] > least]
     kept: list[int] = []

@@ -6,12 +6,10 @@ training and how parameters begin.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.message import Message
 from convscope.formats.protobuf.literals import write_guessed
-from convscope.formats.protobuf.unknown import Unknown
+from convscope.formats.protobuf.unknown import unknown_fields
 
 _WITHOUT_EFFECT = frozenset({"ParamSpec", "FillerParameter", "NetStateRule", "BlobProto", "DropoutParameter"})
 """Messages that only training reads: nothing in them changes what a network answers."""
@@ -44,7 +42,7 @@ _HARMLESS = frozenset(
 
 def refuse_unknown_fields(layer: Message) -> None:
     """UnsupportedLayer where a layer that computes has a field that might change its answer."""
-    for owner, unknown in _found(layer):
+    for owner, unknown in unknown_fields(layer, _WITHOUT_EFFECT):
         if unknown.name in _HARMLESS or (unknown.name.isdigit() and owner == "LayerParameter"):
             continue
         value = (
@@ -54,12 +52,3 @@ def refuse_unknown_fields(layer: Message) -> None:
             f"layer {layer.name!r} ({layer.type}) has {owner}'s {unknown.name}{value} ({unknown.place}), which "
             "convscope does not know: what it would change is not known either. Take it out if it changes nothing"
         )
-
-
-def _found(message: Message) -> Iterator[tuple[str, Unknown]]:
-    for unknown in message.unknown:
-        yield message.type_name, unknown
-    for field, value in message.fields():
-        if field.message and field.message.name not in _WITHOUT_EFFECT:
-            for inner in value if field.repeated else [value]:
-                yield from _found(inner)
