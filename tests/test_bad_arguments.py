@@ -44,7 +44,7 @@ def functions() -> list[str]:
     return [
         name
         for name in convscope.__all__
-        if name not in LONG and not inspect.isclass(getattr(convscope, name))
+        if name not in LONG and inspect.isfunction(getattr(convscope, name))
     ]
 
 

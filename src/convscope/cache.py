@@ -20,7 +20,7 @@ from warnings import warn
 
 from platformdirs import user_cache_path
 
-from convscope import __version__
+from convscope._version import __version__
 from convscope.errors import ConvscopeWarning
 from convscope.files import written_whole
 

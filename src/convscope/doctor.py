@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from convscope import __version__
+from convscope._version import __version__
 from convscope.cache import cache_folder
 from convscope.network.engine.execution import best_device
 from convscope.network.network import Network

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from convscope import __version__
+from convscope._version import __version__
 from convscope.errors import InputError
 from convscope.files import written_whole
 

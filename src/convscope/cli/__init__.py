@@ -11,7 +11,7 @@ import os
 
 import click
 
-from convscope import __version__
+from convscope._version import __version__
 from convscope.cli.atlas import atlas, atlas_check, atlas_merge
 from convscope.cli.doctor import doctor
 from convscope.cli.dreaming import dream, dream_film

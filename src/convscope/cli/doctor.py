@@ -18,9 +18,9 @@ def doctor(device: str, as_json: bool) -> None:
 
     The exit status is 1 where a check fails. What it prints is what a report of a fault should begin with.
     """
-    from convscope import open_network
     from convscope.doctor import facts, self_test
     from convscope.errors import ConvscopeError
+    from convscope.formats.opening import open_network
     from convscope.network.engine.execution import best_device
 
     known = facts()

@@ -10,7 +10,7 @@ import numpy as np
 from jinja2 import DictLoader, Environment, StrictUndefined
 from PIL import Image
 
-from convscope import __version__
+from convscope._version import __version__
 from convscope.errors import PictureError
 from convscope.measuring.picture_list import ListedPicture
 from convscope.measuring.survey import Survey, in_words

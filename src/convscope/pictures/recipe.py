@@ -20,7 +20,7 @@ from warnings import catch_warnings, simplefilter
 
 from PIL import Image
 
-from convscope import __version__
+from convscope._version import __version__
 from convscope.errors import RecipeError, did_you_mean
 
 KEY = "convscope"

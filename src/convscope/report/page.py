@@ -19,7 +19,7 @@ import numpy as np
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from convscope import __version__
+from convscope._version import __version__
 from convscope.files import write_text
 from convscope.looking.answers import CENTER_OF_TEN
 from convscope.looking.layer_table import HEADINGS

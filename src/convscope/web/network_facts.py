@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from convscope import __version__
+from convscope._version import __version__
 from convscope.attribution.registry import METHODS
 from convscope.dreaming.options import DreamOptions
 from convscope.looking.answers import is_vector
