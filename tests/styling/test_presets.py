@@ -178,15 +178,19 @@ USUAL = {
     "in_units": False,
     "precision": "float32",
 }
-SIZES = {"default": 512, "lecture": 224, "homework": 224, "neural-style": 512, "gatys": 800}
-SIZES |= {"pytorch-tutorial": 512, "tf2": 512, "keras": 600, "wasserstein": 512}
+# A picture of 900 by 1,200 pixels, and one that stands, as the sources' code makes them: torchvision's Scale and Resize
+# (Gatys, Jacq) take the shorter side, Keras's img_nrows the height, torch's image.scale and the others the longer side.
+LYING = {"default": 512, "lecture": 224, "homework": 224, "neural-style": 512, "gatys": 1067}
+LYING |= {"pytorch-tutorial": 683, "tf2": 512, "keras": 533, "wasserstein": 512}
+STANDING = LYING | {"keras": 400}
 
 
 @pytest.mark.parametrize("name", STYLE_PRESETS)
 def test_every_number_of_a_preset_is_its_source_s(name: str) -> None:
     found = {item.name: getattr(STYLE_PRESETS[name].settings, item.name) for item in fields(StyleSettings)}
     assert found == USUAL | TABLE[name]
-    assert STYLE_PRESETS[name].size == SIZES[name]
+    assert STYLE_PRESETS[name].longer_side((900, 1200)) == LYING[name]
+    assert STYLE_PRESETS[name].longer_side((1200, 900)) == STANDING[name]
     assert STYLE_PRESETS[name].before_relu == (name == "pytorch-tutorial")
 
 

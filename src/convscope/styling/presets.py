@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from convscope.errors import by_name
 from convscope.optimization.optimizers import LBFGS, Adam, GradientAscent
 from convscope.optimization.regularizers import NeighborDifference, TotalVariation
+from convscope.pictures.resizing import Size
 from convscope.styling.losses import (
     GramLoss,
     WassersteinLoss,
@@ -29,16 +31,23 @@ _FIVE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 class StylePreset:
     """A style transfer by name: its source in words, its settings with VGG's layers, and the size it was made for.
 
-    ``size`` is the longer side in pixels, ``adam_rate`` the rate its source has for Adam, where it offers both.
-    ``answers`` are those that its weights are for, where another network's count as if they were as large.
+    ``size`` is in pixels, of the ``side`` that its source gives; ``adam_rate`` is the rate it has for Adam, where it
+    offers both. ``answers`` are those that its weights are for, where another network's count as if they were as large.
     """
 
     source: str
     settings: StyleSettings
     size: int
+    side: Literal["longer", "shorter", "height"] = "longer"
     before_relu: bool = False
     answers: MeanAnswers | None = None
     adam_rate: float | None = None
+
+    def longer_side(self, size: Size) -> int:
+        """Return the longer side of what it makes of a picture of this (height, width)."""
+        height, _ = size
+        side = {"longer": max(size), "shorter": min(size), "height": height}[self.side]
+        return round(self.size * max(size) / side)
 
 
 # What the tutorial prints of VGG19: 13.8 from conv5_2; 34, 200, 231, 791 and 59 from conv1_1 to conv5_1, whose fourth
@@ -155,6 +164,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
                 white=255.0,
             ),
             size=800,
+            side="shorter",
             answers=MeanAnswers(10.0, 10.0),
         ),
         "pytorch-tutorial": StylePreset(
@@ -170,6 +180,7 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
                 clamp=True,
             ),
             size=512,
+            side="shorter",
             before_relu=True,
             answers=MeanAnswers(1.0, 1.0),
         ),
@@ -207,7 +218,8 @@ STYLE_PRESETS: Mapping[str, StylePreset] = MappingProxyType(
                 steps=4000,
                 white=255.0,
             ),
-            size=600,
+            size=400,
+            side="height",
             answers=_VGG19,
         ),
         "wasserstein": StylePreset(

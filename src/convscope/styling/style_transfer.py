@@ -192,9 +192,10 @@ def transfer_of(
     photograph = open_photograph(picture)
     require_size(how.size)
     height, width = photograph.pixels.shape[:2]
-    size = scaled_size((height, width), how.size or min(how.source.size, max(height, width)))
+    largest = how.source.longer_side((height, width))
+    size = scaled_size((height, width), how.size or min(largest, max(height, width)))
     require_size_fits("a style transfer", size, picture_bytes)
-    content = picture_tensor(photograph, how.size, how.source.size)
+    content = picture_tensor(photograph, how.size, largest)
     if (vgg_answers := how.source.answers) is not None and not vgg_layers(network):
         settings = normalized(settings, network, content, vgg_answers)
         warn_elsewhere(how.preset, STYLE_GUIDE[how.preset], network)
