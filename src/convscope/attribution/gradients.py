@@ -71,7 +71,9 @@ def layer_gradients(
     tiles = np.stack([in_rgb(each) for each in values])
     scaled = scale(tiles, Scaling(symmetric=True, percentile=percentile))
     names = [str(target) for target in targets]
-    attributions = _each(targets, values, PanelOptions(_PANELS, percentile, theme, bare), picture)
+    attributions = _each(
+        targets, values, PanelOptions(panels=_PANELS, percentile=percentile, theme=theme, bare=bare), picture
+    )
     row = [
         panel
         for one, colors, name, tile in zip(attributions, scaled.colors, names, tiles, strict=True)
@@ -132,7 +134,7 @@ def channel_gradients(
     )
     caption = f"The gradient for the picture of {which} of {layer}. {_ZERO}. {figure.caption}."
     targets = [replace(target, terms=(Term(Address(layer, index)),)) for index in indices]
-    options = PanelOptions(_PANELS, percentile, theme, bare)
+    options = PanelOptions(panels=_PANELS, percentile=percentile, theme=theme, bare=bare)
     title = "" if bare else title_of(f"gradients of {layer}", network, target.picture_name)
     figure = with_title(figure, title, theme)
     return Attributions(_each(targets, values, options, picture), replace(figure, caption=caption))

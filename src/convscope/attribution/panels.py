@@ -31,32 +31,46 @@ _ONE_SIDED, _SIGNED = "magma", "RdBu_r"
 _HEAT = "inferno"
 
 
-@dataclass(frozen=True)
-class PanelOptions:
-    """Which panels (None: the method's own), which percentile of the values is the brightest, which theme.
+@dataclass(frozen=True, kw_only=True)
+class LookOptions:
+    """Which percentile of the values is the brightest, and which theme.
 
     `bare` leaves out the title, which names what is explained, the network and the photograph.
     """
 
-    panels: Sequence[str] | None = None
     percentile: float = PERCENTILE
     theme: ThemeName = "light"
     bare: bool = False
 
     def __post_init__(self) -> None:
-        for name in self.panels or ():
-            by_name(_POSSIBLE, name, "panel")
         theme_named(self.theme)
         Scaling(percentile=self.percentile)
 
 
-class PanelKeywords(TypedDict, total=False):
-    """`PanelOptions`, as keywords of every method, and whether a bar is shown where it takes long."""
+class LookKeywords(TypedDict, total=False):
+    """The fields of `LookOptions` as keywords."""
 
-    panels: Sequence[str] | None
     percentile: float
     theme: ThemeName
     bare: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PanelOptions(LookOptions):
+    """Which panels stand beside each other (None: the method's own), and how they look."""
+
+    panels: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.panels or ():
+            by_name(_POSSIBLE, name, "panel")
+
+
+class PanelKeywords(LookKeywords, total=False):
+    """`PanelOptions`, as keywords of every method, and whether a bar is shown where it takes long."""
+
+    panels: Sequence[str] | None
     progress: bool
 
 

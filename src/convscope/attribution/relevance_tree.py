@@ -7,9 +7,9 @@ Achtibat et al., *From attribution maps to human-understandable explanations thr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from typing_extensions import Unpack
 
 from convscope.attribution.activation_map import enlarged
 from convscope.attribution.attribution import Attribution
-from convscope.attribution.panels import PERCENTILE, glowing
+from convscope.attribution.panels import LookKeywords, LookOptions, glowing
 from convscope.attribution.relevance import Rule, start_of
 from convscope.attribution.relevance_rules import COMPOSITES
 from convscope.attribution.relevance_walk import Walk, walk_of
@@ -35,7 +35,6 @@ from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe
 from convscope.pictures.recording import recipe_function
-from convscope.presentation.style import ThemeName
 from convscope.presentation.title import with_title
 from convscope.presentation.tree import Branch, tree
 from convscope.presentation.wording import percent
@@ -84,9 +83,7 @@ class RelevanceTree(AsPicture):
     layers: tuple[str, ...]
     rule: str
     wanted: dict[str, NDArray[np.uint8]]
-    percentile: float = PERCENTILE
-    theme: ThemeName = "light"
-    bare: bool = False
+    look: LookOptions = field(default_factory=LookOptions)
     recipe: Recipe | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,8 +97,8 @@ class RelevanceTree(AsPicture):
 
     @cached_property
     def _picture(self) -> Picture:  # type: ignore[override]
-        figure = tree(self._branch(self.root, self.layers), theme=self.theme)
-        figure = with_title(figure, "" if self.bare else self.target.title, self.theme)
+        figure = tree(self._branch(self.root, self.layers), theme=self.look.theme)
+        figure = with_title(figure, "" if self.look.bare else self.target.title, self.look.theme)
         return replace(figure, caption=self._caption, recipe=self.recipe)
 
     def _branch(self, node: Concept, layers: Sequence[str]) -> Branch:
@@ -120,7 +117,7 @@ class RelevanceTree(AsPicture):
         """Return the photograph in gray, and what is positive of a map glowing on it."""
         values = map if smooth else map[..., None]
         attribution = Attribution(self.target, "Relevance", map, values, "", "", signed=True)
-        return glowing(attribution, float(np.percentile(map, self.percentile)))
+        return glowing(attribution, float(np.percentile(map, self.look.percentile)))
 
     @property
     def _caption(self) -> str:
@@ -134,29 +131,23 @@ class RelevanceTree(AsPicture):
         )
 
 
-@dataclass(frozen=True)
-class TreeOptions:
+@dataclass(frozen=True, kw_only=True)
+class TreeOptions(LookOptions):
     """How a tree of relevance is made and shown; `relevance_tree` says what each option does."""
 
     layers: Sequence[str] | None = None
     channels: int = 3
     rule: Rule = "epsilon_plus"
     steps: int = 96
-    percentile: float = PERCENTILE
-    theme: ThemeName = "light"
-    bare: bool = False
 
 
-class TreeKeywords(TypedDict, total=False):
+class TreeKeywords(LookKeywords, total=False):
     """The fields of `TreeOptions` as keywords."""
 
     layers: Sequence[str] | None
     channels: int
     rule: Rule
     steps: int
-    percentile: float
-    theme: ThemeName
-    bare: bool
 
 
 @recipe_function("relevance_tree")
@@ -198,9 +189,7 @@ def relevance_tree(
         if len(visualizations) == len(units)
         else {}
     )
-    return RelevanceTree(
-        target, root, layers, how.rule, pictures, percentile=how.percentile, theme=how.theme, bare=how.bare
-    )
+    return RelevanceTree(target, root, layers, how.rule, pictures, look=how)
 
 
 def _concept(

@@ -46,7 +46,7 @@ def _share(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
 @photographs_option
 @click.option("--layers", metavar="A,B", help="Only these layers; all convolutions by default.")
 @click.option(
-    "--size", "pixels", type=click.IntRange(16, 1024), default=128, show_default=True, help="Of each picture."
+    "--size", type=click.IntRange(16, 1024), default=128, show_default=True, help="Of each picture."
 )
 @click.option(
     "--steps", type=click.IntRange(1), default=128, show_default=True, help="How long each is improved."
@@ -72,7 +72,7 @@ def atlas(
     output: str,
     photographs: str | None,
     layers: str | None,
-    pixels: int,
+    size: int,
     steps: int,
     seed: int,
     workers: int | None,
@@ -91,7 +91,7 @@ def atlas(
         raise click.UsageError("--workers is of this machine's processes: Dask's workers are what they are")
     folder, opened = Path(output), opening.open(network)
     listed = list_pictures(photographs) if photographs else ()
-    manifest = _manifest(opened, listed, layers, (pixels, steps, seed))
+    manifest = _manifest(opened, listed, layers, (size, steps, seed))
     begin_atlas(opened, manifest, folder)
     if listed:
         measured(opened, listed, list(manifest.layers), folder=manifest.measurement_path(folder), shard=share)

@@ -11,12 +11,10 @@ import click
 from convscope.cli.options import (
     Opening,
     json_option,
-    memory_option,
     network_options,
     output_option,
     preset_lines,
     preset_option,
-    steps_option,
     weights_of,
 )
 from convscope.cli.output import explain, note, print_json, progress_bar
@@ -26,6 +24,7 @@ from convscope.cli.runs import (
     Technique,
     film_options,
     frames_folder,
+    job_options,
     make_pictures,
     within_memory,
     write_frames,
@@ -55,26 +54,11 @@ _OPTIONS = (
     click.option(
         "--octave-scale", type=click.FloatRange(1, min_open=True), metavar="X", help="From size to size."
     ),
-    steps_option,
-    click.option("--rate", type=float, metavar="X", help="How far a step goes, in the preset's values."),
     click.option("--jitter", type=click.IntRange(0), metavar="PIXELS", help="How far each step is shifted."),
     click.option("--guide", metavar="PICTURE", help="Dream of what is in this picture."),
     click.option("--mask", metavar="PICTURE", help="Dream where this picture is white."),
-    click.option("--keep-colors", is_flag=True, help="Change brightness only."),
     click.option("--channels", metavar="CHOICE", help="3,17 or strongest:8 or weakest:8 of each layer."),
-    click.option(
-        "--size",
-        "pixels",
-        type=click.IntRange(8),
-        metavar="PIXELS",
-        help="The longer side; at most 1024 by default.",
-    ),
-    click.option(
-        "--tile", type=click.IntRange(32), metavar="PIXELS", help="Compute in windows, with the same result."
-    ),
-    memory_option,
-    click.option("--fast", is_flag=True, help="Compute in half precision (bfloat16)."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another dream."),
+    job_options,
 )
 
 
@@ -86,7 +70,6 @@ def dream_options(function: _Command) -> _Command:
 
     @functools.wraps(function)
     def command(*positional: Any, **keywords: Any) -> Any:
-        keywords["size"] = keywords.pop("pixels")
         layers = weights_of(keywords.pop("layers")) or None
         given = {name: keywords.pop(name) for name in _NAMES}
         options = {name: value for name, value in given.items() if value is not None}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _PREPROCESSING = (
-    *("size", "channel_order", "layout", "mean", "raw_scale", "input_scale"),
+    *("input_size", "channel_order", "layout", "mean", "raw_scale", "input_scale"),
     *("resize", "resize_size", "antialias", "crops"),
 )
 
@@ -53,13 +53,6 @@ def _mean(text: str) -> tuple[float, ...] | str:
 def _one_or_each(text: str) -> float | tuple[float, ...]:
     values: tuple[float, ...] = numbers(float)(text)
     return values[0] if len(values) == 1 else values
-
-
-memory_option = click.option(
-    "--memory",
-    metavar="2GB",
-    help="Compute in windows that fit, with the same result, where one piece does not.",
-)
 
 
 @dataclass(frozen=True)
@@ -141,16 +134,6 @@ class RenamedOption(click.Option):
         self.opts = shown
 
 
-steps_option = click.option(
-    "--steps",
-    cls=RenamedOption,
-    before=["--iterations"],
-    type=click.IntRange(1),
-    metavar="N",
-    help="Steps at each size.",
-)
-
-
 class NetworkOption(click.Option):
     """An option of how the network is opened: in the help it stands under a heading of its own."""
 
@@ -198,7 +181,6 @@ _OPENING = (
     ),
     _network_option(
         "--input-size",
-        "size",
         type=numbers(int),
         metavar="H,W",
         help="Height and width of what the network expects.",
@@ -264,6 +246,7 @@ def network_options(function: _Command) -> _Command:
         **keywords: Any,
     ) -> Any:
         settings = {name: keywords.pop(name) for name in _PREPROCESSING}
+        settings["size"] = settings.pop("input_size")
         if settings["crops"] is not None:
             settings["crops"] = int(settings["crops"])
         preprocessing = {name: value for name, value in settings.items() if value is not None}

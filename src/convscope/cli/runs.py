@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import click
 
+from convscope.cli.options import RenamedOption
 from convscope.cli.output import (
     INTERRUPTED,
     file_name,
@@ -36,7 +37,37 @@ else:
 
 _FRAMES_A_SECOND = 10.0
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_OPTIONS = (
+_JOB_OPTIONS = (
+    click.option(
+        "--steps",
+        cls=RenamedOption,
+        before=["--iterations"],
+        type=click.IntRange(1),
+        metavar="N",
+        help="Steps at each size.",
+    ),
+    click.option("--rate", type=float, metavar="X", help="How far a step goes, in the preset's values."),
+    click.option(
+        "--size",
+        type=click.IntRange(8),
+        metavar="PIXELS",
+        help="The longer side; the picture's own by default, at most what the preset takes.",
+    ),
+    click.option("--keep-colors", is_flag=True, help="Keep the picture's colors: change brightness only."),
+    click.option(
+        "--tile", type=click.IntRange(32), metavar="PIXELS", help="Compute in windows, with the same result."
+    ),
+    click.option(
+        "--memory",
+        metavar="2GB",
+        help="Compute in windows that fit, with the same result, where one piece does not.",
+    ),
+    click.option("--fast", is_flag=True, help="Compute in half precision (bfloat16)."),
+    click.option(
+        "--seed", type=int, default=0, show_default=True, help="Another seed: other noise, another jitter."
+    ),
+)
+_FILM_OPTIONS = (
     click.option("--frames", metavar="FOLDER", help="Keep a picture of every step in this folder."),
     click.option("--film", metavar="FILE", help="A film of the steps: .gif, .webp, .avif or .mp4."),
     click.option("--resume", is_flag=True, help="Go on where an interrupted run with the same options was."),
@@ -79,6 +110,13 @@ class Tileable(Protocol):
 AnyTileable = TypeVar("AnyTileable", bound=Tileable)
 
 
+def job_options(function: _Command) -> _Command:
+    """Give a command the fields of `JobOptions` by their names, but for the preset; and ``--memory``."""
+    for option in reversed(_JOB_OPTIONS):
+        function = option(function)
+    return function
+
+
 def film_options(function: _Command) -> _Command:
     """Give a command ``--frames``, ``--film`` and ``--resume``; it gets them as `FilmOptions`, ``filming``."""
 
@@ -90,7 +128,7 @@ def film_options(function: _Command) -> _Command:
         )  # an impossible film ends it here
         return function(*positional, filming=filming, **keywords)
 
-    for option in reversed(_OPTIONS):
+    for option in reversed(_FILM_OPTIONS):
         command = option(command)
     return command  # type: ignore[return-value]
 

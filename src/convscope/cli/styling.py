@@ -10,16 +10,14 @@ import click
 from convscope.cli.options import (
     Opening,
     json_option,
-    memory_option,
     network_options,
     output_option,
     preset_lines,
     preset_option,
-    steps_option,
     weights_of,
 )
 from convscope.cli.pictures import pictures_named
-from convscope.cli.runs import FilmOptions, Technique, film_options, make_pictures, within_memory
+from convscope.cli.runs import FilmOptions, Technique, film_options, job_options, make_pictures, within_memory
 from convscope.preset_guide import STYLE_GUIDE
 
 if TYPE_CHECKING:
@@ -52,13 +50,6 @@ _EVERYWHERE = "everywhere"
 )
 @click.option("--style-weight", type=click.FloatRange(0), metavar="X", help="Larger: closer to the style.")
 @click.option("--smoothness-weight", type=click.FloatRange(0), metavar="X", help="Larger: less grain.")
-@steps_option
-@click.option(
-    "--rate",
-    type=click.FloatRange(0, min_open=True),
-    metavar="X",
-    help="How far a step goes, in the preset's values.",
-)
 @click.option("--optimizer", type=click.Choice(["adam", "lbfgs"]), help="How a step is taken.")
 @click.option(
     "--style-scale", type=click.FloatRange(0, min_open=True), metavar="X", help="The brush strokes' size."
@@ -75,14 +66,7 @@ _EVERYWHERE = "everywhere"
 @click.option(
     "--edges", type=click.Choice(["reflect", "replicate"]), help="What filters see beyond the edge."
 )
-@click.option(
-    "--tile", type=click.IntRange(32), metavar="PIXELS", help="Compute in windows, with the same result."
-)
-@click.option("--fast", is_flag=True, help="Compute in half precision (bfloat16).")
-@memory_option
-@click.option("--size", "pixels", type=click.IntRange(16), metavar="PIXELS", help="The longer side.")
 @click.option("--start", metavar="KIND|PICTURE", help="content, noise, style, gray, or a picture.")
-@click.option("--keep-colors", is_flag=True, help="Keep the content's colors.")
 @click.option("--match-colors", is_flag=True, help="Give the styles the content's colors beforehand.")
 @click.option(
     "--region",
@@ -91,9 +75,7 @@ _EVERYWHERE = "everywhere"
     metavar=f"PICTURE|{_EVERYWHERE}",
     help="Where in the content a style counts: where this is white. One for each --style, in order.",
 )
-@click.option(
-    "--seed", type=int, default=0, show_default=True, help="Another seed, other noise to start from."
-)
+@job_options
 @film_options
 @json_option
 @output_option("A picture (.png, .webp, .jpg), or a folder for several.")
@@ -138,7 +120,6 @@ def style(
 
 def _options(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of `StyleOptions` that command-line options stand for, where they were given."""
-    arguments["size"] = arguments.pop("pixels")
     for name in ("content_layers", "style_layers"):
         arguments[name] = weights_of(arguments[name]) or None
     arguments["regions"] = tuple(None if region == _EVERYWHERE else region for region in arguments["regions"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from convscope.cli.looking import theme_option
 from convscope.cli.measuring import measured
 from convscope.cli.options import (
     Opening,
@@ -44,7 +45,7 @@ _BETWEEN_PREVIEWS = 15.0  # seconds
 _RENDER_OPTIONS = (
     preset_option(FEATURE_GUIDE),
     click.option(
-        "--size", "pixels", type=click.IntRange(8), metavar="PIXELS", help="Height and width of each picture."
+        "--size", type=click.IntRange(8), metavar="PIXELS", help="Height and width of each picture."
     ),
     click.option("--steps", type=click.IntRange(1), metavar="N", help="How long each is improved."),
     click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another picture."),
@@ -68,8 +69,8 @@ def render_options(function: _Command) -> _Command:
 
     @functools.wraps(function)
     def command(*positional: Any, **keywords: Any) -> Any:
-        settings = {name: keywords.pop(name) for name in ("preset", "steps", "seed", "fast")}
-        return function(*positional, settings=settings | {"size": keywords.pop("pixels")}, **keywords)
+        settings = {name: keywords.pop(name) for name in ("preset", "size", "steps", "seed", "fast")}
+        return function(*positional, settings=settings, **keywords)
 
     for option in reversed(_RENDER_OPTIONS):
         command = option(command)
@@ -150,7 +151,7 @@ def see(
 @batch_option
 @photographs_option
 @click.option("--columns", type=click.IntRange(1), metavar="N", help="Pictures side by side.")
-@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@theme_option
 @json_option
 @output_option("A picture (.png, .jpg, .webp), or a folder for it.")
 def sheet(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,14 @@ from convscope.errors import InputError, require_one_of
 from convscope.looking.answers import answer, is_vector
 from convscope.looking.main_line import shown_layers
 from convscope.looking.several import several
+from convscope.looking.tile_options import TileKeywords, TileOptions
 from convscope.network.axes import require_position
 from convscope.network.network import Network
 from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
-from convscope.presentation.scaling import Per, Scaling, palette_in_words
+from convscope.presentation.scaling import Scaling, palette_in_words
 from convscope.presentation.sheet import sheet
 from convscope.presentation.style import ThemeName, theme_named
 
@@ -36,31 +37,19 @@ BIG = 448  # pixels: the side of a tile that is shown alone
 Order = Literal["index", "strongest"]
 
 
-@dataclass(frozen=True)
-class ActivationOptions:
+@dataclass(frozen=True, kw_only=True)
+class ActivationOptions(TileOptions):
     """How activations are shown; `activations` says what each option does."""
 
-    channels: int | Sequence[int] | None = None
     order: Order = "index"
-    scale: Per = "tile"
-    percentile: float = 99.5
-    palette: str | None = None
     columns: int | None = None
-    tile_size: int | None = None
-    theme: ThemeName = "light"
 
 
-class ActivationKeywords(TypedDict, total=False):
+class ActivationKeywords(TileKeywords, total=False):
     """The fields of `ActivationOptions` as keywords."""
 
-    channels: int | Sequence[int] | None
     order: Order
-    scale: Per
-    percentile: float
-    palette: str | None
     columns: int | None
-    tile_size: int | None
-    theme: ThemeName
 
 
 def _vectors_plotted(look: Callable[..., Picture]) -> Callable[..., Picture]:

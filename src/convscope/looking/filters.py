@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from typing_extensions import Unpack
 
 from convscope.errors import InputError, did_you_mean
 from convscope.looking.several import several_filters
+from convscope.looking.tile_options import TileKeywords, TileOptions
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
@@ -49,27 +50,15 @@ class Filters:
     color: bool
 
 
-@dataclass(frozen=True)
-class FilterOptions:
+@dataclass(frozen=True, kw_only=True)
+class FilterOptions(TileOptions):
     """How filters are shown; `filters` says what each option does."""
 
-    channels: int | Sequence[int] | None = None
     scale: Per = "sheet"
-    percentile: float = 99.5
-    palette: str | None = None
-    tile_size: int | None = None
-    theme: ThemeName = "light"
 
 
-class FilterKeywords(TypedDict, total=False):
+class FilterKeywords(TileKeywords, total=False):
     """The fields of `FilterOptions` as keywords."""
-
-    channels: int | Sequence[int] | None
-    scale: Per
-    percentile: float
-    palette: str | None
-    tile_size: int | None
-    theme: ThemeName
 
 
 @several_filters(lambda network: first_layer_with_filters(network))
