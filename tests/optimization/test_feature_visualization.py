@@ -10,6 +10,8 @@ import convscope
 from convscope import canvases, objectives, presets, transforms
 from convscope.errors import ConvscopeWarning, InputError, RecipeError, UnknownLayer
 from convscope.formats.opening import open_network
+from convscope.measuring.measure import measure
+from convscope.measuring.strongest import keep_strongest, strongest_of
 from convscope.network.network import Network
 from convscope.optimization.ascent import ascend
 from convscope.optimization.feature_sheet import as_sheet, feature_sheet
@@ -17,6 +19,7 @@ from convscope.optimization.feature_visualization import by_address, feature_vis
 from convscope.optimization.rendering import Progress, RenderedPicture
 from convscope.optimization.verdict import Verdict
 from convscope.pictures import recipe
+from convscope.pictures.picture import Pictures
 from convscope.rerunning import rerun
 from planted import FEATURES, planted_files, planted_network
 
@@ -76,7 +79,7 @@ def test_some_channels_of_a_layer(network: Network) -> None:
 def test_only_a_sheet_that_was_interrupted_says_so() -> None:
     def made(index: int, steps: int, reached: float) -> RenderedPicture:
         picture = torch.zeros(3, 8, 8, dtype=torch.uint8)
-        return RenderedPicture(f"conv1:{index}", picture, steps, Verdict(reached, reached, 0.0))
+        return RenderedPicture(f"conv1:{index}", picture, steps, Verdict(reached, reached, 0.0), picture)
 
     given_up = as_sheet("conv1", [made(0, 128, 1.0), made(1, 64, 0.0)])
     assert "interrupted" not in given_up.caption
@@ -107,6 +110,33 @@ def test_a_unit_that_answers_in_no_numbers_is_named_and_the_others_are_made() ->
     assert list(by_address(made)) == ["conv1:0", "conv1:5"]
     with pytest.raises(InputError, match="conv1:3 cannot be ascended"):
         feature_visualization(network, "conv1:3", size=32, steps=2)
+
+
+@pytest.mark.parametrize("preset", ["default", "keras-2016"])
+def test_a_kept_picture_is_judged_beside_what_was_measured_since(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
+    """Its caption is that of a run without a cache, whatever was measured after it was made."""
+    addresses = ["conv1:0", "conv1:2", "conv2:1"]
+    random, captions = np.random.default_rng(5), list[list[str]]()
+
+    def made() -> Pictures:
+        return feature_visualization(network, addresses, preset=preset, size=37, steps=3)
+
+    alone = made()
+    for count in (31, 33):
+        photographs = [random.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(count)]
+        keep_strongest(network, strongest_of(measure(network, photographs)))
+        again = made()
+        captions.append([picture.caption for picture in again])
+        assert [picture.caption for picture in made()] == captions[-1]
+        assert all(f"of {count} photographs" in caption for caption in captions[-1])
+        for one, other in zip(alone, again, strict=True):
+            assert np.array_equal(one.array, other.array)
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "other"))
+    keep_strongest(network, strongest_of(measure(network, photographs)))
+    assert [picture.caption for picture in made()] == captions[-1]
+    assert captions[0] != captions[1]
 
 
 def test_another_version_makes_its_pictures_anew(

@@ -13,6 +13,8 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,14 @@ class Strongest:
     pictures: int
     network_sha256: str = ""
     pictures_sha256: str = ""
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of the numbers: a verdict beside them is none beside others."""
+        digest = sha256(repr((self.pictures, self.network_sha256, self.pictures_sha256)).encode())
+        for name, quantiles in sorted(self.layers.items()):
+            digest.update(repr((name, tuple(quantiles.shape))).encode() + quantiles.numpy().tobytes())
+        return digest.hexdigest()
 
     def of(self, address: Address) -> Tensor | None:
         """Return the quantiles of a channel's mean and maximum, (2, quantiles); None where it was not measured."""

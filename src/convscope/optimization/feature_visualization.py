@@ -173,7 +173,9 @@ def _job(network: Network, address: str | Objective, options: RenderOptions) -> 
     seed = int.from_bytes(sha256(f"{options.seed} {canonical}".encode()).digest()[:6], "big")
     key = None
     if network.origin.files and not isinstance(options.preset, Settings):
-        key = cache_key(canonical, options.recorded(), options.seed, network.identity, library_versions())
+        # Another kind of device rounds otherwise.
+        facts = (canonical, options.recorded(), options.seed, network.identity, network.device.type)
+        key = cache_key(*facts, library_versions())
     return RenderJob(address, objective, seed, key)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
 from math import prod
@@ -43,12 +43,16 @@ class RenderJob:
 
 @dataclass(frozen=True, eq=False)
 class RenderedPicture:
-    """A picture that is made: uint8 (channels, height, width), after how many steps, and the verdict on it."""
+    """A picture that is made: uint8 (channels, height, width), after how many steps, and the verdict on it.
+
+    ``values`` are what the network was given for the verdict: whole gray levels (uint8), or numbers in 0..1.
+    """
 
     name: str
     picture: Tensor
     steps: int
     verdict: Verdict
+    values: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,22 +98,21 @@ def render(
 ) -> Iterator[Progress]:
     """Make pictures, and yield how far it is after every step.
 
-    Pictures that are on disk are not made again, and a batch that was killed goes on from where it last saved; the
-    pictures are those of an undisturbed run. At Ctrl-C `watch_rendering` gets the pictures as they are.
+    Pictures that are on disk are not made again, but judged again where other activations were measured since, and a
+    batch that was killed goes on from where it last saved; the pictures are those of an undisturbed run. At Ctrl-C
+    `watch_rendering` gets the pictures as they are.
     Where a unit answers in no numbers a warning names it, and the others are made; InputError where none can be.
     """
     if batch is not None and batch < 1:
         raise InputError(f"batch is how many pictures are made at a time, at least 1, not {batch}")
     of, done, failed = settings.steps * len(jobs), 0, 0
-    waiting = []
-    for job in jobs:
-        if (earlier := _kept_picture(job)) is not None:
-            done += settings.steps
-            yield Progress(done, of, (earlier,))
-        else:
-            waiting.append(job)
+    kept = {job: entry for job in jobs if (entry := _kept_picture(job)) is not None}
+    at_once = batch or pictures_at_once(network, jobs, settings)
+    for earlier in _kept_pictures(network, kept, strongest, at_once):
+        done += settings.steps
+        yield Progress(done, of, (earlier,))
+    waiting = [job for job in jobs if job not in kept]
     _require_one_fits(network, waiting, settings)
-    at_once = batch or pictures_at_once(network, waiting, settings)
     for start in range(0, len(waiting), at_once):
         chosen = waiting[start : start + at_once]
         climb = _Climb(network, chosen, settings)
@@ -125,7 +128,7 @@ def render(
         done += settings.steps * len(chosen)
         rendered = climb.made(strongest)
         for job, one in rendered.items():
-            _keep(job, one)
+            _keep(job, one, strongest)
         climb.forget()
         yield Progress(done, of, tuple(rendered.values()))
 
@@ -174,12 +177,12 @@ class _Climb:
         display = self.settings.display
         pictures = to_bytes(painted if display is None else display(painted))
         batch = objective_batch(self.network, [job.objective for job in self.jobs])
-        shown = pictures.float() / 255 if display is None else painted
-        verdicts = judge(batch, shown, strongest, hold=hold)
-        together = zip(self.jobs, pictures, verdicts, step.failed.tolist(), strict=True)
+        exact = pictures if display is None else painted
+        verdicts = judge(batch, _unit_range(exact), strongest, hold=hold)
+        together = zip(self.jobs, pictures, verdicts, exact.cpu(), step.failed.tolist(), strict=True)
         return {
-            job: RenderedPicture(job.name, _visible(self.network, picture).cpu(), step.index, verdict)
-            for job, picture, verdict, failed in together
+            job: RenderedPicture(job.name, _visible(self.network, picture).cpu(), step.index, verdict, values)
+            for job, picture, verdict, values, failed in together
             if not failed
         }
 
@@ -242,18 +245,52 @@ def _folder() -> Path:
     return cache_folder("features")
 
 
-def _kept_picture(job: RenderJob) -> RenderedPicture | None:
+def _unit_range(values: Tensor) -> Tensor:
+    """Return what a verdict is on as numbers in 0..1: whole gray levels are bytes."""
+    return values.float() / 255 if values.dtype == torch.uint8 else values
+
+
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    """A picture that an earlier run kept, and beside which measured activations it was judged."""
+
+    rendered: RenderedPicture
+    beside: str | None
+
+
+def _kept_pictures(
+    network: Network, kept: Mapping[RenderJob, _Entry], strongest: Strongest | None, at_once: int
+) -> Iterator[RenderedPicture]:
+    """Yield the pictures that were kept: what real pictures reach may have been measured since, or others measured."""
+    beside = None if strongest is None else strongest.sha256
+    yield from (entry.rendered for entry in kept.values() if entry.beside == beside)
+    outdated = [job for job, entry in kept.items() if entry.beside != beside]
+    for start in range(0, len(outdated), at_once):
+        chosen = outdated[start : start + at_once]
+        values = torch.stack([_unit_range(kept[job].rendered.values) for job in chosen]).to(network.device)
+        batch = objective_batch(network, [job.objective for job in chosen])
+        for job, verdict in zip(chosen, judge(batch, values, strongest), strict=True):
+            rendered = replace(kept[job].rendered, verdict=verdict)
+            _keep(job, rendered, strongest)
+            yield rendered
+
+
+def _kept_picture(job: RenderJob) -> _Entry | None:
     """Return a picture that an earlier run kept."""
     if job.key is None or (entry := kept_tensors(_entry(job.key))) is None:
         return None
     (tensors, facts) = entry
-    return RenderedPicture(job.name, tensors["picture"], facts["steps"], Verdict(**facts["verdict"]))
+    verdict = Verdict(**facts["verdict"])
+    rendered = RenderedPicture(job.name, tensors["picture"], facts["steps"], verdict, tensors["values"])
+    return _Entry(rendered, facts["beside"])
 
 
-def _keep(job: RenderJob, rendered: RenderedPicture) -> None:
+def _keep(job: RenderJob, rendered: RenderedPicture, strongest: Strongest | None) -> None:
     if job.key is not None:
-        facts = {"steps": rendered.steps, "verdict": asdict(rendered.verdict)}
-        keep_tensors(_entry(job.key), {"picture": rendered.picture}, facts)
+        beside = None if strongest is None else strongest.sha256
+        facts = {"steps": rendered.steps, "verdict": asdict(rendered.verdict), "beside": beside}
+        tensors = {"picture": rendered.picture, "values": rendered.values.clone()}  # they may be one
+        keep_tensors(_entry(job.key), tensors, facts)
 
 
 def _entry(key: str) -> Path:
