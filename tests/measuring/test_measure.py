@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from PIL import Image
 
 from convscope import measure, open_network
+from convscope.address import Address
 from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.plan import plan_measurement
@@ -185,6 +187,27 @@ def test_it_is_kept_and_other_pictures_are_measured_anew(folder: Path, tmp_path:
     Image.fromarray(pixels // 2).save(own / "1.png")
     os.utime(own / "1.png", ns=(1, 1))
     assert measure(network, own, ["conv1"]).folder != first.folder
+
+
+def test_what_is_kept_has_the_labels_and_paths_of_now(folder: Path, tmp_path: Path) -> None:
+    """Neither changes a number, so what was measured under others is taken: not their names with it."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    for index, path in enumerate(sorted(folder.rglob("*.png"))[:3]):
+        (old / f"{index}.png").write_bytes(path.read_bytes())
+    network = planted_network(labels=["red", "green", "blue"])
+    whole, part = measure(network, old), measure(network, old, ["conv1"], folder=tmp_path / "kept")
+    old.rename(new)
+    relabeled = replace(network, labels=("blue", "red", "green"))
+    for found, earlier in (
+        (measure(relabeled, new), whole),
+        (measure(relabeled, new, ["prob", "conv1"]), whole),
+        (measure(relabeled, new, ["conv1"], folder=tmp_path / "kept"), part),
+    ):
+        assert found.folder == earlier.folder
+        assert Path(found.strongest("conv1:1")[0].path).parent == new
+    assert measure(relabeled, new).resolve("prob:red") == Address("prob", 1)
+    assert measure(network, new).resolve("prob:red") == Address("prob", 0)
 
 
 def test_broken_pictures_are_counted_named_and_left_out(folder: Path, tmp_path: Path) -> None:

@@ -107,9 +107,9 @@ def example_sheet(
         "theme": options.theme,
     }
     recipe = recipe_of("examples", arguments, network=network)
-    return Picture(
-        array, _caption(address, measurements, strongest, options.by, network.labels), recipe, tiles
-    )
+    awake = float((measurements.values(unit, options.by) > 0).mean())
+    caption = _caption(address, (len(measurements.pictures), awake), strongest, options.by, network.labels)
+    return Picture(array, caption, recipe, tiles)
 
 
 def bands_of(
@@ -227,16 +227,16 @@ def _frame(draw: ImageDraw.ImageDraw, box: Sequence[int], colors: Theme) -> None
 
 def _caption(
     address: str,
-    measurements: Measurements,
+    answered: tuple[int, float],
     strongest: Sequence[Example],
     by: By,
     labels: Sequence[str] | None,
 ) -> str:
+    """Say what the pictures are; `answered` is of how many, and the share of them that the unit answers to."""
     what = "maximum" if by == "max" else "mean"
-    count = len(measurements.pictures)
+    count, awake = answered
     if not strongest:
         return f"None of {count:,} pictures makes {address} answer above zero ({what} over its positions)."
-    awake = float((measurements.values(address, by) > 0).mean())
     words = (
         f"The pictures that {address} answers most to, of {count:,}: {strongest[0].value:.4g} to "
         f"{strongest[-1].value:.4g} ({what} over its positions); it answers above zero to {percent(awake)} of them."

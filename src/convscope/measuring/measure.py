@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from warnings import catch_warnings, warn
@@ -77,7 +76,9 @@ def measure(
         tell(done, of)
         for number, block in _blocks(network, listed, plan, missing, lambda more: tell(done + more, of)):
             block.save(manifest.path_of(place, number))
-    measurements = Measurements.open(place)
+    measurements = Measurements(
+        place, manifest
+    )  # the labels and paths of now: those kept are the first call's
     _say_broken(measurements, listed)
     return measurements
 
@@ -135,14 +136,11 @@ def _kept_whole(
     network: Network, listed: Sequence[ListedPicture], layers: Sequence[str]
 ) -> Measurements | None:
     """Return what is kept of all layers on these pictures, where it is whole and has these layers."""
-    place = _cache_folder(manifest_of(network, listed, plan_measurement(network)), listed)
-    earlier = Measurements.open(place) if (place / NAME).exists() else None
-    names = tuple(network.resolve(layer).layer for layer in layers)
-    return (
-        replace(earlier, chosen=names)
-        if earlier and earlier.complete and {*names} <= {*earlier.layers}
-        else None
-    )
+    manifest = manifest_of(network, listed, plan_measurement(network))
+    place = _cache_folder(manifest, listed)
+    earlier = Measurements(place, manifest, tuple(network.resolve(layer).layer for layer in layers))
+    known = {layer.name for layer in manifest.layers}
+    return earlier if (place / NAME).exists() and earlier.complete and {*earlier.chosen} <= known else None
 
 
 def _share(blocks: int, shard: Shard | None) -> list[int]:
