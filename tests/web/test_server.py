@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
@@ -108,6 +109,29 @@ def test_real_pictures_of_a_unit(server: Server, tmp_path: Path) -> None:
         assert min(sheet.size) > 100
     finally:
         made.stop()
+
+
+def test_a_browser_shows_nothing_that_another_server_at_this_address_made(tmp_path: Path) -> None:
+    """The next one may have the same port, another network of the same layers, and other photographs."""
+    for name, color in (("a", (0.9, 0.1, 0.1)), ("b", (0.1, 0.9, 0.1))):
+        Image.fromarray(plain_picture(color)).save(tmp_path / f"{name}.png")
+    first, listed = planted_network(labels=["red", "green", "blue"]), list_pictures(tmp_path)
+    turned = first.with_parameters({"conv2.weight": first.parameters["conv2.weight"].flip(0)})
+    kept: dict[str, str] = {}
+    for network in (first, turned, replace(first, labels=("a", "b", "c"))):
+        made = serve(network, [tmp_path / "a.png"], photographs=Photographs(listed, measure(network, listed)))
+        try:
+            picture = made.session.pictures.pinned()[0]
+            for path in ("api/examples?unit=conv2:0", f"api/seen/{picture}"):
+                answer = get(made, path, headers={"If-None-Match": kept.get(path, "")})
+                assert answer.status_code == 200
+                kept[path] = answer.headers["etag"]
+                again = get(made, path, headers={"If-None-Match": kept[path]})
+                assert (again.status_code, again.content) == (304, b"")
+            for path in ("", "static/main.js", "api/network", "api/examples?unit=conv2:0"):
+                assert get(made, path).headers["cache-control"] == "no-cache"
+        finally:
+            made.stop()
 
 
 def test_a_setting_never_names_a_file(server: Server, picture: str) -> None:

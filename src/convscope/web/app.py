@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib.resources import files
@@ -143,12 +143,23 @@ async def _added(session: Session, source: bytes | str) -> Response:
 
 
 async def _seen(session: Session, request: Request, ask: Ask) -> Response:
-    array = await ask(partial(session.seen, request.path_params["key"]))
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG", compress_level=1)
-    return Response(
-        buffer.getvalue(), media_type="image/png", headers={"Cache-Control": "private, max-age=3600"}
-    )
+    async def encoded() -> bytes:
+        array = await ask(partial(session.seen, request.path_params["key"]))
+        buffer = io.BytesIO()
+        Image.fromarray(array).save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue()
+
+    return await _unless_known(session, request, ask, encoded)
+
+
+async def _unless_known(
+    session: Session, request: Request, ask: Ask, make: Callable[[], Awaitable[bytes]]
+) -> Response:
+    """Return a PNG; nothing where the browser has this address's from a server that shows the same."""
+    headers = {"ETag": f'"{await ask(lambda: session.identity)}"'}
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(await make(), media_type="image/png", headers=headers)
 
 
 async def _says(session: Session, request: Request, ask: Ask) -> Response:
@@ -174,8 +185,8 @@ async def _effects(session: Session, request: Request, ask: Ask) -> Response:
 
 async def _examples(session: Session, request: Request, ask: Ask) -> Response:
     query = request.query_params
-    sheet = await ask(partial(session.examples, query["unit"], query.get("theme", "light")))
-    return Response(sheet, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+    sheet = partial(session.examples, query["unit"], query.get("theme", "light"))
+    return await _unless_known(session, request, ask, lambda: ask(sheet))
 
 
 async def _arithmetic(session: Session, request: Request, ask: Ask) -> Response:

@@ -92,6 +92,8 @@ def _with_headers(send: Send, cookie: str | None) -> Send:
             headers["Content-Security-Policy"] = POLICY
             headers["X-Content-Type-Options"] = "nosniff"
             headers["Referrer-Policy"] = "no-referrer"
+            # Another server, of another network, may have this port and these addresses tomorrow.
+            headers["Cache-Control"] = "no-cache"
             if cookie:
                 headers.append("Set-Cookie", cookie)
         await send(message)

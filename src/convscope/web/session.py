@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from convscope.cache import cache_key
 from convscope.errors import InputError
 from convscope.looking.answers import CENTER_OF_TEN, answer, recorded
 from convscope.measuring.example_sheet import ExampleOptions, example_sheet
@@ -73,6 +74,12 @@ class Session:
         return (
             find_strongest(self.network) if self.photographs is None else strongest_of(self.photographs.found)
         )
+
+    @cached_property
+    def identity(self) -> str:
+        """The hash of all that an answer depends on besides its question: network, labels, real pictures, code."""
+        measured = None if self.photographs is None else repr(self.photographs.found.manifest)
+        return cache_key(self.network.identity, self.network.labels, measured)
 
     def facts(self) -> dict[str, Any]:
         """Return what the page knows before it asks anything."""
