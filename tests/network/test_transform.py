@@ -64,6 +64,17 @@ def test_another_transform_is_another_identity() -> None:
     assert opened(normalized).identity == opened(normalized).identity
 
 
+def test_transforms_that_differ_for_other_sizes_alone_are_others() -> None:
+    """At the network's own size both leave a picture as it is: what is kept of one is none of the other's."""
+
+    def resized_by(how: Image.Resampling) -> object:
+        return lambda image: torch.from_numpy(np.array(image.resize((32, 28), how))).movedim(-1, 0) / 255
+
+    sharp, smooth = (opened(resized_by(getattr(Image.Resampling, how))) for how in ("NEAREST", "BICUBIC"))
+    assert sharp.identity != smooth.identity
+    assert opened(resized_by(Image.Resampling.NEAREST)).identity == sharp.identity
+
+
 def test_what_is_wrong_is_said() -> None:
     with pytest.raises(InputError, match="the transform fails on a picture: ZeroDivisionError"):
         opened(lambda image: 1 / 0)
