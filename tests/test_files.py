@@ -20,6 +20,19 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert path.stat().st_mode == ordinary.stat().st_mode
 
 
+def test_the_umask_holds_and_is_never_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for a moment: another thread may be making a file."""
+    set_umask = os.umask
+    before = set_umask(0o027)
+    try:
+        monkeypatch.setattr(os, "umask", None)
+        with written_whole(tmp_path / "file") as partial:
+            partial.write_text("new")
+    finally:
+        set_umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")

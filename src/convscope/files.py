@@ -6,12 +6,12 @@ import errno
 import glob
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from convscope.errors import NetworkFileError, PictureError
 
@@ -122,14 +122,11 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = destination(path)
     _sweep(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=_UNFINISHED)
-    os.close(handle)
-    partial = Path(name)
+    partial = path.parent / f".{path.name[:40]}.{token_hex(8)}{_UNFINISHED}"
+    # With an ordinary file's permissions: tempfile's are private, and to ask for the umask is to change it for all.
+    partial.touch(exist_ok=False)
     try:
         yield partial
-        mask = os.umask(0)
-        os.umask(mask)
-        partial.chmod(0o666 & ~mask)  # mkstemp's files are private; a saved one is an ordinary file
         to_disk(partial)
         partial.replace(path)
     finally:
