@@ -44,6 +44,31 @@ def test_what_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         hdf5.require_sound(OwnFile(str(tmp_path / "net.h5")))
 
 
+def test_one_object_that_never_ends_is_ended_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = tmp_path / "check.py"
+    begin = f"import runpy; runpy.run_path({str(hdf5.CHECK)!r})['limit_next_object']()"
+    check.write_text(f"{begin}\nwhile True: pass")
+    (tmp_path / "net.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    monkeypatch.setattr(hdf5, "CHECK", check)
+    with pytest.raises(NetworkFileError, match="after 2 seconds it is not clear"):
+        hdf5.require_sound(OwnFile(str(tmp_path / "net.h5")))
+
+
+def test_a_byte_too_many_is_said(tmp_path: Path) -> None:
+    """The HDF5 library then looks for its tables where they are not, and need not end."""
+    with h5py.File(path := tmp_path / "net.h5", "w") as file:
+        file.attrs["model_config"] = "x" * 1500
+        for index in range(3):
+            group = file.create_group(f"model_weights/layer{index}")
+            group.attrs["weight_names"] = [b"a/kernel:0", b"a/bias:0"]
+            group["a/kernel"], group["a/bias"] = np.arange(9.0), np.arange(3.0)
+    content = path.read_bytes()
+    place = content.index(b"x" * 1500) + 700
+    path.write_bytes(content[:place] + b"y" + content[place:])
+    with pytest.raises(NetworkFileError, match=r"net\.h5 is a damaged HDF5 file"):
+        hdf5.require_sound(OwnFile(str(path)))
+
+
 def test_it_is_looked_through_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with h5py.File(tmp_path / "net.h5", "w") as file:
         file["x"] = np.arange(3)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from convscope.errors import NetworkFileError
 from convscope.files import FileState, require_regular
+from convscope.formats.hdf5_check import SECONDS as OBJECT_SECONDS
 
 MAXIMUM_DEPTH = 32
 MAXIMUM_EXPANSION = 8
@@ -129,9 +130,16 @@ def _problem_in(file: Container, key: tuple[Any, ...]) -> str:
         else:
             message = result.stdout.decode("utf-8", "replace").strip()
             died = f"is a damaged HDF5 file: the HDF5 library died of it (code {result.returncode})"
-            endless = result.returncode == -getattr(signal, "SIGXCPU", 0) != 0
+            endless = {
+                -getattr(signal, "SIGXCPU", 0): SECONDS,
+                -getattr(signal, "SIGPROF", 0): OBJECT_SECONDS,
+            }
             _CHECKED[key] = (
-                _ENDLESS.format(seconds=SECONDS) if endless else died if result.returncode else message
+                message
+                if not result.returncode
+                else _ENDLESS.format(seconds=endless[result.returncode])
+                if result.returncode in endless
+                else died
             )
     return _CHECKED.get(key, "")
 

@@ -8,6 +8,7 @@ is opened before its link is looked at, and who started this sets the time. It i
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import h5py
 
 MEMORY = 2**28  # bytes more than it has when it begins
+SECONDS = 2  # of work for one object; the HDF5 library takes thousandths for a sound one
 OBJECTS = 200_000
 DEPTH = 32
 
@@ -32,11 +34,18 @@ def limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, hard))
 
 
+def limit_next_object() -> None:
+    """Let the library work so long on what comes next: a loop in it ends this process (SIGPROF)."""
+    if hasattr(signal, "setitimer"):  # Windows has none
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+
+
 def problem_in(opened: Any) -> str:
     """Return what is wrong with a file, by every link, attribute and dataset in it; nothing where all is well."""
     waiting, seen, count = ["/"], set[int](), 0
     while waiting:
         path = waiting.pop()
+        limit_next_object()
         if path != "/" and not isinstance(opened.get(path, getlink=True), h5py.HardLink):
             return f"has a link at {path!r}; convscope reads weights from this file alone"
         item = opened[path]
@@ -66,6 +75,7 @@ def main(path: str, start: int, size: int) -> str:
         with Path(path).open("rb") as file:
             file.seek(start)
             source = io.BytesIO(file.read(size))
+    limit_next_object()
     try:
         with h5py.File(source, "r") as opened:
             return problem_in(opened)
