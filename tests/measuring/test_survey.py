@@ -11,6 +11,8 @@ from PIL import Image
 
 from convscope import measure
 from convscope.cli import main
+from convscope.measuring.example_sheet import ExampleOptions, example_sheet
+from convscope.measuring.picture_list import list_pictures
 from convscope.measuring.survey import (
     LayerSurvey,
     Survey,
@@ -118,6 +120,20 @@ def test_classes_that_are_confused(folder: Path) -> None:
     )
     assert wrong.surest.path.endswith(surest[1]) and wrong.surest.value == pytest.approx(surest[0], abs=1e-5)
     assert [class_of(label, network) for label in ("1", "blue", "7", "cat", None)] == [1, 2, None, None, None]
+
+
+def test_classes_that_are_called_numbers_go_by_their_names(folder: Path) -> None:
+    """Folders 1, 10, 100 ... in their order are classes 0, 1, 2 ..."""
+    names = {"red": "2", "green": "0", "blue": "1"}
+    for color, name in names.items():
+        (folder / color).rename(folder / name)
+    network = planted_network(labels=list(names.values()))
+    found = survey(measured := measure(network, folder), network)
+    assert found.judged == 27 and found.accuracy == pytest.approx(25 / 27)
+    (wrong,) = found.confusions
+    assert (wrong.of, wrong.taken_for) == ("1", "2")
+    sheet = example_sheet(network, list_pictures(folder), measured, "prob:2", ExampleOptions(top=5))
+    assert "Classes: 1 (5)." in sheet.caption
 
 
 def test_the_command_writes_a_page_and_json(

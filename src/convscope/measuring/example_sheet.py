@@ -132,12 +132,12 @@ def _is_near(one: Example, number: float, strongest: float) -> bool:
 
 
 def class_words(label: str | None, labels: Sequence[str] | None) -> str:
-    """Return what a picture's class is called: a number is looked up in the network's labels.
+    """Return what a picture's class is called: a number that is no class's name is looked up in the network's labels.
 
     >>> class_words("1", ["cat", "dog"])
     'dog'
     """
-    if label and labels and label.isdecimal() and int(label) < len(labels):
+    if label and labels and label not in labels and label.isdecimal() and int(label) < len(labels):
         return labels[int(label)].split(",")[0]
     return label or ""
 

@@ -200,7 +200,8 @@ def _twins(
 def _classes(measurements: Measurements, network: Network) -> tuple[float | None, int, tuple[Confusion, ...]]:
     """Return the accuracy, on how many pictures, and the confusions; None where no class is known."""
     layer = next((name for name in network.class_values if name in measurements.layers), None)
-    wanted = [class_of(label, network) for label in measurements.labels]
+    classes = {label: class_of(label, network) for label in {*measurements.labels}}
+    wanted = [classes[label] for label in measurements.labels]
     judged = [row for row, one in enumerate(wanted) if one is not None]
     if layer is None or not judged:
         return None, 0, ()
@@ -221,10 +222,15 @@ def _classes(measurements: Measurements, network: Network) -> tuple[float | None
 
 
 def class_of(label: str | None, network: Network) -> int | None:
-    """Return the class that a picture's label means: a number, or one of the network's labels; None for another."""
+    """Return the class that a picture's label means: one of the network's labels, or a number; None for another.
+
+    Classes may be called numbers ("1", "10", "100" ... in the order of folders): the name counts then.
+    """
     count: int = network.class_count or 0
     if label is None or not count:
         return None
+    if label in (labels := network.labels or ()):
+        return labels.index(label) if labels.count(label) == 1 else None
     if label.isdecimal():
         return int(label) if int(label) < count else None
     try:
