@@ -1,104 +1,86 @@
 """Damages files of every kind and opens them: ``make fuzz SECONDS=60``. Each must open, or end in one line of ours.
 
-What ends otherwise, or takes longer than 20 seconds, is kept in ``fuzz-found/`` with the reader's name and the seed.
+Each is used in a process of its own. What ends otherwise, or takes over 500 MB more than the whole file or 20 seconds
+of work, is kept in ``fuzz-found/`` with the file's name, the seed and the number of the damage.
 """
+
+from __future__ import annotations
 
 import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
+from bombs import MEGABYTES, SECONDS, measured
 from convscope import open_network
 from convscope.errors import ConvscopeError
-from planted import planted_files, planted_network
-from test_formats import write_keras, write_onnx, write_tensorflow
+from convscope.looking.layer_table import layer_table
+from convscope.pictures.decoding import picture_endings
+from convscope.pictures.photograph import open_photograph
+from fuzz_damage import damage
+from fuzz_files import write_networks, write_pictures
 
-SLOW = 20.0
 FOUND = Path("fuzz-found")
-VALUES = (0, 1, 2, 10, 34, 44, 91, 123, 127, 128, 255)
+LONGEST_LINE = 1500
 
 
-def state(folder: Path) -> Path:
-    torch.save(dict(planted_network().parameters), folder / "planted.pth")
-    return folder / "planted.pth"
-
-
-def caffe(folder: Path) -> Path:
-    return open_network(planted_files(folder)).save(folder / "saved.caffemodel")
-
-
-TARGETS: dict[str, Callable[[Path], Path]] = {
-    "caffe": caffe,
-    "convscope": lambda folder: planted_network().save(folder / "planted.convscope"),
-    "keras": write_keras,
-    "onnx": write_onnx,
-    "prototxt": lambda folder: next(planted_files(folder).glob("*.prototxt")),
-    "pytorch": state,
-    "tensorflow": write_tensorflow,
-}
-
-
-def damaged(data: bytes, random: np.random.Generator) -> bytes:
-    """Return a file with a few bytes changed, a piece cut out, doubled or moved; near its beginning more often."""
-    content = bytearray(data)
-    for _ in range(random.integers(1, 6)):
-        end = len(content) if random.random() < 0.3 else min(len(content), 4096)
-        at, length = int(random.integers(0, max(1, end))), int(random.integers(1, 40))
-        way = random.integers(0, 5)
-        if way == 0:
-            del content[at:]
-        elif way == 1:
-            del content[at : at + length]
-        elif way == 2:
-            content[at:at] = content[at : at + length]
-        elif content:
-            content[min(at, len(content) - 1)] = VALUES[random.integers(len(VALUES))]
-    return bytes(content)
-
-
-def outcome(file: Path) -> str:
-    """Open a file and use it; return what became of it: "opened", "refused", or the exception's name."""
-    begun = time.monotonic()
+def use(file: Path) -> str:
+    """Open a file and use it; return what became of it: "opened", "refused", or what must not be."""
     try:
-        network = open_network(file, architecture=torch.nn.Identity if file.suffix == ".pth" else None)
-        network.activations({name: torch.zeros(shape) for name, shape in network.graph.inputs.items()})
-        found = "opened"
+        if file.suffix in (*picture_endings(), ".npy", ".npz"):
+            open_photograph(str(file))
+            return "opened"
+        weights_alone = file.suffix in (".pth", ".safetensors")
+        network = open_network(file, architecture=torch.nn.Identity if weights_alone else None)
+        str(layer_table(network))
+        zeros = {name: torch.zeros(shape) for name, shape in network.graph.inputs.items()}
+        network.activations(network.preprocess(Image.new("RGB", (32, 32))) if network.input_spec else zeros)
+        return "opened"
     except ConvscopeError as error:
-        found = "refused" if "\n" not in str(error) else "several lines"
+        return "refused" if "\n" not in str(error) and len(str(error)) < LONGEST_LINE else "a long line"
     except Exception as error:
-        found = type(error).__name__
-    return "slow" if time.monotonic() - begun > SLOW else found
+        return type(error).__name__
 
 
-def main(seconds: float, seed: int) -> int:
-    """Share the seconds among the targets; return how many files ended as none may."""
+def outcome(file: Path, usual_megabytes: int) -> str:
+    """Return what became of a damaged file, and whether it took more than it may."""
+    took: dict[str, Any] = measured(file, use)
+    if took["megabytes"] > usual_megabytes + MEGABYTES:
+        return "large"
+    return "slow" if took["seconds"] > SECONDS else str(took["said"])
+
+
+def main(seconds: float, seed: int, names: list[str]) -> int:
+    """Share the seconds among the files; return how many ended as none may."""
     warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
     wrong = 0
     with TemporaryDirectory() as place:
-        for name, write in TARGETS.items():
-            (folder := Path(place) / name).mkdir()
-            whole = write(folder)
-            data, counts, number = whole.read_bytes(), Counter[str](), 0
-            until = time.monotonic() + seconds / len(TARGETS)
+        files = [*write_pictures(Path(place)), *write_networks(Path(place))]
+        chosen = [file for file in files if not names or any(name in file.name for name in names)]
+        for file in chosen:
+            data, counts, number = file.read_bytes(), Counter[str](), 0
+            usual = measured(file, use)["megabytes"]
+            until = time.monotonic() + seconds / len(chosen)
             while time.monotonic() < until:
                 number += 1
-                whole.write_bytes(broken := damaged(data, np.random.default_rng([seed, number])))
-                counts[found := outcome(whole)] += 1
-                if found not in ("opened", "refused"):
+                file.write_bytes(broken := damage(file.name, data, np.random.default_rng([seed, number])))
+                counts[became := outcome(file, usual)] += 1
+                if became not in ("opened", "refused"):
                     wrong += 1
                     FOUND.mkdir(exist_ok=True)
-                    (FOUND / f"{name}-{found}-{seed}-{number}{whole.suffix}").write_bytes(broken)
-            print(
-                f"{name:11}", ", ".join(f"{count} {what}" for what, count in counts.most_common()), flush=True
-            )
+                    (FOUND / f"{file.stem}-{became}-{seed}-{number}{file.suffix}").write_bytes(broken)
+            file.write_bytes(data)
+            print(f"{file.name:22}", ", ".join(f"{n} {what}" for what, n in counts.most_common()), flush=True)
     return wrong
 
 
 if __name__ == "__main__":
-    sys.exit(bool(main(float(sys.argv[1]), int(sys.argv[2]))))
+    sys.exit(bool(main(float(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])))
