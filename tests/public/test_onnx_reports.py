@@ -340,3 +340,84 @@ def test_onnxruntime_6696_numbers_in_a_file_of_their_own(
     for name in ("net.onnx", "inner.onnx"):
         found = open_network(tmp_path / name).activations(torch.from_numpy(x), "y")["y"].numpy()
         np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("lengths", [None, 2])
+def test_migraphx_1359_burn_469_and_tract_2665_a_sequence_with_known_places(
+    lengths: int | None, tmp_path: Path
+) -> None:
+    read = ["c"] if lengths is None else ["c", "lengths"]
+    nodes = [
+        node("Conv", ["x", "w"], ["c"]),
+        node("SplitToSequence", read, ["s"], axis=1, keepdims=1),
+        node("SequenceAt", ["s", "first"], ["gate"]),
+        node("SequenceAt", ["s", "last"], ["value"]),
+        node("Sigmoid", ["gate"], ["open"]),
+        node("Mul", ["open", "value"], ["y"]),
+    ]
+    constants = {"w": normal(4, 3, 3, 3), "first": np.int64(0), "last": np.int64(-1), "lengths": np.int64(2)}
+    network = assert_agrees(written(tmp_path, nodes, MAPS, ["y"], constants))
+    assert "y" in network.graph.producers
+
+
+def test_pytorch_107588_onnx_4843_and_lama_84_a_convolution_of_frequencies(tmp_path: Path) -> None:
+    """LaMa's block: there and back along two axes, one of them one-sided; onnxruntime refused the way back."""
+    nodes = [
+        node("Unsqueeze", ["x", "end"], ["real"]),
+        node("DFT", ["real", "", "width"], ["rows"], onesided=1),
+        node("DFT", ["rows", "", "height"], ["both"]),
+        node("Relu", ["both"], ["kept"]),
+        node("DFT", ["kept", "", "height"], ["back"], inverse=1),
+        node("DFT", ["back", "columns", "width"], ["whole"], inverse=1, onesided=1),
+        node("Squeeze", ["whole", "end"], ["y"]),
+    ]
+    constants = {"end": np.array([4]), "width": np.int64(3), "height": np.int64(2), "columns": np.int64(7)}
+    network = open_network(written(tmp_path, nodes, {"x": [1, 3, 9, 7]}, ["y"], constants, opset=20))
+    x = normal(1, 3, 9, 7)
+    spectrum = np.fft.fft(np.fft.rfft(x, axis=3), axis=2)
+    kept = np.maximum(spectrum.real, 0) + 1j * np.maximum(spectrum.imag, 0)
+    expected = np.fft.irfft(np.fft.ifft(kept, axis=2), 7, axis=3)
+    np.testing.assert_allclose(network.activations(torch.from_numpy(x), "y")["y"], expected, atol=1e-5)
+
+
+def test_tensorrt_24_pytorch_9874_and_tinygrad_1103_gemm_says_broadcast(tmp_path: Path) -> None:
+    nodes = [
+        node("Flatten", ["x"], ["rows"]),
+        node("Gemm", ["rows", "w", "b"], ["y"], alpha=1.0, beta=1.0, broadcast=1, transB=1),
+    ]
+    constants = {"w": normal(5, 162), "b": normal(5)}
+    network = open_network(written(tmp_path, nodes, MAPS, ["y"], constants, opset=6))
+    x = normal(1, 3, 9, 6)
+    expected = x.reshape(1, -1) @ constants["w"].T + constants["b"]
+    found = network.activations(torch.from_numpy(x), "y")["y"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_onnxruntime_12506_and_22687_what_a_function_is_given_reaches_the_functions_inside(
+    tmp_path: Path,
+) -> None:
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    number = node("Constant", [], ["n"])
+    number.attribute.append(onnx.AttributeProto(name="value_float", ref_attr_name="inner", type=1))
+    call = node("plus", ["a"], ["b"], domain="own")
+    call.attribute.append(onnx.AttributeProto(name="inner", ref_attr_name="outer", type=1))
+    body = [number, node("Add", ["a", "n"], ["b"])]
+    functions = [
+        helper.make_function("own", "plus", ["a"], ["b"], body, opsets, ["inner"]),
+        helper.make_function("own", "around", ["a"], ["b"], [call], opsets, ["outer"]),
+    ]
+    nodes = [node("around", ["x"], ["y"], domain="own", outer=2.5)]
+    model = model_of(nodes, MAPS, ["y"], functions=functions)
+    model.opset_import.append(opsets[1])
+    onnx.save(model, tmp_path / "net.onnx")
+    x = normal(1, 3, 9, 6)
+    found = open_network(tmp_path / "net.onnx").activations(torch.from_numpy(x), "y")["y"]
+    np.testing.assert_allclose(found, x + 2.5, rtol=1e-6)
+
+
+def test_tvm_18952_a_region_beyond_the_map_is_zero(tmp_path: Path) -> None:
+    regions = np.array([[0, 50, 60, 70, 80], [0, 2, 1, 5, 20], [0, -3, -2, 2, 4]], np.float32)
+    nodes = [node("MaxRoiPool", ["x", "r"], ["y"], pooled_shape=[3, 2], spatial_scale=1.0)]
+    network = assert_agrees(written(tmp_path, nodes, MAPS, ["y"], {"r": regions}))
+    x = torch.randn(1, 3, 9, 6, generator=torch.Generator().manual_seed(0)) - 9
+    assert not network.activations(x, "y")["y"][0].any()

@@ -282,3 +282,20 @@ def test_a_range_of_the_files_own_numbers(tmp_path) -> None:
             continue
         x = numbers(5, 3)
         agrees(open_network(tmp_path / "range.onnx"), torch.from_numpy(x), ("y",), [x[:4]])
+
+
+@pytest.mark.parametrize("length", [None, 6, 9])
+@pytest.mark.parametrize(
+    ("last", "forms"), [(1, {}), (2, {}), (2, {"inverse": 1}), (1, {"onesided": 1}), (1, {"inverse": 1})]
+)
+def test_fourier_transforms(last, forms, length, tmp_path) -> None:
+    stored = {} if length is None else {"b": np.array(length)}
+    feed = {"a": numbers(2, 3, 7, last)}
+    checked(tmp_path, "DFT", feed, stored, write=False, axis=2, **forms)
+    checked(tmp_path, "DFT", feed, stored | {"c": np.array(-3)}, write=False, opset=20, **forms)
+
+
+def test_the_largest_of_each_region(tmp_path) -> None:
+    regions = np.array([[0, 1, 2, 9, 13], [1, 4, 0, 15, 7], [0, 3, 3, 3, 3]], np.float32)
+    feed = {"a": numbers(2, 3, 8, 9), "b": regions}
+    checked(tmp_path, "MaxRoiPool", feed, write=False, pooled_shape=[2, 3], spatial_scale=0.5)

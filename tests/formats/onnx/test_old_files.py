@@ -47,6 +47,18 @@ def test_an_operand_lies_along_the_axis_it_names(op_type, function, stored, tmp_
     c = RNG.normal(size=(5, 4)).astype(np.float32)
     y, _ = answer(path, node(op_type, "c", broadcast=1), constants={"c": c})
     np.testing.assert_allclose(y, function(X, c), rtol=1e-5)
+    y, _ = answer(path, node(op_type, "d", broadcast=0, axis=1), constants={"d": X + 3})
+    np.testing.assert_allclose(y, function(X, X + 3), rtol=1e-5)
+
+
+def test_a_gemm_says_that_its_bias_stretches(tmp_path) -> None:
+    """Every fully-connected layer of files before opset 7 has `broadcast`."""
+    w, c = RNG.normal(size=(4, 12)).astype(np.float32), RNG.normal(size=4).astype(np.float32)
+    rows = helper.make_node("Flatten", ["x"], ["r"])
+    gemm = helper.make_node("Gemm", ["r", "w", "c"], ["y"], broadcast=1, transB=1, alpha=1.0, beta=1.0)
+    weights = {"w": np.tile(w, (1, 5)), "c": c}
+    y, _ = answer(tmp_path / "net.onnx", rows, gemm, constants=weights)
+    np.testing.assert_allclose(y, X.reshape(2, 60) @ weights["w"].T + c, rtol=1e-5, atol=1e-5)
 
 
 def test_forms_whose_attributes_became_inputs(tmp_path) -> None:

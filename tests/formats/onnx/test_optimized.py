@@ -111,19 +111,57 @@ def test_a_sum_and_its_rms_norm(tmp_path) -> None:
     assert_onnxruntimes(nodes, {"x": [2, 3, 7], "k": [2, 3, 7]}, constants, tmp_path, ("y", "s"))
 
 
-def test_onnxruntimes_own_attention_is_not_taken_for_onnxs(tmp_path) -> None:
-    """They share a name and have other inputs: it is cut, with its domain in the note."""
+@pytest.mark.parametrize(
+    "settings", [{}, {"unidirectional": 1, "scale": 0.3}, {"qkv_hidden_sizes": [8, 8, 4]}]
+)
+@pytest.mark.parametrize("biased", [False, True])
+def test_onnxruntimes_own_attention(settings, biased, tmp_path) -> None:
+    """It has the name of ONNX's, and other inputs: one product makes queries, keys and values."""
+    width = sum(settings.get("qkv_hidden_sizes", [8, 8, 8]))
+    read = ["x", "w", "b", *(["", "", "added"] if biased else [])]
+    nodes = [helper.make_node("Attention", read, ["y"], domain="com.microsoft", num_heads=2, **settings)]
+    constants = {
+        "w": RNG.normal(size=(6, width)).astype(np.float32),
+        "b": RNG.normal(size=width).astype(np.float32),
+    }
+    inputs = {"x": [2, 5, 6]} | ({"added": [1, 2, 5, 5]} if biased else {})
+    assert_onnxruntimes(nodes, inputs, constants, tmp_path)
+
+
+@pytest.mark.parametrize("form", ["plain", "biases", "added", "heads apart"])
+def test_onnxruntimes_attention_of_heads(form, tmp_path) -> None:
+    others = (
+        {"k": [2, 2, 7, 4], "v": [2, 2, 7, 4]} if form == "heads apart" else {"k": [2, 7, 8], "v": [2, 7, 6]}
+    )
+    read, constants = ["q", "k", "v"], {}
+    if form == "biases":
+        read, constants = [*read, "b"], {"b": RNG.normal(size=22).astype(np.float32)}
+    if form == "added":
+        read, others = [*read, "", "", "added"], others | {"added": [2, 1, 5, 7]}
+    plain = {"scale": 0.7} if form == "added" else {}
+    nodes = [
+        helper.make_node("MultiHeadAttention", read, ["y"], domain="com.microsoft", num_heads=2, **plain)
+    ]
+    assert_onnxruntimes(nodes, {"q": [2, 5, 8]} | others, constants, tmp_path)
+
+
+@pytest.mark.parametrize(("name", "read"), [("Attention", ["x", "w", "b", "mask"]), ("Unique", ["x"])])
+def test_what_is_not_the_same_in_onnxruntimes_domain_is_cut(name, read, tmp_path) -> None:
+    """Attention with a mask of its own kind; Unique, which has three outputs in another order."""
     nodes = [
         helper.make_node("Relu", ["x"], ["r"]),
-        helper.make_node("Attention", ["r", "w", "b"], ["y"], domain="com.microsoft", num_heads=2),
+        helper.make_node(
+            name, ["r", *read[1:]], ["y"], domain="com.microsoft", **({"num_heads": 2} if read[1:] else {})
+        ),
     ]
     constants = {
         "w": RNG.normal(size=(8, 24)).astype(np.float32),
         "b": RNG.normal(size=24).astype(np.float32),
+        "mask": np.array([5], np.int32),
     }
     model = model_of(nodes, {"x": [1, 8, 8]}, ["y"], constants)
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     onnx.save(model, tmp_path / "net.onnx")
-    with pytest.warns(ConvscopeWarning, match=r"does not compute com\.microsoft\.Attention"):
+    with pytest.warns(ConvscopeWarning, match=name):
         made = open_network(tmp_path / "net.onnx").graph.producers
     assert "r" in made and "y" not in made

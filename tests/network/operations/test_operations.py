@@ -377,6 +377,29 @@ EXAMPLES = {
         ([INPUT], {"weight": normal(6, 5)}, {"axis": 2, "epsilon": 0.1}),
     ],
     "log": [([positive(2, 3, 6, 5)], {}, {"base": 10.0, "scale": 2.0, "shift": 0.1})],
+    "fourier_transform": [
+        ([normal(2, 3, 7, 1)], {}, {"axis": 2, "length": 9, "onesided": True}),
+        ([normal(2, 3, 7, 2)], {}, {"axis": 1, "length": 2}),
+        ([normal(2, 3, 7, 2)], {}, {"axis": 2, "inverse": True}),
+        ([normal(2, 3, 7, 2)], {}, {"axis": -2, "length": 11, "inverse": True, "onesided": True}),
+    ],
+    "linear_attention": [
+        (
+            [normal(2, 5, 8), normal(2, 5, 4, seed=1), normal(2, 5, 6, seed=2)],
+            {},
+            {"heads": 4, "key_heads": 2},
+        ),
+        (
+            [
+                *(normal(2, 5, 8 - 2 * seed, seed=seed) for seed in (0, 2, 1)),
+                normal(2, 2, 2, 3, seed=3),
+                normal(2, 5, 4, seed=4),
+                normal(2, 5, 2, seed=5),
+            ],
+            {},
+            {"given": ("memory", "decay", "beta"), "heads": 4, "key_heads": 2, "scale": 0.7},
+        ),
+    ],
     "log_softmax": [([INPUT], {}, {"axis": 1}), ([INPUT], {}, {"axis": 1, "to_the_end": True})],
     "lrn_across_channels": [
         ([normal(2, 9, 3, 2)], {}, {"size": 5, "alpha": 0.5, "beta": 0.75, "k": 2.0}),
@@ -615,6 +638,7 @@ GIVES_UP_THE_LAYOUT = {
     "filter",
     "find_extreme",
     "flatten",
+    "fourier_transform",
     "gather",
     "hard_max",
     "im2col",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ _KINDS: dict[int, tuple[str, Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class Reference:
+    """Stands for an attribute, of this name, of the function that the node is in."""
+
+    name: str
+
+
 def attributes_of(node: Message, file: Path) -> dict[str, Any]:
     """Return a node's attributes: numbers, texts, tuples of them, tensors as `Constant`, graphs as they are.
 
@@ -33,8 +41,11 @@ def attributes_of(node: Message, file: Path) -> dict[str, Any]:
 
 def plain_attributes(attributes: Iterable[Message], name: str, file: Path) -> dict[str, Any]:
     """Return attributes as plain values; `name` is whose they are."""
-    values = {}
+    values: dict[str, Any] = {}
     for attribute in attributes:
+        if attribute.ref_attr_name:
+            values[attribute.name or ""] = Reference(attribute.ref_attr_name)
+            continue
         kind, default = _KINDS.get(attribute.type or _kind_number(attribute), ("", None))
         if not kind:
             continue
@@ -45,6 +56,30 @@ def plain_attributes(attributes: Iterable[Message], name: str, file: Path) -> di
             value = read_tensor(value, file)
         values[attribute.name or ""] = _plain(value)
     return values
+
+
+def with_arguments(attributes: Iterable[Message], given: Mapping[str, Any]) -> list[Message]:
+    """Return the attributes of a node inside a function's branch or loop, with the values that its call gives.
+
+    What it does not give is left out. Tensors and graphs stay references: the node is refused.
+    """
+    values = []
+    for attribute in attributes:
+        if name := attribute.ref_attr_name:
+            kind, _ = _KINDS.get(attribute.type or 0, ("", None))
+            if name not in given:
+                continue
+            if kind not in ("", "t", "g"):
+                attribute.clear("ref_attr_name")
+                setattr(attribute, kind, _field_value(given[name]))
+        values.append(attribute)
+    return values
+
+
+def _field_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode()
+    return [_field_value(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _kind_number(attribute: Message) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.graph_builder import GraphBuilder
-from convscope.formats.onnx.calls import Call, calls_of
+from convscope.formats.onnx.attributes import Reference
+from convscope.formats.onnx.calls import Call, Inner, calls_of
 from convscope.formats.onnx.constants import Constant, constant_of, read_tensor
 from convscope.formats.onnx.folding import fold, plan_number
 from convscope.formats.onnx.inlining import branch_of, inlined_function
@@ -19,7 +21,7 @@ from convscope.formats.onnx.inputs import input_shapes, input_types, unread_inpu
 from convscope.formats.onnx.model import opset_of
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators import reader_of
-from convscope.formats.onnx.operators.registry import Reader
+from convscope.formats.onnx.operators.registry import MICROSOFT, Reader
 from convscope.formats.onnx.unread import Attributes, require_all_read
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.protobuf.message import Message
@@ -49,13 +51,17 @@ class _Building:
 
     def __init__(self, model: Message, file: Path, input_shape: Shape | None) -> None:
         self.model, self.file, self.opset = model, file, opset_of(model)
-        self.functions = {(each.domain or "", each.name or ""): each for each in model.functions}
+        self.functions = {
+            (each.domain or "", each.name or "", each.overload or ""): each for each in model.functions
+        }
         tensors = {tensor.name or "": tensor for tensor in model.graph.initializer}
         self.constants = {name: read_tensor(tensor, file) for name, tensor in tensors.items()}
         self.budget = FoldingBudget()
         self.budget.add_stored(sum(constant.size for constant in self.constants.values()))
         self.builder = GraphBuilder(str(file), cut=unread_inputs(model, self.constants))
         self.cut = self.builder.cut
+        self.sequences: dict[str, tuple[str, ...]] = {}
+        """The tensors of each sequence."""
         self.types = input_types(model) | {name: one.type for name, one in self.constants.items()}
         for name, shape in input_shapes(model, file, {*self.constants, *self.cut}, input_shape).items():
             self.builder.add_input(name, shape)
@@ -65,16 +71,15 @@ class _Building:
 
     def add(self, call: Call) -> None:
         """Fold, read or cut one node."""
-        shapes = self.builder.shapes
         self._need(call.inputs)
         for value in call.inputs:
-            if value and value not in self.constants and value not in shapes and value not in self.cut:
+            if value and value not in self._known():
                 raise NetworkFileError(
                     f"{self.file}: node {call.name!r} reads {value!r}, which no node before it makes"
                 )
         values = [value for value in call.outputs if value]
         for value in values:
-            if value in self.constants or value in shapes or value in self.cut:
+            if value in self._known():
                 raise NetworkFileError(
                     f"{self.file}: node {call.name!r} makes {value!r}, which is there already"
                 )
@@ -90,15 +95,23 @@ class _Building:
             named = "" if call.type_name in str(error) else f"node {call.name!r} ({call.type_name}): "
             raise NetworkFileError(f"{named}{error}") from error
 
+    def _known(self) -> ChainMap[str, Any]:
+        """Return every name that there is so far."""
+        return ChainMap(self.builder.shapes, self.constants, self.cut, self.sequences)
+
     def _need(self, values: Iterable[str]) -> None:
         self.cut.update({value: self.lacking.pop(value) for value in values if value in self.lacking})
 
     def _add(self, call: Call) -> None:
         node = self._node(call)
-        if (function := self.functions.get((call.domain, call.type_name))) is not None:
+        if lost := [name for name, value in call.attributes.items() if isinstance(value, Reference)]:
+            raise node.refusal(
+                f"its {lost[0]} is what a function around it is given, and that is no plain number"
+            )
+        if (function := self.functions.get((call.domain, call.type_name, call.overload))) is not None:
             self._inline(inlined_function(function, call, self.file))
             return
-        if (inner := branch_of(node, self.file)) is not None:
+        if call.domain in ("", MICROSOFT) and (inner := branch_of(node, self.file)) is not None:
             if any(value in self.builder.sizes for value in node.inputs[:2]):
                 node_said = f"node {call.name!r} ({call.type_name})"
                 self.builder.notes.append(
@@ -111,9 +124,8 @@ class _Building:
             self._keep(node.outputs, [_constant_of(node)])
             return
         if call.type_name in ("Shape", "Size") and call.domain == "" and self._is_shape(node.inputs):
+            self._keep(node.outputs, [_rank(node)])
             require_all_read(node)
-            rank = np.array((self.builder.shapes[node.inputs[0]] or ())[0], np.int64)
-            self._keep(node.outputs, [constant_of(rank.reshape((1,) if call.type_name == "Shape" else ()))])
             return
         reader = reader_of(call.domain, node)
         self.types.update(zip(node.outputs, node.output_types, strict=False))
@@ -148,17 +160,21 @@ class _Building:
             shapes=self.builder.shapes,
             types=self.types,
             sizes=self.builder.sizes,
+            sequences=self.sequences,
         )
 
-    def _inline(self, calls: Sequence[Call | tuple[str, Constant]]) -> None:
-        """Add the nodes that stand inside one, and the numbers that are there."""
+    def _inline(self, calls: Sequence[Inner]) -> None:
+        """Add the nodes that stand inside one, and the numbers and sequences that are there."""
         for inner in calls:
             if isinstance(inner, Call):
                 self.inner.update(inner.hidden)
                 self.add(inner)
             else:
-                name, constant = inner
-                self.constants[name], self.types[name] = constant, constant.type
+                name, held = inner
+                if isinstance(held, Constant):
+                    self._keep([name], [held])
+                else:
+                    self.sequences[name] = held
 
     def _append(self, node: Node, plans: Sequence[OperationPlan]) -> None:
         values: list[str] = []
@@ -231,10 +247,10 @@ class _Building:
 
     def graph(self) -> Graph:
         """Return the graph of everything added."""
-        shapes, outputs = self.builder.shapes, [value.name or "" for value in self.model.graph.output]
+        shapes, names = self.builder.shapes, [value.name or "" for value in self.model.graph.output]
+        outputs = [value for name in names for value in self.sequences.get(name, (name,))]
         self._need(outputs)
-        known = {*shapes, *self.constants, *self.cut}
-        if missing := [value for value in outputs if value not in known]:
+        if missing := [value for value in outputs if value not in self._known()]:
             raise NetworkFileError(f"{self.file}: no node makes the output {missing[0]!r}")
         require_uncut(self.cut, len(self.builder.operations))
         if not any(operation.inputs for operation in self.builder.operations):
@@ -255,6 +271,14 @@ class _Parameter:
 
     def __init__(self, constant: Constant) -> None:
         self.shape, self.load = constant.shape, constant.load
+
+
+def _rank(node: Node) -> Constant:
+    """Return the Shape or the Size of a shape: how many axes there are."""
+    rank = np.array((node.shape(0) or ())[:1], np.int64)
+    if node.type_name == "Size":
+        return constant_of(rank.reshape(()))
+    return constant_of(rank[slice(*(node.attributes.get(name) for name in ("start", "end")))])
 
 
 def _plans(reader: Reader, node: Node) -> Sequence[OperationPlan]:

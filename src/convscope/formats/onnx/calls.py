@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.formats.onnx.attributes import attributes_of
+from convscope.formats.onnx.constants import Constant
 from convscope.formats.protobuf.message import Message
 
 
@@ -22,6 +23,11 @@ class Call:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
     hidden: frozenset[str] = frozenset()
+    overload: str = ""
+
+
+Inner = Call | tuple[str, Constant] | tuple[str, tuple[str, ...]]
+"""What a node comes to: nodes, and names of numbers or of a sequence's tensors."""
 
 
 def calls_of(nodes: Iterable[Message], file: Path) -> Iterator[Call]:
@@ -35,4 +41,5 @@ def calls_of(nodes: Iterable[Message], file: Path) -> Iterator[Call]:
             inputs=tuple(node.input),
             outputs=tuple(node.output),
             attributes=attributes_of(node, file),
+            overload=node.overload or "",
         )

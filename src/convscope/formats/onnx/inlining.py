@@ -1,6 +1,6 @@
 """Nodes that come to several: a model's own functions, If with a known condition, Loop and Scan with a known count.
 
-So do onnxruntime's products that make codes of their own.
+So do onnxruntime's products that make codes of their own; those about sequences are `sequences`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,13 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import NetworkFileError
-from convscope.formats.onnx.attributes import plain_attributes
-from convscope.formats.onnx.calls import Call, calls_of
-from convscope.formats.onnx.constants import Constant, constant_of, read_tensor
+from convscope.formats.onnx.attributes import Reference, plain_attributes, with_arguments
+from convscope.formats.onnx.calls import Call, Inner, calls_of
+from convscope.formats.onnx.constants import constant_of, read_tensor
 from convscope.formats.onnx.node import Node
+from convscope.formats.onnx.sequences import MOST_ROUNDS, SEQUENCES, elements_of, stack_steps
 from convscope.formats.protobuf.message import Message
 
-Inner = Call | tuple[str, Constant]
-
-MOST_ROUNDS = 256
-"""A Loop of more rounds is refused: each one is written out."""
 _DEEPEST = 32
 
 
@@ -36,20 +33,20 @@ def inlined_function(function: Message, call: Call, file: Path) -> Sequence[Inne
     names |= dict(zip(function.output, call.outputs, strict=False))
     rename = _renamer(call.name, names)
     inner_nodes: list[Inner] = []
-    for message, inner in zip(function.node, calls_of(function.node, file), strict=True):
-        references = {
-            attribute.name or "": attribute.ref_attr_name
-            for attribute in message.attribute
-            if attribute.ref_attr_name
+    for inner in calls_of(function.node, file):
+        attributes = {
+            name: given[value.name] if isinstance(value, Reference) else value
+            for name, value in inner.attributes.items()
+            if not isinstance(value, Reference) or value.name in given
         }
-        attributes = {name: value for name, value in inner.attributes.items() if name not in references}
-        attributes |= {name: given[there] for name, there in references.items() if there in given}
-        inner_nodes.append(_renamed(replace(inner, attributes=attributes), call.name, rename))
+        inner_nodes.append(_renamed(replace(inner, attributes=attributes), call.name, rename, given))
     return inner_nodes
 
 
 def branch_of(node: Node, file: Path) -> Sequence[Inner] | None:
-    """Return what an If, a Loop or a Scan comes to, as nodes; None for an operator that is one."""
+    """Return what an If, a Loop, a Scan or a sequence's node comes to; None for an operator that is one."""
+    if node.type_name in SEQUENCES or (node.type_name == "Identity" and node.inputs[0] in node.sequences):
+        return SEQUENCES.get(node.type_name, SEQUENCES["Optional"])(node)
     reader = _EXPANDED.get(node.type_name)
     return None if reader is None else reader(node, file)
 
@@ -107,7 +104,7 @@ def _scanned(node: Node, file: Path) -> Sequence[Inner]:
     inner_nodes: list[Inner] = []
     given: list[dict[str, str]] = [{} for _ in range(_rounds(node, shape[0]))]
     for name, value in zip(entering[states:], node.inputs[states:], strict=True):
-        inner_nodes += _elements(value, [f"{node.name}/{number}/{name}" for number in range(len(given))])
+        inner_nodes += elements_of(value, [f"{node.name}/{number}/{name}" for number in range(len(given))])
         for number, round_given in enumerate(given):
             round_given[name] = f"{node.name}/{number}/{name}"
     carried = dict(zip(entering[:states], node.inputs[:states], strict=True))
@@ -158,21 +155,8 @@ def _written_out(
         for pieces, made in zip(scanned, ends.values(), strict=True):
             pieces.append(made)
     for pieces, output in zip(scanned, node.outputs[len(names) :], strict=False):
-        inner_nodes += _stacked(pieces, output, node.name)
+        inner_nodes += stack_steps(pieces, output, output)
     return inner_nodes
-
-
-def _elements(value: str, names: Sequence[str]) -> Sequence[Inner]:
-    """Return the nodes that take a value apart along its first axis, which has as many places as there are names."""
-    rows, axes, lengths = [f"{name}/row" for name in names], f"{names[0]}/axis", f"{names[0]}/lengths"
-    steps: list[Inner] = [
-        (axes, constant_of(np.array([0], np.int64))),
-        (lengths, constant_of(np.ones(len(names), np.int64))),
-        Call(rows[0], "", "Split", (value, lengths), tuple(rows), {"axis": 0}, frozenset(rows)),
-    ]
-    for row, name in zip(rows, names, strict=True):
-        steps.append(Call(name, "", "Squeeze", (row, axes), (name,), {}, frozenset({name})))
-    return steps
 
 
 def _dynamic_product(node: Node, file: Path) -> Sequence[Inner]:
@@ -214,16 +198,6 @@ _EXPANDED: Mapping[str, Callable[[Node, Path], Sequence[Inner]]] = {
 }
 
 
-def _stacked(pieces: Sequence[str], output: str, place: str) -> Sequence[Inner]:
-    """Return the nodes that put what each round made after another."""
-    axes = f"{place}/axis"
-    raised = [f"{piece}/stacked" for piece in pieces]
-    steps: list[Inner] = [(axes, constant_of(np.array([0], np.int64)))]
-    for piece, row in zip(pieces, raised, strict=True):
-        steps.append(Call(row, "", "Unsqueeze", (piece, axes), (row,), {}, frozenset({row})))
-    return [*steps, Call(output, "", "Concat", tuple(raised), (output,), {"axis": 0})]
-
-
 def _goes_on(body: Message, name: str, entering: str) -> bool:
     """Whether a round hands on the condition it was given, or says that it is true."""
     made_by = {value: node for node in body.node for value in node.output}
@@ -258,10 +232,13 @@ def _renamer(place: str, names: Mapping[str, str], own: set[str] | None = None) 
     return rename
 
 
-def _renamed(call: Call, place: str, rename: Callable[[str], str]) -> Call:
+def _renamed(
+    call: Call, place: str, rename: Callable[[str], str], given: Mapping[str, Any] | None = None
+) -> Call:
+    """Return a node with its new names; `given` are the attributes of the function that it is in."""
     outputs = tuple(map(rename, call.outputs))
     attributes: dict[str, Any] = {
-        name: _rescoped(value, rename) if isinstance(value, Message) else value
+        name: _rescoped(value, rename, given) if isinstance(value, Message) else value
         for name, value in call.attributes.items()
     }
     return replace(
@@ -273,13 +250,17 @@ def _renamed(call: Call, place: str, rename: Callable[[str], str]) -> Call:
     )
 
 
-def _rescoped(graph: Message, rename: Callable[[str], str]) -> Message:
-    """Return a graph inside a node in which what it reads from outside has its new name."""
+def _rescoped(graph: Message, rename: Callable[[str], str], given: Mapping[str, Any] | None) -> Message:
+    """Return a graph inside a node in which what it reads from outside has its new name, and its value."""
     graph = graph.copy()
     own = _defined(graph) | {value.name or "" for value in graph.input}
     for node in graph.node:
         node.input = [name if name in own else rename(name) for name in node.input]
+        if given is not None:
+            node.attribute = with_arguments(node.attribute, given)
         for attribute in node.attribute:
             if attribute.has("g"):
-                attribute.g = _rescoped(attribute.g, lambda name: name if name in own else rename(name))
+                attribute.g = _rescoped(
+                    attribute.g, lambda name: name if name in own else rename(name), given
+                )
     return graph

@@ -42,6 +42,12 @@ def opset_of(model: Message) -> dict[str, int]:
     """Return the version of each domain's operators that the model is written in; "" is ONNX's own."""
     opsets: dict[str, int] = {}
     for entry in model.opset_import:
-        domain = "" if entry.domain in (None, "", "ai.onnx") else str(entry.domain)
-        opsets[domain] = max(opsets.get(domain, 1), int(entry.version or 1))
+        opsets[_domain(entry)] = max(opsets.get(_domain(entry), 1), int(entry.version or 1))
+    for function in model.functions:  # of domains that only they use
+        for entry in function.opset_import:
+            opsets.setdefault(_domain(entry), int(entry.version or 1))
     return {"": 1, **opsets}
+
+
+def _domain(entry: Message) -> str:
+    return "" if entry.domain in (None, "", "ai.onnx") else str(entry.domain)

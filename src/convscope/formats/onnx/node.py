@@ -21,7 +21,7 @@ class Node:
 
     `opset` is the version of the node's domain; `shapes` those of the values for the file's own input size, `sizes` the
     numbers that are worked out from shapes alone, for that size too, `types` what numbers the file says they are
-    (`element_types`).
+    (`element_types`), `sequences` the tensors of each.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Node:
     shapes: Mapping[str, Shape | None]
     types: Mapping[str, int]
     sizes: Mapping[str, Tensor] = field(default_factory=dict)
+    sequences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def has(self, index: int) -> bool:
         """Whether the input is there: optional ones are left out, or empty."""

@@ -41,7 +41,8 @@ _OF_OPERATORS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _RECURRENT),
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), _SCALED),
     **dict.fromkeys(("Cast", "CastLike"), frozenset({"round_mode"})),  # of a type that is refused
-    "Split": frozenset({"num_outputs"}),  # the outputs are counted
+    "Split": frozenset({"num_outputs", "split"}),  # the outputs are counted; a single one is all there is
+    "Gemm": frozenset({"broadcast"}),  # before opset 7: the shapes have it
     "TopK": frozenset({"sorted"}),  # any order will do where it is 0
     "MatMulNBits": frozenset({"accuracy_level"}),  # a hint
     "ReorderOutput": frozenset({"channels"}),  # without blocks there are no more of them

@@ -144,6 +144,46 @@ def attention(
     return (mixed, *presents, stages[stage])[:outputs] if outputs > 1 else mixed
 
 
+@operation(sees="map")
+def linear_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *others: Tensor,
+    given: Sequence[str] = (),
+    heads: int,
+    key_heads: int,
+    scale: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return what each query reads from a memory that the keys before it wrote their values into, and that memory.
+
+    Tensors are (batch, positions, heads x features). `others` are what is `given`: the "memory" at first (batch, heads,
+    key features, value features); "decay", the logarithm of what is left of it at each position; "beta", how much of a
+    value that is not in it yet is written. Katharopoulos et al., *Transformers are RNNs* (2020); Yang et al., *Gated
+    delta networks* (2024).
+    """
+    known, (batch, positions, _) = dict(zip(given, others, strict=True)), query.shape
+    queries, keys, values = (
+        _apart(tensor, count) for tensor, count in ((query, heads), (key, key_heads), (value, key_heads))
+    )
+    queries = queries.reshape(batch, key_heads, -1, *queries.shape[2:]) * (
+        keys.shape[-1] ** -0.5 if scale is None else scale
+    )
+    memory = known.get("memory", keys.new_zeros(batch, key_heads, keys.shape[-1], values.shape[-1]))
+    kept = _apart(known["decay"], key_heads).exp() if "decay" in known else None
+    beta = known["beta"].mT.unsqueeze(-1) if "beta" in known else None
+    read = []
+    for at in range(positions):
+        if kept is not None:
+            memory = memory * kept[:, :, at].unsqueeze(-1)
+        written = values[:, :, at]
+        if beta is not None:
+            written = beta[:, :, at] * (written - torch.einsum("bhk,bhkv->bhv", keys[:, :, at], memory))
+        memory = memory + keys[:, :, at].unsqueeze(-1) * written.unsqueeze(-2)
+        read.append(torch.einsum("bhgk,bhkv->bhgv", queries[:, :, :, at], memory).flatten(1))
+    return torch.stack(read, 1), memory
+
+
 def _apart(tensor: Tensor, heads: int) -> Tensor:
     if heads < 1 or tensor.shape[2] % heads:
         raise InputError(f"{dimensions(tensor.shape)} does not make {heads} equal heads")

@@ -136,7 +136,7 @@ def _wrapped(kind: int, value: str, most: int = 16) -> list[OperationPlan]:
 @reads(*_KINDS, *_RELATIONS)
 def read_arithmetic(node: Node) -> OperationPlan | Sequence[OperationPlan]:
     """Turn arithmetic into ours; whole numbers of few bits come around again when they are too large."""
-    if node.opset < 7 and node.attributes.get("broadcast", 0) and node.rank(1) < node.rank():
+    if node.opset < 7 and _lies_along_axis(node):
         return _stretched_from_axis(node)
     plan = _arithmetic(node)
     if not node.is_integer(0) or node.type_name not in ("Add", "Sub", "Mul", "Pow", "Sum"):
@@ -144,6 +144,14 @@ def read_arithmetic(node: Node) -> OperationPlan | Sequence[OperationPlan]:
     of_fractions = node.type_name == "Pow" and not node.is_whole(1)
     most = 32 if node.rank() > 1 else 16  # sizes and places in them are never that large
     return [plan, *([cut_off()] if of_fractions else []), *_wrapped(node.type_of(0), "", most)]
+
+
+def _lies_along_axis(node: Node) -> bool:
+    """Whether the second operand has fewer axes than the first, and lies along some of them."""
+    said = [
+        node.attributes.get(name, 0) for name in ("broadcast", "axis")
+    ]  # both count for operands of one shape too
+    return bool(said[0]) and node.rank(1) < node.rank()
 
 
 def _stretched_from_axis(node: Node) -> Sequence[OperationPlan]:

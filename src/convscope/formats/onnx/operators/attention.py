@@ -70,6 +70,33 @@ def _apart(part: Part, name: str, heads: int) -> str:
     return part.step("Transpose", split, perm=(0, 2, 1, 3))
 
 
+_RULES: dict[str, tuple[str, ...]] = {
+    "linear": (),
+    "gated": ("decay",),
+    "delta": ("beta",),
+    "gated_delta": ("decay", "beta"),
+}
+
+
+@reads("LinearAttention", inputs=3)
+def read_linear_attention(node: Node) -> OperationPlan:
+    """Turn a LinearAttention into one."""
+    rule = node.attributes.get("update_rule", "gated_delta")
+    node.require("update_rule", rule if rule in _RULES else "linear")
+    node.require("state_window", 0)
+    given = inputs_by_role(node, "memory", "decay", "beta", first=3)
+    if given.keys() - {"memory"} != set(_RULES[rule]):
+        raise node.refusal(f"by the rule {rule!r} it reads {_RULES[rule]}, found {tuple(given)}")
+    heads, key_heads = (int(node.attributes[f"{name}_num_heads"]) for name in ("q", "kv"))
+    attributes: dict[str, Any] = {"given": tuple(given), "heads": heads, "key_heads": key_heads}
+    if scale := float(node.attributes.get("scale", 0.0)):
+        attributes["scale"] = scale
+    if heads % key_heads:
+        raise node.refusal(f"{heads} queries share {key_heads} keys")
+    read = (*node.inputs[:3], *given.values())
+    return OperationPlan("linear_attention", read, attributes=attributes, outputs=2)
+
+
 @reads("RotaryEmbedding", inputs=3)
 def read_rotary_embedding(node: Node) -> OperationPlan:
     """Turn a RotaryEmbedding into one; com.microsoft's has its positions before its tables."""

@@ -39,6 +39,30 @@ def read_deconvolution(node: Node) -> OperationPlan:
     return with_parameters(node, "deconvolution", inputs_by_role(node, "weight", "bias"), attributes)
 
 
+@reads("CausalConvWithState", inputs=2)
+def read_causal_convolution(node: Node) -> list[OperationPlan]:
+    """Turn a CausalConvWithState into a convolution of what came before and the input, and its activation."""
+    for name, usual in (("ndim", 1), ("dilation", 1), ("channels_last", 0), ("state_window", 0)):
+        node.require(name, usual)
+    node.require("activation", "none", "silu", "swish")
+    shape = node.shape(1)
+    if shape is None or len(shape) != 3 or shape[2] < 2:
+        raise node.refusal(f"its filters are {shape}, not (channels, 1, 2 or more)")
+    before = shape[2] - 1
+    if node.has(3):
+        plans = [OperationPlan("concat", (node.inputs[3], node.inputs[0]), attributes={"axis": 2})]
+    else:
+        plans = [OperationPlan("pad", node.inputs[:1], attributes={"padding": (before, 0), "axis": 2})]
+    if node.makes(1):
+        last = {"starts": (-before,), "ends": (2**31 - 1,), "axes": (2,)}
+        plans.append(OperationPlan("slice_steps", ("#0",), attributes=last, label=node.outputs[1]))
+    roles, groups = inputs_by_role(node, "weight", "bias"), {"groups": shape[0]}
+    plans.append(with_parameters(node, "convolution", roles, groups, inputs=("#0",)))
+    if node.attributes.get("activation", "none") != "none":
+        plans.append(OperationPlan("swish", ("",)))
+    return plans
+
+
 def _transposed_padding(node: Node, axes: int, window: Mapping[str, Any], more: list[int]) -> Any:
     """Return the padding that makes as many windows as ``auto_pad`` says; what it lacks is added to `more`."""
     automatic = node.attributes.get("auto_pad", "NOTSET")

@@ -49,19 +49,26 @@ def read_fused_gemm(node: Node) -> Plans:
 @reads("FusedMatMul", inputs=2)
 def read_fused_product(node: Node) -> Plans:
     """Turn a FusedMatMul into a product of matrices, turned around where it says so, times alpha."""
-    for name in ("transBatchA", "transBatchB"):
-        node.require(name, 0)
-    first, plans = node.inputs[0], []
-    if node.attributes.get("transA", 0):
-        rank = node.rank()
-        order = (*range(rank - 2), rank - 1, rank - 2)
-        plans.append(OperationPlan("permute", (first,), attributes={"order": order}))
-        first = ""
-    turned = {"transpose": True} if node.attributes.get("transB", 0) else {}
-    plans.append(OperationPlan("matmul", (first, node.inputs[1]), attributes=turned))
+    plans: Plans = []
+    terms = list(node.inputs[:2])
+    for at, letter in enumerate("AB"):
+        turned, batch = (bool(node.attributes.get(f"{name}{letter}", 0)) for name in ("trans", "transBatch"))
+        if turned or batch:
+            order = _order(node.rank(at), turned, batch)
+            plans.append(OperationPlan("permute", (terms[at],), attributes={"order": order}))
+            terms[at] = f"#{len(plans) - 1}"
+    plans.append(OperationPlan("matmul", terms))
     if (alpha := float(node.attributes.get("alpha", 1.0))) != 1:
         plans.append(OperationPlan("multiply", ("",), attributes={"number": alpha}))
     return plans
+
+
+def _order(rank: int, turned: bool, batch: bool) -> tuple[int, ...]:
+    """Return the order of a factor's axes: its matrix turned around, its first axis put behind those of the batch."""
+    axes = list(range(rank))
+    if batch and rank > 2:
+        axes = [*axes[1:-1], axes[0], axes[-1]]
+    return (*axes[:-2], *(axes[:-3:-1] if turned else axes[-2:]))
 
 
 @reads("BiasGelu", inputs=2)

@@ -80,11 +80,21 @@ def read_mean_variance(node: Node) -> Sequence[OperationPlan]:
 def read_group_norm(node: Node) -> OperationPlan:
     """Turn an InstanceNormalization or a GroupNormalization into a group normalization."""
     roles, scale, shape = inputs_by_role(node, "weight", "bias"), node.shape(1), node.shape(0)
-    groups = node.attributes.get("num_groups", scale[0] if scale else 1)
-    if shape is None or len(shape) < 2 or scale != (shape[1],):
-        raise node.refusal("its scales are not one a channel")
-    attributes = {"groups": int(groups), "epsilon": node.attributes.get("epsilon", 1e-5)}
+    groups = int(node.attributes.get("num_groups", scale[0] if scale else 1))
+    if shape is None or len(shape) < 2 or scale not in ((shape[1],), (groups,)) or shape[1] % groups:
+        raise node.refusal("its scales are not one a channel, or one a group")
+    if scale != (shape[1],):  # as opset 18 has it
+        roles = {role: _for_channels(node, name, shape[1] // groups) for role, name in roles.items()}
+    attributes = {"groups": groups, "epsilon": node.attributes.get("epsilon", 1e-5)}
     return with_parameters(node, "group_norm", roles, attributes)
+
+
+def _for_channels(node: Node, name: str, times: int) -> str:
+    """Return the name of stored numbers, one a group, once for each of the group's channels."""
+    stored = node.constants.get(name)
+    if stored is None:
+        raise node.refusal("its scales, one a group, are worked out while the network runs")
+    return node.derived("channels", (stored.size * times,), lambda: stored.load().repeat(times))
 
 
 @reads("LRN")

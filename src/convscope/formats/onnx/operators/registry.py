@@ -17,7 +17,7 @@ AnyReader = TypeVar("AnyReader", bound=Reader)
 MICROSOFT = "com.microsoft"
 """Onnxruntime's own domain; an operator of it that ONNX has too is the same one, but for those of `_ANOTHER`."""
 
-_ANOTHER = ("Attention", "RotaryEmbedding")  # of other inputs
+_ANOTHER = ("Attention", "RotaryEmbedding", "Unique")  # of other inputs, or other outputs
 
 _ONE_PROCESSOR = "com.microsoft.nchwc"
 

@@ -106,6 +106,16 @@ def write_roi_align(part: Part) -> None:
     )
 
 
+@reads("MaxRoiPool", inputs=2)
+def read_roi_pool(node: Node) -> OperationPlan:
+    """Turn a MaxRoiPool into one, which is Caffe's ROIPooling."""
+    attributes: dict[str, Any] = {
+        "size": tuple(int(size) for size in node.attributes["pooled_shape"]),
+        "scale": float(node.attributes.get("spatial_scale", 1.0)),
+    }
+    return OperationPlan("roi_pool", node.inputs[:2], attributes=attributes)
+
+
 @reads("NonMaxSuppression", inputs=2)
 def read_suppression(node: Node) -> OperationPlan:
     """Turn a NonMaxSuppression into one; its limits must be stored."""
