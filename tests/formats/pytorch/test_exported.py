@@ -91,12 +91,26 @@ def changed(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 
 @pytest.mark.parametrize(
     "target",
-    ["torch.ops.aten.from_file.default", "torch.ops.aten.save.default", "os.system", "_operator.call"],
+    [
+        "torch.ops.aten.from_file.default",
+        "torch.ops.aten.save.default",
+        "torch.ops.torchvision.nms.default",
+        "os.system",
+        "_operator.call",
+    ],
 )
-def test_what_is_not_arithmetic_is_not_called(module: Branches, tmp_path: Path, target: str) -> None:
+def test_what_is_not_arithmetic_is_not_called_and_the_network_is_cut_there(
+    module: Branches, tmp_path: Path, target: str
+) -> None:
     path = exported(tmp_path / "branches.pt2", module, (2, 3, 8, 10), False)
-    with pytest.raises(ConvscopeError, match=target.removeprefix("torch.ops.aten.").partition(".default")[0]):
-        open_network(changed(path, lambda graph: graph["graph"]["nodes"][3].update(target=target)))
+    name = target.removeprefix("torch.ops.aten.").partition(".default")[0]
+    with pytest.warns(ConvscopeWarning, match=name):
+        network = open_network(changed(path, lambda graph: graph["graph"]["nodes"][6].update(target=target)))
+    x = torch.randn(2, 3, 8, 10)
+    torch.testing.assert_close(network.activations(x, "stem.2")["stem.2"], module.stem(x).detach())
+    assert "head" in network.graph.cut
+    with pytest.raises(ConvscopeError, match=name):
+        open_network(changed(path, lambda graph: graph["graph"]["nodes"][0].update(target=target)))
 
 
 def test_a_damaged_program_is_called_so(module: Branches, tmp_path: Path) -> None:

@@ -121,7 +121,10 @@ def _cut_trace(
     """Return what was followed of a module before something that cannot be; the error where that is no layer at all."""
     parts = dict(module.named_modules())
     ended = {call.path for call in calls.ended}
-    if all(next(parts[path].parameters(), None) is None for path in ended):
+    learned = any(next(parts[path].parameters(), None) is not None for path in ended)
+    if isinstance(module, ExportedProgram):  # whose parameters are beside its modules
+        learned = bool(ended) and any(step.plan.parameters for step in trace.values.steps)
+    if not learned:
         raise error
     steps, root = trace.values.steps, trace.values.path or "forward"
     names = name_values(list(inputs), steps, calls.ended, calls.paths.values())

@@ -148,7 +148,8 @@ _PLAIN: Mapping[str, Callable[[Any], Any]] = {
 def read_exported(path: Path) -> ExportedProgram | None:
     """Return the module of a ``.pt2``; None for a file that is none.
 
-    Raises NetworkFileError for a damaged one, UnsupportedLayer for an operator that is not arithmetic.
+    Raises NetworkFileError for a damaged one. An operator that is not arithmetic raises UnsupportedLayer when it is
+    met: the network is cut there.
     """
     if not zipfile.is_zipfile(path):
         return None
@@ -178,9 +179,6 @@ def _program(content: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Pa
         else:
             stored = next(value for key, value in held.items() if key.endswith("_name"))
             constants[held["arg"]["name"]] = tensors[stored]
-    for node in graph["nodes"]:
-        if node["outputs"]:
-            _function(node)
     training = [item for node in graph["nodes"] for item in node["inputs"] if _trains(item)]
     for item in training:
         item["arg"] = {"as_bool": False}
@@ -213,9 +211,10 @@ def _function(node: Mapping[str, Any]) -> Callable[..., Any]:
             f"the program calls {target!r}, which convscope does not know; export it without that"
         )
     base, _, overload = name.partition(".")
-    pure_operator(
-        base.rstrip("_") if base not in ("sym_size", "sym_numel") else "neg"
-    )  # in place, it is arithmetic too
+    try:  # in place, it is arithmetic too
+        pure_operator(base.rstrip("_") if base not in ("sym_size", "sym_numel") else "neg")
+    except InputError as error:
+        raise UnsupportedLayer(str(error)) from error
     overload_function: Callable[..., Any] = getattr(getattr(torch.ops.aten, base), overload or "default")
     return overload_function
 
