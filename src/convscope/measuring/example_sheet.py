@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
@@ -109,7 +109,8 @@ def example_sheet(
     recipe = recipe_of("examples", arguments, network=network)
     awake = float((measurements.values(unit, options.by) > 0).mean())
     caption = _caption(address, (len(measurements.pictures), awake), strongest, options.by, network.labels)
-    return Picture(array, caption, recipe, tiles)
+    name = _name_words(measurements, unit, options.by, network.labels) if strongest else ""
+    return Picture(array, caption + name, recipe, tiles)
 
 
 def bands_of(
@@ -245,3 +246,14 @@ def _caption(
     if classes:
         words += f" Classes: {', '.join(f'{name} ({number})' for name, number in classes)}."
     return words
+
+
+def _name_words(measurements: Measurements, address: str, by: By, labels: Sequence[str] | None) -> str:
+    """Return the sentence on what a unit is called; nothing where no two classes are known."""
+    if len({*measurements.labels} - {None}) < 2:
+        return ""
+    unit = measurements.resolve(address)
+    name = measurements.names(unit.layer, by).get(int(unit.channel or 0))
+    if name is None:
+        return " No name: it tells no class from the others, beyond chance, on pictures held back."
+    return f" Its name: {replace(name, label=class_words(name.label, labels))}."

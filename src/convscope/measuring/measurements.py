@@ -24,6 +24,7 @@ from convscope.network.labels import find_label
 
 if TYPE_CHECKING:
     from convscope.measuring.survey import Survey
+    from convscope.measuring.unit_name import UnitName
     from convscope.network.network import Network
 
 By = Literal["max", "mean"]
@@ -194,6 +195,15 @@ class Measurements:
         from convscope.measuring.survey import survey  # stands on this module
 
         return survey(self, network)
+
+    def names(self, layer: str, by: By = "max") -> dict[int, UnitName]:
+        """Return the channels of a layer that tell a class of pictures from all others, and their names, `UnitName`.
+
+        Channels that are not in it have no name.
+        """
+        from convscope.measuring.unit_name import unit_names  # stands on this module
+
+        return unit_names(self, layer, by)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Copy it into a folder, and return that; PictureError where the disk takes no more."""

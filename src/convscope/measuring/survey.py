@@ -6,8 +6,8 @@ The effective rank is Roy and Vetterli's, *The effective rank: a measure of effe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from convscope.errors import UnknownLayer
 from convscope.measuring.example import Example
+from convscope.measuring.example_sheet import class_words
 from convscope.measuring.measurements import Measurements
+from convscope.measuring.unit_name import UnitName
 from convscope.network.labels import find_label
 from convscope.network.network import Network
 
@@ -60,6 +62,8 @@ class LayerSurvey:
     effective_rank: float
     lowest: float
     highest: float
+    names: Mapping[int, UnitName]
+    """What channels are called, where classes are known (`unit_names`); the others have no name."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,10 @@ def _layer(measurements: Measurements, network: Network, name: str) -> LayerSurv
         effective_rank(means[:, sound]),
         float(np.nanmin(lowest)),
         float(np.nanmax(top)),
+        {
+            channel: replace(one, label=class_words(one.label, network.labels))
+            for channel, one in measurements.names(name).items()
+        },
     )
 
 
