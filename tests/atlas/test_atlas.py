@@ -74,9 +74,37 @@ def test_its_pictures_are_those_that_see_makes(tmp_path: Path) -> None:
         list(make_shards(tmp_path / "atlas", missing_shards(manifest, tmp_path / "atlas"), pool))
     found = ShardPictures.open(manifest.shards[0].path(tmp_path / "atlas"))
     (picture,) = feature_visualization(planted_network(), "conv1:1", size=32, steps=3)
-    np.testing.assert_array_equal(found.pictures[1], picture.array)
+    np.testing.assert_array_equal(found.pictures[1, 0], picture.array)
     dead = ShardPictures.open(manifest.shards[2].path(tmp_path / "atlas"))
-    assert dead.reached[1] <= dead.plain[1]
+    assert dead.reached[1, 0] <= dead.plain[1, 0]
+
+
+def test_several_pictures_per_unit_are_those_of_several_seeds_the_strongest_first(tmp_path: Path) -> None:
+    folder = tmp_path / "atlas"
+    manifest = begun(folder, pictures_per_unit=3, seed=4)
+    make_shard(str(folder), 0)
+    shard = ShardPictures.open(manifest.shards[0].path(folder))
+    assert shard.pictures.shape == (3, 3, 32, 32, 3)
+    for seed in (0, 1, 2):
+        (picture,) = feature_visualization(planted_network(), "conv1:1", size=32, steps=3, seed=4 + seed)
+        np.testing.assert_array_equal(shard.pictures[1, seed], picture.array)
+    merge_atlas(folder, planted_network())
+    unit = atlas_data(folder)["layers"][0]["units"][1]
+    reached = [unit["reached"], *(other["reached"] for other in unit["others"])]
+    assert reached == sorted(shard.reached[1].tolist(), reverse=True)
+    best = int(shard.reached[1].argmax())
+    with Image.open(folder / "sheets" / "000-features-0.jpg") as sheet:
+        shown = np.asarray(sheet.crop((32, 0, 64, 32))).astype(float)
+    distances = [np.abs(shown - shard.pictures[1, seed]).mean() for seed in range(3)]
+    assert int(np.argmin(distances)) == best
+    with pytest.raises(InputError, match="holds an atlas with another number of pictures per unit"):
+        begun(folder, pictures_per_unit=2, seed=4)
+
+
+def atlas_data(folder: Path) -> Any:
+    return json.loads(
+        (folder / "data.js").read_text().removeprefix("const ATLAS = ").rstrip().removesuffix(";")
+    )
 
 
 def test_check_names_what_is_missing_or_damaged(tmp_path: Path) -> None:
@@ -85,9 +113,9 @@ def test_check_names_what_is_missing_or_damaged(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         list(make_shards(folder, missing_shards(manifest, folder)[:2], pool))
     merge_atlas(folder, planted_network())
-    data = json.loads(
-        (folder / "data.js").read_text().removeprefix("const ATLAS = ").rstrip().removesuffix(";")
-    )
+    data = atlas_data(folder)
+    assert np.shape(data["layers"][0]["units"][0]["filter"]) == (5, 5, 3)
+    assert "filter" not in data["layers"][1]["units"][0]
     assert [unit["made"] for unit in data["layers"][0]["units"]] == [True] * 6 + [False] * 2
     strength = {row[0]: row[1] for row in data["layers"][1]["units"][0]["fedBy"]}
     # What conv2 reads is pool1; the atlas links to the convolution that was pooled.
@@ -156,9 +184,32 @@ def test_the_page_opens_from_a_file_and_shows_a_unit(made: Path) -> None:
         assert "not activated" in dead.inner_text()
         page.goto(made.joinpath("index.html").as_uri() + "#conv2%3A1")
         page.get_by_role("heading", level=2, name="conv2:1").wait_for()
+        page.get_by_role("link", name="conv1:1", exact=True).first.wait_for()
+        assert page.locator("#unit h3", has_text="Its name").count() == 1  # red and blue name the folders
         page.get_by_role("link", name="conv1:1", exact=True).first.click()
         page.get_by_role("heading", level=2, name="conv1:1").wait_for()
+        page.get_by_role("img", name="Its filter, in color").wait_for()
     assert problems == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_page_lays_a_layer_out_by_likeness(made: Path) -> None:
+    pytest.importorskip("sklearn", reason="lays units out by scikit-learn, which is not installed")
+    merged = CliRunner().invoke(main, ["atlas-merge", str(made), "--photographs", "photos", "--maps"])
+    assert merged.exit_code == 0 and "note: map of conv1: trustworthiness 0." in merged.output
+    cells = atlas_data(made)["layers"][0]["map"]["cells"]
+    assert cells[7] == -1
+    with launched() as browser:
+        page = browser.new_page(viewport={"width": 390, "height": 900})
+        page.goto(made.joinpath("index.html").as_uri())
+        page.get_by_role("button", name="Lay out by likeness").click()
+        page.get_by_text("Below: 1 that answer the same to every photograph.").wait_for()
+        boxes = [tile.bounding_box() for tile in page.locator("#grid button").all()]
+        assert max(box["y"] for box in boxes[:7]) < boxes[7]["y"]
+        order = sorted(range(7), key=lambda channel: (round(boxes[channel]["y"]), boxes[channel]["x"]))
+        assert order == sorted(range(7), key=lambda channel: cells[channel])
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.slow
@@ -233,7 +284,7 @@ def test_a_second_atlas_in_a_folder_of_the_same_name_is_of_its_own_network(tmp_p
     assert files_of(folder) != first
     (picture,) = feature_visualization(other, "conv1:1", size=32, steps=3)
     found = ShardPictures.open(manifest.shards[0].path(folder))
-    np.testing.assert_array_equal(found.pictures[1], picture.array)
+    np.testing.assert_array_equal(found.pictures[1, 0], picture.array)
 
 
 def test_another_network_in_the_folder_of_an_atlas_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from convscope.errors import InputError
 from convscope.files import written_whole
 
 NAME = "atlas.json"
+SHARD_PICTURES = 16  # what a kill loses at most
 _MEANINGS = {
     "version": "by another version of convscope",
     "network_sha256": "of another network",
@@ -22,6 +23,7 @@ _MEANINGS = {
     "steps": "with other steps",
     "preset": "with another preset",
     "seed": "with another seed",
+    "pictures_per_unit": "with another number of pictures per unit",
     "shard_units": "in other shards",
     "pictures_sha256": "with other photographs",
 }
@@ -48,7 +50,10 @@ class Shard:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything that made an atlas; ``layers`` maps names to how many channels are in it."""
+    """Everything that made an atlas; ``layers`` maps names to how many channels are in it.
+
+    A unit's ``pictures_per_unit`` pictures are those of as many seeds, from ``seed`` on.
+    """
 
     network: str
     network_sha256: str
@@ -58,8 +63,9 @@ class Manifest:
     preset: str
     seed: int
     pictures_sha256: str | None = None
+    pictures_per_unit: int = 1
     version: str = __version__
-    shard_units: int = 16  # what a kill loses at most
+    shard_units: int = SHARD_PICTURES
 
     @cached_property
     def shards(self) -> tuple[Shard, ...]:

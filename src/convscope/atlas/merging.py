@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -13,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.atlas.layer_map import LayerMap, layer_map
 from convscope.atlas.manifest import NAME, Manifest
 from convscope.atlas.neighbors import neighbors
 from convscope.atlas.shard import ShardPictures
+from convscope.atlas.sheets import write_sheets
 from convscope.errors import PictureError
-from convscope.files import write_text, written_whole
+from convscope.files import write_text
+from convscope.looking.filters import color_filters
 from convscope.measuring.example import Example
 from convscope.measuring.example_sheet import BANDS, bands_of, class_words
 from convscope.measuring.measurements import Measurements
@@ -25,12 +29,24 @@ from convscope.measuring.picture_list import ListedPicture
 from convscope.measuring.reading import read_input
 from convscope.network.network import Network
 
-SHEET = 4096  # pixels: the longer side of a sheet, at most
 CROP = 64
 _STRONGEST = 5
 _IN_A_STRIP = _STRONGEST + len(BANDS)
 _BINS = 24
 _PAGE = ("index.html", "atlas.css", "atlas.js")
+TellMap = Callable[[str, LayerMap], None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Material:
+    """What an atlas is merged from."""
+
+    folder: Path
+    manifest: Manifest
+    network: Network
+    measurements: Measurements | None
+    crops: _Crops
+    tell: TellMap | None
 
 
 def merge_atlas(
@@ -38,23 +54,27 @@ def merge_atlas(
     network: Network,
     measurements: Measurements | None = None,
     listed: Sequence[ListedPicture] = (),
+    *,
+    tell: TellMap | None = None,
 ) -> Path:
     """Write the sheets, ``data.js`` and the page of what is made so far, and return the page's path.
 
-    Units whose shard is still missing are said to be so. With what was measured (`found`, on the pictures `listed`),
-    each unit has its examples, its histogram and how often it fires.
+    Units whose shard is still missing are said to be so. With what was measured (`measurements`, on the pictures
+    `listed`), each unit has its examples, its histogram and how often it fires. With `tell` each layer is laid out as
+    a map too, and it is told each layer's name and map.
     """
     manifest = Manifest.open(folder)
-    crops = _Crops(network, listed)
-    layers = [
-        _layer(folder, manifest, index, network, measurements, crops) for index in range(len(manifest.layers))
-    ]
+    material = _Material(folder, manifest, network, measurements, _Crops(network, listed), tell)
+    layers = [_layer(material, index) for index in range(len(manifest.layers))]
+    seeds = manifest.pictures_per_unit
     data = {
         "network": manifest.network,
         "size": manifest.size,
         "crop": CROP,
-        "settings": f"preset {manifest.preset}, {manifest.steps} steps, seed {manifest.seed}",
+        "settings": f"preset {manifest.preset}, {manifest.steps} steps, seed {manifest.seed}"
+        + (f" to {manifest.seed + seeds - 1}" if seeds > 1 else ""),
         "photographs": len(measurements.pictures) if measurements else 0,
+        "classes": bool(measurements and len({*measurements.labels} - {None}) > 1),
         "version": manifest.version,
         "layers": layers,
     }
@@ -105,46 +125,80 @@ def _sheets_named(folder: Path) -> set[str]:
     data = json.loads(
         path.read_text(encoding="utf-8").removeprefix("const ATLAS = ").rstrip().removesuffix(";")
     )
-    return {name for layer in data["layers"] for name in (*layer["sheets"], *layer["strips"])}
+    return {
+        name for layer in data["layers"] for names in (*layer["sheets"], layer["strips"]) for name in names
+    }
 
 
-def _layer(
-    folder: Path,
-    manifest: Manifest,
-    index: int,
-    network: Network,
-    measurements: Measurements | None,
-    crops: _Crops,
-) -> dict[str, Any]:
-    name, size = list(manifest.layers)[index], manifest.size
-    count = manifest.layers[name]
-    pictures = np.full((count, size, size, 3), 128, np.uint8)
-    units = [
-        {"made": False} | neighbors(network, manifest.layers, (name, channel)) for channel in range(count)
+def _layer(material: _Material, index: int) -> dict[str, Any]:
+    name = list(material.manifest.layers)[index]
+    pictures, units = _layer_pictures(material, name)
+    facts: dict[str, Any] = {"name": name, "strips": [], "map": None, "units": units}
+    if material.measurements is not None and name in material.measurements.layers:
+        facts |= _photograph_facts(material, index, name, units)
+    facts["sheets"] = [
+        write_sheets(material.folder, f"{index:03}-{f'more{rank}' if rank else 'features'}", tiles)
+        for rank, tiles in enumerate(pictures)
     ]
+    return facts
+
+
+def _layer_pictures(material: _Material, name: str) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
+    """Return a layer's pictures (seeds, units, size, size, 3), each unit's strongest first, and what they reach."""
+    folder, manifest = material.folder, material.manifest
+    count, size, filters = manifest.layers[name], manifest.size, color_filters(material.network, name)
+    pictures = np.full((manifest.pictures_per_unit, count, size, size, 3), 128, np.uint8)
+    units: list[dict[str, Any]] = [
+        {"made": False} | neighbors(material.network, manifest.layers, (name, channel))
+        for channel in range(count)
+    ]
+    if filters is not None and len(filters) == count:
+        for unit, weights in zip(units, filters, strict=True):
+            unit["filter"] = weights.tolist()
     for shard in manifest.shards:
         if shard.layer != name or not shard.path(folder).exists():
             continue
         shard_pictures = ShardPictures.open(shard.path(folder))
-        pictures[shard.first : shard.end] = shard_pictures.pictures
         for row, channel in enumerate(range(shard.first, shard.end)):
-            units[channel] |= _verdict(shard_pictures, row)
-    strips: list[str] = []
-    if measurements is not None and name in measurements.layers:
-        shown = [_examples(measurements, f"{name}:{channel}") for channel in range(count)]
-        for channel, examples in enumerate(shown):
-            units[channel] |= _unit_facts(measurements, f"{name}:{channel}", examples, crops.labels)
-        tiles = np.stack([crops.strip(examples) for examples in shown])
-        strips = _sheets(folder, f"{index:03}-examples", tiles)
-    sheets = _sheets(folder, f"{index:03}-features", pictures)
-    return {"name": name, "sheets": sheets, "strips": strips, "units": units}
+            order = np.argsort(-shard_pictures.reached[row], kind="stable")  # NaN comes last
+            pictures[:, channel] = shard_pictures.pictures[row, order]
+            verdicts = [_verdict(shard_pictures, (row, int(seed))) for seed in order]
+            units[channel] |= verdicts[0] | {"others": verdicts[1:]}
+    return pictures, units
 
 
-def _verdict(shard_pictures: ShardPictures, row: int) -> dict[str, Any]:
-    reached = float(shard_pictures.reached[row])
+def _photograph_facts(
+    material: _Material, index: int, name: str, units: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Add to a layer's units what photographs make them answer; return the strips of examples, and the map."""
+    measurements, crops = material.measurements, material.crops
+    assert measurements is not None
+    shown = [_examples(measurements, f"{name}:{channel}") for channel in range(len(units))]
+    names = measurements.names(name)
+    for channel, (unit, examples) in enumerate(zip(units, shown, strict=True)):
+        unit |= _unit_facts(measurements, f"{name}:{channel}", examples, crops.labels)
+        called = names.get(channel)
+        unit["name"] = called and str(replace(called, label=class_words(called.label, crops.labels)))
+    tiles = np.stack([crops.strip(examples) for examples in shown])
+    return {
+        "strips": write_sheets(material.folder, f"{index:03}-examples", tiles),
+        "map": _map(material, measurements, name),
+    }
+
+
+def _map(material: _Material, measurements: Measurements, name: str) -> dict[str, Any] | None:
+    if material.tell is None:
+        return None
+    found = layer_map(measurements, name)
+    material.tell(name, found)
+    return found.to_dict()
+
+
+def _verdict(shard_pictures: ShardPictures, place: tuple[int, int]) -> dict[str, Any]:
+    reached = float(shard_pictures.reached[place])
     if not np.isfinite(reached):
         return {"made": True, "broken": True}
-    return {"made": True, "reached": reached, "asleep": bool(reached <= shard_pictures.plain[row])}
+    return {"made": True, "reached": reached, "asleep": bool(reached <= shard_pictures.plain[place])}
 
 
 def _examples(measurements: Measurements, unit: str) -> list[Example | None]:
@@ -206,29 +260,3 @@ class _Crops:
             size = (max(1, round(crop.width * factor)), max(1, round(crop.height * factor)))
             strip.paste(crop.resize(size, Image.Resampling.BICUBIC), (place * CROP, 0))
         return np.asarray(strip)
-
-
-def _sheets(folder: Path, stem: str, tiles: NDArray[np.uint8]) -> list[str]:
-    """Write tiles (tiles, height, width, 3) as JPEG sheets of full rows, and return their names."""
-    height, width = tiles.shape[1:3]
-    columns, rows = SHEET // width, SHEET // height
-    names = []
-    for part, start in enumerate(range(0, len(tiles), columns * rows)):
-        shown = tiles[start : start + columns * rows]
-        used = -(-len(shown) // columns)
-        sheet = np.full((used * columns, height, width, 3), 255, np.uint8)
-        sheet[: len(shown)] = shown
-        array = (
-            sheet.reshape(used, columns, height, width, 3)
-            .swapaxes(1, 2)
-            .reshape(used * height, columns * width, 3)
-        )
-        name = f"sheets/{stem}-{part}.jpg"
-        (folder / "sheets").mkdir(exist_ok=True)
-        try:
-            with written_whole(folder / name) as partial:
-                Image.fromarray(array).save(partial, "JPEG", quality=88, subsampling=0)
-        except OSError as error:
-            raise PictureError(f"cannot write {folder / name}: {error.strerror or error}") from error
-        names.append(name)
-    return names

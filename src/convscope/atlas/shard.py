@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from convscope.optimization.feature_visualization import RenderOptions, pixels, 
 
 @dataclass(frozen=True, eq=False)
 class ShardPictures:
-    """What is in a shard's file: ``pictures`` uint8 (units, size, size, 3), and what each reaches.
+    """What is in a shard's file: ``pictures`` uint8 (units, seeds, size, size, 3), and what each of them reaches.
 
     ``reached`` is NaN for a unit that no picture could be made for.
     """
@@ -36,7 +36,10 @@ class ShardPictures:
     def open(cls, path: Path) -> ShardPictures:
         """Read a shard's file; PictureError for one that is damaged."""
         try:
-            return cls(**load_file(path))
+            found = cls(**load_file(path))
+            if found.pictures.ndim != 5:
+                raise TypeError("it is by another version of convscope")
+            return found
         except (OSError, SafetensorError, TypeError) as error:
             raise PictureError(
                 f"{path} is no whole shard of an atlas ({error}): remove it, and make it again"
@@ -75,20 +78,24 @@ def _network(path: Path, identity: str) -> Network:
 
 def _shard_pictures(network: Network, shard: Shard, manifest: Manifest) -> ShardPictures:
     addresses, size = shard.addresses, manifest.size
+    shape = (len(addresses), manifest.pictures_per_unit)
     result = ShardPictures(
-        np.full((len(addresses), size, size, 3), 128, np.uint8),
-        *(np.full(len(addresses), np.nan, np.float32) for _ in range(3)),
+        np.full((*shape, size, size, 3), 128, np.uint8),
+        *(np.full(shape, np.nan, np.float32) for _ in range(3)),
     )
-    options = RenderOptions(preset=manifest.preset, size=size, steps=manifest.steps, seed=manifest.seed)
-    for progress in visualize(network, addresses, options):
-        for rendered in progress.made:
-            row = addresses.index(rendered.name)
-            picture = pixels(rendered.picture)
-            picture = np.repeat(picture[:, :, None], 3, axis=2) if picture.ndim == 2 else picture[:, :, :3]
-            result.pictures[row] = picture[:size, :size]
-            result.reached[row], result.highest[row] = rendered.verdict.reached, rendered.verdict.highest
-            result.plain[row] = rendered.verdict.plain
+    options = RenderOptions(preset=manifest.preset, size=size, steps=manifest.steps)
+    for seed in range(manifest.pictures_per_unit):
+        for progress in visualize(network, addresses, replace(options, seed=manifest.seed + seed)):
+            for rendered in progress.made:
+                place = addresses.index(rendered.name), seed
+                result.pictures[place] = _in_color(pixels(rendered.picture))[:size, :size]
+                for what in ("reached", "highest", "plain"):
+                    getattr(result, what)[place] = getattr(rendered.verdict, what)
     return result
+
+
+def _in_color(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(picture[:, :, None], 3, axis=2) if picture.ndim == 2 else picture[:, :, :3]
 
 
 def _save(result: ShardPictures, path: Path) -> None:

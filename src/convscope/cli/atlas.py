@@ -16,6 +16,7 @@ from convscope.cli.options import Opening, network_options
 from convscope.cli.output import end_interrupted, note, printable, progress_bar
 
 if TYPE_CHECKING:
+    from convscope.atlas.layer_map import LayerMap
     from convscope.atlas.manifest import Manifest, Shard
     from convscope.measuring.picture_list import ListedPicture
     from convscope.network.network import Network
@@ -27,6 +28,13 @@ photographs_option = click.option(
     "--photographs",
     metavar="FOLDER",
     help="Real pictures, a folder or pattern: each unit then has its examples, a histogram, and how often it fires.",
+)
+
+maps_option = click.option(
+    "--maps",
+    is_flag=True,
+    help="Lay each layer out as a map too, units that answer to the same photographs side by side (t-SNE; needs "
+    "scikit-learn).",
 )
 
 
@@ -53,6 +61,15 @@ def _share(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other pictures.")
 @click.option(
+    "--pictures-per-unit",
+    type=click.IntRange(1, 16),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="What each unit wants to see from N seeds, the strongest first.",
+)
+@maps_option
+@click.option(
     "--workers",
     type=click.IntRange(1),
     metavar="N",
@@ -75,6 +92,8 @@ def atlas(
     size: int,
     steps: int,
     seed: int,
+    pictures_per_unit: int,
+    maps: bool,
     workers: int | None,
     dask: str | None,
     share: tuple[int, int] | None,
@@ -89,9 +108,10 @@ def atlas(
 
     if dask and workers:
         raise click.UsageError("--workers is of this machine's processes: Dask's workers are what they are")
+    _require_maps(maps, photographs)
     folder, opened = Path(output), opening.open(network)
     listed = list_pictures(photographs) if photographs else ()
-    manifest = _manifest(opened, listed, layers, (size, steps, seed))
+    manifest = _manifest(opened, listed, layers, (size, steps, seed, pictures_per_unit))
     begin_atlas(opened, manifest, folder)
     if listed:
         measured(opened, listed, list(manifest.layers), folder=manifest.measurement_path(folder), shard=share)
@@ -99,7 +119,7 @@ def atlas(
     with _executor(dask, workers) as (executor, count):
         _make(folder, missing, executor, count)
     if share is None:
-        _merge(folder, manifest, opened, listed)
+        _merge(folder, manifest, opened, listed, maps)
     else:
         click.echo(
             printable(f"{len(missing):,} shards made; convscope atlas-merge {folder} when all are there"),
@@ -137,16 +157,18 @@ def _make(folder: Path, missing: Sequence[Shard], executor: Executor | None, wor
 @click.command()
 @click.argument("folder")
 @photographs_option
-def atlas_merge(folder: str, photographs: str | None) -> None:
+@maps_option
+def atlas_merge(folder: str, photographs: str | None, maps: bool) -> None:
     """Make the page of an atlas in FOLDER from the shards that there are."""
     from convscope.atlas.manifest import Manifest
     from convscope.formats.opening import open_network
     from convscope.measuring.picture_list import list_pictures
 
+    _require_maps(maps, photographs)
     place = Path(folder)
     manifest = Manifest.open(place)
     listed = list_pictures(photographs) if photographs else ()
-    _merge(place, manifest, open_network(str(manifest.network_path(place))), listed)
+    _merge(place, manifest, open_network(str(manifest.network_path(place))), listed, maps)
 
 
 @click.command()
@@ -164,19 +186,39 @@ def atlas_check(folder: str) -> None:
     click.echo(f"{Manifest.open(Path(folder)).units:,} units, all there and whole")
 
 
-def _merge(folder: Path, manifest: Manifest, network: Network, listed: tuple[ListedPicture, ...]) -> None:
+def _require_maps(maps: bool, photographs: str | None) -> None:
+    """Say before the work that there can be no maps."""
+    from convscope.atlas.layer_map import require_maps
+
+    if maps and not photographs:
+        raise click.UsageError(
+            "--maps lays units out by what photographs make them answer: give --photographs FOLDER"
+        )
+    if maps:
+        require_maps()
+
+
+def _merge(
+    folder: Path, manifest: Manifest, network: Network, listed: tuple[ListedPicture, ...], maps: bool
+) -> None:
     from convscope.atlas.merging import merge_atlas
     from convscope.measuring.measurements import Measurements
 
     measurements = Measurements.open(manifest.measurement_path(folder)) if listed else None
-    page = merge_atlas(folder, network, measurements, listed)
+    page = merge_atlas(folder, network, measurements, listed, tell=_say_map if maps else None)
     click.echo(printable(page))
 
 
+def _say_map(layer: str, map: LayerMap) -> None:
+    """Say how far the neighbors on a layer's map are those in truth."""
+    trust = "too few units" if map.trustworthiness is None else f"trustworthiness {map.trustworthiness} of 1"
+    note(f"map of {layer}: {trust}")
+
+
 def _manifest(
-    network: Network, listed: tuple[ListedPicture, ...], layers: str | None, how: tuple[int, int, int]
+    network: Network, listed: tuple[ListedPicture, ...], layers: str | None, how: tuple[int, int, int, int]
 ) -> Manifest:
-    from convscope.atlas.manifest import Manifest
+    from convscope.atlas.manifest import SHARD_PICTURES, Manifest
     from convscope.measuring.picture_list import pictures_hash
     from convscope.measuring.plan import plan_measurement
 
@@ -186,7 +228,7 @@ def _manifest(
         if any(step.kind == "convolution" for step in network.graph.written_by(name))
     ]
     plan = plan_measurement(network, layers.split(",") if layers else convolutions)
-    size, steps, seed = how
+    size, steps, seed, pictures_per_unit = how
     return Manifest(
         network.name,
         network.identity,
@@ -196,4 +238,6 @@ def _manifest(
         "default",
         seed,
         pictures_hash(listed) if listed else None,
+        pictures_per_unit,
+        shard_units=max(1, SHARD_PICTURES // pictures_per_unit),
     )

@@ -12,7 +12,7 @@ from convscope.attribution.registry import method_named
 from convscope.attribution.target import target_of
 from convscope.looking.answers import answer
 from convscope.looking.connections import Connection, fed_by_it, feeding
-from convscope.looking.filters import read_filters
+from convscope.looking.filters import color_filters
 from convscope.measuring.strongest import QUANTILES, Strongest
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
@@ -29,12 +29,13 @@ def unit_facts(
     """
     assert address.channel is not None
     layer, channel = address.layer, int(address.channel)
+    filters = color_filters(network, layer)
     facts: dict[str, Any] = {
         "address": str(address),
         "kind": network.layers[layer].kind,
         "fedBy": [_connection(one) for one in feeding(network, layer, channel)],
         "feeds": [_connection(one) for one in fed_by_it(network, layer, channel)],
-        "filter": _own_filter(network, layer, channel),
+        "filter": None if filters is None else filters[channel].tolist(),
         "photographs": _quantile_facts(strongest, address),
     }
     if photograph is not None:
@@ -84,15 +85,6 @@ def _connection(one: Connection) -> dict[str, Any]:
         "strength": one.strength,
         "kernel": np.round(one.kernel, 6).tolist(),
     }
-
-
-def _own_filter(network: Network, layer: str, channel: int) -> Any:
-    """Return a filter that reads the picture, (height, width, 3) of RGB weights; None for any other."""
-    try:
-        filters = read_filters(network, layer)
-    except ValueError:
-        return None
-    return np.round(filters.weights[channel].transpose(1, 2, 0), 6).tolist() if filters.color else None
 
 
 def _quantile_facts(strongest: Strongest | None, address: Address) -> dict[str, Any] | None:

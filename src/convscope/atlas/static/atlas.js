@@ -24,11 +24,11 @@ function show(target, sheets, [index, count], width, height, column = 0, columns
   target.style.backgroundPosition = `${wide > 1 ? (100 * x) / (wide - 1) : 0}% ${rows > 1 ? (100 * y) / (rows - 1) : 0}%`;
 }
 
-let current = 0;
+let current = 0, mapped = false;
 
-// Shows what a unit of a layer wants to see.
-const showFeature = (target, layer, channel) =>
-  show(target, layer.sheets, [channel, layer.units.length], ATLAS.size, ATLAS.size);
+// Shows what a unit of a layer wants to see: its strongest picture, or another seed's.
+const showFeature = (target, layer, channel, rank = 0) =>
+  show(target, layer.sheets[rank], [channel, layer.units.length], ATLAS.size, ATLAS.size);
 
 // Returns the layer and the channel that an address names; a layer's name may have colons itself.
 function find(address) {
@@ -64,6 +64,30 @@ function drawLayer(index) {
     tile.addEventListener("click", () => { location.hash = encodeURIComponent(`${layer.name}:${channel}`); });
     return tile;
   }));
+  layOut(layer, grid);
+}
+
+// Puts a layer's tiles in the cells of its map, those that never change in rows below; or one after the other.
+function layOut(layer, grid) {
+  const map = mapped ? layer.map : null;
+  byId("likeness").hidden = !layer.map;
+  byId("likeness").setAttribute("aria-pressed", String(Boolean(map)));
+  byId("map-words").textContent = map ? mapWords(map) : "";
+  grid.style.gridTemplateColumns = map ? `repeat(${map.side}, minmax(0, 1fr))` : "";
+  grid.classList.toggle("map", Boolean(map));
+  let below = 0;
+  [...grid.children].forEach((tile, channel) => {
+    const cell = !map ? 0 : map.cells[channel] >= 0 ? map.cells[channel] : map.side * (map.side + 1) + below++;
+    tile.style.gridColumn = map ? String((cell % map.side) + 1) : "";
+    tile.style.gridRow = map ? String(Math.floor(cell / map.side) + 1) : "";
+  });
+}
+
+function mapWords(map) {
+  const silent = map.cells.filter((cell) => cell < 0).length;
+  return (map.trustworthiness === null ? "Too few units for a map: in their order. "
+    : `Units that answer to the same photographs lie side by side (t-SNE; trustworthiness ${map.trustworthiness} of 1). `)
+    + (silent ? `Below: ${silent} that answer the same to every photograph.` : "");
 }
 
 function histogram(unit) {
@@ -109,9 +133,38 @@ function drawUnit(channel) {
   feature.setAttribute("aria-label", `What ${layer.name}:${channel} wants to see`);
   if (hasPicture(unit)) showFeature(feature, layer, channel);
   panel.replaceChildren(element("h2", `${layer.name}:${channel}`), element("p", words(unit)), ...(hasPicture(unit) ? [feature] : []));
+  if (unit.others?.length) panel.append(otherPictures(layer, channel));
+  if (unit.filter) panel.append(ownFilter(unit.filter));
   if (unit.histogram) drawMeasured(panel, layer, channel);
   if (unit.fedBy.length) panel.append(neighbors("What feeds it: the strongest weights in", unit.fedBy));
   if (unit.feeds.length) panel.append(neighbors("What it feeds: the strongest weights out", unit.feeds));
+}
+
+// Shows what a unit wants to see from other seeds, the strongest first.
+function otherPictures(layer, channel) {
+  const section = element("section"), list = element("ul", undefined, "neighbors");
+  layer.units[channel].others.forEach((other, place) => {
+    const item = element("li"), picture = element("div");
+    if (hasPicture(other)) showFeature(picture, layer, channel, place + 1);
+    item.append(picture, other.broken ? "NaN" : other.asleep ? "not activated" : `activation ${number(other.reached)}`);
+    list.append(item);
+  });
+  section.append(element("h3", "The same from other beginnings, the strongest first"), list);
+  return section;
+}
+
+// Shows the filter of a unit that reads the picture itself; gray is zero.
+function ownFilter(rows) {
+  const section = element("section"), canvas = element("canvas", undefined, "filter");
+  const most = Math.max(...rows.flat(2).map(Math.abs)) || 1, context = canvas.getContext("2d");
+  Object.assign(canvas, { width: rows[0].length, height: rows.length });
+  const pixels = context.createImageData(canvas.width, canvas.height);
+  rows.flat().forEach((color, place) => pixels.data.set([...color.map((value) => 127.5 + (127.5 * value) / most), 255], 4 * place));
+  context.putImageData(pixels, 0, 0);
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", "Its filter, in color");
+  section.append(element("h3", "Its filter: gray is zero"), canvas);
+  return section;
 }
 
 // Adds what photographs make a unit answer.
@@ -128,6 +181,7 @@ function drawMeasured(panel, layer, channel) {
     item.append(picture, element("b", kinds[place]), ` ${number(one[1])} ${one[2]}`);
     list.append(item);
   });
+  if (ATLAS.classes) panel.append(element("h3", "Its name"), element("p", unit.name || "No name: it tells no class from the others, beyond chance, on photographs held back."));
   panel.append(element("h3", "Photographs it answers to, cropped to what it sees"),
     list.children.length ? list : element("p", "None makes it answer above zero.", "muted"),
     element("p", `It answers above zero to ${percent(unit.fires)} of ${ATLAS.photographs} photographs. Their maxima, from ${number(unit.from)} to ${number(unit.highest)} (heights are square roots):`),
@@ -155,5 +209,6 @@ byId("about").textContent = `${ATLAS.layers.reduce((sum, layer) => sum + layer.u
   + (ATLAS.photographs ? `; ${ATLAS.photographs} photographs` : "") + `. Made by convscope ${ATLAS.version}.`;
 byId("layers").append(...ATLAS.layers.map((layer, index) => new Option(`${layer.name} (${layer.units.length})`, String(index))));
 byId("layers").addEventListener("change", (event) => { location.hash = encodeURIComponent(ATLAS.layers[Number(event.target.value)].name); });
+byId("likeness").addEventListener("click", () => { mapped = !mapped; layOut(ATLAS.layers[current], byId("grid")); });
 addEventListener("hashchange", go);
 go();
