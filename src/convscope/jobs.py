@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -105,7 +105,7 @@ def run_of(recipe: Recipe) -> dict[str, Any]:
     return plain_data
 
 
-def saved_steps(steps: Iterator[AnyResumable], checkpoint: Checkpoint) -> Iterator[AnyResumable]:
+def saved_steps(steps: Iterator[AnyResumable], checkpoint: Checkpoint) -> Generator[AnyResumable, None, None]:
     """Yield steps and save their state, every few seconds and when interrupted.
 
     The file stays after the last step, until `Checkpoint.forget`: a film may still have to be written.

@@ -245,6 +245,9 @@ def test_what_goes_wrong_is_one_line(folder: Path, tmp_path: Path, monkeypatch: 
         found.strongest("conv1")
     with pytest.raises(InputError, match="holds no measurement"):
         Measurements.open(tmp_path)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(PictureError, match=r"cannot write .*kept: "):
+        measure(network, pictures, ["conv1"], folder=tmp_path / "file" / "kept")
     (found.folder / "block-000000.safetensors").write_bytes(b"nonsense")
     with pytest.raises(PictureError, match="is no whole block of a measurement"):
         Measurements.open(place).strongest("conv1:0")

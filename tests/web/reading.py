@@ -12,9 +12,12 @@ def header_of(message: bytes) -> dict[str, Any]:
     return found
 
 
+def body_of(message: bytes) -> bytes:
+    return message[4 + int.from_bytes(message[:4], "little") :]
+
+
 def grid_of(message: bytes) -> dict[str, Any]:
-    length = int.from_bytes(message[:4], "little")
-    header, body = header_of(message), message[4 + length :]
+    header, body = header_of(message), body_of(message)
     count = header["channels"]
     names = (("low", "<f4"), ("high", "<f4"), ("mean", "<f4"), ("row", "<i4"), ("column", "<i4"))
     for index, (name, kind) in enumerate(names):

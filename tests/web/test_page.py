@@ -227,6 +227,19 @@ def test_why_shows_a_map_for_each_method(page: Any) -> None:
     page.keyboard.press("3")
     page.wait_for_function("() => document.querySelectorAll('#why .card').length === 4", timeout=90000)
     assert "saliency" in page.inner_text("#why .cards").lower()
+    shown(page, "Each map goes to its own largest value")
+    pixels = """() => [...document.querySelectorAll('#why .card canvas')].map(
+      (canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.join())"""
+    own = page.evaluate(pixels)
+    page.keyboard.press("x")
+    shown(page, "the largest value of all")
+    together = page.evaluate(pixels)
+    assert (
+        sum(one == other for one, other in zip(own, together, strict=True)) == 1
+    )  # that with the largest value
+    page.keyboard.press("x")
+    shown(page, "Each map goes to its own largest value")
+    assert page.evaluate(pixels) == own
 
 
 def test_the_sanity_switch_shuffles_the_weights(page: Any, server: Server) -> None:
@@ -253,6 +266,23 @@ def test_a_dream_is_made_while_one_watches(page: Any) -> None:
         "() => document.querySelector('#studio .wipe img')?.naturalWidth > 0", timeout=90000
     )
     shown(page, "A dream of")
+
+
+def test_a_dream_that_is_stopped_stays_and_goes_on(page: Any) -> None:
+    page.keyboard.press("4")
+    page.get_by_label("size").fill("320")  # slow enough to be stopped
+    page.get_by_role("spinbutton", name="steps").fill("900")
+    page.get_by_role("button", name="Make", exact=True).click()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    shown(page, "Make goes on from there. A dream of")
+    page.get_by_text("Save the picture, with its recipe").wait_for()
+    at = int(page.inner_text("#studio").partition("Stopped at step ")[2].split()[0])
+    page.get_by_role("button", name="Make", exact=True).click()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.wait_for_function(
+        "at => Number(/Stopped at step (\\d+)/.exec(document.querySelector('#studio').innerText)?.[1]) > at",
+        arg=at,
+    )
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -26,7 +26,7 @@ from convscope.web.guard import LARGEST_BODY
 from convscope.web.server import Server, serve
 from convscope.web.session import Permissions, Photographs
 from planted import plain_picture, planted_network
-from web.reading import grid_of, header_of
+from web.reading import body_of, grid_of, header_of
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -264,6 +264,38 @@ def test_a_cancelled_job_ends(server: Server) -> None:
     assert header["kind"] == "end"
 
 
+def test_a_dream_that_is_stopped_keeps_its_picture_and_goes_on(server: Server, picture: str) -> None:
+    """What comes in the end is what an undisturbed dream gives, to the byte."""
+
+    options = {"preset": "simplest", "size": 48, "steps": 30, "octaves": 1}
+    wanted = {"id": "d", "kind": "dream", "picture": picture, "layers": "conv2", "options": options}
+
+    def dreamt(resume: bool = False, stop: bool = False) -> tuple[dict[str, object], np.ndarray]:
+        free, image = Event(), b""
+        server.session.worker.ask("another", lambda: free.wait(60))
+        with socket_to(server, "api/jobs") as opened:
+            opened.send(json.dumps({"start": wanted | {"resume": resume}}))
+            if stop:
+                opened.send(json.dumps({"stop": "d"}))
+            opened.send(json.dumps({"start": {"id": "x", "kind": "none"}}))
+            assert header_of(opened.recv(timeout=60))["job"] == "x"  # all three have arrived
+            free.set()
+            header: dict[str, object] = {}
+            while (message := header_of(data := opened.recv(timeout=60)))["kind"] == "picture":
+                header, image = message, body_of(data)
+        assert message["kind"] == "end"
+        return header, np.asarray(Image.open(io.BytesIO(image)))
+
+    whole, pixels = dreamt()
+    assert whole["final"] and whole["done"] == whole["of"] == 30
+    stopped, begun = dreamt(stop=True)
+    assert stopped["final"] and stopped["done"] == 1
+    assert begun.shape == pixels.shape and not np.array_equal(begun, pixels)
+    resumed, again = dreamt(resume=True)
+    assert resumed["done"] == 30
+    np.testing.assert_array_equal(again, pixels)
+
+
 def test_live_frames_light_the_red_detector(server: Server) -> None:
     buffer = io.BytesIO()
     Image.fromarray(plain_picture((0.95, 0.1, 0.1), 64)).save(buffer, "JPEG")
@@ -340,6 +372,19 @@ def test_slow_headers_hold_nobody_up(server: Server) -> None:
         sock.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
     assert get(server, "api/network").status_code == 200
     for sock in slow:
+        sock.close()
+
+
+def test_a_picture_that_drips_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convscope.web.app.SLOWEST_BODY", 0.5)
+    port = int(server.address.rstrip("/").rpartition(":")[2])
+    head = b"POST /api/pictures HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n"
+    slow = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(20)]
+    for sock in slow:
+        sock.sendall(head + b"drip")
+    assert get(server, "api/network").status_code == 200  # meanwhile
+    for sock in slow:
+        assert b" 408 " in sock.recv(1000).partition(b"\r\n")[0]
         sock.close()
 
 

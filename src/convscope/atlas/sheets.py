@@ -30,8 +30,8 @@ def write_sheets(folder: Path, stem: str, tiles: NDArray[np.uint8]) -> list[str]
             .reshape(used * height, columns * width, 3)
         )
         name = f"sheets/{stem}-{part}.jpg"
-        (folder / "sheets").mkdir(exist_ok=True)
         try:
+            (folder / "sheets").mkdir(exist_ok=True)
             with written_whole(folder / name) as partial:
                 Image.fromarray(array).save(partial, "JPEG", quality=88, subsampling=0)
         except OSError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.cache import code_version
-from convscope.errors import InputError
+from convscope.errors import InputError, PictureError
 from convscope.files import written_whole
 from convscope.measuring.picture_list import ListedPicture, pictures_hash
 from convscope.measuring.plan import BLOCK, MeasuredLayer, Plan, layer_from
@@ -62,15 +62,19 @@ class Manifest:
         return folder / f"block-{block:06d}.safetensors"
 
     def claim(self, folder: Path) -> None:
-        """Write it into a folder; InputError where that holds another measurement."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write it into a folder; InputError where that holds another measurement, PictureError where it cannot."""
         path = folder / NAME
         if path.exists():
             if meaning := self.difference(Manifest.open(folder)):
                 raise InputError(f"{folder} holds a measurement {meaning}: give another folder, or remove it")
             return
-        with written_whole(path) as partial:
-            partial.write_text(json.dumps(asdict(self), ensure_ascii=False, default=str), encoding="utf-8")
+        facts = json.dumps(asdict(self), ensure_ascii=False, default=str)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with written_whole(path) as partial:
+                partial.write_text(facts, encoding="utf-8")
+        except OSError as error:
+            raise PictureError(f"cannot write {folder}: {error.strerror or error}") from error
 
     def difference(self, other: Manifest) -> str | None:
         """Return in a few words what another measurement is, None where it is this one."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from PIL import Image
@@ -25,10 +26,11 @@ from convscope.errors import ConvscopeError
 from convscope.pictures.photograph import SAMPLES, open_photograph
 from convscope.web.guard import LARGEST_BODY
 from convscope.web.messages import packed
-from convscope.web.renderings import JOBS, Message, Messages
+from convscope.web.renderings import JOBS, STOPPED, Message, Messages
 from convscope.web.session import Session
 from convscope.web.worker import Job, TooBusy
 
+SLOWEST_BODY = 60.0  # seconds for a picture to arrive
 MOST_JOBS_EACH = 4
 MOST_WAITING = 32  # messages for a page that reads slowly
 VIEWER = "convscope_viewer"
@@ -112,13 +114,24 @@ async def _network(session: Session, request: Request, ask: Ask) -> Response:
 
 
 async def _add_picture(session: Session, request: Request, ask: Ask) -> Response:
+    try:
+        body = await asyncio.wait_for(_body(request), SLOWEST_BODY)
+    except asyncio.TimeoutError:  # a client that drips would hold its connection for ever
+        return JSONResponse({"error": f"the picture did not arrive within {SLOWEST_BODY:g} seconds"}, 408)
+    if body is None:
+        return JSONResponse({"error": f"a picture of at most {LARGEST_BODY >> 20} MB"}, 413)
+    return await _added(session, body)
+
+
+async def _body(request: Request) -> bytes | None:
+    """Return what is sent; None where it is too much."""
     body = bytearray()
     with suppress(ClientDisconnect):
         async for part in request.stream():
             body += part
             if len(body) > LARGEST_BODY:
-                return JSONResponse({"error": f"a picture of at most {LARGEST_BODY >> 20} MB"}, 413)
-    return await _added(session, bytes(body))
+                return None
+    return bytes(body)
 
 
 async def _add_sample(session: Session, request: Request, ask: Ask) -> Response:
@@ -211,7 +224,10 @@ def _units(query: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def _jobs(session: Session, socket: WebSocket) -> None:
-    """Start and cancel jobs of one page: ``{"start": {"id", "kind", ...}}``, ``{"cancel": id}``; messages come back."""
+    """Run the jobs of one page: ``{"start": {"id", "kind", ...}}``, ``{"cancel": id}``; messages come back.
+
+    ``{"stop": id}`` ends a dream or a style with the picture as it is.
+    """
     await socket.accept()
     desk = _Desk(session, asyncio.get_running_loop())
     sender = asyncio.create_task(desk.send_to(socket))
@@ -220,6 +236,8 @@ async def _jobs(session: Session, socket: WebSocket) -> None:
             order = json.loads(await socket.receive_text())
             if "cancel" in order:
                 desk.cancel(str(order["cancel"]))
+            elif "stop" in order:
+                desk.stop(str(order["stop"]))
             elif "start" in order:
                 desk.start(dict(order["start"]))
     except (WebSocketDisconnect, RuntimeError, ValueError, TypeError, KeyError):
@@ -235,6 +253,7 @@ class _Desk:
     def __init__(self, session: Session, loop: asyncio.AbstractEventLoop) -> None:
         self._session, self._loop = session, loop
         self._running: dict[str, Job[Message | None]] = {}
+        self._stopped: dict[str, Event] = {}
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def send_to(self, socket: WebSocket) -> None:
@@ -261,10 +280,12 @@ class _Desk:
                 self._end(name, error)
 
     def _job(self, name: str, kind: Callable[..., Messages], wanted: dict[str, Any]) -> Job[Message | None]:
-        session = self._session
+        session, stopped = self._session, Event()
+        self._stopped[name] = stopped
 
         def begin() -> Messages:
-            return kind(session.with_units(wanted.get("units") or {}), session.pictures, wanted)
+            network = session.with_units(wanted.get("units") or {})
+            return kind(network, session.pictures, {**wanted, STOPPED: stopped.is_set})
 
         def on_step(message: Message | None) -> None:
             if message is not None and (message[0].get("final") or self._outbox.qsize() < MOST_WAITING):
@@ -276,12 +297,17 @@ class _Desk:
         if job := self._running.get(name):
             job.cancel()
 
+    def stop(self, name: str) -> None:
+        if name in self._stopped:
+            self._stopped[name].set()
+
     def cancel_all(self) -> None:
         for job in self._running.values():
             job.cancel()
 
     def _end(self, name: str, error: Exception | None) -> None:
         self._running.pop(name, None)
+        self._stopped.pop(name, None)
         words = {"kind": "end"} if error is None else {"kind": "error", "error": in_words(error)}
         self._put({"job": name, **words})
 

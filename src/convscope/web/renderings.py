@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from time import monotonic
 from typing import Any, TypeAlias
 
@@ -19,7 +20,7 @@ from convscope.attribution.sanity_check import ALIKE, Shuffled, randomized
 from convscope.attribution.target import target_of
 from convscope.dreaming.deep_dream import dream_of
 from convscope.errors import InputError
-from convscope.jobs import PictureJob
+from convscope.jobs import PictureJob, checkpoint_of, saved_steps
 from convscope.network.network import Network
 from convscope.optimization.feature_visualization import RenderOptions, as_picture, pixels, visualize
 from convscope.optimization.rendering import Progress
@@ -27,6 +28,7 @@ from convscope.styling.style_transfer import transfer_of
 from convscope.web.picture_store import PictureStore
 
 BETWEEN_PREVIEWS = 0.5  # seconds
+STOPPED = "stopped"  # in what is wanted: tells whether the job shall end with the picture as it is
 AT_ONCE = 4  # pictures: so that a step is short, and a job stops soon after it is told to
 LARGEST_SIDE = 1024  # pixels of a dream or a style: what a viewer may ask for
 MOST_STEPS = 1000
@@ -72,7 +74,9 @@ def dream(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -
     options = dict(wanted.get("options", {}))
     options["size"] = options.get("size") or 448
     _require_modest(options["size"], options.get("steps"))
-    return _job(dream_of(network, pictures[wanted["picture"]], wanted.get("layers") or None, **options))
+    return _job(
+        dream_of(network, pictures[wanted["picture"]], wanted.get("layers") or None, **options), wanted
+    )
 
 
 def style(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:
@@ -80,24 +84,33 @@ def style(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -
     options = dict(wanted.get("options", {}))
     options["size"] = options.get("size") or 320
     _require_modest(options["size"], options.get("steps"))
-    return _job(transfer_of(network, pictures[wanted["picture"]], pictures[wanted["style"]], **options))
+    return _job(
+        transfer_of(network, pictures[wanted["picture"]], pictures[wanted["style"]], **options), wanted
+    )
 
 
-def _job(job: PictureJob[Any]) -> Messages:
-    last, step = 0.0, None
-    for step in job.steps():
-        ended = step.index == step.of
-        if not ended and monotonic() - last > BETWEEN_PREVIEWS:
-            last = monotonic()
-            yield _picture_message(
-                _jpeg(job.frame(step)), {"done": step.index, "of": step.of, "final": False}
-            )
-        elif not ended:
-            yield None
-    if step is not None:
-        picture = job.picture(step)
-        header = {"done": step.index, "of": step.of, "final": True, "caption": picture.caption}
-        yield _picture_message(picture.encode(), header)
+def _job(job: PictureJob[Any], wanted: Mapping[str, Any]) -> Messages:
+    """Run a job; with `resume` it goes on from where one with the same settings was stopped."""
+    checkpoint, last, step = checkpoint_of(job.recipe), 0.0, None
+    state = checkpoint.load() if wanted.get("resume") else None
+    with closing(saved_steps(job.steps(state), checkpoint)) as steps:
+        for step in steps:
+            if step.index == step.of or wanted[STOPPED]():
+                break
+            if monotonic() - last > BETWEEN_PREVIEWS:
+                last = monotonic()
+                yield _picture_message(
+                    _jpeg(job.frame(step)), {"done": step.index, "of": step.of, "final": False}
+                )
+            else:
+                yield None
+    if step is None:
+        return
+    picture = job.picture(step)
+    header = {"done": step.index, "of": step.of, "final": True, "caption": picture.caption}
+    yield _picture_message(picture.encode(), header)
+    if step.index == step.of:
+        checkpoint.forget()
 
 
 def explain(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:

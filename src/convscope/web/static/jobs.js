@@ -45,6 +45,11 @@ export function cancel(id) {
   if (running.has(id)) send({ cancel: id });
 }
 
+/** End a dream or a style with the picture as it is: it comes as the last one. */
+export function stop(id) {
+  if (running.has(id)) send({ stop: id });
+}
+
 /** How many jobs run now. */
 export function runningJobs() {
   return running.size;

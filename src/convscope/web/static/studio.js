@@ -1,12 +1,12 @@
 // Dreams and styles, made while one watches: a form drawn from the options' own fields, a preview each half second.
 
 import { element, empty, fill, imageOf } from "./elements.js";
-import { cancel, start } from "./jobs.js";
+import { start, stop } from "./jobs.js";
 import { listen, set, state } from "./store.js";
 
 const KINDS = { dream: "Dream", style: "Style" };
 const canvas = element("div.big"), progress = element("progress", { hidden: true, "aria-label": "Steps done" }), words = element("p.caption"), wipeBox = element("div");
-let job = null, options = {}, began = 0;
+let job = null, options = {}, began = 0, asked = "", stopped = "";
 
 /** Build the view. */
 export function mountStudio(parent) {
@@ -15,8 +15,9 @@ export function mountStudio(parent) {
     fill(tabs, ...Object.entries(KINDS).map(([name, label]) => element("button", { "aria-pressed": String(name === state.kind), onclick: () => set({ kind: name }) }, label)));
     fill(form, ...fields());
   };
-  const run = element("button", { onclick: make }, "Make"), stop = element("button", { onclick: () => job && cancel(job) }, "Stop");
-  fill(parent, element("h2", {}, "Studio"), element("div.columns", {}, element("div.card", {}, tabs, form, element("div.tools", {}, run, stop)), element("div", {}, progress, words, canvas, wipeBox)));
+  const run = element("button", { onclick: make }, "Make");
+  const end = element("button", { title: "The picture as it is stays; Make goes on from there", onclick: () => job && stop(job) }, "Stop");
+  fill(parent, element("h2", {}, "Studio"), element("div.columns", {}, element("div.card", {}, tabs, form, element("div.tools", {}, run, end)), element("div", {}, progress, words, canvas, wipeBox)));
   fill(canvas, empty("Choose a preset and press Make: the picture changes while you watch."));
   draw();
   listen((changed) => {
@@ -59,18 +60,20 @@ function make() {
   const { layers, style, ...others } = options;
   const wanted = { picture: state.picture, style, layers: layers || null, options: others, units: state.units };
   began = performance.now();
+  asked = JSON.stringify([state.kind, wanted]);
   Object.assign(progress, { hidden: false, value: 0 });
   progress.removeAttribute("value");
   words.textContent = "The first step…";
   fill(wipeBox);
-  job = start(state.kind, wanted, watch);
+  job = start(state.kind, { ...wanted, resume: asked === stopped }, watch);
 }
 
 function watch(header, body) {
   if (header.kind === "picture") {
     Object.assign(progress, { max: header.of, value: header.done });
     const left = ((performance.now() - began) / header.done) * (header.of - header.done);
-    words.textContent = header.final ? header.caption : `step ${header.done} of ${header.of}, about ${Math.ceil(left / 1000)} s left`;
+    stopped = header.final && header.done < header.of ? asked : "";
+    words.textContent = stopped ? `Stopped at step ${header.done} of ${header.of}: Make goes on from there. ${header.caption}` : header.final ? header.caption : `step ${header.done} of ${header.of}, about ${Math.ceil(left / 1000)} s left`;
     if (header.final) finished(header, body);
     else fill(canvas, imageOf(body, "image/jpeg", "The picture as it is now"));
   } else {

@@ -1,12 +1,14 @@
 // Where the evidence lies, method beside method: each map on its own range, all in the same colors, over the picture.
 
-import { element, empty, fill } from "./elements.js";
+import { element, empty, fill, number } from "./elements.js";
 import { cancel, start } from "./jobs.js";
 import { table } from "./palette.js";
 import { listen, set, state } from "./store.js";
 
 const FIRST = "saliency,grad_cam,occlusion,relevance";
 const cards = element("div.cards"), progress = element("progress", { hidden: true, "aria-label": "Methods done" }), words = element("p.caption");
+/** @type {Array<{canvas: HTMLCanvasElement, values: Float32Array, header: {rows: number, columns: number, signed: boolean}, limit: number}>} the maps that are shown */
+let maps = [];
 let job = null, share = 0.6;
 
 /** Build the view. */
@@ -37,6 +39,7 @@ export function mountWhy(parent) {
   fill(cards, empty("Press Show: each method says in its own way which parts of the picture the answer depends on."));
   listen((changed) => {
     show();
+    if (changed.has("scale") && maps.length) paintAll();
     if (state.view === "why" && ["view", "picture", "target", "methods", "sanity", "units"].some((key) => changed.has(key)) && state.picture) explain();
   });
 }
@@ -53,7 +56,8 @@ function explain() {
   if (job) cancel(job);
   if (!methods.length) return fill(cards, empty("Choose a method under Methods."));
   fill(cards);
-  words.textContent = "Red speaks for it, blue against it; for methods without a sign, bright is what it depends on. Each map goes to its own largest value.";
+  maps = [];
+  paintAll();
   Object.assign(progress, { hidden: false, max: methods.length, value: 0 });
   const mine = start("explain", { picture: state.picture, methods, target: state.target, sanity: state.sanity, units: state.units }, (header, body) => {
     if (mine !== job) return; // asked anew meanwhile
@@ -79,7 +83,9 @@ function card(header, body) {
 
 function overPicture(header, body, words) {
   const canvas = element("canvas", { role: "img", "aria-label": `${header.method}: ${words}` });
-  paint(canvas, new Float32Array(body.slice().buffer), header);
+  const values = new Float32Array(body.slice().buffer), sorted = Float32Array.from(values, Math.abs).sort();
+  maps.push({ canvas, values, header, limit: sorted[Math.floor(0.995 * (sorted.length - 1))] || sorted.at(-1) || 1 });
+  paintAll();
   canvas.style.opacity = String(share);
   const stack = element("div.stack", {}, element("img", { src: `api/seen/${encodeURIComponent(state.picture)}`, alt: "" }), canvas);
   stack.style.aspectRatio = `${header.columns} / ${header.rows}`;
@@ -94,10 +100,17 @@ function shuffledMap(header, body) {
   return element("div", {}, overPicture(header, body, words), caption);
 }
 
-function paint(canvas, values, { rows, columns, signed }) {
+/** Paint the maps, each to its own largest value or all to the largest of all, and say which. */
+function paintAll() {
+  const shared = state.scale === "shared", most = maps.reduce((limit, map) => Math.max(limit, map.limit), 0);
+  for (const map of maps) paint(map, shared ? most : map.limit);
+  const scale = shared ? `All maps go to ${number(most)}, the largest value of all` : "Each map goes to its own largest value";
+  words.textContent = `Red speaks for it, blue against it; for methods without a sign, bright is what it depends on. ${scale} (x).`;
+}
+
+function paint({ canvas, values, header: { rows, columns, signed } }, limit) {
   Object.assign(canvas, { width: columns, height: rows });
   const context = canvas.getContext("2d"), image = context.createImageData(columns, rows), pixels = new Uint32Array(image.data.buffer);
-  const sorted = Float32Array.from(values, Math.abs).sort(), limit = sorted[Math.floor(0.995 * (sorted.length - 1))] || sorted.at(-1) || 1;
   const colors = table(signed ? "diverging" : "inferno");
   values.forEach((value, i) => {
     const level = signed ? 127.5 + (127.5 * value) / limit : (255 * value) / limit;
