@@ -267,7 +267,7 @@ def test_a_cancelled_job_ends(server: Server) -> None:
 def test_a_dream_that_is_stopped_keeps_its_picture_and_goes_on(server: Server, picture: str) -> None:
     """What comes in the end is what an undisturbed dream gives, to the byte."""
 
-    options = {"preset": "simplest", "size": 48, "steps": 30, "octaves": 1}
+    options = {"size": 48, "steps": 10, "octaves": 2}
     wanted = {"id": "d", "kind": "dream", "picture": picture, "layers": "conv2", "options": options}
 
     def dreamt(resume: bool = False, stop: bool = False) -> tuple[dict[str, object], np.ndarray]:
@@ -287,12 +287,12 @@ def test_a_dream_that_is_stopped_keeps_its_picture_and_goes_on(server: Server, p
         return header, np.asarray(Image.open(io.BytesIO(image)))
 
     whole, pixels = dreamt()
-    assert whole["final"] and whole["done"] == whole["of"] == 30
+    assert whole["final"] and whole["done"] == whole["of"] == 20
     stopped, begun = dreamt(stop=True)
     assert stopped["final"] and stopped["done"] == 1
-    assert begun.shape == pixels.shape and not np.array_equal(begun, pixels)
+    assert begun.size and begun.max() > begun.min()  # at the size that was worked at
     resumed, again = dreamt(resume=True)
-    assert resumed["done"] == 30
+    assert resumed["done"] == 20
     np.testing.assert_array_equal(again, pixels)
 
 
