@@ -1,41 +1,72 @@
-"""Make the documentation's picture of the page: the built-in network, explored in Chromium.
+"""Make the documentation's pictures of the page: the built-in network, explored in Chromium.
 
-Run `python docs/make_screenshots.py`, and look at docs/pictures/explore.png before you commit it. With a network's path
-it is of that one.
+Run `python docs/make_screenshots.py`, and look at docs/pictures/explore*.webp before you commit them: a desktop, one
+in dark colors, and a phone. With a network's path and a unit of it they are of that one.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from convscope import open_network
 from convscope.web.server import serve
 
-PICTURE = Path(__file__).parent / "pictures" / "explore.png"
-SIZE = {"width": 1320, "height": 800}
+PICTURES = Path(__file__).parent / "pictures"
+PATIENCE = 120_000  # milliseconds: making a unit's picture takes most of it
 
 
-def main(source: str = "builtin", address: str = "mixed4a:42") -> None:
-    """Explore a network at a unit, wait until everything about the unit is there, and keep the page's picture."""
+@dataclass(frozen=True)
+class Shot:
+    """A picture of the page: its file, the window's size, its colors, what the address asks for besides the unit."""
+
+    name: str
+    size: tuple[int, int]
+    theme: str = "light"
+    query: str = ""
+
+
+SHOTS = (
+    Shot("explore.webp", (1320, 800)),
+    Shot("explore-dark.webp", (1320, 800), "dark", "?palette=inferno&backward=saliency"),
+    Shot("explore-phone.webp", (390, 780)),
+)
+
+
+def shoot(browser: Browser, address: str, shot: Shot) -> None:
+    """Open the page, wait until everything about the unit is there, and keep a picture of it in few bytes."""
+    size = {"width": shot.size[0], "height": shot.size[1]}
+    context = browser.new_context(viewport=size, color_scheme=shot.theme, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(address + shot.query)
+    for words in ("The score with it, less the score", "wants to see: "):
+        page.get_by_text(words).first.wait_for(state="attached", timeout=PATIENCE)
+    path, whole = PICTURES / shot.name, page.screenshot(animations="disabled")
+    context.close()
+    with Image.open(BytesIO(whole)) as image:
+        image.convert("RGB").save(path, quality=80, method=6)
+    print(path, f"{path.stat().st_size:,} bytes")
+
+
+def main(source: str = "builtin", unit: str = "mixed4a:42") -> None:
+    """Explore a network at a unit, and make each picture."""
     server = serve(open_network(source), ["chelsea"])
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport=SIZE)
-        page.goto(f"{server.address}#/{address}")
-        page.wait_for_function("() => document.body.innerText.includes('less the score')", timeout=300_000)
-        page.wait_for_function("() => document.body.innerText.includes('wants to see: ')", timeout=300_000)
-        page.wait_for_timeout(500)
-        page.screenshot(path=PICTURE)
-        browser.close()
-    server.stop()
-    with Image.open(PICTURE) as image:
-        image.convert("RGB").quantize(256).save(PICTURE, optimize=True)  # a quarter of the bytes
-    print(PICTURE)
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            )
+            for shot in SHOTS:
+                shoot(browser, f"{server.address}#/{unit}", shot)
+            browser.close()
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":
