@@ -151,6 +151,32 @@ def test_one_file_for_several_pictures_is_refused(name: str, here: Path) -> None
     assert not Path("both.png").exists()
 
 
+@pytest.mark.parametrize("name", ["evidence", "examples", "see", "sheet", "dream", "style"])
+def test_a_picture_of_pixels_is_refused_as_lines_before_the_work(name: str, here: Path) -> None:
+    words = {"evidence": ("coffee",), "style": ("coffee", "--style", "coffee"), "dream": ()}.get(
+        name, ("conv1:0",)
+    )
+    photographs = ("--photographs", "photos") if name == "examples" else ()
+    answer = CliRunner().invoke(main, [name, "planted", *words, *photographs, "-o", "map.svg"])
+    assert answer.exit_code == 2
+    assert "-o map.svg: a picture of pixels cannot be saved so; possible: .png, .jpg" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("report", "planted", "coffee"), "page.png"),
+        (("survey", "planted", "--photographs", "photos"), "page.PDF"),
+        (("demo",), "page.webp"),
+    ],
+)
+def test_a_page_is_not_saved_under_a_pictures_name(words: tuple[str, ...], name: str, here: Path) -> None:
+    answer = CliRunner().invoke(main, [*words, "-o", name], prog_name="convscope")
+    assert answer.exit_code == 2
+    assert f"-o {name}: a page cannot be saved so; possible: .html, .htm" in answer.stderr
+    assert not Path(name).exists()
+
+
 def test_two_pictures_of_one_run_never_share_a_name(here: Path) -> None:
     result = run(["filters", "NETWORK", "conv1:1", "conv1:1", "-o", "out", "--force"])
     assert result.exit_code == 0, result.output

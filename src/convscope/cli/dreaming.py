@@ -211,14 +211,14 @@ def dream_film(
     facts = {"frames": last, "seconds": last / fps, "fps": fps}
     if as_json:
         print_json({"path": str(path), **facts})
-    explain(f"{last} frames, {last / fps:.3g} s, of {dream.recipe}")
+    explain(f"{last} frame{'s' * (last != 1)}, {last / fps:.3g} s, of {dream.recipe}")
 
 
 def say_work(frames: int, seconds: float, each: float) -> None:
     """Say before the start how many frames there are to make, and how long that takes."""
     length = f"{frames * each / 60:.0f} min" if frames * each > 100 else f"{frames * each:.0f} s"
     note(
-        f"{seconds:.3g} s of film, {frames} frames of about {each:.2g} s each: {length} in all "
+        f"{seconds:.3g} s of film, {frames} frame{'s' * (frames != 1)} of about {each:.2g} s each: {length} in all "
         "(--seconds, --size and --steps change that)"
     )
 

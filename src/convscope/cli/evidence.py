@@ -22,6 +22,7 @@ from convscope.cli.options import (
     numbers,
     output_option,
 )
+from convscope.cli.output import require_pixels
 from convscope.cli.pictures import pictures_named
 
 _SHEETS = {
@@ -193,6 +194,7 @@ def _evidence(
     arguments |= {"rule": arguments["rule"].replace("-", "_")} if "rule" in arguments else {}
     method = "compare" if compare else method
     _check(method, sanity, targets, arguments)
+    require_pixels(output)
     named, opened = pictures_named([picture]), opening.open(network)
     what = f"{method}{'-sanity' if sanity else ''}"
     if method == "layers":

@@ -19,6 +19,8 @@ from convscope.cli.output import (
     place,
     print_json,
     progress_bar,
+    require_page,
+    require_pixels,
     save_picture,
     save_text,
     say,
@@ -74,6 +76,7 @@ def examples(
     from convscope.measuring.example_sheet import BANDS, ExampleOptions, example_sheet
     from convscope.measuring.picture_list import list_pictures
 
+    require_pixels(output)
     folder, options = folder_of(output, len(addresses)), ExampleOptions(**look)
     listed, opened = list_pictures(photographs), opening.open(network)
     measurements = measured(opened, listed, [opened.resolve(address).layer for address in addresses])
@@ -121,6 +124,7 @@ def survey(
     from convscope.measuring.survey import survey as survey_of
     from convscope.measuring.survey_page import survey_page
 
+    require_page(output)
     listed, opened = list_pictures(photographs), opening.open(network)
     result = survey_of(measured(opened, listed, layers.split(",") if layers else ()), opened)
     findings = in_words(result)

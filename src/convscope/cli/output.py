@@ -24,6 +24,7 @@ INTERRUPTED = 130  # the exit status of a command that Ctrl-C ended
 _LONGEST = 80  # bytes of a word, as UTF-8
 _LONGEST_NAME = 200  # a file system takes 255
 _PIXELS = (".png", ".jpg", ".jpeg", ".webp")
+_PAGES = (".html", ".htm")
 _FILES = (
     ".png",
     ".jpg",
@@ -37,7 +38,7 @@ _FILES = (
     ".bmp",
     ".svg",
     ".pdf",
-    ".html",
+    *_PAGES,
 )
 
 
@@ -88,11 +89,18 @@ def folder_of(output: str | None, number: int) -> str | None:
 
 def require_pixels(output: str | None) -> None:
     """Refuse, before the work, a file that no picture made of pixels can be written to."""
+    _require_ending(output, _PIXELS, "a picture of pixels")
+
+
+def require_page(output: str | None) -> None:
+    """Refuse, before the work, a page under a picture's name, with which no program would open it."""
+    _require_ending(output, _PAGES, "a page")
+
+
+def _require_ending(output: str | None, possible: tuple[str, ...], what: str) -> None:
     ending = Path(output or "").suffix.lower()
-    if ending in _FILES and ending not in _PIXELS and not user_path(output or "").is_dir():
-        raise click.UsageError(
-            f"-o {output}: a picture of pixels cannot be saved so; possible: {', '.join(_PIXELS)}"
-        )
+    if ending in _FILES and ending not in possible and not user_path(output or "").is_dir():
+        raise click.UsageError(f"-o {output}: {what} cannot be saved so; possible: {', '.join(possible)}")
 
 
 def free(path: Path, beside: tuple[str, ...] = ()) -> Path:

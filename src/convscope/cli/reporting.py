@@ -19,6 +19,7 @@ from convscope.cli.output import (
     print_json,
     printable,
     progress_bar,
+    require_page,
 )
 from convscope.cli.pictures import pictures_named
 from convscope.cli.settings import settings
@@ -84,6 +85,7 @@ def report(
 
     if quick and sections:
         raise click.UsageError("--quick chooses sections itself: give it or --sections")
+    require_page(output)
     named = pictures_named([picture])
     folder, several = folder_of(output, len(named)), len(named) > 1
     opened, notes = _opened_with_notes(opening, network)
@@ -110,6 +112,7 @@ def demo(as_json: bool, output: str | None) -> None:
     from convscope.report import ReportOptions
     from convscope.report.units import informative_units
 
+    require_page(output)
     network, _ = _opened_with_notes(Opening(None, None, None, "cpu", {}), "builtin")
     options = ReportOptions(style=informative_units(network, "coffee", layers=2, each=1)[0])
     path = place(output, "out/report.html")
