@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from convscope.attribution.registry import ATTENTION, METHODS
 from convscope.network.axes import shape_channels_last
 from convscope.network.graph import Graph, Operation
 from convscope.network.input_spec import InputSpec
@@ -20,6 +21,8 @@ from convscope.network.network import Network
 from convscope.network.origin import Origin
 from convscope.network.parameters import Parameters
 
+ATTRIBUTIONS = tuple(name for name, method in METHODS.items() if method.family != ATTENTION)
+"""The methods that have a map of a network without attention, as the planted one."""
 CLASSES = ("red", "green", "blue")
 FEATURES = ("red", "green", "blue", "horizontal edge", "vertical edge", "gray", "bright spot", "dead")
 SIZE = 32

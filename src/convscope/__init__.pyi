@@ -6,6 +6,7 @@ from . import presets as presets
 from . import transforms as transforms
 from .address import Address as Address
 from .attribution.ablation_cam import ablation_cam as ablation_cam
+from .attribution.attention_rollout import attention_rollout as attention_rollout
 from .attribution.attribution import Attribution as Attribution
 from .attribution.compare import compare_methods as compare_methods
 from .attribution.deconvnet import deconvnet as deconvnet

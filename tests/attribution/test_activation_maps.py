@@ -232,6 +232,41 @@ def test_what_cannot_be_mapped_is_said() -> None:
         convscope.grad_cam(network, "coffee", layer="conv11")
 
 
+class Short(torch.nn.Module):
+    """Two convolutions that read the picture, and what only rearranges their answers behind them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(11)
+        self.left, self.right = torch.nn.Conv2d(3, 5, 3, padding=1), torch.nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        pooled = torch.max_pool2d(torch.relu(self.left(x)), 3, 2)
+        return pooled, torch.cat([self.left(x), self.right(x)], 1)
+
+
+def test_a_unit_behind_a_single_convolution_has_the_layer_before_it() -> None:
+    """Only behind the last weights lies a layer with positions: it was said that there was none."""
+    module, input = Short().eval(), noise()
+    network = convscope.open_network(module, input_shape=(1, 3, 24, 24))
+    pooled, both = network.graph.outputs
+    answers = torch.relu(module.left(input)).detach().requires_grad_()
+    unit = torch.max_pool2d(answers, 3, 2)[0, 3].mean()
+    (gradients,) = torch.autograd.grad(unit, answers)
+    found = convscope.grad_cam(network, input, f"{pooled}:3")
+    expected = (gradients.mean((2, 3), keepdim=True) * answers)[0].sum(0).detach()
+    np.testing.assert_allclose(found.values, expected.numpy(), atol=1e-6)
+    assert "the last layer with positions that every path goes through" in found.how
+    with pytest.raises(
+        InputError, match=r"that every path goes through lies before .*: name one, as 'right', or"
+    ):
+        convscope.grad_cam(network, input, f"{both}:6")
+    with pytest.raises(
+        InputError, match="rows and columns lies between the picture and right:2: use a method for"
+    ):
+        convscope.grad_cam(network, input, "right:2")
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_format_has_the_same_map(name: str, tmp_path: Path) -> None:
     picture = np.random.default_rng(2).integers(0, 256, (32, 32, 3), np.uint8)

@@ -14,7 +14,7 @@ import convscope
 from convscope.attribution.registry import METHODS
 from convscope.cli import main
 from convscope.errors import ConvscopeError, InputError
-from planted import plain_picture, planted_files, planted_network
+from planted import ATTRIBUTIONS, plain_picture, planted_files, planted_network
 
 SHORT: Mapping[str, dict[str, Any]] = {
     "occlusion": {"window": 16},
@@ -49,14 +49,14 @@ INPUTS = [
 ]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
 def test_a_target_that_is_none_is_one_line(name: str) -> None:
     network = planted_network()
     for target, message in TARGETS:
         assert message in _line(name, network, plain_picture(), target), target
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
 def test_an_input_that_is_no_picture_is_one_line(name: str) -> None:
     network = planted_network()
     for input, message in INPUTS:
@@ -77,13 +77,43 @@ class Broken(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore::convscope.errors.InputGuess")
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
 def test_an_answer_that_is_no_number_has_no_map(name: str) -> None:
     """Saliency's was finite, and of nothing."""
     network = convscope.open_network(Broken().eval(), input_shape=(1, 3, 16, 16))
     picture = np.random.default_rng(4).integers(0, 256, (16, 16, 3), np.uint8)
     message = _line(name, network, picture, 1)
     assert "no rule for relevance" in message or ("NaN or infini" in message and "a layer before" in message)
+
+
+class Fragile(nn.Module):
+    """Its logarithm of what is dark is infinite: of a part that is covered, not of the picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.conv, self.scores = nn.Conv2d(3, 4, 1), nn.Linear(4, 3)
+        with torch.no_grad():
+            self.conv.weight.abs_()
+            self.conv.bias.zero_()  # type: ignore[union-attr]
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        scores: Tensor = self.scores(torch.log(torch.relu(self.conv(pixels))).mean((2, 3)))
+        return scores
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("name", ["occlusion", "rise", "shapley", "score_cam"])
+def test_a_cover_that_breaks_the_network_is_said(name: str) -> None:
+    network = convscope.open_network(Fragile().eval(), input_shape=(1, 3, 16, 16), mean=0, input_scale=1.0)
+    picture = np.random.default_rng(4).integers(60, 256, (16, 16, 3)).astype(np.uint8)
+    options: dict[str, Any] = {"layer": "conv"} if name == "score_cam" else {"baseline": "zero"}
+    short = {key: value for key, value in SHORT.get(name, {}).items() if key != "window"}
+    with pytest.raises(
+        InputError, match="infinite where parts of the picture are covered: the first layer"
+    ) as caught:
+        METHODS[name].function(network, picture, 1, progress=False, **options, **short)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

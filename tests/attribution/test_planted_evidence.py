@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convscope.attribution.registry import METHODS
-from planted import plain_picture, planted_network
+from planted import ATTRIBUTIONS, plain_picture, planted_network
 
 BOX = (slice(18, 28), slice(3, 13))
 REACH = 8  # pixels that a position of conv2 sees beyond its own, and the smoothing of what covers the picture
@@ -26,7 +26,7 @@ NOT_BY_CLASS = {
 }
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
 def test_the_evidence_is_found_where_it_was_planted(name: str) -> None:
     """Black, a red square and a green one: what speaks for red is at the red one."""
     picture = plain_picture((0, 0, 0)).copy()

@@ -15,7 +15,7 @@ from convscope.attribution.method import PANEL_KEYWORDS
 from convscope.attribution.registry import METHODS
 from convscope.cli import main
 from convscope.pictures.recipe import read_recipe
-from planted import planted_files, planted_network
+from planted import ATTRIBUTIONS, planted_files, planted_network
 
 NOT_ON_THE_COMMAND_LINE = {"watch", "progress"}
 QUICK = {"extremal_perturbation": {"steps": 3}}
@@ -37,7 +37,7 @@ def test_the_table_needs_no_torch() -> None:
     assert result.stdout.strip() == "False"
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
 def test_the_command_line_writes_the_recipe_that_python_writes(name: str, tmp_path: Path) -> None:
     folder = planted_files(tmp_path / "planted")
     path = tmp_path / "made.png"
@@ -60,7 +60,7 @@ def test_the_command_line_writes_the_recipe_that_python_writes(name: str, tmp_pa
     assert convscope.rerun(path).save(tmp_path / "again.png").read_bytes() == path.read_bytes()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
 def test_an_attribution_is_numbers_and_a_picture(name: str) -> None:
     network = planted_network()
     found = METHODS[name].function(network, network.preprocess("coffee"), 1, **QUICK.get(name, {}))

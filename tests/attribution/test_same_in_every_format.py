@@ -7,7 +7,7 @@ import pytest
 
 from convscope.attribution.registry import METHODS
 from convscope.network.network import Network
-from planted import CLASSES, planted_network
+from planted import ATTRIBUTIONS, CLASSES, planted_network
 from test_formats import WRITERS, opened
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -27,7 +27,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Network]:
     return {name: opened(name, tmp_path_factory.mktemp(name)) for name in WRITERS}
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
 def test_every_format_has_the_same_maps(name: str, networks: dict[str, Network]) -> None:
     picture = np.random.default_rng(5).integers(0, 256, (32, 32, 3), np.uint8)
     picture[6:17, 9:23, 1:] //= 3

@@ -9,6 +9,7 @@ import torch
 from convscope.attribution.measures import cell_losses
 from convscope.attribution.target import AT_ONCE, in_rgb, shared_targets, target_of
 from convscope.errors import InputError, UnknownLayer
+from convscope.looking.answers import answer, center_of_ten, seen_by
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph
@@ -100,13 +101,20 @@ def test_colors_come_as_red_green_blue_whatever_the_network_eats() -> None:
 
 
 def test_of_ten_crops_the_center_one_is_looked_at() -> None:
-    network = planted_network()
-    network = replace(
-        network, input_spec=network.input_spec.replace(crops=10, resize="squash", resize_size=40)
-    )  # type: ignore[union-attr]
-    target = target_of(network, plain_picture(), "conv1:0")
-    assert target.input.shape[0] == 1
-    assert target.seen is not None and target.seen.shape == (32, 32, 3)
+    """By every technique, and shown as what the network sees."""
+    plain = planted_network()
+    assert plain.input_spec is not None
+    network = replace(plain, input_spec=plain.input_spec.replace(crops=10, resize="squash", resize_size=40))
+    picture = np.random.default_rng(6).integers(0, 256, (40, 40, 3), np.uint8)
+    center = picture[4:36, 4:36]
+    target = target_of(network, picture, "conv1:0")
+    torch.testing.assert_close(target.input, plain.preprocess(center))
+    assert target.seen is not None
+    for seen in (target.seen, seen_by(network, picture)):
+        np.testing.assert_allclose(seen, center / 255, atol=1e-6)
+    np.testing.assert_allclose(answer(network, picture, "conv1"), answer(plain, center, "conv1"), atol=1e-6)
+    others = network.preprocess(picture)[:3]
+    assert center_of_ten(network, others) is others and center_of_ten(plain, others) is others
 
 
 def test_what_cannot_be_explained_is_said() -> None:

@@ -17,7 +17,7 @@ from convscope.cli import main
 from convscope.network.network import Network
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import read_recipe
-from planted import planted_files
+from planted import ATTRIBUTIONS, planted_files
 
 Made = Callable[[Network], Picture]
 PHOTO = "photo.png"
@@ -110,6 +110,7 @@ CASES: dict[str, tuple[str, Made]] = {
         lambda net, method=method: method.function(net, PHOTO, "scores:0", **QUICK.get(method.name, {})),
     )
     for name, method in METHODS.items()
+    if name in ATTRIBUTIONS
 }
 
 

@@ -43,9 +43,9 @@ def ablation_cam(place: AtLayer) -> Tensor:
 
 def losses(place: AtLayer) -> Tensor:
     """Return what the number loses where a channel answers 0 everywhere, for each channel: (channels,)."""
+    answers = place.by_channel(place.tail.answer)
     if place.is_affine:
-        return (place.gradients * place.answers).reshape(len(place.answers), -1).sum(1)
-    answers = place.answers.reshape(len(place.answers), -1)
+        return (place.by_channel(place.whole_gradients) * answers).sum(1)
     lost = answers.new_zeros(len(answers))
     (answering,) = torch.where(answers.any(1))  # nothing changes without the others
     with torch.no_grad():
@@ -66,7 +66,7 @@ def _numbers_without(place: AtLayer, answering: Tensor) -> Iterator[tuple[Tensor
     at_once = max(1, _NUMBERS_AT_ONCE // answers[0].numel())
     for channels in torch.split(answering, at_once):
         batch = answers.repeat(len(channels), *(1 for _ in answers.shape[1:]))
-        batch[torch.arange(len(channels)), channels] = 0
+        batch.movedim(place.channel_axis, 1)[torch.arange(len(channels)), channels] = 0
         yield channels, place.number(batch)
 
 

@@ -25,10 +25,11 @@ from convscope.attribution.panels import COARSE, PanelKeywords
 from convscope.attribution.target import AttributionTarget, TargetLike, Term, best_class, target_of
 from convscope.attribution.target_check import require_finite
 from convscope.errors import InputError
-from convscope.looking.main_line import last_maps
+from convscope.looking.main_line import last_maps, main_line, maps_before, token_grids
 from convscope.network.engine.memory import shortage_in_words
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
+from convscope.network.outputs import token_grid
 from convscope.network.tail import Tail
 from convscope.pictures.photograph import InputLike
 
@@ -84,9 +85,33 @@ class AtLayer:
         return self._narrow.number(self.tail.run_from(value, answers))
 
     @cached_property
+    def grid(self) -> tuple[int, int] | None:
+        """Rows and columns of the places that the layer's tokens are, where it answers with tokens."""
+        if self.layer not in token_grids(self.target.network):
+            return None
+        return token_grid(self.target.size, self.tail.answer.shape[3 - self.channel_axis])
+
+    @cached_property
+    def channel_axis(self) -> int:
+        """The axis of `tail.answer` that its channels are on, or the numbers of its tokens."""
+        tokens_first = self.layer in token_grids(self.target.network)
+        return 2 if tokens_first and not self.target.network.graph.channels_last else 1
+
+    def _at_places(self, values: Tensor) -> Tensor:
+        """Return the layer's numbers as (channels, height, width): of tokens, those that have a place."""
+        if self.grid is None:
+            return values[0]
+        rows, columns = self.grid
+        return values.movedim(self.channel_axis, 1)[0, :, -rows * columns :].reshape(-1, rows, columns)
+
+    def by_channel(self, values: Tensor) -> Tensor:
+        """Return the layer's numbers as (channels, positions), tokens without a place among them."""
+        return values.movedim(self.channel_axis, 1)[0].flatten(1)
+
+    @cached_property
     def answers(self) -> Tensor:
         """What the layer answers to the picture: (channels, height, width)."""
-        return self.tail.answer[0].detach()
+        return self._at_places(self.tail.answer.detach())
 
     @cached_property
     def _score_and_gradients(self) -> tuple[float, Tensor]:
@@ -96,13 +121,22 @@ class AtLayer:
             require_finite(self.target, numbers, self.target.input)
             number = numbers.sum()
             (gradient,) = torch.autograd.grad(number, answers, allow_unused=True)
-        gradients = torch.zeros_like(answers) if gradient is None else gradient
-        return float(number.detach()), gradients[0]
+        return float(number.detach()), torch.zeros_like(answers) if gradient is None else gradient
+
+    @property
+    def whole_gradients(self) -> Tensor:
+        """The number's gradient for what the layer answers, in the shape of `tail.answer`."""
+        return self._score_and_gradients[1]
 
     @property
     def gradients(self) -> Tensor:
         """The number's gradient for what the layer answers: (channels, height, width)."""
-        return self._score_and_gradients[1]
+        return self._at_places(self.whole_gradients)
+
+    @property
+    def reads_tokens(self) -> Tensor:
+        """Which of the layer's tokens the number depends on: (tokens,)."""
+        return self.by_channel(self.whole_gradients).any(0)
 
     @property
     def score(self) -> float:
@@ -212,33 +246,57 @@ def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -
     maps = [enlarged(one.clamp(min=0), target.size) for one in raw]
     joined = maps[0] if len(maps) == 1 else np.mean([one / (one.max() or 1) for one in maps], axis=0)
     where = ", ".join(place.layer for place in places)
-    default_layer = "" if layer else ". That is the last layer with positions that every path goes through"
+    default_layer = "" if layer else f". {_default_in_words(places[0])}"
+    tokens = "".join(
+        f". Its tokens are {one.grid[0]} × {one.grid[1]} places of the picture"
+        for one in places[:1]
+        if one.grid
+    )
     average = ", each brought to 0..1 and averaged" if len(maps) > 1 else ""
     attribution = Attribution(
         target,
         kind.name,
         joined,
         numbers(raw[0]) if len(raw) == 1 else joined,
-        f"{kind.how.format(where)}{default_layer}{average}",
+        f"{kind.how.format(where)}{tokens}{default_layer}{average}",
         kind.caution,
         lit="where the evidence lies",
         panels=COARSE,
     )
     if len(places) > 1:
         return attribution
-    whole = places[0].score - places[0].constant if kind.adds_up and places[0].is_affine else None
+    whole = places[0].score - places[0].constant if kind.adds_up and _adds_up(places[0]) else None
     changes = _scaled(attribution, kind, places[0], best)
     return replace(attribution, **changes, notes=tuple(_notes(raw[0], kind, places[0])), adds_up_to=whole)
 
 
+def _default_in_words(place: AtLayer) -> str:
+    if place.grid:
+        return "That is the last layer of them that the answer depends on"
+    return "That is the last layer with positions that every path goes through"
+
+
 def chosen_layer(target: AttributionTarget) -> str:
     """Return the layer for a target where none is given; InputError where there is none."""
-    layer = last_maps(target.network, target.layers)
-    if layer is None:
-        raise InputError(
-            f"no layer with rows and columns lies before {target}: use a method for pixels, as saliency or occlusion"
-        )
-    return layer
+    layer = _last_tokens(target) or last_maps(target.network, target.layers)
+    if layer is not None:
+        return layer
+    pixels = "use a method for pixels, as saliency or occlusion"
+    maps = maps_before(target.network, target.layers)
+    if not maps:
+        raise InputError(f"no layer with rows and columns lies between the picture and {target}: {pixels}")
+    raise InputError(
+        f"no layer with rows and columns that every path goes through lies before {target}: name one, as {maps[-1]!r}, "
+        f"or {pixels}"
+    )
+
+
+def _last_tokens(target: AttributionTarget) -> str | None:
+    """Return the last layer of tokens with a place that the number depends on: behind it, only the class's are read."""
+    tokens = token_grids(target.network)
+    line = main_line(target.network, target.layers) if tokens else []
+    layers = [name for name in line if name in tokens and name not in target.layers]
+    return next((name for name in reversed(layers) if bool(AtLayer(target, name).gradients.any())), None)
 
 
 def checked_layer(target: AttributionTarget, layer: str) -> str:
@@ -247,6 +305,12 @@ def checked_layer(target: AttributionTarget, layer: str) -> str:
     if address.channel is not None:
         raise InputError(
             f"{layer!r} is a unit: a class activation map is made of a whole layer, {address.layer!r}"
+        )
+    if address.layer in token_grids(network) and address.layer not in target.layers:
+        return address.layer
+    if address.layer in network.graph.inputs:
+        raise InputError(
+            f"{layer!r} is the picture itself: use a method for pixels, as saliency or occlusion"
         )
     shape = network.shape_channels_first(address.layer)
     if shape is not None and (len(shape) != 4 or shape[2] * shape[3] == 1):
@@ -293,10 +357,15 @@ def _scaled(attribution: Attribution, kind: MapKind, place: AtLayer, best: int |
     }
 
 
+def _adds_up(place: AtLayer) -> bool:
+    """Whether a map's positions are all that the number is made of, and a constant: of tokens, one may have none."""
+    return place.is_affine and not place.grid
+
+
 def _notes(raw: Tensor, kind: MapKind, place: AtLayer) -> list[str]:
     if not bool((raw > 0).any()):
         return [_why_nothing(raw, place)]
-    if not kind.in_scores or not place.is_affine:
+    if not kind.in_scores or not _adds_up(place):
         return []
     total, expected = float(raw.double().sum()), place.score - place.constant
     residual = abs(total - expected)
@@ -310,6 +379,11 @@ def _notes(raw: Tensor, kind: MapKind, place: AtLayer) -> list[str]:
 def _why_nothing(raw: Tensor, place: AtLayer) -> str:
     if not bool(place.answers.any()):
         return f"Nothing is lit: {place.layer} answers 0 everywhere to this picture"
+    if place.grid and not bool(place.gradients.any()) and bool(place.whole_gradients.any()):
+        return (
+            f"Nothing is lit: behind {place.layer}, {place.target} is read from a token without a place, the class's; "
+            "choose an earlier layer"
+        )
     if not bool(place.gradients.any()):
         return (
             f"Nothing is lit: {place.target} does not change with what {place.layer} answers, as behind a ReLU that is "

@@ -30,7 +30,7 @@ def eigen_cam(place: AtLayer) -> Tensor:
 
     >>> convscope.eigen_cam(network, "cat.jpg", "tabby").save("tabby.png")
     """
-    require_finite(place.target, place.number(place.answers[None]).detach(), place.target.input)
+    require_finite(place.target, place.number(place.tail.answer).detach(), place.target.input)
     answers = place.answers.double()
     columns = answers.flatten(1).T  # (positions, channels)
     centered = columns - columns.mean(0)

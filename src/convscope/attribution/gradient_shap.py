@@ -8,7 +8,7 @@ values, approximately, where the network is nearly linear on the way.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import ceil
+from math import ceil, inf
 
 import torch
 from torch import Tensor
@@ -56,7 +56,7 @@ def gradient_shap(
     """
     target = target_of(network, picture, target)
     names = (baseline,) if baseline else INPUTS if network.input_spec is None else PICTURES
-    if samples < 1 or noise < 0:
+    if samples < 1 or not 0 <= noise < inf:
         raise InputError(f"samples is at least 1, noise at least 0; not {samples}, {noise}")
     shares = expected(target, names, samples, noise, seed)
     starts = ", ".join(map(picture_in_words, names))

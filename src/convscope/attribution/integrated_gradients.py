@@ -69,8 +69,8 @@ def complete(
     The rule runs over u in 0 to 1, and the way is gone to u³. Three times as many steps have the midpoints of before
     among theirs: nothing is computed twice.
     """
-    if steps < 1:
-        raise InputError(f"steps is at least 1, not {steps}")
+    if not 1 <= steps <= max_steps:
+        raise InputError(f"steps is at least 1, max_steps at least steps; not {steps} and {max_steps}")
     with torch.no_grad():
         before, after = (float(target.scores(end)) for end in (baseline, target.input))
     way = target.input - baseline

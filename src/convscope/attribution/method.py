@@ -37,10 +37,11 @@ def attribution_method(function: _Function) -> _Function:
 
     @functools.wraps(function)
     def with_panels(*positional: Any, **keywords: Any) -> Attribution:
-        options = {name: keywords.pop(name) for name in PANEL_KEYWORDS if name in keywords}
+        given = {name: keywords.pop(name) for name in PANEL_KEYWORDS if name in keywords}
+        options = PanelOptions(**given)  # what is wrong with them is said before the work
         with bars(keywords.pop("progress", True)):
             attribution = function(*positional, **keywords)
-        return replace(attribution, options=PanelOptions(**options))
+        return replace(attribution, options=options)
 
     progress = inspect.Parameter("progress", inspect.Parameter.KEYWORD_ONLY, default=True, annotation=bool)
     with_panels.__signature__ = signature.replace(parameters=[*own, *panels, progress])  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution.target import AttributionTarget
+from convscope.attribution.target_check import require_finite
 from convscope.progress import Watch, watching
 
 AT_ONCE = 16  # masked pictures that go through the network together
@@ -32,7 +33,11 @@ def masked_numbers(
             padded = chunk + [chunk[-1]] * (min(AT_ONCE, count) - len(chunk))
             stacked = torch.stack(padded).to(target.input)
             stacked = stacked[..., None] if target.channels_last else stacked[:, None]
-            numbers = target.answers(baseline + stacked * (target.input - baseline))
+            pictures = baseline + stacked * (target.input - baseline)
+            numbers = target.answers(pictures)
+            if not numbers.isfinite().all():
+                require_finite(target, target.answers(target.input), target.input)
+                require_finite(target, numbers, pictures, " where parts of the picture are covered")
             scores.append(numbers[: len(chunk)].double().cpu())
             tell(sum(map(len, scores)), count)
     return torch.cat(scores)

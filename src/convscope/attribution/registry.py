@@ -21,6 +21,7 @@ GRADIENTS = "gradients"
 ACTIVATION_MAPS = "class activation maps"
 PERTURBATION = "perturbation"
 RELEVANCE = "relevance"
+ATTENTION = "attention"
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,11 @@ _ALL = (
         RELEVANCE,
         "the answer, shared out layer by layer to the pixels (LRP)",
         ("rule", "through"),
+    ),
+    Method(
+        "attention_rollout",
+        ATTENTION,
+        "which places a transformer's answer is mixed from, whatever the class",
     ),
 )
 METHODS: Mapping[str, Method] = {method.name: method for method in _ALL}

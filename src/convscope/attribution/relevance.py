@@ -66,13 +66,17 @@ def relevance(
     """
     target = target_of(network, picture, target)
     walk = walk_of(target, by_name(COMPOSITES, rule.replace("-", "_"), "rule"), _box(target, rule))
-    relevances = walk.back(start_of(walk))
+    start = start_of(walk)
+    if not any(bool(one.any()) for one in start.values()):
+        how = "nothing, as it is 0 for this picture: there is no relevance to share out"
+        return signed_attribution(target, torch.zeros_like(target.input), "Relevance", how, CAUTION)
+    relevances = walk.back(start)
     part = ""
     if through:
         channels = [through] if isinstance(through, str) else list(through)
-        start = _within(walk, channels)
-        part = f" Only what goes through {', '.join(channels)} is shown: {_total(start):.3g} of it."
-        relevances = {**relevances, **walk.back(start)}
+        within = _within(walk, channels)
+        part = f" Only what goes through {', '.join(channels)} is shown: {_total(within):.3g} of it."
+        relevances = {**relevances, **walk.back(within)}
     input = next(iter(network.graph.inputs))
     arrived = relevances[input] if input in relevances else torch.zeros_like(target.input)
     how = (
@@ -84,7 +88,10 @@ def relevance(
 
 
 def start_of(walk: Walk) -> dict[str, Tensor]:
-    """Return a relevance of 1 at the target: at a class or a neuron, or spread over a channel as it answers."""
+    """Return a relevance of 1 at the target: at a class or a neuron, or spread over a channel as it answers.
+
+    Of a channel that answers 0, and of a sum of targets that is 0, it is 0.
+    """
     target, relevances = walk.target, {}
     last = target.network.graph.channels_last
     with torch.enable_grad():
@@ -97,9 +104,9 @@ def start_of(walk: Walk) -> dict[str, Tensor]:
         number = target.number(values)
         gradients = torch.autograd.grad(number.sum(), list(values.values()))
     for (layer, value), gradient in zip(values.items(), gradients, strict=True):
-        share = (
-            value.detach() * gradient / float(number.detach()) if gradient.count_nonzero() > 1 else gradient
-        )
+        share = gradient
+        if gradient.count_nonzero() > 1:  # of what answers 0 there is nothing to share out
+            share = value.detach() * gradient / (float(number.detach()) or torch.inf)
         relevances[layer] = to_channels_last(share) if last else share
     return relevances
 

@@ -256,7 +256,9 @@ def _last_layers(target: AttributionTarget) -> list[str]:
     """Return the last layers that every path goes through, with weights between each two."""
     network, last = target.network, last_maps(target.network, target.layers)
     if last is None:
-        raise InputError(f"no layer with rows and columns lies before {target}: name `layers`")
+        raise InputError(
+            f"no layer with rows and columns that every path goes through lies before {target}: name `layers`"
+        )
     line = main_line(network, target.layers)
     layers = [last]
     for name in reversed(line[: line.index(last)]):

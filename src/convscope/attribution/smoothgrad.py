@@ -7,7 +7,7 @@ Adebayo et al., *Local explanation methods for deep neural networks lack sensiti
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil
+from math import ceil, inf
 from typing import Literal
 
 import torch
@@ -59,7 +59,7 @@ def smoothgrad(
 
 def smoothed(target: AttributionTarget, samples: int, noise: float, of: Of, seed: int) -> Tensor:
     """Return the mean (mean square, variance) of the gradient over noisy inputs, in the input's own shape."""
-    if samples < 1 or noise < 0 or of not in _HOW:
+    if samples < 1 or not 0 <= noise < inf or of not in _HOW:
         raise InputError(
             f"samples is at least 1, noise at least 0, of one of {', '.join(_HOW)}; not {samples}, {noise}, {of!r}"
         )

@@ -18,7 +18,7 @@ from torch import Tensor
 from convscope.address import Address
 from convscope.attribution.target_check import require_finite, require_input, require_terms, weight_of
 from convscope.errors import InputError, UnknownLayer
-from convscope.looking.answers import CENTER_OF_TEN, is_vector
+from convscope.looking.answers import center_of_ten, is_vector
 from convscope.looking.main_line import last_maps
 from convscope.network.axes import require_position
 from convscope.network.engine.differentiable import Forward
@@ -246,8 +246,7 @@ def _new_target(network: Network, picture: InputLike, target: TargetLike) -> Att
         name = name or target.picture_name
         target = {**{str(term): term.weight for term in target.terms}}
     input = picture if isinstance(picture, Tensor) else network.preprocess(picture)
-    if len(input) == 10 and network.input_spec is not None and network.input_spec.crops == 10:
-        input = input[CENTER_OF_TEN : CENTER_OF_TEN + 1]
+    input = center_of_ten(network, input)
     require_input(network, input, -1 if channels_last(network) else 1)
     if target is None:
         best, answers = best_class(network, input)

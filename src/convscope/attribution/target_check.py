@@ -74,10 +74,13 @@ def _require_place(network: Network, term: Term, size: tuple[int, int]) -> None:
         term.number(network.channels_first(layer, torch.empty(shape, device="meta")))
 
 
-def require_finite(target: AttributionTarget, numbers: Tensor, inputs: Tensor) -> None:
-    """InputError, with the first layer that is to blame, where the answer to one of the inputs is no number."""
+def require_finite(target: AttributionTarget, numbers: Tensor, inputs: Tensor, which: str = "") -> None:
+    """InputError, with the first layer that is to blame, where the answer to one of the inputs is no number.
+
+    `which` says of what pictures, where they are not the one that is explained.
+    """
     broken = ~numbers.detach().isfinite()
     if not broken.any():
         return
     where = target.network.first_nonfinite(inputs[broken.nonzero()[:1, 0]].detach())
-    raise InputError(f"{target} is NaN or infinite: {where}; explain a layer before")
+    raise InputError(f"{target} is NaN or infinite{which}: {where}; explain a layer before")

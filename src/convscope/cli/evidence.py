@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from convscope.attribution.registry import METHODS, method_named
 from convscope.cli.looking import bare_option, looks_at, save_all, theme_option
@@ -18,6 +19,7 @@ from convscope.cli.options import (
     Opening,
     how_many_or_which,
     json_option,
+    names,
     network_options,
     numbers,
     output_option,
@@ -40,6 +42,7 @@ _RULES = (
     *("epsilon-alpha2-beta1-flat", "epsilon", "z-plus", "gamma"),
 )
 _DEFAULT = "grad-cam"
+
 _BASELINES = ("black", "gray", "white", "zero", "mean", "blur")
 
 
@@ -60,7 +63,7 @@ def _hyphenated(name: str) -> str:
 
 
 def _panels(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
+    return tuple(names(text))
 
 
 def _options(default: str) -> list[Callable[[Any], Any]]:
@@ -192,7 +195,10 @@ def _evidence(
     """
     arguments = {name: value for name, value in options.items() if value is not None}
     arguments |= {"rule": arguments["rule"].replace("-", "_")} if "rule" in arguments else {}
-    method = "compare" if compare else method
+    source = click.get_current_context().get_parameter_source("method")
+    if compare is not None and source is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--compare names its methods itself: leave out --method")
+    method = method if compare is None else "compare"
     _check(method, sanity, targets, arguments)
     require_pixels(output)
     named, opened = pictures_named([picture]), opening.open(network)
@@ -204,10 +210,9 @@ def _evidence(
         looks = looks_at(
             opened, what, named, [""], lambda photograph, _: look_at(picture=photograph).picture()
         )
-    elif compare:
+    elif compare is not None:
         from convscope.attribution.compare import compare_methods
 
-        names = compare.split(",")
         arguments.pop("bare")  # it has no title of its own
         looks = looks_at(
             opened,
@@ -215,7 +220,7 @@ def _evidence(
             named,
             [""],
             lambda photograph, _: compare_methods(
-                opened, photograph, targets or None, methods=names, **arguments
+                opened, photograph, targets or None, methods=names(compare), **arguments
             ),
         )
     else:
@@ -227,7 +232,9 @@ def _evidence(
 
 
 def _check(method: str, sanity: bool, targets: Sequence[str], arguments: dict[str, Any]) -> None:
-    """Refuse options that the method does not have."""
+    """Refuse options that the method does not have, and targets of nothing."""
+    if any(not target.strip() for target in targets):
+        raise click.UsageError("a TARGET is empty: leave it out for the most probable class")
     if sanity and method in (*_SHEETS, "compare"):
         raise click.UsageError(f"--sanity checks one map of an answer, not {_flag(method)}")
     if method == "channels" and not targets:

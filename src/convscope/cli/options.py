@@ -28,6 +28,11 @@ def how_many_or_which(given: tuple[int, ...] | None) -> tuple[int, ...] | int | 
     return given[0] if given is not None and len(given) == 1 else given
 
 
+def names(text: str) -> list[str]:
+    """Return names separated by commas, and by blanks as one likes: ``grad-cam, rise``."""
+    return [name.strip() for name in text.split(",")]
+
+
 def numbers(kind: type[int] | type[float]) -> Callable[[str], tuple[Any, ...]]:
     """Return the option type of numbers separated by commas: ``104,117,123``."""
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from convscope.attribution.registry import METHODS
-from convscope.cli.options import Opening, json_option, network_options
+from convscope.cli.options import Opening, json_option, names, network_options
 from convscope.cli.output import explain, print_json, printable
 from convscope.cli.pictures import pictures_named
 
@@ -55,9 +55,7 @@ def trust(
     from convscope.attribution.trust import trust as trust_of
 
     named, opened = pictures_named(pictures), opening.open(network)
-    table = trust_of(
-        opened, named, methods=methods.split(","), measures=measures.split(","), grids=grids, seed=seed
-    )
+    table = trust_of(opened, named, methods=names(methods), measures=names(measures), grids=grids, seed=seed)
     if as_json:
         print_json(json.loads(table.to_json()))
     else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from convscope.network.outputs import Role
 from convscope.network.parameters import Shape
 from convscope.pictures.photograph import InputLike, Photograph
 
-CENTER_OF_TEN = 4  # the order of caffe.io.oversample
+_CENTER = 4  # of ten crops, in the order of caffe.io.oversample
+_Batch = TypeVar("_Batch", Tensor, NDArray[Any])
 
 _recorded: ContextVar[tuple[Network, object, Mapping[str, Tensor]] | None] = ContextVar(
     "recorded", default=None
@@ -89,16 +90,22 @@ def _value(network: Network, picture: Any, layer: str) -> Tensor:
 
 
 def _of_one(network: Network, value: Tensor) -> NDArray[np.floating[Any]]:
-    spec = network.input_spec
-    index = CENTER_OF_TEN if spec is not None and spec.crops == 10 and len(value) == 10 else 0
-    array: NDArray[np.floating[Any]] = value[index].detach().cpu().float().numpy()
+    array: NDArray[np.floating[Any]] = center_of_ten(network, value)[0].detach().cpu().float().numpy()
     return array
+
+
+def center_of_ten(network: Network, batch: _Batch) -> _Batch:
+    """Return the center one where a batch is a network's ten crops of a picture, as a batch of one; else the batch."""
+    spec = network.input_spec
+    ten = spec is not None and spec.crops == 10 and len(batch) == 10
+    return batch[_CENTER : _CENTER + 1] if ten else batch
 
 
 def seen_by(network: Network, picture: Any) -> NDArray[np.float32]:
     """Return what is left of a picture when the network gets it, (height, width, 3), 0..1; of ten crops the center."""
-    seen = network.deprocess(picture if isinstance(picture, Tensor) else network.preprocess(picture))
-    shown: NDArray[np.float32] = seen[CENTER_OF_TEN if len(seen) == 10 else 0] if seen.ndim == 4 else seen
+    input = picture if isinstance(picture, Tensor) else network.preprocess(picture)
+    seen = network.deprocess(center_of_ten(network, input))
+    shown: NDArray[np.float32] = seen[0] if seen.ndim == 4 else seen
     return shown
 
 

@@ -65,13 +65,34 @@ def main_line(network: Network, outputs: Sequence[str] = ()) -> list[str]:
 def last_maps(network: Network, targets: Sequence[str]) -> str | None:
     """Return the last layer with positions that every path to the targets goes through; None where there is none.
 
-    It lies before the last weights on the way: behind those, channels are classes already.
+    It lies before the last weights on the way, behind which channels are classes already; only where nothing with
+    positions lies before those (a unit behind the first convolution alone), behind them.
     """
-    needed = network.graph.needed_for(targets)
+    needed, maps = network.graph.needed_for(targets), maps_before(network, targets)
     learned = [index for index, operation in enumerate(needed) if _mixes_channels(network, operation)]
     before = {value for operation in needed[: max(learned, default=0)] for value in operation.outputs}
-    line = [name for name in main_line(network, targets) if name in before and name not in targets]
-    return next((name for name in reversed(line) if _size(network, name) is not None), None)
+    reading = [index for index, operation in enumerate(needed) if _computes_from_picture(network, operation)]
+    behind = {value for operation in needed[max(reading, default=0) :] for value in operation.outputs}
+    line = [name for name in main_line(network, targets) if name in maps and name in behind][::-1]
+    return next((name for name in line if name in before), line[0] if line else None)
+
+
+def maps_before(network: Network, targets: Sequence[str]) -> list[str]:
+    """Return the layers with positions on any path to the targets, in order."""
+    values = [value for operation in network.graph.needed_for(targets) for value in operation.outputs]
+    return [
+        name
+        for name in values
+        if name in network.layers and name not in targets and _size(network, name) is not None
+    ]
+
+
+def _computes_from_picture(network: Network, operation: Operation) -> bool:
+    """Tell a path's beginning; what reads the picture for its size alone is none."""
+    return (
+        kind_of(operation.kind).part in ("filters", "join")
+        and next(iter(network.graph.inputs)) in operation.inputs
+    )
 
 
 def _mixes_channels(network: Network, operation: Operation) -> bool:
@@ -127,7 +148,7 @@ def token_stage(network: Network, *, every: bool = False) -> list[Stage]:
 
     Four are shown of many, from the first to the last, and of those what a block adds up to; with `every`, all.
     """
-    grids = _token_grids(network)
+    grids = token_grids(network)
     line = [name for name in (network.layers if every else _way(network)) if name in grids]
     if not line:
         return []
@@ -143,7 +164,7 @@ def token_stage(network: Network, *, every: bool = False) -> list[Stage]:
     return [Stage(grids[line[-1]], tuple(line), tuple(shown), of_tokens=True)]
 
 
-def _token_grids(network: Network) -> dict[str, tuple[int, int]]:
+def token_grids(network: Network) -> dict[str, tuple[int, int]]:
     """Return the layers that answer with (tokens, numbers), and the grid of places of the picture that these are."""
     spec = network.input_spec
     shapes = {name: network.shapes[name] for name in network.layers} if spec is not None else {}
@@ -161,7 +182,7 @@ def _map_sizes(network: Network) -> dict[str, tuple[int, int]]:
     Not so are axes that were only put in another order, and what is made of tokens (heads of attention, weights of each
     token for each) unless it is their grid again.
     """
-    grids = _token_grids(network)
+    grids = token_grids(network)
     behind: set[str] = set()
     for operation in network.graph.operations:
         if any(value in grids or value in behind for value in operation.inputs):

@@ -15,13 +15,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from convscope._version import __version__
 from convscope.files import write_text
-from convscope.looking.answers import CENTER_OF_TEN
+from convscope.looking.answers import seen_by
 from convscope.looking.layer_table import HEADINGS
 from convscope.network.input_spec import GUESS, InputSpec
 from convscope.network.network import Network
@@ -147,9 +146,7 @@ def _words(context: ReportContext, content: Content) -> dict[str, Any]:
 
 def _as_seen(network: Network, picture: Photograph) -> dict[str, Any]:
     """Return what is left of the picture when the network gets it."""
-    seen = network.deprocess(network.preprocess(picture))
-    crops = len(seen) if seen.ndim == 4 else 1
-    shown = Picture((seen[CENTER_OF_TEN] if crops > 1 else seen).astype(np.float32))
+    shown, crops = Picture(seen_by(network, picture)), network.picture_spec.crops
     return {"uri": data_uri(shown), "width": shown.width, "height": shown.height, "crops": crops}
 
 

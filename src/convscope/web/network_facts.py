@@ -7,11 +7,11 @@ from dataclasses import fields
 from typing import Any
 
 from convscope._version import __version__
-from convscope.attribution.registry import METHODS
+from convscope.attribution.registry import ATTENTION, METHODS
 from convscope.dreaming.options import DreamOptions
 from convscope.looking.answers import is_vector
 from convscope.looking.filters import layers_with_filters
-from convscope.looking.main_line import stages, vectors
+from convscope.looking.main_line import stages, token_grids, vectors
 from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.network.receptive_field import ReceptiveField
@@ -48,6 +48,7 @@ def network_facts(network: Network) -> dict[str, Any]:
         "methods": [
             {"name": method.name, "family": method.family, "sentence": method.sentence}
             for method in METHODS.values()
+            if method.family != ATTENTION or token_grids(network)
         ],
         "presets": {"dream": _presets(DREAM_GUIDE), "style": _presets(STYLE_GUIDE)},
         "forms": {"dream": _form(DreamOptions), "style": _form(StyleOptions)},

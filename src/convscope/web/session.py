@@ -16,7 +16,7 @@ from torch import Tensor
 
 from convscope.cache import cache_key
 from convscope.errors import InputError
-from convscope.looking.answers import CENTER_OF_TEN, answer, recorded
+from convscope.looking.answers import answer, recorded, seen_by
 from convscope.measuring.example_sheet import ExampleOptions, example_sheet
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture
@@ -163,8 +163,7 @@ class Session:
 
     def seen(self, picture: str) -> NDArray[np.uint8]:
         """Return what is left of a picture when the network gets it, (height, width, 3)."""
-        spec, input = self.network.picture_spec, self.network.preprocess(self.pictures[picture])
-        seen = self.network.deprocess(input[CENTER_OF_TEN, None] if spec.crops == 10 else input)
+        seen = seen_by(self.network, self.pictures[picture])
         pixels: NDArray[np.uint8] = (seen.clip(0, 1) * 255).round().astype(np.uint8)
         return pixels
 

@@ -1,0 +1,227 @@
+"""Transformers: class activation maps of tokens, and attention rolled out, against the same written out in torch."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+import convscope
+from convscope.attribution.activation_map import AtLayer
+from convscope.attribution.target import target_of
+from convscope.errors import InputError
+from convscope.network.network import Network
+from planted import plain_picture, planted_network
+
+ROWS, COLUMNS, WIDTH, HEADS, BLOCKS = 5, 7, 24, 4, 3
+CLASS_TOKEN, MEAN = True, False
+
+
+class Tokens(nn.Module):
+    """Three blocks of attention over 5 x 7 places of 8 pixels; a class token is read, or the mean of all places.
+
+    ``kind`` is how the attention is written: "softmax", "fused", or torch's own "module".
+    """
+
+    def __init__(self, has_class: bool, kind: str = "softmax") -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.has_class, self.kind = has_class, kind
+        self.patch, self.head = nn.Conv2d(3, WIDTH, 8, 8), nn.Linear(WIDTH, 3)
+        self.token = nn.Parameter(torch.randn(1, 1, WIDTH))
+        self.place = nn.Parameter(0.5 * torch.randn(1, ROWS * COLUMNS + has_class, WIDTH))
+        self.norms = nn.ModuleList([nn.LayerNorm(WIDTH) for _ in range(BLOCKS + 1)])
+        self.attention = nn.ModuleList(
+            [nn.MultiheadAttention(WIDTH, HEADS, batch_first=True) for _ in range(BLOCKS)]
+        )
+        self.mlp = nn.ModuleList([nn.Linear(WIDTH, WIDTH) for _ in range(BLOCKS)])
+
+    def embedded(self, x: Tensor) -> Tensor:
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        if self.has_class:
+            x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1)
+        return x + self.place
+
+    def heads(self, index: int, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        attention: Any = self.attention[index]
+        qkv = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
+        q, k, v = qkv.reshape(x.shape[0], -1, 3, HEADS, WIDTH // HEADS).permute(2, 0, 3, 1, 4)
+        return q, k, v
+
+    def weights(self, index: int, x: Tensor) -> Tensor:
+        q, k, _ = self.heads(index, self.norms[index](x))
+        return (q @ k.transpose(-2, -1) / (WIDTH // HEADS) ** 0.5).softmax(-1)
+
+    def block(self, index: int, x: Tensor) -> Tensor:
+        normal, attention = self.norms[index](x), self.attention[index]
+        if self.kind == "module":
+            mixed, _ = attention(normal, normal, normal, need_weights=False)
+        else:
+            q, k, v = self.heads(index, normal)
+            if self.kind == "fused":
+                mixed = F.scaled_dot_product_attention(q, k, v)
+            else:
+                mixed = (q @ k.transpose(-2, -1) / (WIDTH // HEADS) ** 0.5).softmax(-1) @ v
+            mixed = attention.out_proj(mixed.transpose(1, 2).reshape(x.shape))
+        x = x + mixed
+        return x + F.gelu(self.mlp[index](x))
+
+    def read(self, x: Tensor) -> Tensor:
+        x = self.norms[-1](x)
+        scores: Tensor = self.head(x[:, 0] if self.has_class else x.mean(1))
+        return scores
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embedded(x)
+        for index in range(BLOCKS):
+            x = self.block(index, x)
+        return self.read(x)
+
+
+def transformer(has_class: bool, kind: str = "softmax") -> tuple[Tokens, Network]:
+    module = Tokens(has_class, kind).eval().requires_grad_(False)
+    return module, convscope.open_network(module, input_shape=(1, 3, 40, 56))
+
+
+def picture(seed: int = 2) -> Tensor:
+    return torch.randn(1, 3, 40, 56, generator=torch.Generator().manual_seed(seed))
+
+
+def on_grid(tokens: Tensor) -> Tensor:
+    """Return tokens as (numbers, rows, columns), those without a place left out."""
+    return tokens[0, -ROWS * COLUMNS :].T.reshape(-1, ROWS, COLUMNS)
+
+
+def before_the_last(module: Tokens, input: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what goes into the last block, and the gradient of class 1's score for it."""
+    x = module.embedded(input)
+    for index in range(BLOCKS - 1):
+        x = module.block(index, x)
+    x = x.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(module.read(module.block(BLOCKS - 1, x))[0, 1], x)
+    return on_grid(x.detach()), on_grid(gradient)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "fused", "module"])
+def test_a_class_is_mapped_where_its_tokens_last_come_from_places(kind: str) -> None:
+    """Behind the last block the class token alone is read: a map of that would be of zeros."""
+    module, network = transformer(CLASS_TOKEN, kind)
+    answers, gradients = before_the_last(module, picture())
+    for name, expected in (
+        ("grad_cam", (gradients.mean((1, 2), keepdim=True) * answers).sum(0)),
+        ("hires_cam", (gradients * answers).sum(0)),
+        ("layer_cam", (gradients.relu() * answers).sum(0)),
+    ):
+        found = getattr(convscope, name)(network, picture(), 1)
+        np.testing.assert_allclose(found.values, expected.numpy(), atol=1e-6)
+        assert found.map.shape == (40, 56) and np.ptp(found.map) > 0
+        assert "Its tokens are 5 × 7 places of the picture. That is the last layer of them" in found.how
+
+
+def test_where_all_places_are_averaged_the_last_layer_counts() -> None:
+    module, network = transformer(MEAN)
+    x = module.embedded(picture())
+    for index in range(BLOCKS):
+        x = module.block(index, x)
+    last = module.norms[-1](x).detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(module.head(last.mean(1))[0, 2], last)
+    expected = (on_grid(gradient).mean((1, 2), keepdim=True) * on_grid(last.detach())).sum(0)
+    found = convscope.grad_cam(network, picture(), 2)
+    np.testing.assert_allclose(found.values, expected.numpy(), atol=1e-6)
+
+
+def test_leaving_out_a_number_of_every_token_is_a_run_without_it() -> None:
+    module, network = transformer(CLASS_TOKEN)
+    layer = convscope.grad_cam(network, picture(), 1).how.partition("the channels of ")[2].partition(",")[0]
+    x = module.embedded(picture())
+    for index in range(BLOCKS - 1):
+        x = module.block(index, x)
+    whole, lost = module(picture())[0, 1], []
+    for number in range(WIDTH):
+        without = x.clone()
+        without[..., number] = 0
+        lost.append(float(whole - module.read(module.block(BLOCKS - 1, without))[0, 1]))
+    expected = (torch.tensor(lost)[:, None, None] * on_grid(x)).sum(0)
+    found = convscope.ablation_cam(network, picture(), 1, layer=layer, progress=False)
+    np.testing.assert_allclose(found.values, expected.numpy(), atol=1e-5)
+
+
+def test_a_layer_behind_the_last_places_says_why_nothing_is_lit() -> None:
+    _, network = transformer(CLASS_TOKEN)
+    last = next(name for name in reversed(network.layers) if network.shapes[name] == (1, 36, WIDTH))
+    made = convscope.grad_cam(network, picture(), 1, layer=last)
+    assert not made.map.any() and "is read from a token without a place" in made.caption
+
+
+def rolled(module: Tokens, input: Tensor) -> Tensor:
+    """Return the rollout, (tokens, tokens), written out."""
+    x, flow = module.embedded(input), torch.eye(ROWS * COLUMNS + module.has_class)
+    for index in range(BLOCKS):
+        mean = module.weights(index, x)[0].mean(0)
+        flow = (0.5 * mean + 0.5 * torch.eye(len(mean))) @ flow
+        x = module.block(index, x)
+    return flow
+
+
+@pytest.mark.parametrize("kind", ["softmax", "fused", "module"])
+@pytest.mark.parametrize("has_class", [CLASS_TOKEN, MEAN])
+def test_a_rollout_multiplies_what_each_layer_hands_on(has_class: bool, kind: str) -> None:
+    module, network = transformer(has_class, kind)
+    flow = rolled(module, picture())
+    row = flow[0] if has_class else flow.mean(0)
+    found = convscope.attention_rollout(network, picture(), 1)
+    np.testing.assert_allclose(found.values, row[-ROWS * COLUMNS :].reshape(ROWS, COLUMNS).numpy(), atol=1e-6)
+    assert np.ptp(found.values) > 0.003 and found.map.shape == (40, 56)
+    assert ("the first token, the class's" if has_class else "all tokens, averaged") in found.how
+
+
+def test_what_has_no_attention_over_the_picture_says_so() -> None:
+    with pytest.raises(
+        InputError, match="planted has no attention over the whole picture before scores:0: use another"
+    ):
+        convscope.attention_rollout(planted_network(), plain_picture(), "red")
+    _, network = transformer(CLASS_TOKEN)
+    first = next(name for name in network.layers if network.shapes[name] == (1, 36, WIDTH))
+    with pytest.raises(InputError, match="has no attention over the whole picture before"):
+        convscope.attention_rollout(network, picture(), first)
+
+
+class Windows(nn.Module):
+    """Attention within four windows, as a Swin's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.patch, self.head = nn.Conv2d(3, 16, 4, 4), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch(x).reshape(1, 16, 2, 4, 2, 4).permute(0, 2, 4, 3, 5, 1).reshape(4, 1, 16, 16)
+        weights = (x @ x.transpose(-2, -1)).softmax(-1)
+        scores: Tensor = self.head((weights @ x).reshape(1, 64, 16).mean(1))
+        return scores
+
+
+def test_attention_within_windows_is_not_rolled_out() -> None:
+    network = convscope.open_network(Windows().eval(), input_shape=(1, 3, 32, 32))
+    with pytest.raises(
+        InputError, match="attends within 4 windows of the picture, not over all of it: use another"
+    ):
+        convscope.attention_rollout(network, torch.randn(1, 3, 32, 32), 1)
+
+
+def test_grad_cam_finds_the_same_on_tokens() -> None:
+    cams = pytest.importorskip("pytorch_grad_cam", reason="compares with grad-cam, which is not installed")
+    targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
+    module, network = transformer(CLASS_TOKEN)
+    module = module.requires_grad_()
+    layer = AtLayer(target_of(network, picture(), 1), "norms.2")
+    assert layer.grid == (ROWS, COLUMNS)
+    for name, peer in (("grad_cam", "GradCAM"), ("hires_cam", "HiResCAM"), ("layer_cam", "LayerCAM")):
+        with getattr(cams, peer)(
+            module, [module.norms[2]], reshape_transform=lambda one: on_grid(one)[None]
+        ) as cam:
+            expected = cam(picture(), [targets.ClassifierOutputTarget(1)])[0]
+        map = getattr(convscope, name)(network, picture(), 1, layer="norms.2").map
+        np.testing.assert_allclose((map - map.min()) / np.ptp(map), expected, atol=1e-4)
