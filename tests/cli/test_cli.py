@@ -465,3 +465,15 @@ def test_rerun_opens_a_moved_network_as_it_was(tmp_path: Path, red: str) -> None
     done("activations", str(folder), red, "conv1", "--channel-order", "BGR", "-o", "made.png")
     moved = folder.rename(tmp_path / "after")
     assert "the same pixels" in done("rerun", "made.png", "--network", str(moved)).stderr
+
+
+@pytest.mark.slow
+def test_what_is_not_drawn_does_not_wait_for_matplotlib() -> None:
+    code = "import sys; from convscope.cli import main; main(['classify', 'builtin', 'coffee'], standalone_mode=False)"
+    command = [
+        sys.executable,
+        "-c",
+        f"{code}; print(any(name.startswith('matplotlib.') for name in sys.modules))",
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.split()[-1] == "False"

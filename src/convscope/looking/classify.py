@@ -12,9 +12,7 @@ from convscope.network.network import Network
 from convscope.pictures.photograph import PictureLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
-from convscope.presentation.bar_charts import prediction_chart
 from convscope.presentation.style import ThemeName
-from convscope.presentation.value_plots import probability_plot
 from convscope.presentation.wording import title_of
 
 
@@ -50,6 +48,8 @@ def predictions(
 
     >>> predictions(network, "cat.jpg").save("predictions.png")
     """
+    from convscope.presentation.bar_charts import prediction_chart  # and matplotlib, for whoever draws
+
     best = classify(network, picture, top=top)
     title = "" if bare else title_of("", network, picture)
     chart = prediction_chart([(one.label, one.probability) for one in best], title=title, theme=theme)
@@ -67,6 +67,8 @@ def probabilities(
 
     >>> probabilities(network, "cat.jpg").save("probabilities.png")
     """
+    from convscope.presentation.value_plots import probability_plot
+
     if top < 1:
         raise InputError(f"top is how many classes to name, at least 1; not {top}")
     values = network.probabilities(picture).cpu().numpy()

@@ -7,10 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import matplotlib
+import lazy_loader
 from PIL import ImageFont
 
 from convscope.errors import by_name
+
+matplotlib = lazy_loader.load("matplotlib")  # loaded by whoever draws: it takes half a second
 
 ThemeName: TypeAlias = Literal["light", "dark"]
 
