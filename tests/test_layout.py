@@ -18,6 +18,7 @@ ORDER = [
     "progress",
     "cache",
     "address",
+    "ordinary_torch",
     "argument_errors",
     "preset_guide",
     "pictures",

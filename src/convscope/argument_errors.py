@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeVar, Union
 
 from convscope.address import Address
 from convscope.errors import ConvscopeError, InputError
+from convscope.ordinary_torch import ordinary_torch
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _BARE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError)
@@ -68,13 +69,15 @@ _BY_NAME: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 def arguments_in_words(function: _Function) -> _Function:
     """Mark a function: of an argument that it cannot take it says so in an InputError of one line.
 
+    It computes as ever, whatever the caller has set in torch.
+
     >>> convscope.filters(network, "conv1", columns="many")
     convscope.errors.InputError: filters: columns is 'many', not a whole number or None
     """
 
     @functools.wraps(function)
     def explained(*positional: Any, **keywords: Any) -> Any:
-        with explaining(function, positional, keywords):
+        with explaining(function, positional, keywords), ordinary_torch():
             return function(*positional, **keywords)
 
     return explained  # type: ignore[return-value]

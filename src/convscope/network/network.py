@@ -44,6 +44,7 @@ from convscope.network.outputs import Output, find_outputs
 from convscope.network.parameters import Shape
 from convscope.network.resizing import Size
 from convscope.network.shapes import infer_shapes
+from convscope.ordinary_torch import ordinary_torch
 from convscope.pictures.photograph import PictureLike, open_photograph
 
 if TYPE_CHECKING:
@@ -244,6 +245,7 @@ class Network:
             return None
         return shape_channels_first(shape) if self._is_channels_last(value, shape) else shape
 
+    @ordinary_torch()
     def preprocess(self, picture: PictureLike) -> Tensor:
         """Return a picture (path, array, PIL image) as the network's float input; see `input_spec`.
 
@@ -256,6 +258,7 @@ class Network:
                 warn(f"{picture.name}: {note}", PictureNote, stacklevel=2)
         return spec.to_tensor(picture).to(self.device)
 
+    @ordinary_torch()
     def deprocess(self, tensor: Tensor) -> NDArray[np.float32]:
         """Return an input tensor as a picture: float (H, W, 3) in 0 to 1."""
         return self.picture_spec.to_picture(tensor)
@@ -274,6 +277,7 @@ class Network:
             )
         return self.input_spec
 
+    @ordinary_torch()
     def activations(
         self, input: Tensor | Mapping[str, Tensor], *addresses: str | Address | Sequence[str | Address]
     ) -> dict[str, Tensor]:
@@ -293,6 +297,7 @@ class Network:
         values = self._runner.run(input, tuple(dict.fromkeys(address.layer for address in resolved.values())))
         return {name: self._select(values[address.layer], address) for name, address in resolved.items()}
 
+    @ordinary_torch()
     def gradient(self, input: Tensor | Mapping[str, Tensor], address: str | Address) -> Tensor:
         """Return the gradient, for the (first) input, of the sum of what the address answers."""
         resolved = self.resolve(address)
@@ -364,6 +369,7 @@ class Network:
         labels = self.labels or ()
         return labels[index] if index < len(labels) else f"class {index}"
 
+    @ordinary_torch()
     def probabilities(self, picture: PictureLike) -> Tensor:
         """Return the probability of every class for a picture, shape (classes,).
 
@@ -381,6 +387,7 @@ class Network:
             )
         return self.probabilities_of(answer)
 
+    @ordinary_torch()
     def probabilities_of(self, answer: Tensor) -> Tensor:
         """Return the probability of every class, shape (classes,), from what `class_output` answers to a picture.
 

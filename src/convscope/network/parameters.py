@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
+from convscope.ordinary_torch import ordinary_torch
+
 Shape = tuple[int, ...]
 
 
@@ -29,7 +31,8 @@ class Parameters(Mapping[str, Tensor]):
         if name not in self._loaded:
             if name not in self.shapes:
                 raise KeyError(name)
-            self._loaded[name] = self._load(name)
+            with ordinary_torch():  # they are kept, and gradients are asked for later
+                self._loaded[name] = self._load(name)
         return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:

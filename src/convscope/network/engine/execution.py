@@ -128,9 +128,11 @@ def laid_out(tensor: Tensor, device: torch.device, channels_last: bool = False) 
     computes half precision (float16, bfloat16) in float32: it has no fast instructions for it, and loses nothing.
 
     Memory that is not torch's own is copied into aligned memory: matrix products round by alignment, and the same
-    network has to give the same bits every time.
+    network has to give the same bits every time. What was made in inference mode is copied: gradients need that.
     """
     tensor = tensor.to(device)
+    if tensor.is_inference():
+        tensor = tensor.clone()
     if tensor.device.type == "cpu" and tensor.dtype in (torch.float16, torch.bfloat16):
         tensor = tensor.float()
     if tensor.device.type == "cpu" and tensor.data_ptr() % ALIGNMENT:
