@@ -43,7 +43,7 @@ def examples(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[
     path = os.pathsep.join([str(DOCUMENTATION), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": path, "MPLBACKEND": "agg"}
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1800)
 
 
 @pytest.fixture
