@@ -12,6 +12,7 @@ import convscope
 from convscope.attribution.activation_map import AtLayer
 from convscope.attribution.target import target_of
 from convscope.errors import InputError
+from convscope.formats.pytorch.libraries import ready_torchvision
 from convscope.network.network import Network
 from planted import plain_picture, planted_network
 
@@ -225,3 +226,46 @@ def test_grad_cam_finds_the_same_on_tokens() -> None:
             expected = cam(picture(), [targets.ClassifierOutputTarget(1)])[0]
         map = getattr(convscope, name)(network, picture(), 1, layer="norms.2").map
         np.testing.assert_allclose((map - map.min()) / np.ptp(map), expected, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::convscope.errors.InputGuess")
+def test_torchvisions_transformer_is_mapped_and_rolled_out() -> None:
+    """The network as it is published, with hooks: its attention, and the gradient where its last block begins."""
+    ready_torchvision()
+    models = pytest.importorskip(
+        "torchvision.models", reason="compares with torchvision, which is not installed"
+    )
+    torch.manual_seed(5)
+    sizes = {
+        "image_size": 64,
+        "patch_size": 16,
+        "num_layers": 3,
+        "num_heads": 2,
+        "hidden_dim": 24,
+        "mlp_dim": 48,
+    }
+    module = models.VisionTransformer(**sizes, num_classes=5).eval()
+    nn.init.normal_(module.heads.head.weight)  # zeros, as it is made
+    begins: list[Tensor] = []
+    hooks = [
+        block.register_forward_pre_hook(lambda _, given: begins.append(given[0]))
+        for block in module.encoder.layers
+    ]
+    input = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    (gradient,) = torch.autograd.grad(module(input)[0, 4], begins[-1], retain_graph=True)
+    for hook in hooks:
+        hook.remove()
+    flow = torch.eye(17)
+    for block, tokens in zip(module.encoder.layers, begins, strict=True):
+        normal = block.ln_1(tokens)
+        _, weights = block.self_attention(
+            normal, normal, normal, need_weights=True, average_attn_weights=True
+        )
+        flow = (weights[0] + torch.eye(17)) / 2 @ flow
+    network = convscope.open_network(module, input_shape=(1, 3, 64, 64))
+    found = convscope.attention_rollout(network, input, 4)
+    np.testing.assert_allclose(found.values, flow[0, 1:].reshape(4, 4).detach().numpy(), atol=1e-6)
+    answers, gradients = (one[0, 1:].T.reshape(24, 4, 4).detach() for one in (begins[-1], gradient))
+    expected = (gradients.mean((1, 2), keepdim=True) * answers).sum(0)
+    assert expected.abs().max() > 1e-4
+    np.testing.assert_allclose(convscope.grad_cam(network, input, 4).values, expected.numpy(), atol=1e-6)

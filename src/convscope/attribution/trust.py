@@ -32,7 +32,8 @@ from convscope.network.network import Network
 from convscope.pictures.recording import picture_hash
 from convscope.progress import Watch, bars, watching
 
-METHODS = ("grad_cam", "layer_cam", "relevance", "saliency", "integrated_gradients")
+METHODS = ("grad_cam", "layer_cam", "relevance", "saliency", "deep_lift")  # a few runs of the network each
+_STEPS = 32  # of an integral over a shuffled network, whose map need not add up
 USUAL = ("single_deletion", "entropy_rise", "completeness")
 
 
@@ -180,7 +181,9 @@ class _Survey:
 
     def _attribution(self, name: str, target: AttributionTarget, layer: str | None = None) -> Attribution:
         method = method_named(name)
-        options = {"layer": layer} if layer is not None and "layer" in method.options else {}
+        options: dict[str, Any] = {"layer": layer} if layer is not None and "layer" in method.options else {}
+        if target.network is self._shuffled and "max_steps" in method.options:
+            options["max_steps"] = _STEPS
         return method.function(target.network, target.input, target, **options)
 
     @cached_property

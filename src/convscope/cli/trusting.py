@@ -20,7 +20,7 @@ from convscope.cli.pictures import pictures_named
 @click.option(
     "--methods",
     metavar="A,B,C",
-    default="grad-cam,layer-cam,relevance,saliency,integrated-gradients",
+    default="grad-cam,layer-cam,relevance,saliency,deep-lift",
     show_default=True,
     help=f"Of {', '.join(name.replace('_', '-') for name in METHODS)}.",
 )
