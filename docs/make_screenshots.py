@@ -19,22 +19,26 @@ from convscope import open_network
 from convscope.web.server import serve
 
 PICTURES = Path(__file__).parent / "pictures"
-PATIENCE = 120_000  # milliseconds: making a unit's picture takes most of it
+PATIENCE = 600_000  # milliseconds: making a unit's picture takes most of it
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture of the page: its file, the window's size, its colors, what the address asks for besides the unit."""
+    """A picture of the page: its file, the window's size, its colors, what the address asks for besides the unit.
+
+    It is kept in `share` of that size.
+    """
 
     name: str
     size: tuple[int, int]
     theme: str = "light"
     query: str = ""
+    share: float = 1.0
 
 
 SHOTS = (
     Shot("explore.webp", (1320, 800)),
-    Shot("explore-dark.webp", (1320, 800), "dark", "?palette=inferno&backward=saliency"),
+    Shot("explore-dark.webp", (1320, 800), "dark", "?palette=inferno&backward=saliency", share=0.75),
     Shot("explore-phone.webp", (390, 780)),
 )
 
@@ -50,7 +54,8 @@ def shoot(browser: Browser, address: str, shot: Shot) -> None:
     path, whole = PICTURES / shot.name, page.screenshot(animations="disabled")
     context.close()
     with Image.open(BytesIO(whole)) as image:
-        image.convert("RGB").save(path, quality=80, method=6)
+        width, height = (round(shot.share * side) for side in image.size)
+        image.convert("RGB").resize((width, height)).save(path, quality=65, method=6)
     print(path, f"{path.stat().st_size:,} bytes")
 
 
