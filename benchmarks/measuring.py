@@ -36,6 +36,7 @@ from convscope.measuring.reading import read_input
 from convscope.network.network import Network
 
 OUTSIDE = 60  # crops whose surroundings are replaced
+FACTS = ("max", "mean", "position", "fires", "lowest")
 
 
 def batches(count: int, batch: int) -> Iterator[range]:
@@ -51,7 +52,10 @@ def inputs_of(network: Network, paths: Sequence[str]) -> torch.Tensor:
 
 def brute_force(network: Network, paths: Sequence[str], found: Measurements) -> dict[str, dict[str, NDArray]]:
     """Return maximum, mean, place, count and minimum of each layer, (pictures, channels)."""
-    kept: dict[str, dict[str, list[NDArray]]] = {name: {} for name in found.layers}
+    kept = {
+        name: {what: np.empty((len(paths), layer.channels)) for what in FACTS}
+        for name, layer in found.layers.items()
+    }
     for numbers in batches(len(paths), found.manifest.batch):
         with torch.no_grad():
             values = network.activations(inputs_of(network, [paths[i] for i in numbers]), *found.layers)
@@ -59,18 +63,10 @@ def brute_force(network: Network, paths: Sequence[str], found: Measurements) -> 
             value = network.channels_first(name, values.pop(name)).double()
             value = value.flatten(2) if value.dim() > 2 else value[:, :, None]
             highest, place = value.max(2)
-            facts = {
-                "max": highest,
-                "mean": value.mean(2),
-                "position": place,
-                "fires": (value > 0).sum(2),
-                "lowest": value.min(2).values,
-            }
-            for what, number in facts.items():
-                kept[name].setdefault(what, []).append(number.numpy())
-    return {
-        name: {what: np.concatenate(parts) for what, parts in facts.items()} for name, facts in kept.items()
-    }
+            answers = highest, value.mean(2), place, (value > 0).sum(2), value.min(2).values
+            for what, number in zip(FACTS, answers, strict=True):
+                kept[name][what][numbers] = number.numpy()
+    return kept
 
 
 def compare(found: Measurements, name: str, brute: dict[str, NDArray], wrong: Counter[str]) -> None:
