@@ -77,6 +77,14 @@ CASES = {
         "LayerNormalization", {"axis": [-1], "epsilon": 1e-6}, [GAMMA, BETA],
         F.layer_norm(X, (6,), torch.from_numpy(GAMMA), torch.from_numpy(BETA), 1e-6).movedim(-1, 1),
     ),
+    "layer norm whose mean stays": (
+        "LayerNormalization", {"axis": [-1], "epsilon": 0.01, "rms_scaling": True}, [GAMMA],
+        MAPS / (MAPS.var(1, correction=0, keepdim=True) + 0.01).sqrt() * channels(GAMMA),
+    ),
+    "the same along rows, whatever it says of a scale": (
+        "LayerNormalization", {"axis": 1, "rms_scaling": True, "scale": False}, [positive(9)],
+        MAPS / (MAPS.var(2, correction=0, keepdim=True) + 1e-3).sqrt() * torch.from_numpy(positive(9))[:, None],
+    ),
     "group norm": (
         "GroupNormalization", {"groups": 3, "epsilon": 0.01}, [GAMMA, BETA],
         F.group_norm(MAPS, 3, torch.from_numpy(GAMMA), torch.from_numpy(BETA), 0.01),
@@ -103,6 +111,10 @@ CASES = {
         "AveragePooling2D", {"pool_size": [3, 3], "strides": [1, 1], "padding": "same"}, [],
         F.avg_pool2d(MAPS, 3, 1, 1, count_include_pad=False),
     ),
+    "adaptive average": (
+        "AdaptiveAveragePooling2D", {"output_size": [4, 3]}, [], F.adaptive_avg_pool2d(MAPS, (4, 3))
+    ),
+    "adaptive maximum": ("AdaptiveMaxPooling2D", {"output_size": 5}, [], F.adaptive_max_pool2d(MAPS, 5)),
     "global average": ("GlobalAveragePooling2D", {}, [], MAPS.mean((2, 3))),
     "global average, axes kept": ("GlobalAveragePooling2D", {"keepdims": True}, [], MAPS.mean((2, 3), keepdim=True)),
     "global maximum": ("GlobalMaxPooling2D", {}, [], MAPS.amax((2, 3))),
@@ -259,13 +271,18 @@ REFUSED = {
     ),
     "interpolation": (
         "UpSampling2D",
-        {"interpolation": "lanczos3"},
-        "interpolates by 'lanczos3'; convscope knows",
+        {"interpolation": "sinc"},
+        "its interpolation is 'sinc'; convscope knows nearest",
     ),
     "activation": (
         "Activation",
         {"activation": "relu7"},
         "the activation 'relu7'.* Did you mean 'relu' or 'relu6'",
+    ),
+    "a setting of which nothing is known": (
+        "MaxPooling2D",
+        {"padding": "same", "rounding": "up"},
+        "a MaxPooling2D: what its rounding = 'up' means is not known here",
     ),
     "type": (
         "Conv4D",

@@ -90,6 +90,42 @@ CASES = {
     "squareplus": (function("Squareplus", config={"b": 2.5}), softplus_like(X)),
     "logsumexp": (function("Logsumexp", config={"axis": -1}), np.log(np.exp(X).sum(-1))),
     "split": (function("Split", config={"indices_or_sections": [1, 4], "axis": -1}), X[..., :1]),
+    "largest under windows": (
+        function("MaxPool", config={"pool_size": 2, "strides": None, "padding": "valid", "data_format": None}),
+        X[:, :, :4].reshape(1, 2, 2, 2, 2, 6).max((2, 4)),
+    ),
+    "mean under windows": (
+        function("AveragePool", config={"pool_size": [2, 3], "strides": [2, 2], "padding": "valid"}),
+        np.stack([X[:, :, at : at + 3].reshape(1, 2, 2, 3, 6).mean((2, 3)) for at in (0, 2)], 2),
+    ),
+    "adaptive": (
+        function("AdaptiveMaxPool", config={"output_size": [2, 1]}),
+        X.reshape(1, 2, 2, 5, 6).max((2, 3))[:, :, None],
+    ),
+    "patches": (
+        function("ExtractPatches", config={"size": [2, 5], "strides": None, "padding": "valid", "dilation_rate": 1}),
+        X.reshape(1, 2, 2, 5, 6).reshape(1, 2, 1, 60),
+    ),
+    "means": (function("Moments", config={"axes": [1, 2], "keepdims": True}), X.mean((1, 2), keepdims=True)),
+    "border": (
+        function("PadImages", config={"top_padding": 2, "left_padding": None, "target_height": 7, "target_width": 6,
+                                      "right_padding": 1}),
+        np.pad(X, ((0, 0), (2, 1), (0, 1), (0, 0))),
+    ),
+    "cropped": (
+        function("CropImages", config={"top_cropping": 1, "left_cropping": 2, "target_height": 2, "target_width": 3}),
+        X[:, 1:3, 2:5],
+    ),
+    "layer norm": (
+        function("LayerNorm", config={"axis": [2, 3], "epsilon": 0.01}),
+        (X - X.mean((2, 3), keepdims=True)) / np.sqrt(X.var((2, 3), keepdims=True) + 0.01),
+    ),
+    "root mean square": (
+        function("RMSNorm", config={"axis": -1}), X / np.sqrt(np.square(X).mean(-1, keepdims=True) + 1e-7)
+    ),
+    "percentile": (function("Percentile", 30.0, config={"axis": 1}), np.percentile(X, 30, 1)),
+    "any": (function("Any", config={"axis": 1}, reads=TENSOR), np.ones((1, 5, 6))),
+    "upside down": (function("Fliplr"), X[:, ::-1]),
 }  # fmt: skip
 
 
@@ -113,6 +149,27 @@ def test_the_second_part_of_a_split_is_a_value_of_its_own(tmp_path):
     ]
     found = read(tmp_path, layers, ["behind"]).activations(torch.from_numpy(X), "behind")["behind"]
     np.testing.assert_allclose(found, np.exp(X[..., 3:]), rtol=1e-6)
+
+
+def test_variances_come_behind_means_a_picture_becomes_gray_and_blocks_channels(tmp_path):
+    variances = {"class_name": "__keras_tensor__", "config": {"keras_history": ["both", 0, 1]}}
+    colors = {"class_name": "__keras_tensor__", "config": {"keras_history": ["colors", 0, 0]}}
+    even = {"class_name": "__keras_tensor__", "config": {"keras_history": ["even", 0, 0]}}
+    layers = [
+        function("Moments", name="both", config={"axes": [1], "keepdims": False}),
+        function("Exp", name="behind", reads=variances),
+        function("GetItem", [span(), span(), span(), span(1, 4)], name="colors"),
+        function("RGBToGrayscale", name="gray", reads=colors),
+        function("GetItem", [span(), span(), span(0, 4)], name="even"),
+        function("SpaceToDepth", name="blocks", config={"block_size": 2}, reads=even),
+    ]
+    names = ["behind", "gray", "blocks"]
+    found = read(tmp_path, layers, names).activations(torch.from_numpy(X), *names)
+    np.testing.assert_allclose(found["behind"], np.exp(X.var(1)), rtol=1e-5)
+    blocks = X[:, :, :4].reshape(1, 2, 2, 2, 2, 6).transpose(0, 1, 3, 2, 4, 5).reshape(1, 2, 2, 24)
+    np.testing.assert_array_equal(found["blocks"], blocks)
+    gray = 0.2989 * X[..., 1:2] + 0.587 * X[..., 2:3] + 0.114 * X[..., 3:4]
+    np.testing.assert_allclose(found["gray"], gray, rtol=1e-5, atol=1e-6)
 
 
 def test_what_does_not_fit_or_is_not_known_cuts_what_is_behind_it(tmp_path):

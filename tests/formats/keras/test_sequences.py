@@ -328,6 +328,67 @@ def test_a_convolutional_lstm_is_an_lstm_whose_gates_are_convolutions(tmp_path):
     torch.testing.assert_close(last, found[:, -1])
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_film_is_read_both_ways(tmp_path, whole):
+    """Each of the two is the layer by itself, the second on the film from its end."""
+    film = torch.from_numpy(normal(2, 3, 6, 7, 2, scale=1.0))
+    settings = {"filters": 3, "kernel_size": [2, 3], "padding": "same", "return_sequences": whole, **GATES}
+    ways = [
+        [normal(2, 3, 2, 12, seed=at), normal(2, 3, 3, 12, seed=at + 2), normal(12, seed=at)] for at in (1, 2)
+    ]
+    files = saved(ways[0], "forward_layer/cell") | saved(ways[1], "backward_layer/cell")
+    inner = {"class_name": "ConvLSTM2D", "config": settings}
+    found = run(tmp_path, "Bidirectional", files, film, "bidirectional", layer=inner, merge_mode="concat")
+    alone = [
+        run(tmp_path, "ConvLSTM2D", saved(arrays), given, "conv_lstm2d", **settings)
+        for arrays, given in zip(ways, (film, film.flip(1)), strict=True)
+    ]
+    expected = torch.cat((alone[0], alone[1].flip(1) if whole else alone[1]), -1)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("name, size", [("Average", 3), ("Max", 4)])
+def test_adaptive_pools_of_rows_and_volumes(tmp_path, name, size):
+    functions = {
+        "Average": (F.adaptive_avg_pool1d, F.adaptive_avg_pool3d),
+        "Max": (F.adaptive_max_pool1d, F.adaptive_max_pool3d),
+    }
+    rows, volumes = functions[name]
+    found = run(tmp_path, f"Adaptive{name}Pooling1D", {}, X, output_size=size)
+    torch.testing.assert_close(found, rows(X.movedim(-1, 1), size).movedim(1, -1))
+    found = run(tmp_path, f"Adaptive{name}Pooling3D", {}, VOLUME, output_size=[2, size, 5])
+    torch.testing.assert_close(found, volumes(MAPS, (2, size, 5)).movedim(1, -1))
+
+
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_transposed_rows_and_volumes_have_an_output_padding(tmp_path, more):
+    """As TensorFlow lays them: half of what is too much is cut before, the odd one behind."""
+    settings = {"strides": 3, "padding": "same", "use_bias": False, "output_padding": more}
+    kernel = normal(5, 6, 5)
+    found = run(
+        tmp_path, "Conv1DTranspose", saved((kernel,), "."), X, "conv1d_transpose", kernel_size=[5], **settings
+    )
+    whole = F.conv_transpose1d(X.movedim(-1, 1), torch.from_numpy(kernel).permute(2, 1, 0), stride=3)
+    expected = whole.narrow(2, (4 - more) // 2, 19 + more)
+    torch.testing.assert_close(found, expected.movedim(1, -1), rtol=1e-5, atol=1e-5)
+    kernel = normal(3, 3, 3, 2, 4)
+    settings |= {"kernel_size": [3, 3, 3], "output_padding": [more, 0, 1]}
+    found = run(tmp_path, "Conv3DTranspose", saved((kernel,), "."), VOLUME, "conv3d_transpose", **settings)
+    expected = F.conv_transpose3d(MAPS, torch.from_numpy(kernel).permute(4, 3, 0, 1, 2), stride=3)
+    for axis, (extra, size) in enumerate(((more, 16), (0, 19), (1, 22))):
+        expected = expected.narrow(2 + axis, (2 - extra) // 2, size + extra)
+    torch.testing.assert_close(found, expected.movedim(1, -1), rtol=1e-5, atol=1e-5)
+
+
+def test_a_mean_of_a_volume_at_the_border_is_of_its_own_numbers(tmp_path):
+    found = run(
+        tmp_path, "AveragePooling3D", {}, VOLUME, pool_size=[2, 3, 2], strides=[2, 2, 3], padding="same"
+    )
+    ones, sides = torch.ones_like(MAPS), (0, 0, 1, 1, 0, 0)
+    total, count = (F.avg_pool3d(F.pad(one, sides), (2, 3, 2), (2, 2, 3)) for one in (MAPS, ones))
+    torch.testing.assert_close(found, (total / count).movedim(1, -1), rtol=1e-5, atol=1e-6)
+
+
 def test_cells_on_one_another_are_layers_after_one_another(tmp_path):
     lower, upper = cell(5, 4, 4), cell(4, 3, 4, seed=7)
     cells = [

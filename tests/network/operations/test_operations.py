@@ -694,7 +694,7 @@ def test_every_operation_has_an_example():
     others = ("losses", "detection", "intervention", "regions", "rescaling")
     elsewhere = {library + name for name in others}
     own = {kind for kind, module in modules.items() if module.startswith(library) and module not in elsewhere}
-    with_their_formats = {"max_unpool", "unit_norm", "both_ways", "multi_head_attention", "unrolled"}
+    with_their_formats = {"max_unpool", "moments", "unit_norm", "multi_head_attention", "unrolled"}
     with_their_formats |= {"mix_by_score", "convolutional_lstm"}
     assert own - with_their_formats == set(EXAMPLES)
 

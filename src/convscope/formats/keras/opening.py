@@ -23,6 +23,9 @@ from convscope.formats.request import Request
 from convscope.network.labels import imagenet_labels
 from convscope.network.origin import Origin
 
+_APART_FROM_TENSORFLOW = re.compile(r"2\.[0-3]\.\d+")
+"""Keras 2 as a package of its own, until 2.3: TensorFlow's writes ``2.2.4-tf``, and from 2.4 on they are one."""
+
 
 def open_keras(request: Request) -> NetworkParts:
     """Read a ``.keras`` or ``.h5`` file, or a ``.json`` that describes a model, with its `weights` if given."""
@@ -33,10 +36,12 @@ def open_keras(request: Request) -> NetworkParts:
         weights = read_weights_of(request.weights)
     if weights is None:
         raise NetworkFileError(f"{path} describes a model and holds no weights: give weights=FILE, its .h5")
+    version = version or _stated_version(weights)
     dialect = Dialect(
-        version=_major(version or _stated_version(weights)),
+        version=_major(version),
         backend=_attribute(weights, "backend") or "tensorflow",
         channels_last=channels_are_last(model),
+        counts_corners=_APART_FROM_TENSORFLOW.fullmatch(version) is not None,
     )
     files = (path, *([Path(request.weights).expanduser()] if request.weights else []))
     given = None if request.weights is None else str(request.weights)

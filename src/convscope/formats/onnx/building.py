@@ -22,9 +22,10 @@ from convscope.formats.onnx.model import opset_of
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators import reader_of
 from convscope.formats.onnx.operators.registry import MICROSOFT, Reader
-from convscope.formats.onnx.unread import Attributes, require_all_read
+from convscope.formats.onnx.unread import require_all_read
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.protobuf.message import Message
+from convscope.formats.settings import Settings
 from convscope.network.cut import CutLayer, require_uncut
 from convscope.network.graph import Graph, Operation
 from convscope.network.parameters import Shape
@@ -154,7 +155,7 @@ class _Building:
             type_name=call.type_name,
             inputs=call.inputs,
             outputs=call.outputs,
-            attributes=Attributes(call.attributes),
+            attributes=Settings(call.attributes),
             opset=self.opset.get(call.domain, 1),
             constants=self.constants,
             shapes=self.builder.shapes,

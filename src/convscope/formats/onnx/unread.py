@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from convscope.formats.onnx.node import Node
-
-
-class Attributes(Mapping[str, Any]):
-    """A node's attributes, which know the ones that nobody has read: `unread`."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values, self.unread = values, set(values)
-
-    def __getitem__(self, name: str) -> Any:
-        self.unread.discard(name)
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
+from convscope.formats.settings import Settings
 
 _EVERYWHERE = frozenset({
     "consumed_inputs",  # of the first opset: which memory may be written over
@@ -52,7 +34,7 @@ _OF_OPERATORS: Mapping[str, frozenset[str]] = {
 
 def require_all_read(node: Node) -> None:
     """Raise UnsupportedLayer for an attribute that nobody has read though it may change what the node computes."""
-    unread = node.attributes.unread if isinstance(node.attributes, Attributes) else set()
+    unread = node.attributes.unread if isinstance(node.attributes, Settings) else set()
     harmless = _EVERYWHERE | _OF_OPERATORS.get(node.type_name, frozenset())
     for name in sorted(unread - harmless):
         raise node.refusal(f"what its attribute {name} = {node.attributes[name]!r} means is not known here")

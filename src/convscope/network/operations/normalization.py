@@ -96,10 +96,12 @@ def layer_norm(
     bias: Tensor | None = None,
     axis: int = -1,
     epsilon: float = 1e-5,
+    centered: bool = True,
 ) -> Tensor:
     """Return the numbers along the axes from `axis` on with mean 0 and variance 1, by `weight`, plus `bias`.
 
-    Ba, Kiros, Hinton, *Layer normalization* (2016). Weight and bias have the shape of those axes.
+    Ba, Kiros, Hinton, *Layer normalization* (2016). Weight and bias have the shape of those axes. Without `centered`
+    the mean stays, divided by the deviation like the rest: what Keras calls rms_scaling, which no root of squares is.
     """
     shape = input.shape[axis_index(axis, input) :]
     for tensor in (weight, bias):
@@ -108,6 +110,11 @@ def layer_norm(
             raise InputError(
                 f"layer normalization was made for {dimensions(tensor.shape)} numbers, {problem}"
             )
+    if not centered:
+        axes = tuple(range(axis_index(axis, input), input.dim()))
+        deviation = (input.var(axes, correction=0, keepdim=True) + epsilon).sqrt()
+        scaled = input / deviation if weight is None else input / deviation * weight
+        return scaled if bias is None else scaled + bias
     return F.layer_norm(input, shape, weight, bias, epsilon)
 
 

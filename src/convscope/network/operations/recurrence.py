@@ -1,4 +1,4 @@
-"""Recurrent layers as Keras has them: batch first, one way or both, the last answer or all of them.
+"""Recurrent layers as Keras has them: batch first, the last answer or all of them.
 
 LSTM: Hochreiter and Schmidhuber, 1997; GRU: Cho et al., 2014, and with ``reset_after`` as cuDNN has it.
 """
@@ -123,42 +123,6 @@ def _rnn(
 
 
 _CELLS = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}
-
-
-@operation
-def both_ways(
-    sequence: Tensor,
-    *,
-    merge: str,
-    forward: Mapping[str, Any],
-    backward: Mapping[str, Any],
-    **parameters: Tensor,
-) -> Tensor:
-    """Return what two recurrent layers say, one from either end, put together: "concat", "sum", "mul" or "ave".
-
-    `forward` and `backward` are their settings (`unrolled`); the parameters of the second begin with "back_".
-    """
-    own: dict[str, Any] = {
-        role: tensor for role, tensor in parameters.items() if not role.startswith("back_")
-    }
-    other: dict[str, Any] = {
-        role.removeprefix("back_"): tensor for role, tensor in parameters.items() if role not in own
-    }
-    first: Any = unrolled(sequence, **forward, **own)
-    second: Any = unrolled(sequence, **backward, **other)
-    second = second.flip(1) if backward.get("whole") else second
-    return _merged(first, second, merge)
-
-
-def _merged(first: Tensor, second: Tensor, merge: str) -> Tensor:
-    match merge:
-        case "concat":
-            return torch.cat((first, second), -1)
-        case "sum":
-            return first + second
-        case "mul":
-            return first * second
-    return (first + second) / 2
 
 
 @operation

@@ -82,6 +82,14 @@ def reduce(
     raise InputError(f"a summary is {', '.join(get_args(Summary))}; not {summary!r}")
 
 
+@register(sees="map")
+def moments(input: Tensor, *, axes: Sequence[int], keep_axes: bool = False) -> tuple[Tensor, Tensor]:
+    """Return the means and the variances along these axes."""
+    require_filled(input, "moments")
+    along = tuple(axes)
+    return input.mean(along, keepdim=keep_axes), input.var(along, correction=0, keepdim=keep_axes)
+
+
 @register(part="choice", sees="map")
 def find_extreme(
     input: Tensor,

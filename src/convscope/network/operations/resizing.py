@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, frexp, ldexp
+from math import ceil, floor, frexp, ldexp, pi
 from typing import Literal
 
 import torch
@@ -18,7 +18,7 @@ from convscope.errors import InputError
 from convscope.network.operations.checks import dimensions, whole_numbers
 from convscope.network.operations.registry import operation
 
-Interpolation = Literal["nearest", "linear", "cubic"]
+Interpolation = Literal["nearest", "linear", "cubic", "lanczos3", "lanczos5", "gaussian", "mitchell"]
 Coordinates = Literal[
     "half_pixel",
     "pytorch_half_pixel",
@@ -58,6 +58,8 @@ def resize(
     With `aspect` all sizes grow alike, so that none is larger (or smaller) than wanted. "tf_crop_and_resize" shows the
     `region` (each axis's start, then each one's end, from 0 to 1), and `outside` where that leaves the input.
     Places between pixels are rounded to `subpixels` parts of one: TensorFlow's cubic has a table of 1,024.
+    "lanczos3" and "lanczos5" reach over so many pixels on each side; "gaussian" and "mitchell" (Mitchell and Netravali,
+    1988) smooth at the same size too.
     """
     if sizes is not None and by_scale:
         scales = sizes.tolist()
@@ -77,11 +79,13 @@ def resize(
     manner = _Manner(
         interpolation, nearest, cubic, antialias, exclude_outside, outside if any(parts) else None, subpixels
     )
-    if not any(parts) and all(new == size for (new, _), size in zip(lengths, input.shape, strict=False)):
+    smooths = interpolation in _SMOOTHING
+    same_size = all(new == size for (new, _), size in zip(lengths, input.shape, strict=False))
+    if not any(parts) and same_size and not smooths:
         return input  # as onnxruntime does, whatever the scales are
     for axis, ((new, factor), part) in enumerate(zip(lengths, parts, strict=True)):
         size = input.shape[axis]
-        if new != size or factor != 1 or part not in (None, (0.0, 1.0)):
+        if new != size or factor != 1 or part not in (None, (0.0, 1.0)) or (smooths and axis > 1):
             places = _places(new, size, factor, coordinates, part or (0.0, 1.0))
             input = _along(input, axis, places, factor, manner)
     return input
@@ -222,9 +226,9 @@ def _nearest(places: Tensor, how: Nearest, factor: float) -> Tensor:
 
 def _taps(places: Tensor, factor: float, last: int, manner: _Manner) -> tuple[list[Tensor], list[Tensor]]:
     """Return the positions each output is made of, and their weights; both one row a tap."""
-    if manner.interpolation not in ("linear", "cubic"):
-        raise InputError(f"interpolation is nearest, linear or cubic, not {manner.interpolation!r}")
-    reach = 1 if manner.interpolation == "linear" else 2
+    if manner.interpolation not in _REACHES:
+        raise InputError(f"interpolation is nearest or {', '.join(_REACHES)}, not {manner.interpolation!r}")
+    reach = _REACHES[manner.interpolation]
     # Shrinking with antialias, the filter is as much wider as the picture gets smaller.
     narrow = min(factor, 1.0) if manner.antialias else 1.0
     steps = range(1 - ceil(reach / narrow), ceil(reach / narrow) + 1)
@@ -232,8 +236,8 @@ def _taps(places: Tensor, factor: float, last: int, manner: _Manner) -> tuple[li
     if parts := manner.subpixels:
         places = begin + ((places - begin) * parts).round() / parts
     indices = [begin + step for step in steps]
-    distances = [(index - places) * narrow for index in indices]
-    weights = [(1 - d.abs()).clamp(min=0) if reach == 1 else _cubic(d.abs(), manner.cubic) for d in distances]
+    distances = [(index - places).abs() * narrow for index in indices]
+    weights = [_weight(distance, manner) for distance in distances]
     if manner.exclude_outside:
         weights = [
             torch.where((index < 0) | (index > last), 0.0, weight)
@@ -243,6 +247,28 @@ def _taps(places: Tensor, factor: float, last: int, manner: _Manner) -> tuple[li
         total = torch.stack(weights).sum(0)
         weights = [weight / total for weight in weights]
     return indices, weights
+
+
+_REACHES = {"linear": 1.0, "cubic": 2.0, "lanczos3": 3.0, "lanczos5": 5.0, "gaussian": 1.5, "mitchell": 2.0}
+_SMOOTHING = ("gaussian", "mitchell")
+
+
+def _weight(distance: Tensor, manner: _Manner) -> Tensor:
+    reach = _REACHES[manner.interpolation]
+    match manner.interpolation:
+        case "cubic":
+            return _cubic(distance, manner.cubic)
+        case "lanczos3" | "lanczos5":
+            turned = pi * distance.clamp(min=1e-3)
+            window = reach * turned.sin() * (turned / reach).sin() / turned.square()
+            return torch.where(distance > reach, 0.0, torch.where(distance < 1e-3, 1.0, window))
+        case "gaussian":  # its deviation is a third of its reach, as in TensorFlow
+            return torch.where(distance < reach, (-4.5 * (distance / reach).square()).exp(), 0.0)
+        case "mitchell":
+            near = (7 / 6 * distance - 2) * distance * distance + 8 / 9
+            far = ((-7 / 18 * distance + 2) * distance - 10 / 3) * distance + 16 / 9
+            return torch.where(distance < 1, near, torch.where(distance < 2, far, 0.0))
+    return (1 - distance).clamp(min=0)
 
 
 def _cubic(distance: Tensor, a: float) -> Tensor:

@@ -74,6 +74,11 @@ def _flip(use: Use) -> Steps:
     ]
 
 
+@keras_and_tensorflow("fliplr", "flipud")
+def _flip_sides(use: Use) -> Steps:
+    return [OperationPlan("flip", (0,), attributes={"axes": (1 if name_of(use) == "fliplr" else 0,)})]
+
+
 @keras_and_tensorflow("roll")
 def _roll(use: Use) -> Steps:
     shift, axis = setting(use, 0, "shift"), axis_of(use, place=1)

@@ -22,7 +22,13 @@ def constants_of(call: Call) -> Iterator[tuple[str, Any]]:
     yield from ((f"constant{index}", value) for index, value in enumerate(arrays))
 
 
+_STATED = {"RGBToGrayscale": Variable("weight", value=numbers([[0.2989], [0.587], [0.114]]))}
+"""What a function multiplies with, that its call does not say."""
+
+
 def constant_variables(layer: KerasLayer) -> tuple[Variable, ...]:
-    """Return the arrays of a function's call as parameters that no file has."""
+    """Return the arrays of a function and of its call as parameters that no file has."""
+    if layer.class_name in _STATED:
+        return (_STATED[layer.class_name],)
     constants = constants_of(layer.calls[0]) if layer.calls else ()
     return tuple(Variable(name, value=numbers(value)) for name, value in constants)

@@ -121,23 +121,27 @@ def _separable(use: Use) -> Steps:
     ]
 
 
+def _any_kernel_and_bias(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
+    return (Variable("kernel", filters_first), *_bias(layer))
+
+
 @keras_layer("Conv2DTranspose", variables=_kernel_and_bias)
+@keras_layer("Conv1DTranspose", "Conv3DTranspose", variables=_any_kernel_and_bias)
 def _transposed(use: Use) -> Steps:
-    strides, dilations = use.pair("strides"), use.pair("dilation_rate")
-    kernels = [
-        dilation * (size - 1) + 1 for size, dilation in zip(use.pair("kernel_size"), dilations, strict=True)
-    ]
+    axes = int(use.layer.class_name.removeprefix("Conv")[0])
+    strides, sizes, dilations = (use.sizes(key, axes) for key in ("strides", "kernel_size", "dilation_rate"))
+    kernels = [dilation * (size - 1) + 1 for size, dilation in zip(sizes, dilations, strict=True)]
     same = padding_of(use) == "same"
     if use.config.get("output_padding") is None:
         beyond = [kernel - stride for kernel, stride in zip(kernels, strides, strict=True)]
         beyond = beyond if same else [min(0, size) for size in beyond]
+    elif max(dilations) > 1:
+        raise use.wrong(
+            "it has an output_padding and a dilation_rate, which Keras's engines compute differently"
+        )
     else:
-        more, sizes = use.pair("output_padding"), use.pair("kernel_size")
+        more = use.sizes("output_padding", axes)
         borders = [2 * (size // 2) if same else 0 for size in sizes]
-        if max(dilations) > 1:
-            raise use.wrong(
-                "it has an output_padding and a dilation, which Keras's engines compute differently"
-            )
         beyond = [border - extra for border, extra in zip(borders, more, strict=True)]
     cut = [max(0, size) for size in beyond]
     attributes = use.on_maps(
@@ -147,10 +151,6 @@ def _transposed(use: Use) -> Steps:
         output_padding=tuple(max(0, -size) for size in beyond),
     )
     return [OperationPlan("deconvolution", (), _with_bias(use, "kernel"), attributes), *activation(use)]
-
-
-def _any_kernel_and_bias(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
-    return (Variable("kernel", filters_first), *_bias(layer))
 
 
 @keras_layer("Conv1D", "Conv3D", variables=_any_kernel_and_bias)

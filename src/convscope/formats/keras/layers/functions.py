@@ -13,6 +13,7 @@ from convscope.formats.operation_plan import OperationPlan
 _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
     "absolute": ("absolute", {}),
     "abs": ("absolute", {}),
+    "fabs": ("absolute", {}),
     "exp": ("exp", {}),
     "log": ("log", {}),
     "negative": ("power", {"scale": -1.0}),
@@ -128,6 +129,7 @@ def _clip(use: Use) -> Steps:
     return [OperationPlan("clip", attributes=use.on_maps(minimum=float(low), maximum=float(high)))]
 
 
+@keras_function("Copy", "copy", "Array", "ConvertToTensor", "convert_to_tensor", "Conj", "SaturateCast")
 @keras_function("Identity", "identity", "StopGradient", "stop_gradient", "Cast", "cast")
 def _identity(use: Use) -> Steps:
     kind = str(setting(use, 0, "dtype", default="float32"))

@@ -70,14 +70,20 @@ def _batch_norm(use: Use) -> Steps:
     return [OperationPlan("batch_norm", attributes=attributes, parameters=roles)]
 
 
-@keras_layer("LayerNormalization", variables=lambda layer, dialect: _scale_and_offset(layer))
+def _scale_by_deviation(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
+    """With rms_scaling there is a scale whatever the layer says, and no offset."""
+    return (Variable("gamma"),) if layer.config.get("rms_scaling") else _scale_and_offset(layer)
+
+
+@keras_layer("LayerNormalization", variables=_scale_by_deviation)
 def _layer_norm(use: Use) -> Steps:
-    if use.config.get("rms_scaling"):
-        raise use.wrong("it has rms_scaling, which convscope does not know")
     axis, count = use.config.get("axis", -1), len(use.shapes[0])
     axes = sorted(int(one) % count for one in (axis if isinstance(axis, list | tuple) else [axis]))
-    attributes = {"axis": -len(axes), "epsilon": float(use.config.get("epsilon", 1e-3))}
-    step = OperationPlan("layer_norm", (), _affine(use), attributes)
+    attributes: dict[str, Any] = {"axis": -len(axes), "epsilon": float(use.config.get("epsilon", 1e-3))}
+    roles = _affine(use)
+    if use.config.get("rms_scaling"):
+        attributes["centered"], roles = False, {"weight": "gamma"}
+    step = OperationPlan("layer_norm", (), roles, attributes)
     if axes == list(range(axes[0], count)):
         return [step]
     return _turned(use, [*(at for at in range(count) if at not in axes), *axes], step)

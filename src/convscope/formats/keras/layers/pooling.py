@@ -63,8 +63,30 @@ def _along_one_axis(use: Use) -> Steps:
     ]
 
 
-@keras_layer("AdaptiveAveragePooling2D")
-def _adaptive_average(use: Use) -> Steps:
-    size = use.sizes("output_size", 2)
-    attributes = use.on_maps(operator="_adaptive_avg_pool2d", arguments=("$0", size))
-    return [OperationPlan("aten", attributes=attributes)]
+_ADAPTIVE = {
+    f"Adaptive{kind}Pooling{axes}D": (axes, kind == "Max")
+    for kind in ("Average", "Max")
+    for axes in (1, 2, 3)
+}
+
+
+@keras_layer(*_ADAPTIVE)
+def _adaptive(use: Use) -> Steps:
+    """So many windows an axis as wanted, which overlap where the sizes do not divide."""
+    return adaptive_pool(use, *_ADAPTIVE[use.layer.class_name])
+
+
+def adaptive_pool(use: Use, axes: int, largest: bool) -> Steps:
+    """Return the summary of `output_size` windows along each axis; along one, as a picture of one line."""
+    size, line = use.sizes("output_size", axes), {"axes": (1 if use.channels_last else 2,)}
+    size = (1, *size) if axes == 1 else size
+    operator = f"adaptive_{'max' if largest else 'avg'}_pool{max(axes, 2)}d"
+    attributes = use.on_maps(operator=operator, arguments=("$0", size))
+    pool = OperationPlan("aten", attributes=attributes, outputs=2 if largest else 1)
+    if axes > 1:
+        return [pool]
+    return [
+        OperationPlan("unsqueeze", attributes=line, label="line"),
+        pool,
+        OperationPlan("squeeze", attributes=line, label="row"),
+    ]

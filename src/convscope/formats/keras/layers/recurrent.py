@@ -1,4 +1,4 @@
-"""Recurrent layers, one way and both ways, of one cell or of several: what reads a picture as a sequence."""
+"""Recurrent layers, of one cell or of several: what reads a picture as a sequence."""
 
 from __future__ import annotations
 
@@ -10,51 +10,53 @@ import numpy as np
 
 from convscope.formats.keras.layers.registry import keras_layer
 from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
-from convscope.formats.keras.layers.wrappers import inner_layer
 from convscope.formats.keras.model import KerasLayer, snake_case
 from convscope.formats.operation_plan import OperationPlan
 from convscope.network.operations.recurrence import ACTIVATIONS
 
-_CELLS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "rnn"}
+CELLS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "rnn"}
 _STATES = {"LSTM": ("hidden", "memory"), "GRU": ("hidden",), "SimpleRNN": ("hidden",)}
 
 
 def _variables(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
-    return _of_cell(layer, "", "cell")
+    return variables_of_cell(layer, "", "cell")
 
 
-def _of_cell(layer: KerasLayer, prefix: str, group: str) -> tuple[Variable, ...]:
-    variables_of_cell = [
+def variables_of_cell(layer: KerasLayer, prefix: str, group: str) -> tuple[Variable, ...]:
+    """Return what a cell has learned, each name behind a prefix, kept in a group."""
+    variables = [
         Variable(f"{prefix}kernel", np.transpose, group=group),
         Variable(f"{prefix}recurrent_kernel", np.transpose, group=group),
     ]
     if layer.config.get("use_bias", True):
-        variables_of_cell.append(Variable(f"{prefix}bias", group=group))
-    return tuple(variables_of_cell)
+        variables.append(Variable(f"{prefix}bias", group=group))
+    return tuple(variables)
 
 
 @keras_layer("LSTM", "GRU", "SimpleRNN", variables=_variables)
 def _recurrent(use: Use) -> Steps:
-    given, settings = len(use.call.references), _settings(use, use.layer)
+    given, settings = len(use.call.references), settings_of(use, use.layer)
     if given not in (1, 1 + len(_STATES[use.layer.class_name])):
         raise use.wrong(f"it is given {given - 1} states, and needs {len(_STATES[use.layer.class_name])}")
     outputs = 1
     if use.config.get("return_state"):
         settings["states"], outputs = True, 1 + len(_STATES[use.layer.class_name])
-    return [OperationPlan("unrolled", (), _roles(use.layer, ""), settings, outputs)]
+    return [OperationPlan("unrolled", (), roles_of(use.layer, ""), settings, outputs)]
 
 
-def _roles(layer: KerasLayer, prefix: str, own: str = "") -> dict[str, str]:
-    roles = {f"{own}weight": f"{prefix}kernel", f"{own}hidden_weight": f"{prefix}recurrent_kernel"}
-    return roles | ({f"{own}bias": f"{prefix}bias"} if layer.config.get("use_bias", True) else {})
+def roles_of(layer: KerasLayer, prefix: str) -> dict[str, str]:
+    """Return which of a layer's variables, whose names begin with a prefix, is which parameter."""
+    roles = {"weight": f"{prefix}kernel", "hidden_weight": f"{prefix}recurrent_kernel"}
+    return roles | ({"bias": f"{prefix}bias"} if layer.config.get("use_bias", True) else {})
 
 
-def _settings(use: Use, layer: KerasLayer) -> dict[str, Any]:
+def settings_of(use: Use, layer: KerasLayer) -> dict[str, Any]:
+    """Return the settings of the operation that a recurrent layer is."""
     config = layer.config
     if config.get("time_major"):
         raise use.wrong("it has the time first, which convscope does not know")
     settings: dict[str, Any] = {
-        "cell": _CELLS[layer.class_name],
+        "cell": CELLS[layer.class_name],
         "activation": activation_name(use, config.get("activation") or "linear"),
         "whole": bool(config.get("return_sequences")),
         "backwards": bool(config.get("go_backwards")),
@@ -77,40 +79,6 @@ def activation_name(use: Use, given: Any) -> str:
     return name
 
 
-def _ways(layer: KerasLayer) -> tuple[KerasLayer, KerasLayer]:
-    forward = inner_layer(layer)
-    if isinstance(layer.config.get("backward_layer"), Mapping):
-        return forward, inner_layer(layer, "backward_layer")
-    turned = {**forward.config, "go_backwards": not forward.config.get("go_backwards")}
-    return forward, replace(forward, config=turned)
-
-
-def _variables_of_both(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
-    forward, backward = _ways(layer)
-    if forward.class_name not in _CELLS:
-        return ()
-    return (*_of_cell(forward, "", "forward_layer/cell"), *_of_cell(backward, "back_", "backward_layer/cell"))
-
-
-@keras_layer("Bidirectional", variables=_variables_of_both)
-def _bidirectional(use: Use) -> Steps:
-    forward, backward = _ways(use.layer)
-    merge = use.config.get("merge_mode", "concat")
-    if forward.class_name not in _CELLS or merge not in ("concat", "sum", "mul", "ave"):
-        raise use.wrong(
-            f"it puts two {forward.class_name} together by {merge!r}, which convscope does not know"
-        )
-    if len(use.call.references) > 1 or forward.config.get("return_state"):
-        raise use.wrong("it is given states, or gives them, which convscope does not know both ways")
-    attributes = {
-        "merge": merge,
-        "forward": _settings(use, forward),
-        "backward": _settings(use, backward),
-    }
-    roles = _roles(forward, "") | _roles(backward, "back_", "back_")
-    return [OperationPlan("both_ways", (0,), roles, attributes)]
-
-
 def _cells(layer: KerasLayer) -> list[KerasLayer]:
     """Return the cells of an RNN as the layers they would be, from the first to the last."""
     stated = layer.config.get("cell")
@@ -128,10 +96,10 @@ def _cells(layer: KerasLayer) -> list[KerasLayer]:
 
 def _variables_of_cells(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
     cells = _cells(layer)
-    if any(cell.class_name not in _CELLS for cell in cells):
+    if any(cell.class_name not in CELLS for cell in cells):
         return ()
     if len(cells) == 1:
-        return _of_cell(cells[0], "cell0_", "cell")
+        return variables_of_cell(cells[0], "cell0_", "cell")
     kinds = [snake_case(f"{cell.class_name}Cell") for cell in cells]
     groups = [
         f"cell/cells/{kind}" + (f"_{before}" if (before := kinds[:at].count(kind)) else "")
@@ -140,7 +108,7 @@ def _variables_of_cells(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, 
     return tuple(
         variable
         for at, (cell, group) in enumerate(zip(cells, groups, strict=True))
-        for variable in _of_cell(cell, f"cell{at}_", group)
+        for variable in variables_of_cell(cell, f"cell{at}_", group)
     )
 
 
@@ -148,7 +116,7 @@ def _variables_of_cells(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, 
 def _of_cells(use: Use) -> Steps:
     """Cells that stand on one another are layers after one another, of which the last answers."""
     cells = _cells(use.layer)
-    if unknown := [cell.class_name for cell in cells if cell.class_name not in _CELLS]:
+    if unknown := [cell.class_name for cell in cells if cell.class_name not in CELLS]:
         raise use.wrong(f"it has the cell {unknown[0]}, which convscope does not know")
     if len(use.call.references) > 1 or use.config.get("return_state"):
         raise use.wrong("it is given states, or gives them, which convscope does not know of bare cells")
@@ -159,10 +127,10 @@ def _of_cells(use: Use) -> Steps:
             "return_sequences": use.config.get("return_sequences") if last else True,
             "go_backwards": use.config.get("go_backwards") if first else False,
         }
-        settings = _settings(use, replace(cell, config={**cell.config, **attributes}))
+        settings = settings_of(use, replace(cell, config={**cell.config, **attributes}))
         steps.append(
             OperationPlan(
-                "unrolled", (0,) if first else ("",), _roles(cell, f"cell{at}_"), settings, label=cell.name
+                "unrolled", (0,) if first else ("",), roles_of(cell, f"cell{at}_"), settings, label=cell.name
             )
         )
     return steps

@@ -39,12 +39,29 @@ def _median(use: Use) -> Steps:
     return [operands(use).plan("quantile", 0.5, axis, keeps_axes(use), first=1)]
 
 
-@keras_and_tensorflow("quantile")
+@keras_and_tensorflow("quantile", "percentile")
 def _quantile(use: Use) -> Steps:
+    """Or a percentile, which counts to a hundred."""
     axis, share = axis_of(use), setting(use, 0, "q")
+    method = setting(use, 9, "method", default="linear")
     if not isinstance(axis, int) or not isinstance(share, int | float):
         raise use.wrong("convscope knows one quantile along one axis")
+    if method != "linear":
+        raise use.wrong(f"its method is {method!r}; convscope knows linear")
+    share = share / 100 if name_of(use) == "percentile" else share
     return [operands(use).plan("quantile", float(share), axis, keeps_axes(use), first=1)]
+
+
+@keras_and_tensorflow("all", "any", "reduce_all", "reduce_any")
+def _truth(use: Use) -> Steps:
+    """As 1 and 0."""
+    axis, summary = axis_of(use), "minimum" if name_of(use).endswith("all") else "maximum"
+    axes = tuple(range(len(use.shapes[0]))) if axis is None else axes_of(axis)
+    attributes = {"summary": summary, "axes": axes, "keep_axes": keeps_axes(use)}
+    return [
+        OperationPlan("compare", (0,), attributes={"relation": "not_equal", "number": 0.0}, label="truths"),
+        OperationPlan("reduce", ("",), attributes=attributes),
+    ]
 
 
 @keras_and_tensorflow("average")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from convscope.errors import UnsupportedLayer, did_you_mean
 from convscope.formats.keras.layers.constants import constant_variables
 from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
+from convscope.formats.keras.layers.unread import require_all_read, with_settings_remembered
 from convscope.formats.keras.model import KerasLayer
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import CUSTOM_LAYERS
@@ -20,10 +21,14 @@ Variables = Callable[[KerasLayer, Dialect], Sequence[Variable]]
 
 @dataclass(frozen=True)
 class LayerType:
-    """How a layer of one type is translated, and which variables it has, in the order Keras saves them."""
+    """How a layer of one type is translated, and which variables it has, in the order Keras saves them.
+
+    One that is `idle` does nothing once training is over, whatever its settings are.
+    """
 
     translate: Callable[[Use], Steps]
     variables: Variables
+    idle: bool = False
 
 
 LAYERS: dict[str, LayerType] = {}
@@ -35,11 +40,13 @@ def _nothing(layer: KerasLayer, dialect: Dialect) -> Sequence[Variable]:
     return ()
 
 
-def keras_layer(*class_names: str, variables: Variables = _nothing) -> Callable[[Translator], Translator]:
+def keras_layer(
+    *class_names: str, variables: Variables = _nothing, idle: bool = False
+) -> Callable[[Translator], Translator]:
     """Register the function that translates layers of these classes."""
 
     def register(translator: Translator) -> Translator:
-        LAYERS.update(dict.fromkeys(class_names, LayerType(translator, variables)))
+        LAYERS.update(dict.fromkeys(class_names, LayerType(translator, variables, idle)))
         return translator
 
     return register
@@ -66,7 +73,11 @@ def translate(use: Use) -> Steps:
         ]
     if use.layer.is_function:
         return _function(use)(use)
-    return _type(use.layer).translate(use)
+    layer_type, watched = _type(use.layer), with_settings_remembered(use)
+    steps = layer_type.translate(watched)
+    if not layer_type.idle:
+        require_all_read(watched)
+    return steps
 
 
 def variables_of(layer: KerasLayer, dialect: Dialect) -> Sequence[Variable]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from convscope.formats.keras.layers.functions import setting
-from convscope.formats.keras.layers.registry import keras_function, keras_layer
+from convscope.formats.keras.layers.registry import keras_layer
 from convscope.formats.keras.layers.translation import Steps, Use
 from convscope.formats.operation_plan import OperationPlan
 
@@ -19,7 +17,7 @@ _TRAINING_ONLY = (
 )
 
 
-@keras_layer(*_TRAINING_ONLY.split())
+@keras_layer(*_TRAINING_ONLY.split(), idle=True)
 def _nothing(use: Use) -> Steps:
     return [OperationPlan("identity", attributes=use.on_maps())]
 
@@ -77,76 +75,6 @@ def _cropping(use: Use) -> Steps:
     ]
 
 
-_ENLARGING: dict[str, dict[str, Any]] = {
-    "nearest": {"interpolation": "nearest", "coordinates": "asymmetric", "nearest": "floor"},
-    "bilinear": {"interpolation": "linear", "coordinates": "half_pixel"},
-    "bicubic": {
-        "interpolation": "cubic",
-        "coordinates": "half_pixel",
-        "cubic": -0.5,
-        "exclude_outside": True,
-        "subpixels": 1024,
-    },
-}
-
-
-def _interpolation(use: Use, default: str) -> dict[str, Any]:
-    name = str(use.config.get("interpolation", default))
-    if name not in _ENLARGING:
-        raise use.wrong(f"it interpolates by {name!r}; convscope knows {', '.join(_ENLARGING)}")
-    return _ENLARGING[name]
-
-
-@keras_layer("UpSampling2D")
-def _upsampling(use: Use) -> Steps:
-    scales = (1.0, 1.0, *map(float, use.pair("size", 2)))
-    return [OperationPlan("resize", attributes=use.on_maps(scales=scales, **_interpolation(use, "nearest")))]
-
-
-@keras_layer("Resizing")
-def _resizing(use: Use) -> Steps:
-    if (
-        use.config.get("crop_to_aspect_ratio")
-        or use.config.get("pad_to_aspect_ratio")
-        or use.config.get("antialias")
-    ):
-        raise use.wrong("it crops, pads or smooths what it resizes, which convscope does not know")
-    shape = (0, 0, int(use.config["height"]), int(use.config["width"]))
-    manner = _interpolation(use, "bilinear")
-    if manner["interpolation"] == "nearest":
-        manner = {**manner, "coordinates": "half_pixel", "nearest": "round_prefer_ceil"}
-    return [OperationPlan("resize", attributes=use.on_maps(shape=shape, **manner))]
-
-
-@keras_function("Resize", "resize")
-def _resize(use: Use) -> Steps:
-    """``keras.ops.image.resize`` and TensorFlow's, which Keras 2 calls: as the layer, with its size as a pair."""
-    config = {
-        **use.config,
-        **{key: value for key, value in use.call.keywords.items() if isinstance(value, str | bool)},
-    }
-    size = setting(use, 0, "size")
-    if not isinstance(size, list | tuple) or not all(isinstance(one, int) for one in size):
-        raise use.wrong("its size is worked out from the picture")
-    if config.pop("method", "bilinear") not in _ENLARGING or config.get("preserve_aspect_ratio"):
-        raise use.wrong("it resizes in a way that convscope does not know")
-    manner = use.call.keywords.get("method", use.config.get("interpolation", "bilinear"))
-    config |= {"height": size[0], "width": size[1], "interpolation": manner}
-    return _resizing(replace(use, layer=replace(use.layer, config=config)))
-
-
-@keras_layer("CenterCrop")
-def _center_crop(use: Use) -> Steps:
-    rows = 1 if use.channels_last else 2
-    sizes, wanted = use.shapes[0][rows : rows + 2], (int(use.config["height"]), int(use.config["width"]))
-    if any(size < least for size, least in zip(sizes, wanted, strict=True)):
-        raise use.wrong(f"it crops {sizes} to {wanted}, which are larger")
-    starts = tuple((size - least) // 2 for size, least in zip(sizes, wanted, strict=True))
-    ends = tuple(start + size for start, size in zip(starts, wanted, strict=True))
-    attributes = {"starts": starts, "ends": ends, "axes": (rows, rows + 1)}
-    return [OperationPlan("slice_steps", attributes=attributes)]
-
-
 @keras_layer("ZeroPadding1D")
 def _zero_padding_of_rows(use: Use) -> Steps:
     return [OperationPlan("pad", attributes=use.on_maps(padding=use.sizes("padding", 2)))]
@@ -156,12 +84,6 @@ def _zero_padding_of_rows(use: Use) -> Steps:
 def _cropping_of_rows(use: Use) -> Steps:
     cropping = tuple(-size for size in use.sizes("cropping", 2))
     return [OperationPlan("pad", attributes=use.on_maps(padding=cropping))]
-
-
-@keras_layer("UpSampling1D")
-def _upsampling_of_rows(use: Use) -> Steps:
-    scales = (1.0, 1.0, float(use.sizes("size", 1, 2)[0]))
-    return [OperationPlan("resize", attributes=use.on_maps(scales=scales, **_ENLARGING["nearest"]))]
 
 
 @keras_layer("Masking")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,15 @@ Numbers = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Dialect:
-    """What depends on who made the model: Keras's version, the engine under it, and where it has the channels."""
+    """What depends on who made the model: Keras's version, the engine under it, and where it has the channels.
+
+    `counts_corners` says that pictures are enlarged as TensorFlow 1 did, pixel x of the output from x / scale.
+    """
 
     version: int = 3
     backend: str = "tensorflow"
     channels_last: bool = True
+    counts_corners: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ class Use:
     def channels(self) -> int:
         """How many channels the first input has."""
         return self.shapes[0][-1 if self.channels_last else 1]
+
+    def with_config(self, config: Mapping[str, Any]) -> Use:
+        """Return the same call of a layer with another configuration."""
+        return replace(self, layer=replace(self.layer, config=config))
 
     def on_maps(self, **attributes: Any) -> dict[str, Any]:
         """Return the attributes of an operation that works on the channels-first view of its inputs."""

@@ -1,4 +1,4 @@
-"""Layers of one and of three axes that have a brother for pictures: pools, borders, transposed convolutions."""
+"""Layers of one and of three axes that have a brother for pictures: pools, borders, depthwise convolutions."""
 
 from __future__ import annotations
 
@@ -10,27 +10,16 @@ from convscope.formats.keras.layers.registry import keras_layer
 from convscope.formats.keras.layers.translation import Dialect, Numbers, Steps, Use, Variable
 from convscope.formats.keras.model import KerasLayer
 from convscope.formats.operation_plan import OperationPlan
-from convscope.network.operations.checks import margins
-from convscope.network.operations.pooling import LOWEST
 
 
 @keras_layer("MaxPooling3D", "AveragePooling3D")
 def _pool(use: Use) -> Steps:
+    """A mean is of the input's own numbers."""
     kernel = use.sizes("pool_size", 3, 2)
     stride = kernel if use.config.get("strides") is None else use.sizes("strides", 3)
-    sizes = use.shapes[0][1:-1] if use.channels_last else use.shapes[0][2:]
-    borders = list(margins(padding_of(use), sizes, kernel, stride, 1))
-    before = tuple(front for front, _ in borders)
-    if use.layer.class_name.startswith("Max"):
-        around = (*before, *(behind for _, behind in borders))
-        pool = use.on_maps(operator="max_pool3d", arguments=("$0", kernel, stride))
-        border = use.on_maps(padding=around, value=LOWEST)
-        steps = [OperationPlan("pad", attributes=border, label="border")] if any(around) else []
-        return [*steps, OperationPlan("aten", attributes=pool)]
-    if any(front != behind for front, behind in borders):
-        raise use.wrong("its windows hang over the border unevenly, which convscope does not average")
-    arguments = ("$0", kernel, stride, before, False, False)
-    return [OperationPlan("aten", attributes=use.on_maps(operator="avg_pool3d", arguments=arguments))]
+    summary = "maximum" if use.layer.class_name.startswith("Max") else "mean"
+    window = use.on_maps(kernel=kernel, stride=stride, padding=padding_of(use), summary=summary)
+    return [OperationPlan("pool_along_axes", attributes=window)]
 
 
 def _sides(use: Use, key: str, sign: int = 1) -> tuple[int, ...]:
@@ -56,29 +45,6 @@ def _upsampling(use: Use) -> Steps:
     scales = tuple(map(float, use.sizes("size", 3, 2)))
     arguments = ("$0", None, scales)
     return [OperationPlan("aten", attributes=use.on_maps(operator="upsample_nearest3d", arguments=arguments))]
-
-
-def _kernel_and_bias(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
-    bias = (Variable("bias"),) if layer.config.get("use_bias", True) else ()
-    return (Variable("kernel", filters_first), *bias)
-
-
-@keras_layer("Conv1DTranspose", "Conv3DTranspose", variables=_kernel_and_bias)
-def _transposed(use: Use) -> Steps:
-    axes = 1 if use.layer.class_name.startswith("Conv1D") else 3
-    strides, kernels = use.sizes("strides", axes), use.sizes("kernel_size", axes)
-    if use.config.get("output_padding") is not None or max(use.sizes("dilation_rate", axes)) > 1:
-        raise use.wrong("it has an output_padding or a dilation, which convscope does not know here")
-    beyond = [kernel - stride for kernel, stride in zip(kernels, strides, strict=True)]
-    beyond = beyond if padding_of(use) == "same" else [min(0, size) for size in beyond]
-    cut = [max(0, size) for size in beyond]
-    attributes = use.on_maps(
-        stride=strides,
-        padding=(*(size // 2 for size in cut), *(size - size // 2 for size in cut)),
-        output_padding=tuple(max(0, -size) for size in beyond),
-    )
-    roles = {"weight": "kernel"} | ({"bias": "bias"} if use.config.get("use_bias", True) else {})
-    return [OperationPlan("deconvolution", (), roles, attributes), *activation(use)]
 
 
 def one_row_each(kernel: Numbers) -> Numbers:
