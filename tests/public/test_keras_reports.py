@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from convscope import ConvscopeWarning, open_network
 from convscope.errors import UnsupportedLayer
-from plain_keras import functional, input_layer, layer, normal, sequential, write_h5, write_keras
+from plain_keras import functional, input_layer, layer, normal, positive, sequential, write_h5, write_keras
 
 X = torch.from_numpy(normal(1, 9, 8, 3, scale=1.0))
 MAPS = X.movedim(-1, 1)
@@ -209,3 +209,68 @@ def test_dl4j_9156_a_convolutional_lstm(tmp_path):
     put, _, new, show = (gate if at == 2 else (0.2 * gate + 0.5).clamp(0, 1) for at, gate in enumerate(gates))
     expected = show * (put * new.tanh()).tanh()
     torch.testing.assert_close(network.activations(X, "lstm")["lstm"].movedim(-1, 1), expected)
+
+
+def test_openvino_20315_a_convolutional_lstm_both_ways(tmp_path):
+    """Of two pictures: each way ends with what the other begins with."""
+    arrays = [[normal(3, 3, 3, 8, seed=at), normal(3, 3, 2, 8, seed=at + 5)] for at in (1, 2)]
+    film = layer("Reshape", "film", target_shape=[2, 9, 4, 3])
+    settings = {"name": "lstm", "filters": 2, "kernel_size": [3, 3], "padding": "same", "use_bias": False,
+                "activation": "tanh", "recurrent_activation": "sigmoid"}  # fmt: skip
+    inner = {"class_name": "ConvLSTM2D", "config": settings}
+    both = layer("Bidirectional", "both", layer=inner, merge_mode="sum")
+    network = opened(
+        tmp_path, [input_layer((9, 8, 3)), film, both], {"both": [*arrays[0], *arrays[1]]}, "2.12.0"
+    )
+    moments, total = X.reshape(2, 9, 4, 3).movedim(-1, 1), 0
+    for (kernel, recurrent), order in zip(arrays, ((0, 1), (1, 0)), strict=True):
+        seen, own = (torch.from_numpy(one).permute(3, 2, 0, 1) for one in (kernel, recurrent))
+        hidden = memory = torch.zeros(1, 2, 9, 4)
+        for at in order:
+            gates = F.conv2d(moments[at : at + 1], seen, padding=1) + F.conv2d(hidden, own, padding=1)
+            put, keep, new, show = gates.split(2, 1)
+            memory = keep.sigmoid() * memory + put.sigmoid() * new.tanh()
+            hidden = show.sigmoid() * memory.tanh()
+        total = total + hidden
+    found = network.activations(X, "both")["both"].movedim(-1, 1)
+    torch.testing.assert_close(found, total, rtol=1e-5, atol=1e-6)
+
+
+def test_keras_19806_and_19642_rms_scaling_has_one_weight_along_any_axes(tmp_path):
+    gamma = positive(9, 8)
+    norm = layer("LayerNormalization", "norm", axis=[-3, -2], epsilon=0.02, rms_scaling=True)
+    network = opened(tmp_path, [input_layer((9, 8, 3)), norm], {"norm": [gamma]}, "3.4.0")
+    deviation = (X.var((1, 2), correction=0, keepdim=True) + 0.02).sqrt()
+    expected = X / deviation * torch.from_numpy(gamma)[..., None]
+    torch.testing.assert_close(network.activations(X, "norm")["norm"], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_keras_19721_18452_and_tensorflow_45579_a_mean_at_the_border_is_of_what_is_there(tmp_path):
+    """The reports' own numbers: 10 and 20 under a window of three are 15, whatever the picture's two sides are."""
+    first = layer("AveragePooling2D", "mean", pool_size=[3, 3], strides=[2, 2], padding="same")
+    network = opened(tmp_path, [input_layer((2, 5, 1)), first], {}, "3.6.0")
+    picture = torch.tensor([[10.0, 10, 10, 30, 30], [20, 20, 20, 40, 40]]).reshape(1, 2, 5, 1)
+    expected = torch.tensor([15.0, (15 + 15 + 35) / 3, 35.0])
+    torch.testing.assert_close(network.activations(picture, "mean")["mean"].flatten(), expected)
+
+
+@pytest.mark.parametrize("version, smeared", [("2.2.4-tf", False), ("2.2.4", True)])
+def test_tensorflow_29856_bilinear_enlarging_smears_to_the_right_and_below(tmp_path, version, smeared):
+    """Keras as its own package did so; TensorFlow's enlarges a picture turned around to the answer turned around."""
+    up = layer("UpSampling2D", "up", size=[2, 2], interpolation="bilinear")
+    network = opened(tmp_path, [input_layer((9, 8, 3)), up], {}, version)
+    found = network.activations(X, "up")["up"]
+    assert torch.equal(found[:, :, -1], found[:, :, -2]) is smeared
+    turned = network.activations(X.flip(1, 2), "up")["up"].flip(1, 2)
+    assert torch.allclose(found, turned, atol=1e-6) is not smeared
+
+
+def test_tf_keras_460_and_keras_16952_bicubic_upsampling(tmp_path):
+    """A single bright pixel, along a row away from its ends: Keys's curve with a slope of -0.5."""
+    up = layer("UpSampling2D", "up", size=[1, 2], interpolation="bicubic")
+    network = opened(tmp_path, [input_layer((1, 9, 1)), up], {}, "2.9.0")
+    row = torch.zeros(1, 1, 9, 1)
+    row[0, 0, 4] = 1
+    near = torch.tensor([-0.0234375, -0.0703125, 0.2265625, 0.8671875])
+    found = network.activations(row, "up")["up"].flatten()
+    torch.testing.assert_close(found[5:13], torch.cat((near, near.flip(0))))
