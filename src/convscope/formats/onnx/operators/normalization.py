@@ -160,6 +160,8 @@ def write_batch_norm(part: Part) -> None:
 @writes("layer_norm")
 def write_layer_norm(part: Part) -> None:
     """Write a LayerNormalization."""
+    if not part.attributes.get("centered", True):
+        raise part.refusal("its mean stays, which LayerNormalization takes off")
     axis = part.attributes.get("axis", -1)
     shape = part.shape()[axis:]
     weight = part.parameter("weight") or part.numbers(np.ones(shape, np.float32))

@@ -122,8 +122,14 @@ def _to(node: Node, index: int, name: str, attributes: dict[str, Any]) -> Operat
 @writes("resize")
 def write_resize(part: Part) -> None:
     """Write a Resize."""
+    mode = part.attributes.get("interpolation", "nearest")
+    if mode not in ("nearest", "linear", "cubic") or part.attributes.get("antialias"):
+        raise part.refusal(
+            f"its Resize has no {mode}" + (" with antialias" if part.attributes.get("antialias") else "")
+        )
     attributes = {
-        "mode": part.attributes.get("interpolation", "nearest"),
+        "mode": mode,
+        "exclude_outside": int(mode == "cubic" and bool(part.attributes.get("exclude_outside"))),
         "coordinate_transformation_mode": part.attributes.get("coordinates", "half_pixel"),
         "nearest_mode": part.attributes.get("nearest", "round_prefer_floor"),
         "cubic_coeff_a": float(part.attributes.get("cubic", -0.75)),
