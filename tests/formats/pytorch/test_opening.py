@@ -201,6 +201,18 @@ def test_quantized_weights_are_called_so(tmp_path: Path) -> None:
         open_network(tmp_path / "int8.pth", architecture=nn.Linear(3, 4))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_quantized_network_saved_whole_is_called_so(tmp_path: Path) -> None:
+    """Its convolution has plain weights still, which were said to be all that it holds."""
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 5)).eval()
+    quantized = torch.ao.quantization.quantize_dynamic(module, {nn.Linear}, dtype=torch.qint8)
+    torch.save(quantized, tmp_path / "int8.pth")
+    with pytest.raises(
+        NetworkFileError, match=r"quantized network \('2' is torch\.ao\.nn\.quantized\..*ONNX export"
+    ):
+        open_network(tmp_path / "int8.pth")
+
+
 def test_a_packed_archive_is_not_unpacked(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(3)}, tmp_path / "small.pth")
     with (

@@ -54,6 +54,41 @@ def test_the_weights_are_those_that_were_saved(save, name: str, tmp_path: Path) 
     assert torch.allclose(answer, fresh(INPUT), atol=1e-6)
 
 
+class Computes(nn.Module):
+    """Has numbers of its own between its layers, which a trace keeps in double precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x) * 0.37 + 0.5
+        return self.second(functional.relu(y - 0.25) / 6)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+def test_a_trace_with_numbers_of_its_own(precision: torch.dtype, frozen: bool, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    computes, x = Computes().eval().to(precision), INPUT.to(precision)
+    made = torch.jit.trace(computes, x)
+    torch.jit.save(torch.jit.freeze(made) if frozen else made, str(tmp_path / "net.pt"))
+    network = open_network(tmp_path / "net.pt", input_shape=(1, 3, 8, 8))
+    (output,) = network.graph.outputs
+    answer = network.activations(x, output)[output]
+    assert answer.dtype == precision
+    torch.testing.assert_close(answer, computes(x).detach())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_program_made_for_one_kind_of_processor_is_called_so(tmp_path: Path) -> None:
+    packed = torch.jit.optimize_for_inference(torch.jit.script(Computes().eval()))
+    torch.jit.save(packed, str(tmp_path / "net.pt"))
+    with pytest.raises(ConvscopeError, match=r"one kind of processor .*optimize_for_inference.*before that"):
+        open_network(tmp_path / "net.pt", input_shape=(1, 3, 8, 8))
+
+
 class Decides(nn.Module):
     """Has what scripts have: a loop over parts, a decision by size, functions with defaults, constants."""
 

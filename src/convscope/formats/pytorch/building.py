@@ -54,7 +54,7 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
         builder.add_input(key, shape)
     known = {id(tensor): key for key, tensor in _tensors_of(module).items()}
     for step in traced.steps:
-        builder.add(_operation(step, traced.names, known, builder.stored))
+        builder.add(_operation(step, traced.names, known, builder.stored, _precision(module)))
     if _differs_by_size(module, traced):
         builder.operations = only_of_this_size(builder.operations, traced.inputs)
     graph = builder.graph(name, outputs=[values[value] for value in traced.outputs.values()])
@@ -75,7 +75,8 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
     first = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), torch.empty(0))
     trace = Trace(first.device, {id(tensor) for tensor in tensors.values()})
     calls = Calls(trace.values, {id(part): path for path, part in module.named_modules()})
-    given = {name: trace.input(shape, first.dtype) for name, shape in inputs.items()}
+    precision = _precision(module)
+    given = {name: trace.input(shape, precision) for name, shape in inputs.items()}
     try:
         with followed(module, calls), trace, trace.operators(module):
             result = module(*given.values())
@@ -220,7 +221,11 @@ class _Live:
 
 
 def _operation(
-    step: TraceStep, names: Names, known: Mapping[int, str], stored: dict[str, LazyTensor]
+    step: TraceStep,
+    names: Names,
+    known: Mapping[int, str],
+    stored: dict[str, LazyTensor],
+    precision: torch.dtype,
 ) -> Operation:
     outputs = tuple(names.values[value] for value in step.outputs)
     name = outputs[0] if len(outputs) == 1 else outputs[0].rpartition(".")[0]
@@ -233,8 +238,8 @@ def _operation(
         key = known.get(id(tensor), f"{name}.{role}")
         while key in stored and id(tensor) not in known:
             key += "_"
-        # Numbers of other types are stored as floats; the operation that reads them says which they are.
-        stored[key] = _Live(tensor.detach() if tensor.is_floating_point() else tensor.float())
+        own = id(tensor) in known and tensor.is_floating_point()
+        stored[key] = _Live(tensor.detach() if own else _constant(tensor, precision))
         parameters[role] = key
     return Operation(
         kind=step.plan.kind,
@@ -245,6 +250,25 @@ def _operation(
         parameters=parameters,
         attributes=step.plan.attributes,
     )
+
+
+def _constant(tensor: Tensor, precision: torch.dtype) -> Tensor:
+    """Return numbers of the program's in what the network computes in: ``x + 0.5`` has them in double precision.
+
+    Whole numbers have at least single precision; the operation that reads them says that they are whole.
+    """
+    if tensor.is_floating_point():
+        return tensor.detach().to(precision)
+    return tensor.to(torch.promote_types(precision, torch.float32))
+
+
+def _precision(module: nn.Module) -> torch.dtype:
+    """Return what a module computes in: the type of its first tensor of fractions that is no number alone."""
+    tensors = [*_tensors_of(module).values()]
+    if isinstance(module, ExportedProgram | ScriptProgram):
+        tensors += module.code_tensors
+    fractions = (tensor.dtype for tensor in tensors if tensor.is_floating_point() and tensor.dim())
+    return next(fractions, torch.float32)
 
 
 def _without_unread(graph: Graph) -> Graph:

@@ -20,7 +20,13 @@ from torch import Tensor, nn
 from convscope.errors import ConvscopeWarning, NetworkFileError, WeightsMismatch, did_you_mean
 from convscope.formats.pytorch.hub_folder import files_of
 from convscope.formats.pytorch.programs import program_weights
-from convscope.formats.pytorch.unpickling import Placeholder, name_of, read_pickle, weights_in
+from convscope.formats.pytorch.unpickling import (
+    Placeholder,
+    QuantizedModule,
+    name_of,
+    read_pickle,
+    weights_in,
+)
 from convscope.formats.recognition import HEAD, PICKLE, identify
 from convscope.network.operations.checks import dimensions
 
@@ -37,6 +43,7 @@ _PLACES = 64  # a list that holds a network has a few places
 _SAVE_WEIGHTS = (
     "In the program that made it, save its weights alone: torch.save(model.state_dict(), 'weights.pth')"
 )
+_QUANTIZED = "convscope opens the weights it was quantized from, or its ONNX export"
 _PACKAGE = ".data/extern_modules"  # in every torch.package
 
 
@@ -72,7 +79,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise NetworkFileError(f"{path} is not a safetensors file: {error}") from error
     except OSError as error:
         raise NetworkFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    states = dict(_states(content))
+    try:
+        states = dict(_states(content))
+    except QuantizedModule as error:
+        raise NetworkFileError(f"{path} holds a quantized network ({error}): {_QUANTIZED}") from error
     if not states:
         raise NetworkFileError(f"{path} {_what_else(content)}")
     for state in states.values():
@@ -147,8 +157,8 @@ def _require_numbers(state: State, path: Path) -> None:
     for name, tensor in state.items():
         if tensor.is_quantized or name.endswith(".zero_point"):
             raise NetworkFileError(
-                f"{path} holds a quantized network ({name!r} is {str(tensor.dtype).removeprefix('torch.')}): convscope "
-                "opens the weights it was quantized from, or its ONNX export"
+                f"{path} holds a quantized network ({name!r} is {str(tensor.dtype).removeprefix('torch.')}): "
+                f"{_QUANTIZED}"
             )
         if tensor.is_sparse:
             continue

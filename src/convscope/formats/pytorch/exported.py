@@ -68,6 +68,11 @@ class ExportedProgram(nn.Module):
         for node in self._nodes:
             _add_part(self, *_place(node))
 
+    @property
+    def code_tensors(self) -> list[Tensor]:
+        """The tensors that it holds."""
+        return list(self._constants.values())
+
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
         """Run the nodes in their order; those of one module together, inside of it."""
         values: dict[str, Any] = {**self._constants, **dict(zip(self.inputs, given, strict=True))}

@@ -106,6 +106,11 @@ class ScriptProgram(nn.Module):
         return self._script.method(self._kind, name)(self, *args, **kwargs)
 
     @property
+    def code_tensors(self) -> list[Tensor]:
+        """The tensors that its code names: of a frozen program, the weights."""
+        return [constant for constant in self._script.constants if isinstance(constant, Tensor)]
+
+    @property
     def argument_names(self) -> list[str]:
         """What `forward` takes."""
         return [argument.arg for argument in self._script.source(self._kind, "forward").args.args[1:]]
@@ -193,6 +198,10 @@ class _Operator:
             and self.name in ("size", "dim", "__is__", "__isnot__", "len")
         ):
             return self._of_tensor(*args)
+        if "mkldnn" in self.name:
+            raise UnsupportedLayer(
+                "the program was made for one kind of processor (torch.jit.optimize_for_inference): save it before that"
+            )
         pure_operator(self.name.rstrip("_"))
         return getattr(torch.ops.aten, self.name)(*args, **kwargs)
 

@@ -94,6 +94,10 @@ def read_pickle(path: Path) -> Any:
         )
 
 
+class QuantizedModule(Exception):
+    """A pickled module of whole numbers: its weights are packed for one kind of processor."""
+
+
 class Array(Placeholder):
     """An array of NumPy's: its numbers are those that lie in the file."""
 
@@ -157,6 +161,8 @@ def name_of(key: Any) -> str:
 def _of_module(module: Placeholder, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
     """Yield the parameters and buffers that a pickled ``nn.Module`` keeps, by their dotted names."""
     state = module.state if isinstance(module.state, dict) else {}
+    if module.name.startswith("torch.") and ".quantized." in module.name:
+        raise QuantizedModule(f"{prefix.rstrip('.')!r} is {module.name}")
     for kept in ("_parameters", "_buffers"):
         for name, value in _plain(state.get(kept)).items():
             if isinstance(value, Tensor):
