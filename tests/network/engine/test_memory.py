@@ -1,5 +1,7 @@
 """A file that claims the moon gets an answer, not the machine's memory."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -55,3 +57,21 @@ def test_a_normalization_over_more_channels_than_there_are(batch: int) -> None:
     expected = x * (1 + 1e9 / 1999999999 * (x * x).sum(1, keepdim=True)) ** -0.75
     torch.testing.assert_close(network.activations(x, "n")["n"], expected)
     torch.testing.assert_close(network.activations(x.requires_grad_(), "n")["n"], expected)
+
+
+def test_all_layers_of_a_chain_that_grows_together() -> None:
+    """None of them is large, and one alone may be asked for: a small file of many would fill the memory."""
+    text = (
+        INPUT.format(8)
+        + 'layer { name: "t" bottom: "data" top: "t" type: "Tile" tile_param { tiles: 60000 } }'
+    )
+    names = ["t", *(f"r{index}" for index in range(6))]
+    for before, name in pairwise(names):
+        text += f' layer {{ name: "{name}" type: "Sigmoid" bottom: "{before}" top: "{name}" }}'
+    network = Network(build_graph(read_text(text)), input_spec=None)
+    input = torch.rand(1, 3, 8, 8)
+    with pytest.raises(
+        InputError, match=r"the 8 layers asked for have 80,640,192 numbers together, made of 192"
+    ):
+        network.activations(input)
+    assert network.activations(input, "r0:5")["r0:5"].shape == (1, 8, 8)

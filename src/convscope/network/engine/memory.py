@@ -78,7 +78,7 @@ def require_memory(graph: Graph, shapes: Mapping[str, Shape | None], targets: It
 def _require_proportion(
     graph: Graph, sizes: Mapping[str, Shape | None], kept: Mapping[str, Shape | None]
 ) -> None:
-    """Raise InputError where a value is out of all proportion to what it is made of, as no network's is."""
+    """Raise InputError where a value, or all that are kept, are out of proportion to what they are made of."""
     given = _count({name: sizes.get(name) for name in graph.inputs}) + _count(
         {key: graph.parameters.shapes[key] for key in kept if key in graph.parameters.shapes}
     )
@@ -88,6 +88,11 @@ def _require_proportion(
                 f"{name!r} would have {prod(shape):,} numbers ({'x'.join(map(str, shape))}), made of {given:,}: "
                 "the file is damaged, or made to take memory"
             )
+    values = {name: shape for name, shape in kept.items() if name not in graph.parameters.shapes}
+    if (together := _count(values)) > max(_LARGE, _TIMES_GIVEN * given):
+        raise InputError(
+            f"the {len(values):,} layers asked for have {together:,} numbers together, made of {given:,}: ask for fewer"
+        )
 
 
 def _count(sizes: Mapping[str, Shape | None]) -> int:
