@@ -396,3 +396,25 @@ def test_the_start_screen_asks_for_a_picture(browser: Any) -> None:
     page.wait_for_function("() => document.querySelector('#grid-pane h2')?.innerText.includes('channels')")
     page.context.close()
     server.stop()
+
+
+def test_a_page_whose_server_was_started_anew_shows_the_new_ones_network(browser: Any) -> None:
+    """At the same port: the old page's layers and names would stand over the new network's numbers."""
+    picture = plain_picture((0.1, 0.9, 0.2))
+    first = serve(planted_network(name="the first"), [picture])
+    address, opened = first.address, browser.new_context().new_page()
+    opened.goto(f"{address}#/conv2:0")
+    shown(opened, "the first")
+    shown(opened, "conv2: 3 channels of 16")
+    first.stop()
+    second = serve(
+        planted_network(name="the second"), [picture], port=int(address.rstrip("/").split(":")[-1])
+    )
+    try:
+        assert second.address == address
+        opened.keyboard.press("ArrowRight")
+        shown(opened, "the second")
+        assert "#/conv2" in opened.url
+    finally:
+        opened.context.close()
+        second.stop()

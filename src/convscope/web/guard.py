@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from http.cookies import CookieError, SimpleCookie
+from secrets import token_hex
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -35,6 +36,7 @@ class Guard:
 
     def __init__(self, app: App, hosts: Collection[str], token: str | None = None) -> None:
         self.app, self.hosts, self.token = app, frozenset(hosts), token
+        self.run = token_hex(8)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Refuse with a sentence, or pass the request on."""
@@ -49,7 +51,7 @@ class Guard:
             status, words = reason
             await PlainTextResponse(f"{words}\n", status)(scope, receive, send)
         else:
-            await self.app(scope, receive, _with_headers(send, self._new_cookie(scope)))
+            await self.app(scope, receive, _with_headers(send, self.run, self._new_cookie(scope)))
 
     def _refusal(self, scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
@@ -85,7 +87,7 @@ class Guard:
         return None
 
 
-def _with_headers(send: Send, cookie: str | None) -> Send:
+def _with_headers(send: Send, run: str, cookie: str | None) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
@@ -94,6 +96,7 @@ def _with_headers(send: Send, cookie: str | None) -> Send:
             headers["Referrer-Policy"] = "no-referrer"
             # Another server, of another network, may have this port and these addresses tomorrow.
             headers["Cache-Control"] = "no-cache"
+            headers["X-Convscope-Run"] = run
             if cookie:
                 headers.append("Set-Cookie", cookie)
         await send(message)

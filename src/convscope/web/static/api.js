@@ -3,7 +3,19 @@
 /** A question that the server could not answer; the message is for people. */
 export class Refused extends Error {}
 
+let run = null;
+
+/** Load the page again where another server answers than the one it came from: its network may be another. */
+function sameRun(response) {
+  const now = response.headers.get("x-convscope-run");
+  run ??= now;
+  if (run === now) return true;
+  location.reload();
+  return false;
+}
+
 async function checked(response) {
+  if (!sameRun(response)) throw new Refused("another server answers now: the page loads again");
   if (response.ok) return response;
   let words = `the server answered ${response.status}`;
   try {

@@ -1,11 +1,12 @@
 // Long work on the server: started, watched and cancelled over one socket, opened anew when it breaks.
 
-import { socketAddress, unpack } from "./api.js";
+import { ask, socketAddress, unpack } from "./api.js";
 
 const running = new Map();
 let socket = null, count = 0, waiting = [];
 
 function open() {
+  ask("network").catch(() => {}); // another server's network is no longer this page's
   socket = new WebSocket(socketAddress("jobs"));
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
