@@ -196,3 +196,34 @@ def test_opencv_22685_what_is_only_asserted_blocks_nothing(tmp_path: Path) -> No
     g.message.node[-1].input.append("^Assert/Assert")
     network = convscope.open_network(g.save(tmp_path / "net.pb"))
     assert torch.equal(network.activations(X, "out")["out"], X.relu())
+
+
+def test_opencv_16979_a_convolution_that_resizes_and_borders_by_itself(tmp_path: Path) -> None:
+    """FusedResizeAndPadConv2D, which TensorFlow's tools make: a border of nothing, as reported, and of one row."""
+    g = GraphWriter(seed=4)
+    x = g.placeholder(shape=(1, 9, 7, 3))
+    kernel = g.weights("conv2d/kernel", 3, 3, 3, 2)
+    size = g.const("size", [12, 10])
+    settings = {"mode": "REFLECT", "strides": [1, 1, 1, 1], "padding": "VALID", "resize_align_corners": False}
+    for name, margins in (("conv2d/Conv2D", [0, 0]), ("conv2d/bordered", [1, 0])):
+        border = g.const(f"{name}_paddings", [[0, 0], margins, [0, 0], [0, 0]])
+        g.node("FusedResizeAndPadConv2D", name, x, size, border, kernel, **settings)
+    network = convscope.open_network(g.save(tmp_path / "net.pb"))
+    found = network.activations(X, "conv2d/Conv2D", "conv2d/bordered")
+    weight = torch.from_numpy(
+        GraphWriter(seed=4).random.normal(0, np.sqrt(2 / 27), (3, 3, 3, 2)).astype(np.float32)
+    )
+    # TensorFlow 1's resizing: pixel x of the result lies at x * 9 / 12 of the picture.
+    resized = X.movedim(-1, 1)
+    for axis, new in ((2, 12), (3, 10)):
+        old = resized.shape[axis]
+        places = torch.arange(new) * (old / new)
+        before, behind = (
+            resized.index_select(axis, (places.long() + at).clamp(max=old - 1)) for at in (0, 1)
+        )
+        share = (places - places.floor()).reshape([-1 if at == axis else 1 for at in range(4)])
+        resized = before + (behind - before) * share
+    bordered = torch.cat((resized[:, :, 1:2], resized), 2)
+    for name, maps in (("conv2d/Conv2D", resized), ("conv2d/bordered", bordered)):
+        expected = torch.nn.functional.conv2d(maps, weight.permute(3, 2, 0, 1)).movedim(1, -1)
+        torch.testing.assert_close(found[name], expected, rtol=1e-4, atol=1e-5)

@@ -57,6 +57,8 @@ def _size(node: Node, inputs: Sequence[Array]) -> Shape:
     if node.op == "Range":
         start, stop, step = (array.item() for array in inputs)
         return (int(abs((stop - start) / step)),)
+    if node.op == "LinSpace":
+        return (int(inputs[2].item()),)
     if node.op == "Fill":
         return tuple(int(size) for size in inputs[0])
     if node.op == "Tile":
@@ -237,6 +239,12 @@ def subscripts(
 def _range(node: Node, inputs: Sequence[Array]) -> Array:
     start, stop, step = (array.item() for array in inputs)
     return np.arange(start, stop, step)
+
+
+@folds("LinSpace")
+def _linspace(node: Node, inputs: Sequence[Array]) -> Array:
+    first, last, count = (array.item() for array in inputs)
+    return np.linspace(first, last, int(count), dtype=np.float32)
 
 
 @folds("Fill")

@@ -1,9 +1,11 @@
-"""An LSTM with its gates in one matrix, as TensorFlow's fused kernels have it, with everything it works out on the way.
+"""An LSTM or a GRU with its gates in one matrix, as TensorFlow's fused kernels have it, with all that it works out.
 
 Hochreiter and Schmidhuber, *Long short-term memory* (1997); the peepholes are Gers and Schmidhuber's (2000).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,3 +52,23 @@ def block_lstm(
         outputs.append((put, memory, keep, show, candidate, shown, hidden))
     rest = sequence.new_zeros(len(sequence) - len(outputs), *memory.shape)
     return tuple(torch.cat((torch.stack(values), rest)) for values in zip(*outputs, strict=True))
+
+
+@operation(sees="map")
+def block_lstm_step(now: Tensor, memory: Tensor, hidden: Tensor, **settings: Any) -> tuple[Tensor, ...]:
+    """Return the seven values of `block_lstm` for one step of (batch, inputs)."""
+    values = block_lstm(now.unsqueeze(0), memory, hidden, **settings)
+    return tuple(value.squeeze(0) for value in values)
+
+
+@operation(sees="map")
+def block_gru_step(
+    now: Tensor, hidden: Tensor, *, gate_weight: Tensor, gate_bias: Tensor, weight: Tensor, bias: Tensor
+) -> tuple[Tensor, ...]:
+    """Return what a GRU works out in one step of (batch, inputs): its two gates, the candidate, and the answer.
+
+    `gate_weight` (inputs + units, 2 units) has the reset gate before the update gate. Cho et al., 2014.
+    """
+    reset, update = (torch.cat((now, hidden), 1) @ gate_weight + gate_bias).sigmoid().chunk(2, 1)
+    candidate = (torch.cat((now, hidden * reset), 1) @ weight + bias).tanh()
+    return reset, update, candidate, (1 - update) * candidate + update * hidden

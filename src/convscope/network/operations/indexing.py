@@ -122,6 +122,25 @@ def cumulate(
     return sums.flip(at) if reverse else sums
 
 
+@operation(sees="map")
+def summarize_segments(
+    input: Tensor, *, index: Sequence[int], count: int, summary: str = "sum", empty: float = 0.0
+) -> Tensor:
+    """Return the rows that have one number in `index` as one: their "sum", "mean", "prod", "amax" or "amin".
+
+    There are `count` numbers; one that no row has gives `empty`, and a row with a negative number is left out.
+    """
+    if len(index) != len(input) or max(index, default=0) >= count:
+        raise InputError(
+            f"{len(index)} numbers below {count} do not name the rows of {dimensions(input.shape)}"
+        )
+    rows = [row for row, number in enumerate(index) if number >= 0]
+    numbers = torch.tensor([index[row] for row in rows], device=input.device)
+    start = input.new_full((count, *input.shape[1:]), empty)
+    spread = numbers.reshape(-1, *[1] * (input.dim() - 1)).expand(len(rows), *input.shape[1:])
+    return start.scatter_reduce(0, spread, input[rows], summary, include_self=False)
+
+
 @operation(part="choice", sees="map")
 def hard_max(input: Tensor, *, axis: int = -1, to_the_end: bool = False) -> Tensor:
     """Return 1 for the largest number along the axis (the first of equal ones) and 0 for all others."""

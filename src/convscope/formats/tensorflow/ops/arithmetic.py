@@ -15,6 +15,9 @@ _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
     "Identity": ("identity", {}),
     "StopGradient": ("identity", {}),
     "CheckNumerics": ("identity", {}),
+    "CheckNumericsV2": ("identity", {}),
+    "EnsureShape": ("identity", {}),
+    "GuaranteeConst": ("identity", {}),
     "PreventGradient": ("identity", {}),
     "Snapshot": ("identity", {}),
     "Relu": ("relu", {}),
@@ -37,6 +40,7 @@ _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
     "Sqrt": ("power", {"power": 0.5}),
     "Rsqrt": ("power", {"power": -0.5}),
     "Reciprocal": ("power", {"power": -1.0}),
+    "Inv": ("power", {"power": -1.0}),
 }
 
 

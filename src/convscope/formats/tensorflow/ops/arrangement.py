@@ -108,7 +108,14 @@ def _item(item: Any) -> Any:
     return "..." if item is ... else item
 
 
-_SUMMARIES = {"Mean": "mean", "Sum": "sum", "Max": "maximum", "Min": "minimum", "Prod": "product"}
+_SUMMARIES = {
+    "Mean": "mean",
+    "Sum": "sum",
+    "Max": "maximum",
+    "Min": "minimum",
+    "Prod": "product",
+    "EuclideanNorm": "l2",
+}
 
 
 @translates(*_SUMMARIES)

@@ -70,6 +70,24 @@ def _transposed(operands: Operands) -> OperationPlan:
     )
 
 
+@translates("DepthwiseConv2dNativeBackpropInput")
+def _depthwise_transposed(operands: Operands) -> OperationPlan:
+    """Each channel through filters of its own, to the size that TensorFlow says."""
+    node = operands.node
+    if operands.known(1) is None or _dilation(node):
+        raise refuse(node, "with dilations, or whose filters are worked out from the picture")
+    axes = slice(2, 4) if node.channels_second else slice(1, 3)
+    size = tuple(whole_numbers(operands, 0, "output size")[axes])
+    attributes = {
+        **layout(node),
+        "stride": _spatial(node, "strides"),
+        "size": size,
+        "groups": operands.shape(1)[2],
+    }
+    weight = operands.parameter(1, "depthwise")
+    return OperationPlan("deconvolution", [operands.value(2)], {"weight": weight}, attributes)
+
+
 @translates("MaxPool")
 def _max_pool(operands: Operands) -> OperationPlan:
     return OperationPlan("max_pool", [operands.value(0)], attributes=_pool(operands))

@@ -6,6 +6,7 @@ from typing import Any
 
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.translation import Operands, refuse, translates, whole_numbers
+from convscope.network.operations.pooling import LOWEST
 
 _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
     "Floor": ("round_off", {"to": "floor"}),
@@ -36,6 +37,9 @@ _ATEN = {
     "FloorMod": "remainder",
     "Xlogy": "xlogy",
     "Erfc": "erfc",
+    "Erfinv": "erfinv",
+    "Mod": "fmod",
+    "TruncateMod": "fmod",
 }
 
 
@@ -154,6 +158,72 @@ def _one_hot(operands: Operands) -> OperationPlan:
 @translates("DivNoNan")
 def _divide_or_zero(operands: Operands) -> OperationPlan:
     return OperationPlan("divide_or_zero", [operands.value(0), operands.value(1)])
+
+
+@translates("L2Loss")
+def _half_the_squares(operands: Operands) -> OperationPlan:
+    attributes = {"operation": "sum_of_squares", "axis": 0, "coefficient": 0.5}
+    return OperationPlan("reduction", [operands.value(0)], {}, attributes)
+
+
+@translates("CumulativeLogsumexp")
+def _cumulative_logsumexp(operands: Operands) -> OperationPlan:
+    node, (axis,) = operands.node, whole_numbers(operands, 1, "axis")
+    if node.flag("exclusive") or node.flag("reverse"):
+        raise refuse(node, "from the end, or without the number itself")
+    return _aten(operands, "logcumsumexp", "$0", int(axis))
+
+
+@translates("MatrixBandPart")
+def _band(operands: Operands) -> OperationPlan:
+    """Of a matrix what lies above a diagonal, or below one."""
+    below, above = (int(whole_numbers(operands, place, "width")[0]) for place in (1, 2))
+    if min(below, above) >= 0:
+        raise refuse(operands.node, "that is bounded on both sides")
+    if above >= 0:
+        return _aten(operands, "tril", "$0", above)
+    return _aten(operands, "triu", "$0", -below) if below >= 0 else _aten(operands, "alias", "$0")
+
+
+@translates("ReverseSequence")
+def _reverse_sequences(operands: Operands) -> OperationPlan:
+    node = operands.node
+    attributes = {"time_axis": node.integer("seq_dim"), "batch_axis": node.integer("batch_dim")}
+    return OperationPlan("reverse_sequences", [operands.value(0), operands.value(1)], {}, attributes)
+
+
+@translates("Reverse")
+def _reverse_marked(operands: Operands) -> OperationPlan:
+    """The op of 2016, told by a truth for each axis whether it is turned around."""
+    marks = operands.known(1)
+    if marks is None:
+        raise refuse(operands.node, "along axes that are worked out from the picture")
+    axes = tuple(axis for axis, turned in enumerate(marks.ravel()) if turned)
+    return OperationPlan("flip", [operands.value(0)], attributes={"axes": axes})
+
+
+_SEGMENTS = {"Sum": "sum", "Mean": "mean", "Max": "amax", "Min": "amin", "Prod": "prod"}
+
+
+@translates(
+    *(f"Segment{name}{version}" for name in _SEGMENTS for version in ("", "V2")),
+    *(f"UnsortedSegment{name}" for name in _SEGMENTS if name != "Mean"),
+)
+def _segments(operands: Operands) -> OperationPlan:
+    """Rows of one number put together; of a number that no row has, what TensorFlow says there."""
+    node, places = operands.node, operands.known(1)
+    if places is None:
+        raise refuse(node, "of segments that are worked out from the picture")
+    summary = _SEGMENTS[node.op.removeprefix("Unsorted").removeprefix("Segment").removesuffix("V2")]
+    counted = node.op.startswith("Unsorted") or node.op.endswith("V2")
+    count = int(whole_numbers(operands, 2, "count")[0]) if counted else int(places.max()) + 1
+    empty = {"prod": 1.0}.get(summary, 0.0)
+    if counted and summary in ("amax", "amin"):
+        empty = LOWEST if summary == "amax" else -LOWEST
+    attributes = {"index": tuple(places.ravel().tolist()), "count": count, "summary": summary, "empty": empty}
+    if places.ndim > 1:
+        raise refuse(node, f"whose segments have {places.ndim} axes")
+    return OperationPlan("summarize_segments", [operands.value(0)], {}, attributes)
 
 
 @translates("Roll")

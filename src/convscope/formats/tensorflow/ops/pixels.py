@@ -53,6 +53,38 @@ def _resize(operands: Operands) -> OperationPlan:
     return OperationPlan("resize", [operands.value(0)], attributes=attributes)
 
 
+_KERNELS = {
+    "triangle": "linear",
+    "keyscubic": "cubic",
+    "lanczos3": "lanczos3",
+    "lanczos5": "lanczos5",
+    "gaussian": "gaussian",
+    "mitchellcubic": "mitchell",
+}
+
+
+@translates("ScaleAndTranslate")
+def _scale_and_translate(operands: Operands) -> OperationPlan:
+    """What `tf.image.resize` becomes for the wider filters, and with antialias: to a size, moved nowhere."""
+    node, (height, width) = operands.node, _size(operands, 1)
+    scale, moved = operands.known(2), operands.known(3)
+    before, kernel = operands.shape(0)[1:3], node.text("kernel_type") or "lanczos3"
+    if scale is None or moved is None or any(float(one) for one in moved.ravel()) or kernel not in _KERNELS:
+        raise refuse(node, f"that moves the picture, or by the kernel {kernel!r}")
+    stretched = [size / length for size, length in zip((height, width), before, strict=True)]
+    if any(abs(float(one) - by) > 1e-5 * by for one, by in zip(scale.ravel(), stretched, strict=True)):
+        raise refuse(node, "that shows a part of the picture")
+    attributes = {
+        **LAST,
+        "shape": (0, 0, height, width),
+        "interpolation": _KERNELS[kernel],
+        "cubic": -0.5,
+        "exclude_outside": True,
+        "antialias": node.flag("antialias") or "antialias" not in node.attributes,
+    }
+    return OperationPlan("resize", [operands.value(0)], {}, attributes)
+
+
 @translates("ResizeArea")
 def _resize_area(operands: Operands) -> OperationPlan:
     attributes = {**LAST, "size": _size(operands, 1), "corners": operands.node.flag("align_corners")}
@@ -101,5 +133,23 @@ def _batched(kind: str, margins: str) -> Translator:
     return lambda operands: _blocks(operands, kind, margins)
 
 
+def _old_blocks(kind: str, what: str) -> Translator:
+    """Return the translation of an op whose blocks are squares, told by an attribute."""
+
+    def translate(operands: Operands) -> OperationPlan:
+        margins = [int(size) for size in whole_numbers(operands, 1, what)]
+        block = operands.node.integer("block_size")
+        attributes = {
+            **LAST,
+            "block": (block, block),
+            what: tuple(zip(margins[::2], margins[1::2], strict=True)),
+        }
+        return OperationPlan(kind, [operands.value(0)], {}, attributes)
+
+    return translate
+
+
+translates("SpaceToBatch")(_old_blocks("space_to_batch", "padding"))
+translates("BatchToSpace")(_old_blocks("batch_to_space", "crops"))
 translates("SpaceToBatchND")(_batched("space_to_batch", "padding"))
 translates("BatchToSpaceND")(_batched("batch_to_space", "crops"))

@@ -7,7 +7,7 @@ from typing import Any
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.ops.convolution import layout
-from convscope.formats.tensorflow.translation import Operands, refuse, translates
+from convscope.formats.tensorflow.translation import Operands, refuse, translates, whole_numbers
 
 
 @translates("Conv3D")
@@ -25,6 +25,19 @@ def _convolution(operands: Operands) -> OperationPlan:
     }
     parameters = {"weight": operands.parameter(1, "volumes")}
     return OperationPlan("convolution", [operands.value(0)], parameters, attributes)
+
+
+@translates("Conv3DBackpropInputV2")
+def _transposed(operands: Operands) -> OperationPlan:
+    """A transposed convolution, to the size that TensorFlow says."""
+    node = operands.node
+    if operands.known(1) is None or set(_sizes(node, "dilations", (1, 1, 1))) != {1}:
+        raise refuse(node, "with dilations, or whose filters are worked out from the picture")
+    places = slice(2, 5) if node.channels_second else slice(1, 4)
+    size = tuple(whole_numbers(operands, 0, "output size")[places])
+    attributes = {**layout(node), "stride": _sizes(node, "strides"), "size": size}
+    parameters = {"weight": operands.parameter(1, "volumes")}
+    return OperationPlan("deconvolution", [operands.value(2)], parameters, attributes)
 
 
 @translates("MaxPool3D", "AvgPool3D")
