@@ -107,3 +107,17 @@ def test_a_picture_of_whole_numbers_made_larger_between_them(kind, scale, tmp_pa
     source = "lengths" if nodes else "whole"
     node = helper.make_node("Resize", [source, "", "scales"], ["made"], mode="linear")
     _agrees(tmp_path, node, {"scales": np.float32([1, 1, scale, scale])}, kind, *nodes)
+
+
+def test_places_whose_count_the_picture_decides(tmp_path) -> None:
+    """Their shape is not known when the network is opened, which is no reason to cut what is added to them."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["above"]),
+        helper.make_node("NonZero", ["above"], ["places"]),
+        helper.make_node("Sub", ["places", "one"], ["before"]),
+        helper.make_node("Mul", ["before", "places"], ["products"]),
+        helper.make_node("ReduceSum", ["products", "along"], ["made"], keepdims=0),
+    ]
+    constants = {"one": np.int64(1), "along": np.array([1])}
+    onnx.save(model_of(nodes, {"x": [1, 3, 5, 7]}, ["made"], constants), tmp_path / "net.onnx")
+    assert "made" in assert_agrees(tmp_path / "net.onnx").graph.producers

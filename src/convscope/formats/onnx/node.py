@@ -100,6 +100,11 @@ class Node:
             raise self.refusal("how many axes its input has depends on the numbers")
         return len(shape)
 
+    def is_map(self, index: int) -> bool:
+        """Whether an input is known to have two axes or more: what has fewer may be sizes, or places."""
+        shape = self.shape(index)
+        return shape is not None and len(shape) > 1
+
     def derived(self, what: str, shape: Shape, load: Callable[[], Array], type: int = FLOAT) -> str:
         """Return the name of a new constant, worked out of others when it is used: ``node.what``."""
         name = f"{self.name or self.outputs[0]}.{what}"

@@ -142,7 +142,7 @@ def read_arithmetic(node: Node) -> OperationPlan | Sequence[OperationPlan]:
     if not node.is_integer(0) or node.type_name not in ("Add", "Sub", "Mul", "Pow", "Sum"):
         return plan
     of_fractions = node.type_name == "Pow" and not node.is_whole(1)
-    most = 32 if node.rank() > 1 else 16  # sizes and places in them are never that large
+    most = 32 if node.is_map(0) else 16  # sizes and places in them are never that large
     return [plan, *([cut_off()] if of_fractions else []), *_wrapped(node.type_of(0), "", most)]
 
 

@@ -48,7 +48,7 @@ def read_summary(node: Node) -> OperationPlan | Sequence[OperationPlan]:
 def _kept_in_type(node: Node) -> list[OperationPlan]:
     """Return what ends at the largest number of the type, as onnxruntime's summaries do; 64 bits hold all there are."""
     kind = node.type_of(0)
-    if BITS[kind] > 32 or node.rank() < 2 or node.type_name in ("ReduceMax", "ReduceMin", "ReduceMean"):
+    if BITS[kind] > 32 or not node.is_map(0) or node.type_name in ("ReduceMax", "ReduceMin", "ReduceMean"):
         return []
     low, high = range_of(kind)
     return [OperationPlan("clip", ("",), attributes={"minimum": float(low), "maximum": float(high)})]
@@ -62,8 +62,9 @@ def _summary(node: Node) -> OperationPlan:
         plain = {"summary": _SUMMARIES[node.type_name], "keep_axes": keep, "empty_is_all": empty_is_all}
         return with_numbers(node, "reduce", "axes", 1, plain)
     axes = node.integers("axes", 1) or (None if empty_is_all else ())
-    rank = node.rank()
-    if node.type_name == "ReduceMean" and keep and rank == 4 and {axis % 4 for axis in axes or ()} == {2, 3}:
+    shape = node.shape(0)
+    pictures = shape is not None and len(shape) == 4
+    if node.type_name == "ReduceMean" and keep and pictures and {axis % 4 for axis in axes or ()} == {2, 3}:
         return OperationPlan("global_average_pool", node.inputs[:1])
     attributes = {"summary": _SUMMARIES[node.type_name], "axes": axes, "keep_axes": keep}
     return OperationPlan("reduce", node.inputs[:1], attributes=attributes)
