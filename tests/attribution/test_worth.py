@@ -1,6 +1,8 @@
 """What a caption says that a map is worth: against the correlation worked out by hand, and its interval's table."""
 
+import csv
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,9 @@ from scipy.stats import spearmanr
 
 import convscope
 from convscope.attribution import worth
+from convscope.attribution.measures import cell_losses, single_deletion
+from convscope.attribution.target import target_of
+from convscope.attribution.trust import blob, signed_map
 from convscope.attribution.worth import interval, worth_in_words
 from convscope.network.network import Network
 from torch_cases import branches, noise
@@ -57,3 +62,18 @@ def test_what_takes_long_is_not_measured_and_a_flat_map_says_nothing(
     monkeypatch.setattr(worth, "_MOST", 1)
     assert "was not measured here" in convscope.saliency(network, noise(), 3).caption
     assert worth_in_words(convscope.occlusion(network, noise() * 0, 3, window=12, baseline="zero")) == ""
+
+
+@pytest.mark.slow
+def test_grad_cam_of_photographs_tells_what_squeezenet_uses(shared_data: Path) -> None:
+    """Single deletion of the first 40 of the list is 0.67, and a blob's 0.23; of these 20, 0.69 and 0.26."""
+    network = convscope.open_network(shared_data / "caffe/squeezenet_v1.1")
+    with (shared_data / "photographs/index.csv").open(encoding="utf-8") as file:
+        names = [row["file"] for row in csv.DictReader(file)][:20]
+    worths = []
+    for name in names:
+        target = target_of(network, str(shared_data / "photographs" / name))
+        maps = signed_map(convscope.grad_cam(network, target.input, target)), blob(target)
+        worths.append([single_deletion(map, cell_losses(target)) for map in maps])
+    own, control = np.mean(worths, axis=0)
+    assert own > 0.65 and control < 0.35
