@@ -122,7 +122,7 @@ def test_impossible_settings_are_said(target: AttributionTarget) -> None:
         InputError, match="expects no pictures, so a black one means nothing: use the baseline 'zero'"
     ):
         baseline_input(target, "black")
-    with pytest.raises(InputError, match="steps is at least 1, not 0"):
+    with pytest.raises(InputError, match="steps is at least 1, max_steps at least steps; not 0 and"):
         complete(target, torch.zeros_like(target.input), 0)
     with pytest.raises(InputError, match="samples is at least 1"):
         smoothed(target, 0, 0.1, "mean", 0)
