@@ -18,6 +18,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
+from functools import lru_cache
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from convscope import measure, open_network
 from convscope.atlas.making import make_shards
 from convscope.atlas.manifest import Manifest
+from convscope.measuring.block import BlockFile
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture, list_pictures
 from convscope.measuring.plan import BLOCK, plan_measurement
@@ -67,6 +69,17 @@ def brute_force(network: Network, paths: Sequence[str], found: Measurements) -> 
             for what, number in zip(FACTS, answers, strict=True):
                 kept[name][what][numbers] = number.numpy()
     return kept
+
+
+def remember() -> None:
+    """Have each file of a measurement read once: a question reads the few numbers it needs, thousands read all."""
+    read = lru_cache(maxsize=64)(BlockFile.read)
+
+    def cached(file: BlockFile, layer: int, what: str, channels: Any = slice(None)) -> NDArray:
+        return read(file, layer, what)[..., channels]
+
+    BlockFile.read = cached  # type: ignore[method-assign]
+    BlockFile.facts = lru_cache(BlockFile.facts)  # type: ignore[method-assign]
 
 
 def compare(found: Measurements, name: str, brute: dict[str, NDArray], wrong: Counter[str]) -> None:
@@ -125,6 +138,7 @@ def equal(source: str, photographs: str, layers: Sequence[str]) -> None:
         found = measure(network, listed, names, folder=folder)
         seconds, wrong = perf_counter() - began, Counter[str]()
         brute = brute_force(network, [one.path for one in listed], found)
+        remember()
         for name in found.layers:
             compare(found, name, brute[name], wrong)
         outside_of_crops(network, found, wrong)

@@ -230,7 +230,7 @@ def _unit_facts(
 
 def _example_facts(one: Example, labels: Sequence[str] | None) -> tuple[str, float, str]:
     """Return a picture's file name, what the unit answers to it, and its class."""
-    return Path(one.path).name, round(one.value, 4), class_words(one.label, labels)
+    return Path(one.path).name, float(f"{one.value:.7g}"), class_words(one.label, labels)
 
 
 class _Crops:
