@@ -1,18 +1,20 @@
-"""Sphinx's settings: plain Markdown (MyST) in, a site out; the lessons are run, and their pictures are in it.
+"""Sphinx's settings: plain Markdown (MyST) in, a site out; lessons and gallery are run, and their pictures are in it.
 
 pip install ".[docs]"
 sphinx-build -W docs out/docs
 """
 
 import os
+import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))  # picture_scraper.py
 os.environ["TQDM_DISABLE"] = "1"  # bars have no place on a page
 
 project = "convscope"
 copyright = "convscope contributors"
 author = "convscope contributors"
-extensions = ["myst_nb", "sphinx.ext.autodoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_gallery.gen_gallery"]
 nb_execution_mode = "auto"
 nb_execution_in_temp = True
 nb_execution_timeout = 600
@@ -22,7 +24,21 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 88
 myst_heading_anchors = 3
-exclude_patterns = ["examples.py", "make_pictures.py"]
+myst_enable_extensions = ["html_image"]  # <img width=...> is a picture of the site too
+exclude_patterns = ["gallery", "auto_gallery/**/*.ipynb"]  # the sources, and notebooks for readers
+default_role = "py:obj"  # `filters` in a docstring or an example leads to its entry
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "auto_gallery",
+    "filename_pattern": r"\.py$",
+    "image_scrapers": ("picture_scraper",),
+    "capture_repr": (),
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
 html_theme = "alabaster"
 html_theme_options = {"description": "See what a convolutional network has learned", "page_width": "1080px"}
 html_static_path: list[str] = []
@@ -41,7 +57,7 @@ def setup(app):  # noqa: D103
         if name == "index":
             folder = Path(__file__).parent
             found = (path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.md"))
-            pages = sorted(page for page in found if page != "index")
+            pages = ["auto_gallery/index", *sorted(page for page in found if page != "index")]
             source[0] += "\n".join(["\n\n```{toctree}", ":hidden:", *pages, "```\n"])
         if name == "api":  # one entry for each public name, whoever adds one
             import convscope

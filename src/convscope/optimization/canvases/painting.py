@@ -52,7 +52,7 @@ class Painting:
         return own + self._empty(values, count, planes, (height, width))
 
     def paint(self, parameters: Parameters, size: Size) -> Tensor:
-        """Return the pictures (N, C, *size), with one channel more where there is alpha."""
+        """Return the pictures ``(N, C, *size)``, with one channel more where there is alpha."""
         own = len(parameters) - len(self.shared)
         values = self.basis.values(parameters[:own], size)
         for part in parameters[own:]:
