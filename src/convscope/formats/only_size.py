@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from convscope.network.graph import Operation
 from convscope.network.parameters import Shape
 
 
-def only_of_this_size(operations: Sequence[Operation], inputs: Mapping[str, Shape]) -> list[Operation]:
-    """Return the operations behind one for each input that takes it in this size only."""
+def only_of_this_size(
+    operations: Sequence[Operation], inputs: Mapping[str, Shape], *, batch: bool = False, size: bool = True
+) -> list[Operation]:
+    """Return the operations behind one for each input that takes it in this size only, or so many at a time only."""
     seen = {name: f"{name}.assert_shape" for name in inputs}
     checks = (
         Operation(
-            "assert_shape", seen[name], "size", (name,), (seen[name],), attributes={"shape": tuple(shape[1:])}
+            "assert_shape", seen[name], "size", (name,), (seen[name],), attributes=_limits(shape, batch, size)
         )
         for name, shape in inputs.items()
     )
     behind = (replace(op, inputs=tuple(seen.get(value, value) for value in op.inputs)) for op in operations)
     return [*checks, *behind]
+
+
+def _limits(shape: Shape, batch: bool, size: bool) -> dict[str, Any]:
+    return {**({"shape": tuple(shape[1:])} if size else {}), **({"batch": shape[0]} if batch else {})}

@@ -360,3 +360,39 @@ def test_the_input_size_is_found_by_trying() -> None:
     assert dict(network.graph.inputs) == {"input": (1, 1, 28, 28)}
     assert network.input_spec is not None
     assert network.input_spec.channel_order == "GRAY"
+
+
+class Rows(nn.Module):
+    """Reads how many pictures there are by Python's `len`, by `int`, or by going through them."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.conv, self.dense = how, nn.Conv2d(3, 4, 3), nn.Linear(4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.how == "loop":
+            return torch.stack([self.dense(self.conv(one[None]).mean((2, 3)))[0] for one in x])
+        count = len(x) if self.how == "len" else int(x.shape[0])
+        return self.dense(self.conv(x).permute(0, 2, 3, 1).reshape(count, -1, 4).softmax(1).amax(1))
+
+
+def test_the_length_of_a_batch_is_its_size() -> None:
+    module, pictures = Rows("len").eval(), torch.randn(3, 3, 8, 9)
+    network = open_network(module, input_shape=(1, 3, 8, 9))
+    output = network.outputs[0].value
+    answers = network.activations(pictures, output)[output]
+    assert torch.allclose(answers, module(pictures), atol=1e-5)
+    assert len(torch.zeros(2)) == 2 and len("ab") == 2
+
+
+@pytest.mark.parametrize("how", ["int", "loop"])
+def test_a_batch_that_the_code_fixes_is_the_only_one(how: str) -> None:
+    module, pictures = Rows(how).eval(), torch.randn(3, 3, 8, 9)
+    network = open_network(module, input_shape=(1, 3, 8, 9))
+    output = network.outputs[0].value
+    answers = network.activations(pictures[:1], output)[output]
+    assert torch.allclose(answers, module(pictures[:1]), atol=1e-5)
+    with pytest.raises(
+        InputError, match=r"opened for 1 at a time, and its code fixes that: found 3\. Give it 1"
+    ):
+        network.activations(pictures, output)

@@ -457,7 +457,7 @@ EXAMPLES = {
         ([INPUT], {}, {"padding": (1, 2, 0, 1), "mode": "reflect"}),
         ([INPUT], {}, {"padding": (0, 1, 0, 0, 0, 0, 2, 0), "axis": 0}),
     ],
-    "assert_shape": [([INPUT], {}, {"shape": (3, 6, 5)})],
+    "assert_shape": [([INPUT], {}, {"shape": (3, 6, 5)}), ([INPUT], {}, {"batch": 2})],
     "permute": [([INPUT], {}, {"order": (0, 2, 3, 1)}), ([INPUT], {}, {})],
     "power": [([positive(2, 3, 6, 5)], {}, {"power": 1.7, "scale": 2.0, "shift": 0.1})],
     "prelu": [([INPUT], {"weight": normal(3)}, {})],

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import add
 from typing import Any
 
 import torch
@@ -55,8 +56,11 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     known = {id(tensor): key for key, tensor in _tensors_of(module).items()}
     for step in traced.steps:
         builder.add(_operation(step, traced.names, known, builder.stored, _precision(module)))
-    if _differs_by_size(module, traced):
-        builder.operations = only_of_this_size(builder.operations, traced.inputs)
+    by_batch, by_size = _differences(module, traced)
+    if by_batch or by_size:
+        builder.operations = only_of_this_size(
+            builder.operations, traced.inputs, batch=by_batch, size=by_size
+        )
     graph = builder.graph(name, outputs=[values[value] for value in traced.outputs.values()])
     named = {key: values[value] for key, value in traced.outputs.items() if not key.isdecimal() and key}
     return _without_unread(replace(graph, output_names=named))
@@ -78,7 +82,7 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
     precision = _precision(module)
     given = {name: trace.input(shape, precision) for name, shape in inputs.items()}
     try:
-        with followed(module, calls), trace, trace.operators(module):
+        with followed(module, calls), trace, trace.lengths(), trace.operators(module):
             result = module(*given.values())
     except UnsupportedLayer as error:
         return _cut_trace(module, inputs, trace, calls, error)
@@ -149,25 +153,33 @@ def _last_layers(steps: Sequence[TraceStep], calls: Calls) -> list[int]:
     return [value for value in dict.fromkeys(given) if value not in behind]
 
 
-def _differs_by_size(module: nn.Module, traced: Traced) -> bool:
-    """Whether a module does other things with a larger input than with the one it was traced for.
+def _differences(module: nn.Module, traced: Traced) -> tuple[bool, bool]:
+    """Whether a module does other things with more pictures, and with larger ones, than it was traced for.
 
-    Sizes are followed as far as they are whole numbers; a decision by one ("pad where the width is odd") shows here.
+    Sizes are followed as far as they are whole numbers; a decision by one ("pad where the width is odd"), a plain
+    number made of one (`int(x.shape[0])`) and a loop over the pictures show here.
     """
-    if any(len(shape) != 4 for shape in traced.inputs.values()):
-        return False
-    for rows, columns in ((33, 65), (64, 64)):
-        larger = {
-            name: (count + 1, channels, height + rows, width + columns)
-            for name, (count, channels, height, width) in traced.inputs.items()
+    of_pictures = all(len(shape) == 4 for shape in traced.inputs.values())
+    larger = ((0, 33, 65), (0, 64, 64)) if of_pictures else ()
+    if of_pictures and _differs(module, traced, [(1, *more[1:]) for more in larger]) is False:
+        return False, False
+    return bool(_differs(module, traced, [(1,)])), bool(_differs(module, traced, larger))
+
+
+def _differs(module: nn.Module, traced: Traced, more: Sequence[tuple[int, ...]]) -> bool | None:
+    """Whether a trace with more pictures, rows and columns differs; None where the module takes none of those."""
+    for count, *sizes in more:
+        inputs = {
+            name: (shape[0] + count, *shape[1 : len(shape) - len(sizes)], *map(add, shape[-2:], sizes))
+            for name, shape in traced.inputs.items()
         }
         try:
-            again = trace_module(module, larger)
+            again = trace_module(module, inputs)
         except ConvscopeError:  # it takes no such input, and says so when it gets one
             continue
         pairs = zip(traced.steps, again.steps, strict=False)
         return len(traced.steps) != len(again.steps) or not all(_same(one, other) for one, other in pairs)
-    return False
+    return None
 
 
 def _same(one: TraceStep, other: TraceStep) -> bool:

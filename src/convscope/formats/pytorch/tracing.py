@@ -8,9 +8,11 @@ once and is a parameter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import builtins
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from threading import RLock
 from types import FunctionType
 from typing import Any
 
@@ -48,6 +50,7 @@ _COPIES = frozenset({"clone", "contiguous", "detach", "to", "type", "type_as", "
 _COPIES |= {"float", "double", "half", "bfloat16", "lift_fresh", "requires_grad"}
 
 
+_LENGTHS = RLock()  # one thread at a time has a `len` of its own
 _ATEN = (torch._ops.OpOverload, torch._ops.OpOverloadPacket)
 
 
@@ -107,6 +110,22 @@ class Trace(TorchFunctionMode):
         result = func(*args, **kwargs)
         self.values.hold(result, self.values.add(step)[0])
         return result
+
+    @contextmanager
+    def lengths(self) -> Iterator[None]:
+        """Let `len` of a tensor be a size too: Python makes a plain number of whatever a tensor answers."""
+        with _LENGTHS:
+            plain = builtins.len
+
+            def length(thing: Any) -> int:
+                followed = isinstance(thing, Tensor) and thing in self.values and thing.dim()
+                return self.sizes(thing)[0] if followed else plain(thing)
+
+            builtins.len = length
+            try:
+                yield
+            finally:
+                builtins.len = plain
 
     def operators(self, module: nn.Module) -> AbstractContextManager[Any]:
         """Write down ATen operators, where a module's code is not Python; elsewhere nothing."""

@@ -137,12 +137,17 @@ def view_scatter(
 
 
 @operation
-def assert_shape(input: Tensor, *, shape: Sequence[int]) -> Tensor:
+def assert_shape(input: Tensor, *, shape: Sequence[int] | None = None, batch: int | None = None) -> Tensor:
     """Return the input, which has to be of this shape but for the batch: a network that is another one at other sizes.
 
-    Raises InputError for any other.
+    With `batch` it has to be so many pictures. Raises InputError for any other.
     """
-    if tuple(input.shape[1:]) != tuple(shape):
+    if batch is not None and input.shape[0] != batch:
+        raise InputError(
+            f"the network was opened for {batch} at a time, and its code fixes that: found {input.shape[0]}. Give it "
+            f"{batch}, or let the code read x.shape[0], not a plain number or a loop over the pictures"
+        )
+    if shape is not None and tuple(input.shape[1:]) != tuple(shape):
         dimensions_now, opened = dimensions(input.shape[1:]), dimensions(shape)
         raise InputError(
             f"the network was opened for {opened} and is another one for {dimensions_now}: open it for that size"
