@@ -15,6 +15,7 @@ from convscope.errors import ConvscopeWarning, PictureError
 from convscope.measuring.picture_list import is_list, list_pictures
 from convscope.measuring.reading import read_input
 from convscope.network.input_spec import InputSpec
+from convscope.pictures.photograph import open_photograph
 from planted import planted_network
 
 NAMES = ("cat/a.png", "cat/deep/b.png", "dog/c.png")
@@ -140,3 +141,14 @@ def test_what_is_one_picture_is_no_list(given: Any, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     Path("cat[1].png").touch()  # a file's own name, though it looks like a pattern
     assert not is_list(given)
+
+
+def test_names_in_a_list_are_those_of_single_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Samples go by their names, and ``~`` is one's home."""
+    Image.new("RGB", (5, 4)).save(tmp_path / "own.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    listed = list_pictures(["chelsea", "~/own.png"])
+    assert [one.name for one in listed] == ["chelsea", "~/own.png"]
+    assert [open_photograph(one.read()).pixels.shape[:2] for one in listed] == [(300, 451), (4, 5)]

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from convscope.errors import PictureError
 from convscope.files import matched, user_path
 from convscope.pictures.decoding import picture_endings
-from convscope.pictures.photograph import open_photograph
+from convscope.pictures.photograph import open_photograph, path_of
 
 PicturesLike: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
 """A folder, a pattern, a .zip, .tar or .csv file, or pictures: whatever `read_picture` reads, each."""
@@ -100,7 +100,8 @@ def _as_listed(index: int, picture: Any) -> ListedPicture:
     if isinstance(picture, ListedPicture):
         return picture
     if isinstance(picture, (str, os.PathLike)):
-        return _listed(Path(os.fspath(picture)), os.fspath(picture), None, None)
+        name = os.fspath(picture)
+        return _listed(path_of(name), name, None, None)
     photograph = open_photograph(picture)
     return ListedPicture(
         f"{index}-{photograph.sha256[:16]}", f"picture {index}", 0, 0, read=partial(_same, picture)

@@ -157,12 +157,18 @@ def _from_path(name: str, maximum_pixels: int) -> Photograph:
         raise PictureError(f"{name} cannot be read: {error.strerror or error}") from error
 
 
-def _located(name: str) -> Path:
+def path_of(name: str) -> Path:
+    """Return where a picture's file is or would be: ``~`` is one's home, and a sample goes by its name alone."""
     path = user_path(name)
     if name in SAMPLES and not path.exists():
         import skimage
 
         return Path(skimage.__file__).parent / "data" / f"{name}.png"
+    return path
+
+
+def _located(name: str) -> Path:
+    path = path_of(name)
     if path.is_dir():
         pictures = _pictures_in(path)
         inside = (
