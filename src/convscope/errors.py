@@ -99,9 +99,9 @@ def by_name(table: Mapping[str, _Thing], name: str, what: str) -> _Thing:
     >>> by_name({"light": 1, "dark": 2}, "dark", "theme")
     2
     """
-    if name not in table:
+    if not isinstance(name, str) or name not in table:
         raise InputError(
-            f"there is no {what} {name!r}.{did_you_mean(name, table)} Possible: {', '.join(table)}"
+            f"there is no {what} {name!r}.{did_you_mean(str(name), table)} Possible: {', '.join(table)}"
         )
     return table[name]
 

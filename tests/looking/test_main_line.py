@@ -145,13 +145,12 @@ def test_heads_of_attention_are_no_maps_and_tokens_are_a_stage() -> None:
     assert [stage.layers for stage in all_stages(network)] == [("patch",)]
     (tokens,) = token_stage(network)
     assert tokens.of_tokens and tokens.size == (5, 7) and tokens.layers == tokens.shown
-    assert [network.shapes[name] for name in tokens.shown] == [
-        (1, 36, 24)
-    ] * 2  # what the two blocks add up to
-    assert len(token_stage(network, every=True)[0].shown) > 2
+    assert tokens.shown == ("cat", "add", "add_1")  # the tokens, and what the two blocks add up to
+    assert {network.shapes[name] for name in tokens.shown} == {(1, 36, 24)}
+    assert len(token_stage(network, every=True)[0].shown) > 3
     assert token_stage(planted_network()) == []
     page = make_report(network, edge_picture(), ReportOptions(sections=("activations",)), progress=False)
-    assert "5 × 7 tokens" in page and page.count("36 tokens of 24 numbers") == 2
+    assert "5 × 7 tokens" in page and page.count("36 tokens of 24 numbers") == 3
     assert "<code>convscope.activations</code>" in page and "convscope activations" not in page
 
 

@@ -26,6 +26,7 @@ _OF_OPERATORS: Mapping[str, frozenset[str]] = {
     "Split": frozenset({"num_outputs", "split"}),  # the outputs are counted; a single one is all there is
     "Gemm": frozenset({"broadcast"}),  # before opset 7: the shapes have it
     "TopK": frozenset({"sorted"}),  # any order will do where it is 0
+    "LinearAttention": frozenset({"chunk_size"}),  # how it is computed, not what
     "MatMulNBits": frozenset({"accuracy_level"}),  # a hint
     "ReorderOutput": frozenset({"channels"}),  # without blocks there are no more of them
     "If": frozenset({"then_branch", "else_branch"}),  # the one that is not taken
