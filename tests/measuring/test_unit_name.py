@@ -29,6 +29,8 @@ def pictures(folder: Path, labels: list[str], seed: int = 1) -> Path:
 def test_planted_detectors_have_their_color_as_a_name_and_others_have_none(tmp_path: Path) -> None:
     found = measure(planted_network(), pictures(tmp_path / "photos", [*CLASSES]), ["conv1", "conv2"])
     names = found.names("conv2")
+    alone = [found.names(f"conv2:{channel}") for channel in range(found.layers["conv2"].channels)]
+    assert alone == [{channel: names[channel]} if channel in names else {} for channel in range(len(alone))]
     assert {channel: name.label for channel, name in names.items()} == {0: "red", 1: "green", 2: "blue"}
     for channel, name in names.items():
         held_back = [row for row, path in enumerate(found.manifest.pictures) if row % 20 >= 10]

@@ -252,8 +252,7 @@ def _name_words(measurements: Measurements, address: str, by: By, labels: Sequen
     """Return the sentence on what a unit is called; nothing where no two classes are known."""
     if len({*measurements.labels} - {None}) < 2:
         return ""
-    unit = measurements.resolve(address)
-    name = measurements.names(unit.layer, by).get(int(unit.channel or 0))
+    name = next(iter(measurements.names(address, by).values()), None)
     if name is None:
         return " No name: it tells no class from the others, beyond chance, on pictures held back."
     return f" Its name: {replace(name, label=class_words(name.label, labels))}."

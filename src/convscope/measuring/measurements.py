@@ -196,14 +196,14 @@ class Measurements:
 
         return survey(self, network)
 
-    def names(self, layer: str, by: By = "max") -> dict[int, UnitName]:
+    def names(self, address: str, by: By = "max") -> dict[int, UnitName]:
         """Return the channels of a layer that tell a class of pictures from all others, and their names, `UnitName`.
 
-        Channels that are not in it have no name.
+        Channels that are not in it have no name. Of a unit's address it is about that channel alone.
         """
         from convscope.measuring.unit_name import unit_names  # stands on this module
 
-        return unit_names(self, layer, by)
+        return unit_names(self, address, by)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Copy it into a folder, and return that; PictureError where the disk takes no more."""

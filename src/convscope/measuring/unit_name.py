@@ -43,8 +43,8 @@ class UnitName:
         return f"{self.label} (AUPRC {self.average_precision:.2f}, by chance {self.chance:.2f}, p = {self.p:.1g})"
 
 
-def unit_names(measurements: Measurements, layer: str, by: By = "max") -> dict[int, UnitName]:
-    """Return the channels of a layer that deserve a name, and it; the others have none.
+def unit_names(measurements: Measurements, address: str, by: By = "max") -> dict[int, UnitName]:
+    """Return the channels of a layer, or the one of a unit, that deserve a name, and it; the others have none.
 
     Pictures without a label and classes of fewer than four are left out; where that leaves one, nothing has a name.
 
@@ -54,7 +54,8 @@ def unit_names(measurements: Measurements, layer: str, by: By = "max") -> dict[i
     labels, rows, hits, held_back = _halves(measurements.labels)
     if len(labels) < 2:
         return {}
-    values = measurements.values(measurements.resolve(layer).layer, by)[rows]
+    unit = measurements.resolve(address)
+    values = measurements.values(unit, by)[rows].reshape(len(rows), -1)
     tried = len(labels) * sum(one.channels for one in measurements.layers.values())
     names = {}
     for channel in np.flatnonzero(np.isfinite(values).all(axis=0)):
@@ -62,7 +63,7 @@ def unit_names(measurements: Measurements, layer: str, by: By = "max") -> dict[i
         best = int(np.argmax(average_precisions(answers[~held_back], hits[~held_back])))
         name = _judge(answers[held_back], hits[held_back, best], (labels[best], tried))
         if name.p < SIGNIFICANT:
-            names[int(channel)] = name
+            names[int(channel) + int(unit.channel or 0)] = name
     return names
 
 
