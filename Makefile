@@ -55,12 +55,12 @@ endif
 	touch $@
 
 $(ENVIRONMENT)/test: $(ENVIRONMENT)/demo
-	$(RUN)pip install --quiet --constraint constraints.txt --editable ".[test]"
+	$(RUN)pip install --quiet --constraint constraints.txt --editable ".[test,film,maps,cluster,docs]"
 	touch $@
 
 $(ENVIRONMENT)/oracles: $(ENVIRONMENT)/test
 	$(RUN)pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
-		--editable ".[test,test-oracles]"
+		--editable ".[test-oracles]"
 	touch $@
 
 $(ENVIRONMENT)/docs: $(ENVIRONMENT)/demo
