@@ -193,6 +193,18 @@ def test_each_key_does_something_and_none_twice(page: Any) -> None:
     page.wait_for_function("count => document.querySelectorAll('#help kbd').length === count", arg=len(keys))
 
 
+def test_channels_are_grouped_when_asked(page: Any) -> None:
+    page.keyboard.press("n")
+    shown(page, "In the whole picture")
+    shown(page, "Non-negative factors of conv2: ")
+    page.locator("#picture-pane .stack").hover()
+    page.wait_for_function("() => /conv2:0@[78],[78]/.test(location.hash)")
+    assert page.locator(".group").first.get_by_role("button").first.inner_text() == "1"  # the green detector
+    page.get_by_label("Channels of the places").select_option("one by one")
+    shown(page, "conv2:1")
+    assert "groups" not in page.url
+
+
 def test_a_unit_is_made_and_kept(page: Any) -> None:
     page.keyboard.press("Enter")
     page.wait_for_function("() => document.querySelector('#unit .big img')?.naturalWidth > 0", timeout=90000)

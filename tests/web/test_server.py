@@ -68,6 +68,19 @@ def test_the_red_detector_lights_up(server: Server, picture: str) -> None:
     assert get(server, f"api/says?picture={picture}").json()[0]["label"] == "red"
 
 
+def test_channels_that_answer_together_are_grouped(server: Server) -> None:
+    picture = plain_picture((1.0, 0.1, 0.1)).copy()
+    picture[:, 10:] = 255 * np.array((0.1, 1.0, 0.1))
+    key = server.session.pictures.add(picture)
+    found = grid_of(get(server, f"api/groups?picture={key}&layer=conv2&count=2").content)
+    assert [group["channels"][0] for group in found["groups"]] == [1, 0]  # green has more of the picture
+    assert found["explained"] > 0.95
+    green, red = found["tiles"].astype(int)
+    assert red[:, :4].min() > red[:, 6:].max() and green[:, 6:].min() > green[:, :4].max()
+    answer = get(server, f"api/groups?picture={key}&layer=prob&count=2")
+    assert answer.status_code == 400 and "has none" in answer.json()["error"]
+
+
 def test_units_that_are_set_change_the_answer(server: Server, picture: str) -> None:
     units = json.dumps({"conv2:0": 0.0, "conv2:1": 5.0})
     says = get(server, "api/says", params={"picture": picture, "units": units}).json()

@@ -52,6 +52,7 @@ def _routes(session: Session) -> list[BaseRoute]:
         Route("/api/seen/{key}", _endpoint_of(session, _seen)),
         Route("/api/says", _endpoint_of(session, _says)),
         Route("/api/grid", _endpoint_of(session, _grid)),
+        Route("/api/groups", _endpoint_of(session, _groups)),
         Route("/api/unit", _endpoint_of(session, _unit)),
         Route("/api/effects", _endpoint_of(session, _effects)),
         Route("/api/examples", _endpoint_of(session, _examples)),
@@ -184,6 +185,12 @@ async def _says(session: Session, request: Request, ask: Ask) -> Response:
 async def _grid(session: Session, request: Request, ask: Ask) -> Response:
     query = request.query_params
     return _bytes(await ask(partial(session.grid, query["picture"], query["layer"], _units(query))))
+
+
+async def _groups(session: Session, request: Request, ask: Ask) -> Response:
+    query = request.query_params
+    grouped = partial(session.groups, query["picture"], query["layer"], int(query["count"]), _units(query))
+    return _bytes(await ask(grouped))
 
 
 async def _unit(session: Session, request: Request, ask: Ask) -> Response:

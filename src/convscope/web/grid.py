@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch.nn.functional import interpolate
 
 from convscope.web.messages import packed
 
@@ -29,7 +29,7 @@ def grid_message(layer: str, values: NDArray[np.floating[Any]], **facts: Any) ->
     flat = sound.reshape(count, -1)
     peak = flat.argmax(1)
     low, high = flat.min(1), flat.max(1)
-    tiles = _shrunk(sound)
+    tiles = shrunk(sound)
     span = np.where(high > low, high - low, 1.0)[:, None, None]
     levels = np.clip((tiles - low[:, None, None]) / span * 255 + 0.5, 0, 255).astype(np.uint8)
     header = {
@@ -54,14 +54,14 @@ def grid_message(layer: str, values: NDArray[np.floating[Any]], **facts: Any) ->
     return packed(header, body)
 
 
-def _shrunk(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+def shrunk(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """Return maps of at most so many pixels a side, each the mean of what it stands for."""
-    rows, columns = values.shape[1:]
-    if max(rows, columns) <= LARGEST_TILE:
+    if max(values.shape[1:], default=1) <= LARGEST_TILE:
         return values
+    rows, columns = values.shape[1:]
     scale = LARGEST_TILE / max(rows, columns)
     size = (max(1, round(rows * scale)), max(1, round(columns * scale)))
-    shrunk: Tensor = torch.nn.functional.interpolate(torch.from_numpy(values)[None], size=size, mode="area")[
+    small: NDArray[np.floating[Any]] = interpolate(torch.from_numpy(values)[None], size=size, mode="area")[
         0
-    ]
-    return shrunk.numpy()
+    ].numpy()
+    return small

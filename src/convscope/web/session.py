@@ -17,6 +17,7 @@ from torch import Tensor
 from convscope.cache import cache_key
 from convscope.errors import InputError
 from convscope.looking.answers import answer, recorded, seen_by
+from convscope.looking.neuron_groups import neuron_groups
 from convscope.measuring.example_sheet import ExampleOptions, example_sheet
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture
@@ -25,12 +26,14 @@ from convscope.network.class_head import most_probable
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
 from convscope.web.arithmetic import arithmetic
-from convscope.web.grid import grid_message
+from convscope.web.grid import grid_message, shrunk
 from convscope.web.network_facts import network_facts
 from convscope.web.picture_store import PictureStore
 from convscope.web.unit_facts import backward_map, unit_effects, unit_facts
 from convscope.web.worker import Worker
 
+MOST_GROUPS = 8  # as many as there are colors to tell apart
+IN_GROUP = 8  # channels of a group that are named
 MOST_COPIES = 4  # networks with units set that are kept
 BEST = 5
 
@@ -123,6 +126,20 @@ class Session:
         name = network.resolve(layer).layer
         return grid_message(name, answer(network, self._photograph(picture), name), **facts)
 
+    def groups(self, picture: str, layer: str, count: int, units: Mapping[str, Any]) -> bytes:
+        """Return a layer's answer in groups of channels as a message, a grid of a channel a group; see `grid_message`.
+
+        In the header are each group's `channels`, those that count most, with the `shares` that it has of them, and the
+        share of the answer's square that is `explained`.
+        """
+        network = self.with_units(units)
+        name = network.resolve(layer).layer
+        found = neuron_groups(shrunk(answer(network, self.pictures[picture], name)), min(count, MOST_GROUPS))
+        if not len(found.maps):
+            raise InputError(f"{name} answers nothing above zero to this picture: there is nothing to group")
+        groups = [_group_facts(shares) for shares in found.channels]
+        return grid_message(name, found.maps, groups=groups, explained=found.explained)
+
     def frame(self, frame: Photograph, wanted: Mapping[str, Any]) -> bytes:
         """Return what a camera's frame gives, with the classes: a layer's grid, or a pinned unit's backward view."""
         network = self.with_units(wanted.get("units") or {})
@@ -187,6 +204,11 @@ def _setting(value: Any) -> float | str:
         except ValueError:
             pass
     raise InputError(f"a unit is set to a number, or to a factor as '*2', not {value!r}")
+
+
+def _group_facts(shares: NDArray[np.float64]) -> dict[str, Any]:
+    best = [int(channel) for channel in np.argsort(-shares, kind="stable")[:IN_GROUP] if shares[channel] > 0]
+    return {"channels": best, "shares": [float(shares[channel]) for channel in best]}
 
 
 def _classes(network: Network, probabilities: Tensor) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ const CHOICES = {
   zoom: [1, 2],
   overlay: [true, false],
   backward: ["off", "saliency", "guided_backprop", "grad_cam"],
+  groups: [0, 4, 6, 8],
   sanity: [false, true],
   other: [false, true],
   kind: ["dream", "style"],

@@ -80,6 +80,7 @@ export const KEYS = [
   [["p"], "palette", () => cycle("palette")],
   [["z"], "zoom: once, or twice as large", () => cycle("zoom")],
   [["v"], "the unit's answer over the picture, or not", () => cycle("overlay")],
+  [["n"], "the channels of places: one by one, or in 4, 6, 8 groups (NMF)", () => cycle("groups")],
   [["b"], "backward view: off, gradient, guided backpropagation, Grad-CAM", () => cycle("backward")],
   [["d"], "pin this unit as the backward view's, or let it go", () => set({ pinned: state.pinned === unitAddress() ? null : unitAddress() })],
   [["y"], "copy the link to what is shown", copyLink],

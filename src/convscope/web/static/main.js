@@ -6,6 +6,7 @@ import { mountAtlas } from "./atlas.js";
 import { half, mountBeside, mountHalf } from "./beside.js";
 import { element, fill } from "./elements.js";
 import { mountGrid } from "./grid.js";
+import { hasPlaces } from "./groups.js";
 import { runningJobs } from "./jobs.js";
 import { mountKeyboard, toggleHelp } from "./keyboard.js";
 import { goToLayer, mountLayers } from "./layers.js";
@@ -86,6 +87,7 @@ function changed(what) {
   if (has("picture", "layer", "units", "retry")) askGrid();
   if (["explore", "unit"].includes(state.view) && has("layer", "channel", "picture", "view", "retry")) askUnit();
   else if (has("position", "grid")) askPlace();
+  if (has("picture", "layer", "units", "groups", "live", "retry")) askGroups();
   if (has("picture", "backward", "pinned") || (has("layer", "channel") && !state.pinned)) askMap();
   if (has(...IN_ADDRESS)) writeAddress(has("layer", "view", "picture", "units", "tour"));
   status();
@@ -139,6 +141,12 @@ function askGrid() {
     set({ grid, channel: Math.min(state.channel, grid.channels - 1) });
     status();
   });
+}
+
+function askGroups() {
+  set({ grouped: null });
+  if (!state.groups || !hasPlaces() || !state.picture || cameraOn()) return;
+  latestOf("groups", (options) => askBytes("groups", { ...asked(), layer: state.layer, count: state.groups }, options), (message) => set({ grouped: asGrid(message) }));
 }
 
 function askMap() {

@@ -2,6 +2,7 @@
 
 import { sendPicture, takeSample } from "./api.js";
 import { bar, element, empty, fill, number } from "./elements.js";
+import { groupChoice, groupRows, paintGroups } from "./groups.js";
 import { cameraOn, toggleCamera, video } from "./live.js";
 import { table } from "./palette.js";
 import { onSeen, seen, want } from "./sees.js";
@@ -9,19 +10,19 @@ import { layerFacts, listen, set, state, unitAddress } from "./store.js";
 
 const image = element("img", { alt: "" }), overlay = element("canvas.overlay", { "aria-hidden": "true" }), drawing = element("canvas", { "aria-hidden": "true" });
 const stack = element("div.stack", { role: "group", "aria-label": "The picture as the network sees it" });
-const bars = element("div"), place = element("div"), tools = element("div.tools"), notes = element("p.caption");
+const bars = element("div"), placeTitle = element("h3"), place = element("div"), tools = element("div.tools"), notes = element("p.caption");
 let brush = "off", before = null, map = null, here = [], rest = 0;
 
 /** Build the pane. */
 export function mountPicture(parent) {
   stack.append(image, video, overlay, drawing);
-  fill(parent, element("h2", {}, "Picture"), tools, stack, notes, element("h3", {}, "What it says"), bars, place);
+  fill(parent, element("h2", {}, "Picture"), tools, stack, notes, element("h3", {}, "What it says"), bars, placeTitle, groupChoice(strongestHere), place);
   mountTools();
   listen((changed) => {
     if (changed.has("picture")) show();
     if (changed.has("live")) for (const one of [image, video]) one.hidden = (one === video) !== cameraOn();
-    if (["grid", "channel", "overlay", "position", "network"].some((key) => changed.has(key))) paintOverlay();
-    if (changed.has("position") || changed.has("grid")) strongestHere();
+    if (["grid", "channel", "overlay", "position", "network", "grouped"].some((key) => changed.has(key))) paintOverlay();
+    if (["position", "grid", "groups", "grouped", "error"].some((key) => changed.has(key))) strongestHere();
   });
   drawing.addEventListener("pointermove", pointed);
   drawing.addEventListener("pointerdown", pointed);
@@ -102,6 +103,10 @@ function gone() {
 }
 
 function paintOverlay() {
+  if (state.overlay && state.grouped && !map) {
+    paintGroups(overlay);
+    return drawPlace();
+  }
   const grid = map || state.grid, channel = map ? 0 : state.channel, context = overlay.getContext("2d");
   if (!grid || !state.overlay || channel >= grid.channels) return void (overlay.width = 1);
   Object.assign(overlay, { width: grid.tileColumns, height: grid.tileRows });
@@ -147,10 +152,10 @@ function pointed(event) {
 
 function strongestHere() {
   const grid = state.grid;
-  if (!grid || !state.position) {
-    here = [];
-    return fill(place, element("h3", {}, "At a place"), empty("Point at the picture: which channels answer there."));
-  }
+  placeTitle.textContent = grid && state.position ? `At (${state.position.join(",")})` : state.groups ? "In the whole picture" : "At a place";
+  here = [];
+  if (state.groups) return fill(place, ...groupRows(paintOverlay));
+  if (!grid || !state.position) return fill(place, empty("Point at the picture: which channels answer there."));
   const [row, column] = state.position, at = Math.min(Math.floor((row * grid.tileRows) / grid.rows), grid.tileRows - 1) * grid.tileColumns + Math.min(Math.floor((column * grid.tileColumns) / grid.columns), grid.tileColumns - 1);
   const size = grid.tileRows * grid.tileColumns, values = Array.from({ length: grid.channels }, (_, channel) => grid.low[channel] + (grid.tiles[channel * size + at] / 255) * (grid.high[channel] - grid.low[channel]));
   const best = values.map((_, channel) => channel).sort((a, b) => values[b] - values[a]).slice(0, 6);
@@ -162,7 +167,7 @@ function strongestHere() {
     if (found) made.querySelector(".label").prepend(element("img", { src: found.url, alt: "", width: 32, height: 32 }), " ");
     return made;
   });
-  fill(place, element("h3", {}, `At (${row},${column})`), ...rows);
+  fill(place, ...rows);
 }
 
 function setBrush(kind) {
@@ -196,5 +201,5 @@ async function brushed() {
 
 /** Return the words of what lies over the picture. */
 export function overlayWords() {
-  return map ? map.caption || map.layer : `${unitAddress()}'s answer`;
+  return map ? map.caption || map.layer : state.grouped ? `${state.grouped.channels} groups of channels` : `${unitAddress()}'s answer`;
 }

@@ -25,6 +25,8 @@ export const state = {
   target: null,
   methods: null,
   sanity: false,
+  groups: 0,
+  grouped: null,
   left: null,
   right: null,
   linked: null,
