@@ -1,10 +1,13 @@
 """From a net's text to the graph: versions, sharing, what is left out, what is wrong."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
 import torch
 
+import convscope
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer, WeightsMismatch
 from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.message import Message
@@ -98,11 +101,44 @@ def test_what_only_trains_is_left_out_with_a_note() -> None:
     assert graph.outputs == ("loss",)
 
 
-def test_an_input_without_a_size_has_to_be_given() -> None:
+def test_an_input_without_a_size_is_a_usual_picture_and_a_note_says_so() -> None:
     text = 'layer { name: "d" type: "HDF5Data" top: "data" }' + conv("conv1", "data")
-    with pytest.raises(InputError, match="input_shape="):
-        graph_of(text)
+    with pytest.warns(
+        ConvscopeWarning, match="does not say how big its input 'data' is: 1x3x224x224 is a guess"
+    ):
+        assert graph_of(text).inputs == {"data": (1, 3, 224, 224)}
     assert graph_of(text, input_shape=(1, 2, 9, 9)).inputs == {"data": (1, 2, 9, 9)}
+
+
+MNIST = (
+    'name: "small" layer { name: "d" type: "Data" top: "data" top: "label" data_param { batch_size: 1 } }'
+    'layer { name: "half" type: "Power" bottom: "data" top: "half" power_param { scale: 0.5 } }'
+    + conv("conv1", "half")
+    + 'layer { name: "fc" type: "InnerProduct" bottom: "conv1" top: "fc" inner_product_param { num_output: 5 } }'
+)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 28, 28), (1, 3, 32, 32)])
+def test_an_input_without_a_size_is_the_usual_picture_that_its_weights_fit(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "net.prototxt").write_text(MNIST)
+    with pytest.warns(ConvscopeWarning, match="random"):
+        network = convscope.open_network(tmp_path / "net.prototxt", input_shape=shape)
+    network.save(tmp_path / "net.caffemodel")
+    with pytest.warns(ConvscopeWarning, match="is a guess"):
+        assert convscope.open_network(tmp_path / "net.prototxt").graph.inputs == {"data": shape}
+
+
+def test_weights_that_fit_no_usual_picture_ask_for_its_size(tmp_path: Path) -> None:
+    (tmp_path / "net.prototxt").write_text(MNIST)
+    with pytest.warns(ConvscopeWarning, match="random"):
+        network = convscope.open_network(tmp_path / "net.prototxt", input_shape=(1, 3, 31, 17))
+    network.save(tmp_path / "net.caffemodel")
+    with pytest.raises(
+        InputError, match="'data' is, and the weights fit no usual picture: give input_shape="
+    ):
+        convscope.open_network(tmp_path / "net.prototxt")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
-from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, WeightsMismatch
 from convscope.formats.caffe.blob_versions import BlobVersions
 from convscope.formats.caffe.layers import LearnedBlob, Translation, translate
 from convscope.formats.caffe.message import Message
@@ -24,18 +24,34 @@ from convscope.network.parameters import Shape
 from convscope.network.shapes import infer_operation
 
 MOST_NUMBERS = 2**59  # beyond that torch has no words even for the size
+USUAL_PICTURES = tuple(
+    (channels, side) for channels in (3, 1) for side in (224, 227, 299, 256, 28, 32, 64, 96, 112, 128)
+)
+"""Channels and sides of the pictures that most networks take, for those that do not say it."""
 
 
 def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Shape | None = None) -> Graph:
     """Return the graph of a V2 net whose layers are already filtered for a phase.
 
     `weights` are matched by layer name; without them parameters come from the net's own fillers, seeded.
-    `input_shape` is for nets that do not say how big their input is.
+    `input_shape` is for nets that do not say how big their input is: without it they open for the first of the usual
+    pictures that their weights fit, and a note says so.
     """
-    building = _Building(net, weights, input_shape)
-    for layer, translation in building.translated:
-        building.add(layer, translation)
-    return building.graph()
+    first: WeightsMismatch | None = None
+    for picture in USUAL_PICTURES:
+        building = _Building(net, weights, input_shape, picture)
+        try:
+            for layer, translation in building.translated:
+                building.add(layer, translation)
+            return building.graph()
+        except WeightsMismatch as error:
+            if not building.guessed:
+                raise
+            first = first or error
+    raise InputError(
+        f"{building.guessed}, and the weights fit no usual picture: give input_shape=(1, channels, height, width) "
+        f"({first})"
+    )
 
 
 def translate_or_cut(layer: Message) -> Translation:
@@ -49,8 +65,16 @@ def translate_or_cut(layer: Message) -> Translation:
 
 
 class _Building:
-    def __init__(self, net: Message, weights: Weights | None, input_shape: Shape | None) -> None:
+    def __init__(
+        self,
+        net: Message,
+        weights: Weights | None,
+        input_shape: Shape | None,
+        picture: tuple[int, int],
+    ) -> None:
         self.net, self.weights, self.input_shape = net, weights, input_shape
+        self.picture = picture
+        self.guessed = ""  # which input does not say its size
         self.builder = GraphBuilder()
         self.translated = [(layer, self._translated(layer)) for layer in net.layer]
         self.blobs = BlobVersions(top for layer, found in self.translated for top in _tops(layer, found))
@@ -161,10 +185,7 @@ class _Building:
                 self._of_unknown_size.add(top)  # the labels beside a picture, which only training reads
                 continue
             if input_shape is None:
-                raise InputError(
-                    f"{self.net.name or 'the network'} does not say how big its input {top!r} is: "
-                    "give input_shape=(1, channels, height, width)"
-                )
+                input_shape = self._usual_shape(top, shape)
             if min(input_shape, default=1) < 0 or prod(input_shape) > MOST_NUMBERS:
                 raise InputError(
                     f"layer {layer.name!r}: its input {top!r} cannot be {dimensions(input_shape)}: give sizes of 1 "
@@ -185,6 +206,18 @@ class _Building:
             stated = (stated[0], self._channels_read(top), *stated[2:])
         known = tuple(size for size in stated if size is not None)
         return known if len(known) == len(stated) else None
+
+    def _usual_shape(self, top: str, stated: tuple[int | None, ...] | None) -> Shape:
+        """Return the shape of a usual picture for an input that does not say its own, and keep what to say of it."""
+        channels, side = self.picture
+        batch, *sizes = stated if stated and len(stated) == 4 else (1, None, None, None)
+        usual = (self._channels_read(top) or channels, side, side)
+        shape = (batch or 1, *(size or other for size, other in zip(sizes, usual, strict=True)))
+        self.guessed = f"{self.net.name or 'the network'} does not say how big its input {top!r} is"
+        self.builder.notes.append(
+            f"{self.guessed}: {dimensions(shape)} is a guess, input_shape=(1, channels, height, width) says another"
+        )
+        return shape
 
     def _channels_read(self, blob: str) -> int | None:
         """Tell an input's channels from the weights of the convolution that reads it."""
