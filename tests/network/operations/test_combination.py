@@ -73,6 +73,28 @@ def test_cutting_at_points_of_caffe():
     assert torch.equal(third, input[:, 8:])
 
 
+def test_lengths_are_held_to_how_many_places_there_are():
+    input = torch.arange(2.0 * 7 * 3).reshape(2, 7, 3)
+    first, second, third = slice(input, lengths=(2, -1, 1))
+    assert torch.equal(first, input[:, :2])
+    assert torch.equal(second, input[:, 2:6])
+    assert torch.equal(third, input[:, 6:])
+    assert [part.shape[1] for part in slice(input, lengths=(4, 3))] == [4, 3]
+    with pytest.raises(
+        InputError, match=r"axis 1 of 2x7x3 cannot be cut into pieces of \[4, 2\]: the network fixes"
+    ):
+        slice(input, lengths=(4, 2))
+    with pytest.raises(InputError, match=r"cannot be cut into pieces of \[8, -1\]"):
+        slice(input, lengths=(8, -1))
+
+
+def test_the_last_of_equal_parts_may_be_shorter_where_it_is_said():
+    input = torch.arange(2.0 * 7 * 3).reshape(2, 7, 3)
+    assert [part.shape[1] for part in slice(input, parts=3, shorter=True)] == [3, 3, 1]
+    with pytest.raises(InputError, match="axis 1 of 2x7x3 cannot be cut into 5 parts"):
+        slice(input, parts=5, shorter=True)  # two each: nothing is left for the last
+
+
 def test_one_part_is_the_input_itself():
     assert torch.equal(slice(A, parts=1), A)
     assert torch.equal(concat(A), A)

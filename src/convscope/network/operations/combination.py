@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -59,21 +60,36 @@ def concat(*inputs: Tensor, axis: int = 1) -> Tensor:
 
 
 @operation(relevance="routed")
-def slice(input: Tensor, *, axis: int = 1, points: Sequence[int] = (), parts: int = 0) -> Result:
-    """Return the input cut along the axis: at the `points`, or into `parts` equal ones."""
+def slice(
+    input: Tensor,
+    *,
+    axis: int = 1,
+    points: Sequence[int] = (),
+    lengths: Sequence[int] = (),
+    parts: int = 0,
+    shorter: bool = False,
+) -> Result:
+    """Return the input cut along the axis: at the `points`, into pieces of these `lengths`, or into `parts` equal ones.
+
+    One of the lengths may be -1, what the others leave; without one they have to be as many places as there are. With
+    `shorter` the last of the parts may be.
+    """
     axis = axis_index(axis, input)
     size = input.shape[axis]
-    if not points:
-        if parts < 1 or size % parts:
-            raise InputError(
-                f"axis {axis} of {dimensions(input.shape)} cannot be cut into {parts} equal parts"
-            )
-        points = range(size // parts, size, size // parts)
-    ends = (*points, size)
-    lengths = [end - start for start, end in zip((0, *points), ends, strict=True)]
-    if min(lengths) < 1:
-        raise InputError(f"axis {axis} of {dimensions(input.shape)} cannot be cut at {list(points)}")
-    return one_or_all(torch.split(input, lengths, axis))
+    if lengths:
+        pieces = [size - sum(lengths) - 1 if length == -1 else length for length in lengths]
+    elif points:
+        pieces = [end - start for start, end in pairwise((0, *points, size))]
+    else:
+        length = -(-size // max(parts, 1))
+        pieces = [length] * (parts - 1) + [size - length * (parts - 1)]
+    if min(pieces) < 1 or sum(pieces) != size or (parts and not (points or shorter) and size % parts):
+        way = f"into pieces of {list(lengths)}" if lengths else f"at {list(points)}"
+        way = way if lengths or points else f"into {parts}{'' if shorter else ' equal'} parts"
+        raise InputError(
+            f"axis {axis} of {dimensions(input.shape)} cannot be cut {way}: the network fixes this size"
+        )
+    return one_or_all(torch.split(input, pieces, axis))
 
 
 @operation(relevance="routed")

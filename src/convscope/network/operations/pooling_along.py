@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.network.operations.checks import Padding, Sizes, dimensions, margins, per_axis
+from convscope.network.operations.checks import Padding, Sizes, dimensions, margins, per_axis, whole_numbers
 from convscope.network.operations.pooling import LOWEST, Rounding
 from convscope.network.operations.registry import operation
 from convscope.network.operations.shape_rules import windows_along
@@ -151,4 +151,8 @@ def max_unpool_indices(
     if size is None:
         return spread
     more = [int(target) - length for target, length in zip(size.tolist()[2:], lengths, strict=True)]
+    if min(more, default=0) < 0:
+        raise InputError(
+            f"{dimensions(lengths)} unpooled does not fit into {dimensions(whole_numbers(size, ())[2:])}"
+        )
     return F.pad(spread, [side for each in reversed(more) for side in (0, each)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -83,7 +84,7 @@ def read_concat(node: Node) -> OperationPlan:
 
 @reads("Split")
 def read_split(node: Node) -> OperationPlan:
-    """Turn a Split into a slice at points, or into equal parts."""
+    """Turn a Split into a slice into pieces of the lengths that it says, or into equal parts."""
     axis = int(node.attributes.get("axis", 0))
     if len(node.outputs) == 1:
         return OperationPlan("identity", node.inputs[:1])
@@ -94,19 +95,15 @@ def read_split(node: Node) -> OperationPlan:
         )
     if len(lengths) != len(node.outputs):
         raise node.refusal(f"it has {len(lengths)} lengths for {len(node.outputs)} outputs")
-    points = tuple(sum(lengths[: index + 1]) for index in range(len(lengths) - 1))
     return OperationPlan(
-        "slice", node.inputs[:1], attributes={"axis": axis, "points": points}, outputs=len(node.outputs)
+        "slice", node.inputs[:1], attributes={"axis": axis, "lengths": lengths}, outputs=len(node.outputs)
     )
 
 
 def _equal_parts(node: Node, axis: int) -> dict[str, Any]:
-    """Return parts of one length; where they do not come out even, the last one is shorter."""
-    parts, shape = len(node.outputs), node.shape(0)
-    if shape is None or not -len(shape) <= axis < len(shape) or shape[axis] % parts == 0:
-        return {"axis": axis, "parts": parts}
-    length = -(-shape[axis] // parts)
-    return {"axis": axis, "points": tuple(length * index for index in range(1, parts))}
+    """Return parts of one length; where their number is said and they do not come out even, the last one is shorter."""
+    parts = len(node.outputs)
+    return {"axis": axis, "parts": parts} | ({"shorter": True} if "num_outputs" in node.attributes else {})
 
 
 @reads("Slice")
@@ -224,11 +221,17 @@ def write_concat(part: Part) -> None:
 def write_slice_apart(part: Part) -> None:
     """Write a Split."""
     axis, points = int(part.attributes.get("axis", 1)), tuple(part.attributes.get("points", ()))
-    if not points:
+    lengths = list(part.attributes.get("lengths", ()))
+    if not points and not lengths and not part.attributes.get("shorter"):
         part.writer.node("Split", part.inputs, part.outputs, axis=axis)
         return
-    ends = (*points, part.shape()[axis])
-    lengths = [end - start for start, end in zip((0, *points), ends, strict=True)]
+    size = part.shape()[axis]
+    if points:
+        lengths = [end - start for start, end in pairwise((0, *points, size))]
+    length = -(-size // len(part.outputs))
+    rest = size - length * (len(part.outputs) - 1)
+    lengths = lengths or [length] * (len(part.outputs) - 1) + [rest]
+    lengths = [size - sum(lengths) - 1 if length == -1 else length for length in lengths]
     part.writer.node("Split", [*part.inputs, part.numbers(lengths)], part.outputs, axis=axis)
 
 

@@ -162,7 +162,7 @@ def read_fold_patches(node: Node) -> OperationPlan:
 
 @reads("CenterCropPad", inputs=2)
 def read_center(node: Node) -> Sequence[OperationPlan]:
-    """Turn a CenterCropPad into a part of the middle, or a border around it."""
+    """Turn a CenterCropPad into a part of the middle, or a border around it, for maps of this size."""
     shape, rank = node.shape(0), node.rank()
     wanted = node.integers("shape", 1) or ()
     axes = [axis % rank for axis in node.attributes.get("axes", range(rank))]
@@ -173,5 +173,7 @@ def read_center(node: Node) -> Sequence[OperationPlan]:
         rest = abs(more) - less
         sign = 1 if more > 0 else -1
         before[axis], behind[axis] = sign * less, sign * rest
-    attributes = {"padding": (*before, *behind), "axis": 0}
-    return [OperationPlan("pad", node.inputs[:1], attributes=attributes)]
+    return [
+        OperationPlan("assert_shape", node.inputs[:1], attributes={"shape": tuple(shape or ())[1:]}),
+        OperationPlan("pad", ("",), attributes={"padding": (*before, *behind), "axis": 0}),
+    ]

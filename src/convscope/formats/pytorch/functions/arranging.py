@@ -89,11 +89,12 @@ def _chunk(input: Tensor, chunks: int, dim: int = 0) -> OperationPlan | None:
 @translates("split", "split_with_sizes")
 def _split(input: Tensor, split_size_or_sections: Sizes, dim: int = 0) -> OperationPlan | None:
     """Along the channels, whose number is the same whatever the size of the picture; other axes stay ATen's."""
-    if dim != 1 or input.dim() < 3:
+    if dim != 1 or input.dim() < 4:
         return None
     size, wanted = input.shape[1], split_size_or_sections
     if isinstance(wanted, int):
-        points = tuple(range(int(wanted), size, int(wanted)))
+        lengths = tuple(min(wanted, size - start) for start in range(0, size, int(wanted)))
     else:
-        points = tuple(sum(map(int, wanted[:count])) for count in range(1, len(wanted)))
-    return OperationPlan("slice", (input,), attributes={"axis": 1, "points": points}) if points else None
+        lengths = tuple(wanted)
+    plain = tuple(map(int, lengths))
+    return OperationPlan("slice", (input,), attributes={"axis": 1, "lengths": plain}) if plain[1:] else None

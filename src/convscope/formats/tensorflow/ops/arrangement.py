@@ -71,11 +71,8 @@ def _split(operands: Operands) -> OperationPlan:
 @translates("SplitV")
 def _split_unevenly(operands: Operands) -> OperationPlan:
     (axis,) = whole_numbers(operands, 2, "axis")
-    sizes = [int(size) for size in whole_numbers(operands, 1, "sizes")]
-    total = operands.shape(0)[int(axis)]
-    sizes = [size if size >= 0 else total - sum(s for s in sizes if s >= 0) for size in sizes]
-    points = tuple(sum(sizes[: count + 1]) for count in range(len(sizes) - 1))
-    attributes = {**_along(operands, int(axis), 0), "points": points} if points else {"parts": 1}
+    sizes = tuple(int(size) for size in whole_numbers(operands, 1, "sizes"))
+    attributes = {**_along(operands, int(axis), 0), "lengths": sizes}
     return OperationPlan("slice", [operands.value(0)], attributes=attributes, outputs=len(sizes))
 
 
