@@ -767,3 +767,97 @@ def test_boxes_of_mobilenet_yolo_are_those_of_its_loops() -> None:
             + BESIDE.replace('"data"', '"large"')
             + YOLO.replace("biases: 143 biases: 60", "")
         )
+
+
+def pooled_by_hand(picture: np.ndarray, words: dict[str, int | str]) -> np.ndarray:
+    """Return what a fork's pooling with a padding of its own for each side makes of rows and columns, in loops."""
+    kernel, stride, kind = int(words["kernel_size"]), int(words["stride"]), words["pool"]
+    before = {"rows": int(words["pad_t"]), "columns": int(words["pad_l"])}
+    behind = {"rows": int(words["pad_b"]), "columns": int(words["pad_r"])}
+    windows = {}
+    for axis, size in zip(("rows", "columns"), picture.shape, strict=True):
+        count = -(-(size + before[axis] + behind[axis] - kernel) // stride) + 1
+        count -= (count - 1) * stride >= size + before[axis]
+        starts = [index * stride - before[axis] for index in range(count)]
+        windows[axis] = [(start, min(start + kernel, size + behind[axis])) for start in starts]
+    answer = np.zeros((len(windows["rows"]), len(windows["columns"])))
+    for row, (top, bottom) in enumerate(windows["rows"]):
+        for column, (left, right) in enumerate(windows["columns"]):
+            inside = picture[max(top, 0) : bottom, max(left, 0) : right]
+            area = inside.size if kind == "AVE_EXC_PAD" else (bottom - top) * (right - left)
+            answer[row, column] = inside.max() if kind == "MAX" else inside.sum() / area
+    return answer
+
+
+@pytest.mark.parametrize("pool", ["MAX", "AVE", "AVE_EXC_PAD"])
+@pytest.mark.parametrize("sides", [(0, 1, 2, 0), (1, 0, 1, 2), (2, 2, 0, 0), (0, 0, 1, 1)])
+def test_pooling_with_a_padding_for_each_side(pool: str, sides: tuple[int, ...]) -> None:
+    names = ("pad_l", "pad_t", "pad_r", "pad_b")
+    words = {"pool": pool, "kernel_size": 3, "stride": 2, **dict(zip(names, sides, strict=True))}
+    text = " ".join(f"{name}: {value}" for name, value in words.items())
+    network = built(
+        inputs(data=MAP)
+        + f'layer {{ name: "o" type: "Pooling" bottom: "data" top: "o" pooling_param {{ {text} }} }}'
+    )
+    x = random((1, 8, 12, 20))
+    expected = np.stack([pooled_by_hand(channel, words) for channel in x[0].double().numpy()])
+    np.testing.assert_allclose(network.activations(x, "o")["o"][0].numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["Convolution", "Deconvolution"])
+def test_convolution_with_a_padding_for_each_side(kind: str) -> None:
+    words = "num_output: 4 kernel_size: 3 stride: 2 pad_l: 2 pad_t: 0 pad_r: 1 pad_b: 3"
+    network = built(
+        inputs(data=MAP)
+        + f'layer {{ name: "c" type: "{kind}" bottom: "data" top: "c" convolution_param {{ {words} }} }}'
+    )
+    x, weight, bias = random(MAP), network.parameters["c.weight"], network.parameters["c.bias"]
+    if kind == "Convolution":
+        padded = torch.nn.functional.pad(x, (2, 1, 0, 3))
+        expected = torch.nn.functional.conv2d(padded, weight, bias, 2)
+    else:  # what it makes without padding, cut on each side
+        expected = torch.nn.functional.conv_transpose2d(x, weight, bias, 2)[:, :, 0:-3, 2:-1]
+    torch.testing.assert_close(network.activations(x, "c")["c"], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_pad_type_1_is_tensorflows_same() -> None:
+    words = "num_output: 4 kernel_size: 4 stride: 3 pad_type: 1"
+    network = built(
+        inputs(data=MAP)
+        + f'layer {{ name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param {{ {words} }} }}'
+    )
+    x = random(MAP)  # 12 rows make 4, with 1 added; 20 columns make 7, with 2 added
+    expected = torch.nn.functional.conv2d(
+        torch.nn.functional.pad(x, (1, 1, 0, 1)),
+        network.parameters["c.weight"],
+        network.parameters["c.bias"],
+        3,
+    )
+    torch.testing.assert_close(network.activations(x, "c")["c"], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_relu_with_relu6_gives_nothing_above_6() -> None:
+    x = random(MAP) * 8
+    for words, slope in (("relu6: true", 0.0), ("relu6: true negative_slope: 0.25", 0.25)):
+        text = f'layer {{ name: "r" type: "ReLU" bottom: "data" top: "r" relu_param {{ {words} }} }}'
+        expected = torch.where(x > 0, x, slope * x).clamp(max=6)
+        torch.testing.assert_close(built(inputs(data=MAP) + text).activations(x, "r")["r"], expected)
+
+
+@pytest.mark.parametrize("words", ["pad: 1 pad_l: 1", "pad_type: 1 pad_t: 2", "pad_type: 3"])
+def test_padding_that_is_said_twice_cuts_the_layer(words: str) -> None:
+    text = inputs(data=MAP) + (
+        'layer { name: "a" type: "ReLU" bottom: "data" top: "a" }'
+        f'layer {{ name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param {{ kernel_size: 3 {words} }} }}'
+    )
+    network = built(text)
+    assert [cut.name for cut in network.graph.cut.values()] == ["p"]
+    assert "pad" in network.graph.cut["p"].reason
+
+
+def test_another_layer_called_filter_is_cut_and_the_rest_is_there() -> None:
+    text = inputs(data=MAP) + (
+        'layer { name: "a" type: "ReLU" bottom: "data" top: "a" }'
+        'layer { name: "f" type: "Filter" bottom: "a" top: "f" }'
+    )
+    assert "no selector" in built(text).graph.cut["f"].reason

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.layers.registry import register_layer
-from convscope.formats.caffe.layers.translation import Shape, weight_and_bias, wrong
+from convscope.formats.caffe.layers.translation import Shape, incomplete, weight_and_bias, wrong
 from convscope.formats.caffe.message import Message
 from convscope.formats.operation_plan import OperationPlan
 from convscope.network.operations.checks import per_axis
@@ -52,6 +52,7 @@ def _pooling(layer: Message) -> OperationPlan:
         raise UnsupportedLayer(
             f"layer {layer.name!r}: stochastic pooling is not there on a processor, in Caffe too"
         )
+    own_numbers = parameters.pool in ("AVE_EXC_PAD", "AVE_TF")  # a fork's: padding does not count
     with_mask = len(layer.top) > 1
     if with_mask and parameters.pool != "MAX":
         raise wrong(layer, "only maximum pooling has a second top, the mask")
@@ -64,13 +65,17 @@ def _pooling(layer: Message) -> OperationPlan:
     attributes: dict[str, Any] = {
         "kernel": _pair(layer, parameters, "kernel", "kernel_size"),
         "stride": _pair(layer, parameters, "stride"),
-        "padding": _pair(layer, parameters, "pad"),
+        "padding": _sides(layer, parameters) or _pair(layer, parameters, "pad"),
         "rounding": "floor" if floor else parameters.round_mode.lower(),
     }
+    if own_numbers:
+        attributes["count_padding"] = False
     for what in ("kernel", "stride"):
         if not 1 <= min(attributes[what]) <= max(attributes[what]) <= LARGEST:
             raise wrong(layer, f"{what} must be at least 1 and at most {LARGEST:,}, found {attributes[what]}")
-    if any(p >= k for p, k in zip(attributes["padding"], attributes["kernel"], strict=True)):
+    if attributes["padding"] != "same" and any(
+        p >= k for p, k in zip(attributes["padding"], attributes["kernel"] * 2, strict=False)
+    ):
         raise wrong(layer, f"pad {attributes['padding']} must be less than kernel {attributes['kernel']}")
     return OperationPlan(kind, attributes=attributes)
 
@@ -108,19 +113,35 @@ def _filters(inputs: Sequence[Shape], *, kernel: Sizes, parameters: Message, tra
 
 
 def _window(layer: Message, parameters: Message) -> dict[str, Any]:
-    window: dict[str, Sizes] = {
+    window: dict[str, Any] = {
         "kernel": _sizes(layer, parameters, "kernel", "kernel_size"),
         "stride": _sizes(layer, parameters, "stride", default=1),
-        "padding": _sizes(layer, parameters, "pad", default=0),
+        "padding": _sides(layer, parameters) or _sizes(layer, parameters, "pad", default=0),
         "dilation": _listed(parameters.dilation) or 1,
     }
     for what, size in window.items():
+        if size == "same":
+            continue
         least, most = (size, size) if isinstance(size, int) else (min(size), max(size))
         if most > LARGEST:
             raise wrong(layer, f"{what} must be at most {LARGEST:,}, found {size}")
         if least < 1 and what != "padding":
             raise wrong(layer, f"{what} must be at least 1, found {size}")
     return window
+
+
+def _sides(layer: Message, parameters: Message) -> tuple[int, ...] | Literal["same"] | None:
+    """Return a fork's own padding of each side, (top, left, bottom, right), or TensorFlow's; None where it has none."""
+    sides = parameters.pad_t, parameters.pad_l, parameters.pad_b, parameters.pad_r
+    if parameters.pad_type not in (0, 1):
+        raise incomplete(layer, f"pad_type must be 0 or 1, found {parameters.pad_type}")
+    if not (any(sides) or parameters.pad_type):
+        return None
+    if any(parameters.has(name) for name in ("pad", "pad_h", "pad_w")) or (
+        any(sides) and parameters.pad_type
+    ):
+        raise incomplete(layer, "give pad, pad_type, or the four sides pad_l, pad_t, pad_r, pad_b")
+    return "same" if parameters.pad_type else sides
 
 
 def _sizes(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from convscope.formats.caffe.layers.fillers import ONES, ZEROS, filler_of
+from convscope.formats.caffe.layers.plain import capped_at_6
 from convscope.formats.caffe.layers.registry import register_layer, translate_as
 from convscope.formats.caffe.layers.translation import (
     LearnedBlob,
@@ -164,10 +165,7 @@ def _axpy(layer: Message) -> OperationPlan:
 
 @register_layer("ReLU6")
 def _relu6(layer: Message) -> OperationPlan:
-    if slope := layer.relu6_param.negative_slope:
-        leaky = {"threshold": 0.0, "negative_slope": slope, "maximum": 6.0}
-        return OperationPlan("thresholded_relu", attributes=leaky)
-    return OperationPlan("clip", attributes={"minimum": 0.0, "maximum": 6.0})
+    return capped_at_6(layer.relu6_param.negative_slope)
 
 
 @register_layer("SeLu")

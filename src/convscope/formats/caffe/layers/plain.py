@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.formats.caffe.layers.registry import register_layer
-from convscope.formats.caffe.layers.translation import wrong
+from convscope.formats.caffe.layers.translation import incomplete, wrong
 from convscope.formats.caffe.message import Message
 from convscope.formats.operation_plan import OperationPlan
 
@@ -21,7 +21,6 @@ def _same_words(type_name: str, kind: str, parameters: str = "", **keywords: str
         )
 
 
-_same_words("ReLU", "relu", "relu_param", negative_slope="negative_slope")
 _same_words("Swish", "swish", "swish_param", beta="beta")
 _same_words("Sigmoid", "sigmoid")
 _same_words("TanH", "tanh")
@@ -43,8 +42,24 @@ _same_words("Dropout", "identity")
 _same_words("BatchReindex", "batch_reindex")
 
 
+@register_layer("ReLU")
+def _relu(layer: Message) -> OperationPlan:
+    slope, capped = layer.relu_param.negative_slope, layer.relu_param.relu6  # a fork's: nothing above 6
+    return capped_at_6(slope) if capped else OperationPlan("relu", attributes={"negative_slope": slope})
+
+
+def capped_at_6(slope: float) -> OperationPlan:
+    """Return a ReLU that gives nothing above 6, and `slope` times what is below 0."""
+    if not slope:
+        return OperationPlan("clip", attributes={"minimum": 0.0, "maximum": 6.0})
+    leaky = {"threshold": 0.0, "negative_slope": slope, "maximum": 6.0}
+    return OperationPlan("thresholded_relu", attributes=leaky)
+
+
 @register_layer("Filter")
 def _filter(layer: Message) -> OperationPlan:
+    if len(layer.bottom) == 1 == len(layer.top):  # channel pruning has another layer of that name
+        raise incomplete(layer, "it has no selector")
     if len(layer.bottom) != len(layer.top) + 1:
         raise wrong(layer, f"{len(layer.top)} tops need as many bottoms and a selector")
     return OperationPlan("filter")
