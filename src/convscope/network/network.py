@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.address import Address, parse_address
-from convscope.errors import InputError, PictureNote, UnknownLayer, UnsupportedLayer, did_you_mean
+from convscope.address import Address
+from convscope.errors import InputError, PictureNote, UnknownLayer, did_you_mean
+from convscope.network.address_book import AddressBook, names_of_cut_layers, names_of_values
 from convscope.network.axes import require_position, shape_channels_first, to_channels_first
 from convscope.network.class_head import (
     class_probabilities,
@@ -29,7 +30,6 @@ from convscope.network.class_head import (
     find_class_output,
     most_probable,
 )
-from convscope.network.cut import CutLayer
 from convscope.network.engine.differentiable import Forward, Precision, forward_to
 from convscope.network.engine.execution import find_device, laid_out
 from convscope.network.engine.memory import machine_memory, shortage_in_words
@@ -37,7 +37,6 @@ from convscope.network.engine.runner import Runner
 from convscope.network.graph import Graph
 from convscope.network.identity import graph_sha256
 from convscope.network.input_spec import InputSpec
-from convscope.network.labels import find_label
 from convscope.network.layer import Layer, layers_of
 from convscope.network.origin import Origin, shown_name
 from convscope.network.outputs import Output, find_outputs
@@ -162,56 +161,13 @@ class Network:
         Raises UnknownLayer, with the closest names, for a layer, channel, position or label that is not there, and
         UnsupportedLayer for a layer that is cut off (`Graph.cut`).
         """
-        names, cut = self._names, self._cut
-        resolved = parse_address(address, names | cut) if isinstance(address, str) else address
-        if resolved.layer in cut:
-            raise UnsupportedLayer(f"{self.name}: {cut[resolved.layer].sentence}")
-        if resolved.layer not in names:
-            raise UnknownLayer(
-                f"{self.name} has no layer {resolved.layer!r}."
-                f"{did_you_mean(resolved.layer, names)} See: convscope layers {self.origin.source}"
-            )
-        value = names[resolved.layer]
-        channel = resolved.channel
-        if isinstance(channel, str):
-            channel = self._class_named(channel, value)
-        self._check_bounds(value, channel, resolved.position)
-        return Address(value, channel, resolved.position)
+        return self._address_book.resolve(address)
 
     @cached_property
-    def _names(self) -> dict[str, str]:
-        """Everything a value can be called, most specific last: outputs, layers, aliases, the values themselves."""
-        layers = {
-            operation.name: operation.outputs[0] for operation in self.graph.operations if operation.outputs
-        }
-        own = {value: value for value in self.graph.values}
-        return dict(self.graph.output_names) | layers | dict(self.graph.aliases) | own
-
-    @cached_property
-    def _cut(self) -> dict[str, CutLayer]:
-        """Everything a layer that is cut off can be called."""
-        cut = {layer.name: layer for layer in self.graph.cut.values()} | dict(self.graph.cut)
-        return {name: layer for name, layer in cut.items() if name not in self._names}
-
-    def _class_named(self, label: str, value: str) -> int:
-        if not self.labels:
-            raise UnknownLayer(
-                f"{label!r} is a label, and this network has none: give the class's number, or labels"
-            )
-        shape = self.shape_channels_first(value)
-        if shape is not None and (len(shape) < 2 or shape[1] != len(self.labels)):
-            raise UnknownLayer(f"{value!r} has no classes to name {label!r}: its channels are numbers")
-        return find_label(self.labels, label)
-
-    def _check_bounds(self, value: str, channel: int | None, position: tuple[int, int] | None) -> None:
-        shape = self.shape_channels_first(value)
-        if shape is None:
-            return
-        if channel is not None and (len(shape) < 2 or not 0 <= channel < shape[1]):
-            count = shape[1] if len(shape) > 1 else 0
-            raise UnknownLayer(f"{value!r} has {count} channels, 0 to {count - 1}; there is no {channel}")
-        if position is not None and len(shape) != 4:
-            raise UnknownLayer(f"{value!r} has no rows and columns: leave out @{position[0]},{position[1]}")
+    def _address_book(self) -> AddressBook:
+        values, cut = names_of_values(self.graph), names_of_cut_layers(self.graph)
+        cut = {name: layer for name, layer in cut.items() if name not in values}
+        return AddressBook(self.name, self.origin.source, values, cut, self.labels, self.shape_channels_first)
 
     @property
     def channel_axis(self) -> int:
