@@ -342,13 +342,31 @@ def test_a_picture_that_was_changed_is_measured_again_in_the_same_folder(tmp_pat
 
 def test_a_picture_of_another_time_is_not_a_changed_one(folder: Path, tmp_path: Path) -> None:
     """A camera's clock may be years ahead, and a copy on another machine be older or newer."""
-    folder, later = Path(shutil.copytree(folder / "eel", tmp_path / "photos")), time.time_ns() + 10**18
-    for file in folder.glob("*.png"):
-        os.utime(file, ns=(later, later))
-    measure(planted_network(), folder, folder=tmp_path / "measured")
+    here, there = (
+        Path(shutil.copytree(folder / "eel", tmp_path / name / "photos")) for name in ("here", "there")
+    )
+    for copy, moment in ((here, time.time_ns() + 10**18), (there, 1)):
+        for file in copy.glob("*.png"):
+            os.utime(file, ns=(moment, moment))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        measure(planted_network(), folder, folder=tmp_path / "measured")
-        for file in folder.glob("*.png"):
-            os.utime(file, ns=(1, 1))
-        measure(planted_network(), folder, folder=tmp_path / "measured")
+        for copy in (here, here, there):
+            measure(planted_network(), copy, folder=tmp_path / "measured")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a file does not say when it came to its place")
+def test_a_picture_replaced_by_an_older_one_is_measured_again(tmp_path: Path) -> None:
+    """One of the same size too: its date may be years before the measurement."""
+    (tmp_path / "photos").mkdir()
+    file, spare = tmp_path / "photos" / "a.bmp", tmp_path / "spare.bmp"
+    for path, pixels in ((file, plain_picture()), (spare, edge_picture())):
+        Image.fromarray((pixels * 255).astype(np.uint8)).save(path)
+    network, place = planted_network(), tmp_path / "measured"
+    first = measure(network, file.parent, folder=place).values("conv1")
+    made = max(block.stat().st_mtime_ns for block in place.iterdir())
+    while spare.stat().st_ctime_ns <= made:  # some file systems count whole seconds
+        os.utime(spare, ns=(10**18, 10**18))
+    spare.replace(file)
+    with pytest.warns(ConvscopeWarning, match="1 pictures have changed since they were measured"):
+        again = measure(network, file.parent, folder=place).values("conv1")
+    assert not np.array_equal(first, again)

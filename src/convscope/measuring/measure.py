@@ -68,7 +68,7 @@ def measure(
     place = Path(folder) if folder is not None else _cache_folder(manifest, listed)
     manifest.claim(place)
     blocks = _share(manifest.blocks, shard)
-    missing = _missing(blocks, manifest, place)
+    missing = _missing(blocks, manifest, listed, place)
     of = _pictures_in(blocks, manifest)
     done = of - _pictures_in(missing, manifest)
     # Reading a picture silences its decoder: threads may leave that behind.
@@ -83,7 +83,16 @@ def measure(
     return measurements
 
 
-def _missing(blocks: Sequence[int], manifest: Manifest, place: Path) -> list[int]:
+def _put_there(picture: ListedPicture) -> int:
+    """Return when a picture's file was written or came to its place: one that replaces it may say an older date."""
+    places = (Path(picture.path), Path(picture.source or picture.path))  # a member of an archive is no file
+    facts = [place.stat() for place in places if place.is_file()]
+    return max(picture.changed, *(one.st_ctime_ns for one in facts[:1]), 0)
+
+
+def _missing(
+    blocks: Sequence[int], manifest: Manifest, listed: Sequence[ListedPicture], place: Path
+) -> list[int]:
     """Return the blocks that are not there, or older than a change of one of their pictures; a warning says so."""
     begun_with, missing, changed = Manifest.open(place).pictures, list[int](), list[str]()
     for block in blocks:
@@ -93,8 +102,10 @@ def _missing(blocks: Sequence[int], manifest: Manifest, place: Path) -> list[int
             missing.append(block)
             continue
         part = slice(block * BLOCK, (block + 1) * BLOCK)
-        pairs = zip(manifest.pictures[part], begun_with[part], strict=True)
-        if newer := [now.path for now, then in pairs if made < now.changed != then.changed]:
+        pairs = zip(listed[part], begun_with[part], strict=True)
+        if newer := [
+            now.path for now, then in pairs if now.changed != then.changed and made < _put_there(now)
+        ]:
             missing.append(block)
             changed += newer
     if changed:

@@ -45,6 +45,19 @@ def test_a_description_without_weights_says_so(lenet: Path) -> None:
         convscope.open_network(lenet / "lenet.prototxt")
 
 
+def test_weights_chosen_among_several_are_named(lenet: Path) -> None:
+    """A name that begins alike may be another network's; where none does, or two do, none is taken."""
+    shutil.copy(lenet / "lenet_iter_10000.caffemodel", lenet / "other.caffemodel")
+    with pytest.warns(
+        ConvscopeWarning, match="opened with the weights in lenet_iter_10000.caffemodel, whose name"
+    ):
+        convscope.open_network(lenet / "lenet.prototxt")
+    shutil.move(lenet / "other.caffemodel", lenet / "lenet_iter_5000.caffemodel")
+    says = r"may belong to any of lenet_iter_10000.caffemodel, lenet_iter_5000.caffemodel: its parameters are random"
+    with pytest.warns(ConvscopeWarning, match=says):
+        convscope.open_network(lenet / "lenet.prototxt")
+
+
 def test_a_choice_is_listed_not_taken(lenet: Path) -> None:
     shutil.copy(lenet / "lenet_iter_10000.caffemodel", lenet / "lenet_iter_5000.caffemodel")
     with pytest.raises(NetworkFileError, match=r"lenet_iter_10000.caffemodel, lenet_iter_5000.caffemodel"):

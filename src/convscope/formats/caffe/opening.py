@@ -60,9 +60,17 @@ def open_caffe(request: Request) -> NetworkParts:
             ConvscopeWarning,
             stacklevel=3,
         )
-    if values is None and _has_parameters(net):
+    if is_text and weights is None and values is not None and _one_of_several(path, values):
         warn(
-            f"{path} has no weights beside it: its parameters are random (seed 0); give weights=FILE",
+            f"{path} is opened with the weights in {values.name}, whose name begins alike",
+            ConvscopeWarning,
+            stacklevel=3,
+        )
+    if values is None and _has_parameters(net):
+        several = ", ".join(file.name for file in _files_of_kinds(path.parent, WEIGHTS))
+        beside = f"may belong to any of {several}" if several else "has no weights beside it"
+        warn(
+            f"{path} {beside}: its parameters are random (seed 0); give weights=FILE",
             ConvscopeWarning,
             stacklevel=3,
         )
@@ -134,6 +142,12 @@ def _weights_beside(description: Path) -> Path | None:
     if len(same) == 1 or (len(files) == 1 and alone):
         return (same or files)[0]
     return None
+
+
+def _one_of_several(description: Path, weights: Path) -> bool:
+    """Whether weights that only begin with the description's name lie beside others."""
+    stems = [path.name.partition(".")[0] for path in (description, weights)]
+    return stems[0] != stems[1] and len(_files_of_kinds(description.parent, WEIGHTS)) > 1
 
 
 def _description_beside(weights: Path) -> Path | None:
