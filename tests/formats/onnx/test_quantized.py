@@ -85,6 +85,36 @@ def test_every_tensor_is_within_a_step(manner, per_channel, tmp_path) -> None:
     assert network.gradient(torch.from_numpy(x), "y:1").abs().max() > 0
 
 
+def test_sums_of_eight_bits_never_overflow(tmp_path) -> None:
+    """Two products of uint8 and int8 are beyond sixteen bits, where onnxruntime cuts them off on older processors.
+
+    With the weights as uint8 it cuts nothing off, anywhere: the same numbers, and the sums worked out in NumPy.
+    """
+    codes = RNG.integers(200, 256, size=(1, 12, 1, 1)).astype(np.uint8)
+    weights = RNG.integers(60, 128, size=(5, 12, 1, 1)).astype(np.int8)
+    scales = {"xs": 0.03, "ws": 0.004, "ys": 0.31}
+    exact = (codes.astype(int).ravel() - 9) @ weights.astype(int).reshape(5, 12).T
+    wanted = np.rint(exact * 0.03 * 0.004 / 0.31) + 3
+    assert 0 < wanted.min() < wanted.max() < 255
+    for stored, zero in (
+        (weights, np.int8(0)),
+        ((weights.astype(int) + 128).astype(np.uint8), np.uint8(128)),
+    ):
+        nodes = [
+            helper.make_node("QuantizeLinear", ["x", "one", "none"], ["q"]),
+            helper.make_node("QLinearConv", ["q", "xs", "xz", "w", "ws", "wz", "ys", "yz"], ["y"]),
+        ]
+        constants = {key: np.float32(value) for key, value in scales.items()} | {"w": stored, "wz": zero}
+        constants |= {"one": np.float32(1), "none": np.uint8(0), "xz": np.uint8(9), "yz": np.uint8(3)}
+        model = model_of(nodes, {"x": [1, 12, 1, 1]}, ["y"], constants, opset=13)
+        onnx.save(model, tmp_path / "net.onnx")
+        x = codes.astype(np.float32)
+        found = open_network(tmp_path / "net.onnx").activations(torch.from_numpy(x), "y")["y"]
+        np.testing.assert_array_equal(found.numpy().ravel(), wanted)
+        if stored.dtype == np.uint8:
+            np.testing.assert_array_equal(every_value(model, ["y"], {"x": x})["y"].ravel(), wanted)
+
+
 FORMS = {
     "padded": ("QLinearAveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}),
     "rounded up": ("QLinearAveragePool", {"kernel_shape": [3, 2], "strides": [2, 2], "ceil_mode": 1}),
