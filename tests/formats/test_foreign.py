@@ -65,6 +65,9 @@ BY_CONTENT = {
     "onnxruntime's own form: open the ONNX": b"\x20\0\0\0ORTM" + bytes(40),
     "ExecuTorch program: open the .pt2": b"\x20\0\0\0ET12" + bytes(40),
     "TensorRT engine, made for one graphics card": b"ftrt" + bytes(40),
+    "ncnn network's weights": struct.pack("<iii", 7767517, 3, 3) + bytes(40),
+    "Flax's weights, of JAX": b"\x81\xa6params\x81\xa5Dense" + bytes(40),
+    "MATLAB file.*ONNX": b"MATLAB 7.3 MAT-file, Platform: GLNXA64" + bytes(100),
     "one kind of chip": b"RKNN\0\0\0\0" + bytes(40),
     "list of TensorFlow's checkpoints": b'model_checkpoint_path: "model.ckpt-9"\n',
     "list of a detector's classes": b"item {\n  id: 1\n  name: 'cat'\n}\n",
@@ -79,6 +82,8 @@ BY_NAME = {
     "net.plan": "TensorRT engine",
     "net.hef": "made for one kind of chip: open the ONNX network",
     "net.mnn": "an MNN network",
+    "net.cntk": "network of Microsoft's CNTK: its save",
+    "net.tnnmodel": "half of a TNN network",
 }
 
 
@@ -117,3 +122,44 @@ def test_a_folder_is_told_by_what_lies_in_it(tmp_path: Path) -> None:
         archive.writestr("weights.pth", "")
     with pytest.raises(NetworkFileError, match=r"TorchServe's: unpack it"):
         open_network(served)
+
+
+@pytest.mark.parametrize(("beside", "words"), [("net.param", "an ncnn network's"), ("net.xml", "OpenVINO's")])
+def test_numbers_are_told_by_what_describes_them(beside: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / beside).write_text("7767517\n")
+    (tmp_path / "net.bin").write_bytes(b"\1\2\3\4" * 9)
+    with pytest.raises(NetworkFileError, match=rf"net\.bin is {words} weights: open the"):
+        open_network(tmp_path / "net.bin")
+
+
+@pytest.mark.parametrize("folder", ["", "net/"])
+def test_packages_of_machine_code_are_called_so(folder: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "net.pt2", "w") as archive:
+        archive.writestr(f"{folder}archive_format", "pt2")
+        archive.writestr(f"{folder}data/aotinductor/model/net.so", b"\x7fELF")
+    with pytest.raises(NetworkFileError, match=r"machine code \(AOTInductor\).*torch\.export\.save"):
+        open_network(tmp_path / "net.pt2")
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        ([".metadata", "__0_0.distcp"], "distributed checkpoint of PyTorch's.*dcp_to_torch"),
+        (["latest", "zero_to_fp32.py", "global_step1/states.pt"], "DeepSpeed's: its zero_to_fp32"),
+        (["_CHECKPOINT_METADATA", "d/0"], r"JAX's \(Orbax\)"),
+        (["config.json", "flax_model.msgpack"], "Flax's weights"),
+        (["config.json", "tf_model.h5"], "TensorFlow's weights alone"),
+        (["config.json", "onnx/model.onnx", "onnx/model_int8.onnx"], "inside it lie onnx/model.onnx, onnx/"),
+        (
+            ["hparams.yaml", "version_0/checkpoints/last.ckpt"],
+            "inside it lie version_0/checkpoints/last.ckpt:",
+        ),
+        (["notes.txt"], "holds no network"),
+    ],
+)
+def test_folders_in_which_nothing_opens(held: list[str], words: str, tmp_path: Path) -> None:
+    for name in held:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text('{"model_type": "vit"}' if name == "config.json" else "?")
+    with pytest.raises(NetworkFileError, match=words):
+        open_network(tmp_path)

@@ -29,11 +29,18 @@ _CHIP = f"made for one kind of chip: {_ONNX_ORIGINAL}"
 _MXNET_PARAMS, _MXNET_SYMBOL = f"an MXNet network's weights: {_MXNET}", f"an MXNet network's layers: {_MXNET}"
 _PADDLE_LAYERS, _PADDLE_WEIGHTS = f"a PaddlePaddle network: {_PADDLE}", f"PaddlePaddle's weights: {_PADDLE}"
 _FLAX = (
-    "Flax's weights, of JAX: convscope reads none of them; transformers turns those of its own networks into "
+    "Flax's weights, of JAX: convscope reads none of them; transformers 4 turns those of its own networks into "
     "PyTorch's (from_pretrained(FOLDER, from_flax=True), then save_pretrained)"
 )
 _EXECUTORCH = "an ExecuTorch program: open the .pt2 it was made from"
 _ORT = f"a network in onnxruntime's own form: {_ONNX_ORIGINAL}"
+_NCNN = f"an ncnn network's weights: {_ORIGINAL}"
+_OPENVINO = f"OpenVINO's weights: {_ONNX_ORIGINAL}"
+_CNTK = "a network of Microsoft's CNTK: its save(path, format=ModelFormat.ONNX) writes ONNX: open that"
+_AOTI = (
+    "PyTorch's package of machine code (AOTInductor), made for one processor: torch.export.save(program, 'net.pt2') "
+    "keeps the program it was made of: open that"
+)
 _TENSORRT = f"a TensorRT engine, made for one graphics card: {_ONNX_ORIGINAL}"
 
 BY_ENDING: dict[str, str] = {
@@ -49,6 +56,12 @@ BY_ENDING: dict[str, str] = {
     **dict.fromkeys((".pdiparams", ".pdparams"), _PADDLE_WEIGHTS),
     ".msgpack": _FLAX,
     ".mnn": f"an MNN network: {_ORIGINAL}",
+    ".nnef": f"an NNEF network: {_ORIGINAL}",
+    **dict.fromkeys((".tnnproto", ".tnnmodel"), f"half of a TNN network: {_ORIGINAL}"),
+    **dict.fromkeys((".cntk", ".dnn"), _CNTK),
+    **dict.fromkeys(
+        (".yaml", ".yml"), "settings in YAML: the network is another file, its weights or its ONNX export"
+    ),
     ".pte": _EXECUTORCH,
     ".ort": _ORT,
     **dict.fromkeys(
@@ -66,6 +79,8 @@ _BEGINNINGS = (
     (0, (0x112).to_bytes(8, "little"), _MXNET_PARAMS),
     (0, b"RKNN", f"a network {_CHIP}"),
     *((0, magic, _TENSORRT) for magic in (b"ftrt", b"ptrt")),
+    (0, (7767517).to_bytes(4, "little"), _NCNN),
+    (1, b"\xa6params", _FLAX),
     (4, b"ORTM", _ORT),
     (4, b"ET12", _EXECUTORCH),
     (0, b"\0\0\0\0\2\0\0\0", _DARKNET),
@@ -105,9 +120,8 @@ def foreign_network(path: Path) -> NetworkFileError | None:
     """Return the error for a file that is certainly another program's network, with what to do; None for others."""
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
-    told = _PADDLE_WEIGHTS if path.suffix == ".pdparams" else None  # a pickle, as PyTorch's older files are
     told = (
-        told
+        _told_by_name(path)
         or next((what for at, magic, what in _BEGINNINGS if head[at:].startswith(magic)), None)
         or _told_by_text(head)
         or _told_by_records(path, head)
@@ -121,6 +135,14 @@ def in_another_format(name: str) -> str | None:
     if re.search(r"\.data-\d{5}-of-\d{5}$", name):
         return f"half of a TensorFlow checkpoint: {_CHECKPOINT}"
     return BY_ENDING.get(Path(name).suffix.lower())
+
+
+def _told_by_name(path: Path) -> str | None:
+    """Tell what is a pickle, as PyTorch's files are, or numbers alone, beside the file that describes them."""
+    if path.suffix == ".pdparams":
+        return _PADDLE_WEIGHTS
+    beside = {".param": _NCNN, ".xml": _OPENVINO} if path.suffix == ".bin" else {}
+    return next((what for ending, what in beside.items() if path.with_suffix(ending).is_file()), None)
 
 
 def _told_by_text(head: bytes) -> str | None:
@@ -165,4 +187,6 @@ def _told_by_archive(path: Path, head: bytes) -> str | None:
             names = archive.namelist()[:1000]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
         return None
+    if any("data/aotinductor/" in name for name in names):
+        return _AOTI
     return BY_ENDING[".mar"] if "MAR-INF/MANIFEST.json" in names else None

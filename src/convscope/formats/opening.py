@@ -30,6 +30,7 @@ from convscope.errors import (
 from convscope.files import COPIED_BYTES, FileState, broken_link, require_regular
 from convscope.formats.caffe.means import read_mean
 from convscope.formats.caffe.opening import find_caffe_files, open_caffe
+from convscope.formats.folders import no_network_in
 from convscope.formats.foreign import foreign_network, in_another_format
 from convscope.formats.keras.live import KERAS, open_application, open_live_keras
 from convscope.formats.keras.opening import open_keras
@@ -312,12 +313,7 @@ def _opener_of_folder(folder: Path) -> Opener:
             f"{folder} holds several: {', '.join(path.name for path in networks)}. Name one"
         )
     if not networks:
-        for path in files[:100]:
-            if (error := foreign_network(path)) is not None:
-                raise error
-            if (known := in_another_format(path.name)) is not None:
-                raise NetworkFileError(f"{path} is {known}")
-        raise NetworkFileError(f"{folder} holds no network ({', '.join(BY_SUFFIX)})")
+        raise no_network_in(folder, files)
     (only,) = networks
     return lambda request: _open_file(replace(request, source=only))
 

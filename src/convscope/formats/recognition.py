@@ -68,7 +68,7 @@ _MAGIC = [
     (b"II*\0", "a picture"),
     (b"MM\0*", "a picture"),
     (b"RIFF", "a picture"),
-    (b"MATLAB 5.0 MAT-file", _MATLAB),
+    *((b"MATLAB " + version + b" MAT-file", _MATLAB) for version in (b"5.0", b"7.3")),
     (b"GGUF", _GGUF),
     (b"\x7fELF", _SCRIPT),
     (b"MZ\x90", _SCRIPT),

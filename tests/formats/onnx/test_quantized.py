@@ -90,8 +90,9 @@ def test_sums_of_eight_bits_never_overflow(tmp_path) -> None:
 
     With the weights as uint8 it cuts nothing off, anywhere: the same numbers, and the sums worked out in NumPy.
     """
-    codes = RNG.integers(200, 256, size=(1, 12, 1, 1)).astype(np.uint8)
-    weights = RNG.integers(60, 128, size=(5, 12, 1, 1)).astype(np.int8)
+    rng = np.random.default_rng(1)
+    codes = rng.integers(200, 256, size=(1, 12, 1, 1)).astype(np.uint8)
+    weights = rng.integers(60, 128, size=(5, 12, 1, 1)).astype(np.int8)
     scales = {"xs": 0.03, "ws": 0.004, "ys": 0.31}
     exact = (codes.astype(int).ravel() - 9) @ weights.astype(int).reshape(5, 12).T
     wanted = np.rint(exact * 0.03 * 0.004 / 0.31) + 3

@@ -194,6 +194,19 @@ def test_weights_without_the_prefix_that_the_network_has(module: Small, tmp_path
     torch.testing.assert_close(network.activations(x, "0.head")["0.head"], module(x).detach())
 
 
+@pytest.mark.parametrize("before", ["", "module."])
+@pytest.mark.parametrize("around", ["_orig_mod", "_fsdp_wrapped_module._checkpoint_wrapped_module", "module"])
+def test_what_training_puts_into_the_middle_of_names(
+    module: Small, tmp_path: Path, around: str, before: str
+) -> None:
+    state = {
+        before + f".{around}.".join(name.partition(".")[::2]): tensor
+        for name, tensor in module.state_dict().items()
+    }
+    torch.save(state, tmp_path / "parallel.pth")
+    assert_opens(tmp_path / "parallel.pth", module)
+
+
 def test_quantized_weights_are_called_so(tmp_path: Path) -> None:
     packed = torch.quantize_per_tensor(torch.randn(4, 3), 0.1, 0, torch.qint8)
     torch.save({"weight": packed}, tmp_path / "int8.pth")

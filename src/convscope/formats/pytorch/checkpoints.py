@@ -38,6 +38,10 @@ _KEPT_UNDER = (
     *("model_state", "model", "net", "network", "module", "weights", "params", "generator", "student"),
 )
 _NEVER = ("optimizer", "optim", "scheduler", "lr_scheduler", "scaler")
+# Modules that training puts around others; what is inside is `module` of them.
+_AROUND = frozenset(
+    {"_orig_mod", "_fsdp_wrapped_module", "_fpw_module", "_checkpoint_wrapped_module", "module"}
+)
 _DEPTH = 4
 _PLACES = 64  # a list that holds a network has a few places
 _SAVE_WEIGHTS = (
@@ -227,6 +231,7 @@ def _without_prefix(state: State, wanted: Mapping[str, Tensor], path: Path) -> S
 
     Where several parts of the file fit (``student.``, ``teacher.``) the first is taken, and the others are named.
     """
+    state = _unwrapped(state, wanted)
     prefixes = _prefixes(state, wanted)
     if not prefixes:
         outside = _prefixes(wanted, state)
@@ -238,6 +243,15 @@ def _without_prefix(state: State, wanted: Mapping[str, Tensor], path: Path) -> S
         warn(note, ConvscopeWarning, stacklevel=4)
     inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
     return inside | {name: tensor for name, tensor in state.items() if not name.startswith(prefix)}
+
+
+def _unwrapped(state: State, wanted: Mapping[str, Tensor]) -> State:
+    """Take out of every name what compiling and training in parallel put into it: ``layer1._orig_mod.0.weight``."""
+    own = {part for name in wanted for part in name.split(".")}
+    names = {name: ".".join(part for part in name.split(".") if part not in _AROUND - own) for name in state}
+    if len(set(names.values())) < len(names):
+        return state
+    return {names[name]: tensor for name, tensor in state.items()}
 
 
 def _prefixes(long: Mapping[str, Tensor], short: Mapping[str, Tensor]) -> list[str]:
