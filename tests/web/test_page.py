@@ -271,18 +271,28 @@ def test_the_sanity_switch_shuffles_the_weights(page: Any, server: Server) -> No
 
 def test_a_dream_is_made_while_one_watches(page: Any) -> None:
     page.keyboard.press("4")
-    page.get_by_label("size").fill("64")
-    page.get_by_role("spinbutton", name="steps").fill("3")
+    page.get_by_label("size", exact=True).fill("64")
+    page.get_by_label("steps, slider").fill("3")
+    assert page.get_by_label("steps", exact=True).input_value() == "3"
+    page.get_by_label("a film of the steps, too").check()
     page.get_by_role("button", name="Make", exact=True).click()
+    page.get_by_label("steps", exact=True).fill("200")
+    page.get_by_role("button", name="Make", exact=True).click()
+    page.get_by_role("button", name="Make", exact=True).click()  # one runs, two wait
     page.wait_for_function(
         "() => document.querySelector('#studio .wipe img')?.naturalWidth > 0", timeout=90000
     )
     shown(page, "A dream of")
+    page.get_by_text("Save the film, with its recipe").wait_for(state="attached")
+    page.get_by_role("button", name="Take out").click()
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_function("() => document.querySelectorAll('#studio .run').length === 1")
+    shown(page, "A film of the steps 1 to ")
 
 
 def test_a_dream_that_is_stopped_stays_and_goes_on(page: Any) -> None:
     page.keyboard.press("4")
-    page.get_by_label("size").fill("320")  # slow enough to be stopped
+    page.get_by_label("size", exact=True).fill("320")  # slow enough to be stopped
     page.get_by_role("spinbutton", name="steps").fill("900")
     page.get_by_role("button", name="Make", exact=True).click()
     page.get_by_role("button", name="Stop", exact=True).dispatch_event("click")  # previews move it

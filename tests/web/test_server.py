@@ -22,6 +22,7 @@ from convscope.attribution.target import target_of
 from convscope.errors import InputError
 from convscope.measuring.measure import measure
 from convscope.measuring.picture_list import list_pictures
+from convscope.pictures.picture import Picture
 from convscope.web.guard import LARGEST_BODY
 from convscope.web.server import Server, serve
 from convscope.web.session import Permissions, Photographs
@@ -275,6 +276,46 @@ def test_a_cancelled_job_ends(server: Server) -> None:
             assert not header["final"]
         assert monotonic() - began < 5
     assert header["kind"] == "end"
+
+
+def test_cancelling_waits_for_no_step(server: Server, picture: str) -> None:
+    free = Event()
+    server.session.worker.ask("another", lambda: free.wait(60))
+    with socket_to(server, "api/jobs") as opened:
+        for name in ("first", "second"):
+            opened.send(json.dumps({"start": {"id": name, "kind": "dream", "picture": picture}}))
+        opened.send(json.dumps({"cancel": "first"}))
+        assert header_of(opened.recv(timeout=60)) == {"job": "first", "kind": "end"}
+        opened.send(json.dumps({"cancel": "second"}))
+        free.set()
+        assert header_of(opened.recv(timeout=60)) == {"job": "second", "kind": "end"}
+
+
+def test_a_film_has_its_pictures_recipe(server: Server, picture: str, tmp_path: Path) -> None:
+    options = {"size": 48, "steps": 3, "octaves": 2}
+    wanted = {
+        "id": "f",
+        "kind": "dream",
+        "picture": picture,
+        "layers": "conv2",
+        "options": options,
+        "film": True,
+    }
+    found = {}
+    with socket_to(server, "api/jobs") as opened:
+        opened.send(json.dumps({"start": wanted}))
+        while (header := header_of(data := opened.recv(timeout=60)))["kind"] != "end":
+            found[header["kind"]] = header, body_of(data)
+    made = {}
+    for kind, name in (("picture", "dream.png"), ("film", "dream.webp")):
+        (tmp_path / name).write_bytes(found[kind][1])
+        made[kind] = Picture.open(tmp_path / name)
+    assert found["film"][0]["words"] == "A film of the steps 1 to 6, 6 frames."
+    with Image.open(tmp_path / "dream.webp") as frames:  # equal ones are one that stays longer
+        assert getattr(frames, "n_frames", 0) > 1
+        assert frames.size == (48, 48)
+    assert made["film"].recipe == made["picture"].recipe is not None
+    assert made["film"].caption == made["picture"].caption != ""
 
 
 def test_a_dream_that_is_stopped_keeps_its_picture_and_goes_on(server: Server, picture: str) -> None:

@@ -137,7 +137,7 @@ class Picture:
             # A lossless WebP's quality is the effort: with more, the file is 3 % smaller in twice the time.
             lossless = {"lossless": True, "exact": True, "quality": 50, "method": 2}
             options |= {"quality": 95, "subsampling": 0} if form == "JPEG" else lossless
-            image.save(buffer, form, exif=self._exif(), **options)
+            image.save(buffer, form, exif=self.exif(), **options)
         return buffer.getvalue()
 
     def _deep_png(self) -> bytes:
@@ -239,7 +239,8 @@ class Picture:
             chunks.add_itxt(_TILES, json.dumps([asdict(tile) for tile in self.tiles]), zip=True)
         return chunks
 
-    def _exif(self) -> Image.Exif:
+    def exif(self) -> Image.Exif:
+        """Return caption and recipe as JPEG, WebP and AVIF carry them."""
         exif = Image.Exif()
         if self.caption:
             exif[_DESCRIPTION] = self.caption.encode()  # Pillow keeps only the ASCII of a str

@@ -19,6 +19,7 @@ from PIL import Image, features
 from convscope.errors import PictureError
 from convscope.files import user_path, written_whole
 from convscope.pictures.numpy_file import read_numbers
+from convscope.pictures.picture import Picture
 
 Frame = NDArray[np.uint8]
 """(height, width, 3 or 4)."""
@@ -135,11 +136,14 @@ def require_film(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def write_film(path: str | os.PathLike[str], frames: Sequence[Path], rate: float) -> Path:
+def write_film(
+    path: str | os.PathLike[str], frames: Sequence[Path], rate: float, picture: Picture | None = None
+) -> Path:
     """Make a film of pictures of one size, `rate` of them a second, and return its path.
 
-    GIF has 256 colors a frame and at most 50 frames a second; but for MP4 the last frame stays a second. The file
-    appears whole or not at all. PictureError when the pictures are no film, or it cannot be written.
+    GIF has 256 colors a frame and at most 50 frames a second; but for MP4 the last frame stays a second. WebP and AVIF
+    carry the caption and the recipe of `picture`, what the film comes to. The file appears whole or not at all.
+    PictureError when the pictures are no film, or it cannot be written.
     """
     path = require_film(path)
     if not frames:
@@ -151,7 +155,9 @@ def write_film(path: str | os.PathLike[str], frames: Sequence[Path], rate: float
             if path.suffix.lower() == ".mp4":
                 _write_mp4(partial, frames, rate)
             else:
-                _write_by_pillow(partial, frames, rate, _SAVED_BY_PILLOW[path.suffix.lower()])
+                form = _SAVED_BY_PILLOW[path.suffix.lower()]
+                about = {} if picture is None or form == "GIF" else {"exif": picture.exif()}
+                _write_by_pillow(partial, frames, rate, form, about)
     except (OSError, ValueError, RuntimeError) as error:  # what the encoders raise, each in its own way
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"cannot write {path}: {reason}") from error
@@ -169,7 +175,9 @@ def _require_one_size(frames: Sequence[Path]) -> None:
                 )
 
 
-def _write_by_pillow(path: Path, frames: Sequence[Path], rate: float, form: str) -> None:
+def _write_by_pillow(
+    path: Path, frames: Sequence[Path], rate: float, form: str, about: Mapping[str, Any]
+) -> None:
     lasting = [*_milliseconds(len(frames) - 1, rate, form), 1000]
     options: dict[str, Any] = {"quality": 80} if form in ("WEBP", "AVIF") else {}
     _image(frames[0]).save(
@@ -180,6 +188,7 @@ def _write_by_pillow(path: Path, frames: Sequence[Path], rate: float, form: str)
         duration=lasting if len(frames) > 1 else lasting[0],
         loop=0,
         **options,
+        **about,
     )
 
 

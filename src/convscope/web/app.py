@@ -295,14 +295,18 @@ class _Desk:
             return kind(network, session.pictures, {**wanted, STOPPED: stopped.is_set})
 
         def on_step(message: Message | None) -> None:
+            if name not in self._running:
+                return  # cancelled
             if message is not None and (message[0].get("final") or self._outbox.qsize() < MOST_WAITING):
                 self._from_worker(self._put, {"job": name, **message[0]}, message[1])
 
         return Job(begin, on_step, partial(self._from_worker, self._end, name))
 
     def cancel(self, name: str) -> None:
+        """End a job at once: what its step of this moment still makes is nobody's."""
         if job := self._running.get(name):
             job.cancel()
+            self._end(name, None)
 
     def stop(self, name: str) -> None:
         if name in self._stopped:
@@ -313,7 +317,8 @@ class _Desk:
             job.cancel()
 
     def _end(self, name: str, error: Exception | None) -> None:
-        self._running.pop(name, None)
+        if self._running.pop(name, None) is None:
+            return  # it was cancelled, and that was said
         self._stopped.pop(name, None)
         words = {"kind": "end"} if error is None else {"kind": "error", "error": in_words(error)}
         self._put({"job": name, **words})

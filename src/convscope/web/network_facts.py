@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from convscope._version import __version__
 from convscope.attribution.registry import ATTENTION, METHODS
 from convscope.dreaming.options import DreamOptions
+from convscope.dreaming.presets import dream_preset
 from convscope.looking.answers import is_vector
 from convscope.looking.filters import layers_with_filters
 from convscope.looking.main_line import stages, token_grids, vectors
@@ -17,6 +18,8 @@ from convscope.network.network import Network
 from convscope.network.receptive_field import ReceptiveField
 from convscope.preset_guide import DREAM_GUIDE, STYLE_GUIDE, PresetGuide
 from convscope.styling.options import StyleOptions
+from convscope.styling.presets import style_preset
+from convscope.web.renderings import DREAM_SIZE, STYLE_SIZE
 
 _FORM_KINDS = {
     "int | None": "whole",
@@ -24,6 +27,20 @@ _FORM_KINDS = {
     "bool": "switch",
     "int": "whole",
     "bool | None": "switch",
+}
+# What a slider goes from and to, and its step; a field's number may be another. The seed has none: any is as good.
+_RANGES = {
+    "size": (64, 1024, 16),
+    "steps": (1, 200, 1),
+    "octaves": (1, 8, 1),
+    "octave_scale": (1.05, 2.0, 0.05),
+    "jitter": (0, 64, 1),
+    "zoom": (0, 8, 1),
+    "style_weight": (0.0, 20.0, 0.5),
+    "content_weight": (0.0, 20.0, 0.5),
+    "smoothness_weight": (0.0, 5.0, 0.1),
+    "style_scale": (0.25, 2.0, 0.05),
+    "coarsest": (16, 512, 16),
 }
 _NOT_IN_FORMS = ("tile", "stop_after", "preset", "keep_colors_of")
 
@@ -50,7 +67,10 @@ def network_facts(network: Network) -> dict[str, Any]:
             for method in METHODS.values()
             if method.family != ATTENTION or token_grids(network)
         ],
-        "presets": {"dream": _presets(DREAM_GUIDE), "style": _presets(STYLE_GUIDE)},
+        "presets": {
+            "dream": _presets(DREAM_GUIDE, _dream_values),
+            "style": _presets(STYLE_GUIDE, _style_values),
+        },
         "forms": {"dream": _form(DreamOptions), "style": _form(StyleOptions)},
     }
 
@@ -80,15 +100,37 @@ def _field(field: ReceptiveField) -> dict[str, list[float]]:
     return {name: [float(extent) for extent in one] for name, one in pairs.items()}
 
 
-def _presets(guide: Mapping[str, PresetGuide]) -> list[dict[str, str]]:
-    return [{"name": name, "sentence": entry.summary} for name, entry in guide.items()]
+def _presets(
+    guide: Mapping[str, PresetGuide], values: Callable[[str], Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "sentence": entry.summary, "values": values(name)} for name, entry in guide.items()
+    ]
+
+
+def _dream_values(preset: str) -> dict[str, Any]:
+    settings = dream_preset(preset).settings
+    octaves = {"octaves": settings.octaves.count, "octave_scale": settings.octaves.scale}
+    return {"size": DREAM_SIZE, **octaves, **_numbers(settings)}
+
+
+def _style_values(preset: str) -> dict[str, Any]:
+    settings = style_preset(preset).settings
+    return {"size": STYLE_SIZE, "coarsest": settings.scales.smallest, **_numbers(settings)}
+
+
+def _numbers(settings: Any) -> dict[str, Any]:
+    """Return what a preset sets the fields of a form to."""
+    values = {name: getattr(settings, name, None) for name in (*_RANGES, "rate", "stop_above")}
+    return {name: value for name, value in values.items() if isinstance(value, (int, float))}
 
 
 def _form(options: type[Any]) -> list[dict[str, Any]]:
-    """Return the fields of an options dataclass that a form can hold: numbers, switches and choices."""
+    """Return the fields of an options dataclass that a form can hold: numbers, with a slider's range, and switches."""
     found = []
     for one in fields(options):
         kind = _FORM_KINDS.get(str(one.type))
         if kind and one.name not in _NOT_IN_FORMS:
-            found.append({"name": one.name, "kind": kind, "default": one.default})
+            known = _RANGES.get(one.name)
+            found.append({"name": one.name, "kind": kind, "default": one.default, "range": known})
     return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from time import monotonic
 from typing import Any, TypeAlias
 
@@ -25,11 +25,13 @@ from convscope.network.network import Network
 from convscope.optimization.feature_visualization import RenderOptions, as_picture, pixels, visualize
 from convscope.optimization.rendering import Progress
 from convscope.styling.style_transfer import transfer_of
+from convscope.web.films import Film
 from convscope.web.picture_store import PictureStore
 
 BETWEEN_PREVIEWS = 0.5  # seconds
 STOPPED = "stopped"  # in what is wanted: tells whether the job shall end with the picture as it is
 AT_ONCE = 4  # pictures: so that a step is short, and a job stops soon after it is told to
+DREAM_SIZE, STYLE_SIZE = 448, 320  # pixels of the longer side, where no other is asked for
 LARGEST_SIDE = 1024  # pixels of a dream or a style: what a viewer may ask for
 MOST_STEPS = 1000
 MAP_SIDE = 224  # numbers a side of an attribution map on the page
@@ -72,7 +74,7 @@ def _final_message(network: Network, one: Any, options: RenderOptions, progress:
 def dream(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:
     """Dream into a picture; `wanted` has `picture`, `layers` and the fields of `DreamOptions` in `options`."""
     options = dict(wanted.get("options", {}))
-    options["size"] = options.get("size") or 448
+    options["size"] = options.get("size") or DREAM_SIZE
     _require_modest(options["size"], options.get("steps"))
     return _job(
         dream_of(network, pictures[wanted["picture"]], wanted.get("layers") or None, **options), wanted
@@ -82,7 +84,7 @@ def dream(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -
 def style(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:
     """Paint a picture in another's style; `wanted` has `picture`, `style` and the fields of `StyleOptions`."""
     options = dict(wanted.get("options", {}))
-    options["size"] = options.get("size") or 320
+    options["size"] = options.get("size") or STYLE_SIZE
     _require_modest(options["size"], options.get("steps"))
     return _job(
         transfer_of(network, pictures[wanted["picture"]], pictures[wanted["style"]], **options), wanted
@@ -90,12 +92,17 @@ def style(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -
 
 
 def _job(job: PictureJob[Any], wanted: Mapping[str, Any]) -> Messages:
-    """Run a job; with `resume` it goes on from where one with the same settings was stopped."""
+    """Run a job; with `resume` it goes on from where one with the same settings was stopped. A `film` comes last."""
     checkpoint, last, step = checkpoint_of(job.recipe), 0.0, None
     state = checkpoint.load() if wanted.get("resume") else None
-    with closing(saved_steps(job.steps(state), checkpoint)) as steps:
+    with ExitStack() as stack:
+        film = stack.enter_context(closing(Film())) if wanted.get("film") else None
+        steps = stack.enter_context(closing(saved_steps(job.steps(state), checkpoint)))
         for step in steps:
-            if step.index == step.of or wanted[STOPPED]():
+            ends = step.index == step.of or wanted[STOPPED]()
+            if film:
+                film.keep(job, step, last=ends)
+            if ends:
                 break
             if monotonic() - last > BETWEEN_PREVIEWS:
                 last = monotonic()
@@ -104,13 +111,17 @@ def _job(job: PictureJob[Any], wanted: Mapping[str, Any]) -> Messages:
                 )
             else:
                 yield None
-    if step is None:
-        return
-    picture = job.picture(step)
-    header = {"done": step.index, "of": step.of, "final": True, "caption": picture.caption}
-    yield _picture_message(picture.encode(), header)
-    if step.index == step.of:
-        checkpoint.forget()
+        steps.close()  # the state of a job that was stopped is kept
+        if step is None:
+            return
+        picture = job.picture(step)
+        header = {"done": step.index, "of": step.of, "final": True, "caption": picture.caption}
+        yield _picture_message(picture.encode(), header)
+        if step.index == step.of:
+            checkpoint.forget()
+        if film:
+            facts = {**header, "kind": "film", "words": film.words}
+            yield from (None if body is None else (facts, body) for body in film.written(picture))
 
 
 def explain(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:
