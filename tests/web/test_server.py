@@ -119,6 +119,10 @@ def test_real_pictures_of_a_unit(server: Server, tmp_path: Path) -> None:
         photographs = get(made, "api/unit?unit=conv2:0").json()["photographs"]
         assert photographs["pictures"] == 2
         assert photographs["highest"] == sorted(photographs["highest"])
+        histogram = get(made, "api/unit?unit=conv2:0").json()["histogram"]
+        assert histogram["to"] == pytest.approx(photographs["highest"][-1])
+        assert histogram["counts"][0] == histogram["counts"][-1] == 1 and sum(histogram["counts"]) == 2
+        assert get(server, "api/unit?unit=conv2:0").json()["histogram"] is None
         sheet = Image.open(io.BytesIO(get(made, "api/examples?unit=conv2:0").content))
         assert min(sheet.size) > 100
     finally:

@@ -29,7 +29,7 @@ from convscope.web.arithmetic import arithmetic
 from convscope.web.grid import grid_message, shrunk
 from convscope.web.network_facts import network_facts
 from convscope.web.picture_store import PictureStore
-from convscope.web.unit_facts import backward_map, unit_effects, unit_facts
+from convscope.web.unit_facts import backward_map, histogram_facts, unit_effects, unit_facts
 from convscope.web.worker import Worker
 
 MOST_GROUPS = 8  # as many as there are colors to tell apart
@@ -156,7 +156,10 @@ class Session:
     def unit(self, address: str, picture: str | None) -> dict[str, Any]:
         """Return what is known of a unit."""
         photograph = None if picture is None else self.pictures[picture]
-        return unit_facts(self.network, self._unit(address), photograph, self.strongest)
+        found = None if self.photographs is None else self.photographs.found
+        return unit_facts(self.network, self._unit(address), photograph, self.strongest) | {
+            "histogram": None if found is None else histogram_facts(found, self._unit(address))
+        }
 
     def effects(self, address: str, picture: str) -> list[dict[str, Any]]:
         """Return the classes whose scores a unit changes most."""

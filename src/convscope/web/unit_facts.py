@@ -13,11 +13,13 @@ from convscope.attribution.target import target_of
 from convscope.looking.answers import answer
 from convscope.looking.connections import Connection, fed_by_it, feeding
 from convscope.looking.filters import color_filters
+from convscope.measuring.measurements import Measurements
 from convscope.measuring.strongest import QUANTILES, Strongest
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
 
 MOST_CLASSES = 5
+BINS = 30
 
 
 def unit_facts(
@@ -96,6 +98,19 @@ def _quantile_facts(strongest: Strongest | None, address: Address) -> dict[str, 
         "pictures": strongest.pictures,
         "quantiles": list(QUANTILES),
         "highest": [float(value) for value in quantiles[1]],
+    }
+
+
+def histogram_facts(measurements: Measurements, address: Address) -> dict[str, Any] | None:
+    """Return how many pictures a unit answers how strongly to, and the share that it answers at all, above zero."""
+    if address.layer not in measurements.layers:
+        return None
+    histogram, values = measurements.histogram(address, bins=BINS), measurements.values(address, "max")
+    return {
+        "counts": histogram.counts.tolist(),
+        "from": float(histogram.edges[0]),
+        "to": float(histogram.edges[-1]),
+        "fires": float((values > 0).mean()),
     }
 
 

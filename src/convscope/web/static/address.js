@@ -12,6 +12,7 @@ const CHOICES = {
   overlay: [true, false],
   backward: ["off", "saliency", "guided_backprop", "grad_cam"],
   groups: [0, 4, 6, 8],
+  seeds: [false, true],
   sanity: [false, true],
   other: [false, true],
   kind: ["dream", "style"],

@@ -74,6 +74,7 @@ export const KEYS = [
   [["Enter"], "this unit alone, large", () => set({ view: "unit" })],
   [["Escape"], "back to the grid", leave],
   [["s"], "what each channel wants to see, in place of its answer", () => cycle("sees")],
+  [["m"], "more pictures of this unit, from other beginnings", () => cycle("seeds")],
   [["o"], "order: by number, or the strongest first", () => cycle("sort")],
   [["x"], "scale: each channel's own, or one for all", () => cycle("scale")],
   [["t"], "gamma: lighter, darker", () => cycle("gamma")],

@@ -1,4 +1,4 @@
-// What units want to see: pictures that were made once stay, by unit, and a job makes those that are asked for.
+// What units want to see: pictures that were made once stay, by unit and seed, and a job makes those that are asked for.
 
 import { cancel, start } from "./jobs.js";
 import { state } from "./store.js";
@@ -10,7 +10,12 @@ const pictures = new Map();
 const listeners = new Set();
 let job = null, waiting = [];
 
-/** Return a unit's picture as far as it is made. */
+/** Another picture of a unit: from another beginning, so that one sees what they have in common. Seed 0 is the unit itself. */
+export function seeded(unit, seed) {
+  return seed ? `${unit}\n${seed}` : unit;
+}
+
+/** Return a unit's picture, or a `seeded` one, as far as it is made. */
 export function seen(unit) {
   return pictures.get(unit);
 }
@@ -41,14 +46,16 @@ export function making() {
 }
 
 function next() {
-  const batch = waiting.filter((unit) => !pictures.get(unit)?.final).slice(0, 4);
+  const missing = waiting.filter((unit) => !pictures.get(unit)?.final), seed = missing[0]?.split("\n")[1];
+  const batch = missing.filter((unit) => unit.split("\n")[1] === seed).slice(0, 4);
   waiting = waiting.filter((unit) => !batch.includes(unit));
   if (!batch.length) {
     job = null;
     return;
   }
-  const mine = start("see", { addresses: batch }, (header, body) => {
-    if (header.kind === "picture") keep(header, body);
+  const options = seed ? { seed: Number(seed) } : {}, addresses = batch.map((unit) => unit.split("\n")[0]);
+  const mine = start("see", { addresses, options }, (header, body) => {
+    if (header.kind === "picture") keep(seeded(header.unit, seed), header, body);
     if (header.kind === "error") for (const listener of listeners) for (const unit of batch) listener(unit, header.error);
     if ((header.kind === "end" || header.kind === "error") && mine === job) {
       job = null;
@@ -58,13 +65,13 @@ function next() {
   job = mine;
 }
 
-function keep(header, body) {
-  const old = pictures.get(header.unit), url = URL.createObjectURL(new Blob([body], { type: header.final ? "image/png" : "image/jpeg" }));
+function keep(unit, header, body) {
+  const old = pictures.get(unit), url = URL.createObjectURL(new Blob([body], { type: header.final ? "image/png" : "image/jpeg" }));
   const image = new Image();
   image.onload = () => {
     if (old) URL.revokeObjectURL(old.url);
-    pictures.set(header.unit, { url, image, final: header.final, caption: header.caption || "", activated: header.activated !== false, done: header.done, of: header.of });
-    for (const listener of listeners) listener(header.unit);
+    pictures.set(unit, { url, image, final: header.final, caption: header.caption || "", activated: header.activated !== false, done: header.done, of: header.of });
+    for (const listener of listeners) listener(unit);
   };
   image.src = url;
 }

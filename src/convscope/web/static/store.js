@@ -27,6 +27,7 @@ export const state = {
   sanity: false,
   groups: 0,
   grouped: null,
+  seeds: false,
   left: null,
   right: null,
   linked: null,

@@ -4,9 +4,10 @@ import { ask } from "./api.js";
 import { arithmeticParts, askArithmetic } from "./arithmetic.js";
 import { bar, element, empty, fill, number } from "./elements.js";
 import { paintSigned } from "./palette.js";
-import { onSeen, seen, want } from "./sees.js";
+import { onSeen, seeded, seen, want } from "./sees.js";
 import { listen, set, state, unitAddress } from "./store.js";
 
+const SEEDS = [1, 2, 3];
 let asked = 0, facts = null, effects = null, failure = null;
 
 /** Build the pane beside the grid, or the large view. */
@@ -20,9 +21,13 @@ export function mountUnit(parent) {
   };
   const told = Object.keys(PARTS).filter((name) => name !== "slider");
   listen((changed) => {
-    if (["layer", "channel", "units"].some((key) => changed.has(key))) draw(Object.keys(PARTS));
+    if (["layer", "channel", "units", "seeds"].some((key) => changed.has(key))) draw(Object.keys(PARTS));
+    if (changed.has("seeds") && state.seeds) want([unitAddress(), ...others()]);
   });
-  onSeen((unit) => unit === unitAddress() && draw(["wanted"]));
+  onSeen((unit) => {
+    if (unit === unitAddress()) draw(["wanted"]);
+    else if (state.seeds && others().includes(unit)) draw(["more"]);
+  });
   onFacts(() => draw(told));
 }
 
@@ -44,7 +49,7 @@ export function askUnit() {
   askArithmetic(tell);
   setTimeout(async () => {
     if (mine !== asked) return;
-    want([unit]);
+    want(state.seeds ? [unit, ...others()] : [unit]);
     const query = state.picture ? { unit, picture: state.picture } : { unit };
     try {
       const found = await ask("unit", query);
@@ -71,6 +76,7 @@ function tell() {
 const PARTS = {
   failure: () => (failure ? [element("p.error", {}, failure)] : []),
   wanted,
+  more,
   answered,
   slider,
   fedBy: () => (facts?.filter ? ownFilter() : connections("Fed by", facts?.fedBy, "What feeds it cannot be told apart: channels are mixed before it.")),
@@ -87,6 +93,23 @@ function wanted(unit) {
   return [element("h3", {}, `What it wants to see${share}`), element("div.big", {}, element("img", { src: picture.url, alt: `What ${unit} wants to see` })), element("p.caption", {}, picture.caption)];
 }
 
+function others() {
+  return SEEDS.map((seed) => seeded(unitAddress(), seed));
+}
+
+/** Pictures of the same unit from other beginnings: what they have in common is the unit's. */
+function more(unit) {
+  if (state.network.readOnly || (!seen(unit)?.final && !state.seeds)) return [];
+  const button = element("button", { "aria-pressed": String(state.seeds), title: "m: the same unit, from three other beginnings", onclick: () => set({ seeds: !state.seeds }) }, "More of it");
+  if (!state.seeds) return [button];
+  const pictures = others().map((name, index) => {
+    const picture = seen(name), words = `${unit}, seed ${SEEDS[index]}`;
+    const shown = picture ? element("img", { src: picture.url, alt: words, title: picture.caption }) : element("span.unmade", { title: `${words}: being made` });
+    return element("div", {}, shown, element("p.caption", {}, `seed ${SEEDS[index]}${picture?.final ? "" : picture ? `, step ${picture.done} of ${picture.of}` : ""}`));
+  });
+  return [button, element("div.seeds", {}, ...pictures), element("p.caption", {}, "The same unit from other beginnings: what they have in common is what it looks for.")];
+}
+
 function answered() {
   if (!facts || facts.highest === undefined) return [];
   const where = facts.position ? ` at (${facts.position.join(",")})` : "", box = facts.box ? ` That place sees rows ${inside(facts.box[0], facts.box[2], 0)}, columns ${inside(facts.box[1], facts.box[3], 1)} of the picture, the dashed box.` : "";
@@ -96,7 +119,19 @@ function answered() {
     found.push(element("h3", {}, `Its highest answers to ${pictures.toLocaleString("en")} photographs`));
     found.push(...quantiles.map((share, index) => bar(share === 1 ? "the strongest" : share === 0 ? "the weakest" : `${Math.round(100 * share)} % stay below`, highest[index] / top, number(highest[index]), "quantile of the highest answer in each photograph")));
   }
-  return found;
+  return [...found, ...histogram()];
+}
+
+/** How many of the measured photographs the unit answers how strongly to. */
+function histogram() {
+  if (!facts.histogram) return [];
+  const { counts, from, to, fires } = facts.histogram, most = Math.max(...counts), words = `How many photographs it answers how strongly to, from ${number(from)} to ${number(to)}; it answers above zero to ${Math.round(100 * fires)} %.`;
+  const bars = counts.map((count) => {
+    const made = element("span", { title: `${count}` });
+    made.style.height = `${100 * Math.sqrt(count / most)}%`;
+    return made;
+  });
+  return [element("div.histogram", { role: "img", "aria-label": words }, ...bars), element("p.caption", {}, `${words} Heights are square roots.`)];
 }
 
 /** Return the first and last pixel that is seen of the picture; beyond its border there is nothing to see. */
