@@ -1,7 +1,9 @@
-"""How quick the page is, measured in the browser: key to cursor, layer switch, camera frame to grid.
+"""How quick the page is, measured in the browser from a key to what it changes on the screen.
 
 Run `python benchmarks/explore.py [NETWORK] [LAYER]` (the built-in network by default) on a quiet machine; needs
-playwright and Chromium. Each line is the median of several, beside the goal.
+playwright and Chromium. Each line is the median of several, beside the goal; the network's own time, which the goals
+of three leave out, is a line of its own. `python benchmarks/explore.py memory [MINUTES]` uses the page as fast as it
+answers, and says what the server's memory does.
 """
 
 from __future__ import annotations
@@ -9,30 +11,56 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
 from convscope import open_network
+from convscope.network.network import Network
+from convscope.pictures.photograph import open_photograph
 from convscope.web.server import serve
 
 GOALS = {
-    "command to page": 3000.0,
+    "command to page, without Python's own start": 3000.0,
     "key to cursor": 16.0,
+    "key to unit panel, its picture made before": 100.0,
     "layer switch": 150.0,
-    "camera frame to grid": 66.0,
+    "activations asked to painted, without the network": 60.0,
+    "camera frame to grid, without the network": 30.0,
+    "camera frame to grid": 1000 / 15,
+    "first preview of an optimization": 1000.0,
+    "a preview to the next": 500.0,
+    "cancel": 200.0,
 }
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--no-sandbox")
-# Press a key and wait, frame by frame, until what it changes is there; in milliseconds.
+# Press a key and wait, frame by frame, until what it changes is painted; in milliseconds.
 PRESS = """([key, done]) => new Promise((resolve) => {
   const began = performance.now(), ended = new Function('return ' + done);
   document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
   const look = () => ended() ? resolve(performance.now() - began) : requestAnimationFrame(look);
   look();
 })"""
+# Start a job as the page does, and note when its messages come; after some previews, how long its cancelling takes.
+JOB = """async ([layer]) => {
+  const { start, cancel } = await import('./static/jobs.js'), began = performance.now(), times = [];
+  return new Promise((resolve) => {
+    let asked = 0;
+    const addresses = [0, 1, 2, 3].map((channel) => `${layer}:${channel}`);
+    const job = start('see', { addresses, options: { seed: 7000 + Math.floor(9000 * Math.random()) } }, (header) => {
+      const ended = header.kind === 'end' || header.kind === 'error';
+      if (ended) return resolve({ times, cancel: performance.now() - asked });
+      if (header.unit === addresses[0]) times.push(performance.now() - began);
+      if (times.length === 6 && !asked) cancel(job, asked = performance.now());
+    });
+  });
+}"""
+KEYS = "] ArrowRight e n b ] [ ArrowDown x b b b [ Enter Escape r"  # of one round
+GRID_TITLE = "document.querySelector('#grid-pane h2')?.innerText"
 
 
 def timed(function: Callable[[], Any]) -> float:
@@ -42,57 +70,184 @@ def timed(function: Callable[[], Any]) -> float:
     return 1000 * (perf_counter() - began)
 
 
-def measure(page: Page, address: str, layer: str) -> dict[str, float]:
+def median_of(count: int, function: Callable[[], float]) -> float:
+    """Return the middle one of several measurements."""
+    return median(function() for _ in range(count))
+
+
+def own_time(network: Network, layer: str) -> float:
+    """Return what the network itself takes for a layer's answer with the classes, in milliseconds."""
+    photograph = open_photograph("chelsea")
+    layers = [layer, *network.class_values[:1]]
+
+    def run() -> None:
+        network.activations(network.preprocess(photograph), *layers)
+
+    run()
+    return median_of(7, lambda: timed(run))
+
+
+def settled(page: Page) -> None:
+    """Wait until nothing is asked any more."""
+    page.wait_for_function("() => !document.querySelector('#grid-pane .stale')")
+    page.wait_for_load_state("networkidle")
+
+
+def measure(page: Page, address: str, layer: str, network: Network) -> dict[str, float]:
     """Return each latency of a page that is open."""
-    has_grid = "() => document.querySelector('#grid-pane h2')?.innerText.includes('channels')"
 
     def begin() -> None:
         page.goto(f"{address}#/{layer}:0")
-        page.wait_for_function(has_grid)
+        page.wait_for_function(f"() => ({GRID_TITLE} ?? '').includes('channels')")
 
-    found = {"command to page": timed(begin)}
-    cursor = "document.querySelector('.cursor').style.left !== (window.before ?? '')"
-    keep = "() => { window.before = document.querySelector('.cursor').style.left }"
+    found = {"command to page, without Python's own start": timed(begin)}
+    settled(page)
+    found["key to cursor"] = cursor_time(page)
+    found["key to unit panel, its picture made before"] = unit_time(page)
+    settled(page)
+    found["layer switch"] = layer_time(page)
+    asked = median_of(7, lambda: float(page.evaluate(PRESS, ["r", painted(page)])))
+    alone = own_time(network, layer)
+    found["activations asked to painted, without the network"] = max(0.0, asked - alone)
+    job = page.evaluate(JOB, [layer])
+    between = [after - before for before, after in zip(job["times"], job["times"][1:], strict=False)]
+    frame = frame_time(page)
+    found["camera frame to grid, without the network"] = max(0.0, frame - alone)
+    found["camera frame to grid"] = frame
+    found["first preview of an optimization"] = job["times"][0]
+    found["a preview to the next"] = median(between)
+    found["cancel"] = job["cancel"]
+    found["the network itself"] = alone
+    return found
+
+
+def cursor_time(page: Page) -> float:
+    """Return how long the cursor takes to move."""
     moves = []
     for _ in range(9):
-        page.evaluate(keep)
-        moves.append(float(page.evaluate(PRESS, ["ArrowRight", cursor])))
-    found["key to cursor"] = median(moves)
-    page.wait_for_timeout(2000)
+        page.evaluate("() => { window.before = document.querySelector('.cursor').style.left }")
+        moved = "document.querySelector('.cursor').style.left !== window.before"
+        moves.append(float(page.evaluate(PRESS, ["ArrowRight", moved])))
+    return median(moves)
+
+
+def unit_time(page: Page) -> float:
+    """Return how long it takes until a unit whose picture was made before shows it."""
+    picture = "document.querySelector('#unit-pane .big img')"
+    for key in ("ArrowLeft", "ArrowRight"):
+        page.keyboard.press(key)
+        page.wait_for_function(
+            f"() => {picture}?.complete && !document.body.innerText.includes('(step')", timeout=600_000
+        )
+    there = []
+    for key in ("ArrowLeft", "ArrowRight") * 3:
+        page.evaluate(f"() => {{ window.before = {picture}?.src }}")
+        there.append(
+            float(page.evaluate(PRESS, [key, f"{picture}?.complete && {picture}.src !== window.before"]))
+        )
+    return median(there)
+
+
+def layer_time(page: Page) -> float:
+    """Return how long another layer takes to be painted, there and back."""
     title = json.dumps(page.inner_text("#grid-pane h2"))
-    switched = f"document.querySelector('#grid-pane h2').innerText !== {title}"
-    back = f"document.querySelector('#grid-pane h2').innerText === {title}"
     there, again = [], []
     for _ in range(5):
-        there.append(float(page.evaluate(PRESS, ["]", switched])))
-        again.append(float(page.evaluate(PRESS, ["[", back])))
-    found["layer switch"] = median(there + again)
+        there.append(float(page.evaluate(PRESS, ["]", f"{GRID_TITLE} !== {title}"])))
+        again.append(float(page.evaluate(PRESS, ["[", f"{GRID_TITLE} === {title}"])))
+        settled(page)
+    return median(there + again)
+
+
+def painted(page: Page) -> str:
+    """Return the condition that the sheet has been asked for anew, and is there."""
+    return "document.querySelector('#grid-pane canvas') && !document.querySelector('#grid-pane .empty')"
+
+
+def frame_time(page: Page) -> float:
+    """Return how long a camera's frame takes to be a grid."""
     page.keyboard.press("c")
     page.wait_for_function("() => document.querySelector('#status').innerText.includes('pictures a second')")
     page.wait_for_timeout(5000)
-    words = page.inner_text("#status")
-    rate = float(words.split(" pictures a second")[0].split()[-1])
-    found["camera frame to grid"] = 1000 / max(rate, 0.1)
-    return found
+    rate = float(page.inner_text("#status").split(" pictures a second")[0].split()[-1])
+    page.keyboard.press("c")
+    return 1000 / max(rate, 0.1)
+
+
+@contextmanager
+def browser_page() -> Iterator[Page]:
+    """A page of a browser whose camera is a film."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FAKE_CAMERA))
+        page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
+        page.set_default_timeout(120_000)
+        yield page
+        browser.close()
+
+
+def memory(minutes: float = 10.0) -> None:
+    """Use the page as fast as it answers, and print the server's memory after each tenth of the time."""
+    server = serve(open_network("builtin"), ["chelsea", "coffee"])
+    with browser_page() as page:
+        page.goto(f"{server.address}#/mixed4a:0")
+        page.wait_for_function(f"() => ({GRID_TITLE} ?? '').includes('channels')")
+        print("| minutes | rounds | MB |\n|---|---|---|")
+        began, rounds, next_line = monotonic(), 0, 0.0
+        while (spent := (monotonic() - began) / 60) < minutes:
+            rounds += 1
+            for key in (
+                "]",
+                "ArrowRight",
+                "e",
+                "n",
+                "b",
+                "]",
+                "[",
+                "ArrowDown",
+                "x",
+                "b",
+                "b",
+                "b",
+                "[",
+                "Enter",
+                "Escape",
+                "r",
+            ):
+                page.keyboard.press(key)
+                page.wait_for_timeout(60)
+            settled(page)
+            if rounds % 10 == 0:
+                page.evaluate(JOB, ["mixed4a"])
+            if spent >= next_line:
+                print(f"| {spent:.1f} | {rounds} | {resident():.0f} |", flush=True)
+                next_line += minutes / 10
+        print(f"| {minutes:.1f} | {rounds} | {resident():.0f} |")
+    server.stop()
+
+
+def resident() -> float:
+    """Return this process's memory in MB."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return float(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def main(source: str = "builtin", layer: str = "mixed4a") -> None:
     """Print the table."""
     began = perf_counter()
     network = open_network(source)
-    server = serve(network, ["chelsea"])
+    server = serve(network, ["chelsea", "coffee"])
     start = 1000 * (perf_counter() - began)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FAKE_CAMERA))
-        page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
-        found = measure(page, server.address, layer)
-        found["command to page"] += start
-        browser.close()
+    with browser_page() as page:
+        found = measure(page, server.address, layer, network)
     server.stop()
+    found["command to page, without Python's own start"] += start
     print(f"{network.name}, {layer}\n\n| latency | measured | goal |\n|---|---|---|")
     for name, milliseconds in found.items():
-        print(f"| {name} | {milliseconds:.0f} ms | {GOALS[name]:.0f} ms |")
+        print(f"| {name} | {milliseconds:,.0f} ms | {f'{GOALS[name]:,.0f} ms' if name in GOALS else ''} |")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1:2] == ["memory"]:
+        memory(*map(float, sys.argv[2:]))
+    else:
+        main(*sys.argv[1:])

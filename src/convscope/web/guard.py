@@ -7,7 +7,9 @@ the token where there is one, a body that is too large; and every answer says th
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
 from secrets import token_hex
 from typing import Any, TypeAlias
@@ -17,11 +19,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 
 LARGEST_BODY = 32 * 1024 * 1024
-COOKIE = "convscope_token"
+COOKIE = "convscope_token"  # with a mark of the token: two servers of one name have one each
 POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:; style-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'none'"
 )
+_PREFIX = re.compile(r"(/[\w.~@%+-]+)+/?")  # of a proxy: where the page is at its name
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
@@ -36,6 +39,7 @@ class Guard:
 
     def __init__(self, app: App, hosts: Collection[str], token: str | None = None) -> None:
         self.app, self.hosts, self.token = app, frozenset(hosts), token
+        self.cookie = f"{COOKIE}_{sha256((token or '').encode()).hexdigest()[:8]}"
         self.run = token_hex(8)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -75,7 +79,7 @@ class Guard:
         return None
 
     def _knows_token(self, scope: MutableMapping[str, Any], headers: Headers) -> bool:
-        given = [_asked_token(scope), _cookie(headers)]
+        given = [_asked_token(scope), _cookie(headers, self.cookie)]
         return any(
             one is not None and hmac.compare_digest(one.encode(), str(self.token).encode()) for one in given
         )
@@ -83,7 +87,10 @@ class Guard:
     def _new_cookie(self, scope: MutableMapping[str, Any]) -> str | None:
         """Return the cookie for a viewer who came with the token in the address, which the page's requests have not."""
         if self.token and scope["type"] == "http" and _asked_token(scope):
-            return f"{COOKIE}={quote(str(self.token), safe='')}; HttpOnly; SameSite=Strict; Path=/"
+            prefix = Headers(scope=scope).get("x-forwarded-prefix", "")
+            path = f"{prefix.rstrip('/')}/" if _PREFIX.fullmatch(prefix) else "/"
+            token = quote(str(self.token), safe="")
+            return f"{self.cookie}={token}; HttpOnly; SameSite=Strict; Path={path}"
         return None
 
 
@@ -122,9 +129,9 @@ def _asked_token(scope: MutableMapping[str, Any]) -> str | None:
     return next(iter(parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [])), None)
 
 
-def _cookie(headers: Headers) -> str | None:
+def _cookie(headers: Headers, name: str) -> str | None:
     try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        cookie = SimpleCookie(headers.get("cookie", "")).get(name)
     except CookieError:
         return None
     return None if cookie is None else unquote(cookie.value)

@@ -42,10 +42,15 @@ class Explorer:
 
 def explore(network: Network, pictures: Sequence[Any] = (), *, port: int = 0) -> Explorer:
     """Serve a network's page from here, and return what a notebook shows of it."""
-    return Explorer(serve(network, pictures, port=port))
+    return Explorer(serve(network, pictures, port=port, proxied=_prefix() is not None))
 
 
 def _through_proxy(address: str) -> str:
     """Return the address as the user's browser reaches it: through JupyterHub's proxy, where there is one."""
-    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
-    return address if prefix is None else f"{prefix}proxy/{urlsplit(address).port}/"
+    prefix, parts = _prefix(), urlsplit(address)
+    query = f"?{parts.query}" if parts.query else ""
+    return address if prefix is None else f"{prefix}proxy/{parts.port}/{query}"
+
+
+def _prefix() -> str | None:
+    return os.environ.get("JUPYTERHUB_SERVICE_PREFIX")

@@ -38,17 +38,21 @@ class Running:
         self._thread.join(timeout=5)
 
 
-def run(app: App, host: str = HERE, port: int = 0, token: str | None = None) -> Running:
+def run(
+    app: App, host: str = HERE, port: int = 0, token: str | None = None, *, proxied: bool = False
+) -> Running:
     """Serve an application behind a `Guard`, and return it once it answers.
 
-    Port 0 is a free one. On any host but this machine's own, viewers need a token; the address has it. InputError where
-    the port is taken.
+    Port 0 is a free one. On any host but this machine's own, and behind a proxy (`proxied`), which calls the server by
+    whatever name the viewer's address has, viewers need a token; the address has it. InputError where the port is
+    taken.
     """
     own = host in _OWN_NAMES
-    token = token or (None if own else secrets.token_urlsafe(16))
+    alone = own and not proxied
+    token = token or (None if alone else secrets.token_urlsafe(16))
     listening = _listening(host, port)
     config = uvicorn.Config(
-        Guard(app, _OWN_NAMES if own else ("*",), token),
+        Guard(app, _OWN_NAMES if alone else ("*",), token),
         log_level="error",
         lifespan="off",
         ws="websockets-sansio",

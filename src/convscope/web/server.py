@@ -62,19 +62,20 @@ def serve(
     permissions: Permissions | None = None,
     photographs: Photographs | None = None,
     beside: Network | None = None,
+    proxied: bool = False,
 ) -> Server:
     """Serve a network's page with some pictures to begin with, and return it once it answers.
 
     `photographs` are real pictures that were measured: each unit's strongest are shown; `beside` is another network to
-    be shown next to this one. Port 0 is a free one. On
-    any host but this machine's own, viewers need a token; the address has it. InputError where the port is taken.
+    be shown next to this one. Port 0 is a free one. On any host but this machine's own, and behind a proxy (`proxied`),
+    viewers need a token; the address has it. InputError where the port is taken.
     """
     session = Session(network, permissions or Permissions(), photographs)
     if beside is not None:
         session = session.with_beside(beside)
     for picture in pictures:
         session.pictures.add(picture, pinned=True)
-    return Server(session, run(make_app(session), host, port, session.permissions.token))
+    return Server(session, run(make_app(session), host, port, session.permissions.token, proxied=proxied))
 
 
 def serve_atlas(
