@@ -20,9 +20,12 @@ from convscope.atlas.making import begin_atlas, make_shards, missing_shards
 from convscope.atlas.manifest import Manifest
 from convscope.atlas.merging import check_atlas, merge_atlas
 from convscope.atlas.shard import ShardPictures, make_shard
+from convscope.atlas.tuning_plate import early_layers
 from convscope.cli import main
 from convscope.errors import InputError, PictureError
-from planted import planted_files, planted_network
+from convscope.looking.stimuli import ORIENTATIONS
+from convscope.looking.tuning import measure_tuning
+from planted import FEATURES, planted_files, planted_network
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +131,35 @@ def test_check_names_what_is_missing_or_damaged(tmp_path: Path) -> None:
     wrong = check_atlas(folder)
     assert any("is no whole shard of an atlas" in line for line in wrong)
     assert any("000-features-0.jpg is missing or damaged" in line for line in wrong)
+
+
+def test_early_units_have_their_tuning_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, vertical = tmp_path / "atlas", FEATURES.index("vertical edge")
+    begun(folder)
+    merge_atlas(folder, planted_network())
+    first = atlas_data(folder)["layers"][0]
+    tuning = measure_tuning(planted_network(), "conv1")
+    unit = first["units"][vertical]["tuning"]
+    assert unit["words"].startswith("most to stripes of") and unit["grating"][0] == ORIENTATIONS.index(90)
+    for key, answers in (("hue", "hue"), ("curvature", "arc")):
+        np.testing.assert_allclose(unit[key][0], tuning.answers[answers][vertical], rtol=1e-3)
+    np.testing.assert_allclose(unit["radius"], tuning.answers["disk"][vertical], rtol=1e-3)
+    np.testing.assert_allclose(
+        unit["orientation"][0], tuning.answers["grating"][vertical][:, unit["grating"][1]], rtol=1e-3
+    )
+    with Image.open(folder / first["stimuli"][0]) as sheet:
+        left = 96 * unit["tiles"]["hue"]
+        shown = np.asarray(sheet.crop((left, 0, left + 96, 96)))[5, 5] / 255
+    np.testing.assert_allclose(shown, tuning.stimulus("hue", vertical)[0, 0], atol=0.02)
+    assert early_layers(planted_network(), list(planted_network().layers)) == [
+        "data",
+        "conv1",
+        "pool1",
+        "conv2",
+    ]
+    monkeypatch.setattr("convscope.atlas.tuning_plate.measure_tunings", None)
+    merge_atlas(folder, planted_network())
+    assert atlas_data(folder)["layers"][0] == first
 
 
 def test_a_folder_is_of_one_atlas(tmp_path: Path) -> None:

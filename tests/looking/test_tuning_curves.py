@@ -6,7 +6,7 @@ import pytest
 from convscope import tuning_curves
 from convscope.errors import InputError
 from convscope.looking.stimuli import FAMILIES, HUES, ORIENTATIONS, stimuli
-from convscope.looking.tuning import Tuning, measure_tuning
+from convscope.looking.tuning import Tuning, measure_tuning, measure_tunings
 from convscope.looking.tuning_curves import in_words
 from planted import FEATURES, planted_network
 
@@ -32,6 +32,17 @@ def test_every_answer_is_the_filter_times_what_it_sees(tuning: Tuning) -> None:
             table[:, place] = np.maximum(table[:, place], answer)
     for family, answers in expected.items():
         np.testing.assert_allclose(tuning.answers[family], answers, atol=2e-6)
+
+
+def test_layers_that_look_at_several_points_are_each_as_alone() -> None:
+    network = planted_network()
+    together = measure_tunings(network, ["conv1", "pool1", "scores"])
+    for layer, one in together.items():
+        alone = measure_tuning(network, layer)
+        assert (one.box, one.position) == (alone.box, alone.position)
+        for family in FAMILIES:
+            np.testing.assert_allclose(one.answers[family], alone.answers[family], atol=1e-6)
+    assert len({one.middle for one in together.values()}) > 1
 
 
 def test_planted_features_have_their_curves(tuning: Tuning) -> None:

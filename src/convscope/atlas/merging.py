@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
@@ -19,9 +19,11 @@ from convscope.atlas.manifest import NAME, Manifest
 from convscope.atlas.neighbors import neighbors
 from convscope.atlas.shard import ShardPictures
 from convscope.atlas.sheets import write_sheets
+from convscope.atlas.tuning_plate import AXES, TILE, early_layers, kept_tunings, tuning_plate
 from convscope.errors import PictureError
 from convscope.files import write_text
 from convscope.looking.filters import color_filters
+from convscope.looking.tuning import Tuning
 from convscope.measuring.example import Example
 from convscope.measuring.example_sheet import BANDS, bands_of, class_words
 from convscope.measuring.measurements import Measurements
@@ -47,6 +49,7 @@ class _Material:
     measurements: Measurements | None
     crops: _Crops
     tell: TellMap | None
+    tunings: Mapping[str, Tuning]
 
 
 def merge_atlas(
@@ -64,7 +67,10 @@ def merge_atlas(
     a map too, and it is told each layer's name and map.
     """
     manifest = Manifest.open(folder)
-    material = _Material(folder, manifest, network, measurements, _Crops(network, listed), tell)
+    tunings = kept_tunings(
+        network, early_layers(network, manifest.layers), folder / "work" / "tuning.safetensors"
+    )
+    material = _Material(folder, manifest, network, measurements, _Crops(network, listed), tell, tunings)
     layers = [_layer(material, index) for index in range(len(manifest.layers))]
     seeds = manifest.pictures_per_unit
     data = {
@@ -75,6 +81,8 @@ def merge_atlas(
         + (f" to {manifest.seed + seeds - 1}" if seeds > 1 else ""),
         "photographs": len(measurements.pictures) if measurements else 0,
         "classes": bool(measurements and len({*measurements.labels} - {None}) > 1),
+        "tile": TILE,
+        "axes": AXES,
         "version": manifest.version,
         "layers": layers,
     }
@@ -126,14 +134,23 @@ def _sheets_named(folder: Path) -> set[str]:
         path.read_text(encoding="utf-8").removeprefix("const ATLAS = ").rstrip().removesuffix(";")
     )
     return {
-        name for layer in data["layers"] for names in (*layer["sheets"], layer["strips"]) for name in names
+        name
+        for layer in data["layers"]
+        for names in (*layer["sheets"], layer["strips"], layer["stimuli"])
+        for name in names
     }
 
 
 def _layer(material: _Material, index: int) -> dict[str, Any]:
     name = list(material.manifest.layers)[index]
     pictures, units = _layer_pictures(material, name)
-    facts: dict[str, Any] = {"name": name, "strips": [], "map": None, "units": units}
+    facts: dict[str, Any] = {"name": name, "strips": [], "stimuli": [], "map": None, "units": units}
+    if name in material.tunings:
+        plate = tuning_plate(material.tunings[name])
+        for unit, curves in zip(units, plate.units, strict=True):
+            unit["tuning"] = curves
+        facts["stimuli"] = write_sheets(material.folder, f"{index:03}-stimuli", plate.tiles)
+        facts["stimulusCount"] = len(plate.tiles)
     if material.measurements is not None and name in material.measurements.layers:
         facts |= _photograph_facts(material, index, name, units)
     facts["sheets"] = [

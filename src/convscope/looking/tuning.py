@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,10 +37,19 @@ class Tuning:
     answers: Mapping[str, NDArray[np.float32]]
     strongest: Mapping[str, NDArray[np.int64]]
 
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The point (row, column) that the stimuli are drawn around: the middle of what is seen."""
+        return _middle(self.box)
+
+    def strongest_number(self, family: str, channel: int) -> int:
+        """Return the number, among all stimuli, of that of a family that a channel answers most to."""
+        return int(self.strongest[family][channel].flat[self.answers[family][channel].argmax()])
+
     def stimulus(self, family: str, channel: int) -> Pixels:
         """Return the picture of a family that a channel answers most to."""
-        number = int(self.strongest[family][channel].flat[self.answers[family][channel].argmax()])
-        return next(islice(stimuli(self.size, _middle(self.box)), number, None)).pixels
+        number = self.strongest_number(family, channel)
+        return next(islice(stimuli(self.size, self.middle), number, None)).pixels
 
     def best(self, family: str, channel: int) -> tuple[int, ...]:
         """Return the place in a family's table of a channel's strongest answer."""
@@ -60,28 +70,67 @@ def measure_tuning(network: Network, layer: str, *, watch: Watch | None = None) 
 
     UnknownLayer; InputError for a layer without channels, or one that answers with NaN.
     """
+    name, tunings = network.resolve(layer).layer, measure_tunings(network, [layer], watch=watch)
+    if name not in tunings:
+        raise InputError(f"{name!r} answers with NaN or infinity to drawn stimuli")
+    return tunings[name]
+
+
+def measure_tunings(
+    network: Network, layers: Sequence[str], *, watch: Watch | None = None
+) -> dict[str, Tuning]:
+    """Return the same of several layers, by name: one pass for all whose central neurons look at one point.
+
+    Layers that answer with NaN or infinity are left out.
+    """
+    groups, size = dict[tuple[float, float], list[Neuron]](), network.picture_spec.size
+    for layer in layers:
+        neuron = central_neuron(network, layer)
+        groups.setdefault(_middle(neuron.box), []).append(neuron)
+    each = sum(1 for _ in stimuli((1, 1), (0.0, 0.0)))
+    tunings, done = dict[str, Tuning](), 0
+    with watching(watch, "stimulus") as tell:
+        for middle, neurons in groups.items():
+            listed, rows = list[tuple[str, tuple[int, ...]]](), list[list[NDArray[np.float32]]]()
+            for batch in _batches(stimuli(size, middle)):
+                listed += [(one.family, one.place) for one in batch]
+                rows.append(_answers(network, neurons, batch))
+                tell(done + len(listed), len(groups) * each)
+            done += each
+            for neuron, answers in zip(neurons, zip(*rows, strict=True), strict=True):
+                values = np.concatenate(answers)
+                if np.isfinite(values).all():
+                    tunings[neuron.layer] = _tuning(neuron, size, listed, values)
+    return tunings
+
+
+class Neuron(NamedTuple):
+    """The neuron in the middle of a layer, and what it sees."""
+
+    layer: str
+    position: tuple[int, int] | None
+    box: tuple[int, int, int, int]
+
+
+def central_neuron(network: Network, layer: str) -> Neuron:
+    """Return the neuron of a layer that drawn stimuli are shown to; InputError for a layer without channels."""
     name = network.resolve(layer).layer
     shape = network.shape_channels_first(name)
     if shape is None or len(shape) not in (2, 4):
         raise InputError(f"{name!r} has no channels of numbers or maps to tune: its shape is {shape}")
-    size = network.picture_spec.size
     position = (shape[2] // 2, shape[3] // 2) if len(shape) == 4 else None
-    box = _seen_box(network, name, position)
-    listed, rows = list[tuple[str, tuple[int, ...]]](), list[NDArray[np.float32]]()
-    total = sum(1 for _ in stimuli((1, 1), (0.0, 0.0)))
-    with watching(watch, "stimulus") as tell:
-        for batch in _batches(stimuli(size, _middle(box))):
-            listed += [(one.family, one.place) for one in batch]
-            rows.append(_answers(network, name, batch, position))
-            tell(len(listed), total)
-    values = np.concatenate(rows)
-    if not np.isfinite(values).all():
-        raise InputError(f"{name!r} answers with NaN or infinity to drawn stimuli")
+    return Neuron(name, position, _seen_box(network, name, position))
+
+
+def _tuning(
+    neuron: Neuron,
+    size: tuple[int, int],
+    listed: list[tuple[str, tuple[int, ...]]],
+    values: NDArray[np.float32],
+) -> Tuning:
     tables = {family: _table(family, listed, values) for family in FAMILIES}
     return Tuning(
-        name,
-        position,
-        box,
+        *neuron,
         size,
         values[0],
         {family: answers for family, (answers, _) in tables.items()},
@@ -104,17 +153,18 @@ def _batches(drawn: Iterator[Stimulus]) -> Iterator[list[Stimulus]]:
         yield batch
 
 
-def _answers(
-    network: Network, layer: str, batch: list[Stimulus], position: tuple[int, int] | None
-) -> NDArray[np.float32]:
-    """Return (stimuli, channels)."""
+def _answers(network: Network, neurons: Sequence[Neuron], batch: list[Stimulus]) -> list[NDArray[np.float32]]:
+    """Return (stimuli, channels) for each neuron."""
     rgb = torch.from_numpy(np.stack([one.pixels for one in batch])).movedim(-1, 1)
     with torch.no_grad():
         input = network.picture_spec.from_rgb(rgb.to(network.device))
-        value = network.channels_first(layer, network.activations(input, layer)[layer])
-    at = value if position is None else value[:, :, position[0], position[1]]
-    numbers: NDArray[np.float32] = at.float().cpu().numpy()
-    return numbers
+        values = network.activations(input, *(one.layer for one in neurons))
+    answers = []
+    for one in neurons:
+        value = network.channels_first(one.layer, values[one.layer])
+        at = value if one.position is None else value[:, :, one.position[0], one.position[1]]
+        answers.append(at.float().cpu().numpy())
+    return answers
 
 
 def _table(

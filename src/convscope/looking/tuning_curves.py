@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from convscope.errors import InputError
 from convscope.looking.stimuli import CONTRASTS, CURVATURES, HUES, ORIENTATIONS, PERIODS, RADII
 from convscope.looking.tuning import Tuning, measure_tuning
@@ -64,7 +67,7 @@ def curves(tuning: Tuning, channel: int) -> list[CurvePanel]:
     grating = tuning.answers["grating"][channel]
     orientation, period = tuning.best("grating", channel)
     disks = dict(zip(CONTRASTS, tuning.answers["disk"][channel], strict=True))
-    shown = {family: _around(tuning, family, channel) for family in tuning.answers}
+    shown = {family: around(tuning, to_bytes(tuning.stimulus(family, channel))) for family in tuning.answers}
     return [
         CurvePanel(
             f"orientation, {PERIODS[period]} px stripes",
@@ -109,13 +112,8 @@ def in_words(tuning: Tuning, channel: int) -> str:
     return f"most to {words}: {best[family]:.3g}, to plain gray {gray:.3g}."
 
 
-def _line(curvature: float) -> str:
-    return f"an arc of radius {1 / curvature:.0f}" if curvature else "a straight line"
-
-
-def _around(tuning: Tuning, family: str, channel: int) -> Shown:
-    """Return the part of the strongest stimulus around what the neuron sees, and the frame of that in it."""
-    pixels = to_bytes(tuning.stimulus(family, channel))
+def around(tuning: Tuning, pixels: NDArray[np.uint8]) -> Shown:
+    """Return the part of a stimulus around what the neuron sees, and the frame of that in it."""
     top, left, bottom, right = tuning.box
     height, width = tuning.size
     margin = max(4, (_LEAST - (bottom - top)) // 2)

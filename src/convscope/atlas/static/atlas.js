@@ -135,6 +135,7 @@ function drawUnit(channel) {
   panel.replaceChildren(element("h2", `${layer.name}:${channel}`), element("p", words(unit)), ...(hasPicture(unit) ? [feature] : []));
   if (unit.others?.length) panel.append(otherPictures(layer, channel));
   if (unit.filter) panel.append(ownFilter(unit.filter));
+  if (unit.tuning) panel.append(tuningPlate(layer, unit.tuning));
   if (unit.histogram) drawMeasured(panel, layer, channel);
   if (unit.fedBy.length) panel.append(neighbors("What feeds it: the strongest weights in", unit.fedBy));
   if (unit.feeds.length) panel.append(neighbors("What it feeds: the strongest weights out", unit.feeds));
@@ -165,6 +166,65 @@ function ownFilter(rows) {
   canvas.setAttribute("aria-label", "Its filter, in color");
   section.append(element("h3", "Its filter: gray is zero"), canvas);
   return section;
+}
+
+// Shows how a unit's answer changes with what is drawn: a curve for each property, and the best of each kind below.
+function tuningPlate(layer, tuning) {
+  const section = element("section"), list = element("ul", undefined, "tuning");
+  const [orientation, period] = tuning.grating, axes = ATLAS.axes;
+  const panels = [
+    ["orientation", `Stripes of ${axes.period[period]} px, by angle`, "0° lie flat, 90° stand", "grating"],
+    ["period", `Stripes at ${axes.orientation[orientation]}°, by width`, "pixels from stripe to stripe", null],
+    ["hue", "Plain colors", "0° red, 120° green, 240° blue", "hue"],
+    ["radius", "Disks, by size", "radius in pixels", "disk"],
+    ["curvature", "Lines, by bend", "0 straight, else 1 / radius", "arc"],
+  ];
+  const values = [0, tuning.gray, ...panels.flatMap(([key]) => tuning[key].flat())];
+  const range = [Math.min(...values), Math.max(...values)];
+  panels.forEach(([key, title, axis, family]) => {
+    const item = element("li");
+    item.append(element("b", title), curve(tuning[key], range, tuning.gray, title));
+    item.append(element("span", `${number(axes[key][0])} to ${number(axes[key].at(-1))}: ${axis}`, "muted"));
+    if (key === "radius") item.append(contrasts());
+    if (family) item.append(bestStimulus(layer, tuning.tiles[family]));
+    list.append(item);
+  });
+  section.append(element("h3", "What drawn lines and colors make it answer"), element("p", `It answers ${tuning.words}`),
+    list, element("p", `All curves from ${number(range[0])} to ${number(range[1])}; dashed: its answer to plain gray. Framed: what the neuron sees, in the drawing of each kind that it answers most to.`, "muted"));
+  return section;
+}
+
+// Names the four curves of disks in their colors.
+function contrasts() {
+  const legend = element("span", undefined, "legend");
+  ATLAS.axes.contrast.forEach((name, which) => legend.append(element("span", name, `curve${which}`)));
+  return legend;
+}
+
+function bestStimulus(layer, tile) {
+  const picture = element("div");
+  picture.setAttribute("role", "img");
+  picture.setAttribute("aria-label", "What it answers most to of these");
+  show(picture, layer.stimuli, [tile, layer.stimulusCount], ATLAS.tile, ATLAS.tile);
+  return picture;
+}
+
+function svgElement(tag, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, what] of Object.entries(attributes)) made.setAttribute(name, what);
+  return made;
+}
+
+// Draws curves over even distances, within a range (lowest, highest), with a dashed line.
+function curve(rows, [low, high], dashed, title) {
+  const svg = svgElement("svg", { viewBox: "0 0 100 50", preserveAspectRatio: "none", role: "img", "aria-label": title });
+  const up = (value) => 48 - (46 * (value - low)) / (high - low || 1);
+  svg.append(svgElement("path", { d: `M0 ${up(dashed)}H100`, class: "dashed" }));
+  rows.forEach((row, which) => {
+    const points = row.map((value, place) => `${(100 * place) / (row.length - 1)},${up(value)}`);
+    svg.append(svgElement("polyline", { points: points.join(" "), class: `curve${which}` }));
+  });
+  return svg;
 }
 
 // Adds what photographs make a unit answer.
