@@ -861,3 +861,63 @@ def test_another_layer_called_filter_is_cut_and_the_rest_is_there() -> None:
         'layer { name: "f" type: "Filter" bottom: "a" top: "f" }'
     )
     assert "no selector" in built(text).graph.cut["f"].reason
+
+
+def test_pad_puts_numbers_around_each_axis() -> None:
+    words = "pad_param { paddings: 0 paddings: 0 paddings: 1 paddings: 0 paddings: 2 paddings: 3 paddings: 0 paddings: 4 constant_values: -1.5 }"
+    text = inputs(data=MAP) + f'layer {{ name: "p" type: "Pad" bottom: "data" top: "p" {words} }}'
+    x = random(MAP)
+    expected = np.pad(x.numpy(), ((0, 0), (1, 0), (2, 3), (0, 4)), constant_values=-1.5)
+    np.testing.assert_array_equal(built(text).activations(x, "p")["p"].numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "words"),
+    [
+        ("Convolution", "quantization_param { bw_layer_in: 8 scale_in: 1.25 }"),
+        ("ConvolutionRistretto", "quantization_param { bw_params: 8 precision: DYNAMIC_FIXED_POINT }"),
+    ],
+)
+def test_rounding_to_few_bits_is_left_out_and_said_once(type_name: str, words: str) -> None:
+    layer = 'layer { name: "%s" type: "%s" bottom: "%s" top: "%s" %s convolution_param { num_output: 3 kernel_size: 3 } }'
+    layers = layer % ("a", type_name, "data", "a", words) + layer % ("b", type_name, "a", "b", words)
+    with pytest.warns(ConvscopeWarning, match="quantization_param is not obeyed") as said:
+        network = built(inputs(data=MAP) + layers)
+    assert str([warning.message for warning in said]).count("not obeyed") == 1
+    x, numbers = random(MAP), network.parameters
+    conv = torch.nn.functional.conv2d
+    expected = conv(conv(x, numbers["a.weight"], numbers["a.bias"]), numbers["b.weight"], numbers["b.bias"])
+    torch.testing.assert_close(network.activations(x, "b")["b"], expected, atol=1e-4, rtol=1e-5)
+
+
+def test_layers_of_data_may_have_one_name() -> None:
+    dummy = 'layer { name: "data" type: "DummyData" top: "%s" dummy_data_param { shape { dim: 2 dim: 3 } data_filler { type: "constant" value: %s } } }'
+    text = (
+        dummy % ("one", 0.5)
+        + dummy % ("two", 3)
+        + ('layer { name: "sum" type: "Eltwise" bottom: "one" bottom: "two" top: "sum" }' + BESIDE)
+    )
+    network = Network(build_graph(upgrade(read_text(inputs(data=MAP) + text))), input_spec=None)
+    assert torch.equal(network.activations(random(MAP), "sum")["sum"], torch.full((2, 3), 3.5))
+
+
+@pytest.mark.parametrize(
+    ("type_name", "plain", "words"),
+    [
+        ("ConvolutionRistretto", "Convolution", "convolution_param { num_output: 3 kernel_size: 3 }"),
+        (
+            "DeconvolutionRistretto",
+            "Deconvolution",
+            "convolution_param { num_output: 3 kernel_size: 3 stride: 2 }",
+        ),
+        ("FcRistretto", "InnerProduct", "inner_product_param { num_output: 7 }"),
+        ("LRNRistretto", "LRN", "lrn_param { local_size: 3 alpha: 0.5 }"),
+    ],
+)
+def test_ristrettos_layers_are_the_plain_ones(type_name: str, plain: str, words: str) -> None:
+    layer, x = 'layer { name: "a" type: "%s" bottom: "data" top: "a" %s }', random(MAP)
+    found, expected = (
+        built(inputs(data=MAP) + layer % (name, words)).activations(x, "a")["a"]
+        for name in (type_name, plain)
+    )
+    torch.testing.assert_close(found, expected)

@@ -89,6 +89,24 @@ def test_a_picture_without_a_shape_is_turned_as_the_network_turns_it(tmp_path: P
     assert turned(tmp_path, "NHWC", None).graph.inputs == {"picture": (1, 5, 224, 224)}
 
 
+def test_a_picture_without_a_shape_has_the_size_that_it_is_spread_out_to(tmp_path: Path) -> None:
+    """As graphs of recurrent layers over the rows of a picture begin; what reads learned numbers comes much later."""
+    g = GraphWriter()
+    rows = g.node(
+        "Reshape", "rows", g.placeholder("X", None), g.const("shape", [-1, 6, 4]), Tshape="DT_INT32"
+    )
+    flat = g.node("Reshape", "flat", rows, g.const("flat/shape", [-1, 24]), Tshape="DT_INT32")
+    some = g.node("Slice", "half", flat, g.const("b", [0, 0]), g.const("s", [-1, 12]), Index="DT_INT32")
+    g.node("MatMul", "fc", some, g.weights("w", 12, 5), transpose_a=False, transpose_b=False)
+    network = opened(g, tmp_path)
+    assert network.graph.inputs == {"X": (1, 24)} and network.shapes["rows"] == (1, 6, 4)
+    g = GraphWriter()
+    picture = g.placeholder("X", None)
+    x = g.node("Reshape", "picture", picture, g.const("shape", [-1, 9, 7, 3]), Tshape="DT_INT32")
+    convolution(g, "conv", x, 3, 4)
+    assert opened(g, tmp_path).graph.inputs == {"X": (1, 9, 7, 3)}
+
+
 def test_channels_here_and_there_are_said(tmp_path: Path) -> None:
     g = GraphWriter()
     x = convolution(g, "one", g.placeholder(shape=(1, 9, 7, 3)), 3, 4)

@@ -91,7 +91,7 @@ class _Building:
 
     def add(self, layer: Message, translation: Translation) -> None:
         """Append one layer: an input, an operation, a cut, or nothing when it only trains."""
-        if translation.note:
+        if translation.note and translation.note not in self.builder.notes:
             self.builder.notes.append(translation.note)
         if translation.skip:
             self._left_out.update(layer.top)
@@ -231,18 +231,21 @@ class _Building:
         self, layer: Message, learned: Mapping[str, LearnedBlob], inputs: tuple[str, ...]
     ) -> Mapping[str, str]:
         """Name the layer's parameters and note their sources; shared ones keep their first owner's name."""
-        if learned and layer.name in self._with_parameters and not self._shares_all(layer, learned):
+        stored = any(blob.stored for blob in learned.values())
+        if stored and layer.name in self._with_parameters and not self._shares_all(layer, learned):
             raise NetworkFileError(
                 f"two layers with weights are called {layer.name!r}, and weights go by a layer's name: "
                 "rename one of them, or let them share: param { name: ... }"
             )
-        if learned:
+        if stored:
             self._with_parameters.add(layer.name)
         name, shapes = layer.name or "", self._parameter_shapes(layer, learned, inputs)
         keys: dict[str, str] = {}
         for index, role in enumerate(learned):
             shared = layer.param[index].name if index < len(layer.param) else None
             key = f"{name}.{role}"
+            if key in self.parameters and not stored:  # two layers of data may have one name
+                key = f"{layer.top[0]}.{role}"
             keys[role] = self._shared.setdefault(shared, key) if shared else key
         blobs = self._matched(name, learned, list(keys.values()), shapes)
         for index, (role, shape) in enumerate(zip(learned, shapes, strict=True)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from warnings import warn
 
@@ -126,6 +127,8 @@ def _usual_shape(value: str, nodes: Sequence[Node], sizes: tuple[int, int] | Non
         if not any(read.node in after for read in node.inputs):
             continue
         after.add(node.name)
+        if node.op == "Reshape" and (spread := _shape_before(node, named)):
+            return spread
         place = _LEARNED.get(node.op)
         if place is None or len(node.inputs) < 2:
             continue
@@ -137,6 +140,15 @@ def _usual_shape(value: str, nodes: Sequence[Node], sizes: tuple[int, int] | Non
             return (1, channels)
         return (1, channels, height, width) if second else (1, height, width, channels)
     return (1, 3, height, width) if second else (1, height, width, 3)
+
+
+def _shape_before(reshape: Node, named: Mapping[str, Node]) -> Shape:
+    """Tell what a Reshape to stated sizes was given: a picture, or its numbers in a row; () where one is open."""
+    sizes = constant(named.get(reshape.inputs[1].node), named)
+    if sizes is None or sizes.ndim != 1 or len(sizes) < 2 or min(sizes[1:]) < 1:
+        return ()
+    rest = tuple(map(int, sizes[1:]))
+    return (1, *rest) if len(rest) == 3 else (1, prod(rest))
 
 
 _LEARNED = {

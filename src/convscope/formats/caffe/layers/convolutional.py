@@ -29,7 +29,7 @@ def _convolution(layer: Message) -> OperationPlan:
     if len(layer.bottom) != len(layer.top):
         raise wrong(layer, f"{len(layer.bottom)} bottoms need as many tops, found {len(layer.top)}")
     window = _window(layer, parameters)
-    transposed = layer.type == "Deconvolution"
+    transposed = str(layer.type).lower().startswith("deconv")  # a fork's kind of it too
     filters = partial(_filters, kernel=window.pop("kernel"), parameters=parameters, transposed=transposed)
     return OperationPlan(
         "deconvolution" if transposed else "convolution",

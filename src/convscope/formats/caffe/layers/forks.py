@@ -36,6 +36,29 @@ def _convolution_depthwise(layer: Message) -> Translation:
     return translate_as("Convolution", grouped)
 
 
+def _register_ristretto(type_name: str, plain: str) -> None:
+    @register_layer(type_name)
+    def _translate(layer: Message) -> Translation:
+        return translate_as(plain, layer)
+
+
+for _type_name, _plain in (
+    ("ConvolutionRistretto", "Convolution"),
+    ("DeconvolutionRistretto", "Deconvolution"),
+    ("FcRistretto", "InnerProduct"),
+    ("LRNRistretto", "LRN"),
+):
+    _register_ristretto(_type_name, _plain)
+
+
+@register_layer("Pad")
+def _pad(layer: Message) -> OperationPlan:
+    """Before and behind each axis, one after the other."""
+    around = tuple(layer.pad_param.paddings)
+    attributes = {"padding": around[::2] + around[1::2], "axis": 0, "value": layer.pad_param.constant_values}
+    return OperationPlan("pad", attributes=attributes)
+
+
 @register_layer("BN")
 def _bn(layer: Message) -> OperationPlan | Translation:
     """PSPNet's (slope, bias, mean, variance), or SegNet's (scale, shift) where a setting or two `param` say so."""

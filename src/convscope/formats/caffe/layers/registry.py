@@ -16,6 +16,7 @@ A ``Python`` layer is registered as ``"Python:module.layer"`` or ``"Python:layer
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, TypeVar, overload
 
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from convscope.errors import InputError, UnsupportedLayer
 from convscope.formats.caffe.layers.translation import LearnedBlob, Translation, wrong
-from convscope.formats.caffe.layers.unknown_fields import refuse_unknown_fields
+from convscope.formats.caffe.layers.unknown_fields import EIGHT_BIT, refuse_unknown_fields
 from convscope.formats.caffe.message import Message
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import CUSTOM_LAYERS, CustomLayer, TensorFunction
@@ -36,6 +37,9 @@ TRANSLATORS: dict[str, Translator] = {}
 DATA, TRAINING = "(data)", "(training)"
 """What layers of unknown types are taken for: those that read nothing, and those whose names say loss or accuracy."""
 _TRAINING = ("loss", "accuracy", "evaluate", "ohem")
+_NOT_ROUNDED = (
+    f"{EIGHT_BIT} is not obeyed: layers are computed in single precision, without its rounding to few bits"
+)
 FORKS = 500_000_000  # the numbers of forks' fields begin here, in fields.txt
 
 
@@ -50,6 +54,8 @@ def translate(layer: Message) -> Translation:
     translation = translate_as(type_name, layer)
     if translation.plan and type_name not in CUSTOM_LAYERS:
         refuse_unknown_fields(layer)
+        if any(field.name == EIGHT_BIT for field in layer.unknown):
+            return replace(translation, note=_NOT_ROUNDED)
     return translation
 
 

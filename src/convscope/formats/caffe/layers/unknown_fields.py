@@ -40,10 +40,14 @@ _HARMLESS = frozenset(
 )
 
 
+EIGHT_BIT = "quantization_param"
+"""How Intel's Caffe and Ristretto round a layer's numbers to few bits; the weights are in single precision."""
+
+
 def refuse_unknown_fields(layer: Message) -> None:
     """UnsupportedLayer where a layer that computes has a field that might change its answer."""
     for owner, unknown in unknown_fields(layer, _WITHOUT_EFFECT):
-        if unknown.name in _HARMLESS or (unknown.name.isdigit() and owner == "LayerParameter"):
+        if unknown.name in (*_HARMLESS, EIGHT_BIT) or (unknown.name.isdigit() and owner == "LayerParameter"):
             continue
         value = (
             "" if isinstance(unknown.value, (dict, list, memoryview)) else f": {write_guessed(unknown.value)}"
