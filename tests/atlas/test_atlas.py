@@ -25,6 +25,8 @@ from convscope.cli import main
 from convscope.errors import InputError, PictureError
 from convscope.looking.stimuli import ORIENTATIONS
 from convscope.looking.tuning import measure_tuning
+from convscope.measuring.measure import measure
+from convscope.measuring.picture_list import list_pictures
 from planted import FEATURES, planted_files, planted_network
 
 
@@ -160,6 +162,32 @@ def test_early_units_have_their_tuning_measured_once(tmp_path: Path, monkeypatch
     monkeypatch.setattr("convscope.atlas.tuning_plate.measure_tunings", None)
     merge_atlas(folder, planted_network())
     assert atlas_data(folder)["layers"][0] == first
+
+
+def test_each_unit_tells_what_it_adds_to_the_classes_on_its_strongest_photograph(tmp_path: Path) -> None:
+    folder, photos, network = tmp_path / "atlas", tmp_path / "photos", planted_network()
+    begun(folder)
+    photos.mkdir()
+    random = np.random.default_rng(5)
+    for index in range(19):
+        pixels = random.integers(0, 255, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(photos / f"{index:02}.png")
+    listed = list_pictures(photos)
+    found = measure(network, photos, layers=["conv1", "conv2"], folder=tmp_path / "measured")
+    merge_atlas(folder, network, found, listed)
+    for layer in atlas_data(folder)["layers"]:
+        for channel, unit in enumerate(layer["units"]):
+            address = f"{layer['name']}:{channel}"
+            input = network.preprocess(found.strongest(address, top=1)[0].path)
+            before, after = (
+                one.activations(input, "scores")["scores"].flatten()
+                for one in (network, network.with_units({address: 0.0}))
+            )
+            added = dict(zip(network.labels or map(str, range(99)), (before - after).tolist(), strict=False))
+            told = dict(unit["effects"])
+            assert told == pytest.approx({label: added[label] for label in told}, rel=0.01, abs=1e-5)
+            assert sum(abs(change) > 1e-6 for change in added.values()) == len(told)
+    assert any(len(unit["effects"]) > 1 for unit in atlas_data(folder)["layers"][0]["units"])
 
 
 def test_a_folder_is_of_one_atlas(tmp_path: Path) -> None:

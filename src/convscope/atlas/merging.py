@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.atlas.class_effects import ClassEffects, class_effects
 from convscope.atlas.layer_map import LayerMap, layer_map
 from convscope.atlas.manifest import NAME, Manifest
 from convscope.atlas.neighbors import neighbors
@@ -50,6 +51,7 @@ class _Material:
     crops: _Crops
     tell: TellMap | None
     tunings: Mapping[str, Tuning]
+    effects: Mapping[str, ClassEffects]
 
 
 def merge_atlas(
@@ -70,7 +72,13 @@ def merge_atlas(
     tunings = kept_tunings(
         network, early_layers(network, manifest.layers), folder / "work" / "tuning.safetensors"
     )
-    material = _Material(folder, manifest, network, measurements, _Crops(network, listed), tell, tunings)
+    effects = (
+        class_effects(network, measurements, listed, list(manifest.layers), folder / "work" / "effects")
+        if measurements
+        else {}
+    )
+    crops = _Crops(network, listed)
+    material = _Material(folder, manifest, network, measurements, crops, tell, tunings, effects)
     layers = [_layer(material, index) for index in range(len(manifest.layers))]
     seeds = manifest.pictures_per_unit
     data = {
@@ -195,6 +203,8 @@ def _photograph_facts(
     for channel, (unit, examples) in enumerate(zip(units, shown, strict=True)):
         unit |= _unit_facts(measurements, f"{name}:{channel}", examples, crops.labels)
         called = names.get(channel)
+        if name in material.effects:
+            unit["effects"] = material.effects[name].of(material.network, channel)
         unit["name"] = called and str(replace(called, label=class_words(called.label, crops.labels)))
     tiles = np.stack([crops.strip(examples) for examples in shown])
     return {

@@ -227,6 +227,23 @@ function curve(rows, [low, high], dashed, title) {
   return svg;
 }
 
+// Lists the classes whose scores a unit changes most, as bars from a line in the middle.
+function classEffects(effects) {
+  const section = element("section"), list = element("ul", undefined, "effects");
+  const most = Math.max(...effects.map(([, change]) => Math.abs(change)));
+  effects.forEach(([label, change]) => {
+    const item = element("li"), bar = element("span", undefined, change > 0 ? "raises" : "lowers");
+    bar.style.width = `${(50 * Math.abs(change)) / most}%`;
+    bar.style.marginLeft = change > 0 ? "50%" : `${50 - (50 * Math.abs(change)) / most}%`;
+    item.append(element("span", `${label} `), element("b", `${change > 0 ? "+" : "−"}${number(Math.abs(change))}`), bar);
+    list.append(item);
+  });
+  section.append(element("h3", "What it does to the classes"), element("p", effects.length
+    ? "What it adds to the scores of the classes that it changes most, on its strongest photograph: the scores less those where it answers 0."
+    : "On its strongest photograph it changes the score of no class."), list);
+  return section;
+}
+
 // Adds what photographs make a unit answer.
 function drawMeasured(panel, layer, channel) {
   const unit = layer.units[channel];
@@ -246,6 +263,7 @@ function drawMeasured(panel, layer, channel) {
     list.children.length ? list : element("p", "None makes it answer above zero.", "muted"),
     element("p", `It answers above zero to ${percent(unit.fires)} of ${ATLAS.photographs} photographs. Their maxima, from ${number(unit.from)} to ${number(unit.highest)} (heights are square roots):`),
     histogram(unit));
+  if (unit.effects) panel.append(classEffects(unit.effects));
   const alike = element("p", "Answers alike: ");
   unit.alike.forEach(([address, r], place) => {
     const link = element("a", address);
