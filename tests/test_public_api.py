@@ -28,7 +28,14 @@ LAYOUT = {
     "columns": "panels a row",
     "tile_size": "pixels of a panel",
 }
-FIGURES = {"channel_gradients", "importance", "layer_gradients", "sanity_check", "compare_methods"}
+FIGURES = {
+    "channel_gradients",
+    "importance",
+    "layer_gradients",
+    "sanity_check",
+    "compare_methods",
+    "compare_targets",
+}
 
 
 def functions() -> dict[str, Callable[..., Any]]:

@@ -9,6 +9,7 @@ from .attribution.ablation_cam import ablation_cam as ablation_cam
 from .attribution.attention_rollout import attention_rollout as attention_rollout
 from .attribution.attribution import Attribution as Attribution
 from .attribution.compare import compare_methods as compare_methods
+from .attribution.compare import compare_targets as compare_targets
 from .attribution.deconvnet import deconvnet as deconvnet
 from .attribution.deep_lift import deep_lift as deep_lift
 from .attribution.eigen_cam import eigen_cam as eigen_cam

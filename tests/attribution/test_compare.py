@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 import convscope
 from convscope.attribution.measures import cell_losses, single_deletion
+from convscope.attribution.registry import METHODS as METHODS_BY_NAME
 from convscope.attribution.target import target_of
 from convscope.attribution.trust import signed_map
 from convscope.cli import main
@@ -58,6 +59,40 @@ def test_a_class_that_is_not_there_stays_dark() -> None:
         shown = made.array[top:bottom, left:right].astype(float)
         light.append((shown[..., 0] - shown[..., 2]).max())
     assert light[0] > 50 > 5 > light[1]
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "gradient_times_input"])
+def test_targets_on_one_scale_have_one_color_for_one_number(method: str) -> None:
+    network, targets = planted_network(), ["red", "green - blue", "blue"]
+    made = convscope.compare_targets(network, two_boxes(), targets, method, options={})
+    alone = [METHODS_BY_NAME[method].function(network, two_boxes(), target) for target in targets]
+    colors: dict[float, set[tuple[int, ...]]] = {}
+    for tile, one, own in zip(made.tiles, made, alone, strict=True):
+        np.testing.assert_array_equal(one.map, own.map)
+        left, top, right, bottom = tile.box
+        scale = (bottom - top) // 32
+        shown = made.array[top:bottom:scale, left:right:scale]
+        for number in (0.0, float(one.map.max())):
+            row, column = np.argwhere(one.map == number)[0]
+            colors.setdefault(number, set()).add(tuple(shown[row, column]))
+    assert all(len(same) == 1 for same in colors.values()) and len(colors) > 2
+    assert len({one.high for one in made}) == 1 and "all on one scale" in made.caption
+    assert str(made[1].target) == "scores:1 - scores:2"
+
+
+def test_targets_on_one_scale_from_the_command_line(tmp_path: Path) -> None:
+    folder, path = planted_files(tmp_path / "planted"), tmp_path / "made.png"
+    arguments = ["evidence", str(folder), "coffee", "red", "green", "--one-scale", "-o", str(path)]
+    result = CliRunner().invoke(main, [*arguments, "--method", "layer-cam", "--layer", "conv1"])
+    assert result.exit_code == 0, result.output
+    network, options = convscope.open_network(folder), {"layer": "conv1"}
+    found = convscope.compare_targets(network, "coffee", ["red", "green"], "layer-cam", options=options)
+    assert read_recipe(path) == found.recipe
+    assert convscope.rerun(path).save(tmp_path / "again.png").read_bytes() == path.read_bytes()
+    for wrong in (["--sanity"], ["--compare", "saliency"], ["--method", "layers"], ["--panels", "map"]):
+        assert CliRunner().invoke(main, [*arguments, *wrong]).exit_code == 2
+    with pytest.raises(InputError, match="compare_targets"):
+        convscope.grad_cam(network, "coffee", ["red", "green"])  # type: ignore[arg-type]
 
 
 def test_the_command_writes_what_python_makes(tmp_path: Path) -> None:

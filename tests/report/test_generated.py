@@ -61,14 +61,22 @@ def test_the_deepest_layers_of_the_last_stages_dream() -> None:
 
 def test_the_evidence_is_what_each_method_finds_and_the_tree_of_what_it_came_from() -> None:
     about, seen = context(), list[int]()
-    assert evidence_parts(about) == 24 and evidence_parts(context(sections=QUICK)) == 6
-    made = list(evidence(about, Counter(24, lambda done, total, _: seen.append(done))))
-    assert seen[-1] == 24
-    titles = ["grad cam", "occlusion", "relevance", "integrated gradients", "relevance tree"]
+    assert evidence_parts(about) == 27 and evidence_parts(context(sections=QUICK)) == 6
+    made = list(evidence(about, Counter(27, lambda done, total, _: seen.append(done))))
+    assert seen[-1] == 27
+    titles = [
+        "grad cam",
+        "occlusion",
+        "relevance",
+        "integrated gradients",
+        "classes on one scale",
+        "relevance tree",
+    ]
     assert [one.title for one in made] == titles
     found = occlusion(about.network, about.picture, bare=True, stride=3)
-    covered, tree = made[1].figure, made[4].figure
-    assert covered is not None and tree is not None
+    covered, classes, tree = made[1].figure, made[4].figure, made[5].figure
+    assert covered is not None and classes is not None and tree is not None
+    assert classes.command == "convscope.compare_targets(network, picture, bare=True)"
     np.testing.assert_array_equal(shown(covered.light), found.array)
     assert (
         covered.caption == found.caption

@@ -1,8 +1,8 @@
-"""Several methods and several targets in one figure: which of them agree, and what each map is worth."""
+"""Several targets, or several methods, in one figure and on one scale: what they share, and what each map is worth."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,16 @@ import numpy as np
 
 from convscope.address import Address
 from convscope.attribution.attribution import Attribution
+from convscope.attribution.attributions import Attributions
 from convscope.attribution.measures import CELLS, cell_losses, single_deletion
-from convscope.attribution.panels import PERCENTILE, glowing
+from convscope.attribution.panels import (
+    PERCENTILE,
+    PanelOptions,
+    brightness,
+    glowing,
+    scale_in_words,
+    scaled_map,
+)
 from convscope.attribution.registry import method_named
 from convscope.attribution.target import AttributionTarget, TargetLike, target_of
 from convscope.attribution.trust import blob, signed_map
@@ -21,6 +29,8 @@ from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.panels import Panel, panels
 from convscope.presentation.style import ThemeName
+from convscope.presentation.title import with_title
+from convscope.presentation.wording import title_of
 from convscope.progress import bars, progress_bar
 
 METHODS = ("grad_cam", "occlusion", "relevance", "integrated_gradients")
@@ -31,7 +41,7 @@ _CLASSES = 3  # the most probable ones, where no target is given
 def compare_methods(
     network: Network,
     picture: Any,
-    targets: Sequence[str] | None = None,
+    targets: Sequence[TargetLike] | None = None,
     *,
     methods: Sequence[str] = METHODS,
     percentile: float = PERCENTILE,
@@ -73,6 +83,54 @@ def compare_methods(
     )
     figure = panels(tiles, columns=len(explained), theme=theme)
     return replace(figure, caption=_caption(explained, rows, float(controls), percentile))
+
+
+@recipe_function("compare_targets")
+def compare_targets(
+    network: Network,
+    picture: Any,
+    targets: Sequence[TargetLike] | None = None,
+    method: str = "grad_cam",
+    *,
+    options: Mapping[str, Any] | None = None,
+    percentile: float = PERCENTILE,
+    theme: ThemeName = "light",
+    bare: bool = False,
+    progress: bool = True,
+) -> Attributions:
+    """Show one method's maps of several targets on one scale, side by side; below each map, it glows on the picture.
+
+    What is bright for one is as much for every other, so that a class with little evidence stays dark. `targets` are as
+    in `saliency`, the three most probable classes by default; `method` is a name in `METHODS`, and `options` are its
+    own.
+
+    >>> convscope.compare_targets(network, "cat.jpg", ["tabby", "tiger cat"]).save("two.png")
+    >>> layer = {"layer": "inception_4e/output"}
+    >>> convscope.compare_targets(network, "cat.jpg", ["tabby", "tiger cat"], "layer_cam", options=layer)[1].map.max()
+    0.38...
+    """
+    entry = method_named(method)
+    explained = _targets(network, picture, targets)
+    with bars(progress):
+        every = progress_bar(iterable=explained, unit="target")
+        each = [entry.function(network, target.input, target, **(options or {})) for target in every]
+    high = max(map(brightness, (replace(one, map=abs(one.map)) for one in each)))
+    look = PanelOptions(percentile=percentile, theme=theme, bare=bare)
+    items = tuple(replace(one, high=high or None, options=look, recipe=None) for one in each)
+    scaled = [scaled_map(one) for one in items]
+    maps = [
+        Panel(colors.colors[0], f"{_short(one)} · up to {one.map.max():.3g}", address=str(one.target))
+        for one, colors in zip(items, scaled, strict=True)
+    ]
+    glows = [Panel(glowing(one, high), one.lit, smooth=True) for one in items]
+    figure = panels([*maps, *glows], columns=len(items), theme=theme)
+    title = "" if bare else title_of(items[0].method, network, explained[0].picture_name)
+    caption = (
+        f"{items[0].method} of {'; '.join(target.words for target in explained)}, from left to right, all on one "
+        f"scale: {items[0].how}. {scale_in_words(items[0], scaled[0])}. Below, what speaks for each glows on the picture, on "
+        f"the same scale. {items[0].caution}."
+    )
+    return Attributions(items, replace(with_title(figure, title, theme), caption=caption))
 
 
 def _targets(network: Network, picture: Any, targets: Sequence[TargetLike] | None) -> list[AttributionTarget]:

@@ -187,7 +187,7 @@ def _caption(attribution: Attribution, scaled: Scaled, names: Sequence[str]) -> 
     if scaled.flat[0] and not attribution.notes:
         words += ["It is the same everywhere: nothing in the picture changes the answer"]
     if "map" in names:
-        words += [_scale_in_words(attribution, scaled)]
+        words += [scale_in_words(attribution, scaled)]
     if "colors" in names:
         words += [f"In colors: middle gray is zero, clipped at percentile {percentile:g}"]
     if "overlay" in names:
@@ -196,7 +196,8 @@ def _caption(attribution: Attribution, scaled: Scaled, names: Sequence[str]) -> 
     return ". ".join([*words, attribution.caution]) + "."
 
 
-def _scale_in_words(attribution: Attribution, scaled: Scaled) -> str:
+def scale_in_words(attribution: Attribution, scaled: Scaled) -> str:
+    """Say what the colors of a map are."""
     percentile = attribution.options.percentile
     clipped = f", clipped at percentile {percentile:g}" if percentile < 100 and not attribution.high else ""
     if attribution.signed:

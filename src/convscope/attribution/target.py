@@ -306,7 +306,7 @@ def _terms(network: Network, target: TargetLike) -> Iterator[Term]:
     if not isinstance(target, (str, Address)):
         raise InputError(
             f"a target is a class's label or number, or an address, not a {type(target).__name__}; several on one "
-            "scale: compare"
+            "scale: compare_targets"
         )
     try:
         yield _term(network, target)

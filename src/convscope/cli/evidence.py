@@ -92,6 +92,11 @@ def _options(default: str) -> list[Callable[[Any], Any]]:
             help="These methods in rows, the targets in columns, in one figure, with what each map is worth.",
         ),
         click.option(
+            "--one-scale",
+            is_flag=True,
+            help="The targets side by side in one figure, their maps on one scale.",
+        ),
+        click.option(
             "--panels", type=_panels, metavar="A,B,C", help="Of picture, map, colors, overlay, heat."
         ),
         click.option("--percentile", type=float, help="Clip values beyond it; 100 clips none."),
@@ -184,6 +189,7 @@ def _evidence(
     method: str,
     sanity: bool,
     compare: str | None,
+    one_scale: bool,
     as_json: bool,
     output: str | None,
     **options: Any,
@@ -198,17 +204,36 @@ def _evidence(
     source = click.get_current_context().get_parameter_source("method")
     if compare is not None and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--compare names its methods itself: leave out --method")
+    if one_scale and (sanity or compare is not None or method in _SHEETS):
+        raise click.UsageError(
+            "--one-scale is for targets of one method: not with --sanity, --compare or sheets"
+        )
+    if one_scale and "panels" in arguments:
+        raise click.UsageError("--panels is not for --one-scale")
     method = method if compare is None else "compare"
     _check(method, sanity, targets, arguments)
     require_pixels(output)
     named, opened = pictures_named([picture]), opening.open(network)
-    what = f"{method}{'-sanity' if sanity else ''}"
+    what = f"{method}{'-sanity' if sanity else ''}{'-one-scale' if one_scale else ''}"
     if method == "layers":
         from convscope.attribution.gradients import layer_gradients
 
         look_at = partial(layer_gradients, opened, addresses=list(targets) or None, **arguments)
         looks = looks_at(
             opened, what, named, [""], lambda photograph, _: look_at(picture=photograph).picture()
+        )
+    elif one_scale:
+        from convscope.attribution.compare import compare_targets
+
+        own = {name: arguments.pop(name) for name in method_named(method).options if name in arguments}
+        looks = looks_at(
+            opened,
+            what,
+            named,
+            [""],
+            lambda photograph, _: compare_targets(
+                opened, photograph, targets or None, method, options=own, **arguments
+            ).picture(),
         )
     elif compare is not None:
         from convscope.attribution.compare import compare_methods

@@ -177,7 +177,8 @@ def python_call(name: str, arguments: Sequence[str], options: Mapping[str, Any],
     if name == "classify" and "--every-class" in arguments:
         function, arguments = "probabilities", ()
     if name == "evidence":
-        function = str(keywords.pop("method", "saliency")).replace("-", "_")
+        method = str(keywords.pop("method", "saliency")).replace("-", "_")
+        function = "compare_targets" if keywords.pop("one_scale", False) else method
     if name == "dream":
         arguments = [str(keywords.pop("layer"))]
     if name == "style":

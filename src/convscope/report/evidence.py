@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from convscope.attribution.compare import compare_targets
 from convscope.attribution.registry import METHODS
 from convscope.attribution.relevance_tree import relevance_tree
 from convscope.errors import ConvscopeError
@@ -23,13 +24,15 @@ def evidence_parts(context: ReportContext) -> int:
     """Return how many parts of the work the section is."""
     if context.network.input_spec is None:
         return 0
-    return _PARTS * len(_methods(context)) + _TREE_PARTS * _may_be_slow(context)
+    classes = _may_be_slow(context) and bool(context.network.class_values)
+    return _PARTS * (len(_methods(context)) + classes) + _TREE_PARTS * _may_be_slow(context)
 
 
 def evidence(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
     """Yield what each method finds of the most probable class, or of what else the network answers first.
 
-    Then the channels that the answer came from, unless what takes long is left out.
+    Then the most probable classes on one scale, and the channels that the answer came from, unless what takes long is
+    left out.
     """
     if not evidence_parts(context):
         return
@@ -37,6 +40,11 @@ def evidence(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
         watch, method = count.through(_PARTS), METHODS[name]
         options = _options(context, name)
         yield _figure(context, name, method.sentence, method.function, options)
+        watch(1, 1)
+    if _may_be_slow(context) and context.network.class_values:
+        watch = count.through(_PARTS)
+        words = "grad cam of the most probable classes: what is bright for one is as much for the others"
+        yield _figure(context, "compare_targets", words, compare_targets, {})
         watch(1, 1)
     if _may_be_slow(context):
         watch = count.through(_TREE_PARTS)
@@ -52,7 +60,8 @@ def _figure(
         figure = function(context.network, context.picture, bare=True, **options)
     except ConvscopeError as error:
         return TitledFigure(_title(name), str(error), None)
-    command = context.command("evidence", method=name.replace("_", "-"), bare=True, **options)
+    chosen = {"one_scale": True} if name == "compare_targets" else {"method": name.replace("_", "-")}
+    command = context.command("evidence", **chosen, bare=True, **options)
     return TitledFigure(_title(name), words, embed_one(figure, command=command))
 
 
@@ -73,4 +82,4 @@ def _options(context: ReportContext, name: str) -> dict[str, Any]:
 
 
 def _title(name: str) -> str:
-    return name.replace("_", " ")
+    return "classes on one scale" if name == "compare_targets" else name.replace("_", " ")
