@@ -8,4 +8,4 @@ One method's maps of several classes, side by side: what is bright for one is as
 import convscope
 
 network = convscope.open_network("builtin")
-picture = convscope.compare_targets(network, "coffee", ["espresso", "cup", "teapot"])
+picture = convscope.compare_targets(network, "coffee", ["espresso", "plate", "ladybug"])

@@ -127,8 +127,8 @@ def compare_targets(
     title = "" if bare else title_of(items[0].method, network, explained[0].picture_name)
     caption = (
         f"{items[0].method} of {'; '.join(target.words for target in explained)}, from left to right, all on one "
-        f"scale: {items[0].how}. {scale_in_words(items[0], scaled[0])}. Below, what speaks for each glows on the picture, on "
-        f"the same scale. {items[0].caution}."
+        f"scale: {items[0].how}. {scale_in_words(items[0], scaled[0])}. Below, what speaks for each glows on the "
+        f"picture, on the same scale. {items[0].caution}."
     )
     return Attributions(items, replace(with_title(figure, title, theme), caption=caption))
 
