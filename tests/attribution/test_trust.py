@@ -106,6 +106,14 @@ def test_a_method_that_is_not_meant_for_a_network_leaves_the_others_their_rows()
     assert f"grad_cam: {without.reason}" in str(table)
 
 
+def test_a_network_without_classes_is_refused_not_given_an_empty_table() -> None:
+    maps = convscope.open_network(torch.nn.Conv2d(3, 5, 3, padding=1).eval(), input_shape=(1, 3, 24, 24))
+    with pytest.raises(
+        InputError, match=r"is no classifier; its outputs are .*a map of 5 classes, 5 × 24 × 24"
+    ):
+        trust(maps, [plain_picture()], progress=False)
+
+
 def test_what_cannot_be_measured_is_said() -> None:
     with pytest.raises(InputError, match="no picture to measure on"):
         trust(planted_network(), [])

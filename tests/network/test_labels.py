@@ -146,6 +146,17 @@ def test_what_no_class_is_called(text: str) -> None:
         find_label(imagenet_labels(), text)
 
 
+@pytest.mark.parametrize(("start", "one", "end"), [("", "a\n", ""), ('["', 'a", "', 'a"]')])
+def test_more_labels_than_any_network_has_are_refused(tmp_path: Path, start: str, one: str, end: str) -> None:
+    """Each would become an object: a list of 4 MB took a gigabyte."""
+    path = tmp_path / "labels.txt"
+    path.write_text(start + one * 500_001 + end)
+    with pytest.raises(
+        NetworkFileError, match=r"holds 500,00[12] labels; no network tells so many classes apart"
+    ):
+        read_labels(path)
+
+
 def test_plain_strings_are_labels_too() -> None:
     assert find_label(["red", "green", "blue"], "Green") == 1
     assert find_label(["1", "0"], "0") == 0

@@ -69,6 +69,7 @@ def trust(
     inputs = [
         (picture if isinstance(picture, Tensor) else network.preprocess(picture))[:1] for picture in pictures
     ]
+    target_of(network, inputs[0])  # a network without classes has nothing to measure: not a table of reasons
     laid = list(islice(layouts(network, inputs, seed), grids))
     numbers: list[dict[str, Numbers]] = []
     total, complete = len(inputs) + len(laid), True

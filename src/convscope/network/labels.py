@@ -14,6 +14,7 @@ from convscope.errors import NetworkFileError, UnknownLayer, did_you_mean
 from convscope.files import require_regular
 
 MAXIMUM_BYTES = 64_000_000
+MOST_LABELS = 500_000
 _SYNSET = re.compile(r"(n\d{8})(?:[\s,:]+|$)")
 _NUMBER = re.compile(r"(\d+)\s*[:,;\t]\s*(?=\S)")
 
@@ -146,6 +147,7 @@ def _json_rows(text: str, path: str | os.PathLike[str]) -> list[str] | None:
         if re.match(r"\s*\{\s*\d+\s*:", text):
             return None  # a Python dictionary, one entry a line
         raise NetworkFileError(f"{os.fspath(path)} begins like JSON, but is not: {error}") from error
+    _require_few(len(data), path)
     if isinstance(data, dict):
         try:
             numbers = sorted(data, key=int)
@@ -163,7 +165,9 @@ def _json_rows(text: str, path: str | os.PathLike[str]) -> list[str] | None:
 
 
 def _line_rows(text: str, path: str | os.PathLike[str]) -> list[str]:
-    lines = [line.strip().lstrip("{").rstrip("},").strip() for line in text.splitlines()]
+    lines = text.splitlines()
+    _require_few(len(lines), path)
+    lines = [line.strip().lstrip("{").rstrip("},").strip() for line in lines]
     lines = [line for line in lines if line]
     numbered = [_NUMBER.match(line) for line in lines]
     if len(lines) > 1 and numbered[0] is None and all(numbered[1:]):
@@ -174,6 +178,13 @@ def _line_rows(text: str, path: str | os.PathLike[str]) -> list[str]:
         rows = [line[match.end() :] for line, match in zip(lines, numbered, strict=True) if match]
         return [row for _, row in sorted(zip(numbers, rows, strict=True))]
     return lines
+
+
+def _require_few(count: int, path: str | os.PathLike[str]) -> None:
+    if count > MOST_LABELS:
+        raise NetworkFileError(
+            f"{os.fspath(path)} holds {count:,} labels; no network tells so many classes apart"
+        )
 
 
 def _check_numbers(numbers: list[int], path: str | os.PathLike[str]) -> None:
