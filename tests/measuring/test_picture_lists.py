@@ -12,6 +12,7 @@ from PIL import Image
 
 from convscope import measure
 from convscope.errors import ConvscopeWarning, PictureError
+from convscope.measuring import picture_list
 from convscope.measuring.picture_list import is_list, list_pictures
 from convscope.measuring.reading import read_input
 from convscope.network.input_spec import InputSpec
@@ -82,6 +83,24 @@ def test_a_pattern_is_the_pictures_behind_it(folder: Path, monkeypatch: pytest.M
     assert [one.name for one in list_pictures(every[0].path)] == [Path(every[0].path).name]
     with pytest.raises(PictureError, match=r"there is no picture behind .*x\*"):
         list_pictures("x*")
+
+
+def test_a_list_of_more_pictures_than_its_size_deserves_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes a kilobyte of memory: a gigabyte of short rows took eight, and went on."""
+    monkeypatch.setattr(picture_list, "MOST_ROWS", (40, 60))
+    path = tmp_path / "list.csv"
+    path.write_text("path,label\n" + "a,b\n" * 40)
+    assert len(list_pictures(path)) == 40
+    path.write_text("path,label\n" + "a,b\n" * 41)
+    with pytest.raises(
+        PictureError, match=r"list\.csv cannot be read as \.csv: it lists more than 40 pictures"
+    ):
+        list_pictures(path)
+    path.write_text("path,label\n" + "a-longer-name.png,b\n" * 61)
+    with pytest.raises(PictureError, match="it lists more than 60 pictures"):
+        list_pictures(path)
 
 
 def test_what_is_no_list(folder: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,6 +25,8 @@ from convscope.pictures.photograph import open_photograph, path_of
 PicturesLike: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
 """A folder, a pattern, a .zip, .tar or .csv file, or pictures: whatever `read_picture` reads, each."""
 LARGEST_MEMBER = 500_000_000  # bytes of one picture in an archive
+MOST_ROWS = (400_000, 3_000_000)
+"""How many pictures any list may have, and a long one: each takes a kilobyte of memory, whatever its row takes."""
 _PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "picture")
 _PACKED = (".gz", ".tgz")
 _LABEL_COLUMNS = ("label", "class", "category", "target")
@@ -261,7 +264,11 @@ def _in_csv(path: Path) -> list[ListedPicture]:
                 f"its first line names no column of paths; possible: {', '.join(_PATH_COLUMNS)}; "
                 f"found: {', '.join(columns) or 'nothing'}"
             )
-        listed = [(row[paths], row[labels] if labels else None) for row in rows if row[paths]]
+        most = min(MOST_ROWS[1], max(MOST_ROWS[0], path.stat().st_size // 16))
+        named = ((row[paths], row[labels] if labels else None) for row in rows if row[paths])
+        listed = list(islice(named, most + 1))
+    if len(listed) > most:
+        raise ValueError(f"it lists more than {most:,} pictures: give the parts of it, one by one")
     return [_listed(path.parent / name, name, label or None, path) for name, label in listed]
 
 
