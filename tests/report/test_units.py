@@ -37,7 +37,7 @@ def test_each_unit_has_a_plate_with_its_verdict_and_its_command() -> None:
     assert [plate.wanted.address for plate in made] == units_of(about)
     assert made[0].title == about.classes[0].label
     assert all("activation " in plate.wanted.caption or "could not" in plate.wanted.caption for plate in made)
-    assert all(f"'{plate.wanted.address}', size=112, steps=64)[0]" in plate.wanted.command for plate in made)
+    assert all(f"'{plate.wanted.address}', size=112, steps=48)[0]" in plate.wanted.command for plate in made)
     assert seen == list(range(1, total + 1))
 
 

@@ -16,7 +16,7 @@ from convscope.report.embedding import TitledFigure, embed_one
 _METHODS = ("grad_cam", "occlusion", "relevance", "integrated_gradients")
 _QUICK_METHODS = ("grad_cam", "relevance")
 _PARTS = 3  # of the work, where a figure is one
-_TREE: dict[str, Any] = {"channels": 2, "steps": 48}
+_TREE: dict[str, Any] = {"channels": 2, "steps": 32}
 _TREE_PARTS = 12
 
 
@@ -78,7 +78,7 @@ def _options(context: ReportContext, name: str) -> dict[str, Any]:
     spec = context.network.input_spec
     if name == "occlusion" and spec is not None:
         return {"stride": max(1, max(spec.size) // 10)}
-    return {"max_steps": 96} if name == "integrated_gradients" else {}
+    return {"max_steps": 32} if name == "integrated_gradients" else {}
 
 
 def _title(name: str) -> str:

@@ -28,7 +28,7 @@ from convscope.pictures.picture import Picture
 from convscope.report.context import Counter, ReportContext
 from convscope.report.embedding import Embedded, embed_one, embed_photograph
 
-SIZE, STEPS = 112, 64  # enough to tell what it is, for a page with many
+SIZE, STEPS = 112, 48  # enough to tell what it is, for a page with many
 _CLASSES = 2  # whose pictures are made, of those that are more than a guess
 _LIKELY = 0.05
 _DIM = 0.12  # what is left of the picture where a unit finds nothing
