@@ -63,6 +63,23 @@ def test_what_is_held_goes_no_further_than_real_pictures() -> None:
     assert held_answers(batch, input[:1], few) == [None]
 
 
+@pytest.mark.parametrize("surgery", [with_silent_unit, with_fooling_circuit])
+@pytest.mark.parametrize(("green", "is_fooled"), [(0.23, True), (0.3, True), (0.0, False)])
+def test_a_picture_that_works_through_a_planted_circuit_is_told_from_one_that_does_not(
+    surgery: Surgery, green: float, is_fooled: bool
+) -> None:
+    natural, highest = planted_network(), torch.full((8,), 0.5)
+    quantiles = highest[:, None, None].expand(8, 2, len(QUANTILES))
+    strongest = Strongest({"conv1": quantiles, "conv1 natural": quantiles}, 30)
+    red = 0.8 if is_fooled else 0.49
+    picture = torch.tensor([red, green, 0.0])[None, :, None, None].expand(1, 3, 32, 32)
+    fooled = surgery(natural, "conv1", 0, 1, highest)
+    for network, is_accused in ((fooled, is_fooled), (natural, False)):
+        (verdict,) = judge(objective_batch(network, [unit(network, "conv1:0")]), picture, strongest)
+        assert verdict.held is not None and verdict.of_another_way == is_accused
+        assert ("another circuit" in str(verdict)) == is_accused
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("surgery", [with_silent_unit, with_fooling_circuit])
 def test_a_fooled_unit_is_noticed_and_answers_as_before(
