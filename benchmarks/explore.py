@@ -2,7 +2,8 @@
 
 Run `python benchmarks/explore.py [NETWORK] [LAYER]` (the built-in network by default) on a quiet machine; needs
 playwright and Chromium. Each line is the median of several, beside the goal; the network's own time, which the goals
-of three leave out, is a line of its own. `python benchmarks/explore.py memory [MINUTES]` uses the page as fast as it
+of three leave out, is a line of its own. With `deep` and `wide` it is a network of 1,000 layers, or with layers
+of 4,096 channels. `python benchmarks/explore.py memory [MINUTES]` uses the page as fast as it
 answers, and says what the server's memory does.
 """
 
@@ -11,13 +12,14 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from time import monotonic, perf_counter
 from typing import Any
 
+import torch
 from playwright.sync_api import Page, sync_playwright
 
 from convscope import open_network
@@ -231,10 +233,30 @@ def resident() -> float:
     return float(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
+def deep() -> Network:
+    """A network of a thousand layers."""
+    layers = [torch.nn.Sequential(torch.nn.Conv2d(8, 8, 3, padding=1), torch.nn.ReLU()) for _ in range(499)]
+    return _opened(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU(), *layers)
+
+
+def wide() -> Network:
+    """A network with two layers of 4,096 channels, 14 x 14 and one number each."""
+    layers = (torch.nn.Conv2d(3, 32, 4, 4), torch.nn.ReLU(), torch.nn.Conv2d(32, 4096, 4, 4), torch.nn.ReLU())
+    return _opened(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Conv2d(4096, 4096, 1))
+
+
+def _opened(*layers: torch.nn.Module) -> Network:
+    torch.manual_seed(0)
+    return open_network(torch.nn.Sequential(*layers), input_shape=(1, 3, 224, 224))
+
+
+NETWORKS: Mapping[str, Callable[[], Network]] = {"deep": deep, "wide": wide}
+
+
 def main(source: str = "builtin", layer: str = "mixed4a") -> None:
     """Print the table."""
     began = perf_counter()
-    network = open_network(source)
+    network = NETWORKS[source]() if source in NETWORKS else open_network(source)
     server = serve(network, ["chelsea", "coffee"])
     start = 1000 * (perf_counter() - began)
     with browser_page() as page:

@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from chromium import CONTRASTS, launched
+from convscope import open_network
+from convscope.errors import InputGuess
 from convscope.web.server import Server, serve
 from planted import plain_picture, planted_network
 
@@ -407,6 +410,26 @@ def test_a_server_that_ends_and_comes_back(browser: Any) -> None:
     )
     page.context.close()
     second.stop()
+
+
+def test_a_network_without_classes_explains_its_units_and_says_what_pictures_it_takes(browser: Any) -> None:
+    torch.manual_seed(0)
+    layers = torch.nn.Conv2d(13, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(4, 6, 3)
+    with pytest.warns(InputGuess):
+        network = open_network(torch.nn.Sequential(*layers), input_shape=(1, 13, 24, 24))
+    server = serve(network)
+    page = browser.new_context().new_page()
+    page.goto(server.address)
+    page.get_by_role("button", name="coffee").click()
+    page.locator("#status .error", has_text="pictures of 13 channels").wait_for()
+    bands = np.random.default_rng(0).integers(0, 255, (24, 24, 13), np.uint8)
+    key = server.session.pictures.add(bands)
+    page.goto("about:blank")
+    page.goto(f"{server.address}#/0:2?view=why&methods=saliency&picture={key}")
+    page.get_by_text("What it is, and what it is worth").click()
+    shown(page, "Saliency of 0:2")
+    page.context.close()
+    server.stop()
 
 
 def test_the_start_screen_asks_for_a_picture(browser: Any) -> None:

@@ -1,7 +1,9 @@
 // Questions to the server: JSON, messages of bytes, and one socket for long jobs.
 
-/** A question that the server could not answer; the message is for people. */
-export class Refused extends Error {}
+/** A question that the server did not answer as asked; the message is for people. `gone`: it does not answer at all. */
+export class Refused extends Error {
+  gone = false;
+}
 
 let run = null;
 
@@ -32,7 +34,7 @@ async function answered(path, options) {
     response = await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refused("the server does not answer: start convscope explore again, then press r");
+    throw Object.assign(new Refused("the server does not answer: start convscope explore again, then press r"), { gone: true });
   }
   return checked(response);
 }
@@ -45,6 +47,16 @@ export async function ask(path, query = {}, options = {}) {
 /** Ask for a message of bytes. */
 export async function askBytes(path, query = {}, options = {}) {
   return unpack(await (await answered(`api/${path}?${new URLSearchParams(query)}`, options)).arrayBuffer());
+}
+
+/** Return why the server does not show a picture, and whether that is because it does not answer at all. */
+export async function whyUnseen(key) {
+  try {
+    await answered(`api/seen/${encodeURIComponent(key)}`, {});
+    return { words: "this picture cannot be shown", gone: false };
+  } catch (error) {
+    return { words: error.message, gone: Boolean(error.gone) };
+  }
 }
 
 /** Send a picture's bytes. */

@@ -62,7 +62,7 @@ function draw() {
   const order = Array.from({ length: grid.channels }, (_, index) => index);
   if (state.sort === "strength") order.sort((a, b) => grid.high[b] - grid.high[a] || a - b);
   const [width, height] = state.sees ? [SEES, SEES] : [grid.tileColumns, grid.tileRows];
-  const wanted = (grid.channels > 200 ? 40 : 56) * state.zoom, scale = state.sees ? state.zoom : Math.max(1, Math.round(wanted / Math.max(width, height, wanted / 20)));
+  const wanted = tileSide(grid.channels) * state.zoom, scale = state.sees ? state.zoom : Math.max(1, Math.round(wanted / Math.max(width, height, wanted / 20)));
   const gap = Math.max(1, Math.round(3 / scale)), columns = Math.max(1, Math.min(grid.channels, Math.floor((scroll.clientWidth - 14) / ((width + gap) * scale))));
   layout = { columns, width, height, scale, gap, order };
   canvas.width = columns * (width + gap) - gap;
@@ -72,6 +72,11 @@ function draw() {
   words();
   moveCursor();
   if (state.sees) wantVisible();
+}
+
+/** How large a tile is on the screen, about: a few channels have room. */
+function tileSide(channels) {
+  return channels > 200 ? 40 : channels > 64 ? 56 : channels > 16 ? 80 : 120;
 }
 
 function paintTiles() {

@@ -3,14 +3,16 @@
 import { element, fill } from "./elements.js";
 import { listen, set, state } from "./store.js";
 
+const NEAR = 2; // layers to both sides of the one that is shown, whatever they are
+
 /** Build the line, and the list that the search field completes from. */
 export function mountLayers(parent, names) {
   const draw = () => {
-    const main = new Set(state.network.stages), links = [];
+    const { layers, stages } = state.network, main = new Set(stages), at = layers.findIndex((layer) => layer.name === state.layer), links = [];
     let last = null;
-    for (const layer of state.network.layers) {
-      const current = layer.name === state.layer;
-      if (!main.has(layer.name) && !current && !near(layer.name)) continue;
+    for (const [index, layer] of layers.entries()) {
+      const current = index === at;
+      if (!main.has(layer.name) && Math.abs(index - at) > NEAR) continue;
       const size = `${layer.rows}×${layer.columns}`;
       if (last !== null && last !== size) links.push(element("span", { "aria-hidden": "true" }, "▸"));
       last = size;
@@ -40,9 +42,4 @@ export function stepLayer(by) {
   const shown = state.network.layers.filter((layer) => layer.channels > 0);
   const at = shown.findIndex((layer) => layer.name === state.layer);
   if (shown[at + by]) goToLayer(shown[at + by].name);
-}
-
-function near(name) {
-  const layers = state.network.layers, at = layers.findIndex((layer) => layer.name === state.layer);
-  return Math.abs(layers.findIndex((layer) => layer.name === name) - at) <= 2;
 }

@@ -1,6 +1,6 @@
 // The picture as the network sees it: an overlay of the unit or of a backward view, what answers where, a brush.
 
-import { sendPicture, takeSample } from "./api.js";
+import { sendPicture, takeSample, whyUnseen } from "./api.js";
 import { bar, element, empty, fill, number } from "./elements.js";
 import { groupChoice, groupRows, paintGroups } from "./groups.js";
 import { cameraOn, toggleCamera, video } from "./live.js";
@@ -28,7 +28,7 @@ export function mountPicture(parent) {
   drawing.addEventListener("pointerdown", pointed);
   drawing.addEventListener("pointerup", brushed);
   drawing.addEventListener("pointerleave", () => brush === "off" && set({ position: null }));
-  image.onerror = gone;
+  image.onerror = unseen;
   onSeen((unit) => here.includes(unit) && strongestHere());
   for (const name of ["dragover", "drop"]) document.addEventListener(name, dropped);
 }
@@ -96,10 +96,12 @@ function show() {
   for (const canvas of [drawing]) Object.assign(canvas, { width, height });
 }
 
-/** A link may name a picture that the server has not: the first one is shown, and it is said. */
-function gone() {
-  const others = state.pictures.filter((one) => one.key !== state.picture);
-  set({ pictures: others, picture: others[0]?.key ?? null, error: "that picture is no longer here: drop it on the page again" });
+/** A link may name a picture that the server has not, or the network cannot take it: the first one is shown, and it is said. */
+async function unseen() {
+  const key = state.picture, { words, gone } = await whyUnseen(key);
+  if (key !== state.picture) return;
+  const others = state.pictures.filter((one) => one.key !== key);
+  set(gone ? { error: words } : { pictures: others, picture: others[0]?.key ?? null, error: words });
 }
 
 function paintOverlay() {

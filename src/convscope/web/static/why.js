@@ -3,7 +3,7 @@
 import { element, empty, fill, number } from "./elements.js";
 import { cancel, start } from "./jobs.js";
 import { table } from "./palette.js";
-import { listen, set, state } from "./store.js";
+import { listen, set, state, unitAddress } from "./store.js";
 
 const FIRST = "saliency,grad_cam,occlusion,relevance";
 const cards = element("div.cards"), progress = element("progress", { hidden: true, "aria-label": "Methods done" }), words = element("p.caption");
@@ -13,12 +13,12 @@ let job = null, share = 0.6;
 
 /** Build the view. */
 export function mountWhy(parent) {
-  const target = element("input", { placeholder: "the class it says", "aria-label": "What to explain: a class, or an address", autocomplete: "off", onchange: () => set({ target: target.value.trim() || null }) });
+  const field = element("input", { placeholder: state.network.classLayers.length ? "the class it says" : "this unit", "aria-label": "What to explain: a class, or an address", autocomplete: "off", onchange: () => set({ target: field.value.trim() || null }) });
   const sanity = element("input", { type: "checkbox", onchange: () => set({ sanity: sanity.checked }) });
   const boxes = state.network.methods.map((method) => element("input", { type: "checkbox", value: method.name, onchange: () => set({ methods: boxes.filter((box) => box.checked).map((box) => box.value).join(",") }) }));
   const labels = boxes.map((box, index) => element("label", { title: state.network.methods[index].sentence }, box, ` ${box.value.replaceAll("_", " ")} `));
   const show = () => {
-    target.value = state.target || "";
+    field.value = state.target || "";
     sanity.checked = state.sanity;
     for (const box of boxes) box.checked = chosen().includes(box.value);
   };
@@ -30,7 +30,7 @@ export function mountWhy(parent) {
   fill(
     parent,
     element("h2", {}, "Why: where the evidence lies"),
-    element("div.tools", {}, element("label", {}, "Explain ", target), element("button", { onclick: explain }, "Show"), element("button", { onclick: () => job && cancel(job) }, "Stop"), element("label", {}, "Map over picture ", over), element("label", { title: "Each map is made again without what the network has learned. A map that stays the same shows the picture, not the network." }, sanity, " Sanity: shuffle the weights")),
+    element("div.tools", {}, element("label", {}, "Explain ", field), element("button", { onclick: explain }, "Show"), element("button", { onclick: () => job && cancel(job) }, "Stop"), element("label", {}, "Map over picture ", over), element("label", { title: "Each map is made again without what the network has learned. A map that stays the same shows the picture, not the network." }, sanity, " Sanity: shuffle the weights")),
     element("details", {}, element("summary", {}, "Methods"), ...labels),
     progress,
     words,
@@ -50,6 +50,11 @@ function chosen() {
   return state.network.methods.map((method) => method.name).filter((name) => names.includes(name));
 }
 
+/** What is explained: what was asked for, else the class that the network says, else the unit under the cursor. */
+function target() {
+  return state.target || (state.network.classLayers.length ? null : unitAddress());
+}
+
 function explain() {
   const methods = chosen();
   if (!state.picture) return set({ error: "drop a picture first: evidence is a picture's" });
@@ -59,7 +64,7 @@ function explain() {
   maps = [];
   paintAll();
   Object.assign(progress, { hidden: false, max: methods.length, value: 0 });
-  const mine = start("explain", { picture: state.picture, methods, target: state.target, sanity: state.sanity, units: state.units }, (header, body) => {
+  const mine = start("explain", { picture: state.picture, methods, target: target(), sanity: state.sanity, units: state.units }, (header, body) => {
     if (mine !== job) return; // asked anew meanwhile
     if (header.kind === "map") {
       progress.value = header.done;
