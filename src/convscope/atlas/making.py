@@ -32,7 +32,7 @@ class Cost:
         hours = self.seconds / 3600
         minutes = max(1, round(self.seconds / 60))
         time = f"{hours:.1f} hours" if hours >= 1 else f"{minutes} minute{'s' if minutes > 1 else ''}"
-        return f"{self.units:,} units to make: about {time} and {self.size / 1e6:,.0f} MB"
+        return f"{self.units:,} units to make: about {time} and {max(1, self.size / 1e6):,.0f} MB"
 
 
 def begin_atlas(network: Network, manifest: Manifest, folder: Path) -> None:

@@ -63,8 +63,9 @@ class Plan:
         answers = sum(layer.channels * layer.positions for layer in self.layers) * 4 * self.batch
         memory = 2 * answers + 2 * BLOCK * self.units * BYTES_A_UNIT
         bytes_on_disk = pictures * self.units * BYTES_A_UNIT
+        layers = f"{len(self.layers)} layer{'s' if len(self.layers) > 1 else ''}"
         return (
-            f"{self.units:,} units of {len(self.layers)} layers on {pictures:,} pictures: about {_bytes(memory)} of "
+            f"{self.units:,} units of {layers} on {pictures:,} pictures: about {_bytes(memory)} of "
             f"memory beside the network, however many the pictures are; {_bytes(bytes_on_disk)} kept on disk"
         )
 
