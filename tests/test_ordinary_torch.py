@@ -1,7 +1,7 @@
 """What the caller has set in torch changes no answer, and is as it was afterwards."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,32 @@ import convscope
 from convscope.network.network import Network
 from planted import planted_files
 
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def settings_of_torch() -> tuple[Any, ...]:
+    return (
+        torch.is_inference_mode_enabled(),
+        torch.is_autocast_enabled("cpu"),
+        torch.get_default_device(),
+        torch.get_default_dtype(),
+    )
+
+
 SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "inference mode": torch.inference_mode,
     "no gradients": torch.no_grad,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "default device": lambda: torch.device("meta"),
+    "default float64": lambda: default_dtype(torch.float64),
+    "default bfloat16": lambda: default_dtype(torch.bfloat16),
 }
 PICTURE = np.random.default_rng(4).random((32, 32, 3)).astype(np.float32)
 
@@ -45,17 +66,9 @@ def test_no_answer_depends_on_it(setting: str, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "inside"))
     with SETTINGS[setting]():
         network = convscope.open_network(files)  # its parameters are loaded in there
-        before = (
-            torch.is_inference_mode_enabled(),
-            torch.is_autocast_enabled("cpu"),
-            torch.get_default_device(),
-        )
+        before = settings_of_torch()
         inside = answers(network)
-        assert before == (
-            torch.is_inference_mode_enabled(),
-            torch.is_autocast_enabled("cpu"),
-            torch.get_default_device(),
-        )
+        assert settings_of_torch() == before
     monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "after"))
     for found in (inside, answers(network)):
         for name, value in expected.items():

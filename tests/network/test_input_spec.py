@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage.transform import resize as skimage_resize
 
+import convscope
 from convscope.errors import InputError
 from convscope.network.input_spec import InputSpec
 from convscope.network.known_inputs import guess_caffe_input
@@ -195,6 +196,20 @@ def test_the_users_picture_is_left_as_it_was() -> None:
     before = picture.copy()
     BGR.to_tensor(picture).zero_()
     np.testing.assert_array_equal(picture, before)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [(300, (300, 300, 300)), ((20, 100), (20, 100, 100)), ((16, 16), (16, 16, 80))]
+)
+def test_a_network_opened_for_larger_pictures_resizes_them_to_more(
+    size: Any, expected: tuple[int, ...]
+) -> None:
+    spec = convscope.open_network("builtin", size=size).picture_spec
+    assert (*spec.size, spec.resize_size) == expected
+
+
+def test_as_large_a_margin_is_cut_off_larger_pictures() -> None:
+    assert BGR.replace(resize="squash", resize_size=10).of_size((20, 16)).resize_size == 25
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import pytest
 
 from convscope.errors import InputError
-from convscope.network.known_inputs import guess_caffe_input
+from convscope.network.input_spec import InputSpec
+from convscope.network.known_inputs import guess_caffe_input, without_guessed_scale
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,22 @@ def test_the_margin_around_the_crop_grows_with_the_size() -> None:
 def test_an_input_that_eats_no_picture(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="expects no picture"):
         guess_caffe_input(shape)
+
+
+@pytest.mark.parametrize("mean", [(), (0.0, 0.0, 0.0)])
+def test_no_scale_is_guessed_where_a_person_says_that_no_mean_is_subtracted(mean: tuple[float, ...]) -> None:
+    guess = InputSpec((8, 9), mean=(0.5, 0.4, 0.3), input_scale=(4.0, 5.0, 6.0))
+    spec = without_guessed_scale(guess.replace(mean=mean))
+    assert spec.input_scale == 1.0
+    assert spec.guesses["input_scale"] == "guess, as no mean is subtracted"
+    assert guess.replace(mean=mean).note != guess.note
+
+
+def test_a_guessed_scale_is_said_and_one_of_the_files_stays() -> None:
+    guess = InputSpec((8, 9), mean=(0.5, 0.4, 0.3), input_scale=(4.0, 5.0, 6.0))
+    said = guess.replace(mean=(0.1, 0.2, 0.3), raw_scale=1.0, channel_order="RGB")
+    assert without_guessed_scale(said) == said
+    assert "times 4, 5, 6" in str(said.note)
+    published = guess.replace(because="the file", input_scale=0.017).replace(mean=())
+    assert without_guessed_scale(published) == published
+    assert said.replace(input_scale=2.0).note is None

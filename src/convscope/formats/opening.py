@@ -14,6 +14,7 @@ from traceback import extract_tb
 from typing import Any
 from warnings import warn
 
+import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import Unpack
@@ -60,7 +61,8 @@ from convscope.network.fixed_inputs import read_input, with_fixed_inputs
 from convscope.network.graph import Graph
 from convscope.network.gray_rows import with_gray_picture
 from convscope.network.input_sidecar import find_sidecar, read_sidecar
-from convscope.network.known_inputs import plain_spec
+from convscope.network.input_spec import InputSpec
+from convscope.network.known_inputs import plain_spec, without_guessed_scale
 from convscope.network.network import Network
 from convscope.network.own_normalization import with_own_normalization
 from convscope.network.parameters import Parameters
@@ -342,11 +344,19 @@ def _prepared(parts: NetworkParts, preprocessing: Mapping[str, Any]) -> NetworkP
         return _prepared(replace(parts, input_spec=spec), others)
     mean = preprocessing.get("mean")
     if not isinstance(mean, str | Path):
-        return replace(parts, input_spec=parts.input_spec.replace(**preprocessing))
+        return replace(parts, input_spec=without_guessed_scale(_changed(parts.input_spec, preprocessing)))
     file = Path(mean).expanduser()
     others = {name: value for name, value in preprocessing.items() if name != "mean"}
-    spec = parts.input_spec.replace(**others).with_mean(read_mean(file), because=f"mean file {file.name}")
+    spec = _changed(parts.input_spec, others).with_mean(read_mean(file), because=f"mean file {file.name}")
     return replace(parts, input_spec=spec, origin=parts.origin.with_file(file))
+
+
+def _changed(spec: InputSpec, changes: Mapping[str, Any]) -> InputSpec:
+    """Change fields; pictures that are resized to less than the network's size are resized to more as well."""
+    resized = spec.resize_size
+    if resized is None or "resize_size" in changes or resized >= np.max(changes.get("size", 0)):
+        return spec.replace(**changes)
+    return spec.of_size(**changes)
 
 
 def _network(parts: NetworkParts, device: str | torch.device) -> Network:

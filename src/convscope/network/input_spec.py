@@ -76,6 +76,8 @@ class InputSpec:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if isinstance(self.size, int):
+            object.__setattr__(self, "size", (self.size, self.size))
         for name in ("size", "mean", "input_scale"):
             value = getattr(self, name)
             if isinstance(value, (list, np.ndarray)) and np.ndim(value) == 1:
@@ -185,6 +187,11 @@ class InputSpec:
             )
         provenance = dict(self.provenance) | dict.fromkeys(changes, because)
         return dataclasses.replace(self, **{"provenance": provenance, **changes})
+
+    def of_size(self, size: Size | int, *, because: str = "you", **changes: Any) -> InputSpec:
+        """Return a copy for pictures of another (height, width), of which as large a margin is cut off as now."""
+        margin = (self.resize_size or max(self.size)) / max(self.size)
+        return self.replace(because=because, size=size, resize_size=round(np.max(size) * margin), **changes)
 
     def with_mean(self, mean: NDArray[Any], *, because: str) -> InputSpec:
         """Return a copy that subtracts a mean file's values, (channels,) or ([1,] channels, height, width).
@@ -335,7 +342,9 @@ class InputSpec:
     def note(self) -> str | None:
         """One line where a guess decides the numbers that the network gets: what was guessed, and how to say it."""
         fields = (
-            ("raw_scale", "mean") if self.channel_order == "GRAY" else ("channel_order", "raw_scale", "mean")
+            *(() if self.channel_order == "GRAY" else ("channel_order",)),
+            *("raw_scale", "mean"),
+            *(() if self.input_scale == 1 else ("input_scale",)),
         )
         if not any(name in self.guesses for name in fields):
             return None

@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
+
 from convscope.errors import InputError
 from convscope.network.input_spec import GUESS, ChannelOrder, InputSpec, Layout
 from convscope.network.resizing import Size
@@ -95,3 +97,10 @@ def _spec(size: Size, order: ChannelOrder, because: str) -> InputSpec:
     }
     provenance = {"size": "input shape", "layout": "format"}
     return InputSpec(size, provenance=provenance | dict.fromkeys([*fields, "antialias"], because), **fields)
+
+
+def without_guessed_scale(spec: InputSpec) -> InputSpec:
+    """Guess no scale where a person says that no mean is subtracted: both are guessed of one normalization."""
+    if np.any(spec.mean) or spec.provenance.get("mean") != "you" or "input_scale" not in spec.guesses:
+        return spec
+    return spec.replace(because=f"{GUESS}, as no mean is subtracted", input_scale=1.0)

@@ -217,8 +217,7 @@ def _fitted(spec: InputSpec | None, graph: Graph) -> InputSpec | None:
     if spec is not None and spec.channels == shape[1]:
         if spec.size == size:
             return spec
-        grown = round(max(size) * (spec.resize_size or max(spec.size)) / max(spec.size))
-        return spec.replace(because="input shape", size=size, resize_size=grown)
+        return spec.of_size(size, because="input shape")
     gray, large = shape[1] == 1, min(size) >= 64
     fields: dict[str, Any] = {
         "channel_order": "GRAY" if gray else "RGB",
