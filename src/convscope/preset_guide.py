@@ -20,6 +20,7 @@ class PresetGuide:
 
 _GRAY = "expect gray with a few blots"
 _LOUDER = "with --rate 10 --jitter 16 more appears, and tf-laplacian paints the same in color"
+_RELIEF = "expect fine forms in gray: tf-laplacian, the same source's, paints large ones in color"
 _STATIC = "expect the noise it starts from, a little changed: cadl-decay, or tf-laplacian, paints forms"
 _OVER_PICTURE = "expect static over the picture: google-2015, or default, dreams with its forms"
 
@@ -39,11 +40,8 @@ DREAM_GUIDE: Mapping[str, PresetGuide] = MappingProxyType(
         "cadl-decay-gradient": PresetGuide("lecture 3 by its title: the gradient decays", _STATIC),
         "cadl-blur-gradient": PresetGuide("lecture 4 by its title: the gradient is blurred", _STATIC),
         "cadl-clip-gradient": PresetGuide("lecture 5 by its title: the gradient is clipped", _STATIC),
-        "tf-naive": PresetGuide(
-            "DeepDreaming with TensorFlow: 20 steps, one size",
-            f"{_GRAY}: tf-multiscale and tf-laplacian, the same source's, paint the whole picture",
-        ),
-        "tf-multiscale": PresetGuide("the same over 3 growing sizes"),
+        "tf-naive": PresetGuide("DeepDreaming with TensorFlow: 20 steps, one size", _RELIEF),
+        "tf-multiscale": PresetGuide("the same over 3 growing sizes", _RELIEF),
         "tf-laplacian": PresetGuide("the same, every frequency of the gradient equally strong"),
         "tf-deepdream": PresetGuide("the same source's dream into a picture, 4 sizes"),
         "tf2": PresetGuide("TensorFlow's tutorial of 2020: 5 sizes of 50 steps"),

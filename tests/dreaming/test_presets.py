@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import dream_sources
 import planted
+from convscope.dreaming.deep_dream import deep_dream, dream_of
 from convscope.dreaming.gradients import gradient_of
 from convscope.dreaming.objectives import Term, dream_terms
 from convscope.dreaming.presets import DREAM_PRESETS, dream_preset
@@ -195,6 +196,15 @@ def test_every_parameter_is_the_published_one(name: str) -> None:
         "octaves": OCTAVES_OTHERWISE | expected["octaves"]
     }
     assert preset.source
+
+
+@pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")  # what comes of other networks
+@pytest.mark.parametrize("name", ["tf-naive", "tf-multiscale", "tf-laplacian"])
+def test_what_the_tutorial_dreams_into_noise_is_shown_as_it_shows_it(name: str) -> None:
+    network = planted.planted_network()
+    shown = deep_dream(network, None, "conv2", preset=name, size=40, steps=2).array / 255
+    assert shown.mean() == pytest.approx(0.5, abs=0.01) and shown.std() == pytest.approx(0.1, abs=0.01)
+    assert dream_of(network, PICTURE, "conv2", preset=name).settings.shown == "clipped"
 
 
 def test_what_each_starts_from() -> None:

@@ -199,6 +199,8 @@ def dream_of(
     how = replace(how, **settled)
     photograph = None if picture is None else open_photograph(picture)
     preset, settings = how.source, how.settings()
+    if photograph is None and preset.start.normalized:
+        settings = replace(settings, shown="normalized")
     addresses = chosen_addresses(network, layers, preset, guided=how.guide is not None)
     if how.as_its_source and not _is_of_its_source(network, preset):
         warn_elsewhere(how.preset, DREAM_GUIDE[how.preset], network)

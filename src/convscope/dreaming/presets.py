@@ -35,7 +35,8 @@ class Start:
     """What a dream starts from: the picture, the picture by its largest value, or uniform noise.
 
     Noise is `low` to `high` in the settings' values (whole numbers, the last excluded, with `whole`), made at `made_at`
-    pixels a side and enlarged to `size`; both kinds of start are multiplied by `scale`.
+    pixels a side and enlarged to `size`; both kinds of start are multiplied by `scale`. With `normalized` what is
+    dreamed into the noise is shown around mid-gray.
     """
 
     kind: Literal["picture", "picture_by_maximum", "noise"] = "picture"
@@ -45,6 +46,7 @@ class Start:
     made_at: int = 224
     size: int = 224
     scale: float = 1.0
+    normalized: bool = False
 
     def values(self, picture: Tensor | None, generator: torch.Generator) -> Tensor:
         """Return the values to start from, (1, 3, H, W); `picture` is in the settings' values."""
@@ -89,7 +91,7 @@ _GRAY = 117.0  # what the lecture's network takes away from its pictures, so bla
 _LECTURE_NOISE = Start("noise", 100 - _GRAY, 150 - _GRAY, whole=True, made_at=224, size=299)
 _BY_MAXIMUM = (Normalized("max", 1e-8),)
 _BY_DEVIATION = (Normalized("std", 1e-8),)
-_TUTORIAL_NOISE = Start("noise", 100.0, 101.0)
+_TUTORIAL_NOISE = Start("noise", 100.0, 101.0, normalized=True)  # its visstd
 
 
 def _lecture(
