@@ -266,7 +266,12 @@ def test_what_cannot_be_done_is_one_line(
     ("arguments", "words"),
     [
         (("lairs",), "Did you mean 'layers'"),
-        (("layers",), "Missing argument 'NETWORK'"),
+        (("layers",), "Missing argument 'NETWORK'. Give a network's file, its folder, or a name: builtin"),
+        (
+            ("classify", "x"),
+            "Missing argument 'PICTURE...'. Give a picture's file, a folder of them, or a sample: ",
+        ),
+        (("see", "x"), "Missing argument 'ADDRESS...'. Give a layer, conv1, or a channel of it, conv1:42: "),
         (("layers", "x", "--wrong"), "No such option"),
         (("layers", "x", "--input-shape", "1,a"), "give numbers separated by commas"),
         (("classify", "x", "y", "--top", "0"), "not in the range"),

@@ -155,3 +155,14 @@ def test_other_endings_and_no_frames_are_answered(tmp_path: Path) -> None:
         require_film(tmp_path / "film.mov")
     with pytest.raises(PictureError, match=r"has no frames"):
         write_film(tmp_path / "film.gif", [], 10)
+
+
+def test_frames_follow_each_other_from_the_hundred_thousandth_on_too(tmp_path: Path) -> None:
+    frames = Frames(tmp_path)
+    for index in (100_000, 2, 99_999, 100_001):
+        frames.path(index).touch()
+    (tmp_path / "frame-00001 (copy).png").touch()
+    assert frames.paths() == [frames.path(index) for index in (2, 99_999, 100_000, 100_001)]
+    assert frames.paths(100_000) == frames.paths()[:3]
+    frames.forget()
+    assert [path.name for path in tmp_path.iterdir()] == ["frame-00001 (copy).png"]

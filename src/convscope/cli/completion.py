@@ -22,12 +22,18 @@ _OPENING = ("weights", "architecture", "labels", "input_shape")
 
 
 class Completed(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Text whose beginning the Tab key completes."""
+    """Text whose beginning the Tab key completes; `possible` says what it can be where it is missing."""
 
     name = "text"
 
-    def __init__(self, offered: Callable[[click.Context, str], Iterator[str]], *, files: bool) -> None:
-        self.offered, self.files = offered, files
+    def __init__(
+        self, offered: Callable[[click.Context, str], Iterator[str]], possible: str = "", *, files: bool
+    ) -> None:
+        self.offered, self.possible, self.files = offered, possible, files
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str | None:
+        """Return what could be given, behind what is missing."""
+        return self.possible or None
 
     def shell_complete(
         self, context: click.Context, param: click.Parameter, incomplete: str
@@ -99,11 +105,18 @@ def _network_of(context: click.Context) -> Network | None:
 
 
 _FILES = Completed(_nothing, files=True)
-_ADDRESSES = Completed(_addresses, files=False)
-_PICTURES = Completed(_pictures, files=True)
+_ADDRESSES = Completed(
+    _addresses, "Give a layer, conv1, or a channel of it, conv1:42: convscope layers lists them", files=False
+)
+_PICTURES = Completed(
+    _pictures, "Give a picture's file, a folder of them, or a sample: coffee, chelsea, astronaut", files=True
+)
+_MADE = Completed(_pictures, "Give pictures that convscope made", files=True)
+_NETWORKS_IN_WORDS = "Give a network's file, its folder, or a name: builtin is always there"
 _OFFERED = {
-    "network": Completed(_networks, files=True),
-    **dict.fromkeys(("picture", "pictures", "made", "guide", "mask", "start"), _PICTURES),
+    "network": Completed(_networks, _NETWORKS_IN_WORDS, files=True),
+    **dict.fromkeys(("picture", "pictures", "guide", "mask", "start"), _PICTURES),
+    "made": _MADE,
     **dict.fromkeys(
         ("addresses", "layer", "layers", "content_layers", "style_layers", "through"), _ADDRESSES
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -24,7 +25,7 @@ from convscope.pictures.picture import Picture
 Frame = NDArray[np.uint8]
 """(height, width, 3 or 4)."""
 _SAVED_BY_PILLOW = {".gif": "GIF", ".webp": "WEBP", ".avif": "AVIF"}
-_NAMES = "frame-[0-9][0-9][0-9][0-9][0-9].png"
+_NAME = re.compile(r"frame-(\d{5}|[1-9]\d{5,})\.png")
 _RUN = ".run.json"  # beside the frames: whose they are
 FILMS = (*_SAVED_BY_PILLOW, ".mp4")
 
@@ -112,8 +113,9 @@ class Frames:
 
     def paths(self, last: int | None = None) -> list[Path]:
         """Return where the frames are, in order; those up to `last`."""
-        end = None if last is None else self.path(last)
-        return [path for path in sorted(self.folder.glob(_NAMES)) if end is None or path <= end]
+        names = (_NAME.fullmatch(path.name) for path in self.folder.iterdir())
+        numbers = sorted(int(name[1]) for name in names if name is not None)
+        return [self.path(number) for number in numbers if last is None or number <= last]
 
     def forget(self) -> None:
         """Remove the frames, and the folder when nothing else is in it."""
