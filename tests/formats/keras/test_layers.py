@@ -68,6 +68,18 @@ CASES = {
         "Dense", {}, [normal(6, 3), normal(3)],
         (X @ torch.from_numpy(normal(6, 3)) + torch.from_numpy(normal(3))).movedim(-1, 1),
     ),
+    "batch norm, as Keras 3.15 writes it": (
+        "BatchNormalization",
+        {"axis": -1, "momentum": 0.99, "renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99},
+        [GAMMA, BETA, MEAN, VARIANCE],
+        BATCH_NORM,
+    ),
+    "batch norm, renormalized in training": (
+        "BatchNormalization",
+        {"renorm": True, "renorm_clipping": {"rmax": 3.0, "rmin": 0.3, "dmax": 5.0}, "renorm_momentum": 0.9},
+        [GAMMA, BETA, MEAN, VARIANCE, VARIANCE + 1, MEAN + 1, VARIANCE + 2],
+        BATCH_NORM,
+    ),
     "batch norm": ("BatchNormalization", {"axis": [3]}, [GAMMA, BETA, MEAN, VARIANCE], BATCH_NORM),
     "batch norm without its own scale": (
         "BatchNormalization", {"axis": -1, "scale": False, "center": False, "epsilon": 0.1}, [MEAN, VARIANCE],

@@ -51,8 +51,9 @@ def _along(use: Use, axis: int) -> dict[str, Any]:
 
 
 def _statistics(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
-    statistics = (Variable(name, is_trained=False) for name in ("moving_mean", "moving_variance"))
-    return (*_scale_and_offset(layer), *statistics)
+    for_training = ("moving_stddev", "renorm_mean", "renorm_stddev") if layer.config.get("renorm") else ()
+    names = ("moving_mean", "moving_variance", *for_training)
+    return (*_scale_and_offset(layer), *(Variable(name, is_trained=False) for name in names))
 
 
 @keras_layer("BatchNormalization", variables=_statistics)

@@ -10,6 +10,7 @@ from convscope.formats.settings import Settings
 _FOR_TRAINING = frozenset({
     *("dropout", "recurrent_dropout", "rate", "noise_shape", "stddev", "seed", "momentum", "synchronized"),
     *("unit_forget_bias", "virtual_batch_size", "power_iterations"),
+    *("renorm", "renorm_clipping", "renorm_momentum"),
     *("lora_rank", "lora_alpha"),  # what is saved has it inside its kernel
 })  # fmt: skip
 _FOR_THE_ENGINE = frozenset({
