@@ -139,3 +139,38 @@ def test_opencv_contrib_1173_the_largest_of_two_halves(tmp_path: Path) -> None:
     network = opened(tmp_path, DATA + CONV + text)
     found = network.activations(X, "conv", "most")
     assert torch.equal(found["most"], torch.maximum(*found["conv"].split(2, 1)))
+
+
+def test_mmdnn_640_and_deepdetect_38_a_data_layer_is_an_input(tmp_path: Path) -> None:
+    """One says its pictures' size, the other leaves that to its database: a usual size, and a note."""
+    memory = (
+        'layer { name: "d" type: "MemoryData" top: "data" top: "label" memory_data_param '
+        "{ batch_size: 1 channels: 3 height: 13 width: 18 } }\n"
+    )
+    database = 'layer { name: "d" type: "Data" top: "data" top: "label" data_param { batch_size: 1 } }\n'
+    (tmp_path / "database").mkdir()
+    network = opened(tmp_path, memory + CONV)
+    other = opened(tmp_path / "database", database + CONV, "1x3x224x224 is a guess")
+    assert network.graph.inputs == {"data": (1, 3, 13, 18)} and other.graph.inputs == {
+        "data": (1, 3, 224, 224)
+    }
+    weight = network.graph.parameters["conv.weight"]
+    torch.testing.assert_close(network.activations(X, "conv")["conv"], F.conv2d(X, weight))
+
+
+def test_mmdnn_153_and_314_a_border_at_the_right_and_below_only(tmp_path: Path) -> None:
+    """TensorFlow's "SAME" with a stride of 2 over an even number of columns: none before, one behind."""
+    conv = CONV.replace("kernel_size: 3", "kernel_size: 3 stride: 2 pad_r: 1 pad_b: 0 pad_l: 0 pad_t: 0")
+    network = opened(tmp_path, DATA + conv)
+    expected = F.conv2d(F.pad(X, (0, 1, 0, 0)), network.graph.parameters["conv.weight"], stride=2)
+    torch.testing.assert_close(network.activations(X, "conv")["conv"], expected)
+
+
+@pytest.mark.parametrize(
+    "words", ["bw_layer_in: 32 bw_params: 8 fl_params: 8", "scale_in: 1.5 bw_layer_out: 8"]
+)
+def test_clcaffe_111_and_chaidnn_31_a_layer_rounded_to_few_bits(words: str, tmp_path: Path) -> None:
+    conv = CONV.replace('bottom: "data"', f'bottom: "data" quantization_param {{ {words} }}')
+    network = opened(tmp_path, DATA + conv, "quantization_param is not obeyed")
+    expected = F.conv2d(X, network.graph.parameters["conv.weight"])
+    torch.testing.assert_close(network.activations(X, "conv")["conv"], expected)

@@ -227,3 +227,21 @@ def test_opencv_16979_a_convolution_that_resizes_and_borders_by_itself(tmp_path:
     for name, maps in (("conv2d/Conv2D", resized), ("conv2d/bordered", bordered)):
         expected = torch.nn.functional.conv2d(maps, weight.permute(3, 2, 0, 1)).movedim(1, -1)
         torch.testing.assert_close(found[name], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_tensorflow_onnx_538_and_facenet_161_a_frozen_placeholder_without_a_shape(tmp_path: Path) -> None:
+    """What reads it first says what it is: filters of one channel, or a Reshape."""
+    g = GraphWriter()
+    convolution(g, "conv", g.placeholder("image_tensor", None), 1, 4)
+    with pytest.warns(ConvscopeWarning):
+        network = convscope.open_network(g.save(tmp_path / "filters.pb"))
+    assert network.graph.inputs == {"image_tensor": (1, 224, 224, 1)}
+    assert network.input_spec.channel_order == "GRAY"
+    g = GraphWriter()
+    shape = g.const("shape", [-1, 9, 7, 3])
+    x = g.node("Reshape", "picture", g.placeholder("x", None), shape, Tshape="DT_INT32")
+    convolution(g, "conv", x, 3, 4)
+    with pytest.warns(ConvscopeWarning):
+        network = convscope.open_network(g.save(tmp_path / "reshape.pb"))
+    assert network.graph.inputs == {"x": (1, 9, 7, 3)}
+    assert torch.equal(network.activations(X, "picture")["picture"], X)

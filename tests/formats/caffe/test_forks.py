@@ -921,3 +921,14 @@ def test_ristrettos_layers_are_the_plain_ones(type_name: str, plain: str, words:
         for name in (type_name, plain)
     )
     torch.testing.assert_close(found, expected)
+
+
+def test_the_filler_of_a_fork_blocks_nothing() -> None:
+    """Random numbers are random in any case: Caffe's msra stands for it, and one note says so."""
+    conv = 'layer { name: "%s" type: "Convolution" bottom: "data" top: "%s" convolution_param { num_output: 64 kernel_size: 3 weight_filler { type: "taylor" } } }'
+    text = inputs(data=MAP) + conv % ("a", "a") + conv % ("b", "b")
+    with pytest.warns(ConvscopeWarning, match="there is no filler 'taylor': 'msra' stands for it") as said:
+        graph = build_graph(upgrade(read_text(text)))
+    assert str([warning.message for warning in said]).count("taylor") == 1
+    assert float(graph.parameters["a.weight"].std()) == pytest.approx((2 / 72) ** 0.5, rel=0.05)
+    assert not torch.equal(graph.parameters["a.weight"], graph.parameters["b.weight"])

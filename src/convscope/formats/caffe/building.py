@@ -13,8 +13,15 @@ from math import prod
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, WeightsMismatch
 from convscope.formats.caffe.blob_versions import BlobVersions
 from convscope.formats.caffe.layers import LearnedBlob, Translation, translate
+from convscope.formats.caffe.layers.fillers import is_known
 from convscope.formats.caffe.message import Message
-from convscope.formats.caffe.parameters import ParameterSource, match_blobs, needed_shapes, tell_missing
+from convscope.formats.caffe.parameters import (
+    IN_PLACE,
+    ParameterSource,
+    match_blobs,
+    needed_shapes,
+    tell_missing,
+)
 from convscope.formats.caffe.weights import Blob, Weights
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.network.cut import CutLayer, cut_with
@@ -250,6 +257,7 @@ class _Building:
         blobs = self._matched(name, learned, list(keys.values()), shapes)
         for index, (role, shape) in enumerate(zip(learned, shapes, strict=True)):
             key, one = keys[role], learned[role]
+            self._tell_filler(one.filler, blobs.get(index))
             source = ParameterSource(key, name, shape, one.filler, one.stored, blobs.get(index))
             first = self.parameters.setdefault(key, source)
             if first.shape != shape:
@@ -262,6 +270,14 @@ class _Building:
                 self.parameters[keys[role]] = replace(source, key=keys[role], same_as=first)
         self.builder.stored.update({key: self.parameters[key] for key in keys.values()})
         return keys
+
+    def _tell_filler(self, filler: Message | None, blob: Blob | None) -> None:
+        """Note a fork's filler where its numbers would be used."""
+        if filler is None or blob is not None or is_known(filler):
+            return
+        note = f"there is no filler {filler.type!r}: {IN_PLACE!r} stands for it"
+        if note not in self.builder.notes:
+            self.builder.notes.append(note)
 
     def _shares_all(self, layer: Message, learned: Mapping[str, LearnedBlob]) -> bool:
         """Whether every parameter of a layer is one that an earlier layer named."""

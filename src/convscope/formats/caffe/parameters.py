@@ -15,6 +15,7 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, WeightsMismatch
 from convscope.formats.caffe.layers import LearnedBlob, blob_shapes, fill
+from convscope.formats.caffe.layers.fillers import is_known
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.weights import Blob, Weights
 from convscope.network.operations.checks import dimensions
@@ -133,6 +134,10 @@ def tell_missing(sources: Collection[ParameterSource], weights: Weights) -> None
         )
 
 
+IN_PLACE = "msra"
+"""What stands for the filler of a fork: numbers that are random in any case."""
+
+
 def filled(key: str, filler: Message | None, shape: Shape, seed: int = 0) -> NDArray[np.float32]:
     """Return a parameter as its filler says; its name counts into the seed, so the order of loading does not matter."""
     if prod(shape) > MOST_FILLED:
@@ -142,6 +147,8 @@ def filled(key: str, filler: Message | None, shape: Shape, seed: int = 0) -> NDA
         )
     if filler is None:
         return np.zeros(shape, np.float32)
+    if not is_known(filler):
+        filler = Message("FillerParameter", type=IN_PLACE)
     return fill(filler, shape, np.random.default_rng([crc32(key.encode()), seed]))
 
 

@@ -31,6 +31,11 @@ def filler_of(parameters: Message, field: str, default: dict[str, Any]) -> Messa
     return filler
 
 
+def is_known(filler: Message) -> bool:
+    """Whether it is one of Caffe's fillers; forks have others."""
+    return filler.type in _FILLERS
+
+
 def fill(filler: Message, shape: tuple[int, ...], generator: np.random.Generator) -> Values:
     """Return numbers of the filler's distribution; the same generator state gives the same numbers.
 
