@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 import convscope
@@ -316,3 +316,46 @@ class Last(torch.nn.Module):
 class Tailed(Last):
     def forward(self, x: Tensor) -> Tensor:
         return self.twin.tail(x)
+
+
+class Detector(nn.Module):
+    """Scores of 64 boxes from maps of 8 x 8, and of 16 from maps of 4 x 4, joined; and their corners, scaled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.body, self.deeper = nn.Conv2d(3, 6, 3, 2, 1), nn.Conv2d(6, 9, 3, 2, 1)
+        self.fine, self.coarse = nn.Conv2d(6, 2, 3, padding=1), nn.Conv2d(7, 2, 3, padding=1)
+        self.before, self.after = nn.Conv2d(6, 6, 1), nn.Conv2d(9, 7, 1)
+        self.register_buffer("sizes", torch.rand(1, 80, 2))
+
+    def maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = torch.relu(self.body(x))
+        return torch.relu(self.before(x)), torch.relu(self.after(torch.relu(self.deeper(x))))
+
+    def joined(self, fine: Tensor, coarse: Tensor) -> Tensor:
+        heads = (self.fine(fine), self.coarse(coarse))
+        return torch.cat([one.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, 2)) for one in heads], 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        boxes = self.joined(*self.maps(x))
+        return boxes * self.sizes, boxes.softmax(2)
+
+
+def test_a_detector_has_a_layer_a_branch() -> None:
+    module = Detector().eval()
+    network = convscope.open_network(module, input_shape=(1, 3, 16, 16))
+    corners, _ = (output.value for output in network.outputs)
+    input = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    fine, coarse = (one.detach().requires_grad_() for one in module.maps(input))
+    for box, branch, words in ((20, fine, "(8, 8)"), (70, coarse, "(4, 4)")):
+        found = convscope.grad_cam(network, input, f"{corners}:{box}")
+        number = (module.joined(fine, coarse) * module.sizes)[0, box].mean()
+        (gradient,) = torch.autograd.grad(number, branch)
+        expected = (gradient.mean((2, 3), keepdim=True) * branch).sum(1)[0]
+        np.testing.assert_allclose(found.values, expected.detach().numpy(), atol=1e-6)
+        assert str(found.values.shape) == words and "of the branch that it comes from" in found.how
+    both = convscope.grad_cam(network, input, {f"{corners}:20": 1, f"{corners}:70": 3})
+    each = [convscope.grad_cam(network, input, f"{corners}:{box}").map for box in (20, 70)]
+    np.testing.assert_allclose(both.map, np.mean([one / (one.max() or 1) for one in each], axis=0), atol=1e-6)
+    assert "of each branch that it comes from, each brought to 0..1 and averaged" in both.caption

@@ -1,6 +1,7 @@
 """What all class activation maps share: a layer's answers, the score's gradient for them, and the map made of both.
 
-The layer is the last one with positions that every path goes through, unless one is given. Gradients go to the layer,
+The layer is the last one with positions that every path goes through, unless one is given; of a detector, the last of
+each branch that the number comes from. Gradients go to the layer,
 never to the pixels: only the tail of the network behind it runs twice.
 """
 
@@ -25,7 +26,13 @@ from convscope.attribution.panels import COARSE, PanelKeywords
 from convscope.attribution.target import AttributionTarget, TargetLike, Term, best_class, target_of
 from convscope.attribution.target_check import require_finite
 from convscope.errors import InputError
-from convscope.looking.main_line import last_maps, main_line, maps_before, token_grids
+from convscope.looking.main_line import (
+    last_maps,
+    last_maps_of_branches,
+    main_line,
+    maps_before,
+    token_grids,
+)
 from convscope.network.engine.memory import shortage_in_words
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
@@ -240,13 +247,14 @@ def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -
     ):  # what the scale needs is computed in the same run
         best, known = best_class(target.network, target.input)
         target = replace(target, known=known)
-    layers = [layer] if isinstance(layer, str) else list(layer or [chosen_layer(target)])
+    branches = [] if layer else branch_layers(target)
+    layers = [layer] if isinstance(layer, str) else list(layer or branches or [chosen_layer(target)])
     places = [AtLayer(target, checked_layer(target, name)) for name in layers]
     raw = [kind.map_of(place) for place in places]
     maps = [enlarged(one.clamp(min=0), target.size) for one in raw]
     joined = maps[0] if len(maps) == 1 else np.mean([one / (one.max() or 1) for one in maps], axis=0)
     where = ", ".join(place.layer for place in places)
-    default_layer = "" if layer else f". {_default_in_words(places[0])}"
+    default_layer = "" if layer else f". {_default_in_words(places, bool(branches))}"
     tokens = "".join(
         f". Its tokens are {one.grid[0]} × {one.grid[1]} places of the picture"
         for one in places[:1]
@@ -270,10 +278,22 @@ def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -
     return replace(attribution, **changes, notes=tuple(_notes(raw[0], kind, places[0])), adds_up_to=whole)
 
 
-def _default_in_words(place: AtLayer) -> str:
-    if place.grid:
+def _default_in_words(places: Sequence[AtLayer], of_branches: bool) -> str:
+    if of_branches and len(places) == 1:
+        return "That is the last layer with positions of the branch that it comes from"
+    if of_branches:
+        return "Those are the last layers with positions of each branch that it comes from"
+    if places[0].grid:
         return "That is the last layer of them that the answer depends on"
     return "That is the last layer with positions that every path goes through"
+
+
+def branch_layers(target: AttributionTarget) -> list[str]:
+    """Return the last layers with positions of a detector's branches that the number depends on; else none."""
+    if len(target.layers) > 1:
+        return []
+    layers = last_maps_of_branches(target.network, target.layers[0])
+    return [name for name in layers if bool(AtLayer(target, name).gradients.any())]
 
 
 def chosen_layer(target: AttributionTarget) -> str:

@@ -77,6 +77,22 @@ def last_maps(network: Network, targets: Sequence[str]) -> str | None:
     return next((name for name in line if name in before), line[0] if line else None)
 
 
+def last_maps_of_branches(network: Network, target: str) -> list[str]:
+    """Return, for what a detector joins of several branches' answers, each branch's last layer with positions.
+
+    Empty where no such branches end in the target: where weights follow, what was joined is no answer yet.
+    """
+    needed = network.graph.needed_for([target])
+    learned = [index for index, one in enumerate(needed) if kind_of(one.kind).part == "filters"]
+    joins = [one for one in needed[max(learned, default=-1) + 1 :] if one.kind == "concat"]
+    for join in reversed(joins):
+        if _size(network, join.outputs[0]) is None and all(value in network.layers for value in join.inputs):
+            layers = [last_maps(network, [value]) for value in join.inputs]
+            if len({*layers}) > 1 and None not in layers:
+                return list(dict.fromkeys(name for name in layers if name))
+    return []
+
+
 def maps_before(network: Network, targets: Sequence[str]) -> list[str]:
     """Return the layers with positions on any path to the targets, in order."""
     values = [value for operation in network.graph.needed_for(targets) for value in operation.outputs]
