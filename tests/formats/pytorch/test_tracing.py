@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -235,3 +236,20 @@ def test_what_leaves_torch_is_cut_and_what_comes_before_is_there(packs: bool) ->
         network = open_network(module, input_shape=(1, 3, 8, 8))
     x = torch.randn(1, 3, 8, 8)
     torch.testing.assert_close(network.activations(x, "conv")["conv"], module.conv(x).detach())
+
+
+class Scaled(nn.Module):
+    """Attention divides by a square root, and many write NumPy's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.scale = np.sqrt(np.float32(7))
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide: Tensor = self.conv(x) / np.sqrt(self.conv.out_channels)
+        return wide * np.float64(1.3) + self.scale
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert_answers_alike(Scaled())

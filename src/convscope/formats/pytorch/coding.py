@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +33,8 @@ class Coder:
             return self._tensor(argument)
         if isinstance(argument, Size):
             return self._expression(argument.expression)
+        if isinstance(argument, np.generic):  # NumPy's float is one of Python's, but written in another way
+            argument = argument.item()
         if isinstance(argument, list | tuple):
             return tuple(self.code(item) for item in argument)
         if isinstance(argument, torch.dtype | torch.memory_format):
