@@ -82,7 +82,7 @@ def test_the_evidence_is_what_each_method_finds_and_the_tree_of_what_it_came_fro
         covered.caption == found.caption
         and "occlusion(network, picture, bare=True, stride=3)" in covered.command
     )
-    assert "relevance_tree(network, picture, bare=True, channels=2, steps=48)" in tree.command
+    assert "relevance_tree(network, picture, bare=True, channels=2, steps=32)" in tree.command
     assert "conv2" in tree.caption
 
 
