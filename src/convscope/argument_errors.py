@@ -116,9 +116,9 @@ def _misfit(
         for one in value if parameter.kind is parameter.VAR_POSITIONAL else (value,):
             if not fits(one, expected):
                 return f"{name} is {in_short(one)}, not {_in_words(expected)}"
-            meant, is_that = _BY_NAME.get(name, ("", callable))
-            if meant and not is_that(one):
-                return f"{name} is {in_short(one)}, not {meant}"
+            expectation, is_that = _BY_NAME.get(name, ("", callable))
+            if expectation and not is_that(one):
+                return f"{name} is {in_short(one)}, not {expectation}"
             if fits(one, float) and one < 0 and name != "seed":
                 return f"{name} is {one}, which is below zero"
             if isinstance(one, str) and "\0" in one:

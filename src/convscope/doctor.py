@@ -126,9 +126,9 @@ def _gradient(network: Network) -> tuple[bool, str]:
     slope = network.gradient(pixels, "head:66")
     step = 0.05 * slope / slope.norm()
     up, down = (network.activations(pixels + way * step, "head:66")["head:66"].sum() for way in (1, -1))
-    expected, seen = 0.1 * float(slope.norm()), float(up - down)
-    words = f"a step changes the score by {seen:.4f}, by the gradient {expected:.4f}"
-    return abs(seen - expected) < 0.02 * expected, words
+    expected, measured = 0.1 * float(slope.norm()), float(up - down)
+    words = f"a step changes the score by {measured:.4f}, by the gradient {expected:.4f}"
+    return abs(measured - expected) < 0.02 * expected, words
 
 
 def _ascent(network: Network) -> tuple[bool, str]:

@@ -72,8 +72,8 @@ def rerun(
     if not isinstance(recipe, Recipe):
         made, recipe = recipe, read_recipe(recipe)
         if not trust:
-            given = {"network": network is not None, "picture": picture is not None}
-            require_consent(recipe, Path(made), {name for name in given if given[name]})
+            here = {"network": network is not None, "picture": picture is not None}
+            require_consent(recipe, Path(made), {name for name in here if here[name]})
             _refuse_code(recipe, Path(made))
             refuse_much_work(recipe, Path(made))
     for package in _PACKAGES:
@@ -159,14 +159,14 @@ def _refuse_code(recipe: Recipe, made: Path) -> None:
 
 def _warn_of_changes(recipe: Recipe) -> None:
     now = library_versions()
-    changed = [
+    changes = [
         f"{name} {old} (now {now[name]})"
         for name, old in recipe.versions.items()
         if now.get(name, old) != old
     ]
-    if changed:
+    if changes:
         warn(
-            f"the picture was made with {', '.join(changed)}; its bytes may differ",
+            f"the picture was made with {', '.join(changes)}; its bytes may differ",
             ConvscopeWarning,
             stacklevel=3,
         )
@@ -208,8 +208,8 @@ def _open_again(recipe: Recipe, moved: str | os.PathLike[str] | None) -> Network
     folder = Path(source) if Path(source).is_dir() else Path(source).parent
     options |= {key: _beside(options[key], folder) for key in _FILES if isinstance(options.get(key), str)}
     units = options.pop("units", None)
-    opened = open_network(source, weights=_beside(recipe.weights, folder), **options)
-    return opened.with_units(units) if units else opened
+    network = open_network(source, weights=_beside(recipe.weights, folder), **options)
+    return network.with_units(units) if units else network
 
 
 def _beside(file: str | None, folder: Path) -> str | None:

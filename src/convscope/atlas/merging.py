@@ -198,15 +198,15 @@ def _photograph_facts(
     """Add to a layer's units what photographs make them answer; return the strips of examples, and the map."""
     measurements, crops = material.measurements, material.crops
     assert measurements is not None
-    shown = [_examples(measurements, f"{name}:{channel}") for channel in range(len(units))]
+    rows = [_examples(measurements, f"{name}:{channel}") for channel in range(len(units))]
     names = measurements.names(name)
-    for channel, (unit, examples) in enumerate(zip(units, shown, strict=True)):
+    for channel, (unit, examples) in enumerate(zip(units, rows, strict=True)):
         unit |= _unit_facts(measurements, f"{name}:{channel}", examples, crops.labels)
-        called = names.get(channel)
+        unit_name = names.get(channel)
         if name in material.effects:
             unit["effects"] = material.effects[name].of(material.network, channel)
-        unit["name"] = called and str(replace(called, label=class_words(called.label, crops.labels)))
-    tiles = np.stack([crops.strip(examples) for examples in shown])
+        unit["name"] = unit_name and str(replace(unit_name, label=class_words(unit_name.label, crops.labels)))
+    tiles = np.stack([crops.strip(examples) for examples in rows])
     return {
         "strips": write_sheets(material.folder, f"{index:03}-examples", tiles),
         "map": _map(material, measurements, name),
@@ -216,9 +216,9 @@ def _photograph_facts(
 def _map(material: _Material, measurements: Measurements, name: str) -> dict[str, Any] | None:
     if material.tell is None:
         return None
-    found = layer_map(measurements, name)
-    material.tell(name, found)
-    return found.to_dict()
+    placement = layer_map(measurements, name)
+    material.tell(name, placement)
+    return placement.to_dict()
 
 
 def _verdict(shard_pictures: ShardPictures, place: tuple[int, int]) -> dict[str, Any]:

@@ -36,10 +36,10 @@ class ShardPictures:
     def open(cls, path: Path) -> ShardPictures:
         """Read a shard's file; PictureError for one that is damaged."""
         try:
-            found = cls(**load_file(path))
-            if found.pictures.ndim != 5:
+            shard = cls(**load_file(path))
+            if shard.pictures.ndim != 5:
                 raise TypeError("it is by another version of convscope")
-            return found
+            return shard
         except (OSError, SafetensorError, TypeError) as error:
             raise PictureError(
                 f"{path} is no whole shard of an atlas ({error}): remove it, and make it again"

@@ -20,14 +20,14 @@ def write_sheets(folder: Path, stem: str, tiles: NDArray[np.uint8]) -> list[str]
     columns, rows = SHEET // width, SHEET // height
     names = []
     for part, start in enumerate(range(0, len(tiles), columns * rows)):
-        shown = tiles[start : start + columns * rows]
-        used = -(-len(shown) // columns)
-        sheet = np.full((used * columns, height, width, 3), 255, np.uint8)
-        sheet[: len(shown)] = shown
+        sheet_tiles = tiles[start : start + columns * rows]
+        row_count = -(-len(sheet_tiles) // columns)
+        sheet = np.full((row_count * columns, height, width, 3), 255, np.uint8)
+        sheet[: len(sheet_tiles)] = sheet_tiles
         array = (
-            sheet.reshape(used, columns, height, width, 3)
+            sheet.reshape(row_count, columns, height, width, 3)
             .swapaxes(1, 2)
-            .reshape(used * height, columns * width, 3)
+            .reshape(row_count * height, columns * width, 3)
         )
         name = f"sheets/{stem}-{part}.jpg"
         try:

@@ -245,8 +245,8 @@ def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -
     if (
         kind.in_scores and not target.known and _is_class(target)
     ):  # what the scale needs is computed in the same run
-        best, known = best_class(target.network, target.input)
-        target = replace(target, known=known)
+        best, answers = best_class(target.network, target.input)
+        target = replace(target, known=answers)
     branches = [] if layer else branch_layers(target)
     layers = [layer] if isinstance(layer, str) else list(layer or branches or [chosen_layer(target)])
     places = [AtLayer(target, checked_layer(target, name)) for name in layers]

@@ -86,7 +86,7 @@ def _of_projections(graph: Graph, operation: Operation, inputs: list[Tensor]) ->
     count = value.shape[1]
     parameters = {role: graph.parameters[key] for role, key in operation.parameters.items()}
     heads, eye = parameters["query_weight"].shape[1], _eye(count, value)
-    kept = {role: one for role, one in parameters.items() if role.startswith(("query", "key"))}
+    projections = {role: one for role, one in parameters.items() if role.startswith(("query", "key"))}
     run: Any = OPERATIONS["multi_head_attention"]
     mean: Tensor = run(
         query,
@@ -94,7 +94,7 @@ def _of_projections(graph: Graph, operation: Operation, inputs: list[Tensor]) ->
         others[0] if others else value,
         value_weight=eye[:, None].expand(count, heads, count),
         output_weight=eye.expand(heads, count, count) / heads,
-        **kept,
+        **projections,
         **operation.keywords,
     )
     return mean

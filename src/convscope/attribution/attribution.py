@@ -72,8 +72,8 @@ class Attribution(AsPicture):
         """
         if panels is None and percentile is None and theme is None:
             return self._picture
-        given: dict[str, Any] = {"panels": panels, "percentile": percentile, "theme": theme}
-        changes = {name: value for name, value in given.items() if value is not None}
+        keywords: dict[str, Any] = {"panels": panels, "percentile": percentile, "theme": theme}
+        changes = {name: value for name, value in keywords.items() if value is not None}
         recipe = self.recipe and replace(self.recipe, arguments={**self.recipe.arguments, **changes})
         return replace(self, options=replace(self.options, **changes), recipe=recipe)._picture
 
@@ -81,9 +81,9 @@ class Attribution(AsPicture):
     def _picture(self) -> Picture:  # type: ignore[override]
         from convscope.attribution.worth import worth_in_words  # it measures attributions
 
-        shown, worth = picture_of(self), worth_in_words(self)
-        caption = f"{shown.caption} {worth}." if worth else shown.caption
-        return replace(shown, caption=caption, recipe=self.recipe)
+        picture, worth = picture_of(self), worth_in_words(self)
+        caption = f"{picture.caption} {worth}." if worth else picture.caption
+        return replace(picture, caption=caption, recipe=self.recipe)
 
     def __repr__(self) -> str:
         return (

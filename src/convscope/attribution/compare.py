@@ -62,7 +62,7 @@ def compare_methods(
         raise InputError("there is no method to compare: name at least one")
     explained = _targets(network, picture, targets)
     with bars(progress):
-        lost = [cell_losses(target) for target in explained]
+        losses_of_cells = [cell_losses(target) for target in explained]
         rows = [
             [method.function(network, target.input, target) for target in explained]
             for method in progress_bar(iterable=entries, unit="method")
@@ -72,14 +72,14 @@ def compare_methods(
         high = max(float(np.percentile(one.map, percentile)) for one in row) or max(
             float(one.map.max()) for one in row
         )
-        for attribution, losses in zip(row, lost, strict=True):
+        for attribution, losses in zip(row, losses_of_cells, strict=True):
             worth = single_deletion(signed_map(attribution), losses)
             words = f"{attribution.method} · {_short(attribution)} · {worth:.2f}"
             tiles.append(
                 Panel(glowing(attribution, high), words, smooth=True, address=str(attribution.target))
             )
     controls = np.mean(
-        [single_deletion(blob(target), one) for target, one in zip(explained, lost, strict=True)]
+        [single_deletion(blob(target), one) for target, one in zip(explained, losses_of_cells, strict=True)]
     )
     figure = panels(tiles, columns=len(explained), theme=theme)
     return replace(figure, caption=_caption(explained, rows, float(controls), percentile))

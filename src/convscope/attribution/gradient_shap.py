@@ -92,11 +92,11 @@ def draws(
     The places from one baseline are drawn one from each of as many equal parts of the way: less chance, same mean.
     """
     generator = torch.Generator().manual_seed(seed)
-    spread = noise * float(input.max() - input.min())
+    deviation = noise * float(input.max() - input.min())
     shape = (-1, *(1 for _ in input.shape[1:]))
     for numbers in torch.split(torch.arange(samples), AT_ONCE):
         which, part = numbers % starts, numbers // starts
         parts = (samples - which + starts - 1) // starts  # as many as the baseline has draws
-        drawn = gaussian(input, len(numbers), generator, channels_last)
+        noises = gaussian(input, len(numbers), generator, channels_last)
         places = (part + torch.rand(len(numbers), generator=generator)) / parts
-        yield which, input + spread * drawn, places.to(input).reshape(shape)
+        yield which, input + deviation * noises, places.to(input).reshape(shape)

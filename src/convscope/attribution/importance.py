@@ -109,12 +109,12 @@ class Importance(AsPicture):
 
     @property
     def _caption(self) -> str:
-        used, shown = int((self.effects != 0).sum()), min(self.top, len(self.effects))
+        nonzero, shown = int((self.effects != 0).sum()), min(self.top, len(self.effects))
         over = f"; a mean over {self.count:,} pictures, with its 95 % interval" if self.count > 1 else ""
         interrupted = "" if self.complete else " It was interrupted."
         return (
             f"What {self.measured} loses ({self.whole:.4g} in all) where a unit of {self.layer} answers 0 everywhere, "
-            f"one at a time{over}: the {shown} that change most of {len(self.effects):,}, of which {used:,} change "
+            f"one at a time{over}: the {shown} that change most of {len(self.effects):,}, of which {nonzero:,} change "
             f"anything. Red: it is less without the unit, blue: more.{interrupted} Units that can stand in for each "
             "other each seem worth little."
         )
@@ -162,17 +162,17 @@ def importance(
             if not measurements:
                 raise
             complete = False
-    lost = np.stack([one for _, one in measurements])
-    spread = lost.std(0, ddof=1) / sqrt(len(lost)) if len(lost) > 1 else np.zeros(lost.shape[1])
+    changes = np.stack([one for _, one in measurements])
+    error = changes.std(0, ddof=1) / sqrt(len(changes)) if len(changes) > 1 else np.zeros(changes.shape[1])
     whole = float(np.mean([score for score, _ in measurements]))
     return Importance(
         network,
         layer,
         what.words,
         whole,
-        lost.mean(0),
-        1.96 * spread,
-        len(lost),
+        changes.mean(0),
+        1.96 * error,
+        len(changes),
         complete,
         top,
         theme,

@@ -107,9 +107,9 @@ def _measured_losses(target: AttributionTarget) -> Map:
                 yield mask
 
     numbers = masked_numbers(target, masks(), Explained(target).gray, CELLS * CELLS)
-    lost = np.asarray((target.score - numbers.numpy()).reshape(CELLS, CELLS))
-    lost.flags.writeable = False
-    return lost
+    losses = np.asarray((target.score - numbers.numpy()).reshape(CELLS, CELLS))
+    losses.flags.writeable = False
+    return losses
 
 
 def single_deletion(map: Map, lost: Map) -> float:
@@ -178,8 +178,8 @@ def road(explained: Explained, measured_map: MeasuredMap) -> float:
         for sign, pixels in ((-1, order[len(order) - count :]), (1, order[:count])):
             missing = np.zeros(len(order), bool)
             missing[pixels] = True
-            filled = _filled(explained.target, missing.reshape(measured_map.map.shape))
-            differences.append(sign * float(explained.probability.answers(filled)))
+            imputations = _filled(explained.target, missing.reshape(measured_map.map.shape))
+            differences.append(sign * float(explained.probability.answers(imputations)))
     return sum(differences) / len(differences)
 
 
@@ -212,7 +212,7 @@ def _filled(target: AttributionTarget, missing: NDArray[np.bool_]) -> Tensor:
     number[1:-1, 1:-1] = np.where(missing, missing.ravel().cumsum().reshape(missing.shape) - 1, -1)
     rows, columns = np.nonzero(missing)
     count = len(rows)
-    own, known, weights = np.arange(count), np.zeros((count, pixels.shape[2])), np.zeros(count)
+    own, knowns, weights = np.arange(count), np.zeros((count, pixels.shape[2])), np.zeros(count)
     entries: list[tuple[Any, Any, Any]] = []
     for down, across, weight in _NEIGHBORS:
         row, column = rows + down, columns + across
@@ -222,14 +222,14 @@ def _filled(target: AttributionTarget, missing: NDArray[np.bool_]) -> Tensor:
         among = inside & (other >= 0)
         entries.append((own[among], other[among], np.full(among.sum(), -weight)))
         beside = inside & (other < 0)
-        known[beside] += weight * pixels[row[beside], column[beside]]
+        knowns[beside] += weight * pixels[row[beside], column[beside]]
     entries.append((own, own, weights))
     across_all = [np.concatenate(parts) for parts in zip(*entries, strict=True)]
     matrix = csr_matrix((across_all[2], (across_all[0], across_all[1])), shape=(count, count))
-    solved = spsolve(matrix, known)
-    filled = pixels.copy()
-    filled[missing] = solved.reshape(count, -1)
-    tensor = torch.from_numpy(filled).to(target.input)
+    solved = spsolve(matrix, knowns)
+    imputation = pixels.copy()
+    imputation[missing] = solved.reshape(count, -1)
+    tensor = torch.from_numpy(imputation).to(target.input)
     return tensor[None] if last else tensor.movedim(-1, 0)[None]
 
 

@@ -37,8 +37,8 @@ def attribution_method(function: _Function) -> _Function:
 
     @functools.wraps(function)
     def with_panels(*positional: Any, **keywords: Any) -> Attribution:
-        given = {name: keywords.pop(name) for name in PANEL_KEYWORDS if name in keywords}
-        options = PanelOptions(**given)  # what is wrong with them is said before the work
+        panel_options = {name: keywords.pop(name) for name in PANEL_KEYWORDS if name in keywords}
+        options = PanelOptions(**panel_options)  # what is wrong with them is said before the work
         with bars(keywords.pop("progress", True)):
             attribution = function(*positional, **keywords)
         return replace(attribution, options=options)

@@ -56,11 +56,11 @@ def occlusion(
     boxes = list(windows(target.size, window, stride))
     masks = (outside(box, target.size) for box in boxes)
     numbers = masked_numbers(target, masks, baseline_input(target, baseline), len(boxes), watch)
-    lost, covered = np.zeros(target.size), np.zeros(target.size)
+    losses, covered = np.zeros(target.size), np.zeros(target.size)
     for (top, bottom, left, right), number in zip(boxes, numbers.tolist(), strict=True):
-        lost[top:bottom, left:right] += target.score - number
+        losses[top:bottom, left:right] += target.score - number
         covered[top:bottom, left:right] += 1
-    map = lost / np.maximum(covered, 1)
+    map = losses / np.maximum(covered, 1)
     how = (
         f"what it loses ({target.score:.4g} in all) where a window of {window} × {window} pixels shows "
         f"{in_words(baseline)}, every {stride} pixels: {len(boxes):,} runs, the mean over the windows on each pixel"

@@ -163,10 +163,10 @@ _POSSIBLE = {"picture": _picture, "map": _map, "colors": _colors, "overlay": _ov
 
 def _picture_below(attribution: Attribution) -> NDArray[np.float32]:
     """Return the picture below the map; gray where there is none of its size."""
-    seen = attribution.target.seen
-    if seen is None or seen.shape[:2] != attribution.map.shape:
+    background = attribution.target.seen
+    if background is None or background.shape[:2] != attribution.map.shape:
         return np.full((*attribution.map.shape, 3), 0.5, np.float32)
-    return seen
+    return background
 
 
 def blurred(values: NDArray[np.float64], percentile: float) -> NDArray[np.float64]:

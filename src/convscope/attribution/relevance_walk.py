@@ -60,9 +60,9 @@ class Walk:
     @cached_property
     def chains(self) -> tuple[tuple[Operation, ...], ...]:
         """The operations that run, in their order; those that are worked into a convolution stand together with it."""
-        targets, taken, chains = self.target.layers, set[int](), []
+        targets, visited, chains = self.target.layers, set[int](), []
         for operation in self.graph.needed_for(targets):
-            if id(operation) in taken:
+            if id(operation) in visited:
                 continue
             chain = [operation]
             while _is_linear(operation) and (after := self._only_reader(chain[-1].outputs[0], targets)):
@@ -73,7 +73,7 @@ class Walk:
                 ):
                     break
                 chain.append(after)
-                taken.add(id(after))
+                visited.add(id(after))
             chains.append(tuple(chain))
         return tuple(chains)
 
@@ -105,11 +105,11 @@ class Walk:
     def _linear(self, chain: tuple[Operation, ...], relevance: Tensor) -> Tensor:
         operation, input = chain[0], self.values[chain[0].inputs[0]]
         first = operation.channels_last
-        read, given = (to_channels_first(one) if first else one for one in (input, relevance))
+        read, above = (to_channels_first(one) if first else one for one in (input, relevance))
         rule, linear = self._rule(operation), self._merged(chain)
         if rule is self.composite.first:
             linear = replace(linear, low=self.low, high=self.high)
-        share = rule(linear, read, given)
+        share = rule(linear, read, above)
         return to_channels_last(share) if first else share
 
     def _rule(self, operation: Operation) -> Rule:

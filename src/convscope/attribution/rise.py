@@ -65,8 +65,8 @@ def rise(
     with watching(watch, "run") as tell:
         while sums.count < samples and not sums.is_narrow:
             masks = list(random_masks(target.size, min(_AT_A_TIME, samples - sums.count), generator))
-            told = partial(_tell_more, tell, sums.count, samples)
-            sums.add(masks, masked_numbers(target, masks, nothing, len(masks), told))
+            tell_samples = partial(_tell_more, tell, sums.count, samples)
+            sums.add(masks, masked_numbers(target, masks, nothing, len(masks), tell_samples))
         tell(samples, samples)
     return _attribution(target, sums, in_words(baseline))
 
@@ -111,9 +111,9 @@ def random_masks(size: tuple[int, int], count: int, generator: torch.Generator) 
     for _ in range(count):
         grid = (torch.rand(1, 1, GRID, GRID, generator=generator) < SHARE).float()
         large = [(GRID + 1) * side for side in cell]
-        spread = interpolate(grid, large, mode="bilinear", align_corners=False)[0, 0]
+        enlarged = interpolate(grid, large, mode="bilinear", align_corners=False)[0, 0]
         top, left = (int(torch.randint(side, (1,), generator=generator)) for side in cell)
-        yield spread[top : top + size[0], left : left + size[1]]
+        yield enlarged[top : top + size[0], left : left + size[1]]
 
 
 def _attribution(target: AttributionTarget, sums: _Sums, nothing: str) -> Attribution:

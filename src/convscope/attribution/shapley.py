@@ -63,11 +63,11 @@ def shapley(
     changes = numbers.reshape(len(orders), -1).diff(dim=1)  # what each cell of an order changed
     shares = torch.stack([changes[row][order.argsort()] for row, order in enumerate(orders)])
     mean = shares.mean(0)
-    spread = float(shares.std(0).mean() / len(orders) ** 0.5) if len(orders) > 1 else 0.0
+    error = float(shares.std(0).mean() / len(orders) ** 0.5) if len(orders) > 1 else 0.0
     map = mean[cells].numpy()
     how = (
         f"the cells of a grid of {grid} × {grid} appear in {len(orders)} orders on {in_words(baseline)}: what each "
-        f"changes, on average, ± {1.96 * spread:.2g} at 95 %. They add up to {float(mean.sum()):.4g}, all that the "
+        f"changes, on average, ± {1.96 * error:.2g} at 95 %. They add up to {float(mean.sum()):.4g}, all that the "
         "picture gives"
     )
     values = np.repeat(map[..., None], target.pixels(target.input).shape[2], 2)

@@ -57,10 +57,10 @@ class SmoothMasks:
     def whole(self, nodes: Tensor) -> Tensor:
         """Return the mask of some nodes' numbers, (rows, columns), with its border; gradients flow to them."""
         around = unfold(self._bordered(nodes)[None, None], 2 * self.reach + 1)
-        spread = interpolate(around.reshape(1, -1, *self._cells), scale_factor=_FINE)[0] * self._kernels.to(
+        fine = interpolate(around.reshape(1, -1, *self._cells), scale_factor=_FINE)[0] * self._kernels.to(
             nodes
         )
-        mask = (spread * (_COLDNESS * spread).softmax(0)).sum(0).clamp(0, 1)
+        mask = (fine * (_COLDNESS * fine).softmax(0)).sum(0).clamp(0, 1)
         size = [count * self.step for count in self._cells]
         return interpolate(mask[None, None], size, mode="bilinear")[0, 0]
 

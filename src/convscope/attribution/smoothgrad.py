@@ -80,14 +80,14 @@ def noisy(
 ) -> Iterator[Tensor]:
     """Yield batches of copies of an input with Gaussian noise, `noise` times its range strong."""
     generator = torch.Generator().manual_seed(seed)
-    spread = noise * float(input.max() - input.min())
+    deviation = noise * float(input.max() - input.min())
     for start in range(0, samples, AT_ONCE):
         count = min(AT_ONCE, samples - start)
-        yield input + spread * gaussian(input, count, generator, channels_last)
+        yield input + deviation * gaussian(input, count, generator, channels_last)
 
 
 def gaussian(input: Tensor, count: int, generator: torch.Generator, channels_last: bool) -> Tensor:
     """Return noise for so many copies of an input, the same whichever axis its channels are on."""
     shape = input[0].movedim(-1, 0).shape if channels_last else input.shape[1:]
-    drawn = torch.randn(count, *shape, generator=generator, dtype=torch.float32).to(input)
-    return drawn.movedim(1, -1) if channels_last else drawn
+    noise = torch.randn(count, *shape, generator=generator, dtype=torch.float32).to(input)
+    return noise.movedim(1, -1) if channels_last else noise

@@ -107,8 +107,8 @@ def _mean(numbers: Sequence[float | None]) -> Mean | None:
     values = [number for number in numbers if number is not None]
     if not values:
         return None
-    spread = float(np.std(values, ddof=1)) / sqrt(len(values)) if len(values) > 1 else 0.0
-    return Mean(float(np.mean(values)), 1.96 * spread, len(values))
+    error = float(np.std(values, ddof=1)) / sqrt(len(values)) if len(values) > 1 else 0.0
+    return Mean(float(np.mean(values)), 1.96 * error, len(values))
 
 
 def rank(row: Worth, measure: str) -> float:

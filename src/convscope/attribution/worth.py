@@ -24,11 +24,13 @@ def worth_in_words(attribution: Attribution) -> str:
         return ""
     if _multiplications(attribution.target) * CELLS**2 > _MOST:
         return _NOT_MEASURED
-    lost = cell_losses(attribution.target)
-    if np.ptp(lost) == 0 or not np.isfinite(lost).all():
+    losses = cell_losses(attribution.target)
+    if np.ptp(losses) == 0 or not np.isfinite(losses).all():
         return "What it is worth cannot be told here: no part of the picture that is grayed alone changes anything"
-    own, control = (single_deletion(map, lost) for map in (signed_map(attribution), blob(attribution.target)))
-    low, high = interval(own, lost.size)
+    own, control = (
+        single_deletion(map, losses) for map in (signed_map(attribution), blob(attribution.target))
+    )
+    low, high = interval(own, losses.size)
     return (
         f"Worth on this picture: {own:.2f} ({low:.2f} to {high:.2f} at 95 %), where a blob in the middle, made without "
         f"the network, has {control:.2f}: how its order of {CELLS} × {CELLS} parts goes with what is lost when each "

@@ -45,10 +45,10 @@ _SOLVERS = (
 
 def layer_type_list() -> list[str]:
     """Return the types of layer a net may have."""
-    named = (
+    types = (
         name for name in TRANSLATORS if name.isalnum()
     )  # not what stands for unknown ones, or for Python code
-    return sorted({*named, *LOSSES, "Python"})
+    return sorted({*types, *LOSSES, "Python"})
 
 
 def __getattr__(name: str) -> Any:

@@ -22,9 +22,9 @@ def with_tops(definition: Message) -> Message:
     """Return the definition with a top for a loss or an accuracy that names none, as nets of 2013 and 2014 do."""
     if definition.top or definition.type not in LOSSES:
         return definition
-    named = definition.copy()
-    named.top = [AUTOMATIC]
-    return named
+    copy = definition.copy()
+    copy.top = [AUTOMATIC]
+    return copy
 
 
 def make_layer(definition: Message, phase: int) -> Layer:
@@ -46,9 +46,9 @@ def _layer(definition: Message) -> Layer:
     if definition.type == "Python" and (layer := python_layer(definition)) is not None:
         return layer
     if definition.type == "Python" and not definition.bottom:
-        named = f"{definition.python_param.module}.{definition.python_param.layer}"
+        code = f"{definition.python_param.module}.{definition.python_param.layer}"
         raise UnsupportedLayer(
-            f"layer {definition.name!r} is {named}, which this program has not imported: import that class first, or "
+            f"layer {definition.name!r} is {code}, which this program has not imported: import that class first, or "
             "put an Input layer in its place"
         )
     if definition.type in LOSSES:
@@ -75,17 +75,17 @@ def _of_batch(definition: Message) -> Message:
 
 
 def _operation_layer(definition: Message, plan: OperationPlan, tops: Sequence[int] | None) -> OperationLayer:
-    written = range(len(definition.top)) if tops is None else tops
+    top_numbers = range(len(definition.top)) if tops is None else tops
     operation = Operation(
         kind=plan.kind,
         name=definition.name or "",
         type_name=definition.type,
         inputs=tuple(plan.inputs or definition.bottom),
-        outputs=tuple(definition.top[index] for index in written),
+        outputs=tuple(definition.top[index] for index in top_numbers),
         parameters={role: role for role in plan.parameters},
         attributes=plan.attributes,
     )
-    return OperationLayer(operation, _with_caffe_fillers(definition, plan.parameters), written)
+    return OperationLayer(operation, _with_caffe_fillers(definition, plan.parameters), top_numbers)
 
 
 def _with_caffe_fillers(definition: Message, blobs: Mapping[str, LearnedBlob]) -> Mapping[str, LearnedBlob]:

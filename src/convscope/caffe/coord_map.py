@@ -118,12 +118,12 @@ def crop(top_from: Top, top_to: Top) -> Any:
 def _walk(start: Top, visit: Callable[[Top, CoordinateMap], Any]) -> None:
     """Visit what an output is made from with the map to it, nearest first, until `visit` answers yes."""
     waiting: list[tuple[Top, CoordinateMap]] = [(start, IDENTITY)]
-    seen: set[Top] = set()
+    visited: set[Top] = set()
     while waiting:
         top, coordinates = waiting.pop(0)
-        if top in seen:
+        if top in visited:
             continue
-        seen.add(top)
+        visited.add(top)
         if visit(top, coordinates):
             return
         try:

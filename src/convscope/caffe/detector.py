@@ -101,6 +101,6 @@ class Detector(Net):
         low, high = np.clip(low, 0, im.shape[:2]), np.clip(high, 0, im.shape[:2])
         size = np.minimum(np.round((high - low + 1) * scale).astype(int), side - before)
         crop: Array = self.crop_mean.copy()
-        shown = resize_image(im[low[0] : high[0], low[1] : high[1]], size)
-        crop[before[0] : before[0] + size[0], before[1] : before[1] + size[1]] = shown
+        patch = resize_image(im[low[0] : high[0], low[1] : high[1]], size)
+        crop[before[0] : before[0] + size[0], before[1] : before[1] + size[1]] = patch
         return crop

@@ -122,14 +122,14 @@ class OperationLayer(Layer):
         leaves = [tensor.detach().requires_grad_() for tensor in [*inputs, *learned]]
         with torch.enable_grad():
             outputs = self._run(leaves[: len(inputs)], leaves[len(inputs) :] or parameters)
-        known = [
+        differentiable = [
             (output, blob.diff_tensor())
             for output, blob in zip(outputs, self._own_tops(top), strict=True)
             if output.requires_grad
         ]
         gradients: Sequence[Tensor | None] = [None] * len(leaves)
-        if known:
-            tensors, diffs = zip(*known, strict=True)
+        if differentiable:
+            tensors, diffs = zip(*differentiable, strict=True)
             gradients = torch.autograd.grad(tensors, leaves, diffs, allow_unused=True)
         for blob, gradient in zip(self._read(bottom), gradients, strict=False):
             blob.write_diff(gradient)

@@ -74,12 +74,12 @@ class Net(Interface2014):
         net = filter_layers(upgrade(read_text_file(network_file)), name, level, list(stages or ()))
         if not net.layer:
             raise NetworkFileError(f"{fspath(network_file)} has no layers in the phase {name}, level {level}")
-        stored = None if weights is None else read_weights(weights)
+        weights_file = None if weights is None else read_weights(weights)
         number = mode.TRAIN if name == "TRAIN" else mode.TEST
-        super().__init__(net, number, four_axes=oldest and stored is not None, weights=stored)
+        super().__init__(net, number, four_axes=oldest and weights_file is not None, weights=weights_file)
         self._callbacks: dict[str, list[Callback]] = {}
-        if stored is not None:
-            copy_parameters(self.params, stored, self._borrowed)
+        if weights_file is not None:
+            copy_parameters(self.params, weights_file, self._borrowed)
 
     def forward(
         self,

@@ -98,19 +98,19 @@ def to_proto(*tops: Made) -> ProtoMessage:
 
 def _net(tops: Iterable[Made], names: dict[Made, str]) -> ProtoMessage:
     naming, net = _Naming(names), Message("NetParameter")
-    written: dict[Function, Message] = {}
+    messages: dict[Function, Message] = {}
     # Layers are written after those they read; a stack instead of recursion, for nets of any depth.
     stack = [blob.fn if isinstance(blob, Top) else blob for blob in reversed(list(tops))]
     while stack:
         layer = stack.pop()
-        missing = [top.fn for top in layer.inputs if top.fn not in written]
-        if layer in written:
+        missing = [top.fn for top in layer.inputs if top.fn not in messages]
+        if layer in messages:
             continue
         if missing:
             stack += [layer, *reversed(missing)]
             continue
-        written[layer] = _layer(layer, [written[top.fn].top[top.n] for top in layer.inputs], naming)
-        net.layer.append(written[layer])
+        messages[layer] = _layer(layer, [messages[top.fn].top[top.n] for top in layer.inputs], naming)
+        net.layer.append(messages[layer])
     return wrap(net)
 
 

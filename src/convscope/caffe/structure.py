@@ -51,8 +51,8 @@ class Structure:
         layer = make_layer(definition, self.phase)
         bottom = [self.blobs[name] for name in definition.bottom]
         top = [self._top(definition, index) for index in range(len(definition.top))]
-        stored = self._weights.get(layer.name, ())
-        layer.stored_shapes = [blob.shape for blob in stored if blob is not None]
+        blobs = self._weights.get(layer.name, ())
+        layer.stored_shapes = [blob.shape for blob in blobs if blob is not None]
         layer.setup(bottom, top)
         self._share(definition, layer)
         if self._four_axes:

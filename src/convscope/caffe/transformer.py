@@ -149,5 +149,5 @@ class Transformer:
 
     def _check(self, in_: str) -> None:
         if in_ not in self.inputs:
-            known = list(self.inputs)
-            raise InputError(f"{in_!r} is not one of the net inputs: {known}.{did_you_mean(in_, known)}")
+            inputs = list(self.inputs)
+            raise InputError(f"{in_!r} is not one of the net inputs: {inputs}.{did_you_mean(in_, inputs)}")

@@ -30,8 +30,8 @@ def copy_parameters(
         (blobs, match_blobs(weights, name, [blob.true_shape for blob in blobs], borrowed.get(name, ())))
         for name, blobs in parameters.items()
     ]
-    for blobs, stored in names:
-        for index, values in stored.items():
+    for blobs, source in names:
+        for index, values in source.items():
             numbers = values.array()
             blobs[index].load(lambda numbers=numbers: numbers)  # type: ignore[misc]
 

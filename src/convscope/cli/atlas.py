@@ -109,17 +109,17 @@ def atlas(
     if dask and workers:
         raise click.UsageError("--workers is of this machine's processes: Dask's workers are what they are")
     _require_maps(maps, photographs)
-    folder, opened = Path(output), opening.open(network)
+    folder, net = Path(output), opening.open(network)
     listed = list_pictures(photographs) if photographs else ()
-    manifest = _manifest(opened, listed, layers, (size, steps, seed, pictures_per_unit))
-    begin_atlas(opened, manifest, folder)
+    manifest = _manifest(net, listed, layers, (size, steps, seed, pictures_per_unit))
+    begin_atlas(net, manifest, folder)
     if listed:
-        measured(opened, listed, list(manifest.layers), folder=manifest.measurement_path(folder), shard=share)
+        measured(net, listed, list(manifest.layers), folder=manifest.measurement_path(folder), shard=share)
     missing = missing_shards(manifest, folder, share)
     with _executor(dask, workers) as (executor, count):
         _make(folder, missing, executor, count)
     if share is None:
-        _merge(folder, manifest, opened, listed, maps)
+        _merge(folder, manifest, net, listed, maps)
     else:
         click.echo(
             printable(f"{len(missing):,} shards made; convscope atlas-merge {folder} when all are there"),

@@ -91,9 +91,9 @@ def _network_of(context: click.Context) -> Network | None:
     """Open the network that stands in the line; what fails, or would have to be downloaded, offers nothing."""
     from convscope.formats.opening import open_network
 
-    named: Any = context.params.get("network")
+    network: Any = context.params.get("network")
     # Behind an option that waits for its value click has parsed nothing: then the line itself is looked at.
-    words = [named] if named else split_arg_string(os.environ.get("COMP_WORDS", ""))[2:]
+    words = [network] if network else split_arg_string(os.environ.get("COMP_WORDS", ""))[2:]
     source = next((word for word in words if word == "builtin" or Path(word).expanduser().exists()), None)
     if source is None:
         return None

@@ -23,11 +23,11 @@ def doctor(device: str, as_json: bool) -> None:
     from convscope.formats.opening import open_network
     from convscope.network.engine.execution import best_device
 
-    known = facts()
+    machine = facts()
     if not as_json:
-        for group in dict.fromkeys(fact.group for fact in known):
+        for group in dict.fromkeys(fact.group for fact in machine):
             click.echo(click.style(group, bold=True))
-            for fact in known:
+            for fact in machine:
                 if fact.group == group:
                     click.echo(f"  {fact.name:<13} {printable(fact.value)}")
         click.echo(click.style("self-test", bold=True))
@@ -38,6 +38,8 @@ def doctor(device: str, as_json: bool) -> None:
             verdict = click.style("works" if check.works else "FAILS", fg="green" if check.works else "red")
             click.echo(f"  {check.name:<13} {verdict}  {printable(check.seen)} ({check.seconds:.1f} s)")
     if as_json:
-        print_json({"facts": [asdict(fact) for fact in known], "checks": [asdict(check) for check in checks]})
+        print_json(
+            {"facts": [asdict(fact) for fact in machine], "checks": [asdict(check) for check in checks]}
+        )
     if failed := [check.name for check in checks if not check.works]:
         raise ConvscopeError(f"what fails: {', '.join(failed)}. Report it with all of the above")

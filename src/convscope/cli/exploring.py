@@ -87,13 +87,13 @@ def explore(
 
 
 def _require_atlas_alone(context: click.Context) -> None:
-    given = [
+    conflicts = [
         name
         for name in ("network", "pictures", "photographs", "beside")
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     ]
-    if given:
-        raise click.UsageError(f"--static serves an atlas alone, without {' and '.join(given)}")
+    if conflicts:
+        raise click.UsageError(f"--static serves an atlas alone, without {' and '.join(conflicts)}")
 
 
 def _photographs(network: Network, folder: str) -> Photographs:

@@ -32,8 +32,8 @@ class ConvscopeGroup(click.Group):
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a command, and to it the options that every command has and what the Tab key offers."""
-        named = {parameter.name for parameter in cmd.params}
-        writes = "output" in named
+        parameters = {parameter.name for parameter in cmd.params}
+        writes = "output" in parameters
         for parameter in cmd.params:
             if parameter.name == "output":
                 parameter.callback = _not_empty

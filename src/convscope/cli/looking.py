@@ -349,14 +349,14 @@ def save_all(looks: Sequence[Look], output: str | None, as_json: bool) -> None:
 
 def each_in_turn(things: Sequence[_Thing], do: Callable[[_Thing], None]) -> None:
     """Do something with each, under a bar where they are several; Ctrl-C ends it with what there is, and says so."""
-    done = 0
+    count = 0
     with progress_bar(total=len(things), unit="picture", **({} if len(things) > 1 else _NO_BAR)) as bar:
         try:
             for thing in things:
                 do(thing)
-                done += 1
+                count += 1
                 bar.update()
         except KeyboardInterrupt:
-            if not done:
+            if not count:
                 raise
-            interrupted(f"{done} of {len(things)} pictures are kept")
+            interrupted(f"{count} of {len(things)} pictures are kept")

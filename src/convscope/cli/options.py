@@ -105,9 +105,9 @@ def _checked_device(device: str) -> str:
     from convscope.network.engine.execution import best_device
 
     if device == "auto":
-        chosen = best_device()
-        note(f"computed on {chosen}")
-        return chosen
+        best = best_device()
+        note(f"computed on {best}")
+        return best
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -134,9 +134,9 @@ class RenamedOption(click.Option):
 
     def add_to_parser(self, parser: Any, context: click.Context) -> None:
         """Let the parser take the earlier names too."""
-        shown, self.opts = self.opts, [*self.opts, *self.before]
+        own, self.opts = self.opts, [*self.opts, *self.before]
         super().add_to_parser(parser, context)
-        self.opts = shown
+        self.opts = own
 
 
 class NetworkOption(click.Option):

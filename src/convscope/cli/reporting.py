@@ -89,12 +89,12 @@ def report(
     named = pictures_named([picture])
     folder, several = folder_of(output, len(named)), len(named) > 1
     opened, notes = _opened_with_notes(opening, network)
-    chosen = sections or (QUICK if quick else SECTIONS)
+    section_names = sections or (QUICK if quick else SECTIONS)
     rows = []
     for one in named:
         words = ("report", Path(one).name) if several else ("report",)
         path = place(folder, file_name(*words, suffix=".html"))
-        rows.append(_report(opened, one, path, ReportOptions(sections=chosen, **options), notes))
+        rows.append(_report(opened, one, path, ReportOptions(sections=section_names, **options), notes))
         if not as_json:
             click.echo(printable(path))
             explain(rows[-1]["caption"])

@@ -41,10 +41,10 @@ def rerun(
     from convscope.pictures.recipe import read_recipe
     from convscope.rerunning import rerun as rerun_recipe
 
-    named = [
+    pictures = [
         one for name in made for one in (pictures_named([name]) if files_of(name) is not None else [name])
     ]
-    folder, rows = folder_of(output, len(named)), list[dict[str, Any]]()
+    folder, rows = folder_of(output, len(pictures)), list[dict[str, Any]]()
 
     def make_again(name: str) -> None:
         recipe = read_recipe(name)
@@ -58,9 +58,9 @@ def rerun(
         note(_in_words(name, difference))
         rows.append({"picture": name, "path": str(path), **difference, "recipe": asdict(recipe)})
 
-    each_in_turn(named, make_again)
+    each_in_turn(pictures, make_again)
     if as_json:
-        print_json(rows if len(named) > 1 else rows[0])
+        print_json(rows if len(pictures) > 1 else rows[0])
 
 
 def _difference(source: Path, again: Picture) -> dict[str, Any]:

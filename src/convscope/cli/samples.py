@@ -50,11 +50,11 @@ def samples(folder: str, names: tuple[str, ...], as_json: bool) -> None:
     from convscope.errors import ConvscopeError
     from convscope.samples import SMALL, fetch_samples, sample_named
 
-    chosen = [sample_named(name).name for name in names] or SMALL
+    sample_names = [sample_named(name).name for name in names] or SMALL
     listed = []
-    with progress_bar(total=len(chosen), unit="sample") as bar:
+    with progress_bar(total=len(sample_names), unit="sample") as bar:
         try:
-            for one in fetch_samples(folder, chosen):
+            for one in fetch_samples(folder, sample_names):
                 listed.append(one)
                 bar.update()
                 if not as_json and one.state != "missing":
@@ -62,7 +62,7 @@ def samples(folder: str, names: tuple[str, ...], as_json: bool) -> None:
                     click.echo(printable(one.path))
                     explain(f"{one.sample.about} ({one.sample.license})")
         except KeyboardInterrupt:
-            end_interrupted(f"{len(listed)} of {len(chosen)} samples are there")
+            end_interrupted(f"{len(listed)} of {len(sample_names)} samples are there")
     if as_json:
         rows = [
             {

@@ -100,12 +100,12 @@ def fine_tune(
                 raise
             interrupted(f"after {step.number} of {steps} steps; what was learned is kept")
     assert step is not None
-    written = _save_with_sidecars(step.network, labels, path)
+    files = _save_with_sidecars(step.network, labels, path)
     facts = {"steps": step.number, "loss": step.loss, "accuracy": step.accuracy, "labels": labels}
     if as_json:
-        print_json({"path": str(path), "files": [str(one) for one in written], **facts})
+        print_json({"path": str(path), "files": [str(one) for one in files], **facts})
         return
-    for one in written:
+    for one in files:
         click.echo(printable(one))
     explain(f"{step.number} steps; the last: loss {step.loss:.3f}, {step.accuracy:.0%} right of its pictures")
 

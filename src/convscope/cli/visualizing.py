@@ -234,8 +234,8 @@ def _measure(network: Network, folder: str | None) -> None:
     from convscope.measuring.picture_list import list_pictures, pictures_hash
     from convscope.measuring.strongest import find_strongest, keep_strongest, strongest_of
 
-    listed, known = list_pictures(folder), find_strongest(network)
-    if known is not None and known.pictures_sha256 == pictures_hash(listed):
+    listed, measurements = list_pictures(folder), find_strongest(network)
+    if measurements is not None and measurements.pictures_sha256 == pictures_hash(listed):
         return
     strongest = strongest_of(measured(network, listed))
     keep_strongest(network, strongest)

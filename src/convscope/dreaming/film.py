@@ -123,16 +123,16 @@ def _next(dream: Dream, motion: Motion, frames: Frames, index: int, rate: float)
     """Return the dream that starts from the frame before, moved, at the size that every frame starts in."""
     second, size = (index - 2) / rate, (int(dream.start.shape[2]), int(dream.start.shape[3]))
     if _without_range(dream):
-        moved = motion.moved(torch.from_numpy(frames.values(index - 1)), second, rate)
-        start = resized(moved, size)
+        frame = motion.moved(torch.from_numpy(frames.values(index - 1)), second, rate)
+        start = resized(frame, size)
     else:
-        shown = from_frame(frames.read(index - 1))
-        if tuple(shown.shape[2:]) != dream.end:
+        last = from_frame(frames.read(index - 1))
+        if tuple(last.shape[2:]) != dream.end:
             raise InputError(
-                f"the frames in the folder are {shown.shape[3]} x {shown.shape[2]} pixels, this film is "
+                f"the frames in the folder are {last.shape[3]} x {last.shape[2]} pixels, this film is "
                 f"{dream.end[1]} x {dream.end[0]}: use another folder"
             )
-        start = dream.settings.values(resized(motion.moved(shown, second, rate).clamp(0, 1), size))
+        start = dream.settings.values(resized(motion.moved(last, second, rate).clamp(0, 1), size))
     options = replace(dream.options, seed=dream.options.seed + index - 1)
     return replace(dream, start=start, options=options)
 

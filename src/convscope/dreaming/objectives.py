@@ -95,12 +95,12 @@ def class_term(address: str, words: str, weight: float = 1.0) -> Term:
 
 
 def _of_channels(term: Term, channels: Sequence[int]) -> Term:
-    chosen = torch.tensor(channels)
-    counted = ", ".join(map(str, channels))
+    numbers = torch.tensor(channels)
+    list_of_channels = ", ".join(map(str, channels))
     return replace(
         term,
-        density=lambda value: term.density(value.index_select(1, chosen.to(value.device))),
-        words=f"{term.words} of {'channel' if len(channels) == 1 else 'channels'} {counted}",
+        density=lambda value: term.density(value.index_select(1, numbers.to(value.device))),
+        words=f"{term.words} of {'channel' if len(channels) == 1 else 'channels'} {list_of_channels}",
     )
 
 
@@ -127,12 +127,12 @@ def guided_term(address: str, guide: Tensor) -> Term:
     features = guide.detach().flatten(2)[0]
 
     def density(value: Tensor) -> Tensor:
-        known = features.to(value)
+        guide_features = features.to(value)
         with torch.no_grad():
             places = value.movedim(1, 3).flatten(0, 2)
-            parts = torch.split(places, max(1, _MATCHES // known.shape[1]))
-            best = torch.cat([(part @ known).argmax(1) for part in parts])
-        match = known.T[best].view(*value.movedim(1, 3).shape)
+            parts = torch.split(places, max(1, _MATCHES // guide_features.shape[1]))
+            best = torch.cat([(part @ guide_features).argmax(1) for part in parts])
+        match = guide_features.T[best].view(*value.movedim(1, 3).shape)
         return (value.movedim(1, 3) * match).sum(3)
 
     return Term(address, density, f"{address}, guided")

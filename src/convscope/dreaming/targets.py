@@ -50,8 +50,8 @@ def terms_of(
         )
     classes = {name: weight for name, weight in weights.items() if _is_class(network, name)}
     others = {name: weight for name, weight in weights.items() if name not in classes}
-    chosen = {} if channels is None else _chosen(network, others, start, channels)
-    terms = dream_terms(others, preset.measure, chosen) if others else ()
+    channels_of = {} if channels is None else _chosen(network, others, start, channels)
+    terms = dream_terms(others, preset.measure, channels_of) if others else ()
     return terms + tuple(_class_term(network, name, weight, preset) for name, weight in classes.items())
 
 
@@ -98,8 +98,8 @@ def _with_channel(network: Network, name: str, start: Tensor, seed: int) -> str:
         return name
     answer = _answer(network, name, start)[0].flatten(1)
     awake = answer.any(1).nonzero().flatten().tolist() or range(len(answer))
-    drawn = torch.randint(len(awake), (), generator=torch.Generator().manual_seed(seed))
-    return str(replace(address, channel=awake[int(drawn)]))
+    choice = torch.randint(len(awake), (), generator=torch.Generator().manual_seed(seed))
+    return str(replace(address, channel=awake[int(choice)]))
 
 
 def _labeled(network: Network, label: str) -> str:

@@ -120,14 +120,14 @@ def foreign_network(path: Path) -> NetworkFileError | None:
     """Return the error for a file that is certainly another program's network, with what to do; None for others."""
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
-    told = (
+    sentence = (
         _told_by_name(path)
         or next((what for at, magic, what in _BEGINNINGS if head[at:].startswith(magic)), None)
         or _told_by_text(head)
         or _told_by_records(path, head)
         or _told_by_archive(path, head)
     )
-    return None if told is None else NetworkFileError(f"{path} is {told}")
+    return None if sentence is None else NetworkFileError(f"{path} is {sentence}")
 
 
 def in_another_format(name: str) -> str | None:
@@ -175,8 +175,8 @@ def _told_by_records(path: Path, head: bytes) -> str | None:
 
 def _inside(source: Source, records: Iterable[Record], number: int) -> list[tuple[int, int]]:
     first = next((each for each in records if each.number == number and each.wire == LENGTH), None)
-    found = [] if first is None else top_records(source, first.start, first.stop)
-    return [(record.number, record.wire) for record in found]
+    parts = [] if first is None else top_records(source, first.start, first.stop)
+    return [(record.number, record.wire) for record in parts]
 
 
 def _told_by_archive(path: Path, head: bytes) -> str | None:

@@ -183,7 +183,7 @@ def stored_under(
 
 def _paths(opened: h5py.File, root: str, file: Container) -> Iterator[str]:
     """Yield the path of every dataset under the root; names may hold slashes, so groups nest."""
-    waiting, seen = [root], set[int]()
+    waiting, visited = [root], set[int]()
     while waiting:
         path = waiting.pop()
         if path != "/" and not isinstance(opened.get(path, getlink=True), h5py.HardLink):
@@ -195,9 +195,9 @@ def _paths(opened: h5py.File, root: str, file: Container) -> Iterator[str]:
             yield path
             continue
         address = h5py.h5o.get_info(item.id).addr
-        if address in seen or path.count("/") > MAXIMUM_DEPTH:
+        if address in visited or path.count("/") > MAXIMUM_DEPTH:
             raise NetworkFileError(f"{file} has groups that contain themselves, at {path!r}.")
-        seen.add(address)
+        visited.add(address)
         waiting += [f"{path.rstrip('/')}/{name}" for name in reversed(item)]
 
 

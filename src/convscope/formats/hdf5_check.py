@@ -42,7 +42,7 @@ def limit_next_object() -> None:
 
 def problem_in(opened: Any) -> str:
     """Return what is wrong with a file, by every link, attribute and dataset in it; nothing where all is well."""
-    waiting, seen, count = ["/"], set[int](), 0
+    waiting, visited, count = ["/"], set[int](), 0
     while waiting:
         path = waiting.pop()
         limit_next_object()
@@ -57,9 +57,9 @@ def problem_in(opened: Any) -> str:
         if not isinstance(item, h5py.Group):
             continue
         address = h5py.h5o.get_info(item.id).addr
-        if address in seen or path.count("/") > DEPTH:
+        if address in visited or path.count("/") > DEPTH:
             return f"has groups that contain themselves, at {path!r}"
-        seen.add(address)
+        visited.add(address)
         waiting += [f"{path.rstrip('/')}/{name}" for name in item]
     return ""
 

@@ -59,8 +59,8 @@ def kind_of_name(path: Path) -> Kind | None:
     True
     """
     name = path.name.lower()
-    known = max((suffix for suffix in BY_SUFFIX if name.endswith(suffix)), key=len, default=None)
-    return None if known is None else BY_SUFFIX[known]
+    ending = max((suffix for suffix in BY_SUFFIX if name.endswith(suffix)), key=len, default=None)
+    return None if ending is None else BY_SUFFIX[ending]
 
 
 def kind_of_content(path: Path) -> Kind | None:
@@ -71,16 +71,16 @@ def kind_of_content(path: Path) -> Kind | None:
     require_regular(path)
     with path.open("rb") as file:
         head = file.read(HEAD)
-    found = identify(head) if head else ""
-    if found == HDF5:
+    kind = identify(head) if head else ""
+    if kind == HDF5:
         return _kind_of_hdf5(path)
     if head.startswith(b"PK\x03\x04"):
         return _kind_of_zip(path)
-    if found == PICKLE:
+    if kind == PICKLE:
         return Kind.CHECKPOINT
     if head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= path.stat().st_size - 8:
         return Kind.SAFETENSORS
-    return _kind_of_text(head) if found == TEXT else _kind_of_protobuf(path)
+    return _kind_of_text(head) if kind == TEXT else _kind_of_protobuf(path)
 
 
 def _kind_of_hdf5(path: Path) -> Kind | None:
@@ -101,9 +101,9 @@ def _kind_of_zip(path: Path) -> Kind | None:
     if "config.json" in names:
         return Kind.KERAS_ZIP
     inside = {name.partition("/")[2] for name in names}
-    known = {"data.pkl", "constants.pkl", "data/weights/model_weights_config.json"}
+    members = {"data.pkl", "constants.pkl", "data/weights/model_weights_config.json"}
     exported = {"serialized_exported_program.json", "serialized_state_dict.pt"}
-    return Kind.CHECKPOINT if known & inside or exported & {*names, *inside} else None
+    return Kind.CHECKPOINT if members & inside or exported & {*names, *inside} else None
 
 
 def _kind_of_text(head: bytes) -> Kind | None:

@@ -109,8 +109,12 @@ def open_native(request: Request) -> NetworkParts:
         require_regular(path)
         file: Any = safe_open(path, framework="pt")
         copied = load(path.read_bytes()) if path.stat().st_size <= COPIED_BYTES else None
-        written = file.metadata() or {}
-        metadata = {key: json.loads(text) for key, text in written.items()} if "operations" in written else {}
+        file_metadata = file.metadata() or {}
+        metadata = (
+            {key: json.loads(text) for key, text in file_metadata.items()}
+            if "operations" in file_metadata
+            else {}
+        )
         shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise NetworkFileError(f"{path} is not a network in convscope's format: {error}") from error
@@ -142,9 +146,9 @@ def _input_spec(fields: dict[str, Any], guesses: dict[str, str], parameters: Par
     }
     if plain.get("mean") == MEAN:
         plain["mean"] = parameters.fresh(MEAN).numpy()
-    known = dict.fromkeys([*plain, "layout", "raw_scale", "resize", "crops"], "the file")
+    provenance = dict.fromkeys([*plain, "layout", "raw_scale", "resize", "crops"], "the file")
     guessed = {name: reason for name, reason in guesses.items() if reason.startswith(GUESS)}
-    return InputSpec(**plain, provenance=known | guessed)
+    return InputSpec(**plain, provenance=provenance | guessed)
 
 
 def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Parameters) -> Graph:
@@ -160,8 +164,8 @@ def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Paramet
         )
     outputs = metadata.get("outputs", [value for value in values if value not in read])
     names = {*inputs, *values, *metadata.get("cut", {})}
-    named = [*outputs, *metadata.get("aliases", {}).values(), *metadata.get("constants", ())]
-    if strange := [value for value in named if value not in names]:
+    targets = [*outputs, *metadata.get("aliases", {}).values(), *metadata.get("constants", ())]
+    if strange := [value for value in targets if value not in names]:
         raise InputError(f"it names a value {strange[0]!r}, which nothing makes")
     return Graph(
         name=str(metadata.get("name", "")),

@@ -14,14 +14,21 @@ def only_of_this_size(
     operations: Sequence[Operation], inputs: Mapping[str, Shape], *, batch: bool = False, size: bool = True
 ) -> list[Operation]:
     """Return the operations behind one for each input that takes it in this size only, or so many at a time only."""
-    seen = {name: f"{name}.assert_shape" for name in inputs}
+    check_of = {name: f"{name}.assert_shape" for name in inputs}
     checks = (
         Operation(
-            "assert_shape", seen[name], "size", (name,), (seen[name],), attributes=_limits(shape, batch, size)
+            "assert_shape",
+            check_of[name],
+            "size",
+            (name,),
+            (check_of[name],),
+            attributes=_limits(shape, batch, size),
         )
         for name, shape in inputs.items()
     )
-    behind = (replace(op, inputs=tuple(seen.get(value, value) for value in op.inputs)) for op in operations)
+    behind = (
+        replace(op, inputs=tuple(check_of.get(value, value) for value in op.inputs)) for op in operations
+    )
     return [*checks, *behind]
 
 

@@ -102,8 +102,8 @@ def unknown_file(path: Path, endings: tuple[str, ...]) -> NetworkFileError:
     """Return the error for a file that neither its content nor its name tells: what it seems to be, and what to do."""
     with path.open("rb") as stream:
         type_name = identify(stream.read(HEAD))
-    if path.suffix.lower() != ".zip" and (known := in_another_format(path.name)):
-        return NetworkFileError(f"{path} is {known}")
+    if path.suffix.lower() != ".zip" and (format_name := in_another_format(path.name)):
+        return NetworkFileError(f"{path} is {format_name}")
     if type_name == "a zip archive" and (inside := _networks_in(path, endings)):
         return NetworkFileError(f"{path} is an archive that holds {inside}: unpack it and open that")
     seems = "text, and describes no network that convscope knows" if type_name == TEXT else type_name
@@ -155,15 +155,15 @@ def expect_onnx(head: bytes, file: str) -> None:
         _expect(_ONNX, head, file)
 
 
-def _expect(wanted: str, head: bytes, file: str) -> None:
+def _expect(expected: str, head: bytes, file: str) -> None:
     if not head:
-        raise NetworkFileError(f"{file} is empty, not {wanted}. Download or copy it again.")
+        raise NetworkFileError(f"{file} is empty, not {expected}. Download or copy it again.")
     type_name = identify(head)
-    if type_name == wanted or (type_name == "binary data" and wanted != _DESCRIPTION):
+    if type_name == expected or (type_name == "binary data" and expected != _DESCRIPTION):
         return
     advice = _ADVICE.get(type_name, "Is it damaged, or another kind of file?").rstrip(".")
     raise NetworkFileError(
-        f"{file} is {type_name}, not {wanted}. {advice}{'' if advice.endswith('?') else '.'}"
+        f"{file} is {type_name}, not {expected}. {advice}{'' if advice.endswith('?') else '.'}"
     )
 
 

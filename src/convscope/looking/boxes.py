@@ -92,9 +92,9 @@ def boxes(network: Network, picture: Any, *, theme: ThemeName = "light") -> Pict
             f"{network.name} gives no boxes that can be drawn; its outputs are {listed}. Offsets from anchors, or "
             "maps, need what only its program knows: see `convscope activations`"
         )
-    seen = Image.fromarray(to_bytes(seen_by(network, picture)))
-    times = max(1, round(_SIDE / max(seen.size)))
-    image = seen.resize((seen.width * times, seen.height * times), Image.Resampling.BICUBIC)
+    canvas = Image.fromarray(to_bytes(seen_by(network, picture)))
+    times = max(1, round(_SIDE / max(canvas.size)))
+    image = canvas.resize((canvas.width * times, canvas.height * times), Image.Resampling.BICUBIC)
     draw, type_, color = ImageDraw.Draw(image), font(13), theme_named(theme).accent
     for box in reversed(read.found):
         left, top, right, bottom = (

@@ -33,10 +33,10 @@ class Connection:
 
 def feeding(network: Network, layer: str, channel: int, most: int = 6) -> list[Connection]:
     """Return the strongest connections into a unit, from the filters that made it; none where there are no filters."""
-    written = _filters_behind(network, layer, channel)
-    if written is None:
+    weights = _filters_behind(network, layer, channel)
+    if weights is None:
         return []
-    filters, row = written
+    filters, row = weights
     kernels, start = filters.weights[row], filters.first_input[row]
     if filters.color:
         return []  # it reads the picture: its filter is shown whole
@@ -110,12 +110,12 @@ def _filters_behind(network: Network, layer: str, channel: int) -> tuple[Filters
 
 def _readers(network: Network, layer: str, channel: int) -> Iterator[tuple[Operation, int]]:
     """Yield the operations with filters that read a unit, and which of their inputs' channels it is there."""
-    waiting, seen = [(layer, channel)], set()
+    waiting, visited = [(layer, channel)], set()
     while waiting:
         value, index = waiting.pop(0)
-        if (value, index) in seen:
+        if (value, index) in visited:
             continue
-        seen.add((value, index))
+        visited.add((value, index))
         for operation in network.graph.consumers.get(value, ()):
             if kind_of(operation.kind).part == "filters" and "weight" in operation.parameters:
                 yield operation, index

@@ -151,9 +151,9 @@ def _one(
     if height == width == 1:
         picture = _strips(weights[:, 0, 0][None], [f"{layer_filters.layer}:{index}"], scaling, theme)
         return replace(picture, caption=f"{what}: its weights across. {picture.caption}.")
-    shown = min(channels, MANY)
-    names = [f"{layer_filters.inputs}:{start + channel}" for channel in range(shown)]
-    picture = sheet(weights[:shown], names, tile_size=tile_size, scaling=scaling, theme=theme)
+    count = min(channels, MANY)
+    names = [f"{layer_filters.inputs}:{start + channel}" for channel in range(count)]
+    picture = sheet(weights[:count], names, tile_size=tile_size, scaling=scaling, theme=theme)
     words = f"a tile for {_of(len(picture.tiles), channels)} channels of {layer_filters.inputs} it reads"
     return replace(picture, caption=f"{what}: {words}. {picture.caption}.")
 
@@ -172,8 +172,8 @@ def _of(shown: int, count: int) -> str:
 
 def _color_words(network: Network) -> str:
     order = network.input_spec.channel_order if network.input_spec else "RGB"
-    turned = "; the network expects BGR, shown here as RGB" if order == "BGR" else ""
-    return f"in the colors they look for{turned}"
+    order_words = "; the network expects BGR, shown here as RGB" if order == "BGR" else ""
+    return f"in the colors they look for{order_words}"
 
 
 def read_filters(network: Network, layer: str) -> Filters:

@@ -141,8 +141,8 @@ def layer_table(network: Network) -> LayerTable:
     """
     first = next(iter(network.graph.inputs.values()), ())
     batch = first[0] if len(first) > 1 else 1
-    counted: set[str] = set()
-    rows = [_row(layer, batch, counted) for layer in network.layers.values()]
+    parameters: set[str] = set()
+    rows = [_row(layer, batch, parameters) for layer in network.layers.values()]
     cut = [
         Row(value, f"{layer.type_name} (cut)", None, (), None, 0, 0, cut=layer.sentence)
         for value, layer in network.graph.cut.items()

@@ -59,9 +59,9 @@ def output_picture(
     colors = colors[..., ::-1] if reversed_ and len(output) == 3 else colors
     colors = np.ascontiguousarray(np.broadcast_to(colors, (*colors.shape[:2], 3)))
     height, width = colors.shape[:2]
-    seen = Image.fromarray(to_bytes(seen_by(network, picture)))
-    original = np.asarray(seen.resize((width, height), Image.Resampling.BICUBIC))
-    enlarged = f", {seen.height} × {seen.width} enlarged" if seen.size != (width, height) else ""
+    image = Image.fromarray(to_bytes(seen_by(network, picture)))
+    original = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+    enlarged = f", {image.height} × {image.width} enlarged" if image.size != (width, height) else ""
     shown = panels(
         [
             Panel(original, f"what the network sees{enlarged}", smooth=True),

@@ -74,14 +74,14 @@ def segmentation(
     value = _value(network, address)
     classes = _strongest(network, picture, value)
     shares = _shares(network, value, classes)
-    named = shares[:top]
-    seen = seen_by(network, picture)
-    places = _at_size(classes, seen.shape[:2])
+    best = shares[:top]
+    background = seen_by(network, picture)
+    places = _at_size(classes, background.shape[:2])
     shown = [
-        Panel(to_bytes(seen), "what the network sees", smooth=True),
-        Panel(_paint(seen, places, named), f"{value}: the strongest class of each place", address=value),
+        Panel(to_bytes(background), "what the network sees", smooth=True),
+        Panel(_paint(background, places, best), f"{value}: the strongest class of each place", address=value),
     ]
-    entries = [LegendEntry(_color(share), share.label, percent(share.share)) for share in named]
+    entries = [LegendEntry(_color(share), share.label, percent(share.share)) for share in best]
     if rest := shares[top:]:
         left = percent(sum(share.share for share in rest))
         entries.append(LegendEntry(_OTHERS, f"{len(rest):,} other classes", left))
@@ -115,15 +115,15 @@ def _shares(network: Network, value: str, classes: NDArray[np.intp]) -> list[Cla
 
 
 def _paint(
-    seen: NDArray[np.float32], places: NDArray[np.intp], named: Sequence[ClassShare]
+    background: NDArray[np.float32], places: NDArray[np.intp], best: Sequence[ClassShare]
 ) -> NDArray[np.uint8]:
-    gray = np.repeat(seen.mean(2, keepdims=True), 3, 2)
-    painted = 0.9 * gray
-    for share in named:
+    gray = np.repeat(background.mean(2, keepdims=True), 3, 2)
+    pixels = 0.9 * gray
+    for share in best:
         here = places == _number(share)
         if not _NOTHING.fullmatch(share.label):
-            painted[here] = (1 - _OPAQUE) * gray[here] + _OPAQUE * np.array(_color(share)) / 255
-    return to_bytes(painted)
+            pixels[here] = (1 - _OPAQUE) * gray[here] + _OPAQUE * np.array(_color(share)) / 255
+    return to_bytes(pixels)
 
 
 def _color(share: ClassShare) -> tuple[int, int, int]:

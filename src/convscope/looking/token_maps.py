@@ -40,8 +40,8 @@ def token_maps(
     """
     value = value_of_role(network, address, "tokens", "has no output of tokens", ": name a layer")
     tokens = answer_rows(network, picture, value).astype(np.float64)
-    seen = to_bytes(seen_by(network, picture))
-    size = (seen.shape[0], seen.shape[1])
+    background = to_bytes(seen_by(network, picture))
+    size = (background.shape[0], background.shape[1])
     grid = token_grid(size, len(tokens)) if tokens.ndim == 2 else None
     if grid is None:
         raise InputError(f"{value!r} gives {tokens.shape}: no tokens that are places of the picture")
@@ -59,7 +59,7 @@ def token_maps(
         maps.append(("how much it is like the class token", alike))
         words.append(f"likeness (cosine) from {alike.min():.2g} to {alike.max():.2g}")
     shown = [
-        Panel(seen, "what the network sees", smooth=True),
+        Panel(background, "what the network sees", smooth=True),
         Panel(_enlarged(colors.reshape(rows, columns, 3), size), "alike tokens, like colors", address=value),
     ]
     for name, values in maps:

@@ -117,14 +117,16 @@ def bands_of(
     measurements: Measurements, unit: str, strongest: Sequence[Example], by: By, each: int = _IN_A_ROW
 ) -> list[tuple[str, list[Example]]]:
     """Return weaker examples; none that is shown already, and none that is far from its band's share."""
-    shown, rows = {one.index for one in strongest}, []
+    used_pictures, rows = {one.index for one in strongest}, []
     for share, words in BANDS if strongest else ():
-        near, most = measurements.band(unit, share, by, top=each + len(shown)), strongest[0].value
+        near, most = measurements.band(unit, share, by, top=each + len(used_pictures)), strongest[0].value
         fresh = [
-            one for one in near if one.index not in shown and (not share or _is_near(one, share * most, most))
+            one
+            for one in near
+            if one.index not in used_pictures and (not share or _is_near(one, share * most, most))
         ][:each]
         rows.append((words, fresh))
-        shown |= {one.index for one in fresh}
+        used_pictures |= {one.index for one in fresh}
     return rows
 
 

@@ -70,11 +70,11 @@ def measure(
     blocks = _share(manifest.blocks, shard)
     missing = _missing(blocks, manifest, listed, place)
     of = _pictures_in(blocks, manifest)
-    done = of - _pictures_in(missing, manifest)
+    begun_at = of - _pictures_in(missing, manifest)
     # Reading a picture silences its decoder: threads may leave that behind.
     with watching(watch, "picture") as tell, catch_warnings():
-        tell(done, of)
-        for number, block in _blocks(network, listed, plan, missing, lambda more: tell(done + more, of)):
+        tell(begun_at, of)
+        for number, block in _blocks(network, listed, plan, missing, lambda more: tell(begun_at + more, of)):
             block.save(manifest.path_of(place, number))
     measurements = Measurements(
         place, manifest
@@ -120,8 +120,8 @@ def _missing(
 
 def kept_at(manifest: Manifest, pictures: Sequence[ListedPicture]) -> Path:
     """Return the folder of the cache for a measurement: files that changed since are other pictures."""
-    changed = [picture.changed for picture in pictures]
-    facts = (manifest.network_sha256, manifest.pictures_sha256, changed, manifest.batch)
+    times = [picture.changed for picture in pictures]
+    facts = (manifest.network_sha256, manifest.pictures_sha256, times, manifest.batch)
     return cache_folder("measurements") / cache_key(*facts, [layer.name for layer in manifest.layers])
 
 
@@ -150,8 +150,8 @@ def _kept_whole(
     manifest = manifest_of(network, listed, plan_measurement(network))
     place = _cache_folder(manifest, listed)
     earlier = Measurements(place, manifest, tuple(network.resolve(layer).layer for layer in layers))
-    known = {layer.name for layer in manifest.layers}
-    return earlier if (place / NAME).exists() and earlier.complete and {*earlier.chosen} <= known else None
+    names = {layer.name for layer in manifest.layers}
+    return earlier if (place / NAME).exists() and earlier.complete and {*earlier.chosen} <= names else None
 
 
 def _share(blocks: int, shard: Shard | None) -> list[int]:

@@ -187,17 +187,17 @@ def _twins(
     means: NDArray[np.float32], filters: NDArray[np.float64] | None, awake: NDArray[np.bool_]
 ) -> list[Twins]:
     """Return the pairs that are nearly one, most alike first."""
-    chosen = np.flatnonzero(awake & (means.std(axis=0) > 0))
-    if len(chosen) < 2 or len(means) < 3:
+    units = np.flatnonzero(awake & (means.std(axis=0) > 0))
+    if len(units) < 2 or len(means) < 3:
         return []
-    alike: NDArray[np.float64] = np.corrcoef(means[:, chosen].astype(np.float64), rowvar=False)
-    cosine = np.full_like(alike, np.nan) if filters is None else filters[chosen] @ filters[chosen].T
+    alike: NDArray[np.float64] = np.corrcoef(means[:, units].astype(np.float64), rowvar=False)
+    cosine = np.full_like(alike, np.nan) if filters is None else filters[units] @ filters[units].T
     nearest = np.fmax(alike, cosine)
     rows, columns = np.nonzero(np.triu(nearest >= ALIKE, 1))
     order = np.lexsort((columns, rows, -nearest[rows, columns]))[:_MOST_TWINS]
     return [
         Twins(
-            (int(chosen[rows[at]]), int(chosen[columns[at]])),
+            (int(units[rows[at]]), int(units[columns[at]])),
             float(alike[rows[at], columns[at]]),
             None if filters is None else float(cosine[rows[at], columns[at]]),
         )
@@ -218,13 +218,15 @@ def _classes(measurements: Measurements, network: Network) -> tuple[float | None
     wrong = [row for row in judged if predicted[row] != wanted[row]]
     pairs = Counter((int(wanted[row] or 0), int(predicted[row])) for row in wrong)
     confusions = []
-    for (true, taken), count in pairs.items():
-        rows = [row for row in wrong if (wanted[row], predicted[row]) == (true, taken)]
-        row = max(rows, key=lambda row: (scores[row, taken], -row))
+    for (true, prediction), count in pairs.items():
+        rows = [row for row in wrong if (wanted[row], predicted[row]) == (true, prediction)]
+        row = max(rows, key=lambda row: (scores[row, prediction], -row))
         index = int(measurements.pictures[row])
         picture = measurements.manifest.pictures[index]
-        surest = Example(picture.path, float(scores[row, taken]), (0, 0), None, index, picture.label)
-        confusions.append(Confusion(network.class_label(true), network.class_label(taken), count, surest))
+        surest = Example(picture.path, float(scores[row, prediction]), (0, 0), None, index, picture.label)
+        confusions.append(
+            Confusion(network.class_label(true), network.class_label(prediction), count, surest)
+        )
     confusions.sort(key=lambda one: (-one.count, -one.surest.value, one.surest.index))
     return 1 - len(wrong) / len(judged), len(judged), tuple(confusions)
 
@@ -257,8 +259,8 @@ def in_words(survey: Survey) -> list[str]:
         if layers:
             total = sum(len(units) for _, units in layers)
             most = sorted(layers, key=lambda one: -len(one[1]))[:3]
-            named = ", ".join(f"{layer} ({len(units)})" for layer, units in most)
-            lines.append(f"units {words}: {total:,}, in {named}{', ...' if len(layers) > 3 else ''}")
+            layer_words = ", ".join(f"{layer} ({len(units)})" for layer, units in most)
+            lines.append(f"units {words}: {total:,}, in {layer_words}{', ...' if len(layers) > 3 else ''}")
     return lines
 
 

@@ -73,14 +73,18 @@ def _halves(labels: Sequence[str | None]) -> tuple[list[str], NDArray[np.int64],
     for row, label in enumerate(labels):
         if label is not None:
             places[label].append(row)
-    places = {label: found for label, found in places.items() if len(found) >= _FEWEST}
-    rows = np.array(sorted(row for found in places.values() for row in found), np.int64)
+    places = {
+        label: rows_of_label for label, rows_of_label in places.items() if len(rows_of_label) >= _FEWEST
+    }
+    rows = np.array(sorted(row for rows_of_label in places.values() for row in rows_of_label), np.int64)
     hits = (
-        np.stack([np.isin(rows, found) for found in places.values()], axis=1)
+        np.stack([np.isin(rows, rows_of_label) for rows_of_label in places.values()], axis=1)
         if places
         else np.zeros((0, 0), bool)
     )
-    later = [row for found in places.values() for row in found[(len(found) + 1) // 2 :]]
+    later = [
+        row for rows_of_label in places.values() for row in rows_of_label[(len(rows_of_label) + 1) // 2 :]
+    ]
     return [*places], rows, hits, np.isin(rows, later)
 
 
@@ -96,8 +100,8 @@ def average_precisions(answers: NDArray[Any], hits: Hits) -> NDArray[np.float64]
     ends = np.flatnonzero(np.append(np.diff(answers[order]) != 0, True))
     true = np.cumsum(hits[order], axis=0)[ends]
     precision = true / (ends + 1)[:, None]
-    found: NDArray[np.float64] = (np.diff(true, axis=0, prepend=0) * precision).sum(0) / hits.sum(0)
-    return found
+    precisions: NDArray[np.float64] = (np.diff(true, axis=0, prepend=0) * precision).sum(0) / hits.sum(0)
+    return precisions
 
 
 def _judge(answers: NDArray[Any], hits: Hits, tried: tuple[str, int]) -> UnitName:

@@ -46,10 +46,10 @@ def class_values(graph: Graph, outputs: Sequence[Output]) -> tuple[str, ...]:
 
 def count_classes(graph: Graph, outputs: Sequence[Output]) -> int | None:
     """Return how many classes are told apart, in the whole picture or at each place; None where none are."""
-    sized = [output for output in outputs if output.role in ("classes", "class map") and output.shape]
+    with_shape = [output for output in outputs if output.role in ("classes", "class map") and output.shape]
     values = class_values(graph, outputs)
-    chosen = [output for output in sized if output.value in values] or sized
-    return chosen[0].shape[1] if chosen and chosen[0].shape else None
+    candidates = [output for output in with_shape if output.value in values] or with_shape
+    return candidates[0].shape[1] if candidates and candidates[0].shape else None
 
 
 def class_scores(graph: Graph, output: str) -> str:

@@ -61,14 +61,14 @@ def note_of_cut(cut: Mapping[str, CutLayer]) -> str:
     roots = [layer for layer in layers if not layer.root]
     first = {layer.type_name: layer for layer in reversed(roots)}
     reasons = [layer.reason.rstrip(".") for layer in reversed(first.values())]
-    shown = "; ".join(reasons[:_MOST_NAMED])
+    words = "; ".join(reasons[:_MOST_NAMED])
     if len(reasons) > _MOST_NAMED:
-        shown += f"; and {len(reasons) - _MOST_NAMED} further kinds"
+        words += f"; and {len(reasons) - _MOST_NAMED} further kinds"
     behind = [layer.name for layer in layers if layer.root]
     also = f" {_few([layer.name for layer in roots])} cut off"
     if behind:
         also += f", and so {_few(behind)} behind"
-    return f"{shown}.{also}; everything else works"
+    return f"{words}.{also}; everything else works"
 
 
 def require_uncut(cut: Mapping[str, CutLayer], remaining: int) -> None:
@@ -79,6 +79,6 @@ def require_uncut(cut: Mapping[str, CutLayer], remaining: int) -> None:
 
 
 def _few(names: list[str]) -> str:
-    shown = ", ".join(map(repr, names[:_MOST_NAMED]))
+    words = ", ".join(map(repr, names[:_MOST_NAMED]))
     more = len(names) - _MOST_NAMED
-    return (f"{shown} and {more} more" if more > 0 else shown) + (" are" if len(names) > 1 else " is")
+    return (f"{words} and {more} more" if more > 0 else words) + (" are" if len(names) > 1 else " is")

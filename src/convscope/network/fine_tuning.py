@@ -94,11 +94,11 @@ def fine_tune(
     buffers: Mapping[str, str] = module.meta["parameters"]
     random = torch.Generator().manual_seed(seed)
     for number in range(1, steps + 1):
-        chosen = torch.randperm(len(paths), generator=random)[:batch_size].tolist()
-        input = torch.cat([center.to_tensor(paths[index]) for index in chosen]).to(network.device)
-        mirrored = torch.rand(len(chosen), generator=random).lt(0.5).view(-1, 1, 1, 1).to(input.device)
+        batch = torch.randperm(len(paths), generator=random)[:batch_size].tolist()
+        input = torch.cat([center.to_tensor(paths[index]) for index in batch]).to(network.device)
+        mirrored = torch.rand(len(batch), generator=random).lt(0.5).view(-1, 1, 1, 1).to(input.device)
         input = torch.where(mirrored, input.flip(2 if network.graph.channels_last else 3), input)
-        labels = torch.tensor([numbers[index] for index in chosen], device=input.device)
+        labels = torch.tensor([numbers[index] for index in batch], device=input.device)
         with torch.enable_grad():
             (logits,) = functional_call(
                 module, {buffers[key]: value for key, value in learned.items()}, (input,)

@@ -31,9 +31,9 @@ def with_units(network: Network, settings: Mapping[str, Setting]) -> Network:
     for index, (text, setting) in enumerate(settings.items()):
         address = network.resolve(text)
         graph = _with_operation(graph, address.layer, _change(network, address, setting), index)
-    changed = {str(network.resolve(text)): _recordable(setting) for text, setting in settings.items()}
-    options = {**network.origin.options, "units": {**network.origin.options.get("units", {}), **changed}}
-    files = network.origin.files if None not in changed.values() else ()
+    by_address = {str(network.resolve(text)): _recordable(setting) for text, setting in settings.items()}
+    options = {**network.origin.options, "units": {**network.origin.options.get("units", {}), **by_address}}
+    files = network.origin.files if None not in by_address.values() else ()
     origin = replace(network.origin, options=options, files=files)
     return Network(
         graph, input_spec=network.input_spec, labels=network.labels, origin=origin, device=network.device

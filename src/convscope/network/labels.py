@@ -119,8 +119,8 @@ def _names(label: str) -> list[str]:
 
 
 def _listed(labels: Sequence[str], indices: list[int]) -> str:
-    shown = [f"{labels[index]} ({index})" for index in indices[:8]]
-    return ", ".join(shown) + (f" and {len(indices) - 8} more" if len(indices) > 8 else "")
+    words = [f"{labels[index]} ({index})" for index in indices[:8]]
+    return ", ".join(words) + (f" and {len(indices) - 8} more" if len(indices) > 8 else "")
 
 
 def _read_text(path: Path) -> str:

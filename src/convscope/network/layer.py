@@ -45,15 +45,15 @@ def _layer(
     graph: Graph, blob: str, shapes: Mapping[str, Shape | None], field: ReceptiveField | None
 ) -> Layer:
     operations = graph.written_by(blob)
-    known = graph.parameters.shapes
+    shape_of = graph.parameters.shapes
     return Layer(
         name=blob,
         kind=operations[0].type_name if operations else "Input",
         steps=tuple(operation.type_name for operation in operations) or ("Input",),
         shape=shapes[blob],
-        parameters={key: known[key] for operation in operations for key in operation.parameters.values()},
+        parameters={key: shape_of[key] for operation in operations for key in operation.parameters.values()},
         receptive_field=field,
-        multiply_adds=sum(_multiply_adds(operation, shapes, known) for operation in operations),
+        multiply_adds=sum(_multiply_adds(operation, shapes, shape_of) for operation in operations),
     )
 
 

@@ -88,9 +88,9 @@ def find_outputs(
     picture = next((shape for shape in graph.inputs.values() if len(shape) == 4), None)
     seen = _Context(graph, shapes, _channels_first(graph, picture), 0 if labels is None else len(labels))
     outputs_of_graph = [seen.output(name) for name in graph.outputs]
-    sized = [output for output in outputs_of_graph if output.shape]
-    classes = [output for output in sized if output.role == "classes"]
-    rows = {output.shape[1] for output in sized if output.shape and output.role == "boxes"}
+    with_shape = [output for output in outputs_of_graph if output.shape]
+    classes = [output for output in with_shape if output.role == "classes"]
+    rows = {output.shape[1] for output in with_shape if output.shape and output.role == "boxes"}
     return tuple(_beside_others(output, classes, rows) for output in outputs_of_graph)
 
 
@@ -128,8 +128,8 @@ class _Context:
             return output
         if count == self.labels:
             return replace(output, role="classes")
-        named = _NO_CLASSES.search(f"{output.name} {output.value}")
-        if named or count in _LANDMARKS or not self._ends_in_scores(output.value):
+        hint = _NO_CLASSES.search(f"{output.name} {output.value}")
+        if hint or count in _LANDMARKS or not self._ends_in_scores(output.value):
             return output
         return replace(output, role="classes", sure=False)
 

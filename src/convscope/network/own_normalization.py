@@ -61,7 +61,7 @@ def with_own_normalization(spec: InputSpec, graph: Graph) -> InputSpec:
 def find_own_normalization(graph: Graph) -> OwnNormalization | None:
     """Return the arithmetic with constants that the (first) input goes through before anything else, or None."""
     value = next(iter(graph.inputs), "")
-    factor, offset, changed = torch.ones(1), torch.zeros(1), False
+    factor, offset, is_normalized = torch.ones(1), torch.zeros(1), False
     for _ in range(_LONGEST):
         readers = graph.consumers.get(value, ())
         if len(readers) != 1 or len(readers[0].outputs) != 1:
@@ -76,11 +76,11 @@ def find_own_normalization(graph: Graph) -> OwnNormalization | None:
             function = _ARITHMETIC[name]
             offset = function(offset, constant)
             factor = function(factor, constant) if name in ("multiply", "divide") else factor + 0 * constant
-            changed = True
+            is_normalized = True
         value = reader.outputs[0]
     plain = bool(((factor - 1).abs() < 1e-6).all() and (offset.abs() < 1e-6).all())
     sound = factor.isfinite().all() and offset.isfinite().all() and factor.all()
-    return OwnNormalization(factor, offset) if changed and not plain and sound else None
+    return OwnNormalization(factor, offset) if is_normalized and not plain and sound else None
 
 
 def _constant(graph: Graph, step: Operation, value: str) -> tuple[str, Tensor | None, bool]:

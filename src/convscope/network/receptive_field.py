@@ -69,16 +69,16 @@ def _field(
     parameters: Mapping[str, Shape],
 ) -> ReceptiveField | None:
     first, shape = fields[operation.inputs[0]] if operation.inputs else None, shapes.get(operation.outputs[0])
-    known = [field for value in operation.inputs if (field := fields[value]) is not None]
+    fields_read = [field for value in operation.inputs if (field := fields[value]) is not None]
     live, kind = "", kind_of(operation.kind)
     if operation.kind == "dynamic":  # its parameters are its last inputs
         kind, roles = kind_of(operation.attributes["kind"]), operation.attributes["roles"]
         live = dict(zip(roles[::-1], operation.inputs[::-1], strict=False)).get("weight", "")
     if kind.sees == "first":
-        known = [] if first is None else [first]
-    if not known:
+        fields_read = [] if first is None else [first]
+    if not fields_read:
         return None
-    field = _union(known)
+    field = _union(fields_read)
     before = shapes.get(operation.inputs[0])
     if before is None or shape is None or len(before) != 4:
         return field

@@ -156,12 +156,12 @@ class Ascent:
         values = climbed = pictures.new_zeros(len(pictures))
         asleep = torch.ones_like(values, dtype=torch.bool)
         for _ in range(self.settings.views):
-            shown = pictures
+            views = pictures
             for transform in self.settings.transforms_at(self.index + 1):
-                shown = transform(shown, self.generators)
-            seen, uphill, sleeping = self.rescue.gradient(shown)
+                views = transform(views, self.generators)
+            seen, uphill, sleeping = self.rescue.gradient(views)
             values = values + seen / self.settings.views
-            climbed = climbed + (shown * uphill).flatten(1).sum(1) / self.settings.views
+            climbed = climbed + (views * uphill).flatten(1).sum(1) / self.settings.views
             asleep = asleep & sleeping
         return values, climbed, asleep
 

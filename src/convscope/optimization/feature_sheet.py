@@ -79,8 +79,8 @@ def feature_sheet(
         rendered.extend(now.made)
 
     collect_from(visualize(network, addresses, how, batch=how.batch), collect, watch, progress)
-    shown = {"columns": how.columns, "theme": how.theme}
-    arguments = {"layer": layer, "channels": as_json(channels), **how.recorded(), **shown}
+    layout = {"columns": how.columns, "theme": how.theme}
+    arguments = {"layer": layer, "channels": as_json(channels), **how.recorded(), **layout}
     recipe = recipe_of("feature_sheet", arguments, network=network, seed=how.seed)
     return replace(as_sheet(layer, rendered, columns=how.columns, theme=how.theme), recipe=recipe)
 

@@ -59,7 +59,7 @@ def warn_elsewhere(name: str, guide: PresetGuide, network: Network) -> None:
 
 
 def _default(spec: InputSpec) -> Settings:
-    moved = Together(
+    robustness = Together(
         (
             Pad(6),
             Jitter(8),
@@ -68,15 +68,15 @@ def _default(spec: InputSpec) -> Settings:
             Jitter(4),
         )
     )
-    return Settings(Painting(Fourier(), _colors(spec)), (moved,), steps=128, size=(128, 128))
+    return Settings(Painting(Fourier(), _colors(spec)), (robustness,), steps=128, size=(128, 128))
 
 
 def _lucid(spec: InputSpec) -> Settings:
     scales = tuple(1 + (step - 5) / 50 for step in range(11))
     turns = tuple(float(degrees) for degrees in (*range(-10, 11), *(0,) * 5))
-    moved = Together((Pad(12), Jitter(8), Scale(scales), Rotate(turns), Jitter(4)))
+    robustness = Together((Pad(12), Jitter(8), Scale(scales), Rotate(turns), Jitter(4)))
     return Settings(
-        Painting(Fourier(), _colors(spec)), (moved,), rate=0.05, steps=512, size=(128, 128), keep="last"
+        Painting(Fourier(), _colors(spec)), (robustness,), rate=0.05, steps=512, size=(128, 128), keep="last"
     )
 
 

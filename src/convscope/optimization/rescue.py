@@ -37,9 +37,9 @@ class Rescue:
         scores, gradient = _climb(self.batch, pictures)
         asleep = _is_zero(gradient) & scores.isfinite()
         if asleep.any():
-            chosen = self.batch.groups_with(asleep)
-            _, redirected = _climb(self.redirected.only(chosen), pictures[chosen])
-            gradient[chosen] = torch.where(asleep[chosen][:, None, None, None], redirected, gradient[chosen])
+            groups = self.batch.groups_with(asleep)
+            _, redirected = _climb(self.redirected.only(groups), pictures[groups])
+            gradient[groups] = torch.where(asleep[groups][:, None, None, None], redirected, gradient[groups])
         return scores, gradient, asleep
 
     @cached_property
@@ -51,10 +51,10 @@ class Rescue:
     def photographs(self, asleep: Tensor, shape: Sequence[int]) -> Tensor:
         """Return a photograph for each sleeping picture, (sleeping, *shape), the one that rouses its unit most."""
         candidates = _photographs(shape).to(asleep.device)
-        chosen = self.batch.groups_with(asleep)
-        batch = self.batch.only(chosen)
-        scores = torch.stack([batch.scores(one.expand(len(chosen), -1, -1, -1)) for one in candidates])
-        return candidates[scores.argmax(0)][asleep[chosen]]
+        groups = self.batch.groups_with(asleep)
+        batch = self.batch.only(groups)
+        scores = torch.stack([batch.scores(one.expand(len(groups), -1, -1, -1)) for one in candidates])
+        return candidates[scores.argmax(0)][asleep[groups]]
 
 
 def _climb(batch: ObjectiveBatch, pictures: Tensor) -> tuple[Tensor, Tensor]:

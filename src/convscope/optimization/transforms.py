@@ -144,8 +144,8 @@ class Crop:
 
     def place(self, size: Size, generator: torch.Generator) -> tuple[Matrix, Size]:
         """Return the piece's place: its corner pixels' centers are the box's corners."""
-        drawn, across, down = torch.randn(3, generator=generator).tolist()
-        side = min(max(self.share + 0.05 * drawn, 0.05), 1.0)
+        amount, across, down = torch.randn(3, generator=generator).tolist()
+        side = min(max(self.share + 0.05 * amount, 0.05), 1.0)
         rows, columns = (
             (side * (old - 1) / max(new - 1, 1), (0.5 + 0.15 * off - side / 2) * (old - 1))
             for old, new, off in zip(size, self.size, (down, across), strict=True)

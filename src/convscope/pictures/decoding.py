@@ -89,10 +89,10 @@ def decoded_image(
         factor = ceil(sqrt(pixels / _FEW_PIXELS))
         made_smaller = (f"read at 1/{factor} of its size: {pixels:,} pixels came from a small file",)
         image = _reduced(image, factor)
-    seen = rgb_of_image(image, name, low)
-    shortened = (SHORTENED,) if bits > seen.stored.bits else ()
+    appearance = rgb_of_image(image, name, low)
+    shortened = (SHORTENED,) if bits > appearance.stored.bits else ()
     first = (f"the first of {pages}",) if pages else ()
-    return replace(seen, notes=(*first, *made_smaller, *shortened, *seen.notes))
+    return replace(appearance, notes=(*first, *made_smaller, *shortened, *appearance.notes))
 
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
@@ -122,15 +122,15 @@ def _pages(image: Image.Image) -> str:
     if image.format != "TIFF":
         frames = int(getattr(image, "n_frames", 1))
         return f"its {frames} frames" if frames > 1 else ""
-    counted = 0
+    count = 0
     with contextlib.suppress(EOFError):
-        for counted in range(1, _PAGES + 1):  # ends with the last page there is
-            image.seek(counted)
-        counted = _PAGES + 1
+        for count in range(1, _PAGES + 1):  # ends with the last page there is
+            image.seek(count)
+        count = _PAGES + 1
     image.seek(0)
-    if counted > _PAGES:
+    if count > _PAGES:
         return f"more than {_PAGES} frames"
-    return f"its {counted} frames" if counted > 1 else ""
+    return f"its {count} frames" if count > 1 else ""
 
 
 @contextlib.contextmanager

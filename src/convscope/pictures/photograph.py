@@ -206,19 +206,23 @@ def _from_file(file: Any, source: str | None, maximum_pixels: int) -> Photograph
     file.seek(0)
     with errors_in_one_line(name, size, file), Image.open(file, formats=formats_for(name)) as image:
         check_size(image, name, maximum_pixels, size)
-        seen = decoded_image(image, name, file, small=size < SMALL_FILE)
-    return _photograph(seen, source, digest.hexdigest())
+        appearance = decoded_image(image, name, file, small=size < SMALL_FILE)
+    return _photograph(appearance, source, digest.hexdigest())
 
 
 def _from_pillow(image: Image.Image, maximum_pixels: int) -> Photograph:
     with errors_in_one_line("what was given", 0, io.BytesIO()):
         check_size(image, "what was given", maximum_pixels)
-        seen = decoded_image(image, "what was given")
-    return _photograph(seen, None, _hash(seen.pixels))  # of what is seen: palettes and profiles count
+        appearance = decoded_image(image, "what was given")
+    return _photograph(
+        appearance, None, _hash(appearance.pixels)
+    )  # of what is seen: palettes and profiles count
 
 
-def _photograph(seen: Appearance, source: str | None, sha256: str) -> Photograph:
-    return Photograph(seen.pixels, source, sha256, seen.notes, seen.opacity, seen.stored)
+def _photograph(appearance: Appearance, source: str | None, sha256: str) -> Photograph:
+    return Photograph(
+        appearance.pixels, source, sha256, appearance.notes, appearance.opacity, appearance.stored
+    )
 
 
 def _from_array(source: object, maximum_pixels: int) -> Photograph:
@@ -236,11 +240,15 @@ def _from_array(source: object, maximum_pixels: int) -> Photograph:
         bands = bands_of(values)
         notes = (f"the mean of {bands.shape[2]} bands in gray",)
         return Photograph(seen_in_gray(bands), None, _hash(values), notes, bands=bands)
-    seen = rgb_of_array(values, getattr(source, "profile", None))
+    appearance = rgb_of_array(values, getattr(source, "profile", None))
     if values.ndim == 3 and values.shape[2] == 4:
-        whole = _photograph(replace(seen, pixels=np.ascontiguousarray(seen.pixels)), None, _hash(values))
+        whole = _photograph(
+            replace(appearance, pixels=np.ascontiguousarray(appearance.pixels)), None, _hash(values)
+        )
         return replace(whole, bands=bands_of(values))
-    return _photograph(replace(seen, pixels=np.ascontiguousarray(seen.pixels)), None, _hash(values))
+    return _photograph(
+        replace(appearance, pixels=np.ascontiguousarray(appearance.pixels)), None, _hash(values)
+    )
 
 
 def _hash(values: NDArray[Any]) -> str:

@@ -143,12 +143,12 @@ class Picture:
     def _deep_png(self) -> bytes:
         """Return a PNG of 16 bits, which Pillow cannot write in color, with what the others carry."""
         gray, alpha = self.array.ndim == 2, self.array.shape[-1] == 4 and self.array.ndim == 3
-        written, whole = io.BytesIO(), io.BytesIO()
+        buffer, whole = io.BytesIO(), io.BytesIO()
         rows = (row.astype(">u2").tobytes() for row in self.array)
         png.Writer(self.width, self.height, greyscale=gray, alpha=alpha, bitdepth=16).write_packed(
-            written, rows
+            buffer, rows
         )
-        header, *pixels = png.Reader(bytes=written.getvalue()).chunks()
+        header, *pixels = png.Reader(bytes=buffer.getvalue()).chunks()
         more = [(kind, data) for kind, data, *_ in self._text_chunks().chunks]
         if self.pixel_ratio > 1:
             dots = round(96 * self.pixel_ratio / 0.0254)
@@ -266,8 +266,8 @@ class Pictures(list[Picture]):
 
     def __getitem__(self, index: SupportsIndex | slice, /) -> Picture | Pictures:
         """Return a picture, or those of a slice as a row again."""
-        chosen = super().__getitem__(index)
-        return Pictures(chosen) if isinstance(chosen, list) else chosen
+        item = super().__getitem__(index)
+        return Pictures(item) if isinstance(item, list) else item
 
     def __add__(self, others: list[Any], /) -> Pictures:  # type: ignore[override]
         """Return these and others in one row."""

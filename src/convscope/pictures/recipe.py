@@ -97,10 +97,10 @@ class Recipe:
             raise RecipeError(f"{where} is not JSON: {error}") from error
         if not isinstance(data, dict) or not isinstance(data.get("function"), str):
             raise RecipeError(f"{where} names no function; a recipe is an object with a key 'function'")
-        known = {item.name for item in fields(cls)}
-        for key in data.keys() - known:
+        names = {item.name for item in fields(cls)}
+        for key in data.keys() - names:
             raise RecipeError(
-                f"{where} has an unknown key {key!r}.{did_you_mean(key, known)} Made by a later convscope?"
+                f"{where} has an unknown key {key!r}.{did_you_mean(key, names)} Made by a later convscope?"
             )
         for key, value in data.items():
             if not isinstance(value, _KINDS.get(key, (str, type(None)))):

@@ -47,8 +47,8 @@ def require_consent(recipe: Recipe, path: Path, named_inputs: Set[str] = frozens
 
 def recorded_files(recipe: Recipe, named_inputs: Set[str] = frozenset()) -> list[str]:
     """Return what a recipe names that may be a file or a folder."""
-    named = dict.fromkeys(name for name in _named(recipe, named_inputs) if name and name not in SAMPLES)
-    return list(named)
+    texts = dict.fromkeys(name for name in _named(recipe, named_inputs) if name and name not in SAMPLES)
+    return list(texts)
 
 
 def _named(recipe: Recipe, named_inputs: Set[str]) -> Iterator[str]:

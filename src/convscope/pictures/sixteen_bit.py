@@ -30,15 +30,15 @@ def stored_bits(image: Image.Image) -> int:
 def load(image: Image.Image, file: IO[bytes]) -> Image.Image | None:
     """Load a picture just opened from `file`; return another one of its lower bytes, None where it has none."""
     tiles = getattr(image, "tile", ())
-    turned = [_TURNED.get(_packing(tile)) for tile in tiles]
-    deep = bool(turned) and all(turned) and "transparency" not in image.info
+    orders = [_TURNED.get(_packing(tile)) for tile in tiles]
+    deep = bool(orders) and all(orders) and "transparency" not in image.info
     image.load()
     if not deep or image.format is None:
         return None
     file.seek(0)
     low: Any = Image.open(file, formats=(image.format,))
     low.tile = [
-        tile._replace(args=_with(tile.args, name)) for tile, name in zip(low.tile, turned, strict=True)
+        tile._replace(args=_with(tile.args, name)) for tile, name in zip(low.tile, orders, strict=True)
     ]
     low.load()
     lower: Image.Image = low

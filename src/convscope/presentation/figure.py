@@ -73,10 +73,10 @@ def _as_vector_file(figure: Figure, style: dict[Any, Any], form: str, words: Map
         metadata = {"Date": None, "Description": words["caption"], "Source": words["convscope"] or None}
     else:
         metadata = {"CreationDate": None, "Subject": words["caption"], "Keywords": words["convscope"]}
-    written = io.BytesIO()
+    buffer = io.BytesIO()
     with matplotlib.rc_context({**style, **own}):
-        figure.savefig(written, format=form, metadata=metadata)
-    return written.getvalue()
+        figure.savefig(buffer, format=form, metadata=metadata)
+    return buffer.getvalue()
 
 
 def plain_frame(axes: Axes, colors: Theme) -> None:

@@ -25,8 +25,8 @@ def with_title(picture: Picture, title: str, theme: ThemeName = "light") -> Pict
     image.paste(Image.fromarray(picture.in_8_bits), (0, _HEIGHT))
     words = fitted(title, picture.width - 2 * MARGIN, letters)
     ImageDraw.Draw(image).text((MARGIN, MARGIN), words, colors.text, letters)
-    moved = tuple(
+    tiles = tuple(
         replace(tile, box=(tile.box[0], tile.box[1] + _HEIGHT, tile.box[2], tile.box[3] + _HEIGHT))
         for tile in picture.tiles
     )
-    return replace(picture, array=np.asarray(image), tiles=moved)
+    return replace(picture, array=np.asarray(image), tiles=tiles)

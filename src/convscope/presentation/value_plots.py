@@ -53,8 +53,10 @@ def probability_plot(
         axes.set_ylabel("probability")
         plain_frame(axes, colors)
         set_title(axes, title, colors)
-        named = ", ".join(f"{_name(labels, index)} {percent(values[index])}" for index in best)
-        return picture_of(figure, f"the probability of each of {len(values):,} classes; the highest: {named}")
+        best_words = ", ".join(f"{_name(labels, index)} {percent(values[index])}" for index in best)
+        return picture_of(
+            figure, f"the probability of each of {len(values):,} classes; the highest: {best_words}"
+        )
 
 
 def values_and_histogram(
@@ -144,46 +146,48 @@ def _peaks(
 
 def _draw_values(axes: Axes, flat: NDArray[Any], numbers: NDArray[Any], colors: Theme) -> None:
     """Draw a bar for each of a few values, a line for each of some thousands, the range of each group of more."""
-    shown, count = flat[numbers], len(flat)
+    heights, count = flat[numbers], len(flat)
     axes.axhline(0, color=colors.line, linewidth=0.8)
     if count <= _FEW_CLASSES:
-        bars = axes.bar(np.arange(count), shown, color=colors.accent)
-        axes.bar_label(bars, [f"{value:.3g}" for value in shown], padding=2, size=9)
+        bars = axes.bar(np.arange(count), heights, color=colors.accent)
+        axes.bar_label(bars, [f"{value:.3g}" for value in heights], padding=2, size=9)
         axes.set_xticks(np.arange(count), list(map(str, numbers)))
         axes.margins(y=0.15)
         return
-    peaks = np.argsort(-shown, kind="stable")[:_PEAKS]
+    peaks = np.argsort(-heights, kind="stable")[:_PEAKS]
     if count <= _MANY_VALUES:
-        axes.vlines(np.arange(count), 0, shown, color=colors.quiet, linewidth=max(0.5, min(3, 1500 / count)))
+        axes.vlines(
+            np.arange(count), 0, heights, color=colors.quiet, linewidth=max(0.5, min(3, 1500 / count))
+        )
     else:
         edges = np.linspace(0, count, 1025).astype(int)[:-1]
-        high, low = np.maximum.reduceat(shown, edges), np.minimum.reduceat(shown, edges)
+        high, low = np.maximum.reduceat(heights, edges), np.minimum.reduceat(heights, edges)
         axes.fill_between(edges, np.minimum(low, 0), np.maximum(high, 0), color=colors.quiet, linewidth=0)
-    axes.vlines(peaks, 0, shown[peaks], color=colors.accent, linewidth=1.8)
-    axes.plot(peaks, shown[peaks], "o", color=colors.accent, markersize=4)
+    axes.vlines(peaks, 0, heights[peaks], color=colors.accent, linewidth=1.8)
+    axes.plot(peaks, heights[peaks], "o", color=colors.accent, markersize=4)
     axes.set_xlim(-0.015 * count, 1.015 * count)
     axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True))
-    if shown.max() > 0:
-        words = [(float(at), float(shown[at]), f"{numbers[at]}:  {shown[at]:.3g}") for at in peaks]
+    if heights.max() > 0:
+        words = [(float(at), float(heights[at]), f"{numbers[at]}:  {heights[at]:.3g}") for at in peaks]
         _name_peaks(axes, words, count, colors)
 
 
 def _draw_ranks(axes: Axes, flat: NDArray[Any], numbers: NDArray[Any], colors: Theme) -> None:
     """Draw falling values by the logarithm of their place: few of thousands are high, and would hug the edge."""
-    shown, count = flat[numbers], len(flat)
+    heights, count = flat[numbers], len(flat)
     places = np.unique(np.geomspace(1, count, 1024).round().astype(int))
     wide = float(np.log10(count))
     axes.axhline(0, color=colors.line, linewidth=0.8)
-    axes.fill_between(np.log10(places), 0, shown[places - 1], color=colors.quiet, linewidth=0)
+    axes.fill_between(np.log10(places), 0, heights[places - 1], color=colors.quiet, linewidth=0)
     at = np.log10(np.arange(1, _PEAKS + 1))
-    axes.vlines(at, 0, shown[:_PEAKS], color=colors.accent, linewidth=1.8)
-    axes.plot(at, shown[:_PEAKS], "o", color=colors.accent, markersize=4)
+    axes.vlines(at, 0, heights[:_PEAKS], color=colors.accent, linewidth=1.8)
+    axes.plot(at, heights[:_PEAKS], "o", color=colors.accent, markersize=4)
     axes.set_xlim(-0.015 * wide, 1.015 * wide)
     powers = range(int(wide) + 1)
     axes.set_xticks(list(powers), [f"{10**power:,}" for power in powers])
-    if shown[0] > 0:
-        names = [f"{number}:  {value:.3g}" for number, value in zip(numbers, shown[:_PEAKS], strict=False)]
-        _name_peaks(axes, list(zip(at.tolist(), shown.tolist(), names, strict=False)), wide, colors)
+    if heights[0] > 0:
+        names = [f"{number}:  {value:.3g}" for number, value in zip(numbers, heights[:_PEAKS], strict=False)]
+        _name_peaks(axes, list(zip(at.tolist(), heights.tolist(), names, strict=False)), wide, colors)
 
 
 def _name_peaks(axes: Axes, peaks: Sequence[tuple[float, float, str]], classes: float, colors: Theme) -> None:

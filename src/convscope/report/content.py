@@ -60,16 +60,16 @@ def gather(context: ReportContext, progress: Progress) -> Content:
     """Compute all that the report shows; Ctrl-C ends it with what there is, KeyboardInterrupt where that is nothing."""
     check_style(context)
     names = [*context.options.sections, *(["style"] if context.options.style is not None else [])]
-    chosen = [section for section in _ALL if section.name in names]
+    sections = [section for section in _ALL if section.name in names]
     content = Content(layer_table(context.network), {section.name: [] for section in _ALL})
-    waiting = [section.title for section in chosen]
+    waiting = [section.title for section in sections]
     try:
         with ExitStack() as stack:
-            count = Counter(sum(section.parts(context) for section in chosen), progress)
+            count = Counter(sum(section.parts(context) for section in sections), progress)
             if layers := [*context.maps, *context.vectors]:
                 stack.enter_context(recorded(context.network, context.picture, layers))
             stack.enter_context(shared_targets())
-            for section in chosen:
+            for section in sections:
                 count.section = section.title
                 for one in section.make(context, count):
                     content.found[section.name].append(one)

@@ -84,13 +84,13 @@ def paintings(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
 
 def _style(context: ReportContext) -> TitledFigure:
     network, style = context.network, context.options.style
-    shown = picture_or_unit(network, style)
-    if isinstance(shown, Picture) and is_unit(network, style):
+    preview = picture_or_unit(network, style)
+    if isinstance(preview, Picture) and is_unit(network, style):
         command = context.command("see", style, picture=False, size=OWN)
         return TitledFigure(
-            style, "the style: its own picture", embed_one(shown, address=style, command=command)
+            style, "the style: its own picture", embed_one(preview, address=style, command=command)
         )
-    photograph = open_photograph(shown)
+    photograph = open_photograph(preview)
     height, width = photograph.pixels.shape[:2]
     caption = f"As given, {width} × {height} pixels."
     return TitledFigure(photograph.name, "the style", embed_photograph(photograph.pixels, caption))

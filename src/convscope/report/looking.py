@@ -46,9 +46,9 @@ class LayerFigure:
 
 def charts(context: ReportContext, count: Counter) -> Iterator[Embedded]:
     """Yield the bars of the most probable classes and the probability of each; of no classifier, each other answer."""
-    for answered in answers(context):
-        make = _in_theme(show_output, context.network, context.picture, answered)
-        yield embed(make, address=answered.value, command=context.command("activations", answered.value))[0]
+    for item in answers(context):
+        make = _in_theme(show_output, context.network, context.picture, item)
+        yield embed(make, address=item.value, command=context.command("activations", item.value))[0]
         count()
     if not context.classes:
         return
@@ -65,8 +65,8 @@ def answers(context: ReportContext) -> list[Output]:
     if context.classes or context.network.input_spec is None:
         return []
     outputs = [output for output in context.network.outputs if output.role in _ANSWERS]
-    drawn = [output for output in outputs if output.role == "boxes"]
-    return [output for output in outputs if output not in drawn[1:]]
+    box_outputs = [output for output in outputs if output.role == "boxes"]
+    return [output for output in outputs if output not in box_outputs[1:]]
 
 
 def filter_sheets(context: ReportContext, count: Counter) -> Iterator[Embedded]:

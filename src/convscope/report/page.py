@@ -120,7 +120,7 @@ def _words(context: ReportContext, content: Content) -> dict[str, Any]:
     style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     photograph, width, height = photograph_uri(picture.pixels)
-    seen = _as_seen(network, picture)
+    input_picture = _as_seen(network, picture)
     return {
         "style": style,
         "policy": f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
@@ -130,7 +130,7 @@ def _words(context: ReportContext, content: Content) -> dict[str, Any]:
         "content": content,
         "classes": context.classes,
         "photograph": {"uri": photograph, "width": width, "height": height},
-        "seen": seen,
+        "seen": input_picture,
         "frame": _frame(network.input_spec, picture.pixels.shape[:2]),
         "spec_rows": _spec_rows(network.input_spec),
         "headings": HEADINGS,

@@ -66,13 +66,13 @@ def units(context: ReportContext, count: Counter) -> Iterator[UnitPlate]:
     if not addresses:
         return
     options, watch = RenderOptions(size=SIZE, steps=STEPS), count.through(_PARTS * len(addresses))
-    shown: dict[str, NDArray[np.uint8]] = {}
+    pictures: dict[str, NDArray[np.uint8]] = {}
     done = of = 0
     for progress in visualize(network, addresses, options):
         for rendered in progress.made:
             picture = as_picture(network, rendered, options)
-            same = next((name for name, other in shown.items() if _alike(picture.array, other)), "")
-            shown[rendered.name] = picture.array
+            same = next((name for name, other in pictures.items() if _alike(picture.array, other)), "")
+            pictures[rendered.name] = picture.array
             yield _plate(context, rendered.name, picture, same)
         done, of = progress.done, progress.of
         watch(done, of)
@@ -98,7 +98,7 @@ def where_found(target: AttributionTarget, picture: InputLike) -> tuple[NDArray[
     A channel is lit where it answers, a class where its score depends on the picture, by its saliency.
     """
     network, address = target.network, target.address
-    seen = network.deprocess(target.input)
+    background = network.deprocess(target.input)
     channel = int(address.channel or 0)
     if is_vector(network.shape_channels_first(address.layer)):
         light = blurred(saliency(network, picture, address).map, 99)
@@ -107,10 +107,10 @@ def where_found(target: AttributionTarget, picture: InputLike) -> tuple[NDArray[
         values = np.maximum(answer(network, picture, address.layer)[channel], 0)
         strongest = float(values.max())
         small = Image.fromarray((values / (strongest or 1)).astype(np.float32))
-        height, width = seen.shape[:2]
+        height, width = background.shape[:2]
         light = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC), np.float64).clip(0, 1)
         words = f"answers up to {strongest:.3g}"
-    return seen * (
+    return background * (
         _DIM + (1 - _DIM) * light[..., None]
     ), f"Your picture, lit where it finds it: {words} here."
 
@@ -134,10 +134,10 @@ def _alike(first: NDArray[Any], second: NDArray[Any]) -> bool:
 
 def informative_units(network: Network, picture: InputLike, *, layers: int = 3, each: int = 2) -> list[str]:
     """Return the channels that answer most to a picture, averaged over it, in the last layers of the last stages."""
-    chosen = []
+    addresses = []
     for stage in stages(network)[-layers:]:
         name = stage.shown[-1]
         maps = answer(network, picture, name)
         strength = maps.reshape(len(maps), -1).mean(1)
-        chosen += [str(Address(name, int(index))) for index in np.argsort(-strength, kind="stable")[:each]]
-    return chosen
+        addresses += [str(Address(name, int(index))) for index in np.argsort(-strength, kind="stable")[:each]]
+    return addresses

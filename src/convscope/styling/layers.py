@@ -66,10 +66,10 @@ def chosen_layers(
     showing of each earlier stage, and the first of the next. Their weights are the preset's, from first to last and
     with the same sum.
     """
-    if known := vgg_layers(network, before_relu=before_relu):
-        weights_by_layer = dict.fromkeys((known[_existing(name, known)] for name in weights_by_name), 0.0)
+    if vgg := vgg_layers(network, before_relu=before_relu):
+        weights_by_layer = dict.fromkeys((vgg[_existing(name, vgg)] for name in weights_by_name), 0.0)
         for name, weight in weights_by_name.items():  # two may be one layer of a shorter VGG
-            weights_by_layer[known[_existing(name, known)]] += weight
+            weights_by_layer[vgg[_existing(name, vgg)]] += weight
         return weights_by_layer
     layers = _style_layers(network) if what == "style" else _content_layers(network)
     weights = np.interp(

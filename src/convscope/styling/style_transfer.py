@@ -272,8 +272,8 @@ def _recorded_styles(styles: Any) -> Any:
         return styles
     several = _weighted(styles)
     names = [source for source, _ in several]
-    named = all(isinstance(name, str) for name in names) and len({*names}) == len(names)
-    return dict(several) if named else styles
+    are_names = all(isinstance(name, str) for name in names) and len({*names}) == len(names)
+    return dict(several) if are_names else styles
 
 
 def _gray(source: Any) -> Tensor | None:

@@ -126,9 +126,11 @@ def targets_of(
     total = sum(style.weight for style in styles)
     descriptions = []
     for style in styles:
-        seen = _answers(batch, style.picture, "style")
+        layer_answers = _answers(batch, style.picture, "style")
         described = {
-            name: settings.style.target(settings.style.describe(seen[name], at_size(style.mask, seen[name])))
+            name: settings.style.target(
+                settings.style.describe(layer_answers[name], at_size(style.mask, layer_answers[name]))
+            )
             for name in settings.style_layers
         }
         descriptions.append((style.weight / total, style.region, described))

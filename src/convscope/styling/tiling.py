@@ -201,8 +201,8 @@ def tiled_targets_of(
     described_styles = []
     total = sum(style.weight for style in styles)
     for style in styles:
-        seen = _described_in_tiles(batch, style, settings, tile)
-        described_styles.append((style.weight / total, style.region, seen))
+        descriptions = _described_in_tiles(batch, style, settings, tile)
+        described_styles.append((style.weight / total, style.region, descriptions))
     answers = _content_in_tiles(windows, content, settings)
     targets = TiledTargets(StyleTargets(batch, settings, answers, described_styles), windows)
     return in_units(targets, content, weighted(styles)) if settings.in_units else targets

@@ -60,9 +60,9 @@ def units(targets: Measuring, content: Tensor, styles: Sequence[tuple[float, Ten
     plain = _losses(targets, content.mean((2, 3), keepdim=True).expand_as(content))
     photograph = _losses(targets, content)
     total = sum(weight for weight, _ in styles)
-    painted = [(weight / total, resized(style, size, "bicubic")) for weight, style in styles]
-    far = sum(share * _losses(targets, style)["content"] for share, style in painted)
-    rough = sum(share * _roughness(targets, style) for share, style in painted)
+    styles_at_size = [(weight / total, resized(style, size, "bicubic")) for weight, style in styles]
+    far = sum(share * _losses(targets, style)["content"] for share, style in styles_at_size)
+    rough = sum(share * _roughness(targets, style) for share, style in styles_at_size)
     losses = {
         "content": max(far, _LEAST * plain["content"]),
         "style": max(photograph["style"], _LEAST * plain["style"]),

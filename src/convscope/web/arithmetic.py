@@ -41,7 +41,7 @@ def arithmetic(network: Network, address: Address, photograph: Photograph) -> di
     bias = operation.parameters.get("bias")
     shift = 0.0 if bias is None else float(network.parameters[bias][channel])
     order = np.argsort(-np.abs(sums), kind="stable")
-    shown, rest = order[:MOST_CHANNELS], order[MOST_CHANNELS:]
+    strongest, rest = order[:MOST_CHANNELS], order[MOST_CHANNELS:]
     return {
         "reads": operation.inputs[0],
         "terms": [
@@ -51,7 +51,7 @@ def arithmetic(network: Network, address: Address, photograph: Photograph) -> di
                 "kernel": kernel[index].tolist(),
                 "sum": float(sums[index]),
             }
-            for index in shown
+            for index in strongest
         ],
         "others": {"count": len(rest), "sum": float(sums[rest].sum())},
         "bias": shift,

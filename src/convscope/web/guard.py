@@ -79,9 +79,9 @@ class Guard:
         return None
 
     def _knows_token(self, scope: MutableMapping[str, Any], headers: Headers) -> bool:
-        given = [_asked_token(scope), _cookie(headers, self.cookie)]
+        tokens = [_asked_token(scope), _cookie(headers, self.cookie)]
         return any(
-            one is not None and hmac.compare_digest(one.encode(), str(self.token).encode()) for one in given
+            one is not None and hmac.compare_digest(one.encode(), str(self.token).encode()) for one in tokens
         )
 
     def _new_cookie(self, scope: MutableMapping[str, Any]) -> str | None:

@@ -48,7 +48,7 @@ _NOT_IN_FORMS = ("tile", "stop_after", "preset", "keep_colors_of")
 def network_facts(network: Network) -> dict[str, Any]:
     """Return as JSON data: name, notes, layers in order, the stages' layers, classes, methods, presets, options."""
     having = set(layers_with_filters(network))
-    shown = [layer for stage in stages(network) for layer in stage.shown] + vectors(network)
+    layers = [layer for stage in stages(network) for layer in stage.shown] + vectors(network)
     order = {name: index for index, name in enumerate(network.layers)}
     spec = network.input_spec
     return {
@@ -58,7 +58,7 @@ def network_facts(network: Network) -> dict[str, Any]:
         "notes": list(network.notes),
         "input": None if spec is None else {"size": list(spec.size), "describe": str(spec.channel_order)},
         "layers": [_layer_facts(network, layer, name in having) for name, layer in network.layers.items()],
-        "stages": sorted(set(shown) | set(network.graph.inputs), key=lambda name: order.get(name, 0)),
+        "stages": sorted(set(layers) | set(network.graph.inputs), key=lambda name: order.get(name, 0)),
         "labels": list(network.labels or ()),
         "classLayers": list(network.class_values),
         "outputs": [str(output) for output in network.outputs],
@@ -127,10 +127,10 @@ def _numbers(settings: Any) -> dict[str, Any]:
 
 def _form(options: type[Any]) -> list[dict[str, Any]]:
     """Return the fields of an options dataclass that a form can hold: numbers, with a slider's range, and switches."""
-    found = []
+    forms = []
     for one in fields(options):
         kind = _FORM_KINDS.get(str(one.type))
         if kind and one.name not in _NOT_IN_FORMS:
             known = _RANGES.get(one.name)
-            found.append({"name": one.name, "kind": kind, "default": one.default, "range": known})
-    return found
+            forms.append({"name": one.name, "kind": kind, "default": one.default, "range": known})
+    return forms

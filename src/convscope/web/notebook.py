@@ -30,10 +30,10 @@ class Explorer:
         self.server.stop()
 
     def _repr_html_(self) -> str:
-        shown = html.escape(_through_proxy(self.address), quote=True)
+        address = html.escape(_through_proxy(self.address), quote=True)
         return (
-            f'<iframe src="{shown}" width="100%" height="{self.height}" style="border:0" title="convscope"></iframe>'
-            f'<p>Also at <a href="{shown}" target="_blank" rel="noopener">{shown}</a>.</p>'
+            f'<iframe src="{address}" width="100%" height="{self.height}" style="border:0" title="convscope"></iframe>'
+            f'<p>Also at <a href="{address}" target="_blank" rel="noopener">{address}</a>.</p>'
         )
 
     def __repr__(self) -> str:

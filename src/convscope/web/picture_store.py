@@ -53,8 +53,8 @@ class PictureStore:
         return list(dict.fromkeys(self._pinned))
 
     def _forget(self) -> None:
-        held = sum(photograph.pixels.nbytes for photograph in self._pictures.values())
+        size = sum(photograph.pixels.nbytes for photograph in self._pictures.values())
         for key in [key for key in self._pictures if key not in self._pinned][:-1]:
-            if held <= MOST_BYTES:
+            if size <= MOST_BYTES:
                 return
-            held -= self._pictures.pop(key).pixels.nbytes
+            size -= self._pictures.pop(key).pixels.nbytes

@@ -147,9 +147,9 @@ def explain(network: Network, pictures: PictureStore, wanted: Mapping[str, Any])
 
 
 def _map_message(values: NDArray[np.floating[Any]], header: Mapping[str, Any]) -> Message:
-    shown = _at_most(values, MAP_SIDE)
-    facts = {"kind": "map", "final": True, "rows": shown.shape[0], "columns": shown.shape[1]}
-    return {**facts, **header}, np.ascontiguousarray(shown, "<f4").tobytes()
+    map = _at_most(values, MAP_SIDE)
+    facts = {"kind": "map", "final": True, "rows": map.shape[0], "columns": map.shape[1]}
+    return {**facts, **header}, np.ascontiguousarray(map, "<f4").tobytes()
 
 
 def _alike(one: Shuffled) -> dict[str, Any]:

@@ -92,9 +92,9 @@ def serve_atlas(
     Manifest.open(place)
     if not (place / "index.html").is_file():
         raise InputError(f"{place} has no page yet: convscope atlas-merge {place}")
-    found = sorted(place.iterdir())
-    pages = [path for path in found if path.suffix in PAGES and path.is_file()]
-    folders = [path for path in found if path.is_dir() and path.name != WORK]
+    files = sorted(place.iterdir())
+    pages = [path for path in files if path.suffix in PAGES and path.is_file()]
+    folders = [path for path in files if path.is_dir() and path.name != WORK]
     routes: list[BaseRoute] = [Route("/", partial(_file, place / "index.html"))]
     routes += [Route(f"/{path.name}", partial(_file, path)) for path in pages]
     routes += [Mount(f"/{path.name}", StaticFiles(directory=path)) for path in folders]

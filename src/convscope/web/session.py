@@ -183,8 +183,8 @@ class Session:
 
     def seen(self, picture: str) -> NDArray[np.uint8]:
         """Return what is left of a picture when the network gets it, (height, width, 3)."""
-        seen = seen_by(self.network, self.pictures[picture])
-        pixels: NDArray[np.uint8] = (seen.clip(0, 1) * 255).round().astype(np.uint8)
+        picture_seen = seen_by(self.network, self.pictures[picture])
+        pixels: NDArray[np.uint8] = (picture_seen.clip(0, 1) * 255).round().astype(np.uint8)
         return pixels
 
     def _photograph(self, picture: str | Photograph) -> Photograph:

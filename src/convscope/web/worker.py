@@ -85,9 +85,9 @@ class Worker:
             if self._ended:
                 raise TooBusy("the page is ending")
             waiting = self._questions.setdefault(viewer, deque())
-            asked = sum(not one.cancelled() for one, _ in waiting)
-            if asked >= MOST_WAITING:
-                raise TooBusy(f"{asked} questions of yours are waiting: wait for an answer before the next")
+            live = sum(not one.cancelled() for one, _ in waiting)
+            if live >= MOST_WAITING:
+                raise TooBusy(f"{live} questions of yours are waiting: wait for an answer before the next")
             waiting.append((future, question))
             self._changed.notify()
         return future

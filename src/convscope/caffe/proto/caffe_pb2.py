@@ -35,6 +35,6 @@ def __getattr__(name: str) -> Any:
     try:
         message_type(name)
     except KeyError:
-        known = ("NetParameter", "LayerParameter", "BlobProto", "BlobProtoVector", "Datum", "SolverParameter")
-        raise AttributeError(f"caffe_pb2 has no message {name!r}.{did_you_mean(name, known)}") from None
+        names = ("NetParameter", "LayerParameter", "BlobProto", "BlobProtoVector", "Datum", "SolverParameter")
+        raise AttributeError(f"caffe_pb2 has no message {name!r}.{did_you_mean(name, names)}") from None
     return class_of(name)

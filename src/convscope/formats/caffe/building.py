@@ -211,8 +211,8 @@ class _Building:
             return None
         if len(stated) == 4 and stated[1] is None:
             stated = (stated[0], self._channels_read(top), *stated[2:])
-        known = tuple(size for size in stated if size is not None)
-        return known if len(known) == len(stated) else None
+        sizes = tuple(size for size in stated if size is not None)
+        return sizes if len(sizes) == len(stated) else None
 
     def _usual_shape(self, top: str, stated: tuple[int | None, ...] | None) -> Shape:
         """Return the shape of a usual picture for an input that does not say its own, and keep what to say of it."""
@@ -300,8 +300,8 @@ class _Building:
     ) -> tuple[Shape, ...]:
         blobs = self.weights.get(layer.name or "", ()) if self.weights else ()
         shapes = [blob.shape for blob in blobs if blob is not None]
-        known = [self._largest[value] for value in inputs]
-        return needed_shapes(layer.name or "", layer.type, learned, known, shapes)
+        input_shapes = [self._largest[value] for value in inputs]
+        return needed_shapes(layer.name or "", layer.type, learned, input_shapes, shapes)
 
 
 def _whole_numbers(shape: Shape) -> Shape:

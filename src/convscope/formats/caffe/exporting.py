@@ -67,12 +67,12 @@ def _unsaid(operation: Operation, reason: str) -> InputError:
 
 def _with_defaults(kind: str, attributes: Settings) -> Fields:
     """Return all settings, sizes for each axis, numbers as Caffe keeps them: two ways to say the same are equal."""
-    known = {
+    defaults = {
         name: parameter.default
         for name, parameter in signature(OPERATIONS[kind]).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not parameter.empty
     }
-    values = {name: value for name, value in {**known, **attributes}.items() if value is not None}
+    values = {name: value for name, value in {**defaults, **attributes}.items() if value is not None}
     values = {name: float32(value) if isinstance(value, float) else value for name, value in values.items()}
     for name in ("kernel", "stride", "padding", "dilation"):
         if name in values and isinstance(values[name], int):

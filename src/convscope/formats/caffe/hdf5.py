@@ -28,9 +28,9 @@ def read_hdf5(file: str) -> dict[str, list[Dataset | None]]:
     layers: dict[str, dict[int, Dataset]] = {}
     with opened_hdf5(own := OwnFile(file)) as opened:
         _expect_weights(opened, file)
-        for stored in stored_under(opened, "/data", own, place):
-            layer, index = _layer_and_index(stored.name)
-            layers.setdefault(layer, {})[int(index)] = stored
+        for dataset in stored_under(opened, "/data", own, place):
+            layer, index = _layer_and_index(dataset.name)
+            layers.setdefault(layer, {})[int(index)] = dataset
     if not layers:
         raise NetworkFileError(f"{file} holds no weights: its group /data is empty.")
     return {name: [blobs.get(index) for index in range(max(blobs) + 1)] for name, blobs in layers.items()}

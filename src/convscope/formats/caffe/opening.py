@@ -74,10 +74,10 @@ def open_caffe(request: Request) -> NetworkParts:
             ConvscopeWarning,
             stacklevel=3,
         )
-    stored = None if values is None else read_weights(values)
-    if stored is not None:
-        require_same_types(net, stored)
-    graph = build_graph(net, stored, input_shape=request.input_shape)
+    weights_file = None if values is None else read_weights(values)
+    if weights_file is not None:
+        require_same_types(net, weights_file)
+    graph = build_graph(net, weights_file, input_shape=request.input_shape)
     graph = _with_picture_size(graph, request)
     origin = Origin(
         source=str(path),

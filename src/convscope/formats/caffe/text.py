@@ -75,8 +75,8 @@ def _refuse_other_messages(net: Message, file: str) -> None:
     if net.has("layer") or net.has("layers") or not unknown:
         return
     if _SOLVER_FIELDS & set(unknown):
-        named = unknown.get("net") or unknown.get("train_net")
-        where = f"; the network it trains is {named!r}" if named else ""
+        net_file = unknown.get("net") or unknown.get("train_net")
+        where = f"; the network it trains is {net_file!r}" if net_file else ""
         raise NetworkFileError(f"{file} is a solver (the settings of a training run), not a network{where}.")
     if not any(True for _ in net.fields()):
         names = ", ".join(sorted(unknown)[:5])

@@ -179,7 +179,7 @@ class _Building:
             between = self._unused(f"{name}@{plan.label or layer.name}", at)
             output = name if at == len(plans) - 1 else between
             outputs = (output, *(f"{output}.{more}" for more in range(1, plan.outputs)))
-            given = plan.inputs or (reads if at == 0 else [""])
+            plan_inputs = plan.inputs or (reads if at == 0 else [""])
             self.builder.add(
                 Operation(
                     kind=plan.kind,
@@ -187,7 +187,7 @@ class _Building:
                     type_name=layer.class_name if at == 0 else plan.label or plan.kind,
                     inputs=tuple(
                         before if one == "" else reads[one] if isinstance(one, int) else parts.get(one, one)
-                        for one in given
+                        for one in plan_inputs
                     ),
                     outputs=outputs,
                     parameters={role: parameters[variable] for role, variable in plan.parameters.items()},

@@ -150,8 +150,8 @@ def _call(node: Any) -> Call:
     if isinstance(node, Mapping):  # Keras 3
         require(node, _CALL, "a call")
         keywords = {name: _with_references(value) for name, value in (node.get("kwargs") or {}).items()}
-        given = [_with_references(argument) for argument in node.get("args") or ()]
-        return Call(tuple(item for argument in given for item in _flattened(argument)), keywords)
+        positional = [_with_references(argument) for argument in node.get("args") or ()]
+        return Call(tuple(item for argument in positional for item in _flattened(argument)), keywords)
     if node and isinstance(node[0], str):
         node = [node]
     arguments: list[Any] = []

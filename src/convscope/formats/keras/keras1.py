@@ -40,9 +40,9 @@ def modernized(class_name: str, config: Mapping[str, Any]) -> tuple[str, Mapping
                 f"layer {config.get('name')!r} merges by {mode!r}; convscope knows {', '.join(_MERGES)}"
             )
         class_name = _MERGES[mode]
-    changed = {_KEYS.get(key, key): value for key, value in config.items() if key not in ("nb_row", "nb_col")}
+    renamed = {_KEYS.get(key, key): value for key, value in config.items() if key not in ("nb_row", "nb_col")}
     if "nb_row" in config:
-        changed["kernel_size"] = (config["nb_row"], config["nb_col"])
-    if changed.get("data_format") in _ORDERS:
-        changed["data_format"] = _ORDERS[changed["data_format"]]
-    return _CLASSES.get(class_name, class_name), changed
+        renamed["kernel_size"] = (config["nb_row"], config["nb_col"])
+    if renamed.get("data_format") in _ORDERS:
+        renamed["data_format"] = _ORDERS[renamed["data_format"]]
+    return _CLASSES.get(class_name, class_name), renamed

@@ -52,11 +52,11 @@ def open_application(request: Request) -> NetworkParts:
     """Build one of ``keras.applications`` by its name (``keras:VGG16``), with ImageNet's weights or those given."""
     keras = _keras()
     name = str(request.source).removeprefix(KERAS)
-    known = {one for one in dir(keras.applications) if one[0].isupper()}
-    if name not in known:
-        exact = {one.lower(): one for one in known}.get(name.lower())
-        hint = f" Did you mean {exact!r}?" if exact else did_you_mean(name, known)
-        raise InputError(f"keras has no application {name!r}.{hint} Possible: {', '.join(sorted(known))}")
+    names = {one for one in dir(keras.applications) if one[0].isupper()}
+    if name not in names:
+        exact = {one.lower(): one for one in names}.get(name.lower())
+        hint = f" Did you mean {exact!r}?" if exact else did_you_mean(name, names)
+        raise InputError(f"keras has no application {name!r}.{hint} Possible: {', '.join(sorted(names))}")
     build = getattr(keras.applications, name)
     try:
         model = build(weights="imagenet" if request.weights is None else None)

@@ -35,10 +35,10 @@ class Call:
     def references(self) -> tuple[Reference, ...]:
         """What it reads, in order."""
         references_inside: list[Reference] = []
-        for given in (*self.arguments, *self.keywords.values()):
-            several = isinstance(given, list) and any(isinstance(one, Reference) for one in given)
+        for argument in (*self.arguments, *self.keywords.values()):
+            several = isinstance(argument, list) and any(isinstance(one, Reference) for one in argument)
             references_inside += [
-                one for one in (given if several else [given]) if isinstance(one, Reference)
+                one for one in (argument if several else [argument]) if isinstance(one, Reference)
             ]
         return tuple(references_inside)
 
@@ -73,9 +73,9 @@ class KerasModel:
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        known = [layer.name for layer in self.layers]
+        names = [layer.name for layer in self.layers]
         raise NetworkFileError(
-            f"{self.name!r} reads a layer {name!r} it does not have.{did_you_mean(name, known)}"
+            f"{self.name!r} reads a layer {name!r} it does not have.{did_you_mean(name, names)}"
         )
 
     def in_order(self) -> Iterator[tuple[KerasLayer, int]]:
@@ -84,17 +84,17 @@ class KerasModel:
         Raises NetworkFileError where layers wait for each other, or for one that is not there.
         """
         waiting: dict[tuple[str, int], list[tuple[KerasLayer, int]]] = {}
-        done: set[tuple[str, int]] = set()
+        visited: set[tuple[str, int]] = set()
         calls = [
             (layer, index) for layer in reversed(self.layers) for index in reversed(range(len(layer.calls)))
         ]
         while calls:
             layer, index = calls.pop()
-            missing = next((ref[:2] for ref in layer.calls[index].references if ref[:2] not in done), None)
+            missing = next((ref[:2] for ref in layer.calls[index].references if ref[:2] not in visited), None)
             if missing is not None:
                 waiting.setdefault(missing, []).append((layer, index))
                 continue
-            done.add((layer.name, index))
+            visited.add((layer.name, index))
             yield layer, index
             calls += reversed(waiting.pop((layer.name, index), []))
         for name, _ in waiting:

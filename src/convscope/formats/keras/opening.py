@@ -44,8 +44,10 @@ def open_keras(request: Request) -> NetworkParts:
         counts_corners=_APART_FROM_TENSORFLOW.fullmatch(version) is not None,
     )
     files = (path, *([Path(request.weights).expanduser()] if request.weights else []))
-    given = None if request.weights is None else str(request.weights)
-    return parts_of(model, weights.of(model, dialect), dialect, request, Origin(str(path), given, files))
+    weights_file = None if request.weights is None else str(request.weights)
+    return parts_of(
+        model, weights.of(model, dialect), dialect, request, Origin(str(path), weights_file, files)
+    )
 
 
 def parts_of(

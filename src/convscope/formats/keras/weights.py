@@ -151,12 +151,12 @@ def _by_name(
     """Match an inner model's variables by what they are called; None where the names do not say which is whose."""
     keys = [tuple(name.partition(":")[0].split("/")[-2:]) for name in names]
     by_key = dict(zip(keys, stored, strict=True))
-    called = [(path[-1], _name_in_file(path[-1], variable, by_key)) for path, variable, _ in wanted]
-    if len(by_key) != len(names) or set(called) != set(by_key):
+    file_names = [(path[-1], _name_in_file(path[-1], variable, by_key)) for path, variable, _ in wanted]
+    if len(by_key) != len(names) or set(file_names) != set(by_key):
         return None
     order = {path: index for index, path in enumerate(dict.fromkeys(path for path, _, _ in wanted))}
     # Within a layer they stay in the order its variables have.
-    pairs = [(item, by_key[key]) for item, key in zip(wanted, called, strict=True)]
+    pairs = [(item, by_key[key]) for item, key in zip(wanted, file_names, strict=True)]
     return sorted(pairs, key=lambda pair: order[pair[0][0]])
 
 
@@ -188,13 +188,13 @@ def _of_nested_groups(
     file: WeightFile, model: KerasModel, dialect: Dialect, group: str, path: LayerPath
 ) -> Iterator[tuple[LayerPath, Sequence[Source]]]:
     """Count the layers of each class, as Keras does when it names their groups."""
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for layer in model.layers:
         if layer.is_function:
             continue
         name = snake_case(layer.class_name)
-        seen[name] += 1
-        name = f"{name}_{seen[name] - 1}" if seen[name] > 1 else name
+        counts[name] += 1
+        name = f"{name}_{counts[name] - 1}" if counts[name] > 1 else name
         places = [f"{group}{container}/{name}" for container in _CONTAINERS]
         place = next(
             (one for one in places if any(key.startswith(f"{one}/") for key in file.datasets)), places[0]
@@ -216,12 +216,12 @@ def _of_nested_groups(
 
 def _keys(place: str, wanted: Sequence[Variable]) -> list[str]:
     """Return where a layer's variables are, counted in each part of the layer by itself."""
-    counted: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     keys = []
     for variable in wanted:
         group = f"{place}/{variable.group}" if variable.group else place
-        keys.append(f"{group}/vars/{counted[group]}")
-        counted[group] += 1
+        keys.append(f"{group}/vars/{counts[group]}")
+        counts[group] += 1
     return keys
 
 

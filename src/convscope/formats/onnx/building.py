@@ -93,8 +93,8 @@ class _Building:
             reason = str(error).removeprefix(f"{self.file}: ")
             self.builder.cut_at(values, CutLayer(call.name, call.type_name, reason))
         except InputError as error:
-            named = "" if call.type_name in str(error) else f"node {call.name!r} ({call.type_name}): "
-            raise NetworkFileError(f"{named}{error}") from error
+            place = "" if call.type_name in str(error) else f"node {call.name!r} ({call.type_name}): "
+            raise NetworkFileError(f"{place}{error}") from error
 
     def _known(self) -> ChainMap[str, Any]:
         """Return every name that there is so far."""
@@ -105,9 +105,9 @@ class _Building:
 
     def _add(self, call: Call) -> None:
         node = self._node(call)
-        if lost := [name for name, value in call.attributes.items() if isinstance(value, Reference)]:
+        if references := [name for name, value in call.attributes.items() if isinstance(value, Reference)]:
             raise node.refusal(
-                f"its {lost[0]} is what a function around it is given, and that is no plain number"
+                f"its {references[0]} is what a function around it is given, and that is no plain number"
             )
         if (function := self.functions.get((call.domain, call.type_name, call.overload))) is not None:
             self._inline(inlined_function(function, call, self.file))
@@ -130,10 +130,10 @@ class _Building:
             return
         reader = reader_of(call.domain, node)
         self.types.update(zip(node.outputs, node.output_types, strict=False))
-        known = [value for value in node.inputs if value]
+        inputs = [value for value in node.inputs if value]
         if call.type_name == "ConstantOfShape" and node.constant(0) is not None:
             self._keep(node.outputs, [self._filled(node)])
-        elif known and all(value in self.constants for value in known):
+        elif inputs and all(value in self.constants for value in inputs):
             self._keep(node.outputs, fold(node, _plans(reader, node), self.constants, self.budget))
         else:
             self._append(node, _plans(reader, node))
@@ -193,8 +193,8 @@ class _Building:
             )
             for value in inputs:
                 self._require_value(value)
-            stored = {key: self.constants[key] for key in plan.parameters.values()}
-            self.builder.stored.update({key: _Parameter(constant) for key, constant in stored.items()})
+            parameters = {key: self.constants[key] for key in plan.parameters.values()}
+            self.builder.stored.update({key: _Parameter(constant) for key, constant in parameters.items()})
             before = inputs[:1] == tuple(values[-1:]) and bool(values) and values[-1] in self.inner
             self.builder.add(
                 Operation(

@@ -69,13 +69,13 @@ def _outputs(
 ) -> tuple[Tensor, ...]:
     results: list[tuple[Tensor, ...]] = []
     for plan in plans:
-        sized = kind_of(plan.kind).reads_sizes
-        load = _exact if exact or sized else _without_memory
+        from_sizes = kind_of(plan.kind).reads_sizes
+        load = _exact if exact or from_sizes else _without_memory
         inputs = [
             results[plan_number(value, len(results))][0] if value[:1] in ("", "#") else load(constants[value])
             for value in plan.inputs
         ]
-        if sized and not exact:
+        if from_sizes and not exact:
             inputs[:1] = [tensor.to("meta") for tensor in inputs[:1]]
         roles = {role: load(constants[key]) for role, key in plan.parameters.items()}
         result = OPERATIONS[plan.kind](*inputs, **roles, **plan.attributes)

@@ -27,7 +27,7 @@ def inlined_function(function: Message, call: Call, file: Path) -> Sequence[Inne
     """Return the nodes of a function of the model's own, with the values and attributes that a call gives."""
     if call.name.count("/") > _DEEPEST:
         raise NetworkFileError(f"the function {call.type_name!r} calls itself")
-    given = plain_attributes(function.attribute_proto, call.name, file) | dict(call.attributes)
+    arguments = plain_attributes(function.attribute_proto, call.name, file) | dict(call.attributes)
     names = dict(zip(function.input, call.inputs, strict=False))
     names |= dict.fromkeys(list(function.input)[len(call.inputs) :], "")
     names |= dict(zip(function.output, call.outputs, strict=False))
@@ -35,11 +35,11 @@ def inlined_function(function: Message, call: Call, file: Path) -> Sequence[Inne
     inner_nodes: list[Inner] = []
     for inner in calls_of(function.node, file):
         attributes = {
-            name: given[value.name] if isinstance(value, Reference) else value
+            name: arguments[value.name] if isinstance(value, Reference) else value
             for name, value in inner.attributes.items()
-            if not isinstance(value, Reference) or value.name in given
+            if not isinstance(value, Reference) or value.name in arguments
         }
-        inner_nodes.append(_renamed(replace(inner, attributes=attributes), call.name, rename, given))
+        inner_nodes.append(_renamed(replace(inner, attributes=attributes), call.name, rename, arguments))
     return inner_nodes
 
 
@@ -53,8 +53,8 @@ def branch_of(node: Node, file: Path) -> Sequence[Inner] | None:
 
 def _branch_taken(node: Node, file: Path) -> Sequence[Inner]:
     condition = node.known(0, "condition")
-    taken = condition is not None and bool(np.asarray(condition).reshape(-1)[0])
-    graph = node.attributes.get("then_branch" if taken else "else_branch")
+    is_true = condition is not None and bool(np.asarray(condition).reshape(-1)[0])
+    graph = node.attributes.get("then_branch" if is_true else "else_branch")
     if not isinstance(graph, Message):
         raise node.refusal("the branch that is taken is not there")
     names = [value.name or "" for value in graph.output]
@@ -76,16 +76,16 @@ def _unrolled(node: Node, file: Path) -> Sequence[Inner]:
     if not _goes_on(body, leaving[0], entering[1]):
         raise node.refusal("whether it goes on is worked out while the network runs")
     inner_nodes: list[Inner] = []
-    given: list[Mapping[str, str]] = []
+    arguments: list[Mapping[str, str]] = []
     for number in range(_rounds(node, int(count.reshape(-1)[0]))):
         counter, condition = (f"{node.name}/{number}/{name}" for name in entering[:2])
         inner_nodes += [
             (counter, constant_of(np.array(number, np.int64))),
             (condition, constant_of(np.array(True))),
         ]
-        given.append({entering[0]: counter, entering[1]: condition})
+        arguments.append({entering[0]: counter, entering[1]: condition})
     carried = dict(zip(entering[2:], node.inputs[2:], strict=False))
-    return [*inner_nodes, *_written_out(node, file, carried, leaving[1:], given)]
+    return [*inner_nodes, *_written_out(node, file, carried, leaving[1:], arguments)]
 
 
 def _scanned(node: Node, file: Path) -> Sequence[Inner]:
@@ -102,13 +102,15 @@ def _scanned(node: Node, file: Path) -> Sequence[Inner]:
     if not shape:
         raise node.refusal("how many rounds it goes is not known")
     inner_nodes: list[Inner] = []
-    given: list[dict[str, str]] = [{} for _ in range(_rounds(node, shape[0]))]
+    arguments: list[dict[str, str]] = [{} for _ in range(_rounds(node, shape[0]))]
     for name, value in zip(entering[states:], node.inputs[states:], strict=True):
-        inner_nodes += elements_of(value, [f"{node.name}/{number}/{name}" for number in range(len(given))])
-        for number, round_given in enumerate(given):
+        inner_nodes += elements_of(
+            value, [f"{node.name}/{number}/{name}" for number in range(len(arguments))]
+        )
+        for number, round_given in enumerate(arguments):
             round_given[name] = f"{node.name}/{number}/{name}"
     carried = dict(zip(entering[:states], node.inputs[:states], strict=True))
-    return [*inner_nodes, *_written_out(node, file, carried, leaving, given)]
+    return [*inner_nodes, *_written_out(node, file, carried, leaving, arguments)]
 
 
 def _rounds(node: Node, count: int) -> int:

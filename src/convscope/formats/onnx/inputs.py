@@ -78,9 +78,9 @@ def _agreed(stated: tuple[int | str, ...], given: Shape, name: str) -> Shape:
     if len(stated) != len(given) or any(
         isinstance(size, int) and index == 1 and size != given[index] for index, size in enumerate(stated)
     ):
-        wanted = dimensions([size or "?" for size in stated])  # type: ignore[misc]
+        statement = dimensions([size or "?" for size in stated])  # type: ignore[misc]
         raise InputError(
-            f"the input {name!r} is {wanted} in the file, which {dimensions(given)} does not fit"
+            f"the input {name!r} is {statement} in the file, which {dimensions(given)} does not fit"
         )
     return tuple(given)
 

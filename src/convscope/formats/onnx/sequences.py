@@ -66,23 +66,23 @@ def _count(node: Node) -> Sequence[Inner]:
 def _pieces(node: Node) -> Sequence[Inner]:
     """Return a SplitToSequence: pieces of one length, the last one shorter, or of the lengths that it says."""
     axis, keeps = int(node.attributes.get("axis", 0)), bool(node.attributes.get("keepdims", 1))
-    shape, said = node.shape(0), node.known(1, "lengths")
+    shape, statement = node.shape(0), node.known(1, "lengths")
     if not shape or not -len(shape) <= axis < len(shape):
         raise node.refusal(f"it has no axis {axis} to split along")
     axis, size = axis % len(shape), shape[axis]
-    lengths = _lengths(size, 1 if said is None else said)
+    lengths = _lengths(size, 1 if statement is None else statement)
     if not 0 < len(lengths) <= MOST_ROUNDS or min(lengths) < 0 or sum(lengths) != size:
         raise node.refusal(f"it splits {size} places into {len(lengths)} pieces that are not {size} together")
     names = tuple(f"{node.outputs[0]}/{at}" for at in range(len(lengths)))
-    if said is None and not keeps:
+    if statement is None and not keeps:
         return [*elements_of(node.inputs[0], names, axis), (node.outputs[0], names)]
     pieces = f"{node.outputs[0]}/lengths"
     split = Call(node.name, "", "Split", (node.inputs[0], pieces), names, {"axis": axis})
     return [(pieces, constant_of(np.array(lengths, np.int64))), split, (node.outputs[0], names)]
 
 
-def _lengths(size: int, said: object) -> list[int]:
-    array = np.asarray(said)
+def _lengths(size: int, lengths: object) -> list[int]:
+    array = np.asarray(lengths)
     if array.ndim:
         return [int(length) for length in array]
     step = max(1, int(array))
@@ -120,8 +120,8 @@ def _tensors(node: Node) -> tuple[str, ...]:
 
 def _place(node: Node, index: int) -> int:
     """Return a place in a sequence, counted from the front; it has to be known when the network is opened."""
-    said, count = node.known(index, "place in the sequence"), len(_tensors(node))
-    place = 0 if said is None else int(said.reshape(()))
+    number, count = node.known(index, "place in the sequence"), len(_tensors(node))
+    place = 0 if number is None else int(number.reshape(()))
     last = count if node.type_name == "SequenceInsert" else count - 1
     if not -count <= place <= last:
         raise node.refusal(f"place {place} is not in its sequence of {count}")

@@ -143,8 +143,8 @@ class Message:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{field.name}={_short(value)}" for field, value in self.fields())
-        return f"Message({self.type_name!r}{', ' if shown else ''}{shown})"
+        pairs = ", ".join(f"{field.name}={_short(value)}" for field, value in self.fields())
+        return f"Message({self.type_name!r}{', ' if pairs else ''}{pairs})"
 
 
 def _copied(value: Any) -> Any:

@@ -103,7 +103,7 @@ class Parser:
 
     def read_fields(self, message: Message, opening: str = "", depth: int = 0) -> None:
         """Read ``name: value`` pairs into the message, up to the bracket that closes it or the end of the text."""
-        seen: dict[str, int] = {}
+        counts: dict[str, int] = {}
         while not self._closes(opening, f"{message.type_name} that begins in {message.place}"):
             line = self._line()
             name = self._field_name(message.type_name)
@@ -111,12 +111,12 @@ class Parser:
             if field is None:
                 message.unknown.append(Unknown(name, self._unknown_value(depth), f"line {line}"))
             else:
-                if not field.repeated and name in seen:
+                if not field.repeated and name in counts:
                     self._fail(
-                        f"{message.type_name} has {name!r} twice (first in line {seen[name]}): keep one.",
+                        f"{message.type_name} has {name!r} twice (first in line {counts[name]}): keep one.",
                         line,
                     )
-                seen[name] = line
+                counts[name] = line
                 self._read_value(message, field, depth)
             self._accept(",", ";")
 

@@ -115,14 +115,14 @@ def read_record(source: Source, position: int, stop: int) -> Record:
 
 def top_records(source: Source, position: int, stop: int) -> list[Record]:
     """Return the first records of a message, enough to tell what it is; none where they do not add up."""
-    found: list[Record] = []
+    records: list[Record] = []
     try:
-        while position < stop and len(found) < _ENOUGH:
-            found.append(read_record(source, position, stop))
-            position = found[-1].stop
+        while position < stop and len(records) < _ENOUGH:
+            records.append(read_record(source, position, stop))
+            position = records[-1].stop
     except NetworkFileError:
         return []
-    return found
+    return records
 
 
 def read_varint(source: Source, position: int, stop: int) -> tuple[int, int]:

@@ -37,10 +37,10 @@ def warn_of_unknown(message: Message, file: str) -> None:
         places.setdefault(f"{owner}.{unknown.name}", []).append(unknown.place)
     if not places:
         return
-    shown = [f"{name} ({_some(where)})" for name, where in list(places.items())[:5]]
+    fields = [f"{name} ({_some(where)})" for name, where in list(places.items())[:5]]
     more = f" and {len(places) - 5} more" if len(places) > 5 else ""
     warnings.warn(
-        f"{file} has fields that convscope does not know and does not use: {', '.join(shown)}{more}.",
+        f"{file} has fields that convscope does not know and does not use: {', '.join(fields)}{more}.",
         ConvscopeWarning,
         stacklevel=3,
     )

@@ -74,12 +74,12 @@ def _keep_unknown(source: Source, message: Message, record: Record) -> None:
 
 
 def _check_wire(source: Source, message: Message, field: Field, record: Record) -> None:
-    wanted = _WIRES.get(field.kind, VARINT)
-    if record.wire != wanted:
+    expected = _WIRES.get(field.kind, VARINT)
+    if record.wire != expected:
         source.fail(
             record.tag,
             f"{message.type_name}.{field.name} is stored as {WIRE_TYPES[record.wire]} instead of "
-            f"{WIRE_TYPES[wanted]}: the file is damaged, or not the kind of file it seems.",
+            f"{WIRE_TYPES[expected]}: the file is damaged, or not the kind of file it seems.",
         )
 
 

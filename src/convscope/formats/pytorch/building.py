@@ -53,17 +53,19 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     builder = GraphBuilder(aliases=traced.names.aliases, cut=dict(traced.cut))
     for key, shape in inputs.items():
         builder.add_input(key, shape)
-    known = {id(tensor): key for key, tensor in _tensors_of(module).items()}
+    key_of_tensor = {id(tensor): key for key, tensor in _tensors_of(module).items()}
     for step in traced.steps:
-        builder.add(_operation(step, traced.names, known, builder.stored, _precision(module)))
+        builder.add(_operation(step, traced.names, key_of_tensor, builder.stored, _precision(module)))
     by_batch, by_size = _differences(module, traced)
     if by_batch or by_size:
         builder.operations = only_of_this_size(
             builder.operations, traced.inputs, batch=by_batch, size=by_size
         )
     graph = builder.graph(name, outputs=[values[value] for value in traced.outputs.values()])
-    named = {key: values[value] for key, value in traced.outputs.items() if not key.isdecimal() and key}
-    return _without_unread(replace(graph, output_names=named))
+    output_names = {
+        key: values[value] for key, value in traced.outputs.items() if not key.isdecimal() and key
+    }
+    return _without_unread(replace(graph, output_names=output_names))
 
 
 def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
@@ -80,10 +82,10 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
     trace = Trace(first.device, {id(tensor) for tensor in tensors.values()})
     calls = Calls(trace.values, {id(part): path for path, part in module.named_modules()})
     precision = _precision(module)
-    given = {name: trace.input(shape, precision) for name, shape in inputs.items()}
+    trace_inputs = {name: trace.input(shape, precision) for name, shape in inputs.items()}
     try:
         with followed(module, calls), trace, trace.lengths(), trace.operators(module):
-            result = module(*given.values())
+            result = module(*trace_inputs.values())
     except UnsupportedLayer as error:
         return _cut_trace(module, inputs, trace, calls, error)
     except ConvscopeError:
@@ -125,10 +127,10 @@ def _cut_trace(
 ) -> Traced:
     """Return what was followed of a module before something that cannot be; the error where that is no layer at all."""
     parts = dict(module.named_modules())
-    ended = {call.path for call in calls.ended}
-    learned = any(next(parts[path].parameters(), None) is not None for path in ended)
+    finished_paths = {call.path for call in calls.ended}
+    learned = any(next(parts[path].parameters(), None) is not None for path in finished_paths)
     if isinstance(module, ExportedProgram):  # whose parameters are beside its modules
-        learned = bool(ended) and any(step.plan.parameters for step in trace.values.steps)
+        learned = bool(finished_paths) and any(step.plan.parameters for step in trace.values.steps)
     if not learned:
         raise error
     steps, root = trace.values.steps, trace.values.path or "forward"
@@ -138,19 +140,19 @@ def _cut_trace(
     cut = {root: CutLayer(root, kind, str(error))} | {
         path: CutLayer(path, type(part).__name__, str(error), root)
         for path, part in parts.items()
-        if path and path != root and not part._modules and path not in ended
+        if path and path != root and not part._modules and path not in finished_paths
     }
     return Traced(inputs, steps, names, {str(place): value for place, value in enumerate(last)}, cut)
 
 
 def _last_layers(steps: Sequence[TraceStep], calls: Calls) -> list[int]:
     """Return what the modules gave behind which no other module has run: the ends of the branches."""
-    given = [value for call in calls.ended if call.is_leaf for value in call.results.values()]
-    ends, behind = set(given), set[int]()
+    values = [value for call in calls.ended if call.is_leaf for value in call.results.values()]
+    ends, behind = set(values), set[int]()
     for step in reversed(steps):
         if not behind.isdisjoint(step.outputs) or not ends.isdisjoint(step.outputs):
             behind.update(step.plan.inputs)  # some module comes after these
-    return [value for value in dict.fromkeys(given) if value not in behind]
+    return [value for value in dict.fromkeys(values) if value not in behind]
 
 
 def _differences(module: nn.Module, traced: Traced) -> tuple[bool, bool]:
@@ -285,9 +287,9 @@ def _precision(module: nn.Module) -> torch.dtype:
 
 def _without_unread(graph: Graph) -> Graph:
     """Return the graph without what neither an output nor a module of the network needs."""
-    wanted = {*graph.outputs, *graph.aliases.values()}
-    wanted |= {op.outputs[0] for op in graph.operations if op.type_name[:1].isupper()}
-    operations = graph.needed_for(wanted)
+    needed = {*graph.outputs, *graph.aliases.values()}
+    needed |= {op.outputs[0] for op in graph.operations if op.type_name[:1].isupper()}
+    operations = graph.needed_for(needed)
     read = {key for operation in operations for key in operation.parameters.values()}
     shapes = {key: shape for key, shape in graph.parameters.shapes.items() if key in read}
     parameters = Parameters(shapes, graph.parameters.fresh)
@@ -305,7 +307,7 @@ def input_names(module: nn.Module) -> list[str]:
         return [argument.name for argument in schema.arguments[1:] if not argument.has_default_value()]
     parameters = inspect.signature(module.forward).parameters.values()
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    given = [parameter for parameter in parameters if parameter.kind in kinds]
-    needed = [parameter.name for parameter in given if parameter.default is inspect.Parameter.empty]
+    positional = [parameter for parameter in parameters if parameter.kind in kinds]
+    needed = [parameter.name for parameter in positional if parameter.default is inspect.Parameter.empty]
     # forward(*args), or every argument with a default: the first is what a picture goes to.
-    return needed or [parameter.name for parameter in given[:1]] or ["input"]
+    return needed or [parameter.name for parameter in positional[:1]] or ["input"]

@@ -105,27 +105,27 @@ def _content(path: Path) -> Any:
 
 def _what_else(content: Any) -> str:
     """Say what a file without weights holds, and whose code it was made by."""
-    held = {"it": content} if isinstance(content, Placeholder) else _inside(content)
+    entries = {"it": content} if isinstance(content, Placeholder) else _inside(content)
     if not isinstance(content, Mapping | Placeholder):
-        count = sum(isinstance(item, Tensor) for item in held.values())
+        count = sum(isinstance(item, Tensor) for item in entries.values())
         tensors = f" with {count} tensors" if count else ""
         return f"holds a {type(content).__name__}{tensors} and no named weights"
-    keys = ", ".join(list(held)[:8]) or "nothing"
-    code = next((item.name for item in held.values() if isinstance(item, Placeholder)), None)
-    made = (
+    keys = ", ".join(list(entries)[:8]) or "nothing"
+    code = next((item.name for item in entries.values() if isinstance(item, Placeholder)), None)
+    library = (
         ""
         if code is None
         else (f" (made by {code}, and convscope runs no code from a file). {_SAVE_WEIGHTS}")
     )
-    return f"holds no weights: {keys}{made}"
+    return f"holds no weights: {keys}{library}"
 
 
 def _inside(content: Any) -> dict[str, Any]:
     """Return what is in a mapping by its keys, in a list by its places; nothing for anything else."""
     if isinstance(content, list | tuple):
         return {str(place): item for place, item in enumerate(content[:_PLACES])}
-    held = content.items() if isinstance(content, Placeholder) else content
-    return {name_of(key): item for key, item in held.items()} if isinstance(held, Mapping) else {}
+    entries = content.items() if isinstance(content, Placeholder) else content
+    return {name_of(key): item for key, item in entries.items()} if isinstance(entries, Mapping) else {}
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -166,11 +166,11 @@ def _require_numbers(state: State, path: Path) -> None:
             )
         if tensor.is_sparse:
             continue
-        held = tensor.untyped_storage().nbytes()
-        if tensor.numel() * tensor.element_size() > held or held > size:
+        capacity = tensor.untyped_storage().nbytes()
+        if tensor.numel() * tensor.element_size() > capacity or capacity > size:
             raise NetworkFileError(
                 f"{path}: {name!r} claims {dimensions(tensor.shape)} numbers, "
-                f"and the file holds {min(held, size):,} bytes of it"
+                f"and the file holds {min(capacity, size):,} bytes of it"
             )
 
 
@@ -260,8 +260,8 @@ def _prefixes(long: Mapping[str, Tensor], short: Mapping[str, Tensor]) -> list[s
     for name, tensor in short.items():
         counts.update(
             other[: -len(name)]
-            for other, held in long.items()
-            if (other == name or other.endswith(f".{name}")) and held.shape[1:] == tensor.shape[1:]
+            for other, keys in long.items()
+            if (other == name or other.endswith(f".{name}")) and keys.shape[1:] == tensor.shape[1:]
         )
     most = max(counts.values(), default=0)
     if 2 * most <= len(short):  # names that are alike by chance

@@ -52,8 +52,8 @@ class Coder:
         if tensor in self.values:
             name = self._input(self.values.read(tensor))
         else:
-            known = [role for role, other in self.parameters.items() if other is tensor]
-            role = known[0] if known else f"p{len(self.parameters)}"
+            roles = [role for role, other in self.parameters.items() if other is tensor]
+            role = roles[0] if roles else f"p{len(self.parameters)}"
             self.parameters[role] = tensor
             name = f"${role}"
         kind = str(tensor.dtype).removeprefix("torch.")

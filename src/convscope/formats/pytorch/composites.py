@@ -37,8 +37,8 @@ def interpolate(
     sizes = None if size is None else list(size) if isinstance(size, Sequence) else [size] * axes
     factors = None
     if scale_factor is not None:
-        given = scale_factor if isinstance(scale_factor, Sequence) else [scale_factor] * axes
-        factors = [float(factor) for factor in given]
+        scales = scale_factor if isinstance(scale_factor, Sequence) else [scale_factor] * axes
+        factors = [float(factor) for factor in scales]
         if recompute_scale_factor:
             sizes = [int(size * factor) for size, factor in zip(input.shape[2:], factors, strict=True)]
             factors = None

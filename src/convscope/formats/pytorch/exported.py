@@ -114,8 +114,8 @@ class _Run:
 
     def _keep(self, outputs: Sequence[Mapping[str, Any]], result: Any) -> None:
         for output, value in zip(outputs, [result] if len(outputs) == 1 else result, strict=False):
-            ((kind, named),) = output.items()
-            pairs = zip(named, value, strict=True) if kind.endswith("s") else [(named, value)]
+            ((kind, output_name),) = output.items()
+            pairs = zip(output_name, value, strict=True) if kind.endswith("s") else [(output_name, value)]
             for name, one in pairs:
                 self.values[name.get("name") or name.get("as_name")] = one
 

@@ -197,18 +197,20 @@ def _own_spec(folder: Path) -> InputSpec | None:
     )
 
 
-def _side(said: Any) -> int | None:
-    if isinstance(said, Mapping):
-        said = said.get("shortest_edge", said.get("height"))
-    return said if isinstance(said, int) and said > 0 else None
+def _side(side: Any) -> int | None:
+    if isinstance(side, Mapping):
+        side = side.get("shortest_edge", side.get("height"))
+    return side if isinstance(side, int) and side > 0 else None
 
 
 def _labels(config: Mapping[str, Any], published: Mapping[str, Any]) -> Sequence[str] | None:
     """Return what the classes are called, in their order."""
     names = config.get("label_names") or published.get("label_names")
     if isinstance(names, list) and all(isinstance(name, str) for name in names):
-        said = config.get("label_descriptions") or published.get("label_descriptions") or {}
-        return [str(said.get(name, name)) if isinstance(said, dict) else name for name in names]
+        descriptions = config.get("label_descriptions") or published.get("label_descriptions") or {}
+        return [
+            str(descriptions.get(name, name)) if isinstance(descriptions, dict) else name for name in names
+        ]
     numbered = config.get("id2label")
     if not isinstance(numbered, dict) or set(numbered) != {str(number) for number in range(len(numbered))}:
         return None

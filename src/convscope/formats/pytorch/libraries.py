@@ -60,9 +60,9 @@ def find_architecture(name: str) -> Architecture:
 
 def _torchvision(name: str) -> Architecture:
     models = import_torchvision().models
-    known = models.list_models()
-    if name not in known:
-        raise InputError(f"torchvision has no model {name!r}.{did_you_mean(name, known)}")
+    names = models.list_models()
+    if name not in names:
+        raise InputError(f"torchvision has no model {name!r}.{did_you_mean(name, names)}")
     best = getattr(models.get_model_weights(name), "DEFAULT", None)
     quiet = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     backbone = (

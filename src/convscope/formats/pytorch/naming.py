@@ -58,9 +58,9 @@ def _result_name(owner: str, place: str, modules: Container[str]) -> str:
     return f"{owner}.results.{place}" if place and full in modules else full
 
 
-def _name_functions(names: Names, steps: Sequence[TraceStep], taken: set[str]) -> None:
+def _name_functions(names: Names, steps: Sequence[TraceStep], used_names: set[str]) -> None:
     """Name what no module made, by its function and the module it stands in."""
-    taken |= set(names.values.values())
+    used_names |= set(names.values.values())
     for step in steps:
         word = step.plan.label.partition(".")[0].strip("_") or step.plan.kind
         names.types.setdefault(step.outputs[0], word)
@@ -68,10 +68,10 @@ def _name_functions(names: Names, steps: Sequence[TraceStep], taken: set[str]) -
             continue
         base = f"{step.path}.{word}" if step.path else word
         for index, value in enumerate(step.outputs):
-            wanted = f"{base}.{index}" if len(step.outputs) > 1 else base
-            name, count = wanted, 0
-            while name in taken:
+            candidate = f"{base}.{index}" if len(step.outputs) > 1 else base
+            name, count = candidate, 0
+            while name in used_names:
                 count += 1
-                name = f"{wanted}_{count}"
+                name = f"{candidate}_{count}"
             names.values.setdefault(value, name)
-            taken.add(names.values[value])
+            used_names.add(names.values[value])

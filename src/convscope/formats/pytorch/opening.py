@@ -86,15 +86,15 @@ def open_hub_folder(request: Request) -> NetworkParts:
     """Open a folder of the Hugging Face hub: as the network of timm that it names, or as `architecture` says."""
     request.refuse("weights", "rules", because="its weights are in it")
     folder = read_hub_folder(request.path)
-    given = request.architecture or folder.architecture
-    architecture = transformers_architecture(folder) if given is None else _architecture(given)
+    choice = request.architecture or folder.architecture
+    architecture = transformers_architecture(folder) if choice is None else _architecture(choice)
     if architecture is None:
         made_by = f"transformers' {folder.transformers_class}" if folder.transformers_class else "a network"
         raise NetworkFileError(
             f"{request.path} holds the weights of {made_by}: pip install transformers, in Python open the module that "
             f"was trained, or export it to ONNX. {ASK_FOR_ARCHITECTURE}"
         )
-    if given is None and architecture.pretrained is not None:
+    if choice is None and architecture.pretrained is not None:
         module = architecture.pretrained()
     else:
         module = with_weights(architecture.build, read_checkpoint(folder.weights))
@@ -177,7 +177,11 @@ def _graph(module: nn.Module, shape: Any, name: str) -> Graph:
         return build_graph(module, {names[0]: tuple(shape)}, name)
     guesses = _guesses(module)
     graph = next(
-        (made for made in (_graph_or_none(module, {names[0]: guess}, name) for guess in guesses) if made),
+        (
+            candidate
+            for candidate in (_graph_or_none(module, {names[0]: guess}, name) for guess in guesses)
+            if candidate
+        ),
         None,
     )
     return graph or build_graph(module, {names[0]: guesses[0]}, name)  # which says what is wrong

@@ -115,11 +115,11 @@ class Archive:
         if name not in self.storages:
             self.storages[name] = bytearray(self.read(name))
         content = self.storages[name]
-        held = len(content) // kind.itemsize
+        capacity = len(content) // kind.itemsize
         last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
         count = prod(list(shape))
-        if min((offset, *shape, *strides), default=0) < 0 or count > held or (count and last >= held):
-            raise ValueError(f"{name} holds {held:,} numbers, and {tuple(shape)} are claimed")
+        if min((offset, *shape, *strides), default=0) < 0 or count > capacity or (count and last >= capacity):
+            raise ValueError(f"{name} holds {capacity:,} numbers, and {tuple(shape)} are claimed")
         if not count:
             return torch.zeros(*shape, dtype=kind)
         return torch.frombuffer(content, dtype=kind).as_strided(shape, strides, offset)

@@ -127,9 +127,9 @@ def _attribute(thing: Any, name: str) -> Any:
         raise UnsupportedLayer(
             f"the program asks a {type(thing).__name__} for {name!r}, which convscope does not know"
         )
-    for held in (thing._modules, thing._buffers, thing._attributes):
-        if name in held:
-            return held[name]
+    for attributes in (thing._modules, thing._buffers, thing._attributes):
+        if name in attributes:
+            return attributes[name]
     return thing._script.constant(thing._kind, name)
 
 

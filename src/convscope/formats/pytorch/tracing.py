@@ -227,9 +227,9 @@ class Trace(TorchFunctionMode):
         kwargs = {
             key: item for key, item in kwargs.items() if key not in ("inplace", "device", "layout", "out")
         }
-        for given in (args, (args[0], list(args[1:])), (list(args),)):  # sizes may be spread out
-            if self._accepts(name, given, kwargs):
-                return coded_call(self.values, name, given, kwargs)
+        for arguments in (args, (args[0], list(args[1:])), (list(args),)):  # sizes may be spread out
+            if self._accepts(name, arguments, kwargs):
+                return coded_call(self.values, name, arguments, kwargs)
         return None
 
     def _accepts(self, name: str, args: Any, kwargs: dict[str, Any]) -> bool:
@@ -333,11 +333,11 @@ def _has_size(argument: Any) -> bool:
 
 def _written_to(func: torch._ops.OpOverload, args: Any, kwargs: Mapping[str, Any]) -> list[Any]:
     """Return the arguments that an operator writes into."""
-    given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | dict(
+    arguments = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | dict(
         kwargs
     )
-    written = (argument.name for argument in func._schema.arguments if argument.is_write)
-    return [given[name] for name in written if name in given]
+    outputs = (argument.name for argument in func._schema.arguments if argument.is_write)
+    return [arguments[name] for name in outputs if name in arguments]
 
 
 def _is_pure(name: str) -> bool:

@@ -101,8 +101,8 @@ class Values:
             plan, inputs = step.plan, (now, *step.plan.inputs[1:], value)
             attributes = {"kind": plan.kind, "attributes": dict(plan.attributes), "index": index}
             attributes["part"] = f"${len(inputs) - 1}"
-            written = replace(plan, kind="view_scatter", inputs=inputs, attributes=attributes)
-            (whole,) = self.add(TraceStep(written))
+            scatter = replace(plan, kind="view_scatter", inputs=inputs, attributes=attributes)
+            (whole,) = self.add(TraceStep(scatter))
             self.write(entry.under, whole)
             entry.of = whole
         entry.value = value

@@ -40,16 +40,16 @@ def note_of_mixture(nodes: Sequence[Node]) -> str | None:
 
 def picture_channels_second(value: str, nodes: Sequence[Node]) -> bool:
     """Tell where an input has its channels: as what reads it first, or the other way where it is turned before."""
-    named = {node.name: node for node in nodes}
-    turned = {value: False}
+    by_name = {node.name: node for node in nodes}
+    is_second = {value: False}
     for node in nodes:
-        before = next((turned[read.node] for read in node.inputs if read.node in turned), None)
+        before = next((is_second[read.node] for read in node.inputs if read.node in is_second), None)
         if before is None:
             continue
         if node.op in _SPATIAL:
             return node.channels_second is not before
-        order = constant(named.get(node.inputs[-1].node), named) if node.op == "Transpose" else None
-        turned[node.name] = before is not (order is not None and order.tolist() in _TURNS)
+        order = constant(by_name.get(node.inputs[-1].node), by_name) if node.op == "Transpose" else None
+        is_second[node.name] = before is not (order is not None and order.tolist() in _TURNS)
     return channels_second(nodes)
 
 
@@ -60,10 +60,10 @@ def looks_channels_last(shape: Shape, second: bool) -> bool:
     return not last if shape[place] not in (1, 3) and shape[other] in (1, 3) else last
 
 
-def constant(node: Node | None, named: Mapping[str, Node]) -> Array | None:
+def constant(node: Node | None, by_name: Mapping[str, Node]) -> Array | None:
     """Return the numbers of a constant, also where it is read through an Identity."""
     while node is not None and node.op == "Identity":
-        node = named.get(node.inputs[0].node)
+        node = by_name.get(node.inputs[0].node)
     if node is None or "value" not in node.attributes:
         return None
     return to_array(node.attributes["value"].tensor, node.name)

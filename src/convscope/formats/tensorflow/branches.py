@@ -23,13 +23,13 @@ _DROPPED = ("dropout", "drop_rate", "drop_prob", "droprate")
 
 def inference_values(nodes: Sequence[Node]) -> Iterator[tuple[str, Array, str]]:
     """Yield (name, value, why) of each placeholder that is no picture but says how the network is used."""
-    named = {node.name: node for node in nodes}
+    by_name = {node.name: node for node in nodes}
     for node in nodes:
         if node.op not in ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"):
             continue
         word = node.name.lower()
         if node.text("dtype") == "DT_BOOL":
-            stated = _constant_numbers(node, named)
+            stated = _constant_numbers(node, by_name)
             if stated is None or (stated.size == 1 and stated.item() and "train" in word):
                 yield node.name, np.asarray(False), f"{node.name!r} is False: it is not trained"
         elif node.op != "PlaceholderWithDefault" and len(node.shape() or ()) == 0:
@@ -44,7 +44,7 @@ def follow_branches(nodes: Sequence[Node], values: Mapping[str, Array]) -> list[
 
     A Switch whose truth is known and the Merge of what remains become Identities; other ones stay as they are.
     """
-    named = {node.name: node for node in nodes}
+    by_name = {node.name: node for node in nodes}
     dead: set[Reference] = set()
     renamed: dict[Reference, Reference] = {}
     followed: list[Node] = []
@@ -57,7 +57,7 @@ def follow_branches(nodes: Sequence[Node], values: Mapping[str, Array]) -> list[
         if node.op in _MERGES and len(alive) == 1:
             dead.add(Reference(node.name, 1))  # which of the two it was
             node = replace(node, op="Identity")
-        elif node.op in _SWITCHES and (truth := _truth(node.inputs[1].node, named, values)) is not None:
+        elif node.op in _SWITCHES and (truth := _truth(node.inputs[1].node, by_name, values)) is not None:
             dead.add(Reference(node.name, int(not truth)))
             renamed[Reference(node.name, int(truth))] = Reference(node.name, 0)
             node, inputs = replace(node, op="Identity"), inputs[:1]
@@ -68,28 +68,28 @@ def follow_branches(nodes: Sequence[Node], values: Mapping[str, Array]) -> list[
 _MOST_OUTPUTS = 64
 
 
-def _truth(name: str, named: Mapping[str, Node], values: Mapping[str, Array]) -> bool | None:
+def _truth(name: str, by_name: Mapping[str, Node], values: Mapping[str, Array]) -> bool | None:
     """Return what a node says, where it is true or false whatever the picture."""
-    turned = False
-    for _ in named:
+    negated = False
+    for _ in by_name:
         if name in values:
-            return bool(values[name].item()) != turned if values[name].size == 1 else None
-        node = named[name]
+            return bool(values[name].item()) != negated if values[name].size == 1 else None
+        node = by_name[name]
         if node.op == "Const":
-            value = _constant_numbers(node, named)
-            return bool(value.item()) != turned if value is not None and value.size == 1 else None
+            value = _constant_numbers(node, by_name)
+            return bool(value.item()) != negated if value is not None and value.size == 1 else None
         if node.op == "LogicalNot":
-            turned = not turned
+            negated = not negated
         elif node.op not in (*_PASSING, *_SWITCHES):
             return None
         name = node.inputs[0].node
     return None
 
 
-def _constant_numbers(node: Node, named: Mapping[str, Node]) -> Array | None:
+def _constant_numbers(node: Node, by_name: Mapping[str, Node]) -> Array | None:
     """Return the numbers of a constant, or of a placeholder's default."""
     while node.op in _PASSING and node.inputs:
-        node = named[node.inputs[0].node]
+        node = by_name[node.inputs[0].node]
     if node.op != "Const" or "value" not in node.attributes:
         return None
     return to_array(node.attributes["value"].tensor, node.name)

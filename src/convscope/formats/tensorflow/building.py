@@ -90,9 +90,9 @@ class _Building:
             return
         if self._unrolled(node):
             return
-        known = self._constant_of(node)
-        if known is not None:
-            self.constants[node.name] = known
+        value = self._constant_of(node)
+        if value is not None:
+            self.constants[node.name] = value
             self.operations[node.name] = None  # its place; what makes it depends on who reads it
             return
         if node.op != "Const":  # else it is text

@@ -19,27 +19,27 @@ def without_dropout(nodes: Sequence[Node], values: Mapping[str, object]) -> list
     The division by how much is kept, which stands before it in the same scope, is passed over. `values` are inputs
     that are no picture.
     """
-    named = {node.name: node for node in nodes}
+    by_name = {node.name: node for node in nodes}
     random: set[str] = set()
-    seen: set[str] = set()
+    visited: set[str] = set()
     remaining = []
     for node in nodes:
-        data = [read for read in node.inputs if read.node in seen and read.node not in random]
+        data = [read for read in node.inputs if read.node in visited and read.node not in random]
         if node.op in _RANDOM or any(read.node in random for read in node.inputs):
             if not (node.op in _MASKING and data):
                 random.add(node.name)
                 continue
-            node = replace(node, op="Identity", inputs=(_unscaled(data[0], node, named, seen),))
+            node = replace(node, op="Identity", inputs=(_unscaled(data[0], node, by_name, visited),))
         if data or (node.op in _PICTURES and node.name not in values):
-            seen.add(node.name)
+            visited.add(node.name)
         remaining.append(node)
     return remaining if len(remaining) > 1 else list(nodes)
 
 
-def _unscaled(read: Reference, mask: Node, named: Mapping[str, Node], seen: set[str]) -> Reference:
+def _unscaled(read: Reference, mask: Node, by_name: Mapping[str, Node], visited: set[str]) -> Reference:
     """Return what was divided by how much is kept, where that is the same dropout's."""
-    before = named[read.node]
+    before = by_name[read.node]
     same = before.name.rpartition("/")[0] == mask.name.rpartition("/")[0] != ""
     if same and before.op in _SCALING:
-        return next((one for one in before.inputs if one.node in seen), read)
+        return next((one for one in before.inputs if one.node in visited), read)
     return read

@@ -40,10 +40,10 @@ def inlined(nodes: Sequence[Node], functions: Iterable[Message]) -> list[Node]:
 
     A node inside keeps its own name where no other has it. A call of what the file does not have stays.
     """
-    known = {function.signature.name: function for function in functions}
-    if not known:
+    by_name = {function.signature.name: function for function in functions}
+    if not by_name:
         return list(nodes)
-    inlining = _Inlining(known, {node.name for node in nodes})
+    inlining = _Inlining(by_name, {node.name for node in nodes})
     nodes_inlined = list(inlining.bodies(nodes, {}, 0))
     return [replace(node, inputs=tuple(map(inlining.resolve, node.inputs))) for node in nodes_inlined]
 
@@ -72,22 +72,22 @@ class _Inlining:
             if node.op in _LOOPS and (loop := self._loop(node, constants, depth)) is not None:
                 yield loop
                 continue
-            called = self._function_of(node, constants)
-            if called is None:
+            function = self._function_of(node, constants)
+            if function is None:
                 yield node
             else:
                 arguments = node.inputs[1:] if node.op in _CHOICES else node.inputs
-                yield from self._body(called, node.name, arguments, constants, depth)
+                yield from self._body(function, node.name, arguments, constants, depth)
 
     def _loop(self, node: Node, constants: Mapping[str, Node], depth: int) -> Loop | None:
         """Return a loop with the bodies of its two functions in it."""
-        asked, done = self._function(node, "cond"), self._function(node, "body")
-        if asked is None or done is None:
+        test, body = self._function(node, "cond"), self._function(node, "body")
+        if test is None or body is None:
             return None
         variables = [f"{node.name}/variable_{at}" for at in range(len(node.inputs))]
         arguments = [Reference(name, 0) for name in variables]
         inner: list[Node] = []
-        for function, call in ((asked, f"{node.name}/cond"), (done, f"{node.name}/body")):
+        for function, call in ((test, f"{node.name}/cond"), (body, f"{node.name}/body")):
             inner += self._body(function, call, arguments, constants, depth)
         inner = [replace(each, inputs=tuple(map(self.resolve, each.inputs))) for each in inner]
         condition, *following = (
@@ -126,10 +126,10 @@ class _Inlining:
         inner = [read_node(message) for message in function.node_def]
         renamed = {node.name: self._own_name(node.name, call) for node in inner}
         ops = {node.name: node.op for node in inner}
-        given = dict(zip(names, arguments, strict=True))
+        inputs = dict(zip(names, arguments, strict=True))
 
         def place(read: Reference) -> Reference:
-            return _place(read, given, renamed, ops)
+            return _place(read, inputs, renamed, ops)
 
         for entry in function.ret:
             at = [argument.name for argument in function.signature.output_arg].index(entry.key)
@@ -153,11 +153,11 @@ class _Inlining:
 
 
 def _place(
-    read: Reference, given: Mapping[str, Reference], renamed: Mapping[str, str], ops: Mapping[str, str]
+    read: Reference, inputs: Mapping[str, Reference], renamed: Mapping[str, str], ops: Mapping[str, str]
 ) -> Reference:
     """Return what a function's node reads, ``conv:output:0``, as a graph's node would read it."""
-    if read.node in given:
-        return given[read.node]
+    if read.node in inputs:
+        return inputs[read.node]
     node, _, output = read.node.rpartition(":")
     node, output = (node, output) if node else (output, "")
     if node not in renamed:

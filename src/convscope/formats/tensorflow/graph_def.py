@@ -62,12 +62,12 @@ def read_graph_def(path: Path, weights: str | Path | None = None) -> GraphFile:
     is_saved = head.lstrip().startswith(_SAVED_MODEL_BEGINS)
     meta = _meta_graph(source) if is_saved else None
     graph: Message = meta.graph_def if meta is not None else _read(source, "GraphDef")
-    wanted = _signature(meta) if meta is not None else ()
+    outputs = _signature(meta) if meta is not None else ()
     nodes = [read_node(message) for message in graph.node]
-    named = {node.name: node for node in nodes}
-    first = set().union(*(behind(named[read.node], named) for read in wanted if read.node in named))
+    by_name = {node.name: node for node in nodes}
+    first = set().union(*(behind(by_name[read.node], by_name) for read in outputs if read.node in by_name))
     nodes = sorted(nodes, key=lambda node: node.name not in first)  # they keep their own names
-    *nodes, ends = inlined([*nodes, Node(_ENDS, "NoOp", wanted, {})], graph.library.function)
+    *nodes, ends = inlined([*nodes, Node(_ENDS, "NoOp", outputs, {})], graph.library.function)
     if not nodes:
         raise NetworkFileError(f"{path} holds no nodes: it is no TensorFlow graph, or an empty one")
     checkpoint = _checkpoint(file, weights)
@@ -114,18 +114,18 @@ def _signature(meta: Message) -> tuple[Reference, ...]:
     signatures.pop("__saved_model_init_op", None)
     if not signatures:
         return ()
-    chosen = signatures.get(_SIGNATURE, next(iter(signatures.values())))
-    return tuple(reference(entry.value.name or "") for entry in chosen.outputs)
+    signature = signatures.get(_SIGNATURE, next(iter(signatures.values())))
+    return tuple(reference(entry.value.name or "") for entry in signature.outputs)
 
 
 def _needed(nodes: list[Node], ends: Sequence[str]) -> list[Node]:
     """Return the nodes that make the `ends`; in a graph that saves itself, else, those that a picture reaches."""
-    named = {node.name: node for node in nodes}
+    by_name = {node.name: node for node in nodes}
     if not ends:
         if not any(node.op in _SAVING for node in nodes):
             return nodes
         ends = _reached(nodes)
-    needed = set().union(*(behind(named[end], named) for end in ends if end in named))
+    needed = set().union(*(behind(by_name[end], by_name) for end in ends if end in by_name))
     return [node for node in nodes if node.name in needed]
 
 

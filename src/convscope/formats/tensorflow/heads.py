@@ -32,11 +32,11 @@ def cut_head(nodes: list[Node]) -> tuple[list[Node], Head | None]:
     decoder = next((node for node in nodes if node.op in DECODERS), None)
     if decoder is None:
         return nodes, None
-    named = {node.name: node for node in nodes}
+    by_name = {node.name: node for node in nodes}
     last = _last_of_head(decoder, nodes)
-    removed = behind(last, named)
+    removed = behind(last, by_name)
     names = {read.node for node in nodes if node.name not in removed for read in node.inputs}
-    shared = {name for name in removed & names if named[name].op == "Const"}
+    shared = {name for name in removed & names if by_name[name].op == "Const"}
     picture = Node(last.name, "Placeholder", (), {})
     remaining = [
         picture if node is last else node
@@ -47,7 +47,7 @@ def cut_head(nodes: list[Node]) -> tuple[list[Node], Head | None]:
         f"{last.name} is the input: {decoder.name!r} ({decoder.op}) and what follows up to it, "
         "which make a picture out of a file, are cut off"
     )
-    return remaining, Head(last.name, _resized_to(removed, named), note)
+    return remaining, Head(last.name, _resized_to(removed, by_name), note)
 
 
 def _last_of_head(decoder: Node, nodes: Iterable[Node]) -> Node:
@@ -61,23 +61,23 @@ def _last_of_head(decoder: Node, nodes: Iterable[Node]) -> Node:
     return last
 
 
-def behind(last: Node, named: Mapping[str, Node]) -> set[str]:
+def behind(last: Node, by_name: Mapping[str, Node]) -> set[str]:
     """Return the names of a node and of all it needs."""
     names: set[str] = set()
     waiting = [last.name]
     while waiting:
         name = waiting.pop()
-        if name not in names and name in named:
+        if name not in names and name in by_name:
             names.add(name)
-            waiting += [read.node for read in named[name].inputs]
+            waiting += [read.node for read in by_name[name].inputs]
     return names
 
 
-def _resized_to(head: Iterable[str], named: Mapping[str, Node]) -> tuple[int, int] | None:
+def _resized_to(head: Iterable[str], by_name: Mapping[str, Node]) -> tuple[int, int] | None:
     """Return the (height, width) that the head resizes its pictures to."""
-    for node in (named[name] for name in head):
+    for node in (by_name[name] for name in head):
         if node.op.startswith("Resize") and len(node.inputs) > 1:
-            return _size(named[node.inputs[1].node])
+            return _size(by_name[node.inputs[1].node])
     return None
 
 

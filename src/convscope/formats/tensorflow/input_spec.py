@@ -66,8 +66,8 @@ def find_input_spec(
         return plain_spec(shape, last)
     size = (shape[first], shape[first + 1])
     statement = stated.get(name)
-    sized = statement is not None and len(statement) == 4 and min(statement[first : first + 2]) > 0
-    provenance = {"layout": "format"} | ({"size": "input shape"} if sized else {})
+    has_size = statement is not None and len(statement) == 4 and min(statement[first : first + 2]) > 0
+    provenance = {"layout": "format"} | ({"size": "input shape"} if has_size else {})
     order: ChannelOrder = "GRAY" if channels == 1 else "RGB"
     spec = InputSpec(
         size,
@@ -142,6 +142,6 @@ def label_lists() -> tuple[tuple[Label, ...], ...]:
     1,001 classes are TF-Slim's, a background and ImageNet in its usual order; 1,008 those of the Inceptions of 2014 and
     2015, a dummy, ImageNet in their own order, and seven that nothing was ever taught to.
     """
-    usual, named = imagenet_labels(), inception_labels()
-    unused = (Label(f"unused {number}") for number in range(len(named), 1008))
-    return usual, (Label("background"), *usual), (*named, *unused)
+    usual, inception = imagenet_labels(), inception_labels()
+    unused = (Label(f"unused {number}") for number in range(len(inception), 1008))
+    return usual, (Label("background"), *usual), (*inception, *unused)

@@ -65,9 +65,9 @@ def loop_of(
 
 
 def _ordered(body: Sequence[Node]) -> list[Node]:
-    named = {node.name: node for node in body}
-    own = [replace(node, inputs=tuple(read for read in node.inputs if read.node in named)) for node in body]
-    return [named[node.name] for node in in_order(own)]
+    by_name = {node.name: node for node in body}
+    own = [replace(node, inputs=tuple(read for read in node.inputs if read.node in by_name)) for node in body]
+    return [by_name[node.name] for node in in_order(own)]
 
 
 def _frames(nodes: Sequence[Node]) -> dict[str, list[Node]]:
@@ -90,7 +90,7 @@ def _body(
     entries: Sequence[Node], readers: Mapping[str, Sequence[Node]], nodes: Sequence[Node]
 ) -> dict[str, Node]:
     """Return the nodes that a loop's entries come to, up to its exits."""
-    named = {node.name: node for node in nodes}
+    by_name = {node.name: node for node in nodes}
     own = {node.name for node in entries}
     nodes_by_name: dict[str, Node] = {}
     waiting = list(entries)
@@ -99,16 +99,16 @@ def _body(
         if node.name in nodes_by_name:
             continue
         nodes_by_name[node.name] = node
-        if node.op != "Exit" or not _leaves(node, own, named):
+        if node.op != "Exit" or not _leaves(node, own, by_name):
             waiting += readers.get(node.name, [])
     return nodes_by_name
 
 
-def _leaves(end: Node, entries: set[str], named: Mapping[str, Node]) -> bool:
+def _leaves(end: Node, entries: set[str], by_name: Mapping[str, Node]) -> bool:
     """Whether an Exit is that of the loop with these entries: it reads a Switch that reads a Merge of one of them."""
-    node = named.get(end.inputs[0].node)
+    node = by_name.get(end.inputs[0].node)
     for _ in range(2):
-        node = named.get(node.inputs[0].node) if node is not None and node.inputs else None
+        node = by_name.get(node.inputs[0].node) if node is not None and node.inputs else None
         if node is not None and node.name in entries:
             return True
     return False
@@ -122,8 +122,8 @@ def _gathered(
     merges = [node for node in body.values() if node.op == "Merge" and node.inputs[0].node in own]
     places = {node.name: at for at, node in enumerate(merges)}
     steps = [body.get(node.inputs[-1].node) for node in merges]
-    asked = next((node for node in body.values() if node.op == "LoopCond" and node.inputs), None)
-    if asked is None or not merges or not all(step is not None and step.inputs for step in steps):
+    condition = next((node for node in body.values() if node.op == "LoopCond" and node.inputs), None)
+    if condition is None or not merges or not all(step is not None and step.inputs for step in steps):
         return [replace(node, op="Enter of a damaged loop") if node.name in own else node for node in nodes]
     switched = {
         node.name: node.inputs[0].node
@@ -140,7 +140,7 @@ def _gathered(
         if node.op == "Exit" and node.inputs[0].node in switched
     }
     following = [step for step in steps if step is not None]
-    control = {*own, *places, *switched, *exits, asked.name, *(step.name for step in following)}
+    control = {*own, *places, *switched, *exits, condition.name, *(step.name for step in following)}
 
     def meant(node: Node) -> Node:
         return replace(node, inputs=tuple(stands.get(read, read) for read in node.inputs))
@@ -148,7 +148,7 @@ def _gathered(
     loop = loop_of(
         Node(frame, LOOP, tuple(own[node.inputs[0].node].inputs[0] for node in merges), {}),
         list(places),
-        meant(asked).inputs[0],
+        meant(condition).inputs[0],
         [meant(step).inputs[0] for step in following],
         [meant(node) for node in body.values() if node.name not in control],
     )

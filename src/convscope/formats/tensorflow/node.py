@@ -95,35 +95,35 @@ def in_order(nodes: Iterable[Node]) -> list[Node]:
 
     NetworkFileError for a name that two nodes have, an input that no node makes, or nodes that read each other.
     """
-    named: dict[str, Node] = {}
+    by_name: dict[str, Node] = {}
     for node in nodes:
-        if named.setdefault(node.name, node) is not node:
+        if by_name.setdefault(node.name, node) is not node:
             raise NetworkFileError(f"two nodes are called {node.name!r}: the file is damaged")
     ordered: dict[str, Node] = {}
-    begun: set[str] = set()
-    for first in named.values():
+    ancestors: set[str] = set()
+    for first in by_name.values():
         waiting = [first]
         while waiting:
             node = waiting[-1]
             if node.name in ordered:
                 waiting.pop()
                 continue
-            missing = [_node_read(named, node, read) for read in node.inputs if read.node not in ordered]
+            missing = [_node_read(by_name, node, read) for read in node.inputs if read.node not in ordered]
             if not missing:
                 ordered[node.name] = waiting.pop()
-            elif node.name in begun:
+            elif node.name in ancestors:
                 raise NetworkFileError(
                     f"node {node.name!r} reads, over others, itself: convscope opens networks without loops"
                 )
             else:
-                begun.add(node.name)
+                ancestors.add(node.name)
                 waiting += reversed(missing)
     return list(ordered.values())
 
 
-def _node_read(named: Mapping[str, Node], reader: Node, read: Reference) -> Node:
-    if read.node not in named:
+def _node_read(by_name: Mapping[str, Node], reader: Node, read: Reference) -> Node:
+    if read.node not in by_name:
         raise NetworkFileError(
             f"node {reader.name!r} reads {read.node!r}, which is not in the file: it is damaged, or cut wrongly"
         )
-    return named[read.node]
+    return by_name[read.node]

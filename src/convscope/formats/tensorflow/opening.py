@@ -60,9 +60,9 @@ def open_tensorflow(request: Request) -> NetworkParts:
 def _inputs(nodes: Sequence[Node]) -> list[Node]:
     """Return the placeholders that take numbers: first the one that reaches the first convolution."""
     placeholders = [node for node in nodes if _is_input(node)]
-    named = {node.name: node for node in nodes}
+    by_name = {node.name: node for node in nodes}
     first = next((node for node in nodes if node.op in CONVOLUTIONS), None)
-    reached = behind(first, named) if first is not None else set()
+    reached = behind(first, by_name) if first is not None else set()
     return sorted(placeholders, key=lambda node: (node.name not in reached, node.shape() == ()))
 
 
@@ -101,9 +101,9 @@ def _input_shapes(
         sizes = head.size if head is not None and head.size and name == head.input else None
         open_shape = shape is None or (not shape and head is not None)
         usual = _usual_shape(name, nodes, sizes) if open_shape or len(shape or ()) == 4 else ()
-        known = usual if open_shape else shape or ()
+        full = usual if open_shape else shape or ()
         shapes[name] = tuple(
-            size if size > 0 else usual[axis] if usual else 1 for axis, size in enumerate(known)
+            size if size > 0 else usual[axis] if usual else 1 for axis, size in enumerate(full)
         )
     return shapes
 
@@ -120,19 +120,19 @@ def _usual_shape(value: str, nodes: Sequence[Node], sizes: tuple[int, int] | Non
     """Return the shape of an input that says nothing, from whatever reads it first, its channels where that does."""
     side = usual_size(nodes)
     height, width = sizes or (side, side)
-    named = {node.name: node for node in nodes}
+    by_name = {node.name: node for node in nodes}
     second = picture_channels_second(value, nodes)
     after = {value}
     for node in nodes:
         if not any(read.node in after for read in node.inputs):
             continue
         after.add(node.name)
-        if node.op == "Reshape" and (spread := _shape_before(node, named)):
+        if node.op == "Reshape" and (spread := _shape_before(node, by_name)):
             return spread
         place = _LEARNED.get(node.op)
         if place is None or len(node.inputs) < 2:
             continue
-        numbers = constant(named.get(node.inputs[1].node), named)
+        numbers = constant(by_name.get(node.inputs[1].node), by_name)
         if numbers is None or numbers.ndim <= place:
             break
         channels = int(numbers.shape[place])

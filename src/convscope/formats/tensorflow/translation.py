@@ -86,14 +86,14 @@ def _taught(operands: Operands) -> OperationPlan:
 
 def whole_numbers(operands: Operands, place: int, what: str) -> list[int]:
     """Return an input that has to be known beforehand as whole numbers, each perhaps a `Size`."""
-    known = operands.known(place)
-    if known is None or known.dtype.kind not in "iuO":
+    value = operands.known(place)
+    if value is None or value.dtype.kind not in "iuO":
         node = operands.node
         raise UnsupportedLayer(
             f"node {node.name!r}: the {what} of its {node.op} is worked out from the picture, "
             "which convscope does not do: freeze the graph with it as a constant"
         )
-    return list(known.ravel())
+    return list(value.ravel())
 
 
 def refuse(node: Node, what: str) -> UnsupportedLayer:

@@ -86,11 +86,11 @@ class Unrolling:
 
     def _write_out(self, loop: Loop) -> None:
         values = list(loop.inputs)
-        asked = _behind(loop.condition.node, loop.body)
+        behind = _behind(loop.condition.node, loop.body)
         for number in range(MOST_ROUNDS + 1):
             place = _Round(dict(zip(loop.variables, values, strict=True)), _names(loop.body, number))
             for node in loop.body:
-                if node.name in asked:
+                if node.name in behind:
                     self._add(place.node(node))
                     self.by_size |= any(self._is_size(place.read(read)) for read in node.inputs)
             goes_on = self.building.numbers(self._final(place.read(loop.condition)))
@@ -101,7 +101,7 @@ class Unrolling:
             if number == MOST_ROUNDS:
                 raise _refusal(loop, f"it goes more than {MOST_ROUNDS} rounds")
             for node in loop.body:
-                if node.name not in asked:
+                if node.name not in behind:
                     self._add(place.node(node))
             following = [self._final(place.read(read)) for read in loop.following]
             if any(self.building.is_cut(read) for read in following):
@@ -159,14 +159,14 @@ class _Round:
         return self.values.get(read.node) or Reference(self.names.get(read.node, read.node), read.output)
 
     def node(self, node: Node) -> Node:
-        named = replace(node, name=self.names[node.name], inputs=tuple(map(self.read, node.inputs)))
-        if not isinstance(named, Loop):
-            return named
+        copy = replace(node, name=self.names[node.name], inputs=tuple(map(self.read, node.inputs)))
+        if not isinstance(copy, Loop):
+            return copy
         return replace(
-            named,
-            body=tuple(map(self.node, named.body)),
-            condition=self.read(named.condition),
-            following=tuple(map(self.read, named.following)),
+            copy,
+            body=tuple(map(self.node, copy.body)),
+            condition=self.read(copy.condition),
+            following=tuple(map(self.read, copy.following)),
         )
 
 

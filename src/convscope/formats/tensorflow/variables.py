@@ -42,23 +42,23 @@ def _constant(node: Node, tensor: Message) -> Node:
 
 def _keys(nodes: Sequence[Node]) -> dict[str, str]:
     """Return each variable's key, as what restores them has it: a list of keys, and an assignment for each."""
-    named = {node.name: node for node in nodes}
+    by_name = {node.name: node for node in nodes}
     keys: dict[str, str] = {}
     for node in nodes:
         if node.op not in _ASSIGNING or len(node.inputs) < 2:
             continue
-        variable, value = (_origin(read, named) for read in node.inputs[:2])
-        restored = named.get(value.node)
+        variable, value = (_origin(read, by_name) for read in node.inputs[:2])
+        restored = by_name.get(value.node)
         if restored is None or restored.op not in _RESTORING or len(restored.inputs) < 2:
             continue
-        stated = named[_origin(restored.inputs[1], named).node].attributes.get("value")
+        stated = by_name[_origin(restored.inputs[1], by_name).node].attributes.get("value")
         texts = [] if stated is None else stated.tensor.string_val
         if value.output < len(texts):
             keys[variable.node] = as_text(bytes(texts[value.output]))
     return keys
 
 
-def _origin(read: Reference, named: Mapping[str, Node]) -> Reference:
-    while (node := named.get(read.node)) is not None and node.op == "Identity" and node.inputs:
+def _origin(read: Reference, by_name: Mapping[str, Node]) -> Reference:
+    while (node := by_name.get(read.node)) is not None and node.op == "Identity" and node.inputs:
         read = node.inputs[0]
     return read

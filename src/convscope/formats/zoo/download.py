@@ -87,15 +87,15 @@ def require_published(file: Download, path: Path) -> None:
     That takes a second or two for the large ones, and is done once: ``NAME.checked`` keeps the file's size and time.
     """
     note, state = path.with_name(f"{path.name}.checked"), FileState.of(path)
-    known = f"{state.size} {state.changed} {file.sha256 or file.sha1}"
-    if note.is_file() and note.read_text(encoding="utf-8", errors="replace") == known:
+    fingerprint = f"{state.size} {state.changed} {file.sha256 or file.sha1}"
+    if note.is_file() and note.read_text(encoding="utf-8", errors="replace") == fingerprint:
         return
     if wrong := _difference(file, path):
         raise NetworkFileError(
             f"{path} is not the published {file.name}: {wrong}. Delete it, and it is downloaded anew; to open this one "
             "as it is, give its path"
         )
-    write_text(known, note)
+    write_text(fingerprint, note)
 
 
 def by_hand(file: Download, folder: Path) -> str:

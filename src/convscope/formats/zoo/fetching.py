@@ -33,9 +33,7 @@ def fetch(name: str) -> LocalClassic:
     Raises NetworkFileError for a name that is not in the catalog, and when a file cannot be had.
     """
     if name not in CATALOG:
-        possible = ", ".join(
-            f"{ZOO}{known} ({classic.megabytes:.0f} MB)" for known, classic in CATALOG.items()
-        )
+        possible = ", ".join(f"{ZOO}{key} ({classic.megabytes:.0f} MB)" for key, classic in CATALOG.items())
         raise NetworkFileError(
             f"the zoo has no network {name!r}.{did_you_mean(name, CATALOG)} It has {possible}"
         )

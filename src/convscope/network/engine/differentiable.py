@@ -80,8 +80,12 @@ class Tapes:
         if shapes not in self._tapes:
             if len(self._tapes) >= TAPES_KEPT:
                 del self._tapes[next(iter(self._tapes))]
-            known = infer_shapes(self.graph, dict(zip(self.graph.inputs, shapes, strict=True)), self.values)
-            self._tapes[shapes] = Tape(cut(self._converted, self.values, partial(self._packed_chain, known)))
+            shapes_of_values = infer_shapes(
+                self.graph, dict(zip(self.graph.inputs, shapes, strict=True)), self.values
+            )
+            self._tapes[shapes] = Tape(
+                cut(self._converted, self.values, partial(self._packed_chain, shapes_of_values))
+            )
         answers = self._tapes[shapes](*map(self._convert, inputs))
         return tuple(value.to(inputs[0].dtype) for value in answers)
 

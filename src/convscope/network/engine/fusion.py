@@ -265,8 +265,10 @@ def _folded(
             parameters[operation.parameters["mean"]],
             parameters[operation.parameters["variance"]],
         )
-        kept = _tensor(operation, "scale_factor", parameters)
-        share = 1.0 if kept is None else torch.where(kept == 0, 0.0, kept.reciprocal())
+        scale_factor = _tensor(operation, "scale_factor", parameters)
+        share = (
+            1.0 if scale_factor is None else torch.where(scale_factor == 0, 0.0, scale_factor.reciprocal())
+        )
         factor = factor * (variance * share + operation.attributes.get("epsilon", 1e-5)).rsqrt()
         shift = -mean * share * factor
         offset = shift if offset is None else offset + shift

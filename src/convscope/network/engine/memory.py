@@ -79,19 +79,19 @@ def _require_proportion(
     graph: Graph, sizes: Mapping[str, Shape | None], kept: Mapping[str, Shape | None]
 ) -> None:
     """Raise InputError where a value, or all that are kept, are out of proportion to what they are made of."""
-    given = _count({name: sizes.get(name) for name in graph.inputs}) + _count(
+    start = _count({name: sizes.get(name) for name in graph.inputs}) + _count(
         {key: graph.parameters.shapes[key] for key in kept if key in graph.parameters.shapes}
     )
     for name, shape in sizes.items():
-        if shape is not None and prod(shape) > max(_LARGE, _TIMES_GIVEN * given):
+        if shape is not None and prod(shape) > max(_LARGE, _TIMES_GIVEN * start):
             raise InputError(
-                f"{name!r} would have {prod(shape):,} numbers ({'x'.join(map(str, shape))}), made of {given:,}: "
+                f"{name!r} would have {prod(shape):,} numbers ({'x'.join(map(str, shape))}), made of {start:,}: "
                 "the file is damaged, or made to take memory"
             )
     values = {name: shape for name, shape in kept.items() if name not in graph.parameters.shapes}
-    if (together := _count(values)) > max(_LARGE, _TIMES_GIVEN * given):
+    if (together := _count(values)) > max(_LARGE, _TIMES_GIVEN * start):
         raise InputError(
-            f"the {len(values):,} layers asked for have {together:,} numbers together, made of {given:,}: ask for fewer"
+            f"the {len(values):,} layers asked for have {together:,} numbers together, made of {start:,}: ask for fewer"
         )
 
 

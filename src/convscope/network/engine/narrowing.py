@@ -78,9 +78,9 @@ class _Rewrite:
             shapes = [self.graph.parameters.shapes[key] for key in operation.parameters.values()]
             own = "mean" in operation.parameters if kind == "batch_norm" else bool(operation.parameters)
             return plain and own and len(operation.inputs) == 1 and all(len(shape) == 1 for shape in shapes)
-        known = kind == "concat" and None not in map(self._count, operation.inputs)
+        countable = kind == "concat" and None not in map(self._count, operation.inputs)
         by_itself = facts.pointwise and not operation.parameters
-        return plain and (known or by_itself or facts.per_channel)
+        return plain and (countable or by_itself or facts.per_channel)
 
     def _count(self, value: str) -> int | None:
         """Return how many channels a value has."""

@@ -128,8 +128,8 @@ class Runner:
         axis = self.graph.channel_axis
         for name, shape in given_shapes.items():
             source, readers = self.graph.inputs[name], self.graph.consumers[name]
-            turned = any(reader.kind == "permute" for reader in readers)  # its channels may be elsewhere
-            other = len(shape) == 4 and not turned and shape[axis] != source[axis]
+            permuted = any(reader.kind == "permute" for reader in readers)  # its channels may be elsewhere
+            other = len(shape) == 4 and not permuted and shape[axis] != source[axis]
             if len(shape) != len(source) or other:
                 raise InputError(
                     f"input {name!r} has shape {shape}; the network expects {source} (any batch size)"

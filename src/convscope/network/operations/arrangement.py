@@ -138,8 +138,8 @@ def space_to_depth(input: Tensor, *, block: int, order: Literal["depth", "column
     if block < 1 or height % block or width % block:
         raise InputError(f"{dimensions(input.shape)} is not made of blocks of {block} x {block}")
     parts = input.reshape(batch, channels, height // block, block, width // block, block)
-    turned = parts.permute(0, 1, 3, 5, 2, 4) if order == "column" else parts.permute(0, 3, 5, 1, 2, 4)
-    return turned.reshape(batch, channels * block * block, height // block, width // block)
+    blocks = parts.permute(0, 1, 3, 5, 2, 4) if order == "column" else parts.permute(0, 3, 5, 1, 2, 4)
+    return blocks.reshape(batch, channels * block * block, height // block, width // block)
 
 
 @operation(from_shapes=True)

@@ -179,10 +179,10 @@ def _recurrent(packet: Any, input: Tensor, states: Any, *others: Any) -> tuple[T
     if not input.is_meta:
         outputs: tuple[Tensor, ...] = packet(input, states, *others)
         return outputs
-    held = states if isinstance(states, list | tuple) else [states]
+    tensors = states if isinstance(states, list | tuple) else [states]
     directions = 2 if others[5] else 1
-    output = input.new_empty(*input.shape[:-1], directions * held[0].shape[-1])
-    return (output, *(state.new_empty(state.shape) for state in held))
+    output = input.new_empty(*input.shape[:-1], directions * tensors[0].shape[-1])
+    return (output, *(state.new_empty(state.shape) for state in tensors))
 
 
 def _is_pure(base: str, packet: Any) -> bool:

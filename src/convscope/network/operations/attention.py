@@ -51,8 +51,8 @@ def multi_head_attention(
     if causal:
         ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
         scores = scores.masked_fill(ahead, float("-inf"))
-    seen = torch.einsum("bhqk,bkhs->bqhs", scores.softmax(-1), values)
-    answer = torch.einsum("bqhs,hso->bqo", seen, output_weight)
+    answers = torch.einsum("bhqk,bkhs->bqhs", scores.softmax(-1), values)
+    answer = torch.einsum("bqhs,hso->bqo", answers, output_weight)
     return answer if output_bias is None else answer + output_bias
 
 
@@ -115,15 +115,15 @@ def attention(
     and only so many positions before and behind as the `window` says. Scores are cut off softly at a `cap`. The
     `outputs` after the first are all keys and values, then the scores at a `stage`.
     """
-    known = dict(zip(given, others, strict=True))
+    options = dict(zip(given, others, strict=True))
     flat = query.dim() == 3
     if flat:
         query, key, value = (
             _apart(tensor, count) for tensor, count in ((query, heads), (key, key_heads), (value, key_heads))
         )
-    if "past_key" in known:
-        key = torch.cat([known["past_key"], key], 2)
-        value = torch.cat([known["past_value"], value], 2)
+    if "past_key" in options:
+        key = torch.cat([options["past_key"], key], 2)
+        value = torch.cat([options["past_value"], value], 2)
     presents = (key, value)
     groups = query.shape[1] // max(1, key.shape[1])
     if query.dim() != 4 or groups * key.shape[1] != query.shape[1]:
@@ -133,7 +133,7 @@ def attention(
     stages = {"products": (query * factor) @ (key * factor).mT}
     scores = stages["products"]
     stages["capped"] = capped = cap * torch.tanh(scores / cap) if cap else scores
-    bias = _bias(known, scores, causal, window, truth)
+    bias = _bias(options, scores, causal, window, truth)
     hidden = bias.isneginf().expand(scores.shape)
     nothing = hidden.all(-1, keepdim=True)  # a query that may look at nothing gets zeros
     stages["biased"] = biased = torch.where(hidden, float("-inf"), capped + bias)
@@ -162,24 +162,24 @@ def linear_attention(
     value that is not in it yet is written. Katharopoulos et al., *Transformers are RNNs* (2020); Yang et al., *Gated
     delta networks* (2024).
     """
-    known, (batch, positions, _) = dict(zip(given, others, strict=True)), query.shape
+    options, (batch, positions, _) = dict(zip(given, others, strict=True)), query.shape
     queries, keys, values = (
         _apart(tensor, count) for tensor, count in ((query, heads), (key, key_heads), (value, key_heads))
     )
     queries = queries.reshape(batch, key_heads, -1, *queries.shape[2:]) * (
         keys.shape[-1] ** -0.5 if scale is None else scale
     )
-    memory = known.get("memory", keys.new_zeros(batch, key_heads, keys.shape[-1], values.shape[-1]))
-    kept = _apart(known["decay"], key_heads).exp() if "decay" in known else None
-    beta = known["beta"].mT.unsqueeze(-1) if "beta" in known else None
+    memory = options.get("memory", keys.new_zeros(batch, key_heads, keys.shape[-1], values.shape[-1]))
+    decay = _apart(options["decay"], key_heads).exp() if "decay" in options else None
+    beta = options["beta"].mT.unsqueeze(-1) if "beta" in options else None
     read = []
     for at in range(positions):
-        if kept is not None:
-            memory = memory * kept[:, :, at].unsqueeze(-1)
-        written = values[:, :, at]
+        if decay is not None:
+            memory = memory * decay[:, :, at].unsqueeze(-1)
+        update = values[:, :, at]
         if beta is not None:
-            written = beta[:, :, at] * (written - torch.einsum("bhk,bhkv->bhv", keys[:, :, at], memory))
-        memory = memory + keys[:, :, at].unsqueeze(-1) * written.unsqueeze(-2)
+            update = beta[:, :, at] * (update - torch.einsum("bhk,bhkv->bhv", keys[:, :, at], memory))
+        memory = memory + keys[:, :, at].unsqueeze(-1) * update.unsqueeze(-2)
         read.append(torch.einsum("bhgk,bhkv->bhgv", queries[:, :, :, at], memory).flatten(1))
     return torch.stack(read, 1), memory
 
@@ -229,12 +229,12 @@ def rotary_embedding(
     `sine` are tables, looked up by `positions`, or given for each position of the batch.
     """
     flat = input.dim() == 3
-    turned = input.reshape(*input.shape[:2], heads, -1) if flat else input.transpose(1, 2)
-    width = width or turned.shape[-1]
+    by_head = input.reshape(*input.shape[:2], heads, -1) if flat else input.transpose(1, 2)
+    width = width or by_head.shape[-1]
     if positions is not None:
         cosine, sine = (table[positions.long()] for table in (cosine, sine))
     cosine, sine = (table[..., : width // 2].unsqueeze(2) for table in (cosine, sine))
-    part, rest = turned[..., :width], turned[..., width:]
+    part, rest = by_head[..., :width], by_head[..., width:]
     first, second = (part[..., 0::2], part[..., 1::2]) if interleaved else part.chunk(2, -1)
     pair = (first * cosine - second * sine, first * sine + second * cosine)
     part = torch.stack(pair, -1).flatten(-2) if interleaved else torch.cat(pair, -1)

@@ -114,8 +114,8 @@ def filter(*inputs: Tensor) -> Result:
     if any(tensor.shape[0] != selector.numel() for tensor in tensors):
         shapes = ", ".join(dimensions(tensor.shape) for tensor in tensors)
         raise InputError(f"a selector of {selector.numel()} entries does not fit batches of {shapes}")
-    chosen = selector.reshape(-1).nonzero().squeeze(1)
-    return one_or_all([tensor.index_select(0, chosen) for tensor in tensors])
+    places = selector.reshape(-1).nonzero().squeeze(1)
+    return one_or_all([tensor.index_select(0, places) for tensor in tensors])
 
 
 @operation

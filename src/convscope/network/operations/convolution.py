@@ -190,8 +190,8 @@ def _window(input: Tensor, weight: Tensor, stride: Sizes, dilation: Sizes) -> tu
         raise InputError(
             f"filters of {dimensions(weight.shape)} need {expected}, this one is {dimensions(input.shape)}"
         )
-    given = (("stride", stride), ("dilation", dilation))
-    return tuple(weight.shape[2:]), *(per_axis(value, axes, what) for what, value in given)
+    settings = (("stride", stride), ("dilation", dilation))
+    return tuple(weight.shape[2:]), *(per_axis(value, axes, what) for what, value in settings)
 
 
 def _require_channels(input: Tensor, channels: int, what: str) -> None:

@@ -64,8 +64,8 @@ def prepare_data_gradient(
     margin = [d * (k - 1) - p for d, k, p in zip(dilations, kernel, paddings, strict=True)]
     if max(strides) > 1 or min(margin) < 0:
         return _Transposed(weight, output_shape, (paddings, strides, dilations, groups))
-    turned = _turned(weight, groups)
-    packed = prepare_fastest(turned, None, output_shape, padding=margin, dilation=dilations, groups=groups)
+    flipped = _turned(weight, groups)
+    packed = prepare_fastest(flipped, None, output_shape, padding=margin, dilation=dilations, groups=groups)
     return None if packed is None else _Turned(packed)
 
 

@@ -47,8 +47,8 @@ def prior_boxes(
     extent = torch.tensor([width, height], dtype=torch.float64, device=maps.device)
     boxes = torch.cat([(center - half) / extent, (center + half) / extent], -1).to(maps.dtype).reshape(-1)
     boxes = boxes.clamp(0, 1) if clip else boxes
-    spread = torch.tensor(list(variance), dtype=maps.dtype, device=maps.device)
-    return torch.stack([boxes, spread.repeat(boxes.numel() // len(spread))])[None]
+    variances = torch.tensor(list(variance), dtype=maps.dtype, device=maps.device)
+    return torch.stack([boxes, variances.repeat(boxes.numel() // len(variances))])[None]
 
 
 @operation(sees="map")
@@ -79,8 +79,8 @@ def decode_detections(
     per_box = 1 if shared_locations else classes
     boxes = locations.reshape(len(locations), count, per_box, 4)
     confidence = scores.reshape(len(boxes), count, classes)
-    prior, spread = priors[0].reshape(2, count, 1, 4)
-    decoded = _decoded(boxes, prior, boxes.new_ones(4) if variance_in_target else spread, coding)
+    prior, variances = priors[0].reshape(2, count, 1, 4)
+    decoded = _decoded(boxes, prior, boxes.new_ones(4) if variance_in_target else variances, coding)
     rows: list[Tensor] = []
     for picture in range(len(boxes)):
         best: list[tuple[float, int, int]] = []
@@ -107,15 +107,15 @@ def decode_detections(
     return nothing[None, None]
 
 
-def _decoded(boxes: Tensor, prior: Tensor, spread: Tensor, coding: Coding) -> Tensor:
+def _decoded(boxes: Tensor, prior: Tensor, variances: Tensor, coding: Coding) -> Tensor:
     """Return boxes as corners, from what was predicted against the priors."""
     if coding == "corner":
-        return prior + spread * boxes
+        return prior + variances * boxes
     size = prior[..., 2:] - prior[..., :2]
     if coding == "corner_size":
-        return prior + spread * boxes * torch.cat([size, size], -1)
-    center = (prior[..., :2] + prior[..., 2:]) / 2 + spread[..., :2] * boxes[..., :2] * size
-    half = (spread[..., 2:] * boxes[..., 2:]).exp() * size / 2
+        return prior + variances * boxes * torch.cat([size, size], -1)
+    center = (prior[..., :2] + prior[..., 2:]) / 2 + variances[..., :2] * boxes[..., :2] * size
+    half = (variances[..., 2:] * boxes[..., 2:]).exp() * size / 2
     return torch.cat([center - half, center + half], -1)
 
 

@@ -56,9 +56,9 @@ def scatter_elements(
 def gather_nd(input: Tensor, index: Tensor, *, batch_axes: int = 0) -> Tensor:
     """Return what lies where each row of indices points: as many axes as a row has, behind the `batch_axes`."""
     batch, depth = input.shape[:batch_axes], index.shape[-1]
-    looked, rest = input.shape[batch_axes : batch_axes + depth], input.shape[batch_axes + depth :]
-    rows = input.reshape(prod(batch), prod(looked), prod(rest))
-    places = _flat_places(index, looked).reshape(prod(batch), -1, 1).expand(-1, -1, rows.shape[2])
+    indexed, rest = input.shape[batch_axes : batch_axes + depth], input.shape[batch_axes + depth :]
+    rows = input.reshape(prod(batch), prod(indexed), prod(rest))
+    places = _flat_places(index, indexed).reshape(prod(batch), -1, 1).expand(-1, -1, rows.shape[2])
     return rows.gather(1, places).reshape(*batch, *index.shape[batch_axes:-1], *rest)
 
 
@@ -66,11 +66,11 @@ def gather_nd(input: Tensor, index: Tensor, *, batch_axes: int = 0) -> Tensor:
 def scatter_nd(input: Tensor, index: Tensor, updates: Tensor, *, combination: Combination = "none") -> Tensor:
     """Return the input with each update written to (or added, multiplied ...) where its row of indices points."""
     depth = index.shape[-1]
-    looked, rest = input.shape[:depth], input.shape[depth:]
-    rows = input.reshape(prod(looked), prod(rest))
-    places = _flat_places(index, looked).reshape(-1, 1).expand(-1, rows.shape[1])
-    written = _scattered(rows, 0, places, updates.reshape(places.shape), combination)
-    return written.reshape(input.shape)
+    indexed, rest = input.shape[:depth], input.shape[depth:]
+    rows = input.reshape(prod(indexed), prod(rest))
+    places = _flat_places(index, indexed).reshape(-1, 1).expand(-1, rows.shape[1])
+    result = _scattered(rows, 0, places, updates.reshape(places.shape), combination)
+    return result.reshape(input.shape)
 
 
 @operation(sees="map")
@@ -137,8 +137,8 @@ def summarize_segments(
     rows = [row for row, number in enumerate(index) if number >= 0]
     numbers = torch.tensor([index[row] for row in rows], device=input.device)
     start = input.new_full((count, *input.shape[1:]), empty)
-    spread = numbers.reshape(-1, *[1] * (input.dim() - 1)).expand(len(rows), *input.shape[1:])
-    return start.scatter_reduce(0, spread, input[rows], summary, include_self=False)
+    row_of = numbers.reshape(-1, *[1] * (input.dim() - 1)).expand(len(rows), *input.shape[1:])
+    return start.scatter_reduce(0, row_of, input[rows], summary, include_self=False)
 
 
 @operation(part="choice", sees="map")

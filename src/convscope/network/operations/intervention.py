@@ -14,8 +14,8 @@ def set_units(input: Tensor, *, mask: Tensor, values: Tensor, factor: float = 0.
 
     Mask and values have the input's shape, or sizes of 1 where they are the same all along an axis.
     """
-    changed = values if factor == 0 else values + factor * input
-    return torch.where(mask != 0, changed, input)
+    replacement = values if factor == 0 else values + factor * input
+    return torch.where(mask != 0, replacement, input)
 
 
 @operation

@@ -28,10 +28,10 @@ def softmax_with_loss(
     """Return the mean of -log p(label), and with two tops the probabilities."""
     classes = scores.movedim(axis, -1).reshape(-1, scores.shape[axis])
     targets = _labels(label, classes.shape[0])
-    counted = torch.ones_like(targets, dtype=torch.bool) if ignore_label is None else targets != ignore_label
-    _require_classes(targets.where(counted, 0), scores.shape[axis])
-    losses = F.cross_entropy(classes, targets.where(counted, 0), reduction="none") * counted
-    loss = losses.sum() / _normalizer(normalization, scores.shape[:axis], classes.shape[0], counted)
+    valid = torch.ones_like(targets, dtype=torch.bool) if ignore_label is None else targets != ignore_label
+    _require_classes(targets.where(valid, 0), scores.shape[axis])
+    losses = F.cross_entropy(classes, targets.where(valid, 0), reduction="none") * valid
+    loss = losses.sum() / _normalizer(normalization, scores.shape[:axis], classes.shape[0], valid)
     return (loss, scores.softmax(axis)) if tops > 1 else loss
 
 
@@ -40,9 +40,9 @@ def sigmoid_cross_entropy_loss(
     scores: Tensor, target: Tensor, *, ignore_label: int | None = None, normalization: str = "BATCH_SIZE"
 ) -> Tensor:
     """Return the cross entropy between sigmoid(scores) and the targets, each between 0 and 1."""
-    counted = torch.ones_like(target, dtype=torch.bool) if ignore_label is None else target != ignore_label
-    losses = F.binary_cross_entropy_with_logits(scores, target, reduction="none") * counted
-    return losses.sum() / _normalizer(normalization, scores.shape[:1], scores.numel(), counted)
+    valid = torch.ones_like(target, dtype=torch.bool) if ignore_label is None else target != ignore_label
+    losses = F.binary_cross_entropy_with_logits(scores, target, reduction="none") * valid
+    return losses.sum() / _normalizer(normalization, scores.shape[:1], scores.numel(), valid)
 
 
 @operation
@@ -102,15 +102,15 @@ def accuracy(
     """
     classes = scores.detach().movedim(axis, -1).reshape(-1, scores.shape[axis])
     targets = _labels(label, classes.shape[0])
-    counted = torch.ones_like(targets, dtype=torch.bool) if ignore_label is None else targets != ignore_label
-    targets = targets.where(counted, 0)
+    valid = torch.ones_like(targets, dtype=torch.bool) if ignore_label is None else targets != ignore_label
+    targets = targets.where(valid, 0)
     _require_classes(targets, classes.shape[1])
     at_least = classes >= classes.gather(1, targets[:, None])
-    right = (at_least.sum(1) <= top_k) & counted
-    overall = right.sum().to(scores.dtype) / counted.sum().clamp(min=1)
+    right = (at_least.sum(1) <= top_k) & valid
+    overall = right.sum().to(scores.dtype) / valid.sum().clamp(min=1)
     if tops < 2:
         return overall
-    member = F.one_hot(targets, classes.shape[1]) * counted[:, None]
+    member = F.one_hot(targets, classes.shape[1]) * valid[:, None]
     each = (member * right[:, None]).sum(0) / member.sum(0).clamp(min=1)
     return overall, each.to(scores.dtype)
 
@@ -127,7 +127,7 @@ def _require_classes(label: Tensor, count: int) -> None:
         raise InputError(f"labels are class numbers from 0 to {count - 1}; found {span}")
 
 
-def _normalizer(normalization: str, outer: tuple[int, ...], count: int, counted: Tensor) -> Tensor | float:
+def _normalizer(normalization: str, outer: tuple[int, ...], count: int, valid: Tensor) -> Tensor | float:
     if normalization == "VALID":
-        return counted.sum().clamp(min=1)
+        return valid.sum().clamp(min=1)
     return {"FULL": float(count), "BATCH_SIZE": float(max(1, prod(outer))), "NONE": 1.0}[normalization]

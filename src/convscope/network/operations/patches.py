@@ -49,7 +49,7 @@ def _under_windows(
 ) -> Tensor:
     """Return (batch, channels, rows, columns, kernel height, kernel width)."""
     along = windows_of(input, kernel, stride, padding, "floor", dilation)
-    found = F.pad(input, around([each.border for each in along]), value=outside)
+    windows = F.pad(input, around([each.border for each in along]), value=outside)
     for axis, each in enumerate(along, 2):
-        found = found.unfold(axis, each.extent, each.stride)[..., :: each.dilation]
-    return found
+        windows = windows.unfold(axis, each.extent, each.stride)[..., :: each.dilation]
+    return windows

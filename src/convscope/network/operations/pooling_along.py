@@ -147,12 +147,12 @@ def max_unpool_indices(
     looked_at = not (places.is_meta or torch.compiler.is_compiling() or places.numel() == 0)
     if looked_at and not 0 <= int(places.min()) <= int(places.max()) < len(flat):
         raise InputError(f"places up to {int(places.max())} do not lie in {dimensions(shape)}")
-    spread = flat.scatter(0, places.flatten().long(), input.flatten()).reshape(shape)
+    indices = flat.scatter(0, places.flatten().long(), input.flatten()).reshape(shape)
     if size is None:
-        return spread
+        return indices
     more = [int(target) - length for target, length in zip(size.tolist()[2:], lengths, strict=True)]
     if min(more, default=0) < 0:
         raise InputError(
             f"{dimensions(lengths)} unpooled does not fit into {dimensions(whole_numbers(size, ())[2:])}"
         )
-    return F.pad(spread, [side for each in reversed(more) for side in (0, each)])
+    return F.pad(indices, [side for each in reversed(more) for side in (0, each)])

@@ -136,10 +136,10 @@ def propose_regions(
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     shifts = (torch.stack([x, y, x, y], -1) * stride).to(scores)
     placed = (shifts[:, :, None] + anchors).reshape(-1, 4)
-    moved = _moved(placed, deltas[0].permute(1, 2, 0).reshape(-1, 4))
+    proposals = _moved(placed, deltas[0].permute(1, 2, 0).reshape(-1, 4))
     height, width, scale = picture.reshape(-1)[:3].tolist()
-    limits = moved.new_tensor([width - 1, height - 1, width - 1, height - 1])
-    boxes = torch.minimum(moved.clamp(min=0), limits)
+    limits = proposals.new_tensor([width - 1, height - 1, width - 1, height - 1])
+    boxes = torch.minimum(proposals.clamp(min=0), limits)
     values = scores[0, count:].permute(1, 2, 0).reshape(-1)
     large = ((boxes[:, 2:] - boxes[:, :2] + 1) >= least * scale).all(1)
     order = values.sort(descending=True, stable=True).indices

@@ -77,8 +77,8 @@ class _RescaledMaximum(_Rescaled):
         own, baseline = output.chunk(2)
         larger = torch.maximum(own, baseline)
         shares = torch.cat([larger - baseline, own - larger])
-        spread = _gradient(ctx.function, input, gradients[0] * shares)
-        slope = sum(spread.chunk(2)).repeat(2, *(1 for _ in input.shape[1:])) / change.masked_fill(near, 1)  # type: ignore[union-attr]
+        gradient = _gradient(ctx.function, input, gradients[0] * shares)
+        slope = sum(gradient.chunk(2)).repeat(2, *(1 for _ in input.shape[1:])) / change.masked_fill(near, 1)  # type: ignore[union-attr]
         return torch.where(near, _gradient(ctx.function, input, gradients[0]), slope), None
 
 

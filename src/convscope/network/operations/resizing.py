@@ -259,8 +259,8 @@ def _weight(distance: Tensor, manner: _Manner) -> Tensor:
         case "cubic":
             return _cubic(distance, manner.cubic)
         case "lanczos3" | "lanczos5":
-            turned = pi * distance.clamp(min=1e-3)
-            window = reach * turned.sin() * (turned / reach).sin() / turned.square()
+            angle = pi * distance.clamp(min=1e-3)
+            window = reach * angle.sin() * (angle / reach).sin() / angle.square()
             return torch.where(distance > reach, 0.0, torch.where(distance < 1e-3, 1.0, window))
         case "gaussian":  # its deviation is a third of its reach, as in TensorFlow
             return torch.where(distance < reach, (-4.5 * (distance / reach).square()).exp(), 0.0)

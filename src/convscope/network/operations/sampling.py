@@ -42,7 +42,7 @@ def deformable_convolution(
             f"filters of {dimensions(weight.shape)} and offsets of {dimensions(offsets.shape)} do not fit "
             f"{dimensions(input.shape)}"
         )
-    moved = offsets.reshape(batch * offset_groups, taps, 2, rows, columns)
+    displacements = offsets.reshape(batch * offset_groups, taps, 2, rows, columns)
     places = [
         _tap_places(count, length, (s, before, d), axis, offsets)
         for axis, (count, length, s, (before, _), d) in enumerate(
@@ -50,7 +50,7 @@ def deformable_convolution(
         )
     ]
     down, across = (
-        (place.expand(*kernel, rows, columns).reshape(taps, rows, columns) + moved[:, :, axis])
+        (place.expand(*kernel, rows, columns).reshape(taps, rows, columns) + displacements[:, :, axis])
         for axis, place in enumerate(places)
     )
     sampled = _sampled(input.reshape(batch * offset_groups, -1, height, width), down, across)
@@ -133,9 +133,9 @@ def _between(map: Tensor, down: Tensor, across: Tensor, parts: bool) -> Tensor:
     axes = []
     for places, length in ((down, map.shape[1]), (across, map.shape[2])):
         inside = (places >= -1) & (places <= length)
-        held = places.clamp(0, length - 1)
-        low = held.detach().floor().clamp(max=length - 1)
-        share = held - low
+        clamped = places.clamp(0, length - 1)
+        low = clamped.detach().floor().clamp(max=length - 1)
+        share = clamped - low
         high = (low + 1).clamp(max=length - 1)
         axes.append([(low.long(), (1 - share) * inside), (high.long(), share * inside)])
     corners = [
@@ -183,17 +183,17 @@ def suppress_boxes(
 def _survivors(boxes: Tensor, scores: Tensor, most: int, overlap: float, least: float | None) -> list[int]:
     order = scores.sort(descending=True, stable=True).indices
     left = order if least is None else order[scores[order] > least]
-    kept: list[int] = []
-    while len(left) and len(kept) < most:
+    survivors: list[int] = []
+    while len(left) and len(survivors) < most:
         best, left = left[0], left[1:]
-        kept.append(int(best))
+        survivors.append(int(best))
         shared = torch.minimum(boxes[best, 2:], boxes[left, 2:]) - torch.maximum(
             boxes[best, :2], boxes[left, :2]
         )
         area = shared.clamp(min=0).prod(-1)
         sizes = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
         left = left[~(area / (sizes[best] + sizes[left] - area) > overlap)]
-    return kept
+    return survivors
 
 
 @operation(part="rearrangement", sees="map")

@@ -78,10 +78,12 @@ def recurrent_sequence(
     update, reset, candidate. What enters one is cut off at `limit` if that is not 0; `reset_after` and `coupled` are
     ONNX's ``linear_before_reset`` and ``input_forget``.
     """
-    known = dict(zip(given, others, strict=True))
+    options = dict(zip(given, others, strict=True))
     if batch_first:
         sequence = sequence.transpose(0, 1)
-        known = {name: value if name == "lengths" else value.transpose(0, 1) for name, value in known.items()}
+        options = {
+            name: value if name == "lengths" else value.transpose(0, 1) for name, value in options.items()
+        }
     count, features = weight.shape[0], hidden_weight.shape[2]
     steps: dict[str, tuple[Step, int]] = {
         "rnn": (_plain, 1),
@@ -93,17 +95,17 @@ def recurrent_sequence(
             f"cells of {dimensions(weight.shape)} do not fit a sequence of {dimensions(sequence.shape)}"
         )
     step, functions = steps[cell]
-    chosen, results = _functions(cell, activations or _USUAL[cell] * count, alpha, beta, limit), []
+    cell_functions, results = _functions(cell, activations or _USUAL[cell] * count, alpha, beta, limit), []
     for at in range(count):
-        mine = chosen[at * functions : (at + 1) * functions]
+        mine = cell_functions[at * functions : (at + 1) * functions]
         halves = weight.new_zeros(2, weight.shape[1]) if bias is None else bias[at].reshape(2, -1)
         looked = None if peephole is None else peephole[at].reshape(3, features)
         direction = _Direction(weight[at], hidden_weight[at], halves[0], halves[1], mine, looked)
         names = ("hidden", "cell") if cell == "lstm" else ("hidden",)
         zeros = sequence.new_zeros(sequence.shape[1], features)
-        states = tuple(known[name][at] if name in known else zeros for name in names)
-        turned = backward if count == 1 else at == 1
-        results.append(_run(step, direction, sequence, states, known.get("lengths"), turned))
+        states = tuple(options[name][at] if name in options else zeros for name in names)
+        reverse = backward if count == 1 else at == 1
+        results.append(_run(step, direction, sequence, states, options.get("lengths"), reverse))
     outputs = torch.stack([each[0] for each in results], 1)
     last = [torch.stack(states) for states in zip(*(each[1] for each in results), strict=True)]
     if batch_first:

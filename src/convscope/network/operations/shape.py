@@ -52,8 +52,8 @@ def reshape(
         raise InputError(f"shape {list(shape)} copies an axis that {dimensions(input.shape)} does not have")
     new = [size or input.shape[start + at] for at, size in enumerate(shape)]
     full = [*input.shape[:start], *new, *input.shape[end:]]
-    known = prod([size for size in full if size != -1])
-    if full.count(-1) > 1 or (input.numel() % known if -1 in full else input.numel() != known):
+    product = prod([size for size in full if size != -1])
+    if full.count(-1) > 1 or (input.numel() % product if -1 in full else input.numel() != product):
         raise InputError(
             f"{dimensions(input.shape)} does not fit into shape {full}: the network fixes this size"
         )

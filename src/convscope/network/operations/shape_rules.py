@@ -193,10 +193,10 @@ def reshaped_shape(
     plain = attributes.get("axis", 0) == 0 and attributes.get("num_axes", -1) == -1
     if not plain or not all(shape) or shape.count(-1) > 1 or min(shape, default=0) < -1:
         return None
-    known = prod(size for size in shape if size != -1)
-    if count % known if -1 in shape else count != known:
+    product = prod(size for size in shape if size != -1)
+    if count % product if -1 in shape else count != product:
         return None
-    return tuple(count // known if size == -1 else size for size in shape)
+    return tuple(count // product if size == -1 else size for size in shape)
 
 
 def initializer_shape(

@@ -20,8 +20,8 @@ def pair(value: int) -> Pair:
 def _sizes(attributes: Mapping[str, Any], name: str, default: int = 1) -> Pair:
     """Return an attribute that is one number, or one an axis."""
     value = attributes.get(name, default)
-    given = (value,) if isinstance(value, int) else tuple(value)
-    return Fraction(given[0]), Fraction(given[-1])
+    sizes = (value,) if isinstance(value, int) else tuple(value)
+    return Fraction(sizes[0]), Fraction(sizes[-1])
 
 
 def _extent(kernel: Pair, attributes: Mapping[str, Any]) -> Pair:

@@ -169,10 +169,10 @@ def _listed(values: Sequence[int]) -> Sizes:
 def _pair(layer: Message, parameters: Message, name: str, field: str = "") -> tuple[int, int]:
     """Return a pooling size as (vertical, horizontal)."""
     field = field or name
-    given = parameters.has(f"{name}_h"), parameters.has(f"{name}_w")
-    if any(given) and (parameters.has(field) or not all(given)):
+    has_sides = parameters.has(f"{name}_h"), parameters.has(f"{name}_w")
+    if any(has_sides) and (parameters.has(field) or not all(has_sides)):
         raise wrong(layer, f"give {field}, or both {name}_h and {name}_w")
-    if all(given):
+    if all(has_sides):
         return getattr(parameters, f"{name}_h"), getattr(parameters, f"{name}_w")
     size = getattr(parameters, field)
     if size is None:

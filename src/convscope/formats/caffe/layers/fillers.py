@@ -44,8 +44,8 @@ def fill(filler: Message, shape: tuple[int, ...], generator: np.random.Generator
     """
     if filler.type not in _FILLERS:
         hint = did_you_mean(filler.type, _FILLERS)
-        known = ", ".join(_FILLERS)
-        raise NetworkFileError(f"there is no filler {filler.type!r}; there are {known}.{hint}")
+        kinds = ", ".join(_FILLERS)
+        raise NetworkFileError(f"there is no filler {filler.type!r}; there are {kinds}.{hint}")
     if 0 in shape:
         return np.zeros(shape, np.float32)
     return _FILLERS[filler.type](filler, shape, generator)

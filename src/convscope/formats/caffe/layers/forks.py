@@ -113,10 +113,10 @@ def _interp(layer: Message) -> OperationPlan:
         raise incomplete(layer, "pad_beg and pad_end crop, so they cannot be positive")
     attributes: dict[str, Any] = {"crop": (-settings.pad_beg, -settings.pad_end)}
     both = settings.has("shrink_factor") and settings.has("zoom_factor")
-    sized = settings.has("height") and settings.has("width")
+    has_size = settings.has("height") and settings.has("width")
     if len(layer.bottom) > 1:
         return OperationPlan("resize_corners", attributes=attributes)
-    if sized and (both or not (settings.has("shrink_factor") or settings.has("zoom_factor"))):
+    if has_size and (both or not (settings.has("shrink_factor") or settings.has("zoom_factor"))):
         attributes["size"] = (settings.height, settings.width)
     elif settings.has("shrink_factor") or settings.has("zoom_factor"):
         attributes |= {"shrink": settings.shrink_factor, "zoom": settings.zoom_factor}

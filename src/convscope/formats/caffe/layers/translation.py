@@ -93,8 +93,8 @@ def blob_shapes(blobs: Mapping[str, LearnedBlob], inputs: Sequence[Shape]) -> tu
     ((96, 3, 11, 11), (96,))
     """
     rules = [blob.shape for blob in blobs.values()]
-    known = [rule(inputs) for rule in rules if rule is not None]
-    return tuple(known) if len(known) == len(rules) else None
+    shapes = [rule(inputs) for rule in rules if rule is not None]
+    return tuple(shapes) if len(shapes) == len(rules) else None
 
 
 def wrong(layer: Message, what: str) -> NetworkFileError:

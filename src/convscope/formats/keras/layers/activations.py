@@ -45,14 +45,14 @@ _PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
 
 def activation(use: Use, default: str = "linear") -> Steps:
     """Return what a layer's ``activation`` does: nothing where it is linear, else one step or a few."""
-    given = use.config.get("activation") or default
-    if isinstance(given, Mapping) and given.get("class_name") not in ("function", None):
-        inner = KerasLayer(use.layer.name, str(given["class_name"]), given["config"], ())
+    function = use.config.get("activation") or default
+    if isinstance(function, Mapping) and function.get("class_name") not in ("function", None):
+        inner = KerasLayer(use.layer.name, str(function["class_name"]), function["config"], ())
         return [
             replace(step, label=step.label or inner.class_name)
             for step in translate(replace(use, layer=inner))
         ]
-    name = given.get("config") if isinstance(given, Mapping) else given
+    name = function.get("config") if isinstance(function, Mapping) else function
     return [] if name == "linear" else [step_named(use, str(name))]
 
 
@@ -67,10 +67,10 @@ def step_named(use: Use, name: str) -> OperationPlan:
     if name == "glu":  # along the last axis, whatever the channels' is
         return OperationPlan("aten", attributes={"operator": "glu", "arguments": ("$0", -1)}, label=name)
     if name not in _PLAIN:
-        known = [*_PLAIN, "hard_sigmoid", "softmax", "log_softmax", "linear"]
+        names = [*_PLAIN, "hard_sigmoid", "softmax", "log_softmax", "linear"]
         raise UnsupportedLayer(
             f"layer {use.layer.name!r} has the activation {name!r}, which convscope does not know."
-            f"{did_you_mean(name, known)} Possible: {', '.join(known)}"
+            f"{did_you_mean(name, names)} Possible: {', '.join(names)}"
         )
     kind, attributes = _PLAIN[name]
     return OperationPlan(kind, attributes=use.on_maps(**attributes), label=name)

@@ -69,22 +69,25 @@ def _nan_to_num(use: Use) -> Steps:
 
 @keras_and_tensorflow("matmul", "linalg_matmul", "batch_matmul")
 def _matmul(use: Use) -> Steps:
-    turned = [
+    transposes = [
         setting(use, 9, *names, default=False)
         for names in (("transpose_a", "adj_x"), ("transpose_b", "adj_y"))
     ]
-    if any(turned):
+    if any(transposes):
         raise use.wrong("it turns what it multiplies around, which convscope does not know")
     return [operands(use).plan("matmul", first=2)]
 
 
 @keras_and_tensorflow("einsum")
 def _einsum(use: Use) -> Steps:
-    given = operands(use)
+    call_operands = operands(use)
     equation = setting(use, 0, "subscripts", "equation")
     return [
         OperationPlan(
-            "aten", (), given.parameters, {"operator": "einsum", "arguments": (equation, given.codes)}
+            "aten",
+            (),
+            call_operands.parameters,
+            {"operator": "einsum", "arguments": (equation, call_operands.codes)},
         )
     ]
 
@@ -119,14 +122,14 @@ _RELATIONS = {
 
 @keras_and_tensorflow(*_RELATIONS)
 def _compare(use: Use) -> Steps:
-    given, relation = operands(use), _RELATIONS[name_of(use)]
-    plain = [code for code in given.codes if not isinstance(code, str)]
+    call_operands, relation = operands(use), _RELATIONS[name_of(use)]
+    plain = [code for code in call_operands.codes if not isinstance(code, str)]
     attributes: dict[str, Any] = {"relation": relation}
     if plain:
-        attributes |= {"number": float(plain[0]), "swapped": given.codes[0] is plain[0]}
-    elif given.parameters:
-        attributes["swapped"] = given.codes[0] == f"${next(iter(given.parameters))}"
-    roles = dict.fromkeys(given.parameters and ("operand",), "constant0")
+        attributes |= {"number": float(plain[0]), "swapped": call_operands.codes[0] is plain[0]}
+    elif call_operands.parameters:
+        attributes["swapped"] = call_operands.codes[0] == f"${next(iter(call_operands.parameters))}"
+    roles = dict.fromkeys(call_operands.parameters and ("operand",), "constant0")
     return [OperationPlan("compare", (), roles, attributes)]
 
 

@@ -34,8 +34,8 @@ def _pad(use: Use) -> Steps:
         raise use.wrong("it mirrors other axes than those of pictures, which convscope does not know")
     padding = tuple(map(int, places.T.reshape(-1)))
     attributes = {"padding": padding, "mode": _BORDERS[mode]}
-    turned = {CHANNELS_LAST: True} if use.dialect.channels_last else {}
-    return [OperationPlan("pad", (0,), attributes={**attributes, **turned})]
+    order = {CHANNELS_LAST: True} if use.dialect.channels_last else {}
+    return [OperationPlan("pad", (0,), attributes={**attributes, **order})]
 
 
 @keras_and_tensorflow("stack")

@@ -32,12 +32,12 @@ def _one_hot(use: Use) -> Steps:
 
 @keras_and_tensorflow("where", "select")
 def _where(use: Use) -> Steps:
-    given = operands(use)
-    if len(given.codes) != 3:
+    call_operands = operands(use)
+    if len(call_operands.codes) != 3:
         raise use.wrong("it asks where something holds, which convscope does not know")
-    condition = f"{given.codes[0]}:bool"
-    plan = given.plan("where")
-    codes = (condition, *(float(code) if isinstance(code, int) else code for code in given.codes[1:]))
+    condition = f"{call_operands.codes[0]}:bool"
+    plan = call_operands.plan("where")
+    codes = (condition, *(float(code) if isinstance(code, int) else code for code in call_operands.codes[1:]))
     return [OperationPlan("aten", (), plan.parameters, {"operator": "where", "arguments": codes})]
 
 
@@ -49,11 +49,11 @@ def _take(use: Use) -> Steps:
         raise use.wrong("it takes what another layer says, which convscope does not know")
     if axis is None:
         raise use.wrong("it takes from all axes as one, which convscope does not know")
-    found = np.asarray(indices if not isinstance(indices, Mapping) else numbers(indices)).astype(int)
-    if found.ndim > 1:
+    places = np.asarray(indices if not isinstance(indices, Mapping) else numbers(indices)).astype(int)
+    if places.ndim > 1:
         raise use.wrong("it takes by a table of places, which convscope does not know")
     items: list[Any] = [("slice", None, None, None)] * (axis % len(use.shapes[0]))
-    return [OperationPlan("subscript", (0,), {}, {"items": (*items, found.tolist())})]
+    return [OperationPlan("subscript", (0,), {}, {"items": (*items, places.tolist())})]
 
 
 @keras_and_tensorflow("take_along_axis")

@@ -86,8 +86,8 @@ def _arithmetic(kind: str) -> Callable[[Use], Steps]:
         if not plain:
             return _of_two(use, kind)
         if is_array(plain[0]):  # it lies as Keras's own values do
-            known = known_first(kind, plain[0] is given[0])
-            return [OperationPlan(kind, (), {"operand": "constant0"}, known)]
+            constant_first = known_first(kind, plain[0] is given[0])
+            return [OperationPlan(kind, (), {"operand": "constant0"}, constant_first)]
         try:
             attributes = use.on_maps(number=number(plain[0]))
         except TypeError:

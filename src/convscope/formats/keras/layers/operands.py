@@ -27,8 +27,8 @@ class Operands:
         attributes: dict[str, Any] = {"operator": operator, "arguments": (*codes, *more)}
         if keywords:
             attributes["keywords"] = keywords
-        used = {role: role for role in self.parameters if f"${role}" in codes}
-        return OperationPlan("aten", (), used, attributes)
+        parameters = {role: role for role in self.parameters if f"${role}" in codes}
+        return OperationPlan("aten", (), parameters, attributes)
 
 
 def operands(use: Use) -> Operands:

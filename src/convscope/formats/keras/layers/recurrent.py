@@ -35,9 +35,11 @@ def variables_of_cell(layer: KerasLayer, prefix: str, group: str) -> tuple[Varia
 
 @keras_layer("LSTM", "GRU", "SimpleRNN", variables=_variables)
 def _recurrent(use: Use) -> Steps:
-    given, settings = len(use.call.references), settings_of(use, use.layer)
-    if given not in (1, 1 + len(_STATES[use.layer.class_name])):
-        raise use.wrong(f"it is given {given - 1} states, and needs {len(_STATES[use.layer.class_name])}")
+    input_count, settings = len(use.call.references), settings_of(use, use.layer)
+    if input_count not in (1, 1 + len(_STATES[use.layer.class_name])):
+        raise use.wrong(
+            f"it is given {input_count - 1} states, and needs {len(_STATES[use.layer.class_name])}"
+        )
     outputs = 1
     if use.config.get("return_state"):
         settings["states"], outputs = True, 1 + len(_STATES[use.layer.class_name])

@@ -50,8 +50,8 @@ def _upsampling(use: Use) -> Steps:
 def one_row_each(kernel: Numbers) -> Numbers:
     """Return (length, channels, multiplier) as (channels x multiplier, 1, length)."""
     length, channels, multiplier = kernel.shape
-    turned: Numbers = kernel.transpose(1, 2, 0).reshape(channels * multiplier, 1, length)
-    return turned
+    rows: Numbers = kernel.transpose(1, 2, 0).reshape(channels * multiplier, 1, length)
+    return rows
 
 
 def _depthwise_and_bias(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:

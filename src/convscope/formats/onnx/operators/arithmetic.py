@@ -148,10 +148,10 @@ def read_arithmetic(node: Node) -> OperationPlan | Sequence[OperationPlan]:
 
 def _lies_along_axis(node: Node) -> bool:
     """Whether the second operand has fewer axes than the first, and lies along some of them."""
-    said = [
+    signs = [
         node.attributes.get(name, 0) for name in ("broadcast", "axis")
     ]  # both count for operands of one shape too
-    return bool(said[0]) and node.rank(1) < node.rank()
+    return bool(signs[0]) and node.rank(1) < node.rank()
 
 
 def _stretched_from_axis(node: Node) -> Sequence[OperationPlan]:
@@ -162,12 +162,12 @@ def _stretched_from_axis(node: Node) -> Sequence[OperationPlan]:
     if behind < 0:
         raise node.refusal(f"an operand of {len(shape)} axes does not lie along axis {axis} of {rank}")
     if (constant := node.constant(1)) is not None:
-        spread = (*shape, *[1] * behind)
-        name = node.derived("operand", spread, lambda: constant.load().reshape(spread), constant.type)
+        stretched = (*shape, *[1] * behind)
+        name = node.derived("operand", stretched, lambda: constant.load().reshape(stretched), constant.type)
         return [_arithmetic(replace(node, inputs=(first, name)))]
-    turned = OperationPlan("unsqueeze", (second,), attributes={"axes": tuple(range(-behind, 0))})
+    unsqueeze = OperationPlan("unsqueeze", (second,), attributes={"axes": tuple(range(-behind, 0))})
     plan = _arithmetic(node)
-    return [turned, replace(plan, inputs=(first, ""))] if behind else [plan]
+    return [unsqueeze, replace(plan, inputs=(first, ""))] if behind else [plan]
 
 
 def _arithmetic(node: Node) -> OperationPlan:

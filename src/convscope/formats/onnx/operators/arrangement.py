@@ -174,11 +174,11 @@ def read_pad(node: Node) -> OperationPlan:
     if node.has(1) and node.constant(1) is None and not node.has(3):
         live: dict[str, Any] = {"mode": mode, "axis": 0, "value": number}
         return OperationPlan("pad", node.inputs[:2], attributes=live)
-    given = node.attributes.get("paddings") or node.integers("pads", 1) or ()
-    axes = node.integers("axes", 3) or tuple(range(len(given) // 2))
+    pads = node.attributes.get("paddings") or node.integers("pads", 1) or ()
+    axes = node.integers("axes", 3) or tuple(range(len(pads) // 2))
     widths = [0] * 2 * rank
     for place, axis in enumerate(axes):
-        widths[axis % rank], widths[axis % rank + rank] = given[place], given[place + len(axes)]
+        widths[axis % rank], widths[axis % rank + rank] = pads[place], pads[place + len(axes)]
     attributes: dict[str, Any] = {"mode": mode, "axis": 0}
     if mode not in ("constant", "wrap") and rank > 2:  # torch mirrors the axes behind the channels
         if any(widths[:2]) or any(widths[rank : rank + 2]):

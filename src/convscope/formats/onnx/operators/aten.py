@@ -100,9 +100,9 @@ def scaled_dot_product_attention(
     if is_causal or enable_gqa or dropout_p:
         raise part.refusal("its attention is causal, grouped or dropped out")
     rank, width = len(part.shape()), part.shape()[-1]
-    turned = part.step("Transpose", _tensor(part, key), perm=(*range(rank - 2), rank - 1, rank - 2))
+    key_transpose = part.step("Transpose", _tensor(part, key), perm=(*range(rank - 2), rank - 1, rank - 2))
     scaled = part.step("Mul", _tensor(part, query), part.numbers(float(scale or width**-0.5)))
-    scores = part.step("MatMul", scaled, turned)
+    scores = part.step("MatMul", scaled, key_transpose)
     if attn_mask is not None:
         scores = part.step("Add", scores, _tensor(part, attn_mask))
     part.write("MatMul", part.step("Softmax", scores, axis=-1), _tensor(part, value))
@@ -215,7 +215,7 @@ def write_subscript(part: Part) -> None:
         used = sum(item is not None for item in items) - 1
         items[at : at + 1] = [("slice", None, None, None)] * (rank - used)
     slices: list[tuple[Any, Any, int, int]] = []
-    gone, new, axis, after = [], [], 0, 0
+    dropped_axes, new, axis, after = [], [], 0, 0
     for item in items:
         if item is None:
             new.append(after)
@@ -223,7 +223,7 @@ def write_subscript(part: Part) -> None:
             continue
         if isinstance(item, int):
             slices.append((item, item + 1 if item != -1 else _END, axis, 1))
-            gone.append(axis)
+            dropped_axes.append(axis)
         elif isinstance(item, tuple | list) and item[0] == "slice":
             begin, end, step = item[1:]
             if (begin, end, step) != (None, None, None):
@@ -232,18 +232,18 @@ def write_subscript(part: Part) -> None:
         else:
             raise part.refusal("what it takes depends on numbers")
         axis += 1
-    _write_subscript(part, slices, gone, new)
+    _write_subscript(part, slices, dropped_axes, new)
 
 
 def _write_subscript(
-    part: Part, slices: Sequence[tuple[Any, Any, int, int]], gone: Sequence[int], new: Sequence[int]
+    part: Part, slices: Sequence[tuple[Any, Any, int, int]], dropped_axes: Sequence[int], new: Sequence[int]
 ) -> None:
     value = part.inputs[0]
     if slices:
         columns = [_sizes(part, column) for column in zip(*slices, strict=True)]
         value = part.step("Slice", value, *columns)
-    if gone:
-        value = part.step("Squeeze", value, part.numbers(list(gone)))
+    if dropped_axes:
+        value = part.step("Squeeze", value, part.numbers(list(dropped_axes)))
     if new:
         value = part.step("Unsqueeze", value, part.numbers(list(new)))
     part.write("Identity", value)

@@ -17,9 +17,9 @@ _STAGES = ("products", "capped", "biased", "weights")
 @reads("Attention", inputs=3)
 def read_attention(node: Node) -> OperationPlan:
     """Turn an Attention into one."""
-    given = inputs_by_role(node, "mask", "past_key", "past_value", "lengths", first=3)
+    inputs = inputs_by_role(node, "mask", "past_key", "past_value", "lengths", first=3)
     attributes: dict[str, Any] = {
-        "given": tuple(given),
+        "given": tuple(inputs),
         "heads": int(node.attributes.get("q_num_heads", 0)),
         "key_heads": int(node.attributes.get("kv_num_heads", 0)),
         "causal": bool(node.attributes.get("is_causal", 0)),
@@ -33,7 +33,7 @@ def read_attention(node: Node) -> OperationPlan:
     outputs = max(at + 1 for at, name in enumerate(node.outputs) if name)
     if outputs > 1:
         attributes["outputs"] = 4
-    read = (*node.inputs[:3], *given.values())
+    read = (*node.inputs[:3], *inputs.values())
     return OperationPlan("attention", read, attributes=attributes, outputs=4 if outputs > 1 else 1)
 
 
@@ -56,8 +56,10 @@ def write_attention(part: Part) -> None:
         raise part.refusal("several queries share a key; save a .convscope instead")
     width = part.shape()[-1] // (counts[0] if flat else 1)
     scale = part.numbers(float(part.attributes.get("scale") or width**-0.5))
-    turned = part.step("Transpose", tensors[1], perm=(0, 1, 3, 2))
-    weights = part.step("Softmax", part.step("MatMul", part.step("Mul", tensors[0], scale), turned), axis=-1)
+    key_transpose = part.step("Transpose", tensors[1], perm=(0, 1, 3, 2))
+    weights = part.step(
+        "Softmax", part.step("MatMul", part.step("Mul", tensors[0], scale), key_transpose), axis=-1
+    )
     if not flat:
         part.write("MatMul", weights, tensors[2])
         return
@@ -84,16 +86,16 @@ def read_linear_attention(node: Node) -> OperationPlan:
     rule = node.attributes.get("update_rule", "gated_delta")
     node.require("update_rule", rule if rule in _RULES else "linear")
     node.require("state_window", 0)
-    given = inputs_by_role(node, "memory", "decay", "beta", first=3)
-    if given.keys() - {"memory"} != set(_RULES[rule]):
-        raise node.refusal(f"by the rule {rule!r} it reads {_RULES[rule]}, found {tuple(given)}")
+    inputs = inputs_by_role(node, "memory", "decay", "beta", first=3)
+    if inputs.keys() - {"memory"} != set(_RULES[rule]):
+        raise node.refusal(f"by the rule {rule!r} it reads {_RULES[rule]}, found {tuple(inputs)}")
     heads, key_heads = (int(node.attributes[f"{name}_num_heads"]) for name in ("q", "kv"))
-    attributes: dict[str, Any] = {"given": tuple(given), "heads": heads, "key_heads": key_heads}
+    attributes: dict[str, Any] = {"given": tuple(inputs), "heads": heads, "key_heads": key_heads}
     if scale := float(node.attributes.get("scale", 0.0)):
         attributes["scale"] = scale
     if heads % key_heads:
         raise node.refusal(f"{heads} queries share {key_heads} keys")
-    read = (*node.inputs[:3], *given.values())
+    read = (*node.inputs[:3], *inputs.values())
     return OperationPlan("linear_attention", read, attributes=attributes, outputs=2)
 
 

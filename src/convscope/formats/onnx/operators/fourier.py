@@ -37,9 +37,9 @@ def _to_real(attributes: Mapping[str, Any]) -> bool:
 
 def _axis(node: Node, rank: int) -> int:
     """Return the axis along which it goes, counted from the front; before opset 20 an attribute."""
-    said: Any = node.numbers(2, "axis")
+    statement: Any = node.numbers(2, "axis")
     usual = 1 if node.opset < 20 else -2
-    axis = int(node.attributes.get("axis", usual) if said is None else said.reshape(()))
+    axis = int(node.attributes.get("axis", usual) if statement is None else statement.reshape(()))
     if not -rank <= axis < rank or axis % rank == rank - 1:
         raise node.refusal(f"it goes along axis {axis} of {rank}")
     return axis % rank

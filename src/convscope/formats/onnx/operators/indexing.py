@@ -23,8 +23,8 @@ def read_top_k(node: Node) -> OperationPlan:
     }
     if node.has(1) and node.constant(1) is None:
         return OperationPlan("top_k", node.inputs[:2], attributes=attributes, outputs=2)
-    given = node.numbers(1, "count")
-    attributes["count"] = int(node.attributes["k"] if given is None else given.reshape(()))
+    count = node.numbers(1, "count")
+    attributes["count"] = int(node.attributes["k"] if count is None else count.reshape(()))
     return OperationPlan("top_k", node.inputs[:1], attributes=attributes, outputs=2)
 
 
@@ -222,8 +222,8 @@ def read_triangle(node: Node) -> OperationPlan:
     operator = "triu" if node.attributes.get("upper", 1) else "tril"
     if node.has(1) and node.constant(1) is None:
         raise node.refusal("its diagonal is worked out while the network runs: store it in the file")
-    given = node.numbers(1, "diagonal")
-    diagonal = 0 if given is None else int(given.reshape(()))
+    offset = node.numbers(1, "diagonal")
+    diagonal = 0 if offset is None else int(offset.reshape(()))
     return OperationPlan(
         "aten", node.inputs[:1], attributes={"operator": operator, "arguments": ("$0", diagonal)}
     )

@@ -111,9 +111,9 @@ def read_quantized_concat(node: Node) -> Plans:
 def read_quantized_gemm(node: Node) -> Plans:
     """Turn onnxruntime's QGemm into a fully-connected layer of dequantized numbers, rounded where it says so."""
     node.require("transA", 0)
-    turned, alpha = bool(node.attributes.get("transB", 0)), float(node.attributes.get("alpha", 1.0))
+    transposes, alpha = bool(node.attributes.get("transB", 0)), float(node.attributes.get("alpha", 1.0))
     scale, scale_of_input = _stored(node, 4), _stored(node, 1)
-    roles = {"weight": _dequantized(node, 3, axis=0 if turned else 1)}
+    roles = {"weight": _dequantized(node, 3, axis=0 if transposes else 1)}
     if node.has(6):
         bias = _stored(node, 6)
         roles["bias"] = node.derived(
@@ -121,7 +121,7 @@ def read_quantized_gemm(node: Node) -> Plans:
         )
     if alpha != 1:
         raise node.refusal("alpha is not 1")
-    dense = OperationPlan("dense", ("",), roles, {} if turned else {"transpose": True})
+    dense = OperationPlan("dense", ("",), roles, {} if transposes else {"transpose": True})
     return [_from_codes(node, 0), dense, *([_to_codes(node, 7)] if node.has(7) else [])]
 
 

@@ -91,10 +91,10 @@ def read_group_norm(node: Node) -> OperationPlan:
 
 def _for_channels(node: Node, name: str, times: int) -> str:
     """Return the name of stored numbers, one a group, once for each of the group's channels."""
-    stored = node.constants.get(name)
-    if stored is None:
+    parameter = node.constants.get(name)
+    if parameter is None:
         raise node.refusal("its scales, one a group, are worked out while the network runs")
-    return node.derived("channels", (stored.size * times,), lambda: stored.load().repeat(times))
+    return node.derived("channels", (parameter.size * times,), lambda: parameter.load().repeat(times))
 
 
 @reads("LRN")

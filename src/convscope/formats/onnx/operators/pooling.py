@@ -126,8 +126,8 @@ def write_max_pool(part: Part) -> None:
 @writes("average_pool")
 def write_average_pool(part: Part) -> None:
     """Write an AveragePool."""
-    counted = int(part.attributes.get("count_padding", True))
-    part.write("AveragePool", part.inputs[0], count_include_pad=counted, **_window(part))
+    count_padding = int(part.attributes.get("count_padding", True))
+    part.write("AveragePool", part.inputs[0], count_include_pad=count_padding, **_window(part))
 
 
 @writes("pool_along_axes", "max_pool_with_indices")

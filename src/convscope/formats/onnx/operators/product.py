@@ -32,19 +32,19 @@ def read_matmul(node: Node) -> OperationPlan:
 def read_gemm(node: Node) -> Sequence[OperationPlan]:
     """Turn a Gemm into a fully-connected layer, or into its parts where it is another product."""
     alpha, beta = node.attributes.get("alpha", 1.0), node.attributes.get("beta", 1.0)
-    turned = bool(node.attributes.get("transB", 0))
+    transposes = bool(node.attributes.get("transB", 0))
     weight, addend = node.constant(1), node.constant(2)
     plain = not node.attributes.get("transA", 0) and alpha == 1 and weight is not None
     if plain and (not node.has(2) or (beta == 1 and addend is not None and len(addend.shape) == 1)):
-        outputs = weight.shape[0 if turned else 1] if weight and len(weight.shape) == 2 else None
+        outputs = weight.shape[0 if transposes else 1] if weight and len(weight.shape) == 2 else None
         if addend is None or addend.shape == (outputs,):
             roles = {"weight": node.inputs[1]} | ({"bias": node.inputs[2]} if node.has(2) else {})
-            return [OperationPlan("dense", node.inputs[:1], roles, {} if turned else {"transpose": True})]
-    return _parts(node, alpha, beta, turned)
+            return [OperationPlan("dense", node.inputs[:1], roles, {} if transposes else {"transpose": True})]
+    return _parts(node, alpha, beta, transposes)
 
 
-def _parts(node: Node, alpha: float, beta: float, turned: bool) -> Sequence[OperationPlan]:
-    first, product = node.inputs[0], {"transpose": True} if turned else {}
+def _parts(node: Node, alpha: float, beta: float, transposes: bool) -> Sequence[OperationPlan]:
+    first, product = node.inputs[0], {"transpose": True} if transposes else {}
     steps: list[OperationPlan] = []
     if node.attributes.get("transA", 0):
         steps.append(OperationPlan("permute", (first,), attributes={"order": (1, 0)}))
@@ -66,8 +66,8 @@ def _plus(node: Node, beta: float, count: int) -> Sequence[OperationPlan]:
         times = OperationPlan("multiply", (addend,), attributes=scaled)
         return [times, OperationPlan("add", (f"#{count - 1}", f"#{count}"))]
     if beta != 1:
-        stored = node.constants[addend]
-        addend = node.derived("scaled", stored.shape, lambda: stored.load() * np.float32(beta))
+        bias = node.constants[addend]
+        addend = node.derived("scaled", bias.shape, lambda: bias.load() * np.float32(beta))
     if addend not in node.constants:
         return [OperationPlan("add", ("", addend))]
     return [OperationPlan("add", ("",), {"operand": addend})]

@@ -87,10 +87,10 @@ def _conventions(node: Node) -> dict[str, Any]:
 
 def _region(node: Node) -> tuple[float, ...]:
     """Return what part of each axis is shown: every axis's start, then every axis's end."""
-    given = node.numbers(1, "region")
-    if given is None:
+    region = node.numbers(1, "region")
+    if region is None:
         raise node.refusal("it shows a region, and has none")
-    numbers, rank = given.reshape(-1).tolist(), node.rank()
+    numbers, rank = region.reshape(-1).tolist(), node.rank()
     axes = _axes(node)
     whole = [0.0] * rank + [1.0] * rank
     for place, axis in enumerate(axes):
@@ -148,8 +148,8 @@ def write_resize(part: Part) -> None:
 def _size(part: Part, shape: tuple[int, ...]) -> str:
     """Return the sizes wanted; those that stay are looked up while the network runs."""
     first = next((index for index, size in enumerate(shape) if size), len(shape))
-    wanted = [size or part.shape()[index] for index, size in enumerate(shape)]
+    sizes = [size or part.shape()[index] for index, size in enumerate(shape)]
     if not first:
-        return part.numbers(np.array(wanted, np.int64))
+        return part.numbers(np.array(sizes, np.int64))
     begin = part.step("Shape", part.inputs[0], end=first)
-    return part.step("Concat", begin, part.numbers(np.array(wanted[first:], np.int64)), axis=0)
+    return part.step("Concat", begin, part.numbers(np.array(sizes[first:], np.int64)), axis=0)

@@ -92,7 +92,7 @@ def read_roi_align(node: Node) -> OperationPlan:
 def write_roi_align(part: Part) -> None:
     """Write a RoiAlign."""
     height, width = part.attributes["size"]
-    moved = part.attributes.get("half_pixel", True)
+    half_pixel = part.attributes.get("half_pixel", True)
     inputs = (*part.inputs[:2], part.whole(part.inputs[2]))
     part.write(
         "RoiAlign",
@@ -102,7 +102,7 @@ def write_roi_align(part: Part) -> None:
         spatial_scale=float(part.attributes.get("scale", 1.0)),
         sampling_ratio=int(part.attributes.get("samples", 0)),
         mode=part.attributes.get("summary", "avg"),
-        coordinate_transformation_mode="half_pixel" if moved else "output_half_pixel",
+        coordinate_transformation_mode="half_pixel" if half_pixel else "output_half_pixel",
     )
 
 
@@ -164,10 +164,10 @@ def read_fold_patches(node: Node) -> OperationPlan:
 def read_center(node: Node) -> Sequence[OperationPlan]:
     """Turn a CenterCropPad into a part of the middle, or a border around it, for maps of this size."""
     shape, rank = node.shape(0), node.rank()
-    wanted = node.integers("shape", 1) or ()
+    sizes = node.integers("shape", 1) or ()
     axes = [axis % rank for axis in node.attributes.get("axes", range(rank))]
     before, behind = [0] * rank, [0] * rank
-    for axis, size in zip(axes, wanted, strict=True):
+    for axis, size in zip(axes, sizes, strict=True):
         more = size - (shape or ())[axis]
         less = abs(more) // 2
         rest = abs(more) - less

@@ -56,8 +56,10 @@ def read_arange(node: Node) -> OperationPlan:
 @writes("shape_of")
 def write_shape_of(part: Part) -> None:
     """Write a Shape."""
-    named = {name: value for name in ("start", "end") if (value := part.attributes.get(name)) is not None}
-    part.write("Cast", part.step("Shape", *part.inputs, **named), to=FLOAT)
+    attributes = {
+        name: value for name in ("start", "end") if (value := part.attributes.get(name)) is not None
+    }
+    part.write("Cast", part.step("Shape", *part.inputs, **attributes), to=FLOAT)
 
 
 @writes("tensor")

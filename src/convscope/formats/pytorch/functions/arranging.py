@@ -59,15 +59,15 @@ def _flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> OperationP
 @translates("view", "reshape")
 def _reshape(input: Tensor, *shape: Any, sizes: Callable[[Tensor], Sequence[Size]]) -> OperationPlan | None:
     """Sizes of the input itself are copied, one that is neither copied nor a number is what is left over."""
-    wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], list | tuple) else shape
+    target = shape[0] if len(shape) == 1 and isinstance(shape[0], list | tuple) else shape
     own = sizes(input)
     codes = []
-    for at, size in enumerate(wanted):
+    for at, size in enumerate(target):
         if not isinstance(size, int):
             return None
         copied = isinstance(size, Size) and at < len(own) and size.expression == own[at].expression
         codes.append(0 if copied else -1 if isinstance(size, Size) else size)
-    if codes.count(-1) > 1 or 0 in wanted:
+    if codes.count(-1) > 1 or 0 in target:
         return None
     if codes[:1] == [0] and codes[1:] == [-1] and input.dim() > 1:
         return OperationPlan("flatten", (input,), attributes={"axis": 1})

@@ -45,8 +45,8 @@ def _deconvolution(
 ) -> OperationPlan | None:
     if input.dim() != weight.dim():
         return None
-    given = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
-    attributes = {name: as_sizes(value) for name, value in given.items()} | {"groups": groups}
+    settings = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
+    attributes = {name: as_sizes(value) for name, value in settings.items()} | {"groups": groups}
     return OperationPlan("deconvolution", (input,), present(weight=weight, bias=bias), attributes)
 
 

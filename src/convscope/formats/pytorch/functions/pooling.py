@@ -49,8 +49,8 @@ def _pooling(
 ) -> OperationPlan | None:
     if input.dim() != 4 or ceil:  # rounded up, torch and Caffe differ in when a last window is empty
         return None
-    given = {"kernel": kernel, "stride": kernel if stride in (None, []) else stride, "padding": padding}
-    attributes = {name: as_sizes(value) for name, value in given.items()} | {"rounding": "floor"}
+    settings = {"kernel": kernel, "stride": kernel if stride in (None, []) else stride, "padding": padding}
+    attributes = {name: as_sizes(value) for name, value in settings.items()} | {"rounding": "floor"}
     return OperationPlan(kind, (input,), attributes=attributes)
 
 
@@ -70,8 +70,8 @@ def _summary(summary: str) -> Translator:
     def translate(
         input: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None
     ) -> OperationPlan | None:
-        given = (dim,) if isinstance(dim, int) else dim or ()
-        axes = tuple(sorted(axis % input.dim() for axis in given))
+        dims = (dim,) if isinstance(dim, int) else dim or ()
+        axes = tuple(sorted(axis % input.dim() for axis in dims))
         if not axes or dtype is not None or not input.is_floating_point():
             return None
         if summary == "mean" and input.dim() == 4 and axes == (2, 3) and keepdim:

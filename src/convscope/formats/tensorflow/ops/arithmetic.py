@@ -85,10 +85,10 @@ def _pair(operands: Operands) -> OperationPlan:
     constants = [place for place in (0, 1) if operands.known(place) is not None]
     if not constants:
         return OperationPlan(kind, [operands.value(0), operands.value(1)])
-    known, other = constants[0], 1 - constants[0]
-    numbers, shape = operands.known(known), operands.shape(other)
+    constant, other = constants[0], 1 - constants[0]
+    numbers, shape = operands.known(constant), operands.shape(other)
     assert numbers is not None
-    attributes = known_first(kind, known == 0)
+    attributes = known_first(kind, constant == 0)
     if numbers.size == 1 and numbers.ndim <= len(shape):
         return OperationPlan(
             kind, [operands.value(other)], attributes={**attributes, "number": float(numbers.item())}
@@ -99,13 +99,13 @@ def _pair(operands: Operands) -> OperationPlan:
             kind,
             [operands.value(other)],
             attributes=LAST,
-            parameters={role: operands.parameter(known, "vector")},
+            parameters={role: operands.parameter(constant, "vector")},
         )
     return OperationPlan(
         kind,
         [operands.value(other)],
         attributes=attributes,
-        parameters={"operand": operands.parameter(known)},
+        parameters={"operand": operands.parameter(constant)},
     )
 
 

@@ -158,14 +158,14 @@ def _pool(operands: Operands) -> dict[str, Any]:
 @translates("MatMul")
 def _matmul(operands: Operands) -> OperationPlan:
     node = operands.node
-    turned = node.flag("transpose_b")
+    transposes = node.flag("transpose_b")
     if node.flag("transpose_a"):
-        return _product(operands, turned)
+        return _product(operands, transposes)
     if operands.known(1) is None:
         return OperationPlan(
-            "matmul", [operands.value(0), operands.value(1)], attributes={"transpose": turned}
+            "matmul", [operands.value(0), operands.value(1)], attributes={"transpose": transposes}
         )
-    weight = operands.parameter(1, "plain" if turned else "matrix")
+    weight = operands.parameter(1, "plain" if transposes else "matrix")
     return OperationPlan("dense", [operands.value(0)], parameters={"weight": weight})
 
 
@@ -179,9 +179,9 @@ def _batch_matmul(operands: Operands) -> OperationPlan:
     )
 
 
-def _product(operands: Operands, turned: bool) -> OperationPlan:
+def _product(operands: Operands, transposes: bool) -> OperationPlan:
     """Return the product of a first matrix that is turned around, and a second that may be."""
-    equation = f"...ki,...{'jk' if turned else 'kj'}->...ij"
+    equation = f"...ki,...{'jk' if transposes else 'kj'}->...ij"
     attributes = {"operator": "einsum", "arguments": (equation, ("$0", "$1"))}
     return OperationPlan("aten", [operands.value(0), operands.value(1)], {}, attributes)
 

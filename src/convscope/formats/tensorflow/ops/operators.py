@@ -97,8 +97,8 @@ def _spread_nd(operands: Operands) -> OperationPlan:
 
 @translates("TopK", "TopKV2")
 def _top_k(operands: Operands) -> OperationPlan:
-    known = whole_numbers(operands, 1, "count")[0] if len(operands) > 1 else operands.node.integer("k", 1)
-    attributes = {"count": int(known), "axis": -1}
+    count = whole_numbers(operands, 1, "count")[0] if len(operands) > 1 else operands.node.integer("k", 1)
+    attributes = {"count": int(count), "axis": -1}
     return OperationPlan("top_k", [operands.value(0)], attributes=attributes, outputs=2)
 
 
@@ -143,13 +143,13 @@ def _broadcast(operands: Operands) -> OperationPlan:
 def _one_hot(operands: Operands) -> OperationPlan:
     """A 1 where the index says, and nothing for one that does not lie in the row."""
     (depth,) = whole_numbers(operands, 1, "depth")
-    known = [operands.known(place) for place in (3, 2)]
-    if any(value is None or value.size != 1 for value in known):
+    values = [operands.known(place) for place in (3, 2)]
+    if any(value is None or value.size != 1 for value in values):
         raise refuse(operands.node, "whose two values are worked out from the picture")
     attributes = {
         "depth": depth,
         "axis": operands.node.integer("axis", -1),
-        "values": tuple(float(value.item()) for value in known if value is not None),
+        "values": tuple(float(value.item()) for value in values if value is not None),
         "from_behind": False,
     }
     return OperationPlan("one_hot", [operands.value(0)], {}, attributes)
@@ -198,7 +198,7 @@ def _reverse_marked(operands: Operands) -> OperationPlan:
     marks = operands.known(1)
     if marks is None:
         raise refuse(operands.node, "along axes that are worked out from the picture")
-    axes = tuple(axis for axis, turned in enumerate(marks.ravel()) if turned)
+    axes = tuple(axis for axis, marked in enumerate(marks.ravel()) if marked)
     return OperationPlan("flip", [operands.value(0)], attributes={"axes": axes})
 
 
@@ -215,10 +215,10 @@ def _segments(operands: Operands) -> OperationPlan:
     if places is None:
         raise refuse(node, "of segments that are worked out from the picture")
     summary = _SEGMENTS[node.op.removeprefix("Unsorted").removeprefix("Segment").removesuffix("V2")]
-    counted = node.op.startswith("Unsorted") or node.op.endswith("V2")
-    count = int(whole_numbers(operands, 2, "count")[0]) if counted else int(places.max()) + 1
+    has_count = node.op.startswith("Unsorted") or node.op.endswith("V2")
+    count = int(whole_numbers(operands, 2, "count")[0]) if has_count else int(places.max()) + 1
     empty = {"prod": 1.0}.get(summary, 0.0)
-    if counted and summary in ("amax", "amin"):
+    if has_count and summary in ("amax", "amin"):
         empty = LOWEST if summary == "amax" else -LOWEST
     attributes = {"index": tuple(places.ravel().tolist()), "count": count, "summary": summary, "empty": empty}
     if places.ndim > 1:

@@ -67,9 +67,14 @@ _KERNELS = {
 def _scale_and_translate(operands: Operands) -> OperationPlan:
     """What `tf.image.resize` becomes for the wider filters, and with antialias: to a size, moved nowhere."""
     node, (height, width) = operands.node, _size(operands, 1)
-    scale, moved = operands.known(2), operands.known(3)
+    scale, translation = operands.known(2), operands.known(3)
     before, kernel = operands.shape(0)[1:3], node.text("kernel_type") or "lanczos3"
-    if scale is None or moved is None or any(float(one) for one in moved.ravel()) or kernel not in _KERNELS:
+    if (
+        scale is None
+        or translation is None
+        or any(float(one) for one in translation.ravel())
+        or kernel not in _KERNELS
+    ):
         raise refuse(node, f"that moves the picture, or by the kernel {kernel!r}")
     stretched = [size / length for size, length in zip((height, width), before, strict=True)]
     if any(abs(float(one) - by) > 1e-5 * by for one, by in zip(scale.ravel(), stretched, strict=True)):

@@ -15,13 +15,13 @@ def _convolution(operands: Operands) -> OperationPlan:
     node, channels = operands.node, operands.shape(0)[1 if operands.node.channels_second else -1]
     if operands.known(1) is None:
         raise refuse(node, "whose filters are worked out from the picture")
-    taken = operands.shape(1)[3]
+    depth = operands.shape(1)[3]
     attributes: dict[str, Any] = {
         **layout(node),
         "stride": _sizes(node, "strides"),
         "padding": _padding(node),
         "dilation": _sizes(node, "dilations", (1, 1, 1)),
-        "groups": channels // taken if taken and channels % taken == 0 else 1,
+        "groups": channels // depth if depth and channels % depth == 0 else 1,
     }
     parameters = {"weight": operands.parameter(1, "volumes")}
     return OperationPlan("convolution", [operands.value(0)], parameters, attributes)
