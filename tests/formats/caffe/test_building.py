@@ -110,6 +110,18 @@ def test_an_input_without_a_size_is_a_usual_picture_and_a_note_says_so() -> None
     assert graph_of(text, input_shape=(1, 2, 9, 9)).inputs == {"data": (1, 2, 9, 9)}
 
 
+def test_pictures_of_a_database_have_as_many_channels_as_means() -> None:
+    means = "transform_param { mean_value: [1, 2, 3, 4, 5, 6] crop_size: 9 }"
+    text = 'layer { name: "d" type: "Data" top: "data" data_param { batch_size: 2 } ' + means + " }"
+    assert graph_of(text + conv("conv1", "data")).inputs == {"data": (2, 6, 9, 9)}
+
+
+def test_a_forks_lstm_of_another_form_is_cut_off() -> None:
+    lstm = 'layer { name: "l" type: "Lstm" bottom: "conv1" top: "l" }'
+    with pytest.warns(ConvscopeWarning, match="the type 'Lstm', .*'l' is cut off"):
+        assert graph_of(DATA + conv("conv1", "data") + lstm).outputs == ("conv1",)
+
+
 MNIST = (
     'name: "small" layer { name: "d" type: "Data" top: "data" top: "label" data_param { batch_size: 1 } }'
     'layer { name: "half" type: "Power" bottom: "data" top: "half" power_param { scale: 0.5 } }'

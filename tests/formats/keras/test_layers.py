@@ -109,6 +109,17 @@ CASES = {
         "Normalization", {"axis": -1, "mean": MEAN.tolist(), "variance": VARIANCE.tolist()}, [],
         (MAPS - channels(MEAN)) / channels(VARIANCE).sqrt(),
     ),
+    "normalization by one mean for all": (
+        "Normalization", {"axis": [], "mean": 0.7, "variance": 5.5}, [], (MAPS - 0.7) / 5.5**0.5,
+    ),
+    "normalization undone": (
+        "Normalization", {"axis": [-1], "mean": MEAN.tolist(), "variance": VARIANCE.tolist(), "invert": True}, [],
+        MAPS * channels(VARIANCE).sqrt() + channels(MEAN),
+    ),
+    "normalization by one mean undone": (
+        "Normalization", {"axis": None, "mean": 0.7, "variance": 5.5, "invert": True}, [], MAPS * 5.5**0.5 + 0.7,
+    ),
+    "what only training does": ("RandomGaussianBlur", {"factor": 1.0, "kernel_size": 3, "sigma": 1.0}, [], MAPS),
     "rescaling": ("Rescaling", {"scale": 0.5, "offset": -1.0}, [], MAPS * 0.5 - 1),
     "rescaling each channel": (
         "Rescaling", {"scale": GAMMA.tolist(), "offset": 0.5}, [], MAPS * channels(GAMMA) + 0.5

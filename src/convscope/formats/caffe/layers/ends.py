@@ -160,6 +160,7 @@ def _picture_and_label(layer: Message, picture: InputShape) -> Translation:
 
 def _channels(transform: Message) -> int | None:
     """Say how many channels a database's pictures have, where the file lets one know."""
-    if transform.force_color or len(transform.mean_value) == 3:
+    if transform.force_color:
         return 3
-    return 1 if transform.force_gray else None
+    stated = len(transform.mean_value)  # one for each channel, or one for all
+    return stated if stated > 1 else 1 if transform.force_gray else None

@@ -122,27 +122,41 @@ def _at_least(variance: Numbers) -> Numbers:
     return np.maximum(variance, 1e-14)  # Keras divides by at least 1e-7
 
 
-def _adapted(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
+def _stated(layer: KerasLayer) -> tuple[Numbers, Numbers] | None:
+    """Return the mean and deviation of a configuration, one number or one a channel; None where it has none."""
     if layer.config.get("mean") is None:
+        return None
+    return numbers(layer.config["mean"]), np.sqrt(_at_least(numbers(layer.config["variance"])))
+
+
+def _adapted(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
+    stated = _stated(layer)
+    if stated is None:
         mean, variance = Variable("mean", is_trained=False), Variable("variance", _at_least, is_trained=False)
         return (mean, variance, Variable("count", is_trained=False))
-    stated = (numbers(layer.config[name]).reshape(-1) for name in ("mean", "variance"))
-    return tuple(Variable(name, value=_at_least(value) if name == "variance" else value)
-                 for name, value in zip(("mean", "variance"), stated, strict=True))  # fmt: skip
+    mean, deviation = np.broadcast_arrays(*stated)
+    if mean.size == 1:
+        return ()
+    spread = ("deviation", deviation) if layer.config.get("invert") else ("variance", deviation**2)
+    return tuple(Variable(name, value=value.reshape(-1).copy()) for name, value in (("mean", mean), spread))
 
 
 @keras_layer("Normalization", variables=_adapted)
 def _normalization(use: Use) -> Steps:
-    if use.config.get("invert"):
-        raise use.wrong("it undoes a normalization (invert), which convscope does not know")
-    axis = _axis(use)
-    return [
-        OperationPlan(
-            "batch_norm",
-            attributes={"epsilon": 0.0, **_along(use, axis)},
-            parameters={"mean": "mean", "variance": "variance"},
+    stated, inverted = _stated(use.layer), bool(use.config.get("invert"))
+    if stated is not None and all(value.size == 1 for value in stated):  # for every number, whatever the axis
+        mean, deviation = (float(value.item()) for value in stated)
+        scale, shift = (deviation, mean) if inverted else (1 / deviation, -mean / deviation)
+        return [OperationPlan("power", attributes=use.on_maps(scale=scale, shift=shift))]
+    along = _along(use, _axis(use))
+    if not inverted:
+        parameters = {"mean": "mean", "variance": "variance"}
+        return [OperationPlan("batch_norm", attributes={"epsilon": 0.0, **along}, parameters=parameters)]
+    if stated is None:
+        raise use.wrong(
+            "it undoes a normalization (invert) by adapted numbers, which convscope does not know"
         )
-    ]
+    return [OperationPlan("scale", attributes=along, parameters={"weight": "deviation", "bias": "mean"})]
 
 
 def _factors(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:

@@ -9,10 +9,11 @@ from convscope.formats.keras.layers.translation import Steps, Use
 from convscope.formats.operation_plan import OperationPlan
 
 _TRAINING_ONLY = (
-    "ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise Identity RandomBrightness "
-    "RandomColorDegeneration RandomColorJitter RandomContrast RandomErasing RandomFlip RandomGrayscale RandomHeight "
-    "RandomHue RandomInvert RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear "
-    "RandomTranslation RandomWidth RandomZoom "
+    "ActivityRegularization AlphaDropout AugMix CutMix Dropout GaussianDropout GaussianNoise Identity MixUp "
+    "RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomElasticTransform RandomErasing "
+    "RandomFlip RandomGaussianBlur RandomGrayscale RandomHeight RandomHue RandomInvert RandomPerspective "
+    "RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation RandomWidth "
+    "RandomZoom "
     "RandAugment RandomApply SpatialDropout1D SpatialDropout2D SpatialDropout3D StochasticDepth"
 )
 
