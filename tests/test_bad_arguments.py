@@ -76,6 +76,47 @@ def test_a_bad_argument_is_named_in_one_line(
                 require_one_line(function, arguments | {parameter.name: value}, f"{parameter.name}={bad}")
 
 
+THINGS = {
+    "Network": lambda: planted_network(),
+    "Picture": lambda: convscope.filters(planted_network(), "conv1"),
+    "Attribution": lambda: convscope.saliency(planted_network(), edge_picture(), "scores:0"),
+    "InputSpec": lambda: planted_network().input_spec,
+    "Recipe": lambda: convscope.filters(planted_network(), "conv1").recipe,
+}
+INTERNAL = {"from_rgb", "to_rgb", "replace", "compile", "data_uri", "explore"}
+
+
+def methods() -> list[tuple[str, str]]:
+    return [
+        (name, method)
+        for name in THINGS
+        for method, function in inspect.getmembers(getattr(convscope, name), callable)
+        if not method.startswith("_") and method not in INTERNAL and inspect.signature(function).parameters
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "method"), methods())
+def test_a_bad_argument_of_a_method_is_named_in_one_line(
+    name: str, method: str, photograph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photograph.parent)
+    Path("empty").mkdir()
+    thing, network = THINGS[name](), planted_network()
+    known = {"input": network.preprocess(edge_picture()), "picture": edge_picture(), "address": "conv1:0"}
+    known |= {"targets": ["conv2"], "size": (12, 12), "value": "conv1", "path": "out.png"}
+    function = getattr(thing, method)
+    own = [
+        one
+        for one in inspect.signature(function).parameters.values()
+        if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+    ]
+    arguments = {one.name: known.get(one.name) for one in own if one.default is one.empty}
+    for parameter in own:
+        for bad, value in BAD.items():
+            require_one_line(function, arguments | {parameter.name: value}, f"{parameter.name}={bad}")
+
+
 def require_one_line(function: Any, arguments: dict[str, Any], what: str) -> None:
     try:
         function(**arguments)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.argument_errors import arguments_in_words
 from convscope.attribution.panels import PANELS, PanelOptions, picture_of
 from convscope.attribution.target import AttributionTarget
 from convscope.errors import InputError
@@ -60,6 +61,7 @@ class Attribution(AsPicture):
                 "or try another method"
             )
 
+    @arguments_in_words
     def picture(
         self,
         panels: Sequence[str] | None = None,

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from convscope.argument_errors import arguments_in_words
 from convscope.errors import InputError, did_you_mean
 from convscope.network import input_spec_words as words
 from convscope.network.resizing import Size, center_crop, resize, resize_shorter_side, ten_crops
@@ -188,11 +189,13 @@ class InputSpec:
         provenance = dict(self.provenance) | dict.fromkeys(changes, because)
         return dataclasses.replace(self, **{"provenance": provenance, **changes})
 
+    @arguments_in_words
     def of_size(self, size: Size | int, *, because: str = "you", **changes: Any) -> InputSpec:
         """Return a copy for pictures of another (height, width), of which as large a margin is cut off as now."""
         margin = (self.resize_size or max(self.size)) / max(self.size)
         return self.replace(because=because, size=size, resize_size=round(np.max(size) * margin), **changes)
 
+    @arguments_in_words
     def with_mean(self, mean: NDArray[Any], *, because: str) -> InputSpec:
         """Return a copy that subtracts a mean file's values, (channels,) or ([1,] channels, height, width).
 
@@ -208,6 +211,7 @@ class InputSpec:
             return self.replace(because=because, mean=tuple(values.mean(axis=(1, 2)).tolist()))
         return self.replace(because=because, mean=values)
 
+    @arguments_in_words
     def to_tensor(self, picture: object) -> Tensor:
         """Return a picture (anything `read_picture` reads) as the float tensor the network expects, shape `shape`."""
         if self.transform is not None:
@@ -238,6 +242,7 @@ class InputSpec:
             )
         return photograph.bands
 
+    @arguments_in_words
     def to_picture(self, tensor: Tensor) -> Array:
         """Return an input tensor as a picture, RGB (height, width, 3) in 0..1: `to_tensor` undone, but for the resize.
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.address import Address
+from convscope.argument_errors import arguments_in_words
 from convscope.errors import InputError, PictureNote, UnknownLayer, did_you_mean
 from convscope.network.address_book import AddressBook, names_of_cut_layers, names_of_values
 from convscope.network.axes import require_position, shape_channels_first, to_channels_first
@@ -43,7 +44,6 @@ from convscope.network.outputs import Output, find_outputs
 from convscope.network.parameters import Shape
 from convscope.network.resizing import Size
 from convscope.network.shapes import infer_shapes
-from convscope.ordinary_torch import ordinary_torch
 from convscope.pictures.photograph import PictureLike, open_photograph
 
 if TYPE_CHECKING:
@@ -135,10 +135,12 @@ class Network:
         """The shape of every value, earlier in-place versions included, for the source's own input shape."""
         return MappingProxyType(infer_shapes(self.graph, self.graph.inputs))
 
+    @arguments_in_words
     def shapes_at(self, size: Size, targets: Iterable[str]) -> dict[str, Shape | None]:
         """Return the shape of every value up to `targets` for one picture of (height, width); see `infer_shapes`."""
         return infer_shapes(self.graph, self.input_shapes(size), targets)
 
+    @arguments_in_words
     def input_shapes(self, size: Size) -> dict[str, Shape]:
         """Return the shapes of the inputs for one picture of (height, width)."""
         spec, (first, *others) = self.picture_spec, self.graph.inputs
@@ -155,6 +157,7 @@ class Network:
         """Parameter name (``conv1.weight``) to tensor, each loaded when asked for."""
         return self.graph.parameters
 
+    @arguments_in_words
     def resolve(self, address: str | Address) -> Address:
         """Return the address with its layer's own name and its channel as a number.
 
@@ -174,6 +177,7 @@ class Network:
         """Which axis of a value its channels are on: 1, or -1 where they are last."""
         return self.graph.channel_axis
 
+    @arguments_in_words
     def channels_first(self, value: str, tensor: Tensor) -> Tensor:
         """Return what a value answered as (batch, channels, height, width), whatever order the network has it in.
 
@@ -194,14 +198,17 @@ class Network:
         row = len(shape) == 4 and shape[1:3] == (1, 1) and shape[3] > 1
         return self.graph.channels_last or row
 
+    @arguments_in_words
     def shape_channels_first(self, value: str) -> Shape | None:
         """Return the shape of a value as (batch, channels, height, width); None where that depends on the numbers."""
+        if value not in self.shapes:
+            raise UnknownLayer(f"{self.name} has no value {value!r}.{did_you_mean(value, self.shapes)}")
         shape = self.shapes[value]
         if shape is None:
             return None
         return shape_channels_first(shape) if self._is_channels_last(value, shape) else shape
 
-    @ordinary_torch()
+    @arguments_in_words
     def preprocess(self, picture: PictureLike) -> Tensor:
         """Return a picture (path, array, PIL image) as the network's float input; see `input_spec`.
 
@@ -214,7 +221,7 @@ class Network:
                 warn(f"{picture.name}: {note}", PictureNote, stacklevel=2)
         return spec.to_tensor(picture).to(self.device)
 
-    @ordinary_torch()
+    @arguments_in_words
     def deprocess(self, tensor: Tensor) -> NDArray[np.float32]:
         """Return an input tensor as a picture: float (H, W, 3) in 0 to 1."""
         return self.picture_spec.to_picture(tensor)
@@ -233,7 +240,7 @@ class Network:
             )
         return self.input_spec
 
-    @ordinary_torch()
+    @arguments_in_words
     def activations(
         self, input: Tensor | Mapping[str, Tensor], *addresses: str | Address | Sequence[str | Address]
     ) -> dict[str, Tensor]:
@@ -253,7 +260,7 @@ class Network:
         values = self._runner.run(input, tuple(dict.fromkeys(address.layer for address in resolved.values())))
         return {name: self._select(values[address.layer], address) for name, address in resolved.items()}
 
-    @ordinary_torch()
+    @arguments_in_words
     def gradient(self, input: Tensor | Mapping[str, Tensor], address: str | Address) -> Tensor:
         """Return the gradient, for the (first) input, of the sum of what the address answers."""
         resolved = self.resolve(address)
@@ -279,6 +286,7 @@ class Network:
             value = value[..., row, column]
         return value
 
+    @arguments_in_words
     def forward_to(
         self,
         targets: Sequence[str],
@@ -306,6 +314,7 @@ class Network:
                 self.resolve(Address(layer_of_target[target], number))
         return forward_to(self._runner, layer_of_target, picked, precision)
 
+    @arguments_in_words
     def predict(self, picture: PictureLike, top: int = 5) -> list[tuple[str, float]]:
         """Return the `top` most probable classes of a picture as (label, probability), the best first.
 
@@ -314,18 +323,20 @@ class Network:
         """
         return [(self.class_label(index), value) for index, value in self.best_classes(picture, top)]
 
+    @arguments_in_words
     def best_classes(self, picture: PictureLike, top: int = 5) -> list[tuple[int, float]]:
         """Return the `top` most probable classes as (number, probability), equal ones in the classes' order."""
         if top < 1:
             raise InputError(f"top is how many classes to name, at least 1; not {top}")
         return most_probable(self.probabilities(picture), top)
 
+    @arguments_in_words
     def class_label(self, index: int) -> str:
         """Return a class's label; its number where the network has none for it."""
         labels = self.labels or ()
         return labels[index] if index < len(labels) else f"class {index}"
 
-    @ordinary_torch()
+    @arguments_in_words
     def probabilities(self, picture: PictureLike) -> Tensor:
         """Return the probability of every class for a picture, shape (classes,).
 
@@ -343,7 +354,7 @@ class Network:
             )
         return self.probabilities_of(answer)
 
-    @ordinary_torch()
+    @arguments_in_words
     def probabilities_of(self, answer: Tensor) -> Tensor:
         """Return the probability of every class, shape (classes,), from what `class_output` answers to a picture.
 
@@ -354,6 +365,7 @@ class Network:
             raise InputError(f"{output!r} answers with NaN or infinity to this picture")
         return class_probabilities(self.graph, output, self.channels_first(output, answer.float()))
 
+    @arguments_in_words
     def first_nonfinite(self, input: Tensor | Mapping[str, Tensor]) -> str:
         """Say which layer is the first that answers with NaN or infinity to an input, and what it gets.
 
@@ -413,6 +425,7 @@ class Network:
         """How many classes the network tells apart, in the whole picture or at each place; None where it does not."""
         return count_classes(self.graph, self.outputs)
 
+    @arguments_in_words
     def save(self, path: str | Path) -> Path:
         """Write the network, weights and all, in the format its name's ending says, and return the path.
 
@@ -425,6 +438,7 @@ class Network:
         writer_for(self, path).write(self, path)
         return path
 
+    @arguments_in_words
     def with_parameters(self, changes: Mapping[str, Tensor]) -> Network:
         """Return the same network with some parameters replaced; `parameters` has their names and shapes."""
         for name, tensor in changes.items():
@@ -443,6 +457,7 @@ class Network:
         """What it computes in: torch.float32, mostly."""
         return self._runner.precision
 
+    @arguments_in_words
     def with_units(self, settings: Mapping[str, Any]) -> Network:
         """Return a copy in which units answer something else; this network stays as it is.
 
@@ -458,6 +473,7 @@ class Network:
 
         return with_units(self, settings)
 
+    @arguments_in_words
     def explore(self, *pictures: Any, port: int = 0) -> Explorer:
         """Serve the page on which every unit answers live, and return it; a notebook shows it in place.
 

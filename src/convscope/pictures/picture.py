@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from convscope.argument_errors import arguments_in_words
 from convscope.errors import PictureError, RecipeError
 from convscope.files import written_whole
 from convscope.pictures.recipe import EXIF, KEY, USER_COMMENT, Recipe, decode_comment, encode_comment
@@ -93,6 +94,7 @@ class Picture:
             return self.array
         return np.round(self.array / 257).astype(np.uint8)
 
+    @arguments_in_words
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a PNG, JPEG or WebP (by the path's ending), a chart as SVG or PDF too; return the path.
 
@@ -118,6 +120,7 @@ class Picture:
             raise PictureError(f"cannot save {path}: {reason}. A PNG has the fewest limits") from error
         return path
 
+    @arguments_in_words
     def encode(self, form: str = "PNG") -> bytes:
         """Return the bytes of the file that `save` writes; ``form`` is "PNG", "JPEG", "WEBP"; of a chart "SVG"."""
         if form in _LINES and self.drawing is not None:
@@ -137,7 +140,10 @@ class Picture:
             # A lossless WebP's quality is the effort: with more, the file is 3 % smaller in twice the time.
             lossless = {"lossless": True, "exact": True, "quality": 50, "method": 2}
             options |= {"quality": 95, "subsampling": 0} if form == "JPEG" else lossless
-            image.save(buffer, form, exif=self.exif(), **options)
+            try:
+                image.save(buffer, form, exif=self.exif(), **options)
+            except KeyError as error:  # Pillow's own word for a format that it has no writer of
+                raise PictureError(f"no picture is written as {form!r}; PNG has the fewest limits") from error
         return buffer.getvalue()
 
     def _deep_png(self) -> bytes:
@@ -159,6 +165,7 @@ class Picture:
         return whole.getvalue()
 
     @classmethod
+    @arguments_in_words
     def open(cls, path: str | os.PathLike[str]) -> Picture:
         """Read a picture that `save` wrote: pixels, caption, recipe and, from a PNG, tiles."""
         name = os.fspath(path)

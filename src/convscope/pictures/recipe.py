@@ -21,6 +21,7 @@ from warnings import catch_warnings, simplefilter
 from PIL import Image
 
 from convscope._version import __version__
+from convscope.argument_errors import arguments_in_words
 from convscope.errors import RecipeError, did_you_mean
 
 KEY = "convscope"
@@ -89,6 +90,7 @@ class Recipe:
         ).decode()  # a file's name need not be UTF-8: JSON's \\udcff
 
     @classmethod
+    @arguments_in_words
     def from_json(cls, text: str, *, where: str = "the recipe") -> Recipe:
         """Read `to_json`'s text; RecipeError names ``where`` it stands and what is wrong with it."""
         try:

@@ -132,8 +132,8 @@ def _stated(layer: KerasLayer) -> tuple[Numbers, Numbers] | None:
 def _adapted(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
     stated = _stated(layer)
     if stated is None:
-        mean, variance = Variable("mean", is_trained=False), Variable("variance", _at_least, is_trained=False)
-        return (mean, variance, Variable("count", is_trained=False))
+        variance = Variable("variance", _at_least, is_trained=False)
+        return (Variable("mean", is_trained=False), variance, Variable("count", is_trained=False))
     mean, deviation = np.broadcast_arrays(*stated)
     if mean.size == 1:
         return ()
