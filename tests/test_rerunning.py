@@ -235,7 +235,7 @@ def test_a_mean_picture_that_was_in_memory_is_named(tmp_path: Path) -> None:
         ({"options": {"weights": "/etc/passwd"}}, "open_network has no argument 'weights'"),
         ({"options": {"device": "cuda"}}, "open_network has no argument 'device'"),
         ({"options": {"provenance": {}}}, "open_network has no argument 'provenance'"),
-        ({"options": {"size": 7}}, "does not fit predictions"),
+        ({"options": {"size": 7}}, r"its input_spec\) has changed since"),
         ({"options": {"mean": [[1], [2, 3]]}}, "does not fit predictions"),
         ({"arguments": {"top": "x"}}, "does not fit predictions"),
         ({"arguments": {"top": [[]]}}, "does not fit predictions"),

@@ -64,7 +64,7 @@ def test_what_is_held_goes_no_further_than_real_pictures() -> None:
 
 
 @pytest.mark.parametrize("surgery", [with_silent_unit, with_fooling_circuit])
-@pytest.mark.parametrize(("green", "is_fooled"), [(0.23, True), (0.3, True), (0.0, False)])
+@pytest.mark.parametrize(("green", "is_fooled"), [(0.3, True), (0.0, False)])
 def test_a_picture_that_works_through_a_planted_circuit_is_told_from_one_that_does_not(
     surgery: Surgery, green: float, is_fooled: bool
 ) -> None:

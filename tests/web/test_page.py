@@ -279,7 +279,8 @@ def test_a_dream_is_made_while_one_watches(page: Any) -> None:
     assert page.get_by_label("steps", exact=True).input_value() == "3"
     page.get_by_label("a film of the steps, too").check()
     page.get_by_role("button", name="Make", exact=True).click()
-    page.get_by_label("steps", exact=True).fill("200")
+    page.get_by_label("size", exact=True).fill("320")
+    page.get_by_label("steps", exact=True).fill("900")  # slow enough for one to wait behind it
     page.get_by_role("button", name="Make", exact=True).click()
     page.get_by_role("button", name="Make", exact=True).click()  # one runs, two wait
     page.wait_for_function(
@@ -287,8 +288,8 @@ def test_a_dream_is_made_while_one_watches(page: Any) -> None:
     )
     shown(page, "A dream of")
     page.get_by_text("Save the film, with its recipe").wait_for(state="attached")
-    page.get_by_role("button", name="Take out").click()
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Take out").dispatch_event("click")  # previews move it
+    page.get_by_role("button", name="Cancel").dispatch_event("click")
     page.wait_for_function("() => document.querySelectorAll('#studio .run').length === 1")
     shown(page, "A film of the steps 1 to ")
 

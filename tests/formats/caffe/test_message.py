@@ -107,10 +107,11 @@ def test_repr_is_short_for_big_blobs():
     assert repr(Message("BlobProto", data=np.zeros(1000))) == "Message('BlobProto', data=<1000 numbers>)"
 
 
+POOLS = "PoolingParameter.pool is one of MAX, AVE, STOCHASTIC, AVE_EXC_PAD, AVE_TF"
 WRONG = [
-    ("PoolingParameter", "pool", "MAXX", "PoolingParameter.pool is one of MAX, AVE, STOCHASTIC, not 'MAXX'. Did you"),
-    ("PoolingParameter", "pool", 7, "PoolingParameter.pool is one of MAX, AVE, STOCHASTIC, not 7."),
-    ("PoolingParameter", "pool", [1], "PoolingParameter.pool is one of MAX, AVE, STOCHASTIC, not [1]."),
+    ("PoolingParameter", "pool", "MAXX", f"{POOLS}, not 'MAXX'."),
+    ("PoolingParameter", "pool", 7, f"{POOLS}, not 7."),
+    ("PoolingParameter", "pool", [1], f"{POOLS}, not [1]."),
     ("PoolingParameter", "stride", -1, "PoolingParameter.stride is an uint32 from 0 to 4294967295, not -1."),
     ("PoolingParameter", "stride", 1.5, "PoolingParameter.stride is a uint32, not 1.5."),
     ("LayerParameter", "name", 3, "LayerParameter.name is a string, not 3."),

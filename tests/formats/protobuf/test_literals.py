@@ -82,7 +82,7 @@ def test_nan():
 
 
 def test_expected_names_what_is_possible():
-    assert expected(POOL) == "one of MAX, AVE, STOCHASTIC"
+    assert expected(POOL) == "one of MAX, AVE, STOCHASTIC, AVE_EXC_PAD, AVE_TF"
     assert expected(STRIDE) == "a whole number (uint32)"
     assert expected(ALPHA) == "a number"
     assert expected(GLOBAL) == "true or false"
