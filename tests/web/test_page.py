@@ -279,19 +279,19 @@ def test_a_dream_is_made_while_one_watches(page: Any) -> None:
     assert page.get_by_label("steps", exact=True).input_value() == "3"
     page.get_by_label("a film of the steps, too").check()
     page.get_by_role("button", name="Make", exact=True).click()
-    page.get_by_label("size", exact=True).fill("320")
-    page.get_by_label("steps", exact=True).fill("900")  # slow enough for one to wait behind it
-    page.get_by_role("button", name="Make", exact=True).click()
-    page.get_by_role("button", name="Make", exact=True).click()  # one runs, two wait
     page.wait_for_function(
         "() => document.querySelector('#studio .wipe img')?.naturalWidth > 0", timeout=90000
     )
     shown(page, "A dream of")
-    page.get_by_text("Save the film, with its recipe").wait_for(state="attached")
-    page.get_by_role("button", name="Take out").dispatch_event("click")  # previews move it
-    page.get_by_role("button", name="Cancel").dispatch_event("click")
-    page.wait_for_function("() => document.querySelectorAll('#studio .run').length === 1")
+    page.get_by_text("Save the film, with its recipe").wait_for(state="attached", timeout=90000)
     shown(page, "A film of the steps 1 to ")
+    page.get_by_label("size", exact=True).fill("320")
+    page.get_by_label("steps", exact=True).fill("900")  # slow enough for another to wait behind it
+    for _ in range(2):
+        page.get_by_role("button", name="Make", exact=True).click()
+    for leave in ("Take out", "Cancel"):
+        page.get_by_role("button", name=leave).dispatch_event("click")  # previews move it
+    page.wait_for_function("() => document.querySelectorAll('#studio .run').length === 1")
 
 
 def test_a_dream_that_is_stopped_stays_and_goes_on(page: Any) -> None:
@@ -384,7 +384,7 @@ def test_two_networks_side_by_side_share_the_picture(browser: Any) -> None:
     page = browser.new_context().new_page()
     page.goto(f"{server.address}#/conv2:0?view=beside")
     left, right = halves(page)
-    assert right.inner_text("#name") == "another"
+    right.wait_for_function("() => document.querySelector('#name').innerText === 'another'")
     assert right.url.startswith(f"{server.address}other/?half#")
     left.locator("#grid-pane .scroll").press("e")
     right.wait_for_function("() => document.querySelector('#picture-pane .bar .label').innerText === 'red'")
