@@ -384,7 +384,7 @@ def test_two_networks_side_by_side_share_the_picture(browser: Any) -> None:
     page = browser.new_context().new_page()
     page.goto(f"{server.address}#/conv2:0?view=beside")
     left, right = halves(page)
-    right.wait_for_function("() => document.querySelector('#name').innerText === 'another'")
+    right.wait_for_function("() => document.querySelector('#name')?.innerText === 'another'")
     assert right.url.startswith(f"{server.address}other/?half#")
     left.locator("#grid-pane .scroll").press("e")
     right.wait_for_function("() => document.querySelector('#picture-pane .bar .label').innerText === 'red'")
