@@ -197,24 +197,7 @@ def memory(minutes: float = 10.0) -> None:
         began, rounds, next_line = monotonic(), 0, 0.0
         while (spent := (monotonic() - began) / 60) < minutes:
             rounds += 1
-            for key in (
-                "]",
-                "ArrowRight",
-                "e",
-                "n",
-                "b",
-                "]",
-                "[",
-                "ArrowDown",
-                "x",
-                "b",
-                "b",
-                "b",
-                "[",
-                "Enter",
-                "Escape",
-                "r",
-            ):
+            for key in KEYS.split():
                 page.keyboard.press(key)
                 page.wait_for_timeout(60)
             settled(page)

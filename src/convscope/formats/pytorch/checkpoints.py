@@ -260,8 +260,8 @@ def _prefixes(long: Mapping[str, Tensor], short: Mapping[str, Tensor]) -> list[s
     for name, tensor in short.items():
         counts.update(
             other[: -len(name)]
-            for other, keys in long.items()
-            if (other == name or other.endswith(f".{name}")) and keys.shape[1:] == tensor.shape[1:]
+            for other, candidate in long.items()
+            if (other == name or other.endswith(f".{name}")) and candidate.shape[1:] == tensor.shape[1:]
         )
     most = max(counts.values(), default=0)
     if 2 * most <= len(short):  # names that are alike by chance

@@ -123,21 +123,21 @@ def _at_least(variance: Numbers) -> Numbers:
 
 
 def _stated(layer: KerasLayer) -> tuple[Numbers, Numbers] | None:
-    """Return the mean and deviation of a configuration, one number or one a channel; None where it has none."""
+    """Return the mean and variance of a configuration, one number or one a channel; None where it has none."""
     if layer.config.get("mean") is None:
         return None
-    return numbers(layer.config["mean"]), np.sqrt(_at_least(numbers(layer.config["variance"])))
+    return numbers(layer.config["mean"]), _at_least(numbers(layer.config["variance"]))
 
 
 def _adapted(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
     stated = _stated(layer)
     if stated is None:
-        variance = Variable("variance", _at_least, is_trained=False)
-        return (Variable("mean", is_trained=False), variance, Variable("count", is_trained=False))
-    mean, deviation = np.broadcast_arrays(*stated)
+        adapted = Variable("variance", _at_least, is_trained=False)
+        return (Variable("mean", is_trained=False), adapted, Variable("count", is_trained=False))
+    mean, variance = np.broadcast_arrays(*stated)
     if mean.size == 1:
         return ()
-    spread = ("deviation", deviation) if layer.config.get("invert") else ("variance", deviation**2)
+    spread = ("deviation", np.sqrt(variance)) if layer.config.get("invert") else ("variance", variance)
     return tuple(Variable(name, value=value.reshape(-1).copy()) for name, value in (("mean", mean), spread))
 
 
@@ -145,7 +145,7 @@ def _adapted(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
 def _normalization(use: Use) -> Steps:
     stated, inverted = _stated(use.layer), bool(use.config.get("invert"))
     if stated is not None and all(value.size == 1 for value in stated):  # for every number, whatever the axis
-        mean, deviation = (float(value.item()) for value in stated)
+        mean, deviation = (float(value.item()) for value in (stated[0], np.sqrt(stated[1])))
         scale, shift = (deviation, mean) if inverted else (1 / deviation, -mean / deviation)
         return [OperationPlan("power", attributes=use.on_maps(scale=scale, shift=shift))]
     along = _along(use, _axis(use))
