@@ -35,6 +35,7 @@ USUAL_PICTURES = tuple(
     (channels, side) for channels in (3, 1) for side in (224, 227, 299, 256, 28, 32, 64, 96, 112, 128)
 )
 """Channels and sides of the pictures that most networks take, for those that do not say it."""
+USUAL_LENGTH = 16  # C3D's films
 
 
 def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Shape | None = None) -> Graph:
@@ -217,14 +218,20 @@ class _Building:
     def _usual_shape(self, top: str, stated: tuple[int | None, ...] | None) -> Shape:
         """Return the shape of a usual picture for an input that does not say its own, and keep what to say of it."""
         channels, side = self.picture
-        batch, *sizes = stated if stated and len(stated) == 4 else (1, None, None, None)
-        usual = (self._channels_read(top) or channels, side, side)
+        batch, *sizes = stated if stated and len(stated) >= 4 else (1, None, None, None)
+        if len(sizes) == 3 and self._looks_at_films(top):
+            sizes.insert(1, USUAL_LENGTH)
+        usual = (self._channels_read(top) or channels, *[side] * (len(sizes) - 1))
         shape = (batch or 1, *(size or other for size, other in zip(sizes, usual, strict=True)))
         self.guessed = f"{self.net.name or 'the network'} does not say how big its input {top!r} is"
         self.builder.notes.append(
             f"{self.guessed}: {dimensions(shape)} is a guess, input_shape=(1, channels, height, width) says another"
         )
         return shape
+
+    def _looks_at_films(self, blob: str) -> bool:
+        readers = (layer for layer in self.net.layer if blob in layer.bottom)
+        return any(str(layer.type).lower().endswith("3d") for layer in readers)
 
     def _channels_read(self, blob: str) -> int | None:
         """Tell an input's channels from the weights of the convolution that reads it."""

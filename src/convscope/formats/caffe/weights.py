@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from os import PathLike
 from typing import Any
 
@@ -14,7 +15,7 @@ from convscope.errors import NetworkFileError, WeightsMismatch
 from convscope.formats.caffe.hdf5 import Dataset, read_hdf5
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.schema import message_type
-from convscope.formats.protobuf.records import LENGTH, Record, Source, open_source, read_record
+from convscope.formats.protobuf.records import LENGTH, VARINT, Record, Source, open_source, read_record
 from convscope.formats.protobuf.wire import as_text, read_fields
 from convscope.formats.recognition import HDF5, HEAD, expect_weights, identify
 from convscope.network.operations.checks import dimensions
@@ -23,6 +24,7 @@ Shape = tuple[int, ...]
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
 _COPIED_AT_ONCE = 2**22
+_FILM_AXES = 5
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,12 @@ def _plain_type(type_name: str) -> str:
 
 
 def fits(found: Shape, wanted: Shape) -> bool:
-    """Whether a blob of four axes holds a parameter of that shape behind leading ones.
+    """Whether a blob of four axes, or of C3D's five, holds a parameter of that shape behind leading ones.
 
     >>> fits((1, 1, 4096, 9216), (4096, 9216)), fits((3, 1, 3, 2), (3, 2))
     (True, False)
     """
-    return (1,) * (4 - len(wanted)) + tuple(wanted) == tuple(found)
+    return (1,) * (len(found) - len(wanted)) + tuple(wanted) == tuple(found)
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,10 @@ def _read_layers(source: Source) -> Weights:
     if not layers:
         what = f"{count} layers, none of them with weights" if count else "no layers of a Caffe network"
         raise NetworkFileError(f"{source.file} holds {what}. Give the .caffemodel that training wrote.")
+    if any(
+        blob and len(blob.shape) == _FILM_AXES and blob.legacy for blobs in layers.values() for blob in blobs
+    ):
+        types = {}  # C3D numbers the types after its own fashion
     return Weights(source.file, layers, types)
 
 
@@ -193,7 +199,9 @@ def _read_layer(source: Source, layer: Record, layout: _Layout) -> tuple[str, st
 
 
 def _read_blob(source: Source, layer: str, index: int, record: Record) -> Blob:
-    message = Message("BlobProto")
+    first = islice(_records(source, record.start, record.stop), _FILM_AXES)
+    of_film = any(one.number == _FILM_AXES and one.wire == VARINT for one in first)  # the fifth is no number
+    message = Message("VolumeBlobProto" if of_film else "BlobProto")
     read_fields(source, message, record.start, record.stop)
     return blob_of(message, f"{source.file}, layer {layer!r}, blob {index}", source.forget)
 
@@ -203,10 +211,14 @@ def blob_of(message: Message, place: str, forget: Callable[[], None] = lambda: N
 
     `forget` is called while the numbers are copied out of the file, so that not both are in memory.
     """
-    numbers = message.double_data if message.has("double_data") else message.data
-    legacy = any(message.has(axis) for axis in ("num", "channels", "height", "width"))
-    old_shape = (message.num, message.channels, message.height, message.width)
-    shape = old_shape if legacy else tuple(message.shape.dim)
+    axes: tuple[str, ...] = ("num", "channels", "height", "width")
+    if message.type_name == "VolumeBlobProto":
+        axes = ("num", "channels", "length", "height", "width")
+    legacy = any(message.has(axis) for axis in axes)
+    numbers = message.data
+    if message.type_name == "BlobProto" and message.has("double_data"):
+        numbers = message.double_data
+    shape = tuple(getattr(message, axis) for axis in axes) if legacy else tuple(message.shape.dim)
     if math.prod(shape) != len(numbers) or min(shape, default=0) < 0:
         raise NetworkFileError(
             f"{place} says its shape is {dimensions(shape)} but holds {len(numbers):,} numbers."

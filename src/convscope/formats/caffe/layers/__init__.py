@@ -1,6 +1,6 @@
 """Caffe's layers in convscope's terms: `translate` one, or teach a new type with `register_layer`."""
 
-from convscope.formats.caffe.layers import convolutional, detectors, ends, forks, learned, plain
+from convscope.formats.caffe.layers import convolutional, detectors, ends, films, forks, learned, plain
 from convscope.formats.caffe.layers.fillers import fill
 from convscope.formats.caffe.layers.registry import TRANSLATORS, register_layer, translate, translate_as
 from convscope.formats.caffe.layers.translation import LearnedBlob, Shape, Translation, blob_shapes
@@ -15,6 +15,7 @@ __all__ = [
     "detectors",
     "ends",
     "fill",
+    "films",
     "forks",
     "learned",
     "plain",

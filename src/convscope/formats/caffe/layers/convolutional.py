@@ -28,6 +28,7 @@ def _convolution(layer: Message) -> OperationPlan:
         raise wrong(layer, f"{parameters.num_output} outputs cannot be cut into {parameters.group} groups")
     if len(layer.bottom) != len(layer.top):
         raise wrong(layer, f"{len(layer.bottom)} bottoms need as many tops, found {len(layer.top)}")
+    _refuse_films(layer, parameters)
     window = _window(layer, parameters)
     transposed = str(layer.type).lower().startswith("deconv")  # a fork's kind of it too
     filters = partial(_filters, kernel=window.pop("kernel"), parameters=parameters, transposed=transposed)
@@ -52,6 +53,7 @@ def _pooling(layer: Message) -> OperationPlan:
         raise UnsupportedLayer(
             f"layer {layer.name!r}: stochastic pooling is not there on a processor, in Caffe too"
         )
+    _refuse_films(layer, parameters)
     own_numbers = parameters.pool in ("AVE_EXC_PAD", "AVE_TF")  # a fork's: padding does not count
     with_mask = len(layer.top) > 1
     if with_mask and parameters.pool != "MAX":
@@ -102,6 +104,13 @@ def _lrn(layer: Message) -> OperationPlan:
     if parameters.norm_region == "WITHIN_CHANNEL":
         return OperationPlan("lrn_within_channel", attributes=attributes)
     return OperationPlan("lrn_across_channels", attributes={**attributes, "k": parameters.k})
+
+
+def _refuse_films(layer: Message, parameters: Message) -> None:
+    """Cut a layer for pictures that has a size along a film, which it does not look at in any Caffe we know."""
+    for name in ("kernel_depth", "temporal_stride", "temporal_pad"):
+        if parameters.has(name):
+            raise incomplete(layer, f"{name} is one of Convolution3D's and Pooling3D's settings")
 
 
 def _filters(inputs: Sequence[Shape], *, kernel: Sizes, parameters: Message, transposed: bool) -> Shape:

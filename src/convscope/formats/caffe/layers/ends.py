@@ -40,8 +40,9 @@ def _input(layer: Message) -> Translation:
 
 @register_layer("Data")
 def _data(layer: Message) -> Translation:
-    batch, size = layer.data_param.batch_size, layer.transform_param.crop_size or None
-    return _picture_and_label(layer, (batch, _channels(layer.transform_param), size, size))
+    transform = layer.transform_param
+    picture = layer.data_param.batch_size, _channels(transform), *_picture_size(transform, {})
+    return _picture_and_label(layer, picture)
 
 
 @register_layer("ImageData")
@@ -115,31 +116,54 @@ def _left_out(layer: Message) -> Translation:
 
 @register_layer(DATA)
 def _unknown_data(layer: Message) -> Translation:
-    """A data layer of a fork or in Python: the sizes it says are those of its first top, the picture."""
+    """A data layer of a fork or in Python: the sizes it says are those of its first top, the picture or the film."""
     settings: dict[str, Any] = {}
     for owner in (*layer.unknown, *layer.data_param.unknown):
         if isinstance(owner.value, dict):
             settings.update(owner.value)
+    if layer.has("image_data_param"):
+        settings |= {field.name: value for field, value in layer.image_data_param.fields()}
+        settings |= _unknown_values(layer.image_data_param)
     transform = layer.transform_param
-    cropped = {field.name: field.value for field in transform.unknown}
+    batch = settings.get("batch_size", layer.data_param.batch_size or 1)
+    channels = _channels(transform) or (1 if settings.get("is_color") is False else None)
+    sizes = _picture_size(transform, settings)
+    if length := _whole_number(settings.get("new_length")):
+        film = (batch if isinstance(batch, int) else 1, channels or 3, length, *sizes)
+        return _inputs([film, *(None for _ in layer.top[1:])])
+    picture = (batch if isinstance(batch, int) else 1, channels, *sizes)
+    return _inputs([picture, *(None for _ in layer.top[1:])])  # labels, but regions or a depth map as well
+
+
+def _picture_size(transform: Message, settings: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Return the height and width that a data layer states, as forks say them too; what is cropped to comes first."""
+    if transform.crop_size:
+        return transform.crop_size, transform.crop_size
+    cropped = _unknown_values(transform)
     resized = cropped.get("resize_param")
     resized = resized[-1] if isinstance(resized, list) else resized
     sources = [cropped, resized if isinstance(resized, dict) else {}, settings]
-    sizes = []
-    for axis in ("height", "width"):
-        names = (f"crop_{axis}", f"crop_{axis[0]}", axis, f"new_{axis}")
-        values_of_fields = [source[name] for source in sources for name in names if name in source]
-        if transform.crop_size:
-            values_of_fields = [transform.crop_size]
-        sizes.append(
-            values_of_fields[0]
-            if values_of_fields and isinstance(values_of_fields[0], int) and values_of_fields[0] > 0
-            else None
+    height, width = (
+        next(
+            (
+                _whole_number(source[name])
+                for source in sources
+                for name in ("crop_size", f"crop_{axis}", f"crop_{axis[0]}", axis, f"new_{axis}")
+                if source.get(name)
+            ),
+            None,
         )
-    batch = settings.get("batch_size", layer.data_param.batch_size or 1)
-    channels = _channels(transform) or (1 if settings.get("is_color") is False else None)
-    picture = (batch if isinstance(batch, int) else 1, channels, *sizes)
-    return _inputs([picture, *(None for _ in layer.top[1:])])  # labels, but regions or a depth map as well
+        for axis in ("height", "width")
+    )
+    return height, width
+
+
+def _unknown_values(message: Message) -> dict[str, Any]:
+    return {field.name: field.value for field in message.unknown}
+
+
+def _whole_number(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
 
 
 for _type_name in (TRAINING, *_TRAINING_ONLY):
