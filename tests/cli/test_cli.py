@@ -230,6 +230,28 @@ def test_every_picture_is_looked_at_before_the_work_begins(
     assert names(".") == sorted([*before, "cut.jpg"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("activations", "red.png", "conv1", "nonsense"), "no layer 'nonsense'"),
+        (("values", "red.png", "conv1", "nonsense"), "no layer 'nonsense'"),
+        (("evidence", "red.png", "0", "nonsense"), "no layer 'nonsense'"),
+        (("evidence", "red.png", "--method", "layers", "conv1", "nonsense"), "no layer 'nonsense'"),
+        (("filters", "conv1", "nonsense"), "no layer 'nonsense'"),
+        (("tuning-curves", "conv1:0", "nonsense:1"), "no layer 'nonsense'"),
+        (("tuning-curves", "conv1:0", "conv1"), "of a channel, as conv1:0"),
+    ],
+)
+def test_every_address_is_looked_up_before_the_work_begins(
+    network: str, red: str, here: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    command, *rest = (red if one == "red.png" else one for one in arguments)
+    before = set(here.rglob("*"))
+    result = CliRunner().invoke(main, [command, network, *rest, "-o", "made/"])
+    assert result.exit_code == 1 and words in result.stderr and result.stdout == ""
+    assert set(here.rglob("*")) == before
+
+
 def test_rerun_of_a_stranger(red: str, here: Path) -> None:
     Image.fromarray(plain_picture()).save("stranger.png")
     assert "carries no recipe" in failed("rerun", "stranger.png")

@@ -110,6 +110,19 @@ def test_a_detectors_outputs() -> None:
     assert yolo == "boxes"  # (84, 500)
 
 
+def test_a_detectors_scores_are_not_called_boxes() -> None:
+    def end(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        rows = net.head(x).flatten(2).transpose(1, 2)  # type: ignore[operator]
+        return {"box": rows[..., :4], "faces": rows[..., 4:7].softmax(2), "points": rows[..., 7:]}
+
+    network = open_network(Net(end, head=conv(17)), input_shape=(1, 3, 48, 64))
+    assert [str(output) for output in network.outputs] == [
+        "box: boxes, 192 × 4",
+        "faces: scores of boxes, 192 × 3",
+        "points: numbers of boxes, 192 × 10",
+    ]
+
+
 def test_the_names_of_a_dictionary_are_kept() -> None:
     def end(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
         return {"scores": net.fc(pooled(x)).sigmoid(), "box": net.four(pooled(x))}  # type: ignore[operator]

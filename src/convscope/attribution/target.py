@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -255,6 +255,12 @@ def _new_target(network: Network, picture: InputLike, target: TargetLike) -> Att
     explained = AttributionTarget(network, input, terms, picture_name=name)
     require_terms(network, terms, explained.size)
     return explained
+
+
+def require_targets(network: Network, targets: Iterable[TargetLike]) -> None:
+    """Raise UnknownLayer for the first target that is not there, before any work on the others."""
+    for target in targets:
+        tuple(_terms(network, target))
 
 
 def channels_last(network: Network) -> bool:

@@ -199,6 +199,8 @@ def _evidence(
     A TARGET is a class by its label or number (tabby, 281), a layer, channel or neuron, the difference of two classes
     ("tabby - tiger cat"), or a region of a map (score:3@2:9,4:8).
     """
+    from convscope.attribution.target import require_targets
+
     arguments = {name: value for name, value in options.items() if value is not None}
     arguments |= {"rule": arguments["rule"].replace("-", "_")} if "rule" in arguments else {}
     source = click.get_current_context().get_parameter_source("method")
@@ -214,6 +216,7 @@ def _evidence(
     _check(method, sanity, targets, arguments)
     require_pixels(output)
     named, opened = pictures_named([picture]), opening.open(network)
+    require_targets(opened, targets)
     what = f"{method}{'-sanity' if sanity else ''}{'-one-scale' if one_scale else ''}"
     if method == "layers":
         from convscope.attribution.gradients import layer_gradients

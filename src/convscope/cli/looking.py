@@ -202,9 +202,11 @@ def filters(
     """Show the filters of a layer (conv1) or one of them (conv1:42) of NETWORK; of the first layer by default."""
     from convscope.looking.filters import filters as filters_of
     from convscope.looking.filters import first_layer_with_filters
+    from convscope.looking.several import require_addresses
 
     opened = opening.open(network)
     layers = list(addresses) or [first_layer_with_filters(opened)]
+    require_addresses(opened, layers)
     look["channels"] = how_many_or_which(channels)
     looks = [
         Look(
@@ -255,10 +257,12 @@ def activations(
     output is shown as what it is: a segmentation, a picture. With --channels it is tiles, whatever it is.
     """
     from convscope.looking.main_line import shown_layers
+    from convscope.looking.several import require_addresses
     from convscope.looking.showing import show
 
     named, opened = pictures_named([picture]), opening.open(network)
     layers = list(addresses) or shown_layers(opened)
+    require_addresses(opened, layers)
     look["channels"] = how_many_or_which(channels)
     save_all(
         looks_at(opened, "activations", named, layers, partial(show, opened, theme=theme, **look)),
@@ -294,9 +298,11 @@ def values(
     **look: Any,
 ) -> None:
     """Plot the values that layers (fc6) of NETWORK answer to PICTURE, and the histogram of the positive ones."""
+    from convscope.looking.several import require_addresses
     from convscope.looking.values import values as values_of
 
     named, opened = pictures_named([picture]), opening.open(network)
+    require_addresses(opened, addresses)
     look_at = partial(values_of, opened, **look)
     save_all(looks_at(opened, "values", named, addresses, look_at), output, as_json)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convscope.cli.looking import theme_option
+from convscope.cli.looking import each_in_turn, theme_option
 from convscope.cli.options import Opening, json_option, network_options, output_option
 from convscope.cli.output import file_name, folder_of, place, print_json, save_picture
 
@@ -29,16 +29,22 @@ def tuning_curves(
 
     No photographs are needed. Best for the first half of a network: deeper units see more than lines and colors.
     """
-    from convscope.looking.tuning_curves import curves, tuning_curves, tuning_of
+    from convscope.looking.tuning_curves import curves, tuning_curves, tuning_of, unit_with_tuning
 
-    folder, opened, rows = folder_of(output, len(addresses)), opening.open(network), []
-    for address in addresses:
+    folder, opened = folder_of(output, len(addresses)), opening.open(network)
+    for address in addresses:  # each is known before the first is measured
+        unit_with_tuning(opened, address)
+    rows: list[dict[str, Any]] = []
+
+    def measure(address: str) -> None:
         picture = tuning_curves(opened, address, **look)
         path = place(folder, file_name(opened.name, address, "tuning"))
         picture.save(path) if as_json else save_picture(picture, path)
         panels = curves(*tuning_of(opened, address))
         answers = [_facts(one) for one in panels]
         rows.append({"address": address, "path": str(path), "caption": picture.caption, "curves": answers})
+
+    each_in_turn(addresses, measure)
     if as_json:
         print_json(rows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, overload
 
 from convscope.address import Address
@@ -48,6 +48,12 @@ class FilterLook(Protocol):
     ) -> Pictures: ...
 
 
+def require_addresses(network: Network, addresses: Iterable[str | Address]) -> None:
+    """Raise UnknownLayer for the first address that is not there, before any work on the others."""
+    for address in addresses:
+        network.resolve(address)
+
+
 def several(chosen: Callable[[Network], Sequence[str]]) -> Callable[[Callable[..., Picture]], Look]:
     """Let a look at one address take several; without one it looks at those that are `chosen`.
 
@@ -73,6 +79,7 @@ def _at_each(look: Callable[..., Picture], chosen: Callable[[Network], str | Seq
         if address is None or isinstance(address, (str, Address)):
             arguments.arguments |= {} if address is None else {"address": address}
             return look(*arguments.args, **arguments.kwargs)
+        require_addresses(arguments.arguments["network"], address)
         with bars(progress):
             shown = progress_bar(iterable=address, unit="picture")
             return Pictures(look(**arguments.arguments | {"address": one}) for one in shown)

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.address import Address
 from convscope.errors import InputError
 from convscope.looking.stimuli import CONTRASTS, CURVATURES, HUES, ORIENTATIONS, PERIODS, RADII
 from convscope.looking.tuning import Tuning, measure_tuning
@@ -43,10 +44,16 @@ def tuning_curves(network: Network, address: str, *, theme: ThemeName = "light")
 
 def tuning_of(network: Network, address: str) -> tuple[Tuning, int]:
     """Return what the unit's layer answers, and its channel; a layer that was just measured is not measured again."""
+    unit = unit_with_tuning(network, address)
+    return _cached_tuning(network, unit.layer), int(unit.channel or 0)
+
+
+def unit_with_tuning(network: Network, address: str) -> Address:
+    """Return the channel at an address; UnknownLayer, or InputError where it is a layer or a neuron."""
     unit = network.resolve(address)
     if unit.channel is None or unit.position is not None:
         raise InputError(f"tuning curves are of a channel, as {unit.layer}:0, not {address}")
-    return _cached_tuning(network, unit.layer), int(unit.channel)
+    return unit
 
 
 @lru_cache(maxsize=1)  # a Network never changes

@@ -36,6 +36,7 @@ _NO_CLASSES = re.compile(
     r"(box|land_?mark|key_?point|coord|offset|loc|embed|descriptor|feature|regress|pose|angle|depth|age)s?(?![a-z])",
     re.IGNORECASE,
 )
+_SCORES = re.compile(r"score|conf|prob|class|cls|logit", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Output:
     - "tokens": (batch, tokens, numbers), the tokens a ``grid`` of places after some that are none;
     - "map": (batch, channels, height, width) of any other numbers; "vector": numbers of any other shape.
 
-    ``sure`` is False where a classifier is told by nothing but a last layer of numbers.
+    ``sure`` is False where a classifier is told by nothing but a last layer of numbers; ``of_boxes`` says
+    what "boxes" has of them, where the corners are another output's.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Output:
     shape: Shape | None
     grid: tuple[int, int] | None = None
     sure: bool = True
+    of_boxes: Literal["corners", "scores", "numbers"] = "corners"
 
     def __str__(self) -> str:
         shape = "" if self.shape is None else " × ".join(f"{size:,}" for size in self.shape[1:])
@@ -69,7 +72,7 @@ class Output:
             "classes": f"{count}classes" + ("" if self.sure else ", as far as can be told"),
             "class map": f"a map of {count}classes" + (f", {shape}" if shape else ""),
             "picture": f"a picture, {shape}",
-            "boxes": f"boxes, {shape}",
+            "boxes": f"{'' if self.of_boxes == 'corners' else f'{self.of_boxes} of '}boxes, {shape}",
             "tokens": f"tokens, {shape}",
             "map": f"a map of numbers, {shape}",
             "vector": f"numbers, {shape or 'how many depends on the picture'}",
@@ -91,7 +94,9 @@ def find_outputs(
     with_shape = [output for output in outputs_of_graph if output.shape]
     classes = [output for output in with_shape if output.role == "classes"]
     rows = {output.shape[1] for output in with_shape if output.shape and output.role == "boxes"}
-    return tuple(_beside_others(output, classes, rows) for output in outputs_of_graph)
+    beside = [_beside_others(output, classes, rows) for output in outputs_of_graph]
+    corners = {output.shape[1] for output in beside if output.shape and _has_corners(output)}
+    return tuple(_of_boxes(graph, output, corners) for output in beside)
 
 
 @dataclass(frozen=True)
@@ -210,6 +215,21 @@ def _beside_others(output: Output, classes: Sequence[Output], rows: Collection[i
     if output.role in ("vector", "tokens") and len(output.shape) == 3:
         return replace(output, role="boxes", grid=None) if output.shape[1] in rows else output
     return output
+
+
+def _has_corners(output: Output) -> bool:
+    return output.role == "boxes" and output.shape is not None and output.shape[2:] == (4,)
+
+
+def _of_boxes(graph: Graph, output: Output, corners: set[int]) -> Output:
+    """Return an output of boxes with what it has of them: rows of other numbers than the four that another has."""
+    if output.role != "boxes" or not output.shape or len(output.shape) != 3 or _has_corners(output):
+        return output
+    if not corners.intersection(output.shape[1:]):
+        return output
+    squashed = kind_of(made_by(graph, output.value)).part in _SQUASHING
+    named = _SCORES.search(f"{output.name} {output.value}")
+    return replace(output, of_boxes="scores" if squashed or named else "numbers")
 
 
 def token_grid(picture: tuple[int, int], tokens: int) -> tuple[int, int] | None:
