@@ -102,16 +102,26 @@ class Fragile(nn.Module):
         return scores
 
 
+COVERS = ("occlusion", "rise", "shapley", "score_cam", "extremal_perturbation")
+COMPARES = ("integrated_gradients", "deep_lift", "gradient_shap")
+
+
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-@pytest.mark.parametrize("name", ["occlusion", "rise", "shapley", "score_cam"])
-def test_a_cover_that_breaks_the_network_is_said(name: str) -> None:
+@pytest.mark.parametrize("name", (*COVERS, *COMPARES))
+def test_a_cover_or_a_baseline_that_breaks_the_network_is_said(name: str) -> None:
+    """Integrated gradients from a picture whose answer is no number were a map."""
     network = convscope.open_network(Fragile().eval(), input_shape=(1, 3, 16, 16), mean=0, input_scale=1.0)
     picture = np.random.default_rng(4).integers(60, 256, (16, 16, 3)).astype(np.uint8)
     options: dict[str, Any] = {"layer": "conv"} if name == "score_cam" else {"baseline": "zero"}
     short = {key: value for key, value in SHORT.get(name, {}).items() if key != "window"}
-    with pytest.raises(
-        InputError, match="infinite where parts of the picture are covered: the first layer"
-    ) as caught:
+    if name == "extremal_perturbation":
+        short, options = {"steps": 40, "area": 0.05}, {"baseline": "zero"}
+    where = (
+        "for the baseline"
+        if name in COMPARES
+        else r"where (parts of the picture are covered|the rest is hidden)"
+    )
+    with pytest.raises(InputError, match=f"infinite {where}: .*or try another baseline or method$") as caught:
         METHODS[name].function(network, picture, 1, progress=False, **options, **short)
     assert "\n" not in str(caught.value)
 

@@ -335,7 +335,7 @@ def checked_layer(target: AttributionTarget, layer: str) -> str:
     shape = network.shape_channels_first(address.layer)
     if shape is not None and (len(shape) != 4 or shape[2] * shape[3] == 1):
         hint = last_maps(network, target.layers)
-        near = f"; the last that has them is {hint!r}" if hint else ""
+        near = f"; the last that has them is {hint!r}" if hint else ": use a method for pixels, as saliency"
         raise InputError(f"{layer!r} answers {tuple(shape[1:])}, without rows and columns{near}")
     if address.layer in target.layers:
         raise InputError(f"{layer!r} is what is explained: choose a layer before it")
@@ -409,4 +409,7 @@ def _why_nothing(raw: Tensor, place: AtLayer) -> str:
             f"Nothing is lit: {place.target} does not change with what {place.layer} answers, as behind a ReLU that is "
             "off; choose an earlier layer, or the score before the ReLU"
         )
-    return f"Nothing is lit: all that {place.layer} answers speaks against it, down to {float(raw.min()):.3g}"
+    least = float(raw.min())
+    if least == 0:
+        return f"Nothing is lit: no place of {place.layer} adds anything to it"
+    return f"Nothing is lit: all that {place.layer} answers speaks against it, down to {least:.3g}"

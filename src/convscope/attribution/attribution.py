@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from convscope.argument_errors import arguments_in_words
 from convscope.attribution.panels import PANELS, PanelOptions, picture_of
 from convscope.attribution.target import AttributionTarget
-from convscope.errors import InputError
+from convscope.attribution.target_check import require_finite_map
 from convscope.pictures.as_picture import AsPicture
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe
@@ -55,11 +55,7 @@ class Attribution(AsPicture):
     recipe: Recipe | None = None
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.map).all():
-            raise InputError(
-                f"{self.method} of {self.target.words} is NaN or infinite for this picture: explain a layer before, "
-                "or try another method"
-            )
+        require_finite_map(self.target, self.method, self.map)
 
     @arguments_in_words
     def picture(

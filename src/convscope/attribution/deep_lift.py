@@ -19,6 +19,8 @@ from convscope.attribution.completeness import Contributions
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import TargetLike, target_of
+from convscope.attribution.target_check import require_finite_baseline
+from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_rescaling
 from convscope.pictures.photograph import InputLike
@@ -49,7 +51,11 @@ def deep_lift(
     target = target_of(network, picture, target)
     start = baseline_input(target, baseline)
     twin = replace(target, network=rewritten(network, with_rescaling), known={})
-    (after, before), slopes = twin.gradients(torch.cat([target.input, start]))
+    try:
+        (after, before), slopes = twin.gradients(torch.cat([target.input, start]))
+    except InputError:
+        require_finite_baseline(target, target.answers(start), start)
+        raise
     shares = Contributions(slopes[:1] * (target.input - start), float(before), float(after))
     how = (
         f"the slopes between {picture_in_words(baseline)} ({shares.before:.4g}) and this one ({shares.after:.4g}), "

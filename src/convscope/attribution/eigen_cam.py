@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution.activation_map import AtLayer, activation_map_method
-from convscope.attribution.target_check import require_finite
+from convscope.attribution.target_check import require_finite, require_finite_map
 
 CAUTION = (
     "It asks for no class: every target has the same map. It shows what stands out to the layer, not why it is that "
@@ -32,6 +32,7 @@ def eigen_cam(place: AtLayer) -> Tensor:
     """
     require_finite(place.target, place.number(place.tail.answer).detach(), place.target.input)
     answers = place.answers.double()
+    require_finite_map(place.target, "Eigen-CAM", answers)
     columns = answers.flatten(1).T  # (positions, channels)
     centered = columns - columns.mean(0)
     direction = torch.linalg.svd(centered, full_matrices=False)[2][0]

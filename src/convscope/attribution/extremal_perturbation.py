@@ -21,6 +21,7 @@ from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.smooth_masks import SmoothMasks
 from convscope.attribution.target import AttributionTarget, TargetLike, target_of
+from convscope.attribution.target_check import ANOTHER_BASELINE, require_finite, require_finite_map
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.pictures.photograph import InputLike
@@ -62,7 +63,10 @@ def extremal_perturbation(
     levels = _levels(target, baseline)
     with watching(watch, "step") as tell:
         *_, mask = optimized_masks(target, levels, area, steps, tell)
-    score = float(target.answers(_faded(levels, mask, target.channels_last)))
+    best = _faded(levels, mask, target.channels_last)
+    number = target.answers(best)
+    require_finite(target, number, best, " where the rest is hidden", ANOTHER_BASELINE)
+    score = float(number)
     map = mask.double().cpu().numpy()
     how = (
         f"the part, {100 * map.mean():.2g} % of the picture, that keeps it the highest where the rest shows "
@@ -88,6 +92,7 @@ def optimized_masks(
             number = target.scores(_faded(levels, masks.inside(whole), target.channels_last))
             loss = penalty * _other_area(whole, area) - unit * number.sum()
             (nodes.grad,) = torch.autograd.grad(loss, nodes)
+        require_finite_map(target, "Extremal perturbation", nodes.grad)
         optimizer.step()
         with torch.no_grad():
             nodes.clamp_(0, 1)

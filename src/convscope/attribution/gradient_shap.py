@@ -21,6 +21,7 @@ from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.smoothgrad import gaussian
 from convscope.attribution.target import AT_ONCE, AttributionTarget, TargetLike, target_of
+from convscope.attribution.target_check import require_finite_baseline
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.pictures.photograph import InputLike
@@ -73,6 +74,7 @@ def expected(
     """Return the mean of gradient times way over the draws, and the mean answers at both ends of the ways."""
     starts = torch.cat([baseline_input(target, name) for name in names])
     befores = target.answers(starts)
+    require_finite_baseline(target, befores, starts)
     total, before, after = torch.zeros_like(target.input, dtype=torch.float64), 0.0, 0.0
     batches = draws(target.input, len(starts), samples, noise, seed, target.channels_last)
     for which, end, place in progress_bar(iterable=batches, total=ceil(samples / AT_ONCE), unit="batch"):

@@ -19,6 +19,7 @@ from convscope.attribution.completeness import ERROR, Contributions
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
 from convscope.attribution.target import AT_ONCE, AttributionTarget, TargetLike, target_of
+from convscope.attribution.target_check import require_finite_baseline
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.pictures.photograph import InputLike
@@ -71,8 +72,9 @@ def complete(
     """
     if not 1 <= steps <= max_steps:
         raise InputError(f"steps is at least 1, max_steps at least steps; not {steps} and {max_steps}")
-    with torch.no_grad():
-        before, after = (float(target.scores(end)) for end in (baseline, target.input))
+    start = target.answers(baseline)
+    require_finite_baseline(target, start, baseline)
+    before, after = float(start), target.score
     way = target.input - baseline
     total = weighted_sum(target, baseline, way, midpoints(steps))
     while (

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution.target import AttributionTarget
-from convscope.attribution.target_check import require_finite
+from convscope.attribution.target_check import ANOTHER_BASELINE, require_finite
 from convscope.progress import Watch, watching
 
 AT_ONCE = 16  # masked pictures that go through the network together
@@ -37,7 +37,8 @@ def masked_numbers(
             numbers = target.answers(pictures)
             if not numbers.isfinite().all():
                 require_finite(target, target.answers(target.input), target.input)
-                require_finite(target, numbers, pictures, " where parts of the picture are covered")
+                covered = " where parts of the picture are covered"
+                require_finite(target, numbers, pictures, covered, ANOTHER_BASELINE)
             scores.append(numbers[: len(chunk)].double().cpu())
             tell(sum(map(len, scores)), count)
     return torch.cat(scores)

@@ -16,6 +16,8 @@ from convscope.network.network import Network
 if TYPE_CHECKING:
     from convscope.attribution.target import AttributionTarget, Term
 
+ANOTHER_BASELINE = ", or try another baseline or method"
+
 
 def require_input(network: Network, input: Tensor, channel_axis: int) -> None:
     """InputError for an input that is not one picture of numbers, in the channels that the network expects."""
@@ -74,13 +76,29 @@ def _require_place(network: Network, term: Term, size: tuple[int, int]) -> None:
         term.number(network.channels_first(layer, torch.empty(shape, device="meta")))
 
 
-def require_finite(target: AttributionTarget, numbers: Tensor, inputs: Tensor, which: str = "") -> None:
+def require_finite(
+    target: AttributionTarget, numbers: Tensor, inputs: Tensor, which: str = "", also: str = ""
+) -> None:
     """InputError, with the first layer that is to blame, where the answer to one of the inputs is no number.
 
-    `which` says of what pictures, where they are not the one that is explained.
+    `which` says of what pictures, where they are not the one that is explained; `also` what else can be done then.
     """
     broken = ~numbers.detach().isfinite()
     if not broken.any():
         return
     where = target.network.first_nonfinite(inputs[broken.nonzero()[:1, 0]].detach())
-    raise InputError(f"{target} is NaN or infinite{which}: {where}; explain a layer before")
+    raise InputError(f"{target} is NaN or infinite{which}: {where}; explain a layer before{also}")
+
+
+def require_finite_baseline(target: AttributionTarget, numbers: Tensor, baseline: Tensor) -> None:
+    """InputError where the answer to the baseline is no number: what is compared with it would be none either."""
+    require_finite(target, numbers, baseline, " for the baseline", ANOTHER_BASELINE)
+
+
+def require_finite_map(target: AttributionTarget, method: str, values: Any) -> None:
+    """InputError where a map is no number, though the answer is: a gradient may be NaN all the same."""
+    if not isfinite(float(values.sum())):
+        raise InputError(
+            f"{method} of {target.words} is NaN or infinite for this picture: explain a layer before, or use a method "
+            "without gradients, as occlusion"
+        )

@@ -101,6 +101,30 @@ def test_a_module_that_runs_twice_has_an_address_for_each_call() -> None:
     assert str(network.resolve("relu#1:3")) == "relu#1:3"
 
 
+class CalledAsItsInput(nn.Module):
+    """Its first layer has the name of its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.x, self.y = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.y(x) - 2 * self.x(self.x(x)) + x
+        return result
+
+
+def test_a_module_called_as_the_input_is_not_taken_for_it() -> None:
+    """What read the input behind that module read its answer: another network's numbers."""
+    module = CalledAsItsInput().eval()
+    network = open_network(module, input_shape=(1, 3, 9, 7))
+    assert {"x", "y", "x#1", "x#2"} <= {*network.layers}
+    input = torch.randn(2, 3, 9, 7, generator=torch.Generator().manual_seed(2))
+    (output,) = network.graph.outputs
+    torch.testing.assert_close(network.activations(input, output)[output], module(input))
+    torch.testing.assert_close(network.activations(input, "x#1")["x#1"], module.x(input))
+
+
 def written_into_a_part(m: Any, x: Tensor) -> Tensor:
     y = m.conv(x)
     y[:, 0] = 0

@@ -2,7 +2,8 @@
 
 ``layer1.0.conv1`` is what that module gave, whatever is written over it later. A module that runs twice has
 ``relu#1`` and ``relu#2``, and ``relu`` is the last. What no module of its own makes is called by its function:
-``layer1.0.add``, and ``layer1.0.add_1`` for the next one. A block's name means what the block gave.
+``layer1.0.add``, and ``layer1.0.add_1`` for the next one. A block's name means what the block gave. A module that is
+called as an input of the network is ``x#1``: ``x`` is the input.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def name_values(
     for call in calls:
         if not call.path:
             continue
-        own = f"{call.path}#{call.number}" if counts[call.path] > 1 else call.path
+        several = counts[call.path] > 1 or call.path in inputs
+        own = f"{call.path}#{call.number}" if several else call.path
         for place, value in call.results.items():
             full = _result_name(own, place, modules)
             step = makers.get(value)
@@ -47,7 +49,7 @@ def name_values(
                 others.append((_result_name(call.path, place, modules), value))
     _name_functions(names, steps, {*modules, *inputs})
     for name, value in others:
-        if name != names.values[value]:
+        if name != names.values[value] and name not in inputs:
             names.aliases[name] = names.values[value]
     return names
 
