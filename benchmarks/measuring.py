@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from convscope import measure, open_network
 from convscope.atlas.making import make_shards
-from convscope.atlas.manifest import Manifest
+from convscope.atlas.manifest import AtlasManifest
 from convscope.measuring.block import BlockFile
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture, list_pictures
@@ -208,7 +208,7 @@ class Cluster(Executor):
 
 def cluster() -> None:
     network = open_network("builtin")
-    manifest = Manifest("simulated", network.identity, {"units": 64_000}, 16, 1, "default", 0)
+    manifest = AtlasManifest("simulated", network.identity, {"units": 64_000}, 16, 1, "default", 0)
     with tempfile.TemporaryDirectory() as folder:
         manifest.claim(Path(folder))
         first = manifest.shards[0].path(Path(folder))

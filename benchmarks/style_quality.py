@@ -27,11 +27,11 @@ import convscope
 from convscope.formats.caffe.text import write_text
 from convscope.network.network import Network
 from convscope.pictures.picture_tensor import picture_tensor, resized
+from convscope.styling.loss_units import units
 from convscope.styling.options import StyleOptions
 from convscope.styling.settings import Scales, StyleSettings
 from convscope.styling.style_transfer import transfer_of
 from convscope.styling.targets import Style, targets_of, weighted
-from convscope.styling.units import units
 
 PICTURES = DATA.parent / "pictures"
 CONTENTS = ("tubingen", "sky1024px", "shipwreck", "dog_cat")

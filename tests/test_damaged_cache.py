@@ -109,9 +109,9 @@ def test_a_damaged_entry_is_made_again(name: str, place: Path) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint_is_none(damage: Callable[[Path], object], place: Path) -> None:
-    from convscope.jobs import Checkpoint
+    from convscope.jobs import JobCheckpoint
 
-    checkpoint = Checkpoint(place / "cache" / "unfinished" / "a.safetensors")
+    checkpoint = JobCheckpoint(place / "cache" / "unfinished" / "a.safetensors")
     state = {"index": torch.tensor(3), "values": torch.rand(2, 3), "none": torch.zeros(0, 4)}
     checkpoint.save(state)
     found = checkpoint.load()

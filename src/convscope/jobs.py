@@ -70,7 +70,7 @@ class PictureJob(Protocol[AnyResumable]):
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class JobCheckpoint:
     """The file of an unfinished job's state. What is not whole counts as not there."""
 
     path: Path
@@ -89,10 +89,10 @@ class Checkpoint:
         remove(self.path)
 
 
-def checkpoint_of(recipe: Recipe) -> Checkpoint:
+def checkpoint_of(recipe: Recipe) -> JobCheckpoint:
     """Return where the state of the job with this recipe is kept; other versions' are others."""
     key = cache_key(run_of(recipe), library_versions())
-    return Checkpoint(cache_folder("unfinished") / f"{key}.safetensors")
+    return JobCheckpoint(cache_folder("unfinished") / f"{key}.safetensors")
 
 
 def run_of(recipe: Recipe) -> dict[str, Any]:
@@ -105,10 +105,12 @@ def run_of(recipe: Recipe) -> dict[str, Any]:
     return plain_data
 
 
-def saved_steps(steps: Iterator[AnyResumable], checkpoint: Checkpoint) -> Generator[AnyResumable, None, None]:
+def saved_steps(
+    steps: Iterator[AnyResumable], checkpoint: JobCheckpoint
+) -> Generator[AnyResumable, None, None]:
     """Yield steps and save their state, every few seconds and when interrupted.
 
-    The file stays after the last step, until `Checkpoint.forget`: a film may still have to be written.
+    The file stays after the last step, until `JobCheckpoint.forget`: a film may still have to be written.
     """
     last, saved = None, monotonic()
     try:
@@ -124,7 +126,7 @@ def saved_steps(steps: Iterator[AnyResumable], checkpoint: Checkpoint) -> Genera
         raise
 
 
-def _save(step: ResumableStep, checkpoint: Checkpoint) -> None:
+def _save(step: ResumableStep, checkpoint: JobCheckpoint) -> None:
     if step.index < step.of and (state := step.state()) is not None:
         checkpoint.save(state)
 
@@ -136,7 +138,7 @@ class Outcome(Generic[AnyStep]):
     picture: Picture
     step: AnyStep
     interrupted: bool
-    checkpoint: Checkpoint
+    checkpoint: JobCheckpoint
 
 
 def run_job(

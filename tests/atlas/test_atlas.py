@@ -15,9 +15,9 @@ from PIL import Image
 
 from chromium import launched
 from convscope import feature_visualization, open_network
-from convscope.atlas.cluster import dask_executor
+from convscope.atlas.dask_executor import dask_executor
 from convscope.atlas.making import begin_atlas, make_shards, missing_shards
-from convscope.atlas.manifest import Manifest
+from convscope.atlas.manifest import AtlasManifest
 from convscope.atlas.merging import check_atlas, merge_atlas
 from convscope.atlas.shard import ShardPictures, make_shard
 from convscope.atlas.tuning_plate import early_layers
@@ -35,10 +35,10 @@ def own_cache_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))
 
 
-def begun(folder: Path, **changes: int) -> Manifest:
+def begun(folder: Path, **changes: int) -> AtlasManifest:
     network = planted_network()
     how = {"size": 32, "steps": 3, "seed": 0} | changes
-    manifest = Manifest(
+    manifest = AtlasManifest(
         "planted", network.identity, {"conv1": 8, "conv2": 3}, preset="default", shard_units=3, **how
     )
     begin_atlas(network, manifest, folder)
@@ -200,7 +200,7 @@ def test_a_folder_is_of_one_atlas(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds an atlas by another version of convscope"):
         begun(tmp_path / "atlas")
     with pytest.raises(InputError, match="holds no atlas"):
-        Manifest.open(tmp_path)
+        AtlasManifest.open(tmp_path)
 
 
 @pytest.fixture

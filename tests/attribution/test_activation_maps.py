@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 import convscope
 from convscope.attribution.ablation_cam import losses
-from convscope.attribution.activation_map import AtLayer, chosen_layer
+from convscope.attribution.activation_map import TargetAtLayer, chosen_layer
 from convscope.attribution.finer_cam import against_similar
 from convscope.attribution.target import target_of
 from convscope.errors import InputError, UnknownLayer
@@ -115,7 +115,7 @@ def test_ablation_leaves_out_each_channel(layer: str | None, network: Network) -
         without = whole.clone()
         without[:, channel] = 0
         expected.append(float(target.score - tail.run(without)[network.class_scores][0, 2]))
-    np.testing.assert_allclose(losses(AtLayer(target, name)).numpy(), expected, atol=2e-6)
+    np.testing.assert_allclose(losses(TargetAtLayer(target, name)).numpy(), expected, atol=2e-6)
     assert np.ptp(expected) > 0.01
 
 
@@ -133,14 +133,14 @@ def test_channels_before_a_head_of_convolutions_are_left_out() -> None:
         expected = (head(answers)[0, best] - torch.stack([head(one)[0, best] for one in each]))[:, 0, 0]
     layer = next(name for name, one in network.layers.items() if one.kind == "ReLU")
     assert chosen_layer(target_of(network, input, best)) == layer
-    found = losses(AtLayer(target_of(network, input, best), layer))
+    found = losses(TargetAtLayer(target_of(network, input, best), layer))
     np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=2e-6)
     assert np.ptp(expected.numpy()) > 0.01
 
 
 def test_a_linear_tail_needs_no_runs_to_ablate() -> None:
     network, picture = planted_network(), np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
-    place = AtLayer(target_of(network, picture, 1), "conv2")
+    place = TargetAtLayer(target_of(network, picture, 1), "conv2")
     assert place.is_affine
     expected = [0, float(place.score - place.constant), 0]  # a color's score is made of its own channel
     np.testing.assert_allclose(losses(place).numpy(), expected, atol=1e-6)

@@ -14,7 +14,7 @@ from convscope.attribution.gradient_shap import INPUTS, draws
 from convscope.attribution.target import target_of
 from convscope.errors import InputError
 from convscope.network.operations import OPERATIONS
-from convscope.network.operations.rescaling import averaged_gradients, rescaled, rescaled_maximum
+from convscope.network.operations.deep_lift_rules import averaged_gradients, rescaled, rescaled_maximum
 from torch_cases import branches, noise
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 import convscope
-from convscope.attribution.activation_map import AtLayer
+from convscope.attribution.activation_map import TargetAtLayer
 from convscope.attribution.target import target_of
 from convscope.errors import InputError
 from convscope.formats.pytorch.libraries import ready_torchvision
@@ -128,7 +128,7 @@ def test_grad_cam_finds_the_same_on_tokens() -> None:
     targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
     module, network = transformer(CLASS_TOKEN)
     module = module.requires_grad_()
-    layer = AtLayer(target_of(network, picture(), 1), "norms.2")
+    layer = TargetAtLayer(target_of(network, picture(), 1), "norms.2")
     assert layer.grid == (ROWS, COLUMNS)
     for name, peer in (("grad_cam", "GradCAM"), ("hires_cam", "HiResCAM"), ("layer_cam", "LayerCAM")):
         with getattr(cams, peer)(

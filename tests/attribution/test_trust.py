@@ -13,8 +13,8 @@ import convscope
 from convscope.attribution.measures import (
     CELLS,
     MEASURES,
-    Explained,
     MeasuredMap,
+    MeasuredTarget,
     _filled,
     cell_losses,
     discrete_entropy,
@@ -130,7 +130,7 @@ def test_measures_of_one_map_are_what_plain_loops_find() -> None:
     network, picture = planted_network(), noisy_picture()
     target = target_of(network, picture, "red")
     found = convscope.occlusion(network, picture, target)
-    explained, made = Explained(target), MeasuredMap(found.map, found)
+    explained, made = MeasuredTarget(target), MeasuredMap(found.map, found)
     input, order = network.preprocess(picture), (-found.map).ravel().argsort(kind="stable")
 
     def probability(changed: torch.Tensor) -> float:
@@ -156,7 +156,7 @@ def test_measures_of_one_map_are_what_plain_loops_find() -> None:
 def test_more_of_what_counts_first_is_better_by_every_curve() -> None:
     network, picture = planted_network(), boxes(1)[0]
     target = target_of(network, picture, "red")
-    explained, map = Explained(target), convscope.occlusion(network, picture, target, window=6).map
+    explained, map = MeasuredTarget(target), convscope.occlusion(network, picture, target, window=6).map
     for name, sign in (("deletion", -1), ("insertion", 1), ("road", 1)):
         right, wrong = (MEASURES[name].of(explained, MeasuredMap(one)) for one in (map, -map))
         assert right is not None and wrong is not None and sign * (right - wrong) > 0.01, name

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from convscope.cli import main
-from convscope.cli.output import file_name
+from convscope.cli.result_paths import file_name
 from convscope.pictures.picture import Picture
 from planted import edge_picture, plain_picture, planted_files
 

@@ -18,7 +18,7 @@ import dream_sources
 import planted
 from convscope.dreaming.deep_dream import deep_dream, dream_of
 from convscope.dreaming.gradients import gradient_of
-from convscope.dreaming.objectives import Term, dream_terms
+from convscope.dreaming.objectives import DreamTerm, dream_terms
 from convscope.dreaming.presets import DREAM_PRESETS, dream_preset
 from convscope.dreaming.steps import dream_steps
 from convscope.dreaming.targets import terms_of, with_channels
@@ -313,7 +313,7 @@ def source(name: str, values: Array) -> Array:
 
 
 def dreamed(
-    name: str, start: Array, terms: tuple[Term, ...] | None = None, **changes: Any
+    name: str, start: Array, terms: tuple[DreamTerm, ...] | None = None, **changes: Any
 ) -> tuple[Array, Array]:
     """What convscope makes of values (height, width, 3): the values, and what is shown of them."""
     preset = DREAM_PRESETS[name]

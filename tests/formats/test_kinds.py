@@ -11,7 +11,7 @@ import torch
 
 from convscope import open_network
 from convscope.errors import ConvscopeError, NetworkFileError
-from convscope.formats.kinds import Kind, kind_of_content, kind_of_name
+from convscope.formats.kinds import FileKind, kind_of_content, kind_of_name
 from planted import planted_files, planted_network
 from test_formats import write_keras, write_onnx, write_tensorflow
 
@@ -38,12 +38,12 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 KINDS = {
-    "caffe text": Kind.CAFFE_TEXT,
-    "tensorflow": Kind.TENSORFLOW,
-    "keras": Kind.KERAS_HDF5,
-    "onnx": Kind.ONNX,
-    "own": Kind.SAFETENSORS,
-    "state": Kind.CHECKPOINT,
+    "caffe text": FileKind.CAFFE_TEXT,
+    "tensorflow": FileKind.TENSORFLOW,
+    "keras": FileKind.KERAS_HDF5,
+    "onnx": FileKind.ONNX,
+    "own": FileKind.SAFETENSORS,
+    "state": FileKind.CHECKPOINT,
 }
 
 

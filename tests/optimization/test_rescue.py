@@ -8,7 +8,7 @@ import torch
 
 from convscope.network.graph import Operation
 from convscope.network.network import Network
-from convscope.network.operations.redirected import redirected_clip
+from convscope.network.operations.redirected_relu import redirected_clip
 from convscope.network.parameters import Parameters
 from convscope.optimization.ascent import AscentStep, ascend
 from convscope.optimization.canvases.painting import Painting

@@ -11,7 +11,7 @@ from convscope.dreaming.objectives import dream_terms
 from convscope.dreaming.steps import DreamSettings
 from convscope.errors import InputError
 from convscope.network.network import Network
-from convscope.optimization.tiling import Grid, strips, tiling
+from convscope.optimization.tiling import AxisPositions, strips, tiling
 from precision import in_double_precision
 
 
@@ -21,7 +21,7 @@ def builtin() -> Network:
 
 
 def test_strips_give_every_position_to_one_window() -> None:
-    grids = {"deep": Grid(13, 16, -20, 60), "shallow": Grid(100, 2, -3, 8)}
+    grids = {"deep": AxisPositions(13, 16, -20, 60), "shallow": AxisPositions(100, 2, -3, 8)}
     found = strips(grids, 200, 64)
     for name, grid in grids.items():
         owned = [index for strip in found for index in range(*strip.own[name])]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from convscope import open_network
 from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
-from convscope.jobs import Checkpoint, checkpoint_of, run_job, saved_steps
+from convscope.jobs import JobCheckpoint, checkpoint_of, run_job, saved_steps
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_average_pooling, with_edges
 from convscope.rerunning import rerun
@@ -96,7 +96,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_steps(
     made = transfer_of(network, picture(0), picture(1), changes=LAYERS | {"coarsest": 20})
     undisturbed = deque(made.restyling.steps(), maxlen=1)[0]
     (step,) = deque(islice(made.restyling.steps(), stopped), maxlen=1)
-    checkpoint = Checkpoint(tmp_path / "state")
+    checkpoint = JobCheckpoint(tmp_path / "state")
     checkpoint.save(step.state())
     resumed = [*made.restyling.steps(checkpoint.load())]
     assert [one.index for one in resumed] == [*range(stopped + 1, 9)]

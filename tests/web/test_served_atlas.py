@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from chromium import launched
 from convscope.atlas.making import begin_atlas, make_shards, missing_shards
-from convscope.atlas.manifest import Manifest
+from convscope.atlas.manifest import AtlasManifest
 from convscope.atlas.merging import merge_atlas
 from convscope.cli import main
 from convscope.errors import InputError
@@ -23,7 +23,7 @@ from planted import planted_network
 def atlas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, network = tmp_path_factory.mktemp("served") / "atlas", planted_network()
     how = {"preset": "default", "shard_units": 8, "size": 32, "steps": 2, "seed": 0}
-    manifest = Manifest("planted", network.identity, {"conv1": 8, "conv2": 3}, **how)  # type: ignore[arg-type]
+    manifest = AtlasManifest("planted", network.identity, {"conv1": 8, "conv2": 3}, **how)  # type: ignore[arg-type]
     begin_atlas(network, manifest, folder)
     with ThreadPoolExecutor(1) as pool:
         list(make_shards(folder, missing_shards(manifest, folder), pool))

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
 
-from convscope.atlas.manifest import Manifest, Shard
+from convscope.atlas.manifest import AtlasManifest, Shard
 from convscope.atlas.shard import make_shard, one_thread
 from convscope.errors import InputError, PictureError
 from convscope.network.network import Network
@@ -35,7 +35,7 @@ class Cost:
         return f"{self.units:,} units to make: about {time} and {max(1, self.size / 1e6):,.0f} MB"
 
 
-def begin_atlas(network: Network, manifest: Manifest, folder: Path) -> None:
+def begin_atlas(network: Network, manifest: AtlasManifest, folder: Path) -> None:
     """Claim a folder for an atlas, and put the network there that workers open."""
     try:
         manifest.claim(folder)
@@ -45,7 +45,9 @@ def begin_atlas(network: Network, manifest: Manifest, folder: Path) -> None:
         raise PictureError(f"cannot write {folder}: {error.strerror or error}") from error
 
 
-def missing_shards(manifest: Manifest, folder: Path, share: tuple[int, int] | None = None) -> list[Shard]:
+def missing_shards(
+    manifest: AtlasManifest, folder: Path, share: tuple[int, int] | None = None
+) -> list[Shard]:
     """Return the shards that are not made, of all or of the third of sixteen shares (3, 16)."""
     index, of = share or (1, 1)
     if not 1 <= index <= of:

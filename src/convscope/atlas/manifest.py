@@ -49,7 +49,7 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class AtlasManifest:
     """Everything that made an atlas; ``layers`` maps names to how many channels are in it.
 
     A unit's ``pictures_per_unit`` pictures are those of as many seeds, from ``seed`` on.
@@ -94,7 +94,7 @@ class Manifest:
         """Write it into a folder; InputError where that holds another atlas."""
         path = folder / NAME
         if path.exists():
-            earlier = Manifest.open(folder)
+            earlier = AtlasManifest.open(folder)
             for key, meaning in _MEANINGS.items():
                 if getattr(earlier, key) != getattr(self, key):
                     raise InputError(f"{folder} holds an atlas {meaning}: give another folder, or remove it")
@@ -104,7 +104,7 @@ class Manifest:
             partial.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1), encoding="utf-8")
 
     @classmethod
-    def open(cls, folder: Path) -> Manifest:
+    def open(cls, folder: Path) -> AtlasManifest:
         """Read a folder's; InputError where it holds no atlas."""
         try:
             facts: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))

@@ -16,11 +16,11 @@ from PIL import Image
 
 from convscope.atlas.class_effects import ClassEffects, class_effects
 from convscope.atlas.layer_map import LayerMap, layer_map
-from convscope.atlas.manifest import NAME, Manifest
-from convscope.atlas.neighbors import neighbors
+from convscope.atlas.manifest import NAME, AtlasManifest
 from convscope.atlas.shard import ShardPictures
 from convscope.atlas.sheets import write_sheets
 from convscope.atlas.tuning_plate import AXES, TILE, early_layers, kept_tunings, tuning_plate
+from convscope.atlas.unit_links import neighbors
 from convscope.errors import PictureError
 from convscope.files import write_text
 from convscope.looking.filters import color_filters
@@ -45,7 +45,7 @@ class _Material:
     """What an atlas is merged from."""
 
     folder: Path
-    manifest: Manifest
+    manifest: AtlasManifest
     network: Network
     measurements: Measurements | None
     crops: _Crops
@@ -68,7 +68,7 @@ def merge_atlas(
     `listed`), each unit has its examples, its histogram and how often it fires. With `tell` each layer is laid out as
     a map too, and it is told each layer's name and map.
     """
-    manifest = Manifest.open(folder)
+    manifest = AtlasManifest.open(folder)
     tunings = kept_tunings(
         network, early_layers(network, manifest.layers), folder / "work" / "tuning.safetensors"
     )
@@ -104,7 +104,7 @@ def merge_atlas(
 
 def check_atlas(folder: Path) -> list[str]:
     """Return what is wrong with an atlas, one line each; nothing where every unit and file is there and whole."""
-    manifest, wrong = Manifest.open(folder), []
+    manifest, wrong = AtlasManifest.open(folder), []
     for shard in manifest.shards:
         if not shard.path(folder).exists():
             wrong.append(

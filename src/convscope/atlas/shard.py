@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from convscope.atlas.manifest import Manifest, Shard
+from convscope.atlas.manifest import AtlasManifest, Shard
 from convscope.errors import InputError, PictureError
 from convscope.files import written_whole
 from convscope.formats.opening import open_network
@@ -52,7 +52,7 @@ def make_shard(folder: str, number: int) -> int:
     It needs nothing but the folder, so any process on any machine may call it; the same shard has the same bytes.
     """
     place = Path(folder)
-    manifest = Manifest.open(place)
+    manifest = AtlasManifest.open(place)
     shard = manifest.shards[number]
     if not shard.path(place).exists():
         network = _network(manifest.network_path(place), manifest.network_sha256)
@@ -76,7 +76,7 @@ def _network(path: Path, identity: str) -> Network:
     return network
 
 
-def _shard_pictures(network: Network, shard: Shard, manifest: Manifest) -> ShardPictures:
+def _shard_pictures(network: Network, shard: Shard, manifest: AtlasManifest) -> ShardPictures:
     addresses, size = shard.addresses, manifest.size
     shape = (len(addresses), manifest.pictures_per_unit)
     result = ShardPictures(

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convscope.attribution.activation_map import AtLayer, activation_map_method
+from convscope.attribution.activation_map import TargetAtLayer, activation_map_method
 from convscope.network.graph import Operation
 from convscope.network.operations import OPERATIONS
 from convscope.progress import progress_bar
@@ -30,7 +30,7 @@ _NUMBERS_AT_ONCE = 2**23  # of the layer's answers that run together: 32 MB
     how="the channels of {}, each weighted by what the number loses where it answers 0, summed",
     caution=CAUTION,
 )
-def ablation_cam(place: AtLayer) -> Tensor:
+def ablation_cam(place: TargetAtLayer) -> Tensor:
     """Show where the evidence for a class lies, without gradients: channels weighted by what is lost without them.
 
     Only the network behind the layer runs again, many channels at a time, and exactly. `layer` is as in `grad_cam`,
@@ -41,7 +41,7 @@ def ablation_cam(place: AtLayer) -> Tensor:
     return (losses(place)[:, None, None] * place.answers).sum(0)
 
 
-def losses(place: AtLayer) -> Tensor:
+def losses(place: TargetAtLayer) -> Tensor:
     """Return what the number loses where a channel answers 0 everywhere, for each channel: (channels,)."""
     answers = place.by_channel(place.tail.answer)
     if place.is_affine:
@@ -56,7 +56,7 @@ def losses(place: AtLayer) -> Tensor:
     return lost
 
 
-def _numbers_without(place: AtLayer, answering: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _numbers_without(place: TargetAtLayer, answering: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield some channels at a time, and the number without each."""
     answers = place.tail.answer
     reader = _only_convolution(place)
@@ -70,7 +70,7 @@ def _numbers_without(place: AtLayer, answering: Tensor) -> Iterator[tuple[Tensor
         yield channels, place.number(batch)
 
 
-def _only_convolution(place: AtLayer) -> Operation | None:
+def _only_convolution(place: TargetAtLayer) -> Operation | None:
     """Return the convolution that reads the layer, where nothing else does."""
     graph = place.tail.graph
     readers = [one for one in graph.needed_for(place.tail.outputs) if place.tail.layer in one.inputs]
@@ -80,7 +80,9 @@ def _only_convolution(place: AtLayer) -> Operation | None:
     return readers[0] if usual else None
 
 
-def _numbers_behind(place: AtLayer, reader: Operation, answering: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _numbers_behind(
+    place: TargetAtLayer, reader: Operation, answering: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the same, taking from what the convolution answers what each channel gave to it: it runs only once."""
     tail, answers = place.tail, place.tail.answer
     parameters = {role: tail.graph.parameters[key] for role, key in reader.parameters.items()}

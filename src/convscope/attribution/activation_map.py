@@ -23,7 +23,7 @@ from convscope.address import Address
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import COARSE, PanelKeywords
-from convscope.attribution.target import AttributionTarget, TargetLike, Term, best_class, target_of
+from convscope.attribution.target import AttributionTarget, TargetLike, TargetTerm, best_class, target_of
 from convscope.attribution.target_check import require_finite
 from convscope.errors import InputError
 from convscope.looking.main_line import (
@@ -45,7 +45,7 @@ LayerLike: TypeAlias = "str | Sequence[str] | None"
 
 
 @dataclass(frozen=True, eq=False)
-class AtLayer:
+class TargetAtLayer:
     """A target seen from a layer before it: what the layer answers and the tail behind it."""
 
     target: AttributionTarget
@@ -165,7 +165,7 @@ class AtLayer:
             return float(self.number(torch.zeros_like(self.tail.answer)))
 
 
-MapOf: TypeAlias = Callable[[AtLayer], Tensor]
+MapOf: TypeAlias = Callable[[TargetAtLayer], Tensor]
 """From a target at a layer to the raw map, (height, width), of both signs."""
 
 
@@ -209,7 +209,7 @@ def activation_map_method(
     """Mark the function from a target at a layer to its raw map: it becomes the method of its own name and docstring.
 
     >>> @activation_map_method("HiResCAM", how="each answer of {} times its gradient", caution=CAUTION)
-    ... def hires_cam(place: AtLayer) -> Tensor:
+    ... def hires_cam(place: TargetAtLayer) -> Tensor:
     ...     return (place.gradients * place.answers).sum(0)
     """
 
@@ -249,7 +249,7 @@ def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -
         target = replace(target, known=answers)
     branches = [] if layer else branch_layers(target)
     layers = [layer] if isinstance(layer, str) else list(layer or branches or [chosen_layer(target)])
-    places = [AtLayer(target, checked_layer(target, name)) for name in layers]
+    places = [TargetAtLayer(target, checked_layer(target, name)) for name in layers]
     raw = [kind.map_of(place) for place in places]
     maps = [enlarged(one.clamp(min=0), target.size) for one in raw]
     joined = maps[0] if len(maps) == 1 else np.mean([one / (one.max() or 1) for one in maps], axis=0)
@@ -278,7 +278,7 @@ def activation_map(target: AttributionTarget, layer: LayerLike, kind: MapKind) -
     return replace(attribution, **changes, notes=tuple(_notes(raw[0], kind, places[0])), adds_up_to=whole)
 
 
-def _default_in_words(places: Sequence[AtLayer], of_branches: bool) -> str:
+def _default_in_words(places: Sequence[TargetAtLayer], of_branches: bool) -> str:
     if of_branches and len(places) == 1:
         return "That is the last layer with positions of the branch that it comes from"
     if of_branches:
@@ -293,7 +293,7 @@ def branch_layers(target: AttributionTarget) -> list[str]:
     if len(target.layers) > 1:
         return []
     layers = last_maps_of_branches(target.network, target.layers[0])
-    return [name for name in layers if bool(AtLayer(target, name).gradients.any())]
+    return [name for name in layers if bool(TargetAtLayer(target, name).gradients.any())]
 
 
 def chosen_layer(target: AttributionTarget) -> str:
@@ -316,7 +316,9 @@ def _last_tokens(target: AttributionTarget) -> str | None:
     tokens = token_grids(target.network)
     line = main_line(target.network, target.layers) if tokens else []
     layers = [name for name in line if name in tokens and name not in target.layers]
-    return next((name for name in reversed(layers) if bool(AtLayer(target, name).gradients.any())), None)
+    return next(
+        (name for name in reversed(layers) if bool(TargetAtLayer(target, name).gradients.any())), None
+    )
 
 
 def checked_layer(target: AttributionTarget, layer: str) -> str:
@@ -358,7 +360,9 @@ def _is_class(target: AttributionTarget) -> bool:
     return not others and whole and term.address.layer in target.network.class_values[1:]
 
 
-def _scaled(attribution: Attribution, kind: MapKind, place: AtLayer, best: int | None) -> dict[str, Any]:
+def _scaled(
+    attribution: Attribution, kind: MapKind, place: TargetAtLayer, best: int | None
+) -> dict[str, Any]:
     """Return the number that is brightest for a class: the peak of the most probable class's map, where that is higher.
 
     A class that the network does not see is then not painted as if it were there.
@@ -366,8 +370,8 @@ def _scaled(attribution: Attribution, kind: MapKind, place: AtLayer, best: int |
     target, network = attribution.target, attribution.target.network
     if best is None or best == target.address.channel:
         return {}
-    other = replace(target, terms=(Term(Address(network.class_scores, best)),))
-    peak = float(kind.map_of(AtLayer(other, place.layer)).max())
+    other = replace(target, terms=(TargetTerm(Address(network.class_scores, best)),))
+    peak = float(kind.map_of(TargetAtLayer(other, place.layer)).max())
     own = float(attribution.map.max())
     if peak <= own:
         return {}
@@ -377,12 +381,12 @@ def _scaled(attribution: Attribution, kind: MapKind, place: AtLayer, best: int |
     }
 
 
-def _adds_up(place: AtLayer) -> bool:
+def _adds_up(place: TargetAtLayer) -> bool:
     """Whether a map's positions are all that the number is made of, and a constant: of tokens, one may have none."""
     return place.is_affine and not place.grid
 
 
-def _notes(raw: Tensor, kind: MapKind, place: AtLayer) -> list[str]:
+def _notes(raw: Tensor, kind: MapKind, place: TargetAtLayer) -> list[str]:
     if not bool((raw > 0).any()):
         return [_why_nothing(raw, place)]
     if not kind.in_scores or not _adds_up(place):
@@ -396,7 +400,7 @@ def _notes(raw: Tensor, kind: MapKind, place: AtLayer) -> list[str]:
     ]
 
 
-def _why_nothing(raw: Tensor, place: AtLayer) -> str:
+def _why_nothing(raw: Tensor, place: TargetAtLayer) -> str:
     if not bool(place.answers.any()):
         return f"Nothing is lit: {place.layer} answers 0 everywhere to this picture"
     if place.grid and not bool(place.gradients.any()) and bool(place.whole_gradients.any()):

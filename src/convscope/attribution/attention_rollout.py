@@ -13,7 +13,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from convscope.address import Address
-from convscope.attribution.activation_map import AtLayer, enlarged, numbers
+from convscope.attribution.activation_map import TargetAtLayer, enlarged, numbers
 from convscope.attribution.attention import attends, head_mean
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.method import attribution_method
@@ -100,7 +100,7 @@ def _tokens_read(target: AttributionTarget, count: int) -> Tensor:
     line = [name for name in main_line(target.network, target.layers) if name in tokens]
     last = next((name for name in reversed(line) if name not in target.layers), None)
     if last is not None:
-        read = AtLayer(target, last).reads_tokens
+        read = TargetAtLayer(target, last).reads_tokens
         if len(read) == count and bool(read.any()):
             return read
     return torch.arange(count) == 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convscope.attribution.activation_map import AtLayer, activation_map_method
+from convscope.attribution.activation_map import TargetAtLayer, activation_map_method
 from convscope.attribution.target_check import require_finite, require_finite_map
 
 CAUTION = (
@@ -23,7 +23,7 @@ CAUTION = (
     caution=CAUTION,
     in_scores=False,
 )
-def eigen_cam(place: AtLayer) -> Tensor:
+def eigen_cam(place: TargetAtLayer) -> Tensor:
     """Show what a layer answers to most, whatever the class: the first principal component of its channels.
 
     The component's sign is chosen so that it grows with the layer's answers. `layer` is as in `grad_cam`.

@@ -15,7 +15,7 @@ from convscope.attribution.attribution import Attribution
 from convscope.attribution.grad_cam import grad_cam
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.target import AttributionTarget, TargetLike, Term, target_of
+from convscope.attribution.target import AttributionTarget, TargetLike, TargetTerm, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.pictures.photograph import InputLike
@@ -63,7 +63,7 @@ def against_similar(target: AttributionTarget, classes: int) -> AttributionTarge
     shares = scores.softmax(0)[nearest[:classes]]
     shares = shares / shares.sum()
     others = (
-        Term(Address(address.layer, index), -share)
+        TargetTerm(Address(address.layer, index), -share)
         for index, share in zip(nearest, shares.tolist(), strict=False)
     )
     return replace(target, terms=(*target.terms, *others))

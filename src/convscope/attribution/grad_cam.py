@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from convscope.attribution.activation_map import AtLayer, activation_map_method
+from convscope.attribution.activation_map import TargetAtLayer, activation_map_method
 
 CAUTION = (
     "Sanity checks: such maps change when the weights are randomized, as they should (Adebayo et al., 2018); they are "
@@ -21,7 +21,7 @@ CAUTION = (
     caution=CAUTION,
     adds_up=True,
 )
-def grad_cam(place: AtLayer) -> Tensor:
+def grad_cam(place: TargetAtLayer) -> Tensor:
     """Show where the evidence for a class lies, coarse and reliable: glowing on the picture.
 
     `layer` is the last one with positions that every path goes through, by default; several are averaged. The values

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convscope.attribution.activation_map import AtLayer, activation_map_method
+from convscope.attribution.activation_map import TargetAtLayer, activation_map_method
 
 CAUTION = (
     "It favors everything that could speak for the class; what speaks against it is left out of the weights, so it is "
@@ -22,7 +22,7 @@ CAUTION = (
     caution=CAUTION,
     in_scores=False,
 )
-def grad_cam_plus_plus(place: AtLayer) -> Tensor:
+def grad_cam_plus_plus(place: TargetAtLayer) -> Tensor:
     """Show where the evidence for a class lies, all of several objects: positive gradients, weighted by position.
 
     `layer` is as in `grad_cam`, `target` as in `saliency`.

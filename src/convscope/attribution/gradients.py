@@ -18,7 +18,7 @@ from convscope.attribution.attribution import Attribution
 from convscope.attribution.attributions import Attributions
 from convscope.attribution.panels import PanelOptions, brightness, glowing
 from convscope.attribution.saliency import saliency_of
-from convscope.attribution.target import AttributionTarget, Term, in_rgb, target_of
+from convscope.attribution.target import AttributionTarget, TargetTerm, in_rgb, target_of
 from convscope.errors import InputError
 from convscope.looking.answers import is_vector
 from convscope.looking.main_line import main_line
@@ -133,7 +133,7 @@ def channel_gradients(
         else f"all {count:,} channels"
     )
     caption = f"The gradient for the picture of {which} of {layer}. {_ZERO}. {figure.caption}."
-    targets = [replace(target, terms=(Term(Address(layer, index)),)) for index in indices]
+    targets = [replace(target, terms=(TargetTerm(Address(layer, index)),)) for index in indices]
     options = PanelOptions(panels=_PANELS, percentile=percentile, theme=theme, bare=bare)
     title = "" if bare else title_of(f"gradients of {layer}", network, target.picture_name)
     figure = with_title(figure, title, theme)

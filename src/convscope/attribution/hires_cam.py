@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from convscope.attribution.activation_map import AtLayer, activation_map_method
+from convscope.attribution.activation_map import TargetAtLayer, activation_map_method
 
 CAUTION = (
     "It lights only what the score was computed from (Draelos and Carin, 2020); it is as coarse as the layer's rows "
@@ -21,7 +21,7 @@ CAUTION = (
     caution=CAUTION,
     adds_up=True,
 )
-def hires_cam(place: AtLayer) -> Tensor:
+def hires_cam(place: TargetAtLayer) -> Tensor:
     """Show where the evidence for a class lies, without averaging gradients first: each answer times its own.
 
     Where a global average follows, it equals Grad-CAM; before fully-connected layers it is the faithful one of the two.

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.attribution.ablation_cam import losses
-from convscope.attribution.activation_map import AtLayer
-from convscope.attribution.target import AttributionTarget, TargetLike, Term, best_class, target_of
+from convscope.attribution.activation_map import TargetAtLayer
+from convscope.attribution.target import AttributionTarget, TargetLike, TargetTerm, best_class, target_of
 from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
 from convscope.measuring.picture_list import ListedPicture, is_list, list_pictures
 from convscope.network.labels import find_label
@@ -35,7 +35,7 @@ from convscope.presentation.style import ThemeName
 from convscope.presentation.wording import title_of
 from convscope.progress import Watch, bars, watching
 
-_Make: TypeAlias = "partial[AtLayer]"
+_Make: TypeAlias = "partial[TargetAtLayer]"
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def importance(
     )
 
 
-class Named(AtLayer):
+class TopClassAtLayer(TargetAtLayer):
     """Whether a picture is named as its class, 1 or 0, seen from a layer before: the target is that class."""
 
     def _channels_of(self, layer: str) -> list[int]:
@@ -216,7 +216,7 @@ class Named(AtLayer):
 
 def _one(network: Network, layer: str, picture: Any, target: TargetLike) -> tuple[_Wording, list[_Make]]:
     explained = target_of(network, picture, target)
-    return _Wording.of(explained), [partial(_place, AtLayer, explained, layer)]
+    return _Wording.of(explained), [partial(_place, TargetAtLayer, explained, layer)]
 
 
 def _many(network: Network, layer: str, pictures: Any, target: TargetLike) -> tuple[_Wording, list[_Make]]:
@@ -235,7 +235,7 @@ def _many(network: Network, layer: str, pictures: Any, target: TargetLike) -> tu
     return _Wording(f"the share of pictures that are named {how}", f"named {how}"), makes
 
 
-def _place_or_none(make: _Make, keeps_on: bool) -> AtLayer | None:
+def _place_or_none(make: _Make, keeps_on: bool) -> TargetAtLayer | None:
     """Return a picture's place; None, with a warning, for one that cannot be read among others."""
     try:
         return make()
@@ -252,22 +252,22 @@ def _input(picture: Any) -> Any:
     return ListedPicture("input", "input", 0, 0, read=lambda: picture) if tensor else picture
 
 
-def _of_target(network: Network, layer: str, picture: ListedPicture, target: TargetLike) -> AtLayer:
-    return _place(AtLayer, target_of(network, picture.read(), target), layer)
+def _of_target(network: Network, layer: str, picture: ListedPicture, target: TargetLike) -> TargetAtLayer:
+    return _place(TargetAtLayer, target_of(network, picture.read(), target), layer)
 
 
-def _place(kind: type[AtLayer], target: AttributionTarget, layer: str) -> AtLayer:
+def _place(kind: type[TargetAtLayer], target: AttributionTarget, layer: str) -> TargetAtLayer:
     if layer in target.layers:
         raise InputError(f"{layer!r} is what is explained: choose a layer before it")
     return kind(target, layer)
 
 
-def _named(network: Network, layer: str, picture: ListedPicture, number: int | None) -> AtLayer:
+def _named(network: Network, layer: str, picture: ListedPicture, number: int | None) -> TargetAtLayer:
     pixels = picture.read()
     input = pixels if isinstance(pixels, Tensor) else network.preprocess(pixels)[:1]
     best, answers = (number, {}) if number is not None else best_class(network, input)
-    explained = AttributionTarget(network, input, (Term(Address(network.class_scores, best)),), answers)
-    return _place(Named, explained, layer)
+    explained = AttributionTarget(network, input, (TargetTerm(Address(network.class_scores, best)),), answers)
+    return _place(TopClassAtLayer, explained, layer)
 
 
 def _classes(network: Network, listed: Sequence[ListedPicture]) -> list[int | None] | None:

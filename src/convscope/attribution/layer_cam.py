@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from convscope.attribution.activation_map import AtLayer, activation_map_method
+from convscope.attribution.activation_map import TargetAtLayer, activation_map_method
 
 CAUTION = "What speaks against the class is left out; in early layers it is fine, and shows edges more than evidence"
 
@@ -17,7 +17,7 @@ CAUTION = "What speaks against the class is left out; in early layers it is fine
     how="each answer of {} times its gradient, where that is positive, summed over the channels",
     caution=CAUTION,
 )
-def layer_cam(place: AtLayer) -> Tensor:
+def layer_cam(place: TargetAtLayer) -> Tensor:
     """Show where the evidence for a class lies, sharper in earlier layers: each answer times its positive gradient.
 
     `layer` may be an early one, or several; else it is as in `grad_cam`. `target` is as in `saliency`.

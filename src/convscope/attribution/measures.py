@@ -20,7 +20,7 @@ from convscope.address import Address
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.baselines import baseline_input
 from convscope.attribution.perturbation import masked_numbers
-from convscope.attribution.target import AttributionTarget, Term
+from convscope.attribution.target import AttributionTarget, TargetTerm
 
 CELLS = 4  # a side, of single deletion: as Hesse et al. have it
 _STEPS = 14  # of deletion and insertion
@@ -30,7 +30,7 @@ Map = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Explained:
+class MeasuredTarget:
     """A picture's target, and what measures of several maps share: each is worked out once."""
 
     target: AttributionTarget
@@ -47,7 +47,7 @@ class Explained:
         address = target.address
         if len(target.terms) > 1 or not network.class_values or address.layer != network.class_scores:
             return target
-        return replace(target, terms=(Term(Address(network.class_output, address.channel)),), known={})
+        return replace(target, terms=(TargetTerm(Address(network.class_output, address.channel)),), known={})
 
     @cached_property
     def gray(self) -> Tensor:
@@ -80,7 +80,7 @@ class Measure:
     title: str
     better: str
     words: str
-    of: Callable[[Explained, MeasuredMap], float | None]
+    of: Callable[[MeasuredTarget, MeasuredMap], float | None]
 
 
 def cell_losses(target: AttributionTarget) -> Map:
@@ -106,7 +106,7 @@ def _measured_losses(target: AttributionTarget) -> Map:
                 mask[top:bottom, left:right] = 0
                 yield mask
 
-    numbers = masked_numbers(target, masks(), Explained(target).gray, CELLS * CELLS)
+    numbers = masked_numbers(target, masks(), MeasuredTarget(target).gray, CELLS * CELLS)
     losses = np.asarray((target.score - numbers.numpy()).reshape(CELLS, CELLS))
     losses.flags.writeable = False
     return losses
@@ -127,14 +127,14 @@ def discrete_entropy(map: Map) -> float:
     return float(entropy(np.histogram(map, bins=_BINS)[0]))
 
 
-def entropy_rise(explained: Explained, measured_map: MeasuredMap) -> float | None:
+def entropy_rise(explained: MeasuredTarget, measured_map: MeasuredMap) -> float | None:
     """Return how much more complex the map is when the network's weights are shuffled, as a share: eMPRT."""
     if measured_map.shuffled is None or (before := discrete_entropy(measured_map.map)) == 0:
         return None
     return (discrete_entropy(measured_map.shuffled) - before) / before
 
 
-def completeness_error(explained: Explained, measured_map: MeasuredMap) -> float | None:
+def completeness_error(explained: MeasuredTarget, measured_map: MeasuredMap) -> float | None:
     """Return how far the numbers are from what they should add up to, as a share of it."""
     attribution = measured_map.attribution
     if attribution is None or attribution.adds_up_to is None:
@@ -144,28 +144,28 @@ def completeness_error(explained: Explained, measured_map: MeasuredMap) -> float
     )
 
 
-def deletion(explained: Explained, measured_map: MeasuredMap) -> float:
+def deletion(explained: MeasuredTarget, measured_map: MeasuredMap) -> float:
     """Return the mean probability while the picture turns gray, what the map has highest first."""
     return float(_probabilities(explained, _growing(measured_map.map, keeps=False), explained.gray).mean())
 
 
-def insertion(explained: Explained, measured_map: MeasuredMap) -> float:
+def insertion(explained: MeasuredTarget, measured_map: MeasuredMap) -> float:
     """Return the mean probability while the picture comes into focus, what the map has highest first."""
     return float(_probabilities(explained, _growing(measured_map.map, keeps=True), explained.blurred).mean())
 
 
-def average_drop(explained: Explained, measured_map: MeasuredMap) -> float:
+def average_drop(explained: MeasuredTarget, measured_map: MeasuredMap) -> float:
     """Return the share of the probability that is lost where only what the map lights is shown; 0 where none is."""
     whole, lit = explained.probability.score, _lit_alone(explained, measured_map)
     return max(0.0, whole - lit) / whole if whole > 0 else 0.0
 
 
-def increase(explained: Explained, measured_map: MeasuredMap) -> float:
+def increase(explained: MeasuredTarget, measured_map: MeasuredMap) -> float:
     """Return 1 where the probability rises when only what the map lights is shown, else 0."""
     return float(_lit_alone(explained, measured_map) > explained.probability.score)
 
 
-def road(explained: Explained, measured_map: MeasuredMap) -> float:
+def road(explained: MeasuredTarget, measured_map: MeasuredMap) -> float:
     """Return how much more probability is left without the lowest part of the map than without its highest part.
 
     What is taken away is filled in from around it, so that no edges show: Rong et al., *A consistent and efficient
@@ -192,11 +192,11 @@ def _growing(map: Map, keeps: bool) -> Iterator[Tensor]:
         yield inside.float() if keeps else 1 - inside.float()
 
 
-def _probabilities(explained: Explained, masks: Iterator[Tensor], nothing: Tensor) -> Tensor:
+def _probabilities(explained: MeasuredTarget, masks: Iterator[Tensor], nothing: Tensor) -> Tensor:
     return masked_numbers(explained.probability, masks, nothing, _STEPS + 1)
 
 
-def _lit_alone(explained: Explained, measured_map: MeasuredMap) -> float:
+def _lit_alone(explained: MeasuredTarget, measured_map: MeasuredMap) -> float:
     """Return the probability of the picture times its map, brought to 0..1."""
     light = measured_map.map.clip(min=0)
     mask = torch.from_numpy(light / (light.max() or 1)).float()

@@ -1,7 +1,7 @@
 """How a layer's relevance is shared out to what it read: the rules of layer-wise relevance propagation.
 
 Bach et al., *On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation*
-(2015); Montavon et al., *Layer-wise relevance propagation: an overview* (2019). Each rule takes a `Linear` layer, what
+(2015); Montavon et al., *Layer-wise relevance propagation: an overview* (2019). Each rule takes a `LinearLayer`, what
 it read and the relevance of what it answered, and returns the relevance of what it read. Relevance goes where it came
 from: to each number by its share in the sum, of which the rules take different parts.
 """
@@ -20,7 +20,7 @@ Function: TypeAlias = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
+class LinearLayer:
     """A convolution or a fully-connected layer, with its batch normalization worked in: function, weight and bias.
 
     ``low`` and ``high`` are the darkest and the brightest input, where the layer reads the picture.
@@ -42,7 +42,7 @@ class Part:
     bias: Tensor | None
 
 
-Rule: TypeAlias = Callable[[Linear, Tensor, Tensor], Tensor]
+Rule: TypeAlias = Callable[[LinearLayer, Tensor, Tensor], Tensor]
 """From a layer, what it read and the relevance of its answers to the relevance of what it read."""
 
 
@@ -51,23 +51,23 @@ def stabilized(values: Tensor) -> Tensor:
     return values + torch.where(values < 0, -EPSILON, EPSILON)
 
 
-def epsilon(layer: Linear, input: Tensor, relevance: Tensor) -> Tensor:
+def epsilon(layer: LinearLayer, input: Tensor, relevance: Tensor) -> Tensor:
     """Share out by everything that was summed up, of both signs."""
     return _shared(layer, [Part(input, layer.weight, layer.bias)], relevance)
 
 
-def z_plus(layer: Linear, input: Tensor, relevance: Tensor) -> Tensor:
+def z_plus(layer: LinearLayer, input: Tensor, relevance: Tensor) -> Tensor:
     """Share out by what was added, never by what was taken away."""
     return _shared(layer, _parts(layer, input, 1), relevance)
 
 
-def alpha2_beta1(layer: Linear, input: Tensor, relevance: Tensor) -> Tensor:
+def alpha2_beta1(layer: LinearLayer, input: Tensor, relevance: Tensor) -> Tensor:
     """Share out twice by what was added, less once by what was taken away."""
     gained = _shared(layer, _parts(layer, input, 1), 2 * relevance)
     return gained - _shared(layer, _parts(layer, input, -1), relevance)
 
 
-def gamma(layer: Linear, input: Tensor, relevance: Tensor, more: float = 0.25) -> Tensor:
+def gamma(layer: LinearLayer, input: Tensor, relevance: Tensor, more: float = 0.25) -> Tensor:
     """Share out by everything, with a quarter more for what went the way of the sum's own sign."""
     answer = layer.function(input, layer.weight, layer.bias)
     up, down = relevance * (answer > 0), relevance * (answer < 0)
@@ -75,13 +75,13 @@ def gamma(layer: Linear, input: Tensor, relevance: Tensor, more: float = 0.25) -
     return shares + _shared(layer, _parts(layer, input, -1, more), down) if bool(down.any()) else shares
 
 
-def flat(layer: Linear, input: Tensor, relevance: Tensor) -> Tensor:
+def flat(layer: LinearLayer, input: Tensor, relevance: Tensor) -> Tensor:
     """Share out evenly over all that was read, whatever it was."""
     part = Part(torch.ones_like(input), torch.ones_like(layer.weight), None)
     return _shared(layer, [part], relevance)
 
 
-def z_box(layer: Linear, input: Tensor, relevance: Tensor) -> Tensor:
+def z_box(layer: LinearLayer, input: Tensor, relevance: Tensor) -> Tensor:
     """Share out by how far each pixel is from the darkest and the brightest that is possible."""
     assert layer.low is not None and layer.high is not None
     weight, bias = layer.weight, layer.bias
@@ -93,7 +93,7 @@ def z_box(layer: Linear, input: Tensor, relevance: Tensor) -> Tensor:
     return _shared(layer, parts, relevance)
 
 
-def _shared(layer: Linear, parts: list[Part], relevance: Tensor) -> Tensor:
+def _shared(layer: LinearLayer, parts: list[Part], relevance: Tensor) -> Tensor:
     """Return what each number gets: its share in the sum of the parts."""
     with torch.enable_grad():
         inputs = [part.input.detach().requires_grad_() for part in parts]
@@ -106,7 +106,7 @@ def _shared(layer: Linear, parts: list[Part], relevance: Tensor) -> Tensor:
     return sum(shares[1:], shares[0])
 
 
-def _parts(layer: Linear, input: Tensor, sign: int, more: float | None = None) -> list[Part]:
+def _parts(layer: LinearLayer, input: Tensor, sign: int, more: float | None = None) -> list[Part]:
     """Return the parts of the sum that have a sign, or everything with `more` of those: of inputs above and below 0."""
     weight, bias = layer.weight, layer.bias
     above = Part(input.clamp(min=0), _part_of_sign(weight, sign, more), _clamped(bias, sign, 1, more))

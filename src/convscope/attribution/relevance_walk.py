@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from convscope.address import Address
-from convscope.attribution.relevance_rules import Composite, Linear, Rule, stabilized
+from convscope.attribution.relevance_rules import Composite, LinearLayer, Rule, stabilized
 from convscope.attribution.target import AttributionTarget
 from convscope.errors import InputError
 from convscope.network.axes import to_channels_first, to_channels_last
@@ -121,7 +121,7 @@ class Walk:
     def _is_behind_weights(self, value: str) -> bool:
         return any(_is_linear(operation) for operation in self.graph.needed_for([value]))
 
-    def _merged(self, chain: tuple[Operation, ...]) -> Linear:
+    def _merged(self, chain: tuple[Operation, ...]) -> LinearLayer:
         """Return the convolution with what follows worked in: what that does to 0 and to 1 in each channel says all."""
         operation, parameters = chain[0], self.graph.parameters
         weight = parameters[operation.parameters["weight"]]
@@ -145,7 +145,7 @@ class Walk:
             others = (1,) * (weight.dim() - 2)
             weight = weight * slope.reshape((1, -1, *others) if transposed else (-1, 1, *others))
             bias = shift if bias is None else bias * slope + shift
-        return Linear(run, weight.detach(), None if bias is None else bias.detach())
+        return LinearLayer(run, weight.detach(), None if bias is None else bias.detach())
 
     def _channels(self, value: str) -> int:
         tensor = self.values[value]

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from typing_extensions import Unpack
 
-from convscope.attribution.activation_map import AtLayer, LayerLike, MapKind, activation_map
+from convscope.attribution.activation_map import LayerLike, MapKind, TargetAtLayer, activation_map
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.baselines import baseline_input
 from convscope.attribution.method import attribution_method
@@ -43,7 +43,7 @@ def score_cam(
     >>> convscope.score_cam(network, "cat.jpg", "tabby").save("tabby.png")
     """
 
-    def weighted(place: AtLayer) -> Tensor:
+    def weighted(place: TargetAtLayer) -> Tensor:
         return weighted_by_score(place, watch)
 
     how = (
@@ -53,7 +53,7 @@ def score_cam(
     return activation_map(target_of(network, picture, target), layer, kind)
 
 
-def weighted_by_score(place: AtLayer, watch: Watch | None = None) -> Tensor:
+def weighted_by_score(place: TargetAtLayer, watch: Watch | None = None) -> Tensor:
     """Return the channels' answers, weighted by the softmax of the numbers behind them: (height, width)."""
     target, answers = place.target, place.answers
     low, high = answers.amin((1, 2)), answers.amax((1, 2))

@@ -36,7 +36,7 @@ _DIFFERENCE = re.compile(r"\s([+-])\s")
 
 
 @dataclass(frozen=True)
-class Term:
+class TargetTerm:
     """One address of a target and its weight; ``region`` is (top, bottom, left, right), the rows and columns meant."""
 
     address: Address
@@ -84,7 +84,7 @@ class AttributionTarget:
 
     network: Network
     input: Tensor
-    terms: tuple[Term, ...]
+    terms: tuple[TargetTerm, ...]
     known: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
     picture_name: str = ""
 
@@ -182,13 +182,13 @@ class AttributionTarget:
         """What is explained, of which network and which photograph, for above a picture."""
         return title_of(_joined(self.terms, self._label_of), self.network, self.picture_name)
 
-    def _label_of(self, term: Term) -> str:
+    def _label_of(self, term: TargetTerm) -> str:
         network, address = self.network, term.address
         if address.layer not in network.class_values or address.channel is None:
             return str(term)
         return network.class_label(int(address.channel))
 
-    def _words_of(self, term: Term) -> str:
+    def _words_of(self, term: TargetTerm) -> str:
         network, address = self.network, term.address
         if address.channel is None:
             return f"the strongest channel of {address.layer} at each position"
@@ -250,7 +250,9 @@ def _new_target(network: Network, picture: InputLike, target: TargetLike) -> Att
     require_input(network, input, -1 if channels_last(network) else 1)
     if target is None:
         best, answers = best_class(network, input)
-        return AttributionTarget(network, input, (Term(Address(network.class_scores, best)),), answers, name)
+        return AttributionTarget(
+            network, input, (TargetTerm(Address(network.class_scores, best)),), answers, name
+        )
     terms = tuple(_terms(network, target))
     explained = AttributionTarget(network, input, terms, picture_name=name)
     require_terms(network, terms, explained.size)
@@ -290,7 +292,7 @@ def best_class(network: Network, input: Tensor) -> tuple[int, dict[str, Tensor]]
     return int(means.argmax()), answers
 
 
-def _joined(terms: tuple[Term, ...], words: Any) -> str:
+def _joined(terms: tuple[TargetTerm, ...], words: Any) -> str:
     """Return the terms as they are written: ``a - b``, ``a + 0.5 b``."""
     text = ""
     for term in terms:
@@ -300,14 +302,14 @@ def _joined(terms: tuple[Term, ...], words: Any) -> str:
     return text
 
 
-def _terms(network: Network, target: TargetLike) -> Iterator[Term]:
+def _terms(network: Network, target: TargetLike) -> Iterator[TargetTerm]:
     if isinstance(target, Mapping):
         for one, weight in target.items():
             for term in _terms(network, one):
-                yield Term(term.address, term.weight * weight_of(one, weight), term.region)
+                yield TargetTerm(term.address, term.weight * weight_of(one, weight), term.region)
         return
     if isinstance(target, (int, np.integer)) and not isinstance(target, bool):
-        yield Term(network.resolve(Address(network.class_scores, int(target))))
+        yield TargetTerm(network.resolve(Address(network.class_scores, int(target))))
         return
     if not isinstance(target, (str, Address)):
         raise InputError(
@@ -323,20 +325,20 @@ def _terms(network: Network, target: TargetLike) -> Iterator[Term]:
             yield from _terms(network, {text.strip(): 1.0 if sign == "+" else -1.0})
 
 
-def _term(network: Network, target: str | Address) -> Term:
+def _term(network: Network, target: str | Address) -> TargetTerm:
     try:
-        return Term(network.resolve(target))
+        return TargetTerm(network.resolve(target))
     except UnknownLayer as unknown:
         if isinstance(target, Address):
             raise
         if region_match := _REGION.fullmatch(target):
             region = tuple(int(region_match[side]) for side in ("top", "bottom", "left", "right"))
-            return Term(_term(network, region_match["rest"]).address, region=region)  # type: ignore[arg-type]
+            return TargetTerm(_term(network, region_match["rest"]).address, region=region)  # type: ignore[arg-type]
         if target.isdecimal():
-            return Term(network.resolve(Address(network.class_scores, int(target))))
+            return TargetTerm(network.resolve(Address(network.class_scores, int(target))))
         if not network.labels:
             raise
         try:
-            return Term(Address(network.class_scores, find_label(network.labels, target)))
+            return TargetTerm(Address(network.class_scores, find_label(network.labels, target)))
         except UnknownLayer as neither:
             raise UnknownLayer(f"{unknown}; and {neither}") from neither

@@ -14,7 +14,7 @@ from convscope.errors import InputError
 from convscope.network.network import Network
 
 if TYPE_CHECKING:
-    from convscope.attribution.target import AttributionTarget, Term
+    from convscope.attribution.target import AttributionTarget, TargetTerm
 
 ANOTHER_BASELINE = ", or try another baseline or method"
 
@@ -48,7 +48,7 @@ def weight_of(target: object, weight: Any) -> float:
     return number
 
 
-def require_terms(network: Network, terms: Sequence[Term], size: tuple[int, int]) -> None:
+def require_terms(network: Network, terms: Sequence[TargetTerm], size: tuple[int, int]) -> None:
     """InputError for a target of nothing, one that is always 0, the picture itself, or a place that is not there.
 
     `size` is the picture's height and width.
@@ -69,7 +69,7 @@ def require_terms(network: Network, terms: Sequence[Term], size: tuple[int, int]
             _require_place(network, term, size)
 
 
-def _require_place(network: Network, term: Term, size: tuple[int, int]) -> None:
+def _require_place(network: Network, term: TargetTerm, size: tuple[int, int]) -> None:
     layer = term.address.layer
     shape = network.shapes_at(size, [layer])[layer]
     if shape is not None:

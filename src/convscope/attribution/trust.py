@@ -19,8 +19,8 @@ from torch import Tensor
 from convscope.argument_errors import arguments_in_words
 from convscope.attribution.activation_map import enlarged
 from convscope.attribution.attribution import Attribution
-from convscope.attribution.disconnected import Disconnected, disconnected
-from convscope.attribution.measures import MEASURES, Explained, Map, MeasuredMap
+from convscope.attribution.difull import Disconnected, disconnected
+from convscope.attribution.measures import MEASURES, Map, MeasuredMap, MeasuredTarget
 from convscope.attribution.pointing import fitting, layouts, pointing
 from convscope.attribution.registry import method_named
 from convscope.attribution.sanity_check import shuffled_network
@@ -122,7 +122,7 @@ class _Survey:
     def of_picture(self, input: Tensor) -> dict[str, Numbers]:
         """Return the numbers of each method's map of the most probable class."""
         measures = [name for name in self.measures if name != DIFULL]
-        explained = cache(lambda: Explained(target_of(self.network, input)))
+        explained = cache(lambda: MeasuredTarget(target_of(self.network, input)))
         beside = cache(lambda: target_of(self._shuffled, input, explained().target))
         shuffled = cache(lambda name: signed_map(self._attribution(name, beside())))
 

@@ -27,7 +27,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Mean:
+class Estimate:
     """A mean, half its 95 % interval, and over how many pictures or grids."""
 
     mean: float
@@ -39,14 +39,14 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Worth:
+class MethodWorth:
     """What one method is worth: a mean for each measure, "pointing" and "difull"; None where it does not apply.
 
     ``reason`` is what the method said where it could make no map.
     """
 
     method: str
-    means: Mapping[str, Mean | None]
+    means: Mapping[str, Estimate | None]
     reason: str = ""
 
 
@@ -58,8 +58,8 @@ class TrustTable:
     size, so the grids were brought down to that of one picture.
     """
 
-    rows: tuple[Worth, ...]
-    controls: tuple[Worth, ...]
+    rows: tuple[MethodWorth, ...]
+    controls: tuple[MethodWorth, ...]
     pictures: int
     grids: int
     complete: bool = True
@@ -97,21 +97,23 @@ class TrustTable:
         return json.dumps(asdict(self), ensure_ascii=False, indent=2)
 
 
-def worth_of(name: str, rows: Sequence[Numbers], reason: str = "") -> Worth:
+def worth_of(name: str, rows: Sequence[Numbers], reason: str = "") -> MethodWorth:
     """Return a method's row, of its numbers for each picture and grid."""
     measures = dict.fromkeys(measure for one in rows for measure in one)
-    return Worth(name, {measure: _mean([one.get(measure) for one in rows]) for measure in measures}, reason)
+    return MethodWorth(
+        name, {measure: _mean([one.get(measure) for one in rows]) for measure in measures}, reason
+    )
 
 
-def _mean(numbers: Sequence[float | None]) -> Mean | None:
+def _mean(numbers: Sequence[float | None]) -> Estimate | None:
     values = [number for number in numbers if number is not None]
     if not values:
         return None
     error = float(np.std(values, ddof=1)) / sqrt(len(values)) if len(values) > 1 else 0.0
-    return Mean(float(np.mean(values)), 1.96 * error, len(values))
+    return Estimate(float(np.mean(values)), 1.96 * error, len(values))
 
 
-def rank(row: Worth, measure: str) -> float:
+def rank(row: MethodWorth, measure: str) -> float:
     """Return a number by which rows are put in order, the best by a measure first."""
     mean = row.means.get(measure)
     if mean is None:
@@ -119,6 +121,6 @@ def rank(row: Worth, measure: str) -> float:
     return mean.mean if measure in MEASURES and MEASURES[measure].better == "less" else -mean.mean
 
 
-def _line(row: Worth, columns: Sequence[str]) -> str:
+def _line(row: MethodWorth, columns: Sequence[str]) -> str:
     cells = (f"{(row.means.get(name) or '')!s:>20}" for name in columns)
     return f"{row.method:26}{''.join(cells)}".rstrip()

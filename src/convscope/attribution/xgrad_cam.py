@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from convscope.attribution.activation_map import AtLayer, activation_map_method
+from convscope.attribution.activation_map import TargetAtLayer, activation_map_method
 
 CAUTION = (
     "It is Grad-CAM wherever the gradient of a channel is the same at all positions; it is as coarse as the layer's "
@@ -20,7 +20,7 @@ CAUTION = (
     how="the channels of {}, each weighted by its gradient where it answers, summed",
     caution=CAUTION,
 )
-def xgrad_cam(place: AtLayer) -> Tensor:
+def xgrad_cam(place: TargetAtLayer) -> Tensor:
     """Show where the evidence for a class lies: Grad-CAM, its gradients averaged where the channel answers.
 
     `layer` is as in `grad_cam`, `target` as in `saliency`.

@@ -17,6 +17,7 @@ from convscope.cli.doctor import doctor
 from convscope.cli.dreaming import dream, dream_film
 from convscope.cli.evidence import evidence, gradients
 from convscope.cli.exploring import explore
+from convscope.cli.fine_tuning import fine_tune
 from convscope.cli.group import ConvscopeGroup
 from convscope.cli.importance import importance
 from convscope.cli.lessons import lessons
@@ -27,7 +28,6 @@ from convscope.cli.rerunning import rerun
 from convscope.cli.samples import samples
 from convscope.cli.styling import style
 from convscope.cli.trusting import trust
-from convscope.cli.tuning import fine_tune
 from convscope.cli.tuning_curves import tuning_curves
 from convscope.cli.visualizing import see, sheet
 

@@ -13,11 +13,11 @@ import click
 
 from convscope.cli.measuring import measured
 from convscope.cli.options import Opening, network_options
-from convscope.cli.output import end_interrupted, note, printable, progress_bar
+from convscope.cli.result_paths import end_interrupted, note, printable, progress_bar
 
 if TYPE_CHECKING:
     from convscope.atlas.layer_map import LayerMap
-    from convscope.atlas.manifest import Manifest, Shard
+    from convscope.atlas.manifest import AtlasManifest, Shard
     from convscope.measuring.picture_list import ListedPicture
     from convscope.network.network import Network
 
@@ -129,7 +129,7 @@ def atlas(
 
 @contextmanager
 def _executor(dask: str | None, workers: int | None) -> Iterator[tuple[Executor | None, int | None]]:
-    from convscope.atlas.cluster import dask_executor
+    from convscope.atlas.dask_executor import dask_executor
 
     if dask is None:
         yield None, workers
@@ -160,13 +160,13 @@ def _make(folder: Path, missing: Sequence[Shard], executor: Executor | None, wor
 @maps_option
 def atlas_merge(folder: str, photographs: str | None, maps: bool) -> None:
     """Make the page of an atlas in FOLDER from the shards that there are."""
-    from convscope.atlas.manifest import Manifest
+    from convscope.atlas.manifest import AtlasManifest
     from convscope.formats.opening import open_network
     from convscope.measuring.picture_list import list_pictures
 
     _require_maps(maps, photographs)
     place = Path(folder)
-    manifest = Manifest.open(place)
+    manifest = AtlasManifest.open(place)
     listed = list_pictures(photographs) if photographs else ()
     _merge(place, manifest, open_network(str(manifest.network_path(place))), listed, maps)
 
@@ -175,7 +175,6 @@ def atlas_merge(folder: str, photographs: str | None, maps: bool) -> None:
 @click.argument("folder")
 def atlas_check(folder: str) -> None:
     """Say what is missing or damaged in an atlas in FOLDER; the exit status is 1 where anything is."""
-    from convscope.atlas.manifest import Manifest
     from convscope.atlas.merging import check_atlas
 
     wrong = check_atlas(Path(folder))
@@ -183,7 +182,7 @@ def atlas_check(folder: str) -> None:
         click.echo(printable(line))
     if wrong:
         sys.exit(1)
-    click.echo(f"{Manifest.open(Path(folder)).units:,} units, all there and whole")
+    click.echo(f"{AtlasManifest.open(Path(folder)).units:,} units, all there and whole")
 
 
 def _require_maps(maps: bool, photographs: str | None) -> None:
@@ -199,7 +198,7 @@ def _require_maps(maps: bool, photographs: str | None) -> None:
 
 
 def _merge(
-    folder: Path, manifest: Manifest, network: Network, listed: tuple[ListedPicture, ...], maps: bool
+    folder: Path, manifest: AtlasManifest, network: Network, listed: tuple[ListedPicture, ...], maps: bool
 ) -> None:
     from convscope.atlas.merging import merge_atlas
     from convscope.measuring.measurements import Measurements
@@ -217,8 +216,8 @@ def _say_map(layer: str, map: LayerMap) -> None:
 
 def _manifest(
     network: Network, listed: tuple[ListedPicture, ...], layers: str | None, how: tuple[int, int, int, int]
-) -> Manifest:
-    from convscope.atlas.manifest import SHARD_PICTURES, Manifest
+) -> AtlasManifest:
+    from convscope.atlas.manifest import SHARD_PICTURES, AtlasManifest
     from convscope.measuring.picture_list import pictures_hash
     from convscope.measuring.plan import plan_measurement
 
@@ -229,7 +228,7 @@ def _manifest(
     ]
     plan = plan_measurement(network, layers.split(",") if layers else convolutions)
     size, steps, seed, pictures_per_unit = how
-    return Manifest(
+    return AtlasManifest(
         network.name,
         network.identity,
         {layer.name: layer.channels for layer in plan.layers},

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from convscope.cli.options import json_option
-from convscope.cli.output import print_json, printable
+from convscope.cli.result_paths import print_json, printable
 
 
 @click.command()

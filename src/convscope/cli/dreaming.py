@@ -17,8 +17,8 @@ from convscope.cli.options import (
     preset_option,
     weights_of,
 )
-from convscope.cli.output import explain, note, print_json, progress_bar
 from convscope.cli.pictures import pictures_named
+from convscope.cli.result_paths import explain, note, print_json, progress_bar
 from convscope.cli.runs import (
     FilmOptions,
     Technique,

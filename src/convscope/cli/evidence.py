@@ -24,8 +24,8 @@ from convscope.cli.options import (
     numbers,
     output_option,
 )
-from convscope.cli.output import require_pixels
 from convscope.cli.pictures import pictures_named
+from convscope.cli.result_paths import require_pixels
 
 _SHEETS = {
     "layers": ("columns",),

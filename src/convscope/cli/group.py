@@ -18,7 +18,7 @@ import click
 
 from convscope.cli.completion import offer
 from convscope.cli.options import NetworkOption
-from convscope.cli.output import INTERRUPTED, note, printable
+from convscope.cli.result_paths import INTERRUPTED, note, printable
 from convscope.cli.settings import Settings, settings
 from convscope.cli.streams import lasting_streams
 from convscope.errors import ConvscopeError, ConvscopeWarning, did_you_mean

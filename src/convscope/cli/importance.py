@@ -6,8 +6,8 @@ import click
 
 from convscope.cli.looking import bare_option, theme_option
 from convscope.cli.options import Opening, json_option, network_options, output_option
-from convscope.cli.output import file_name, interrupted, place, print_json, printable, save_picture
 from convscope.cli.pictures import pictures_named
+from convscope.cli.result_paths import file_name, interrupted, place, print_json, printable, save_picture
 
 
 @click.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from convscope.cli.output import explain, place, printable
+from convscope.cli.result_paths import explain, place, printable
 
 
 @click.command()

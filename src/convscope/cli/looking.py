@@ -21,7 +21,9 @@ from convscope.cli.options import (
     numbers,
     output_option,
 )
-from convscope.cli.output import (
+from convscope.cli.output_roles import draw_output, say_outputs
+from convscope.cli.pictures import pictures_named
+from convscope.cli.result_paths import (
     file_name,
     folder_of,
     interrupted,
@@ -31,8 +33,6 @@ from convscope.cli.output import (
     progress_bar,
     save_picture,
 )
-from convscope.cli.outputs import draw_output, say_outputs
-from convscope.cli.pictures import pictures_named
 
 if TYPE_CHECKING:
     from convscope.looking.classify import Prediction
@@ -209,7 +209,7 @@ def filters(
     require_addresses(opened, layers)
     look["channels"] = how_many_or_which(channels)
     looks = [
-        Look(
+        PendingPicture(
             file_name(opened.name, address, "filters"),
             partial(filters_of, opened, address, **look),
             {"address": address},
@@ -308,7 +308,7 @@ def values(
 
 
 @dataclass(frozen=True)
-class Look:
+class PendingPicture:
     """A picture that is to be made: the name of its file, who makes it, and what JSON says of it."""
 
     name: str
@@ -322,13 +322,13 @@ def looks_at(
     pictures: Sequence[str],
     addresses: Sequence[str],
     look_at: Callable[..., Picture],
-) -> list[Look]:
+) -> list[PendingPicture]:
     """Return a look at each address for each picture; ``look_at`` takes the photograph and the address."""
     from convscope.pictures.photograph import open_photograph
 
     opened = cache(open_photograph)
     return [
-        Look(
+        PendingPicture(
             file_name(network.name, address, f"{Path(picture).name}-{what}"),
             lambda picture=picture, address=address: look_at(opened(picture), address),  # type: ignore[misc]
             {"picture": picture, "address": address},
@@ -338,12 +338,12 @@ def looks_at(
     ]
 
 
-def save_all(looks: Sequence[Look], output: str | None, as_json: bool) -> None:
+def save_all(looks: Sequence[PendingPicture], output: str | None, as_json: bool) -> None:
     """Save pictures as they are made; one goes to `output` itself, several into it as a folder."""
     saved: list[dict[str, Any]] = []
     folder = folder_of(output, len(looks))
 
-    def save(look: Look) -> None:
+    def save(look: PendingPicture) -> None:
         picture = look.make()
         path = place(folder, look.name)
         saved.append({**look.facts, **_saved(picture, path, as_json)})

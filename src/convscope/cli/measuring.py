@@ -11,7 +11,7 @@ import click
 
 from convscope.cli.looking import theme_option
 from convscope.cli.options import Opening, json_option, network_options, output_option
-from convscope.cli.output import (
+from convscope.cli.result_paths import (
     end_interrupted,
     file_name,
     folder_of,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from convscope.cli.output import note
+from convscope.cli.result_paths import note
 
 if TYPE_CHECKING:
     from convscope.network.network import Network

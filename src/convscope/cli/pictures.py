@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from convscope.cli.output import note
+from convscope.cli.result_paths import note
 from convscope.errors import PictureError
 from convscope.files import matched, user_path
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convscope.cli.options import Opening, json_option, network_options, output_option
-from convscope.cli.output import (
+from convscope.cli.pictures import pictures_named
+from convscope.cli.result_paths import (
     explain,
     file_name,
     folder_of,
@@ -21,7 +22,6 @@ from convscope.cli.output import (
     progress_bar,
     require_page,
 )
-from convscope.cli.pictures import pictures_named
 from convscope.cli.settings import settings
 from convscope.errors import ConvscopeWarning, did_you_mean
 

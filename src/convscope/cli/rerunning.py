@@ -11,8 +11,8 @@ import click
 
 from convscope.cli.looking import each_in_turn
 from convscope.cli.options import json_option, output_option
-from convscope.cli.output import folder_of, note, place, print_json, save_picture
 from convscope.cli.pictures import files_of, pictures_named
+from convscope.cli.result_paths import folder_of, note, place, print_json, save_picture
 
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture

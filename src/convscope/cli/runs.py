@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import click
 
 from convscope.cli.options import RenamedOption
-from convscope.cli.output import (
+from convscope.cli.result_paths import (
     INTERRUPTED,
     file_name,
     folder_of,

@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from convscope.cli.options import json_option
-from convscope.cli.output import end_interrupted, explain, print_json, printable, progress_bar
+from convscope.cli.result_paths import end_interrupted, explain, print_json, printable, progress_bar
 
 if TYPE_CHECKING:
     from convscope.samples import Sample

@@ -9,8 +9,8 @@ import click
 
 from convscope.attribution.registry import METHODS
 from convscope.cli.options import Opening, json_option, names, network_options
-from convscope.cli.output import explain, print_json, printable
 from convscope.cli.pictures import pictures_named
+from convscope.cli.result_paths import explain, print_json, printable
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 
 from convscope.cli.looking import each_in_turn, theme_option
 from convscope.cli.options import Opening, json_option, network_options, output_option
-from convscope.cli.output import file_name, folder_of, place, print_json, save_picture
+from convscope.cli.result_paths import file_name, folder_of, place, print_json, save_picture
 
 if TYPE_CHECKING:
     from convscope.presentation.curves import CurvePanel

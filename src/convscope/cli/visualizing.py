@@ -21,7 +21,7 @@ from convscope.cli.options import (
     preset_lines,
     preset_option,
 )
-from convscope.cli.output import (
+from convscope.cli.result_paths import (
     end_interrupted,
     file_name,
     folder_of,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from convscope.dreaming.gradients import gradient_of, tiled_gradient_of
 from convscope.dreaming.memory import dream_bytes
-from convscope.dreaming.objectives import Term, objective_of
+from convscope.dreaming.objectives import DreamTerm, objective_of
 from convscope.dreaming.options import DreamKeywords, DreamOptions
 from convscope.dreaming.presets import DreamPreset, Start
 from convscope.dreaming.settings import DreamSettings
@@ -67,7 +67,7 @@ class Dream:
     """
 
     network: Network
-    terms: tuple[Term, ...]
+    terms: tuple[DreamTerm, ...]
     settings: DreamSettings
     options: DreamOptions
     start: Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convscope.dreaming.objectives import Term, objective_of
+from convscope.dreaming.objectives import DreamTerm, objective_of
 from convscope.dreaming.settings import DreamSettings
 from convscope.dreaming.steps import Gradient
 from convscope.errors import InputError
@@ -18,7 +18,7 @@ from convscope.pictures.resizing import Size
 _SANE = 2.0  # a picture of 0..1 that went further has come to NaN by its steps, not by the network
 
 
-def gradient_of(network: Network, terms: tuple[Term, ...], settings: DreamSettings) -> Gradient:
+def gradient_of(network: Network, terms: tuple[DreamTerm, ...], settings: DreamSettings) -> Gradient:
     """Return the gradient of a dream's terms for pictures in the settings' scale."""
     batch = objective_batch(network, [objective_of(terms)], settings.precision)
 
@@ -35,7 +35,7 @@ def gradient_of(network: Network, terms: tuple[Term, ...], settings: DreamSettin
 
 
 def tiled_gradient_of(
-    network: Network, terms: tuple[Term, ...], settings: DreamSettings, tile: int
+    network: Network, terms: tuple[DreamTerm, ...], settings: DreamSettings, tile: int
 ) -> Gradient:
     """Return the same gradient, computed in windows whose own parts are about `tile` pixels a side."""
     batch = objective_batch(network, [objective_of(terms)], settings.precision)
@@ -69,7 +69,7 @@ def tiled_gradient_of(
     return gradient
 
 
-def _own_worth(term: Term, answer: Tensor, cut: Tiling, window: Tile, layer: str) -> Tensor:
+def _own_worth(term: DreamTerm, answer: Tensor, cut: Tiling, window: Tile, layer: str) -> Tensor:
     """Return what a window's own positions add to a term, (N,)."""
     rows, columns = cut.grids[layer]
     inner = []

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from convscope.dreaming.objectives import Term, objective_of
+from convscope.dreaming.objectives import DreamTerm, objective_of
 from convscope.dreaming.settings import DreamSettings
 from convscope.dreaming.steps import dream_steps
 from convscope.network.network import Network
@@ -20,7 +20,11 @@ from convscope.pictures.resizing import Size
 
 
 def dream_bytes(
-    network: Network, terms: tuple[Term, ...], settings: DreamSettings, size: Size, tile: int | None = None
+    network: Network,
+    terms: tuple[DreamTerm, ...],
+    settings: DreamSettings,
+    size: Size,
+    tile: int | None = None,
 ) -> int:
     """Return about how many bytes the process takes for a dream of this size, in one piece or in tiles."""
     batch = objective_batch(network, [objective_of(terms)])

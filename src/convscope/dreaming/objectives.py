@@ -42,7 +42,7 @@ _MEASURES: Mapping[str, tuple[Density, int, str]] = {
 
 
 @dataclass(frozen=True)
-class Term:
+class DreamTerm:
     """One address of a dream: the average over positions of what its `density` is, times `weight`.
 
     Positions closer than `border` to an edge count as nothing (Keras's examples: no frame appears).
@@ -71,7 +71,7 @@ def dream_terms(
     layers: Mapping[str, float],
     measure: DreamMeasure,
     channels: Mapping[str, Sequence[int]] | None = None,
-) -> tuple[Term, ...]:
+) -> tuple[DreamTerm, ...]:
     """Return a term an address, each measured in the same way; of those in `channels` only these channels count.
 
     >>> objective_of(dream_terms({"mixed3a": 1.0, "mixed4b": 0.5}, "mean_square"))
@@ -81,7 +81,8 @@ def dream_terms(
         raise InputError("a dream needs at least one layer")
     density, border, words = by_name(_MEASURES, measure, "measure")
     terms = [
-        Term(address, density, f"{address}, {words}", weight, border) for address, weight in layers.items()
+        DreamTerm(address, density, f"{address}, {words}", weight, border)
+        for address, weight in layers.items()
     ]
     return tuple(
         _of_channels(term, channels[term.address]) if channels and term.address in channels else term
@@ -89,12 +90,12 @@ def dream_terms(
     )
 
 
-def class_term(address: str, words: str, weight: float = 1.0) -> Term:
+def class_term(address: str, words: str, weight: float = 1.0) -> DreamTerm:
     """Return the term of a class: its logit or probability, averaged over positions where there are several."""
-    return Term(address, _mean, words, weight)
+    return DreamTerm(address, _mean, words, weight)
 
 
-def _of_channels(term: Term, channels: Sequence[int]) -> Term:
+def _of_channels(term: DreamTerm, channels: Sequence[int]) -> DreamTerm:
     numbers = torch.tensor(channels)
     list_of_channels = ", ".join(map(str, channels))
     return replace(
@@ -113,7 +114,7 @@ def as_maps(answer: Tensor) -> Tensor:
     return answer
 
 
-def guided_term(address: str, guide: Tensor) -> Term:
+def guided_term(address: str, guide: Tensor) -> DreamTerm:
     """Each position becomes more like the one of the guide it already resembles most (Google, 2015).
 
     `guide` is what the layer answers to the guide picture, (1, channels, height, width). Which position it resembles,
@@ -135,10 +136,10 @@ def guided_term(address: str, guide: Tensor) -> Term:
         match = guide_features.T[best].view(*value.movedim(1, 3).shape)
         return (value.movedim(1, 3) * match).sum(3)
 
-    return Term(address, density, f"{address}, guided")
+    return DreamTerm(address, density, f"{address}, guided")
 
 
-def objective_of(terms: tuple[Term, ...]) -> Objective:
+def objective_of(terms: tuple[DreamTerm, ...]) -> Objective:
     """Return the terms' sum as an objective."""
 
     def score(values: Values) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from convscope.dreaming.settings import DreamSettings
 from convscope.errors import ConvscopeWarning, InputError
-from convscope.optimization.octaves import Way
+from convscope.optimization.octaves import OctaveDetail
 from convscope.optimization.optimizers import State
 from convscope.pictures.resizing import resized
 
@@ -58,7 +58,7 @@ def dream_steps(
     there had been no break. Raises InputError when the objective is not a number or nothing changes it; warns where the
     dream has left all shades for black and white.
     """
-    way = Way(settings.octaves, start)
+    way = OctaveDetail(settings.octaves, start)
     count, each = len(way.sizes), settings.steps
     index, values = _resumed(resume, start, generator) if resume else (0, start)
     while index < count * each:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from convscope.address import Address
-from convscope.dreaming.objectives import Term, class_term, dream_terms, guided_term
+from convscope.dreaming.objectives import DreamTerm, class_term, dream_terms, guided_term
 from convscope.dreaming.presets import DreamPreset
 from convscope.errors import InputError, UnknownLayer
 from convscope.looking.main_line import computing_layers, stages
@@ -33,7 +33,7 @@ def terms_of(
     *,
     guide: Tensor | None = None,
     channels: str | Sequence[int] | None = None,
-) -> tuple[Term, ...]:
+) -> tuple[DreamTerm, ...]:
     """Return a dream's terms. `start` and `guide` are pictures (1, 3, H, W) in 0..1.
 
     With a guide each position becomes more like the one of the guide it resembles most, in all channels. `channels`
@@ -124,7 +124,7 @@ def _is_class(network: Network, address: str) -> bool:
     )
 
 
-def _class_term(network: Network, address: str, weight: float, preset: DreamPreset) -> Term:
+def _class_term(network: Network, address: str, weight: float, preset: DreamPreset) -> DreamTerm:
     index = int(network.resolve(address).channel or 0)
     objective = class_score(network, index, "probability" if preset.probability else "logit")
     return class_term(objective.targets[0], objective.description, weight)

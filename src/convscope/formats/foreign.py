@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from convscope.errors import NetworkFileError
-from convscope.formats.protobuf.records import LENGTH, VARINT, Record, Source, open_source, top_records
+from convscope.formats.protobuf.records import LENGTH, VARINT, ByteSource, Record, open_source, top_records
 
 _HEAD = 1 << 16
 
@@ -173,7 +173,7 @@ def _told_by_records(path: Path, head: bytes) -> str | None:
     return None
 
 
-def _inside(source: Source, records: Iterable[Record], number: int) -> list[tuple[int, int]]:
+def _inside(source: ByteSource, records: Iterable[Record], number: int) -> list[tuple[int, int]]:
     first = next((each for each in records if each.number == number and each.wire == LENGTH), None)
     parts = [] if first is None else top_records(source, first.start, first.stop)
     return [(record.number, record.wire) for record in parts]

@@ -17,7 +17,7 @@ from convscope.formats.recognition import HDF5, PICKLE, TEXT, identify
 HEAD = 1 << 16
 
 
-class Kind(Enum):
+class FileKind(Enum):
     """A kind of file that a network, or its weights, is opened from; its value names it in messages."""
 
     CAFFE_TEXT = "a Caffe network's description (prototxt text)"
@@ -35,27 +35,27 @@ class Kind(Enum):
     SHARDS = "a list of a network's files of weights"
 
 
-BY_SUFFIX: Mapping[str, Kind] = {
-    **dict.fromkeys((".prototxt", ".pt.txt"), Kind.CAFFE_TEXT),
-    ".pbtxt": Kind.TENSORFLOW_TEXT,
-    ".caffemodel": Kind.CAFFE_WEIGHTS,
-    ".caffemodel.h5": Kind.CAFFE_HDF5,
-    **dict.fromkeys((".convscope", ".safetensors"), Kind.SAFETENSORS),
-    **dict.fromkeys((".pth", ".pt", ".pth.tar", ".ckpt", ".bin", ".pt2"), Kind.CHECKPOINT),
-    ".pb": Kind.TENSORFLOW,
-    ".onnx": Kind.ONNX,
-    ".keras": Kind.KERAS_ZIP,
-    **dict.fromkeys((".h5", ".hdf5"), Kind.KERAS_HDF5),
-    ".json": Kind.KERAS_JSON,
-    ".index.json": Kind.SHARDS,
+BY_SUFFIX: Mapping[str, FileKind] = {
+    **dict.fromkeys((".prototxt", ".pt.txt"), FileKind.CAFFE_TEXT),
+    ".pbtxt": FileKind.TENSORFLOW_TEXT,
+    ".caffemodel": FileKind.CAFFE_WEIGHTS,
+    ".caffemodel.h5": FileKind.CAFFE_HDF5,
+    **dict.fromkeys((".convscope", ".safetensors"), FileKind.SAFETENSORS),
+    **dict.fromkeys((".pth", ".pt", ".pth.tar", ".ckpt", ".bin", ".pt2"), FileKind.CHECKPOINT),
+    ".pb": FileKind.TENSORFLOW,
+    ".onnx": FileKind.ONNX,
+    ".keras": FileKind.KERAS_ZIP,
+    **dict.fromkeys((".h5", ".hdf5"), FileKind.KERAS_HDF5),
+    ".json": FileKind.KERAS_JSON,
+    ".index.json": FileKind.SHARDS,
 }
 """How a file's name ends, in capitals or not, to what it usually is."""
 
 
-def kind_of_name(path: Path) -> Kind | None:
+def kind_of_name(path: Path) -> FileKind | None:
     """Return what a file is by the longest known ending of its name; None for none of them.
 
-    >>> kind_of_name(Path("Deploy.PROTOTXT")) is Kind.CAFFE_TEXT
+    >>> kind_of_name(Path("Deploy.PROTOTXT")) is FileKind.CAFFE_TEXT
     True
     """
     name = path.name.lower()
@@ -63,7 +63,7 @@ def kind_of_name(path: Path) -> Kind | None:
     return None if ending is None else BY_SUFFIX[ending]
 
 
-def kind_of_content(path: Path) -> Kind | None:
+def kind_of_content(path: Path) -> FileKind | None:
     """Return what a file is by what is in it; None for what is no network, or too damaged to tell.
 
     NetworkFileError for what is no file (a device, a pipe).
@@ -77,68 +77,68 @@ def kind_of_content(path: Path) -> Kind | None:
     if head.startswith(b"PK\x03\x04"):
         return _kind_of_zip(path)
     if kind == PICKLE:
-        return Kind.CHECKPOINT
+        return FileKind.CHECKPOINT
     if head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= path.stat().st_size - 8:
-        return Kind.SAFETENSORS
+        return FileKind.SAFETENSORS
     return _kind_of_text(head) if kind == TEXT else _kind_of_protobuf(path)
 
 
-def _kind_of_hdf5(path: Path) -> Kind | None:
+def _kind_of_hdf5(path: Path) -> FileKind | None:
     try:
         with opened_hdf5(OwnFile(str(path))) as opened:
             is_keras = "model_config" in opened.attrs or "data" not in opened
     except NetworkFileError:
         return None
-    return Kind.KERAS_HDF5 if is_keras else Kind.CAFFE_HDF5
+    return FileKind.KERAS_HDF5 if is_keras else FileKind.CAFFE_HDF5
 
 
-def _kind_of_zip(path: Path) -> Kind | None:
+def _kind_of_zip(path: Path) -> FileKind | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()[:10_000]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
         return None
     if "config.json" in names:
-        return Kind.KERAS_ZIP
+        return FileKind.KERAS_ZIP
     inside = {name.partition("/")[2] for name in names}
     members = {"data.pkl", "constants.pkl", "data/weights/model_weights_config.json"}
     exported = {"serialized_exported_program.json", "serialized_state_dict.pt"}
-    return Kind.CHECKPOINT if members & inside or exported & {*names, *inside} else None
+    return FileKind.CHECKPOINT if members & inside or exported & {*names, *inside} else None
 
 
-def _kind_of_text(head: bytes) -> Kind | None:
+def _kind_of_text(head: bytes) -> FileKind | None:
     text = head.decode(
         "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace"
     ).lstrip()
     if text.startswith("{"):
         if '"weight_map"' in text:
-            return Kind.SHARDS
+            return FileKind.SHARDS
         keras = '"class_name"' in text and '"config"' in text
-        return Kind.KERAS_JSON if keras else None
+        return FileKind.KERAS_JSON if keras else None
     plain = re.sub(r"(?m)#.*$", "", text).lstrip()
     if re.match(r"(node|library|versions)\s*:?\s*\{", plain) and re.search(r"\bop\s*:", plain):
-        return Kind.TENSORFLOW_TEXT
+        return FileKind.TENSORFLOW_TEXT
     if re.match(r"(saved_model_schema_version|meta_graphs)\s*[:{]", plain):
-        return Kind.SAVED_MODEL
+        return FileKind.SAVED_MODEL
     fields = r"name|layers?|input|input_dim|input_shape|force_backward|state|debug_info"
     is_net = re.match(rf"({fields})\s*[:{{]", plain) and re.search(r"\b(layers?|input)\s*[:{]", plain)
-    return Kind.CAFFE_TEXT if is_net else None
+    return FileKind.CAFFE_TEXT if is_net else None
 
 
-def _kind_of_protobuf(path: Path) -> Kind | None:
+def _kind_of_protobuf(path: Path) -> FileKind | None:
     """Tell the four binary forms apart by the fields that stand at the top."""
     source = open_source(path)
     records = top_records(source, 0, len(source.view))
     fields = {(record.number, record.wire) for record in records}
     if (7, LENGTH) in fields and {(1, VARINT), (8, LENGTH)} & fields:
-        return Kind.ONNX
+        return FileKind.ONNX
     if fields == {(1, VARINT), (2, LENGTH)}:
-        return Kind.SAVED_MODEL
+        return FileKind.SAVED_MODEL
     nodes = [record for record in records if record.number == 1 and record.wire == LENGTH]
     if nodes and fields <= {(1, LENGTH), (2, LENGTH), (3, VARINT), (4, LENGTH), (5, LENGTH)}:
         # A node begins with a field, its name; where Caffe has a field 1 it is the network's name, plain text.
         begins = bytes(source.view[nodes[0].start : nodes[0].stop][:1])
         if begins in (b"\x0a", b"\x12"):
-            return Kind.TENSORFLOW
+            return FileKind.TENSORFLOW
     layers = {(2, LENGTH), (100, LENGTH)} & fields
-    return Kind.CAFFE_WEIGHTS if layers and (1, VARINT) not in fields else None
+    return FileKind.CAFFE_WEIGHTS if layers and (1, VARINT) not in fields else None

@@ -35,7 +35,7 @@ from convscope.formats.folders import no_network_in
 from convscope.formats.foreign import foreign_network, in_another_format
 from convscope.formats.keras.live import KERAS, open_application, open_live_keras
 from convscope.formats.keras.opening import open_keras
-from convscope.formats.kinds import BY_SUFFIX, Kind, kind_of_content, kind_of_name
+from convscope.formats.kinds import BY_SUFFIX, FileKind, kind_of_content, kind_of_name
 from convscope.formats.labeling import with_labels
 from convscope.formats.native import BUILTIN, open_builtin, open_native
 from convscope.formats.network_parts import NetworkParts
@@ -224,14 +224,14 @@ BY_PREFIX: Mapping[str, Opener] = {
 }
 BY_PACKAGE: Mapping[str, Opener] = {"keras": open_live_keras, "torch": open_live_module}
 """The package that a live object's class, or one it is made from, comes from; the first that fits opens it."""
-BY_KIND: Mapping[Kind, Opener] = {
-    **dict.fromkeys((Kind.CAFFE_TEXT, Kind.CAFFE_WEIGHTS, Kind.CAFFE_HDF5), open_caffe),
-    **dict.fromkeys((Kind.KERAS_ZIP, Kind.KERAS_HDF5, Kind.KERAS_JSON), open_keras),
-    **dict.fromkeys((Kind.TENSORFLOW, Kind.TENSORFLOW_TEXT, Kind.SAVED_MODEL), open_tensorflow),
-    Kind.ONNX: open_onnx,
-    Kind.CHECKPOINT: open_checkpoint,
-    Kind.SAFETENSORS: _safetensors,
-    Kind.SHARDS: open_checkpoint,
+BY_KIND: Mapping[FileKind, Opener] = {
+    **dict.fromkeys((FileKind.CAFFE_TEXT, FileKind.CAFFE_WEIGHTS, FileKind.CAFFE_HDF5), open_caffe),
+    **dict.fromkeys((FileKind.KERAS_ZIP, FileKind.KERAS_HDF5, FileKind.KERAS_JSON), open_keras),
+    **dict.fromkeys((FileKind.TENSORFLOW, FileKind.TENSORFLOW_TEXT, FileKind.SAVED_MODEL), open_tensorflow),
+    FileKind.ONNX: open_onnx,
+    FileKind.CHECKPOINT: open_checkpoint,
+    FileKind.SAFETENSORS: _safetensors,
+    FileKind.SHARDS: open_checkpoint,
 }
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import InputError
-from convscope.formats.kinds import Kind
+from convscope.formats.kinds import FileKind
 from convscope.network.parameters import Shape
 
 
@@ -25,7 +25,7 @@ class Request:
     device: str | torch.device = "cpu"
     rules: Mapping[str, Any] = field(default_factory=dict)
     architecture: Any = None
-    kind: Kind | None = None
+    kind: FileKind | None = None
     """What the source is, where it is a file."""
     inputs: Mapping[str, Tensor | float | str] = field(default_factory=dict)
 

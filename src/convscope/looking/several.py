@@ -14,7 +14,7 @@ from convscope.pictures.picture import Picture, Pictures
 from convscope.progress import bars, progress_bar
 
 
-class Look(Protocol):
+class LookFunction(Protocol):
     """Shows a picture's way through a network: an address gives a Picture, several give Pictures, a row in Jupyter."""
 
     @overload
@@ -54,7 +54,7 @@ def require_addresses(network: Network, addresses: Iterable[str | Address]) -> N
         network.resolve(address)
 
 
-def several(chosen: Callable[[Network], Sequence[str]]) -> Callable[[Callable[..., Picture]], Look]:
+def several(chosen: Callable[[Network], Sequence[str]]) -> Callable[[Callable[..., Picture]], LookFunction]:
     """Let a look at one address take several; without one it looks at those that are `chosen`.
 
     A bar shows how many are made, where that takes long and ``progress`` is not False.

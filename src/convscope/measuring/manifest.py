@@ -39,7 +39,7 @@ class MeasuredPicture:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class MeasurementManifest:
     """The network, pictures and layers of a measurement, and the code that measures: what its numbers depend on."""
 
     version: str
@@ -65,7 +65,7 @@ class Manifest:
         """Write it into a folder; InputError where that holds another measurement, PictureError where it cannot."""
         path = folder / NAME
         if path.exists():
-            if meaning := self.difference(Manifest.open(folder)):
+            if meaning := self.difference(MeasurementManifest.open(folder)):
                 raise InputError(f"{folder} holds a measurement {meaning}: give another folder, or remove it")
             return
         facts = json.dumps(asdict(self), ensure_ascii=False, default=str)
@@ -76,14 +76,14 @@ class Manifest:
         except OSError as error:
             raise PictureError(f"cannot write {folder}: {error.strerror or error}") from error
 
-    def difference(self, other: Manifest) -> str | None:
+    def difference(self, other: MeasurementManifest) -> str | None:
         """Return in a few words what another measurement is, None where it is this one."""
         return next(
             (words for key, words in _MEANINGS.items() if getattr(self, key) != getattr(other, key)), None
         )
 
     @classmethod
-    def open(cls, folder: Path) -> Manifest:
+    def open(cls, folder: Path) -> MeasurementManifest:
         """Read a folder's; InputError where it holds no measurement."""
         try:
             facts: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
@@ -101,9 +101,9 @@ class Manifest:
             raise InputError(f"{folder} holds no measurement that can be read: {error}") from error
 
 
-def manifest_of(network: Network, pictures: Sequence[ListedPicture], plan: Plan) -> Manifest:
+def manifest_of(network: Network, pictures: Sequence[ListedPicture], plan: Plan) -> MeasurementManifest:
     """Return what measuring these is called."""
-    return Manifest(
+    return MeasurementManifest(
         code_version(),
         network.name,
         network.identity,

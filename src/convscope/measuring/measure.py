@@ -21,7 +21,7 @@ from convscope.argument_errors import arguments_in_words
 from convscope.cache import cache_folder, cache_key, remove
 from convscope.errors import ConvscopeWarning, InputError, PictureError
 from convscope.measuring.block import Block, BlockFile
-from convscope.measuring.manifest import NAME, Manifest, manifest_of
+from convscope.measuring.manifest import NAME, MeasurementManifest, manifest_of
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture, PicturesLike, list_pictures
 from convscope.measuring.plan import BLOCK, Plan, plan_measurement
@@ -91,10 +91,10 @@ def _put_there(picture: ListedPicture) -> int:
 
 
 def _missing(
-    blocks: Sequence[int], manifest: Manifest, listed: Sequence[ListedPicture], place: Path
+    blocks: Sequence[int], manifest: MeasurementManifest, listed: Sequence[ListedPicture], place: Path
 ) -> list[int]:
     """Return the blocks that are not there, or older than a change of one of their pictures; a warning says so."""
-    begun_with, missing, changed = Manifest.open(place).pictures, list[int](), list[str]()
+    begun_with, missing, changed = MeasurementManifest.open(place).pictures, list[int](), list[str]()
     for block in blocks:
         try:
             made = manifest.path_of(place, block).stat().st_mtime_ns
@@ -118,20 +118,20 @@ def _missing(
     return missing
 
 
-def kept_at(manifest: Manifest, pictures: Sequence[ListedPicture]) -> Path:
+def kept_at(manifest: MeasurementManifest, pictures: Sequence[ListedPicture]) -> Path:
     """Return the folder of the cache for a measurement: files that changed since are other pictures."""
     times = [picture.changed for picture in pictures]
     facts = (manifest.network_sha256, manifest.pictures_sha256, times, manifest.batch)
     return cache_folder("measurements") / cache_key(*facts, [layer.name for layer in manifest.layers])
 
 
-def _cache_folder(manifest: Manifest, pictures: Sequence[ListedPicture]) -> Path:
+def _cache_folder(manifest: MeasurementManifest, pictures: Sequence[ListedPicture]) -> Path:
     """Return the folder of the cache, without what in it is damaged or another measurement's."""
     place = kept_at(manifest, pictures)
     if not os.path.lexists(place):
         return place
     try:
-        ours = manifest.difference(Manifest.open(place)) is None
+        ours = manifest.difference(MeasurementManifest.open(place)) is None
     except InputError:
         ours = False
     if not ours:
@@ -163,7 +163,7 @@ def _share(blocks: int, shard: Shard | None) -> list[int]:
     return list(range(index - 1, blocks, of))
 
 
-def _pictures_in(blocks: Sequence[int], manifest: Manifest) -> int:
+def _pictures_in(blocks: Sequence[int], manifest: MeasurementManifest) -> int:
     return sum(min(BLOCK, len(manifest.pictures) - block * BLOCK) for block in blocks)
 
 

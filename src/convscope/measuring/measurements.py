@@ -18,7 +18,7 @@ from convscope.errors import PictureError, UnknownLayer, did_you_mean, require_o
 from convscope.files import written_whole
 from convscope.measuring.block import BlockFile
 from convscope.measuring.example import Example
-from convscope.measuring.manifest import Manifest
+from convscope.measuring.manifest import MeasurementManifest
 from convscope.measuring.plan import MeasuredLayer
 from convscope.network.labels import find_label
 
@@ -54,14 +54,14 @@ class Measurements:
     """
 
     folder: Path
-    manifest: Manifest
+    manifest: MeasurementManifest
     chosen: tuple[str, ...] = ()
     """Which of the layers it tells of; all by default."""
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Measurements:
         """Read what `save` or a ``folder=`` of `convscope.measure` holds; InputError where that is none."""
-        return cls(Path(folder), Manifest.open(Path(folder)))
+        return cls(Path(folder), MeasurementManifest.open(Path(folder)))
 
     @cached_property
     def _blocks(self) -> list[BlockFile]:

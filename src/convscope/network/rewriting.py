@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from convscope.network.graph import CHANNELS_LAST, Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
-from convscope.network.operations.rescaling import averaged_gradients, rescaled, rescaled_maximum
+from convscope.network.operations.deep_lift_rules import averaged_gradients, rescaled, rescaled_maximum
 
 _MIXED = (  # what mixes numbers smoothly
     *("softmax", "log_softmax", "lrn_across_channels", "lrn_of_even_size", "lrn_within_channel"),

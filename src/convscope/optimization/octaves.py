@@ -83,7 +83,7 @@ class Octaves:
         return resized(picture, size, self.resize)
 
 
-class Way:
+class OctaveDetail:
     """The picture's own detail on its way from size to size; octaves count from 1."""
 
     def __init__(self, octaves: Octaves, picture: Tensor) -> None:

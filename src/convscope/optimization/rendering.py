@@ -15,7 +15,7 @@ from torch import Tensor
 
 from convscope.cache import cache_folder, keep_tensors, kept_tensors
 from convscope.errors import ConvscopeWarning, InputError
-from convscope.jobs import Checkpoint, saved_steps
+from convscope.jobs import JobCheckpoint, saved_steps
 from convscope.measuring.strongest import Strongest
 from convscope.network.engine.memory import BYTES_PER_NUMBER, machine_memory
 from convscope.network.network import Network
@@ -142,7 +142,7 @@ class _Climb:
         keys = [job.key for job in jobs if job.key]
         name = sha256(" ".join(keys).encode()).hexdigest()
         path = _folder() / f"{name}.unfinished.safetensors"
-        self.checkpoint = Checkpoint(path) if len(keys) == len(jobs) else None
+        self.checkpoint = JobCheckpoint(path) if len(keys) == len(jobs) else None
 
     def steps(self) -> Iterator[AscentStep]:
         """Climb, from where an earlier run saved last, and save now and then and when interrupted."""

@@ -1,8 +1,8 @@
 """No gray squares: a picture whose unit gets no gradient is given one by other means, each picture on its own.
 
 First the gradient is redirected through the ReLUs that block it (lucid's remedy, see
-`convscope.network.operations.redirected`). A unit that still sleeps after some steps goes on from a photograph, the one
-of a few that rouses it most. What nothing rouses is given up, and its verdict says so.
+`convscope.network.operations.redirected_relu`). A unit that still sleeps after some steps goes on from a photograph,
+the one of a few that rouses it most. What nothing rouses is given up, and its verdict says so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from convscope.network.graph import Operation
 from convscope.network.network import Network
-from convscope.network.operations.redirected import redirected_clip
+from convscope.network.operations.redirected_relu import redirected_clip
 from convscope.network.rewriting import is_relu, rewritten
 from convscope.optimization.objective_batch import ObjectiveBatch
 from convscope.pictures.photograph import SAMPLES, read_picture

@@ -29,7 +29,7 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Grid:
+class AxisPositions:
     """A layer's positions along one axis: how many there are, and the pixels that each of them sees."""
 
     count: int
@@ -68,7 +68,7 @@ class Tiling:
     """The tiles of a picture of one size, and the grids, (rows, columns), of the layers they are for."""
 
     tiles: Sequence[Tile]
-    grids: Mapping[str, tuple[Grid, Grid]]
+    grids: Mapping[str, tuple[AxisPositions, AxisPositions]]
 
     def one_by_one(self) -> Iterator[Tile]:
         """Yield the tiles; what the work on one has let go is the system's before the next one begins."""
@@ -123,15 +123,15 @@ def tiling(network: Network, layers: Sequence[str], size: tuple[int, int], tile:
     return Tiling(tuple(Tile(row, column) for row in rows for column in columns), grids)
 
 
-def _seen_by_each(grids: Mapping[str, Grid], length: int) -> bool:
+def _seen_by_each(grids: Mapping[str, AxisPositions], length: int) -> bool:
     return any(grid.size >= 2 * length for grid in grids.values())
 
 
-def _everything(grids: Mapping[str, Grid], length: int) -> Strip:
+def _everything(grids: Mapping[str, AxisPositions], length: int) -> Strip:
     return Strip((0, length), {name: (0, grid.count) for name, grid in grids.items()})
 
 
-def strips(grids: Mapping[str, Grid], length: int, tile: int) -> list[Strip]:
+def strips(grids: Mapping[str, AxisPositions], length: int, tile: int) -> list[Strip]:
     """Return the windows along one axis of `length` pixels, each with at most about `tile` pixels of its own.
 
     They are equally long, because memory that one took is then just what the next one needs.
@@ -153,12 +153,12 @@ def strips(grids: Mapping[str, Grid], length: int, tile: int) -> list[Strip]:
     return [Strip((begin, begin + longest), spans) for begin, spans in zip(begins, owned, strict=True)]
 
 
-def _own(grid: Grid, begin: int, end: int, *, last: bool) -> Span:
+def _own(grid: AxisPositions, begin: int, end: int, *, last: bool) -> Span:
     """Return the positions of a layer that belong to the pixels from begin to end; the last strip takes the rest."""
     return begin // grid.stride, grid.count if last else min(grid.count, end // grid.stride)
 
 
-def _window(grids: Mapping[str, Grid], spans: Mapping[str, Span], length: int, step: int) -> Span:
+def _window(grids: Mapping[str, AxisPositions], spans: Mapping[str, Span], length: int, step: int) -> Span:
     """Return the pixels that all these positions see, begun and ended where the whole picture's grid allows."""
     seen = [
         (first * grid.stride + grid.start, (last - 1) * grid.stride + grid.start + grid.size)
@@ -173,7 +173,7 @@ def _window(grids: Mapping[str, Grid], spans: Mapping[str, Span], length: int, s
 
 def _grids(
     network: Network, layers: Sequence[str], size: tuple[int, int], *, whole: bool
-) -> dict[str, tuple[Grid, Grid]]:
+) -> dict[str, tuple[AxisPositions, AxisPositions]]:
     graph, shapes = network.graph, network.shapes_at(size, layers)
     fields = receptive_fields(graph, shapes)
     grids = {}
@@ -185,7 +185,9 @@ def _grids(
         if not whole and any(part.denominator != 1 for part in (*field.size, *field.stride, *field.start)):
             raise InputError(f"the places of {name} lie between pixels, so it cannot be computed in tiles")
         grids[name] = tuple(
-            Grid(counts[axis], int(field.stride[axis]), int(field.start[axis]), int(field.size[axis]))
+            AxisPositions(
+                counts[axis], int(field.stride[axis]), int(field.start[axis]), int(field.size[axis])
+            )
             for axis in (0, 1)
         )
     return grids  # type: ignore[return-value]

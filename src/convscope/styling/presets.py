@@ -21,8 +21,8 @@ from convscope.styling.losses import (
     half_square_of_shares,
     sum_of_squares,
 )
-from convscope.styling.normalization import MeanAnswers
 from convscope.styling.settings import Scales, StyleSettings
+from convscope.styling.weight_normalization import MeanAnswers
 
 _FIVE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 

@@ -47,12 +47,12 @@ from convscope.progress import bars
 from convscope.styling.colors import matched
 from convscope.styling.layers import vgg_layers
 from convscope.styling.memory import style_bytes
-from convscope.styling.normalization import normalized
 from convscope.styling.options import STARTS, StyleKeywords, StyleOptions
 from convscope.styling.scales import Restyling
 from convscope.styling.settings import StyleSettings
 from convscope.styling.steps import StyleStep
 from convscope.styling.targets import Style, batch_of
+from convscope.styling.weight_normalization import normalized
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

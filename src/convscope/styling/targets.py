@@ -17,8 +17,8 @@ from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.optimization.objective import Objective
 from convscope.optimization.objective_batch import ObjectiveBatch
+from convscope.styling.loss_units import in_units
 from convscope.styling.settings import StyleSettings
-from convscope.styling.units import in_units
 
 
 @dataclass(frozen=True, eq=False)

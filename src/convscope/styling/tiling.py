@@ -20,6 +20,7 @@ from convscope.network.network import Network
 from convscope.optimization.objective_batch import ObjectiveBatch
 from convscope.optimization.tiling import Tile, Tiling, cut_out, require_no_position, tiling
 from convscope.pictures.resizing import Size
+from convscope.styling.loss_units import in_units
 from convscope.styling.losses import ContentLoss, GramLoss, StyleLoss
 from convscope.styling.settings import StyleSettings
 from convscope.styling.targets import (
@@ -30,7 +31,6 @@ from convscope.styling.targets import (
     require_maps,
     weighted,
 )
-from convscope.styling.units import in_units
 
 Sums: TypeAlias = dict[tuple[int, str], Tensor]
 """By style, counted from 0, and layer."""

@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from convscope.atlas.manifest import Manifest
+from convscope.atlas.manifest import AtlasManifest
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.web.app import make_app
@@ -89,7 +89,7 @@ def serve_atlas(
     InputError for a folder without an atlas, or with one that is not merged yet.
     """
     place = Path(folder)
-    Manifest.open(place)
+    AtlasManifest.open(place)
     if not (place / "index.html").is_file():
         raise InputError(f"{place} has no page yet: convscope atlas-merge {place}")
     files = sorted(place.iterdir())

@@ -11,7 +11,7 @@ from convscope.formats.protobuf.records import (
     GROUP,
     LENGTH,
     VARINT,
-    Source,
+    ByteSource,
     open_source,
     read_record,
     read_varint,
@@ -19,7 +19,7 @@ from convscope.formats.protobuf.records import (
 
 
 def source(data):
-    return Source(data, "net.caffemodel")
+    return ByteSource(data, "net.caffemodel")
 
 
 def first(data):

@@ -18,7 +18,7 @@ from convscope.formats.caffe.text import read_text_file
 from convscope.formats.caffe.upgrade import upgrade
 from convscope.formats.caffe.weights import read_weights, require_same_types
 from convscope.formats.caffe.wire import read_binary
-from convscope.formats.kinds import Kind, kind_of_content, kind_of_name
+from convscope.formats.kinds import FileKind, kind_of_content, kind_of_name
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from convscope.network.fixed_inputs import with_fixed_inputs
@@ -26,14 +26,14 @@ from convscope.network.graph import Graph
 from convscope.network.labels import imagenet_labels
 from convscope.network.origin import Origin
 
-DESCRIPTION = (Kind.CAFFE_TEXT,)
+DESCRIPTION = (FileKind.CAFFE_TEXT,)
 _PICTURE_SIZE = "im_info"  # Faster R-CNN's and R-FCN's: height, width and how much larger than the original
-WEIGHTS = (Kind.CAFFE_WEIGHTS, Kind.CAFFE_HDF5)
+WEIGHTS = (FileKind.CAFFE_WEIGHTS, FileKind.CAFFE_HDF5)
 
 
 def _describes_itself(weights: Path) -> bool:
     """Whether a weight file holds a network to use, with an input, and not one to train."""
-    if kind_of_content(weights) is Kind.CAFFE_HDF5:
+    if kind_of_content(weights) is FileKind.CAFFE_HDF5:
         return False
     net = upgrade(read_binary(weights))
     return any(layer.type == "Input" for layer in net.layer)
@@ -45,7 +45,7 @@ def open_caffe(request: Request) -> NetworkParts:
     The rules `phase` (TEST, or TRAIN for a text that is only for training), `level` and `stages` choose among layers
     with include and exclude rules.
     """
-    path, weights, is_text = request.path, request.weights, request.kind is Kind.CAFFE_TEXT
+    path, weights, is_text = request.path, request.weights, request.kind is FileKind.CAFFE_TEXT
     description = path if is_text else _description_beside(path)
     values = Path(weights).expanduser() if weights is not None else None
     if values is None:
@@ -129,7 +129,7 @@ def find_caffe_files(folder: Path) -> tuple[Path, Path | None]:
     return (deployed or weights)[0], weights[0] if weights else None
 
 
-def _files_of_kinds(folder: Path, kinds: tuple[Kind, ...]) -> list[Path]:
+def _files_of_kinds(folder: Path, kinds: tuple[FileKind, ...]) -> list[Path]:
     """Return the files of a folder whose names say that they are of these kinds."""
     return sorted(path for path in folder.iterdir() if path.is_file() and kind_of_name(path) in kinds)
 
@@ -167,7 +167,7 @@ def _description_beside(weights: Path) -> Path | None:
         for candidates in (namesakes, deployed):
             if len(candidates) == 1:
                 return candidates[0]
-    if kind_of_content(weights) is Kind.CAFFE_HDF5:
+    if kind_of_content(weights) is FileKind.CAFFE_HDF5:
         raise NetworkFileError(
             f"{weights} holds weights only: give the .prototxt, and this file as its weights"
         )

@@ -15,7 +15,7 @@ from convscope.errors import NetworkFileError, WeightsMismatch
 from convscope.formats.caffe.hdf5 import Dataset, read_hdf5
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.schema import message_type
-from convscope.formats.protobuf.records import LENGTH, VARINT, Record, Source, open_source, read_record
+from convscope.formats.protobuf.records import LENGTH, VARINT, ByteSource, Record, open_source, read_record
 from convscope.formats.protobuf.wire import as_text, read_fields
 from convscope.formats.recognition import HDF5, HEAD, expect_weights, identify
 from convscope.network.operations.checks import dimensions
@@ -144,7 +144,7 @@ _SAME_TYPE = {
 }
 
 
-def _read_layers(source: Source) -> Weights:
+def _read_layers(source: ByteSource) -> Weights:
     """Walk the layers of any generation, looking at nothing but their names and blobs."""
     layers: dict[str, tuple[Blob | None, ...]] = {}
     types: dict[str, str] = {}
@@ -170,14 +170,14 @@ def _read_layers(source: Source) -> Weights:
     return Weights(source.file, layers, types)
 
 
-def _records(source: Source, start: int, stop: int) -> Iterator[Record]:
+def _records(source: ByteSource, start: int, stop: int) -> Iterator[Record]:
     while start < stop:
         record = read_record(source, start, stop)
         yield record
         start = record.stop
 
 
-def _read_layer(source: Source, layer: Record, layout: _Layout) -> tuple[str, str, list[Record]]:
+def _read_layer(source: ByteSource, layer: Record, layout: _Layout) -> tuple[str, str, list[Record]]:
     name, type_name, blobs = "", "", []
     for record in _records(source, layer.start, layer.stop):
         if record.number in (layout.name, layout.blobs, *layout.inside) and record.wire != LENGTH:
@@ -198,7 +198,7 @@ def _read_layer(source: Source, layer: Record, layout: _Layout) -> tuple[str, st
     return name, type_name, blobs
 
 
-def _read_blob(source: Source, layer: str, index: int, record: Record) -> Blob:
+def _read_blob(source: ByteSource, layer: str, index: int, record: Record) -> Blob:
     first = islice(_records(source, record.start, record.stop), _FILM_AXES)
     of_film = any(one.number == _FILM_AXES and one.wire == VARINT for one in first)  # the fifth is no number
     message = Message("VolumeBlobProto" if of_film else "BlobProto")

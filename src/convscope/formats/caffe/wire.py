@@ -13,7 +13,7 @@ from os import PathLike, fspath
 from convscope.errors import NetworkFileError
 from convscope.files import written_whole
 from convscope.formats.caffe.message import Message
-from convscope.formats.protobuf.records import Source, open_source
+from convscope.formats.protobuf.records import ByteSource, open_source
 from convscope.formats.protobuf.unknown import warn_of_unknown
 from convscope.formats.protobuf.wire import chunks, read_fields, write_binary
 from convscope.formats.recognition import HEAD, expect_mean, expect_weights
@@ -36,7 +36,7 @@ def read_binary(
     ``net.caffemodel, byte 1203: ...``.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
-        data = Source(source, "binary data")
+        data = ByteSource(source, "binary data")
     else:
         data = open_source(source)
         if type_name in _EXPECTED:

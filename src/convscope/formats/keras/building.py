@@ -17,8 +17,8 @@ from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, Wei
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.keras.configuration import stated_shape
 from convscope.formats.keras.layers import Dialect, Numbers, Use, Variable, translate, variables_of
-from convscope.formats.keras.model import AT_EACH_MOMENT, INPUT, KerasLayer, KerasModel, Reference
-from convscope.formats.keras.weights import Found, LayerPath, Source
+from convscope.formats.keras.model import AT_EACH_MOMENT, INPUT, CallReference, KerasLayer, KerasModel
+from convscope.formats.keras.weights import Found, LayerPath, WeightSource
 from convscope.formats.operation_plan import OperationPlan
 from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph, Operation
@@ -28,15 +28,15 @@ from convscope.network.parameters import Shape
 USUAL_SIZE = 224
 
 
-class Turn(NamedTuple):
+class CallIndex(NamedTuple):
     """Which call of a layer this is, counted from 0, and of how many."""
 
     number: int
     calls: int
 
-    def inside(self, number: int, calls: int) -> Turn:
+    def inside(self, number: int, calls: int) -> CallIndex:
         """Return the turn of a call in a model that is itself at this turn."""
-        return Turn(self.number * calls + number, self.calls * calls)
+        return CallIndex(self.number * calls + number, self.calls * calls)
 
     def numbered(self, name: str) -> str:
         """Return the name of what this call gives."""
@@ -48,7 +48,7 @@ class _LazyParameter:
     """One parameter of the graph: where its numbers are, and how they are put in the operation's order."""
 
     variable: Variable
-    source: Source | None
+    source: WeightSource | None
 
     @property
     def shape(self) -> Shape:
@@ -81,7 +81,7 @@ def build_graph(
             layer.name, _input_shape(layer, input_shape if index == 0 else None, dialect)
         )
     given = {reference.layer: reference.layer for reference in model.inputs}
-    outputs = building.add_model(model, given, (), Turn(0, 1))
+    outputs = building.add_model(model, given, (), CallIndex(0, 1))
     builder = building.builder
     computed = [output for output in outputs if output not in builder.cut]
     ends = builder.ends() if builder.cut else ()
@@ -95,23 +95,23 @@ class _Building:
     dialect: Dialect
 
     def add_model(
-        self, model: KerasModel, given: Mapping[str, str], path: LayerPath, turn: Turn
+        self, model: KerasModel, given: Mapping[str, str], path: LayerPath, turn: CallIndex
     ) -> tuple[str, ...]:
         """Add a model's layers; `given` are the values its inputs stand for. Return the values it gives."""
-        values = {Reference(name): value for name, value in given.items()}
+        values = {CallReference(name): value for name, value in given.items()}
         for layer, index in model.in_order():
             if layer.class_name == INPUT:
-                if Reference(layer.name) not in values:
+                if CallReference(layer.name) not in values:
                     raise NetworkFileError(
                         f"{model.name!r} has an input {layer.name!r} that nothing goes into"
                     )
                 continue
             reads = tuple(self._read(values, reference, model) for reference in layer.calls[index].references)
             outputs = self._add(layer, index, reads, path, turn.inside(index, len(layer.calls)))
-            values.update({Reference(layer.name, index, at): value for at, value in enumerate(outputs)})
+            values.update({CallReference(layer.name, index, at): value for at, value in enumerate(outputs)})
         return tuple(self._read(values, reference, model) for reference in model.outputs)
 
-    def _read(self, values: Mapping[Reference, str], reference: Reference, model: KerasModel) -> str:
+    def _read(self, values: Mapping[CallReference, str], reference: CallReference, model: KerasModel) -> str:
         if reference not in values:
             first = values.get(reference._replace(output=0), "")
             if first in self.builder.cut:  # nobody knows how much it would have given
@@ -120,7 +120,7 @@ class _Building:
         return values[reference]
 
     def _add(
-        self, layer: KerasLayer, index: int, reads: tuple[str, ...], path: LayerPath, turn: Turn
+        self, layer: KerasLayer, index: int, reads: tuple[str, ...], path: LayerPath, turn: CallIndex
     ) -> tuple[str, ...]:
         plain = "/".join((*path, layer.name))
         name = turn.numbered(plain)

@@ -15,7 +15,7 @@ from convscope.errors import NetworkFileError
 from convscope.formats.graph_builder import BARE_ERRORS
 from convscope.formats.json_types import Each, require
 from convscope.formats.keras.keras1 import modernized
-from convscope.formats.keras.model import AT_EACH_MOMENT, INPUT, Call, KerasLayer, KerasModel, Reference
+from convscope.formats.keras.model import AT_EACH_MOMENT, INPUT, Call, CallReference, KerasLayer, KerasModel
 
 MAXIMUM_MODELS_DEEP = 32
 _CHAINS = "Sequential"
@@ -122,8 +122,10 @@ def _chain(name: str, layers: tuple[KerasLayer, ...], config: Mapping[str, Any])
         layers = (first, *layers)
     chained = [replace(layers[0], calls=(Call(()),))]
     for layer in layers[1:]:
-        chained.append(replace(layer, calls=(Call((Reference(chained[-1].name),)),)))
-    return KerasModel(name, tuple(chained), (Reference(chained[0].name),), (Reference(chained[-1].name),))
+        chained.append(replace(layer, calls=(Call((CallReference(chained[-1].name),)),)))
+    return KerasModel(
+        name, tuple(chained), (CallReference(chained[0].name),), (CallReference(chained[-1].name),)
+    )
 
 
 def _first_shape(layer: KerasLayer) -> Any:
@@ -177,7 +179,7 @@ def _flattened(value: Any) -> Iterator[Any]:
 
 
 def _holds_reference(value: Any) -> bool:
-    return isinstance(value, Reference) or (isinstance(value, list) and any(map(_holds_reference, value)))
+    return isinstance(value, CallReference) or (isinstance(value, list) and any(map(_holds_reference, value)))
 
 
 def _with_references(value: Any) -> Any:
@@ -195,7 +197,7 @@ def _referred(value: Any) -> Any:
     return value
 
 
-def _reference(value: Any) -> Reference:
+def _reference(value: Any) -> CallReference:
     require(value, [object], "what is read")
     if len(value) != len(_REFERENCE):
         raise NetworkFileError(
@@ -203,10 +205,10 @@ def _reference(value: Any) -> Reference:
         )
     for index, (item, kind) in enumerate(zip(value, _REFERENCE, strict=True)):
         require(item, kind, f"what is read[{index}]")
-    return Reference(*value)
+    return CallReference(*value)
 
 
-def _references(value: Any) -> Iterator[Reference]:
+def _references(value: Any) -> Iterator[CallReference]:
     """Yield the references of ``input_layers`` or ``output_layers``: one, a list of them, or an object of names."""
     if isinstance(value, Mapping):
         value = list(value.values())
@@ -229,7 +231,7 @@ def _counted_from_zero(model: KerasModel) -> KerasModel:
     shifted = {ref.layer for ref in references if ref.call >= inner.get(ref.layer, ref.call + 1)}
 
     def renamed(value: Any) -> Any:
-        if isinstance(value, Reference):
+        if isinstance(value, CallReference):
             return value._replace(call=value.call - 1) if value.layer in shifted else value
         return [renamed(one) for one in value] if isinstance(value, list) else value
 

@@ -16,7 +16,7 @@ from convscope.formats.keras.configuration import read_model
 from convscope.formats.keras.layers import Dialect
 from convscope.formats.keras.model import KerasModel
 from convscope.formats.keras.opening import channels_are_last, parts_of
-from convscope.formats.keras.weights import LayerPath, Source, read_weights_of
+from convscope.formats.keras.weights import LayerPath, WeightSource, read_weights_of
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from convscope.network.origin import Origin
@@ -98,7 +98,7 @@ def _network(live: Any, request: Request, origin: Origin) -> NetworkParts:
 
 def _variables(
     model: KerasModel, live: Any, to_numpy: Callable[[Any], Any], path: LayerPath
-) -> Iterator[tuple[LayerPath, list[Source]]]:
+) -> Iterator[tuple[LayerPath, list[WeightSource]]]:
     layers = {layer.name: layer for layer in live.layers}
     for layer in model.layers:
         if layer.model is not None:

@@ -13,7 +13,7 @@ INPUT = "InputLayer"
 AT_EACH_MOMENT = "TimeDistributed"  # a layer, or a whole model, for each picture of a sequence
 
 
-class Reference(NamedTuple):
+class CallReference(NamedTuple):
     """What a layer's call gave: the layer's name, which of its calls, which of that call's outputs."""
 
     layer: str
@@ -32,13 +32,13 @@ class Call:
     keywords: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def references(self) -> tuple[Reference, ...]:
+    def references(self) -> tuple[CallReference, ...]:
         """What it reads, in order."""
-        references_inside: list[Reference] = []
+        references_inside: list[CallReference] = []
         for argument in (*self.arguments, *self.keywords.values()):
-            several = isinstance(argument, list) and any(isinstance(one, Reference) for one in argument)
+            several = isinstance(argument, list) and any(isinstance(one, CallReference) for one in argument)
             references_inside += [
-                one for one in (argument if several else [argument]) if isinstance(one, Reference)
+                one for one in (argument if several else [argument]) if isinstance(one, CallReference)
             ]
         return tuple(references_inside)
 
@@ -65,8 +65,8 @@ class KerasModel:
 
     name: str
     layers: tuple[KerasLayer, ...]
-    inputs: tuple[Reference, ...]
-    outputs: tuple[Reference, ...]
+    inputs: tuple[CallReference, ...]
+    outputs: tuple[CallReference, ...]
 
     def layer(self, name: str) -> KerasLayer:
         """Return a layer by its name; NetworkFileError where there is none."""

@@ -17,7 +17,7 @@ from convscope.formats.keras.input_spec import find_input_spec
 from convscope.formats.keras.layers import Dialect
 from convscope.formats.keras.model import KerasModel
 from convscope.formats.keras.weights import Found, WeightFile, read_weights, read_weights_of, text
-from convscope.formats.kinds import Kind
+from convscope.formats.kinds import FileKind
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from convscope.network.labels import imagenet_labels
@@ -61,12 +61,12 @@ def parts_of(
     )
 
 
-def _read_description(path: Path, kind: Kind | None) -> tuple[Any, str, WeightFile | None]:
+def _read_description(path: Path, kind: FileKind | None) -> tuple[Any, str, WeightFile | None]:
     """Return a file's description of its model, the version of Keras that wrote it, and its weights."""
-    if kind is Kind.KERAS_JSON:
+    if kind is FileKind.KERAS_JSON:
         description = _json(path)
         return description, str(description.get("keras_version") or _by_style(description)), None
-    if kind is Kind.KERAS_ZIP:
+    if kind is FileKind.KERAS_ZIP:
         description = read_json(path, CONFIGURATION)
         if description is None:
             raise NetworkFileError(f"{path} is a zip without {CONFIGURATION}: it is not a .keras file")

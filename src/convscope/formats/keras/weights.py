@@ -22,13 +22,13 @@ from convscope.formats.hdf5 import Container, Dataset, OwnFile, opened_hdf5, sto
 from convscope.formats.keras.archive import WEIGHTS, Member
 from convscope.formats.keras.layers import Dialect, Variable, variables_of
 from convscope.formats.keras.model import AT_EACH_MOMENT, KerasLayer, KerasModel, snake_case
-from convscope.formats.kinds import Kind, kind_of_content
+from convscope.formats.kinds import FileKind, kind_of_content
 
 LayerPath = tuple[str, ...]
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 
-class Source(Protocol):
+class WeightSource(Protocol):
     """Numbers that can be loaded: a dataset of a file, or a variable of a live model."""
 
     @property
@@ -39,7 +39,7 @@ class Source(Protocol):
         """Return them."""
 
 
-Found = Mapping[LayerPath, Sequence[Source]]
+Found = Mapping[LayerPath, Sequence[WeightSource]]
 """A layer, by the names of the models it is in and its own, to its variables in the order of `variables_of`."""
 
 
@@ -80,7 +80,7 @@ def read_weights_of(path: str | Path) -> WeightFile:
     file = Path(path).expanduser()
     if not file.is_file():
         raise NetworkFileError(f"{path}: there is no such file")
-    is_zip = kind_of_content(file) is Kind.KERAS_ZIP
+    is_zip = kind_of_content(file) is FileKind.KERAS_ZIP
     return read_weights(Member(str(file), WEIGHTS) if is_zip else OwnFile(str(file)))
 
 
@@ -114,7 +114,7 @@ def _of_groups(file: WeightFile, model: KerasModel, dialect: Dialect) -> Found:
             f"{file.file} has weights for {len(saved)} layers ({_few(list(saved))}), the model has {len(names)} with "
             f"any ({_few(names)}). Is it another model's?"
         )
-    layers: dict[LayerPath, Sequence[Source]] = {}
+    layers: dict[LayerPath, Sequence[WeightSource]] = {}
     for layer, group in pairs:
         layers.update(_of_group(file, layer, group, dialect))
     return layers
@@ -136,7 +136,7 @@ def _of_group(file: WeightFile, layer: KerasLayer, group: str, dialect: Dialect)
             f"{len(variables)}. Is it another model's?"
         )
     ordered = _by_name(file.layers[group], variables, stored) if layer.model else None
-    layers: dict[LayerPath, list[Source]] = {}
+    layers: dict[LayerPath, list[WeightSource]] = {}
     for (owner, _, _), source in ordered or zip(variables, stored, strict=True):
         layers.setdefault(owner, []).append(source)
     return layers
@@ -146,8 +146,8 @@ Wanted = tuple[LayerPath, Variable, bool]
 
 
 def _by_name(
-    names: Sequence[str], wanted: Sequence[Wanted], stored: Sequence[Source]
-) -> list[tuple[Wanted, Source]] | None:
+    names: Sequence[str], wanted: Sequence[Wanted], stored: Sequence[WeightSource]
+) -> list[tuple[Wanted, WeightSource]] | None:
     """Match an inner model's variables by what they are called; None where the names do not say which is whose."""
     keys = [tuple(name.partition(":")[0].split("/")[-2:]) for name in names]
     by_key = dict(zip(keys, stored, strict=True))
@@ -160,7 +160,7 @@ def _by_name(
     return sorted(pairs, key=lambda pair: order[pair[0][0]])
 
 
-def _name_in_file(layer: str, variable: Variable, known: Mapping[tuple[str, ...], Source]) -> str:
+def _name_in_file(layer: str, variable: Variable, known: Mapping[tuple[str, ...], WeightSource]) -> str:
     """Return a variable's name in the file: Keras 3 calls a depthwise kernel plainly a kernel."""
     plain = variable.name.removeprefix("depthwise_")
     return plain if (layer, variable.name) not in known and (layer, plain) in known else variable.name
@@ -186,7 +186,7 @@ def _in_layer_order(layer: KerasLayer, dialect: Dialect, path: LayerPath, traine
 
 def _of_nested_groups(
     file: WeightFile, model: KerasModel, dialect: Dialect, group: str, path: LayerPath
-) -> Iterator[tuple[LayerPath, Sequence[Source]]]:
+) -> Iterator[tuple[LayerPath, Sequence[WeightSource]]]:
     """Count the layers of each class, as Keras does when it names their groups."""
     counts: Counter[str] = Counter()
     for layer in model.layers:

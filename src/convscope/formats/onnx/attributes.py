@@ -25,7 +25,7 @@ _KINDS: dict[int, tuple[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Reference:
+class AttributeReference:
     """Stands for an attribute, of this name, of the function that the node is in."""
 
     name: str
@@ -44,7 +44,7 @@ def plain_attributes(attributes: Iterable[Message], name: str, file: Path) -> di
     values: dict[str, Any] = {}
     for attribute in attributes:
         if attribute.ref_attr_name:
-            values[attribute.name or ""] = Reference(attribute.ref_attr_name)
+            values[attribute.name or ""] = AttributeReference(attribute.ref_attr_name)
             continue
         kind, default = _KINDS.get(attribute.type or _kind_number(attribute), ("", None))
         if not kind:

@@ -12,7 +12,7 @@ import numpy as np
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.graph_builder import GraphBuilder
-from convscope.formats.onnx.attributes import Reference
+from convscope.formats.onnx.attributes import AttributeReference
 from convscope.formats.onnx.calls import Call, Inner, calls_of
 from convscope.formats.onnx.constants import Constant, constant_of, read_tensor
 from convscope.formats.onnx.folding import fold, plan_number
@@ -105,7 +105,9 @@ class _Building:
 
     def _add(self, call: Call) -> None:
         node = self._node(call)
-        if references := [name for name, value in call.attributes.items() if isinstance(value, Reference)]:
+        if references := [
+            name for name, value in call.attributes.items() if isinstance(value, AttributeReference)
+        ]:
             raise node.refusal(
                 f"its {references[0]} is what a function around it is given, and that is no plain number"
             )

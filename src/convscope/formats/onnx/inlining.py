@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import NetworkFileError
-from convscope.formats.onnx.attributes import Reference, plain_attributes, with_arguments
+from convscope.formats.onnx.attributes import AttributeReference, plain_attributes, with_arguments
 from convscope.formats.onnx.calls import Call, Inner, calls_of
 from convscope.formats.onnx.constants import constant_of, read_tensor
 from convscope.formats.onnx.node import Node
@@ -35,9 +35,9 @@ def inlined_function(function: Message, call: Call, file: Path) -> Sequence[Inne
     inner_nodes: list[Inner] = []
     for inner in calls_of(function.node, file):
         attributes = {
-            name: arguments[value.name] if isinstance(value, Reference) else value
+            name: arguments[value.name] if isinstance(value, AttributeReference) else value
             for name, value in inner.attributes.items()
-            if not isinstance(value, Reference) or value.name in arguments
+            if not isinstance(value, AttributeReference) or value.name in arguments
         }
         inner_nodes.append(_renamed(replace(inner, attributes=attributes), call.name, rename, arguments))
     return inner_nodes

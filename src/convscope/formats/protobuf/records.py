@@ -23,7 +23,7 @@ _LONGEST_VARINT = 10
 _ENOUGH = 4096
 
 
-class Source:
+class ByteSource:
     """A binary file's bytes: copied where they are few, else mapped, so that only what is looked at comes into memory.
 
     Writing to arrays on top of it is allowed and changes neither the file nor another reader's view of it.
@@ -70,7 +70,7 @@ class Record:
     value: int = 0
 
 
-def open_source(path: str | PathLike[str], budget: int | None = None) -> Source:
+def open_source(path: str | PathLike[str], budget: int | None = None) -> ByteSource:
     """Return a file's bytes; `NetworkFileError` when it cannot be opened. An empty file gives an empty source.
 
     Up to `COPIED_BYTES` they are copied; a larger file is mapped, and only what is looked at comes into memory.
@@ -80,18 +80,18 @@ def open_source(path: str | PathLike[str], budget: int | None = None) -> Source:
     try:
         with Path(path).open("rb") as stream:
             if not stream.read(1):
-                return Source(b"", file)
+                return ByteSource(b"", file)
             if (size := os.fstat(stream.fileno()).st_size) <= COPIED_BYTES:
                 stream.seek(0)
                 copied = bytearray(size)
                 del copied[stream.readinto(copied) :]
-                return Source(copied, file, budget)
-            return Source(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY), file, budget)
+                return ByteSource(copied, file, budget)
+            return ByteSource(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY), file, budget)
     except (OSError, ValueError) as error:
         raise NetworkFileError(f"{file} cannot be read: {error}.") from None
 
 
-def read_record(source: Source, position: int, stop: int) -> Record:
+def read_record(source: ByteSource, position: int, stop: int) -> Record:
     """Read the record at a position, inside a message that ends at ``stop``."""
     source.spend(position)
     tag, start = read_varint(source, position, stop)
@@ -113,7 +113,7 @@ def read_record(source: Source, position: int, stop: int) -> Record:
     return Record(number, wire, position, start, start + length)
 
 
-def top_records(source: Source, position: int, stop: int) -> list[Record]:
+def top_records(source: ByteSource, position: int, stop: int) -> list[Record]:
     """Return the first records of a message, enough to tell what it is; none where they do not add up."""
     records: list[Record] = []
     try:
@@ -125,7 +125,7 @@ def top_records(source: Source, position: int, stop: int) -> list[Record]:
     return records
 
 
-def read_varint(source: Source, position: int, stop: int) -> tuple[int, int]:
+def read_varint(source: ByteSource, position: int, stop: int) -> tuple[int, int]:
     """Return the whole number at a position, without a sign, and where it ends."""
     value, start = 0, position
     while position < stop and position - start < _LONGEST_VARINT:
@@ -141,7 +141,7 @@ def read_varint(source: Source, position: int, stop: int) -> tuple[int, int]:
     )
 
 
-def _fail_short(source: Source, position: int, needed: int, stop: int) -> NoReturn:
+def _fail_short(source: ByteSource, position: int, needed: int, stop: int) -> NoReturn:
     size = len(source.view)
     if needed > size:
         source.fail(position, f"the file ends after {size:,} bytes, inside a field: it is incomplete or damaged. "
@@ -151,7 +151,7 @@ def _fail_short(source: Source, position: int, needed: int, stop: int) -> NoRetu
     )
 
 
-def _group_end(source: Source, number: int, tag: int, position: int, stop: int) -> int:
+def _group_end(source: ByteSource, number: int, tag: int, position: int, stop: int) -> int:
     """Return where a group ends, its end tag included; groups inside it are walked without recursion."""
     open_groups = [number]
     while open_groups:

@@ -15,8 +15,8 @@ from convscope.formats.protobuf.records import (
     MAXIMUM_DEPTH,
     VARINT,
     WIRE_TYPES,
+    ByteSource,
     Record,
-    Source,
     read_record,
     read_varint,
 )
@@ -37,7 +37,7 @@ def as_text(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def read_fields(source: Source, message: Message, start: int, stop: int, depth: int = 0) -> None:
+def read_fields(source: ByteSource, message: Message, start: int, stop: int, depth: int = 0) -> None:
     """Read the records between two positions into the message; what it already holds is kept or added to.
 
     Packed floats and doubles become numpy arrays on top of the mapped file (not always aligned): nothing of them is
@@ -68,12 +68,12 @@ def read_fields(source: Source, message: Message, start: int, stop: int, depth: 
         setattr(message, name, parts[0] if len(parts) == 1 else np.concatenate(parts))
 
 
-def _keep_unknown(source: Source, message: Message, record: Record) -> None:
+def _keep_unknown(source: ByteSource, message: Message, record: Record) -> None:
     value = source.view[record.tag : record.stop]
     message.unknown.append(Unknown(str(record.number), value, f"byte {record.tag}"))
 
 
-def _check_wire(source: Source, message: Message, field: Field, record: Record) -> None:
+def _check_wire(source: ByteSource, message: Message, field: Field, record: Record) -> None:
     expected = _WIRES.get(field.kind, VARINT)
     if record.wire != expected:
         source.fail(
@@ -84,7 +84,7 @@ def _check_wire(source: Source, message: Message, field: Field, record: Record) 
 
 
 def _numbers(
-    source: Source, message: Message, field: Field, record: Record, stop: int
+    source: ByteSource, message: Message, field: Field, record: Record, stop: int
 ) -> tuple[np.ndarray[Any, Any], int]:
     """Return floating-point numbers as an array on top of the file, and where they end.
 
@@ -112,7 +112,7 @@ def _numbers(
     return table["number"][:count], record.tag + count * pairs.itemsize
 
 
-def _read_value(source: Source, message: Message, field: Field, record: Record) -> None:
+def _read_value(source: ByteSource, message: Message, field: Field, record: Record) -> None:
     if field.repeated and record.wire == LENGTH and field.is_numeric:
         values = _packed(source, message, field, record)
     else:
@@ -126,7 +126,7 @@ def _read_value(source: Source, message: Message, field: Field, record: Record) 
         setattr(message, field.name, values[0])
 
 
-def _packed(source: Source, message: Message, field: Field, record: Record) -> list[Any]:
+def _packed(source: ByteSource, message: Message, field: Field, record: Record) -> list[Any]:
     if field.kind in _TYPES:
         numbers, _ = _numbers(source, message, field, record, record.stop)
         source.budget -= numbers.size
@@ -140,7 +140,7 @@ def _packed(source: Source, message: Message, field: Field, record: Record) -> l
     return values
 
 
-def _single(source: Source, field: Field, record: Record) -> Any:
+def _single(source: ByteSource, field: Field, record: Record) -> Any:
     if record.wire == VARINT:
         return _whole(field, record.value)
     if field.kind == "view":

@@ -52,7 +52,7 @@ _PACKAGE = ".data/extern_modules"  # in every torch.package
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CheckpointFile:
     """What is in a file: everything that may be a network's weights, by where it stands, the likeliest first.
 
     A state's key is "" for the whole file, else dotted (``"ema.model"``); `entries` are the keys at the top.
@@ -71,7 +71,7 @@ class Checkpoint:
             warn(f"{note}, left aside: {', '.join(left)}" if left else note, ConvscopeWarning, stacklevel=4)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path) -> CheckpointFile:
     """Return the weights in a file; NetworkFileError, with what it holds, where there are none.
 
     >>> read_checkpoint(Path("resnet18.pth")).states[""]["conv1.weight"].shape
@@ -92,7 +92,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     for state in states.values():
         _require_numbers(state, path)
     entries = tuple(_inside(content)) if "" not in states else ()
-    return Checkpoint(path, dict(sorted(states.items(), key=lambda item: _rank(item[0]))), entries)
+    return CheckpointFile(path, dict(sorted(states.items(), key=lambda item: _rank(item[0]))), entries)
 
 
 def _content(path: Path) -> Any:
@@ -200,7 +200,7 @@ def _unpickled(path: Path) -> Any:
         raise NetworkFileError(f"{path} is damaged, or no file of PyTorch's: {message}") from error
 
 
-def with_weights(build: Callable[[int | None], nn.Module], checkpoint: Checkpoint) -> nn.Module:
+def with_weights(build: Callable[[int | None], nn.Module], checkpoint: CheckpointFile) -> nn.Module:
     """Return a module with those weights of a checkpoint that fit it best.
 
     `build` makes the module, for its usual number of classes or for another. Raises WeightsMismatch, naming a parameter

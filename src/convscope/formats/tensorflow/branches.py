@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from convscope.formats.tensorflow.node import Node, Reference
+from convscope.formats.tensorflow.node import Node, OutputReference
 from convscope.formats.tensorflow.tensors import Array, to_array
 
 _SWITCHES = ("Switch", "RefSwitch")
@@ -45,21 +45,21 @@ def follow_branches(nodes: Sequence[Node], values: Mapping[str, Array]) -> list[
     A Switch whose truth is known and the Merge of what remains become Identities; other ones stay as they are.
     """
     by_name = {node.name: node for node in nodes}
-    dead: set[Reference] = set()
-    renamed: dict[Reference, Reference] = {}
+    dead: set[OutputReference] = set()
+    renamed: dict[OutputReference, OutputReference] = {}
     followed: list[Node] = []
     for node in nodes:
         alive = tuple(read for read in node.inputs if read not in dead)
         inputs = tuple(renamed.get(read, read) for read in alive)
         if len(alive) < len(node.inputs) and not (node.op in _MERGES and len(alive) == 1):
-            dead.update(Reference(node.name, output) for output in range(_MOST_OUTPUTS))
+            dead.update(OutputReference(node.name, output) for output in range(_MOST_OUTPUTS))
             continue
         if node.op in _MERGES and len(alive) == 1:
-            dead.add(Reference(node.name, 1))  # which of the two it was
+            dead.add(OutputReference(node.name, 1))  # which of the two it was
             node = replace(node, op="Identity")
         elif node.op in _SWITCHES and (truth := _truth(node.inputs[1].node, by_name, values)) is not None:
-            dead.add(Reference(node.name, int(not truth)))
-            renamed[Reference(node.name, int(truth))] = Reference(node.name, 0)
+            dead.add(OutputReference(node.name, int(not truth)))
+            renamed[OutputReference(node.name, int(truth))] = OutputReference(node.name, 0)
             node, inputs = replace(node, op="Identity"), inputs[:1]
         followed.append(replace(node, inputs=inputs))
     return followed

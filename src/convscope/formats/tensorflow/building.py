@@ -17,7 +17,7 @@ from convscope.formats.only_size import only_of_this_size
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.sizes import Axis, Size
 from convscope.formats.tensorflow.constants import FOLDERS, folded
-from convscope.formats.tensorflow.node import Node, Reference
+from convscope.formats.tensorflow.node import Node, OutputReference
 from convscope.formats.tensorflow.ops import translate
 from convscope.formats.tensorflow.parameters import LAYOUTS, Array, LaidOut
 from convscope.formats.tensorflow.tensors import FLOATING, to_array
@@ -109,7 +109,7 @@ class _Building:
             self.builder.cut_at([node.name], CutLayer(node.name, node.op, str(error)))
             return True
 
-    def numbers(self, read: Reference) -> Array | None:
+    def numbers(self, read: OutputReference) -> Array | None:
         """Return what is known of a value whatever the picture."""
         constant = self.constants.get(read.node)
         return None if constant is None else constant.numbers
@@ -119,11 +119,11 @@ class _Building:
         self.constants[name] = _Constant(numbers, numbers.dtype.kind == "f", name)
         self.operations[name] = None
 
-    def is_cut(self, read: Reference) -> bool:
+    def is_cut(self, read: OutputReference) -> bool:
         """Whether a value is not computed."""
         return read.node in self.builder.cut
 
-    def shape_of(self, read: Reference) -> Shape:
+    def shape_of(self, read: OutputReference) -> Shape:
         """Return a value's shape."""
         numbers = self.numbers(read)
         shape = self.builder.shapes.get(self._name(read)) if numbers is None else numbers.shape
@@ -162,7 +162,7 @@ class _Building:
         sizes[:] = [Size(size, Axis(self.measured.index(value), axis)) for axis, size in enumerate(shape)]
         return sizes
 
-    def _name(self, read: Reference) -> str:
+    def _name(self, read: OutputReference) -> str:
         """Return the value's name: the node's own, ``name:1`` where it makes several."""
         return f"{read.node}:{read.output}" if read.node in self.several else read.node
 
@@ -297,7 +297,7 @@ class _Read:
     def parameter(self, place: int, layout: str = "plain") -> str:
         return self.building.parameter(self._read(place).node, layout)
 
-    def _read(self, place: int) -> Reference:
+    def _read(self, place: int) -> OutputReference:
         if place >= len(self.node.inputs):
             raise NetworkFileError(
                 f"node {self.node.name!r}: a {self.node.op} reads more than {len(self)} inputs"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from convscope.errors import NetworkFileError
 from convscope.formats.protobuf.message import Message
-from convscope.formats.protobuf.records import Source, open_source, read_varint
+from convscope.formats.protobuf.records import ByteSource, open_source, read_varint
 from convscope.formats.protobuf.schema import load_schema
 from convscope.formats.protobuf.wire import read_fields
 
@@ -24,12 +24,12 @@ INDEX = ".index"
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class VariableCheckpoint:
     """A checkpoint: each tensor's key to where its numbers are, and the files of numbers. `name` is for messages."""
 
     name: str
     entries: Mapping[str, Message]
-    shards: Sequence[Source]
+    shards: Sequence[ByteSource]
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -56,7 +56,7 @@ class Checkpoint:
         )
 
 
-def read_checkpoint(prefix: str) -> Checkpoint:
+def read_checkpoint(prefix: str) -> VariableCheckpoint:
     """Look through a checkpoint by the beginning of its files' names; NetworkFileError for a damaged one."""
     source, schema = open_source(f"{prefix}{INDEX}"), load_schema(__package__)
     header, entries = Message(schema["BundleHeader"]), {}
@@ -68,10 +68,10 @@ def read_checkpoint(prefix: str) -> Checkpoint:
     if header.endianness or not 0 < header.num_shards < _MOST_SHARDS:
         raise NetworkFileError(f"{source.file} is of a machine that writes numbers the other way, or damaged")
     names = (f"{prefix}.data-{at:05d}-of-{header.num_shards:05d}" for at in range(header.num_shards))
-    return Checkpoint(prefix, entries, [open_source(name) for name in names])
+    return VariableCheckpoint(prefix, entries, [open_source(name) for name in names])
 
 
-def _table(source: Source) -> Iterator[tuple[str, int, int]]:
+def _table(source: ByteSource) -> Iterator[tuple[str, int, int]]:
     """Yield each key of a table, and from where to where its value lies."""
     size = len(source.view)
     if size < _FOOTER or bytes(source.view[-8:]) != _MAGIC:
@@ -83,7 +83,7 @@ def _table(source: Source) -> Iterator[tuple[str, int, int]]:
         yield from _block(source, start, stop)
 
 
-def _block(source: Source, position: int, end: int) -> Iterator[tuple[str, int, int]]:
+def _block(source: ByteSource, position: int, end: int) -> Iterator[tuple[str, int, int]]:
     """Yield the entries of the block that the two numbers at a position say the place of."""
     start, position = read_varint(source, position, end)
     length, _ = read_varint(source, position, end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from convscope.formats.tensorflow.node import Node, Reference
+from convscope.formats.tensorflow.node import Node, OutputReference
 
 _RANDOM = ("RandomUniform", "StatelessRandomUniform", "StatelessRandomUniformV2")
 _MASKING = ("Mul", "Select", "SelectV2")
@@ -36,7 +36,9 @@ def without_dropout(nodes: Sequence[Node], values: Mapping[str, object]) -> list
     return remaining if len(remaining) > 1 else list(nodes)
 
 
-def _unscaled(read: Reference, mask: Node, by_name: Mapping[str, Node], visited: set[str]) -> Reference:
+def _unscaled(
+    read: OutputReference, mask: Node, by_name: Mapping[str, Node], visited: set[str]
+) -> OutputReference:
     """Return what was divided by how much is kept, where that is the same dropout's."""
     before = by_name[read.node]
     same = before.name.rpartition("/")[0] == mask.name.rpartition("/")[0] != ""

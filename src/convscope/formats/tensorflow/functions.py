@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from convscope.errors import NetworkFileError
 from convscope.formats.protobuf.message import Message
 from convscope.formats.tensorflow.loops import Loop, loop_of
-from convscope.formats.tensorflow.node import Node, Reference, read_node, reference
+from convscope.formats.tensorflow.node import Node, OutputReference, read_node, reference
 from convscope.formats.tensorflow.tensors import to_array
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
@@ -52,10 +52,10 @@ def inlined(nodes: Sequence[Node], functions: Iterable[Message]) -> list[Node]:
 class _Inlining:
     known: Mapping[str, Message]
     taken: set[str]
-    stands_for: dict[Reference, Reference] = field(default_factory=dict)
+    stands_for: dict[OutputReference, OutputReference] = field(default_factory=dict)
     """What a call gives, or a function's argument, to what it is."""
 
-    def resolve(self, read: Reference) -> Reference:
+    def resolve(self, read: OutputReference) -> OutputReference:
         """Return what a reference stands for in the end."""
         for _ in range(_DEEPEST * 4):
             if read not in self.stands_for:
@@ -85,13 +85,13 @@ class _Inlining:
         if test is None or body is None:
             return None
         variables = [f"{node.name}/variable_{at}" for at in range(len(node.inputs))]
-        arguments = [Reference(name, 0) for name in variables]
+        arguments = [OutputReference(name, 0) for name in variables]
         inner: list[Node] = []
         for function, call in ((test, f"{node.name}/cond"), (body, f"{node.name}/body")):
             inner += self._body(function, call, arguments, constants, depth)
         inner = [replace(each, inputs=tuple(map(self.resolve, each.inputs))) for each in inner]
         condition, *following = (
-            self.resolve(Reference(f"{node.name}/{call}", at))
+            self.resolve(OutputReference(f"{node.name}/{call}", at))
             for call, at in (("cond", 0), *(("body", at) for at in range(len(variables))))
         )
         return loop_of(node, variables, condition, following, inner)
@@ -116,7 +116,7 @@ class _Inlining:
         self,
         function: Message,
         call: str,
-        arguments: Sequence[Reference],
+        arguments: Sequence[OutputReference],
         constants: Mapping[str, Node],
         depth: int,
     ) -> Iterator[Node]:
@@ -128,12 +128,12 @@ class _Inlining:
         ops = {node.name: node.op for node in inner}
         inputs = dict(zip(names, arguments, strict=True))
 
-        def place(read: Reference) -> Reference:
+        def place(read: OutputReference) -> OutputReference:
             return _place(read, inputs, renamed, ops)
 
         for entry in function.ret:
             at = [argument.name for argument in function.signature.output_arg].index(entry.key)
-            self.stands_for[Reference(call, at)] = place(reference(entry.value))
+            self.stands_for[OutputReference(call, at)] = place(reference(entry.value))
         body = [
             replace(node, name=renamed[node.name], inputs=tuple(place(read) for read in node.inputs))
             for node in inner
@@ -153,8 +153,11 @@ class _Inlining:
 
 
 def _place(
-    read: Reference, inputs: Mapping[str, Reference], renamed: Mapping[str, str], ops: Mapping[str, str]
-) -> Reference:
+    read: OutputReference,
+    inputs: Mapping[str, OutputReference],
+    renamed: Mapping[str, str],
+    ops: Mapping[str, str],
+) -> OutputReference:
     """Return what a function's node reads, ``conv:output:0``, as a graph's node would read it."""
     if read.node in inputs:
         return inputs[read.node]
@@ -164,4 +167,4 @@ def _place(
         raise NetworkFileError(f"a function reads {read.node!r}, which it does not have: the file is damaged")
     names = _OUTPUTS.get(ops[node], ())
     first = names.index(output) if output in names else 0
-    return Reference(renamed[node], first + read.output)
+    return OutputReference(renamed[node], first + read.output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from convscope.formats.protobuf.message import Message
-from convscope.formats.tensorflow.node import Node, Reference
+from convscope.formats.tensorflow.node import Node, OutputReference
 
 _FUSED = ("FusedPadConv2D", "FusedResizeAndPadConv2D")
 
@@ -21,10 +21,10 @@ def _parts(node: Node) -> Iterator[Node]:
     if len(others) == 2:
         corners = _renamed(node, resize_align_corners="align_corners")
         yield Node(f"{node.name}/resized", "ResizeBilinear", (picture, others.pop(0)), corners)
-        picture = Reference(f"{node.name}/resized", 0)
+        picture = OutputReference(f"{node.name}/resized", 0)
     yield Node(f"{node.name}/bordered", "MirrorPad", (picture, *others), _renamed(node, mode="mode"))
     window = _renamed(node, strides="strides", padding="padding", T="T")
-    yield Node(node.name, "Conv2D", (Reference(f"{node.name}/bordered", 0), filters), window)
+    yield Node(node.name, "Conv2D", (OutputReference(f"{node.name}/bordered", 0), filters), window)
 
 
 def _renamed(node: Node, **names: str) -> dict[str, Message]:

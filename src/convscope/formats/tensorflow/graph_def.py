@@ -9,15 +9,22 @@ from pathlib import Path
 from convscope.errors import NetworkFileError
 from convscope.formats.protobuf.message import Message
 from convscope.formats.protobuf.parser import Parser, decoded
-from convscope.formats.protobuf.records import Source, open_source
+from convscope.formats.protobuf.records import ByteSource, open_source
 from convscope.formats.protobuf.schema import load_schema
 from convscope.formats.protobuf.wire import read_fields
 from convscope.formats.recognition import HEAD, TEXT, identify
-from convscope.formats.tensorflow.checkpoint import INDEX, Checkpoint, read_checkpoint
+from convscope.formats.tensorflow.checkpoint import INDEX, VariableCheckpoint, read_checkpoint
 from convscope.formats.tensorflow.functions import CALLS, inlined
-from convscope.formats.tensorflow.heads import DECODERS, behind
 from convscope.formats.tensorflow.loops import gather_loops
-from convscope.formats.tensorflow.node import PLACEHOLDERS, Node, Reference, in_order, read_node, reference
+from convscope.formats.tensorflow.node import (
+    PLACEHOLDERS,
+    Node,
+    OutputReference,
+    in_order,
+    read_node,
+    reference,
+)
+from convscope.formats.tensorflow.picture_readers import DECODERS, behind
 from convscope.formats.tensorflow.variables import VARIABLES, filled
 
 SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")
@@ -85,18 +92,18 @@ def records_of(size: int) -> int:
 
 def _without_bundles(nodes: Sequence[Node]) -> list[Node]:
     """Return the nodes without the IdentityN, which pass several values on for a gradient of their own (swish)."""
-    passed: dict[Reference, Reference] = {}
+    passed: dict[OutputReference, OutputReference] = {}
     single_nodes: list[Node] = []
     for node in nodes:
         inputs = tuple(passed.get(read, read) for read in node.inputs)
         if node.op == "IdentityN":
-            passed.update({Reference(node.name, at): read for at, read in enumerate(inputs)})
+            passed.update({OutputReference(node.name, at): read for at, read in enumerate(inputs)})
         else:
             single_nodes.append(replace(node, inputs=inputs))
     return single_nodes
 
 
-def _checkpoint(file: Path, weights: str | Path | None) -> Checkpoint | None:
+def _checkpoint(file: Path, weights: str | Path | None) -> VariableCheckpoint | None:
     """Return the checkpoint that was given, by any of its files, or the one beside a SavedModel."""
     if weights is None:
         prefix = str(file.parent / _VARIABLES_BESIDE)
@@ -108,7 +115,7 @@ def _checkpoint(file: Path, weights: str | Path | None) -> Checkpoint | None:
     return read_checkpoint(prefix)
 
 
-def _signature(meta: Message) -> tuple[Reference, ...]:
+def _signature(meta: Message) -> tuple[OutputReference, ...]:
     """Return the outputs of a SavedModel's signature, the serving one if there is one."""
     signatures = {entry.key: entry.value for entry in meta.signature_def if entry.value.outputs}
     signatures.pop("__saved_model_init_op", None)
@@ -153,7 +160,7 @@ def _expect_graph(head: bytes, file: str) -> None:
         )
 
 
-def _read(source: Source, name: str) -> Message:
+def _read(source: ByteSource, name: str) -> Message:
     message = Message(load_schema(__package__)[name])
     if identify(bytes(source.view[:HEAD])) != TEXT:
         read_fields(source, message, 0, len(source.view))
@@ -166,7 +173,7 @@ def _read(source: Source, name: str) -> Message:
     return message
 
 
-def _meta_graph(source: Source) -> Message:
+def _meta_graph(source: ByteSource) -> Message:
     model = _read(source, "SavedModel")
     if not model.meta_graphs:
         raise NetworkFileError(f"{source.file} is a SavedModel without a graph")

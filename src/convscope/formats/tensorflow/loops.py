@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from convscope.formats.tensorflow.node import Node, Reference, in_order
+from convscope.formats.tensorflow.node import Node, OutputReference, in_order
 
 LOOP = "While"
 
@@ -24,8 +24,8 @@ class Loop(Node):
     """
 
     variables: tuple[str, ...]
-    condition: Reference
-    following: tuple[Reference, ...]
+    condition: OutputReference
+    following: tuple[OutputReference, ...]
     body: tuple[Node, ...]
 
 
@@ -43,19 +43,19 @@ def gather_loops(nodes: Sequence[Node]) -> list[Node]:
 def loop_of(
     node: Node,
     variables: Sequence[str],
-    condition: Reference,
-    following: Sequence[Reference],
+    condition: OutputReference,
+    following: Sequence[OutputReference],
     body: Iterable[Node],
 ) -> Loop:
     """Return a loop whose body may read what is outside: that becomes inputs that never change."""
     inner = {each.name: each for each in body}
-    captured: dict[Reference, str] = {}
+    captured: dict[OutputReference, str] = {}
 
-    def inside(read: Reference) -> Reference:
+    def inside(read: OutputReference) -> OutputReference:
         if read.node in inner or read.node in variables:
             return read
         name = captured.setdefault(read, f"{node.name}/captured_{len(captured)}")
-        return Reference(name, 0)
+        return OutputReference(name, 0)
 
     body = [replace(each, inputs=tuple(map(inside, each.inputs))) for each in inner.values()]
     ends = inside(condition), tuple(map(inside, following))
@@ -130,12 +130,14 @@ def _gathered(
         for node in body.values()
         if node.op == "Switch" and node.inputs and node.inputs[0].node in places
     }
-    stands = {Reference(name, 0): node.inputs[0] for name, node in own.items()}
+    stands = {OutputReference(name, 0): node.inputs[0] for name, node in own.items()}
     stands |= {
-        Reference(name, side): Reference(merge, 0) for name, merge in switched.items() for side in (0, 1)
+        OutputReference(name, side): OutputReference(merge, 0)
+        for name, merge in switched.items()
+        for side in (0, 1)
     }
     exits = {
-        node.name: Reference(frame, places[switched[node.inputs[0].node]])
+        node.name: OutputReference(frame, places[switched[node.inputs[0].node]])
         for node in body.values()
         if node.op == "Exit" and node.inputs[0].node in switched
     }

@@ -14,7 +14,7 @@ from convscope.formats.tensorflow.tensors import shape_of
 PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 
 
-class Reference(NamedTuple):
+class OutputReference(NamedTuple):
     """One output of a node, as another reads it: ``"split:1"`` is (``"split"``, 1)."""
 
     node: str
@@ -27,7 +27,7 @@ class Node:
 
     name: str
     op: str
-    inputs: tuple[Reference, ...]
+    inputs: tuple[OutputReference, ...]
     attributes: Mapping[str, Message]
 
     def text(self, name: str, default: str = "") -> str:
@@ -84,10 +84,10 @@ def read_node(message: Message) -> Node:
     return Node(message.name or "", message.op or "", inputs, attributes)
 
 
-def reference(text: str) -> Reference:
+def reference(text: str) -> OutputReference:
     """Return what a text such as ``"split:1"`` refers to."""
     name, colon, index = text.rpartition(":")
-    return Reference(name, int(index)) if colon and index.isdigit() else Reference(text, 0)
+    return OutputReference(name, int(index)) if colon and index.isdigit() else OutputReference(text, 0)
 
 
 def in_order(nodes: Iterable[Node]) -> list[Node]:
@@ -121,7 +121,7 @@ def in_order(nodes: Iterable[Node]) -> list[Node]:
     return list(ordered.values())
 
 
-def _node_read(by_name: Mapping[str, Node], reader: Node, read: Reference) -> Node:
+def _node_read(by_name: Mapping[str, Node], reader: Node, read: OutputReference) -> Node:
     if read.node not in by_name:
         raise NetworkFileError(
             f"node {reader.name!r} reads {read.node!r}, which is not in the file: it is damaged, or cut wrongly"

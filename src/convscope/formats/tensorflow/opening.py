@@ -22,9 +22,9 @@ from convscope.formats.tensorflow.building import build_graph
 from convscope.formats.tensorflow.dropout import without_dropout
 from convscope.formats.tensorflow.fused import unfused
 from convscope.formats.tensorflow.graph_def import read_graph_def
-from convscope.formats.tensorflow.heads import Head, behind, cut_head
 from convscope.formats.tensorflow.input_spec import find_input_spec, label_lists, usual_size
 from convscope.formats.tensorflow.node import PLACEHOLDERS, Node
+from convscope.formats.tensorflow.picture_readers import Head, behind, cut_head
 from convscope.network.origin import Origin
 from convscope.network.parameters import Shape
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from convscope.errors import UnsupportedLayer
 from convscope.formats.tensorflow.loops import Loop
-from convscope.formats.tensorflow.node import Node, Reference
+from convscope.formats.tensorflow.node import Node, OutputReference
 from convscope.formats.tensorflow.parameters import Array
 from convscope.network.parameters import Shape
 
@@ -29,16 +29,16 @@ class Building(Protocol):
     def add(self, node: Node) -> None:
         """Add a node."""
 
-    def numbers(self, read: Reference) -> Array | None:
+    def numbers(self, read: OutputReference) -> Array | None:
         """Return what is known of a value whatever the picture."""
 
     def keep(self, name: str, numbers: Array) -> None:
         """Let a value be these numbers."""
 
-    def is_cut(self, read: Reference) -> bool:
+    def is_cut(self, read: OutputReference) -> bool:
         """Whether a value is not computed."""
 
-    def shape_of(self, read: Reference) -> Shape:
+    def shape_of(self, read: OutputReference) -> Shape:
         """Return a value's shape."""
 
 
@@ -47,8 +47,8 @@ class Unrolling:
     """What stands for what while loops are written out: values of a loop's end, and the places of lists."""
 
     building: Building
-    stands: dict[Reference, Reference] = field(default_factory=dict)
-    lists: dict[str, list[Reference | None]] = field(default_factory=dict)
+    stands: dict[OutputReference, OutputReference] = field(default_factory=dict)
+    lists: dict[str, list[OutputReference | None]] = field(default_factory=dict)
     inside: set[str] = field(default_factory=set)
     """The nodes of all rounds."""
     by_size: bool = False
@@ -81,7 +81,7 @@ class Unrolling:
             return False
         for at, part in enumerate(_parts(node, [numbers for numbers in read if numbers is not None])):
             self.building.keep(f"{node.name}:{at}", part)
-            self.stands[Reference(node.name, at)] = Reference(f"{node.name}:{at}", 0)
+            self.stands[OutputReference(node.name, at)] = OutputReference(f"{node.name}:{at}", 0)
         return True
 
     def _write_out(self, loop: Loop) -> None:
@@ -108,7 +108,7 @@ class Unrolling:
                 raise _refusal(loop, "its body needs something that is not computed")
             values[: len(following)] = following
         for at, value in enumerate(values[: len(loop.following)]):
-            self.stands[Reference(loop.name, at)] = value
+            self.stands[OutputReference(loop.name, at)] = value
 
     def _add(self, node: Node) -> None:
         self.inside.add(node.name)
@@ -116,12 +116,12 @@ class Unrolling:
             raise UnsupportedLayer(f"loops of more than {_MOST_NODES:,} nodes are not written out")
         self.building.add(node)
 
-    def _is_size(self, read: Reference) -> bool:
+    def _is_size(self, read: OutputReference) -> bool:
         """Whether a value is the size of something, which another picture has otherwise."""
         numbers = self.building.numbers(self._final(read))
         return numbers is not None and numbers.dtype == object
 
-    def _final(self, read: Reference) -> Reference:
+    def _final(self, read: OutputReference) -> OutputReference:
         return self.stands.get(read, read)
 
     def whole(self, node: Node, place: int) -> list[int]:
@@ -152,11 +152,13 @@ def _refusal(node: Node, why: str) -> UnsupportedLayer:
 class _Round:
     """One round of a loop: what its variables are, and what its body's nodes are called in it."""
 
-    values: Mapping[str, Reference]
+    values: Mapping[str, OutputReference]
     names: Mapping[str, str]
 
-    def read(self, read: Reference) -> Reference:
-        return self.values.get(read.node) or Reference(self.names.get(read.node, read.node), read.output)
+    def read(self, read: OutputReference) -> OutputReference:
+        return self.values.get(read.node) or OutputReference(
+            self.names.get(read.node, read.node), read.output
+        )
 
     def node(self, node: Node) -> Node:
         copy = replace(node, name=self.names[node.name], inputs=tuple(map(self.read, node.inputs)))
@@ -223,17 +225,17 @@ def _from_tensor(unrolling: Unrolling, node: Node) -> None:
     unrolling.lists[node.name] = list(_elements(unrolling, node, node.inputs[0]))
 
 
-def _elements(unrolling: Unrolling, node: Node, value: Reference) -> Iterator[Reference]:
+def _elements(unrolling: Unrolling, node: Node, value: OutputReference) -> Iterator[OutputReference]:
     name, count = f"{node.name}/elements", unrolling.building.shape_of(value)[0]
     numbers = unrolling.building.numbers(value)
     if numbers is None:
         unrolling.building.add(Node(name, "Unpack", (value,), {}))
     for at in range(count):
         if numbers is None:
-            yield Reference(name, at)
+            yield OutputReference(name, at)
         else:
             unrolling.building.keep(f"{name}/{at}", numbers[at])
-            yield Reference(f"{name}/{at}", 0)
+            yield OutputReference(f"{name}/{at}", 0)
 
 
 @_about_lists("TensorArrayReadV3", "TensorListGetItem")
@@ -242,7 +244,7 @@ def _read(unrolling: Unrolling, node: Node) -> None:
     element = unrolling.lists[node.inputs[0].node][place]
     if element is None:
         raise _refusal(node, f"nothing was written at its place {place}")
-    unrolling.stands[Reference(node.name, 0)] = unrolling._final(element)
+    unrolling.stands[OutputReference(node.name, 0)] = unrolling._final(element)
 
 
 @_about_lists("TensorArrayWriteV3")

@@ -8,8 +8,8 @@ from dataclasses import replace
 from convscope.formats.protobuf.message import Message
 from convscope.formats.protobuf.schema import load_schema
 from convscope.formats.protobuf.wire import as_text
-from convscope.formats.tensorflow.checkpoint import Checkpoint
-from convscope.formats.tensorflow.node import Node, Reference
+from convscope.formats.tensorflow.checkpoint import VariableCheckpoint
+from convscope.formats.tensorflow.node import Node, OutputReference
 
 VARIABLES = ("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable")
 _READING = ("ReadVariableOp", "ReadVariableXlaSplitND")
@@ -17,7 +17,7 @@ _ASSIGNING = ("Assign", "AssignVariableOp", "AssignVariableXlaConcatND")
 _RESTORING = ("RestoreV2", "Restore", "RestoreSlice")
 
 
-def filled(nodes: Sequence[Node], checkpoint: Checkpoint | None) -> list[Node]:
+def filled(nodes: Sequence[Node], checkpoint: VariableCheckpoint | None) -> list[Node]:
     """Return the nodes with the numbers of their variables; those that the checkpoint lacks stay as they are."""
     if checkpoint is None:
         return list(nodes)
@@ -58,7 +58,7 @@ def _keys(nodes: Sequence[Node]) -> dict[str, str]:
     return keys
 
 
-def _origin(read: Reference, by_name: Mapping[str, Node]) -> Reference:
+def _origin(read: OutputReference, by_name: Mapping[str, Node]) -> OutputReference:
     while (node := by_name.get(read.node)) is not None and node.op == "Identity" and node.inputs:
         read = node.inputs[0]
     return read

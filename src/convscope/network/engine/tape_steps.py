@@ -18,8 +18,8 @@ from torch import Tensor, fx
 from convscope.network.engine.fusion import FusedNormalization, TwoWayConvolution
 from convscope.network.operations import OPERATIONS
 from convscope.network.operations.fused import fused_convolution
+from convscope.network.operations.max_pool_indices import Places, max_pool_gradient, max_pool_with_places
 from convscope.network.operations.normalization import to_minus
-from convscope.network.operations.places import Places, max_pool_gradient, max_pool_with_places
 
 
 class TapeStep(Protocol):

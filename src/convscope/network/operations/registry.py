@@ -35,7 +35,7 @@ Part: TypeAlias = Literal[
 
 
 @dataclass(frozen=True)
-class Kind:
+class OperationKind:
     """What is known of a kind of operation, besides its function.
 
     - ``shape`` is the rule for its output's shape; without one the function itself is run without memory.
@@ -71,11 +71,11 @@ class Kind:
 
 
 OPERATIONS: dict[str, Callable[..., Result]] = {}
-KINDS: dict[str, Kind] = {}
-_UNKNOWN = Kind()
+KINDS: dict[str, OperationKind] = {}
+_UNKNOWN = OperationKind()
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> OperationKind:
     """Return what is known of an operation by its name; nothing, for one that a format brought along."""
     return KINDS.get(name, _UNKNOWN)
 
@@ -85,7 +85,7 @@ def operation(function: Function) -> Function: ...
 @overload
 def operation(**facts: Any) -> Callable[[Function], Function]: ...
 def operation(function: Any = None, **facts: Any) -> Any:
-    """Register a function as the operation of its own name, with what is known of its kind (see `Kind`).
+    """Register a function as the operation of its own name, with what is known of its kind (see `OperationKind`).
 
     An operation takes its input tensors by position, its parameters and attributes by keyword, changes none
     of them, and returns a tensor, or a tuple where it has several outputs.
@@ -94,7 +94,7 @@ def operation(function: Any = None, **facts: Any) -> Any:
     ... def absolute(input: Tensor) -> Tensor:
     ...     return input.abs()
     """
-    kind = Kind(**facts)
+    kind = OperationKind(**facts)
 
     def register(function: Function) -> Function:
         OPERATIONS[function.__name__] = function

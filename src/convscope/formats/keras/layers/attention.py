@@ -9,7 +9,7 @@ import numpy as np
 
 from convscope.formats.keras.layers.registry import keras_layer
 from convscope.formats.keras.layers.translation import Dialect, Numbers, Steps, Use, Variable
-from convscope.formats.keras.model import KerasLayer, Reference
+from convscope.formats.keras.model import CallReference, KerasLayer
 from convscope.formats.operation_plan import OperationPlan
 
 _PARTS = {"query": "query_dense", "key": "key_dense", "value": "value_dense", "output": "output_dense"}
@@ -52,7 +52,7 @@ def _refuse_masks(use: Use) -> None:
     masks = [
         key
         for key, value in use.call.keywords.items()
-        if "mask" in key and isinstance(value, Reference | list)
+        if "mask" in key and isinstance(value, CallReference | list)
     ]
     if masks:
         raise use.wrong(f"it has a {masks[0]}, which convscope does not know")

@@ -7,7 +7,7 @@ from typing import Any
 
 from convscope.formats.keras.layers.registry import keras_function
 from convscope.formats.keras.layers.translation import Steps, Use
-from convscope.formats.keras.model import Reference
+from convscope.formats.keras.model import CallReference
 from convscope.formats.operation_plan import OperationPlan
 
 _ALONE: dict[str, tuple[str, dict[str, Any]]] = {
@@ -43,9 +43,9 @@ def setting(use: Use, place: int, *names: str, default: Any = None) -> Any:
     """Return what a function is told: by keyword, in its configuration, or in this place after what it reads."""
     for given in (use.call.keywords, use.config):
         for name in names:
-            if given.get(name) is not None and not isinstance(given[name], Reference):
+            if given.get(name) is not None and not isinstance(given[name], CallReference):
                 return given[name]
-    plain = [one for one in use.call.arguments if not isinstance(one, Reference)]
+    plain = [one for one in use.call.arguments if not isinstance(one, CallReference)]
     return plain[place] if len(plain) > place and plain[place] is not None else default
 
 

@@ -9,7 +9,7 @@ from convscope.formats.arithmetic import ARITHMETIC, known_first
 from convscope.formats.keras.layers.constants import is_array
 from convscope.formats.keras.layers.registry import keras_function, keras_layer
 from convscope.formats.keras.layers.translation import Steps, Use, number
-from convscope.formats.keras.model import Reference
+from convscope.formats.keras.model import CallReference
 from convscope.formats.operation_plan import OperationPlan
 
 
@@ -80,9 +80,9 @@ def _arithmetic(kind: str) -> Callable[[Use], Steps]:
             *use.call.arguments,
             *(use.call.keywords[key] for key in ("y", "x2") if key in use.call.keywords),
         ]
-        if len(given) != 2 or not any(isinstance(operand, Reference) for operand in given):
+        if len(given) != 2 or not any(isinstance(operand, CallReference) for operand in given):
             raise UnsupportedLayer(f"{use.layer.name!r}: convscope knows {kind} of two operands only")
-        plain = [operand for operand in given if not isinstance(operand, Reference)]
+        plain = [operand for operand in given if not isinstance(operand, CallReference)]
         if not plain:
             return _of_two(use, kind)
         if is_array(plain[0]):  # it lies as Keras's own values do

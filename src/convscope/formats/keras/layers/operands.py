@@ -10,7 +10,7 @@ from convscope.formats.keras.layers.constants import constants_of, is_array
 from convscope.formats.keras.layers.functions import camel, setting
 from convscope.formats.keras.layers.registry import keras_function
 from convscope.formats.keras.layers.translation import Steps, Use
-from convscope.formats.keras.model import Reference
+from convscope.formats.keras.model import CallReference
 from convscope.formats.operation_plan import OperationPlan
 
 
@@ -37,7 +37,7 @@ def operands(use: Use) -> Operands:
     codes: list[Any] = []
     count = 0
     for value in (*use.call.arguments, *use.call.keywords.values()):
-        if isinstance(value, Reference):
+        if isinstance(value, CallReference):
             codes.append(f"${count}")
             count += 1
         elif is_array(value):

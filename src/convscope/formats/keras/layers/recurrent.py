@@ -12,7 +12,7 @@ from convscope.formats.keras.layers.registry import keras_layer
 from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
 from convscope.formats.keras.model import KerasLayer, snake_case
 from convscope.formats.operation_plan import OperationPlan
-from convscope.network.operations.recurrence import ACTIVATIONS
+from convscope.network.operations.keras_recurrent import ACTIVATIONS
 
 CELLS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "rnn"}
 _STATES = {"LSTM": ("hidden", "memory"), "GRU": ("hidden",), "SimpleRNN": ("hidden",)}

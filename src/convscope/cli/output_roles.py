@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convscope.cli.output import printable
+from convscope.cli.result_paths import printable
 
 if TYPE_CHECKING:
     from convscope.network.network import Network

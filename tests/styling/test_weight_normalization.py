@@ -12,11 +12,11 @@ from torch import nn
 import convscope
 from convscope.errors import ConvscopeWarning
 from convscope.network.network import Network
-from convscope.styling.normalization import MeanAnswers, normalized
 from convscope.styling.presets import STYLE_PRESETS
 from convscope.styling.steps import StyleStep
 from convscope.styling.style_transfer import transfer_of
 from convscope.styling.targets import batch_of
+from convscope.styling.weight_normalization import MeanAnswers, normalized
 
 PICTURES = np.random.default_rng(5).random((2, 40, 48, 3)).astype(np.float32)
 LAYERS = {"content_layers": "2", "style_layers": {"0": 1.0, "2": 0.3}}

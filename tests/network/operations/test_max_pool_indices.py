@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from convscope.network.operations.places import max_pool_gradient, max_pool_with_places
+from convscope.network.operations.max_pool_indices import max_pool_gradient, max_pool_with_places
 from convscope.network.operations.pooling import max_pool
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convscope.cli.options import Opening, RenamedOption, json_option, network_options, output_option
-from convscope.cli.output import explain, interrupted, place, print_json, printable, progress_bar
+from convscope.cli.result_paths import explain, interrupted, place, print_json, printable, progress_bar
 from convscope.files import write_text
 
 if TYPE_CHECKING:

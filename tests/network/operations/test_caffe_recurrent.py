@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from convscope.errors import InputError
-from convscope.network.operations.recurrent import lstm, lstm_unit, rnn
+from convscope.network.operations.caffe_recurrent import lstm, lstm_unit, rnn
 
 FEATURES = 7
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import convscope
-from convscope.attribution.disconnected import disconnected
+from convscope.attribution.difull import disconnected
 from convscope.attribution.target import target_of
 from convscope.attribution.trust import trust
 from convscope.errors import InputError

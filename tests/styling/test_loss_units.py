@@ -9,11 +9,11 @@ from torch import Tensor
 from convscope import open_network
 from convscope.network.network import Network
 from convscope.optimization.regularizers import NeighborDifference
+from convscope.styling.loss_units import units
 from convscope.styling.losses import GramLoss
 from convscope.styling.settings import StyleSettings
 from convscope.styling.steps import style_steps
 from convscope.styling.targets import Style, targets_of
-from convscope.styling.units import units
 from planted import planted_files
 
 SETTINGS = StyleSettings(
