@@ -233,6 +233,27 @@ def test_every_picture_is_looked_at_before_the_work_begins(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("classify", "red.png", "planted"), "red.png is a picture, and NETWORK stands first"),
+        (("classify", "coffee", "builtin"), "coffee is a picture, and NETWORK stands first"),
+        (("layers", ""), "the NETWORK is empty"),
+        (("-v", "layers", "builtin"), "options stand behind the command: convscope COMMAND -v"),
+        (("style", "planted", "red.png"), "--style painting.jpg"),
+    ],
+)
+def test_what_stands_in_the_wrong_place_is_told_its_own(
+    red: str, arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in " ".join(failed(*arguments, status=2).split())
+
+
+def test_help_may_stand_before_a_command() -> None:
+    assert done("help", "see").output == done("see", "--help").output
+    assert done("help").output == done("--help").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
         (("activations", "red.png", "conv1", "nonsense"), "no layer 'nonsense'"),
         (("values", "red.png", "conv1", "nonsense"), "no layer 'nonsense'"),
         (("evidence", "red.png", "0", "nonsense"), "no layer 'nonsense'"),

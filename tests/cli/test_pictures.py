@@ -41,6 +41,30 @@ def test_a_folder_stands_for_its_pictures_and_a_broken_one_blocks_nothing(here: 
     assert all(any("broken.png" in words for words in row["notes"]) for row in rows)
 
 
+def test_a_folder_says_which_photographs_it_cannot_read(here: Path) -> None:
+    (here / "photos" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(300))
+    assert (
+        "IMG_1.HEIC is not a picture convscope can read, but a HEIC"
+        in run("classify", "planted", "photos").stderr
+    )
+    measured = run("examples", "planted", "conv1:0", "--photographs", "photos", "-o", "found.png")
+    assert "2 of 4 pictures cannot be read" in measured.stderr and "IMG_1.HEIC" in measured.stderr
+
+
+@pytest.mark.parametrize(
+    ("picture", "words"),
+    [
+        ("", "a PICTURE is empty"),
+        ("https://example.org/cat.jpg", "an address on the web, and nothing is fetched"),
+        ("photos/empty.png", "an empty file (0 bytes)"),
+    ],
+)
+def test_what_is_no_picture_is_called_what_it_is(picture: str, words: str, here: Path) -> None:
+    (here / "photos" / "empty.png").touch()
+    result = run("classify", "planted", picture)
+    assert result.exit_code == 1 and words in result.stderr and len(result.stderr.splitlines()) == 1
+
+
 def test_a_pattern_stands_for_what_it_matches(here: Path) -> None:
     rows = json.loads(run("classify", "planted", "photos/*/pl*.png", "--json").stdout)
     assert [Path(row["picture"]).name for row in rows] == ["plain.png"]

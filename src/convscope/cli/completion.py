@@ -121,7 +121,10 @@ _OFFERED = {
         ("addresses", "layer", "layers", "content_layers", "style_layers", "through"), _ADDRESSES
     ),
     "targets": Completed(_targets, files=False),
-    **dict.fromkeys(("style", "styles"), Completed(_pictures, files=True)),
+    **dict.fromkeys(
+        ("style", "styles"),
+        Completed(_pictures, "Give the picture in whose style it is to be: --style painting.jpg", files=True),
+    ),
     **dict.fromkeys(
         ("output", "weights", "labels", "folder", "frames", "film", "photographs", "regions", "architecture"),
         _FILES,

@@ -22,6 +22,7 @@ from convscope.cli.result_paths import INTERRUPTED, note, printable
 from convscope.cli.settings import Settings, settings
 from convscope.cli.streams import lasting_streams
 from convscope.errors import ConvscopeError, ConvscopeWarning, did_you_mean
+from convscope.files import user_path
 from convscope.progress import bars, switch_off
 
 _TRACE = "CONVSCOPE_TRACEBACK"
@@ -37,6 +38,8 @@ class ConvscopeGroup(click.Group):
         for parameter in cmd.params:
             if parameter.name == "output":
                 parameter.callback = _not_empty
+            if parameter.name == "network":
+                parameter.callback = _no_picture
         cmd.params += [
             _setting_flag(
                 "force",
@@ -53,6 +56,14 @@ class ConvscopeGroup(click.Group):
         offer(cmd)
         cmd.format_options = partial(_format_options, cmd)  # type: ignore[method-assign]
         super().add_command(cmd, name)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before the command's name; an option of a command there is told its place."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            hint = f"options stand behind the command: convscope COMMAND {error.option_name}"
+            raise click.UsageError(f"no such option here: {error.option_name}; {hint}", ctx) from None
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run the command line, whatever stdout and stderr are."""
@@ -102,7 +113,12 @@ class ConvscopeGroup(click.Group):
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; for a misspelled one, offer the closest."""
+        """Find the command, or with ``help`` before it its help; for a misspelled one, offer the closest."""
+        if arguments[0] == "help" and arguments[1:2]:
+            arguments = [arguments[1], "--help"]
+        elif arguments[0] == "help":
+            click.echo(self.get_help(context), color=context.color)
+            context.exit()
         try:
             return super().resolve_command(context, arguments)
         except click.UsageError:
@@ -152,6 +168,25 @@ def _not_empty(_: click.Context, __: click.Parameter, given: str | None) -> str 
     """Refuse an empty name, as a variable that is not set gives: what is made would lie anywhere."""
     if given == "":
         raise click.BadParameter("the name is empty; give a file or a folder (. is this one)")
+    return given
+
+
+def _no_picture(_: click.Context, __: click.Parameter, given: str) -> str:
+    """Refuse a picture in the network's place, and an empty name, which would be the folder one is in."""
+    from convscope.pictures.decoding import picture_endings
+    from convscope.pictures.photograph import SAMPLES
+
+    if not given:
+        raise click.UsageError(
+            "the NETWORK is empty; give its file, its folder, or a name: builtin is always there"
+        )
+    path = user_path(given)
+    if (given in SAMPLES and not path.exists()) or (
+        path.suffix.lower() in picture_endings() and path.is_file()
+    ):
+        raise click.UsageError(
+            f"{given} is a picture, and NETWORK stands first: convscope COMMAND NETWORK {given}"
+        )
     return given
 
 

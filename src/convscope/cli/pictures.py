@@ -20,6 +20,8 @@ def pictures_named(names: Iterable[str]) -> list[str]:
 
     paths: list[str] = []
     for name in names:
+        if not name.strip():
+            raise PictureError("a PICTURE is empty: give a file, a folder, or one of the samples")
         if (several := files_of(name)) is None:
             check_pictures([name])
             paths.append(name)
@@ -43,12 +45,12 @@ def files_of(name: str) -> list[Path] | None:
 
 
 def _inside(folder: Path) -> list[Path]:
-    from convscope.pictures.decoding import picture_endings
+    from convscope.pictures.decoding import photograph_endings
 
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in picture_endings() and path.is_file() and not path.name.startswith(".")
+        if path.suffix.lower() in photograph_endings() and path.is_file() and not path.name.startswith(".")
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from convscope.errors import PictureError
 from convscope.files import matched, user_path
-from convscope.pictures.decoding import picture_endings
+from convscope.pictures.decoding import photograph_endings, picture_endings
 from convscope.pictures.photograph import open_photograph, path_of
 
 PicturesLike: TypeAlias = "str | os.PathLike[str] | Iterable[Any]"
@@ -141,7 +141,7 @@ def _in(folder: Path, pictures: Iterable[Path]) -> list[ListedPicture]:
 def _is_picture(name: Path) -> bool:
     """Whether a name is a picture's: by its ending, and not hidden (``.thumbs``, macOS' ``._name.jpg``)."""
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
-    return name.suffix.lower() in picture_endings() and not hidden
+    return name.suffix.lower() in photograph_endings() and not hidden
 
 
 def _labels(names: Sequence[Path]) -> list[str | None]:

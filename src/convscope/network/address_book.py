@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,9 +34,9 @@ class AddressBook:
         if resolved.layer in self.cut:
             raise UnsupportedLayer(f"{self.network}: {self.cut[resolved.layer].sentence}")
         if resolved.layer not in self.values:
+            close = self._class_called(resolved.layer) or did_you_mean(resolved.layer, self.values)
             raise UnknownLayer(
-                f"{self.network} has no layer {resolved.layer!r}."
-                f"{did_you_mean(resolved.layer, self.values)} See: convscope layers {self.source}"
+                f"{self.network} has no layer {resolved.layer!r}.{close} See: convscope layers {self.source}"
             )
         value, channel = self.values[resolved.layer], resolved.channel
         if isinstance(channel, str):
@@ -46,6 +47,16 @@ class AddressBook:
     @cached_property
     def _names(self) -> frozenset[str]:
         return frozenset([*self.values, *self.cut])
+
+    def _class_called(self, name: str) -> str:
+        """Return a hint where a class's label stands in the place of a layer."""
+        with suppress(UnknownLayer):
+            number = find_label(self.labels or (), name)
+            for value in reversed([*self.values.values()]):
+                shape = self.shape_channels_first(value)
+                if shape is not None and len(shape) > 1 and shape[1] == len(self.labels or ()):
+                    return f" Did you mean {f'{value}:{name}'!r}, the class {number}?"
+        return ""
 
     def _class_named(self, label: str, value: str) -> int:
         if not self.labels:

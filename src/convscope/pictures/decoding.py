@@ -42,6 +42,7 @@ _SIGNATURES = {
     b"\x89HDF": "an HDF5 file",
     b"\x93NUMPY": "a NumPy array",
 }
+_NOT_READ = (".heic", ".heif", ".jxl")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NO_DECODER = "decoder error -2"  # what Pillow says where libtiff has no decoder for the compression
 
@@ -52,6 +53,11 @@ def picture_endings() -> tuple[str, ...]:
     Image.init()
     readable = {*formats_for(), "TGA"}
     return tuple(sorted(ending for ending, form in Image.registered_extensions().items() if form in readable))
+
+
+def photograph_endings() -> tuple[str, ...]:
+    """Return the same and the endings of photographs that are not read, of which a folder's reader says so."""
+    return (*picture_endings(), *_NOT_READ)
 
 
 def formats_for(name: str = "") -> tuple[str, ...]:
@@ -165,8 +171,12 @@ def errors_in_one_line(name: str, size: int, file: IO[bytes]) -> Iterator[None]:
 def _what_is(start: bytes) -> str:
     if start[:4] in _TIFF:
         return "a TIFF of a kind that is not read, by its bits or planes: save it as PNG, or with plain 8 or 16 bits"
-    if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
+    if not start:
+        return "an empty file"
+    if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"):
         return "a HEIC photograph: export it as JPEG"
+    if start.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return "a JPEG XL photograph: export it as JPEG"
     for signature, words in _SIGNATURES.items():
         if signature in start[:200]:
             return words

@@ -180,6 +180,10 @@ def _located(name: str) -> Path:
     if not path.exists():
         if broken := broken_link(path):
             raise PictureError(f"{name} {broken}")
+        if re.match(r"[a-z][a-z0-9+.-]+://", name, re.IGNORECASE):
+            raise PictureError(
+                f"{name} is an address on the web, and nothing is fetched: save the picture first"
+            )
         folder = name.removesuffix(path.name)
         hint = did_you_mean(name, [*(folder + other for other in _pictures_in(path.parent)), *SAMPLES])
         samples = "" if path.suffix else f" Sample pictures are {', '.join(SAMPLES)}."
