@@ -76,6 +76,7 @@ def test_layers_as_a_table_and_as_json(network: str, here: Path) -> None:
     rows = found["layers"]
     assert found["parameters"] == sum(row["parameters"] for row in rows)
     assert [row["name"] for row in rows] == ["data", "conv1", "pool1", "conv2", "pool2", "scores", "prob"]
+    assert [row["receptive_field"] for row in rows[:4]] == [[1, 1], [5, 5], [6, 6], [10, 10]]
 
 
 def test_classify_names_the_color(network: str, red: str, edge: str) -> None:

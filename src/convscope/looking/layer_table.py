@@ -9,12 +9,14 @@ from __future__ import annotations
 import html
 import json
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from math import prod
 
 from convscope.argument_errors import arguments_in_words
 from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.network.operations.checks import dimensions
+from convscope.network.receptive_field import extent_in_words
 from convscope.presentation.wording import shortened
 
 HEADINGS = ("layer", "kind", "shape", "parameter shapes", "receptive field", "parameters", "operations")
@@ -26,7 +28,7 @@ _LEAST = 9  # letters that are left of them
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: `receptive_field` in input pixels; `operations` are multiply-adds a picture.
+    """One layer: `receptive_field` as (height, width) in input pixels; `operations` are multiply-adds a picture.
 
     `parameters` are the numbers that no row before has: those that layers share count once. `cut` says why a layer is
     not computed, where it is not.
@@ -36,7 +38,7 @@ class Row:
     kind: str
     shape: tuple[int, ...] | None
     parameter_shapes: tuple[tuple[int, ...], ...]
-    receptive_field: str | None
+    receptive_field: tuple[float, float] | None
     parameters: int
     operations: int
     cut: str = ""
@@ -48,7 +50,7 @@ class Row:
             self.kind,
             "" if self.cut else dimensions(self.shape, "×"),
             ", ".join(dimensions(shape, "×") for shape in self.parameter_shapes),
-            self.receptive_field or "",
+            "" if self.receptive_field is None else extent_in_words(*self.receptive_field),
             f"{self.parameters:,}" if self.parameters else "",
             f"{self.operations:,}" if self.operations else "",
         )
@@ -159,7 +161,12 @@ def _row(layer: Layer, batch: int, counted: set[str]) -> Row:
         kind=" + ".join(layer.steps),
         shape=layer.shape,
         parameter_shapes=tuple(layer.parameters.values()),
-        receptive_field=str(field) if field else None,
+        receptive_field=(_plain(field.size[0]), _plain(field.size[1])) if field else None,
         parameters=sum(prod(layer.parameters[name]) for name in new),
         operations=layer.multiply_adds // batch,
     )
+
+
+def _plain(extent: Fraction) -> float:
+    """Return a number of pixels as JSON has it: whole where it is."""
+    return int(extent) if extent == int(extent) else float(extent)

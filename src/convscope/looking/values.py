@@ -69,12 +69,16 @@ def values(network: Network, picture: InputLike, address: str, **options: Unpack
     if unit.position is not None:
         raise InputError(f"{address}: a neuron has one value; give its layer or its channel")
     numbers = answer(network, picture, unit.layer)
+    noun = "unit" if numbers.size == len(numbers) else "value"
     if unit.channel is not None:
         numbers = numbers[int(unit.channel)]
+        noun = "position" if numbers.size > 1 else "unit"
     require_finite(network, picture, unit.layer, numbers)
     if not 1 <= how.bins <= 10_000:
         raise InputError(f"bins is between 1 and 10000, not {how.bins}")
     require_one_of("order", how.order, get_args(Order))
     title = "" if how.bare else title_of(f"{unit}", network, picture)
-    plot = values_and_histogram(numbers, order=how.order, title=title, bins=how.bins, theme=how.theme)
+    plot = values_and_histogram(
+        numbers, order=how.order, title=title, bins=how.bins, theme=how.theme, noun=noun
+    )
     return replace(plot, caption=f"{unit}: {plot.caption}")

@@ -41,8 +41,12 @@ class ReceptiveField:
         return top, left, top + int(self.size[0]), left + int(self.size[1])
 
     def __str__(self) -> str:
-        height, width = (float(extent) for extent in self.size)
-        return f"{height:g}" if height == width else f"{height:g}x{width:g}"
+        return extent_in_words(*map(float, self.size))
+
+
+def extent_in_words(height: float, width: float) -> str:
+    """Return how much is seen as it is shown: 7, or 3x11 where the sides differ."""
+    return f"{height:g}" if height == width else f"{height:g}x{width:g}"
 
 
 def receptive_fields(graph: Graph, shapes: Mapping[str, Shape | None]) -> dict[str, ReceptiveField | None]:

@@ -66,11 +66,13 @@ def values_and_histogram(
     title: str = "",
     bins: int = 100,
     theme: ThemeName = "light",
+    noun: str = "unit",
 ) -> Picture:
     """Return a layer's values, the highest named by their number, above the histogram of the positive ones.
 
     ``values`` is of any shape and read in order, channels first for a layer's (channels, ...) answer; with ``order``
-    "strongest" the highest come first, thousands by the logarithm of their place. InputError for NaN.
+    "strongest" the highest come first, thousands by the logarithm of their place. ``noun`` says what has each.
+    InputError for NaN.
     """
     flat = np.asarray(values, dtype=float).ravel()
     if not len(flat) or not np.isfinite(flat).all():
@@ -82,8 +84,8 @@ def values_and_histogram(
         above, below = figure.subplots(2, 1, height_ratios=(1.3, 1))
         falling = order == "strongest" and len(flat) > _MANY_RANKS
         (_draw_ranks if falling else _draw_values)(above, flat, numbers, colors)
-        places = "units, the highest first" + (" (logarithmic)" if falling else "")
-        above.set_xlabel("unit" if order == "index" else places)
+        places = f"{noun}s, the highest first" + (" (logarithmic)" if falling else "")
+        above.set_xlabel(noun if order == "index" else places)
         above.set_ylabel("value")
         share = (
             f"{len(positive):,} of {len(flat):,} values are positive ({percent(len(positive) / len(flat))})"
@@ -105,7 +107,7 @@ def values_and_histogram(
         words = "in order" if order == "index" else "the highest first"
         return picture_of(
             figure,
-            f"{len(flat):,} values {words}, {ends}; the highest: {best}; below, the histogram of the positive: {share}",
+            f"{len(flat):,} value{'s' * (len(flat) > 1)} {words}, {ends}; the highest: {best}; below, the histogram of the positive: {share}",
         )
 
 
@@ -196,7 +198,7 @@ def _name_peaks(axes: Axes, peaks: Sequence[tuple[float, float, str]], classes: 
     extent = top - min(bottom, 0)
     groups: list[list[tuple[float, float, str]]] = []
     for peak in sorted(peaks):
-        if groups and peak[0] - groups[-1][-1][0] < 0.3 * classes:
+        if groups and peak[0] - groups[-1][0][0] < 0.3 * classes:
             groups[-1].append(peak)
         else:
             groups.append([peak])
