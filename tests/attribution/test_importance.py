@@ -95,6 +95,8 @@ def test_a_pattern_stands_for_all_the_pictures_behind_it(here: Path) -> None:
     assert result["count"] == len(list(Path("photos/blue").iterdir())) == 2
     whole = convscope.importance(convscope.open_network("planted"), "conv1", "photos/blue", "red")
     assert result == {**whole.to_dict(), "notes": []}
+    drawn = json.loads(CliRunner().invoke(main, [*words, "-o", "chart.png"]).stdout)
+    assert drawn["path"] == "chart.png" and Path("chart.png").is_file() and drawn["caption"]
 
 
 def test_the_command_says_and_draws_it(here: Path) -> None:

@@ -38,7 +38,7 @@ class ConvscopeGroup(click.Group):
         for parameter in cmd.params:
             if parameter.name == "output":
                 parameter.callback = _not_empty
-            if parameter.name == "network":
+            if parameter.name == "network" and isinstance(parameter, click.Argument):
                 parameter.callback = _no_picture
         cmd.params += [
             _setting_flag(

@@ -45,12 +45,14 @@ def importance(
     source = pictures if is_list(pictures) else pictures_named([pictures])[0]
     opened = opening.open(network)
     result = importance_of(opened, layer, source, target, **look)  # type: ignore[arg-type]
-    if as_json:
-        print_json(result.to_dict())
-    else:
+    facts = result.to_dict()
+    if not as_json:
         click.echo(printable(str(result)))
     if output:
-        path = place(output, file_name(opened.name, layer, "importance"))
-        save_picture(result._picture, path)
+        path, chart = place(output, file_name(opened.name, layer, "importance")), result._picture
+        chart.save(path) if as_json else save_picture(chart, path)
+        facts |= {"path": str(path), "caption": chart.caption}
+    if as_json:
+        print_json(facts)
     if not result.complete:
         interrupted(f"after {result.count:,} pictures")

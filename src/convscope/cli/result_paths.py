@@ -133,11 +133,11 @@ def printable(text: object) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in str(text))
 
 
-def save_picture(picture: Picture, path: Path) -> Path:
-    """Write a picture and print its path; with --verbose its caption too."""
+def save_picture(picture: Picture, path: Path, brief: str = "") -> Path:
+    """Write a picture and print its path, and under it what it says in `brief`, or with --verbose its caption."""
     picture.save(path)
     click.echo(printable(path))
-    explain(picture.caption)
+    say(picture.caption if settings().verbose else brief)
     return path
 
 

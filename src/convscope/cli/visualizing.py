@@ -31,7 +31,6 @@ from convscope.cli.result_paths import (
     progress_bar,
     require_pixels,
     save_picture,
-    say,
 )
 from convscope.preset_guide import FEATURE_GUIDE
 
@@ -116,8 +115,7 @@ def see(
         if as_json:
             picture.save(path)
         else:
-            save_picture(picture, path)
-            say(str(rendered.verdict))
+            save_picture(picture, path, brief=str(rendered.verdict))
         saved.append(
             {
                 "address": rendered.name,

@@ -104,10 +104,10 @@ def values_and_histogram(
         best = ", ".join(
             f"{index} ({flat[index]:.3g})" for index in np.argsort(-flat, kind="stable")[:_PEAKS]
         )
-        words = "in order" if order == "index" else "the highest first"
+        words = f"value{'s' * (len(flat) > 1)} {'in order' if order == 'index' else 'the highest first'}"
         return picture_of(
             figure,
-            f"{len(flat):,} value{'s' * (len(flat) > 1)} {words}, {ends}; the highest: {best}; below, the histogram of the positive: {share}",
+            f"{len(flat):,} {words}, {ends}; the highest: {best}; below, the histogram of the positive: {share}",
         )
 
 
