@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from convscope.errors import ConvscopeWarning, InputError
+from convscope.formats.opening import open_network
 from convscope.network.network import Network
 from convscope.optimization import rendering
 from convscope.optimization.canvases.fourier import Fourier
@@ -70,6 +71,24 @@ def test_batches_of_any_size_make_the_same_pictures() -> None:
         difference = (alone.picture.int() - together.picture.int()).abs()
         assert difference.max() <= 1
         assert alone.verdict.reached == pytest.approx(together.verdict.reached, rel=1e-3)
+
+
+def test_a_unit_of_any_size_is_the_same_beside_one_that_needs_the_networks_own() -> None:
+    torch.manual_seed(3)
+    layers = (
+        torch.nn.Conv2d(3, 4, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(2304, 2),
+    )
+    network = open_network(torch.nn.Sequential(*layers), input_shape=(1, 3, 24, 24))
+    work = [RenderJob(name, unit(network, name), 5, None) for name in ("1:2", "3:1", "1:3")]
+    together = {one.name: one for one in made_by(network, work)}
+    assert list(together) == ["1:2", "1:3", "3:1"]
+    for job in work:
+        (alone,) = made_by(network, [job])
+        assert (alone.picture.int() - together[job.name].picture.int()).abs().max() <= 1
+        assert alone.verdict.reached == pytest.approx(together[job.name].verdict.reached, rel=1e-3)
 
 
 def test_kept_pictures_are_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:

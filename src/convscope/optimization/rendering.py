@@ -108,13 +108,13 @@ def render(
     of, done, failed = settings.steps * len(jobs), 0, 0
     kept = {job: entry for job in jobs if (entry := _kept_picture(job)) is not None}
     at_once = batch or pictures_at_once(network, jobs, settings)
-    for earlier in _kept_pictures(network, kept, strongest, at_once):
+    batches = partial(_batches, network, size=settings.size, at_once=at_once)
+    for earlier in _kept_pictures(network, kept, strongest, batches):
         done += settings.steps
         yield Progress(done, of, (earlier,))
     waiting = [job for job in jobs if job not in kept]
     _require_one_fits(network, waiting, settings)
-    for start in range(0, len(waiting), at_once):
-        chosen = waiting[start : start + at_once]
+    for chosen in batches(waiting):
         climb = _Climb(network, chosen, settings)
         unfinished = partial(climb.unfinished, strongest)
         try:
@@ -131,6 +131,20 @@ def render(
             _keep(job, one, strongest)
         climb.forget()
         yield Progress(done, of, tuple(rendered.values()))
+
+
+def _batches(
+    network: Network, jobs: Sequence[RenderJob], *, size: Size | None, at_once: int
+) -> Iterator[Sequence[RenderJob]]:
+    """Yield the jobs so many at once, those that need the network's own size apart: each is made as it is alone."""
+    groups, fits = dict[bool, list[RenderJob]](), dict[tuple[str, ...], bool]()
+    for job in jobs:
+        batch = objective_batch(network, [job.objective])
+        if batch.layers not in fits:
+            fits[batch.layers] = size is None or batch.accepts(size)
+        groups.setdefault(fits[batch.layers], []).append(job)
+    for group in groups.values():
+        yield from (group[start : start + at_once] for start in range(0, len(group), at_once))
 
 
 class _Climb:
@@ -259,14 +273,16 @@ class _Entry:
 
 
 def _kept_pictures(
-    network: Network, kept: Mapping[RenderJob, _Entry], strongest: Strongest | None, at_once: int
+    network: Network,
+    kept: Mapping[RenderJob, _Entry],
+    strongest: Strongest | None,
+    batches: Callable[[Sequence[RenderJob]], Iterator[Sequence[RenderJob]]],
 ) -> Iterator[RenderedPicture]:
     """Yield the pictures that were kept: what real pictures reach may have been measured since, or others measured."""
     beside = None if strongest is None else strongest.sha256
     yield from (entry.rendered for entry in kept.values() if entry.beside == beside)
     outdated = [job for job, entry in kept.items() if entry.beside != beside]
-    for start in range(0, len(outdated), at_once):
-        chosen = outdated[start : start + at_once]
+    for chosen in batches(outdated):
         values = torch.stack([_unit_range(kept[job].rendered.values) for job in chosen]).to(network.device)
         batch = objective_batch(network, [job.objective for job in chosen])
         for job, verdict in zip(chosen, judge(batch, values, strongest), strict=True):
