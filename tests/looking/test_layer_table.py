@@ -73,3 +73,13 @@ def test_shared_parameters_count_once() -> None:
     rows = {row.name: row for row in layer_table(network).rows}
     assert (rows["conv1"].parameters, rows["scores"].parameters) == (608, 0)
     assert rows["scores"].parameter_shapes == ((8, 3, 5, 5), (8,))
+
+
+def test_a_narrow_table_leaves_columns_out_and_cuts_no_number() -> None:
+    table = layer_table(planted_network())
+    for width, left_out in ((75, set()), (66, {"learned"}), (50, {"learned", "operations"}), (36, {"kind"})):
+        heading, *lines = table.to_text(width).splitlines()
+        assert max(map(len, (heading, *lines))) <= width
+        assert not left_out & set(heading.split())
+        assert all(row.name in line for row, line in zip(table.rows, lines, strict=False))
+        assert lines[-1].split()[1] == "839"

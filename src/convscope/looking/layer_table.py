@@ -24,6 +24,7 @@ _NUMBERS = frozenset(HEADINGS[4:])
 _SHORT = {"parameter shapes": "learned", "receptive field": "sees"}
 _CUT = (1, 3)  # the columns of kinds and of parameters' shapes
 _LEAST = 9  # letters that are left of them
+_LEFT_OUT = (3, 6, 1)  # the columns that a narrow table does without, one after the other
 
 
 @dataclass(frozen=True)
@@ -85,20 +86,27 @@ class LayerTable:
     def to_text(self, width: int | None = None) -> str:
         """Return the table as text, no wider than so many letters where that can be.
 
-        Names and numbers stay whole: kinds and parameters' shapes are cut, and two headings are shorter.
+        Names and numbers stay whole: kinds and parameters' shapes are cut, two headings are shorter; then columns go.
         """
         total = ("total", "", "", "", "", f"{self.parameters:,}", f"{self.operations:,}")
         rows = [tuple(" ".join(cell.splitlines()) for cell in row.cells()) for row in self.rows]
         lines = [HEADINGS, *rows, total]
         widths = _widths(lines)
-        if width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
+        kept = list(range(len(HEADINGS)))
+        if width is not None and _room(widths, kept) > width:
             lines[0] = tuple(_SHORT.get(heading, heading) for heading in HEADINGS)
-            widths = _fitted(_widths(lines), width - 2 * (len(widths) - 1))
-        right = [heading in _NUMBERS for heading in HEADINGS]
+            whole = _widths(lines)
+            for column in (None, *_LEFT_OUT):
+                kept = [one for one in kept if one != column]
+                widths = _fitted(whole, kept, width)
+                if _room(widths, kept) <= width:
+                    break
         return "\n".join(
             "  ".join(
-                cell.rjust(room) if to_right else shortened(cell, room).ljust(room)
-                for cell, room, to_right in zip(line, widths, right, strict=True)
+                line[column].rjust(widths[column])
+                if HEADINGS[column] in _NUMBERS
+                else shortened(line[column], widths[column]).ljust(widths[column])
+                for column in kept
             ).rstrip()
             for line in lines
         )
@@ -120,11 +128,15 @@ def _widths(lines: list[tuple[str, ...]]) -> list[int]:
     return [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
 
 
-def _fitted(widths: list[int], room: int) -> list[int]:
+def _room(widths: list[int], columns: list[int]) -> int:
+    return sum(widths[column] + 2 for column in columns) - 2
+
+
+def _fitted(widths: list[int], columns: list[int], room: int) -> list[int]:
     """Take from the widest of the columns that may be cut until all fit, or no more can be taken."""
-    widths = list(widths)
-    while sum(widths) > room:
-        widest = max(_CUT, key=lambda column: widths[column])
+    widths, may_be_cut = list(widths), [column for column in _CUT if column in columns]
+    while _room(widths, columns) > room and may_be_cut:
+        widest = max(may_be_cut, key=lambda column: widths[column])
         if widths[widest] <= _LEAST:
             break
         widths[widest] -= 1
