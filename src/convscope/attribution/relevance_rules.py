@@ -48,7 +48,7 @@ Rule: TypeAlias = Callable[[LinearLayer, Tensor, Tensor], Tensor]
 
 def stabilized(values: Tensor) -> Tensor:
     """Return numbers moved away from 0 by a millionth: divisors."""
-    return values + torch.where(values < 0, -EPSILON, EPSILON)
+    return values.new_tensor(EPSILON).copysign(values).add_(values)
 
 
 def epsilon(layer: LinearLayer, input: Tensor, relevance: Tensor) -> Tensor:
@@ -101,17 +101,21 @@ def _shared(layer: LinearLayer, parts: list[Part], relevance: Tensor) -> Tensor:
             layer.function(input, part.weight, part.bias) for input, part in zip(inputs, parts, strict=True)
         ]
         total = sum(sums[1:], sums[0])
-        gradients = torch.autograd.grad(total, inputs, relevance / stabilized(total.detach()))
-    shares = [input.detach() * gradient for input, gradient in zip(inputs, gradients, strict=True)]
+        quotient = stabilized(total.detach())
+        torch.div(relevance, quotient, out=quotient)
+        gradients = torch.autograd.grad(total, inputs, quotient)
+    # In place: on large maps new memory costs more than the arithmetic.
+    shares = [gradient.mul_(input.detach()) for input, gradient in zip(inputs, gradients, strict=True)]
     return sum(shares[1:], shares[0])
 
 
 def _parts(layer: LinearLayer, input: Tensor, sign: int, more: float | None = None) -> list[Part]:
     """Return the parts of the sum that have a sign, or everything with `more` of those: of inputs above and below 0."""
-    weight, bias = layer.weight, layer.bias
-    above = Part(input.clamp(min=0), _part_of_sign(weight, sign, more), _clamped(bias, sign, 1, more))
-    if not bool((input < 0).any()):
-        return [above]
+    weight, bias = _part_of_sign(layer.weight, sign, more), _clamped(layer.bias, sign, 1, more)
+    if float(input.amin()) >= 0:
+        return [Part(input, weight, bias)]
+    above = Part(input.clamp(min=0), weight, bias)
+    weight = layer.weight
     return [above, Part(input.clamp(max=0), _part_of_sign(weight, -sign, more), None)]
 
 

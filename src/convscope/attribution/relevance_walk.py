@@ -176,7 +176,7 @@ class Walk:
         shared = kind_of(operation.kind).relevance == "shared"
         with torch.enable_grad():
             for index in floats:
-                inputs[index] = inputs[index].clone().requires_grad_()
+                inputs[index].requires_grad_()
             outputs = self._run(operation, inputs)
             arriving = [
                 turn(relevances[value]) if value in relevances else None for value in operation.outputs
