@@ -1,5 +1,7 @@
 """The thread that owns the network: every viewer in turn, jobs a step at a time, and what is too much refused."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -139,3 +141,18 @@ def test_whoever_waits_when_it_ends_is_told(worker: Worker) -> None:
         waiting.result(10)
     with pytest.raises(TooBusy, match="is ending"):
         worker.ask("third", lambda: "never")
+
+
+def test_python_may_end_while_the_network_runs() -> None:
+    """Without waiting for the step, C++ ended the process: "terminate called without an active exception"."""
+    script = (
+        "import torch; from convscope.web.worker import Worker; from threading import Event\n"
+        "square, begun = torch.rand(600, 600), Event()\n"
+        "def work():\n"
+        "    begun.set()\n"
+        "    for _ in range(400): square @ square\n"
+        "    print('the step is done', flush=True)\n"
+        "Worker().ask('me', work); begun.wait()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "the step is done\n", "")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from threading import Condition, Thread
 from typing import Any, Generic, TypeVar
+
+from convscope.network.engine.allocation import give_freed_memory_back
 
 Answer = TypeVar("Answer")
 MOST_WAITING = 32  # questions of one viewer: a browser that asks for more has a fault, or is no browser
@@ -77,6 +80,7 @@ class Worker:
         self._ended = False
         self._thread = Thread(target=self._run, name="convscope-worker", daemon=True)
         self._thread.start()
+        atexit.register(self._leave)
 
     def ask(self, viewer: str, question: Callable[[], Answer]) -> Future[Answer]:
         """Return the future answer to a question; TooBusy where this viewer has too many waiting."""
@@ -101,11 +105,13 @@ class Worker:
             self._changed.notify()
 
     def end(self) -> None:
-        """Stop after what runs now; jobs keep their state, and whoever waits is told."""
+        """Stop after the step that runs now; jobs keep their state, and whoever waits is told."""
         with self._changed:
             self._ended = True
             self._changed.notify()
         self._thread.join(timeout=10)
+        if not self._thread.is_alive():
+            atexit.unregister(self._leave)
         while question := self._next_question():
             if question[0].set_running_or_notify_cancel():  # else nobody waits for it any more
                 question[0].set_exception(TooBusy("the page is ending"))
@@ -113,6 +119,12 @@ class Worker:
             job.cancel()
             with suppress(Exception):
                 job.advance()
+
+    def _leave(self) -> None:
+        """Let the step end before Python does, which would abort with torch in it; a second Ctrl-C is quicker."""
+        with suppress(KeyboardInterrupt):
+            self.end()
+            self._thread.join()
 
     def _run(self) -> None:
         while True:
@@ -128,6 +140,9 @@ class Worker:
             elif job and job.advance():
                 with self._changed:
                     self._jobs.append(job)
+            elif job:  # every kind of job leaves holes of its own: an hour of them doubled the memory
+                del job
+                give_freed_memory_back()
 
     def _next_question(self) -> tuple[Future[Any], Callable[[], Any]] | None:
         """Return the oldest question of the viewer who has waited longest, who is the last to be next again."""
