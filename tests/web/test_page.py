@@ -464,3 +464,37 @@ def test_a_page_whose_server_was_started_anew_shows_the_new_ones_network(browser
     finally:
         opened.context.close()
         second.stop()
+
+
+def test_of_thousands_of_channels_those_in_view_are_painted(browser: Any) -> None:
+    conv = torch.nn.Conv2d(3, 3000, 4, 4, bias=False)
+    torch.nn.init.zeros_(conv.weight)
+    conv.weight.data[2345] = 1.0
+    network = open_network(torch.nn.Sequential(conv), input_shape=(1, 3, 32, 32))
+    served = serve(network, [plain_picture((0.9, 0.9, 0.9))])
+    page = browser.new_page(viewport={"width": 1280, "height": 860})
+    name = next(reversed(network.layers))
+    page.goto(f"{served.address}#/{name}:2345?scale=shared")
+    shown(page, "3000 channels of 8")
+    lit = """() => {
+      const [canvas, cursor] = ['canvas', '.cursor'].map((name) => document.querySelector(`#grid-pane ${name}`));
+      const [at, from] = [cursor, canvas].map((one) => one.getBoundingClientRect()), scale = from.width / canvas.width;
+      const place = [at.x + at.width / 2 - from.x, at.y + at.height / 2 - from.y].map((one) => Math.floor(one / scale));
+      return canvas.getContext('2d').getImageData(...place, 1, 1).data[0] / 255;
+    }"""
+    page.wait_for_function(f"() => ({lit})() === 1")
+    assert page.evaluate("document.querySelector('#grid-pane canvas').height") < 1000  # not the whole sheet
+    cursor = page.locator("#grid-pane .cursor").bounding_box()
+    middle = cursor["x"] + cursor["width"] / 2, cursor["y"] + cursor["height"] / 2
+    page.mouse.click(middle[0] - cursor["width"], middle[1])
+    page.wait_for_function("() => location.hash.includes(':2344')")
+    page.wait_for_function(f"() => ({lit})() === 0")
+    page.keyboard.press("5")
+    page.wait_for_function("() => document.querySelectorAll('#atlas [data-unit]').length >= 240")
+    page.wait_for_function("""() => {
+      const section = document.querySelector('#atlas');
+      section.scrollTop = section.scrollHeight;
+      return section.querySelector('[data-unit$=":2999"]');
+    }""")
+    page.context.close()
+    served.stop()

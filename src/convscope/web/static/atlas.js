@@ -4,13 +4,17 @@ import { element, empty, fill } from "./elements.js";
 import { onSeen, seen, stop, want } from "./sees.js";
 import { layerFacts, listen, set, state } from "./store.js";
 
-const cells = element("div.units"), words = element("p.caption");
+const AT_ONCE = 240; // cells: thousands of them take seconds to lay out
+const cells = element("div.units"), words = element("p.caption"), end = element("div.end");
 let only = "all";
+/** @type {string[]} units that come as one scrolls */
+let further = [];
 
 /** Build the view. */
 export function mountAtlas(parent) {
   const filter = element("select", { "aria-label": "Which units", onchange: () => ((only = filter.value), draw()) }, ...["all", "made", "could not be activated"].map((name) => element("option", { value: name }, name)));
-  fill(parent, element("h2", {}, "Atlas: what the channels want to see"), element("div.tools", {}, element("label", {}, "Show ", filter), element("button", { onclick: () => want(units()) }, "Make all of this layer"), element("button", { onclick: stop }, "Stop")), words, cells);
+  fill(parent, element("h2", {}, "Atlas: what the channels want to see"), element("div.tools", {}, element("label", {}, "Show ", filter), element("button", { onclick: () => want(units()) }, "Make all of this layer"), element("button", { onclick: stop }, "Stop")), words, cells, end);
+  new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && addFurther(), { rootMargin: "600px" }).observe(end);
   listen((changed) => state.view === "atlas" && (changed.has("view") || changed.has("layer")) && draw());
   onSeen((unit) => {
     const at = unit.lastIndexOf(":");
@@ -26,7 +30,13 @@ function draw() {
   const shown = units().filter((unit) => only === "all" || (only === "made" ? seen(unit)?.final : seen(unit)?.final && !seen(unit).activated));
   const made = units().filter((unit) => seen(unit)?.final).length;
   words.textContent = `${state.layer}: ${made} of ${units().length} are made. A picture opens its unit.`;
-  fill(cells, ...(shown.length ? shown.map(cell) : [empty("None of this kind yet: press “Make all of this layer”.")]));
+  further = shown.slice(AT_ONCE);
+  fill(cells, ...(shown.length ? shown.slice(0, AT_ONCE).map(cell) : [empty("None of this kind yet: press “Make all of this layer”.")]));
+}
+
+function addFurther() {
+  cells.append(...further.splice(0, AT_ONCE).map(cell));
+  if (further.length) requestAnimationFrame(() => end.getBoundingClientRect().top < 2 * innerHeight && addFurther());
 }
 
 function redraw(unit) {

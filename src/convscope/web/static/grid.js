@@ -7,11 +7,11 @@ import { onSeen, seen, want } from "./sees.js";
 import { layerFacts, listen, set, state } from "./store.js";
 
 const SEES = 64;
-const canvas = element("canvas", { role: "img" }), cursor = element("div.cursor"), tip = element("div.tip", { hidden: true });
+const canvas = element("canvas", { role: "img" }), faint = element("canvas"), cursor = element("div.cursor"), tip = element("div.tip", { hidden: true });
 const sheet = element("div.sheet", {}, canvas, cursor, tip);
 const scroll = element("div.scroll", { tabIndex: 0, role: "group", "aria-label": "All channels: the arrow keys move the cursor" }, sheet);
 const title = element("h2"), tools = element("div.tools"), note = element("p.caption");
-let layout = { columns: 1, width: 1, height: 1, scale: 1, gap: 1, order: [] };
+let layout = { columns: 1, rows: 1, width: 1, height: 1, scale: 1, gap: 1, order: [], places: [], first: 0, end: 1 }, rest = 0;
 
 /** Build the pane. */
 export function mountGrid(parent) {
@@ -40,6 +40,7 @@ export function mountGrid(parent) {
     const channel = channelAt(event);
     if (channel !== null) set({ channel, position: null });
   });
+  scroll.addEventListener("scroll", scrolled);
   canvas.addEventListener("dblclick", () => set({ view: "unit" }));
   new ResizeObserver(() => state.grid && draw()).observe(parent);
 }
@@ -56,7 +57,10 @@ export function gridColumns() {
 
 function draw() {
   const grid = state.grid;
-  if (!grid) return fill(sheet, empty("No picture yet: drop one on the page, or press c for the camera."));
+  if (!grid) {
+    Object.assign(sheet.style, { width: "", height: "" });
+    return fill(sheet, empty("No picture yet: drop one on the page, or press c for the camera."));
+  }
   if (!canvas.isConnected) fill(sheet, canvas, cursor, tip);
   scroll.classList.remove("stale");
   const order = Array.from({ length: grid.channels }, (_, index) => index);
@@ -64,11 +68,11 @@ function draw() {
   const [width, height] = state.sees ? [SEES, SEES] : [grid.tileColumns, grid.tileRows];
   const wanted = tileSide(grid.channels) * state.zoom, scale = state.sees ? state.zoom : Math.max(1, Math.round(wanted / Math.max(width, height, wanted / 20)));
   const gap = Math.max(1, Math.round(3 / scale)), columns = Math.max(1, Math.min(grid.channels, Math.floor((scroll.clientWidth - 14) / ((width + gap) * scale))));
-  layout = { columns, width, height, scale, gap, order };
-  canvas.width = columns * (width + gap) - gap;
-  canvas.height = Math.ceil(grid.channels / columns) * (height + gap) - gap;
-  canvas.style.width = `${canvas.width * scale}px`;
-  paintTiles();
+  const places = new Array(grid.channels), rows = Math.ceil(grid.channels / columns);
+  order.forEach((channel, place) => (places[channel] = place));
+  layout = { columns, rows, width, height, scale, gap, order, places, first: 0, end: rows };
+  Object.assign(sheet.style, { width: `${(columns * (width + gap) - gap) * scale}px`, height: `${(rows * (height + gap) - gap) * scale}px` });
+  paint();
   words();
   moveCursor();
   if (state.sees) wantVisible();
@@ -79,38 +83,67 @@ function tileSide(channels) {
   return channels > 200 ? 40 : channels > 64 ? 56 : channels > 16 ? 80 : 120;
 }
 
+/** Return the first row that is in view, and the row after the last. */
+function inView() {
+  const { rows, height, gap, scale } = layout, row = (height + gap) * scale;
+  return [Math.min(rows - 1, Math.floor(scroll.scrollTop / row)), Math.min(rows, Math.ceil((scroll.scrollTop + scroll.clientHeight) / row) + 1)];
+}
+
+/** Paint what is in view, and a screen above and below: of thousands of channels the whole sheet is more than a canvas holds. */
+function paint() {
+  const { columns, rows, width, height, scale, gap } = layout, [top, bottom] = inView(), screen = bottom - top;
+  Object.assign(layout, { first: Math.max(0, top - screen), end: Math.min(rows, bottom + screen) });
+  Object.assign(canvas, { width: columns * (width + gap) - gap, height: (layout.end - layout.first) * (height + gap) - gap });
+  Object.assign(canvas.style, { width: `${canvas.width * scale}px`, height: `${canvas.height * scale}px`, top: `${layout.first * (height + gap) * scale}px` });
+  paintTiles();
+}
+
+function scrolled() {
+  if (!state.grid) return;
+  const [top, bottom] = inView();
+  if (top < layout.first || bottom > layout.end) paint();
+  clearTimeout(rest);
+  if (state.sees) rest = setTimeout(wantVisible, 300);
+}
+
+/** Where a tile lies on the canvas; null for one that is not painted now. */
+function corner(place) {
+  const { columns, width, height, gap, first, end } = layout, row = Math.floor(place / columns);
+  return row < first || row >= end ? null : [(place % columns) * (width + gap), (row - first) * (height + gap)];
+}
+
 function paintTiles() {
-  const { order, columns, width, height, gap } = layout, grid = state.grid, context = canvas.getContext("2d");
+  const { order, columns, width, height, first, end } = layout, grid = state.grid, context = canvas.getContext("2d");
+  const painted = order.slice(first * columns, end * columns);
   if (state.sees) {
     context.fillStyle = getComputedStyle(document.body).getPropertyValue("--shade");
     context.fillRect(0, 0, canvas.width, canvas.height);
-    order.forEach((channel) => drawSeen(channel));
+    painted.forEach(drawSeen);
     return;
   }
   const image = context.createImageData(canvas.width, canvas.height), pixels = new Uint32Array(image.data.buffer);
   const size = width * height, shared = state.scale === "shared";
   const low = shared ? grid.low.reduce((a, b) => Math.min(a, b)) : 0, high = shared ? grid.high.reduce((a, b) => Math.max(a, b)) : 1;
-  const colors = table(state.palette, state.gamma), levels = new Uint32Array(256);
-  order.forEach((channel, place) => {
-    for (let level = 0; level < 256; level++) {
+  const colors = table(state.palette, state.gamma), levels = new Uint32Array(256), none = new Uint32Array(256).fill(colors[0]);
+  for (const channel of painted) {
+    for (let level = 0; shared && level < 256; level++) {
       const value = grid.low[channel] + (level / 255) * (grid.high[channel] - grid.low[channel]);
-      levels[level] = colors[shared ? Math.round((255 * (value - low)) / (high - low || 1)) : level];
+      levels[level] = colors[Math.round((255 * (value - low)) / (high - low || 1))];
     }
-    if (!shared && grid.high[channel] === grid.low[channel]) levels.fill(colors[0]);
-    const left = (place % columns) * (width + gap), top = Math.floor(place / columns) * (height + gap), from = channel * size;
+    const shades = shared ? levels : grid.high[channel] === grid.low[channel] ? none : colors;
+    const [left, top] = corner(layout.places[channel]), from = channel * size;
     for (let row = 0; row < height; row++) {
       const to = (top + row) * canvas.width + left, source = from + row * width;
-      for (let column = 0; column < width; column++) pixels[to + column] = levels[grid.tiles[source + column]];
+      for (let column = 0; column < width; column++) pixels[to + column] = shades[grid.tiles[source + column]];
     }
-  });
+  }
   context.putImageData(image, 0, 0);
 }
 
 function drawSeen(channel) {
-  const place = layout.order.indexOf(channel);
-  if (place < 0 || !state.sees || !state.grid) return; // while another layer loads there is no answer to draw upon
-  const context = canvas.getContext("2d"), { columns, width, height, gap } = layout, found = seen(`${state.layer}:${channel}`);
-  const left = (place % columns) * (width + gap), top = Math.floor(place / columns) * (height + gap);
+  const at = channel in layout.places ? corner(layout.places[channel]) : null;
+  if (!at || !state.sees || !state.grid) return; // while another layer loads there is no answer to draw upon
+  const context = canvas.getContext("2d"), { width, height } = layout, [left, top] = at, found = seen(`${state.layer}:${channel}`);
   if (!found) return paintFaintly(context, channel, left, top);
   context.globalAlpha = found.final ? 1 : 0.75;
   context.drawImage(found.image, left, top, width, height);
@@ -129,20 +162,20 @@ function drawSeen(channel) {
 /** Until a unit's picture is made, its answer stands there, faint. */
 function paintFaintly(context, channel, left, top) {
   const { tileRows, tileColumns, tiles } = state.grid, size = tileRows * tileColumns;
-  const small = element("canvas", { width: tileColumns, height: tileRows }), drawn = small.getContext("2d"), image = drawn.createImageData(tileColumns, tileRows);
+  Object.assign(faint, { width: tileColumns, height: tileRows });
+  const drawn = faint.getContext("2d"), image = drawn.createImageData(tileColumns, tileRows);
   const pixels = new Uint32Array(image.data.buffer), colors = table("gray");
   for (let i = 0; i < size; i++) pixels[i] = colors[tiles[channel * size + i]];
   drawn.putImageData(image, 0, 0);
   context.globalAlpha = 0.25;
-  context.drawImage(small, left, top, layout.width, layout.height);
+  context.drawImage(faint, left, top, layout.width, layout.height);
   context.globalAlpha = 1;
 }
 
 /** Ask for what the units in view want to see, the one under the cursor first. */
 export function wantVisible() {
-  const { columns, height, scale, gap, order } = layout, row = (height + gap) * scale;
-  const first = Math.floor(scroll.scrollTop / row) * columns, count = (Math.ceil(scroll.clientHeight / row) + 1) * columns;
-  want([state.channel, ...order.slice(first, first + count)].map((channel) => `${state.layer}:${channel}`));
+  const { columns, order } = layout, [first, end] = inView();
+  want([state.channel, ...order.slice(first * columns, end * columns)].map((channel) => `${state.layer}:${channel}`));
 }
 
 function words() {
@@ -157,23 +190,23 @@ function words() {
 }
 
 function moveCursor() {
-  const { columns, width, height, scale, gap, order } = layout, place = order.indexOf(state.channel);
-  if (place < 0) return;
+  const { columns, width, height, scale, gap, places } = layout, place = places[state.channel];
+  if (place === undefined) return;
   const left = (place % columns) * (width + gap) * scale, top = Math.floor(place / columns) * (height + gap) * scale;
   Object.assign(cursor.style, { left: `${left - 2}px`, top: `${top - 2}px`, width: `${width * scale + 4}px`, height: `${height * scale + 4}px` });
   if (top < scroll.scrollTop || top + height * scale > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = top - scroll.clientHeight / 2;
 }
 
 function channelAt(event) {
-  const { columns, width, height, scale, gap, order } = layout;
-  const column = Math.floor(event.offsetX / ((width + gap) * scale)), row = Math.floor(event.offsetY / ((height + gap) * scale));
+  const { columns, width, height, scale, gap, order, first } = layout;
+  const column = Math.floor(event.offsetX / ((width + gap) * scale)), row = first + Math.floor(event.offsetY / ((height + gap) * scale));
   return order[row * columns + column] ?? null;
 }
 
 function hover(channel) {
   tip.hidden = channel === null;
   if (channel === null) return;
-  const { columns, width, height, scale, gap, order } = layout, place = order.indexOf(channel), grid = state.grid;
+  const { columns, width, height, scale, gap, places } = layout, place = places[channel], grid = state.grid;
   tip.textContent = `${state.layer}:${channel}  max ${number(grid.high[channel])} at (${grid.peakRow[channel]},${grid.peakColumn[channel]})`;
   const left = (place % columns) * (width + gap) * scale;
   Object.assign(tip.style, { left: `${Math.min(left, Math.max(0, scroll.clientWidth - 220))}px`, top: `${Math.floor(place / columns) * (height + gap) * scale + height * scale + 4}px` });
