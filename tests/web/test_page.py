@@ -498,3 +498,32 @@ def test_of_thousands_of_channels_those_in_view_are_painted(browser: Any) -> Non
     }""")
     page.context.close()
     served.stop()
+
+
+def test_the_brush_covers_what_was_painted_and_nothing_else(browser: Any) -> None:
+    """The network cuts a crop out of each picture, and a box marks the place: neither may change what is covered."""
+    network = open_network(
+        torch.nn.Conv2d(3, 2, 3), input_shape=(1, 3, 64, 64), resize="shorter_side", resize_size=81
+    )
+    served = serve(network, ["chelsea"])
+    page = browser.new_page(viewport={"width": 1280, "height": 860})
+    page.goto(served.address)
+    shown(page, "2 channels of 62")
+    first = served.session.pictures.pinned()[0]
+    page.get_by_label("Brush: cover a part").select_option("occlude")
+    page.mouse.move(*middle_of(page, "#picture-pane .stack"))
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_function("first => !location.hash.includes(first)", arg=first)
+    second = page.evaluate("new URLSearchParams(location.hash.split('?')[1]).get('picture')")
+    before, after = (served.session.seen(key).astype(int) for key in (first, second))
+    changed, (rows, columns) = np.abs(after - before).max(2) > 1, np.indices((64, 64))
+    distance = np.hypot(rows - 31.5, columns - 31.5)
+    radius = 64 / 14
+    assert changed[distance < radius - 2].mean() > 0.9
+    assert not changed[distance > radius + 3].any()
+    np.testing.assert_allclose(after[32, 32], before.mean((0, 1)), atol=2)
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function("first => location.hash.includes(first)", arg=first)
+    page.context.close()
+    served.stop()

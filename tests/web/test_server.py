@@ -14,10 +14,12 @@ from typing import cast
 import numpy as np
 import pytest
 import requests
+import torch
 from PIL import Image
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from convscope import open_network
 from convscope.attribution.sanity_check import randomized
 from convscope.attribution.target import target_of
 from convscope.errors import InputError
@@ -496,3 +498,21 @@ def test_others_hosts_need_a_token_and_a_taken_port_says_so(server: Server) -> N
     port = int(server.address.rstrip("/").rpartition(":")[2])
     with pytest.raises(InputError, match="leave --port out"):
         serve(planted_network(), port=port)
+
+
+@pytest.mark.parametrize("resize", ["squash", "shorter_side", "direct"])
+def test_a_frame_that_is_sent_back_is_seen_as_before(resize: str) -> None:
+    """The brush covers a part of it: were the seen picture sent, the network would cut its crop out of the crop."""
+    conv = torch.nn.Conv2d(3, 2, 3)
+    cut = {} if resize == "direct" else {"resize_size": 41}
+    network = open_network(conv, input_shape=(1, 3, 32, 27), resize=resize, channel_order="BGR", **cut)
+    made = serve(network, ["chelsea"])
+    key = made.session.pictures.pinned()[0]
+    answers = [get(made, f"api/{kind}/{key}").content for kind in ("seen", "frame")]
+    seen, frame = (np.asarray(Image.open(io.BytesIO(answer))).astype(int) for answer in answers)
+    top, left = ((large - small) // 2 for large, small in zip(frame.shape[:2], seen.shape[:2], strict=True))
+    assert np.abs(frame[top : top + 32, left : left + 27] - seen).max() <= 1
+    sent = requests.post(f"{made.address}api/pictures", data=answers[1], timeout=60).json()["key"]
+    again = np.asarray(Image.open(io.BytesIO(get(made, f"api/seen/{sent}").content))).astype(int)
+    made.stop()
+    assert np.abs(again - seen).max() <= 1

@@ -217,7 +217,7 @@ class InputSpec:
         if self.transform is not None:
             batch = transformed(self.transform, self._read(picture))[None]
             return batch if self.layout == "NCHW" else batch.movedim(1, -1).contiguous()
-        frame = self._resized(self._read(picture))
+        frame = self.frame(picture)
         if np.shape(self.mean)[1:] == frame.shape[:2] != self.size:
             frame = self._order(frame) * np.float32(self.raw_scale) - np.moveaxis(np.asarray(self.mean), 0, 2)
             crops = self._crops(frame)
@@ -226,6 +226,13 @@ class InputSpec:
         crops = crops * np.asarray(self.input_scale, np.float32)
         tensor = torch.from_numpy(np.ascontiguousarray(crops, dtype=np.float32))
         return tensor.permute(0, 3, 1, 2).contiguous() if self.layout == "NCHW" else tensor
+
+    def frame(self, picture: object) -> NDArray[Any]:
+        """Return a picture's numbers resized and not cropped yet: (height, width, 3) in 0..1, or its bands.
+
+        A frame is the frame of itself, which the network's crop of a picture need not be.
+        """
+        return self._resized(self._read(picture))
 
     def _read(self, picture: object) -> Array:
         """Return a picture's numbers; InputError where it has other channels than the network."""

@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -50,6 +52,7 @@ def _routes(session: Session) -> list[BaseRoute]:
         Route("/api/pictures", _endpoint_of(session, _add_picture), methods=["POST"]),
         Route("/api/sample/{name}", _endpoint_of(session, _add_sample), methods=["POST"]),
         Route("/api/seen/{key}", _endpoint_of(session, _seen)),
+        Route("/api/frame/{key}", _endpoint_of(session, _frame)),
         Route("/api/says", _endpoint_of(session, _says)),
         Route("/api/grid", _endpoint_of(session, _grid)),
         Route("/api/groups", _endpoint_of(session, _groups)),
@@ -157,8 +160,18 @@ async def _added(session: Session, source: bytes | str) -> Response:
 
 
 async def _seen(session: Session, request: Request, ask: Ask) -> Response:
+    return await _pixels(session, request, ask, session.seen)
+
+
+async def _frame(session: Session, request: Request, ask: Ask) -> Response:
+    return await _pixels(session, request, ask, session.frame_of)
+
+
+async def _pixels(
+    session: Session, request: Request, ask: Ask, pixels: Callable[[str], NDArray[np.uint8]]
+) -> Response:
     async def encoded() -> bytes:
-        array = await ask(partial(session.seen, request.path_params["key"]))
+        array = await ask(partial(pixels, request.path_params["key"]))
         buffer = io.BytesIO()
         Image.fromarray(array).save(buffer, "PNG", compress_level=1)
         return buffer.getvalue()

@@ -187,6 +187,26 @@ class Session:
         pixels: NDArray[np.uint8] = (picture_seen.clip(0, 1) * 255).round().astype(np.uint8)
         return pixels
 
+    def frame_of(self, picture: str) -> NDArray[np.uint8]:
+        """Return a picture as large as the network's frame, (height, width, 3): its middle is what `seen` has.
+
+        Sent back with a part covered, it is seen as before but for that part. InputError where no picture would be.
+        """
+        photograph, spec = self.pictures[picture], self.network.picture_spec
+        if spec.transform is None:
+            frame = spec.frame(photograph)
+            pixels: NDArray[np.uint8] = (frame.clip(0, 1) * 255).round().astype(np.uint8)
+        else:
+            pixels = self.seen(picture)
+            again = seen_by(self.network, pixels)
+            if again.shape != pixels.shape or np.abs(again * 255 - pixels).max() > 2:
+                raise InputError(
+                    "the network's own transform cuts a part out of each picture: nothing can be covered"
+                )
+        if pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise InputError("only pictures in color can be covered")
+        return pixels
+
     def _photograph(self, picture: str | Photograph) -> Photograph:
         return picture if isinstance(picture, Photograph) else self.pictures[picture]
 

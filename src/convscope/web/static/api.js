@@ -59,6 +59,11 @@ export async function whyUnseen(key) {
   }
 }
 
+/** Return a picture as the network resizes it, before its crop: the frame in whose middle is what it sees. */
+export async function frameOf(key) {
+  return createImageBitmap(await (await answered(`api/frame/${encodeURIComponent(key)}`, {})).blob());
+}
+
 /** Send a picture's bytes. */
 export async function sendPicture(blob) {
   return (await answered("api/pictures", { method: "POST", body: blob })).json();

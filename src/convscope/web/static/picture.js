@@ -1,6 +1,6 @@
 // The picture as the network sees it: an overlay of the unit or of a backward view, what answers where, a brush.
 
-import { sendPicture, takeSample, whyUnseen } from "./api.js";
+import { frameOf, sendPicture, takeSample, whyUnseen } from "./api.js";
 import { bar, element, empty, fill, number } from "./elements.js";
 import { groupChoice, groupRows, paintGroups } from "./groups.js";
 import { cameraOn, toggleCamera, video } from "./live.js";
@@ -8,10 +8,14 @@ import { table } from "./palette.js";
 import { onSeen, seen, want } from "./sees.js";
 import { layerFacts, listen, set, state, unitAddress } from "./store.js";
 
-const image = element("img", { alt: "" }), overlay = element("canvas.overlay", { "aria-hidden": "true" }), drawing = element("canvas", { "aria-hidden": "true" });
+const image = element("img", { alt: "" }), overlay = element("canvas.overlay", { "aria-hidden": "true" }), drawing = element("canvas", { "aria-hidden": "true" }), painted = element("canvas");
 const stack = element("div.stack", { role: "group", "aria-label": "The picture as the network sees it" });
 const bars = element("div"), placeTitle = element("h3"), place = element("div"), tools = element("div.tools"), notes = element("p.caption");
-let brush = "off", before = null, map = null, here = [], rest = 0;
+/** What a part of the picture is covered with; gray is what `occlude` leaves of a colored one: its mean. */
+const BRUSHES = { off: "Brush: off", occlude: "Occlude: the picture's mean color", gray: "Cover with gray", blur: "Cover with blur" };
+let brush = "off", mean = "", map = null, here = [], rest = 0;
+/** @type {string[]} the pictures before each stroke */
+const before = [];
 
 /** Build the pane. */
 export function mountPicture(parent) {
@@ -68,9 +72,8 @@ function mountTools() {
   const file = element("input", { type: "file", accept: "image/*,video/*", multiple: true, hidden: true, "aria-label": "Choose pictures" });
   file.onchange = () => [...file.files].forEach(takeFile);
   const camera = element("button", { title: "c: the camera", "aria-pressed": "false", onclick: () => toggleCamera() }, "Camera");
-  const names = ["off", "gray", "blur"];
-  const brushes = element("select", { "aria-label": "Brush: cover a part of the picture", title: "What if this were not there?", onchange: () => setBrush(brushes.value) }, ...names.map((name) => element("option", { value: name }, name === "off" ? "Brush: off" : `Cover with ${name}`)));
-  const undo = element("button", { onclick: () => before && set({ picture: before }), title: "The picture as it was" }, "Undo");
+  const brushes = element("select", { "aria-label": "Brush: cover a part of the picture", title: "What if this were not there?", onchange: () => setBrush(brushes.value) }, ...Object.entries(BRUSHES).map(([value, words]) => element("option", { value }, words)));
+  const undo = element("button", { onclick: uncover, title: "The picture before the last stroke" }, "Undo");
   tools.append(element("button", { onclick: () => file.click() }, "Open…"), file, camera, brushes, undo);
   listen((changed) => changed.has("live") && camera.setAttribute("aria-pressed", String(cameraOn())));
 }
@@ -88,12 +91,13 @@ function dropped(event) {
 function show() {
   if (!state.picture) return;
   const found = state.pictures.find((one) => one.key === state.picture);
+  mean = "";
   image.src = `api/seen/${encodeURIComponent(state.picture)}`;
   image.alt = `${found?.name || "the picture"}, as the network sees it`;
   notes.textContent = [found?.name, ...(found?.notes || [])].filter(Boolean).join(". ");
   const [height, width] = state.network.input?.size || [1, 1];
   stack.style.aspectRatio = `${width} / ${height}`;
-  for (const canvas of [drawing]) Object.assign(canvas, { width, height });
+  for (const canvas of [drawing, painted]) Object.assign(canvas, { width, height });
 }
 
 /** A link may name a picture that the server has not, or the network cannot take it: the first one is shown, and it is said. */
@@ -178,27 +182,51 @@ function setBrush(kind) {
 }
 
 function paintBrush(x, y) {
-  const context = drawing.getContext("2d");
-  context.fillStyle = brush === "gray" ? "#808080" : "rgba(255, 180, 84, .55)";
-  context.beginPath();
-  context.arc(x * drawing.width, y * drawing.height, drawing.width / 14, 0, 7);
-  context.fill();
+  for (const context of [drawing, painted].map((one) => one.getContext("2d"))) {
+    context.fillStyle = brush === "blur" && context.canvas === drawing ? "rgba(255, 180, 84, .55)" : covering();
+    context.beginPath();
+    context.arc(x * drawing.width, y * drawing.height, drawing.width / 14, 0, 7);
+    context.fill();
+  }
 }
 
+/** The color that the brush covers with. */
+function covering() {
+  if (brush !== "occlude" || mean) return brush === "occlude" ? mean : "#808080";
+  const one = element("canvas", { width: image.naturalWidth, height: image.naturalHeight }), context = one.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const sums = [0, 0, 0], { data } = context.getImageData(0, 0, one.width, one.height);
+  for (let i = 0; i < data.length; i++) if (i % 4 < 3) sums[i % 4] += data[i];
+  return (mean = `rgb(${sums.map((sum) => Math.round((4 * sum) / data.length)).join(" ")})`);
+}
+
+/** Take the last stroke back. */
+function uncover() {
+  const covered = state.picture, picture = before.pop();
+  if (picture) set({ picture, pictures: state.pictures.filter((one) => one.key !== covered) });
+}
+
+/** Send the picture anew with what was painted covered: in its whole frame, for the network cuts its crop out of that again. */
 async function brushed() {
-  if (brush === "off") return;
-  const made = element("canvas", { width: drawing.width, height: drawing.height }), context = made.getContext("2d");
-  const mask = element("canvas", { width: drawing.width, height: drawing.height }), covered = mask.getContext("2d");
-  context.drawImage(image, 0, 0, made.width, made.height);
-  covered.drawImage(drawing, 0, 0);
-  covered.globalCompositeOperation = "source-in";
-  covered.filter = brush === "blur" ? `blur(${Math.round(made.width / 16)}px)` : "none";
-  if (brush === "blur") covered.drawImage(image, 0, 0, made.width, made.height);
-  else covered.fillStyle = "#808080", covered.fillRect(0, 0, made.width, made.height);
-  context.drawImage(mask, 0, 0);
-  before = state.picture;
-  const blob = await new Promise((done) => made.toBlob(done, "image/png"));
-  await takePicture(new File([blob], `covered with ${brush}`, { type: "image/png" }));
+  if (brush === "off" || !state.picture) return;
+  const key = state.picture, { width, height } = drawing, part = element("canvas", { width, height }), context = part.getContext("2d");
+  context.drawImage(painted, 0, 0);
+  context.globalCompositeOperation = "source-in";
+  context.filter = brush === "blur" ? `blur(${Math.round(width / 16)}px)` : "none";
+  context.fillStyle = covering();
+  if (brush === "blur") context.drawImage(image, 0, 0, width, height);
+  else context.fillRect(0, 0, width, height);
+  painted.width = width; // and so it is empty
+  try {
+    const frame = await frameOf(key), made = element("canvas", { width: frame.width, height: frame.height }), whole = made.getContext("2d");
+    whole.drawImage(frame, 0, 0);
+    whole.drawImage(part, Math.floor((frame.width - width) / 2), Math.floor((frame.height - height) / 2));
+    before.push(key);
+    const blob = await new Promise((done) => made.toBlob(done, "image/png"));
+    await takePicture(new File([blob], `covered with ${brush === "occlude" ? "its mean color" : brush}`, { type: "image/png" }));
+  } catch (error) {
+    set({ error: error.message });
+  }
 }
 
 /** Return the words of what lies over the picture. */
