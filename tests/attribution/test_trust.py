@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from numpy.typing import NDArray
 from PIL import Image
 
 import convscope
@@ -18,6 +20,7 @@ from convscope.attribution.measures import (
     _filled,
     cell_losses,
     discrete_entropy,
+    entropy_rise,
     single_deletion,
 )
 from convscope.attribution.target import target_of
@@ -186,6 +189,36 @@ def test_the_entropy_is_quantus() -> None:
     )
     map = np.random.default_rng(0).normal(size=(20, 30))
     assert discrete_entropy(map) == pytest.approx(complexity.discrete_entropy(map, map), abs=1e-12)
+
+
+def test_the_whole_rise_is_quantus() -> None:
+    """Its test runs as it is, on maps of ours: of the module, and of it with one layer more after another shuffled."""
+    module = pytest.importorskip(
+        "quantus.metrics.randomisation.efficient_mprt", reason="compares with Quantus, which is not installed"
+    )
+    complexity = pytest.importorskip("quantus.functions.complexity_func")
+    torch.manual_seed(0)
+    layers = (torch.nn.Conv2d(3, 8, 5), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    network = torch.nn.Sequential(*layers, torch.nn.Linear(8, 4)).eval()
+    inputs = np.random.default_rng(1).normal(size=(3, 3, 24, 20)).astype(np.float32)
+    rounds: list[list[NDArray[np.float64]]] = []
+
+    def maps(model: torch.nn.Module, inputs: Any, targets: Any, **_: Any) -> Any:
+        opened = convscope.open_network(model.eval(), input_shape=(1, 3, 24, 20))
+        pairs = zip(torch.as_tensor(inputs), targets, strict=True)
+        rounds.append(
+            [signed_map(convscope.gradient_times_input(opened, one[None], int(to))) for one, to in pairs]
+        )
+        return np.stack(rounds[-1])[:, None]
+
+    measure = module.EfficientMPRT(complexity_func=complexity.discrete_entropy, disable_warnings=True)
+    targets = np.array([1, 0, 3])
+    expected = measure(model=network, x_batch=inputs, y_batch=targets, a_batch=None, explain_func=maps)
+    assert len(rounds) > 1
+    for first, last, score in zip(rounds[0], rounds[-1], expected, strict=True):
+        target = target_of(planted_network(), plain_picture(), "red")
+        found = entropy_rise(MeasuredTarget(target), MeasuredMap(first, None, last))
+        assert found == pytest.approx(float(score), abs=1e-12)
 
 
 def test_what_promises_to_add_up_is_held_to_it() -> None:
