@@ -1,3 +1,3 @@
 """The version, which also says whether what is kept was made by this code."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
