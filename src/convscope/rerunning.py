@@ -20,6 +20,7 @@ from convscope.argument_errors import ArgumentError, arguments_in_words
 from convscope.errors import ConvscopeError, ConvscopeWarning, RecipeError, did_you_mean
 from convscope.formats.opening import open_network
 from convscope.formats.pytorch.architecture_file import names_a_file
+from convscope.network.engine.threads import MOST_THREADS, computing_on
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
 from convscope.pictures.options import FORMER_NAMES
@@ -42,7 +43,6 @@ from convscope.pictures.recording import (
 _PACKAGES = ("looking", "attribution", "optimization", "dreaming", "styling", "report")
 _PREPROCESSING = {item.name for item in fields(InputSpec)} - {"provenance"}
 _OPTIONS = _PREPROCESSING | {"labels", "input_shape", "rules", "architecture", "inputs", "units"}
-_MOST_THREADS = 1024
 _FORMER_NAMES = FORMER_NAMES | {"address": "target"}
 """What recipes of earlier versions call an argument, and what it is called now."""
 _FILES = ("labels", "mean")  # options that may be the path of a file
@@ -110,15 +110,10 @@ def _on_threads(recorded: int | None) -> Iterator[None]:
     if recorded is None or recorded == now:
         yield
         return
-    if not 1 <= recorded <= _MOST_THREADS:
-        raise RecipeError(
-            f"the recipe says {recorded} threads, which is impossible: 1 to {_MOST_THREADS} are"
-        )
-    torch.set_num_threads(recorded)
-    try:
+    if not 1 <= recorded <= MOST_THREADS:
+        raise RecipeError(f"the recipe says {recorded} threads, which is impossible: 1 to {MOST_THREADS} are")
+    with computing_on(recorded):
         yield
-    finally:
-        torch.set_num_threads(now)
 
 
 def _allowed(what: str, recorded: Mapping[str, Any], possible: set[str]) -> dict[str, Any]:

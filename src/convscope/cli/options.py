@@ -125,6 +125,25 @@ def _set_unit(text: str) -> tuple[str, str]:
     return address, value
 
 
+def _threads(context: click.Context, _: click.Parameter, value: str) -> int | None:
+    """Return how many threads were asked for; None where it is to be measured."""
+    if value == "auto" or context.resilient_parsing:
+        return None
+    from convscope.network.engine.threads import MOST_THREADS
+
+    if not value.isdecimal() or not 1 <= int(value) <= MOST_THREADS:
+        raise click.BadParameter(f"{value!r}: give a number from 1 to {MOST_THREADS}, or auto")
+    return int(value)
+
+
+def _compute_on(threads: int | None) -> None:
+    """Compute on so many threads until the command ends; without a number, on as many as are fastest now."""
+    from convscope.network.engine.threads import computing_on, faster_threads
+
+    chosen = faster_threads() if threads is None else threads
+    click.get_current_context().with_resource(computing_on(chosen))
+
+
 class RenamedOption(click.Option):
     """An option that had other names before: they still work, and the help does not show them."""
 
@@ -178,6 +197,15 @@ _OPENING = (
         default="cpu",
         show_default=True,
         help="Where to compute: cpu, cuda, mps, or auto: the graphics card where there is one.",
+    ),
+    _network_option(
+        "--threads",
+        envvar="CONVSCOPE_THREADS",
+        callback=_threads,
+        default="auto",
+        show_default=True,
+        metavar="N",
+        help="On how many processors to compute: a number, or auto: all, or one where that is as fast now.",
     ),
     _network_option(
         "--channel-order",
@@ -245,11 +273,13 @@ def network_options(function: _Command) -> _Command:
         labels: str | None,
         input_shape: tuple[int, ...] | None,
         device: str,
+        threads: int | None,
         architecture: str | None,
         inputs: tuple[str, ...],
         units: tuple[str, ...],
         **keywords: Any,
     ) -> Any:
+        _compute_on(threads)
         settings = {name: keywords.pop(name) for name in _PREPROCESSING}
         settings["size"] = settings.pop("input_size")
         if settings["crops"] is not None:
