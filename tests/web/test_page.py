@@ -11,6 +11,7 @@ import torch
 from chromium import CONTRASTS, launched
 from convscope import open_network
 from convscope.errors import InputGuess
+from convscope.web.recent_networks import remember
 from convscope.web.server import Server, serve
 from planted import plain_picture, planted_network
 
@@ -433,11 +434,20 @@ def test_a_network_without_classes_explains_its_units_and_says_what_pictures_it_
     server.stop()
 
 
-def test_the_start_screen_asks_for_a_picture(browser: Any) -> None:
+def test_the_start_screen_asks_for_a_picture(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path))
+    remember(HOSTILE, "timm:resnet18", {})
     server = serve(planted_network())
     page = browser.new_context().new_page()
     page.goto(server.address)
     shown(page, "What does planted see?")
+    shown(page, f"{HOSTILE}\nconvscope explore timm:resnet18")  # as text
+    page.get_by_role("button", name="Copy the command").click()
+    page.wait_for_function(
+        "() => /copied|lets no page copy/.test(document.querySelector('#status').innerText)"
+    )
     page.get_by_role("button", name="coffee").click()
     page.wait_for_function("() => document.querySelector('#grid-pane h2')?.innerText.includes('channels')")
     page.context.close()
@@ -511,6 +521,7 @@ def test_the_brush_covers_what_was_painted_and_nothing_else(browser: Any) -> Non
     shown(page, "2 channels of 62")
     first = served.session.pictures.pinned()[0]
     page.get_by_label("Brush: cover a part").select_option("occlude")
+    page.wait_for_function("() => document.querySelector('#picture-pane .stack img').naturalWidth > 0")
     page.mouse.move(*middle_of(page, "#picture-pane .stack"))
     page.mouse.down()
     page.mouse.up()

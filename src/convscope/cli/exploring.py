@@ -69,6 +69,7 @@ def explore(
     else:
         named = pictures_named(pictures)
         opened = opening.open(network)
+        _remember(opened, network, opening)
         photographs, beside = serving["photographs"], serving["beside"]
         measured = None if photographs is None else _photographs(opened, photographs)
         other = None if beside is None else opening.open(beside)
@@ -94,6 +95,15 @@ def _require_atlas_alone(context: click.Context) -> None:
     ]
     if conflicts:
         raise click.UsageError(f"--static serves an atlas alone, without {' and '.join(conflicts)}")
+
+
+def _remember(opened: Network, network: str, opening: Opening) -> None:
+    """Keep the command for the start screen, where a short one opens the same network."""
+    from convscope.web.recent_networks import remember
+
+    if not any((opening.preprocessing, opening.inputs, opening.units, opening.input_shape)):
+        files = {name: getattr(opening, name) for name in ("weights", "labels", "architecture")}
+        remember(opened.name, network, files)
 
 
 def _photographs(network: Network, folder: str) -> Photographs:

@@ -19,6 +19,7 @@ from convscope.atlas.manifest import AtlasManifest
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.web.app import make_app
+from convscope.web.recent_networks import recent_networks
 from convscope.web.running import HERE, Running, run
 from convscope.web.session import Permissions, Photographs, Session
 
@@ -70,7 +71,11 @@ def serve(
     be shown next to this one. Port 0 is a free one. On any host but this machine's own, and behind a proxy (`proxied`),
     viewers need a token; the address has it. InputError where the port is taken.
     """
-    session = Session(network, permissions or Permissions(), photographs)
+    permissions = permissions or Permissions()
+    alone = (
+        host == HERE and not proxied and permissions.token is None
+    )  # where files lie is nobody else's to read
+    session = Session(network, permissions, photographs, recent=recent_networks() if alone else ())
     if beside is not None:
         session = session.with_beside(beside)
     for picture in pictures:

@@ -58,14 +58,16 @@ class Photographs:
 class Session:
     """A network on show. Its methods answer the page's questions; they run in the worker's thread.
 
-    `beside` is another network that is shown next to it, of the same pictures and run by the same worker. `units` in a
-    question are settings of units (`Network.with_units`), address to number or ``"*2"``.
+    `beside` is another network that is shown next to it, of the same pictures and run by the same worker. `recent` are
+    the networks that were explored lately. `units` in a question are settings of units (`Network.with_units`), address
+    to number or ``"*2"``.
     """
 
     network: Network
     permissions: Permissions = field(default_factory=Permissions)
     photographs: Photographs | None = None
     beside: Session | None = None
+    recent: Sequence[Mapping[str, str]] = ()
     pictures: PictureStore = field(default_factory=PictureStore)
     worker: Worker = field(default_factory=Worker)
     _copies: OrderedDict[str, Network] = field(default_factory=OrderedDict)
@@ -90,6 +92,7 @@ class Session:
         return {
             **network_facts(self.network),
             "pictures": pictures,
+            "recent": list(self.recent),
             "readOnly": self.permissions.read_only,
             "beside": None if self.beside is None else self.beside.network.name,
             "measured": 0 if self.photographs is None else len(self.photographs.found.pictures),

@@ -19,13 +19,18 @@ function cycle(key) {
   set({ [key]: values[(values.indexOf(state[key]) + 1) % values.length] });
 }
 
-async function copyLink() {
+/** Copy a text, and say so, or what to do where the browser does not allow it. */
+export async function copyText(text, words, otherwise = "this browser lets no page copy: mark the text, and copy it") {
   try {
-    await navigator.clipboard.writeText(location.href);
-    set({ notice: "the link is copied" });
+    await navigator.clipboard.writeText(text);
+    set({ notice: words });
   } catch {
-    set({ notice: "this browser lets no page copy: take the link from the address bar" });
+    set({ notice: otherwise });
   }
+}
+
+function copyLink() {
+  return copyText(location.href, "the link is copied", "this browser lets no page copy: take the link from the address bar");
 }
 
 function focusSearch() {

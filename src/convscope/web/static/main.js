@@ -8,7 +8,7 @@ import { element, fill } from "./elements.js";
 import { mountGrid } from "./grid.js";
 import { hasPlaces } from "./groups.js";
 import { runningJobs } from "./jobs.js";
-import { mountKeyboard, toggleHelp } from "./keyboard.js";
+import { copyText, mountKeyboard, toggleHelp } from "./keyboard.js";
 import { goToLayer, mountLayers } from "./layers.js";
 import { cameraOn, frameRate, watchFrames } from "./live.js";
 import { mountPicture, overlayWords, showClasses, showMap, takePicture } from "./picture.js";
@@ -190,7 +190,13 @@ function mountStart() {
   const file = element("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "Choose a picture" });
   file.onchange = () => file.files[0] && takePicture(file.files[0]);
   const samples = SAMPLES.map((name) => element("button", { onclick: () => takePicture(name) }, name));
-  fill(at("start"), element("div.drop", {}, element("h2", {}, `What does ${state.network.name} see?`), element("p", {}, "Drop a picture here, or take one of these. It stays on this machine."), file, element("div.samples", {}, element("button", { onclick: () => file.click() }, "Choose a picture…"), ...samples), ...state.network.notes.map((note) => element("p.caption", {}, note))));
+  fill(at("start"), element("div.drop", {}, element("h2", {}, `What does ${state.network.name} see?`), element("p", {}, "Drop a picture here, or take one of these. It stays on this machine."), file, element("div.samples", {}, element("button", { onclick: () => file.click() }, "Choose a picture…"), ...samples), ...state.network.notes.map((note) => element("p.caption", {}, note)), ...recentNetworks()));
+}
+
+/** What to type to open the networks of lately again: the page itself opens no files. */
+function recentNetworks() {
+  const rows = state.network.recent.map(({ name, command }) => element("div.recent", {}, element("span", {}, name), element("code", {}, command), element("button", { "aria-label": `Copy the command for ${name}`, onclick: () => copyText(command, "the command is copied: type it where you type commands") }, "Copy")));
+  return rows.length ? [element("h3", {}, "Another network: those you explored lately"), ...rows] : [];
 }
 
 function status() {

@@ -149,7 +149,7 @@ function drawPlace() {
 function pointed(event) {
   const grid = state.grid, size = drawing.getBoundingClientRect();
   const x = (event.clientX - size.left) / size.width, y = (event.clientY - size.top) / size.height;
-  if (brush !== "off") return event.buttons && paintBrush(x, y);
+  if (brush !== "off") return event.buttons && image.naturalWidth && paintBrush(x, y); // while it loads there is nothing to cover
   if (grid && grid.rows * grid.columns > 1) {
     const position = [Math.floor(y * grid.rows), Math.floor(x * grid.columns)].map((at, axis) => Math.max(0, Math.min(at, (axis ? grid.columns : grid.rows) - 1)));
     if (String(position) !== String(state.position)) set({ position });
@@ -208,7 +208,7 @@ function uncover() {
 
 /** Send the picture anew with what was painted covered: in its whole frame, for the network cuts its crop out of that again. */
 async function brushed() {
-  if (brush === "off" || !state.picture) return;
+  if (brush === "off" || !state.picture || !image.naturalWidth) return;
   const key = state.picture, { width, height } = drawing, part = element("canvas", { width, height }), context = part.getContext("2d");
   context.drawImage(painted, 0, 0);
   context.globalCompositeOperation = "source-in";
