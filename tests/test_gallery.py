@@ -14,8 +14,7 @@ from convscope.pictures.as_picture import AsPicture
 DOCUMENTATION = Path(__file__).resolve().parents[1] / "docs"
 EXAMPLES = sorted((DOCUMENTATION / "gallery").glob("*/*.py"))
 PICTURES = {"Picture", "Attribution", "Attributions", "RelevanceTree", "Importance"}
-# The built-in network finds no boxes and has no tokens; the last two show again what others made.
-WITHOUT = {"boxes", "token_maps", "attention_rollout", "show_output", "rerun"}
+WITHOUT = {"show_output", "rerun"}  # they show again what others made
 
 
 @pytest.mark.slow

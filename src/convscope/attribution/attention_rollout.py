@@ -63,9 +63,9 @@ def attention_rollout(
     read = _tokens_read(target, count)
     shares = flow[read].mean(0)[count - rows * columns :].reshape(rows, columns)
     how = (
-        f"the attention of {len(layers)} layers, averaged over their heads, half of each token its own, multiplied "
-        f"from the first to the last: the shares of {rows} × {columns} places in {_in_words(read, count)}; what has no "
-        f"place keeps {1 - float(shares.sum()):.2g} of 1"
+        f"the attention of {len(layers)} layer{'s' * (len(layers) > 1)}, averaged over the heads, half of each token "
+        f"its own, multiplied from the first to the last: the shares of {rows} × {columns} places in "
+        f"{_in_words(read, count)}; what has no place keeps {1 - float(shares.sum()):.2g} of 1"
     )
     return Attribution(
         target,
