@@ -410,13 +410,15 @@ def test_the_length_of_a_batch_is_its_size() -> None:
 
 
 @pytest.mark.parametrize("how", ["int", "loop"])
-def test_a_batch_that_the_code_fixes_is_the_only_one(how: str) -> None:
+def test_pictures_go_one_at_a_time_through_code_that_fixes_their_number(how: str) -> None:
     module, pictures = Rows(how).eval(), torch.randn(3, 3, 8, 9)
     network = open_network(module, input_shape=(1, 3, 8, 9))
     output = network.outputs[0].value
-    answers = network.activations(pictures[:1], output)[output]
-    assert torch.allclose(answers, module(pictures[:1]), atol=1e-5)
+    for count in (1, 3):
+        answers = network.activations(pictures[:count], output)[output]
+        assert torch.allclose(answers, module(pictures[:count]), atol=1e-5)
+    network = open_network(module, input_shape=(2, 3, 8, 9))
     with pytest.raises(
-        InputError, match=r"opened for 1 at a time, and its code fixes that: found 3\. Give it 1"
+        InputError, match=r"opened for 2 at a time, and its code fixes that: found 3\. Give it 2"
     ):
         network.activations(pictures, output)

@@ -127,3 +127,36 @@ def test_a_damaged_program_is_called_so(module: Branches, tmp_path: Path) -> Non
     ):
         with pytest.raises(ConvscopeError):
             open_network(changed(path, change))
+
+
+class Tokens(nn.Module):
+    """A small transformer: a token of its own before those of the picture, one for each picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch, self.head = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 5)
+        self.token, self.attention = (
+            nn.Parameter(torch.randn(1, 1, 8)),
+            nn.MultiheadAttention(8, 2, batch_first=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.patch(x).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.token.expand(x.shape[0], -1, -1), tokens], 1)
+        return self.head(self.attention(tokens, tokens, tokens)[0][:, 0])  # type: ignore[no-any-return]
+
+
+def test_what_was_exported_for_one_picture_takes_several_one_after_the_other(tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    module, x = Tokens().eval(), torch.randn(3, 3, 8, 12, requires_grad=True)
+    network = open_network(exported(tmp_path / "tokens.pt2", module, (1, 3, 8, 12), False))
+    answers = network.activations(x, "head", "patch")
+    torch.testing.assert_close(answers["head"], module(x), rtol=1e-5, atol=1e-6)
+    assert answers["patch"].shape == (3, 8, 2, 3)
+    for forward in (lambda: answers["head"], lambda: network.forward_to(["head"])(x)["head"]):
+        (gradient,) = torch.autograd.grad(forward()[:, 2].sum(), x)
+        (expected,) = torch.autograd.grad(module(x)[:, 2].sum(), x)
+        torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-6)
+    rows = next(name for name, shape in network.shapes.items() if shape and shape[0] not in (1, 3))
+    with pytest.raises(ConvscopeError, match="saved for one picture at a time"):
+        network.activations(x, rows)

@@ -15,7 +15,7 @@ from convscope.network.axes import to_channels_first
 from convscope.network.engine.execution import cut
 from convscope.network.engine.fusion import Chain
 from convscope.network.engine.narrowing import narrowed
-from convscope.network.engine.runner import Inputs, Runner
+from convscope.network.engine.runner import Inputs, OnePictureOnly, Runner, each_alone
 from convscope.network.engine.tape import Tape
 from convscope.network.graph import Graph
 from convscope.network.operations.winograd import is_large
@@ -45,7 +45,12 @@ def forward_to(
         run = Tapes(graph, tuple(narrow_names.values()), type_of(precision)).run
 
     def forward(input: Inputs) -> dict[str, Tensor]:
-        answers = dict(zip(values, run(*runner.inputs(input, values)), strict=True))
+        try:
+            inputs = runner.inputs(input, values)
+        except OnePictureOnly as error:
+            name = next(iter(runner.graph.inputs))
+            return each_alone(forward, input if isinstance(input, Mapping) else {name: input}, error)
+        answers = dict(zip(values, run(*inputs), strict=True))
         if graph.channels_last:
             answers = {value: to_channels_first(tensor) for value, tensor in answers.items()}
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from math import prod
 from weakref import WeakValueDictionary
@@ -39,8 +39,19 @@ class Runner:
         self._checked: dict[tuple[Targets, tuple[Shape, ...]], dict[str, Shape | None]] = {}
 
     def run(self, input: Inputs, targets: Targets) -> dict[str, Tensor]:
-        """Return the targets' values; gradients flow when an input asks for them."""
-        inputs = self.inputs(input, targets)
+        """Return the targets' values; gradients flow when an input asks for them.
+
+        Where the graph was written for one picture alone, several go through it one after the other.
+        """
+        try:
+            inputs = self.inputs(input, targets)
+        except OnePictureOnly as error:
+            name = next(iter(self.graph.inputs))
+            return each_alone(
+                lambda one: self.run(one, targets),
+                input if isinstance(input, Mapping) else {name: input},
+                error,
+            )
         differentiable = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
         plain = differentiable or self.precision != torch.float32 or self.device.type != "cpu"
         with shortage_in_words(), torch.set_grad_enabled(differentiable):
@@ -134,11 +145,44 @@ class Runner:
                 raise InputError(
                     f"input {name!r} has shape {shape}; the network expects {source} (any batch size)"
                 )
-        inferred = infer_shapes(self.graph, given_shapes, targets)
+        try:
+            inferred = infer_shapes(self.graph, given_shapes, targets)
+        except InputError as error:
+            if self._is_for_one(given_shapes, targets):
+                raise OnePictureOnly(f"{error}. This network was saved for one picture at a time") from error
+            raise
         require_memory(self.graph, inferred, targets)
         if len(self._checked) >= CUTS_KEPT:
             del self._checked[next(iter(self._checked))]
         self._checked[targets, shapes] = inferred
+
+    def _is_for_one(self, given: Mapping[str, Shape], targets: Targets) -> bool:
+        """Whether inputs of so many pictures, which do not fit, would fit one at a time."""
+        batches = {shape[0] for shape in given.values()}
+        if len(batches) != 1 or batches == {1} or any(shape[0] != 1 for shape in self.graph.inputs.values()):
+            return False
+        try:
+            infer_shapes(self.graph, {name: (1, *shape[1:]) for name, shape in given.items()}, targets)
+        except InputError:
+            return False
+        return True
+
+
+class OnePictureOnly(InputError):
+    """Several pictures do not go through a network that takes each of them alone."""
+
+
+def each_alone(
+    run: Callable[[Mapping[str, Tensor]], dict[str, Tensor]],
+    input: Mapping[str, Tensor],
+    error: OnePictureOnly,
+) -> dict[str, Tensor]:
+    """Return the values of pictures that go through one after the other, joined; `error` where one has no such axis."""
+    count = len(next(iter(input.values())))
+    each = [run({name: tensor[at : at + 1] for name, tensor in input.items()}) for at in range(count)]
+    if any(value.shape[:1] != (1,) for value in each[0].values()):
+        raise error
+    return {name: torch.cat([values[name] for values in each]) for name in each[0]}
 
 
 def _as_picture(tensor: Tensor, expected: Shape) -> Tensor:
