@@ -718,6 +718,22 @@ layer { name: "o" type: "Yolov3DetectionOutput" bottom: "large" bottom: "small" 
 """
 
 
+def suppressed(found: list[list[float]]) -> list[list[float]]:
+    """Return what MobileNet-YOLO's suppression across all classes leaves, at an overlap of 0.4."""
+    found = sorted(found, key=lambda row: -row[2])
+    kept: list[list[float]] = []
+    for row in found:
+        for other in kept:
+            across = min(row[5], other[5]) - max(row[3], other[3])
+            down = min(row[6], other[6]) - max(row[4], other[4])
+            areas = [(one[5] - one[3]) * (one[6] - one[4]) for one in (row, other)]
+            if min(across, down) > 0 and across * down / (sum(areas) - across * down) >= 0.4:
+                break
+        else:
+            kept.append(row)
+    return kept
+
+
 def yolo(maps: list[np.ndarray]) -> list[list[float]]:
     """MobileNet-YOLO's own loop over cells, anchors and classes, and its suppression across all classes."""
 
@@ -736,18 +752,7 @@ def yolo(maps: list[np.ndarray]) -> list[list[float]]:
                     np.exp(cell[2 + k]) * sides[2 * at + n][k] / ((width, height)[k] * scale) for k in (0, 1)
                 )
                 found.append([0, label + 1, score, x - w / 2, y - h / 2, x + w / 2, y + h / 2])
-    found.sort(key=lambda row: -row[2])
-    kept: list[list[float]] = []
-    for row in found:
-        for other in kept:
-            across = min(row[5], other[5]) - max(row[3], other[3])
-            down = min(row[6], other[6]) - max(row[4], other[4])
-            areas = [(one[5] - one[3]) * (one[6] - one[4]) for one in (row, other)]
-            if min(across, down) > 0 and across * down / (sum(areas) - across * down) >= 0.4:
-                break
-        else:
-            kept.append(row)
-    return kept
+    return suppressed(found)
 
 
 def test_boxes_of_mobilenet_yolo_are_those_of_its_loops() -> None:
@@ -932,3 +937,117 @@ def test_the_filler_of_a_fork_blocks_nothing() -> None:
     assert str([warning.message for warning in said]).count("taylor") == 1
     assert float(graph.parameters["a.weight"].std()) == pytest.approx((2 / 72) ** 0.5, rel=0.05)
     assert not torch.equal(graph.parameters["a.weight"], graph.parameters["b.weight"])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_boxes_of_yolov2_are_those_of_mobilenet_yolos_loops(count: int) -> None:
+    """ "YoloDetectionOutput": a softmax, the likeliest class of each box, anchors in cells, the same for every map."""
+    shapes = {"large": (1, 16, 4, 4), "small": (1, 16, 7, 7)}
+    shapes = dict(list(shapes.items())[:count])
+    values = {name: 1.3 * random(shape, at) for at, (name, shape) in enumerate(shapes.items())}
+    bottoms = " ".join(f'bottom: "{name}"' for name in shapes)
+    words = "num_classes: 3 num_box: 2 confidence_threshold: 0.3 nms_threshold: 0.4 biases: 0.7 biases: 1.1 biases: 2.5 biases: 1.9"
+    text = f'layer {{ name: "o" type: "YoloDetectionOutput" {bottoms} top: "o" yolo_detection_output_param {{ {words} }} }}'
+    found = built(inputs(**shapes) + text).activations(values, "o")["o"]
+    rows = []
+    for maps in values.values():
+        side = maps.shape[3]
+        for j, i, n in np.ndindex(side, side, 2):
+            cell = maps[0, n * 8 : (n + 1) * 8, j, i].double().numpy()
+            shares = np.exp(cell[5:] - cell[5:].max())
+            shares /= shares.sum()
+            score = shares.max() / (1 + np.exp(-cell[4]))
+            if score >= 0.3:
+                x, y = (i + 1 / (1 + np.exp(-cell[0]))) / side, (j + 1 / (1 + np.exp(-cell[1]))) / side
+                w, h = np.exp(cell[2]) * (0.7, 2.5)[n] / side, np.exp(cell[3]) * (1.1, 1.9)[n] / side
+                rows.append([0, shares.argmax() + 1, score, x - w / 2, y - h / 2, x + w / 2, y + h / 2])
+    assert 4 < len(rows) < 100
+    np.testing.assert_allclose(found[0, 0], suppressed(rows), atol=1e-5)
+
+
+def test_unpooling_of_deconvnet_puts_each_maximum_back() -> None:
+    """Its batch norm has two more tops, which nobody reads; the mask is a pooling's."""
+    text = (
+        inputs(data=(1, 4, 6, 10))
+        + 'layer { name: "n" type: "BN" bottom: "data" top: "data" top: "n-mean" top: "n-var" bn_param { scale_filler { value: 1 } } }'
+        + 'layer { name: "p" type: "Pooling" bottom: "data" top: "p" top: "p_mask" pooling_param { kernel_size: 2 stride: 2 } }'
+        + 'layer { name: "u" type: "Unpooling" bottom: "p" bottom: "p_mask" top: "u" unpooling_param { unpool: MAX kernel_size: 2 stride: 2 unpool_h: 6 unpool_w: 10 } }'
+    )
+    network = built(text)
+    assert not network.graph.cut
+    values = network.activations(random((1, 4, 6, 10)), ["data", "u"])
+    pooled, places = torch.nn.functional.max_pool2d(values["data"], 2, return_indices=True)
+    torch.testing.assert_close(values["u"], torch.nn.functional.max_unpool2d(pooled, places, 2))
+    averages = text.replace("unpool: MAX", "unpool: AVE")
+    assert "only a maximum is put back" in built(averages).graph.cut["u"].sentence
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (
+            '"Transpose" bottom: "data" transpose_param { dim: 3 dim: 2 dim: 0 dim: 1 }',
+            lambda x: x.permute(3, 2, 0, 1),
+        ),
+        ('"Squeeze" bottom: "one" squeeze_param { axis: 0 axis: -1 }', lambda x: x.mean((0, 3))),
+        ('"Mul" bottom: "data" bottom: "one"', lambda x: x * x.mean((0, 3), keepdim=True)),
+        ('"Add" bottom: "one" bottom: "data"', lambda x: x + x.mean((0, 3), keepdim=True)),
+        (
+            '"ResizeNearestNeighbor" bottom: "data" resize_nearest_neighbor_param { data_format: "NCHW" scale_height: 2.0 scale_width: 3.0 }',
+            lambda x: x.repeat_interleave(2, 2).repeat_interleave(3, 3),
+        ),
+        (
+            '"ResizeNearestNeighbor" bottom: "data" resize_nearest_neighbor_param { output_height: 16 output_width: 5 }',
+            lambda x: x.repeat_interleave(2, 1)[:, :, [0, 2, 4, 7, 9]],
+        ),
+    ],
+)
+def test_layers_of_converted_networks(layer, expected) -> None:  # type: ignore[no-untyped-def]
+    text = inputs(data=MAP, one=(1, 8, 12, 1)) + f'layer {{ name: "x" top: "x" type: {layer} }}'
+    x = random(MAP)
+    values = {"data": x, "one": x.mean((0, 3), keepdim=True)}
+    torch.testing.assert_close(built(text).activations(values, "x")["x"], expected(x))
+
+
+def test_an_lstm_of_ctpn_reads_rows_both_ways() -> None:
+    """ "Lstm", whose gates are input, forget, output and candidate, and "Reverse" along the time."""
+    text = (
+        inputs(data=(5, 2, 3))
+        + 'layer { name: "a" type: "Lstm" bottom: "data" top: "a" lstm_param { num_output: 4 clipping_threshold: 1 } }'
+        + 'layer { name: "r" type: "Reverse" bottom: "data" top: "r" reverse_param { axis: 0 } }'
+        + 'layer { name: "b" type: "Lstm" bottom: "r" top: "b" lstm_param { num_output: 4 } }'
+        + 'layer { name: "c" type: "Reverse" bottom: "b" top: "c" reverse_param { axis: 0 } }'
+    )
+    network, x = built(text), random((5, 2, 3))
+    module = torch.nn.LSTM(3, 4, bidirectional=True)
+    rows = [*range(8), *range(12, 16), *range(8, 12)]  # torch's gates: input, forget, candidate, output
+    with torch.no_grad():
+        for name, ending in (("a", ""), ("b", "_reverse")):
+            learned = {
+                role: network.graph.parameters[f"{name}.{role}"]
+                for role in ("weight", "hidden_weight", "bias")
+            }
+            getattr(module, f"weight_ih_l0{ending}").copy_(learned["weight"][rows])
+            getattr(module, f"weight_hh_l0{ending}").copy_(learned["hidden_weight"][rows])
+            getattr(module, f"bias_ih_l0{ending}").copy_(learned["bias"][rows])
+            getattr(module, f"bias_hh_l0{ending}").zero_()
+        expected = module(x)[0]
+    values = network.activations(x, ["a", "c"])
+    torch.testing.assert_close(torch.cat([values["a"], values["c"]], -1), expected)
+    old = text.replace("num_output: 4 clipping", "num_output: 4 batch_size: 2 clipping")
+    assert "no batch_size" in built(old).graph.cut["a"].sentence
+
+
+def test_regions_are_pooled_with_a_margin() -> None:
+    """MS-CNN's `pad_ratio`: as if the regions themselves were larger by so much of their sides."""
+    text = inputs(data=MAP, rois=(2, 5)) + (
+        'layer { name: "x" type: "ROIPooling" bottom: "data" bottom: "rois" top: "x" roi_pooling_param { pooled_h: 3 pooled_w: 2 spatial_scale: 0.125 %s } }'
+    )
+    regions = torch.tensor([[0, 24, 16, 87, 55.0], [0, 70, 30, 101, 61.0]])
+    sides = 0.25 * (regions[:, 3:] - regions[:, 1:3] + 1)
+    larger = torch.cat([regions[:, :1], regions[:, 1:3] - sides, regions[:, 3:] + sides], 1)
+    x = random(MAP)
+    padded = built(text % "pad_ratio: 0.25").activations({"data": x, "rois": regions}, "x")["x"]
+    plain = built(text % "").activations({"data": x, "rois": larger}, "x")["x"]
+    assert torch.equal(padded, plain)
+    assert not torch.equal(padded, built(text % "").activations({"data": x, "rois": regions}, "x")["x"])

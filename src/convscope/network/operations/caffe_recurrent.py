@@ -19,7 +19,7 @@ from convscope.network.operations.registry import Result, operation
 @operation
 def lstm(
     sequence: Tensor,
-    continues: Tensor,
+    continues: Tensor | None = None,
     *others: Tensor,
     weight: Tensor,
     bias: Tensor,
@@ -32,8 +32,10 @@ def lstm(
     `weight` (4 features, inputs) holds the gates input, forget, output and the candidate, in this order,
     and `hidden_weight` (4 features, features) likewise. `others` are the static input (batch, ...) where
     there is a `static_weight`, then, with `expose_hidden`, the hidden and cell state (1, batch, features),
-    which are then also returned.
+    which are then also returned. Without `continues` the whole is one sequence.
     """
+    if continues is None:
+        continues = sequence.new_ones(sequence.shape[:2])
     gates, states = _inputs(sequence, continues, others, (weight, bias, static_weight), 2 * expose_hidden)
     batch, features = sequence.shape[1], hidden_weight.shape[1]
     hidden, cell = (state[0] for state in states) if states else [sequence.new_zeros(batch, features)] * 2

@@ -134,12 +134,14 @@ def decode_yolo(
     scales: Sequence[int],
     threshold: float,
     overlap: float,
+    one_class: bool = False,
 ) -> Tensor:
     """Return what YOLO's maps show: (1, 1, found, 7), each (picture, class from 1, score, left, top, right, bottom).
 
     A map has (x, y, width, height, object, classes) for each of its anchors, which are (width, height) in pixels, as
     many for each map; a pixel of it covers so many of the picture as its scale. Of boxes that overlap by more than
-    `overlap` the best stays, whatever its class. Redmon and Farhadi, *YOLOv3* (2018), as MobileNet-YOLO has it.
+    `overlap` the best stays, whatever its class. Redmon and Farhadi, *YOLOv3* (2018), as MobileNet-YOLO has it; with
+    `one_class` a box is of its likeliest class alone, as in *YOLO9000* (2017).
     """
     if maps[0].is_meta:
         raise NotImplementedError("how many are found depends on the numbers")
@@ -157,7 +159,8 @@ def decode_yolo(
         x, y = (columns + boxes[..., 0].sigmoid()) / width, (rows + boxes[..., 1].sigmoid()) / height
         w = boxes[..., 2].exp() * sides[:, 0] / (width * scale) / 2
         h = boxes[..., 3].exp() * sides[:, 1] / (height * scale) / 2
-        scores = boxes[..., 4:5].sigmoid() * boxes[..., 5:].sigmoid()
+        likely = _likeliest(boxes[..., 5:]) if one_class else boxes[..., 5:].sigmoid()
+        scores = boxes[..., 4:5].sigmoid() * likely
         corners = torch.stack([x - w, y - h, x + w, y + h], -1)
         hit = (scores > threshold).nonzero(as_tuple=True)
         best, label = scores[hit], hit[-1]
@@ -172,6 +175,13 @@ def decode_yolo(
     nothing = maps[-1].new_full((len(maps[-1]), 7), -1)
     nothing[:, 0] = torch.arange(len(nothing))
     return nothing[None, None]
+
+
+def _likeliest(scores: Tensor) -> Tensor:
+    """Return the probabilities of the first likeliest class, 0 for the others."""
+    shares = scores.softmax(-1)
+    best = shares.argmax(-1, keepdim=True)
+    return torch.zeros_like(shares).scatter(-1, best, shares.gather(-1, best))
 
 
 def non_maximum_suppression(

@@ -22,16 +22,22 @@ from convscope.network.operations.rounding import half_away
 
 
 @operation(part="pooling", sees="map")
-def roi_pool(input: Tensor, regions: Tensor, *, size: tuple[int, int], scale: float = 1.0) -> Tensor:
+def roi_pool(
+    input: Tensor, regions: Tensor, *, size: tuple[int, int], scale: float = 1.0, margin: float = 0.0
+) -> Tensor:
     """Return the largest values in a grid of `size` over each region: (regions, channels, *size).
 
     A region is (picture's index, left, top, right, bottom) in pixels of the network's input, `scale` of them one of the
-    map's, rounded to whole positions, both ends included. Girshick, *Fast R-CNN* (2015).
+    map's, rounded to whole positions, both ends included. `margin` of its sides is added all around. Girshick,
+    *Fast R-CNN* (2015).
     """
     regions = _regions(input, regions)
     if input.is_meta:
         return input.new_empty((len(regions), input.shape[1], *size))
-    corners = half_away((regions[:, 1:] * scale).double()).long()
+    sides = (regions[:, 3:] - regions[:, 1:3] + 1) * margin
+    corners = half_away(
+        (torch.cat([regions[:, 1:3] - sides, regions[:, 3:] + sides], 1) * scale).double()
+    ).long()
     left, top, right, bottom = corners.unbind(1)
     rows = _bins(top, bottom, size[0], input.shape[2], input.dtype)
     columns = _bins(left, right, size[1], input.shape[3], input.dtype)

@@ -20,8 +20,10 @@ def _roi_pooling(layer: Message) -> OperationPlan:
     settings = layer.roi_pooling_param
     if not (settings.pooled_h and settings.pooled_w):
         raise incomplete(layer, "pooled_h and pooled_w must be at least 1")
-    size = (settings.pooled_h, settings.pooled_w)
-    return OperationPlan("roi_pool", attributes={"size": size, "scale": settings.spatial_scale})
+    attributes = {"size": (settings.pooled_h, settings.pooled_w), "scale": settings.spatial_scale}
+    if settings.pad_ratio:
+        attributes["margin"] = settings.pad_ratio
+    return OperationPlan("roi_pool", attributes=attributes)
 
 
 @register_layer("PSROIPooling")
@@ -158,5 +160,28 @@ def _yolo_detection_output(layer: Message) -> Translation:
         "scales": tuple(scales[:maps]),
         "threshold": settings.confidence_threshold,
         "overlap": settings.nms_threshold,
+    }
+    return Translation(OperationPlan("decode_yolo", attributes=attributes), largest=((1, 1, 1, 7),))
+
+
+@register_layer("YoloDetectionOutput")
+def _yolo2_detection_output(layer: Message) -> Translation:
+    """MobileNet-YOLO's for YOLOv2: one class a box, anchors in cells of the map, the same ones for each map."""
+    settings = layer.yolo_detection_output_param
+    sides, boxes = [float(side) for side in settings.biases], int(settings.num_box)
+    if len(sides) < 2 * boxes or settings.coords != 4:
+        raise incomplete(
+            layer,
+            f"{boxes} boxes of 4 numbers need as many pairs of biases; found {len(sides)} biases and coords "
+            f"{settings.coords}",
+        )
+    attributes = {
+        "classes": settings.num_classes,
+        "anchors": tuple(zip(sides[: 2 * boxes : 2], sides[1 : 2 * boxes : 2], strict=True))
+        * len(layer.bottom),
+        "scales": (1,) * len(layer.bottom),
+        "threshold": settings.confidence_threshold,
+        "overlap": settings.nms_threshold,
+        "one_class": True,
     }
     return Translation(OperationPlan("decode_yolo", attributes=attributes), largest=((1, 1, 1, 7),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from convscope.formats.caffe.layers.fillers import ONES, ZEROS, filler_of
@@ -84,10 +85,11 @@ def _bn(layer: Message) -> OperationPlan | Translation:
         )
     learned = {"weight": weight, "bias": blob_per_channel(filler_of(settings, "shift_filler", ZEROS))}
     if settings.bn_mode == "INFERENCE":
-        return OperationPlan("scale", parameters=learned)
+        return Translation(OperationPlan("scale", parameters=learned), tops=(0,))
     attributes = {"of_batch": True, "epsilon": _SEGNET_EPSILON}
     return Translation(
         OperationPlan("batch_norm", parameters=learned, attributes=attributes),
+        tops=(0,),  # DeconvNet's has two more, the batch's own statistics
         note=f"layer {layer.name!r} (BN, bn_mode LEARN) normalizes with each batch's own statistics, as in training",
     )
 
@@ -150,6 +152,18 @@ def _upsample(layer: Message) -> OperationPlan:
     return OperationPlan("max_unpool", attributes={"scale": scale})
 
 
+@register_layer("Unpooling")
+def _unpooling(layer: Message) -> OperationPlan:
+    """DeconvNet's: by the places of a pooling, in a map of a size that it states."""
+    settings = layer.unpooling_param
+    size = (settings.unpool_h or settings.unpool_size, settings.unpool_w or settings.unpool_size)
+    if settings.unpool != "MAX" or len(layer.bottom) != 2 or not all(size):
+        raise incomplete(
+            layer, "only a maximum is put back, with its mask as second bottom, and with unpool_size"
+        )
+    return OperationPlan("max_unpool", attributes={"size": size})
+
+
 @register_layer("Permute")
 def _permute(layer: Message) -> OperationPlan:
     order = tuple(int(axis) for axis in layer.permute_param.order)
@@ -159,6 +173,72 @@ def _permute(layer: Message) -> OperationPlan:
         return OperationPlan("identity")
     others = (axis for axis in range(max(4, max(order) + 1)) if axis not in order)
     return OperationPlan("permute", attributes={"order": (*order, *others)})
+
+
+@register_layer("Lstm")
+def _lstm(layer: Message) -> OperationPlan:
+    """Junhyuk Oh's, as CTPN has it: (time, batch, ...); `clipping_threshold` is of the gradients."""
+    settings = layer.lstm_param
+    if not settings.num_output or settings.has("batch_size") or len(layer.bottom) != 1:
+        raise incomplete(
+            layer,
+            "only one with num_output, one bottom (time, batch, ...) and no batch_size is known to convscope",
+        )
+    features = int(settings.num_output)
+    filler, count = filler_of(settings, "weight_filler", ZEROS), (4 * features,)
+    return OperationPlan(
+        "lstm",
+        parameters={
+            "weight": LearnedBlob(filler, lambda inputs: (4 * features, prod(inputs[0][2:]))),
+            "hidden_weight": LearnedBlob(filler, lambda inputs: (4 * features, features)),
+            "bias": LearnedBlob(filler_of(settings, "bias_filler", ZEROS), lambda inputs: count),
+        },
+    )
+
+
+@register_layer("Reverse")
+def _reverse(layer: Message) -> OperationPlan:
+    return OperationPlan("flip", attributes={"axes": (int(layer.reverse_param.axis),)})
+
+
+@register_layer("Transpose")
+def _transpose(layer: Message) -> OperationPlan:
+    return OperationPlan(
+        "permute", attributes={"order": tuple(int(axis) for axis in layer.transpose_param.dim)}
+    )
+
+
+@register_layer("Squeeze")
+def _squeeze(layer: Message) -> OperationPlan:
+    return OperationPlan(
+        "squeeze", attributes={"axes": tuple(int(axis) for axis in layer.squeeze_param.axis)}
+    )
+
+
+@register_layer("Mul")
+@register_layer("Add")
+def _arithmetic(layer: Message) -> OperationPlan:
+    """Synopsys's, for converted networks: axes of size 1 stretch, and the last axes stand below each other."""
+    if len(layer.bottom) < 2:
+        raise incomplete(layer, "its second number is one of the weights, whose shape it does not say")
+    return OperationPlan("multiply" if layer.type == "Mul" else "add")
+
+
+@register_layer("ResizeNearestNeighbor")
+def _resize_nearest(layer: Message) -> OperationPlan:
+    """Synopsys's, as TensorFlow takes the nearest."""
+    settings = layer.resize_nearest_neighbor_param
+    if settings.align_corners or settings.half_pixel_centers or settings.half_pixel_onnx:
+        raise incomplete(layer, "only positions without align_corners and half_pixel are known to convscope")
+    sizes = (settings.output_height or 0, settings.output_width or 0)
+    scales = (settings.scale_height, settings.scale_width)
+    attributes: dict[str, Any] = {"coordinates": "asymmetric", "nearest": "floor"}
+    first = settings.data_format == "NCHW"
+    if all(sizes):
+        attributes["shape"] = (0, 0, *sizes) if first else (0, *sizes, 0)
+    else:
+        attributes["scales"] = (1.0, 1.0, *scales) if first else (1.0, *scales, 1.0)
+    return OperationPlan("resize", attributes=attributes)
 
 
 @register_layer("ShuffleChannel")

@@ -37,8 +37,6 @@ TRANSLATORS: dict[str, Translator] = {}
 DATA, TRAINING = "(data)", "(training)"
 """What layers of unknown types are taken for: those that read nothing, and those whose names say loss or accuracy."""
 _TRAINING = ("loss", "accuracy", "evaluate", "ohem")
-_OTHERS = ("Lstm",)
-"""Types of forks that are another layer than the one whose name they nearly have."""
 _NOT_ROUNDED = (
     f"{EIGHT_BIT} is not obeyed: layers are computed in single precision, without its rounding to few bits"
 )
@@ -130,7 +128,7 @@ def _known_type(layer: Message) -> str:
     if name in TRANSLATORS:
         return name
     same = [known for known in TRANSLATORS if _letters(known) == _letters(name)]
-    if same and name not in _OTHERS:
+    if same:
         return same[0]
     if not layer.bottom:
         return DATA

@@ -26,6 +26,7 @@ _HARMLESS = frozenset(
         "forward_math",
         "backward_math",
         "debug",
+        "save_output_param",  # where what was found is written to
         "blobs_lr",  # how it is trained
         "weight_decay",
         "lr_mult",
