@@ -24,7 +24,7 @@ WINDOW = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "axis": 1}
 OWN_TYPES = frozenset(  # before any test registers another
     name
     for name, function in TRANSLATORS.items()
-    if not name.startswith("(") and not function.__module__.endswith((".forks", ".detectors"))
+    if not name.startswith("(") and not function.__module__.endswith((".films", ".forks", ".detectors"))
 )
 
 
