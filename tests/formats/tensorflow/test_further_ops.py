@@ -172,3 +172,36 @@ def test_a_fused_lstm_is_its_steps(tmp_path, op):
         expected[:, at] = memory, hidden
     np.testing.assert_allclose(found["memories"], expected[0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found["answers"], expected[1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("version", ["", "V2", "V3"])
+def test_boxes_that_overlap_a_better_one_are_dropped(tmp_path, version):
+    """Places of boxes, the best first; TensorFlow 2.21 gives the same, corners in either order."""
+    random = np.random.default_rng(2)
+    corners = random.uniform(0, 1, (40, 2, 2)).astype(np.float32)
+    scores = random.uniform(0, 1, 40).astype(np.float32)
+    g = GraphWriter()
+    boxes = g.placeholder("boxes", (40, 4))
+    settings = [
+        g.const("count", np.int32(9)),
+        g.const("overlap", np.float32(0.1)),
+        g.const("least", np.float32(0.45)),
+    ]
+    more = settings[: 1 + int(version.removeprefix("V") or 1) - 1]
+    g.node(f"NonMaxSuppression{version}", "best", boxes, g.const("scores", scores), *more, iou_threshold=0.1)
+    network = open_network(g.save(tmp_path / "net.pb"))
+    found = network.activations(torch.from_numpy(corners.reshape(40, 4)), "best")["best"]
+    low, high = corners.min(1), corners.max(1)
+    kept: list[int] = []
+    for box in np.argsort(-scores, kind="stable"):
+        if version == "V3" and scores[box] <= 0.45:
+            continue
+        shared = [
+            np.clip(np.minimum(high[box], high[one]) - np.maximum(low[box], low[one]), 0, None).prod()
+            for one in kept
+        ]
+        areas = [np.prod(high[box] - low[box]) + np.prod(high[one] - low[one]) for one in kept]
+        if all(s <= 0.1 * (a - s) for s, a in zip(shared, areas, strict=True)) and len(kept) < 9:
+            kept.append(int(box))
+    assert len(kept) > 4 and kept != list(np.argsort(-scores)[: len(kept)])
+    assert found.tolist() == kept

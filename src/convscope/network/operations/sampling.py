@@ -160,10 +160,14 @@ def suppress_boxes(
     """Return (picture, class, box) for up to `most` boxes of each class, the best first, without those that overlap.
 
     Non-maximum suppression; boxes are (batch, boxes, 4) with two corners, or `centered` with center and size, and
-    scores (batch, classes, boxes). How many are left depends on the numbers, so this has no shape before it runs.
+    scores (batch, classes, boxes). Those of one class in one picture, (boxes, 4) and (boxes,), give their places alone.
+    How many are left depends on the numbers, so this has no shape before it runs.
     """
     if boxes.is_meta or scores.is_meta:
         raise NotImplementedError
+    if boxes.dim() == 2:
+        alone = boxes[None], scores[None, None]
+        return suppress_boxes(*alone, most=most, overlap=overlap, least=least, centered=centered)[:, 2]
     if centered:
         middle, half = boxes[..., :2], boxes[..., 2:] / 2
         corners = torch.cat([middle - half, middle + half], -1)

@@ -102,6 +102,23 @@ def _top_k(operands: Operands) -> OperationPlan:
     return OperationPlan("top_k", [operands.value(0)], attributes=attributes, outputs=2)
 
 
+@translates("NonMaxSuppression", "NonMaxSuppressionV2", "NonMaxSuppressionV3")
+def _suppress_boxes(operands: Operands) -> OperationPlan:
+    """The places of the boxes that are left, the best first."""
+    attributes = {
+        "most": int(whole_numbers(operands, 2, "count")[0]),
+        "overlap": operands.node.number("iou_threshold", 0.5),
+        "least": None,
+    }
+    for place, name in ((3, "overlap"), (4, "least")):
+        if len(operands) > place:
+            limit = operands.known(place)
+            if limit is None:
+                raise refuse(operands.node, "whose limits are worked out from the picture")
+            attributes[name] = float(limit.item())
+    return OperationPlan("suppress_boxes", [operands.value(0), operands.value(1)], attributes=attributes)
+
+
 @translates("Unpack")
 def _unpack(operands: Operands) -> OperationPlan:
     axis = operands.node.integer("axis")
