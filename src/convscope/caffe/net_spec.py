@@ -162,7 +162,8 @@ def _listed(value: Any) -> list[Any]:
 
 _PARAMETERS = {
     field.message.name.removesuffix("Parameter"): (field.name, field.message.fields)
-    for field in message_type("LayerParameter").fields.values()
+    # Backwards, so that Caffe's own field stays: forks, which come after, have others of the same message.
+    for field in reversed(message_type("LayerParameter").fields.values())
     if field.message and field.name.endswith("_param")
 }
 _PARAMETERS |= dict.fromkeys(("Deconvolution", "Im2col"), _PARAMETERS["Convolution"])
