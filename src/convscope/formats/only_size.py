@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from convscope.formats.decisions import Decision
+from convscope.formats.sizes import Axis
 from convscope.network.graph import Operation
 from convscope.network.parameters import Shape
 
@@ -34,3 +36,66 @@ def only_of_this_size(
 
 def _limits(shape: Shape, batch: bool, size: bool) -> dict[str, Any]:
     return {**({"shape": tuple(shape[1:])} if size else {}), **({"batch": shape[0]} if batch else {})}
+
+
+def checked_operations(
+    operations: Sequence[Operation], decisions: Sequence[Decision], names: Mapping[int, str]
+) -> tuple[list[Operation], Callable[[str], str]]:
+    """Return the operations with checks of what was decided by sizes, and what a reader behind all of them reads.
+
+    What runs after a decision depends on it: what was made before one and is read after it goes through a check. The
+    operations are one for each step of the trace, and `names` says what its values are called.
+    """
+    checks = _Checks(names, sorted(dict.fromkeys(decisions), key=lambda decision: decision.step))
+    for step, operation in enumerate(operations):
+        inputs = tuple(checks.of(value, step) for value in operation.inputs)
+        checks.operations.append(replace(operation, inputs=inputs))
+        if inputs:
+            checks.made |= dict.fromkeys(operation.outputs, step + 1)
+    return checks.operations, lambda value: checks.of(value, len(operations))
+
+
+@dataclass
+class _Checks:
+    """The operations, and between them those that check.
+
+    `made` says at which step a value was there; `passed` what it is called behind its last check, and for which step.
+    """
+
+    names: Mapping[int, str]
+    decisions: Sequence[Decision]
+    operations: list[Operation] = field(default_factory=list)
+    made: dict[str, int] = field(default_factory=dict)
+    passed: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def of(self, value: str, step: int) -> str:
+        """Return what a step reads for a value."""
+        name, start = self.passed.get(value, (value, self.made.get(value, 0)))
+        between = [decision for decision in self.decisions if start <= decision.step <= step]
+        if between:
+            inputs = [name]
+            codes = tuple(self._code(decision, inputs) for decision in between)
+            name = f"{name}.assert_decisions"
+            attributes = {"decisions": codes}
+            self.operations.append(
+                Operation("assert_decisions", name, "size", tuple(inputs), (name,), attributes=attributes)
+            )
+            self.passed[value] = name, step + 1
+        return name
+
+    def _code(self, decision: Decision, inputs: list[str]) -> tuple[Any, ...]:
+        left, right = (self._expression(side, inputs) for side in (decision.left, decision.right))
+        return decision.symbol, left, right, decision.outcome, decision.place
+
+    def _expression(self, expression: Any, inputs: list[str]) -> Any:
+        if not isinstance(expression, Axis):
+            rest = (
+                (self._expression(item, inputs) for item in expression[1:])
+                if isinstance(expression, tuple)
+                else ()
+            )
+            return (expression[0], *rest) if rest else expression
+        name = self.names[expression.value]
+        if name not in inputs:
+            inputs.append(name)
+        return f"${inputs.index(name)}.{expression.axis}"

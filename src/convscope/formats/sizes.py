@@ -1,14 +1,22 @@
 """A size that knows where it was read, so that what is worked out from it holds at every other size too.
 
 `x.view(x.shape[0], -1)` is written for any batch; a trace that saw 1 would fix it. A `Size` is the number that was
-seen, and the arithmetic that led to it.
+seen, and the arithmetic that led to it. Where code decides by one, `if x.shape[2] > 20`, that is noted
+(`convscope.formats.decisions`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial, reduce
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+
+from convscope.formats.decisions import note_comparison, note_leak
+from convscope.network.operations.assertions import COMPARISONS, FRACTIONS
 from convscope.network.operations.aten import ARITHMETIC
 
 
@@ -19,7 +27,16 @@ class Axis(NamedTuple):
     axis: int
 
 
-Expression: TypeAlias = "int | Axis | tuple[Any, ...]"
+def axes_of(expression: Any) -> Iterator[Axis]:
+    """Yield the axes whose sizes an expression reads."""
+    if isinstance(expression, Axis):
+        yield expression
+    elif isinstance(expression, tuple):
+        for part in expression[1:]:
+            yield from axes_of(part)
+
+
+Expression: TypeAlias = "int | float | Axis | tuple[Any, ...]"
 
 
 class Size(int):
@@ -38,61 +55,243 @@ class Size(int):
         size.expression = expression
         return size
 
-    def __truediv__(self, other: Any) -> Any:
-        quotient = int(self) / other
-        return Ratio(quotient, self, other) if type(other) in (int, Size) else quotient
-
     def __neg__(self) -> Size:
         return combined("*", self, -1)
 
+    def __abs__(self) -> Size:
+        return combined("max", self, -self)
+
+    def __round__(self, digits: Any = None) -> Size:
+        return self
+
+    __floor__ = __ceil__ = __pos__ = __round__
+
+    def __divmod__(self, other: int) -> tuple[int, int]:
+        return self // other, self % other
+
+    def __pow__(self, other: Any, modulus: Any = None) -> Any:
+        if type(other) is int and 0 < other < 4 and modulus is None:
+            return self if other == 1 else self * self ** (other - 1)
+        return _fraction("**", self, other)
+
+    def __bool__(self) -> bool:
+        return self != 0
+
+    def __hash__(self) -> int:
+        note_leak(self.expression)  # a key of a dictionary: no comparison where it is not in there
+        return int.__hash__(self)
+
     def __int__(self) -> int:
+        note_leak(self.expression)
         return int.__int__(self)
 
+    def __float__(self) -> float:
+        note_leak(self.expression)
+        return float(plain(self))
+
+    def __lshift__(self, other: int) -> Size:
+        return combined("*", self, 2**other)
+
+    def bit_length(self) -> int:
+        """Return what every whole number says."""
+        note_leak(self.expression)
+        return int.__int__(self).bit_length()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        return _by_numpy(ufunc, method, inputs, options)
+
     def __reduce__(self) -> Any:
-        return int, (int.__int__(self),)
+        return int, (plain(self),)
 
 
-class Ratio(float):
-    """One size by another: rounded down or up it is a `Size` again, as in ``math.ceil(height / 2)``."""
+class SizeFraction(float):
+    """A size by a number, or any other fraction made of sizes.
 
-    over: Size
-    under: int
+    One size by another, rounded down or up, is a `Size` again, as in ``math.ceil(height / 2)``.
+    """
 
-    def __new__(cls, number: float, over: Size, under: int) -> Ratio:
-        """Make a ratio of its value and its two numbers."""
-        ratio = super().__new__(cls, number)
-        ratio.over, ratio.under = over, under
-        return ratio
+    expression: Expression
+    ratio: tuple[int, int] | None
 
-    def __ceil__(self) -> int:
-        return combined("ceil", self.over, self.under)
+    def __new__(
+        cls, number: float, expression: Expression, ratio: tuple[int, int] | None = None
+    ) -> SizeFraction:
+        """Make a fraction of its value and where it came from; of two whole numbers those are the ratio."""
+        fraction = super().__new__(cls, number)
+        fraction.expression, fraction.ratio = expression, ratio
+        return fraction
 
-    def __floor__(self) -> int:
-        return combined("//", self.over, self.under)
+    def __ceil__(self) -> Any:
+        return combined("ceil", *self.ratio) if self.ratio else -math.floor(-self)
 
-    __int__ = __trunc__ = __floor__
+    def __floor__(self) -> Any:
+        if self.ratio:
+            return combined("//", *self.ratio)
+        note_leak(self.expression)
+        return plain(self).__floor__()
+
+    def __trunc__(self) -> Any:
+        return self.__floor__() if plain(self) >= 0 else self.__ceil__()
+
+    def __int__(self) -> int:
+        note_leak(self.expression)
+        return int(plain(self))
+
+    def __neg__(self) -> Any:
+        return self * -1
+
+    def __abs__(self) -> Any:
+        return self if self >= 0 else -self
+
+    def __round__(self, digits: Any = None) -> Any:
+        note_leak(self.expression)
+        return round(plain(self), digits)
+
+    def __bool__(self) -> bool:
+        return bool(self != 0.0)
+
+    def __hash__(self) -> int:
+        return float.__hash__(self)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        return _by_numpy(ufunc, method, inputs, options)
+
+    def __reduce__(self) -> Any:
+        return float, (plain(self),)
+
+
+def plain(number: Any) -> Any:
+    """Return a number as Python has it, without where it came from."""
+    if isinstance(number, Size):
+        return int.__int__(number)
+    return float.__float__(number) if isinstance(number, SizeFraction) else number
 
 
 def combined(symbol: str, left: int, right: int) -> Size:
     """Return the result of one step of arithmetic, with the step."""
-    number = ARITHMETIC[symbol](int.__int__(left), int.__int__(right))
+    number = ARITHMETIC[symbol](plain(left), plain(right))
     return Size(number, (symbol, expression_of(left), expression_of(right)))
 
 
-def expression_of(number: int) -> Expression:
+def _fraction(symbol: str, left: Any, right: Any) -> Any:
+    """Return the result of arithmetic with fractions; a plain one where it is of no fraction."""
+    number = FRACTIONS[symbol](plain(left), plain(right))
+    expression = symbol, expression_of(left), expression_of(right)
+    if not isinstance(number, float):  # the root of a negative one
+        note_leak(expression)
+        return number
+    of_whole = symbol == "/" and isinstance(left, int) and isinstance(right, int)
+    return SizeFraction(number, expression, (left, right) if of_whole else None)
+
+
+def expression_of(number: Any) -> Expression:
     """Return how a number was worked out: itself, where it is just that."""
-    return number.expression if isinstance(number, Size) else number
+    return number.expression if isinstance(number, Size | SizeFraction) else number
 
 
-def _operator(symbol: str, turned: bool) -> Callable[[Size, Any], Any]:
-    def apply(self: Size, other: Any) -> Any:
-        if isinstance(other, bool) or not isinstance(other, int):
+_MAX, _MIN = max, min  # while a module is traced, these are others
+
+
+def largest(*numbers: Any, **options: Any) -> Any:
+    """Return what `max` does; of sizes it is a size."""
+    return _extreme(_MAX, "max", numbers, options)
+
+
+def smallest(*numbers: Any, **options: Any) -> Any:
+    """Return what `min` does; of sizes it is a size."""
+    return _extreme(_MIN, "min", numbers, options)
+
+
+def whole(number: Any) -> Any:
+    """Return what `int` does; of a size it is that size."""
+    if isinstance(number, Size):
+        return number
+    return number.__trunc__() if isinstance(number, SizeFraction) else int(number)
+
+
+def _extreme(of: Callable[..., Any], symbol: str, numbers: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    items = numbers
+    if len(numbers) == 1 and isinstance(numbers[0], list | tuple):
+        items = tuple(numbers[0])
+    sizes = all(isinstance(item, int) for item in items) and any(isinstance(item, Size) for item in items)
+    if options or not sizes:
+        return of(*numbers, **options)
+    extreme = reduce(partial(combined, symbol), items)
+    note_leak(
+        extreme.expression
+    )  # it is the same for many sizes: as the place in a list, say, which notes nothing
+    return extreme
+
+
+def _by_numpy(ufunc: Any, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Return what NumPy's function gives: of single numbers by Python's own arithmetic, which remembers."""
+    if function := _OF_NUMPY.get(ufunc.__name__):
+        numbers = [
+            one.item() if isinstance(one, np.generic | np.ndarray) and not one.shape else one
+            for one in inputs
+        ]
+        if method == "__call__" and not options and all(isinstance(one, int | float) for one in numbers):
+            return function(*numbers)
+    for one in inputs:
+        if isinstance(one, Size | SizeFraction):
+            note_leak(one.expression)
+    return getattr(ufunc, method)(*map(plain, inputs), **options)
+
+
+_OF_NUMPY: Mapping[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "floor_divide": operator.floordiv,
+    "remainder": operator.mod,
+    "maximum": largest,
+    "minimum": smallest,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "ceil": math.ceil,
+    "floor": math.floor,
+}
+
+
+def _operator(symbol: str, turned: bool) -> Callable[[Any, Any], Any]:
+    def apply(self: Any, other: Any) -> Any:
+        if isinstance(other, bool) or not isinstance(other, int | float):
             return NotImplemented
-        return combined(symbol, other, self) if turned else combined(symbol, self, other)
+        fractional = isinstance(self, float) or isinstance(other, float) or symbol not in ARITHMETIC
+        if fractional and symbol not in FRACTIONS:
+            return NotImplemented
+        step: Callable[..., Any] = _fraction if fractional else combined
+        return step(symbol, other, self) if turned else step(symbol, self, other)
 
     return apply
 
 
-for _symbol, _name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("//", "floordiv"), ("%", "mod")):
-    setattr(Size, f"__{_name}__", _operator(_symbol, turned=False))
-    setattr(Size, f"__r{_name}__", _operator(_symbol, turned=True))
+def _comparison(symbol: str) -> Callable[[Any, Any], Any]:
+    def apply(self: Any, other: Any) -> Any:
+        if not isinstance(other, int | float):
+            return NotImplemented
+        outcome = COMPARISONS[symbol](plain(self), plain(other))
+        note_comparison(symbol, expression_of(self), expression_of(other), outcome)
+        return outcome
+
+    return apply
+
+
+_WAYS = (("", False), ("r", True))
+_NAMES = {"+": "add", "-": "sub", "*": "mul", "//": "floordiv", "%": "mod", ">>": "rshift", "&": "and"}
+_NAMES |= {"|": "or", "^": "xor", "/": "truediv"}
+for _way, _turned in _WAYS:
+    for _symbol, _name in _NAMES.items():
+        setattr(Size, f"__{_way}{_name}__", _operator(_symbol, _turned))
+    for _symbol in FRACTIONS:
+        _name = _NAMES.get(_symbol, "pow")
+        setattr(SizeFraction, f"__{_way}{_name}__", _operator(_symbol, _turned))
+setattr(Size, "__rpow__", _operator("**", turned=True))  # noqa: B010
+for _symbol, _name in (("==", "eq"), ("!=", "ne"), ("<", "lt"), ("<=", "le"), (">", "gt"), (">=", "ge")):
+    setattr(Size, f"__{_name}__", _comparison(_symbol))
+    setattr(SizeFraction, f"__{_name}__", _comparison(_symbol))

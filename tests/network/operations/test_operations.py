@@ -457,6 +457,7 @@ EXAMPLES = {
         ([INPUT], {}, {"padding": (1, 2, 0, 1), "mode": "reflect"}),
         ([INPUT], {}, {"padding": (0, 1, 0, 0, 0, 0, 2, 0), "axis": 0}),
     ],
+    "assert_decisions": [([INPUT], {}, {"decisions": ((">", ("*", "$0.2", 0.5), 2, True, ""),)})],
     "assert_shape": [([INPUT], {}, {"shape": (3, 6, 5)}), ([INPUT], {}, {"batch": 2})],
     "permute": [([INPUT], {}, {"order": (0, 2, 3, 1)}), ([INPUT], {}, {})],
     "power": [([positive(2, 3, 6, 5)], {}, {"power": 1.7, "scale": 2.0, "shift": 0.1})],
@@ -774,7 +775,7 @@ def test_every_operation_has_an_example():
     """Formats register operations of their own (layers that users teach); some have oracles of their own elsewhere."""
     library = "convscope.network.operations."
     modules = {kind: function.__module__ for kind, function in OPERATIONS.items()}
-    others = ("losses", "detection", "intervention", "regions", "rescaling")
+    others = ("losses", "detection", "intervention", "regions", "deep_lift_rules")
     elsewhere = {library + name for name in others}
     own = {kind for kind, module in modules.items() if module.startswith(library) and module not in elsewhere}
     assert own == set(EXAMPLES)

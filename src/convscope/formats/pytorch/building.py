@@ -5,20 +5,23 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from operator import add
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from convscope.errors import ConvscopeError, InputError, UnsupportedLayer
+from convscope.formats.decisions import noted_in
 from convscope.formats.graph_builder import GraphBuilder, LazyTensor
-from convscope.formats.only_size import only_of_this_size
+from convscope.formats.only_size import checked_operations, only_of_this_size
 from convscope.formats.pytorch.exported import ExportedProgram
 from convscope.formats.pytorch.modules import Calls, followed, named_tensors
 from convscope.formats.pytorch.naming import Names, name_values
+from convscope.formats.pytorch.other_sizes import limits
 from convscope.formats.pytorch.scripted import ScriptProgram
+from convscope.formats.pytorch.traced import Traced
 from convscope.formats.pytorch.tracing import Trace
 from convscope.formats.pytorch.values import TraceStep
 from convscope.network.cut import CutLayer
@@ -27,20 +30,6 @@ from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Parameters, Shape
 
 _QUANTIZED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
-
-
-@dataclass(frozen=True)
-class Traced:
-    """A trace that has ended: its steps, what everything is called, and the values that came out, by their places.
-
-    `cut` are the modules that were not followed to their end, where the trace had to stop.
-    """
-
-    inputs: Mapping[str, Shape]
-    steps: Sequence[TraceStep]
-    names: Names
-    outputs: Mapping[str, int]
-    cut: Mapping[str, CutLayer] = field(default_factory=dict)
 
 
 def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Graph:
@@ -56,15 +45,15 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     key_of_tensor = {id(tensor): key for key, tensor in _tensors_of(module).items()}
     for step in traced.steps:
         builder.add(_operation(step, traced.names, key_of_tensor, builder.stored, _precision(module)))
-    by_batch, by_size = _differences(module, traced)
-    if by_batch or by_size:
+    of_batch, of_size, decisions = limits(traced, partial(trace_module, module))
+    builder.operations, last = checked_operations(builder.operations, decisions, values)
+    outputs = {key: last(values[value]) for key, value in traced.outputs.items()}
+    if of_batch or of_size:
         builder.operations = only_of_this_size(
-            builder.operations, traced.inputs, batch=by_batch, size=by_size
+            builder.operations, traced.inputs, batch=of_batch, size=of_size
         )
-    graph = builder.graph(name, outputs=[values[value] for value in traced.outputs.values()])
-    output_names = {
-        key: values[value] for key, value in traced.outputs.items() if not key.isdecimal() and key
-    }
+    graph = builder.graph(name, outputs=list(outputs.values()))
+    output_names = {key: value for key, value in outputs.items() if not key.isdecimal() and key}
     return _without_unread(replace(graph, output_names=output_names))
 
 
@@ -84,7 +73,13 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
     precision = _precision(module)
     trace_inputs = {name: trace.input(shape, precision) for name, shape in inputs.items()}
     try:
-        with followed(module, calls), trace, trace.lengths(), trace.operators(module):
+        with (
+            noted_in(trace.decisions),
+            followed(module, calls),
+            trace,
+            trace.sized_builtins(),
+            trace.operators(module),
+        ):
             result = module(*trace_inputs.values())
     except UnsupportedLayer as error:
         return _cut_trace(module, inputs, trace, calls, error)
@@ -103,7 +98,7 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
             f"{type(module).__name__} gives no tensor that depends on its input: {type(result).__name__}"
         )
     names = name_values(list(inputs), trace.values.steps, calls.ended, calls.paths.values())
-    return Traced(inputs, trace.values.steps, names, outputs)
+    return Traced(inputs, trace.values.steps, names, outputs, {}, trace.decisions, trace.measured)
 
 
 def _refuse_quantized(module: nn.Module) -> None:
@@ -142,7 +137,8 @@ def _cut_trace(
         for path, part in parts.items()
         if path and path != root and not part._modules and path not in finished_paths
     }
-    return Traced(inputs, steps, names, {str(place): value for place, value in enumerate(last)}, cut)
+    outputs = {str(place): value for place, value in enumerate(last)}
+    return Traced(inputs, steps, names, outputs, cut, trace.decisions, trace.measured)
 
 
 def _last_layers(steps: Sequence[TraceStep], calls: Calls) -> list[int]:
@@ -153,48 +149,6 @@ def _last_layers(steps: Sequence[TraceStep], calls: Calls) -> list[int]:
         if not behind.isdisjoint(step.outputs) or not ends.isdisjoint(step.outputs):
             behind.update(step.plan.inputs)  # some module comes after these
     return [value for value in dict.fromkeys(values) if value not in behind]
-
-
-def _differences(module: nn.Module, traced: Traced) -> tuple[bool, bool]:
-    """Whether a module does other things with more pictures, and with larger ones, than it was traced for.
-
-    Sizes are followed as far as they are whole numbers; a decision by one ("pad where the width is odd"), a plain
-    number made of one (`int(x.shape[0])`) and a loop over the pictures show here.
-    """
-    of_pictures = all(len(shape) == 4 for shape in traced.inputs.values())
-    larger = ((0, 33, 65), (0, 64, 64)) if of_pictures else ()
-    if of_pictures and _differs(module, traced, [(1, *more[1:]) for more in larger]) is False:
-        return False, False
-    return bool(_differs(module, traced, [(1,)])), bool(_differs(module, traced, larger))
-
-
-def _differs(module: nn.Module, traced: Traced, more: Sequence[tuple[int, ...]]) -> bool | None:
-    """Whether a trace with more pictures, rows and columns differs; None where the module takes none of those."""
-    for count, *sizes in more:
-        inputs = {
-            name: (shape[0] + count, *shape[1 : len(shape) - len(sizes)], *map(add, shape[-2:], sizes))
-            for name, shape in traced.inputs.items()
-        }
-        try:
-            again = trace_module(module, inputs)
-        except ConvscopeError:  # it takes no such input, and says so when it gets one
-            continue
-        pairs = zip(traced.steps, again.steps, strict=False)
-        return len(traced.steps) != len(again.steps) or not all(_same(one, other) for one, other in pairs)
-    return None
-
-
-def _same(one: TraceStep, other: TraceStep) -> bool:
-    a, b = one.plan, other.plan
-    return (
-        (a.kind, a.inputs, a.attributes) == (b.kind, b.inputs, b.attributes)
-        and a.parameters.keys() == b.parameters.keys()
-        and all(_equal(a.parameters[role], b.parameters[role]) for role in a.parameters)
-    )
-
-
-def _equal(one: Tensor, other: Tensor) -> bool:
-    return one is other or (one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other))
 
 
 def _tensors_of(module: nn.Module) -> dict[str, Tensor]:

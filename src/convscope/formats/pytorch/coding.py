@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.pytorch.values import TraceStep, Values
-from convscope.formats.sizes import Axis, Expression, Size
+from convscope.formats.sizes import Axis, Expression, Size, SizeFraction, plain
 
 _LEFT_OUT = (torch.device, torch.layout)
 
@@ -33,6 +33,8 @@ class Coder:
             return self._tensor(argument)
         if isinstance(argument, Size):
             return self._expression(argument.expression)
+        if isinstance(argument, SizeFraction):
+            return plain(argument)
         if isinstance(argument, np.generic):  # NumPy's float is one of Python's, but written in another way
             argument = argument.item()
         if isinstance(argument, list | tuple):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
+from operator import is_not
 from typing import Any
 
 import torch
@@ -12,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from convscope.formats.pytorch.values import Values
+
+_CONTAINERS = (dict, OrderedDict, defaultdict, list, set)
 
 
 @dataclass(frozen=True)
@@ -78,16 +83,42 @@ def named_tensors(result: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
 
 @contextmanager
 def followed(module: nn.Module, calls: Calls) -> Iterator[None]:
-    """Tell `calls` of every submodule that runs, in evaluation mode; each is as before afterwards."""
+    """Tell `calls` of every submodule that runs, in evaluation mode; each is as before afterwards.
+
+    What a module notes for itself while it runs, a grid for each size say, is forgotten: it would be no real tensor.
+    """
     training = {part: part.training for part in module.modules()}
     hooks = [register_module_forward_pre_hook(calls.enter), register_module_forward_hook(calls.leave)]
     try:
         for part in training:
             part.training = False
-        with torch.no_grad():
+        with torch.no_grad(), _restored(training):
             yield
     finally:
         for hook in hooks:
             hook.remove()
         for part, mode in training.items():
             part.training = mode
+
+
+@contextmanager
+def _restored(parts: Iterable[nn.Module]) -> Iterator[None]:
+    """Undo what modules write into their own attributes, and into the dictionaries, lists and sets among those."""
+    before = [(vars(part), dict(vars(part))) for part in parts]
+    values = (value for _, kept in before for value in kept.values())
+    contents = [(value, copy(value)) for value in values if type(value) in _CONTAINERS]
+    try:
+        yield
+    finally:
+        for attributes, kept in before:
+            for name in attributes.keys() - kept.keys():
+                del attributes[name]
+            attributes |= {name: value for name, value in kept.items() if attributes.get(name) is not value}
+        for container, content in contents:
+            if len(container) != len(content) or any(map(is_not, _items(container), _items(content))):
+                container.clear()
+                (container.extend if isinstance(container, list) else container.update)(content)
+
+
+def _items(container: Any) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container

@@ -22,6 +22,7 @@ from torch.utils._pytree import tree_leaves
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.pytorch.programs import Archive, ScriptObject, read_script
+from convscope.formats.sizes import largest, plain, smallest, whole
 from convscope.network.operations.aten import pure_operator
 
 _MOST_STATEMENTS = 1_000_000
@@ -55,7 +56,7 @@ _PLAIN: Mapping[str, Callable[..., Any]] = {
     "_set_item": lambda items, key, value: items.__setitem__(key, value),
 }
 _BUILT_IN: Mapping[str, Callable[..., Any]] = {
-    "int": int,
+    "int": whole,
     "float": float,
     "bool": bool,
     "str": str,
@@ -173,7 +174,7 @@ class _Script:
         if path == "ops.prim.RaiseException":
             return _raise
         if path.startswith("ops.prim.") and last in ("min", "max", "NumToTensor", "unchecked_cast"):
-            return {"min": min, "max": max}.get(last, lambda *values: values[-1])
+            return {"min": smallest, "max": largest}.get(last, lambda *values: values[-1])
         if isinstance(function := self.sources.get(path), ast.FunctionDef):
             return _Function(self, function)
         raise UnsupportedLayer(f"the program calls {path!r}, which convscope does not know")
@@ -220,7 +221,7 @@ def _small(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[st
         if any(repeat > _LONGEST for repeat in repeats):
             raise UnsupportedLayer(f"the program makes a list {max(repeats):,} times as long")
     result = function(*args, **kwargs)
-    if isinstance(result, int) and abs(int.__int__(result)) >= 2**63:
+    if isinstance(result, int) and abs(plain(result)) >= 2**63:
         raise UnsupportedLayer("the program computes with numbers beyond 64 bits")
     return result
 

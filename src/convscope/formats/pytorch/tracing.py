@@ -12,6 +12,7 @@ import builtins
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial, reduce
 from threading import RLock
 from types import FunctionType
 from typing import Any
@@ -23,12 +24,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from convscope.errors import InputError, UnsupportedLayer
+from convscope.formats.decisions import Decisions, note_leak
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.pytorch.coding import coded_assignment, coded_call, coded_subscript
 from convscope.formats.pytorch.composites import COMPOSITES
 from convscope.formats.pytorch.functions import FUNCTIONS, with_constant
 from convscope.formats.pytorch.values import TraceStep, Values
-from convscope.formats.sizes import Axis, Size
+from convscope.formats.sizes import Axis, Size, combined, largest, smallest
 from convscope.network.operations.aten import RECURRENT, pure_operator
 
 _SYMBOLS = {"add": "add", "mul": "mul", "sub": "sub", "truediv": "div", "matmul": "matmul", "pow": "pow"}
@@ -50,7 +52,7 @@ _COPIES = frozenset({"clone", "contiguous", "detach", "to", "type", "type_as", "
 _COPIES |= {"float", "double", "half", "bfloat16", "lift_fresh", "requires_grad"}
 
 
-_LENGTHS = RLock()  # one thread at a time has a `len` of its own
+_BUILTINS = RLock()  # one thread at a time has a `len` of its own
 _ATEN = (torch._ops.OpOverload, torch._ops.OpOverloadPacket)
 
 
@@ -65,6 +67,8 @@ class Trace(TorchFunctionMode):
         super().__init__()
         self.values = Values()
         self.device, self.owned = device, owned
+        self.measured: dict[Axis, int] = {}
+        self.decisions = Decisions(self.values.steps)
         self._twins: dict[int, Tensor] = {}
         self._originals: dict[int, Tensor] = {}
 
@@ -77,6 +81,7 @@ class Trace(TorchFunctionMode):
     def sizes(self, tensor: Tensor) -> tuple[Size, ...]:
         """Return a tensor's shape, each size with where it was read."""
         value = self.values.read(tensor)
+        self.measured |= {Axis(value, axis): size for axis, size in enumerate(tensor.shape)}
         return tuple(Size(size, Axis(value, axis)) for axis, size in enumerate(tensor.shape))
 
     def __torch_function__(
@@ -88,13 +93,14 @@ class Trace(TorchFunctionMode):
         if not self.traced(args, kwargs):
             if name.endswith("_") and args and id(args[0]) in self.owned:
                 return args[0]
-            return (
-                self._sized(func, name, args, kwargs) if _has_size((args, kwargs)) else func(*args, **kwargs)
-            )
+            sized = any(True for _ in _sizes_in((args, kwargs)))
+            return self._sized(func, name, args, kwargs) if sized else func(*args, **kwargs)
         if name in ("shape", "size", "sym_size"):
-            sizes = self.sizes(args[0])
+            shape = self.sizes(args[0])
             axis = args[1] if len(args) > 1 else kwargs.get("dim")
-            return torch.Size(sizes) if axis is None else sizes[axis]
+            return torch.Size(shape) if axis is None else shape[axis]
+        if name in ("numel", "nelement"):
+            return reduce(partial(combined, "*"), self.sizes(args[0]), 1)
         if name == "device":
             return self.device
         return self.call(func, name, args, kwargs)
@@ -103,6 +109,8 @@ class Trace(TorchFunctionMode):
         """What is made of constants and of a size of the input, ``token.expand(batch, -1, -1)``, is a value too."""
         step = self._aten(func, name, args, kwargs)
         if step is None or not step.plan.inputs:
+            for size in _sizes_in((args, kwargs)):
+                note_leak(size.expression)
             return func(*args, **kwargs)
         if not self._leaves((args, kwargs)):
             kwargs["device"] = self.device
@@ -112,20 +120,20 @@ class Trace(TorchFunctionMode):
         return result
 
     @contextmanager
-    def lengths(self) -> Iterator[None]:
-        """Let `len` of a tensor be a size too: Python makes a plain number of whatever a tensor answers."""
-        with _LENGTHS:
-            plain = builtins.len
+    def sized_builtins(self) -> Iterator[None]:
+        """Let `len` of a tensor be a size too, of which Python makes a plain number, and `max` and `min` of sizes."""
+        with _BUILTINS:
+            plain = {name: getattr(builtins, name) for name in ("len", "max", "min")}
 
             def length(thing: Any) -> int:
                 followed = isinstance(thing, Tensor) and thing in self.values and thing.dim()
-                return self.sizes(thing)[0] if followed else plain(thing)
+                return self.sizes(thing)[0] if followed else plain["len"](thing)
 
-            builtins.len = length
+            vars(builtins).update(len=length, max=largest, min=smallest)
             try:
                 yield
             finally:
-                builtins.len = plain
+                vars(builtins).update(plain)
 
     def operators(self, module: nn.Module) -> AbstractContextManager[Any]:
         """Write down ATen operators, where a module's code is not Python; elsewhere nothing."""
@@ -322,13 +330,17 @@ def _name_of(func: Callable[..., Any]) -> str:
     return _NAMES.get(name, name)
 
 
-def _has_size(argument: Any) -> bool:
-    """Whether a `Size` is among some arguments; `torch.Size` holds them as a tuple does."""
+def _sizes_in(argument: Any) -> Iterator[Size]:
+    """Yield each `Size` among some arguments; `torch.Size` holds them as a tuple does."""
     if isinstance(argument, dict):
         argument = argument.values()
     elif not isinstance(argument, tuple | list):
-        return isinstance(argument, Size)
-    return any(_has_size(item) for item in argument)
+        argument = [argument] if isinstance(argument, Size) else []
+    for item in argument:
+        if isinstance(item, Size):
+            yield item
+        else:
+            yield from _sizes_in(item)
 
 
 def _written_to(func: torch._ops.OpOverload, args: Any, kwargs: Mapping[str, Any]) -> list[Any]:

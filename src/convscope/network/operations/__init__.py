@@ -14,6 +14,7 @@ torch.Size([1, 64, 56, 56])
 from convscope.network.operations import (
     arithmetic,
     arrangement,
+    assertions,
     aten,
     attention,
     backward_rules,
@@ -55,6 +56,7 @@ __all__ = [
     "OperationKind",
     "arithmetic",
     "arrangement",
+    "assertions",
     "aten",
     "attention",
     "backward_rules",

@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from convscope.errors import InputError
-from convscope.network.operations.checks import dimensions
 from convscope.network.operations.registry import OPERATIONS, Result, one_or_all, operation
 
 ARITHMETIC: dict[str, Callable[..., int]] = {
@@ -26,6 +25,12 @@ ARITHMETIC: dict[str, Callable[..., int]] = {
     "//": arithmetic.floordiv,
     "%": arithmetic.mod,
     "ceil": lambda a, b: -(-a // b),
+    "max": max,
+    "min": min,
+    ">>": arithmetic.rshift,
+    "&": arithmetic.and_,
+    "|": arithmetic.or_,
+    "^": arithmetic.xor,
 }
 # Pure operators that torch does not count among its core ones.
 _ALSO = """ _convolution
@@ -134,25 +139,6 @@ def view_scatter(
     else:
         raise InputError(f"{kind!r} shows no part of a tensor that could be written to")
     return _in_memory_of(inputs[0], whole)
-
-
-@operation
-def assert_shape(input: Tensor, *, shape: Sequence[int] | None = None, batch: int | None = None) -> Tensor:
-    """Return the input, which has to be of this shape but for the batch: a network that is another one at other sizes.
-
-    With `batch` it has to be so many pictures. Raises InputError for any other.
-    """
-    if batch is not None and input.shape[0] != batch:
-        raise InputError(
-            f"the network was opened for {batch} at a time, and its code fixes that: found {input.shape[0]}. Give it "
-            f"{batch}, or let the code read x.shape[0], not a plain number or a loop over the pictures"
-        )
-    if shape is not None and tuple(input.shape[1:]) != tuple(shape):
-        dimensions_now, opened = dimensions(input.shape[1:]), dimensions(shape)
-        raise InputError(
-            f"the network was opened for {opened} and is another one for {dimensions_now}: open it for that size"
-        )
-    return input
 
 
 @cache

@@ -1,0 +1,148 @@
+"""Whether a module is the same network for more pictures and for other sizes than it was traced for.
+
+Sizes are followed as far as they are arithmetic, and what is decided by them is noted. A plain number made of one
+(`int(x.shape[0])`) and a loop over the pictures show where the module is traced once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from convscope.errors import ConvscopeError
+from convscope.formats.decisions import Decision
+from convscope.formats.pytorch.traced import Traced
+from convscope.formats.pytorch.values import TraceStep
+from convscope.formats.sizes import axes_of
+from convscope.network.parameters import Shape
+
+Retrace: TypeAlias = Callable[[Mapping[str, Shape]], Traced]
+_SAME, _OTHERWISE, _ANOTHER = "the same steps", "others, by what was decided", "others"
+
+
+class Limits(NamedTuple):
+    """What a traced module is right for: so many pictures, its own size, or where the decisions come out the same."""
+
+    of_batch: bool = False
+    of_size: bool = False
+    decisions: Sequence[Decision] = ()
+
+
+def limits(traced: Traced, retrace: Retrace) -> Limits:
+    """Return what a module is right for, told by what it does with more pictures and at other sizes."""
+    pictures = all(len(shape) == 4 for shape in traced.inputs.values())
+    again = _at(traced, retrace, _larger, 1) if pictures else None
+    for_any = again is not None and _compared(traced, again) == _SAME
+    if for_any and not traced.decisions.made and not traced.decisions.leaks:
+        return Limits()
+    more = again if for_any else _at(traced, retrace, _equal_size, 1)
+    of_batch = more is not None and _compared(traced, more) != _SAME
+    others = [] if for_any or not pictures else _some(_at(traced, retrace, _larger))
+    others += [more] if for_any and more else []
+    if pictures:
+        others += _some(_at(traced, retrace, _smaller))
+        leaking = any(_varies(leak, traced, others) for leak in traced.decisions.leaks)
+        for sample in (_rounder, _half, _threefold):
+            if leaking or _SAME not in {_compared(traced, other) for other in others}:
+                others += _some(_at(traced, retrace, sample))
+    outcomes = {_compared(traced, other) for other in others}
+    of_size = _ANOTHER in outcomes or outcomes == {_OTHERWISE}
+    return Limits(of_batch, of_size, _relevant(traced, [*others, *_some(more)]))
+
+
+def _some(traced: Traced | None) -> list[Traced]:
+    return [] if traced is None else [traced]
+
+
+def _equal_size(rows: int, columns: int) -> tuple[int, int]:
+    return rows, columns
+
+
+def _larger(rows: int, columns: int) -> tuple[int, int]:
+    return rows + 33, columns + 65
+
+
+def _rounder(rows: int, columns: int) -> tuple[int, int]:
+    return rows + 64, columns + 64
+
+
+def _smaller(rows: int, columns: int) -> tuple[int, int]:
+    return rows - rows // 3, columns - columns // 4
+
+
+def _half(rows: int, columns: int) -> tuple[int, int]:
+    return rows // 2, columns // 2
+
+
+def _threefold(rows: int, columns: int) -> tuple[int, int]:
+    return 3 * rows, 3 * columns
+
+
+def _at(
+    traced: Traced, retrace: Retrace, size: Callable[[int, int], tuple[int, int]], more: int = 0
+) -> Traced | None:
+    """Return the trace for another size and so many pictures more; None where the module does not take that."""
+    inputs = {
+        name: (shape[0] + more, *shape[1:-2], *size(*shape[-2:]))
+        if len(shape) == 4
+        else (shape[0] + more, *shape[1:])
+        for name, shape in traced.inputs.items()
+    }
+    try:
+        return retrace(inputs)
+    except ConvscopeError:  # which it says when it gets one
+        return None
+
+
+def _compared(one: Traced, other: Traced) -> str:
+    ends = len(one.steps), one.outputs
+    if ends == (len(other.steps), other.outputs) and _same_steps(one.steps, other.steps):
+        return _SAME
+    for before, after in zip(one.decisions.made, other.decisions.made, strict=False):
+        if before.terms != after.terms:
+            break
+        if before.outcome != after.outcome:
+            return _OTHERWISE if _same_steps(one.steps[: before.step], other.steps) else _ANOTHER
+    return _ANOTHER
+
+
+def _relevant(traced: Traced, others: Sequence[Traced]) -> list[Decision]:
+    """Return the decisions that may come out otherwise at another size, and then change what is done."""
+    idle = set()
+    for other in others:
+        pairs = list(zip(traced.decisions.made, other.decisions.made, strict=False))
+        if _compared(traced, other) == _SAME and all(one.terms == two.terms for one, two in pairs):
+            idle |= {one.terms for one, two in pairs if one.outcome != two.outcome}
+    return [
+        decision
+        for decision in traced.decisions.made
+        if decision.terms not in idle and _varies(decision.terms, traced, others)
+    ]
+
+
+def _varies(expression: Any, traced: Traced, others: Sequence[Traced]) -> bool:
+    """Whether the sizes that an expression is made of are others elsewhere, as far as it was looked."""
+    axes = [axis for axis in axes_of(expression) if axis in traced.measured]
+    return not others or any(
+        other.measured.get(axis) != traced.measured[axis] for axis in axes for other in others
+    )
+
+
+def _same_steps(some: Sequence[TraceStep], others: Sequence[TraceStep]) -> bool:
+    return len(some) <= len(others) and all(map(_same, some, others))
+
+
+def _same(one: TraceStep, other: TraceStep) -> bool:
+    a, b = one.plan, other.plan
+    return (
+        (a.kind, a.inputs, a.attributes) == (b.kind, b.inputs, b.attributes)
+        and a.parameters.keys() == b.parameters.keys()
+        and all(_equal(a.parameters[role], b.parameters[role]) for role in a.parameters)
+    )
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one is other or (one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other))

@@ -1,0 +1,142 @@
+"""What a module's code decides by a size: right at other sizes, or refused there; beside the module itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from convscope import open_network
+from convscope.errors import InputError
+
+SIZES = [(24, 24), (24, 32), (36, 24), (25, 27), (16, 20), (96, 100), (9, 9)]
+
+
+class Deciding(nn.Module):
+    def __init__(self, forward: Callable[[Any, Tensor], Any]) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.first, self.second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.heads = nn.ModuleList(nn.Conv2d(4, 4, 1) for _ in range(4))
+        self.grids: dict[Any, Tensor] = {}
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Any:
+        return self._forward(self, self.first(x))
+
+
+def resized(h: Tensor, rows: Any, columns: Any = 24) -> Tensor:
+    return F.interpolate(h, (rows, columns))
+
+
+def fitted(m: Any, h: Tensor) -> Tensor:
+    small = F.max_pool2d(h, 2)
+    large = F.interpolate(small, scale_factor=2)
+    if large.shape != h.shape:
+        large = F.interpolate(small, h.shape[2:])
+    return m.second(large + h)
+
+
+def decided_before(m: Any, h: Tensor) -> Tensor:
+    large = h.shape[2] > 20
+    one, other = m.second(h), m.heads[0](h)
+    return one * 2 + other if large else one - other
+
+
+def chosen(m: Any, h: Tensor) -> Tensor:
+    other = m.second(h)
+    return other if other.shape[2] > 20 else h
+
+
+def gridded(m: Any, h: Tensor) -> Tensor:
+    size = tuple(h.shape[2:])
+    if size not in m.grids:
+        m.grids[size] = torch.arange(h.shape[3]).float()
+    return h * m.grids[size]
+
+
+def either(m: Any, h: Tensor, condition: Any) -> Tensor:
+    return m.second(h) if condition else h * 3
+
+
+# What decides, and at how many of the seven sizes the network answers.
+DECISIONS: dict[str, tuple[Callable[[Any, Tensor], Any], int]] = {
+    "max": (lambda m, h: resized(h, max(h.shape[2], 22)), 7),
+    "min of all": (lambda m, h: h[:, :, : min(list(h.shape[2:]))], 7),
+    "max by a key": (lambda m, h: resized(h, max(h.shape[2], 22, key=lambda size: size)), 5),
+    "larger": (lambda m, h: either(m, h, h.shape[2] > 20), 5),
+    "both": (lambda m, h: either(m, h, 20 < h.shape[2] <= 40), 1),
+    "square": (lambda m, h: either(m, h, h.shape[2] == h.shape[3]), 2),
+    "a tuple": (lambda m, h: either(m, h, h.shape[2:] > (20, 0)), 5),
+    "odd": (lambda m, h: either(m, h, h.shape[2] % 2), 5),
+    "bits": (lambda m, h: either(m, h, h.shape[3] & (h.shape[3] - 1)), 6),
+    "all numbers": (lambda m, h: either(m, h, h.numel() > 2000), 5),
+    "a product": (lambda m, h: either(m, h, math.prod(h.shape[2:]) > 500), 5),
+    "a fraction": (lambda m, h: either(m, h, h.shape[2] * 0.5 > 11), 5),
+    "proportions": (lambda m, h: either(m, h, abs(h.shape[2] / h.shape[3] - 1) < 0.1), 2),
+    "a root": (lambda m, h: either(m, h, h.shape[2] ** 0.5 > 4.5), 5),
+    "a scale": (lambda m, h: F.interpolate(h, scale_factor=k) if (k := 22 / h.shape[2]) > 1 else h, 5),
+    "NumPy": (lambda m, h: either(m, h, np.maximum(h.shape[2], 10) > np.int64(20)), 5),
+    "the least place": (lambda m, h: m.heads[min(h.shape[2] // 8, 3)](h), 1),
+    "a key": (lambda m, h: h * {24: 2.0, 36: 4.0}.get(h.shape[2], 1.0), 1),
+    "a whole number": (lambda m, h: resized(h, max(int(h.shape[2] * 0.5), 30)), 1),
+    "math": (lambda m, h: either(m, h, math.sqrt(h.shape[2]) > 4.5), 1),
+    "a tensor": (lambda m, h: either(m, h, torch.tensor(h.shape[2:]).min() > 20), 1),
+    "fitted": (fitted, 5),
+    "before two layers": (decided_before, 5),
+    "of two results": (chosen, 5),
+    "kept by the module": (gridded, 7),
+}
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_a_network_answers_as_its_module_or_not_at_all(name: str) -> None:
+    forward, count = DECISIONS[name]
+    module = Deciding(forward).eval()
+    network = open_network(module, input_shape=(1, 3, 24, 24))
+    (output,) = network.graph.outputs
+    answers = 0
+    for size in SIZES:
+        x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(sum(size)))
+        try:
+            answer = network.activations(x, output)[output]
+        except InputError as error:
+            assert "for another size" in str(error) or "opened for 3x24x24" in str(error)
+        else:
+            torch.testing.assert_close(answer, module(x).detach(), rtol=1e-4, atol=1e-5)
+            answers += 1
+    assert answers == count
+
+
+def test_the_line_of_code_that_decides_is_named_and_the_layers_before_it_work(tmp_path: Path) -> None:
+    network = open_network(
+        Deciding(lambda m, h: either(m, h, h.shape[2] > 20)).eval(), input_shape=(1, 3, 24, 24)
+    )
+    small = torch.rand(1, 3, 16, 20)
+    saved = open_network(network.save(tmp_path / "deciding.convscope"))
+    for one in (network, saved):
+        assert one.activations(small, "first")["first"].shape == (1, 4, 16, 20)
+        with pytest.raises(
+            InputError, match=r"otherwise at this one \(test_other_sizes.py, line \d+: .*\): 16 > 20 was True"
+        ):
+            one.activations(small, "second")
+
+
+def test_a_module_that_keeps_grids_is_left_as_it_was() -> None:
+    module = Deciding(gridded).eval()
+    x = torch.rand(1, 3, 24, 24)
+    open_network(module, input_shape=(1, 3, 24, 24))
+    assert module.grids == {}
+    expected = module(x)
+    network = open_network(module, input_shape=(1, 3, 24, 24))
+    torch.testing.assert_close(module(x), expected)
+    assert [*module.grids] == [(24, 24)]
+    (output,) = network.graph.outputs
+    torch.testing.assert_close(network.activations(x, output)[output], expected.detach())
