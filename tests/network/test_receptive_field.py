@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 
 from convscope.formats.caffe.building import build_graph
 from convscope.formats.caffe.text import read_text
 from convscope.network.network import Network
 from convscope.network.receptive_field import receptive_fields
+from convscope.optimization.tiling import tiling
 
 INPUT = (
     'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 41 dim: 37 } } }'
@@ -68,3 +70,30 @@ def test_googlenet_as_published(shared_data) -> None:
     }
     assert fields == {"conv1/7x7_s2": "7", "pool1/3x3_s2": "11", "conv2/3x3": "19"}
     assert int(layers["inception_5b/output"].receptive_field.size[0]) == 715
+
+
+class _Gated(nn.Module):
+    """A block of squeeze and excitation, behind a convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.near, self.gate = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        near = self.near(x)
+        return near * self.gate(near.mean((2, 3), keepdim=True)).sigmoid()
+
+
+def test_behind_a_gate_every_position_sees_the_whole_picture_once() -> None:
+    """Each block multiplied the field and the stride by the map's size: the third one's was 20,610 of 32 pixels."""
+    from convscope import open_network
+
+    module = nn.Sequential(_Gated(), nn.MaxPool2d(2), _Gated(), nn.MaxPool2d(2), _Gated()).eval()
+    network = open_network(module, input_shape=(1, 3, 32, 29), mean=0, input_scale=1)
+    field = network.layers["4.mul"].receptive_field
+    gradient = network.gradient(torch.rand(1, 3, 32, 29), "4.mul:1@2,5")[0]
+    assert gradient.abs().sum(0).min() > 0
+    for position in ((0, 0), (2, 5), (7, 6)):
+        assert field.box(*position) == (-1, -1, 33, 30)
+    assert str(network.layers["0.near"].receptive_field) == "3"
+    assert len(tiling(network, ["4.mul"], (64, 58), 16).tiles) == 1, "a tile has another mean"

@@ -26,7 +26,8 @@ class ReceptiveField:
     """What a layer's position (i, j) sees, in input pixels, as (vertical, horizontal) pairs.
 
     It sees the pixels from ``start + i * stride`` to ``start + i * stride + size - 1``; `start` is negative
-    where padding is seen, and fractions come from layers that enlarge.
+    where padding is seen, and fractions come from layers that enlarge. A stride of 0 says that every position sees the
+    same: behind a mean over the map, a gate made of one (squeeze and excitation), or attention, all there is.
     """
 
     size: Pair
@@ -95,7 +96,7 @@ def _field(
         return field  # at each position by itself
     if kind.sees == "map" or len(shape) != 4 or (shape[2:] != before[2:] and max(shape[2:]) == 1):
         extent = (Fraction(before[2]), Fraction(before[3]))
-        return _seen_through(field, (extent, extent, pair(0)))
+        return _seen_through(field, (extent, pair(0), pair(0)))
     return field
 
 
@@ -123,9 +124,10 @@ def _union(fields: list[ReceptiveField]) -> ReceptiveField:
     axes = (0, 1)
     start = _per_axis(lambda a: min(field.start[a] for field in fields), axes)
     end = _per_axis(lambda a: max(field.start[a] + field.size[a] for field in fields), axes)
+    strides = [[field.stride[a] for field in fields] for a in axes]
     return ReceptiveField(
         _per_axis(lambda a: end[a] - start[a], axes),
-        _per_axis(lambda a: max(f.stride[a] for f in fields), axes),
+        _per_axis(lambda a: min(strides[a]) and max(strides[a]), axes),
         start,
     )
 

@@ -47,7 +47,7 @@ class Strip:
 
     def local(self, name: str, stride: int) -> Span:
         """Return a layer's own positions as counted inside the window."""
-        first = self.window[0] // stride
+        first = self.window[0] // stride if stride else 0  # all positions see all, and nothing is cut
         return self.own[name][0] - first, self.own[name][1] - first
 
 
@@ -124,7 +124,7 @@ def tiling(network: Network, layers: Sequence[str], size: tuple[int, int], tile:
 
 
 def _seen_by_each(grids: Mapping[str, AxisPositions], length: int) -> bool:
-    return any(grid.size >= 2 * length for grid in grids.values())
+    return any(grid.size >= 2 * length or not grid.stride for grid in grids.values())
 
 
 def _everything(grids: Mapping[str, AxisPositions], length: int) -> Strip:
@@ -136,7 +136,7 @@ def strips(grids: Mapping[str, AxisPositions], length: int, tile: int) -> list[S
 
     They are equally long, because memory that one took is then just what the next one needs.
 
-    >>> [strip.window for strip in strips({"pool": Grid(50, 2, -3, 8)}, 100, 40)]
+    >>> [strip.window for strip in strips({"pool": AxisPositions(50, 2, -3, 8)}, 100, 40)]
     [(0, 42), (28, 70), (58, 100)]
     """
     step = lcm(*(grid.stride for grid in grids.values()))
