@@ -244,7 +244,7 @@ def test_every_command_takes_every_format(
         answer = CliRunner().invoke(main, [given.get(word, word) for word in words])
         assert answer.exit_code == 0, f"{command}: {answer.output}{answer.exception!r}"
         if command == "layers":
-            assert answer.stdout.split()[:3] == ["layer", "kind", "shape"]
+            assert answer.stdout.split()[0] == "layer"
         else:
             assert Path(words[-1]).stat().st_size > 1000
 

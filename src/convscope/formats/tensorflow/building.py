@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.formats.decisions import Decisions, noted_in
 from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.graph_builder import GraphBuilder
-from convscope.formats.only_size import only_of_this_size
+from convscope.formats.only_size import checked_operations, only_of_this_size
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.sizes import Axis, Size
-from convscope.formats.tensorflow.constants import FOLDERS, folded
+from convscope.formats.tensorflow.constants import FOLDERS, decides, folded
 from convscope.formats.tensorflow.node import Node, OutputReference
 from convscope.formats.tensorflow.ops import translate
 from convscope.formats.tensorflow.parameters import LAYOUTS, Array, LaidOut
@@ -76,6 +77,7 @@ class _Building:
     several: set[str] = field(default_factory=set)
     measured: list[str] = field(default_factory=list)
     budget: FoldingBudget = field(default_factory=FoldingBudget)
+    decisions: Decisions = field(default_factory=Decisions)
 
     def __post_init__(self) -> None:
         self.unrolling = Unrolling(self)
@@ -149,10 +151,18 @@ class _Building:
             constants = [self.constants[read.node] for read in node.inputs if read.node in self.constants]
             if constants and len(constants) == len(node.inputs):
                 arrays = [constant.numbers for constant in constants]
-                array = arrays[0] if node.op not in FOLDERS else folded(node, arrays, self.budget)
+                array = arrays[0] if node.op not in FOLDERS else self._folded(node, arrays)
                 origin = constants[0].origin if array is arrays[0] else node.name
                 return _Constant(array, array.dtype.kind == "f", origin)
         return None
+
+    def _folded(self, node: Node, arrays: Sequence[Array]) -> Array:
+        """Return what a node makes of known numbers; what it decides by sizes is noted, to be checked at others."""
+        if not decides(node, arrays):
+            return folded(node, arrays, self.budget)
+        self.decisions.steps = range(len(self.operations))
+        with noted_in(self.decisions):
+            return folded(node, arrays, self.budget)
 
     def _sizes(self, value: str, shape: Shape) -> Array:
         """Return a value's shape as numbers that know that they are its."""
@@ -218,8 +228,14 @@ class _Building:
             self._constant_operation(value) if operation is None else operation
             for value, operation in self.operations.items()
         ]
+        decisions, by_size = self.decisions.made, self.unrolling.by_size
+        if self.unrolling.inside:  # operations may be left out, and a decision counts those before it
+            decisions, by_size = [], by_size or bool(decisions)
+        self.builder.operations, _ = checked_operations(
+            self.builder.operations, decisions, dict(enumerate(self.measured))
+        )
         self._drop_unread()
-        if self.unrolling.by_size:
+        if by_size:
             self.builder.operations = only_of_this_size(self.builder.operations, self.builder.inputs)
         self.builder.aliases.update({node: f"{node}:0" for node in self.several})
         graph = self.builder.graph(name, channels_last=channels_last, constants=self.constants)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from convscope.errors import NetworkFileError
 from convscope.formats.folding_budget import FoldingBudget
+from convscope.formats.sizes import largest, smallest
 from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.tensors import CODES
 from convscope.network.operations.ranges import dequantize_range
@@ -113,8 +114,18 @@ _TRUTHS = frozenset(
 )
 
 
+_EXTREME_SIZES = {"Maximum": np.frompyfunc(largest, 2, 1), "Minimum": np.frompyfunc(smallest, 2, 1)}
+
+
+def decides(node: Node, inputs: Sequence[Array]) -> bool:
+    """Whether what comes out may be another number at another size of the picture: a comparison of sizes."""
+    return node.op in _TRUTHS and any(array.dtype == object for array in inputs)
+
+
 def _elementwise(node: Node, inputs: Sequence[Array]) -> Array:
-    result = np.asarray(_ELEMENTWISE[node.op](*inputs))
+    sizes = any(array.dtype == object for array in inputs)
+    function = _EXTREME_SIZES.get(node.op) if sizes else None
+    result = np.asarray((function or _ELEMENTWISE[node.op])(*inputs), object if function else None)
     stays = node.op not in _TRUTHS
     return result.astype(inputs[0].dtype) if stays and result.dtype != object else result
 

@@ -1,0 +1,73 @@
+"""Graphs that decide by the picture's size: right at every size, or refused where they would decide otherwise."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from convscope import open_network
+from convscope.errors import ConvscopeError
+from graph_def_writer import GraphWriter
+
+KERNEL = np.random.default_rng(5).normal(0, 1, (3, 3, 3, 2)).astype("f")
+
+
+def convolved(g: GraphWriter) -> str:
+    picture = g.placeholder(shape=(1, 24, 24, 3))
+    return g.node(
+        "Conv2D",
+        "conv",
+        picture,
+        g.const("k", KERNEL),
+        strides=[1, 1, 1, 1],
+        padding="SAME",
+        data_format="NHWC",
+    )
+
+
+def height_and_width(g: GraphWriter, of: str) -> str:
+    shape = g.node("Shape", "shape", of, out_type="DT_INT32")
+    parts = [g.const(name, np.array(at, np.int32)) for name, at in (("from", [1]), ("to", [3]), ("by", [1]))]
+    return g.node("StridedSlice", "sizes", shape, *parts, T="DT_INT32", Index="DT_INT32")
+
+
+def picture(height: int, width: int) -> torch.Tensor:
+    numbers = np.random.default_rng(height).normal(0, 1, (1, height, width, 3)).astype("f")
+    return torch.from_numpy(numbers)
+
+
+def by_torch(x: torch.Tensor) -> torch.Tensor:
+    return F.conv2d(x.permute(0, 3, 1, 2), torch.from_numpy(KERNEL).permute(3, 2, 0, 1), padding=1)
+
+
+@pytest.mark.parametrize("op", ["Maximum", "Minimum"])
+def test_the_larger_and_the_smaller_of_sizes_hold_at_every_size(tmp_path, op) -> None:
+    g = GraphWriter()
+    x = convolved(g)
+    size = g.node(op, "size", height_and_width(g, x), g.const("limit", np.array(22, np.int32)), T="DT_INT32")
+    g.node("ResizeNearestNeighbor", "resized", x, size, align_corners=False)
+    network = open_network(g.save(tmp_path / "net.pb"))
+    for height, width in ((24, 24), (16, 20), (40, 21)):
+        x = picture(height, width)
+        extent = [(max if op == "Maximum" else min)(side, 22) for side in (height, width)]
+        wanted = F.interpolate(by_torch(x), extent, mode="nearest").permute(0, 2, 3, 1)
+        torch.testing.assert_close(network.activations(x, "resized")["resized"], wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_choice_by_size_is_right_or_refused(tmp_path) -> None:
+    g = GraphWriter()
+    x = convolved(g)
+    sizes = height_and_width(g, x)
+    limit = g.const("limit", np.array([20, 1], np.int32))
+    large = g.node("Greater", "large", sizes, limit, T="DT_INT32")
+    factors = [g.const(name, np.array(pair, "f")) for name, pair in (("a", [2.5, 1]), ("b", [3.25, 1]))]
+    g.node("Mul", "scaled", x, g.node("Select", "factor", large, *factors))
+    network = open_network(g.save(tmp_path / "net.pb"))
+    for height, width in ((24, 24), (21, 33)):
+        x = picture(height, width)
+        wanted = by_torch(x).permute(0, 2, 3, 1) * torch.tensor([2.5, 1])
+        torch.testing.assert_close(network.activations(x, "scaled")["scaled"], wanted, rtol=1e-5, atol=1e-5)
+    small = picture(16, 24)
+    assert network.activations(small, "conv")["conv"].shape == (1, 16, 24, 2)
+    with pytest.raises(ConvscopeError, match="decides otherwise at this one"):
+        network.activations(small, "scaled")
