@@ -149,10 +149,38 @@ def test_onnx2torch_212_and_239_a_branch_that_the_shape_decides(tmp_path: Path) 
     constants = {"one": np.array([1]), "at": np.int64(1), "single": np.int64(1)}
     for channels, taken in ((3, torch.sigmoid), (1, lambda x: x[:, 0])):
         path = written(tmp_path, nodes, {"x": [1, channels, 9, 6]}, ["y"], constants)
-        with pytest.warns(ConvscopeWarning, match=r"'y' \(If\) is read for the input's own size"):
-            network = open_network(path)
-        x = torch.randn(1, channels, 9, 6)
-        torch.testing.assert_close(network.activations(x, "y")["y"], taken(x))
+        network = open_network(path)
+        for height, width in ((9, 6), (14, 23)):  # the axis of channels decides, whatever the size
+            x = torch.randn(1, channels, height, width)
+            torch.testing.assert_close(network.activations(x, "y")["y"], taken(x))
+
+
+def test_a_branch_that_the_height_decides_is_right_or_refused(tmp_path: Path) -> None:
+    branches = {
+        name: helper.make_graph([made], name, [], [helper.make_empty_tensor_value_info(made.output[0])])
+        for name, made in (
+            ("then_branch", node("Sigmoid", ["c"], ["t"])),
+            ("else_branch", node("Identity", ["c"], ["e"])),
+        )
+    }
+    nodes = [
+        node("Neg", ["x"], ["c"]),
+        node("Shape", ["c"], ["s"]),
+        node("Gather", ["s", "at"], ["height"]),
+        node("Greater", ["height", "limit"], ["condition"]),
+        node("If", ["condition"], ["y"], **branches),
+    ]
+    constants = {"at": np.int64(2), "limit": np.int64(20)}
+    path = written(tmp_path, nodes, {"x": [1, 3, "H", "W"]}, ["y"], constants)
+    for opened, other in ((24, 17), (17, 24)):
+        network = open_network(path, input_shape=(1, 3, opened, 19))
+        for height in (opened, opened + 2):
+            x = torch.randn(1, 3, height, 23)
+            wanted = torch.sigmoid(-x) if height > 20 else -x
+            torch.testing.assert_close(network.activations(x, "y")["y"], wanted)
+        with pytest.raises(convscope.ConvscopeError, match="takes another branch"):
+            network.activations(torch.randn(1, 3, other, 23), "y")
+        assert network.activations(torch.randn(1, 3, other, 23), "c")["c"].shape == (1, 3, other, 23)
 
 
 def test_onnx2torch_204_loops_of_a_known_count_and_scans(tmp_path: Path) -> None:

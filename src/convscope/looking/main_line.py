@@ -18,9 +18,8 @@ from convscope.network.network import Network
 from convscope.network.operations import kind_of
 from convscope.network.outputs import token_grid
 
-_NOTHING_NEW = frozenset(
-    {"permute", "assert_shape", "assert_decisions"}
-)  # the same numbers, in another order or as they are
+# the same numbers, in another order or as they are
+_NOTHING_NEW = frozenset({"permute", "assert_shape", "assert_decisions", "assert_numbers"})
 _TOKEN_LAYERS = 4  # shown
 _NUMBERS = 16  # of a token, at least: fewer are coordinates, or scores
 

@@ -23,7 +23,7 @@ _ARITHMETIC: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "divide": torch.div,
 }
 _OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divide"}
-_PASSED = ("identity", "assert_shape", "assert_decisions")
+_PASSED = ("identity", "assert_shape", "assert_decisions", "assert_numbers")
 _LONGEST = 8  # operations
 
 

@@ -457,6 +457,7 @@ EXAMPLES = {
         ([INPUT], {}, {"padding": (1, 2, 0, 1), "mode": "reflect"}),
         ([INPUT], {}, {"padding": (0, 1, 0, 0, 0, 0, 2, 0), "axis": 0}),
     ],
+    "assert_numbers": [([INPUT, torch.tensor([2])], {}, {"expected": (2,)})],
     "assert_decisions": [([INPUT], {}, {"decisions": ((">", ("*", "$0.2", 0.5), 2, True, ""),)})],
     "assert_shape": [([INPUT], {}, {"shape": (3, 6, 5)}), ([INPUT], {}, {"batch": 2})],
     "permute": [([INPUT], {}, {"order": (0, 2, 3, 1)}), ([INPUT], {}, {})],
@@ -646,6 +647,7 @@ CASES = [
 ]
 # Which inputs are indices or switches rather than numbers with a gradient; None: the whole operation has none.
 NOT_DIFFERENTIABLE = {
+    "assert_numbers": {1},
     "argmax": None,
     "compare": None,
     "deconvnet_relu": None,  # another gradient on purpose
@@ -704,7 +706,7 @@ NOT_DIFFERENTIABLE = {
 # What they give depends on the numbers they get.
 READS_NUMBERS = {"arange", "fill", "filter", "find_distinct", "find_nonzero", "roi_align", "select_where"}
 READS_NUMBERS |= {"crop_and_resize", "suppress_boxes"}
-CHECKS_NUMBERS = {"max_unpool"}  # places that do not fit are refused
+CHECKS_NUMBERS = {"assert_numbers", "max_unpool"}  # what does not fit is refused
 GIVES_UP_THE_LAYOUT = {
     "max_unpool",
     "argmax",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.graph_builder import GraphBuilder
+from convscope.formats.only_size import only_of_this_size
 from convscope.formats.onnx.attributes import AttributeReference
 from convscope.formats.onnx.calls import Call, Inner, calls_of
 from convscope.formats.onnx.constants import Constant, constant_of, read_tensor
@@ -66,6 +68,7 @@ class _Building:
         self.types = input_types(model) | {name: one.type for name, one in self.constants.items()}
         for name, shape in input_shapes(model, file, {*self.constants, *self.cut}, input_shape).items():
             self.builder.add_input(name, shape)
+        self.only_of_this_size = False
         self.inner: set[str] = set()
         self.lacking: dict[str, CutLayer] = {}
         """Further outputs of nodes that are not computed: cut, once somebody wants them."""
@@ -115,13 +118,12 @@ class _Building:
             self._inline(inlined_function(function, call, self.file))
             return
         if call.domain in ("", MICROSOFT) and (inner := branch_of(node, self.file)) is not None:
-            if any(value in self.builder.sizes for value in node.inputs[:2]):
-                node_said = f"node {call.name!r} ({call.type_name})"
-                self.builder.notes.append(
-                    f"{node_said} is read for the input's own size, and stays so for others"
-                )
             require_all_read(node)
+            start, before = len(self.builder.operations), {*self.builder.shapes} - {*self.constants}
+            sizes = [value for value in node.inputs[:2] if value in before.intersection(self.builder.sizes)]
             self._inline(inner)
+            for value in sizes:
+                self._check(value, start, before)
             return
         if call.type_name == "Constant" and call.domain == "":
             self._keep(node.outputs, [_constant_of(node)])
@@ -139,6 +141,36 @@ class _Building:
             self._keep(node.outputs, fold(node, _plans(reader, node), self.constants, self.budget))
         else:
             self._append(node, _plans(reader, node))
+
+    def _check(self, value: str, start: int, before: Collection[str]) -> None:
+        """Let the operations from `start` on run only where numbers made of the picture's size are as they are now.
+
+        What they read of `before` goes through a check; where they read nothing of it, the network keeps its size.
+        """
+        operations, known = self.builder.operations, self.builder.sizes[value]
+        inside, numbers = operations[start:], tuple(known.reshape(-1).tolist())
+        del operations[start:]
+        checked: dict[str, str] = {}
+        for read in dict.fromkeys(read for one in inside for read in one.inputs if read in before):
+            checked[read] = f"{read}.assert_numbers of {value}"
+            self.inner.add(checked[read])
+            if checked[read] not in self.builder.shapes:
+                attributes = {"expected": numbers}
+                self.builder.add(
+                    Operation(
+                        "assert_numbers",
+                        checked[read],
+                        "size",
+                        (read, value),
+                        (checked[read],),
+                        {},
+                        attributes,
+                    )
+                )
+        operations += [
+            replace(one, inputs=tuple(checked.get(read, read) for read in one.inputs)) for one in inside
+        ]
+        self.only_of_this_size |= not checked
 
     def _is_shape(self, inputs: Sequence[str]) -> bool:
         """Whether what a node reads is a shape: how many axes there are stays when the picture's size changes."""
@@ -260,6 +292,8 @@ class _Building:
             raise NetworkFileError(f"{self.file} holds numbers only: nothing in it depends on an input")
         for value in outputs:
             self._require_value(value)
+        if self.only_of_this_size:
+            self.builder.operations = only_of_this_size(self.builder.operations, self.builder.inputs)
         constants = {*self.builder.sizes, *self.constants, *self.inner}.intersection(shapes)
         ends = self.builder.ends({*self.constants, *self.inner}) if self.cut else []
         return self.builder.graph(

@@ -73,6 +73,25 @@ def assert_decisions(*inputs: Tensor, decisions: Sequence[Sequence[Any]]) -> Ten
     return inputs[0]
 
 
+@operation(sees="first", relevance="passed", affine=True)
+def assert_numbers(input: Tensor, numbers: Tensor, *, expected: Sequence[float]) -> Tensor:
+    """Return the input where `numbers`, made of sizes, are `expected`: a graph's branches and rounds hang on them.
+
+    Raises InputError where they are others: at this size the network is another one.
+
+    >>> assert_numbers(torch.ones(1, 3, 8, 8), torch.tensor([True]), expected=[1]).shape
+    torch.Size([1, 3, 8, 8])
+    """
+    if not numbers.is_meta and numbers.reshape(-1).tolist() != list(
+        expected
+    ):  # only shapes are asked for there
+        raise InputError(
+            "the network was opened for another size, and takes another branch, or other rounds, at this one: open it "
+            "for this size"
+        )
+    return input
+
+
 def _number(code: Any, inputs: Sequence[Tensor]) -> Any:
     """Return the number that an expression of sizes stands for; InputError for what is none."""
     if isinstance(code, int | float):
