@@ -175,6 +175,7 @@ def atlas_merge(folder: str, photographs: str | None, maps: bool) -> None:
 @click.argument("folder")
 def atlas_check(folder: str) -> None:
     """Say what is missing or damaged in an atlas in FOLDER; the exit status is 1 where anything is."""
+    from convscope.atlas.manifest import AtlasManifest
     from convscope.atlas.merging import check_atlas
 
     wrong = check_atlas(Path(folder))

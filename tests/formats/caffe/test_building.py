@@ -118,7 +118,7 @@ def test_pictures_of_a_database_have_as_many_channels_as_means() -> None:
 
 def test_a_forks_lstm_of_another_form_is_cut_off() -> None:
     lstm = 'layer { name: "l" type: "Lstm" bottom: "conv1" top: "l" }'
-    with pytest.warns(ConvscopeWarning, match="the type 'Lstm', .*'l' is cut off"):
+    with pytest.warns(ConvscopeWarning, match="a Lstm: .*'l' is cut off"):
         assert graph_of(DATA + conv("conv1", "data") + lstm).outputs == ("conv1",)
 
 
