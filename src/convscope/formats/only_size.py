@@ -46,6 +46,8 @@ def checked_operations(
     What runs after a decision depends on it: what was made before one and is read after it goes through a check. The
     operations are one for each step of the trace, and `names` says what its values are called.
     """
+    if not decisions:
+        return list(operations), lambda value: value
     checks = _Checks(names, sorted(dict.fromkeys(decisions), key=lambda decision: decision.step))
     for step, operation in enumerate(operations):
         inputs = tuple(checks.of(value, step) for value in operation.inputs)
@@ -88,13 +90,10 @@ class _Checks:
         return decision.symbol, left, right, decision.outcome, decision.place
 
     def _expression(self, expression: Any, inputs: list[str]) -> Any:
+        if not isinstance(expression, tuple):
+            return expression
         if not isinstance(expression, Axis):
-            rest = (
-                (self._expression(item, inputs) for item in expression[1:])
-                if isinstance(expression, tuple)
-                else ()
-            )
-            return (expression[0], *rest) if rest else expression
+            return (expression[0], *(self._expression(item, inputs) for item in expression[1:]))
         name = self.names[expression.value]
         if name not in inputs:
             inputs.append(name)

@@ -16,10 +16,11 @@ from convscope.looking.answers import is_vector
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
+from convscope.network.operations.assertions import ASSERTIONS
 from convscope.network.outputs import token_grid
 
 # the same numbers, in another order or as they are
-_NOTHING_NEW = frozenset({"permute", "assert_shape", "assert_decisions", "assert_numbers"})
+_NOTHING_NEW = ASSERTIONS | {"permute"}
 _TOKEN_LAYERS = 4  # shown
 _NUMBERS = 16  # of a token, at least: fewer are coordinates, or scores
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from convscope.network.axes import to_channels_first
 from convscope.network.graph import Graph, Operation
 from convscope.network.input_spec import GUESS, InputSpec
+from convscope.network.operations.assertions import ASSERTIONS
 
 _ARITHMETIC: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "add": torch.add,
@@ -23,7 +24,7 @@ _ARITHMETIC: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "divide": torch.div,
 }
 _OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divide"}
-_PASSED = ("identity", "assert_shape", "assert_decisions", "assert_numbers")
+_PASSED = ASSERTIONS | {"identity"}
 _LONGEST = 8  # operations
 
 

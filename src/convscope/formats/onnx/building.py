@@ -119,11 +119,18 @@ class _Building:
             return
         if call.domain in ("", MICROSOFT) and (inner := branch_of(node, self.file)) is not None:
             require_all_read(node)
-            start, before = len(self.builder.operations), {*self.builder.shapes} - {*self.constants}
-            sizes = [value for value in node.inputs[:2] if value in before.intersection(self.builder.sizes)]
+            sizes = [
+                value
+                for value in node.inputs[:2]
+                if value in self.builder.sizes and value not in self.constants
+            ]
+            start, before = (
+                len(self.builder.operations),
+                {*self.builder.shapes} - {*self.constants} if sizes else (),
+            )
             self._inline(inner)
-            for value in sizes:
-                self._check(value, start, before)
+            if sizes:
+                self._check(sizes, start, before)
             return
         if call.type_name == "Constant" and call.domain == "":
             self._keep(node.outputs, [_constant_of(node)])
@@ -142,30 +149,23 @@ class _Building:
         else:
             self._append(node, _plans(reader, node))
 
-    def _check(self, value: str, start: int, before: Collection[str]) -> None:
+    def _check(self, sizes: Sequence[str], start: int, before: Collection[str]) -> None:
         """Let the operations from `start` on run only where numbers made of the picture's size are as they are now.
 
         What they read of `before` goes through a check; where they read nothing of it, the network keeps its size.
         """
-        operations, known = self.builder.operations, self.builder.sizes[value]
-        inside, numbers = operations[start:], tuple(known.reshape(-1).tolist())
+        operations, numbers = self.builder.operations, [self.builder.sizes[value] for value in sizes]
+        expected = tuple(number for one in numbers for number in one.reshape(-1).tolist())
+        inside = operations[start:]
         del operations[start:]
-        checked: dict[str, str] = {}
-        for read in dict.fromkeys(read for one in inside for read in one.inputs if read in before):
-            checked[read] = f"{read}.assert_numbers of {value}"
-            self.inner.add(checked[read])
-            if checked[read] not in self.builder.shapes:
-                attributes = {"expected": numbers}
+        reads = dict.fromkeys(read for one in inside for read in one.inputs if read in before)
+        checked = {read: f"{read}.assert_numbers of {', '.join(sizes)}" for read in reads}
+        for read, name in checked.items():
+            self.inner.add(name)
+            if name not in self.builder.shapes:
+                kind, attributes = "assert_numbers", {"expected": expected}
                 self.builder.add(
-                    Operation(
-                        "assert_numbers",
-                        checked[read],
-                        "size",
-                        (read, value),
-                        (checked[read],),
-                        {},
-                        attributes,
-                    )
+                    Operation(kind, name, "size", (read, *sizes), (name,), attributes=attributes)
                 )
         operations += [
             replace(one, inputs=tuple(checked.get(read, read) for read in one.inputs)) for one in inside

@@ -42,8 +42,10 @@ def folded(node: Node, inputs: Sequence[Array], budget: FoldingBudget) -> Array:
     """Return what a node makes of known numbers; NetworkFileError where these make no sense to it, or too many."""
     try:
         budget.spend(node.name, _size(node, inputs))
-        sizes = any(array.dtype == object for array in inputs)  # else numpy makes plain numbers of them
-        return np.asarray(FOLDERS[node.op](node, inputs), object if sizes else None)
+        result = FOLDERS[node.op](node, inputs)
+        return np.asarray(
+            result, object if _has_sizes(inputs) else None
+        )  # else numpy makes plain numbers of them
     except (ValueError, IndexError, TypeError, ArithmeticError) as error:
         shapes = ", ".join(str(array.shape) for array in inputs)
         raise NetworkFileError(
@@ -119,12 +121,15 @@ _EXTREME_SIZES = {"Maximum": np.frompyfunc(largest, 2, 1), "Minimum": np.frompyf
 
 def decides(node: Node, inputs: Sequence[Array]) -> bool:
     """Whether what comes out may be another number at another size of the picture: a comparison of sizes."""
-    return node.op in _TRUTHS and any(array.dtype == object for array in inputs)
+    return node.op in _TRUTHS and _has_sizes(inputs)
+
+
+def _has_sizes(inputs: Sequence[Array]) -> bool:
+    return any(array.dtype == object for array in inputs)
 
 
 def _elementwise(node: Node, inputs: Sequence[Array]) -> Array:
-    sizes = any(array.dtype == object for array in inputs)
-    function = _EXTREME_SIZES.get(node.op) if sizes else None
+    function = _EXTREME_SIZES.get(node.op) if _has_sizes(inputs) else None
     result = np.asarray((function or _ELEMENTWISE[node.op])(*inputs), object if function else None)
     stays = node.op not in _TRUTHS
     return result.astype(inputs[0].dtype) if stays and result.dtype != object else result

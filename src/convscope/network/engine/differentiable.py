@@ -48,8 +48,7 @@ def forward_to(
         try:
             inputs = runner.inputs(input, values)
         except OnePictureOnly as error:
-            name = next(iter(runner.graph.inputs))
-            return each_alone(forward, input if isinstance(input, Mapping) else {name: input}, error)
+            return each_alone(forward, input, error)
         answers = dict(zip(values, run(*inputs), strict=True))
         if graph.channels_last:
             answers = {value: to_channels_first(tensor) for value, tensor in answers.items()}

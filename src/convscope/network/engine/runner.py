@@ -46,12 +46,7 @@ class Runner:
         try:
             inputs = self.inputs(input, targets)
         except OnePictureOnly as error:
-            name = next(iter(self.graph.inputs))
-            return each_alone(
-                lambda one: self.run(one, targets),
-                input if isinstance(input, Mapping) else {name: input},
-                error,
-            )
+            return each_alone(lambda one: self.run(one, targets), input, error)
         differentiable = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
         plain = differentiable or self.precision != torch.float32 or self.device.type != "cpu"
         with shortage_in_words(), torch.set_grad_enabled(differentiable):
@@ -173,13 +168,16 @@ class OnePictureOnly(InputError):
 
 
 def each_alone(
-    run: Callable[[Mapping[str, Tensor]], dict[str, Tensor]],
-    input: Mapping[str, Tensor],
-    error: OnePictureOnly,
+    run: Callable[[Inputs], dict[str, Tensor]], input: Inputs, error: OnePictureOnly
 ) -> dict[str, Tensor]:
     """Return the values of pictures that go through one after the other, joined; `error` where one has no such axis."""
-    count = len(next(iter(input.values())))
-    each = [run({name: tensor[at : at + 1] for name, tensor in input.items()}) for at in range(count)]
+    count = len(next(iter(input.values())) if isinstance(input, Mapping) else input)
+    each = [
+        run({name: tensor[at : at + 1] for name, tensor in input.items()})
+        if isinstance(input, Mapping)
+        else run(input[at : at + 1])
+        for at in range(count)
+    ]
     if any(value.shape[:1] != (1,) for value in each[0].values()):
         raise error
     return {name: torch.cat([values[name] for values in each]) for name in each[0]}

@@ -13,6 +13,7 @@ from convscope.network.operations.aten import ARITHMETIC
 from convscope.network.operations.checks import dimensions
 from convscope.network.operations.registry import operation
 
+ASSERTIONS = frozenset({"assert_shape", "assert_decisions", "assert_numbers"})
 COMPARISONS: Mapping[str, Callable[..., bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -74,7 +75,7 @@ def assert_decisions(*inputs: Tensor, decisions: Sequence[Sequence[Any]]) -> Ten
 
 
 @operation(sees="first", relevance="passed", affine=True)
-def assert_numbers(input: Tensor, numbers: Tensor, *, expected: Sequence[float]) -> Tensor:
+def assert_numbers(input: Tensor, *numbers: Tensor, expected: Sequence[float]) -> Tensor:
     """Return the input where `numbers`, made of sizes, are `expected`: a graph's branches and rounds hang on them.
 
     Raises InputError where they are others: at this size the network is another one.
@@ -82,9 +83,9 @@ def assert_numbers(input: Tensor, numbers: Tensor, *, expected: Sequence[float])
     >>> assert_numbers(torch.ones(1, 3, 8, 8), torch.tensor([True]), expected=[1]).shape
     torch.Size([1, 3, 8, 8])
     """
-    if not numbers.is_meta and numbers.reshape(-1).tolist() != list(
-        expected
-    ):  # only shapes are asked for there
+    if any(one.is_meta for one in numbers):  # only the shape is asked for
+        return input
+    if [number for one in numbers for number in one.reshape(-1).tolist()] != list(expected):
         raise InputError(
             "the network was opened for another size, and takes another branch, or other rounds, at this one: open it "
             "for this size"
