@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from threading import Event
+from threading import BoundedSemaphore, Event
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from convscope.web.worker import Job, TooBusy
 
 SLOWEST_BODY = 60.0  # seconds for a picture to arrive
 MOST_JOBS_EACH = 4
-MOST_WAITING = 32  # messages for a page that reads slowly
+MOST_WAITING = 32  # previews on their way to a page that reads slowly
 VIEWER = "convscope_viewer"
 
 
@@ -274,11 +274,16 @@ class _Desk:
         self._session, self._loop = session, loop
         self._running: dict[str, Job[Message | None]] = {}
         self._stopped: dict[str, Event] = {}
-        self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
+        # Taken by the worker itself: the queue's own length lags behind what the worker has given to the loop.
+        self._room = BoundedSemaphore(MOST_WAITING)
 
     async def send_to(self, socket: WebSocket) -> None:
         while True:
-            await socket.send_bytes(await self._outbox.get())
+            message, is_preview = await self._outbox.get()
+            await socket.send_bytes(message)
+            if is_preview:
+                self._room.release()
 
     def start(self, wanted: dict[str, Any]) -> None:
         name, kind = str(wanted.get("id")), JOBS.get(str(wanted.get("kind")))
@@ -310,8 +315,11 @@ class _Desk:
         def on_step(message: Message | None) -> None:
             if name not in self._running:
                 return  # cancelled
-            if message is not None and (message[0].get("final") or self._outbox.qsize() < MOST_WAITING):
-                self._from_worker(self._put, {"job": name, **message[0]}, message[1])
+            if message is None:
+                return
+            is_preview = not message[0].get("final")
+            if not is_preview or self._room.acquire(blocking=False):
+                self._from_worker(self._put, {"job": name, **message[0]}, message[1], is_preview)
 
         return Job(begin, on_step, partial(self._from_worker, self._end, name))
 
@@ -336,8 +344,8 @@ class _Desk:
         words = {"kind": "end"} if error is None else {"kind": "error", "error": in_words(error)}
         self._put({"job": name, **words})
 
-    def _put(self, header: Mapping[str, Any], body: bytes = b"") -> None:
-        self._outbox.put_nowait(packed(header, body))
+    def _put(self, header: Mapping[str, Any], body: bytes = b"", is_preview: bool = False) -> None:
+        self._outbox.put_nowait((packed(header, body), is_preview))
 
     def _from_worker(self, function: Callable[..., None], *arguments: Any) -> None:
         with suppress(RuntimeError):  # the server has ended
