@@ -33,6 +33,11 @@ def test_a_notebook_that_is_there_stays(tmp_path: Path) -> None:
     runner.invoke(main, ["lessons", str(tmp_path)])
     mine = tmp_path / "1-imagenet-features.ipynb"
     mine.write_text("my own notes")
-    runner.invoke(main, ["lessons", str(tmp_path)])
+    again = runner.invoke(main, ["lessons", str(tmp_path), "-q", "--json"])
+    assert again.stderr == ""
+    first = json.loads(again.stdout)[0]
+    assert first["title"] == "Lesson 1: ImageNet features and filters"
+    assert first["path"] == str(tmp_path / "1-imagenet-features-2.ipynb")
+    assert first["notes"][0] == f"{mine} is there already; --force would replace it"
     assert mine.read_text() == "my own notes"
-    assert (tmp_path / "1-imagenet-features-2.ipynb").is_file()
+    assert Path(first["path"]).is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -48,6 +49,22 @@ def test_a_notebook_gets_one_though_it_is_no_terminal(monkeypatch: pytest.Monkey
     assert not progress.progress_bar(total=3, file=io.StringIO()).disable
     with progress.bars(False):
         assert progress.progress_bar(total=3, file=io.StringIO()).disable
+
+
+def test_a_notebook_without_widgets_gets_the_plain_bar_and_no_word_in_red() -> None:
+    """As Jupyter runs it: a shell with a kernel, and ipywidgets that cannot be imported."""
+    code = (
+        "import sys, types;"
+        "shell = type('ZMQInteractiveShell', (), {'kernel': object()})();"
+        "sys.modules['IPython'] = types.SimpleNamespace(get_ipython=lambda: shell);"
+        "sys.modules['ipykernel.zmqshell'] = types.ModuleType('zmqshell');"
+        "sys.modules['ipywidgets'] = sys.modules['IPython.html'] = None;"
+        "from convscope.progress import progress_bar;"
+        "bar = progress_bar(total=3, delay=0, mininterval=0); bar.update(); bar.close()"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stderr == ""
+    assert "1/3" in shown.stdout
 
 
 def test_what_is_switched_off_stays_off_inside(monkeypatch: pytest.MonkeyPatch) -> None:

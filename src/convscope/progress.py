@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias
+from warnings import catch_warnings, simplefilter
 
 Watch: TypeAlias = Callable[[int, int], None]
 """Is told how much is done of how much."""
@@ -35,15 +36,27 @@ def bars(visible: bool) -> Iterator[None]:
 
 def progress_bar(**options: Any) -> Any:
     """Return tqdm's bar, which a notebook shows as a widget; it leaves nothing behind, and no file or pipe gets it."""
-    from tqdm.auto import tqdm
-
+    tqdm, widget = _bar_class()
     if not _SHOWN.get():
         options["disable"] = True
     elif "disable" in options:
         pass
     elif not _in_notebook() and "TQDM_DISABLE" not in os.environ:
         options["disable"] = None  # tqdm's word for: on a terminal only
+    elif not widget:
+        options = {
+            "file": sys.stdout
+        } | options  # a notebook shows what stderr gets in red, as if it were an error
     return tqdm(**({"leave": False, "delay": _DELAY} | options))
+
+
+def _bar_class() -> tuple[Any, bool]:
+    """Return tqdm's bar, and whether it is a notebook's widget; without ipywidgets it is the plain one, silently."""
+    with catch_warnings():
+        simplefilter("ignore")
+        from tqdm.auto import tqdm
+        from tqdm.std import tqdm as plain
+    return tqdm, hasattr(tqdm, "status_printer") and tqdm.status_printer is not plain.status_printer
 
 
 def switch_off() -> None:

@@ -133,6 +133,15 @@ def test_check_names_what_is_missing_or_damaged(tmp_path: Path) -> None:
     wrong = check_atlas(folder)
     assert any("is no whole shard of an atlas" in line for line in wrong)
     assert any("000-features-0.jpg is missing or damaged" in line for line in wrong)
+    told = CliRunner().invoke(main, ["atlas-check", str(folder), "--json"])
+    assert told.exit_code == 1
+    assert json.loads(told.stdout) == {
+        "folder": str(folder),
+        "units": manifest.units,
+        "whole": False,
+        "wrong": wrong,
+        "notes": [],
+    }
 
 
 def test_early_units_have_their_tuning_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +210,38 @@ def test_a_folder_is_of_one_atlas(tmp_path: Path) -> None:
         begun(tmp_path / "atlas")
     with pytest.raises(InputError, match="holds no atlas"):
         AtlasManifest.open(tmp_path)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("my home page")
+    with pytest.raises(InputError, match=r"site holds index\.html, and no atlas: it would be replaced"):
+        begun(tmp_path / "site")
+    assert [path.name for path in (tmp_path / "site").iterdir()] == ["index.html"]
+
+
+def test_shares_and_the_page_say_in_json_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = str(planted_files(tmp_path / "planted"))
+    words = [
+        "atlas",
+        network,
+        "-o",
+        "atlas",
+        "--layers",
+        "conv1,conv2",
+        "--size=16",
+        "--steps=1",
+        "--workers=1",
+    ]
+    share = CliRunner().invoke(main, [*words, "--shard=1/2", "--json", "-q"])
+    assert share.exit_code == 0, share.output
+    assert json.loads(share.stdout) == {"folder": "atlas", "shards": 1, "of": 2, "notes": []}
+    assert share.stderr == ""
+    page = CliRunner().invoke(main, ["atlas-merge", "atlas", "--json"])
+    facts = {"path": str(Path("atlas/index.html")), "layers": 2, "units": 11, "missing": 3, "notes": []}
+    assert json.loads(page.stdout) == facts
+    spoken = CliRunner().invoke(main, ["atlas-merge", "atlas", "-v"])
+    assert "What 11 units of planted want to see, layer by layer; 3 of them are not made yet" in spoken.stderr
 
 
 @pytest.fixture

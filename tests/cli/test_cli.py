@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+import convscope
 from convscope.cli import main
 from convscope.cli.result_paths import file_name
 from convscope.pictures.picture import Picture
@@ -473,6 +474,15 @@ def test_values_of_any_layer(network: str, red: str) -> None:
         done("values", network, red, "conv1", "conv1:0", "--bins", "7", "--json", "-o", "v").stdout
     )
     assert [one["caption"].split(":")[0] for one in both] == ["conv1", "conv1"]
+    net = convscope.open_network(network)
+    maps = net.activations(net.preprocess(red), "conv1")["conv1"][0].numpy()
+    for one, numbers in zip(both, (maps, maps[:1]), strict=True):
+        assert one["values"] == numbers.ravel().tolist()
+        assert (one["count"], one["positive"]) == (numbers.size, (numbers > 0).sum())
+        assert [top["value"] for top in one["top"]] == sorted(one["values"], reverse=True)[:10]
+        for top in one["top"]:
+            unit = net.resolve(top["address"])
+            assert maps[int(unit.channel or 0)][unit.position or (0, 0)] == top["value"]
     assert "the same bytes" in done("rerun", "planted-scores-red.png-values.png", "--trust").stderr
 
 

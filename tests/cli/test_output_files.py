@@ -126,10 +126,24 @@ def test_what_is_written_beside_a_network_replaces_nothing_either(here: Path) ->
     assert {"tuned-2.convscope", "tuned-2.labels.txt"} <= everything(here).keys()
 
 
-def test_photographs_that_are_measured_are_read(here: Path) -> None:
+@pytest.mark.parametrize("mine", ["hard.png", "soft.png", "./photos/../photo.png", "copy.png"])
+def test_an_input_by_another_name_stays_too(mine: str, here: Path) -> None:
+    os.link("photo.png", "hard.png")
+    Path("soft.png").symlink_to("photo.png")
+    shutil.copy("photo.png", "copy.png")
     before = everything(here)
-    words = [*WRITING["see"][0], "--photographs", "photos/plain", "-o", "photos/plain/one.png", "--force"]
-    assert run(words).exit_code == 0
+    result = run(WRITING["activations"][0], "-o", mine, "--force")
+    assert result.exit_code == 0, result.output
+    assert everything(here).items() >= before.items()
+    assert f"{Path(mine)} is read here" in result.stderr
+
+
+@pytest.mark.parametrize("folder", ["photos", "photos/*/*.png", "photos/plain"])
+def test_photographs_in_inner_folders_and_behind_patterns_stay(folder: str, here: Path) -> None:
+    before = everything(here)
+    words = [*WRITING["see"][0], "--photographs", folder, "-o", "photos/plain/one.png", "--force"]
+    result = run(words)
+    assert result.exit_code == 0, result.output
     assert everything(here).items() >= before.items()
 
 

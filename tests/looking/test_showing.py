@@ -15,6 +15,7 @@ from convscope.cli import main
 from convscope.errors import InputError
 from convscope.formats.opening import open_network
 from convscope.looking.boxes import boxes, find_boxes
+from convscope.looking.main_line import flattened_maps, token_grids
 from convscope.looking.output_picture import output_picture
 from convscope.looking.segmentation import class_shares, segmentation
 from convscope.looking.showing import show, show_output, words_of
@@ -126,6 +127,19 @@ def test_tokens_are_maps_and_the_class_token_stands_apart() -> None:
     assert made.caption == token_maps(network, flag(), value).caption
     with pytest.raises(InputError, match="no tokens that are places"):
         token_maps(network, flag(), "copy")
+
+
+def test_maps_in_one_row_each_are_no_tokens_though_there_are_as_many() -> None:
+    def detector(net: nn.Module, x: Tensor) -> Tensor:
+        maps = F.avg_pool2d(x, 8).repeat(1, 12, 1, 1)[:, :35]
+        return maps.flatten(2).sigmoid().transpose(1, 2)
+
+    network = planted(detector)
+    assert {name: network.shapes[name] for name in flattened_maps(network)} == dict.fromkeys(
+        ("flatten", "sigmoid"), (1, 35, 35)
+    )
+    assert list(token_grids(network)) == ["transpose"]
+    assert "tokens" not in show(network, flag(), "flatten").caption
 
 
 def detector(scale: float, offset: tuple[float, ...]) -> Network:

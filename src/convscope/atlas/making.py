@@ -78,7 +78,8 @@ def make_shards(
     seconds, rest = monotonic() - start, shards[1:]
     size = shards[0].path(folder).stat().st_size
     units = sum(shard.end - shard.first for shard in rest)
-    told(Cost(units, seconds / (shards[0].end - shards[0].first) * units / workers, size * len(rest)))
+    if units:
+        told(Cost(units, seconds / (shards[0].end - shards[0].first) * units / workers, size * len(rest)))
     yield shards[0]
     if not rest:
         return

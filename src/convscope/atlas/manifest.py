@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -14,6 +15,8 @@ from convscope.errors import InputError
 from convscope.files import written_whole
 
 NAME = "atlas.json"
+PAGE = ("index.html", "atlas.css", "atlas.js")
+WRITTEN = (*PAGE, "data.js", "sheets", "work")  # what merging and making put beside it
 SHARD_PICTURES = 16  # what a kill loses at most
 _MEANINGS = {
     "version": "by another version of convscope",
@@ -91,7 +94,7 @@ class AtlasManifest:
         return folder / "work" / "measurement"
 
     def claim(self, folder: Path) -> None:
-        """Write it into a folder; InputError where that holds another atlas."""
+        """Write it into a folder; InputError where that holds another atlas, or files of somebody's own."""
         path = folder / NAME
         if path.exists():
             earlier = AtlasManifest.open(folder)
@@ -99,6 +102,10 @@ class AtlasManifest:
                 if getattr(earlier, key) != getattr(self, key):
                     raise InputError(f"{folder} holds an atlas {meaning}: give another folder, or remove it")
             return
+        if foreign := [name for name in WRITTEN if os.path.lexists(folder / name)]:
+            raise InputError(
+                f"{folder} holds {' and '.join(foreign)}, and no atlas: it would be replaced; give another folder"
+            )
         (folder / "work" / "shards").mkdir(parents=True, exist_ok=True)
         with written_whole(path) as partial:
             partial.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1), encoding="utf-8")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from convscope.atlas.class_effects import ClassEffects, class_effects
 from convscope.atlas.layer_map import LayerMap, layer_map
-from convscope.atlas.manifest import NAME, AtlasManifest
+from convscope.atlas.manifest import NAME, PAGE, AtlasManifest
 from convscope.atlas.shard import ShardPictures
 from convscope.atlas.sheets import write_sheets
 from convscope.atlas.tuning_plate import AXES, TILE, early_layers, kept_tunings, tuning_plate
@@ -36,7 +36,6 @@ CROP = 64
 _STRONGEST = 5
 _IN_A_STRIP = _STRONGEST + len(BANDS)
 _BINS = 24
-_PAGE = ("index.html", "atlas.css", "atlas.js")
 TellMap = Callable[[str, LayerMap], None]
 
 
@@ -96,7 +95,7 @@ def merge_atlas(
     }
     facts = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
     write_text(f"const ATLAS = {facts};\n", folder / "data.js")
-    for name in _PAGE:
+    for name in PAGE:
         page = resources.files(__package__).joinpath(f"static/{name}").read_text(encoding="utf-8")
         write_text(page, folder / name)
     return folder / "index.html"
@@ -119,7 +118,7 @@ def check_atlas(folder: Path) -> list[str]:
                 )
         except PictureError as error:
             wrong.append(str(error))
-    files = [folder / name for name in (*_PAGE, "data.js", NAME)]
+    files = [folder / name for name in (*PAGE, "data.js", NAME)]
     wrong += [f"{path} is missing: merge it again" for path in files if not path.is_file()]
     return wrong + [line for name in sorted(_sheets_named(folder)) if (line := _damage(folder / name))]
 

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING
 import click
 
 from convscope.cli.measuring import measured
-from convscope.cli.options import Opening, network_options
-from convscope.cli.result_paths import end_interrupted, note, printable, progress_bar
+from convscope.cli.options import Opening, json_option, network_options
+from convscope.cli.result_paths import (
+    end_interrupted,
+    explain,
+    hint,
+    note,
+    print_json,
+    printable,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
     from convscope.atlas.layer_map import LayerMap
@@ -83,6 +91,7 @@ def _share(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
 @click.option(
     "--shard", "share", callback=_share, metavar="I/N", help="Only this share of the work, as 3/16."
 )
+@json_option
 def atlas(
     network: str,
     opening: Opening,
@@ -97,6 +106,7 @@ def atlas(
     workers: int | None,
     dask: str | None,
     share: tuple[int, int] | None,
+    as_json: bool,
 ) -> None:
     """Make the atlas of NETWORK: what every unit wants to see and what it finds, as a folder that opens anywhere.
 
@@ -119,12 +129,12 @@ def atlas(
     with _executor(dask, workers) as (executor, count):
         _make(folder, missing, executor, count)
     if share is None:
-        _merge(folder, manifest, net, listed, maps)
-    else:
-        click.echo(
-            printable(f"{len(missing):,} shards made; convscope atlas-merge {folder} when all are there"),
-            err=True,
-        )
+        _merge(folder, net, listed, maps, as_json)
+        return
+    if as_json:
+        print_json({"folder": str(folder), "shards": len(missing), "of": len(manifest.shards)})
+    count_words = f"{len(missing):,} shard{'' if len(missing) == 1 else 's'} made"
+    hint(f"{count_words}; convscope atlas-merge {folder} when all are there")
 
 
 @contextmanager
@@ -158,7 +168,8 @@ def _make(folder: Path, missing: Sequence[Shard], executor: Executor | None, wor
 @click.argument("folder")
 @photographs_option
 @maps_option
-def atlas_merge(folder: str, photographs: str | None, maps: bool) -> None:
+@json_option
+def atlas_merge(folder: str, photographs: str | None, maps: bool, as_json: bool) -> None:
     """Make the page of an atlas in FOLDER from the shards that there are."""
     from convscope.atlas.manifest import AtlasManifest
     from convscope.formats.opening import open_network
@@ -168,22 +179,25 @@ def atlas_merge(folder: str, photographs: str | None, maps: bool) -> None:
     place = Path(folder)
     manifest = AtlasManifest.open(place)
     listed = list_pictures(photographs) if photographs else ()
-    _merge(place, manifest, open_network(str(manifest.network_path(place))), listed, maps)
+    _merge(place, open_network(str(manifest.network_path(place))), listed, maps, as_json)
 
 
 @click.command()
 @click.argument("folder")
-def atlas_check(folder: str) -> None:
+@json_option
+def atlas_check(folder: str, as_json: bool) -> None:
     """Say what is missing or damaged in an atlas in FOLDER; the exit status is 1 where anything is."""
     from convscope.atlas.manifest import AtlasManifest
     from convscope.atlas.merging import check_atlas
 
-    wrong = check_atlas(Path(folder))
-    for line in wrong:
-        click.echo(printable(line))
+    wrong, units = check_atlas(Path(folder)), AtlasManifest.open(Path(folder)).units
+    if as_json:
+        print_json({"folder": folder, "units": units, "whole": not wrong, "wrong": wrong})
+    else:
+        for line in wrong or [f"{units:,} units, all there and whole"]:
+            click.echo(printable(line))
     if wrong:
         sys.exit(1)
-    click.echo(f"{AtlasManifest.open(Path(folder)).units:,} units, all there and whole")
 
 
 def _require_maps(maps: bool, photographs: str | None) -> None:
@@ -199,14 +213,28 @@ def _require_maps(maps: bool, photographs: str | None) -> None:
 
 
 def _merge(
-    folder: Path, manifest: AtlasManifest, network: Network, listed: tuple[ListedPicture, ...], maps: bool
+    folder: Path, network: Network, listed: Sequence[ListedPicture], maps: bool, as_json: bool
 ) -> None:
+    """Make the page, and print where it is and with --verbose what is on it."""
+    from convscope.atlas.making import missing_shards
+    from convscope.atlas.manifest import AtlasManifest
     from convscope.atlas.merging import merge_atlas
     from convscope.measuring.measurements import Measurements
 
+    manifest = AtlasManifest.open(folder)
     measurements = Measurements.open(manifest.measurement_path(folder)) if listed else None
     page = merge_atlas(folder, network, measurements, listed, tell=_say_map if maps else None)
+    missing = sum(shard.end - shard.first for shard in missing_shards(manifest, folder))
+    facts = {"path": str(page), "layers": len(manifest.layers), "units": manifest.units, "missing": missing}
+    if as_json:
+        print_json(facts)
+        return
     click.echo(printable(page))
+    explain(
+        f"What {manifest.units:,} units of {manifest.network} want to see, layer by layer"
+        + (f"; {missing:,} of them are not made yet" if missing else "")
+        + (f"; with {len(listed):,} photographs" if listed else "")
+    )
 
 
 def _say_map(layer: str, map: LayerMap) -> None:

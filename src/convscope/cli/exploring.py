@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convscope.cli.options import Opening, network_options
+from convscope.cli.options import Opening, json_option, network_options
 from convscope.cli.pictures import pictures_named
+from convscope.cli.result_paths import explain, hint, print_json
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -46,12 +47,14 @@ if TYPE_CHECKING:
     help="Serve the atlas in a folder (convscope atlas), without any network.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@json_option
 def explore(
     network: str,
     pictures: Sequence[str],
     opening: Opening,
     atlas: str | None,
     no_browser: bool,
+    as_json: bool,
     **serving: Any,
 ) -> None:
     """Open a page on which every unit of NETWORK answers live: to a PICTURE, a camera, a mask drawn on it.
@@ -63,26 +66,33 @@ def explore(
 
     where = {"host": serving["host"], "port": serving["port"]}
     server: Server | Running
+    named: list[str] = []
     if atlas is not None:
         _require_atlas_alone(click.get_current_context())
+        shows = f"the atlas in {atlas}"
         server = serve_atlas(atlas, **where, token=serving["token"])
     else:
         named = pictures_named(pictures)
         opened = opening.open(network)
         _remember(opened, network, opening)
+        shows = opened.name
         photographs, beside = serving["photographs"], serving["beside"]
         measured = None if photographs is None else _photographs(opened, photographs)
         other = None if beside is None else opening.open(beside)
         permissions = Permissions(serving["read_only"], serving["token"] or None)
         server = serve(opened, named, **where, permissions=permissions, photographs=measured, beside=other)
-    click.echo(server.address)
+    if as_json:
+        print_json({"address": server.address, "shows": shows, "pictures": named})
+    else:
+        click.echo(server.address)
+        explain(f"{shows}, on this machine{'' if atlas else ': every unit, live'}; Ctrl-C ends it")
     sys.stdout.flush()
     if not no_browser:
         webbrowser.open(server.address)
     try:
         server.wait()
     except KeyboardInterrupt:
-        click.echo("the page is closed", err=True)
+        hint("the page is closed")
     finally:
         server.stop()
 

@@ -76,7 +76,7 @@ def fine_tune(
     from convscope.network.fine_tuning import image_folder
     from convscope.network.surgery import replace_head
 
-    path = place(output, "tuned.convscope", beside=(".labels.txt", ".json"))
+    path = place(output, "tuned.convscope", beside=(".labels.txt", ".json", ".mean.npy"))
     paths, numbers, labels = image_folder(folder)
     tuned = replace_head(opening.open(network), labels)
     writer_for(tuned, path)  # what cannot be written is told before the training, not after it

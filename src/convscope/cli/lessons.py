@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
-from convscope.cli.result_paths import explain, place, printable
+from convscope.cli.options import json_option
+from convscope.cli.result_paths import explain, hint, place, print_json, printable
 
 
 @click.command()
-@click.argument("folder", default="convscope-lessons")
-def lessons(folder: str) -> None:
+@click.argument("output", metavar="[FOLDER]", default="convscope-lessons")
+@json_option
+def lessons(output: str, as_json: bool) -> None:
     """Put the course into FOLDER: five lessons, each a notebook, on the built-in network and without a download.
 
     Each takes a classic document's steps in their order: filters and answers with Caffe, twice, and in Chinese;
@@ -21,9 +23,14 @@ def lessons(folder: str) -> None:
     from convscope.lessons import lessons as texts
     from convscope.lessons import notebook, title
 
+    rows = []
     for text in texts():
-        path = place(f"{folder}/", text.with_suffix(".ipynb").name)
+        path = place(f"{output}/", text.with_suffix(".ipynb").name)
         write_text(notebook(text), path)
-        click.echo(printable(path))
-        explain(title(text))
-    click.echo(f"Start with:  jupyter lab {printable(Path(folder))}   (pip install jupyterlab)", err=True)
+        rows.append({"path": str(path), "title": title(text)})
+        if not as_json:
+            click.echo(printable(path))
+            explain(title(text))
+    if as_json:
+        print_json(rows)
+    hint(f"Start with:  jupyter lab {Path(output)}   (pip install jupyterlab)")

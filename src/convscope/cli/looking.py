@@ -299,12 +299,13 @@ def values(
 ) -> None:
     """Plot the values that layers (fc6) of NETWORK answer to PICTURE, and the histogram of the positive ones."""
     from convscope.looking.several import require_addresses
+    from convscope.looking.values import value_facts
     from convscope.looking.values import values as values_of
 
     named, opened = pictures_named([picture]), opening.open(network)
     require_addresses(opened, addresses)
-    look_at = partial(values_of, opened, **look)
-    save_all(looks_at(opened, "values", named, addresses, look_at), output, as_json)
+    looks = looks_at(opened, "values", named, addresses, partial(values_of, opened, **look))
+    save_all(looks, output, as_json, more=lambda one: value_facts(opened, one["picture"], one["address"]))
 
 
 @dataclass(frozen=True)
@@ -338,15 +339,26 @@ def looks_at(
     ]
 
 
-def save_all(looks: Sequence[PendingPicture], output: str | None, as_json: bool) -> None:
-    """Save pictures as they are made; one goes to `output` itself, several into it as a folder."""
+def save_all(
+    looks: Sequence[PendingPicture],
+    output: str | None,
+    as_json: bool,
+    *,
+    more: Callable[[Mapping[str, str]], Mapping[str, Any]] = lambda facts: {},
+) -> None:
+    """Save pictures as they are made; one goes to `output` itself, several into it as a folder.
+
+    `more` gives what JSON says of a look beside its facts.
+    """
     saved: list[dict[str, Any]] = []
     folder = folder_of(output, len(looks))
 
     def save(look: PendingPicture) -> None:
         picture = look.make()
         path = place(folder, look.name)
-        saved.append({**look.facts, **_saved(picture, path, as_json)})
+        saved.append(
+            {**look.facts, **_saved(picture, path, as_json), **(more(look.facts) if as_json else {})}
+        )
 
     each_in_turn(looks, save)
     if as_json:

@@ -175,6 +175,12 @@ def say(words: str) -> None:
         click.echo(printable(f"  {' '.join(words.split())}"), err=True)
 
 
+def hint(words: str) -> None:
+    """Say on stderr what to do next."""
+    if not settings().quiet:
+        click.echo(printable(words), err=True)
+
+
 def end_interrupted(kept: str) -> NoReturn:
     """Say what an interrupted command has kept, and end with Ctrl-C's exit status."""
     click.echo(printable(f"interrupted: {kept}\nthe same command goes on from there"), err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from convscope.files import user_path
+from convscope.files import matched, user_path
 
 _KEY = "convscope.settings"
 _NO_INPUTS = frozenset({"output", "frames", "film"})  # options that say where to write
@@ -42,11 +43,30 @@ def settings() -> Settings:
 
 
 def read_by_this_command(path: Path) -> bool:
-    """Tell whether a file is an input: named among the arguments, lying in a folder of pictures, or read on the way."""
+    """Tell whether a file is an input: named among the arguments, lying in a folder of pictures, or read on the way.
+
+    An input by another name (a link of either kind) is one, and so is a copy of it: a picture is never saved over what
+    it was made from, which is told by its bytes.
+    """
     real = path.resolve()
-    return any(
-        real == one or (one.is_dir() and real.parent == one and not _is_ours(real)) for one in _inputs()
-    )
+    return any(_lies_in(one, real) if one.is_dir() else _is_same(one, real) for one in _inputs())
+
+
+def _lies_in(folder: Path, file: Path) -> bool:
+    """Tell whether a file is among those that a command reads of a folder: of those inside it, pictures alone."""
+    from convscope.pictures.decoding import photograph_endings
+
+    inside = folder in file.parents and file.suffix.lower() in photograph_endings()
+    return (file.parent == folder or inside) and not _is_ours(file)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    if one == other:
+        return True
+    try:
+        return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
+    except OSError:  # not there yet, or nobody may read it
+        return False
 
 
 def goes_on_with(path: Path) -> bool:
@@ -62,7 +82,7 @@ def _inputs() -> Iterator[Path]:
     context = click.get_current_context(silent=True)
     for name, value in (context.params if context else {}).items():
         if name not in _NO_INPUTS:
-            yield from (path for text in _texts(value) if (path := _existing(text)) is not None)
+            yield from (path for text in _texts(value) for path in _existing(text))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -72,12 +92,14 @@ def _texts(value: Any) -> Iterator[str]:
             yield from (text, text.rpartition("=")[0], text.partition("=")[2])
 
 
-def _existing(text: str) -> Path | None:
+def _existing(text: str) -> list[Path]:
+    """Return the file or folder of that name, or the files behind the pattern."""
     try:
         path = user_path(text)
-        return path.resolve() if text and path.exists() else None
+        there = [path] if text and path.exists() else matched(text) or []
+        return [one.resolve() for one in there]
     except (OSError, ValueError, RuntimeError):  # no name of a file
-        return None
+        return []
 
 
 def _is_ours(path: Path) -> bool:

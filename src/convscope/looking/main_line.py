@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, product
 
 from convscope.looking.answers import is_vector
 from convscope.network.graph import Operation
@@ -184,14 +184,31 @@ def token_stage(network: Network, *, every: bool = False) -> list[Stage]:
 
 def token_grids(network: Network) -> dict[str, tuple[int, int]]:
     """Return the layers that answer with (tokens, numbers), and the grid of places of the picture that these are."""
-    spec = network.input_spec
-    shapes = {name: network.shapes[name] for name in network.layers} if spec is not None else {}
+    spec, flattened = network.input_spec, flattened_maps(network)
+    names = [name for name in network.layers if name not in flattened] if spec is not None else []
+    shapes = {name: network.shapes[name] for name in names}
     grids = {
         name: token_grid(spec.size, shape[1])
         for name, shape in shapes.items()
         if spec is not None and shape is not None and len(shape) == 3 and shape[2] >= _NUMBERS
     }
     return {name: grid for name, grid in grids.items() if grid is not None}
+
+
+def flattened_maps(network: Network) -> set[str]:
+    """Return the values that are maps in one row each: (channels, places), which a detector turns around next.
+
+    Where the channels are a square number (DETR's 256) they would pass for tokens.
+    """
+    shapes, flattened = network.shapes, set[str]()
+    for operation in network.graph.operations:
+        for before, after in product(operation.inputs, operation.outputs):
+            old, new = shapes.get(before) or (), shapes.get(after) or ()
+            made_so = len(old) == 4 and new == (old[0], old[1], old[2] * old[3])
+            stays_so = before in flattened and new == old and kind_of(operation.kind).activation
+            if made_so or stays_so:
+                flattened.add(after)
+    return flattened
 
 
 def _map_sizes(network: Network) -> dict[str, tuple[int, int]]:

@@ -11,6 +11,7 @@ from convscope.looking.activations import activations
 from convscope.looking.answers import answer, answer_rows, is_vector, recorded
 from convscope.looking.boxes import Box, boxes, find_boxes
 from convscope.looking.classify import predictions
+from convscope.looking.main_line import flattened_maps
 from convscope.looking.output_picture import output_picture
 from convscope.looking.segmentation import class_shares, segmentation
 from convscope.looking.token_maps import token_maps
@@ -111,6 +112,7 @@ def _is_of_tokens(network: Network, picture: Any, layer: str) -> bool:
     spec = network.input_spec
     return (
         rows.ndim == 2
+        and layer not in flattened_maps(network)
         and rows.shape[1] >= 16
         and spec is not None
         and token_grid(spec.size, len(rows)) is not None

@@ -7,10 +7,12 @@ silent, few answer strongly.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypedDict, get_args
+from typing import Any, TypedDict, get_args
 
+import numpy as np
 from typing_extensions import Unpack
 
+from convscope.address import Address
 from convscope.errors import InputError, require_one_of
 from convscope.looking.activations import Order
 from convscope.looking.answers import answer, is_vector, require_finite
@@ -25,11 +27,46 @@ from convscope.presentation.style import ThemeName
 from convscope.presentation.value_plots import values_and_histogram
 from convscope.presentation.wording import title_of
 
+_MOST_LISTED = 10_000
+
 
 def _plotted_layers(network: Network) -> list[str]:
     """Return the layers on the way that have one number a channel; the last one where none has."""
     line = main_line(network)
     return [name for name in line if is_vector(network.shapes[name])] or line[-1:]
+
+
+def value_facts(network: Network, picture: InputLike, address: str, top: int = 10) -> dict[str, Any]:
+    """Return the numbers that `values` plots, for other programs: how many, all of a few thousand, the highest named.
+
+    ``values`` are in the layer's order, channels first; None where they are more than 10,000. ``top`` has addresses,
+    and of a layer of classes their labels.
+    """
+    unit = network.resolve(address)
+    numbers = answer(network, picture, unit.layer)
+    first = 0 if unit.channel is None else int(unit.channel)
+    if unit.channel is not None:
+        numbers = numbers[first : first + 1]
+    flat = numbers.ravel()
+    highest = np.argsort(-flat, kind="stable")[:top]
+    return {
+        "count": flat.size,
+        "positive": int((flat > 0).sum()),
+        "top": [
+            _named_value(network, unit.layer, first, np.unravel_index(index, numbers.shape), flat[index])
+            for index in highest
+        ],
+        "values": [float(value) for value in flat] if flat.size <= _MOST_LISTED else None,
+    }
+
+
+def _named_value(
+    network: Network, layer: str, first: int, place: tuple[Any, ...], value: Any
+) -> dict[str, Any]:
+    channel, *position = (int(one) for one in place)
+    row_column = (position[0], position[1]) if len(position) == 2 and any(position) else None
+    named = {"address": str(Address(layer, first + channel, row_column)), "value": float(value)}
+    return named | ({"label": network.class_label(channel)} if layer in network.class_values else {})
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.errors import InputError, NetworkFileError, did_you_mean
+from convscope.files import write_text, written_whole
 from convscope.network.input_spec import InputSpec
 from convscope.network.labels import MAXIMUM_BYTES
 
@@ -89,9 +90,10 @@ def write_sidecar(spec: InputSpec, path: str | os.PathLike[str]) -> Path:
     fields: dict[str, Any] = {key: getattr(spec, key) for key in _KINDS}
     if np.ndim(spec.mean) == 3:
         beside = path.with_suffix(".mean.npy")
-        np.save(beside, np.asarray(spec.mean))
+        with written_whole(beside) as partial, partial.open("wb") as file:
+            np.save(file, np.asarray(spec.mean))
         fields["mean"] = beside.name
-    path.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+    write_text(json.dumps(fields, indent=2) + "\n", path)
     return path
 
 

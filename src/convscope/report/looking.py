@@ -48,7 +48,8 @@ def charts(context: ReportContext, count: Counter) -> Iterator[Embedded]:
     """Yield the bars of the most probable classes and the probability of each; of no classifier, each other answer."""
     for item in answers(context):
         make = _in_theme(show_output, context.network, context.picture, item)
-        yield embed(make, address=item.value, command=context.command("activations", item.value))[0]
+        name = item.name if item.name == item.value else f"{item.name} ({item.value})"
+        yield embed(make, address=name, command=context.command("activations", item.value))[0]
         count()
     if not context.classes:
         return

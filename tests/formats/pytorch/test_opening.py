@@ -132,6 +132,9 @@ def test_no_code_of_a_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_whole_saved_module_gives_its_weights(module: Small, tmp_path: Path, zipped: bool) -> None:
     torch.save(module, tmp_path / "whole.pth", _use_new_zipfile_serialization=zipped)
     assert_opens(tmp_path / "whole.pth", module)
+    named = rf"holds the weights of a {Small.__module__}\.Small, saved whole without its code \(\d+ tensors: "
+    with pytest.raises(NetworkFileError, match=named):
+        open_network(tmp_path / "whole.pth")
     torch.save({"epoch": 3, "model": module}, tmp_path / "last.pth", _use_new_zipfile_serialization=zipped)
     with pytest.warns(ConvscopeWarning, match="its 'model' are the weights, left aside: epoch"):
         assert_opens(tmp_path / "last.pth", module)

@@ -43,6 +43,7 @@ _AROUND = frozenset(
     {"_orig_mod", "_fsdp_wrapped_module", "_fpw_module", "_checkpoint_wrapped_module", "module"}
 )
 _DEPTH = 4
+_LONGEST_CLASS = 100  # letters: a stranger may call a class anything
 _PLACES = 64  # a list that holds a network has a few places
 _SAVE_WEIGHTS = (
     "In the program that made it, save its weights alone: torch.save(model.state_dict(), 'weights.pth')"
@@ -55,12 +56,14 @@ _PACKAGE = ".data/extern_modules"  # in every torch.package
 class CheckpointFile:
     """What is in a file: everything that may be a network's weights, by where it stands, the likeliest first.
 
-    A state's key is "" for the whole file, else dotted (``"ema.model"``); `entries` are the keys at the top.
+    A state's key is "" for the whole file, else dotted (``"ema.model"``); `entries` are the keys at the top, and
+    `classes` those whose modules were saved whole, by the state's key: ``"my_model.Net"``.
     """
 
     path: Path
     states: Mapping[str, State]
     entries: tuple[str, ...]
+    classes: Mapping[str, str]
 
     def tell(self, key: str) -> None:
         """Note which weights are taken and what is left."""
@@ -84,15 +87,21 @@ def read_checkpoint(path: Path) -> CheckpointFile:
     except OSError as error:
         raise NetworkFileError(f"{path} cannot be read: {error.strerror or error}") from error
     try:
-        states = dict(_states(content))
+        candidates = list(_states(content))
     except QuantizedModule as error:
         raise NetworkFileError(f"{path} holds a quantized network ({error}): {_QUANTIZED}") from error
+    states = {key: state for key, state, _ in candidates}
     if not states:
         raise NetworkFileError(f"{path} {_what_else(content)}")
     for state in states.values():
         _require_numbers(state, path)
     entries = tuple(_inside(content)) if "" not in states else ()
-    return CheckpointFile(path, dict(sorted(states.items(), key=lambda item: _rank(item[0]))), entries)
+    classes = {
+        key: module.name[:_LONGEST_CLASS] for key, _, module in candidates if isinstance(module, Placeholder)
+    }
+    return CheckpointFile(
+        path, dict(sorted(states.items(), key=lambda item: _rank(item[0]))), entries, classes
+    )
 
 
 def _content(path: Path) -> Any:
@@ -134,12 +143,12 @@ def _is_safetensors(path: Path) -> bool:
         return file.read(9)[8:] == b"{" or path.suffix == ".safetensors"
 
 
-def _states(content: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, State]]:
-    """Yield what may be weights: a mapping with tensors in it, a whole module, and those inside of a mapping."""
+def _states(content: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, State, Any]]:
+    """Yield what may be weights, and what they are in: a mapping with tensors, a whole module, those in a mapping."""
     if isinstance(content, Tensor) or depth > _DEPTH:
         return
     if state := weights_in(content):
-        yield key, state
+        yield key, state, content
         return
     for name, item in _inside(content).items():
         if name not in _NEVER:

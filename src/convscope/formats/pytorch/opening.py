@@ -14,7 +14,7 @@ from torch import nn
 from convscope.errors import InputError, NetworkFileError
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.pytorch.building import build_graph, input_names
-from convscope.formats.pytorch.checkpoints import State, read_checkpoint, with_weights
+from convscope.formats.pytorch.checkpoints import CheckpointFile, read_checkpoint, with_weights
 from convscope.formats.pytorch.exported import ExportedProgram, read_exported
 from convscope.formats.pytorch.hub_folder import index_of, read_hub_folder, transformers_architecture
 from convscope.formats.pytorch.libraries import (
@@ -115,21 +115,26 @@ def open_checkpoint(request: Request) -> NetworkParts:
         )
     checkpoint = read_checkpoint(path)
     if request.architecture is None:
-        raise NetworkFileError(
-            f"{path} holds {_in_words(checkpoint.states)} and no network. {ASK_FOR_ARCHITECTURE}"
-        )
+        raise NetworkFileError(f"{path} holds {_in_words(checkpoint)} and no network. {ASK_FOR_ARCHITECTURE}")
     architecture = _architecture(request.architecture)
     module = with_weights(architecture.build, checkpoint)
     return _parts_of(module, request, architecture.name, architecture.spec or _own_spec(module), (path,))
 
 
-def _in_words(states: Mapping[str, State]) -> str:
-    """Return what weights a file holds, in a few words."""
+def _in_words(checkpoint: CheckpointFile) -> str:
+    """Return what weights a file holds, in a few words; of a module that was saved whole, its class."""
+    states, classes = checkpoint.states, checkpoint.classes
     if len(states) > 1:
-        each = ", ".join(f"{key!r}: {len(state)} tensors" for key, state in states.items())
+        each = ", ".join(
+            f"{key!r}: {len(state)} tensors{f' of a {classes[key]}' if key in classes else ''}"
+            for key, state in states.items()
+        )
         return f"the weights of several networks ({each})"
-    (state,) = states.values()
-    return f"weights ({len(state)} tensors: {', '.join(list(state)[:3])} ...)"
+    ((key, state),) = states.items()
+    tensors = f"{len(state)} tensors: {', '.join(list(state)[:3])} ..."
+    if key in classes:
+        return f"the weights of a {classes[key]}, saved whole without its code ({tensors}),"
+    return f"weights ({tensors})"
 
 
 def _architecture(given: Any) -> Architecture:
