@@ -1,6 +1,8 @@
 """What a network's code decides by a size while it is traced, ``if x.shape[2] > 20``: noted, and checked elsewhere.
 
-A trace is what the code did at one size. Where it would decide otherwise at another, the network is another one.
+A trace is what the code did at one size. Where it would decide otherwise at another, the network is another one. A
+number that was made of sizes and that no comparison, operation or other number reads went where nobody sees it,
+``heads[x.shape[2] // 64]``: that is a decision, too.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ _SKIPPED = (str(Path(torch.__file__).parent), __file__, str(Path(__file__).with_
 
 @dataclass(frozen=True)
 class Decision:
-    """One comparison of a number made of sizes: ``symbol`` of two expressions, and what came out.
+    """One comparison of a number made of sizes: ``symbol`` of two expressions, and what came out; or a number so made.
 
     `step` is how many steps the trace had then; `place` the line of code, where it is known.
     """
@@ -31,7 +33,7 @@ class Decision:
     symbol: str
     left: Any
     right: Any
-    outcome: bool
+    outcome: Any
     step: int
     place: str
 
@@ -43,11 +45,36 @@ class Decision:
 
 @dataclass
 class Decisions:
-    """What a trace decided by sizes; `leaks` are the expressions that became numbers whose origin is not known."""
+    """What a trace decided by sizes, in order."""
 
     steps: Sequence[Any] = ()
-    made: list[Decision] = field(default_factory=list)
-    leaks: list[Any] = field(default_factory=list)
+    _noted: list[Decision] = field(default_factory=list)
+    _unread: dict[int, tuple[Any, int]] = field(
+        default_factory=dict
+    )  # by the expression's id: it, and its place
+
+    @property
+    def made(self) -> list[Decision]:
+        """The comparisons, and the numbers that nothing was seen to read."""
+        vanished = {place for _, place in self._unread.values()}
+        comparing = (isinstance(decision.outcome, bool) for decision in self._noted)
+        return [
+            decision
+            for place, (decision, compares) in enumerate(zip(self._noted, comparing, strict=True))
+            if compares or place in vanished
+        ]
+
+    def note(self, terms: tuple[str, Any, Any], outcome: Any) -> None:
+        """Note a comparison, or a number; what it is made of is read now."""
+        for expression in terms[1:]:
+            self.read(expression)
+        if not isinstance(outcome, bool):
+            self._unread[id(terms)] = terms, len(self._noted)
+        self._noted.append(Decision(*terms, outcome, len(self.steps), _place()))
+
+    def read(self, expression: Any) -> None:
+        """Note that a number was seen to be read."""
+        self._unread.pop(id(expression), None)
 
 
 _NOTED: ContextVar[Decisions | None] = ContextVar("decisions", default=None)
@@ -66,18 +93,31 @@ def noted_in(decisions: Decisions) -> Iterator[None]:
 def note_comparison(symbol: str, left: Any, right: Any, outcome: bool) -> None:
     """Note a comparison of two expressions, where decisions are noted."""
     if (decisions := _NOTED.get()) is not None and left != right:
-        decisions.made.append(Decision(symbol, left, right, outcome, len(decisions.steps), _place()))
+        decisions.note((symbol, left, right), outcome)
 
 
-def note_leak(expression: Any) -> None:
-    """Note that a size became a plain number, where decisions are noted."""
+def note_number(expression: Any, number: Any) -> None:
+    """Note a number that was made of sizes, where decisions are noted."""
     if (decisions := _NOTED.get()) is not None:
-        decisions.leaks.append(expression)
+        decisions.note(expression, number)
+
+
+def note_read(expression: Any) -> None:
+    """Note that what reads a number made of sizes knows its origin: it is right at other sizes, too."""
+    if (decisions := _NOTED.get()) is not None:
+        decisions.read(expression)
+
+
+def note_leak(expression: Any, number: Any) -> None:
+    """Note that a size became a plain number, whose origin is not known from there on."""
+    if (decisions := _NOTED.get()) is not None:
+        decisions.read(expression)
+        decisions.note(("+", expression, 0), number)
 
 
 def _place() -> str:
     """Return the line of the network's code that runs, ``net.py, line 12: if h.shape[2] > 20:``."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_SKIPPED):
         frame = frame.f_back
     file, number = frame.f_code.co_filename, frame.f_lineno

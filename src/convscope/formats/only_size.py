@@ -13,9 +13,17 @@ from convscope.network.parameters import Shape
 
 
 def only_of_this_size(
-    operations: Sequence[Operation], inputs: Mapping[str, Shape], *, batch: bool = False, size: bool = True
+    operations: Sequence[Operation],
+    inputs: Mapping[str, Shape],
+    *,
+    batch: bool = False,
+    size: bool = True,
+    noted: bool = False,
 ) -> list[Operation]:
-    """Return the operations behind one for each input that takes it in this size only, or so many at a time only."""
+    """Return the operations behind one for each input that takes it in this size only, or so many at a time only.
+
+    With `noted` another size is only warned of.
+    """
     check_of = {name: f"{name}.assert_shape" for name in inputs}
     checks = (
         Operation(
@@ -24,7 +32,7 @@ def only_of_this_size(
             "size",
             (name,),
             (check_of[name],),
-            attributes=_limits(shape, batch, size),
+            attributes=_limits(shape, batch, size or noted) | ({"refuses": False} if noted else {}),
         )
         for name, shape in inputs.items()
     )

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial, reduce
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import torch
 
-from convscope.formats.decisions import note_comparison, note_leak
+from convscope.formats.decisions import note_comparison, note_leak, note_number, note_read
 from convscope.network.operations.assertions import COMPARISONS, FRACTIONS
 from convscope.network.operations.aten import ARITHMETIC
 
@@ -78,30 +79,60 @@ class Size(int):
         return self != 0
 
     def __hash__(self) -> int:
-        note_leak(self.expression)  # a key of a dictionary: no comparison where it is not in there
+        _leak(self)  # a key of a dictionary: no comparison where it is not in there
         return int.__hash__(self)
 
     def __int__(self) -> int:
-        note_leak(self.expression)
-        return int.__int__(self)
+        return int(_leak(self))
 
     def __float__(self) -> float:
-        note_leak(self.expression)
-        return float(plain(self))
+        return float(_leak(self))
+
+    def __repr__(self) -> str:
+        return repr(_leak(self))  # a name may be made of it
+
+    def __format__(self, how: str) -> str:
+        return format(_leak(self), how)
 
     def __lshift__(self, other: int) -> Size:
         return combined("*", self, 2**other)
 
     def bit_length(self) -> int:
         """Return what every whole number says."""
-        note_leak(self.expression)
-        return int.__int__(self).bit_length()
+        return int(_leak(self)).bit_length()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         return _by_numpy(ufunc, method, inputs, options)
 
     def __reduce__(self) -> Any:
         return int, (plain(self),)
+
+
+class TracedShape(tuple[Any, ...]):
+    """The shape of a value of a trace, as `torch.Size` is one, whose own `numel` forgets where the sizes were read."""
+
+    __slots__ = ()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return torch.Size
+
+    def __getitem__(self, place: Any) -> Any:
+        found = tuple.__getitem__(self, place)
+        return TracedShape(found) if isinstance(place, slice) else found
+
+    def __add__(self, other: Any) -> Any:
+        return TracedShape((*self, *other)) if isinstance(other, tuple) else NotImplemented
+
+    def __radd__(self, other: Any) -> Any:
+        return TracedShape((*other, *self)) if isinstance(other, tuple) else NotImplemented
+
+    def numel(self) -> Any:
+        """Return how many numbers there are: the product of the sizes."""
+        return product(self)
+
+    def __reduce__(self) -> Any:
+        return torch.Size, (tuple(map(plain, self)),)
 
 
 class SizeFraction(float):
@@ -122,20 +153,20 @@ class SizeFraction(float):
         return fraction
 
     def __ceil__(self) -> Any:
-        return combined("ceil", *self.ratio) if self.ratio else -math.floor(-self)
+        return self._rounded("ceil") if self.ratio else -math.floor(-self)
 
     def __floor__(self) -> Any:
-        if self.ratio:
-            return combined("//", *self.ratio)
-        note_leak(self.expression)
-        return plain(self).__floor__()
+        return self._rounded("//") if self.ratio else _leak(self).__floor__()
+
+    def _rounded(self, symbol: str) -> Size:
+        note_read(self.expression)
+        return combined(symbol, *(self.ratio or (0, 1)))
 
     def __trunc__(self) -> Any:
         return self.__floor__() if plain(self) >= 0 else self.__ceil__()
 
     def __int__(self) -> int:
-        note_leak(self.expression)
-        return int(plain(self))
+        return int(_leak(self))
 
     def __neg__(self) -> Any:
         return self * -1
@@ -144,14 +175,19 @@ class SizeFraction(float):
         return self if self >= 0 else -self
 
     def __round__(self, digits: Any = None) -> Any:
-        note_leak(self.expression)
-        return round(plain(self), digits)
+        return round(_leak(self), digits)
 
     def __bool__(self) -> bool:
         return bool(self != 0.0)
 
     def __hash__(self) -> int:
-        return float.__hash__(self)
+        return hash(_leak(self))
+
+    def __repr__(self) -> str:
+        return repr(_leak(self))
+
+    def __format__(self, how: str) -> str:
+        return format(_leak(self), how)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         return _by_numpy(ufunc, method, inputs, options)
@@ -167,18 +203,26 @@ def plain(number: Any) -> Any:
     return float.__float__(number) if isinstance(number, SizeFraction) else number
 
 
+def _leak(number: Size | SizeFraction) -> Any:
+    """Return a number as Python has it, and note that its origin is not known from here on."""
+    note_leak(number.expression, plain(number))
+    return plain(number)
+
+
 def combined(symbol: str, left: int, right: int) -> Size:
     """Return the result of one step of arithmetic, with the step."""
     number = ARITHMETIC[symbol](plain(left), plain(right))
-    return Size(number, (symbol, expression_of(left), expression_of(right)))
+    expression = symbol, expression_of(left), expression_of(right)
+    note_number(expression, number)
+    return Size(number, expression)
 
 
 def _fraction(symbol: str, left: Any, right: Any) -> Any:
     """Return the result of arithmetic with fractions; a plain one where it is of no fraction."""
     number = FRACTIONS[symbol](plain(left), plain(right))
     expression = symbol, expression_of(left), expression_of(right)
+    note_number(expression, number)
     if not isinstance(number, float):  # the root of a negative one
-        note_leak(expression)
         return number
     of_whole = symbol == "/" and isinstance(left, int) and isinstance(right, int)
     return SizeFraction(number, expression, (left, right) if of_whole else None)
@@ -202,6 +246,11 @@ def smallest(*numbers: Any, **options: Any) -> Any:
     return _extreme(_MIN, "min", numbers, options)
 
 
+def product(sizes: Iterable[int]) -> int:
+    """Return the product of sizes, which is a size."""
+    return reduce(partial(combined, "*"), sizes, 1)
+
+
 def whole(number: Any) -> Any:
     """Return what `int` does; of a size it is that size."""
     if isinstance(number, Size):
@@ -216,11 +265,7 @@ def _extreme(of: Callable[..., Any], symbol: str, numbers: tuple[Any, ...], opti
     sizes = all(isinstance(item, int) for item in items) and any(isinstance(item, Size) for item in items)
     if options or not sizes:
         return of(*numbers, **options)
-    extreme = reduce(partial(combined, symbol), items)
-    note_leak(
-        extreme.expression
-    )  # it is the same for many sizes: as the place in a list, say, which notes nothing
-    return extreme
+    return reduce(partial(combined, symbol), items)
 
 
 def _by_numpy(ufunc: Any, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -232,10 +277,8 @@ def _by_numpy(ufunc: Any, method: str, inputs: tuple[Any, ...], options: dict[st
         ]
         if method == "__call__" and not options and all(isinstance(one, int | float) for one in numbers):
             return function(*numbers)
-    for one in inputs:
-        if isinstance(one, Size | SizeFraction):
-            note_leak(one.expression)
-    return getattr(ufunc, method)(*map(plain, inputs), **options)
+    numbers = [_leak(one) if isinstance(one, Size | SizeFraction) else one for one in inputs]
+    return getattr(ufunc, method)(*numbers, **options)
 
 
 _OF_NUMPY: Mapping[str, Callable[..., Any]] = {
@@ -261,6 +304,7 @@ _OF_NUMPY: Mapping[str, Callable[..., Any]] = {
 def _operator(symbol: str, turned: bool) -> Callable[[Any, Any], Any]:
     def apply(self: Any, other: Any) -> Any:
         if isinstance(other, bool) or not isinstance(other, int | float):
+            _leak(self)  # as in [0] * size
             return NotImplemented
         fractional = isinstance(self, float) or isinstance(other, float) or symbol not in ARITHMETIC
         if fractional and symbol not in FRACTIONS:

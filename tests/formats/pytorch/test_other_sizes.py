@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from convscope import open_network
-from convscope.errors import InputError
+from convscope.errors import ConvscopeWarning, InputError
 
 SIZES = [(24, 24), (24, 32), (36, 24), (25, 27), (16, 20), (96, 100), (9, 9)]
 
@@ -84,11 +84,16 @@ DECISIONS: dict[str, tuple[Callable[[Any, Tensor], Any], int]] = {
     "a root": (lambda m, h: either(m, h, h.shape[2] ** 0.5 > 4.5), 5),
     "a scale": (lambda m, h: F.interpolate(h, scale_factor=k) if (k := 22 / h.shape[2]) > 1 else h, 5),
     "NumPy": (lambda m, h: either(m, h, np.maximum(h.shape[2], 10) > np.int64(20)), 5),
-    "the least place": (lambda m, h: m.heads[min(h.shape[2] // 8, 3)](h), 1),
+    "a shape's own count": (lambda m, h: either(m, h, h.shape[2:].numel() > 500), 5),
+    "a place": (lambda m, h: m.heads[h.shape[2] // 16](h), 4),
+    "a place far off": (lambda m, h: h * [2.0, 3.0, 4.0][h.shape[2] // 40], 6),
+    "the least place": (lambda m, h: m.heads[min(h.shape[2] // 8, 3)](h), 5),
+    "a name": (lambda m, h: getattr(m, f"{'second' if h.shape[2] // 40 else 'first'}")(h[:, :3]), 6),
+    "a list as long": (lambda m, h: h * len([0] * (h.shape[2] // 40 + 1)), 6),
     "a key": (lambda m, h: h * {24: 2.0, 36: 4.0}.get(h.shape[2], 1.0), 1),
-    "a whole number": (lambda m, h: resized(h, max(int(h.shape[2] * 0.5), 30)), 1),
-    "math": (lambda m, h: either(m, h, math.sqrt(h.shape[2]) > 4.5), 1),
-    "a tensor": (lambda m, h: either(m, h, torch.tensor(h.shape[2:]).min() > 20), 1),
+    "a whole number": (lambda m, h: resized(h, max(int(h.shape[2] * 0.5), 30)), 2),
+    "math": (lambda m, h: either(m, h, math.sqrt(h.shape[2]) > 4.5), 2),
+    "a tensor": (lambda m, h: either(m, h, torch.tensor(h.shape[2:]).min() > 20), 2),
     "fitted": (fitted, 5),
     "before two layers": (decided_before, 5),
     "of two results": (chosen, 5),
@@ -140,3 +145,40 @@ def test_a_module_that_keeps_grids_is_left_as_it_was() -> None:
     assert [*module.grids] == [(24, 24)]
     (output,) = network.graph.outputs
     torch.testing.assert_close(network.activations(x, output)[output], expected.detach())
+
+
+class Gated(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.first, self.second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.first(x)
+        if h.shape[2] > 20:
+            return self.second(h)
+        return h * 3
+
+
+def test_a_live_torchscript_module_is_refused_where_it_decides_otherwise() -> None:
+    module = torch.jit.script(Gated().eval())
+    network = open_network(module, input_shape=(1, 3, 24, 24))
+    x = torch.rand(1, 3, 36, 20)
+    torch.testing.assert_close(network.activations(x, "second")["second"], module(x).detach())
+    with pytest.raises(InputError, match="16 > 20 was True there"):
+        network.activations(torch.rand(1, 3, 16, 20), "second")
+
+
+def test_an_exported_program_says_which_sizes_it_is_for(tmp_path: Path) -> None:
+    module, x = Gated().eval(), torch.rand(1, 3, 24, 24)
+    sizes = {"some": {"x": {2: torch.export.Dim("rows", min=21, max=60)}}, "one": None}
+    for name, dynamic in sizes.items():
+        torch.export.save(torch.export.export(module, (x,), dynamic_shapes=dynamic), tmp_path / f"{name}.pt2")
+    some, one = (open_network(tmp_path / f"{name}.pt2") for name in sizes)
+    high = torch.rand(1, 3, 60, 24)
+    torch.testing.assert_close(some.activations(high, "second")["second"], module(high).detach())
+    for size, said in (((20, 24), "20 >= 21"), ((61, 24), "61 <= 60"), ((24, 25), "25 == 24")):
+        with pytest.raises(InputError, match=f"what it was exported for.*{said}"):
+            some.activations(torch.rand(1, 3, *size), "second")
+    with pytest.warns(ConvscopeWarning, match="exported for 3x24x24 alone"):
+        one.activations(high, "second")

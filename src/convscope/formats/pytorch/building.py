@@ -45,12 +45,17 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     key_of_tensor = {id(tensor): key for key, tensor in _tensors_of(module).items()}
     for step in traced.steps:
         builder.add(_operation(step, traced.names, key_of_tensor, builder.stored, _precision(module)))
-    of_batch, of_size, decisions = limits(traced, partial(trace_module, module))
+    of_batch, of_size, decisions = limits(
+        traced, partial(trace_module, module), blind=isinstance(module, torch.jit.ScriptModule)
+    )
+    exported = module.sizes if isinstance(module, ExportedProgram) else None
+    decisions = [*(exported.decisions if exported else ()), *decisions]
     builder.operations, last = checked_operations(builder.operations, decisions, values)
     outputs = {key: last(values[value]) for key, value in traced.outputs.items()}
-    if of_batch or of_size:
+    noted = not of_size and exported is not None and exported.alone
+    if of_batch or of_size or noted:
         builder.operations = only_of_this_size(
-            builder.operations, traced.inputs, batch=of_batch, size=of_size
+            builder.operations, traced.inputs, batch=of_batch, size=of_size, noted=noted
         )
     graph = builder.graph(name, outputs=list(outputs.values()))
     output_names = {key: value for key, value in outputs.items() if not key.isdecimal() and key}

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import operator
+import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer
+from convscope.formats.decisions import Decision
 from convscope.formats.json_types import Each, require
 from convscope.formats.pytorch.programs import LARGEST_INDEX, Archive, exported_tensors, scalar_type
+from convscope.formats.sizes import Axis
 from convscope.network.operations.aten import pure_operator
 from convscope.network.parameters import Shape
 
@@ -47,6 +51,7 @@ _PROGRAM = {
     },
     "signature": {"input_specs": [Each({"arg": Each(object)})]},
 }
+_RANGES = Each({"min_val?": (int, None), "max_val?": (int, None)})
 _FORMATS = {
     1: torch.contiguous_format,
     2: torch.channels_last,
@@ -55,14 +60,30 @@ _FORMATS = {
 }
 
 
+@dataclass(frozen=True)
+class ExportedSizes:
+    """The sizes that a program was exported for: what holds for its inputs' axes; `alone` where that is one size."""
+
+    decisions: Sequence[Decision]
+    alone: bool
+
+
+# What SymPy writes of a size, by itself or so many times.
+_SYMBOL = re.compile(r"(Mul\(Integer\((?P<times>\d{1,9})\), )?Symbol\('(?P<name>\w+)'(, \w+=\w+)*\)(?(1)\))")
+
+
 class ExportedProgram(nn.Module):
     """The program as a module: `inputs` are the names and shapes of what it takes."""
 
     def __init__(
-        self, graph: Mapping[str, Any], constants: Mapping[str, Tensor], inputs: Mapping[str, Shape]
+        self,
+        graph: Mapping[str, Any],
+        constants: Mapping[str, Tensor],
+        inputs: Mapping[str, Shape],
+        sizes: ExportedSizes,
     ) -> None:
         super().__init__()
-        self.inputs, self._constants = dict(inputs), dict(constants)
+        self.inputs, self._constants, self.sizes = dict(inputs), dict(constants), sizes
         self._nodes = [node for node in graph["nodes"] if node["outputs"]]  # the others are checks
         self._results = [next(iter(output.values()))["name"] for output in graph["outputs"]]
         for node in self._nodes:
@@ -164,8 +185,9 @@ def read_exported(path: Path) -> ExportedProgram | None:
             if not archive.has(_GRAPH):
                 return None
             content = json.loads(archive.read(_GRAPH, LARGEST_INDEX))
-            require(content, {"graph_module": _PROGRAM}, f"{path}: its program")
-            content = content["graph_module"]
+            require(
+                content, {"graph_module": _PROGRAM, "range_constraints?": _RANGES}, f"{path}: its program"
+            )
             return _program(content, exported_tensors(archive), path)
     except (InputError, NetworkFileError, UnsupportedLayer, OSError):
         raise
@@ -175,12 +197,14 @@ def read_exported(path: Path) -> ExportedProgram | None:
 
 
 def _program(content: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) -> ExportedProgram:
-    graph, constants, inputs = content["graph"], {}, {}
-    for spec in content["signature"]["input_specs"]:
+    module, constants, inputs = content["graph_module"], {}, {}
+    graph, sizes = module["graph"], []
+    for spec in module["signature"]["input_specs"]:
         ((kind, held),) = spec.items()
         if kind == "user_input":
             name = held["arg"]["as_tensor"]["name"]
-            inputs[name] = _shape(graph["tensor_values"][name]["sizes"])
+            sizes.append(graph["tensor_values"][name]["sizes"])
+            inputs[name] = _shape(sizes[-1])
         else:
             stored = next(value for key, value in held.items() if key.endswith("_name"))
             constants[held["arg"]["name"]] = tensors[stored]
@@ -190,7 +214,42 @@ def _program(content: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Pa
     if training:
         note = "was exported in training mode; it is shown as it answers outside training"
         warn(f"{path.name} {note}", ConvscopeWarning, stacklevel=4)
-    return ExportedProgram(graph, constants, inputs)
+    return ExportedProgram(
+        graph, constants, inputs, _exported_sizes(sizes, content.get("range_constraints", {}))
+    )
+
+
+def _exported_sizes(
+    inputs: Sequence[Sequence[Mapping[str, Any]]], ranges: Mapping[str, Mapping[str, Any]]
+) -> ExportedSizes:
+    """Return what a program says of its inputs' sizes: a number, or a symbol, or so many times a symbol.
+
+    Where no size of a picture has a symbol, nobody said which may be others.
+    """
+    axes = [
+        (Axis(value, axis), size) for value, sizes in enumerate(inputs) for axis, size in enumerate(sizes)
+    ]
+    behind = [(axis, size) for axis, size in axes if axis.axis > 1]
+    if alone := all("as_int" in size for _, size in behind):
+        return ExportedSizes((), alone)
+    terms: list[tuple[str, Any, Any]] = [
+        ("==", axis, int(size["as_int"])) for axis, size in behind if "as_int" in size
+    ]
+    first: dict[str, Any] = {}
+    for axis, size in behind:
+        symbol = _SYMBOL.fullmatch(str(size["as_expr"]["expr_str"])) if "as_int" not in size else None
+        if symbol is None:
+            continue
+        times, name = int(symbol["times"] or 1), symbol["name"]
+        one = axis if times == 1 else ("//", axis, times)
+        terms += [("==", ("%", axis, times), 0)] if times > 1 else []
+        terms += [("==", first[name], one)] if name in first else []
+        first.setdefault(name, one)
+    for name, one in first.items():
+        least, most = (ranges.get(name, {}).get(end) for end in ("min_val", "max_val"))
+        terms += [(">=", one, least)] if least else []
+        terms += [("<=", one, most)] if most else []
+    return ExportedSizes([Decision(*each, True, 0, "what it was exported for") for each in terms], alone)
 
 
 def _shape(sizes: Sequence[Mapping[str, Any]]) -> Shape:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from convscope.errors import InputError, NetworkFileError
+from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.pytorch.building import build_graph, input_names
 from convscope.formats.pytorch.checkpoints import CheckpointFile, read_checkpoint, with_weights
@@ -27,7 +28,7 @@ from convscope.formats.pytorch.libraries import (
     load_pretrained,
     timm_spec,
 )
-from convscope.formats.pytorch.scripted import read_scripted
+from convscope.formats.pytorch.scripted import program_of, read_scripted
 from convscope.formats.request import Request
 from convscope.network.graph import Graph
 from convscope.network.input_spec import GUESS, InputSpec
@@ -52,7 +53,13 @@ def open_live_module(request: Request) -> NetworkParts:
     module = unwrapped(module)
     if not isinstance(module, nn.Module):
         raise InputError(f"a live network is a torch.nn.Module; found {type(module).__name__}")
-    return _parts_of(module, request, type(module).__name__, _own_spec(module))
+    name, spec = type(module).__name__, _own_spec(module)
+    if isinstance(module, torch.jit.ScriptModule) and (program := program_of(module)):
+        with suppress(UnsupportedLayer):
+            parts = _parts_of(program, request, name, spec)
+            if not parts.graph.cut:
+                return parts
+    return _parts_of(module, request, name, spec)
 
 
 def unwrapped(module: Any) -> Any:

@@ -1,7 +1,7 @@
 """Whether a module is the same network for more pictures and for other sizes than it was traced for.
 
-Sizes are followed as far as they are arithmetic, and what is decided by them is noted. A plain number made of one
-(`int(x.shape[0])`) and a loop over the pictures show where the module is traced once more.
+Sizes are followed as far as they are arithmetic, and what is decided by them is noted, a plain number made of one
+(`int(x.shape[0])`) among it. A loop over the pictures shows where the module is traced once more.
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ class Limits(NamedTuple):
     decisions: Sequence[Decision] = ()
 
 
-def limits(traced: Traced, retrace: Retrace) -> Limits:
-    """Return what a module is right for, told by what it does with more pictures and at other sizes."""
+def limits(traced: Traced, retrace: Retrace, *, blind: bool = False) -> Limits:
+    """Return what a module is right for, told by what it does with more pictures and at other sizes.
+
+    Where decisions are not seen, `blind`, it is looked at more sizes.
+    """
     pictures = all(len(shape) == 4 for shape in traced.inputs.values())
     again = _at(traced, retrace, _larger, 1) if pictures else None
     for_any = again is not None and _compared(traced, again) == _SAME
-    if for_any and not traced.decisions.made and not traced.decisions.leaks:
+    if for_any and not traced.decisions.made and not blind:
         return Limits()
     more = again if for_any else _at(traced, retrace, _equal_size, 1)
     of_batch = more is not None and _compared(traced, more) != _SAME
@@ -44,9 +47,11 @@ def limits(traced: Traced, retrace: Retrace) -> Limits:
     others += [more] if for_any and more else []
     if pictures:
         others += _some(_at(traced, retrace, _smaller))
-        leaking = any(_varies(leak, traced, others) for leak in traced.decisions.leaks)
+        numbers = any(
+            _is_number(made) and _varies(made.terms, traced, others) for made in traced.decisions.made
+        )
         for sample in (_rounder, _half, _threefold):
-            if leaking or _SAME not in {_compared(traced, other) for other in others}:
+            if blind or numbers or _SAME not in {_compared(traced, other) for other in others}:
                 others += _some(_at(traced, retrace, sample))
     outcomes = {_compared(traced, other) for other in others}
     of_size = _ANOTHER in outcomes or outcomes == {_OTHERWISE}
@@ -101,31 +106,44 @@ def _compared(one: Traced, other: Traced) -> str:
     ends = len(one.steps), one.outputs
     if ends == (len(other.steps), other.outputs) and _same_steps(one.steps, other.steps):
         return _SAME
+    decision = _parting(one, other)
+    parted = decision is not None and _same_steps(one.steps[: decision.step], other.steps)
+    return _OTHERWISE if parted else _ANOTHER
+
+
+def _parting(one: Traced, other: Traced) -> Decision | None:
+    """Return the first decision that came out otherwise."""
     for before, after in zip(one.decisions.made, other.decisions.made, strict=False):
         if before.terms != after.terms:
-            break
+            return None
         if before.outcome != after.outcome:
-            return _OTHERWISE if _same_steps(one.steps[: before.step], other.steps) else _ANOTHER
-    return _ANOTHER
+            return before
+    return None
 
 
 def _relevant(traced: Traced, others: Sequence[Traced]) -> list[Decision]:
     """Return the decisions that may come out otherwise at another size, and then change what is done."""
-    idle = set()
+    idle, parting = set(), set()
     for other in others:
         pairs = list(zip(traced.decisions.made, other.decisions.made, strict=False))
-        if _compared(traced, other) == _SAME and all(one.terms == two.terms for one, two in pairs):
+        if _compared(traced, other) != _SAME:
+            parting |= {decision.terms for decision in [_parting(traced, other)] if decision}
+        elif all(one.terms == two.terms for one, two in pairs):
             idle |= {one.terms for one, two in pairs if one.outcome != two.outcome}
     return [
         decision
         for decision in traced.decisions.made
-        if decision.terms not in idle and _varies(decision.terms, traced, others)
+        if decision.terms not in idle - parting and _varies(decision.terms, traced, others)
     ]
 
 
-def _varies(expression: Any, traced: Traced, others: Sequence[Traced]) -> bool:
-    """Whether the sizes that an expression is made of are others elsewhere, as far as it was looked."""
-    axes = [axis for axis in axes_of(expression) if axis in traced.measured]
+def _is_number(decision: Decision) -> bool:
+    return not isinstance(decision.outcome, bool)
+
+
+def _varies(terms: tuple[str, Any, Any], traced: Traced, others: Sequence[Traced]) -> bool:
+    """Whether the sizes that something is made of are others elsewhere, as far as it was looked."""
+    axes = [axis for axis in axes_of(terms) if axis in traced.measured]
     return not others or any(
         other.measured.get(axis) != traced.measured[axis] for axis in axes for other in others
     )

@@ -14,6 +14,7 @@ import operator
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -392,6 +393,22 @@ def read_scripted(path: Path) -> ScriptProgram | None:
         raise
     except Exception as error:  # damage shows wherever it likes
         raise NetworkFileError(f"{path} is a damaged program: {type(error).__name__}: {error}") from error
+    return program
+
+
+def program_of(module: torch.jit.ScriptModule) -> ScriptProgram | None:
+    """Return a live TorchScript module as the program that it would be saved as, with the module's own tensors."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "program.pt"
+        try:
+            torch.jit.save(module, str(path))
+            program = read_scripted(path)
+        except (ConvscopeError, RuntimeError):  # it cannot be saved, or not be followed
+            return None
+    if program is not None:
+        for name, tensor in module.state_dict(keep_vars=True).items():
+            part, _, key = name.rpartition(".")
+            program.get_submodule(part)._buffers[key] = tensor
     return program
 
 

@@ -12,7 +12,6 @@ import builtins
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial, reduce
 from threading import RLock
 from types import FunctionType
 from typing import Any
@@ -30,7 +29,7 @@ from convscope.formats.pytorch.coding import coded_assignment, coded_call, coded
 from convscope.formats.pytorch.composites import COMPOSITES
 from convscope.formats.pytorch.functions import FUNCTIONS, with_constant
 from convscope.formats.pytorch.values import TraceStep, Values
-from convscope.formats.sizes import Axis, Size, combined, largest, smallest
+from convscope.formats.sizes import Axis, Size, TracedShape, largest, plain, product, smallest
 from convscope.network.operations.aten import RECURRENT, pure_operator
 
 _SYMBOLS = {"add": "add", "mul": "mul", "sub": "sub", "truediv": "div", "matmul": "matmul", "pow": "pow"}
@@ -78,11 +77,11 @@ class Trace(TorchFunctionMode):
         self.values.hold(tensor, self.values.new())
         return tensor
 
-    def sizes(self, tensor: Tensor) -> tuple[Size, ...]:
+    def sizes(self, tensor: Tensor) -> TracedShape:
         """Return a tensor's shape, each size with where it was read."""
         value = self.values.read(tensor)
         self.measured |= {Axis(value, axis): size for axis, size in enumerate(tensor.shape)}
-        return tuple(Size(size, Axis(value, axis)) for axis, size in enumerate(tensor.shape))
+        return TracedShape(Size(size, Axis(value, axis)) for axis, size in enumerate(tensor.shape))
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
@@ -98,9 +97,9 @@ class Trace(TorchFunctionMode):
         if name in ("shape", "size", "sym_size"):
             shape = self.sizes(args[0])
             axis = args[1] if len(args) > 1 else kwargs.get("dim")
-            return torch.Size(shape) if axis is None else shape[axis]
+            return shape if axis is None else shape[axis]
         if name in ("numel", "nelement"):
-            return reduce(partial(combined, "*"), self.sizes(args[0]), 1)
+            return product(self.sizes(args[0]))
         if name == "device":
             return self.device
         return self.call(func, name, args, kwargs)
@@ -110,7 +109,7 @@ class Trace(TorchFunctionMode):
         step = self._aten(func, name, args, kwargs)
         if step is None or not step.plan.inputs:
             for size in _sizes_in((args, kwargs)):
-                note_leak(size.expression)
+                note_leak(size.expression, plain(size))
             return func(*args, **kwargs)
         if not self._leaves((args, kwargs)):
             kwargs["device"] = self.device
@@ -125,7 +124,7 @@ class Trace(TorchFunctionMode):
         with _BUILTINS:
             plain = {name: getattr(builtins, name) for name in ("len", "max", "min")}
 
-            def length(thing: Any) -> int:
+            def length(thing: Any) -> Any:
                 followed = isinstance(thing, Tensor) and thing in self.values and thing.dim()
                 return self.sizes(thing)[0] if followed else plain["len"](thing)
 

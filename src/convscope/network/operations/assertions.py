@@ -5,10 +5,11 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from warnings import warn
 
 from torch import Tensor
 
-from convscope.errors import InputError
+from convscope.errors import ConvscopeWarning, InputError
 from convscope.network.operations.aten import ARITHMETIC
 from convscope.network.operations.checks import dimensions
 from convscope.network.operations.registry import operation
@@ -33,11 +34,20 @@ FRACTIONS: Mapping[str, Callable[..., Any]] = {
 }
 
 
+_OF_ONE_SIZE = (
+    "the program was exported for {} alone: at another size the same steps run, and whether its code would do others "
+    "there is not in the file. Export it with dynamic_shapes to know"
+)
+
+
 @operation(sees="first", relevance="passed", affine=True)
-def assert_shape(input: Tensor, *, shape: Sequence[int] | None = None, batch: int | None = None) -> Tensor:
+def assert_shape(
+    input: Tensor, *, shape: Sequence[int] | None = None, batch: int | None = None, refuses: bool = True
+) -> Tensor:
     """Return the input, which has to be of this shape but for the batch: a network that is another one at other sizes.
 
-    With `batch` it has to be so many pictures. Raises InputError for any other.
+    With `batch` it has to be so many pictures. Raises InputError for any other; of another size there is only a warning
+    where it does not refuse.
     """
     if batch is not None and input.shape[0] != batch:
         raise InputError(
@@ -46,6 +56,10 @@ def assert_shape(input: Tensor, *, shape: Sequence[int] | None = None, batch: in
         )
     if shape is not None and tuple(input.shape[1:]) != tuple(shape):
         dimensions_now, opened = dimensions(input.shape[1:]), dimensions(shape)
+        if not refuses:
+            if not input.is_meta:
+                warn(_OF_ONE_SIZE.format(opened), ConvscopeWarning, stacklevel=2)
+            return input
         raise InputError(
             f"the network was opened for {opened} and is another one for {dimensions_now}: open it for that size"
         )
@@ -57,16 +71,18 @@ def assert_decisions(*inputs: Tensor, decisions: Sequence[Sequence[Any]]) -> Ten
     """Return the first input, where the network's code decides by the sizes of all as where it was opened.
 
     Each of the `decisions` is (symbol, left, right, outcome, line of code); ``"$0.2"`` is the size of axis 2 of the
-    first input, ``("//", "$1.3", 2)`` arithmetic with one. Raises InputError where a comparison comes out otherwise.
+    first input, ``("//", "$1.3", 2)`` arithmetic with one. Raises InputError where one comes out otherwise.
 
     >>> assert_decisions(torch.ones(1, 3, 8, 8), decisions=[(">", "$0.2", 5, True, "")]).shape
     torch.Size([1, 3, 8, 8])
     """
     for symbol, left, right, outcome, place in decisions:
         numbers = [_number(side, inputs) for side in (left, right)]
-        if symbol not in COMPARISONS or COMPARISONS[symbol](*numbers) != outcome:
+        compared = COMPARISONS[symbol](*numbers) if symbol in COMPARISONS else None
+        if (_number((symbol, *numbers), ()) if compared is None else compared) != outcome:
             line = f" ({place})" if place else ""
-            text = f"{numbers[0]:g} {symbol} {numbers[1]:g}"
+            bare = (symbol, right) == ("+", 0)
+            text = f"{numbers[0]:g}" if bare else f"{numbers[0]:g} {symbol} {numbers[1]:g}"
             raise InputError(
                 f"the network was opened for another size, and its code decides otherwise at this one{line}: {text} "
                 f"was {outcome} there. Open it for this size"

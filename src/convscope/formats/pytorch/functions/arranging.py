@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
+from convscope.formats.decisions import note_read
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.pytorch.functions.registry import Sizes, translates
-from convscope.formats.sizes import Size
+from convscope.formats.sizes import Size, expression_of
 
 
 @translates("transpose", "swapaxes", "swapdims")
@@ -69,6 +70,8 @@ def _reshape(input: Tensor, *shape: Any, sizes: Callable[[Tensor], Sequence[Size
         codes.append(0 if copied else -1 if isinstance(size, Size) else size)
     if codes.count(-1) > 1 or 0 in target:
         return None
+    for size in target:
+        note_read(expression_of(size))
     if codes[:1] == [0] and codes[1:] == [-1] and input.dim() > 1:
         return OperationPlan("flatten", (input,), attributes={"axis": 1})
     return OperationPlan("reshape", (input,), attributes={"shape": tuple(codes)})
