@@ -323,30 +323,36 @@ def test_nothing_detected_is_minus_one() -> None:
 
 PROPOSAL = """
 layer { name: "proposal" type: "Python" bottom: "prob" bottom: "deltas" bottom: "im_info" top: "rois" top: "scores"
-        python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" param_str: "'feat_stride': 16" } }
+        python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" param_str: "{'feat_stride': 16, 'ratios': [0.5, 1, 2]}" } }
 """
 
 
-def proposals(prob: np.ndarray, deltas: np.ndarray, info: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def proposals(
+    prob: np.ndarray, deltas: np.ndarray, info: np.ndarray, base: int = 16, ratios: tuple = (0.5, 1, 2),
+    scales: tuple = (8, 16, 32), stride: int = 16, most: int = 300, small_stay: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """py-faster-rcnn's proposal layer in a test, box by box."""
     anchors = []
-    for ratio in (0.5, 1, 2):
-        across = np.round(np.sqrt(256 / ratio))
+    for ratio in ratios:
+        across = np.round(np.sqrt(base**2 / ratio))
         down = np.round(across * ratio)
-        for scale in (8, 16, 32):
-            w, h = across * scale, down * scale
-            anchors.append([7.5 - (w - 1) / 2, 7.5 - (h - 1) / 2, 7.5 + (w - 1) / 2, 7.5 + (h - 1) / 2])
+        for scale in scales:
+            w, h, center = across * scale, down * scale, (base - 1) / 2
+            anchors.append(
+                [center - (w - 1) / 2, center - (h - 1) / 2, center + (w - 1) / 2, center + (h - 1) / 2]
+            )
     found = []
     height, width = prob.shape[2:]
-    for y, x, a in np.ndindex(height, width, 9):
-        x1, y1, x2, y2 = np.array(anchors[a]) + 16 * np.array([x, y, x, y])
+    for y, x, a in np.ndindex(height, width, len(anchors)):
+        x1, y1, x2, y2 = np.array(anchors[a]) + stride * np.array([x, y, x, y])
         w, h = x2 - x1 + 1, y2 - y1 + 1
         dx, dy, dw, dh = deltas[0, 4 * a : 4 * a + 4, y, x].astype(float)
         cx, cy, w, h = dx * w + x1 + w / 2, dy * h + y1 + h / 2, np.exp(dw) * w, np.exp(dh) * h
         box = np.array([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2])
         box = np.clip(box, 0, [info[0, 1] - 1, info[0, 0] - 1, info[0, 1] - 1, info[0, 0] - 1])
-        if min(box[2] - box[0], box[3] - box[1]) + 1 >= 16 * info[0, 2]:
-            found.append((prob[0, 9 + a, y, x], box))
+        large = box[2] - box[0] + 1 >= 16 * info[0, -1] and box[3] - box[1] + 1 >= 16 * info[0, 2]
+        if large or small_stay:
+            found.append((prob[0, len(anchors) + a, y, x] * large, box))
     kept: list[tuple[float, np.ndarray]] = []
     for score, box in sorted(found, key=lambda pair: -pair[0]):
         for _, other in kept:
@@ -358,7 +364,7 @@ def proposals(prob: np.ndarray, deltas: np.ndarray, info: np.ndarray) -> tuple[n
                 break
         else:
             kept.append((score, box))
-    kept = kept[:300]
+    kept = kept[:most]
     return np.array([[0, *box] for _, box in kept]), np.array([[score] for score, _ in kept])
 
 
@@ -375,6 +381,25 @@ def test_proposals_of_faster_rcnn_are_computed_without_their_code() -> None:
     assert 5 < len(regions) == len(found["rois"])
     np.testing.assert_allclose(found["rois"], regions, atol=1e-3)
     np.testing.assert_allclose(found["scores"], scores, atol=1e-6)
+
+
+def test_pvanets_proposals_have_anchors_of_their_own_and_keep_what_is_too_small() -> None:
+    shapes = {"prob": (1, 12, 4, 5), "deltas": (1, 24, 4, 5), "im_info": (1, 4)}
+    text = """layer { name: "proposal" type: "Proposal" bottom: "prob" bottom: "deltas" bottom: "im_info" top: "rois" top: "scores"
+        proposal_param { ratio: 0.5 ratio: 1 ratio: 2 scale: 2 scale: 6 base_size: 10 feat_stride: 12 post_nms_topn: 25 } }"""
+    values = {
+        "prob": random(shapes["prob"]).sigmoid(),
+        "deltas": 0.3 * random(shapes["deltas"], 1),
+        "im_info": torch.tensor([[52.0, 71.0, 1.25, 2.5]]),
+    }
+    numbers = [value.numpy() for value in values.values()]
+    settings = {"base": 10, "ratios": (0.5, 1, 2), "scales": (2, 6), "stride": 12, "small_stay": True}
+    regions, scores = proposals(*numbers, **settings, most=25)
+    found = built(inputs(**shapes) + text).activations(values, "rois", "scores")
+    assert 0 < (scores == 0).sum() < len(scores), "some are too small, and some are not"
+    np.testing.assert_allclose(found["scores"], scores, atol=1e-6)
+    large = scores[:, 0] > 0
+    np.testing.assert_allclose(found["rois"][large], regions[large], atol=1e-3)
 
 
 def test_a_proposal_layer_of_a_fork_is_cut() -> None:

@@ -121,35 +121,40 @@ def propose_regions(
     stride: int = 16,
     scales: Sequence[float] = (8, 16, 32),
     ratios: Sequence[float] = (0.5, 1, 2),
+    base: int = 16,
     least: float = 16,
     before: int = 6000,
     after: int = 300,
     overlap: float = 0.7,
+    small_are_last: bool = False,
     tops: int = 1,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Return the regions that look like objects, best first: (regions, 5), and with two `tops` their scores.
 
     `scores` are those of background and object, `deltas` the corrections, a set an anchor; `picture` is (height, width,
-    scale). Regions are (0, left, top, right, bottom) in pixels. Ren et al., *Faster R-CNN* (2015), its
-    ``proposal_layer.py`` with the settings of a test.
+    scale), or has a scale down and one across. Regions are (0, left, top, right, bottom) in pixels; those smaller than
+    `least` at the picture's scale are left out, or with `small_are_last` have a score of 0. Ren et al., *Faster R-CNN*
+    (2015), its ``proposal_layer.py`` with the settings of a test.
     """
     if scores.is_meta:
         raise NotImplementedError("how many are proposed depends on the numbers")
     if len(scores) != 1:
         raise InputError(f"regions are proposed for one picture at a time, found {len(scores)}")
-    anchors = _anchors(16, ratios, scales).to(scores)
+    anchors = _anchors(base, ratios, scales).to(scores)
     count, (rows, columns) = len(anchors), scores.shape[2:]
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     shifts = (torch.stack([x, y, x, y], -1) * stride).to(scores)
     placed = (shifts[:, :, None] + anchors).reshape(-1, 4)
     proposals = _moved(placed, deltas[0].permute(1, 2, 0).reshape(-1, 4))
-    height, width, scale = picture.reshape(-1)[:3].tolist()
+    height, width, down, *others = picture.reshape(-1).tolist()
     limits = proposals.new_tensor([width - 1, height - 1, width - 1, height - 1])
     boxes = torch.minimum(proposals.clamp(min=0), limits)
     values = scores[0, count:].permute(1, 2, 0).reshape(-1)
-    large = ((boxes[:, 2:] - boxes[:, :2] + 1) >= least * scale).all(1)
+    smallest = least * boxes.new_tensor([others[0] if others else down, down])
+    large = ((boxes[:, 2:] - boxes[:, :2] + 1) >= smallest).all(1)
+    values = torch.where(large, values, 0.0) if small_are_last else values
     order = values.sort(descending=True, stable=True).indices
-    order = order[large[order]][: before if before > 0 else None]
+    order = (order if small_are_last else order[large[order]])[: before if before > 0 else None]
     best = non_maximum_suppression(boxes, order.tolist(), overlap, pixel=1.0, most=after if after > 0 else -1)
     regions = torch.cat([boxes.new_zeros(len(best), 1), boxes[best]], 1)
     return regions if tops == 1 else (regions, values[best][:, None])

@@ -44,7 +44,7 @@ def _psroi_pooling(layer: Message) -> OperationPlan:
 @register_layer("Python:rpn.proposal_layer.ProposalLayer")
 def _proposal_layer(layer: Message) -> Translation:
     """py-faster-rcnn's own, with the settings its tests run with; the code itself is never run."""
-    attributes = {"tops": len(layer.top)}
+    attributes: dict[str, Any] = {"tops": len(layer.top)}
     settings_text = layer.python_param.param_str
     for name, value in re.findall(
         r"['\"]?(\w+)['\"]?\s*:\s*(\d+|\[[\d\s,.]*\]|\([\d\s,.]*\))", settings_text
@@ -52,8 +52,8 @@ def _proposal_layer(layer: Message) -> Translation:
         numbers = re.findall(r"\d+\.?\d*", value)
         if name == "feat_stride":
             attributes["stride"] = int(float(numbers[0]))
-        elif name == "scales" and numbers:
-            attributes["scales"] = tuple(map(float, numbers))  # type: ignore[assignment]
+        elif name in ("scales", "ratios") and numbers:
+            attributes[name] = tuple(map(float, numbers))
         else:
             raise UnsupportedLayer(
                 f"layer {layer.name!r} is a ProposalLayer with {name}: {value}, which is a fork's"
@@ -62,7 +62,32 @@ def _proposal_layer(layer: Message) -> Translation:
         raise UnsupportedLayer(
             f"layer {layer.name!r} is a ProposalLayer without its feat_stride: {settings_text!r}"
         )
-    largest = ((_PROPOSALS, 5), (_PROPOSALS, 1))[: len(layer.top)]
+    return _proposals(layer, attributes, _PROPOSALS)
+
+
+@register_layer("Proposal")
+def _proposal(layer: Message) -> Translation:
+    """PVANET's, which is py-faster-rcnn's in C++: what is too small stays, with a score of 0."""
+    settings = layer.proposal_param
+    if not (settings.ratio and settings.scale):
+        raise incomplete(layer, "it needs at least one ratio and one scale")
+    attributes = {
+        "stride": settings.feat_stride,
+        "base": settings.base_size,
+        "least": float(settings.min_size),
+        "ratios": tuple(map(float, settings.ratio)),
+        "scales": tuple(map(float, settings.scale)),
+        "before": settings.pre_nms_topn,
+        "after": settings.post_nms_topn,
+        "overlap": settings.nms_thresh,
+        "small_are_last": True,
+        "tops": len(layer.top),
+    }
+    return _proposals(layer, attributes, settings.post_nms_topn)
+
+
+def _proposals(layer: Message, attributes: dict[str, Any], most: int) -> Translation:
+    largest = ((most, 5), (most, 1))[: len(layer.top)]
     return Translation(OperationPlan("propose_regions", attributes=attributes), largest=largest)
 
 
