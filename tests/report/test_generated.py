@@ -73,14 +73,14 @@ def test_the_evidence_is_what_each_method_finds_and_the_tree_of_what_it_came_fro
         "relevance tree",
     ]
     assert [one.title for one in made] == titles
-    found = occlusion(about.network, about.picture, bare=True, stride=3)
+    found = occlusion(about.network, about.picture, bare=True, stride=4)
     covered, classes, tree = made[1].figure, made[4].figure, made[5].figure
     assert covered is not None and classes is not None and tree is not None
     assert classes.command == "convscope.compare_targets(network, picture, bare=True)"
     np.testing.assert_array_equal(shown(covered.light), found.array)
     assert (
         covered.caption == found.caption
-        and "occlusion(network, picture, bare=True, stride=3)" in covered.command
+        and "occlusion(network, picture, bare=True, stride=4)" in covered.command
     )
     assert "relevance_tree(network, picture, bare=True, channels=2, steps=32)" in tree.command
     assert "conv2" in tree.caption

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from convscope.attribution.target import target_of
-from convscope.errors import InputError
+from convscope.errors import ConvscopeError, InputError
 from convscope.pictures.photograph import open_photograph
 from convscope.report.context import Counter, ReportContext, ReportOptions
 from convscope.report.units import UnitPlate, informative_units, unit_parts, units, units_of, where_found
@@ -37,15 +37,19 @@ def test_each_unit_has_a_plate_with_its_verdict_and_its_command() -> None:
     assert [plate.wanted.address for plate in made] == units_of(about)
     assert made[0].title == about.classes[0].label
     assert all("activation " in plate.wanted.caption or "could not" in plate.wanted.caption for plate in made)
-    assert all(f"'{plate.wanted.address}', size=112, steps=48)[0]" in plate.wanted.command for plate in made)
+    assert all(f"'{plate.wanted.address}', size=128, steps=32)[0]" in plate.wanted.command for plate in made)
     assert seen == list(range(1, total + 1))
 
 
-def test_classes_that_it_does_not_consider_have_no_plate() -> None:
+def test_the_units_are_the_class_and_the_channels_of_the_tree_or_those_that_answer_most() -> None:
     about = context()
-    likely = [found.address for found in about.classes[:2] if found.probability >= 0.05]
-    assert units_of(about)[: len(likely)] == likely
-    assert not set(units_of(about)) & {found.address for found in about.classes[2:]}
+    assert not isinstance(about.tree, ConvscopeError)
+    parts = about.tree.root.parts
+    behind = [part.parts[0].address for part in parts if part.parts]
+    expected = [about.classes[0].address, *(part.address for part in parts), *behind]
+    assert units_of(about) == list(dict.fromkeys(expected)) and len(expected) > 2
+    without = replace(about, options=ReportOptions(sections=("features",)))
+    assert units_of(without)[1:] == informative_units(about.network, about.picture, layers=2)
 
 
 def test_the_informative_units_are_those_that_answer_most() -> None:

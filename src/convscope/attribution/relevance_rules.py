@@ -15,6 +15,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from convscope.network.operations.vector_jacobian import vector_jacobian
+
 EPSILON = 1e-6
 Function: TypeAlias = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
@@ -103,9 +105,13 @@ def _shared(layer: LinearLayer, parts: list[Part], relevance: Tensor) -> Tensor:
         total = sum(sums[1:], sums[0])
         quotient = stabilized(total.detach())
         torch.div(relevance, quotient, out=quotient)
-        gradients = torch.autograd.grad(total, inputs, quotient)
+        gradients = vector_jacobian([total], inputs, [quotient])
     # In place: on large maps new memory costs more than the arithmetic.
-    shares = [gradient.mul_(input.detach()) for input, gradient in zip(inputs, gradients, strict=True)]
+    shares = [
+        gradient.mul_(input.detach())
+        for input, gradient in zip(inputs, gradients, strict=True)
+        if gradient is not None
+    ]
     return sum(shares[1:], shares[0])
 
 

@@ -21,6 +21,7 @@ from convscope.errors import InputError
 from convscope.network.axes import to_channels_first, to_channels_last
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import OPERATIONS, kind_of
+from convscope.network.operations.vector_jacobian import vector_jacobian
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,11 +185,10 @@ class Walk:
             pairs = [(output, one) for output, one in zip(outputs, arriving, strict=True) if one is not None]
             if shared:
                 pairs = [(output, one / stabilized(output.detach())) for output, one in pairs]
-            gradients = torch.autograd.grad(
+            gradients = vector_jacobian(
                 [output for output, _ in pairs],
                 [inputs[index] for index in floats],
                 [one for _, one in pairs],
-                allow_unused=True,
             )
         for index, gradient in zip(floats, gradients, strict=True):
             if gradient is not None:

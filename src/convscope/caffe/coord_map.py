@@ -13,23 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convscope.caffe.net_spec import Function, Top, layers
+from convscope.formats.caffe.aligned_crops import POSITIONS_STAY
 
 CoordinateMap: TypeAlias = tuple[int | None, Any, Any]
 
-PASS_THROUGH_LAYERS = {
-    "AbsVal",
-    "BatchNorm",
-    "Bias",
-    "BNLL",
-    "Dropout",
-    "Eltwise",
-    "ELU",
-    "Exp",
-    "Log",
-    "LRN",
-    "MVN",
-}
-PASS_THROUGH_LAYERS |= {"Power", "PReLU", "ReLU", "Scale", "Sigmoid", "Split", "TanH", "Threshold"}
+PASS_THROUGH_LAYERS = {*POSITIONS_STAY}
 IDENTITY: CoordinateMap = (None, 1, 0)
 
 

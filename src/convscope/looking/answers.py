@@ -76,15 +76,16 @@ def require_finite(network: Network, picture: InputLike, layer: str, answered: N
         raise InputError(f"{layer!r} answers with NaN or infinity to this picture: {where}")
 
 
+def recorded_value(network: Network, picture: object, layer: str) -> Tensor | None:
+    """Return what a layer answered to this very picture, all crops, where `recorded` ran the network; else None."""
+    run = _recorded.get()
+    return run[2].get(layer) if run and run[0] is network and run[1] is picture else None
+
+
 def _value(network: Network, picture: Any, layer: str) -> Tensor:
-    values_of_one_pass = _recorded.get()
-    if (
-        values_of_one_pass
-        and values_of_one_pass[0] is network
-        and values_of_one_pass[1] is picture
-        and layer in values_of_one_pass[2]
-    ):
-        return values_of_one_pass[2][layer]
+    value = recorded_value(network, picture, layer)
+    if value is not None:
+        return value
     tensor = picture if isinstance(picture, Tensor) else network.preprocess(picture)
     return network.activations(tensor, Address(layer))[layer]
 

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from convscope.errors import InputError
+from convscope.looking.answers import recorded_value
+from convscope.network.class_head import most_probable
 from convscope.network.network import Network
 from convscope.pictures.photograph import PictureLike
 from convscope.pictures.picture import Picture
@@ -31,11 +35,25 @@ def classify(network: Network, picture: PictureLike, *, top: int = 5) -> list[Pr
     >>> classify(network, "cat.jpg")[0]
     Prediction(label='tiger cat', probability=0.3758..., address='prob:282')
     """
-    output = network.class_output
+    output, best = network.class_output, most_probable(_probabilities(network, picture), _checked(top))
     return [
         Prediction(network.class_label(index), probability, f"{output}:{index}")
-        for index, probability in network.best_classes(picture, top)
+        for index, probability in best
     ]
+
+
+def _probabilities(network: Network, picture: PictureLike) -> Tensor:
+    """Return the probability of every class; where many layers are shown, from the one pass that is made for them."""
+    answer = recorded_value(network, picture, network.class_output)
+    if answer is None or not answer.isfinite().all():  # which is told with the layer where it begins
+        return network.probabilities(picture)
+    return network.probabilities_of(answer)
+
+
+def _checked(top: int) -> int:
+    if top < 1:
+        raise InputError(f"top is how many classes to name, at least 1; not {top}")
+    return top
 
 
 @recipe_function("predictions")
@@ -69,9 +87,7 @@ def probabilities(
     """
     from convscope.presentation.value_plots import probability_plot
 
-    if top < 1:
-        raise InputError(f"top is how many classes to name, at least 1; not {top}")
-    values = network.probabilities(picture).cpu().numpy()
+    top, values = _checked(top), _probabilities(network, picture).cpu().numpy()
     labels = [network.class_label(index) for index in range(len(values))] if network.labels else None
     title = "" if bare else title_of("", network, picture)
     plot = probability_plot(values, labels, top=min(top, len(values)), title=title, theme=theme)

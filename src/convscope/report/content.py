@@ -65,9 +65,9 @@ def gather(context: ReportContext, progress: Progress) -> Content:
     waiting = [section.title for section in sections]
     try:
         with ExitStack() as stack:
+            if context.looked_at:
+                stack.enter_context(recorded(context.network, context.picture, context.looked_at))
             count = Counter(sum(section.parts(context) for section in sections), progress)
-            if layers := [*context.maps, *context.vectors]:
-                stack.enter_context(recorded(context.network, context.picture, layers))
             stack.enter_context(shared_targets())
             for section in sections:
                 count.section = section.title

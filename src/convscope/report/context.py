@@ -8,9 +8,11 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from inspect import signature
 from os import PathLike
+from types import MappingProxyType
 from typing import Any
 
-from convscope.errors import require_one_of
+from convscope.attribution.relevance_tree import RelevanceTree, relevance_tree
+from convscope.errors import ConvscopeError, require_one_of
 from convscope.looking.classify import Prediction, classify
 from convscope.looking.main_line import Stage, all_stages, all_vectors, stages, token_stage, vectors
 from convscope.network.layer import Layer
@@ -25,6 +27,7 @@ Progress = Callable[[int, int, str], None]
 
 SECTIONS = ("predictions", "filters", "activations", "values", "evidence", "features", "dreams")
 QUICK = SECTIONS[:5]
+TREE: Mapping[str, Any] = MappingProxyType({"channels": 2, "steps": 32})
 _NAMED = ("builtin", "zoo:", "torchvision:", "timm:", "keras:")  # networks that have names instead of files
 
 
@@ -66,12 +69,15 @@ class ReportContext:
     picture: Photograph
     options: ReportOptions
 
+    @property
+    def classifies(self) -> bool:
+        """Whether the network tells classes apart."""
+        return bool(self.network.class_values) and (self.network.class_count or 0) > 1
+
     @cached_property
     def classes(self) -> list[Prediction]:
         """The most probable classes; none of a network that does not classify."""
-        network = self.network
-        classifies = bool(network.class_values) and (network.class_count or 0) > 1
-        return classify(network, self.picture, top=self.options.top) if classifies else []
+        return classify(self.network, self.picture, top=self.options.top) if self.classifies else []
 
     @cached_property
     def stages(self) -> list[Stage]:
@@ -83,17 +89,31 @@ class ReportContext:
     @cached_property
     def maps(self) -> list[str]:
         """The layers whose maps are shown."""
-        return [name for stage in self.stages for name in stage.shown] if self._shows("activations") else []
+        return [name for stage in self.stages for name in stage.shown] if self.shows("activations") else []
 
     @cached_property
     def vectors(self) -> list[str]:
         """The layers whose values are plotted; the probabilities stand in a section of their own."""
-        if not self._shows("values"):
+        if not self.shows("values"):
             return []
         names = all_vectors(self.network) if self.options.everything else vectors(self.network)
-        return [name for name in names if not (self.classes and name in self.network.class_values)]
+        return [name for name in names if not (self.classifies and name in self.network.class_values)]
 
-    def _shows(self, section: str) -> bool:
+    @property
+    def looked_at(self) -> list[str]:
+        """The layers whose answers the page shows: one pass gives them all, the probabilities too."""
+        return [*self.maps, *self.vectors, *([self.network.class_output] if self.classifies else [])]
+
+    @cached_property
+    def tree(self) -> RelevanceTree | ConvscopeError:
+        """What the answer came from, or why that cannot be told."""
+        try:
+            return relevance_tree(self.network, self.picture, bare=True, **TREE)
+        except ConvscopeError as error:
+            return error
+
+    def shows(self, section: str) -> bool:
+        """Tell whether a section is on the page."""
         return section in self.options.sections
 
     def command(self, name: str, *arguments: str, picture: bool = True, **options: Any) -> str:

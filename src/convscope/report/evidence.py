@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from convscope.attribution.compare import compare_targets
 from convscope.attribution.registry import METHODS
-from convscope.attribution.relevance_tree import relevance_tree
+from convscope.attribution.relevance_tree import RelevanceTree
 from convscope.errors import ConvscopeError
-from convscope.report.context import Counter, ReportContext
+from convscope.report.context import TREE, Counter, ReportContext
 from convscope.report.embedding import TitledFigure, embed_one
 
 # From the coarsest to the finest; the slow ones take hundreds of runs.
 _METHODS = ("grad_cam", "occlusion", "relevance", "integrated_gradients")
 _QUICK_METHODS = ("grad_cam", "relevance")
 _PARTS = 3  # of the work, where a figure is one
-_TREE: dict[str, Any] = {"channels": 2, "steps": 32}
 _TREE_PARTS = 12
 
 
@@ -39,25 +39,33 @@ def evidence(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
     for name in _methods(context):
         watch, method = count.through(_PARTS), METHODS[name]
         options = _options(context, name)
-        yield _figure(context, name, method.sentence, method.function, options)
+        make = partial(method.function, context.network, context.picture, bare=True, **options)
+        yield _figure(context, name, method.sentence, make, options)
         watch(1, 1)
     if _may_be_slow(context) and context.network.class_values:
         watch = count.through(_PARTS)
         words = "grad cam of the most probable classes: what is bright for one is as much for the others"
-        yield _figure(context, "compare_targets", words, compare_targets, {})
+        compare = partial(compare_targets, context.network, context.picture, bare=True)
+        yield _figure(context, "compare_targets", words, compare, {})
         watch(1, 1)
     if _may_be_slow(context):
         watch = count.through(_TREE_PARTS)
         words = "the channels that gave most to it, and those behind each: what they want to see, where they fire here"
-        yield _figure(context, "relevance_tree", words, relevance_tree, _TREE)
+        yield _figure(context, "relevance_tree", words, partial(_tree, context), TREE)
         watch(1, 1)
 
 
+def _tree(context: ReportContext) -> RelevanceTree:
+    if isinstance(context.tree, ConvscopeError):
+        raise context.tree
+    return context.tree
+
+
 def _figure(
-    context: ReportContext, name: str, words: str, function: Callable[..., Any], options: dict[str, Any]
+    context: ReportContext, name: str, words: str, make: Callable[[], Any], options: Mapping[str, Any]
 ) -> TitledFigure:
     try:
-        figure = function(context.network, context.picture, bare=True, **options)
+        figure = make()
     except ConvscopeError as error:
         return TitledFigure(_title(name), str(error), None)
     chosen = {"one_scale": True} if name == "compare_targets" else {"method": name.replace("_", "-")}
@@ -77,7 +85,7 @@ def _options(context: ReportContext, name: str) -> dict[str, Any]:
     """Return a method's options: for those that take hundreds of runs, fewer than they take alone."""
     spec = context.network.input_spec
     if name == "occlusion" and spec is not None:
-        return {"stride": max(1, max(spec.size) // 10)}
+        return {"stride": max(1, max(spec.size) // 8)}
     return {"max_steps": 32} if name == "integrated_gradients" else {}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +19,19 @@ from convscope.address import Address
 from convscope.attribution.panels import blurred
 from convscope.attribution.saliency import saliency
 from convscope.attribution.target import AttributionTarget, target_of
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, ConvscopeWarning
 from convscope.looking.answers import answer, is_vector
 from convscope.looking.main_line import stages
 from convscope.network.network import Network
+from convscope.optimization.ascent import CannotAscend
 from convscope.optimization.feature_visualization import RenderOptions, as_picture, visualize
 from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
-from convscope.report.context import Counter, ReportContext
+from convscope.report.context import TREE, Counter, ReportContext
 from convscope.report.embedding import Embedded, embed_one, embed_photograph
 
-SIZE, STEPS = 112, 48  # enough to tell what it is, for a page with many
-_CLASSES = 2  # whose pictures are made, of those that are more than a guess
-_LIKELY = 0.05
+SIZE, STEPS = 128, TREE["steps"]  # the tree's: a channel's picture is made once for both
+_CHANNELS = 4  # at most
 _DIM = 0.12  # what is left of the picture where a unit finds nothing
 _SAME = 0.95  # correlation from which two pictures tell a reader nothing apart
 _PARTS = 5  # of the work a unit is, where a figure is one
@@ -47,37 +48,57 @@ class UnitPlate:
 
 
 def units_of(context: ReportContext) -> list[str]:
-    """Return the addresses worth seeing: the classes it considers, and the channels that answer most."""
+    """Return the addresses worth seeing: the class, and the channels that it came from, or else that answer most."""
     if context.network.input_spec is None:
         return []
-    likely = [entry for entry in context.classes[:_CLASSES] if entry.probability >= _LIKELY]
-    classes = [entry.address for entry in likely or context.classes[:1]]
-    return classes + informative_units(context.network, context.picture, layers=2)
+    return [entry.address for entry in context.classes[:1]] + (
+        _channels_of_tree(context) or informative_units(context.network, context.picture, layers=2)
+    )
+
+
+def _channels_of_tree(context: ReportContext) -> list[str]:
+    """Return the channels that gave most to the answer and, for each, the one that gave most to it."""
+    if not context.shows("evidence") or isinstance(context.tree, ConvscopeError):
+        return []
+    parts = context.tree.root.parts
+    behind = [part.parts[0] for part in parts if part.parts]
+    return list(dict.fromkeys(one.address for one in (*parts, *behind)))[:_CHANNELS]
 
 
 def unit_parts(context: ReportContext) -> int:
-    """Return how many parts of the work the section is."""
-    return _PARTS * len(units_of(context))
+    """Return how many parts of the work the section is; which units, it tells only as they are made."""
+    classes = len(context.classes[:1])
+    return _PARTS * (classes + _CHANNELS) if context.network.input_spec is not None else 0
 
 
 def units(context: ReportContext, count: Counter) -> Iterator[UnitPlate]:
-    """Yield a plate for each unit; they are made together, and counted as their steps go by."""
-    network, addresses = context.network, units_of(context)
+    """Yield a plate for each unit, the class first; the others are made together. Counted as their steps go by."""
+    network, addresses, classes = context.network, units_of(context), len(context.classes[:1])
     if not addresses:
         return
-    options, watch = RenderOptions(size=SIZE, steps=STEPS), count.through(_PARTS * len(addresses))
+    options, watch = RenderOptions(size=SIZE, steps=STEPS), count.through(unit_parts(context))
     pictures: dict[str, NDArray[np.uint8]] = {}
-    done = of = 0
-    for progress in visualize(network, addresses, options):
-        for rendered in progress.made:
-            picture = as_picture(network, rendered, options)
-            same = next((name for name, other in pictures.items() if _alike(picture.array, other)), "")
-            pictures[rendered.name] = picture.array
-            yield _plate(context, rendered.name, picture, same)
-        done, of = progress.done, progress.of
-        watch(done, of)
-    if done < of:  # it was ended by Ctrl-C, with what there was
-        raise KeyboardInterrupt
+    before, of = 0, STEPS * len(addresses)
+    for group in (addresses[:classes], addresses[classes:]):
+        done = 0
+        try:
+            for progress in visualize(network, group, options):
+                for rendered in progress.made:
+                    picture = as_picture(network, rendered, options)
+                    same = next(
+                        (name for name, other in pictures.items() if _alike(picture.array, other)), ""
+                    )
+                    pictures[rendered.name] = picture.array
+                    yield _plate(context, rendered.name, picture, same)
+                done = progress.done
+                watch(before + done, of)
+        except CannotAscend as error:
+            warn(str(error), ConvscopeWarning, stacklevel=2)
+            done = STEPS * len(group)
+            watch(before + done, of)
+        if done < STEPS * len(group):  # it was ended by Ctrl-C, with what there was
+            raise KeyboardInterrupt
+        before += done
 
 
 def _plate(context: ReportContext, address: str, picture: Picture, same: str) -> UnitPlate:

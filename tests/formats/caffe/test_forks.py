@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501  a layer is a line of text
 
+import warnings
 from pathlib import Path
 
 import cv2
@@ -434,6 +435,70 @@ def test_behind_proposals_the_network_goes_on_and_what_needs_no_im_info_needs_no
     assert found["fc"].shape == (len(found["rois"]), 3)
     assert torch.equal(
         network.activations({"prob": values["prob"]}, "beside")["beside"], values["prob"].relu()
+    )
+
+
+def fcn_8s(crop: str) -> str:
+    """FCN-8s: VGG's windows with a padding of 100, and three crops; two channels stand for many."""
+
+    def window(kind: str, bottom: str, top: str, **settings: int) -> str:
+        words = " ".join(f"{name}: {value}" for name, value in settings.items())
+        own = "pooling_param { " if kind == "Pooling" else "convolution_param { num_output: 2 "
+        return f'layer {{ name: "{top}" type: "{kind}" bottom: "{bottom}" top: "{top}" {own}{words} }} }}\n'
+
+    def cut(top: str, bottom: str, over: str) -> str:
+        return f'layer {{ name: "crop" type: "{crop}" bottom: "{bottom}" bottom: "{over}" top: "{top}" }}\n'
+
+    text, below = inputs(data=(1, 3, 61, 93)), "data"
+    for stage, convolutions in enumerate((2, 2, 3, 3, 3), 1):
+        for index in range(1, convolutions + 1):
+            pad = 100 if (stage, index) == (1, 1) else 1
+            text += window("Convolution", below, below := f"conv{stage}_{index}", kernel_size=3, pad=pad)
+            text += f'layer {{ name: "relu{below}" type: "ReLU" bottom: "{below}" top: "{below}" }}\n'
+        text += window("Pooling", below, below := f"pool{stage}", kernel_size=2, stride=2)
+    text += window("Convolution", "pool5", "fc6", kernel_size=7) + window(
+        "Convolution", "fc6", "score", kernel_size=1
+    )
+    text += window("Deconvolution", "score", "score2", kernel_size=4, stride=2)
+    text += window("Convolution", "pool4", "score-pool4", kernel_size=1) + cut(
+        "pool4c", "score-pool4", "score2"
+    )
+    text += 'layer { name: "fuse" type: "Eltwise" bottom: "score2" bottom: "pool4c" top: "fused" }\n'
+    text += window("Deconvolution", "fused", "score4", kernel_size=4, stride=2)
+    text += window("Convolution", "pool3", "score-pool3", kernel_size=1) + cut(
+        "pool3c", "score-pool3", "score4"
+    )
+    text += 'layer { name: "fuse2" type: "Eltwise" bottom: "score4" bottom: "pool3c" top: "final" }\n'
+    return (
+        text
+        + window("Deconvolution", "final", "big", kernel_size=16, stride=8)
+        + cut("coarse", "big", "data")
+    )
+
+
+@pytest.mark.parametrize("crop", ["CROP", "AutoCrop"])
+def test_crops_that_find_their_place_have_the_offsets_that_fcn_8s_was_published_with(crop: str) -> None:
+    graph = build_graph(upgrade(read_text(fcn_8s(crop))))
+    crops = [one for one in graph.operations if one.kind == "crop"]
+    assert [one.attributes["offsets"] for one in crops] == [(5, 5), (9, 9), (31, 31)]
+
+
+def test_a_crop_without_an_offset_is_caffes_and_says_what_fcns_would_be() -> None:
+    with pytest.warns(ConvscopeWarning, match="'pool4c' 5 down and 5 across, 'pool3c' 9 .*'coarse' 31 down"):
+        graph = build_graph(upgrade(read_text(fcn_8s("Crop"))))
+    assert [one.attributes["offsets"] for one in graph.operations if one.kind == "crop"] == [()] * 3
+    told = fcn_8s("Crop").replace('type: "Crop"', 'type: "Crop" crop_param { offset: 3 }')
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        build_graph(upgrade(read_text(told)))
+
+
+def test_a_crop_that_cannot_find_its_place_is_cut() -> None:
+    text = fcn_8s("AutoCrop").replace('name: "fc6" type: "Convolution"', 'name: "fc6" type: "Im2col"')
+    text = text.replace("num_output: 2 kernel_size: 16 stride: 8", "num_output: 2 kernel_size: 16 stride: 7")
+    graph = build_graph(upgrade(read_text(text)))
+    assert (
+        list(graph.cut) == ["coarse"] and "keeps the part of its first bottom" in graph.cut["coarse"].reason
     )
 
 

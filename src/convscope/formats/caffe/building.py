@@ -11,6 +11,7 @@ from dataclasses import replace
 from math import prod
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, WeightsMismatch
+from convscope.formats.caffe.aligned_crops import with_aligned_crops
 from convscope.formats.caffe.blob_versions import BlobVersions
 from convscope.formats.caffe.layers import LearnedBlob, Translation, translate
 from convscope.formats.caffe.layers.fillers import is_known
@@ -46,8 +47,10 @@ def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Sh
     pictures that their weights fit, and a note says so.
     """
     first: WeightsMismatch | None = None
+    net, note = with_aligned_crops(net)
     for picture in USUAL_PICTURES:
         building = _Building(net, weights, input_shape, picture)
+        building.builder.notes += [note] if note else []
         try:
             for layer, translation in building.translated:
                 building.add(layer, translation)

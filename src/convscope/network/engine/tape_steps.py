@@ -20,6 +20,7 @@ from convscope.network.operations import OPERATIONS
 from convscope.network.operations.fused import fused_convolution
 from convscope.network.operations.max_pool_indices import Places, max_pool_gradient, max_pool_with_places
 from convscope.network.operations.normalization import to_minus
+from convscope.network.operations.vector_jacobian import vector_jacobian
 
 
 class TapeStep(Protocol):
@@ -190,7 +191,7 @@ class _Any:
         if not needs or not inputs:
             return accumulated, *(None for _ in leaves[1:])
         parts, gradients = zip(*needs, strict=True)
-        slopes = iter(torch.autograd.grad(parts, inputs, gradients, allow_unused=True))
+        slopes = iter(vector_jacobian(parts, inputs, gradients))
         first, *others = (_some(next(slopes)) if leaf.requires_grad else None for leaf in leaves)
         return accumulated if first is None else _plus(first, accumulated), *others
 

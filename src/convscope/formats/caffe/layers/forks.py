@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from convscope.errors import UnsupportedLayer
 from convscope.formats.caffe.layers.fillers import ONES, ZEROS, filler_of
 from convscope.formats.caffe.layers.plain import capped_at_6
 from convscope.formats.caffe.layers.registry import register_layer, translate_as
@@ -300,3 +301,12 @@ def _hard_swish(layer: Message) -> OperationPlan:
 @register_layer("Mish")
 def _mish(layer: Message) -> OperationPlan:
     return OperationPlan("mish")
+
+
+@register_layer("AutoCrop")
+def _auto_crop(layer: Message) -> OperationPlan:
+    """Where its place can be told it has become a Crop (`convscope.formats.caffe.aligned_crops`)."""
+    raise UnsupportedLayer(
+        f"layer {layer.name!r} keeps the part of its first bottom that lies over its second, and where that is cannot "
+        "be told from the layers between them"
+    )
