@@ -15,12 +15,13 @@ from convscope.cli import main
 from convscope.errors import InputError
 from convscope.formats.opening import open_network
 from convscope.looking.boxes import boxes, find_boxes
-from convscope.looking.main_line import flattened_maps, token_grids
 from convscope.looking.output_picture import output_picture
 from convscope.looking.segmentation import class_shares, segmentation
 from convscope.looking.showing import show, show_output, words_of
 from convscope.looking.token_maps import token_maps
 from convscope.network.network import Network
+from convscope.network.tokens import flattened_maps, token_grids, token_in_words
+from convscope.optimization.feature_visualization import feature_visualization
 from convscope.report import ReportOptions, make_report
 from convscope.rerunning import rerun
 
@@ -125,6 +126,14 @@ def test_tokens_are_maps_and_the_class_token_stands_apart() -> None:
     assert made.caption.startswith(f"5 × 7 tokens of {value}, 22 numbers each, 1 more stands apart.")
     assert "likeness (cosine) from 0 to 1" in made.caption
     assert made.caption == token_maps(network, flag(), value).caption
+    assert token_in_words(network, network.resolve(f"{value}:0")) == (
+        f"token 0 of {value}, which has no place in the picture, all its 22 numbers"
+    )
+    (wanted,) = feature_visualization(network, f"{value}:9", steps=1, size=40)
+    assert wanted.caption.startswith(
+        f"What token 9 of {value}, row 1, column 1 of 5 × 7, all its 22 numbers wants to see: "
+    )
+    assert token_in_words(network, network.resolve("copy:1")) == ""
     with pytest.raises(InputError, match="no tokens that are places"):
         token_maps(network, flag(), "copy")
 

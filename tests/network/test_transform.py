@@ -53,10 +53,12 @@ def test_it_makes_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_colors_in_another_order_and_range() -> None:
+    plain = opened(lambda image: torch.from_numpy(np.array(image.resize((32, 28)))).movedim(-1, 0) / 255)
+    assert str(plain.picture_spec) == "as your transform does 28 x 32; RGB; 0..1"
     spec = opened(as_caffe).picture_spec
     assert spec.channel_order == "BGR"
     np.testing.assert_allclose(np.array(spec.mean) * spec.input_scale, (104, 117, 123), rtol=1e-4)
-    assert spec.input_scale == pytest.approx((255, 255, 255))
+    assert spec.input_scale == pytest.approx(255)
 
 
 def test_another_transform_is_another_identity() -> None:

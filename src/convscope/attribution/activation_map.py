@@ -31,13 +31,13 @@ from convscope.looking.main_line import (
     last_maps_of_branches,
     main_line,
     maps_before,
-    token_grids,
 )
 from convscope.network.engine.memory import shortage_in_words
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
 from convscope.network.outputs import token_grid
 from convscope.network.tail import Tail
+from convscope.network.tokens import token_grids
 from convscope.pictures.photograph import InputLike
 
 LayerLike: TypeAlias = "str | Sequence[str] | None"

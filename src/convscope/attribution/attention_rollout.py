@@ -20,9 +20,10 @@ from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import COARSE, PanelKeywords
 from convscope.attribution.target import AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError
-from convscope.looking.main_line import main_line, token_grids
+from convscope.looking.main_line import main_line
 from convscope.network.network import Network
 from convscope.network.outputs import token_grid
+from convscope.network.tokens import token_grids
 from convscope.pictures.photograph import InputLike
 
 CAUTION = (

@@ -99,12 +99,16 @@ def see(
 
     A killed run goes on where it was; Ctrl-C keeps what there is.
     """
+    from convscope.network.tokens import token_in_words
     from convscope.optimization.feature_visualization import RenderOptions, as_picture, visualize
     from convscope.optimization.rendering import watch_rendering
 
     require_pixels(output)
     folder = folder_of(output, len(addresses))
     opened = opening.open(network)
+    for address in map(opened.resolve, addresses):
+        if words := token_in_words(opened, address):
+            note(f"{address} is no channel: {words}")
     _measure(opened, photographs)
     options = RenderOptions(**settings)
     saved: list[dict[str, Any]] = []

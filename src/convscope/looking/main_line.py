@@ -10,19 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise, product
+from itertools import groupby, pairwise
 
 from convscope.looking.answers import is_vector
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
 from convscope.network.operations.assertions import ASSERTIONS
-from convscope.network.outputs import token_grid
+from convscope.network.tokens import token_grids
 
 # the same numbers, in another order or as they are
 _NOTHING_NEW = ASSERTIONS | {"permute"}
 _TOKEN_LAYERS = 4  # shown
-_NUMBERS = 16  # of a token, at least: fewer are coordinates, or scores
 
 
 @dataclass(frozen=True)
@@ -180,35 +179,6 @@ def token_stage(network: Network, *, every: bool = False) -> list[Stage]:
     count = len(line) if every else min(_TOKEN_LAYERS, len(line))
     shown = [line[round(index * (len(line) - 1) / max(1, count - 1))] for index in range(count)]
     return [Stage(grids[line[-1]], tuple(line), tuple(shown), of_tokens=True)]
-
-
-def token_grids(network: Network) -> dict[str, tuple[int, int]]:
-    """Return the layers that answer with (tokens, numbers), and the grid of places of the picture that these are."""
-    spec, flattened = network.input_spec, flattened_maps(network)
-    names = [name for name in network.layers if name not in flattened] if spec is not None else []
-    shapes = {name: network.shapes[name] for name in names}
-    grids = {
-        name: token_grid(spec.size, shape[1])
-        for name, shape in shapes.items()
-        if spec is not None and shape is not None and len(shape) == 3 and shape[2] >= _NUMBERS
-    }
-    return {name: grid for name, grid in grids.items() if grid is not None}
-
-
-def flattened_maps(network: Network) -> set[str]:
-    """Return the values that are maps in one row each: (channels, places), which a detector turns around next.
-
-    Where the channels are a square number (DETR's 256) they would pass for tokens.
-    """
-    shapes, flattened = network.shapes, set[str]()
-    for operation in network.graph.operations:
-        for before, after in product(operation.inputs, operation.outputs):
-            old, new = shapes.get(before) or (), shapes.get(after) or ()
-            made_so = len(old) == 4 and new == (old[0], old[1], old[2] * old[3])
-            stays_so = before in flattened and new == old and kind_of(operation.kind).activation
-            if made_so or stays_so:
-                flattened.add(after)
-    return flattened
 
 
 def _map_sizes(network: Network) -> dict[str, tuple[int, int]]:

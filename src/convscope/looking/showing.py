@@ -11,13 +11,13 @@ from convscope.looking.activations import activations
 from convscope.looking.answers import answer, answer_rows, is_vector, recorded
 from convscope.looking.boxes import Box, boxes, find_boxes
 from convscope.looking.classify import predictions
-from convscope.looking.main_line import flattened_maps
 from convscope.looking.output_picture import output_picture
 from convscope.looking.segmentation import class_shares, segmentation
 from convscope.looking.token_maps import token_maps
 from convscope.looking.values import values
 from convscope.network.network import Network
 from convscope.network.outputs import Output, Role, token_grid
+from convscope.network.tokens import flattened_maps
 from convscope.pictures.photograph import PictureLike, open_photograph
 from convscope.pictures.picture import Picture
 from convscope.presentation.style import ThemeName

@@ -51,6 +51,8 @@ def _channels(spec: InputSpec) -> str:
 
 
 def _resize(spec: InputSpec) -> str:
+    if spec.transform is not None:
+        return "as your transform does"
     how = {
         "direct": "direct to its size",
         "squash": f"squash to {spec.resize_size} x {spec.resize_size}, then crop",

@@ -6,6 +6,7 @@ After Olah et al., *Feature Visualization* (2017), and lucid's objectives: https
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -16,6 +17,7 @@ from convscope.errors import InputError, by_name
 from convscope.network.axes import require_position
 from convscope.network.class_head import holds_probabilities
 from convscope.network.network import Network
+from convscope.network.tokens import token_in_words
 from convscope.optimization.objective import Objective, Values
 
 Measure = Literal["mean_square", "mean", "sum", "l1", "l2"]
@@ -65,7 +67,8 @@ def unit(network: Network, address: str | Address) -> Objective:
         return class_score(network, int(resolved.channel))
     if resolved.position is not None:
         return neuron(resolved.layer, int(resolved.channel), resolved.position)
-    return channel(resolved.layer, int(resolved.channel))
+    objective = channel(resolved.layer, int(resolved.channel))
+    return replace(objective, description=token_in_words(network, resolved) or objective.description)
 
 
 def layer(name: str, measure: Measure = "mean_square") -> Objective:

@@ -12,10 +12,11 @@ from convscope.dreaming.options import DreamOptions
 from convscope.dreaming.presets import dream_preset
 from convscope.looking.answers import is_vector
 from convscope.looking.filters import layers_with_filters
-from convscope.looking.main_line import stages, token_grids, vectors
+from convscope.looking.main_line import stages, vectors
 from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.network.receptive_field import ReceptiveField
+from convscope.network.tokens import token_grids
 from convscope.preset_guide import DREAM_GUIDE, STYLE_GUIDE, PresetGuide
 from convscope.styling.options import StyleOptions
 from convscope.styling.presets import style_preset
