@@ -3,23 +3,33 @@
     python benchmarks/measuring.py equal NETWORK PHOTOGRAPHS [LAYER ...]
     python benchmarks/measuring.py speed NETWORK PHOTOGRAPHS [LAYER ...]
     python benchmarks/measuring.py cluster
+    python benchmarks/measuring.py workers [STEPS]
+    python benchmarks/measuring.py killed [SECONDS]
 
 `equal` keeps every answer of every unit of the layers (all by default) and compares: maxima, means, places, counts, the
 strongest, the bands, the histograms; and that what lies outside a crop changes nothing in it. `speed` measures
 processor seconds, which a busy machine stretches least. `cluster` gives the shards of an atlas of 64,000 units to 64
 workers with a clock of their own, one in fifty of which dies at its shard: what is left is the scheduler's own time.
+`workers` makes 22 shards of builtin's by 1, 2 and 4 processes, and by 1 and 2 of Dask's, of a thread each, all started
+before the clock is; STEPS (16) says how much work they are. `killed` makes them by two processes, one of which is
+killed (as by kill -9) every SECONDS (5): the files have to be those of the undisturbed.
 """
 
 from __future__ import annotations
 
 import heapq
+import os
+import signal
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
+from multiprocessing import active_children, get_context
 from pathlib import Path
+from threading import Event, Thread
 from time import perf_counter, process_time
 from typing import Any
 
@@ -28,8 +38,10 @@ import torch
 from numpy.typing import NDArray
 
 from convscope import measure, open_network
-from convscope.atlas.making import make_shards
+from convscope.atlas.dask_executor import dask_executor
+from convscope.atlas.making import begin_atlas, make_shards, missing_shards
 from convscope.atlas.manifest import AtlasManifest
+from convscope.atlas.shard import make_shard, one_thread
 from convscope.measuring.block import BlockFile
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture, list_pictures
@@ -225,8 +237,94 @@ def cluster() -> None:
     )
 
 
+@contextmanager
+def begun(steps: int) -> Iterator[tuple[Path, AtlasManifest]]:
+    """Give the folder of an atlas of builtin's mixed4a, 22 shards of 16 units, none of which is made."""
+    network = open_network("builtin")
+    manifest = AtlasManifest("builtin", network.identity, {"mixed4a": 352}, 64, steps, "default", 0)
+    with tempfile.TemporaryDirectory() as folder:
+        begin_atlas(network, manifest, Path(folder))
+        yield Path(folder), manifest
+
+
+def files_of(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((folder / "work" / "shards").glob("*.safetensors"))]
+
+
+def made_by(executor: Executor, count: int, steps: int) -> tuple[float, list[bytes]]:
+    """Return the seconds that workers took for all shards but the first, which is made here, and the files."""
+    with begun(1) as (folder, _):  # every worker imports and opens what it needs
+        list(executor.map(make_shard, [str(folder)] * 4 * count, range(4 * count)))
+    began = 0.0
+
+    def start(_: object) -> None:
+        nonlocal began
+        began = perf_counter()
+
+    with begun(steps) as (folder, manifest):
+        list(make_shards(folder, missing_shards(manifest, folder), executor, workers=count, told=start))
+        return perf_counter() - began, files_of(folder)
+
+
+@contextmanager
+def pool(count: int) -> Iterator[Executor]:
+    with ProcessPoolExecutor(count, get_context("spawn"), initializer=one_thread) as executor:
+        yield executor
+
+
+@contextmanager
+def dask(count: int) -> Iterator[Executor]:
+    from distributed import LocalCluster
+
+    options = {"threads_per_worker": 1, "dashboard_address": None, "protocol": "tcp://", "host": "127.0.0.1"}
+    with (
+        LocalCluster(n_workers=count, **options) as local,
+        dask_executor(local.scheduler_address) as (executor, _),
+    ):
+        yield executor
+
+
+def workers(steps: int = 16) -> None:
+    first: dict[str, float] = {}
+    same: list[list[bytes]] = []
+    for words, opened, counts in (("processes", pool, (1, 2, 4)), ("Dask's", dask, (1, 2))):
+        for count in counts:
+            with opened(count) as executor:
+                seconds, files = made_by(executor, count, steps)
+            first.setdefault(words, seconds)
+            same.append(files)
+            print(f"{count} {words}: {seconds:.1f} s for 21 shards, {first[words] / seconds:.2f} times one")
+    print(f"the files are {'the same' if all(one == same[0] for one in same) else 'NOT THE SAME'}")
+
+
+def killed(seconds: float = 5, steps: int = 16) -> None:
+    with begun(steps) as (folder, manifest):
+        for shard in manifest.shards:
+            make_shard(str(folder), shard.number)
+        undisturbed = files_of(folder)
+    ended, count = Event(), 0
+
+    def kill() -> None:
+        nonlocal count
+        while not ended.wait(seconds):
+            if processes := active_children():
+                os.kill(processes[count % len(processes)].pid or 0, signal.SIGKILL)
+                count += 1
+
+    with begun(steps) as (folder, manifest):
+        thread = Thread(target=kill)
+        thread.start()
+        try:
+            list(make_shards(folder, missing_shards(manifest, folder), workers=2))
+        finally:
+            ended.set()
+            thread.join()
+        same = files_of(folder) == undisturbed
+    print(f"{count} workers killed, {len(undisturbed)} shards {'the same' if same else 'NOT THE SAME'}")
+
+
 if __name__ == "__main__":
-    if sys.argv[1:] == ["cluster"]:
-        cluster()
+    if sys.argv[1] in ("cluster", "workers", "killed"):
+        {"cluster": cluster, "workers": workers, "killed": killed}[sys.argv[1]](*map(int, sys.argv[2:]))
     else:
         {"equal": equal, "speed": speed}[sys.argv[1]](sys.argv[2], sys.argv[3], sys.argv[4:])

@@ -1,11 +1,14 @@
 """A file is written whole or not at all, and nothing is left beside it."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from unittest.mock import Mock
 
 import pytest
 
-from convscope.files import written_whole
+from convscope.files import written_first, written_whole
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -41,6 +44,27 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_several_that_begin_together_one_is_first(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two commands with other settings would each think that the folder is theirs."""
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", Mock(side_effect=PermissionError))
+    path, ready = tmp_path / "file", Barrier(6)
+
+    def write(number: int) -> bool:
+        ready.wait()
+        return written_first(str(number) * 1000, path)
+
+    with ThreadPoolExecutor(6) as pool:
+        first = list(pool.map(write, range(6)))
+    if links:
+        assert path.read_text() == str(first.index(True)) * 1000 and sum(first) == 1
+    assert list(tmp_path.iterdir()) == [path] and len(path.read_text()) == 1000
+    assert not written_first("later", path)
 
 
 def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:

@@ -121,16 +121,42 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...     partial.write_text("<!doctype html>")
     """
     path = destination(path)
+    with _partial_of(path) as partial:
+        yield partial
+        to_disk(partial)
+        partial.replace(path)
+
+
+@contextmanager
+def _partial_of(path: Path) -> Iterator[Path]:
+    """Give an empty file beside `path`, which is gone in the end, unless it was renamed."""
     _sweep(path.parent)
     partial = path.parent / f".{path.name[:40]}.{token_hex(8)}{_UNFINISHED}"
     # With an ordinary file's permissions: tempfile's are private, and to ask for the umask is to change it for all.
     partial.touch(exist_ok=False)
     try:
         yield partial
-        to_disk(partial)
-        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def written_first(text: str, path: Path) -> bool:
+    """Write a text file where there is none, whole or not at all; False where there is one, of another process say.
+
+    Of several processes that begin together in a folder, one is first.
+    """
+    if path.exists():
+        return False
+    with _partial_of(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+        to_disk(partial)
+        try:
+            path.hardlink_to(partial)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system that knows no second name for a file
+            partial.replace(path)
+    return True
 
 
 _UNFINISHED = ".convscope-partial"

@@ -26,7 +26,7 @@ from convscope.errors import InputError, PictureError
 from convscope.looking.stimuli import ORIENTATIONS
 from convscope.looking.tuning import measure_tuning
 from convscope.measuring.measure import measure
-from convscope.measuring.picture_list import list_pictures
+from convscope.measuring.picture_list import list_pictures, pictures_hash
 from planted import FEATURES, planted_files, planted_network
 
 
@@ -142,6 +142,32 @@ def test_check_names_what_is_missing_or_damaged(tmp_path: Path) -> None:
         "wrong": wrong,
         "notes": [],
     }
+    for text in ('const ATLAS = {"layers": [{"nam', 'const ATLAS = {"layers": [{"name": "conv1"}]};'):
+        (folder / "data.js").write_text(text)
+        assert "data.js is damaged, or by another version of convscope" in check_atlas(folder)[-1]
+
+
+def test_examples_are_cut_out_of_the_photographs_that_were_measured(tmp_path: Path) -> None:
+    """Others' crops would be shown under the names and values of these."""
+    network, folder = planted_network(), tmp_path / "atlas"
+    for name, count in (("own", 2), ("other", 3)):
+        (tmp_path / name).mkdir()
+        for index in range(count):
+            Image.new("RGB", (32, 32), (index, 0, 0)).save(tmp_path / name / f"{index}.png")
+    begun(folder)
+    words = ["atlas-merge", str(folder), "--photographs"]
+    result = CliRunner().invoke(main, [*words, str(tmp_path / "own")])
+    assert "Error: " in result.output and "was made without photographs" in result.output
+    facts = json.loads((folder / "atlas.json").read_text())
+    own = list_pictures(tmp_path / "own")
+    (folder / "atlas.json").write_text(json.dumps(facts | {"pictures_sha256": pictures_hash(own)}))
+    measure(network, own, ["conv1"], folder=folder / "work" / "measurement")
+    result = CliRunner().invoke(main, [*words, str(tmp_path / "other")])
+    assert "was made with other photographs" in result.output and not (folder / "index.html").exists()
+    assert CliRunner().invoke(main, [*words, str(tmp_path / "own")]).exit_code == 0
+    assert atlas_data(folder)["photographs"] == 2
+    result = CliRunner().invoke(main, words[:2])
+    assert "note: it was made with photographs" in result.output and atlas_data(folder)["photographs"] == 0
 
 
 def test_early_units_have_their_tuning_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,6 +234,9 @@ def test_a_folder_is_of_one_atlas(tmp_path: Path) -> None:
     (tmp_path / "atlas" / "atlas.json").write_text(json.dumps(facts | {"version": "0.0.1"}))
     with pytest.raises(InputError, match="holds an atlas by another version of convscope"):
         begun(tmp_path / "atlas")
+    (tmp_path / "atlas" / "atlas.json").write_text(json.dumps(facts | {"version": "9.0", "palette": "gray"}))
+    with pytest.raises(InputError, match=r"atlas by another version of convscope \(9.0, this is "):
+        AtlasManifest.open(tmp_path / "atlas")
     with pytest.raises(InputError, match="holds no atlas"):
         AtlasManifest.open(tmp_path)
     (tmp_path / "site").mkdir()

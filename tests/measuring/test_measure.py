@@ -243,8 +243,13 @@ def test_what_goes_wrong_is_one_line(folder: Path, tmp_path: Path, monkeypatch: 
         found.strongest("conv2:0")
     with pytest.raises(UnknownLayer, match="name a channel of it"):
         found.strongest("conv1")
-    with pytest.raises(InputError, match="holds no measurement"):
+    with pytest.raises(InputError, match="holds no measurement that can be read: No such file"):
         Measurements.open(tmp_path)
+    facts = (place / "measurement.json").read_text()
+    (place / "measurement.json").write_text(facts.replace('"batch"', '"stride": 1, "batch"'))
+    with pytest.raises(InputError, match="holds a measurement by another version of convscope"):
+        measure(network, pictures, ["conv1"], folder=place)
+    (place / "measurement.json").write_text(facts)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(PictureError, match=r"cannot write .*kept: "):
         measure(network, pictures, ["conv1"], folder=tmp_path / "file" / "kept")
@@ -274,8 +279,13 @@ def test_a_folder_that_vanishes_and_a_picture_that_changes(folder: Path, tmp_pat
 
     before = warnings.filters[:]
     with pytest.warns(ConvscopeWarning, match="69.png has changed since the measurement began"):
-        measure(network, own, ["conv1"], watch=change)
+        measure(network, own, ["conv1"], folder=tmp_path / "measured", watch=change)
     assert warnings.filters == before
+    with pytest.warns(ConvscopeWarning, match=r"1 pictures have changed .*69.png\): they are measured again"):
+        assert len(measure(network, own, ["conv1"], folder=tmp_path / "measured").pictures) == 70
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        measure(network, own, ["conv1"], folder=tmp_path / "measured")
 
     def vanish(done: int, of: int) -> None:
         if own.exists():

@@ -103,6 +103,21 @@ def test_a_list_of_more_pictures_than_its_size_deserves_is_refused(
         list_pictures(path)
 
 
+def test_an_archive_that_becomes_another_one_meanwhile(folder: Path, tmp_path: Path) -> None:
+    """Other pictures lie in the places of its members: they were measured under their names."""
+    archives = []
+    for names in (NAMES, NAMES[::-1]):
+        archives.append(tmp_path / f"{len(archives)}.tar")
+        with tarfile.open(archives[-1], "w") as archive:
+            for index, name in enumerate(names):
+                archive.add(folder / name, f"{index}.png")
+    listed = list_pictures(archives[0])
+    assert listed[0].read()
+    archives[1].replace(archives[0])
+    with pytest.raises(PictureError, match=r"0\.tar has changed since the measurement began"):
+        listed[0].read()
+
+
 def test_what_is_no_list(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "wrong.zip").write_bytes(b"nonsense")
     with pytest.raises(PictureError, match=r"wrong.zip cannot be read as .zip: File is not a zip file"):

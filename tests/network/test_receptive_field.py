@@ -96,4 +96,15 @@ def test_behind_a_gate_every_position_sees_the_whole_picture_once() -> None:
     for position in ((0, 0), (2, 5), (7, 6)):
         assert field.box(*position) == (-1, -1, 33, 30)
     assert str(network.layers["0.near"].receptive_field) == "3"
+    beside = receptive_fields(network.graph, network.shapes, gates=False)
+    plain = nn.Sequential(*(part.near if isinstance(part, _Gated) else part for part in module))
+    ungated = open_network(plain, input_shape=(1, 3, 32, 29), mean=0, input_scale=1)
+    assert beside["4.mul"] == ungated.layers["4"].receptive_field
+    for position in ((0, 0), (2, 5), (7, 6)):
+        gradient = (
+            ungated.gradient(torch.rand(1, 3, 32, 29), f"4:1@{position[0]},{position[1]}")[0].abs().sum(0)
+        )
+        top, left, bottom, right = (max(0, edge) for edge in beside["4.mul"].box(*position))
+        inside = gradient[top:bottom, left:right]
+        assert inside.count_nonzero() == gradient.count_nonzero() > 0.9 * inside.numel()
     assert len(tiling(network, ["4.mul"], (64, 58), 16).tiles) == 1, "a tile has another mean"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from convscope._version import __version__
 from convscope.errors import InputError
-from convscope.files import written_whole
+from convscope.files import written_first
 
 NAME = "atlas.json"
 PAGE = ("index.html", "atlas.css", "atlas.js")
@@ -95,29 +95,48 @@ class AtlasManifest:
 
     def claim(self, folder: Path) -> None:
         """Write it into a folder; InputError where that holds another atlas, or files of somebody's own."""
-        path = folder / NAME
-        if path.exists():
-            earlier = AtlasManifest.open(folder)
-            for key, meaning in _MEANINGS.items():
-                if getattr(earlier, key) != getattr(self, key):
-                    raise InputError(f"{folder} holds an atlas {meaning}: give another folder, or remove it")
-            return
-        if foreign := [name for name in WRITTEN if os.path.lexists(folder / name)]:
+        foreign = [name for name in WRITTEN if os.path.lexists(folder / name)]
+        if foreign and not (folder / NAME).exists():
             raise InputError(
                 f"{folder} holds {' and '.join(foreign)}, and no atlas: it would be replaced; give another folder"
             )
-        (folder / "work" / "shards").mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as partial:
-            partial.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1), encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        first = written_first(json.dumps(asdict(self), ensure_ascii=False, indent=1), folder / NAME)
+        earlier = self if first else AtlasManifest.open(folder)
+        for key, meaning in _MEANINGS.items():
+            if getattr(earlier, key) != getattr(self, key):
+                raise InputError(f"{folder} holds an atlas {meaning}: give another folder, or remove it")
+        (folder / "work" / "shards").mkdir(
+            parents=True, exist_ok=True
+        )  # after the manifest: else it is foreign
+
+    def require_photographs(self, pictures_sha256: str, folder: Path) -> None:
+        """Raise InputError where an atlas was made with other photographs: its examples would be cut out of those."""
+        if self.pictures_sha256 is None:
+            raise InputError(
+                f"{folder} was made without photographs: make it anew with them, in another folder"
+            )
+        if self.pictures_sha256 != pictures_sha256:
+            raise InputError(f"{folder} was made with other photographs: give those, or another folder")
 
     @classmethod
     def open(cls, folder: Path) -> AtlasManifest:
-        """Read a folder's; InputError where it holds no atlas."""
+        """Read a folder's; InputError where it holds no atlas, or one of another version that has other facts."""
         try:
             facts: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
+            if facts.keys() != {item.name for item in fields(cls)}:
+                raise InputError(
+                    f"{folder} holds an atlas {_MEANINGS['version']} ({facts.get('version', 'unknown')}, this is "
+                    f"{__version__}): open it with that, or give another folder"
+                )
             manifest = cls(**facts)
             return replace(
                 manifest, layers={str(name): int(count) for name, count in manifest.layers.items()}
             )
+        except InputError:
+            raise
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"{folder} holds no atlas that can be read: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"{folder} holds no atlas that can be read: {reason} ({folder / NAME})"
+            ) from error

@@ -120,7 +120,11 @@ def check_atlas(folder: Path) -> list[str]:
             wrong.append(str(error))
     files = [folder / name for name in (*PAGE, "data.js", NAME)]
     wrong += [f"{path} is missing: merge it again" for path in files if not path.is_file()]
-    return wrong + [line for name in sorted(_sheets_named(folder)) if (line := _damage(folder / name))]
+    try:
+        sheets = sorted(_sheets_named(folder))
+    except PictureError as error:
+        return [*wrong, str(error)]
+    return wrong + [line for name in sheets if (line := _damage(folder / name))]
 
 
 def _damage(sheet: Path) -> str:
@@ -137,15 +141,19 @@ def _sheets_named(folder: Path) -> set[str]:
     path = folder / "data.js"
     if not path.is_file():
         return set()
-    data = json.loads(
-        path.read_text(encoding="utf-8").removeprefix("const ATLAS = ").rstrip().removesuffix(";")
-    )
-    return {
-        name
-        for layer in data["layers"]
-        for names in (*layer["sheets"], layer["strips"], layer["stimuli"])
-        for name in names
-    }
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        layers = json.loads(text.removeprefix("const ATLAS = ").rstrip().removesuffix(";"))["layers"]
+        return {
+            name
+            for layer in layers
+            for names in (*layer["sheets"], layer["strips"], layer["stimuli"])
+            for name in names
+        }
+    except (ValueError, LookupError, TypeError) as error:
+        raise PictureError(
+            f"{path} is damaged, or by another version of convscope: merge it again"
+        ) from error
 
 
 def _layer(material: _Material, index: int) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def make_shard(folder: str, number: int) -> int:
     manifest = AtlasManifest.open(place)
     shard = manifest.shards[number]
     if not shard.path(place).exists():
-        network = _network(manifest.network_path(place), manifest.network_sha256)
+        network = network_of(place, manifest)
         _save(_shard_pictures(network, shard, manifest), shard.path(place))
     return number
 
@@ -65,9 +65,13 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+def network_of(folder: Path, manifest: AtlasManifest) -> Network:
+    """Return the network of an atlas, opened once a process; InputError where another lies in its place."""
+    return _network(manifest.network_path(folder), manifest.network_sha256)
+
+
 @lru_cache(maxsize=1)
 def _network(path: Path, identity: str) -> Network:
-    """Return the network of an atlas, opened once a process; InputError where another lies in its place."""
     network = open_network(str(path))
     if network.identity != identity:
         raise InputError(

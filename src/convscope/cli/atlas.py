@@ -172,14 +172,18 @@ def _make(folder: Path, missing: Sequence[Shard], executor: Executor | None, wor
 def atlas_merge(folder: str, photographs: str | None, maps: bool, as_json: bool) -> None:
     """Make the page of an atlas in FOLDER from the shards that there are."""
     from convscope.atlas.manifest import AtlasManifest
-    from convscope.formats.opening import open_network
-    from convscope.measuring.picture_list import list_pictures
+    from convscope.atlas.shard import network_of
+    from convscope.measuring.picture_list import list_pictures, pictures_hash
 
     _require_maps(maps, photographs)
     place = Path(folder)
     manifest = AtlasManifest.open(place)
     listed = list_pictures(photographs) if photographs else ()
-    _merge(place, open_network(str(manifest.network_path(place))), listed, maps, as_json)
+    if listed:
+        manifest.require_photographs(pictures_hash(listed), place)
+    elif manifest.pictures_sha256:
+        note("it was made with photographs: without --photographs FOLDER the page has no examples")
+    _merge(place, network_of(place, manifest), listed, maps, as_json)
 
 
 @click.command()

@@ -51,12 +51,10 @@ def fed_by_it(network: Network, layer: str, channel: int, most: int = 6) -> list
         filters = read_filters(network, operation.outputs[0])
         starts, width = np.array(filters.first_input), filters.weights.shape[1]
         rows = np.flatnonzero((starts <= index) & (index < starts + width))
-        connections += [
-            Connection(
-                _layer_of(network, operation.outputs[0]), int(row), filters.weights[row, index - starts[row]]
-            )
-            for row in rows
-        ]
+        kernels = filters.weights[rows, index - starts[rows]]
+        order = np.argsort(-np.square(kernels).sum((1, 2)), kind="stable")[:most]
+        reader = _layer_of(network, operation.outputs[0])
+        connections += [Connection(reader, int(rows[at]), kernels[at]) for at in order]
     return sorted(connections, key=lambda one: -abs(one.strength))[:most]
 
 

@@ -11,7 +11,8 @@ class Example:
 
     ``value`` is the unit's maximum or mean over its positions; ``position`` (row, column) in the layer's grid is where
     its maximum is; ``box`` (left, top, right, bottom) is what that position sees of the network's input, in its pixels,
-    the last two excluded: None where the network's graph does not say. ``index`` is the picture's number in the list.
+    the last two excluded: None where the network's graph does not say. What gates (squeeze and excitation) and
+    attention see besides, the whole picture, is left out. ``index`` is the picture's number in the list.
     """
 
     path: str

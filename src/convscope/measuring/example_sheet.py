@@ -109,6 +109,8 @@ def example_sheet(
     recipe = recipe_of("examples", arguments, network=network)
     awake = float((measurements.values(unit, options.by) > 0).mean())
     caption = _caption(address, (len(measurements.pictures), awake), strongest, options.by, network.labels)
+    if strongest and measurements.layers[network.resolve(address).layer].gated:
+        caption += " Gates or attention before it see the whole picture: the crops show what its position sees besides."
     name = _name_words(measurements, unit, options.by, network.labels) if strongest else ""
     return Picture(array, caption + name, recipe, tiles)
 

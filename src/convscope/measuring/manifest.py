@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from convscope.cache import code_version
 from convscope.errors import InputError, PictureError
-from convscope.files import written_whole
+from convscope.files import written_first
 from convscope.measuring.picture_list import ListedPicture, pictures_hash
 from convscope.measuring.plan import BLOCK, MeasuredLayer, Plan, layer_from
 from convscope.network.network import Network
@@ -63,18 +63,15 @@ class MeasurementManifest:
 
     def claim(self, folder: Path) -> None:
         """Write it into a folder; InputError where that holds another measurement, PictureError where it cannot."""
-        path = folder / NAME
-        if path.exists():
-            if meaning := self.difference(MeasurementManifest.open(folder)):
-                raise InputError(f"{folder} holds a measurement {meaning}: give another folder, or remove it")
-            return
         facts = json.dumps(asdict(self), ensure_ascii=False, default=str)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with written_whole(path) as partial:
-                partial.write_text(facts, encoding="utf-8")
+            if written_first(facts, folder / NAME):
+                return
         except OSError as error:
             raise PictureError(f"cannot write {folder}: {error.strerror or error}") from error
+        if meaning := self.difference(MeasurementManifest.open(folder)):
+            raise InputError(f"{folder} holds a measurement {meaning}: give another folder, or remove it")
 
     def difference(self, other: MeasurementManifest) -> str | None:
         """Return in a few words what another measurement is, None where it is this one."""
@@ -87,6 +84,10 @@ class MeasurementManifest:
         """Read a folder's; InputError where it holds no measurement."""
         try:
             facts: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
+            if facts.keys() != {item.name for item in fields(cls)}:
+                raise InputError(
+                    f"{folder} holds a measurement {_MEANINGS['version']}: give another folder, or remove it"
+                )
             layers = tuple(map(layer_from, facts.pop("layers")))
             pictures = tuple(MeasuredPicture(**one) for one in facts.pop("pictures"))
             labels, (height, width) = facts.pop("labels"), facts.pop("input_size")
@@ -97,8 +98,13 @@ class MeasurementManifest:
                 pictures=pictures,
                 labels=labels and tuple(labels),
             )
+        except InputError:
+            raise
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise InputError(f"{folder} holds no measurement that can be read: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"{folder} holds no measurement that can be read: {reason} ({folder / NAME})"
+            ) from error
 
 
 def manifest_of(network: Network, pictures: Sequence[ListedPicture], plan: Plan) -> MeasurementManifest:

@@ -101,13 +101,14 @@ def _missing(
         except OSError:
             missing.append(block)
             continue
-        part = slice(block * BLOCK, (block + 1) * BLOCK)
-        pairs = zip(listed[part], begun_with[part], strict=True)
-        if newer := [
-            now.path for now, then in pairs if now.changed != then.changed and made < _put_there(now)
-        ]:
-            missing.append(block)
-            changed += newer
+        part = range(block * BLOCK, min((block + 1) * BLOCK, len(listed)))
+        if other := [index for index in part if listed[index].changed != begun_with[index].changed]:
+            left_out = BlockFile(manifest.path_of(place, block)).facts()[
+                1
+            ]  # what changed while it was made, too
+            newer = [index for index in other if index in left_out or made < _put_there(listed[index])]
+            missing += [block] if newer else []
+            changed += [listed[index].path for index in newer]
     if changed:
         warn(
             f"{len(changed):,} pictures have changed since they were measured ({changed[0]}"

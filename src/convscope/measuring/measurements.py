@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from convscope.network.network import Network
 
 By = Literal["max", "mean"]
+_REMEMBERED = 8_000_000  # numbers of a layer's maxima that are kept in memory, and as many means and places
 Values = NDArray[np.float32]
 
 
@@ -126,13 +127,31 @@ class Measurements:
         return values
 
     def _read(self, unit: Address, what: str) -> NDArray[Any]:
-        index = self._index(unit.layer)
-        channels = slice(None) if unit.channel is None else [int(unit.channel)]
-        parts = [block.read(index, what, channels) for block in self._blocks]
         if not len(self.pictures):
             raise PictureError(f"nothing is measured yet in {self.folder}")
-        numbers = np.concatenate(parts)
-        return numbers if unit.channel is None else numbers[..., 0]
+        index, channel = self._index(unit.layer), unit.channel
+        if self.layers[unit.layer].channels * len(self.pictures) <= _REMEMBERED:
+            numbers = self._layer_numbers(index, what)
+            return numbers if channel is None else np.ascontiguousarray(numbers[:, int(channel)])
+        channels = slice(None) if channel is None else [int(channel)]
+        numbers = np.concatenate([block.read(index, what, channels) for block in self._blocks])
+        return numbers if channel is None else numbers[:, 0]
+
+    def _layer_numbers(self, index: int, what: str) -> NDArray[Any]:
+        """Return (pictures, channels), kept until another layer is asked for: an atlas asks for unit after unit."""
+        kept = self._last_layer
+        if kept.get("layer") != index:
+            kept.clear()
+            kept["layer"] = index
+        if what not in kept:
+            kept[what] = np.concatenate([block.read(index, what) for block in self._blocks])
+            kept[what].flags.writeable = False
+        numbers: NDArray[Any] = kept[what]
+        return numbers
+
+    @cached_property
+    def _last_layer(self) -> dict[str, Any]:
+        return {}
 
     def strongest(self, address: str | Address, by: By = "max", top: int = 9) -> list[Example]:
         """Return the pictures that a unit answers most to, the strongest first, equal ones by their order."""

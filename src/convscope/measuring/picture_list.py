@@ -216,6 +216,8 @@ def _from_zip(path: Path, changed: int, name: str) -> bytes:
 
 
 def _in_tar(path: Path) -> list[ListedPicture]:
+    status = path.stat()
+    facts = status.st_size, status.st_mtime_ns
     with tarfile.open(path, "r:") as archive:
         members = [one for one in archive if one.isfile()]
     pictures = [one for one in members if _is_picture(Path(one.name))]
@@ -225,18 +227,18 @@ def _in_tar(path: Path) -> list[ListedPicture]:
     for one, label in zip(pictures, by_folder, strict=True):
         beside = classes.get(one.name.rpartition(".")[0])
         if beside is not None:
-            label = _from_tar(path, beside.offset_data, beside.size).decode("utf-8", "replace").strip()
-        entries.append(
-            _member(path, one.name, one.size, label, partial(_from_tar, path, one.offset_data, one.size))
-        )
+            label = _from_tar(path, facts, beside).decode("utf-8", "replace").strip()
+        entries.append(_member(path, one.name, one.size, label, partial(_from_tar, path, facts, one)))
     return entries
 
 
-def _from_tar(path: Path, offset: int, size: int) -> bytes:
+def _from_tar(path: Path, facts: tuple[int, int], member: tarfile.TarInfo) -> bytes:
+    """Return a member's bytes; PictureError where the archive is another one now: others lie in their place."""
+    _file(path, *facts)
     try:
         with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(size)
+            file.seek(member.offset_data)
+            return file.read(member.size)
     except OSError as error:
         raise PictureError(f"{path} cannot be read: {error.strerror or error}") from error
 

@@ -24,7 +24,8 @@ _LARGEST_BATCH = 16  # more is no faster
 class MeasuredLayer:
     """A layer that is measured: its channels, and the rows and columns of its positions (1 and 1 for numbers).
 
-    `receptive_field` is what a position sees, None where the graph does not say.
+    `receptive_field` is what a position sees, None where the graph does not say. Where gates of squeeze and excitation
+    or attention see the whole picture (`gated`), it is what is seen on the way beside them.
     """
 
     name: str
@@ -32,6 +33,7 @@ class MeasuredLayer:
     rows: int
     columns: int
     receptive_field: ReceptiveField | None = None
+    gated: bool = False
 
     @property
     def positions(self) -> int:
@@ -81,7 +83,8 @@ def plan_measurement(network: Network, layers: Sequence[str] = ()) -> Plan:
     ]
     spec = network.picture_spec.replace(crops=1)
     gray = torch.zeros(spec.shape, device=network.device)  # the average color, mostly; only shapes matter
-    planned, fields = [], receptive_fields(network.graph, network.shapes)
+    planned, whole = [], receptive_fields(network.graph, network.shapes)
+    fields = receptive_fields(network.graph, network.shapes, gates=False)
     with torch.no_grad():
         for name, value in network.activations(gray, *names).items():
             if value.dim() >= 2 and len(value) == 1 and value.is_floating_point():
@@ -89,7 +92,8 @@ def plan_measurement(network: Network, layers: Sequence[str] = ()) -> Plan:
                 rows, columns = (
                     shape[2:] if len(shape) == 4 else (1, max(1, value[0].numel() // max(1, shape[1])))
                 )
-                planned.append(MeasuredLayer(name, shape[1], int(rows), int(columns), fields.get(name)))
+                field, gated = fields.get(name), fields.get(name) != whole.get(name)
+                planned.append(MeasuredLayer(name, shape[1], int(rows), int(columns), field, gated))
             elif layer_names:
                 raise InputError(f"{name!r} has no channels to measure: its shape is {tuple(value.shape)}")
     if not planned:
@@ -107,12 +111,11 @@ def _bytes(count: int) -> str:
 
 def layer_from(facts: Any) -> MeasuredLayer:
     """Return the layer that a manifest names, its receptive field's fractions written out."""
-    size = [int(facts[key]) for key in ("channels", "rows", "columns")]
-    field = facts["receptive_field"]
+    channels, rows, columns = (int(facts[key]) for key in ("channels", "rows", "columns"))
+    field, gated = facts["receptive_field"], bool(facts.get("gated", False))
     pairs = [_pair(field[key]) for key in ("size", "stride", "start") if field]
-    return MeasuredLayer(
-        str(facts["name"]), size[0], size[1], size[2], ReceptiveField(*pairs) if field else None
-    )
+    seen = ReceptiveField(*pairs) if field else None
+    return MeasuredLayer(str(facts["name"]), channels, rows, columns, seen, gated)
 
 
 def _pair(numbers: Sequence[str]) -> tuple[Fraction, Fraction]:

@@ -50,10 +50,14 @@ def extent_in_words(height: float, width: float) -> str:
     return f"{height:g}" if height == width else f"{height:g}x{width:g}"
 
 
-def receptive_fields(graph: Graph, shapes: Mapping[str, Shape | None]) -> dict[str, ReceptiveField | None]:
+def receptive_fields(
+    graph: Graph, shapes: Mapping[str, Shape | None], *, gates: bool = True
+) -> dict[str, ReceptiveField | None]:
     """Return what one position of each value sees; None where the question has no answer.
 
-    A value after a fully-connected layer sees all that the layer's input sees.
+    A value after a fully-connected layer sees all that the layer's input sees. Without `gates`, what is the same at
+    every position (a gate of squeeze and excitation, what attention adds) is left out where it meets what is not: what
+    a position sees on the way that keeps places apart.
     """
     fields: dict[str, ReceptiveField | None] = {
         name: ReceptiveField(pair(1), pair(1), pair(0)) if len(shape) == 4 else None
@@ -62,7 +66,7 @@ def receptive_fields(graph: Graph, shapes: Mapping[str, Shape | None]) -> dict[s
     if graph.channels_last:
         shapes = {value: shape and shape_channels_first(shape) for value, shape in shapes.items()}
     for operation in graph.operations:
-        field = _field(operation, fields, shapes, graph.parameters.shapes)
+        field = _field(operation, fields, shapes, graph.parameters.shapes, gates)
         fields.update(dict.fromkeys(operation.outputs, field))
     return fields
 
@@ -72,6 +76,7 @@ def _field(
     fields: Mapping[str, ReceptiveField | None],
     shapes: Mapping[str, Shape | None],
     parameters: Mapping[str, Shape],
+    gates: bool,
 ) -> ReceptiveField | None:
     first, shape = fields[operation.inputs[0]] if operation.inputs else None, shapes.get(operation.outputs[0])
     fields_read = [field for value in operation.inputs if (field := fields[value]) is not None]
@@ -83,6 +88,8 @@ def _field(
         fields_read = [] if first is None else [first]
     if not fields_read:
         return None
+    if not gates and operation.kind != "concat":  # there, what is the same everywhere has channels of its own
+        fields_read = [one for one in fields_read if all(one.stride)] or fields_read
     field = _union(fields_read)
     before = shapes.get(operation.inputs[0])
     if before is None or shape is None or len(before) != 4:

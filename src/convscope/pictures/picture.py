@@ -116,8 +116,9 @@ class Picture:
             with written_whole(path) as partial:
                 partial.write_bytes(self.encode(form))
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise PictureError(f"cannot save {path}: {reason}. A PNG has the fewest limits") from error
+            if reason := getattr(error, "strerror", None):  # a full disk, a folder that has gone
+                raise PictureError(f"cannot save {path}: {reason}") from error
+            raise PictureError(f"cannot save {path}: {error}. A PNG has the fewest limits") from error
         return path
 
     @arguments_in_words
