@@ -4,7 +4,7 @@ Run `python benchmarks/explore.py [NETWORK] [LAYER]` (the built-in network by de
 playwright and Chromium. Each line is the median of several, beside the goal; the network's own time, which the goals
 of three leave out, is a line of its own. With `deep` and `wide` it is a network of 1,000 layers, or with layers
 of 4,096 channels. `python benchmarks/explore.py memory [MINUTES]` uses the page as fast as it
-answers, and says what the server's memory does.
+answers, and says what the server's memory does, and the page's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from time import monotonic, perf_counter
 from typing import Any
 
 import torch
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import CDPSession, Page, TimeoutError, sync_playwright
 
 from convscope import open_network
 from convscope.network.network import Network
@@ -62,6 +62,7 @@ JOB = """async ([layer]) => {
   });
 }"""
 KEYS = "] ArrowRight e n b ] [ ArrowDown x b b b [ Enter Escape r"  # of one round
+PAINTED = "!document.querySelector('#grid-pane .stale')"  # it is dimmed until its answer is there
 GRID_TITLE = "document.querySelector('#grid-pane h2')?.innerText"
 
 
@@ -108,9 +109,9 @@ def measure(page: Page, address: str, layer: str, network: Network) -> dict[str,
     found["key to unit panel, its picture made before"] = unit_time(page)
     settled(page)
     found["layer switch"] = layer_time(page)
-    asked = median_of(7, lambda: float(page.evaluate(PRESS, ["r", painted(page)])))
+    asked = median_of(7, lambda: float(page.evaluate(PRESS, ["r", PAINTED])))
     alone = own_time(network, layer)
-    found["activations asked to painted, without the network"] = max(0.0, asked - alone)
+    found["activations asked to painted, without the network"] = asked  # which is not run: they are known
     job = page.evaluate(JOB, [layer])
     between = [after - before for before, after in zip(job["times"], job["times"][1:], strict=False)]
     frame = frame_time(page)
@@ -138,9 +139,13 @@ def unit_time(page: Page) -> float:
     picture = "document.querySelector('#unit-pane .big img')"
     for key in ("ArrowLeft", "ArrowRight"):
         page.keyboard.press(key)
-        page.wait_for_function(
-            f"() => {picture}?.complete && !document.body.innerText.includes('(step')", timeout=600_000
-        )
+        made = f"{picture}?.complete && {picture}.naturalWidth"
+        try:
+            page.wait_for_function(
+                f"() => {made} && !document.body.innerText.includes('(step')", timeout=60_000
+            )
+        except TimeoutError:  # of a thousand layers it takes long: the picture as it is now will do
+            page.wait_for_function(f"() => {made}", timeout=600_000)
     there = []
     for key in ("ArrowLeft", "ArrowRight") * 3:
         page.evaluate(f"() => {{ window.before = {picture}?.src }}")
@@ -159,11 +164,6 @@ def layer_time(page: Page) -> float:
         again.append(float(page.evaluate(PRESS, ["[", f"{GRID_TITLE} === {title}"])))
         settled(page)
     return median(there + again)
-
-
-def painted(page: Page) -> str:
-    """Return the condition that the sheet has been asked for anew, and is there."""
-    return "document.querySelector('#grid-pane canvas') && !document.querySelector('#grid-pane .empty')"
 
 
 def frame_time(page: Page) -> float:
@@ -193,7 +193,8 @@ def memory(minutes: float = 10.0) -> None:
     with browser_page() as page:
         page.goto(f"{server.address}#/mixed4a:0")
         page.wait_for_function(f"() => ({GRID_TITLE} ?? '').includes('channels')")
-        print("| minutes | rounds | MB |\n|---|---|---|")
+        browser = page.context.new_cdp_session(page)
+        print("| minutes | rounds | server MB | page MB | its nodes |\n|---|---|---|---|---|")
         began, rounds, next_line = monotonic(), 0, 0.0
         while (spent := (monotonic() - began) / 60) < minutes:
             rounds += 1
@@ -204,10 +205,18 @@ def memory(minutes: float = 10.0) -> None:
             if rounds % 10 == 0:
                 page.evaluate(JOB, ["mixed4a"])
             if spent >= next_line:
-                print(f"| {spent:.1f} | {rounds} | {resident():.0f} |", flush=True)
+                print(f"| {spent:.1f} | {rounds} | {resident():.0f} | {in_page(browser)} |", flush=True)
                 next_line += minutes / 10
-        print(f"| {minutes:.1f} | {rounds} | {resident():.0f} |")
+        print(f"| {minutes:.1f} | {rounds} | {resident():.0f} | {in_page(browser)} |")
     server.stop()
+
+
+def in_page(browser: CDPSession) -> str:
+    """Return what the page holds once garbage is collected: MB of JavaScript, and nodes."""
+    browser.send("HeapProfiler.collectGarbage")
+    browser.send("Performance.enable")
+    found = {one["name"]: one["value"] for one in browser.send("Performance.getMetrics")["metrics"]}
+    return f"{found['JSHeapUsedSize'] / 2**20:.1f} | {found['Nodes']:.0f}"
 
 
 def resident() -> float:

@@ -1,23 +1,27 @@
-"""Write the tables of layers and operators in docs/formats.md anew, out of the tables that read them.
+"""Write the tables of layers and operators in docs/formats.md anew, and of the page's keys, out of those that hold.
 
     python docs/make_tables.py
 
-A test says when the page is behind. ONNX's table, with its counts, is `python -m tests.suites.onnx_nodes --write`.
+A test says when a page is behind. ONNX's table, with its counts, is `python -m tests.suites.onnx_nodes --write`.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import convscope
 from convscope.formats.keras.layers.registry import FUNCTIONS, LAYERS
 from convscope.formats.registration import CUSTOM_LAYERS
 from convscope.formats.tensorflow import ops, translation
 
-PAGE = Path(__file__).parent / "formats.md"
+PAGES = [Path(__file__).parent / name for name in ("formats.md", "explore.md")]
+KEYBOARD = Path(convscope.__file__).parent / "web" / "static" / "keyboard.js"
 KERAS_CHECKS = {
     "activations": "torch's, to 1e-5; Keras 3.15 and tf-keras 2.21",
     "arithmetic": "NumPy's of the same name; most in networks that Keras 3.15 saved",
@@ -75,16 +79,30 @@ def tables() -> dict[str, str]:
     head = "| {} | checked against |\n|---|---|\n"
     functions = {name: found for name, found in FUNCTIONS.items() if name.islower()}
     return {
+        "keys": "| key | what it does |\n|---|---|\n" + "\n".join(keys()),
         "keras layers": head.format("layers") + "\n".join(rows(LAYERS, KERAS_CHECKS)),
         "keras functions": head.format("functions") + "\n".join(rows(functions, KERAS_CHECKS)),
         "tensorflow ops": head.format("ops") + "\n".join(rows(translation.TRANSLATORS, TENSORFLOW_CHECKS)),
     }
 
 
+def keys() -> Iterable[str]:
+    """Yield a line for each key of the page, out of the one table that listens to them."""
+    entry = re.compile(r"^  \[(\[.*?\]), (\".*?\"), ", re.MULTILINE)
+    table = KEYBOARD.read_text(encoding="utf-8").partition("export const KEYS")[2]
+    found = entry.findall(table)
+    assert len(found) == table.count("\n  [[")
+    for names, words in found:
+        pressed = (("space" if name == " " else name) for name in json.loads(names))
+        yield f"| {', '.join(f'`{name}`' for name in pressed)} | {json.loads(words)} |"
+
+
 def filled(page: str) -> str:
-    """Return the page with its tables made anew."""
+    """Return a page with its tables made anew."""
     for name, table in tables().items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        if begin not in page:
+            continue
         before, _, rest = page.partition(begin)
         _, _, after = rest.partition(end)
         page = f"{before}{begin}\n\n{table}\n\n{end}{after}"
@@ -92,4 +110,5 @@ def filled(page: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text()))
+    for path in PAGES:
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,5 +1,7 @@
 """The page in a real browser: the right tile lights up, every key works, nothing is broken or fetched elsewhere."""
 
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from chromium import CONTRASTS, launched
 from convscope import open_network
 from convscope.errors import InputGuess
+from convscope.web.messages import packed
 from convscope.web.recent_networks import remember
 from convscope.web.server import Server, serve
 from planted import plain_picture, planted_network
@@ -112,6 +116,73 @@ def test_a_red_camera_lights_the_red_detector(page: Any) -> None:
     shown(page, "frozen")
     page.keyboard.press("c")
     page.wait_for_function("() => !document.body.innerText.includes('pictures a second')")
+
+
+def test_a_folder_is_shown_picture_by_picture(page: Any, tmp_path: Path) -> None:
+    for name, color in (("1.png", (0.9, 0.1, 0.1)), ("2.png", (0.1, 0.9, 0.1)), ("10.png", (0.1, 0.1, 0.9))):
+        Image.fromarray(plain_picture(color)).save(tmp_path / name)
+    (tmp_path / "3.png").write_bytes(b"no picture")
+    (tmp_path / "words.txt").write_text("none either")
+    page.get_by_label("Choose a folder").set_input_files(tmp_path)
+    says = """shown => ['.bar .label', '#picture-pane > .caption'].every(
+      (name, at) => document.querySelector(name)?.innerText.trim() === shown[at])"""
+    for shown_together in (["red", "1.png"], ["green", "2.png"], [HOSTILE, "10.png"]):
+        page.wait_for_function(says, arg=shown_together, timeout=30000)
+    page.keyboard.press(" ")
+    shown(page, "frozen")
+    page.keyboard.press("c")
+    page.wait_for_function("() => !document.body.innerText.includes('pictures a second')")
+
+
+def test_the_page_keeps_a_thousand_pictures_of_units(page: Any) -> None:
+    """Those that were asked for longest ago go, with their memory; what is looked at stays."""
+    image = io.BytesIO()
+    Image.fromarray(plain_picture((0.9, 0.1, 0.1))).save(image, "PNG")
+
+    def answer(socket: Any) -> None:
+        def started(order: str) -> None:
+            wanted = json.loads(order).get("start")
+            for unit in wanted["addresses"] if wanted else ():
+                header = {
+                    "job": wanted["id"],
+                    "kind": "picture",
+                    "unit": unit,
+                    "final": True,
+                    "done": 1,
+                    "of": 1,
+                }
+                socket.send(packed(header, image.getvalue()))
+            if wanted:
+                socket.send(packed({"job": wanted["id"], "kind": "end"}))
+
+        socket.on_message(started)
+
+    page.context.route_web_socket("**/api/jobs", answer)
+    page.add_init_script("""{
+      const { createObjectURL, revokeObjectURL } = URL, alive = (window.alive = new Set());
+      URL.createObjectURL = (...of) => { const url = createObjectURL(...of); alive.add(url); return url; };
+      URL.revokeObjectURL = (url) => { alive.delete(url); revokeObjectURL(url); };
+    }""")
+    page.reload()
+    shown(page, "conv2: 3 channels of 16")
+    kept = """async () => {
+      const { seen, want, isMade } = await import('./static/sees.js');
+      const units = Array.from({ length: 1060 }, (_, i) => `x:${i}`), done = (unit) => new Promise((resolve) => {
+        const look = () => (isMade(unit) ? resolve() : setTimeout(look, 5));
+        look();
+      });
+      want(units.slice(0, 900));
+      await done('x:899');
+      const urls = units.slice(0, 60).map((unit) => seen(unit).url);
+      want(units.slice(0, 30)); // looked at again
+      want(units.slice(900));
+      await done('x:1059');
+      const gone = urls.findIndex((url) => !window.alive.has(url));
+      return [gone, units.every(isMade), units.filter(seen).length, window.alive.size];
+    }"""
+    first_gone, all_made, count, alive = page.evaluate(kept)
+    assert (first_gone, all_made) == (30, True)
+    assert 990 <= count <= alive <= 1000  # with that of the unit pane
 
 
 def test_every_state_is_in_the_address(page: Any, server: Server) -> None:
@@ -389,7 +460,7 @@ def test_two_networks_side_by_side_share_the_picture(browser: Any) -> None:
     assert right.url.startswith(f"{server.address}other/?half#")
     left.locator("#grid-pane .scroll").press("e")
     right.wait_for_function("() => document.querySelector('#picture-pane .bar .label').innerText === 'red'")
-    page.get_by_label("the unit").check()
+    page.get_by_label("the unit", exact=True).check()
     left.locator("#grid-pane .scroll").press("ArrowRight")
     right.wait_for_function("() => document.body.innerText.includes('there is no conv2 in this network')")
     page.context.close()
@@ -443,6 +514,9 @@ def test_the_start_screen_asks_for_a_picture(
     page = browser.new_context().new_page()
     page.goto(server.address)
     shown(page, "What does planted see?")
+    page.get_by_label("Another network").locator("visible=true").fill("my net's.onnx")
+    shown(page, """convscope explore 'my net'"'"'s.onnx'""")
+    page.get_by_label("Another network").locator("visible=true").fill("")
     shown(page, f"{HOSTILE}\nconvscope explore timm:resnet18")  # as text
     page.get_by_role("button", name="Copy the command").click()
     page.wait_for_function(
@@ -521,11 +595,19 @@ def test_the_brush_covers_what_was_painted_and_nothing_else(browser: Any) -> Non
     shown(page, "2 channels of 62")
     first = served.session.pictures.pinned()[0]
     page.get_by_label("Brush: cover a part").select_option("occlude")
-    page.wait_for_function("() => document.querySelector('#picture-pane .stack img').naturalWidth > 0")
+    page.wait_for_function("() => document.body.dataset.brush === 'ready'")
+    grid = "import('./static/store.js').then(({ state }) => (window.state = state) && [...state.grid.high].join())"
+    old = page.evaluate(grid)
     page.mouse.move(*middle_of(page, "#picture-pane .stack"))
     page.mouse.down()
+    page.wait_for_function("old => [...window.state.grid.high].join() !== old", arg=old)  # while one paints
+    painted = page.evaluate(grid)
+    assert first in page.url
     page.mouse.up()
     page.wait_for_function("first => !location.hash.includes(first)", arg=first)
+    page.wait_for_function("() => document.body.dataset.brush === 'ready'")
+    page.wait_for_function("() => !document.querySelector('#grid-pane .stale')")
+    assert page.evaluate(grid) == painted  # the same frame, by the other way
     second = page.evaluate("new URLSearchParams(location.hash.split('?')[1]).get('picture')")
     before, after = (served.session.seen(key).astype(int) for key in (first, second))
     changed, (rows, columns) = np.abs(after - before).max(2) > 1, np.indices((64, 64))

@@ -25,7 +25,9 @@ from convscope.attribution.target import target_of
 from convscope.errors import InputError
 from convscope.measuring.measure import measure
 from convscope.measuring.picture_list import list_pictures
+from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
+from convscope.web.answer_store import AnswerStore
 from convscope.web.guard import LARGEST_BODY
 from convscope.web.renderings import JOBS
 from convscope.web.server import Server, serve
@@ -33,6 +35,7 @@ from convscope.web.session import Permissions, Photographs
 from planted import plain_picture, planted_network
 from web.reading import body_of, grid_of, header_of
 
+FILE = str(Path(__file__).parents[2] / "docs" / "pictures" / "dream.png")  # of this machine, not of a viewer
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 
@@ -71,6 +74,41 @@ def test_the_red_detector_lights_up(server: Server, picture: str) -> None:
     np.testing.assert_allclose(grid["high"], expected.flatten(1).amax(1).numpy(), rtol=1e-6)
     assert grid["high"].argmax() == 0
     assert get(server, f"api/says?picture={picture}").json()[0]["label"] == "red"
+
+
+def test_a_step_to_the_next_layer_waits_for_no_job(server: Server, picture: str) -> None:
+    """One run gives the layers beside it, too; a grid of one of those needs no run, and so not the worker's time."""
+    assert get(server, f"api/grid?picture={picture}&layer=conv1").status_code == 200
+    free = Event()
+    server.session.worker.ask("another", lambda: free.wait(60))
+    try:
+        found = [
+            grid_of(get(server, f"api/grid?picture={picture}&layer={name}").content)
+            for name in ("pool1", "conv2")
+        ]
+    finally:
+        free.set()
+    network = server.session.network
+    expected = network.activations(network.preprocess(plain_picture((1.0, 0.1, 0.2))), "pool1", "conv2")
+    for grid, values in zip(found, expected.values(), strict=True):
+        np.testing.assert_allclose(grid["high"], values[0].flatten(1).amax(1).numpy(), rtol=1e-6)
+    units = json.dumps({"conv1:0": 0.0})  # what is known is known of the network as it is
+    answer = get(server, "api/grid", params={"picture": picture, "layer": "conv1", "units": units})
+    assert grid_of(answer.content)["high"][0] == 0
+    after = list(network.layers)[list(network.layers).index("conv2") + 1]
+    until(lambda: bool(server.session.answers.known([after], json.dumps([picture, {}]))))  # looked ahead
+
+
+def test_answers_that_were_not_asked_for_longest_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, store = planted_network(), AnswerStore()
+    photograph = open_photograph(plain_picture((1.0, 0.1, 0.2)))
+    size = sum(value.nbytes for value in store.of(network, photograph, ["conv1"], "first").values())
+    monkeypatch.setattr("convscope.web.answer_store.MOST_BYTES", 2 * size)
+    for given in ("second", "first", "third"):
+        store.of(network, photograph, ["conv1"], given)
+    known = [bool(store.known(["conv1"], given)) for given in ("first", "second", "third")]
+    assert known == [True, False, True]
+    assert store._bytes == sum(value.nbytes for value in store._kept.values()) <= 2 * size
 
 
 def test_channels_that_answer_together_are_grouped(server: Server) -> None:
@@ -123,6 +161,11 @@ def test_real_pictures_of_a_unit(server: Server, tmp_path: Path) -> None:
         photographs = get(made, "api/unit?unit=conv2:0").json()["photographs"]
         assert photographs["pictures"] == 2
         assert photographs["highest"] == sorted(photographs["highest"])
+        highest = [
+            get(made, f"api/unit?unit=conv2:{one}").json()["photographs"]["highest"][-1] for one in range(3)
+        ]
+        assert get(made, "api/strongest?layer=conv2").json()["highest"] == highest
+        assert get(server, "api/strongest?layer=conv2").json()["highest"] is None
         histogram = get(made, "api/unit?unit=conv2:0").json()["histogram"]
         assert histogram["to"] == pytest.approx(photographs["highest"][-1])
         assert histogram["counts"][0] == histogram["counts"][-1] == 1 and sum(histogram["counts"]) == 2
@@ -248,9 +291,23 @@ def test_a_job_streams_and_its_last_word_is_its_end(server: Server, picture: str
         ({"kind": "rm -rf"}, "no such job"),
         ({"kind": "dream", "picture": "unknown"}, "no longer here"),
         ({"kind": "dream"}, "picture"),
+        ({"kind": "dream", "options": {"guide": FILE}}, "not guide: use the command"),
+        ({"kind": "dream", "options": {"mask": FILE}}, "not mask: use the command"),
+        ({"kind": "style", "options": {"start": FILE}}, "not start: use the command"),
+        ({"kind": "style", "options": {"regions": [FILE]}}, "not regions: use the command"),
+        ({"kind": "dream", "options": {"octaves": 10**9}}, "at most 32"),
+        ({"kind": "style", "options": {"style_scale": float("inf")}}, "at most 8"),
+        ({"kind": "dream", "options": {"seed": FILE}}, "seed is a number"),
+        ({"kind": "dream", "layers": ["conv1"]}, "at most 64 names"),
+        ({"kind": "see", "addresses": ["conv2:0"] * 65}, "at most 64 names"),
+        ({"kind": "explain", "methods": ["saliency"] * 65}, "at most 64 names"),
     ],
 )
-def test_a_job_that_cannot_be_says_why(server: Server, wanted: dict[str, object], words: str) -> None:
+def test_a_job_that_cannot_be_says_why(
+    server: Server, picture: str, wanted: dict[str, object], words: str
+) -> None:
+    if len(wanted) > 1:
+        wanted = {"picture": picture, "style": picture, **wanted}
     with socket_to(server, "api/jobs") as opened:
         opened.send(json.dumps({"start": {"id": "x", **wanted}}))
         header = header_of(opened.recv(timeout=30))
@@ -271,6 +328,19 @@ def test_a_map_without_what_was_learned_is_as_the_sanity_check_has_it(server: Se
     found = [(one["shuffled"]["downTo"], one["shuffled"]["like"]) for one in headers[1:3]]
     assert found == expected
     assert headers[-1]["kind"] == "end"
+
+
+def test_one_name_is_one_job(server: Server, picture: str) -> None:
+    """Or a page could take every place with jobs that it cannot end itself."""
+    free = Event()
+    server.session.worker.ask("another", lambda: free.wait(60))
+    with socket_to(server, "api/jobs") as opened:
+        for _ in range(2):
+            opened.send(json.dumps({"start": {"id": "a", "kind": "dream", "picture": picture}}))
+        assert "runs already" in header_of(opened.recv(timeout=60))["error"]
+        opened.send(json.dumps({"cancel": "a"}))
+        assert header_of(opened.recv(timeout=60)) == {"job": "a", "kind": "end"}
+    free.set()
 
 
 def test_a_cancelled_job_ends(server: Server) -> None:
@@ -367,8 +437,9 @@ def test_live_frames_light_the_red_detector(server: Server) -> None:
         grid = grid_of(opened.recv(timeout=30))
         assert grid["high"].argmax() == 0
         assert grid["says"][0]["label"] == "red"
-        opened.send(b"no frame")
-        assert "error" in header_of(opened.recv(timeout=30))
+        for nonsense in (b"no frame", "[" * 9, "7"):
+            opened.send(nonsense)
+            assert "error" in header_of(opened.recv(timeout=30))
         opened.send(buffer.getvalue())
         assert grid_of(opened.recv(timeout=30))["layer"] == "conv2"
 
@@ -455,12 +526,27 @@ def until(true: Callable[[], bool]) -> None:
         sleep(0.01)
 
 
-def test_slow_headers_hold_nobody_up(server: Server) -> None:
+def ended(sock: socket.socket) -> bool:
+    try:
+        return sock.recv(10) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_slow_headers_hold_nobody_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than there may be connections: those that ask nothing are given up, and so are half questions."""
+    monkeypatch.setattr("convscope.web.running.SLOWEST_HEAD", 0.5)
     port = int(server.address.rstrip("/").rpartition(":")[2])
-    slow = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(50)]
-    for sock in slow:
-        sock.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
-    assert get(server, "api/network").status_code == 200
+    slow = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(300)]
+    for index, sock in enumerate(slow):
+        sock.sendall((b"", b"GET / HTTP/1.1\r\nX-Slow: ")[index % 2])
+    until(lambda: get(server, "api/network").status_code == 200)
+    assert all(map(ended, slow[:2]))
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+        sock.sendall(b"HEAD /static/icon.svg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert b" 200 " in sock.recv(4096)
+        sock.sendall(b"GET / HTTP/1.1\r\n")  # a further question that never ends
+        assert ended(sock)
     for sock in slow:
         sock.close()
 

@@ -45,6 +45,22 @@ def test_viewers_take_turns(worker: Worker) -> None:
     assert order == ["a0", "b0", "c0", "a1", "b1", "c1", "a2", "b2", "c2"]
 
 
+def test_what_nobody_waits_for_is_done_when_no_question_is_left_and_may_fail(worker: Worker) -> None:
+    free, order = held(worker), list[str]()
+    for name in ("left out", "spare"):  # the last one alone
+        worker.later(lambda name=name: (order.append(name), 1 / 0))  # type: ignore[misc]
+    answers = [worker.ask("a", lambda index=index: order.append(f"a{index}")) for index in range(2)]  # type: ignore[misc]
+    free.set()
+    for answer in answers:
+        answer.result(10)
+    assert worker.ask("b", lambda: None).result(10) is None
+    until_spare = time.monotonic() + 10
+    while "spare" not in order:
+        assert time.monotonic() < until_spare
+    assert order == ["a0", "a1", "spare"]
+    assert worker.ask("b", lambda: "alive").result(10) == "alive"
+
+
 def test_a_question_does_not_wait_for_the_end_of_a_job(worker: Worker) -> None:
     steps, ended, asked = list[int](), Event(), Event()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import prod
@@ -39,10 +39,18 @@ def value_of_role(network: Network, address: str | None, role: Role, missing: st
 
 
 @contextmanager
-def recorded(network: Network, picture: Photograph, layers: list[str]) -> Iterator[Mapping[str, Tensor]]:
-    """Run the network once for all these layers; `answer` to this very picture finds them within the block."""
+def recorded(
+    network: Network, picture: Photograph, layers: Sequence[str], known: Mapping[str, Tensor] | None = None
+) -> Iterator[Mapping[str, Tensor]]:
+    """Run the network once for all these layers; `answer` to this very picture finds them within the block.
+
+    `known` are those that an earlier run gave.
+    """
     before = _recorded.get()
-    known = before[2] if before and before[0] is network and before[1] is picture else {}
+    known = {
+        **(before[2] if before and before[0] is network and before[1] is picture else {}),
+        **(known or {}),
+    }
     missing = [Address(layer) for layer in layers if layer not in known]
     values = {**known, **(network.activations(network.preprocess(picture), *missing) if missing else {})}
     token = _recorded.set((network, picture, values))

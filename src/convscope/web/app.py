@@ -28,6 +28,7 @@ from convscope.errors import ConvscopeError
 from convscope.pictures.photograph import SAMPLES, open_photograph
 from convscope.web.guard import LARGEST_BODY
 from convscope.web.messages import packed
+from convscope.web.picture_store import LARGEST
 from convscope.web.renderings import JOBS, STOPPED, Message, Messages
 from convscope.web.session import Session
 from convscope.web.worker import Job, TooBusy
@@ -57,6 +58,7 @@ def _routes(session: Session) -> list[BaseRoute]:
         Route("/api/grid", _endpoint_of(session, _grid)),
         Route("/api/groups", _endpoint_of(session, _groups)),
         Route("/api/unit", _endpoint_of(session, _unit)),
+        Route("/api/strongest", _endpoint_of(session, _strongest)),
         Route("/api/effects", _endpoint_of(session, _effects)),
         Route("/api/examples", _endpoint_of(session, _examples)),
         Route("/api/arithmetic", _endpoint_of(session, _arithmetic)),
@@ -197,7 +199,11 @@ async def _says(session: Session, request: Request, ask: Ask) -> Response:
 
 async def _grid(session: Session, request: Request, ask: Ask) -> Response:
     query = request.query_params
-    return _bytes(await ask(partial(session.grid, query["picture"], query["layer"], _units(query))))
+    asked = query["picture"], query["layer"], _units(query)
+    known = await asyncio.to_thread(session.known_grid, *asked)
+    message = known or await ask(partial(session.grid, *asked))
+    session.worker.later(partial(session.look_ahead, *asked))
+    return _bytes(message)
 
 
 async def _groups(session: Session, request: Request, ask: Ask) -> Response:
@@ -209,6 +215,11 @@ async def _groups(session: Session, request: Request, ask: Ask) -> Response:
 async def _unit(session: Session, request: Request, ask: Ask) -> Response:
     query = request.query_params
     return JSONResponse(await ask(partial(session.unit, query["unit"], query.get("picture"))))
+
+
+async def _strongest(session: Session, request: Request, ask: Ask) -> Response:
+    layer = request.query_params["layer"]
+    return JSONResponse({"highest": await ask(partial(session.highest, layer))})
 
 
 async def _effects(session: Session, request: Request, ask: Ask) -> Response:
@@ -293,6 +304,8 @@ class _Desk:
             self._put(
                 {"job": name, "kind": "error", "error": f"there is no such job; possible: {', '.join(JOBS)}"}
             )
+        elif name in self._running:
+            self._put({"job": name, "kind": "error", "error": "a job of that name runs already"})
         elif len(self._running) >= MOST_JOBS_EACH:
             self._put(
                 {"job": name, "kind": "error", "error": f"{MOST_JOBS_EACH} jobs of yours run: stop one first"}
@@ -361,15 +374,15 @@ async def _live(session: Session, socket: WebSocket) -> None:
     viewer, wanted = f"live {id(socket)}", dict[str, Any]()
     with suppress(WebSocketDisconnect, RuntimeError):
         while (message := await socket.receive())["type"] != "websocket.disconnect":
-            if message.get("text"):
-                wanted = json.loads(message["text"])
-                continue
             try:
-                frame = open_photograph(message["bytes"], maximum_pixels=1024 * 1024)
+                if message.get("text"):
+                    wanted = dict(json.loads(message["text"]))
+                    continue
+                frame = open_photograph(message["bytes"], maximum_pixels=LARGEST)
                 answer = await asyncio.wrap_future(
                     session.worker.ask(viewer, partial(session.frame, frame, wanted))
                 )
-            except (ConvscopeError, TooBusy, KeyError, ValueError) as error:
+            except (ConvscopeError, TooBusy, KeyError, ValueError, TypeError) as error:
                 answer = packed({"error": in_words(error)})
             await socket.send_bytes(answer)
 

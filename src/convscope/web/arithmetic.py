@@ -61,6 +61,13 @@ def arithmetic(network: Network, address: Address, photograph: Photograph) -> di
     }
 
 
+def read_by(network: Network, layer: str) -> list[str]:
+    """Return the layer that a convolution reads, for whoever asks for both answers at once."""
+    writers = network.graph.written_by(layer)
+    inputs = writers[0].inputs[:1] if writers and writers[0].kind == "convolution" else []
+    return [name for name in inputs if name in network.layers]
+
+
 def _kernel(network: Network, operation: Operation, channel: int) -> tuple[NDArray[np.float64], int]:
     """Return a unit's kernels (channels, height, width) and the first channel that they read."""
     weight = network.parameters[operation.parameters["weight"]]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from contextlib import suppress
 from typing import Any
+
+import numpy as np
 
 from convscope._version import __version__
 from convscope.attribution.registry import ATTENTION, METHODS
 from convscope.dreaming.options import DreamOptions
 from convscope.dreaming.presets import dream_preset
+from convscope.errors import ConvscopeError
 from convscope.looking.answers import is_vector
 from convscope.looking.filters import layers_with_filters
 from convscope.looking.main_line import stages, vectors
+from convscope.network.input_spec import InputSpec
 from convscope.network.layer import Layer
 from convscope.network.network import Network
 from convscope.network.receptive_field import ReceptiveField
@@ -20,30 +24,8 @@ from convscope.network.tokens import token_grids
 from convscope.preset_guide import DREAM_GUIDE, STYLE_GUIDE, PresetGuide
 from convscope.styling.options import StyleOptions
 from convscope.styling.presets import style_preset
+from convscope.web.forms import RANGES, form_of
 from convscope.web.renderings import DREAM_SIZE, STYLE_SIZE
-
-_FORM_KINDS = {
-    "int | None": "whole",
-    "float | None": "number",
-    "bool": "switch",
-    "int": "whole",
-    "bool | None": "switch",
-}
-# What a slider goes from and to, and its step; a field's number may be another. The seed has none: any is as good.
-_RANGES = {
-    "size": (64, 1024, 16),
-    "steps": (1, 200, 1),
-    "octaves": (1, 8, 1),
-    "octave_scale": (1.05, 2.0, 0.05),
-    "jitter": (0, 64, 1),
-    "zoom": (0, 8, 1),
-    "style_weight": (0.0, 20.0, 0.5),
-    "content_weight": (0.0, 20.0, 0.5),
-    "smoothness_weight": (0.0, 5.0, 0.1),
-    "style_scale": (0.25, 2.0, 0.05),
-    "coarsest": (16, 512, 16),
-}
-_NOT_IN_FORMS = ("tile", "stop_after", "preset", "keep_colors_of")
 
 
 def network_facts(network: Network) -> dict[str, Any]:
@@ -57,7 +39,7 @@ def network_facts(network: Network) -> dict[str, Any]:
         "version": __version__,
         "device": str(network.device),
         "notes": list(network.notes),
-        "input": None if spec is None else {"size": list(spec.size), "describe": str(spec.channel_order)},
+        "input": None if spec is None else _input_facts(spec),
         "layers": [_layer_facts(network, layer, name in having) for name, layer in network.layers.items()],
         "stages": sorted(set(layers) | set(network.graph.inputs), key=lambda name: order.get(name, 0)),
         "labels": list(network.labels or ()),
@@ -72,8 +54,18 @@ def network_facts(network: Network) -> dict[str, Any]:
             "dream": _presets(DREAM_GUIDE, _dream_values),
             "style": _presets(STYLE_GUIDE, _style_values),
         },
-        "forms": {"dream": _form(DreamOptions), "style": _form(StyleOptions)},
+        "forms": {"dream": form_of(DreamOptions), "style": form_of(StyleOptions)},
     }
+
+
+def _input_facts(spec: InputSpec) -> dict[str, Any]:
+    """Return the size of what the network sees, and of the `frame` whose middle that is for a picture of its shape."""
+    height, width = spec.size
+    frame = spec.size
+    if spec.transform is None:
+        with suppress(ConvscopeError):  # of other channels than a picture in color has
+            frame = spec.frame(np.zeros((height, width, 3), np.uint8)).shape[:2]
+    return {"size": [height, width], "frame": list(frame), "describe": str(spec.channel_order)}
 
 
 def _layer_facts(network: Network, layer: Layer, has_filters: bool) -> dict[str, Any]:
@@ -122,16 +114,5 @@ def _style_values(preset: str) -> dict[str, Any]:
 
 def _numbers(settings: Any) -> dict[str, Any]:
     """Return what a preset sets the fields of a form to."""
-    values = {name: getattr(settings, name, None) for name in (*_RANGES, "rate", "stop_above")}
+    values = {name: getattr(settings, name, None) for name in (*RANGES, "rate", "stop_above")}
     return {name: value for name, value in values.items() if isinstance(value, (int, float))}
-
-
-def _form(options: type[Any]) -> list[dict[str, Any]]:
-    """Return the fields of an options dataclass that a form can hold: numbers, with a slider's range, and switches."""
-    forms = []
-    for one in fields(options):
-        kind = _FORM_KINDS.get(str(one.type))
-        if kind and one.name not in _NOT_IN_FORMS:
-            known = _RANGES.get(one.name)
-            forms.append({"name": one.name, "kind": kind, "default": one.default, "range": known})
-    return forms

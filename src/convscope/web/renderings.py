@@ -19,13 +19,16 @@ from convscope.attribution.registry import method_named
 from convscope.attribution.sanity_check import ALIKE, Shuffled, randomized
 from convscope.attribution.target import target_of
 from convscope.dreaming.deep_dream import dream_of
+from convscope.dreaming.options import DreamOptions
 from convscope.errors import InputError
 from convscope.jobs import PictureJob, checkpoint_of, saved_steps
 from convscope.network.network import Network
 from convscope.optimization.feature_visualization import RenderOptions, as_picture, pixels, visualize
 from convscope.optimization.rendering import Progress
+from convscope.styling.options import StyleOptions
 from convscope.styling.style_transfer import transfer_of
 from convscope.web.films import Film
+from convscope.web.forms import viewers_options
 from convscope.web.picture_store import PictureStore
 
 BETWEEN_PREVIEWS = 0.5  # seconds
@@ -34,6 +37,7 @@ AT_ONCE = 4  # pictures: so that a step is short, and a job stops soon after it 
 DREAM_SIZE, STYLE_SIZE = 448, 320  # pixels of the longer side, where no other is asked for
 LARGEST_SIDE = 1024  # pixels of a dream or a style: what a viewer may ask for
 MOST_STEPS = 1000
+MOST_NAMES = 64  # addresses of units, or methods, of one job
 MAP_SIDE = 224  # numbers a side of an attribution map on the page
 
 Message: TypeAlias = tuple[Mapping[str, Any], bytes]
@@ -43,7 +47,7 @@ Messages: TypeAlias = Iterator[Message | None]
 
 def see(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:
     """Make what units want to see; `wanted` has `addresses` and perhaps the fields of `RenderOptions`."""
-    addresses = [str(network.resolve(address)) for address in wanted["addresses"]]
+    addresses = [str(network.resolve(address)) for address in _few("addresses", wanted["addresses"])]
     options = RenderOptions().updated(wanted.get("options", {}))
     _require_modest(options.size, options.steps)
     last = 0.0
@@ -73,17 +77,16 @@ def _final_message(network: Network, one: Any, options: RenderOptions, progress:
 
 def dream(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:
     """Dream into a picture; `wanted` has `picture`, `layers` and the fields of `DreamOptions` in `options`."""
-    options = dict(wanted.get("options", {}))
+    options = viewers_options(DreamOptions, wanted.get("options", {}))
     options["size"] = options.get("size") or DREAM_SIZE
     _require_modest(options["size"], options.get("steps"))
-    return _job(
-        dream_of(network, pictures[wanted["picture"]], wanted.get("layers") or None, **options), wanted
-    )
+    layers = _few("layers", [wanted.get("layers") or ""])[0] or None
+    return _job(dream_of(network, pictures[wanted["picture"]], layers, **options), wanted)
 
 
 def style(network: Network, pictures: PictureStore, wanted: Mapping[str, Any]) -> Messages:
     """Paint a picture in another's style; `wanted` has `picture`, `style` and the fields of `StyleOptions`."""
-    options = dict(wanted.get("options", {}))
+    options = viewers_options(StyleOptions, wanted.get("options", {}))
     options["size"] = options.get("size") or STYLE_SIZE
     _require_modest(options["size"], options.get("steps"))
     return _job(
@@ -129,7 +132,7 @@ def explain(network: Network, pictures: PictureStore, wanted: Mapping[str, Any])
 
     With `sanity` each method's map is made again with the weights of the last half of the layers shuffled, and of all.
     """
-    photograph, methods = pictures[wanted["picture"]], wanted["methods"]
+    photograph, methods = pictures[wanted["picture"]], _few("methods", wanted["methods"])
     target = target_of(network, photograph, wanted.get("target"))
     for index, name in enumerate(methods):
         header = {"method": name, "done": index + 1, "of": len(methods)}
@@ -167,6 +170,17 @@ JOBS: Mapping[str, Callable[[Network, PictureStore, Mapping[str, Any]], Messages
     "style": style,
     "explain": explain,
 }
+
+
+def _few(what: str, names: Any) -> list[str]:
+    """Return names as they were asked for; InputError where they are none, or more than a page asks for."""
+    if (
+        not isinstance(names, list)
+        or len(names) > MOST_NAMES
+        or not all(isinstance(name, str) for name in names)
+    ):
+        raise InputError(f"{what} are at most {MOST_NAMES} names")
+    return names
 
 
 def _require_modest(size: Any, steps: Any) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import socket
+from asyncio import TimerHandle, Transport
 from dataclasses import dataclass
 from threading import Thread
 from time import monotonic, sleep
 from urllib.parse import quote
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from convscope.errors import InputError
 from convscope.web.guard import App, Guard
@@ -17,6 +19,7 @@ from convscope.web.guard import App, Guard
 HERE = "127.0.0.1"
 _OWN_NAMES = ("127.0.0.1", "localhost", "::1")
 _STARTS_WITHIN = 20.0  # seconds
+SLOWEST_HEAD = 20.0  # seconds for a request's first lines to arrive, or for a connection to ask anything
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,32 @@ class Running:
         self._thread.join(timeout=5)
 
 
+class _Impatient(H11Protocol):
+    """A connection that ends where no whole request comes: a few hundred silent ones would leave none for others."""
+
+    _deadline: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(SLOWEST_HEAD, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._waits() and self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+        elif self._waits() and self._deadline is None:  # of a further request the first lines have begun
+            self._deadline = self.loop.call_later(SLOWEST_HEAD, self._give_up)
+
+    def _waits(self) -> bool:
+        return self in self.connections and (self.cycle is None or self.cycle.response_complete)
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if self._waits():
+            self.transport.close()
+
+
 def run(
     app: App, host: str = HERE, port: int = 0, token: str | None = None, *, proxied: bool = False
 ) -> Running:
@@ -55,6 +84,7 @@ def run(
         Guard(app, _OWN_NAMES if alone else ("*",), token),
         log_level="error",
         lifespan="off",
+        http=_Impatient,
         ws="websockets-sansio",
         ws_max_size=32 * 1024 * 1024,
         limit_concurrency=256,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
@@ -25,7 +26,8 @@ from convscope.measuring.strongest import Strongest, find_strongest, strongest_o
 from convscope.network.class_head import most_probable
 from convscope.network.network import Network
 from convscope.pictures.photograph import Photograph
-from convscope.web.arithmetic import arithmetic
+from convscope.web.answer_store import AnswerStore
+from convscope.web.arithmetic import arithmetic, read_by
 from convscope.web.grid import grid_message, shrunk
 from convscope.web.network_facts import network_facts
 from convscope.web.picture_store import PictureStore
@@ -70,6 +72,7 @@ class Session:
     recent: Sequence[Mapping[str, str]] = ()
     pictures: PictureStore = field(default_factory=PictureStore)
     worker: Worker = field(default_factory=Worker)
+    answers: AnswerStore = field(default_factory=AnswerStore)
     _copies: OrderedDict[str, Network] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -118,16 +121,32 @@ class Session:
                 self._copies.popitem(last=False)
             return self._copies[key]
 
-    def says(self, picture: str | Photograph, units: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def says(self, picture: str, units: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the most probable classes; nothing for a network that is no classifier."""
-        network, photograph = self.with_units(units), self._photograph(picture)
+        network, photograph = self.with_units(units), self.pictures[picture]
         return _classes(network, network.probabilities(photograph)) if network.class_values else []
 
-    def grid(self, picture: str | Photograph, layer: str, units: Mapping[str, Any], **facts: Any) -> bytes:
+    def grid(self, picture: str, layer: str, units: Mapping[str, Any]) -> bytes:
         """Return a layer's answer as a message; see `grid_message`."""
+        name = self.network.resolve(layer).layer
+        with self._answered(picture, [name], units) as (network, photograph):
+            return grid_message(name, answer(network, photograph, name))
+
+    def known_grid(self, picture: str, layer: str, units: Mapping[str, Any]) -> bytes | None:
+        """Return the same where no run is needed: in any thread, so that it waits for no job's step; else None."""
+        name = self.network.resolve(layer).layer
+        known = self.answers.known([name], _given(picture, units))
+        if name not in known:
+            return None
+        network, photograph = self.with_units(units), self.pictures[picture]
+        with recorded(network, photograph, [name], known):
+            return grid_message(name, answer(network, photograph, name))
+
+    def look_ahead(self, picture: str, layer: str, units: Mapping[str, Any]) -> None:
+        """Find out what the layers beside this one answer, so that a step to one of them waits for no run."""
         network = self.with_units(units)
         name = network.resolve(layer).layer
-        return grid_message(name, answer(network, self._photograph(picture), name), **facts)
+        self.answers.look_ahead(network, self.pictures[picture], name, _given(picture, units))
 
     def groups(self, picture: str, layer: str, count: int, units: Mapping[str, Any]) -> bytes:
         """Return a layer's answer in groups of channels as a message, a grid of a channel a group; see `grid_message`.
@@ -135,9 +154,9 @@ class Session:
         In the header are each group's `channels`, those that count most, with the `shares` that it has of them, and the
         share of the answer's square that is `explained`.
         """
-        network = self.with_units(units)
-        name = network.resolve(layer).layer
-        found = neuron_groups(shrunk(answer(network, self.pictures[picture], name)), min(count, MOST_GROUPS))
+        name = self.network.resolve(layer).layer
+        with self._answered(picture, [name], units) as (network, photograph):
+            found = neuron_groups(shrunk(answer(network, photograph, name)), min(count, MOST_GROUPS))
         if not len(found.maps):
             raise InputError(f"{name} answers nothing above zero to this picture: there is nothing to group")
         groups = [_group_facts(shares) for shares in found.channels]
@@ -158,11 +177,17 @@ class Session:
 
     def unit(self, address: str, picture: str | None) -> dict[str, Any]:
         """Return what is known of a unit."""
-        photograph = None if picture is None else self.pictures[picture]
-        found = None if self.photographs is None else self.photographs.found
-        return unit_facts(self.network, self._unit(address), photograph, self.strongest) | {
-            "histogram": None if found is None else histogram_facts(found, self._unit(address))
-        }
+        unit, found = self._unit(address), None if self.photographs is None else self.photographs.found
+        histogram = None if found is None else histogram_facts(found, unit)
+        if picture is None:
+            return unit_facts(self.network, unit, None, self.strongest) | {"histogram": histogram}
+        with self._answered(picture, [unit.layer]) as (network, photograph):
+            return unit_facts(network, unit, photograph, self.strongest) | {"histogram": histogram}
+
+    def highest(self, layer: str) -> list[float] | None:
+        """Return the highest answer that photographs gave of each channel of a layer; None where nobody measured."""
+        quantiles = self.strongest.layers.get(self.network.resolve(layer).layer) if self.strongest else None
+        return None if quantiles is None else quantiles[:, 1, -1].tolist()
 
     def effects(self, address: str, picture: str) -> list[dict[str, Any]]:
         """Return the classes whose scores a unit changes most."""
@@ -178,11 +203,14 @@ class Session:
 
     def arithmetic(self, address: str, picture: str) -> dict[str, Any]:
         """Return how a convolution's unit comes to its number at a position."""
-        return arithmetic(self.network, self._unit(address), self.pictures[picture])
+        unit = self._unit(address)
+        layers = [unit.layer, *read_by(self.network, unit.layer)]
+        with self._answered(picture, layers) as (network, photograph):
+            return arithmetic(network, unit, photograph)
 
-    def backward(self, picture: str | Photograph, address: str, view: str) -> bytes:
+    def backward(self, picture: str, address: str, view: str) -> bytes:
         """Return a backward view of a unit as a message, a grid of one channel."""
-        return _backward_message(self.network, self._photograph(picture), address, view)
+        return _backward_message(self.network, self.pictures[picture], address, view)
 
     def seen(self, picture: str) -> NDArray[np.uint8]:
         """Return what is left of a picture when the network gets it, (height, width, 3)."""
@@ -210,14 +238,25 @@ class Session:
             raise InputError("only pictures in color can be covered")
         return pixels
 
-    def _photograph(self, picture: str | Photograph) -> Photograph:
-        return picture if isinstance(picture, Photograph) else self.pictures[picture]
+    @contextmanager
+    def _answered(
+        self, picture: str, layers: Sequence[str], units: Mapping[str, Any] | None = None
+    ) -> Iterator[tuple[Network, Photograph]]:
+        """Give a network and a picture whose `answer` at these layers is known, from before or by one run."""
+        network, photograph = self.with_units(units or {}), self.pictures[picture]
+        known = self.answers.of(network, photograph, layers, _given(picture, units or {}))
+        with recorded(network, photograph, layers, known):
+            yield network, photograph
 
     def _unit(self, address: str) -> Any:
         unit = self.network.resolve(address)
         if unit.channel is None:
             raise InputError(f"{address} is a layer: name one of its channels, as {address}:0")
         return unit
+
+
+def _given(picture: str, units: Mapping[str, Any]) -> str:
+    return json.dumps([picture, units], sort_keys=True)
 
 
 def _setting(value: Any) -> float | str:

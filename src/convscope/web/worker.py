@@ -76,6 +76,7 @@ class Worker:
     def __init__(self) -> None:
         self._questions: OrderedDict[str, deque[tuple[Future[Any], Callable[[], Any]]]] = OrderedDict()
         self._jobs: deque[Job[Any]] = deque()
+        self._spare: Callable[[], object] | None = None
         self._changed = Condition()
         self._ended = False
         self._thread = Thread(target=self._run, name="convscope-worker", daemon=True)
@@ -95,6 +96,12 @@ class Worker:
             waiting.append((future, question))
             self._changed.notify()
         return future
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Do something once no question waits, in place of what was to be done so before: it may be left out."""
+        with self._changed:
+            self._spare = work
+            self._changed.notify()
 
     def start(self, job: Job[Any]) -> None:
         """Run a job, a step at a time in turn with the others; TooBusy where there are too many."""
@@ -129,14 +136,18 @@ class Worker:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not (self._ended or self._jobs or any(self._questions.values())):
+                while not (self._ended or self._jobs or self._spare or any(self._questions.values())):
                     self._changed.wait()
                 if self._ended:
                     return
                 question = self._next_question()
-                job = None if question else self._jobs.popleft()
+                spare, self._spare = (self._spare, None) if question is None else (None, self._spare)
+                job = None if question or spare else self._jobs.popleft()
             if question:
                 _answer(*question)
+            elif spare:
+                with suppress(Exception):  # nobody asked: who does is told
+                    spare()
             elif job and job.advance():
                 with self._changed:
                     self._jobs.append(job)

@@ -4,7 +4,7 @@
 const CHOICES = {
   view: ["explore", "unit", "why", "studio", "atlas", "beside"],
   sees: [false, true],
-  sort: ["index", "strength"],
+  sort: ["index", "strength", "picture"],
   scale: ["channel", "shared"],
   palette: ["gray", "viridis", "inferno"],
   gamma: [1, 0.6, 0.35, 1.8],

@@ -5,14 +5,14 @@ import { element, empty, number } from "./elements.js";
 import { paintSigned } from "./palette.js";
 import { layerFacts, state, unitAddress } from "./store.js";
 
-let asked = 0, found = null, failure = null;
+let asked = 0, found = null, foundAt = "", failure = null;
 
 /** Return the elements that show it for the unit and the place under the cursor; nothing for what is no convolution. */
 export function arithmeticParts() {
   if (!hasPlaces()) return [];
   const [row, column] = place(), title = element("h3", {}, `How it comes to its number at (${row},${column})`);
   if (failure) return [title, empty(failure)];
-  if (!found) return [title, empty("Being worked out…")];
+  if (!found || foundAt !== subject()) return [title, empty("Being worked out…")];
   const limit = (key) => Math.max(...found.terms.flatMap((term) => term[key].flat().map(Math.abs))) || 1;
   const rows = found.terms.map((term) => element("tr", {}, cell(`${found.reads}:${term.channel}`), cell(square(term.patch, limit("patch"), "what it reads")), cell("×"), cell(square(term.kernel, limit("kernel"), "its kernel")), cell("="), cell(number(term.sum))));
   const sums = [[`${found.others.count} further channels`, found.others.sum], ["bias", found.bias], ["sum", found.sum]];
@@ -22,17 +22,23 @@ export function arithmeticParts() {
   return [title, element("table.arithmetic", {}, element("tbody", {}, ...rows, ...totals)), element("p.caption", {}, "The channels that count most; red is positive, blue negative. Point at a place of the picture for another one.")];
 }
 
+/** Whether it is asked for, and not there yet. */
+export function arithmeticWaits() {
+  return hasPlaces() && foundAt !== subject() && !failure;
+}
+
 /** Ask for it, once the cursor rests; `done` is called when it is there. */
 export function askArithmetic(done) {
   const mine = ++asked;
-  found = failure = null;
+  failure = null;
   setTimeout(async () => {
     if (mine !== asked || !hasPlaces()) return;
+    const unit = address();
     try {
-      const answered = await ask("arithmetic", { unit: `${unitAddress()}@${place().join(",")}`, picture: state.picture });
-      if (mine === asked) found = answered;
+      const answered = await ask("arithmetic", { unit, picture: state.picture });
+      if (mine === asked) (found = answered), (foundAt = subject());
     } catch (error) {
-      failure = error.message;
+      if (mine === asked) failure = error.message;
     }
     if (mine === asked) done();
   }, 200);
@@ -42,6 +48,15 @@ export function askArithmetic(done) {
 function hasPlaces() {
   const grid = state.grid;
   return Boolean(layerFacts()?.filters && state.picture && grid?.layer === state.layer && grid.rows * grid.columns > 1);
+}
+
+/** What is asked about: a number of a layer, and the picture. */
+function subject() {
+  return `${address()} ${state.picture}`;
+}
+
+function address() {
+  return `${unitAddress()}@${place().join(",")}`;
 }
 
 function place() {

@@ -1,21 +1,30 @@
 // All channels of a layer by what they want to see, large, with their names: to look through and to search.
 
+import { choices } from "./address.js";
 import { element, empty, fill } from "./elements.js";
-import { onSeen, seen, stop, want } from "./sees.js";
+import { SORTS } from "./grid.js";
+import { ordered } from "./order.js";
+import { isMade, onSeen, seen, stop, want } from "./sees.js";
 import { layerFacts, listen, set, state } from "./store.js";
 
 const AT_ONCE = 240; // cells: thousands of them take seconds to lay out
 const cells = element("div.units"), words = element("p.caption"), end = element("div.end");
-let only = "all";
+let only = "all", sought = "";
 /** @type {string[]} units that come as one scrolls */
 let further = [];
 
 /** Build the view. */
 export function mountAtlas(parent) {
   const filter = element("select", { "aria-label": "Which units", onchange: () => ((only = filter.value), draw()) }, ...["all", "made", "could not be activated"].map((name) => element("option", { value: name }, name)));
-  fill(parent, element("h2", {}, "Atlas: what the channels want to see"), element("div.tools", {}, element("label", {}, "Show ", filter), element("button", { onclick: () => want(units()) }, "Make all of this layer"), element("button", { onclick: stop }, "Stop")), words, cells, end);
+  const sort = element("select", { "aria-label": "Order of the units", title: "o: by number, by what photographs make them answer, or by this picture", onchange: () => set({ sort: sort.value }) }, ...choices("sort").map((name) => element("option", { value: name }, SORTS[name])));
+  const search = element("input", { type: "search", placeholder: "a number, or words of a caption", "aria-label": "Search the units of this layer", oninput: () => ((sought = search.value.trim().toLowerCase()), draw()) });
+  fill(parent, element("h2", {}, "Atlas: what the channels want to see"), element("div.tools", {}, element("label", {}, "Sort ", sort), element("label", {}, "Show ", filter), search, element("button", { onclick: () => want(units()) }, "Make all of this layer"), element("button", { onclick: stop }, "Stop")), words, cells, end);
   new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && addFurther(), { rootMargin: "600px" }).observe(end);
-  listen((changed) => state.view === "atlas" && (changed.has("view") || changed.has("layer")) && draw());
+  listen((changed) => {
+    sort.value = state.sort;
+    const reordered = changed.has("sort") || changed.has("strengths") || (changed.has("grid") && state.sort === "picture");
+    if (state.view === "atlas" && (changed.has("view") || changed.has("layer") || reordered)) draw();
+  });
   onSeen((unit) => {
     const at = unit.lastIndexOf(":");
     if (state.view === "atlas" && unit.slice(0, at) === state.layer) redraw(unit);
@@ -23,15 +32,23 @@ export function mountAtlas(parent) {
 }
 
 function units() {
-  return Array.from({ length: layerFacts()?.channels || 0 }, (_, channel) => `${state.layer}:${channel}`);
+  return ordered(state.layer, layerFacts()?.channels || 0).map((channel) => `${state.layer}:${channel}`);
 }
 
 function draw() {
-  const shown = units().filter((unit) => only === "all" || (only === "made" ? seen(unit)?.final : seen(unit)?.final && !seen(unit).activated));
-  const made = units().filter((unit) => seen(unit)?.final).length;
-  words.textContent = `${state.layer}: ${made} of ${units().length} are made. A picture opens its unit.`;
+  const shown = units().filter((unit) => (only === "all" || (isMade(unit) && (only === "made" || seen(unit)?.activated === false))) && isSought(unit));
+  count();
   further = shown.slice(AT_ONCE);
-  fill(cells, ...(shown.length ? shown.slice(0, AT_ONCE).map(cell) : [empty("None of this kind yet: press “Make all of this layer”.")]));
+  fill(cells, ...(shown.length ? shown.slice(0, AT_ONCE).map(cell) : [empty(sought ? "No unit of this layer has that number, or these words in its picture's caption." : "None of this kind yet: press “Make all of this layer”.")]));
+}
+
+function count() {
+  const all = units();
+  words.textContent = `${state.layer}: ${all.filter(isMade).length} of ${all.length} are made. A picture opens its unit.`;
+}
+
+function isSought(unit) {
+  return /^\d+$/.test(sought) ? unit.endsWith(`:${sought}`) : !sought || (seen(unit)?.caption || "").toLowerCase().includes(sought);
 }
 
 function addFurther() {
@@ -42,8 +59,7 @@ function addFurther() {
 function redraw(unit) {
   const old = cells.querySelector(`[data-unit="${CSS.escape(unit)}"]`);
   if (old) old.replaceWith(cell(unit));
-  const made = units().filter((one) => seen(one)?.final).length;
-  words.textContent = `${state.layer}: ${made} of ${units().length} are made. A picture opens its unit.`;
+  count();
 }
 
 function cell(unit) {

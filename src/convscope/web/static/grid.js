@@ -2,10 +2,13 @@
 
 import { choices } from "./address.js";
 import { element, empty, fill, number } from "./elements.js";
+import { ordered } from "./order.js";
 import { table } from "./palette.js";
 import { onSeen, seen, want } from "./sees.js";
 import { layerFacts, listen, set, state } from "./store.js";
 
+/** The orders of channels, in words. */
+export const SORTS = { index: "number", strength: "photographs", picture: "this picture" };
 const SEES = 64;
 const canvas = element("canvas", { role: "img" }), faint = element("canvas"), cursor = element("div.cursor"), tip = element("div.tip", { hidden: true });
 const sheet = element("div.sheet", {}, canvas, cursor, tip);
@@ -17,7 +20,7 @@ let layout = { columns: 1, rows: 1, width: 1, height: 1, scale: 1, gap: 1, order
 export function mountGrid(parent) {
   fill(parent, title, tools, scroll, note);
   for (const [label, key] of [["Sort", "sort"], ["Scale", "scale"], ["Colors", "palette"]]) {
-    const select = element("select", { "aria-label": label, onchange: () => set({ [key]: select.value }) }, ...choices(key).map((name) => element("option", { value: name }, name)));
+    const select = element("select", { "aria-label": label, onchange: () => set({ [key]: select.value }) }, ...choices(key).map((name) => element("option", { value: name }, SORTS[name] || name)));
     tools.append(element("label", {}, `${label} `, select));
     listen((changed) => changed.has(key) && (select.value = state[key]));
   }
@@ -25,9 +28,9 @@ export function mountGrid(parent) {
   tools.append(sees);
   listen((changed) => {
     if (changed.has("sees")) sees.setAttribute("aria-pressed", String(state.sees));
-    if (["grid", "sort", "scale", "palette", "gamma", "zoom", "sees"].some((key) => changed.has(key))) draw();
+    if (["grid", "sort", "strengths", "scale", "palette", "gamma", "zoom", "sees"].some((key) => changed.has(key))) draw();
     else if (changed.has("channel")) moveCursor();
-    if (changed.has("layer")) scroll.classList.add("stale");
+    if (state.picture && ["layer", "picture", "units", "retry"].some((key) => changed.has(key)) && !changed.has("grid")) scroll.classList.add("stale");
   });
   onSeen((unit, error) => {
     if (error) note.textContent = error;
@@ -63,8 +66,7 @@ function draw() {
   }
   if (!canvas.isConnected) fill(sheet, canvas, cursor, tip);
   scroll.classList.remove("stale");
-  const order = Array.from({ length: grid.channels }, (_, index) => index);
-  if (state.sort === "strength") order.sort((a, b) => grid.high[b] - grid.high[a] || a - b);
+  const order = ordered(grid.layer, grid.channels);
   const [width, height] = state.sees ? [SEES, SEES] : [grid.tileColumns, grid.tileRows];
   const wanted = tileSide(grid.channels) * state.zoom, scale = state.sees ? state.zoom : Math.max(1, Math.round(wanted / Math.max(width, height, wanted / 20)));
   const gap = Math.max(1, Math.round(3 / scale)), columns = Math.max(1, Math.min(grid.channels, Math.floor((scroll.clientWidth - 14) / ((width + gap) * scale))));
@@ -207,7 +209,7 @@ function hover(channel) {
   tip.hidden = channel === null;
   if (channel === null) return;
   const { columns, width, height, scale, gap, places } = layout, place = places[channel], grid = state.grid;
-  tip.textContent = `${state.layer}:${channel}  max ${number(grid.high[channel])} at (${grid.peakRow[channel]},${grid.peakColumn[channel]})`;
+  tip.textContent = `${grid.layer}:${channel}  max ${number(grid.high[channel])} at (${grid.peakRow[channel]},${grid.peakColumn[channel]})`;
   const left = (place % columns) * (width + gap) * scale;
   Object.assign(tip.style, { left: `${Math.min(left, Math.max(0, scroll.clientWidth - 220))}px`, top: `${Math.floor(place / columns) * (height + gap) * scale + height * scale + 4}px` });
 }

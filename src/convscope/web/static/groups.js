@@ -46,7 +46,7 @@ function answerAt({ low, high, tiles, tileColumns, tileRows, rows, columns }, gr
 
 /** Return the groups as rows: at the place that is pointed at the strongest first; `repaint` shows one of them alone. */
 export function groupRows(repaint) {
-  const grid = state.grouped;
+  const grid = state.grouped?.layer === state.layer ? state.grouped : null;
   if (!hasPlaces()) return [empty("This layer has no places: its channels cannot be grouped by them.")];
   if (!grid) return [empty(cameraOn() ? "Close the camera to see a picture's groups." : state.error || "Being grouped…")];
   const answers = grid.groups.map((_, group) => (state.position ? answerAt(grid, group, state.position) : grid.high[group]));

@@ -55,6 +55,7 @@ export function toggleHelp() {
 /** Leave what is on top: the help, the search, another view. */
 function leave() {
   /** @type {HTMLElement} */ (document.activeElement)?.blur?.();
+  document.querySelector("#network[open]")?.removeAttribute("open");
   set({ view: "explore", error: null, tour: null });
 }
 
@@ -66,6 +67,8 @@ export const KEYS = [
   [["ArrowDown"], "a row down", () => move(gridColumns())],
   [["Shift+ArrowUp"], "eight rows up", () => move(-8 * gridColumns())],
   [["Shift+ArrowDown"], "eight rows down", () => move(8 * gridColumns())],
+  [["Shift+ArrowLeft"], "eight channels back", () => move(-8)],
+  [["Shift+ArrowRight"], "eight channels on", () => move(8)],
   [["Home"], "the first channel shown", () => move(-1e9)],
   [["End"], "the last channel shown", () => move(1e9)],
   [["["], "the layer before", () => stepLayer(-1)],
@@ -80,7 +83,7 @@ export const KEYS = [
   [["Escape"], "back to the grid", leave],
   [["s"], "what each channel wants to see, in place of its answer", () => cycle("sees")],
   [["m"], "more pictures of this unit, from other beginnings", () => cycle("seeds")],
-  [["o"], "order: by number, or the strongest first", () => cycle("sort")],
+  [["o"], "order: by number, by what photographs make them answer, by this picture", () => cycle("sort")],
   [["x"], "scale: each channel's own, or one for all", () => cycle("scale")],
   [["t"], "gamma: lighter, darker", () => cycle("gamma")],
   [["p"], "palette", () => cycle("palette")],
@@ -97,7 +100,7 @@ export const KEYS = [
   [["5"], "view: atlas", () => set({ view: "atlas" })],
   [["6"], "view: two side by side: pictures, units or networks", () => set({ view: "beside" })],
   [["u"], "tours: the lessons, step by step, or no more", toggleTour],
-  [["r"], "ask again", () => set({ grid: null, retry: {} })],
+  [["r"], "ask again", () => set({ retry: {} })],
   [["?"], "this help", toggleHelp],
 ];
 
@@ -105,7 +108,8 @@ export const KEYS = [
 export function mountKeyboard() {
   const actions = new Map(KEYS.flatMap(([keys, , action]) => keys.map((key) => [key, action])));
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || helpDialog().open) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (helpDialog().open) return event.key === "?" ? toggleHelp() : undefined;
     const target = /** @type {Element} */ (event.target), typing = target.matches("input:not([type=range]):not([type=checkbox]), select, textarea");
     if (typing && event.key !== "Escape") return;
     if (target.matches("button, a, summary, input") && ["Enter", " ", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key)) return;

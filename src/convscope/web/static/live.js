@@ -1,15 +1,20 @@
-// The camera, or a film: one frame at a time goes to the network, the next after its answer.
+// The camera, a film, or a folder of pictures: one frame at a time goes to the network, the next after its answer.
 
 import { asGrid, socketAddress, unpack } from "./api.js";
 import { element } from "./elements.js";
 import { set, state, unitAddress } from "./store.js";
 
-/** Where the camera's picture is shown. */
-export const video = element("video", { muted: true, playsInline: true, loop: true, hidden: true, "aria-label": "The camera" });
-const canvas = element("canvas");
+/** @typedef {{kind: string, width: () => number, height: () => number, image: () => CanvasImageSource, name: () => string, step: (by: number) => void, stop: () => void}} Source */
+
+const A_PICTURE = 1000; // milliseconds that each picture of a folder stays, at least
+/** What the network sees of the frame that was sent last. */
+export const shown = element("canvas", { hidden: true, role: "img", "aria-label": "The frame as the network sees it" });
+const sent = element("canvas");
 /** @type {(grid: any) => void} */
 let onFrame = () => {};
-let socket = null, sent = 0, rate = 0;
+/** @type {?Source} */
+let current = null;
+let rate = 0, name = "";
 
 /** Be told of each answer: its grid, with `says` and the `view` it is of. */
 export function watchFrames(watch) {
@@ -26,52 +31,165 @@ export function frameRate() {
   return rate;
 }
 
-/** Open the camera, or a film's file; or close it. */
-export async function toggleCamera(file = null) {
+/** Show the answer to a frame as all of them are shown. */
+export function showFrame(grid) {
+  onFrame(grid);
+}
+
+/** A socket that frames are sent over; `ask` for an answer before the next frame. */
+export function frameSocket() {
+  const socket = new WebSocket(socketAddress("live"));
+  let done = (_) => {}, failed = (_) => {};
+  const opened = new Promise((open, refused) => {
+    socket.onopen = open;
+    socket.onclose = () => {
+      const gone = new Error("the server has gone: start convscope explore again, then press r");
+      refused(gone);
+      failed(gone);
+    };
+  });
+  opened.catch(() => {}); // who asks is told
+  socket.binaryType = "arraybuffer";
+  socket.onmessage = (event) => done(unpack(event.data));
+  return {
+    /** Send a frame (a picture's file) with what is shown now; an answer that is an error is thrown. */
+    ask: async (frame) => {
+      await opened;
+      const answer = new Promise((resolve, reject) => ((done = resolve), (failed = reject))), view = state.backward === "off" ? null : state.backward;
+      socket.send(JSON.stringify({ layer: state.layer, unit: state.pinned || unitAddress(), view, units: state.units }));
+      socket.send(frame);
+      const message = await answer;
+      if (message.header.error) throw new Error(message.header.error);
+      return asGrid(message);
+    },
+    close: () => socket.close(),
+  };
+}
+
+/** Open the camera, or what is given: a film's file, or pictures' files. Or close it. */
+export async function toggleCamera(given = null) {
   if (cameraOn()) return close();
   try {
-    if (file) video.src = URL.createObjectURL(file);
-    else video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
-    await video.play();
+    current = await (given === null ? camera() : Array.isArray(given) ? folder(given) : film(given));
   } catch (error) {
-    return set({ error: `the camera cannot be used: ${error.message}` });
+    return set({ error: given === null ? `the camera cannot be used: ${error.message}` : `this cannot be shown: ${error.message}` });
   }
-  const [height, width] = state.network.input.size;
-  Object.assign(canvas, { width, height });
-  socket = new WebSocket(socketAddress("live"));
-  socket.binaryType = "arraybuffer";
-  socket.onopen = sendFrame;
-  socket.onmessage = (event) => answered(event.data);
-  socket.onclose = () => cameraOn() && close();
-  set({ live: file ? "film" : "camera", frozen: false, error: null });
+  set({ live: current.kind, frozen: false, error: null });
+  run(current);
 }
 
 /** Close the camera. */
 export function close() {
-  for (const track of /** @type {?MediaStream} */ (video.srcObject)?.getTracks() || []) track.stop();
-  video.srcObject = null;
-  video.removeAttribute("src");
+  current?.stop();
+  current = null;
   set({ live: null });
-  socket?.close();
 }
 
-async function sendFrame() {
-  if (!cameraOn() && socket?.readyState !== WebSocket.OPEN) return;
-  if (state.frozen) return void setTimeout(sendFrame, 100);
-  const context = canvas.getContext("2d"), side = Math.min(video.videoWidth, video.videoHeight) || 1;
-  context.drawImage(video, (video.videoWidth - side) / 2, (video.videoHeight - side) / 2, side, side, 0, 0, canvas.width, canvas.height);
-  const frame = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.85));
-  if (socket?.readyState !== WebSocket.OPEN) return;
-  const view = state.backward === "off" ? null : state.backward;
-  socket.send(JSON.stringify({ layer: state.layer, unit: state.pinned || unitAddress(), view, units: state.units }));
-  sent = performance.now();
-  socket.send(frame);
+/** Go to another picture of a folder that is shown; false where none is. */
+export function stepFrame(by) {
+  current?.step(by);
+  return current?.kind === "folder";
 }
 
-function answered(buffer) {
-  const message = unpack(buffer);
-  rate = 0.8 * rate + 0.2 * (1000 / Math.max(1, performance.now() - sent));
-  if (message.header.error) set({ error: message.header.error });
-  else onFrame(asGrid(message));
-  requestAnimationFrame(sendFrame);
+/** The name of the frame that was sent last: the next picture of a folder may be there before its answer. */
+export function frameName() {
+  return name;
+}
+
+async function run(source) {
+  const frames = frameSocket();
+  try {
+    while (current === source) {
+      if (state.frozen) await pause(100);
+      else await oneFrame(source, frames);
+    }
+  } catch (error) {
+    if (current === source) close();
+    set({ error: error.message });
+  }
+  frames.close();
+}
+
+async function oneFrame(source, frames) {
+  draw(source);
+  const frame = await new Promise((resolve) => sent.toBlob(resolve, "image/jpeg", 0.9)), began = performance.now();
+  try {
+    const grid = await frames.ask(frame);
+    rate = 0.8 * rate + 0.2 * (1000 / Math.max(1, performance.now() - began));
+    if (current === source) onFrame(grid);
+  } catch (error) {
+    if (error.message.startsWith("the server has gone")) throw error;
+    set({ error: error.message });
+    await pause(300);
+  }
+  await new Promise(requestAnimationFrame);
+}
+
+/** Draw a source's picture as it is sent: cut to the shape of the network's frame, whose middle the network sees. */
+function draw(source) {
+  const [height, width] = state.network.input.size, [frameHeight, frameWidth] = state.network.input.frame;
+  Object.assign(sent, { width: frameWidth, height: frameHeight });
+  Object.assign(shown, { width, height });
+  name = source.name();
+  const scale = Math.max(frameWidth / source.width(), frameHeight / source.height()) || 1, wide = source.width() * scale, high = source.height() * scale;
+  sent.getContext("2d").drawImage(source.image(), (frameWidth - wide) / 2, (frameHeight - high) / 2, wide, high);
+  shown.getContext("2d").drawImage(sent, -Math.floor((frameWidth - width) / 2), -Math.floor((frameHeight - height) / 2));
+}
+
+function pause(milliseconds) {
+  return new Promise((done) => setTimeout(done, milliseconds));
+}
+
+async function camera() {
+  const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
+  return played("camera", { srcObject: stream }, "the camera", () => stream.getTracks().forEach((track) => track.stop()));
+}
+
+async function film(file) {
+  const url = URL.createObjectURL(file);
+  return played("film", { src: url }, file.name, () => URL.revokeObjectURL(url));
+}
+
+/** @returns {Promise<Source>} */
+async function played(kind, from, title, end) {
+  const video = element("video", { muted: true, playsInline: true, loop: true, ...from });
+  const stop = () => {
+    video.pause();
+    video.removeAttribute("src");
+    video.srcObject = null;
+    end();
+  };
+  try {
+    await video.play();
+  } catch (error) {
+    stop();
+    throw error;
+  }
+  return { kind, width: () => video.videoWidth, height: () => video.videoHeight, image: () => video, name: () => title, step: () => {}, stop };
+}
+
+/** @returns {Promise<Source>} pictures one after the other, in the order of their names */
+async function folder(files) {
+  const names = [...files].sort((a, b) => (a.webkitRelativePath || a.name).localeCompare(b.webkitRelativePath || b.name, undefined, { numeric: true }));
+  let at = -1, image = null, timer = 0, stopped = false;
+  const advance = async (by) => {
+    clearTimeout(timer);
+    for (let tries = 0; tries < names.length && !stopped; tries++) {
+      at = (at + by + names.length) % names.length;
+      const next = await createImageBitmap(names[at]).catch(() => null); // what the browser does not read is left out
+      if (!next) continue;
+      image?.close();
+      image = next;
+      break;
+    }
+    if (stopped) image?.close();
+    else timer = setTimeout(() => (state.frozen ? advance(0) : advance(1)), A_PICTURE);
+  };
+  await advance(1);
+  if (!image) throw new Error("no picture in it that this browser reads");
+  const stop = () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+  return { kind: "folder", width: () => image.width, height: () => image.height, image: () => image, name: () => names[at].name, step: (by) => void advance(by), stop };
 }

@@ -8,9 +8,11 @@ import { element, fill } from "./elements.js";
 import { mountGrid } from "./grid.js";
 import { hasPlaces } from "./groups.js";
 import { runningJobs } from "./jobs.js";
-import { copyText, mountKeyboard, toggleHelp } from "./keyboard.js";
+import { mountKeyboard, toggleHelp } from "./keyboard.js";
 import { goToLayer, mountLayers } from "./layers.js";
 import { cameraOn, frameRate, watchFrames } from "./live.js";
+import { mountNetworkMenu, otherNetworks } from "./networks.js";
+import { mountOrder } from "./order.js";
 import { mountPicture, overlayWords, showClasses, showMap, takePicture } from "./picture.js";
 import { layerFacts, listen, set, state, unitAddress } from "./store.js";
 import { mountStudio } from "./studio.js";
@@ -32,6 +34,8 @@ async function begin() {
   }
   document.title = `${state.network.name} · convscope`;
   at("name").textContent = state.network.name;
+  mountNetworkMenu(at("network-menu"));
+  mountOrder();
   mountLayers(at("layers"), at("layer-names"));
   mountPicture(at("picture-pane"));
   mountGrid(at("grid-pane"));
@@ -144,8 +148,8 @@ function askGrid() {
 }
 
 function askGroups() {
-  set({ grouped: null });
-  if (!state.groups || !hasPlaces() || !state.picture || cameraOn()) return;
+  if (!state.groups || !hasPlaces() || !state.picture || cameraOn()) return set({ grouped: null });
+  if (state.grouped) set({ grouped: { ...state.grouped, old: true } });
   latestOf("groups", (options) => askBytes("groups", { ...asked(), layer: state.layer, count: state.groups }, options), (message) => set({ grouped: asGrid(message) }));
 }
 
@@ -190,28 +194,26 @@ function mountStart() {
   const file = element("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "Choose a picture" });
   file.onchange = () => file.files[0] && takePicture(file.files[0]);
   const samples = SAMPLES.map((name) => element("button", { onclick: () => takePicture(name) }, name));
-  fill(at("start"), element("div.drop", {}, element("h2", {}, `What does ${state.network.name} see?`), element("p", {}, "Drop a picture here, or take one of these. It stays on this machine."), file, element("div.samples", {}, element("button", { onclick: () => file.click() }, "Choose a picture…"), ...samples), ...state.network.notes.map((note) => element("p.caption", {}, note)), ...recentNetworks()));
-}
-
-/** What to type to open the networks of lately again: the page itself opens no files. */
-function recentNetworks() {
-  const rows = state.network.recent.map(({ name, command }) => element("div.recent", {}, element("span", {}, name), element("code", {}, command), element("button", { "aria-label": `Copy the command for ${name}`, onclick: () => copyText(command, "the command is copied: type it where you type commands") }, "Copy")));
-  return rows.length ? [element("h3", {}, "Another network: those you explored lately"), ...rows] : [];
+  fill(at("start"), element("div.drop", {}, element("h2", {}, `What does ${state.network.name} see?`), element("p", {}, "Drop a picture here, or take one of these. It stays on this machine."), file, element("div.samples", {}, element("button", { onclick: () => file.click() }, "Choose a picture…"), ...samples), ...state.network.notes.map((note) => element("p.caption", {}, note)), otherNetworks()));
 }
 
 function status() {
-  const facts = layerFacts(), parts = [];
+  const facts = layerFacts(), parts = [], say = (words, definition) => parts.push(element("span", { title: definition }, words));
   if (state.error) parts.push(element("span.error", {}, state.error));
   if (state.notice) parts.push(element("span.notice", {}, state.notice));
-  if (facts) parts.push(`${unitAddress()} · ${facts.kind}`);
-  if (state.picture || cameraOn()) parts.push(cameraOn() ? `${frameRate().toFixed(0)} pictures a second${state.frozen ? ", frozen" : ""}` : `${Math.round(milliseconds)} ms`);
-  parts.push(state.scale === "channel" ? "scale per channel" : "one scale for all", `over the picture: ${state.overlay ? overlayWords() : "nothing"}`);
-  if (state.pinned) parts.push(`pinned: ${state.pinned}`);
+  if (cameraOn()) say(`${frameRate().toFixed(0)} pictures a second${state.frozen ? ", frozen" : ""}`, "frames that were sent and answered in a second, lately");
+  else if (state.picture) say(`answered in ${Math.round(milliseconds)} ms`, "from the last question to its answer: the network's time, and the way there and back");
+  if (facts) say(`${unitAddress()} · ${facts.kind}`, "the unit under the cursor, and what makes its layer");
+  say(state.scale === "channel" ? "scale per channel" : "one scale for all", state.scale === "channel" ? "each tile goes from its channel's lowest answer to its highest" : "all tiles go from the layer's lowest answer to its highest");
+  if (state.gamma !== 1) say(`gamma ${state.gamma}`, "shades are the answer's share of the scale, to this power");
+  say(`over the picture: ${state.overlay ? overlayWords() : "nothing"}`, "from nothing to its own highest value; where it has a sign, red is positive and blue negative");
+  if (state.pinned) say(`pinned: ${state.pinned}`, "backward views are this unit's, whichever is under the cursor");
   const set_ = Object.keys(state.units).length;
-  if (set_) parts.push(`${set_} unit${set_ > 1 ? "s" : ""} changed`);
-  if (runningJobs()) parts.push("a picture is being made");
-  parts.push(state.network.device);
-  fill(at("status"), ...parts.map((part) => (typeof part === "string" ? element("span", {}, part) : part)));
+  if (set_) say(`${set_} unit${set_ > 1 ? "s" : ""} changed`, "units that answer what you set them to");
+  if (runningJobs()) say("a picture is being made", "what a unit wants to see, evidence, a dream or a style");
+  say("seed 0", "of the random numbers that pictures of units begin with; m shows seeds 1 to 3");
+  say(state.network.device, "where the network runs");
+  fill(at("status"), ...parts);
 }
 
 function showError(error) {

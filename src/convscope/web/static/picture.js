@@ -1,37 +1,43 @@
 // The picture as the network sees it: an overlay of the unit or of a backward view, what answers where, a brush.
 
-import { frameOf, sendPicture, takeSample, whyUnseen } from "./api.js";
+import { choices } from "./address.js";
+import { sendPicture, takeSample, whyUnseen } from "./api.js";
+import { brushOn, brushTools, cover, endStroke, paintAt } from "./brush.js";
 import { bar, element, empty, fill, number } from "./elements.js";
 import { groupChoice, groupRows, paintGroups } from "./groups.js";
-import { cameraOn, toggleCamera, video } from "./live.js";
+import { cameraOn, frameName, shown, stepFrame, toggleCamera } from "./live.js";
 import { table } from "./palette.js";
 import { onSeen, seen, want } from "./sees.js";
 import { layerFacts, listen, set, state, unitAddress } from "./store.js";
 
-const image = element("img", { alt: "" }), overlay = element("canvas.overlay", { "aria-hidden": "true" }), drawing = element("canvas", { "aria-hidden": "true" }), painted = element("canvas");
+const image = element("img", { alt: "" }), overlay = element("canvas.overlay", { "aria-hidden": "true" }), drawing = element("canvas", { "aria-hidden": "true" });
 const stack = element("div.stack", { role: "group", "aria-label": "The picture as the network sees it" });
-const bars = element("div"), placeTitle = element("h3"), place = element("div"), tools = element("div.tools"), notes = element("p.caption");
-/** What a part of the picture is covered with; gray is what `occlude` leaves of a colored one: its mean. */
-const BRUSHES = { off: "Brush: off", occlude: "Occlude: the picture's mean color", gray: "Cover with gray", blur: "Cover with blur" };
-let brush = "off", mean = "", map = null, here = [], rest = 0;
-/** @type {string[]} the pictures before each stroke */
-const before = [];
+const bars = element("div"), placeTitle = element("h3"), place = element("div"), tools = element("div.tools"), over = element("div.tools"), notes = element("p.caption");
+/** What lies over the picture, by its name in the choice: the unit's answer, nothing, or a backward view. */
+const OVER = { answer: "the unit's answer", nothing: "nothing", saliency: "gradient", guided_backprop: "guided backpropagation", grad_cam: "Grad-CAM" };
+let map = null, here = [], rest = 0;
 
 /** Build the pane. */
 export function mountPicture(parent) {
-  stack.append(image, video, overlay, drawing);
-  fill(parent, element("h2", {}, "Picture"), tools, stack, notes, element("h3", {}, "What it says"), bars, placeTitle, groupChoice(strongestHere), place);
+  stack.append(image, shown, cover, overlay, drawing);
+  fill(parent, element("h2", {}, "Picture"), tools, stack, notes, over, element("h3", {}, "What it says"), bars, placeTitle, groupChoice(strongestHere), place);
   mountTools();
+  mountOver();
   listen((changed) => {
     if (changed.has("picture")) show();
-    if (changed.has("live")) for (const one of [image, video]) one.hidden = (one === video) !== cameraOn();
+    if (changed.has("live")) for (const one of [image, shown]) one.hidden = (one === shown) !== cameraOn();
     if (["grid", "channel", "overlay", "position", "network", "grouped"].some((key) => changed.has(key))) paintOverlay();
     if (["position", "grid", "groups", "grouped", "error"].some((key) => changed.has(key))) strongestHere();
+    if (changed.has("grid") && cameraOn()) notes.textContent = frameName();
   });
   drawing.addEventListener("pointermove", pointed);
-  drawing.addEventListener("pointerdown", pointed);
-  drawing.addEventListener("pointerup", brushed);
-  drawing.addEventListener("pointerleave", () => brush === "off" && set({ position: null }));
+  drawing.addEventListener("pointerdown", (event) => {
+    if (brushOn()) drawing.setPointerCapture(event.pointerId);
+    pointed(event);
+  });
+  drawing.addEventListener("pointerup", () => endStroke(takePicture));
+  drawing.addEventListener("pointerleave", () => !brushOn() && set({ position: null }));
+  image.onload = () => image.classList.remove("stale");
   image.onerror = unseen;
   onSeen((unit) => here.includes(unit) && strongestHere());
   for (const name of ["dragover", "drop"]) document.addEventListener(name, dropped);
@@ -50,19 +56,22 @@ export function showClasses(says, stale = false) {
   fill(bars, ...(says.length ? says.map((one) => bar(one.label, one.probability, `${(100 * one.probability).toFixed(1)} %`, `class ${one.index}: probability`)) : [empty("This network names no classes.")]));
 }
 
-/** Take a picture's bytes, or a sample's name. */
+/** Take a picture's bytes, or a sample's name; tell whether it is one. */
 export async function takePicture(source) {
   try {
     const found = typeof source === "string" ? await takeSample(source) : await sendPicture(source);
     const name = source.name || found.name;
     set({ pictures: [...state.pictures.filter((one) => one.key !== found.key), { key: found.key, name, notes: found.notes }], picture: found.key, error: null });
+    return true;
   } catch (error) {
     set({ error: error.message });
+    return false;
   }
 }
 
 /** Go to the picture before or after. */
 export function stepPicture(by) {
+  if (stepFrame(by)) return;
   const at = state.pictures.findIndex((one) => one.key === state.picture);
   const next = state.pictures[(at + by + state.pictures.length) % state.pictures.length];
   if (next) set({ picture: next.key });
@@ -70,38 +79,84 @@ export function stepPicture(by) {
 
 function mountTools() {
   const file = element("input", { type: "file", accept: "image/*,video/*", multiple: true, hidden: true, "aria-label": "Choose pictures" });
-  file.onchange = () => [...file.files].forEach(takeFile);
+  file.onchange = () => ([...file.files].forEach(takeFile), (file.value = ""));
+  const folder = element("input", { type: "file", webkitdirectory: true, hidden: true, "aria-label": "Choose a folder of pictures" });
+  folder.onchange = () => (takeFolder([...folder.files]), (folder.value = ""));
   const camera = element("button", { title: "c: the camera", "aria-pressed": "false", onclick: () => toggleCamera() }, "Camera");
-  const brushes = element("select", { "aria-label": "Brush: cover a part of the picture", title: "What if this were not there?", onchange: () => setBrush(brushes.value) }, ...Object.entries(BRUSHES).map(([value, words]) => element("option", { value }, words)));
-  const undo = element("button", { onclick: uncover, title: "The picture before the last stroke" }, "Undo");
-  tools.append(element("button", { onclick: () => file.click() }, "Open…"), file, camera, brushes, undo);
-  listen((changed) => changed.has("live") && camera.setAttribute("aria-pressed", String(cameraOn())));
+  const pictures = element("select", { "aria-label": "Which picture", title: "w, e: the picture before, the next", onchange: () => set({ picture: pictures.value }) });
+  listen((changed) => {
+    if (changed.has("live")) camera.setAttribute("aria-pressed", String(cameraOn()));
+    if (!changed.has("pictures") && !changed.has("picture")) return;
+    fill(pictures, ...state.pictures.map((one) => element("option", { value: one.key }, one.name || "a picture")));
+    pictures.value = state.picture || "";
+  });
+  const open = element("button", { title: "Pictures, or a film", onclick: () => file.click() }, "Open…"), all = element("button", { title: "A folder's pictures, one after the other", onclick: () => folder.click() }, "Folder…");
+  tools.append(pictures, open, file, all, folder, camera, ...brushTools());
+}
+
+/** The choice of what lies over the picture, and whose it is. */
+function mountOver() {
+  const choice = element("select", { "aria-label": "What lies over the picture", title: "b: backward views; v: the answer, or not", onchange: () => set({ overlay: choice.value !== "nothing", backward: choices("backward").includes(choice.value) ? choice.value : "off" }) }, ...Object.entries(OVER).map(([value, words]) => element("option", { value }, words)));
+  const pin = element("button", { title: "d: backward views stay this unit's while others are looked at", "aria-pressed": "false", onclick: () => set({ pinned: state.pinned ? null : unitAddress() }) });
+  over.append(element("label", {}, "Over it ", choice), pin);
+  const show = () => {
+    choice.value = !state.overlay ? "nothing" : state.backward === "off" ? "answer" : state.backward;
+    pin.textContent = state.pinned ? `Unpin ${state.pinned}` : "Pin the unit";
+    pin.setAttribute("aria-pressed", String(Boolean(state.pinned)));
+    pin.hidden = state.backward === "off" && !state.pinned;
+  };
+  show();
+  listen((changed) => ["overlay", "backward", "pinned"].some((key) => changed.has(key)) && show());
 }
 
 function takeFile(file) {
-  if (file.type.startsWith("video/")) toggleCamera(file);
+  if (file.type.startsWith("video/")) openInstead(file);
   else takePicture(file);
 }
 
-function dropped(event) {
+/** Show a film, or a folder's pictures, in place of the camera or what else is shown. */
+function openInstead(what) {
+  if (cameraOn()) toggleCamera();
+  toggleCamera(what);
+}
+
+function takeFolder(files) {
+  const pictures = files.filter((one) => one.type.startsWith("image/"));
+  if (pictures.length) openInstead(pictures);
+  else set({ error: "there are no pictures in this folder that a browser shows" });
+}
+
+async function dropped(event) {
   event.preventDefault();
-  if (event.type === "drop") [...event.dataTransfer.files].forEach(takeFile);
+  if (event.type !== "drop") return;
+  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()), files = [...event.dataTransfer.files];
+  const folders = entries.filter((entry) => entry?.isDirectory);
+  if (folders.length) return takeFolder((await Promise.all(folders.map(filesOf))).flat());
+  files.forEach(takeFile);
+}
+
+/** Return the files of a folder that was dropped: a browser gives a hundred at a time. */
+async function filesOf(folder) {
+  const reader = folder.createReader(), found = [];
+  for (let some; (some = await new Promise((done) => reader.readEntries(done, () => done([])))).length; ) found.push(...some.filter((one) => one.isFile));
+  return Promise.all(found.map((one) => new Promise((done, failed) => one.file(done, failed))));
 }
 
 function show() {
   if (!state.picture) return;
   const found = state.pictures.find((one) => one.key === state.picture);
-  mean = "";
+  image.classList.add("stale");
   image.src = `api/seen/${encodeURIComponent(state.picture)}`;
   image.alt = `${found?.name || "the picture"}, as the network sees it`;
   notes.textContent = [found?.name, ...(found?.notes || [])].filter(Boolean).join(". ");
   const [height, width] = state.network.input?.size || [1, 1];
   stack.style.aspectRatio = `${width} / ${height}`;
-  for (const canvas of [drawing, painted]) Object.assign(canvas, { width, height });
+  Object.assign(drawing, { width, height });
 }
 
 /** A link may name a picture that the server has not, or the network cannot take it: the first one is shown, and it is said. */
 async function unseen() {
+  image.classList.remove("stale");
   const key = state.picture, { words, gone } = await whyUnseen(key);
   if (key !== state.picture) return;
   const others = state.pictures.filter((one) => one.key !== key);
@@ -149,7 +204,7 @@ function drawPlace() {
 function pointed(event) {
   const grid = state.grid, size = drawing.getBoundingClientRect();
   const x = (event.clientX - size.left) / size.width, y = (event.clientY - size.top) / size.height;
-  if (brush !== "off") return event.buttons && image.naturalWidth && paintBrush(x, y); // while it loads there is nothing to cover
+  if (brushOn()) return event.buttons && paintAt(x, y);
   if (grid && grid.rows * grid.columns > 1) {
     const position = [Math.floor(y * grid.rows), Math.floor(x * grid.columns)].map((at, axis) => Math.max(0, Math.min(at, (axis ? grid.columns : grid.rows) - 1)));
     if (String(position) !== String(state.position)) set({ position });
@@ -160,6 +215,7 @@ function strongestHere() {
   const grid = state.grid;
   placeTitle.textContent = grid && state.position ? `At (${state.position.join(",")})` : state.groups ? "In the whole picture" : "At a place";
   here = [];
+  place.classList.toggle("stale", Boolean(state.groups && state.grouped?.old));
   if (state.groups) return fill(place, ...groupRows(paintOverlay));
   if (!grid || !state.position) return fill(place, empty("Point at the picture: which channels answer there."));
   const [row, column] = state.position, at = Math.min(Math.floor((row * grid.tileRows) / grid.rows), grid.tileRows - 1) * grid.tileColumns + Math.min(Math.floor((column * grid.tileColumns) / grid.columns), grid.tileColumns - 1);
@@ -174,59 +230,6 @@ function strongestHere() {
     return made;
   });
   fill(place, ...rows);
-}
-
-function setBrush(kind) {
-  brush = kind;
-  drawing.style.cursor = kind === "off" ? "crosshair" : "cell";
-}
-
-function paintBrush(x, y) {
-  for (const context of [drawing, painted].map((one) => one.getContext("2d"))) {
-    context.fillStyle = brush === "blur" && context.canvas === drawing ? "rgba(255, 180, 84, .55)" : covering();
-    context.beginPath();
-    context.arc(x * drawing.width, y * drawing.height, drawing.width / 14, 0, 7);
-    context.fill();
-  }
-}
-
-/** The color that the brush covers with. */
-function covering() {
-  if (brush !== "occlude" || mean) return brush === "occlude" ? mean : "#808080";
-  const one = element("canvas", { width: image.naturalWidth, height: image.naturalHeight }), context = one.getContext("2d");
-  context.drawImage(image, 0, 0);
-  const sums = [0, 0, 0], { data } = context.getImageData(0, 0, one.width, one.height);
-  for (let i = 0; i < data.length; i++) if (i % 4 < 3) sums[i % 4] += data[i];
-  return (mean = `rgb(${sums.map((sum) => Math.round((4 * sum) / data.length)).join(" ")})`);
-}
-
-/** Take the last stroke back. */
-function uncover() {
-  const covered = state.picture, picture = before.pop();
-  if (picture) set({ picture, pictures: state.pictures.filter((one) => one.key !== covered) });
-}
-
-/** Send the picture anew with what was painted covered: in its whole frame, for the network cuts its crop out of that again. */
-async function brushed() {
-  if (brush === "off" || !state.picture || !image.naturalWidth) return;
-  const key = state.picture, { width, height } = drawing, part = element("canvas", { width, height }), context = part.getContext("2d");
-  context.drawImage(painted, 0, 0);
-  context.globalCompositeOperation = "source-in";
-  context.filter = brush === "blur" ? `blur(${Math.round(width / 16)}px)` : "none";
-  context.fillStyle = covering();
-  if (brush === "blur") context.drawImage(image, 0, 0, width, height);
-  else context.fillRect(0, 0, width, height);
-  painted.width = width; // and so it is empty
-  try {
-    const frame = await frameOf(key), made = element("canvas", { width: frame.width, height: frame.height }), whole = made.getContext("2d");
-    whole.drawImage(frame, 0, 0);
-    whole.drawImage(part, Math.floor((frame.width - width) / 2), Math.floor((frame.height - height) / 2));
-    before.push(key);
-    const blob = await new Promise((done) => made.toBlob(done, "image/png"));
-    await takePicture(new File([blob], `covered with ${brush === "occlude" ? "its mean color" : brush}`, { type: "image/png" }));
-  } catch (error) {
-    set({ error: error.message });
-  }
 }
 
 /** Return the words of what lies over the picture. */

@@ -5,8 +5,11 @@ import { state } from "./store.js";
 
 /** @typedef {{url: string, image: HTMLImageElement, final: boolean, caption: string, activated: boolean, done: number, of: number}} Seen */
 
-/** @type {Map<string, Seen>} */
+const MOST_KEPT = 1000; // pictures: those that were asked for longest ago go, and come again from the server's cache
+/** @type {Map<string, Seen>} the last asked for at the end */
 const pictures = new Map();
+/** The units whose pictures are made: names alone, of however many. */
+const finished = new Set();
 const listeners = new Set();
 let job = null, waiting = [];
 
@@ -20,6 +23,11 @@ export function seen(unit) {
   return pictures.get(unit);
 }
 
+/** Whether a unit's picture is made, be it kept still or no longer. */
+export function isMade(unit) {
+  return finished.has(unit);
+}
+
 /** Be told when a unit's picture changes, by its address; with a second argument when making it went wrong. */
 export function onSeen(listener) {
   listeners.add(listener);
@@ -28,6 +36,7 @@ export function onSeen(listener) {
 /** Make the pictures of units that have none, the first ones first; what was asked for before and is not needed stops. */
 export function want(units) {
   const missing = units.filter((unit) => !pictures.get(unit)?.final);
+  for (const unit of units) touch(unit);
   if (state.network.readOnly || !missing.length) return;
   if (job) cancel(job);
   waiting = missing;
@@ -65,12 +74,28 @@ function next() {
   job = mine;
 }
 
+/** Let a unit's picture be the last to go. */
+function touch(unit) {
+  const picture = pictures.get(unit);
+  if (picture) pictures.delete(unit) && pictures.set(unit, picture);
+}
+
 function keep(unit, header, body) {
-  const old = pictures.get(unit), url = URL.createObjectURL(new Blob([body], { type: header.final ? "image/png" : "image/jpeg" }));
+  const url = URL.createObjectURL(new Blob([body], { type: header.final ? "image/png" : "image/jpeg" }));
   const image = new Image();
+  image.onerror = () => URL.revokeObjectURL(url);
   image.onload = () => {
+    const old = pictures.get(unit);
+    if (old?.final && !header.final) return URL.revokeObjectURL(url); // it was decoded later than what came after it
     if (old) URL.revokeObjectURL(old.url);
+    pictures.delete(unit);
     pictures.set(unit, { url, image, final: header.final, caption: header.caption || "", activated: header.activated !== false, done: header.done, of: header.of });
+    if (header.final) finished.add(unit);
+    for (const [oldest, { url: last }] of pictures) {
+      if (pictures.size <= MOST_KEPT) break;
+      pictures.delete(oldest);
+      URL.revokeObjectURL(last);
+    }
     for (const listener of listeners) listener(unit);
   };
   image.src = url;

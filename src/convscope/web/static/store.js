@@ -15,6 +15,7 @@ export const state = {
   pictures: [],
   grid: null,
   sort: "index",
+  strengths: null,
   sees: false,
   scale: "channel",
   palette: "gray",

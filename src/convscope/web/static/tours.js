@@ -17,8 +17,8 @@ export const TOURS = [
       ["The first layer's filters", "A unit of the first layer reads the picture itself, so that its filter can be looked at: on the right.", "first", { view: "unit" }],
       ["The first layer's answers", "Each tile is one channel's answer to the picture, all on one scale: edges and colors, where they are.", "first", { scale: "shared" }],
       ["The second layer: a filter is a row", "From here on a filter reads channels. Fed by has its kernels, each beside the channel that it reads.", "second", { view: "unit" }],
-      ["Deeper", "The answers get coarse and rare: a channel answers to something, wherever in the picture it is.", "deep", { sort: "strength" }],
-      ["The classes", "The last layer has a number a class, the strongest first.", "classes", { sort: "strength" }],
+      ["Deeper", "The answers get coarse and rare: a channel answers to something, wherever in the picture it is.", "deep", { sort: "picture" }],
+      ["The classes", "The last layer has a number a class, the strongest first.", "classes", { sort: "picture" }],
     ],
   },
   {
@@ -38,8 +38,8 @@ export const TOURS = [
       ["每一层的输出的结构", "上面一行是网络的各层；鼠标停在一层上，可以看到它的通道数和大小。", "first"],
       ["第一层的 filter", "第一层直接读图片，所以它的 filter 可以当作图片来看。", "first", { view: "unit" }],
       ["第一层的输出", "每一格是一个通道的输出，所有通道用同一个尺度。", "first", { scale: "shared" }],
-      ["最后一个卷积层的输出", "越深的层，输出越粗略，也越稀疏。", "deep", { sort: "strength" }],
-      ["概率", "最后一层：每个类别一个数，最大的在前面。", "classes", { sort: "strength" }],
+      ["最后一个卷积层的输出", "越深的层，输出越粗略，也越稀疏。", "deep", { sort: "picture" }],
+      ["概率", "最后一层：每个类别一个数，最大的在前面。", "classes", { sort: "picture" }],
     ],
   },
   {

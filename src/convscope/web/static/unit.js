@@ -1,14 +1,14 @@
 // One unit: what it wants to see, where it answers, what feeds it and what it feeds, what it does to the classes.
 
 import { ask } from "./api.js";
-import { arithmeticParts, askArithmetic } from "./arithmetic.js";
+import { arithmeticParts, arithmeticWaits, askArithmetic } from "./arithmetic.js";
 import { bar, element, empty, fill, number } from "./elements.js";
 import { paintSigned } from "./palette.js";
 import { onSeen, seeded, seen, want } from "./sees.js";
 import { listen, set, state, unitAddress } from "./store.js";
 
 const SEEDS = [1, 2, 3];
-let asked = 0, facts = null, effects = null, failure = null;
+let asked = 0, facts = null, effects = null, failure = null, factsOf = "", effectsOf = "";
 
 /** Build the pane beside the grid, or the large view. */
 export function mountUnit(parent) {
@@ -17,11 +17,17 @@ export function mountUnit(parent) {
   // Only what changed is drawn anew: a slider stays under the hand that moves it.
   const draw = (names) => {
     title.textContent = unitAddress();
-    for (const name of names) fill(boxes[name], ...PARTS[name](unitAddress()));
+    for (const name of names) {
+      // What is not known yet stays the former unit's, dimmed: a pane that blanks with each key is none to read.
+      const stale = Boolean(WAITS[name]?.() && boxes[name].childElementCount);
+      boxes[name].classList.toggle("stale", stale);
+      if (!stale) fill(boxes[name], ...PARTS[name](unitAddress()));
+    }
   };
   const told = Object.keys(PARTS).filter((name) => name !== "slider");
   listen((changed) => {
     if (["layer", "channel", "units", "seeds"].some((key) => changed.has(key))) draw(Object.keys(PARTS));
+    else if (changed.has("picture")) draw(Object.keys(WAITS));
     if (changed.has("seeds") && state.seeds) want([unitAddress(), ...others()]);
   });
   onSeen((unit) => {
@@ -45,7 +51,7 @@ export function askPlace() {
 /** Ask for everything about the unit under the cursor, once the cursor rests. */
 export function askUnit() {
   const mine = ++asked, unit = unitAddress();
-  facts = effects = failure = null;
+  failure = null;
   askArithmetic(tell);
   setTimeout(async () => {
     if (mine !== asked) return;
@@ -55,11 +61,14 @@ export function askUnit() {
       const found = await ask("unit", query);
       if (mine !== asked) return;
       facts = found;
+      factsOf = subject();
+      if (!state.picture) (effects = []), (effectsOf = subject());
       tell();
       if (state.picture) {
         const changes = await ask("effects", { unit, picture: state.picture });
         if (mine !== asked) return;
         effects = changes;
+        effectsOf = subject();
       }
     } catch (error) {
       failure = error.message;
@@ -72,6 +81,20 @@ function tell() {
   for (const listener of factListeners) listener();
 }
 
+/** What is asked about: a unit, and the picture. */
+function subject() {
+  return `${unitAddress()} ${state.picture}`;
+}
+
+/** Whether what a part shows is still asked for. */
+const WAITS = {
+  answered: () => factsOf !== subject(),
+  fedBy: () => factsOf !== subject(),
+  feeds: () => factsOf !== subject(),
+  changed: () => effectsOf !== subject(),
+  arithmetic: () => arithmeticWaits(),
+};
+
 /** The parts of the pane in their order, each from a unit's address to its elements. */
 const PARTS = {
   failure: () => (failure ? [element("p.error", {}, failure)] : []),
@@ -79,9 +102,9 @@ const PARTS = {
   more,
   answered,
   slider,
-  fedBy: () => (facts?.filter ? ownFilter() : connections("Fed by", facts?.fedBy, "What feeds it cannot be told apart: channels are mixed before it.")),
+  fedBy: () => (factsOf === subject() && facts.filter ? ownFilter() : connections("Fed by", factsOf === subject() && facts.fedBy, "What feeds it cannot be told apart: channels are mixed before it.")),
   examples,
-  feeds: () => connections("Feeds", facts?.feeds, "No filters read it by itself."),
+  feeds: () => connections("Feeds", factsOf === subject() && facts.feeds, "No filters read it by itself."),
   changed,
   arithmetic: arithmeticParts,
 };
@@ -111,9 +134,10 @@ function more(unit) {
 }
 
 function answered() {
-  if (!facts || facts.highest === undefined) return [];
+  if (factsOf !== subject()) return [];
+  if (facts.highest === undefined) return [element("h3", {}, "Its answer"), empty("No picture yet: press 1, and drop one on the page.")];
   const where = facts.position ? ` at (${facts.position.join(",")})` : "", box = facts.box ? ` That place sees rows ${inside(facts.box[0], facts.box[2], 0)}, columns ${inside(facts.box[1], facts.box[3], 1)} of the picture, the dashed box.` : "";
-  const found = [element("h3", {}, "Its answer to this picture"), element("p.caption", {}, `highest ${number(facts.highest)}${where}, mean ${number(facts.mean)}, lowest ${number(facts.lowest)}.${box}`)];
+  const found = [element("h3", {}, "Its answer to this picture"), element("p.caption", { title: "the numbers that the unit's layer gives for this picture, at all its places; they have no unit" }, `highest ${number(facts.highest)}${where}, mean ${number(facts.mean)}, lowest ${number(facts.lowest)}.${box}`)];
   if (facts.photographs) {
     const { pictures, quantiles, highest } = facts.photographs, top = highest[highest.length - 1] || 1;
     found.push(element("h3", {}, `Its highest answers to ${pictures.toLocaleString("en")} photographs`));
@@ -188,10 +212,10 @@ function ownFilter() {
 }
 
 function changed() {
-  if (!effects) return state.picture && facts ? [element("h3", {}, "What it does to the classes"), empty("Being measured…")] : [];
+  if (effectsOf !== subject()) return state.picture && facts ? [element("h3", {}, "What it does to the classes"), empty("Being measured…")] : [];
   if (!effects.length) return [];
   const limit = Math.max(...effects.map((one) => Math.abs(one.change))) || 1;
-  return [element("h3", {}, "What it does to the classes' scores"), ...effects.map((one) => bar(`→ ${one.label}`, Math.abs(one.change) / limit, `${one.change > 0 ? "+" : "−"}${number(Math.abs(one.change))}`, "the score with the unit, less the score without it")), element("p.caption", {}, "The score with it, less the score when it answers nothing.")];
+  return [element("h3", {}, "What it does to the classes' scores"), ...effects.map((one) => bar(`→ ${one.label}`, Math.abs(one.change) / limit, one.change ? `${one.change > 0 ? "+" : "−"}${number(Math.abs(one.change))}` : "0", "the score with the unit, less the score without it")), element("p.caption", {}, "The score with it, less the score when it answers nothing.")];
 }
 
 /** Go to a unit by its address. */

@@ -60,12 +60,19 @@ function explain() {
   if (!state.picture) return set({ error: "drop a picture first: evidence is a picture's" });
   if (job) cancel(job);
   if (!methods.length) return fill(cards, empty("Choose a method under Methods."));
-  fill(cards);
-  maps = [];
-  paintAll();
+  let fresh = false;
+  const first = () => {
+    if (fresh) return;
+    fresh = true;
+    cards.classList.remove("stale");
+    fill(cards);
+    maps = [];
+  };
+  cards.classList.add("stale"); // the maps of before stay until there are others
   Object.assign(progress, { hidden: false, max: methods.length, value: 0 });
   const mine = start("explain", { picture: state.picture, methods, target: target(), sanity: state.sanity, units: state.units }, (header, body) => {
     if (mine !== job) return; // asked anew meanwhile
+    first();
     if (header.kind === "map") {
       progress.value = header.done;
       if (header.shuffled) cards.lastElementChild.querySelector(".shuffled").append(shuffledMap(header, body));
