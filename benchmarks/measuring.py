@@ -238,6 +238,14 @@ def cluster() -> None:
 
 
 @contextmanager
+def own_cache() -> Iterator[None]:
+    """Have this process and those it starts make every picture: none is taken from an earlier run."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["CONVSCOPE_CACHE"] = folder
+        yield
+
+
+@contextmanager
 def begun(steps: int) -> Iterator[tuple[Path, AtlasManifest]]:
     """Give the folder of an atlas of builtin's mixed4a, 22 shards of 16 units, none of which is made."""
     network = open_network("builtin")
@@ -289,7 +297,7 @@ def workers(steps: int = 16) -> None:
     same: list[list[bytes]] = []
     for words, opened, counts in (("processes", pool, (1, 2, 4)), ("Dask's", dask, (1, 2))):
         for count in counts:
-            with opened(count) as executor:
+            with own_cache(), opened(count) as executor:
                 seconds, files = made_by(executor, count, steps)
             first.setdefault(words, seconds)
             same.append(files)
@@ -298,7 +306,7 @@ def workers(steps: int = 16) -> None:
 
 
 def killed(seconds: float = 5, steps: int = 16) -> None:
-    with begun(steps) as (folder, manifest):
+    with own_cache(), begun(steps) as (folder, manifest):
         for shard in manifest.shards:
             make_shard(str(folder), shard.number)
         undisturbed = files_of(folder)
@@ -311,7 +319,7 @@ def killed(seconds: float = 5, steps: int = 16) -> None:
                 os.kill(processes[count % len(processes)].pid or 0, signal.SIGKILL)
                 count += 1
 
-    with begun(steps) as (folder, manifest):
+    with own_cache(), begun(steps) as (folder, manifest):
         thread = Thread(target=kill)
         thread.start()
         try:

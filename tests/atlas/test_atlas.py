@@ -22,7 +22,7 @@ from convscope.atlas.merging import check_atlas, merge_atlas
 from convscope.atlas.shard import ShardPictures, make_shard
 from convscope.atlas.tuning_plate import early_layers
 from convscope.cli import main
-from convscope.errors import InputError, PictureError
+from convscope.errors import ConvscopeWarning, InputError, PictureError
 from convscope.looking.stimuli import ORIENTATIONS
 from convscope.looking.tuning import measure_tuning
 from convscope.measuring.measure import measure
@@ -223,6 +223,18 @@ def test_each_unit_tells_what_it_adds_to_the_classes_on_its_strongest_photograph
             assert told == pytest.approx({label: added[label] for label in told}, rel=0.01, abs=1e-5)
             assert sum(abs(change) > 1e-6 for change in added.values()) == len(told)
     assert any(len(unit["effects"]) > 1 for unit in atlas_data(folder)["layers"][0]["units"])
+    whole = atlas_data(folder)
+    shutil.rmtree(folder / "work" / "effects")
+    strongest = Path(found.strongest("conv1:0", top=1)[0].path)
+    strongest.rename(tmp_path / "away.png")
+    with pytest.warns(
+        ConvscopeWarning, match=rf"1 photographs .*{strongest.name}.*: their examples stay white"
+    ):
+        merge_atlas(folder, network, found, listed)
+    assert atlas_data(folder)["layers"][0]["units"][0]["effects"] == []
+    (tmp_path / "away.png").rename(strongest)
+    merge_atlas(folder, network, found, listed)
+    assert atlas_data(folder) == whole
 
 
 def test_a_folder_is_of_one_atlas(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from PIL import Image
 from convscope import measure, open_network
 from convscope.address import Address
 from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
+from convscope.files import written_whole
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.plan import plan_measurement
 from convscope.network.network import Network
@@ -187,6 +188,17 @@ def test_it_is_kept_and_other_pictures_are_measured_anew(folder: Path, tmp_path:
     Image.fromarray(pixels // 2).save(own / "1.png")
     os.utime(own / "1.png", ns=(1, 1))
     assert measure(network, own, ["conv1"]).folder != first.folder
+
+
+def test_a_measurement_that_another_process_begins_is_left_alone(folder: Path) -> None:
+    """Its folder was removed under it: of two commands at once, one could not write."""
+    network = planted_network()
+    first = measure(network, folder, ["conv1"])
+    (first.folder / "measurement.json").unlink()
+    with written_whole(first.folder / "measurement.json") as partial:
+        partial.write_text("{")
+        assert measure(network, folder, ["conv1"]).folder == first.folder
+        assert partial.exists()
 
 
 def test_what_is_kept_has_the_labels_and_paths_of_now(folder: Path, tmp_path: Path) -> None:

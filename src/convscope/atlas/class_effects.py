@@ -84,6 +84,8 @@ def _computed(
         effects = _effects(network, measurements, listed, layer)
     except InputError:  # a branch of its own, as a second classifier's
         return None
+    if np.isnan(effects.change).any():  # of a photograph that has gone, and may come back
+        return effects
     try:
         path.parent.mkdir(exist_ok=True)
         with written_whole(path) as partial:

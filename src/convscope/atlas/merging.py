@@ -9,6 +9,7 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from convscope.atlas.shard import ShardPictures
 from convscope.atlas.sheets import write_sheets
 from convscope.atlas.tuning_plate import AXES, TILE, early_layers, kept_tunings, tuning_plate
 from convscope.atlas.unit_links import neighbors
-from convscope.errors import PictureError
+from convscope.errors import ConvscopeWarning, PictureError
 from convscope.files import write_text
 from convscope.looking.filters import color_filters
 from convscope.looking.tuning import Tuning
@@ -79,6 +80,13 @@ def merge_atlas(
     crops = _Crops(network, listed)
     material = _Material(folder, manifest, network, measurements, crops, tell, tunings, effects)
     layers = [_layer(material, index) for index in range(len(manifest.layers))]
+    if lost := list(crops.lost.values()):
+        warn(
+            f"{len(lost):,} photographs were measured and cannot be read now ({lost[0]}"
+            f"{'; ...' if len(lost) > 1 else ''}): their examples stay white; merge it again when they are back",
+            ConvscopeWarning,
+            stacklevel=2,
+        )
     seeds = manifest.pictures_per_unit
     data = {
         "network": manifest.network,
@@ -271,12 +279,13 @@ class _Crops:
     """Cuts examples out of their pictures, each read once while it is among the last 600."""
 
     def __init__(self, network: Network, listed: Sequence[ListedPicture]) -> None:
-        self.labels = network.labels
+        self.labels, self.lost = network.labels, dict[int, str]()
         spec = network.picture_spec.replace(crops=1)
 
         def picture(index: int) -> Image.Image | None:
             read = read_input(spec, listed[index])
             if isinstance(read, str):
+                self.lost[index] = read
                 return None  # it was there when it was measured; its place stays empty
             return Image.fromarray(np.round(network.deprocess(read) * 255).astype(np.uint8))
 

@@ -131,8 +131,9 @@ def _cache_folder(manifest: MeasurementManifest, pictures: Sequence[ListedPictur
     place = kept_at(manifest, pictures)
     if not os.path.lexists(place):
         return place
+    begun = place.is_dir() and not os.path.lexists(place / NAME)  # by another process, at this moment maybe
     try:
-        ours = manifest.difference(MeasurementManifest.open(place)) is None
+        ours = begun or manifest.difference(MeasurementManifest.open(place)) is None
     except InputError:
         ours = False
     if not ours:
