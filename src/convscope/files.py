@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
-from convscope.errors import NetworkFileError, PictureError
+from convscope.errors import ConvscopeError, NetworkFileError, PictureError
 
 COPIED_BYTES = 256 * 2**20
 """Weights of files up to here are copied as they are opened: what happens to the file then does not matter."""
@@ -159,6 +159,39 @@ def written_first(text: str, path: Path) -> bool:
     return True
 
 
+@contextmanager
+def writing(
+    path: str | os.PathLike[str],
+    *failures: type[Exception],
+    then: str = "",
+    raises: type[ConvscopeError] = PictureError,
+) -> Iterator[None]:
+    """Say in one line that `path` cannot be written, and why: for what the disk refuses, and for `failures`.
+
+    `then` is what is kept nevertheless, or what to do.
+    """
+    kinds: tuple[type[Exception], ...] = (OSError, *failures)
+    try:
+        yield
+    except ConvscopeError:  # which is a sentence already
+        raise
+    except kinds as error:
+        why = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise raises(f"cannot write {os.fspath(path)}: {why}" + (f". {then}" if then else "")) from error
+
+
+@contextmanager
+def saved(
+    path: str | os.PathLike[str],
+    *failures: type[Exception],
+    then: str = "",
+    raises: type[ConvscopeError] = PictureError,
+) -> Iterator[Path]:
+    """Give what `written_whole` gives, where what goes wrong is said as in `writing`."""
+    with writing(path, *failures, then=then, raises=raises), written_whole(path) as partial:
+        yield partial
+
+
 _UNFINISHED = ".convscope-partial"
 _LEFT_BEHIND = 24 * 3600.0  # seconds after which nobody is writing to it any more
 _SWEPT: set[Path] = set()
@@ -166,11 +199,8 @@ _SWEPT: set[Path] = set()
 
 def write_text(text: str, path: str | os.PathLike[str]) -> None:
     """Write a text file, whole or not at all; PictureError where that is impossible."""
-    try:
-        with written_whole(path) as partial:
-            partial.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
+    with saved(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def to_disk(path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from convscope.errors import NetworkFileError, PictureError, did_you_mean
-from convscope.files import written_whole
+from convscope.files import writing, written_whole
 from convscope.formats.zoo.catalog import CATALOG, Download
 from convscope.formats.zoo.download import UnreachableError, downloaded
 from convscope.formats.zoo.fetching import fetch
@@ -173,16 +173,15 @@ def fetch_samples(folder: str | Path, names: Sequence[str] = SMALL) -> Iterator[
             yield SampleState(sample, path, "missing", reason)
             continue
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _maker(sample)(sample, path)
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _maker(sample)(sample, path)
             yield SampleState(sample, path, "new")
         except UnreachableError as error:
             silent |= dict.fromkeys(hosts, error.reason)
             yield SampleState(sample, path, "missing", error.reason)
         except NetworkFileError as error:
             yield SampleState(sample, path, "missing", str(error))
-        except OSError as error:
-            raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _is_whole(sample: Sample, path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Nothing is written over: files that are there stay, files that a command reads stay even when it is forced."""
 
 import os
+import resource
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,6 +109,25 @@ def test_an_input_stays_even_when_forced(name: str, here: Path) -> None:
     assert everything(here).items() >= before.items(), result.output
     if result.exit_code == 0:
         assert "is read here" in result.stderr
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_a_full_disk_is_one_line_and_leaves_nothing_behind(name: str, here: Path) -> None:
+    words, ending = WRITING[name]
+    before = everything(here)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (128, limits[1])
+    )  # a disk that takes no more than that of each file
+    try:
+        result = run(words, "-o", f"mine{ending}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    *notes, error = result.stderr.splitlines()
+    assert result.exit_code == 1 and "mine" not in result.stdout
+    assert error.startswith("Error: cannot write ") and "File too large" in error
+    assert not any("Traceback" in note for note in notes)
+    assert everything(here) == before
 
 
 def test_a_fine_tuned_network_never_replaces_the_one_it_began_with(here: Path) -> None:

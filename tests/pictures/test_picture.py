@@ -68,7 +68,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(PictureError, match=r"cannot save .*picture.png: No space left on device"):
+    with pytest.raises(PictureError, match=r"cannot write .*picture.png: No space left on device"):
         Picture(255 - PIXELS).save(path)
     monkeypatch.undo()
     assert path.read_bytes() == before
@@ -87,7 +87,7 @@ def test_what_cannot_be_saved_says_why(tmp_path: Path) -> None:
         Picture(PIXELS).save(tmp_path / "picture.bmp")
     with pytest.raises(PictureError, match="No such file or directory"):
         Picture(PIXELS).save(tmp_path / "nowhere" / "picture.png")
-    with pytest.raises(PictureError, match=r"cannot save .*\. A PNG has the fewest limits"):
+    with pytest.raises(PictureError, match=r"cannot write .*\. A PNG has the fewest limits"):
         Picture(PIXELS, recipe=Recipe("filters", {"text": "x" * 70_000})).save(tmp_path / "picture.jpg")
     with pytest.raises(PictureError, match=r"A PNG has the fewest limits"):
         Picture(np.zeros((1, 17_000))).save(tmp_path / "picture.webp")

@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from convscope.errors import InputError, PictureError
-from convscope.files import written_whole
+from convscope.errors import InputError
+from convscope.files import writing, written_whole
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import ListedPicture
 from convscope.measuring.reading import read_input
@@ -86,12 +86,10 @@ def _computed(
         return None
     if np.isnan(effects.change).any():  # of a photograph that has gone, and may come back
         return effects
-    try:
+    with writing(path, SafetensorError):
         path.parent.mkdir(exist_ok=True)
         with written_whole(path) as partial:
             save_file(dict(vars(effects)), partial)
-    except (OSError, SafetensorError) as error:
-        raise PictureError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
     return effects
 
 

@@ -14,6 +14,7 @@ from time import monotonic
 from convscope.atlas.manifest import AtlasManifest, Shard
 from convscope.atlas.shard import make_shard, one_thread
 from convscope.errors import InputError, PictureError
+from convscope.files import writing
 from convscope.network.network import Network
 
 _PATIENCE = 5  # rounds in which workers die and no shard is made
@@ -37,12 +38,10 @@ class Cost:
 
 def begin_atlas(network: Network, manifest: AtlasManifest, folder: Path) -> None:
     """Claim a folder for an atlas, and put the network there that workers open."""
-    try:
+    with writing(folder):
         manifest.claim(folder)
         if not manifest.network_path(folder).exists():
             network.save(manifest.network_path(folder))
-    except OSError as error:
-        raise PictureError(f"cannot write {folder}: {error.strerror or error}") from error
 
 
 def missing_shards(

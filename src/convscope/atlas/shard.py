@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from convscope.atlas.manifest import AtlasManifest, Shard
 from convscope.errors import InputError, PictureError
-from convscope.files import written_whole
+from convscope.files import saved
 from convscope.formats.opening import open_network
 from convscope.network.network import Network
 from convscope.optimization.feature_visualization import RenderOptions, pixels, visualize
@@ -103,10 +103,5 @@ def _in_color(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _save(result: ShardPictures, path: Path) -> None:
-    try:
-        with written_whole(path) as partial:
-            save_file(dict(vars(result)), partial)
-    except (OSError, SafetensorError) as error:
-        raise PictureError(
-            f"cannot write {path}: {getattr(error, 'strerror', None) or error}. The shards before it are kept"
-        ) from error
+    with saved(path, SafetensorError, then="The shards before it are kept") as partial:
+        save_file(dict(vars(result)), partial)

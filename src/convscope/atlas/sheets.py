@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convscope.errors import PictureError
-from convscope.files import written_whole
+from convscope.files import writing, written_whole
 
 SHEET = 4096  # pixels: the longer side of a sheet, at most
 
@@ -30,11 +29,9 @@ def write_sheets(folder: Path, stem: str, tiles: NDArray[np.uint8]) -> list[str]
             .reshape(row_count * height, columns * width, 3)
         )
         name = f"sheets/{stem}-{part}.jpg"
-        try:
+        with writing(folder / name):
             (folder / "sheets").mkdir(exist_ok=True)
             with written_whole(folder / name) as partial:
                 Image.fromarray(array).save(partial, "JPEG", quality=88, subsampling=0)
-        except OSError as error:
-            raise PictureError(f"cannot write {folder / name}: {error.strerror or error}") from error
         names.append(name)
     return names

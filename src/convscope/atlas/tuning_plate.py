@@ -16,8 +16,7 @@ from PIL import Image, ImageDraw
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from convscope.errors import PictureError
-from convscope.files import written_whole
+from convscope.files import saved
 from convscope.looking.stimuli import (
     CONTRASTS,
     CURVATURES,
@@ -77,11 +76,8 @@ def kept_tunings(network: Network, layers: Sequence[str], path: Path) -> dict[st
     except (OSError, SafetensorError, LookupError):
         tunings = measure_tunings(network, layers)
     arrays = {key: array for tuning in tunings.values() for key, array in _packed(tuning).items()}
-    try:
-        with written_whole(path) as partial:
-            save_file(arrays, partial)
-    except (OSError, SafetensorError) as error:
-        raise PictureError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
+    with saved(path, SafetensorError) as partial:
+        save_file(arrays, partial)
     return tunings
 
 

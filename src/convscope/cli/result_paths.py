@@ -15,7 +15,7 @@ import click
 
 from convscope.cli.settings import goes_on_with, read_by_this_command, settings
 from convscope.errors import PictureError
-from convscope.files import destination, user_path, write_text
+from convscope.files import destination, user_path, write_text, writing
 
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
@@ -71,10 +71,8 @@ def place(output: str | None, default: str, *, beside: Iterable[str] = ()) -> Pa
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PictureError(f"cannot make the folder {path.parent}: {error.strerror or error}") from error
-    try:
+    with writing(path):
         destination(path)
-    except OSError as error:
-        raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
     return free(path, tuple(beside))
 
 

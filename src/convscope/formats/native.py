@@ -26,7 +26,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError
-from convscope.files import COPIED_BYTES, require_regular, written_whole
+from convscope.files import COPIED_BYTES, require_regular, saved
 from convscope.formats.graph_builder import BARE_ERRORS
 from convscope.formats.json_types import Each, require
 from convscope.formats.network_parts import NetworkParts
@@ -249,12 +249,9 @@ def save_native(network: Network, path: Path) -> None:
         "input": spec,
         "guesses": {} if network.input_spec is None else network.input_spec.guesses,
     }
-    try:
-        with written_whole(path) as partial:
-            save_file(tensors, partial, {key: json.dumps(_json(value)) for key, value in metadata.items()})
-            _sort_header(partial)
-    except (OSError, SafetensorError) as error:
-        raise NetworkFileError(f"{path} cannot be written: {error}") from error
+    with saved(path, SafetensorError, raises=NetworkFileError) as partial:
+        save_file(tensors, partial, {key: json.dumps(_json(value)) for key, value in metadata.items()})
+        _sort_header(partial)
 
 
 def _sort_header(path: Path) -> None:

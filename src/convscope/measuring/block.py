@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from convscope.errors import PictureError
-from convscope.files import written_whole
+from convscope.files import saved
 from convscope.measuring.plan import MeasuredLayer
 from convscope.measuring.summary import Summary
 
@@ -45,16 +45,11 @@ class Block:
         broken = {str(index): reason for index, reason in sorted(self.broken.items())}
         # One key: several are written in any order.
         metadata = {_FACTS: json.dumps({"broken": broken}, ensure_ascii=False)}
-        try:
-            with written_whole(path) as partial:
-                save_file(
-                    {name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial, metadata
-                )
-        except (OSError, SafetensorError) as error:
-            raise PictureError(
-                f"cannot write {path}: {getattr(error, 'strerror', None) or error}. What was measured before is kept, "
-                "and the same command goes on"
-            ) from error
+        kept = "What was measured before is kept, and the same command goes on"
+        with saved(path, SafetensorError, then=kept) as partial:
+            save_file(
+                {name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial, metadata
+            )
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from convscope.cache import code_version
-from convscope.errors import InputError, PictureError
-from convscope.files import written_first
+from convscope.errors import InputError
+from convscope.files import writing, written_first
 from convscope.measuring.picture_list import ListedPicture, pictures_hash
 from convscope.measuring.plan import BLOCK, MeasuredLayer, Plan, layer_from
 from convscope.network.network import Network
@@ -64,12 +64,10 @@ class MeasurementManifest:
     def claim(self, folder: Path) -> None:
         """Write it into a folder; InputError where that holds another measurement, PictureError where it cannot."""
         facts = json.dumps(asdict(self), ensure_ascii=False, default=str)
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if written_first(facts, folder / NAME):
                 return
-        except OSError as error:
-            raise PictureError(f"cannot write {folder}: {error.strerror or error}") from error
         if meaning := self.difference(MeasurementManifest.open(folder)):
             raise InputError(f"{folder} holds a measurement {meaning}: give another folder, or remove it")
 

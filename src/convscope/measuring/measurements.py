@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from convscope.address import Address, parse_address
 from convscope.errors import PictureError, UnknownLayer, did_you_mean, require_one_of
-from convscope.files import written_whole
+from convscope.files import saved
 from convscope.measuring.block import BlockFile
 from convscope.measuring.example import Example
 from convscope.measuring.manifest import MeasurementManifest
@@ -227,13 +227,10 @@ class Measurements:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Copy it into a folder, and return that; PictureError where the disk takes no more."""
         target = Path(folder)
-        try:
-            self.manifest.claim(target)
-            for block in self._blocks:
-                with written_whole(target / block.path.name) as partial:
-                    shutil.copyfile(block.path, partial)
-        except OSError as error:
-            raise PictureError(f"cannot write {target}: {error.strerror or error}") from error
+        self.manifest.claim(target)
+        for block in self._blocks:
+            with saved(target / block.path.name) as partial:
+                shutil.copyfile(block.path, partial)
         return target
 
     def _unit(self, address: str | Address) -> Address:

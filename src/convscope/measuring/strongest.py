@@ -27,7 +27,7 @@ from torch import Tensor
 from convscope.address import Address
 from convscope.cache import cache_folder, cache_key, keep, remove
 from convscope.errors import NetworkFileError
-from convscope.files import written_whole
+from convscope.files import saved
 from convscope.measuring.measurements import Measurements
 from convscope.network.network import Network
 
@@ -60,8 +60,8 @@ class Strongest:
         return quantiles[int(address.channel)]
 
     def save(self, path: Path) -> Path:
-        """Write the file, whole or not at all."""
-        with written_whole(path) as partial:
+        """Write the file, whole or not at all; PictureError where the disk takes no more."""
+        with saved(path, SafetensorError) as partial:
             self.write(partial)
         return path
 

@@ -25,7 +25,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from convscope.argument_errors import arguments_in_words
 from convscope.errors import PictureError, RecipeError
-from convscope.files import written_whole
+from convscope.files import saved, writing
 from convscope.pictures.recipe import EXIF, KEY, USER_COMMENT, Recipe, decode_comment, encode_comment
 from convscope.pictures.sixteen_bit import joined, load
 
@@ -112,13 +112,10 @@ class Picture:
             raise PictureError(f"cannot save {path}: {why}; possible: {', '.join(possible)}")
         if self._is_input(path):
             raise PictureError(f"{path} is what this picture was made from: save it under another name")
-        try:
-            with written_whole(path) as partial:
-                partial.write_bytes(self.encode(form))
-        except (OSError, ValueError) as error:
-            if reason := getattr(error, "strerror", None):  # a full disk, a folder that has gone
-                raise PictureError(f"cannot save {path}: {reason}") from error
-            raise PictureError(f"cannot save {path}: {error}. A PNG has the fewest limits") from error
+        with writing(path, ValueError, then="A PNG has the fewest limits"):
+            content = self.encode(form)
+        with saved(path) as partial:
+            partial.write_bytes(content)
         return path
 
     @arguments_in_words

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from convscope.errors import PictureError
-from convscope.files import user_path, written_whole
+from convscope.files import saved, user_path, writing, written_whole
 from convscope.pictures.numpy_file import read_numbers
 from convscope.pictures.picture import Picture
 
@@ -59,11 +59,8 @@ class Frames:
                 raise PictureError(
                     f"the frames in {self.folder} are of another run ({others}): use another folder, or delete them"
                 )
-        try:
-            with written_whole(self.folder / _RUN) as partial:
-                partial.write_text(json.dumps(now, indent=2), encoding="utf-8")
-        except OSError as error:
-            raise PictureError(f"cannot write into {self.folder}: {error.strerror or error}") from error
+        with saved(self.folder / _RUN) as partial:
+            partial.write_text(json.dumps(now, indent=2), encoding="utf-8")
 
     def _run(self) -> Mapping[str, Any]:
         try:
@@ -78,14 +75,11 @@ class Frames:
 
     def keep(self, index: int, frame: Frame, values: NDArray[np.float32] | None = None) -> None:
         """Write a frame, whole or not at all, after the `values` that it shows, which replace earlier frames'."""
-        try:
-            if values is not None:
-                with written_whole(self._values(index)) as partial, partial.open("wb") as file:
-                    np.save(file, values)
-            with written_whole(self.path(index)) as partial:
-                Image.fromarray(frame).save(partial, "PNG", compress_level=3)
-        except OSError as error:
-            raise PictureError(f"cannot write {self.path(index)}: {error.strerror or error}") from error
+        if values is not None:
+            with saved(self._values(index)) as partial, partial.open("wb") as file:
+                np.save(file, values)
+        with saved(self.path(index)) as partial:
+            Image.fromarray(frame).save(partial, "PNG", compress_level=3)
         self._values(index - 1).unlink(missing_ok=True)
 
     def values(self, index: int) -> NDArray[np.float32]:
@@ -151,7 +145,7 @@ def write_film(
     if not frames:
         raise PictureError(f"{path} has no frames")
     _require_one_size(frames)
-    try:
+    with writing(path, ValueError, RuntimeError):  # what the encoders raise, each in its own way
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as partial:
             if path.suffix.lower() == ".mp4":
@@ -160,9 +154,6 @@ def write_film(
                 form = _SAVED_BY_PILLOW[path.suffix.lower()]
                 about = {} if picture is None or form == "GIF" else {"exif": picture.exif()}
                 _write_by_pillow(partial, frames, rate, form, about)
-    except (OSError, ValueError, RuntimeError) as error:  # what the encoders raise, each in its own way
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise PictureError(f"cannot write {path}: {reason}") from error
     return path
 
 

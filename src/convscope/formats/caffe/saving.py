@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from convscope.errors import NetworkFileError, did_you_mean
-from convscope.files import written_whole
+from convscope.files import saved
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.wire import write_binary_file
 
@@ -47,15 +47,13 @@ def _with_blobs(net: Message, parameters: Parameters) -> Message:
 
 
 def _save_hdf5(parameters: Parameters, file: str) -> None:
-    try:
-        with written_whole(file) as partial, h5py.File(partial, "w") as opened:
-            opened.create_group("data")
-            for layer, arrays in parameters.items():
-                if not all(part.strip(".") for part in layer.split("/")):
-                    raise NetworkFileError(
-                        f"HDF5 cannot hold a layer named {layer!r}: save a .caffemodel instead."
-                    )
-                for index, parameter in enumerate(arrays):
-                    opened[f"data/{layer}/{index}"] = np.asarray(parameter, np.float32)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise NetworkFileError(f"{file} cannot be written: {error}.") from None
+    whole = saved(file, ValueError, RuntimeError, raises=NetworkFileError)
+    with whole as partial, h5py.File(partial, "w") as opened:
+        opened.create_group("data")
+        for layer, arrays in parameters.items():
+            if not all(part.strip(".") for part in layer.split("/")):
+                raise NetworkFileError(
+                    f"HDF5 cannot hold a layer named {layer!r}: save a .caffemodel instead."
+                )
+            for index, parameter in enumerate(arrays):
+                opened[f"data/{layer}/{index}"] = np.asarray(parameter, np.float32)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from os import PathLike, fspath
 
 from convscope.errors import NetworkFileError
-from convscope.files import written_whole
+from convscope.files import saved
 from convscope.formats.caffe.message import Message
 from convscope.formats.protobuf.records import ByteSource, open_source
 from convscope.formats.protobuf.unknown import warn_of_unknown
@@ -56,8 +56,5 @@ def write_binary_file(message: Message, path: str | PathLike[str]) -> None:
     if size > MAXIMUM_BYTES:
         raise NetworkFileError(f"{fspath(path)} would take {size:,} bytes, and a caffemodel holds at most 2 GB. "
                                "Save it as HDF5 (.caffemodel.h5).")  # fmt: skip
-    try:
-        with written_whole(path) as partial, partial.open("wb") as stream:
-            stream.writelines(pieces)
-    except OSError as error:
-        raise NetworkFileError(f"{fspath(path)} cannot be written: {error.strerror or error}.") from None
+    with saved(path, raises=NetworkFileError) as partial, partial.open("wb") as stream:
+        stream.writelines(pieces)

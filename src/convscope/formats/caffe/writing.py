@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from convscope.errors import NetworkFileError
-from convscope.files import written_whole
+from convscope.files import saved
 from convscope.formats.caffe.exporting import layer_of
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.saving import save_weights
@@ -31,11 +31,8 @@ def save_caffe(network: Network, path: Path) -> None:
 
 def save_description(network: Network, path: Path) -> None:
     """Write a network's description as text, without its weights."""
-    try:
-        with written_whole(path) as partial:
-            partial.write_text(write_text(describe(network.graph)), encoding="utf-8")
-    except OSError as error:
-        raise NetworkFileError(f"{path} cannot be written: {error.strerror or error}") from error
+    with saved(path, raises=NetworkFileError) as partial:
+        partial.write_text(write_text(describe(network.graph)), encoding="utf-8")
 
 
 def describe(graph: Graph) -> Message:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from convscope.errors import InputError, NetworkFileError
-from convscope.files import written_whole
+from convscope.files import saved
 from convscope.formats.onnx.metadata import INPUT
 from convscope.formats.onnx.model import onnx_message
 from convscope.formats.onnx.operators import WRITERS
@@ -45,11 +45,8 @@ def save_onnx(network: Network, path: Path) -> None:
         raise NetworkFileError(
             f"{path} would take {size:,} bytes, and an ONNX file holds at most 2 GB: save a .convscope"
         )
-    try:
-        with written_whole(path) as partial, partial.open("wb") as stream:
-            stream.writelines(pieces)
-    except OSError as error:
-        raise NetworkFileError(f"{path} cannot be written: {error.strerror or error}") from error
+    with saved(path, raises=NetworkFileError) as partial, partial.open("wb") as stream:
+        stream.writelines(pieces)
 
 
 def describe(network: Network) -> Message:
