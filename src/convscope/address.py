@@ -3,6 +3,7 @@
     mixed4a            a layer
     mixed4a:42         a channel of it (a unit)
     mixed4a:42@3,5     one neuron: that channel at row 3, column 5
+    boxes:4@1200       one number of a list of boxes or tokens: as many numbers as there are axes beside the channels
     prob:tabby         a class by its label (prob:281 by index)
 
 The same text serves Python, the command line, file names, captions and caches. Layer names are the names the
@@ -13,12 +14,12 @@ version of the blob ``conv1`` that a later layer wrote over); a name the network
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from convscope.errors import UnknownLayer
 
-_NEURON = re.compile(r"^(?P<rest>.+)@(?P<row>\d+),(?P<column>\d+)$", re.DOTALL)
+_NEURON = re.compile(r"^(?P<rest>.+)@(?P<position>\d+(?:,\d+)*)$", re.DOTALL)
 _LONGEST_NUMBER = 18
 
 
@@ -26,7 +27,8 @@ _LONGEST_NUMBER = 18
 class Address:
     """A layer, a channel of it, or one neuron of that channel.
 
-    `channel` is an index, or the label of a class. `position` is (row, column) in the layer's own grid.
+    `channel` is an index, or the label of a class. `position` is (row, column) in the layer's own grid; where a value
+    has another number of axes beside its channels, a number for each of them.
 
     >>> str(Address("mixed4a", 42, (3, 5)))
     'mixed4a:42@3,5'
@@ -34,16 +36,24 @@ class Address:
 
     layer: str
     channel: int | str | None = None
-    position: tuple[int, int] | None = None
+    position: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.position is not None and (len(self.position) != 2 or min(self.position) < 0):
+        if self.position is not None and (not self.position or min(self.position) < 0):
             raise UnknownLayer(f"a position is (row, column), counted from 0; not {self.position}")
 
     def __str__(self) -> str:
         channel = "" if self.channel is None else f":{self.channel}"
-        position = "" if self.position is None else f"@{self.position[0]},{self.position[1]}"
-        return f"{self.layer}{channel}{position}"
+        return f"{self.layer}{channel}{'' if self.position is None else position_text(self.position)}"
+
+
+def position_text(position: Iterable[int]) -> str:
+    """Return a position as addresses have it.
+
+    >>> position_text((3, 5))
+    '@3,5'
+    """
+    return f"@{','.join(map(str, position))}"
 
 
 def parse_address(text: str, names: Container[str] = ()) -> Address:
@@ -58,7 +68,7 @@ def parse_address(text: str, names: Container[str] = ()) -> Address:
         return Address(text)
     position = None
     if neuron := _NEURON.match(text):
-        text, position = neuron["rest"], (_number(neuron["row"]), _number(neuron["column"]))
+        text, position = neuron["rest"], tuple(map(_number, neuron["position"].split(",")))
         if text in names:
             return Address(text, None, position)
     layer, colon, unit = text.rpartition(":")

@@ -196,3 +196,38 @@ def test_an_operation_without_a_rule_is_named() -> None:
         convscope.relevance(network, noise(size=8), "mean:1")
     with pytest.raises(InputError, match=r"no rule 'epsilon_plos'\. Did you mean 'epsilon_plus'"):
         convscope.relevance(network, noise(size=8), "mean:1", rule="epsilon-plos")  # type: ignore[arg-type]
+
+
+REARRANGEMENTS: dict[str, Any] = {
+    "subscript": lambda x: x[:, 1:4, ::2, 3],
+    "list": lambda x: x[:, [2, 0, 2]],
+    "flip": lambda x: x.flip(2, 3),
+    "shuffle": lambda x: nn.functional.channel_shuffle(x, 2),
+    "repeat": lambda x: x.repeat(1, 2, 1, 3),
+    "gather": lambda x: x.gather(1, x[:, :2].argsort(1)),
+    "roll": lambda x: torch.stack(x.roll(2, 3).unbind(2), 3),
+}
+
+
+@pytest.mark.parametrize("rearranged", REARRANGEMENTS.values(), ids=REARRANGEMENTS)
+def test_what_only_moves_numbers_moves_their_relevance(rearranged: Any) -> None:
+    """With epsilon and no bias, relevance is the gradient times the input, by autograd."""
+
+    class Moved(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(5)
+            self.first = nn.Conv2d(3, 4, 3, stride=2, bias=False)
+            self.last = nn.LazyLinear(3, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(rearranged(torch.relu(self.first(x))).flatten(1))
+
+    module, input = Moved().eval(), noise(7, 15)[..., :13]
+    module(input)
+    leaf = input.clone().requires_grad_()
+    module(leaf)[0, 2].backward()
+    network = convscope.open_network(module, input_shape=(1, 3, 15, 13))
+    found = convscope.relevance(network, input, 2, rule="epsilon").values
+    expected = (leaf.grad * input)[0].movedim(0, -1) / module(input)[0, 2].detach()
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)

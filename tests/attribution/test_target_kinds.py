@@ -1,4 +1,4 @@
-"""Every method of every kind of target, on a network with two outputs: a map of classes, and scores beside it."""
+"""Every method of every kind of target, on a network with three outputs: a map of classes, a list of it, and scores."""
 
 from typing import Any
 
@@ -40,19 +40,20 @@ LINEAR = (
 
 
 class Scene(nn.Module):
-    """Maps of four classes, 9 x 13, and scores of the same classes from another branch."""
+    """Maps of four classes, 9 x 13, a list of three of them, and scores of the same classes from another branch."""
 
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(8)
         self.body = nn.Conv2d(3, 6, 3, stride=2, padding=1)
         self.more, self.maps = nn.Conv2d(6, 5, 3, padding=1), nn.Conv2d(5, 4, 1)
-        self.beside, self.scores = nn.Conv2d(6, 7, 3), nn.Linear(7, 4)
+        self.beside, self.scores, self.listed = nn.Conv2d(6, 7, 3), nn.Linear(7, 4), nn.Identity()
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = torch.relu(self.body(x))
         maps = self.maps(torch.relu(self.more(x)))
-        return maps, self.scores(torch.relu(self.beside(x)).mean((2, 3)))
+        listed = self.listed(maps.flatten(2).transpose(1, 2)[:, :, 1:])
+        return maps, self.scores(torch.relu(self.beside(x)).mean((2, 3))), listed
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ TARGETS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", ATTRIBUTIONS)
 def test_each_kind_is_the_number_that_torch_computes(name: str, network: Network) -> None:
-    maps, scores = Scene().eval()(input())
+    maps, scores, _ = Scene().eval()(input())
     for target, number in TARGETS.items():
         if name == "finer_cam" and target != "scores:2":
             with pytest.raises(InputError, match="Finer-CAM tells one class from others: give a class"):
@@ -109,11 +110,11 @@ def test_a_class_is_the_same_by_label_number_and_address(name: str, network: Net
 
 
 @pytest.mark.parametrize("name", [one for one in ATTRIBUTIONS if one != "finer_cam"])
-def test_a_region_of_one_place_is_that_place(name: str, network: Network) -> None:
-    """A segmentation's class there, by its label too."""
+def test_one_place_is_the_same_as_a_region_and_in_a_list(name: str, network: Network) -> None:
     expected = raw(name, network, "maps:1@3,11")
-    found = raw(name, network, "maps:1@3:4,11:12")
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6 * abs(expected).max())
+    for same in ("maps:1@3:4,11:12", f"listed:{3 * 13 + 11}@0"):
+        found = raw(name, network, same)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * abs(expected).max(), err_msg=same)
 
 
 @pytest.mark.parametrize("name", LINEAR)

@@ -26,7 +26,7 @@ from convscope.attribution.relevance_walk import Walk, walk_of
 from convscope.attribution.target import AttributionTarget, TargetLike, target_of
 from convscope.errors import InputError, by_name
 from convscope.looking.main_line import main_line
-from convscope.network.axes import to_channels_first, to_channels_last
+from convscope.network.axes import at_position, to_channels_first, to_channels_last
 from convscope.network.network import Network
 from convscope.pictures.photograph import InputLike
 
@@ -126,7 +126,7 @@ def _within(walk: Walk, channels: Sequence[str]) -> dict[str, Tensor]:
         if address.channel is None:
             mask[:] = 1
         elif address.position is not None:
-            mask[:, int(address.channel), address.position[0], address.position[1]] = 1
+            at_position(mask, address.position)[:, int(address.channel)] = 1
         else:
             mask[:, int(address.channel)] = 1
         own = to_channels_last(first * mask) if network.graph.channels_last else first * mask

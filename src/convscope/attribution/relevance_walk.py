@@ -21,6 +21,7 @@ from convscope.errors import InputError
 from convscope.network.axes import to_channels_first, to_channels_last
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import OPERATIONS, kind_of
+from convscope.network.operations.aten import MOVES
 from convscope.network.operations.vector_jacobian import vector_jacobian
 
 
@@ -90,7 +91,7 @@ class Walk:
         if not operation.inputs:
             return
         relevance = relevances[last.outputs[0]] if len(last.outputs) == 1 else None
-        way = kind_of(operation.kind).relevance
+        way = _way(operation)
         if way == "filters" and relevance is not None and len(operation.inputs) == 1:
             yield operation.inputs[0], self._linear(chain, relevance)
         elif way == "passed" and len(operation.inputs) == 1 and relevance is not None:
@@ -174,7 +175,7 @@ class Walk:
         turn, back = (to_channels_first, to_channels_last) if operation.channels_last else (_same, _same)
         inputs = [turn(self.values[value]).detach() for value in operation.inputs]
         floats = [index for index, one in enumerate(inputs) if one.is_floating_point()]
-        shared = kind_of(operation.kind).relevance == "shared"
+        shared = _way(operation) == "shared"
         with torch.enable_grad():
             for index in floats:
                 inputs[index].requires_grad_()
@@ -212,4 +213,11 @@ def walk_of(target: AttributionTarget, composite: Composite, box: tuple[Tensor, 
 
 
 def _is_linear(operation: Operation) -> bool:
-    return kind_of(operation.kind).relevance == "filters"
+    return _way(operation) == "filters"
+
+
+def _way(operation: Operation) -> str | None:
+    """Return how relevance goes back through an operation, None where that is not known; see `operation`."""
+    if operation.kind == "aten":
+        return "routed" if str(operation.attributes["operator"]).partition(".")[0] in MOVES else None
+    return kind_of(operation.kind).relevance

@@ -20,7 +20,7 @@ from convscope.attribution.target_check import require_finite, require_input, re
 from convscope.errors import InputError, UnknownLayer
 from convscope.looking.answers import center_of_ten, is_vector
 from convscope.looking.main_line import last_maps
-from convscope.network.axes import require_position
+from convscope.network.axes import at_position, require_position
 from convscope.network.engine.differentiable import Forward
 from convscope.network.engine.memory import shortage_in_words
 from convscope.network.labels import find_label
@@ -63,8 +63,7 @@ class TargetTerm:
         value = value[:, int(self.address.channel)]
         if self.address.position is not None:
             require_position(self.address, *value.shape[1:])
-            row, column = self.address.position
-            return value[:, row, column]
+            return at_position(value, self.address.position, 1)
         return value.flatten(1).mean(1) if value.dim() > 1 else value
 
     def __str__(self) -> str:

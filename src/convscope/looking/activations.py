@@ -144,7 +144,7 @@ def _one(
     require_position(unit, rows, columns)
     row, column = unit.position
     caption = f"Neuron {unit} answers {float(tile[row, column]):.4g}. {caption}"
-    return replace(picture, array=_framed(picture, unit.position, tile.shape, theme), caption=caption)
+    return replace(picture, array=_framed(picture, (row, column), tile.shape, theme), caption=caption)
 
 
 def _framed(

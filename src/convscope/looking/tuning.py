@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from convscope.errors import InputError
 from convscope.looking.stimuli import FAMILIES, Pixels, Stimulus, stimuli
+from convscope.network.axes import at_position
 from convscope.network.network import Network
 from convscope.progress import Watch, watching
 
@@ -162,7 +163,7 @@ def _answers(network: Network, neurons: Sequence[Neuron], batch: list[Stimulus])
     answers = []
     for one in neurons:
         value = network.channels_first(one.layer, values[one.layer])
-        at = value if one.position is None else value[:, :, one.position[0], one.position[1]]
+        at = value if one.position is None else at_position(value, one.position)
         answers.append(at.float().cpu().numpy())
     return answers
 

@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from convscope.address import Address, parse_address
+from convscope.address import Address, parse_address, position_text
 from convscope.errors import UnknownLayer, UnsupportedLayer, did_you_mean
+from convscope.network.axes import positions_in_words
 from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph
 from convscope.network.labels import find_label
@@ -68,15 +69,16 @@ class AddressBook:
             raise UnknownLayer(f"{value!r} has no classes to name {label!r}: its channels are numbers")
         return find_label(self.labels, label)
 
-    def _check_bounds(self, value: str, channel: int | None, position: tuple[int, int] | None) -> None:
+    def _check_bounds(self, value: str, channel: int | None, position: tuple[int, ...] | None) -> None:
         shape = self.shape_channels_first(value)
         if shape is None:
             return
         if channel is not None and (len(shape) < 2 or not 0 <= channel < shape[1]):
             count = shape[1] if len(shape) > 1 else 0
             raise UnknownLayer(f"{value!r} has {count} channels, 0 to {count - 1}; there is no {channel}")
-        if position is not None and len(shape) != 4:
-            raise UnknownLayer(f"{value!r} has no rows and columns: leave out @{position[0]},{position[1]}")
+        if position is not None and len(shape) - 2 != len(position):
+            told = positions_in_words(shape[2:]) if len(shape) > 2 else "no rows and columns"
+            raise UnknownLayer(f"{value!r} has {told}: leave out {position_text(position)}")
 
 
 def names_of_values(graph: Graph) -> dict[str, str]:

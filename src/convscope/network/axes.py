@@ -6,9 +6,11 @@ the same memory, read in another order, and the one in which convolutions run fa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
-from convscope.address import Address
+from convscope.address import Address, position_text
 from convscope.errors import UnknownLayer
 from convscope.network.parameters import Shape
 
@@ -43,10 +45,39 @@ def shape_channels_last(shape: Shape) -> Shape:
     return (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
 
 
-def require_position(address: Address, rows: int, columns: int) -> None:
+def require_position(address: Address, *sizes: int) -> None:
     """UnknownLayer for an address whose position its layer, of so many rows and columns, does not have.
+
+    `sizes` are those of all axes beside the channels: mostly rows and columns, one for a list of boxes or tokens.
 
     >>> require_position(Address("conv1", 3, (5, 0)), 6, 6)
     """
-    if address.position is not None and not (address.position[0] < rows and address.position[1] < columns):
-        raise UnknownLayer(f"{address}: the layer has {rows} rows and {columns} columns here")
+    position = address.position
+    if position is None:
+        return
+    if len(position) != len(sizes) or any(at >= size for at, size in zip(position, sizes, strict=True)):
+        raise UnknownLayer(f"{address}: the layer has {positions_in_words(sizes)} here")
+
+
+def at_position(value: Tensor, position: Sequence[int], first: int = 2) -> Tensor:
+    """Return the view of a value at a position; `first` is the axis of its first number.
+
+    >>> at_position(torch.zeros(2, 16, 7, 6), (3, 5)).shape
+    torch.Size([2, 16])
+    """
+    for at in position:
+        value = value.select(first, at)
+    return value
+
+
+def positions_in_words(sizes: Sequence[int]) -> str:
+    """Return the sizes of the axes beside the channels as words.
+
+    >>> positions_in_words([7, 6])
+    '7 rows and 6 columns'
+    """
+    if not sizes:
+        return "no positions"
+    if len(sizes) == 2:
+        return f"{sizes[0]} rows and {sizes[1]} columns"
+    return f"{' × '.join(map(str, sizes))} positions, the last {position_text([size - 1 for size in sizes])}"

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.errors import InputError
-from convscope.network.axes import require_position
+from convscope.network.axes import at_position, require_position
 from convscope.network.graph import CHANNELS_LAST, Graph, Operation
 from convscope.network.network import Network
 from convscope.pictures.decoding import picture_endings
@@ -79,8 +79,7 @@ def _mask(address: Address, shape: tuple[int, ...]) -> Tensor:
         return mask
     require_position(address, *shape[2:])
     mask = torch.zeros(1, *shape[1:])
-    row, column = address.position
-    mask[0, int(address.channel), row, column] = 1
+    at_position(mask, address.position)[0, int(address.channel)] = 1
     return mask
 
 

@@ -22,7 +22,7 @@ from convscope.address import Address
 from convscope.argument_errors import arguments_in_words
 from convscope.errors import InputError, PictureNote, UnknownLayer, did_you_mean
 from convscope.network.address_book import AddressBook, names_of_cut_layers, names_of_values
-from convscope.network.axes import require_position, shape_channels_first, to_channels_first
+from convscope.network.axes import at_position, require_position, shape_channels_first, to_channels_first
 from convscope.network.class_head import (
     class_probabilities,
     class_scores,
@@ -281,9 +281,8 @@ class Network:
         if address.channel is not None:
             value = value[:, int(address.channel)]
         if address.position is not None:
-            require_position(address, *value.shape[-2:])
-            row, column = address.position
-            value = value[..., row, column]
+            require_position(address, *value.shape[-len(address.position) :])
+            value = at_position(value, address.position, value.dim() - len(address.position))
         return value
 
     @arguments_in_words

@@ -176,6 +176,6 @@ def _selected(address: Address, value: Tensor, channels: Sequence[int] | None) -
         value = value.narrow(1, channels.index(index) if channels else index, 1)
     if address.position is not None:
         require_position(address, *value.shape[2:])
-        row, column = address.position
-        value = value[:, :, row : row + 1, column : column + 1]
+        for axis, at in enumerate(address.position, start=2):
+            value = value.narrow(axis, at, 1)
     return value

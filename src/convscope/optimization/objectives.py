@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from convscope.address import Address
+from convscope.address import Address, position_text
 from convscope.errors import InputError, by_name
 from convscope.network.axes import require_position
 from convscope.network.class_head import holds_probabilities
@@ -29,10 +29,10 @@ def channel(layer: str, index: int) -> Objective:
     return Objective((address,), address, lambda values: values[address].flatten(1).mean(1))
 
 
-def neuron(layer: str, index: int, position: tuple[int, int] | None = None) -> Objective:
+def neuron(layer: str, index: int, position: tuple[int, ...] | None = None) -> Objective:
     """One neuron of a channel, at (row, column) of the layer's grid, or in its center: one copy of the feature."""
     if position is not None:
-        address = f"{layer}:{index}@{position[0]},{position[1]}"
+        address = f"{layer}:{index}{position_text(position)}"
         return Objective((address,), address, lambda values: values[address].flatten(1).mean(1))
     address = f"{layer}:{index}"
     return Objective(

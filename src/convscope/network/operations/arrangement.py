@@ -49,7 +49,7 @@ def expand(input: Tensor, size: Tensor | None = None, *, shape: Sequence[int] = 
     return input.expand([length if other == 1 else other for length, other in lengths][::-1])
 
 
-@operation(reads_sizes=True)
+@operation(reads_sizes=True, relevance="routed")
 def repeat(input: Tensor, counts: Tensor | None = None, *, times: Sequence[int] = ()) -> Tensor:
     """Return the input that many times along each axis."""
     return input.repeat(whole_numbers(counts, times))
@@ -177,7 +177,7 @@ def _maps(input: Tensor) -> tuple[int, int, int, int]:
     return batch, channels, height, width
 
 
-@operation(part="rearrangement")
+@operation(part="rearrangement", relevance="routed")
 def shuffle_channels(input: Tensor, *, groups: int) -> Tensor:
     """Return the channels dealt out: the first of each of `groups` groups, then their second ones, and so on.
 
@@ -189,7 +189,7 @@ def shuffle_channels(input: Tensor, *, groups: int) -> Tensor:
     return dealt.transpose(1, 2).reshape(input.shape)
 
 
-@operation(part="rearrangement")
+@operation(part="rearrangement", relevance="routed")
 def reorganize(input: Tensor, *, stride: int, reverse: bool = False) -> Tensor:
     """Return a map `stride` times smaller with as many more channels, in the order of Darknet's reorg layer.
 
@@ -211,7 +211,7 @@ def reorganize(input: Tensor, *, stride: int, reverse: bool = False) -> Tensor:
     return parts.reshape(batch, channels * stride**2, height // stride, width // stride)
 
 
-@operation(part="rearrangement")
+@operation(part="rearrangement", relevance="routed")
 def flip(input: Tensor, *, axes: Sequence[int]) -> Tensor:
     """Return the input with these axes from back to front."""
     return input.flip([axis_index(axis, input) for axis in axes])

@@ -36,7 +36,7 @@ def top_k(
     return values.narrow(at, 0, how_many), places.narrow(at, 0, how_many).to(input.dtype)
 
 
-@operation(sees="map")
+@operation(sees="map", relevance="routed")
 def gather_elements(input: Tensor, index: Tensor, *, axis: int = 0) -> Tensor:
     """Return the number at each index along the axis, all other places being the index's own."""
     at = axis_index(axis, input)
@@ -52,7 +52,7 @@ def scatter_elements(
     return _scattered(input, at, _counted(index, input.shape[at]), updates, combination)
 
 
-@operation(sees="map")
+@operation(sees="map", relevance="routed")
 def gather_nd(input: Tensor, index: Tensor, *, batch_axes: int = 0) -> Tensor:
     """Return what lies where each row of indices points: as many axes as a row has, behind the `batch_axes`."""
     batch, depth = input.shape[:batch_axes], index.shape[-1]

@@ -91,7 +91,7 @@ def resize(
     return input
 
 
-@operation
+@operation(relevance="routed")
 def resize_corners(
     input: Tensor,
     reference: Tensor | None = None,
