@@ -108,7 +108,7 @@ def test_an_hourglass_is_followed_to_its_deepest_part_after_each_activation() ->
         (64, ("a.2",), False),
         (32, ("b.2",), False),
         (16, ("c.2",), False),
-        (32, ("cat",), False),
+        (32, ("cat", "d.2"), False),
         (64, ("cat_1",), False),
         (64, ("out.2",), True),
     ]

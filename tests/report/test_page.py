@@ -143,8 +143,8 @@ def test_every_plate_tells_the_command_that_makes_it(tmp_path: Path, monkeypatch
         for figure in figures
         for command in re.findall(r"<code>(convscope [^<]*)</code>", figure)
     ]
-    assert sum('src="data:image/jpeg' in figure for figure in figures) == 7  # the style; the picture, lit
-    assert len(plates) == len(figures) - 7 >= 19
+    assert sum('src="data:image/jpeg' in figure for figure in figures) == 6  # the style; the picture, lit
+    assert len(plates) == len(figures) - 6 >= 19
     for content, command in plates:
         words = shlex.split(html.unescape(command))[1:]
         words += [] if "classify" in words else ["-o", "again.png"]

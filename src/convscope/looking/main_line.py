@@ -296,10 +296,17 @@ def _size(network: Network, name: str) -> tuple[int, int] | None:
 
 
 def computing_layers(network: Network, layers: tuple[str, ...]) -> list[str]:
-    """Return those of a stage's layers that compute something new and do not narrow it for a moment."""
+    """Return those of a stage's layers that compute something new and do not narrow it for a moment.
+
+    What stays narrow is what the stage comes to where something follows: the filters behind a decoder's joined maps.
+    """
     computing = [name for name in layers if _computes(network, name)] or list(layers)
-    widest = max(_channels(network, name) for name in computing)
-    return [name for name in computing if 2 * _channels(network, name) > widest]
+    widths = [_channels(network, name) for name in computing]
+    chosen = [name for name, width in zip(computing, widths, strict=True) if 2 * width > max(widths)]
+    last = computing[-1]
+    if last not in chosen and network.graph.consumers.get(_activation_after(network, last)):
+        chosen.append(last)
+    return chosen
 
 
 def _area(network: Network, name: str) -> int:

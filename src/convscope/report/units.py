@@ -48,12 +48,13 @@ class UnitPlate:
 
 
 def units_of(context: ReportContext) -> list[str]:
-    """Return the addresses worth seeing: the class, and the channels that it came from, or else that answer most."""
+    """Return the addresses worth seeing: the class, and four channels: that it came from, or that answer most."""
     if context.network.input_spec is None:
         return []
-    return [entry.address for entry in context.classes[:1]] + (
-        _channels_of_tree(context) or informative_units(context.network, context.picture, layers=2)
-    )
+    channels = _channels_of_tree(context)
+    if len(channels) < _CHANNELS:
+        channels += informative_units(context.network, context.picture, layers=2)
+    return [entry.address for entry in context.classes[:1]] + list(dict.fromkeys(channels))[:_CHANNELS]
 
 
 def _channels_of_tree(context: ReportContext) -> list[str]:
@@ -62,7 +63,7 @@ def _channels_of_tree(context: ReportContext) -> list[str]:
         return []
     parts = context.tree.root.parts
     behind = [part.parts[0] for part in parts if part.parts]
-    return list(dict.fromkeys(one.address for one in (*parts, *behind)))[:_CHANNELS]
+    return [one.address for one in (*parts, *behind)]
 
 
 def unit_parts(context: ReportContext) -> int:
