@@ -43,8 +43,9 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     for key, shape in inputs.items():
         builder.add_input(key, shape)
     key_of_tensor = {id(tensor): key for key, tensor in _tensors_of(module).items()}
+    precision = _precision(module)
     for step in traced.steps:
-        builder.add(_operation(step, traced.names, key_of_tensor, builder.stored, _precision(module)))
+        builder.add(_operation(step, traced.names, key_of_tensor, builder.stored, precision))
     of_batch, of_size, decisions = limits(
         traced, partial(trace_module, module), blind=isinstance(module, torch.jit.ScriptModule)
     )
