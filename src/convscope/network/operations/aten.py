@@ -77,74 +77,15 @@ view_as_complex view_as_real vsplit vstack where xlogy zero zeros zeros_like
 """
 RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
 # Those whose answer is what they read, elsewhere, some of it or several times.
-MOVES = frozenset(
-    [
-        "alias",
-        "atleast_2d",
-        "atleast_3d",
-        "broadcast_to",
-        "cat",
-        "channel_shuffle",
-        "chunk",
-        "clone",
-        "concat",
-        "contiguous",
-        "diagonal",
-        "dsplit",
-        "dstack",
-        "expand",
-        "expand_as",
-        "flip",
-        "fliplr",
-        "flipud",
-        "gather",
-        "hsplit",
-        "hstack",
-        "index",
-        "index_select",
-        "masked_select",
-        "moveaxis",
-        "movedim",
-        "narrow",
-        "native_channel_shuffle",
-        "permute",
-        "pixel_shuffle",
-        "pixel_unshuffle",
-        "ravel",
-        "repeat",
-        "repeat_interleave",
-        "reshape",
-        "reshape_as",
-        "roll",
-        "rot90",
-        "select",
-        "slice",
-        "split",
-        "split_with_sizes",
-        "squeeze",
-        "stack",
-        "swapaxes",
-        "swapdims",
-        "t",
-        "take",
-        "take_along_dim",
-        "tensor_split",
-        "tile",
-        "transpose",
-        "tril",
-        "triu",
-        "unbind",
-        "unfold",
-        "unflatten",
-        "unsafe_chunk",
-        "unsafe_split",
-        "unsafe_split_with_sizes",
-        "unsqueeze",
-        "view",
-        "vsplit",
-        "vstack",
-    ]
-)
+_MOVES = """
+alias atleast_2d atleast_3d broadcast_to cat channel_shuffle chunk clone concat contiguous diagonal
+dsplit dstack expand expand_as flip fliplr flipud gather hsplit hstack index index_select
+masked_select moveaxis movedim narrow native_channel_shuffle permute pixel_shuffle pixel_unshuffle
+ravel repeat repeat_interleave reshape reshape_as roll rot90 select slice split split_with_sizes
+squeeze stack swapaxes swapdims t take take_along_dim tensor_split tile transpose tril triu unbind
+unfold unflatten unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze view vsplit vstack
+"""
+MOVES = frozenset(_MOVES.split())
 _EMPTY = frozenset(
     {"empty", "empty_like", "new_empty", "as_strided", "rand", "randn", "randperm", "empty_strided"}
 )
