@@ -1,6 +1,7 @@
 """What two networks share when they are the same, and what tells them apart: caches and recipes go by it."""
 
 import copy
+import os
 import pickle
 import subprocess
 import sys
@@ -179,3 +180,21 @@ def test_another_process_gives_the_same_bits(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [network.sha256, expected.numpy().tobytes().hex()]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_that_was_forked_behind_threads_gives_the_same_bits() -> None:
+    """OpenMP's threads do not come along: a child that computed on two waited for the other one forever."""
+    code = (
+        "import os, sys, torch; from planted import planted_network; torch.set_num_threads(2)\n"
+        "network, x = planted_network(), torch.ones(1, 3, 256, 256)\n"
+        "def bits():\n"
+        "    values = network.activations(x, 'conv1')['conv1'], network.gradient(x, 'conv1:0')\n"
+        "    return b''.join(one.numpy().tobytes() for one in values)\n"
+        "before, child = bits(), os.fork()\n"
+        "if not child: os._exit(bits() != before)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
