@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from torch import nn
 
 from convscope.errors import InputError, UnknownLayer
+from convscope.formats.opening import open_network
 from convscope.looking.activations import activations
 from convscope.looking.answers import answer, is_vector, recorded
 from convscope.looking.filters import filters
@@ -77,6 +79,18 @@ def test_dead_channels_are_crossed_out_and_counted() -> None:
     assert "of one single value, crossed out" in picture.caption
     dead = pixels_of(picture, "conv1:7").reshape(-1, 3)
     assert len(np.unique(dead, axis=0)) == 2  # a cross on a plain ground
+
+
+def test_nan_is_crossed_out_and_the_first_layer_that_has_it_is_named() -> None:
+    module = nn.Sequential(*(nn.Conv2d(3, 3, 3) for _ in range(3)))
+    module[1].weight.data[1] = float("nan")
+    network = open_network(module, input_shape=(1, 3, 32, 32))
+    picture = activations(network, edge_picture(), "2")
+    words = "NaN or infinity: the first layer with one is '1' (Conv2d), in 784 of 2,352 numbers."
+    assert "3 with NaN or infinity, crossed out in red" in picture.caption
+    assert picture.caption.endswith(words)
+    assert activations(network, edge_picture(), "1:1").caption.endswith(words)
+    assert words not in activations(network, edge_picture(), "1:0").caption
 
 
 def test_channels_and_order() -> None:

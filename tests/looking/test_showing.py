@@ -186,10 +186,9 @@ def test_boxes_are_drawn_where_they_are_the_best_on_each_thing(
     height, width = made.array.shape[:2]
     frame = made.array[round(0.35 * height), round(0.35 * width) - 1]
     assert tuple(frame) == (0x24, 0x60, 0xB8)
-    assert (
-        make_report(network, flag(), ReportOptions(sections=("predictions",))).count("2 boxes with a score")
-        == 1
-    )
+    report = make_report(network, flag(), ReportOptions(sections=("predictions",)))
+    assert report.count("2 boxes with a score") == 1
+    assert f"<h4><bdi>{' and '.join(output.name for output in network.outputs)}</bdi></h4>" in report
 
 
 def test_offsets_from_anchors_are_not_drawn_as_boxes() -> None:

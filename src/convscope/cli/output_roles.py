@@ -21,8 +21,13 @@ def say_outputs(network: Network, photograph: Photograph, *, top: int, quiet: bo
 
     words = {output.name: words_of(network, photograph, output, top=top) for output in network.outputs}
     if not quiet:
-        for lines in words.values():
-            click.echo(printable("\n".join(lines)))
+        said: list[list[str]] = []
+        for (
+            heading,
+            *lines,
+        ) in words.values():  # a detector's outputs, scores and corners, tell of the same boxes
+            click.echo(printable("\n".join([heading, *(lines if lines not in said else ())])))
+            said.append(lines)
     outputs = [
         {"name": output.name, "role": output.role, "shape": output.shape, "says": words[output.name][1:]}
         for output in network.outputs

@@ -18,7 +18,7 @@ from typing_extensions import Unpack
 
 from convscope.address import Address
 from convscope.errors import InputError, require_one_of
-from convscope.looking.answers import answer, is_vector
+from convscope.looking.answers import answer, first_nonfinite, is_vector
 from convscope.looking.main_line import shown_layers
 from convscope.looking.several import several
 from convscope.looking.tile_options import TileKeywords, TileOptions
@@ -90,6 +90,13 @@ def activations(
     """
     how, unit = ActivationOptions(**options), network.resolve(address)
     maps = answer(network, picture, unit.layer)
+    shown = _tiles(maps, unit, how)
+    if np.isfinite(maps if unit.channel is None else maps[int(unit.channel)]).all():
+        return shown
+    return replace(shown, caption=f"{shown.caption} NaN or infinity: {first_nonfinite(network, picture)}.")
+
+
+def _tiles(maps: NDArray[Any], unit: Address, how: ActivationOptions) -> Picture:
     if maps.ndim != 3 or is_vector((1, *maps.shape)):
         raise InputError(f"{unit.layer!r} gives one number a channel {maps.shape}: show its values instead")
     if unit.channel is not None:

@@ -79,9 +79,13 @@ def answer_rows(network: Network, picture: Any, layer: str) -> NDArray[np.floati
 def require_finite(network: Network, picture: InputLike, layer: str, answered: NDArray[Any]) -> None:
     """InputError where a layer answered with NaN or infinity, with the first layer that does."""
     if not np.isfinite(answered).all():
-        input = picture if isinstance(picture, Tensor) else network.preprocess(picture)
-        where = network.first_nonfinite(input)
+        where = first_nonfinite(network, picture)
         raise InputError(f"{layer!r} answers with NaN or infinity to this picture: {where}")
+
+
+def first_nonfinite(network: Network, picture: InputLike) -> str:
+    """Say which layer is the first that answers with NaN or infinity to a picture (or to an input tensor)."""
+    return network.first_nonfinite(picture if isinstance(picture, Tensor) else network.preprocess(picture))
 
 
 def recorded_value(network: Network, picture: object, layer: str) -> Tensor | None:

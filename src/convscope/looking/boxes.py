@@ -108,7 +108,8 @@ def boxes(network: Network, picture: Any, *, theme: ThemeName = "light") -> Pict
         draw.text((place[0], place[1] + 9), words, "#ffffff", type_, "lm")
     names = ", ".join(f"{box.label} {box.score:.2f}" for box in read.found[:5]) or "nothing"
     caption = (
-        f"{len(read.found):,} boxes with a score of {_SCORE:g} and more, the best of those on one thing: {names}. "
+        f"{len(read.found):,} box{'' if len(read.found) == 1 else 'es'} with a score of {_SCORE:g} and more, the best "
+        f"of those on one thing: {names}. "
         f"{read.reading}."
     )
     return Picture(np.asarray(image), caption)

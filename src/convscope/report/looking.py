@@ -48,8 +48,7 @@ def charts(context: ReportContext, count: Counter) -> Iterator[Embedded]:
     """Yield the bars of the most probable classes and the probability of each; of no classifier, each other answer."""
     for item in answers(context):
         make = _in_theme(show_output, context.network, context.picture, item)
-        name = item.name if item.name == item.value else f"{item.name} ({item.value})"
-        yield embed(make, address=name, command=context.command("activations", item.value))[0]
+        yield embed(make, address=_name(context, item), command=context.command("activations", item.value))[0]
         count()
     if not context.classes:
         return
@@ -68,6 +67,13 @@ def answers(context: ReportContext) -> list[Output]:
     outputs = [output for output in context.network.outputs if output.role in _ANSWERS]
     box_outputs = [output for output in outputs if output.role == "boxes"]
     return [output for output in outputs if output not in box_outputs[1:]]
+
+
+def _name(context: ReportContext, output: Output) -> str:
+    """Return what an output is called, with its layer where that is another word; of boxes, all that tells of them."""
+    if output.role == "boxes":
+        return " and ".join(one.name for one in context.network.outputs if one.role == "boxes")
+    return output.name if output.name == output.value else f"{output.name} ({output.value})"
 
 
 def filter_sheets(context: ReportContext, count: Counter) -> Iterator[Embedded]:

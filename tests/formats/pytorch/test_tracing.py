@@ -138,11 +138,12 @@ def test_what_wraps_a_module_is_taken_off() -> None:
         torch.testing.assert_close(network.activations(x, "1")["1"], module(x).detach())
 
 
-def test_a_lazy_module_is_to_be_run_once() -> None:
+@pytest.mark.parametrize("shape", [SHAPE, None])
+def test_a_lazy_module_is_to_be_run_once(shape: tuple[int, ...] | None) -> None:
     with pytest.raises(
         InputError, match=r"'0.weight' and 1 more\): run it once first, as in module\(torch.zeros\(1, 3"
     ):
-        open_network(nn.Sequential(nn.LazyConv2d(4, 3)), input_shape=SHAPE)
+        open_network(nn.Sequential(nn.LazyConv2d(4, 3)), input_shape=shape)
 
 
 class Detector(nn.Module):

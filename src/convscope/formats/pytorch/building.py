@@ -67,7 +67,8 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
     """Run a module on shapes and return what it did; UnsupportedLayer or InputError where it cannot be followed."""
     tensors = _tensors_of(module)
     if lazy := [key for key, tensor in tensors.items() if torch.nn.parameter.is_lazy(tensor)]:
-        shapes = ", ".join(f"torch.zeros{shape}" for shape in inputs.values())
+        # The first layer may be a lazy one, whose channels are 0 until it has run.
+        shapes = ", ".join(f"torch.zeros{tuple(size or 3 for size in shape)}" for shape in inputs.values())
         raise InputError(
             f"{type(module).__name__} has parameters without a shape yet ({lazy[0]!r} and {len(lazy) - 1} more): run "
             f"it once first, as in module({shapes})"
