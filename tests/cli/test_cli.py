@@ -482,7 +482,14 @@ def test_values_of_any_layer(network: str, red: str) -> None:
         assert [top["value"] for top in one["top"]] == sorted(one["values"], reverse=True)[:10]
         for top in one["top"]:
             unit = net.resolve(top["address"])
-            assert maps[int(unit.channel or 0)][unit.position or (0, 0)] == top["value"]
+            assert unit.position is not None
+            assert maps[int(unit.channel or 0)][unit.position] == top["value"]
+    (one,) = json.loads(
+        done("values", network, red, f"{net.class_output}:2", "--json", "-o", "class.png").stdout
+    )
+    assert one["top"] == [
+        {"address": f"{net.class_output}:2", "label": net.class_label(2), "value": one["values"][0]}
+    ]
     assert "the same bytes" in done("rerun", "planted-scores-red.png-values.png", "--trust").stderr
 
 

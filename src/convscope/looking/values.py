@@ -48,25 +48,27 @@ def value_facts(network: Network, picture: InputLike, address: str, top: int = 1
     if unit.channel is not None:
         numbers = numbers[first : first + 1]
     flat = numbers.ravel()
-    highest = np.argsort(-flat, kind="stable")[:top]
+    grid = numbers.shape if flat.size > len(numbers) else (len(numbers),)
+    places = [np.unravel_index(index, grid) for index in np.argsort(-flat, kind="stable")[:top]]
     return {
         "count": flat.size,
         "positive": int((flat > 0).sum()),
         "top": [
-            _named_value(network, unit.layer, first, np.unravel_index(index, numbers.shape), flat[index])
-            for index in highest
+            _named_value(
+                network, Address(unit.layer, first + int(place[0]), tuple(map(int, place[1:])) or None)
+            )
+            | {"value": float(numbers.reshape(grid)[place])}
+            for place in places
         ],
         "values": [float(value) for value in flat] if flat.size <= _MOST_LISTED else None,
     }
 
 
-def _named_value(
-    network: Network, layer: str, first: int, place: tuple[Any, ...], value: Any
-) -> dict[str, Any]:
-    channel, *position = (int(one) for one in place)
-    row_column = (position[0], position[1]) if len(position) == 2 and any(position) else None
-    named = {"address": str(Address(layer, first + channel, row_column)), "value": float(value)}
-    return named | ({"label": network.class_label(channel)} if layer in network.class_values else {})
+def _named_value(network: Network, address: Address) -> dict[str, Any]:
+    label = address.layer in network.class_values and address.position is None
+    return {"address": str(address)} | (
+        {"label": network.class_label(int(address.channel or 0))} if label else {}
+    )
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,9 @@ def token_in_words(network: Network, address: Address) -> str:
     'token 0 of blocks.3, which has no place in the picture, all its 192 numbers'
     """
     shape = network.shapes.get(address.layer)
-    if address.channel is None or shape is None or shape != network.shape_channels_first(address.layer):
+    if address.channel is None or address.position is not None or shape is None:
+        return ""
+    if shape != network.shape_channels_first(address.layer):
         return ""  # of channels last, a number that every token has
     if (grid := token_grids(network).get(address.layer)) is None:
         return ""
