@@ -21,9 +21,10 @@ class Masked(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv, self.fc = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 5)
+        self.look = nn.Conv2d(1, 4, 3, padding=1)
 
     def forward(self, flag: Tensor, image: Tensor, mask: Tensor) -> Tensor:
-        x = self.conv(image) * mask + flag
+        x = self.conv(image) * self.look(mask).sigmoid() + flag
         return self.fc(x.relu().mean((2, 3))).softmax(1)  # type: ignore[no-any-return]
 
 
@@ -54,7 +55,7 @@ def test_the_others_have_a_value(
     torch.testing.assert_close(network.activations(x, network.class_output)[network.class_output], expected)
     assert network.predict("chelsea")[0][1] == pytest.approx(float(expected.max()), rel=1e-4)
     assert network.gradient(x, "conv:1").any()
-    (picture,) = feature_visualization(network, "conv:1", steps=2, size=24)
+    (picture,) = feature_visualization(network, "fc:1", steps=2, size=24)
     assert picture.array.std() > 0
     again = open_network(network.save(tmp_path / "fixed.convscope"))
     torch.testing.assert_close(again.activations(x, again.class_output)[again.class_output], expected)

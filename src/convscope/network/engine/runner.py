@@ -101,7 +101,10 @@ class Runner:
         if missing := [name for name in names if name not in given]:
             read = {value for step in self.graph.needed_for(targets) for value in step.inputs} | {*targets}
             if missing := [name for name in missing if name in read]:
-                raise InputError(f"this network expects {names}; missing: {missing}")
+                raise InputError(
+                    f"this network expects {names}; missing: {missing}. Open it with their values: --input "
+                    f"{missing[0]}=FILE (a picture, .npy, a number or zeros), inputs={{{missing[0]!r}: ...}} in Python"
+                )
             # What these targets do not need counts for nothing, whatever it is.
             spare = {name: torch.zeros(self.graph.inputs[name]) for name in names if name not in given}
             given = {**given, **{name: zeros.to(self.precision) for name, zeros in spare.items()}}

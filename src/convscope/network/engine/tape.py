@@ -30,6 +30,10 @@ class Tape:
         self._inputs = [node for node in nodes if node.op == "placeholder"]
         self._outputs: Sequence[fx.Node] = nodes[-1].args[0]
         self._steps = steps_of(module)
+        self._varying = set(self._inputs)  # what is made of constants alone needs no gradient
+        for node in self._steps:
+            if not self._varying.isdisjoint(node.all_input_nodes):
+                self._varying.add(node)
         last = {read: node for node in self._steps for read in node.all_input_nodes}
         self._done: dict[fx.Node, list[fx.Node]] = {node: [] for node in self._steps}
         for read, node in last.items():
@@ -64,7 +68,7 @@ class Tape:
                 values[node] = values[node] + gradient if node in values else shared_view(gradient)
         for node, step in reversed(self._steps.items()):
             gradient, note = values.pop(node, None), notes.pop(node)
-            if gradient is None:
+            if gradient is None or node not in self._varying:
                 continue
             first, *others = (argument for argument in node.args if isinstance(argument, fx.Node))
             own, *more = step.backward(note, gradient, values.get(first))
