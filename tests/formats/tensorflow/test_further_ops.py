@@ -174,6 +174,22 @@ def test_a_fused_lstm_is_its_steps(tmp_path, op):
     np.testing.assert_allclose(found["answers"], expected[1], rtol=1e-5, atol=1e-6)
 
 
+def left_boxes(corners, scores, overlap, least, most):
+    """The boxes (two corners in either order) that overlap no better one, one after the other."""
+    low, high = corners.min(1), corners.max(1)
+    kept: list[int] = []
+    for box in np.argsort(-scores, kind="stable"):
+        shared = [
+            np.clip(np.minimum(high[box], high[one]) - np.maximum(low[box], low[one]), 0, None).prod()
+            for one in kept
+        ]
+        areas = [np.prod(high[box] - low[box]) + np.prod(high[one] - low[one]) for one in kept]
+        apart = all(s <= overlap * (a - s) for s, a in zip(shared, areas, strict=True))
+        if scores[box] > least and apart and len(kept) < most:
+            kept.append(int(box))
+    return kept
+
+
 @pytest.mark.parametrize("version", ["", "V2", "V3"])
 def test_boxes_that_overlap_a_better_one_are_dropped(tmp_path, version):
     """Places of boxes, the best first; TensorFlow 2.21 gives the same, corners in either order."""
@@ -191,17 +207,56 @@ def test_boxes_that_overlap_a_better_one_are_dropped(tmp_path, version):
     g.node(f"NonMaxSuppression{version}", "best", boxes, g.const("scores", scores), *more, iou_threshold=0.1)
     network = open_network(g.save(tmp_path / "net.pb"))
     found = network.activations(torch.from_numpy(corners.reshape(40, 4)), "best")["best"]
-    low, high = corners.min(1), corners.max(1)
-    kept: list[int] = []
-    for box in np.argsort(-scores, kind="stable"):
-        if version == "V3" and scores[box] <= 0.45:
-            continue
-        shared = [
-            np.clip(np.minimum(high[box], high[one]) - np.maximum(low[box], low[one]), 0, None).prod()
-            for one in kept
-        ]
-        areas = [np.prod(high[box] - low[box]) + np.prod(high[one] - low[one]) for one in kept]
-        if all(s <= 0.1 * (a - s) for s, a in zip(shared, areas, strict=True)) and len(kept) < 9:
-            kept.append(int(box))
+    kept = left_boxes(corners, scores, 0.1, 0.45 if version == "V3" else -np.inf, 9)
     assert len(kept) > 4 and kept != list(np.argsort(-scores)[: len(kept)])
     assert found.tolist() == kept
+
+
+@pytest.mark.parametrize(("version", "padded"), [("V4", True), ("V4", False), ("V5", True), ("V5", False)])
+def test_boxes_that_are_left_are_counted_and_padded(tmp_path, version, padded):
+    random = np.random.default_rng(4)
+    corners, scores = (
+        random.uniform(0, 1, (30, 2, 2)).astype(np.float32),
+        random.uniform(0, 1, 30).astype(np.float32),
+    )
+    g = GraphWriter()
+    limits = [g.const(f"limit{at}", np.float32(value)) for at, value in enumerate((0.1, 0.4, 0.0))]
+    inputs = [g.placeholder("boxes", (30, 4)), g.const("scores", scores), g.const("count", np.int32(20))]
+    more = limits if version == "V5" else limits[:2]
+    best = g.node(f"NonMaxSuppression{version}", "best", *inputs, *more, pad_to_max_output_size=padded)
+    network = open_network(g.save(tmp_path / "net.pb"))
+    names = [f"{best}:{output}" for output in range(3 if version == "V5" else 2)]
+    found = network.activations(torch.from_numpy(corners.reshape(30, 4)), *names)
+    kept = left_boxes(corners, scores, 0.1, 0.4, 20)
+    behind = [0.0] * (20 - len(kept)) if padded else []
+    assert 3 < len(kept) < 20 and found[names[0]].tolist() == kept + behind
+    assert float(found[names[-1]]) == len(kept)
+    if version == "V5":
+        np.testing.assert_array_equal(found[names[1]], [*scores[kept], *behind])
+
+
+@pytest.mark.parametrize(("shared", "short", "clip"), [(True, False, True), (False, True, False)])
+def test_combined_suppression_has_the_best_boxes_of_all_classes(tmp_path, shared, short, clip):
+    random = np.random.default_rng(5)
+    boxes = random.uniform(-0.2, 1.2, (2, 25, 1 if shared else 3, 4)).astype(np.float32)
+    scores = random.uniform(0, 1, (2, 25, 3)).astype(np.float32)
+    g = GraphWriter()
+    numbers = (np.int32(4), np.int32(15), np.float32(0.2), np.float32(0.5))
+    inputs = [g.placeholder("boxes", boxes.shape), g.const("scores", scores)]
+    inputs += [g.const(f"limit{at}", number) for at, number in enumerate(numbers)]
+    best = g.node("CombinedNonMaxSuppression", "best", *inputs, pad_per_class=short, clip_boxes=clip)
+    names = [g.node("Identity", f"out{at}", f"{best}:{at}" if at else best) for at in range(4)]
+    found = open_network(g.save(tmp_path / "net.pb")).activations(torch.from_numpy(boxes), *names)
+    for picture in range(2):
+        rows = []
+        for label in range(3):
+            own, score = boxes[picture, :, 0 if shared else label], scores[picture, :, label]
+            kept = left_boxes(own.reshape(-1, 2, 2), score, 0.2, 0.5, 4)
+            rows += [(score[box], label, np.clip(own[box], 0, 1) if clip else own[box]) for box in kept]
+        rows = sorted(rows, key=lambda row: -row[0])
+        count = int(found["out3"][picture])
+        assert count == len(rows) > 6 and found["out1"].shape == (2, 12 if short else 15)
+        np.testing.assert_array_equal(found["out1"][picture, :count], [row[0] for row in rows])
+        np.testing.assert_array_equal(found["out2"][picture, :count], [row[1] for row in rows])
+        np.testing.assert_array_equal(found["out0"][picture, :count], [row[2] for row in rows])
+        assert not found["out0"][picture, count:].any()

@@ -209,6 +209,17 @@ EXAMPLES = {
     "suppress_boxes": [
         ([positive(2, 7, 4), positive(2, 3, 7)], {}, {"most": 3, "overlap": 0.2, "least": 0.6})
     ],
+    "select_boxes": [
+        ([positive(7, 4), positive(7)], {}, {"most": 5, "overlap": 0.2, "least": 0.3, "padded": True}),
+        ([positive(7, 4), positive(7)], {}, {"most": 5, "padded": True, "with_scores": False}),
+    ],
+    "detect_boxes": [
+        (
+            [positive(2, 7, 3, 4), positive(2, 7, 3)],
+            {},
+            {"most": 9, "most_of_class": 2, "least": 0.3, "clip": False},
+        ),
+    ],
     "top_k": [
         ([INPUT], {}, {"count": 2, "axis": 1}),
         ([INPUT], {}, {"count": 4, "axis": -2, "largest": False}),
@@ -686,6 +697,8 @@ NOT_DIFFERENTIABLE = {
     "select_where": {1},
     "spread_nd": {0},
     "suppress_boxes": None,
+    "select_boxes": None,
+    "detect_boxes": None,
     "round_to_type": None,
     "dynamic_quantize": None,
     "wrap": None,  # it jumps, and the examples lie across the jumps
@@ -706,6 +719,7 @@ NOT_DIFFERENTIABLE = {
 # What they give depends on the numbers they get.
 READS_NUMBERS = {"arange", "fill", "filter", "find_distinct", "find_nonzero", "roi_align", "select_where"}
 READS_NUMBERS |= {"crop_and_resize", "suppress_boxes"}
+LOOPS_BY_NUMBERS = {"select_boxes", "detect_boxes"}  # box by box, into as many places as are known beforehand
 CHECKS_NUMBERS = {"assert_numbers", "max_unpool"}  # what does not fit is refused
 GIVES_UP_THE_LAYOUT = {
     "max_unpool",
@@ -906,7 +920,7 @@ def test_a_torch_fx_graph_runs_it(kind, inputs, parameters, attributes):
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "inputs", "parameters", "attributes"), CASES)
 def test_torch_compile_takes_it_whole(kind, inputs, parameters, attributes):
-    if kind in READS_NUMBERS | CHECKS_NUMBERS:
+    if kind in READS_NUMBERS | LOOPS_BY_NUMBERS | CHECKS_NUMBERS:
         pytest.skip("what it does depends on the numbers")
     torch.compiler.reset()
     module = graph_module(kind, inputs, parameters, attributes)

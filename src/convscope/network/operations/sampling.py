@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from convscope.errors import InputError
 from convscope.network.operations.checks import Padding, Sizes, dimensions, margins, per_axis
@@ -182,6 +183,74 @@ def suppress_boxes(
         for box in _survivors(corners[picture], row, most, overlap, least)
     ]
     return torch.tensor(rows, dtype=boxes.dtype, device=boxes.device).reshape(-1, 3)
+
+
+@operation(sees="map")
+def select_boxes(
+    boxes: Tensor,
+    scores: Tensor,
+    *,
+    most: int,
+    overlap: float = 0.5,
+    least: float | None = None,
+    padded: bool = False,
+    with_scores: bool = True,
+) -> tuple[Tensor, ...]:
+    """Return the places of the boxes that `suppress_boxes` leaves of one class, their scores, and how many they are.
+
+    Without `with_scores` only the first and the last. `padded` with zeros, places and scores are as many as `most`;
+    else that depends on the numbers.
+    """
+    if boxes.is_meta or scores.is_meta:
+        if not padded:
+            raise NotImplementedError
+        empty = boxes.new_empty(most), scores.new_empty(most), boxes.new_empty(())
+        return empty if with_scores else empty[::2]
+    places = suppress_boxes(boxes, scores, most=most, overlap=overlap, least=least)
+    count, chosen = places.new_tensor(float(len(places))), scores[places.long()]
+    if padded:
+        more = (0, most - len(places))
+        places, chosen = F.pad(places, more), F.pad(chosen, more)
+    return (places, chosen, count) if with_scores else (places, count)
+
+
+@operation(sees="map")
+def detect_boxes(
+    boxes: Tensor,
+    scores: Tensor,
+    *,
+    most: int,
+    most_of_class: int,
+    overlap: float = 0.5,
+    least: float | None = None,
+    clip: bool = True,
+    short: bool = False,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return each picture's boxes, their scores and classes, the best first and zeros behind, and how many there are.
+
+    TensorFlow's combined non-maximum suppression: `boxes` are (batch, boxes, 1 or classes, 4), `scores` (batch, boxes,
+    classes). Of a class `most_of_class` are left, of all `most`; with `clip` they lie in 0 to 1. `short`: no more
+    places than the classes can fill.
+    """
+    batch, classes = scores.shape[0], scores.shape[2]
+    length = min(most, most_of_class * classes) if short else most
+    shapes = ((batch, length, 4), (batch, length), (batch, length), (batch,))
+    found, values, labels, counts = (boxes.new_zeros(shape) for shape in shapes)
+    if boxes.is_meta or scores.is_meta:
+        return found, values, labels, counts
+    for picture in range(batch):
+        rows = []
+        for label in range(classes):
+            own = boxes[picture, :, label if boxes.shape[2] > 1 else 0]
+            value = scores[picture, :, label]
+            kept = suppress_boxes(own, value, most=most_of_class, overlap=overlap, least=least).long()
+            rows += [(value[place], label, own[place]) for place in kept]
+        rows.sort(key=lambda row: -float(row[0]))
+        counts[picture] = min(length, len(rows))
+        for place, (value, label, box) in enumerate(rows[:length]):
+            found[picture, place] = box.clamp(0, 1) if clip else box
+            values[picture, place], labels[picture, place] = value, label
+    return found, values, labels, counts
 
 
 def _survivors(boxes: Tensor, scores: Tensor, most: int, overlap: float, least: float | None) -> list[int]:

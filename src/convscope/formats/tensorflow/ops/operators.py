@@ -105,18 +105,53 @@ def _top_k(operands: Operands) -> OperationPlan:
 @translates("NonMaxSuppression", "NonMaxSuppressionV2", "NonMaxSuppressionV3")
 def _suppress_boxes(operands: Operands) -> OperationPlan:
     """The places of the boxes that are left, the best first."""
-    attributes = {
-        "most": int(whole_numbers(operands, 2, "count")[0]),
+    attributes = _limits(operands, 2)
+    return OperationPlan("suppress_boxes", [operands.value(0), operands.value(1)], attributes=attributes)
+
+
+def _limits(operands: Operands, first: int) -> dict[str, Any]:
+    """Return how many boxes are left at most, and what they may overlap and have to score."""
+    limits: dict[str, Any] = {
+        "most": int(whole_numbers(operands, first, "count")[0]),
         "overlap": operands.node.number("iou_threshold", 0.5),
         "least": None,
     }
-    for place, name in ((3, "overlap"), (4, "least")):
+    for place, name in ((first + 1, "overlap"), (first + 2, "least")):
         if len(operands) > place:
-            limit = operands.known(place)
-            if limit is None:
-                raise refuse(operands.node, "whose limits are worked out from the picture")
-            attributes[name] = float(limit.item())
-    return OperationPlan("suppress_boxes", [operands.value(0), operands.value(1)], attributes=attributes)
+            limits[name] = _known_number(operands, place)
+    return limits
+
+
+def _known_number(operands: Operands, place: int) -> float:
+    limit = operands.known(place)
+    if limit is None:
+        raise refuse(operands.node, "whose limits are worked out from the picture")
+    return float(limit.item())
+
+
+@translates("NonMaxSuppressionV4", "NonMaxSuppressionV5")
+def _select_boxes(operands: Operands) -> OperationPlan:
+    """Their places, with V5 their scores, and how many they are."""
+    with_scores = operands.node.op.endswith("5")
+    if with_scores and _known_number(operands, 5):
+        raise refuse(operands.node, "whose soft_nms_sigma is not 0")
+    attributes = {**_limits(operands, 2), "padded": operands.node.flag("pad_to_max_output_size")}
+    attributes["with_scores"] = with_scores
+    outputs = 3 if with_scores else 2
+    return OperationPlan("select_boxes", [operands.value(0), operands.value(1)], {}, attributes, outputs)
+
+
+@translates("CombinedNonMaxSuppression")
+def _detect_boxes(operands: Operands) -> OperationPlan:
+    attributes = {
+        "most_of_class": int(whole_numbers(operands, 2, "count")[0]),
+        "most": int(whole_numbers(operands, 3, "count")[0]),
+        "overlap": _known_number(operands, 4),
+        "least": _known_number(operands, 5),
+        "short": operands.node.flag("pad_per_class"),
+        "clip": "clip_boxes" not in operands.node.attributes or operands.node.flag("clip_boxes"),
+    }
+    return OperationPlan("detect_boxes", [operands.value(0), operands.value(1)], {}, attributes, 4)
 
 
 @translates("Unpack")
