@@ -16,7 +16,7 @@ from convscope.report.context import Counter, ReportContext, sees
 from convscope.report.embedding import Embedded, TitledFigure, embed_one, embed_photograph
 from convscope.styling.style_transfer import transfer_of
 
-SIZE = 256  # pixels of the longer side: two fill the page
+SIZE = 288  # pixels of the longer side: two fill the page
 DREAM, PAINTING = 8, 32  # parts of the work, where a figure of the page is one
 _LAYERS = 2  # that dream, the deepest of their stages
 _ITERATIONS = 40  # at each size of a painting: half of what it takes alone
