@@ -1,5 +1,6 @@
 """An atlas that is served: its page works without any network, and nothing else of its folder is to be had."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -74,3 +75,24 @@ def test_what_is_no_atlas_says_so(tmp_path: Path, atlas: Path) -> None:
     found = CliRunner().invoke(main, ["explore", "builtin", "--static", str(atlas)])
     assert found.exit_code == 2
     assert "--static serves an atlas alone, without network" in found.output
+
+
+@pytest.mark.parametrize("more", [["--json", "-q"], ["-v"]])
+def test_the_command_says_where_the_page_is(
+    more: list[str], atlas: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: Running) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Running, "wait", interrupted)
+    result = CliRunner().invoke(main, ["explore", "--static", str(atlas), "--no-browser", *more])
+    assert result.exit_code == 0, result.output
+    if "-q" in more:
+        facts = json.loads(result.stdout)
+        assert facts.pop("address").startswith("http://127.0.0.1:")
+        assert facts == {"shows": f"the atlas in {atlas}", "pictures": [], "notes": []}
+        assert result.stderr == ""
+    else:
+        assert result.stdout.startswith("http://127.0.0.1:")
+        assert f"the atlas in {atlas}, on this machine; Ctrl-C ends it" in " ".join(result.stderr.split())
+        assert "the page is closed" in result.stderr
