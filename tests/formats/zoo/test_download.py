@@ -1,6 +1,7 @@
 """Downloads against a real server on this machine, which also breaks off, lies and answers with web pages."""
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convscope.errors import NetworkFileError
+from convscope.errors import ConvscopeWarning, NetworkFileError
 from convscope.formats.zoo import download
 from convscope.formats.zoo.catalog import Download
 from convscope.formats.zoo.download import downloaded, require_published
@@ -183,6 +184,28 @@ def test_what_lies_in_the_cache_is_checked_once_and_again_when_it_changes(tmp_pa
     assert path.exists()
     (tmp_path / "net.caffemodel.checked").write_bytes(b"\xff\xfe nonsense")
     path.write_bytes(CONTENT)
+    require_published(file, path)
+
+
+def test_a_file_without_a_published_sha256_is_trusted_once_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(CONTENT)
+    sha1, sha256 = (getattr(hashlib, kind)(CONTENT).hexdigest() for kind in ("sha1", "sha256"))
+    for file, given in (
+        (
+            Download(path.name, "https://example.org/net", 0.9, sha1=sha1),
+            "no SHA-256, and its SHA-1 is right",
+        ),
+        (Download(path.name, "https://example.org/net", 0.9), "no checksum"),
+    ):
+        (tmp_path / "net.caffemodel.checked").unlink(missing_ok=True)
+        with pytest.warns(ConvscopeWarning, match=rf"gives {given}; .*SHA-256 {sha256}"):
+            require_published(file, path)
+    path.write_bytes(CONTENT[:-1] + b"!")  # which no published checksum tells of
+    with pytest.raises(NetworkFileError, match=rf"SHA-256 \w+, and {sha256} when it first came"):
+        require_published(file, path)
+    path.write_bytes(CONTENT)
+    os.utime(path, (1, 1))
     require_published(file, path)
 
 

@@ -84,18 +84,33 @@ def _alone(path: Path) -> Iterator[None]:
 def require_published(file: Download, path: Path) -> None:
     """Raise NetworkFileError for a file in the cache that is not the published one; it is left where it is.
 
-    That takes a second or two for the large ones, and is done once: ``NAME.checked`` keeps the file's size and time.
+    That takes a second or two for the large ones, and is done once: ``NAME.checked`` keeps the file's size and time. Of
+    a file whose publisher gives no SHA-256 it keeps that, too: the first that comes is trusted, with a warning, and
+    none but that one afterwards.
     """
     note, state = path.with_name(f"{path.name}.checked"), FileState.of(path)
-    fingerprint = f"{state.size} {state.changed} {file.sha256 or file.sha1}"
-    if note.is_file() and note.read_text(encoding="utf-8", errors="replace") == fingerprint:
+    known = [str(state.size), str(state.changed), str(file.sha256 or file.sha1)]
+    kept = note.read_text(encoding="utf-8", errors="replace").split() if note.is_file() else []
+    if kept[:3] == known:
         return
-    if wrong := _difference(file, path):
+    first = kept[3] if len(kept) == 4 else None
+    sha256 = digest_of(path, "sha256")
+    wrong = _difference(file, path)
+    if wrong is None and first not in (None, sha256):
+        wrong = f"SHA-256 {sha256}, and {first} when it first came"
+    if wrong:
         raise NetworkFileError(
             f"{path} is not the published {file.name}: {wrong}. Delete it, and it is downloaded anew; to open this one "
             "as it is, give its path"
         )
-    write_text(fingerprint, note)
+    if file.sha256 is None and first is None:
+        given = "no SHA-256, and its SHA-1 is right" if file.sha1 else "no checksum"
+        warn(
+            f"{file.name}: its publisher gives {given}; this one is trusted, no other later (SHA-256 {sha256})",
+            ConvscopeWarning,
+            stacklevel=2,
+        )
+    write_text(" ".join([*known, sha256]), note)
 
 
 def by_hand(file: Download, folder: Path) -> str:
