@@ -12,6 +12,8 @@ from PIL import Image
 from convscope import examples, measure, open_network
 from convscope.cli import main
 from convscope.errors import UnknownLayer
+from convscope.measuring.example_sheet import _is_most, _with_place
+from convscope.measuring.plan import MeasuredLayer
 from convscope.network.network import Network
 from convscope.pictures.picture import Picture
 from planted import planted_files, planted_network
@@ -98,6 +100,18 @@ def test_the_picture_says_what_it_shows(folder: Path) -> None:
     assert ((crop[..., 0] > 200) & (crop[..., 1] < 60)).mean() > 0.15  # the red square fills much of it
     plain = examples(network, "conv2:0", folder, top=4, overlay=True)
     assert (plain.array != picture.array).any()
+
+
+def test_where_the_crop_is_the_whole_picture_the_place_of_its_position_is_framed() -> None:
+    layer = MeasuredLayer("late", 4, 3, 4)
+    assert layer.cell((0, 0), (90, 80)) == (0, 0, 20, 30)
+    assert layer.cell((2, 3), (90, 80)) == (60, 60, 80, 90)
+    assert _is_most(None, (90, 80)) and _is_most((0, 0, 80, 46), (90, 80))
+    assert not _is_most((0, 0, 80, 45), (90, 80))
+    framed = _with_place(np.full((90, 80, 3), 9, np.uint8), (20, 30, 40, 60))
+    blue = np.argwhere((framed == (36, 96, 184)).all(2))
+    assert blue.min(0).tolist() == [30, 20] and blue.max(0).tolist() == [59, 39]
+    assert (framed[31:59, 21:39] == 9).all() and (framed[:28] == 9).all()
 
 
 def test_a_dead_unit_says_so(folder: Path) -> None:

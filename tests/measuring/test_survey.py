@@ -17,6 +17,7 @@ from convscope.measuring.survey import (
     LayerSurvey,
     Survey,
     _saturated,
+    _twins,
     class_of,
     effective_rank,
     survey,
@@ -63,6 +64,7 @@ def test_twins_overflow_and_nan(folder: Path) -> None:
     faulty = network.with_parameters({"conv1.weight": weight, "conv1.bias": bias})
     conv1 = layer_of(survey(measure(faulty, folder, ["conv1"]), faulty), "conv1")
     (twins,) = [one for one in conv1.twins if one.channels == (3, 4)]
+    assert conv1.twin_pairs == len(conv1.twins)
     assert twins.correlation == pytest.approx(1, abs=1e-4)
     assert twins.cosine == pytest.approx(1, abs=1e-6)
     assert conv1.overflow == (6,) and conv1.broken == (5,)
@@ -72,6 +74,14 @@ def test_twins_overflow_and_nan(folder: Path) -> None:
     for one in sound.twins:
         if one.channels == (0, 5):
             assert one.cosine == pytest.approx(wanted, abs=1e-6)
+
+
+def test_more_pairs_than_are_listed_are_counted() -> None:
+    """Twenty were said of whatever more there were."""
+    answers = np.random.default_rng(4).random((30, 1)).astype(np.float32)
+    means = answers * np.arange(1, 9, dtype=np.float32)
+    listed, count = _twins(means, None, np.arange(8) != 5)
+    assert len(listed) == 20 and count == 21 and all(5 not in one.channels for one in listed)
 
 
 def test_rare_and_always(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ _TOLERANCE = 0.1  # of the strongest answer: what is farther from a band's share
 _SIDE = 128  # pixels of a crop, and of the whole picture beside it
 _GAP = 16
 _BELOW = LEGIBLE + 14
+_PLACE = "#2460b8"  # blue, as the frames of drawn stimuli
 
 Pixels = NDArray[np.uint8]
 
@@ -91,11 +92,13 @@ def example_sheet(
     unit = str(measurements.resolve(network.resolve(address)))
     strongest = [one for one in measurements.strongest(unit, options.by, options.top) if one.value > 0]
     rows = [("strongest", strongest), *bands_of(measurements, unit, strongest, options.by)]
-    seen = {
-        one.index: _as_input_and_whole(network, listed[one.index], unit, options.overlay)
-        for _, shown in rows
-        for one in shown
-    }
+    layer, size = measurements.layers[network.resolve(address).layer], measurements.manifest.input_size
+    seen, placed = dict[int, tuple[Pixels, Pixels]](), False
+    for one in (one for _, shown in rows for one in shown):
+        pixels, whole = _as_input_and_whole(network, listed[one.index], unit, options.overlay)
+        if layer.positions > 1 and _is_most(one.box, size):
+            whole, placed = _with_place(whole, layer.cell(one.position, size)), True
+        seen[one.index] = pixels, whole
     title = f"{address} · {shortened(network.name, 30)} · {len(measurements.pictures):,} pictures"
     array, tiles = _draw_sheet(title, rows, seen, network.labels, theme_named(options.theme))
     arguments = {
@@ -109,7 +112,9 @@ def example_sheet(
     recipe = recipe_of("examples", arguments, network=network)
     awake = float((measurements.values(unit, options.by) > 0).mean())
     caption = _caption(address, (len(measurements.pictures), awake), strongest, options.by, network.labels)
-    if strongest and measurements.layers[network.resolve(address).layer].gated:
+    if placed:
+        caption += " Where a crop is most of the picture, the blue frame is its position's own place."
+    if strongest and layer.gated:
         caption += " Gates or attention before it see the whole picture: the crops show what its position sees besides."
     name = _name_words(measurements, unit, options.by, network.labels) if strongest else ""
     return Picture(array, caption + name, recipe, tiles)
@@ -156,6 +161,24 @@ def _as_input_and_whole(
         raise PictureError(f"{read}; it could be read when it was measured")
     pixels = np.round(network.deprocess(read) * 255).astype(np.uint8)
     return pixels, _overlaid(network, read, unit, pixels) if overlay else pixels
+
+
+def _is_most(box: tuple[int, int, int, int] | None, size: tuple[int, int]) -> bool:
+    """Whether what a position sees is most of the picture: its frame then tells no place."""
+    if box is None:
+        return True
+    left, top, right, bottom = box
+    return 2 * (right - left) * (bottom - top) > size[0] * size[1]
+
+
+def _with_place(whole: Pixels, cell: tuple[int, int, int, int]) -> Pixels:
+    image = Image.fromarray(whole)
+    left, top, right, bottom = cell
+    width = max(1, round(max(image.size) / 64))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((left - width, top - width, right + width - 1, bottom + width - 1), None, "#ffffff", width)
+    draw.rectangle((left, top, right - 1, bottom - 1), None, _PLACE, width)
+    return np.asarray(image)
 
 
 def _overlaid(network: Network, input: torch.Tensor, unit: str, pixels: Pixels) -> Pixels:

@@ -47,6 +47,13 @@ class MeasuredLayer:
         top, left, bottom, right = self.receptive_field.box(*position)
         return max(0, left), max(0, top), min(size[1], right), min(size[0], bottom)
 
+    def cell(self, position: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Return (left, top, right, bottom) of a position's share of an input of (height, width), cut into a grid."""
+        (row, column), (height, width) = position, size
+        left, right = (round(at * width / self.columns) for at in (column, column + 1))
+        top, bottom = (round(at * height / self.rows) for at in (row, row + 1))
+        return left, top, right, bottom
+
 
 @dataclass(frozen=True)
 class Plan:

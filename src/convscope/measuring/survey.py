@@ -6,7 +6,7 @@ The effective rank is Roy and Vetterli's, *The effective rank: a measure of effe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -45,8 +45,8 @@ class LayerSurvey:
 
     ``dead`` never answer above zero (or never change, where the layer has negative values); ``rare`` do to under 1 % of
     the pictures; ``always`` at over 99 % of the positions, where the others do not; ``saturated`` stay at a bound that
-    the whole layer has; ``overflow`` and ``underflow`` do not fit half precision. ``effective_rank`` says how many
-    directions the pictures' means fill.
+    the whole layer has; ``overflow`` and ``underflow`` do not fit half precision. ``twins`` are the twenty pairs
+    most alike, of ``twin_pairs``. ``effective_rank`` says how many directions the pictures' means fill.
     """
 
     layer: str
@@ -59,6 +59,7 @@ class LayerSurvey:
     underflow: tuple[int, ...]
     broken: tuple[int, ...]
     twins: tuple[Twins, ...]
+    twin_pairs: int
     effective_rank: float
     lowest: float
     highest: float
@@ -119,6 +120,7 @@ def _layer(measurements: Measurements, network: Network, name: str) -> LayerSurv
     answers = name in network.class_values[:1]  # probabilities are at their bound, as they should be
     sound = np.isfinite(means).all(axis=0) & np.isfinite(top)
     reach = np.maximum(np.abs(top), np.abs(lowest))
+    twins, twin_pairs = _twins(means, _filters(network, name, len(top)), sound & ~dead & (not answers))
     return LayerSurvey(
         name,
         len(top),
@@ -129,7 +131,8 @@ def _layer(measurements: Measurements, network: Network, name: str) -> LayerSurv
         _numbers(sound & (reach > HALF_MOST)),
         _numbers(sound & ~dead & (reach < HALF_LEAST)),
         _numbers(~sound),
-        tuple(_twins(means, _filters(network, name, len(top)), sound & ~dead & (not answers))),
+        twins,
+        twin_pairs,
         effective_rank(means[:, sound]),
         float(np.nanmin(lowest)),
         float(np.nanmax(top)),
@@ -185,24 +188,25 @@ def _filters(network: Network, layer: str, channels: int) -> NDArray[np.float64]
 
 def _twins(
     means: NDArray[np.float32], filters: NDArray[np.float64] | None, awake: NDArray[np.bool_]
-) -> list[Twins]:
-    """Return the pairs that are nearly one, most alike first."""
+) -> tuple[tuple[Twins, ...], int]:
+    """Return the pairs that are nearly one, most alike first, twenty at most; and how many there are."""
     units = np.flatnonzero(awake & (means.std(axis=0) > 0))
     if len(units) < 2 or len(means) < 3:
-        return []
+        return (), 0
     alike: NDArray[np.float64] = np.corrcoef(means[:, units].astype(np.float64), rowvar=False)
     cosine = np.full_like(alike, np.nan) if filters is None else filters[units] @ filters[units].T
     nearest = np.fmax(alike, cosine)
     rows, columns = np.nonzero(np.triu(nearest >= ALIKE, 1))
     order = np.lexsort((columns, rows, -nearest[rows, columns]))[:_MOST_TWINS]
-    return [
+    twins = tuple(
         Twins(
             (int(units[rows[at]]), int(units[columns[at]])),
             float(alike[rows[at], columns[at]]),
             None if filters is None else float(cosine[rows[at], columns[at]]),
         )
         for at in order
-    ]
+    )
+    return twins, len(rows)
 
 
 def _classes(measurements: Measurements, network: Network) -> tuple[float | None, int, tuple[Confusion, ...]]:
@@ -253,24 +257,24 @@ def in_words(survey: Survey) -> list[str]:
     """Return the survey's findings, one line each, the gravest first."""
     lines = []
     for what, words in _FINDINGS:
-        layers: Sequence[tuple[str, tuple[Any, ...]]] = [
-            (one.layer, getattr(one, what)) for one in survey.layers if getattr(one, what)
-        ]
+        counts = {
+            one.layer: one.twin_pairs if what == "twins" else len(getattr(one, what)) for one in survey.layers
+        }
+        layers = sorted((item for item in counts.items() if item[1]), key=lambda item: -item[1])
         if layers:
-            total = sum(len(units) for _, units in layers)
-            most = sorted(layers, key=lambda one: -len(one[1]))[:3]
-            layer_words = ", ".join(f"{layer} ({len(units)})" for layer, units in most)
-            lines.append(f"units {words}: {total:,}, in {layer_words}{', ...' if len(layers) > 3 else ''}")
+            layer_words = ", ".join(f"{layer} ({count:,})" for layer, count in layers[:3])
+            total = sum(counts.values())
+            lines.append(f"{words}: {total:,}, in {layer_words}{', ...' if len(layers) > 3 else ''}")
     return lines
 
 
 _FINDINGS = (
-    ("broken", "answering NaN or infinity"),
-    ("overflow", "too large for half precision"),
-    ("dead", "dead"),
-    ("saturated", "saturated"),
-    ("rare", "firing on under 1% of the pictures"),
-    ("always", "firing at over 99% of the positions"),
-    ("twins", "nearly the same as another"),
-    ("underflow", "so weak that half precision loses digits"),
+    ("broken", "units answering NaN or infinity"),
+    ("overflow", "units too large for half precision"),
+    ("dead", "units dead"),
+    ("saturated", "units saturated"),
+    ("rare", "units firing on under 1% of the pictures"),
+    ("always", "units firing at over 99% of the positions"),
+    ("twins", "pairs of units that are nearly the same"),
+    ("underflow", "units so weak that half precision loses digits"),
 )
