@@ -274,7 +274,7 @@ def test_what_goes_wrong_is_one_line(folder: Path, tmp_path: Path, monkeypatch: 
         raise OSError(errno.ENOSPC, "No space left on device")
         yield path
 
-    monkeypatch.setattr("convscope.measuring.block.written_whole", full)
+    monkeypatch.setattr("convscope.files.written_whole", full)
     with pytest.raises(PictureError, match=r"No space left on device\. What was measured before is kept"):
         measure(network, pictures, ["conv1"], folder=tmp_path / "full")
 
