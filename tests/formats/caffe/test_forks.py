@@ -312,6 +312,17 @@ def test_detections_equal_opencv(code: str, settings: str, tmp_path: Path) -> No
     np.testing.assert_allclose(found[order[0]], expected[order[1]], atol=1e-5)
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_soft_suppression_is_cut_and_hard_that_says_so_is_not(soft: bool) -> None:
+    words = f"num_classes: 2 nms_param {{ nms_threshold: 0.45 soft_nms: {str(soft).lower()} theta: 0.5 }}"
+    text = inputs(loc=(2, 12), conf=(2, 6), priors=(1, 2, 12)) + (
+        'layer { name: "r" type: "ReLU" bottom: "conf" top: "r" }'
+        'layer { name: "o" type: "DetectionOutput" bottom: "loc" bottom: "r" bottom: "priors" top: "o" '
+        f"detection_output_param {{ {words} }} }}"
+    )
+    assert list(build_graph(upgrade(read_text(text))).cut) == (["o"] if soft else [])
+
+
 def test_nothing_detected_is_minus_one() -> None:
     words = "detection_output_param { num_classes: 2 confidence_threshold: 5 }"
     text = inputs(loc=(2, 12), conf=(2, 6), priors=(1, 2, 12)) + (

@@ -143,6 +143,8 @@ def _detection_output(layer: Message) -> Translation:
     suppression = settings.nms_param
     if not settings.num_classes:
         raise incomplete(layer, "num_classes must be at least 1")
+    if suppression.soft_nms:  # a fork's, with its theta
+        raise UnsupportedLayer(f"layer {layer.name!r} suppresses boxes softly (soft_nms), which is a fork's")
     attributes = {
         "classes": settings.num_classes,
         "background": settings.background_label_id,

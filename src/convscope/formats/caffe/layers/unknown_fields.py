@@ -19,6 +19,8 @@ _HARMLESS = frozenset(
         "engine",  # how it is computed, not what
         "conv_algos_override",
         "cudnn_convolution_algo_seeker",
+        "weight_filler",  # in the wrong place: how numbers begin
+        "bias_filler",
         "weight_mask_filler",
         "bias_mask_filler",
         "forward_type",
