@@ -55,6 +55,16 @@ def _with_tag(path: Path, tag: int, value: int) -> Path:
     return path
 
 
+def test_a_damaged_tiff_says_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The library that reads its bands logs a line for each part that it cannot read."""
+    tags = ((256, 3, 1, 8), (257, 260, 1, 8), (769, 768, 1, 0), (277, 256, 1, 3))
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    (tmp_path / "a.tif").write_bytes(struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4))
+    with pytest.raises(PictureError, match="a TIFF of a kind that is not read"):
+        open_photograph(tmp_path / "a.tif")
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     ("tag", "value", "message"),
     [

@@ -5,7 +5,11 @@ They come as arrays (height, width, channels), as NumPy files of them, or as TIF
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging import LogRecord, getLogger
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -67,7 +71,7 @@ def _tiff(path: Path) -> NDArray[Any] | None:
     import tifffile
 
     try:
-        with tifffile.TiffFile(path) as file:
+        with _unsaid("tifffile"), tifffile.TiffFile(path) as file:
             series = file.series[0]
             samples = file.pages[0].tags.get("SamplesPerPixel")
             if samples is None or samples.value in _PHOTOGRAPHS or len(series.shape) != 3:
@@ -86,6 +90,21 @@ def _tiff(path: Path) -> NDArray[Any] | None:
         raise
     except Exception:  # tifffile lets through whatever a damaged file makes it trip over
         return None  # Pillow says what is wrong with it
+
+
+@contextmanager
+def _unsaid(library: str) -> Iterator[None]:
+    """Keep a library's log from stderr in this thread: of a damaged file it has a line for each of its parts."""
+    thread, logger = get_ident(), getLogger(library)
+
+    def passes(record: LogRecord) -> bool:
+        return record.thread != thread
+
+    logger.addFilter(passes)
+    try:
+        yield
+    finally:
+        logger.removeFilter(passes)
 
 
 def _channels_last(values: NDArray[Any]) -> NDArray[Any]:
