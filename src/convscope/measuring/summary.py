@@ -63,9 +63,10 @@ class Summary:
         place_in_row = _first(rows.gather(1, row[:, None, None].expand(-1, 1, width, -1))[:, 0] == highest)
         lowest = values.amin((0, 1))
         fires, above = torch.zeros(values.shape[2], dtype=torch.int64), torch.empty_like(values[0])
+        rectified = lowest.min() >= 0
         for picture in values:  # one buffer: new memory would cost more than the arithmetic
-            torch.clamp(picture, min=0, out=above)
-            fires += above.sign_().sum(0).long()  # a float32 counts whole numbers up to 2^24
+            torch.sign(picture if rectified else torch.clamp(picture, min=0, out=above), out=above)
+            fires += above.sum(0).long()  # a float32 counts whole numbers up to 2^24
         return cls(
             highest[:, 0].numpy(),
             means.numpy(),
