@@ -73,12 +73,13 @@ def test_shards_are_the_same_whoever_makes_them(tmp_path: Path, monkeypatch: pyt
     assert costs[0].endswith("MB") and costs[0].startswith("3 units to make: about ")
 
 
-def test_its_pictures_are_those_that_see_makes(tmp_path: Path) -> None:
-    manifest = begun(tmp_path / "atlas")
+@pytest.mark.parametrize("fast", [False, True])
+def test_its_pictures_are_those_that_see_makes(fast: bool, tmp_path: Path) -> None:
+    manifest = begun(tmp_path / "atlas", fast=fast)
     with ThreadPoolExecutor(1) as pool:
         list(make_shards(tmp_path / "atlas", missing_shards(manifest, tmp_path / "atlas"), pool))
     found = ShardPictures.open(manifest.shards[0].path(tmp_path / "atlas"))
-    (picture,) = feature_visualization(planted_network(), "conv1:1", size=32, steps=3)
+    (picture,) = feature_visualization(planted_network(), "conv1:1", size=32, steps=3, fast=fast)
     np.testing.assert_array_equal(found.pictures[1, 0], picture.array)
     dead = ShardPictures.open(manifest.shards[2].path(tmp_path / "atlas"))
     assert dead.reached[1, 0] <= dead.plain[1, 0]
@@ -242,6 +243,8 @@ def test_a_folder_is_of_one_atlas(tmp_path: Path) -> None:
     begun(tmp_path / "atlas")
     with pytest.raises(InputError, match="holds an atlas with other steps: give another folder"):
         begun(tmp_path / "atlas", steps=5)
+    with pytest.raises(InputError, match="holds an atlas in another precision"):
+        begun(tmp_path / "atlas", fast=True)
     facts = json.loads((tmp_path / "atlas" / "atlas.json").read_text())
     (tmp_path / "atlas" / "atlas.json").write_text(json.dumps(facts | {"version": "0.0.1"}))
     with pytest.raises(InputError, match="holds an atlas by another version of convscope"):

@@ -26,6 +26,7 @@ _MEANINGS = {
     "steps": "with other steps",
     "preset": "with another preset",
     "seed": "with another seed",
+    "fast": "in another precision",
     "pictures_per_unit": "with another number of pictures per unit",
     "shard_units": "in other shards",
     "pictures_sha256": "with other photographs",
@@ -55,7 +56,8 @@ class Shard:
 class AtlasManifest:
     """Everything that made an atlas; ``layers`` maps names to how many channels are in it.
 
-    A unit's ``pictures_per_unit`` pictures are those of as many seeds, from ``seed`` on.
+    A unit's ``pictures_per_unit`` pictures are those of as many seeds, from ``seed`` on; ``fast`` ones are
+    computed in half precision.
     """
 
     network: str
@@ -67,6 +69,7 @@ class AtlasManifest:
     seed: int
     pictures_sha256: str | None = None
     pictures_per_unit: int = 1
+    fast: bool = False
     version: str = __version__
     shard_units: int = SHARD_PICTURES
 

@@ -93,7 +93,8 @@ def merge_atlas(
         "size": manifest.size,
         "crop": CROP,
         "settings": f"preset {manifest.preset}, {manifest.steps} steps, seed {manifest.seed}"
-        + (f" to {manifest.seed + seeds - 1}" if seeds > 1 else ""),
+        + (f" to {manifest.seed + seeds - 1}" if seeds > 1 else "")
+        + (", computed in half precision" if manifest.fast else ""),
         "photographs": len(measurements.pictures) if measurements else 0,
         "classes": bool(measurements and len({*measurements.labels} - {None}) > 1),
         "tile": TILE,

@@ -87,7 +87,7 @@ def _shard_pictures(network: Network, shard: Shard, manifest: AtlasManifest) -> 
         np.full((*shape, size, size, 3), 128, np.uint8),
         *(np.full(shape, np.nan, np.float32) for _ in range(3)),
     )
-    options = RenderOptions(preset=manifest.preset, size=size, steps=manifest.steps)
+    options = RenderOptions(preset=manifest.preset, size=size, steps=manifest.steps, fast=manifest.fast)
     for seed in range(manifest.pictures_per_unit):
         for progress in visualize(network, addresses, replace(options, seed=manifest.seed + seed)):
             for rendered in progress.made:
