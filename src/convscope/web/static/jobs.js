@@ -2,7 +2,7 @@
 
 import { ask, socketAddress, unpack } from "./api.js";
 
-const running = new Map();
+const running = new Map(), listeners = new Set();
 let socket = null, count = 0, waiting = [];
 
 function open() {
@@ -14,14 +14,26 @@ function open() {
   };
   socket.onmessage = (event) => {
     const { header, buffer, start } = unpack(event.data), watch = running.get(header.job);
-    if (header.kind === "end" || header.kind === "error") running.delete(header.job);
+    const ends = header.kind === "end" || header.kind === "error";
+    if (ends) running.delete(header.job);
     watch?.(header, new Uint8Array(buffer, start), start);
+    if (ends) tell();
   };
   socket.onclose = () => {
     socket = null;
     for (const [job, watch] of running) watch({ job, kind: "error", error: "the server has gone: start convscope explore again" });
     running.clear();
+    tell();
   };
+}
+
+/** Be told when a job begins or ends. */
+export function onJobs(listener) {
+  listeners.add(listener);
+}
+
+function tell() {
+  for (const listener of listeners) listener();
 }
 
 function send(order) {
@@ -37,6 +49,7 @@ function send(order) {
 export function start(kind, wanted, watch) {
   const id = `j${++count}`;
   running.set(id, watch);
+  tell();
   send({ start: { id, kind, ...wanted } });
   return id;
 }

@@ -7,7 +7,7 @@ import { half, mountBeside, mountHalf } from "./beside.js";
 import { element, fill } from "./elements.js";
 import { mountGrid } from "./grid.js";
 import { hasPlaces } from "./groups.js";
-import { runningJobs } from "./jobs.js";
+import { onJobs, runningJobs } from "./jobs.js";
 import { mountKeyboard, toggleHelp } from "./keyboard.js";
 import { goToLayer, mountLayers } from "./layers.js";
 import { cameraOn, frameRate, watchFrames } from "./live.js";
@@ -54,6 +54,7 @@ async function begin() {
   at("tours-button").onclick = toggleTour;
   mountTours(at("tour"));
   listen(changed);
+  onJobs(status);
   watchFrames((grid) => {
     showClasses(grid.says);
     if (grid.view) showMap(grid);

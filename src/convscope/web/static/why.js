@@ -68,7 +68,8 @@ function explain() {
     fill(cards);
     maps = [];
   };
-  cards.classList.add("stale"); // the maps of before stay until there are others
+  if (maps.length) cards.classList.add("stale"); // the maps of before stay until there are others
+  else fill(cards, empty("The first map is being made…"));
   Object.assign(progress, { hidden: false, max: methods.length, value: 0 });
   const mine = start("explain", { picture: state.picture, methods, target: target(), sanity: state.sanity, units: state.units }, (header, body) => {
     if (mine !== job) return; // asked anew meanwhile
