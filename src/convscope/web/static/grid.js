@@ -10,10 +10,10 @@ import { layerFacts, listen, set, state } from "./store.js";
 /** The orders of channels, in words. */
 export const SORTS = { index: "number", strength: "photographs", picture: "this picture" };
 const SEES = 64;
-const canvas = element("canvas", { role: "img" }), faint = element("canvas"), cursor = element("div.cursor"), tip = element("div.tip", { hidden: true });
+const canvas = element("canvas", { role: "img", "aria-label": "The channels, being asked for" }), faint = element("canvas"), cursor = element("div.cursor"), tip = element("div.tip", { hidden: true });
 const sheet = element("div.sheet", {}, canvas, cursor, tip);
 const scroll = element("div.scroll", { tabIndex: 0, role: "group", "aria-label": "All channels: the arrow keys move the cursor" }, sheet);
-const title = element("h2"), tools = element("div.tools"), note = element("p.caption");
+const title = element("h2", {}, "Channels"), tools = element("div.tools"), note = element("p.caption");
 let layout = { columns: 1, rows: 1, width: 1, height: 1, scale: 1, gap: 1, order: [], places: [], first: 0, end: 1 }, rest = 0;
 
 /** Build the pane. */

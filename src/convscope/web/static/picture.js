@@ -12,7 +12,7 @@ import { layerFacts, listen, set, state, unitAddress } from "./store.js";
 
 const image = element("img", { alt: "" }), overlay = element("canvas.overlay", { "aria-hidden": "true" }), drawing = element("canvas", { "aria-hidden": "true" });
 const stack = element("div.stack", { role: "group", "aria-label": "The picture as the network sees it" });
-const bars = element("div"), placeTitle = element("h3"), place = element("div"), tools = element("div.tools"), over = element("div.tools"), notes = element("p.caption");
+const bars = element("div"), placeTitle = element("h3", {}, "At a place"), place = element("div"), tools = element("div.tools"), over = element("div.tools"), notes = element("p.caption");
 /** What lies over the picture, by its name in the choice: the unit's answer, nothing, or a backward view. */
 const OVER = { answer: "the unit's answer", nothing: "nothing", saliency: "gradient", guided_backprop: "guided backpropagation", grad_cam: "Grad-CAM" };
 let map = null, here = [], rest = 0;
