@@ -340,6 +340,8 @@ def test_the_sanity_switch_shuffles_the_weights(page: Any, server: Server) -> No
     page.get_by_label("What to explain").fill("red")
     page.keyboard.press("Enter")
     page.wait_for_function("() => location.hash.includes('target=red')")
+    # The maps of before stay, dimmed, until there are others.
+    page.locator("#why .cards:not(.stale) .card canvas").nth(2).wait_for()
     page.get_by_text("What it is, and what it is worth").click()
     shown(page, "Saliency of the")
 
