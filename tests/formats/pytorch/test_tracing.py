@@ -87,7 +87,22 @@ class Splits(nn.Module):
         )
 
 
-@pytest.mark.parametrize("kind", [Tables, Positions, Recurrent, Splits])
+class Spreads(nn.Module):
+    """Axes as plain numbers, which ATen's own `var` and `std` take for a yes; bits; sizes at half pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv(x)
+        h = h - h.std(1, False)[:, None] / (1 + torch.var(h, 2)[:, :, None])
+        h = h * h.var(3, keepdim=True) + h / (1 + torch.std_mean(h, 1)[0][:, None])
+        bits = ((h * 10).int() << 1) ^ 5
+        return nn.functional.interpolate(h + (bits >> 1), scale_factor=1.7, mode="nearest-exact")
+
+
+@pytest.mark.parametrize("kind", [Tables, Positions, Recurrent, Splits, Spreads])
 def test_a_trace_gives_the_modules_own_answers(kind: type[nn.Module]) -> None:
     torch.manual_seed(0)
     assert_answers_alike(kind())

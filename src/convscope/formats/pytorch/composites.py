@@ -42,7 +42,8 @@ def interpolate(
         if recompute_scale_factor:
             sizes = [int(size * factor) for size, factor in zip(input.shape[2:], factors, strict=True)]
             factors = None
-    function = getattr(torch.ops.aten, f"_upsample_{name}_aa" if antialias else f"upsample_{name}")
+    before, behind = "_" if antialias or "exact" in name else "", "_aa" if antialias else ""
+    function = getattr(torch.ops.aten, f"{before}upsample_{name}{behind}")
     flags = [] if mode.startswith("nearest") else [bool(align_corners)]
     output: Tensor = function(input, sizes, *flags, factors)
     return output

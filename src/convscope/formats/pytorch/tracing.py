@@ -34,6 +34,7 @@ from convscope.network.operations.aten import RECURRENT, pure_operator
 
 _SYMBOLS = {"add": "add", "mul": "mul", "sub": "sub", "truediv": "div", "matmul": "matmul", "pow": "pow"}
 _SYMBOLS |= {"and": "bitwise_and", "or": "bitwise_or", "floordiv": "floor_divide", "mod": "remainder"}
+_SYMBOLS |= {"xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift"}
 _NAMES = {f"__{way}{symbol}__": name for symbol, name in _SYMBOLS.items() for way in ("", "i")}
 _NAMES |= {
     "__radd__": "add",
@@ -46,6 +47,8 @@ _NAMES |= {f"__{name}__": name for name in ("gt", "lt", "ge", "le", "eq", "ne", 
 _NAMES |= {"__div__": "div", "__idiv__": "div", "data": "detach"}
 # Written in Python, with the ATen operator's own arguments.
 _AS_ATEN = frozenset({"layer_norm", "group_norm", "pad", "split", "unflatten", "rms_norm", "stack"})
+# A number among their arguments is an axis; ATen by itself takes it for a yes, of an argument that torch hides.
+_SPREADS = frozenset({"var", "std", "var_mean", "std_mean"})
 # What these give holds the same numbers, unless it is of another type.
 _COPIES = frozenset({"clone", "contiguous", "detach", "to", "type", "type_as", "alias", "cpu", "_to_copy"})
 _COPIES |= {"float", "double", "half", "bfloat16", "lift_fresh", "requires_grad"}
@@ -234,6 +237,8 @@ class Trace(TorchFunctionMode):
         kwargs = {
             key: item for key, item in kwargs.items() if key not in ("inplace", "device", "layout", "out")
         }
+        if name in _SPREADS and len(args) > 1 and isinstance(args[1], int) and not isinstance(args[1], bool):
+            args = (args[0], [args[1]], *args[2:])
         for arguments in (args, (args[0], list(args[1:])), (list(args),)):  # sizes may be spread out
             if self._accepts(name, arguments, kwargs):
                 return coded_call(self.values, name, arguments, kwargs)

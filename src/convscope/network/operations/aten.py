@@ -35,7 +35,8 @@ ARITHMETIC: dict[str, Callable[..., int]] = {
 # Pure operators that torch does not count among its core ones.
 _ALSO = """ _convolution
 _adaptive_avg_pool2d _log_softmax _softmax _to_copy _unsafe_index _unsafe_view
-_upsample_bicubic2d_aa _upsample_bilinear2d_aa absolute adaptive_avg_pool2d adaptive_avg_pool3d
+_upsample_bicubic2d_aa _upsample_bilinear2d_aa _upsample_nearest_exact1d _upsample_nearest_exact2d
+_upsample_nearest_exact3d absolute adaptive_avg_pool2d adaptive_avg_pool3d
 adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d addbmm addcdiv addcmul addmv addr
 adjoint affine_grid_generator alias all aminmax angle arange arccos arccosh arcsin arcsinh arctan
 arctan2 arctanh argsort atleast_1d atleast_2d atleast_3d avg_pool1d avg_pool3d baddbmm batch_norm
