@@ -74,7 +74,12 @@ def curves(tuning: Tuning, channel: int) -> list[CurvePanel]:
     grating = tuning.answers["grating"][channel]
     orientation, period = tuning.best("grating", channel)
     disks = dict(zip(CONTRASTS, tuning.answers["disk"][channel], strict=True))
-    shown = {family: around(tuning, to_bytes(tuning.stimulus(family, channel))) for family in tuning.answers}
+    shown = {
+        family: around(tuning, to_bytes(tuning.stimulus(family, channel)))
+        if np.ptp(answers[channel])
+        else None
+        for family, answers in tuning.answers.items()
+    }  # where all answers are the same, none is the best
     return [
         CurvePanel(
             f"orientation, {PERIODS[period]} px stripes",

@@ -186,7 +186,9 @@ function tuningPlate(layer, tuning) {
     item.append(element("b", title), curve(tuning[key], range, tuning.gray, title));
     item.append(element("span", `${number(axes[key][0])} to ${number(axes[key].at(-1))}: ${axis}`, "muted"));
     if (key === "radius") item.append(contrasts());
-    if (family) item.append(bestStimulus(layer, tuning.tiles[family]));
+    const answers = tuning[key].flat();
+    if (Math.max(...answers) === Math.min(...answers)) item.append(element("span", "It answers the same to all of these.", "muted"));
+    else if (family) item.append(bestStimulus(layer, tuning.tiles[family]));
     list.append(item);
   });
   section.append(element("h3", "What drawn lines and colors make it answer"), element("p", `It answers ${tuning.words}`),
@@ -227,14 +229,16 @@ function curve(rows, [low, high], dashed, title) {
   return svg;
 }
 
-// Lists the classes whose scores a unit changes most, as bars from a line in the middle.
+// Lists the classes whose scores a unit changes most, as bars from the left, or from the middle where some are lowered.
 function classEffects(effects) {
   const section = element("section"), list = element("ul", undefined, "effects");
   const most = Math.max(...effects.map(([, change]) => Math.abs(change)));
+  const zero = effects.some(([, change]) => change < 0) ? 50 : 0; // percent from the left
   effects.forEach(([label, change]) => {
     const item = element("li"), bar = element("span", undefined, change > 0 ? "raises" : "lowers");
-    bar.style.width = `${(50 * Math.abs(change)) / most}%`;
-    bar.style.marginLeft = change > 0 ? "50%" : `${50 - (50 * Math.abs(change)) / most}%`;
+    const length = ((100 - zero) * Math.abs(change)) / most;
+    bar.style.width = `${length}%`;
+    bar.style.marginLeft = `${change > 0 ? zero : zero - length}%`;
     item.append(element("span", `${label} `), element("b", `${change > 0 ? "+" : "−"}${number(Math.abs(change))}`), bar);
     list.append(item);
   });
@@ -261,7 +265,7 @@ function drawMeasured(panel, layer, channel) {
   if (ATLAS.classes) panel.append(element("h3", "Its name"), element("p", unit.name || "No name: it tells no class from the others, beyond chance, on photographs held back."));
   panel.append(element("h3", "Photographs it answers to, cropped to what it sees"),
     list.children.length ? list : element("p", "None makes it answer above zero.", "muted"),
-    element("p", `It answers above zero to ${percent(unit.fires)} of ${ATLAS.photographs} photographs. Their maxima, from ${number(unit.from)} to ${number(unit.highest)} (heights are square roots):`),
+    element("p", `White in a crop lies beyond the photograph's edge. It answers above zero to ${percent(unit.fires)} of ${ATLAS.photographs} photographs. Their maxima, from ${number(unit.from)} to ${number(unit.highest)} (heights are square roots):`),
     histogram(unit));
   if (unit.effects) panel.append(classEffects(unit.effects));
   const alike = element("p", "Answers alike: ");
