@@ -41,8 +41,19 @@ CASES = {
     "stretched": ([node("Add", ["c", "n"], ["y"])], {"n": RNG.normal(size=(1, 4, 12, 1)).astype("f4")}, 18),
     "window": ([node("AveragePool", ["c"], ["y"], kernel_shape=[12, 12])], {}, 18),
     "rows": ([node("MatMul", ["c", "n"], ["y"])], {"n": RNG.normal(size=(12, 3)).astype("f4")}, 18),
+    "a table": (
+        [
+            node("Shape", ["c"], ["sizes"]),
+            node("Gather", ["sizes", "two"], ["size"]),
+            node("Div", ["size", "five"], ["place"]),
+            node("Gather", ["table", "place"], ["factor"]),
+            node("Mul", ["c", "factor"], ["y"]),
+        ],
+        {"two": np.array(2), "five": np.array(5), "table": np.array([2, 3, -4, 5], "f4")},
+        18,
+    ),
 }
-FITS = {"halves", "windows", "cut", "size", "window", "rows"}
+FITS = {"halves", "windows", "cut", "size", "window", "rows", "a table"}
 """What has an answer for maps of 15 x 12."""
 
 

@@ -110,7 +110,7 @@ def gather(
     whole = indices.to(input.device if not indices.is_meta else indices.device).long()
     whole = require_indices(torch.where(whole < 0, whole + size, whole), size, "gather")
     rows = input.index_select(axis, whole.reshape(-1))
-    return rows.reshape(*input.shape[:axis], *whole.shape, *input.shape[axis + 1 :])
+    return rows.reshape((*input.shape[:axis], *whole.shape, *input.shape[axis + 1 :]))
 
 
 @operation(relevance="routed")

@@ -59,7 +59,7 @@ def gather_nd(input: Tensor, index: Tensor, *, batch_axes: int = 0) -> Tensor:
     indexed, rest = input.shape[batch_axes : batch_axes + depth], input.shape[batch_axes + depth :]
     rows = input.reshape(prod(batch), prod(indexed), prod(rest))
     places = _flat_places(index, indexed).reshape(prod(batch), -1, 1).expand(-1, -1, rows.shape[2])
-    return rows.gather(1, places).reshape(*batch, *index.shape[batch_axes:-1], *rest)
+    return rows.gather(1, places).reshape((*batch, *index.shape[batch_axes:-1], *rest))
 
 
 @operation(sees="map")
