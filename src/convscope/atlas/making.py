@@ -15,6 +15,7 @@ from convscope.atlas.manifest import AtlasManifest, Shard
 from convscope.atlas.shard import make_shard, one_thread
 from convscope.errors import InputError, PictureError
 from convscope.files import writing
+from convscope.network.engine.threads import computing_on
 from convscope.network.network import Network
 
 _PATIENCE = 5  # rounds in which workers die and no shard is made
@@ -66,20 +67,23 @@ def make_shards(
 
     `executor` is any of `concurrent.futures`' kind, Dask's ``Client.get_executor(pure=False)`` too: it is given the
     folder's name, which has to be the same wherever it computes, and numbers. By default a pool of `workers` processes
-    (one a core) of one thread each. The first shard is made here and timed, and `told` what the rest will take. A
-    worker that dies costs the shard it was at, which another makes; PictureError where they die again and again.
+    (one a core) of one thread each. The shard in the middle is made here first, on one thread, and timed, and `told`
+    what the rest will take: early layers take a third of what late ones do. A worker that dies costs the shard it was
+    at, which another makes; PictureError where they die again and again.
     """
     if not shards:
         return
     workers, start = workers or os.cpu_count() or 1, monotonic()
     place = str(folder.absolute())  # another machine's process stands elsewhere
-    make_shard(place, shards[0].number)
-    seconds, rest = monotonic() - start, shards[1:]
-    size = shards[0].path(folder).stat().st_size
+    middle = shards[len(shards) // 2]
+    with computing_on(1):
+        make_shard(place, middle.number)
+    seconds, rest = monotonic() - start, [shard for shard in shards if shard is not middle]
+    size = middle.path(folder).stat().st_size
     units = sum(shard.end - shard.first for shard in rest)
     if units:
-        told(Cost(units, seconds / (shards[0].end - shards[0].first) * units / workers, size * len(rest)))
-    yield shards[0]
+        told(Cost(units, seconds / (middle.end - middle.first) * units / workers, size * len(rest)))
+    yield middle
     if not rest:
         return
     yield from _made_by(executor, workers, place, rest)
