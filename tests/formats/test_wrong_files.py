@@ -66,7 +66,7 @@ CASES = {
         "holds weights.*--architecture",
     ),
     "weights.pth": (saved(STATE), "holds weights.*--architecture"),
-    "module.pt": (saved(torch.nn.Conv2d(3, 2, 3)), "holds weights.*--architecture"),
+    "module.pt": (saved(torch.nn.Conv2d(3, 2, 3)), "holds the weights.*--architecture"),
     "model.weights.h5": (weights_only_h5(), "weights"),
     "archive.keras": (zipped(**{"readme.txt": b"hello"}), "config.json"),
     "array.h5": (b"\x93NUMPY\x01\x00" + b" " * 80, "HDF5"),
