@@ -26,7 +26,7 @@ from convscope.progress import progress_bar
 State: TypeAlias = dict[str, Tensor]
 """All that is needed to go on from a step, as tensors by name."""
 BETWEEN_SAVES = 5.0  # seconds
-_NO_OTHER_PIXELS = ("tile", "stop_after")  # arguments that do not change what the steps are
+_NO_OTHER_PIXELS = ("tile", "stop_after", "bits")  # arguments that do not change what the steps are
 
 
 class JobStep(Protocol):

@@ -71,6 +71,21 @@ def test_a_picture_with_its_recipe(given: list[str]) -> None:
     assert np.array_equal(Picture.open("again.png").array, made.array)
 
 
+def test_sixteen_bits_where_they_are_asked_for(given: list[str]) -> None:
+    cv2 = pytest.importorskip("cv2")
+    run([*given, "-o", "plain.png"])
+    run([*given, "--bits", "16", "-o", "deep.png"])
+    plain, deep = (cv2.imread(path, cv2.IMREAD_UNCHANGED) for path in ("plain.png", "deep.png"))
+    assert (plain.dtype, deep.dtype) == (np.uint8, np.uint16)
+    assert np.abs(deep / 257 - plain).max() < 0.51
+    assert len(np.unique(deep)) > 300  # finer than 8 bits
+    run(["rerun", "deep.png", "-o", "again.png"])
+    assert Path("again.png").read_bytes() == Path("deep.png").read_bytes()
+    failed = CliRunner().invoke(main, [*given, "--bits", "16", "-o", "deep.jpg"])
+    assert failed.exit_code == 2
+    assert "16 bits a channel cannot be saved so; possible: .png" in failed.output
+
+
 def test_several_contents_with_one_network(given: list[str]) -> None:
     rows = json.loads(run([*given, "two.png", "--json", "--keep-colors", "-o", "folder"]))
     assert [row["path"] for row in rows] == ["folder/planted-one-style.png", "folder/planted-two-style.png"]

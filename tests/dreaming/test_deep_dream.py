@@ -191,6 +191,13 @@ def test_a_rerun_is_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ({"layers": "scores", "guide": NOISE}, "a guide needs a layer with maps, and scores"),
         ({"layers": "prob:green", "channels": (0,)}, "there is no layer to choose channels"),
         ({"stop_after": 0}, "stop_after is a step from 1 on, not 0"),
+        ({"bits": 12}, "bits, how many a channel has, is 8 or 16, not 12"),
+        (
+            {"changes": {"rate": 1.01}},
+            "a step of rate 1.01 goes past .* use a smaller rate \\(the preset's is 0.006",
+        ),
+        ({"preset": "tf-naive", "rate": 256}, "values reach 255 from black to white"),
+        ({"changes": {"rate": -0.01}}, "rate is a number above 0, not -0.01"),
         ({"changes": {"steps": 0}}, "steps is a whole number, at least 1, not 0"),
         ({"changes": {"octave_scale": 1.0}}, "octave_scale is a number above 1, not 1"),
         ({"preset": "google-2015"}, "smallest octave would be 17 x 23.*use fewer octaves"),

@@ -143,6 +143,23 @@ def test_mp4_is_read_back(frames: Frames, tmp_path: Path) -> None:
     assert np.abs(found[1].astype(int) - 100).max() <= 4
 
 
+def test_the_colors_of_an_mp4_are_those_that_it_says(tmp_path: Path) -> None:
+    """BT.709's own formula, written out, finds them in the planes."""
+    av = pytest.importorskip("av")
+    frames, colors = Frames(tmp_path / "frames"), ((200, 40, 60), (30, 180, 70), (20, 60, 220))
+    for index, color in enumerate(colors, 1):
+        frames.keep(index, np.full((32, 32, 3), color, np.uint8))
+    with av.open(str(write_film(tmp_path / "film.mp4", frames.paths(), 10))) as container:
+        codec = container.streams.video[0].codec_context
+        said = (codec.colorspace, codec.color_primaries, codec.color_trc, codec.color_range)
+        planes = [frame.to_ndarray()[[8, 36, 44], 8].astype(float) for frame in container.decode(video=0)]
+    assert said == (1, 1, 13, 1)
+    for color, (luma, blue, red) in zip(colors, planes, strict=True):
+        y, b, r = (luma - 16) / 219, (blue - 128) / 224 * 1.8556, (red - 128) / 224 * 1.5748
+        found = np.array([y + r, y - (0.2126 * r + 0.0722 * b) / 0.7152, y + b]) * 255
+        assert np.abs(found - color).max() <= 4, (color, found)
+
+
 def test_mp4_keeps_a_rate_that_is_no_whole_number(frames: Frames, tmp_path: Path) -> None:
     av = pytest.importorskip("av")
     path = write_film(tmp_path / "film.mp4", frames.paths(), 12.5)

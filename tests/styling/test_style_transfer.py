@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 
 from convscope import open_network
 from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
@@ -246,6 +246,20 @@ def test_kept_colors_are_the_content_s_and_matched_ones_the_style_s_before(netwo
         style_transfer(network, middle, middle, keep_colors=True, match_colors=True, changes=LAYERS)
 
 
+def test_frames_are_srgb_whatever_the_content_s_profile(network: Network, tmp_path: Path) -> None:
+    """In the profile red and blue are exchanged, so the picture's first channel is the frame's last."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    red, blue = (profile.index(name) for name in (b"rXYZ", b"bXYZ"))
+    profile = profile[:red] + b"bXYZ" + profile[red + 4 : blue] + b"rXYZ" + profile[blue + 4 :]
+    content = tmp_path / "content.png"
+    Image.fromarray((picture(0) * 255).astype(np.uint8)).save(content, icc_profile=profile)
+    made = transfer_of(network, content, picture(1), changes=LAYERS)
+    (step,) = deque(made.steps(), maxlen=1)
+    kept, frame = made.picture(step), made.frame(step).astype(int)
+    assert kept.profile == profile
+    assert np.abs(frame[:, :, ::-1] - kept.array).mean() < 2 < 20 < np.abs(frame - kept.array).mean()
+
+
 def test_what_is_transparent_stays_so(network: Network, tmp_path: Path) -> None:
     alpha = np.full((40, 48, 1), 255, np.uint8)
     alpha[:10] = 0
@@ -299,6 +313,8 @@ def test_more_of_what_cannot_be(network: Network) -> None:
     with pytest.raises(InputError, match="use a smaller rate"):
         changes = LAYERS | {"rate": 1e9, "smoothness_weight": 0}
         style_transfer(network, picture(0), picture(1), preset="lecture", changes=changes)
+    with pytest.raises(InputError, match=r"step of rate 2 goes past .* \(the preset's is 0.02\)"):
+        transfer_of(network, picture(0), picture(1), changes=LAYERS | {"rate": 2})  # before the first step
     with pytest.raises(InputError, match="nothing changes the losses"):
         style_transfer(network, picture(0), picture(0), changes=LAYERS | {"smoothness_weight": 0})
     small, bright = torch.rand(1, 3, 9, 9), Style(torch.rand(1, 3, 9, 9) * 255)

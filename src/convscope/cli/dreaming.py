@@ -22,10 +22,10 @@ from convscope.cli.result_paths import explain, note, print_json, progress_bar
 from convscope.cli.runs import (
     FilmOptions,
     Technique,
-    film_options,
     frames_folder,
     job_options,
     make_pictures,
+    picture_options,
     within_memory,
     write_frames,
 )
@@ -85,7 +85,7 @@ def dream_options(function: _Command) -> _Command:
 @click.argument("pictures", nargs=-1, metavar="[PICTURE]...")
 @network_options
 @dream_options
-@film_options
+@picture_options
 @json_option
 @output_option("A picture (.png, .jpg, .webp), or a folder for several.")
 def dream(
@@ -95,6 +95,7 @@ def dream(
     layers: dict[str, float] | None,
     options: dict[str, Any],
     memory: str | None,
+    bits: int | None,
     filming: FilmOptions,
     as_json: bool,
     output: str | None,
@@ -112,7 +113,7 @@ def dream(
     opened = opening.open(network)
 
     def begin(source: str | None) -> Dream:
-        return within_memory(dream_of(opened, source, layers, DreamOptions(**options)), memory)
+        return within_memory(dream_of(opened, source, layers, DreamOptions(**options, bits=bits)), memory)
 
     make_pictures(
         named or (None,),

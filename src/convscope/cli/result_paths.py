@@ -90,6 +90,11 @@ def require_pixels(output: str | None) -> None:
     _require_ending(output, _PIXELS, "a picture of pixels")
 
 
+def require_png(output: str | None) -> None:
+    """Refuse, before the work, a file that has no 16 bits a channel."""
+    _require_ending(output, (".png",), "16 bits a channel")
+
+
 def require_page(output: str | None) -> None:
     """Refuse, before the work, a page under a picture's name, with which no program would open it."""
     _require_ending(output, _PAGES, "a page")

@@ -23,6 +23,7 @@ from convscope.cli.result_paths import (
     printable,
     progress_bar,
     require_pixels,
+    require_png,
     save_picture,
 )
 
@@ -66,6 +67,12 @@ _JOB_OPTIONS = (
     click.option(
         "--seed", type=int, default=0, show_default=True, help="Another seed: other noise, another jitter."
     ),
+)
+_BITS_OPTION = click.option(
+    "--bits",
+    type=click.Choice(["8", "16"]),
+    callback=lambda _context, _option, value: value and int(value),
+    help="Bits a channel, 16 in a PNG only; the picture's own by default.",
 )
 _FILM_OPTIONS = (
     click.option("--frames", metavar="FOLDER", help="Keep a picture of every step in this folder."),
@@ -117,18 +124,20 @@ def job_options(function: _Command) -> _Command:
     return function
 
 
-def film_options(function: _Command) -> _Command:
-    """Give a command ``--frames``, ``--film`` and ``--resume``; it gets them as `FilmOptions`, ``filming``."""
+def picture_options(function: _Command) -> _Command:
+    """Give a command ``--bits``, and ``--frames``, ``--film`` and ``--resume`` as `FilmOptions`, ``filming``."""
 
     @wraps(function)
     def command(*positional: Any, **keywords: Any) -> Any:
+        if keywords["bits"] == 16:
+            require_png(keywords["output"])
         frames, film, resume = (keywords.pop(name) for name in ("frames", "film", "resume"))
         filming = FilmOptions(
             frames, film, resume, frames_folder(frames, film)
         )  # an impossible film ends it here
         return function(*positional, filming=filming, **keywords)
 
-    for option in reversed(_FILM_OPTIONS):
+    for option in reversed((_BITS_OPTION, *_FILM_OPTIONS)):
         command = option(command)
     return command  # type: ignore[return-value]
 

@@ -17,7 +17,14 @@ from convscope.cli.options import (
     weights_of,
 )
 from convscope.cli.pictures import pictures_named
-from convscope.cli.runs import FilmOptions, Technique, film_options, job_options, make_pictures, within_memory
+from convscope.cli.runs import (
+    FilmOptions,
+    Technique,
+    job_options,
+    make_pictures,
+    picture_options,
+    within_memory,
+)
 from convscope.preset_guide import STYLE_GUIDE
 
 if TYPE_CHECKING:
@@ -76,7 +83,7 @@ _EVERYWHERE = "everywhere"
     help="Where in the content a style counts: where this is white. One for each --style, in order.",
 )
 @job_options
-@film_options
+@picture_options
 @json_option
 @output_option("A picture (.png, .webp, .jpg), or a folder for several.")
 def style(

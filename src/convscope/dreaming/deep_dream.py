@@ -176,8 +176,8 @@ def deep_dream(
 
     >>> deep_dream(network, "sky.jpg", "inception_4c/output", size=640).save("dream.png")
 
-    The picture is RGB (or RGBA, where `picture` is), of `picture`'s size and bits. InputError when a layer is not there
-    or nothing changes it.
+    The picture is RGB (or RGBA, where `picture` is), of `picture`'s size and bits, where nothing else is asked for.
+    InputError when a layer is not there or nothing changes it.
     """
     dream = dream_of(network, picture, layers, options, **changes)
     if memory is not None:
@@ -222,7 +222,7 @@ def dream_of(
         recipe_of("deep_dream", as_json(arguments), network=network, picture=photograph, seed=how.seed),
         None if how.mask is None else _mask(how.mask, start),
         None if photograph is None else opacity_of(photograph, start),
-        PLAIN if photograph is None else photograph.stored,
+        (PLAIN if photograph is None else photograph.stored).with_bits(how.bits),
     )
 
 

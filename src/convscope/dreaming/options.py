@@ -8,7 +8,8 @@ from typing import ClassVar, TypeAlias
 
 from convscope.dreaming.presets import DreamPreset, dream_preset
 from convscope.dreaming.settings import DreamSettings
-from convscope.optimization.job_options import JobKeywords, JobOptions
+from convscope.optimization.gradient_edits import LaplacianNormalized, Normalized
+from convscope.optimization.job_options import JobKeywords, JobOptions, require_reasonable
 from convscope.pictures.photograph import PictureLike
 
 Channels: TypeAlias = str | Sequence[int] | None
@@ -34,6 +35,8 @@ class DreamOptions(JobOptions):
     - ``fast``: compute in half precision (bfloat16), less exact.
     - ``tile``: compute in windows of about so many pixels, with the same result.
     - ``stop_after``: take the picture as it is after so many steps, over all sizes.
+    - ``bits``: bits a channel of the picture, 8 or 16; by default those of the picture it is made from. Only a PNG
+      keeps 16.
     - ``seed``: another seed, another dream.
 
     >>> DreamOptions(preset="google-2015", size=640, steps=20)
@@ -71,7 +74,11 @@ class DreamOptions(JobOptions):
         names = ("steps", "rate", "jitter", "zoom", "clip", "stop_above")
         changes = {name: value for name in names if (value := getattr(self, name)) is not None}
         precision = "bfloat16" if self.fast else settings.precision
-        return replace(settings, octaves=octaves, precision=precision, **changes)
+        changed = replace(settings, octaves=octaves, precision=precision, **changes)
+        kinds = (Normalized, LaplacianNormalized)
+        if self.rate is not None and any(isinstance(edit, kinds) for edit in settings.gradient_edits):
+            require_reasonable(changed.rate, changed.white - changed.black, settings.rate)
+        return changed
 
 
 class DreamKeywords(JobKeywords, total=False):

@@ -66,7 +66,7 @@ def dream_steps(
         if index % each == 0:
             values = way.enter(number, values)
         value, slope = _jittered(gradient, values, settings.jitter, generator)
-        _require_sense(value, slope, index)
+        _require_sense(value, slope, index, settings.rate)
         values = step(values, slope, settings, index % each + 1)
         stopped = settings.stop_above is not None and value > settings.stop_above
         index = number * each if stopped else index + 1
@@ -119,7 +119,7 @@ def _jittered(
     return float(scores.sum()), slope.roll((-down, -right), (2, 3))
 
 
-def _require_sense(value: float, slope: Tensor, done: int) -> None:
+def _require_sense(value: float, slope: Tensor, done: int, rate: float) -> None:
     if not abs(value) < float("inf") or not bool(slope.isfinite().all()):
         raise InputError(
             f"after {done} steps the objective or its gradient is not a number: use a smaller rate, a normalized "
@@ -129,6 +129,7 @@ def _require_sense(value: float, slope: Tensor, done: int) -> None:
         raise InputError(
             f"after {done} steps nothing in the picture changes the objective (its gradient is 0 everywhere): "
             "these channels do not answer to it; use another layer, other channels or another picture"
+            + (f", or a smaller rate (now {rate:g}), for the steps led here" if done else "")
         )
 
 

@@ -23,6 +23,8 @@ class JobOptions:
     - ``fast``: compute in half precision (bfloat16), less exact.
     - ``tile``: compute in windows of about so many pixels, with the same result.
     - ``stop_after``: take the picture as it is after so many steps, over all sizes.
+    - ``bits``: bits a channel of the picture, 8 or 16; by default those of the picture it is made from. Only a PNG
+      keeps 16.
     - ``seed``: another seed, another picture.
     """
 
@@ -35,11 +37,14 @@ class JobOptions:
     fast: bool = False
     tile: int | None = None
     stop_after: int | None = None
+    bits: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.stop_after is not None and self.stop_after < 1:
             raise InputError(f"stop_after is a step from 1 on, not {self.stop_after}")
+        if self.bits not in (None, 8, 16):
+            raise InputError(f"bits, how many a channel has, is 8 or 16, not {self.bits!r}")
 
     def updated(self: _Options, keywords: Mapping[str, Any]) -> _Options:
         """Return the options with keywords changed; InputError with the closest name for one that is none."""
@@ -57,5 +62,21 @@ class JobKeywords(TypedDict, total=False):
     fast: bool
     tile: int | None
     stop_after: int | None
+    bits: int | None
     seed: int
     changes: Mapping[str, Any] | None
+
+
+def require_reasonable(rate: float, reach: float, usual: float) -> None:
+    """InputError for a rate that goes nowhere, or past all pictures: beyond `reach`, from black to white, in one step.
+
+    Of steps that have the rate's length whatever the gradient's. Out there a network answers nothing, and has no
+    gradient that would lead back.
+    """
+    if rate <= 0:
+        raise InputError(f"rate is a number above 0, not {rate:g}: the preset's is {usual:g}")
+    if rate > reach:
+        raise InputError(
+            f"a step of rate {rate:g} goes past all pictures, whose values reach {reach:g} from black to white: use a "
+            f"smaller rate (the preset's is {usual:g})"
+        )

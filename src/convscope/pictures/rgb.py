@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,6 +31,10 @@ class Encoding:
 
     bits: int = 8
     profile: bytes | None = None
+
+    def with_bits(self, bits: int | None) -> Encoding:
+        """Return the same with so many bits a value; None changes nothing."""
+        return self if bits is None else replace(self, bits=bits)
 
 
 PLAIN = Encoding()

@@ -26,6 +26,7 @@ Frame = NDArray[np.uint8]
 """(height, width, 3 or 4)."""
 _SAVED_BY_PILLOW = {".gif": "GIF", ".webp": "WEBP", ".avif": "AVIF"}
 _NAME = re.compile(r"frame-(\d{5}|[1-9]\d{5,})\.png")
+_BT_709, _SRGB_CURVE, _STUDIO_RANGE = 1, 13, 1  # as ITU-T H.273 numbers them; the range as FFmpeg does
 _RUN = ".run.json"  # beside the frames: whose they are
 FILMS = (*_SAVED_BY_PILLOW, ".mp4")
 
@@ -229,6 +230,14 @@ def _write_mp4(path: Path, frames: Sequence[Path], rate: float) -> None:
                 stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001))
                 stream.width, stream.height, stream.pix_fmt = even.width, even.height, "yuv420p"
                 stream.options = {"crf": "18"}
-            container.mux(stream.encode(av.VideoFrame.from_image(even)))
+                _say_colors(stream.codec_context)
+            frame = av.VideoFrame.from_image(even).reformat(format="yuv420p", dst_colorspace="ITU709")
+            container.mux(stream.encode(frame))
         if stream is not None:
             container.mux(stream.encode())
+
+
+def _say_colors(codec: Any) -> None:
+    """Write into a film how its colors are meant; where nothing is said, players guess by its height."""
+    codec.colorspace = codec.color_primaries = _BT_709
+    codec.color_trc, codec.color_range = _SRGB_CURVE, _STUDIO_RANGE

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from convscope.errors import InputError, require_one_of
 from convscope.network.network import Network
-from convscope.optimization.job_options import JobKeywords, JobOptions
+from convscope.optimization.job_options import JobKeywords, JobOptions, require_reasonable
 from convscope.optimization.optimizers import LBFGS, Adam, Optimizer
 from convscope.pictures.photograph import PictureLike
 from convscope.styling.layers import chosen_layers
@@ -48,6 +48,8 @@ class StyleOptions(JobOptions):
     - ``fast``: compute in half precision (bfloat16), less exact.
     - ``tile``: compute in windows of about so many pixels, with the same result.
     - ``stop_after``: take the picture as it is after so many steps, over all sizes.
+    - ``bits``: bits a channel of the picture, 8 or 16; by default those of the picture it is made from. Only a PNG
+      keeps 16.
     - ``seed``: another seed, other noise to start from.
 
     >>> StyleOptions(size=640, keep_colors=True, style_weight=2.0)
@@ -89,6 +91,7 @@ class StyleOptions(JobOptions):
         preset = self.source
         settings = preset.settings
         changes: dict[str, Any] = {} if self.optimizer is None else _optimizer(self.optimizer, preset)
+        usual = changes.get("rate", settings.rate)
         changes |= {name: value for name in _SETTINGS if (value := getattr(self, name)) is not None}
         for what, own in (("content", settings.content_layers), ("style", settings.style_layers)):
             weights = _weights(getattr(self, f"{what}_layers"))
@@ -102,7 +105,10 @@ class StyleOptions(JobOptions):
             changes["first_steps"] = None
         if self.start is not None and not self.starts_from_picture:
             changes["start"] = self.start
-        return replace(settings, precision="bfloat16" if self.fast else settings.precision, **changes)
+        changed = replace(settings, precision="bfloat16" if self.fast else settings.precision, **changes)
+        if self.rate is not None and isinstance(changed.optimizer, Adam):
+            require_reasonable(self.rate, changed.white - changed.black, usual)
+        return changed
 
 
 class StyleKeywords(JobKeywords, total=False):

@@ -120,8 +120,8 @@ class StyleTransfer:
         return replace(shown, recipe=recipe)
 
     def frame(self, step: StyleStep) -> Frame:
-        """Return a step as a film's frame: (H, W, 3 or 4), at the size the transfer ends in."""
-        return picture_like(self._array(step, self.restyling.sizes[-1]), self.stored, "").in_8_bits
+        """Return a step as a film's frame: (H, W, 3 or 4), at the size the transfer ends in, in sRGB as all frames."""
+        return picture_like(self._array(step, self.restyling.sizes[-1]), PLAIN, "").in_8_bits
 
     def _array(self, step: StyleStep, size: Size) -> NDArray[np.float32]:
         """Return what is shown of a step, (H, W, 3 or 4) in 0..1."""
@@ -163,7 +163,8 @@ def style_transfer(
     more. `memory` ("2GB") computes a large picture in windows that fit, with the same result; with ``progress=False``
     no bar shows the steps.
 
-    What is transparent in the content stays so; the picture has the content's bits a channel and its color profile.
+    What is transparent in the content stays so; the picture has the content's color profile and, where
+    ``bits`` asks for no others, its bits a channel.
 
     >>> style_transfer(network, "tubingen.jpg", "starry_night.jpg", size=640).save("styled.png")
 
@@ -214,7 +215,8 @@ def transfer_of(
     recorded["styles"] = _recorded_styles(recorded["styles"])
     arguments = {name: value for name, value in recorded.items() if name != "seed" and value is not None}
     recipe = recipe_of("style_transfer", arguments, network=network, picture=photograph, seed=how.seed)
-    return StyleTransfer(restyling, how, recipe, opacity_of(photograph, content), photograph.stored)
+    stored = photograph.stored.with_bits(how.bits)
+    return StyleTransfer(restyling, how, recipe, opacity_of(photograph, content), stored)
 
 
 def _prepared(network: Network, settings: StyleSettings) -> Network:

@@ -34,7 +34,7 @@ RANGES = {
 }
 _COUNTED = ("size", "steps")  # whose limits are the page's own
 _BEYOND = 4  # times the slider's end: the most that a field takes
-_NOT_IN_FORMS = ("tile", "stop_after", "preset", "keep_colors_of")
+_NOT_IN_FORMS = ("tile", "stop_after", "bits", "preset", "keep_colors_of")
 
 
 def form_of(options: type[Any]) -> list[dict[str, Any]]:
