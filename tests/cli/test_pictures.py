@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from click.shell_completion import ShellComplete
+from click.shell_completion import CompletionItem, ShellComplete
 from click.testing import CliRunner, Result
 
 from convscope.cli import main
+from convscope.cli.completion import BashWithColons
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import read_recipe
 from planted import edge_picture, plain_picture, planted_files
@@ -205,6 +206,33 @@ def test_tab_offers_networks_layers_classes_and_presets(here: Path, monkeypatch:
     assert completed("dream", "planted", "--layer", "conv2") == ["conv2"]
     assert "google-2015" in completed("dream", "planted", "--preset", "goo")
     assert completed("activations", "nowhere.pth", "chelsea", "con") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "breaks", "expected"),
+    [
+        ("layers zoo:squeeze", " :=", "plain,squeezenet_v1.1"),
+        ("layers zoo:squeeze", " =", "plain,zoo:squeezenet_v1.1"),
+        ("evidence planted chelsea prob:re", " :=", "plain,red"),
+        ("dream planted --layer=prob:re", " :=", "plain,red"),
+        ("dream planted --preset goo", " :=", "plain,google-2015"),
+        ("dream planted  ", " :=", "file,"),
+    ],
+)
+def test_bash_gets_what_comes_after_its_colon(
+    here: Path, monkeypatch: pytest.MonkeyPatch, line: str, breaks: str, expected: str
+) -> None:
+    monkeypatch.setenv("COMP_WORDS", f"convscope {line}")
+    monkeypatch.setenv("COMP_WORDBREAKS", breaks)
+    offered = BashWithColons(main, {}, "convscope", "_CONVSCOPE_COMPLETE").complete().splitlines()
+    assert expected in offered
+
+
+def test_bash_gets_spaces_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    bash, item = BashWithColons(main, {}, "convscope", "_"), CompletionItem("prob:school bus")
+    for begun, expected in (("prob:s", r"school\ bus"), ('"prob:s', "prob:school bus")):
+        monkeypatch.setenv("COMP_WORDS", f"convscope evidence builtin coffee {begun}")
+        assert bash.format_completion(item) == f"plain,{expected}"
 
 
 def test_tab_leaves_files_to_the_shell(here: Path) -> None:

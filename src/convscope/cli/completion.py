@@ -1,11 +1,12 @@
 """What the Tab key offers: names of networks, layers, classes and samples, and files everywhere else.
 
-Click writes the shell's half: see docs/command-line.md.
+Click writes the shell's half, but for bash's: see docs/command-line.md.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,12 +14,65 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem, split_arg_string
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    add_completion_class,
+    split_arg_string,
+)
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
 
 _OPENING = ("weights", "architecture", "labels", "input_shape")
+
+
+_BASH = """\
+%(complete_func)s() {
+    local IFS=$'\\n' completion type value
+    for completion in $(env COMP_WORDS="${COMP_LINE:0:COMP_POINT}" COMP_WORDBREAKS="$COMP_WORDBREAKS" \
+        %(complete_var)s=bash_complete $1); do
+        IFS=',' read -r type value <<< "$completion"
+        if [[ $type == file ]]; then
+            compopt -o default
+        elif [[ $type == dir ]]; then
+            compopt -o dirnames
+        else
+            COMPREPLY+=("$value")
+        fi
+    done
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+
+
+class BashWithColons(BashComplete):
+    """Bash's half: it takes a colon for the end of a word, and ours have some, ``zoo:vgg16`` and ``mixed4a:42``.
+
+    So the line is split here, and of what is offered bash gets only what comes after the last colon, its spaces quoted.
+    """
+
+    source_template = _BASH
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Return the words before the cursor's, and the one that is begun there."""
+        *words, begun = split_arg_string(os.environ["COMP_WORDS"] + "_")
+        return words[1:], begun[:-1]
+
+    def format_completion(self, item: CompletionItem) -> str:  # type: ignore[type-arg,unused-ignore]
+        """Return what a completion is and what bash puts in the place of the word as bash sees it."""
+        line = os.environ["COMP_WORDS"]
+        value = str(item.value)
+        if item.type == "plain" and not any(line.count(quote) % 2 for quote in "\"'"):
+            _, begun = self.get_completion_args()
+            before, colon, _ = begun.rpartition(":")
+            if colon in os.environ.get("COMP_WORDBREAKS", ":"):
+                value = value.removeprefix(before.rpartition("=")[2] + colon)
+            value = re.sub(r"([^\w:./@%+=,-])", r"\\\1", value)
+        return f"{item.type},{value}"
+
+
+add_completion_class(BashWithColons)
 
 
 class Completed(click.ParamType):  # type: ignore[type-arg,unused-ignore]
