@@ -16,6 +16,7 @@ from convscope.formats.opening import open_network
 from convscope.measuring.picture_list import list_pictures
 from convscope.network.fine_tuning import image_folder
 from convscope.pictures.decoding import picture_endings
+from convscope.pictures.libtiff import libtiff_silent
 from convscope.pictures.photograph import open_photograph, read_picture
 from convscope.pictures.picture import Picture
 
@@ -63,6 +64,31 @@ def test_a_damaged_tiff_says_one_line(tmp_path: Path, caplog: pytest.LogCaptureF
     with pytest.raises(PictureError, match="a TIFF of a kind that is not read"):
         open_photograph(tmp_path / "a.tif")
     assert not caplog.records
+
+
+def test_what_libtiff_says_of_a_damaged_picture_stays_unsaid(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It writes to the process's stderr; who reads the same file with Pillow still sees that, before and after."""
+    path, noise = tmp_path / "a.tif", np.random.default_rng(5).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(path, compression="tiff_lzw")
+    damaged = bytearray(path.read_bytes())
+    damaged[400:2000] = bytes([0xFF]) * 1600
+    path.write_bytes(damaged)
+    for read, said in ((_by_pillow, True), (open_photograph, False), (_by_pillow, True)):
+        with pytest.raises((PictureError, OSError)):
+            read(path)
+        assert bool(capfd.readouterr().err) == said
+    with libtiff_silent():  # as another thread that still reads
+        for read in (open_photograph, _by_pillow):
+            with pytest.raises((PictureError, OSError)):
+                read(path)
+    assert not capfd.readouterr().err
+
+
+def _by_pillow(path: Path) -> None:
+    with Image.open(path) as image:
+        image.load()
 
 
 @pytest.mark.parametrize(

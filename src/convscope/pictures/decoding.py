@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import PictureError
 from convscope.pictures.bands import SMALL_FILE
+from convscope.pictures.libtiff import libtiff_silent
 from convscope.pictures.rgb import Appearance, rgb_of_image
 from convscope.pictures.sixteen_bit import load, stored_bits
 
@@ -141,9 +142,9 @@ def _pages(image: Image.Image) -> str:
 
 @contextlib.contextmanager
 def errors_in_one_line(name: str, size: int, file: IO[bytes]) -> Iterator[None]:
-    """Turn whatever a decoder raises into one line, and let none of its warnings out."""
+    """Turn whatever a decoder raises into one line, and let none of its warnings out, or of the lines of its own."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), libtiff_silent():
             warnings.simplefilter("ignore")
             yield
     except PictureError:
