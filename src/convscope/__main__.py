@@ -7,24 +7,34 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
+from contextlib import suppress
+from types import FrameType
+
+_INTERRUPTED = 130  # the commands' own is not there yet
 
 
 def main(name: str = "convscope") -> None:
     """Run the command line and end the process; exit status 130 where Ctrl-C comes before it is there."""
     ending = _Ending()
     atexit.register(ending.leave)  # before anything else is: so it is the last that runs
+    done = "nothing was begun"
     try:
-        from convscope.cli import main as command_line
+        try:
+            from convscope.cli import main as command_line
 
-        command_line(prog_name=name)
+            done = "the command was at its end"
+            command_line(prog_name=name)
+        except SystemExit as end:
+            ending.status = end.code if isinstance(end.code, int) else int(end.code is not None)
+            if callable(signal.getsignal(signal.SIGINT)):  # a shell's background jobs ignore it
+                signal.signal(signal.SIGINT, ending.hurry)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: nothing was begun\n")
-        ending.status = 130
-        sys.exit(130)
-    except SystemExit as end:
-        ending.status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        raise
+        signal.signal(signal.SIGINT, ending.hurry)
+        sys.stderr.write(f"interrupted: {done}\n")
+        ending.status = _INTERRUPTED
+    sys.exit(ending.status)
 
 
 class _Ending:
@@ -41,9 +51,17 @@ class _Ending:
         try:
             sys.stdout.flush()
             sys.stderr.flush()
-        except (AttributeError, OSError, ValueError):  # a stream may be closed, or none
+        except (AttributeError, OSError, ValueError, RuntimeError):  # a stream may be closed, none, or in use
             return
         os._exit(self.status)
+
+    def hurry(self, _: int, __: FrameType | None) -> None:
+        """Leave at once where Ctrl-C is pressed while others do at the end what they have to: all is written then."""
+        if self.status == 0:
+            self.status = _INTERRUPTED
+            with suppress(AttributeError, OSError, ValueError):
+                sys.stderr.write("interrupted: all was done\n")
+        self.leave()
 
 
 if __name__ == "__main__":

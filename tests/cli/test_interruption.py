@@ -6,10 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 
+from convscope.cli import main
+from convscope.files import write_text
 from convscope.pictures.picture import Picture
 from planted import edge_picture, plain_picture, planted_files
 
@@ -83,6 +89,62 @@ def test_ctrl_c_while_the_commands_are_imported() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (130, "begun\ninterrupted: nothing was begun\n")
+
+
+def test_ctrl_c_at_the_very_end_leaves_at_once() -> None:
+    code = (
+        "import atexit, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Importing:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'convscope.cli':\n"
+        "            atexit.register(lambda: (signal.raise_signal(signal.SIGINT), time.sleep(60)))\n"
+        "sys.meta_path.insert(0, Importing())\n"
+        "from convscope.__main__ import main; main()"
+    )
+    for arguments, status, said in (
+        (["--version"], 130, "interrupted: all was done\n"),
+        (["nope"], 2, "nope"),
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, timeout=50
+        )
+        assert ended.returncode == status
+        assert said in ended.stderr and "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize("command", ["examples", "lessons"])
+def test_ctrl_c_after_something_was_written_says_what_is_kept(
+    command: str, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal comes when a file is whole, before the command goes on to say so."""
+    written: list[Path] = []
+
+    def pressed_after(write: Callable[..., Any]) -> Callable[..., Any]:
+        def then(content: Any, path: Path) -> None:
+            write(content, path)
+            written.append(path)
+            if len(written) == after:
+                signal.raise_signal(signal.SIGINT)
+
+        return then
+
+    if command == "examples":
+        monkeypatch.setattr(Picture, "save", pressed_after(Picture.save))
+        planted, photographs = planted_files(tmp_path / "planted"), tmp_path / "photographs"
+        photographs.mkdir()
+        Image.fromarray(edge_picture()).save(photographs / "edge.png")
+        rest = [str(planted), "conv1:0", "conv1:1", "--photographs", str(photographs), "-o"]
+    else:
+        monkeypatch.setattr("convscope.files.write_text", pressed_after(write_text))
+        rest = []
+    several = "1 of 2 pictures are kept" if command == "examples" else "1 of 5 lessons are kept"
+    result = CliRunner().invoke(main, [command, *rest, f"{tmp_path}/out/"])
+    assert result.exit_code == 130
+    said = [line for line in result.stderr.splitlines() if "interrupted" in line]
+    assert said == [f"interrupted: {f'kept {written[0]}' if after == 1 else several}"]
+    assert len(written) == after and all(path.is_file() for path in written)
 
 
 def test_the_process_ends_without_taking_python_apart_but_does_what_others_left_for_the_end(

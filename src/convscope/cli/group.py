@@ -67,7 +67,7 @@ class ConvscopeGroup(click.Group):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run the command line, whatever stdout and stderr are."""
-        with lasting_streams():
+        with lasting_streams(), _ctrl_c_given_back():
             return super().main(*arguments, **options)
 
     def invoke(self, context: click.Context) -> Any:
@@ -79,12 +79,10 @@ class ConvscopeGroup(click.Group):
             with bars(True), _notes_on_stderr(), _ctrl_c_remembered(options):
                 result = super().invoke(context)
         except KeyboardInterrupt:
-            click.echo("interrupted: nothing was finished", err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from None
+            raise _interrupted(options) from None
         except (ConvscopeError, MemoryError) as error:
-            if options.interrupted:  # Ctrl-C in the middle of a library looks like many things
-                click.echo("interrupted", err=True)
-                raise click.exceptions.Exit(INTERRUPTED) from None
+            if options.interrupted:
+                raise _interrupted(options) from None
             words = (
                 "there is not enough memory for this" if isinstance(error, MemoryError) else _one_line(error)
             )
@@ -100,6 +98,8 @@ class ConvscopeGroup(click.Group):
                 or _shows_traceback()
             ):
                 raise
+            if options.interrupted:
+                raise _interrupted(options) from None
             raise _OneLine(
                 _one_line(
                     f"{type(error).__name__}: {error}. That is a fault of convscope: please report it, with what "
@@ -213,21 +213,50 @@ def _setting_flag(name: str, *words: str) -> click.Option:
 
 @contextmanager
 def _ctrl_c_remembered(options: Settings) -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt as ever, and remember it: what keeps what there is deals with it silently."""
-    before = signal.getsignal(signal.SIGINT)
+    """Let Ctrl-C raise KeyboardInterrupt as ever, and remember it: what keeps what there is deals with it silently.
+
+    After this block it does nothing any more: what is left is to end, which takes no time.
+    """
+    before, over = signal.getsignal(signal.SIGINT), False
     if not callable(before) or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def pressed(number: int, frame: FrameType | None) -> None:
-        options.interrupted = True
-        before(number, frame)
+        if not over:
+            options.interrupted = True
+            before(number, frame)
 
     signal.signal(signal.SIGINT, pressed)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        over = True
+
+
+@contextmanager
+def _ctrl_c_given_back() -> Iterator[None]:
+    """Leave Ctrl-C behind as it was before this block."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
+
+
+def _interrupted(options: Settings) -> click.exceptions.Exit:
+    """Say that Ctrl-C ended the command (in a library it may look like any error), and what it had written."""
+    kept = ", ".join(str(path) for path in sorted(options.written) if _written_since(path, options.begun))
+    click.echo(printable(f"interrupted: {f'kept {kept}' if kept else 'nothing was finished'}"), err=True)
+    return click.exceptions.Exit(INTERRUPTED)
+
+
+def _written_since(path: Path, begun: float) -> bool:
+    try:
+        return path.stat().st_mtime >= begun
+    except OSError:
+        return False
 
 
 @contextmanager

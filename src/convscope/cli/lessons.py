@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from convscope.cli.looking import each_in_turn
 from convscope.cli.options import json_option
 from convscope.cli.result_paths import explain, hint, place, print_json, printable
+from convscope.cli.settings import settings
 
 
 @click.command()
@@ -24,13 +26,17 @@ def lessons(output: str, as_json: bool) -> None:
     from convscope.lessons import notebook, title
 
     rows = []
-    for text in texts():
+
+    def write(text: Path) -> None:
         path = place(f"{output}/", text.with_suffix(".ipynb").name)
         write_text(notebook(text), path)
         rows.append({"path": str(path), "title": title(text)})
         if not as_json:
             click.echo(printable(path))
             explain(title(text))
+
+    each_in_turn(texts(), write, "lesson")
     if as_json:
         print_json(rows)
-    hint(f"Start with:  jupyter lab {Path(output)}   (pip install jupyterlab)")
+    if not settings().interrupted:
+        hint(f"Start with:  jupyter lab {Path(output)}   (pip install jupyterlab)")

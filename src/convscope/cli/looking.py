@@ -365,10 +365,10 @@ def save_all(
         print_json(saved)
 
 
-def each_in_turn(things: Sequence[_Thing], do: Callable[[_Thing], None]) -> None:
+def each_in_turn(things: Sequence[_Thing], do: Callable[[_Thing], None], unit: str = "picture") -> None:
     """Do something with each, under a bar where they are several; Ctrl-C ends it with what there is, and says so."""
     count = 0
-    with progress_bar(total=len(things), unit="picture", **({} if len(things) > 1 else _NO_BAR)) as bar:
+    with progress_bar(total=len(things), unit=unit, **({} if len(things) > 1 else _NO_BAR)) as bar:
         try:
             for thing in things:
                 do(thing)
@@ -377,4 +377,4 @@ def each_in_turn(things: Sequence[_Thing], do: Callable[[_Thing], None]) -> None
         except KeyboardInterrupt:
             if not count:
                 raise
-            interrupted(f"{count} of {len(things)} pictures are kept")
+            interrupted(f"{count} of {len(things)} {unit}s are kept")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convscope.cli.looking import theme_option
+from convscope.cli.looking import each_in_turn, theme_option
 from convscope.cli.options import Opening, json_option, network_options, output_option
 from convscope.cli.result_paths import (
     end_interrupted,
@@ -80,8 +80,9 @@ def examples(
     folder, options = folder_of(output, len(addresses)), ExampleOptions(**look)
     listed, opened = list_pictures(photographs), opening.open(network)
     measurements = measured(opened, listed, [opened.resolve(address).layer for address in addresses])
-    rows = []
-    for address in addresses:
+    rows = list[dict[str, Any]]()
+
+    def show(address: str) -> None:
         picture = example_sheet(opened, listed, measurements, address, options)
         path = place(folder, file_name(opened.name, address, "examples"))
         picture.save(path) if as_json else save_picture(picture, path)
@@ -96,6 +97,8 @@ def examples(
                 "bands": {share: [asdict(one) for one in band] for share, band in bands.items()},
             }
         )
+
+    each_in_turn(addresses, show)
     if as_json:
         print_json(rows)
 

@@ -6,6 +6,7 @@ import filecmp
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import time
 from typing import Any
 
 import click
@@ -22,12 +23,14 @@ class Settings:
     """How much is said on stderr, whether files may be replaced, what was noted, written and read.
 
     `interrupted` says that Ctrl-C was pressed, whoever dealt with it: the command ends with status 130.
+    `begun` is when the command was, in seconds of the clock that files are dated by.
     """
 
     quiet: bool = False
     verbose: bool = False
     force: bool = False
     interrupted: bool = False
+    begun: float = field(default_factory=time)
     notes: list[str] = field(default_factory=list)
     written: set[Path] = field(default_factory=set)
     read: set[Path] = field(default_factory=set)
