@@ -108,6 +108,8 @@ def test_a_detectors_outputs() -> None:
     assert roles(end, head=conv(9)) == {"box": "boxes", "scores": "boxes"}
     yolo = role(lambda n, x: F.pad(n.head(x).flatten(2), (0, 308)), head=conv(84))
     assert yolo == "boxes"  # (84, 500)
+    one_class = role(lambda n, x: F.pad(n.head(x).flatten(2), (0, 2000)), head=conv(5))
+    assert one_class == "boxes"  # no class's token and four of places
 
 
 def test_a_detectors_scores_are_not_called_boxes() -> None:

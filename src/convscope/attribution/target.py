@@ -25,6 +25,7 @@ from convscope.network.engine.differentiable import Forward
 from convscope.network.engine.memory import shortage_in_words
 from convscope.network.labels import find_label
 from convscope.network.network import Network
+from convscope.network.tokens import token_in_words
 from convscope.pictures.photograph import InputLike
 from convscope.presentation.wording import title_of
 
@@ -199,6 +200,8 @@ class AttributionTarget:
             return f"the {what} of {name} ({term}){where}"
         if address.position is not None or where or is_vector(network.shape_channels_first(address.layer)):
             return f"{term}{where}"
+        if token := token_in_words(network, address):
+            return f"{token}, averaged"
         return f"{address}, averaged over its positions"
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import InputError
+from convscope.network.box_rows import require_one_quantity
 from convscope.network.network import Network
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def require_terms(network: Network, terms: Sequence[TargetTerm], size: tuple[int
             raise InputError(
                 f"{term.address.layer!r} is the picture itself: explain what a layer answers to it"
             )
+        if term.region is None:
+            require_one_quantity(network, term.address)
     if not terms:
         raise InputError("a target of nothing: give a class by its label or number, or an address")
     if not any(weights.values()):

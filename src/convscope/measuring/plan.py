@@ -11,6 +11,7 @@ import torch
 
 from convscope.errors import InputError
 from convscope.measuring.summary import BYTES_A_UNIT
+from convscope.network.box_rows import numbers_of_a_box
 from convscope.network.network import Network
 from convscope.network.receptive_field import ReceptiveField, receptive_fields
 
@@ -90,6 +91,12 @@ def plan_measurement(network: Network, layers: Sequence[str] = ()) -> Plan:
     ]
     spec = network.picture_spec.replace(crops=1)
     gray = torch.zeros(spec.shape, device=network.device)  # the average color, mostly; only shapes matter
+    boxes = {name for name in names if (numbers_of_a_box(network, name) or (1, 0))[0] > 1}
+    for name in boxes.intersection(layer_names):
+        raise InputError(
+            f"{name!r} has no channels to measure, but the boxes of a detector: their numbers are of different kinds"
+        )
+    names = [name for name in names if name not in boxes]
     planned, whole = [], receptive_fields(network.graph, network.shapes)
     fields = receptive_fields(network.graph, network.shapes, gates=False)
     with torch.no_grad():

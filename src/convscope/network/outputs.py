@@ -31,6 +31,7 @@ _OPERATORS = {
 _COARSE = 8  # a map whose positions are so many pixels apart is a classifier's, looked at in several places
 _ANCHORS, _KINDS = (1, 3, 5, 9), (1, 20, 80)  # of the YOLO family: boxes at a place, classes of VOC and COCO
 _LANDMARKS = (136, 212, 936, 956, 1404, 1434)  # 68, 106, 468 and 478 points of a face
+_WIDEST_TOKEN = 2_000  # numbers: the widest in use have 1,664
 _EXTRA_TOKENS = (0, 1, 2, 5)  # a class's, a teacher's, registers
 _NO_CLASSES = re.compile(
     r"(box|land_?mark|key_?point|coord|offset|loc|embed|descriptor|feature|regress|pose|angle|depth|age)s?(?![a-z])",
@@ -160,7 +161,8 @@ class _Context:
     def _of_rows(self, output: Output, shape: Shape) -> Output:
         _, rows, numbers = shape
         grid = None if self.picture is None else token_grid((self.picture[2], self.picture[3]), rows)
-        if grid and numbers >= 16 and made_by(self.graph, output.value) != "softmax":
+        of_few_kinds = rows < 10 and numbers > _WIDEST_TOKEN  # coordinates and a class, of each of many boxes
+        if grid and numbers >= 16 and not of_few_kinds and made_by(self.graph, output.value) != "softmax":
             return replace(output, role="tokens", grid=grid)
         few, many = sorted((rows, numbers))
         return replace(output, role="boxes") if numbers == 4 or (many >= 300 and 5 <= few < 300) else output

@@ -15,6 +15,7 @@ from torch import Tensor
 from convscope.address import Address, position_text
 from convscope.errors import InputError, by_name
 from convscope.network.axes import require_position
+from convscope.network.box_rows import require_one_quantity
 from convscope.network.class_head import holds_probabilities
 from convscope.network.network import Network
 from convscope.network.tokens import token_in_words
@@ -61,6 +62,8 @@ def class_score(
 def unit(network: Network, address: str | Address) -> Objective:
     """What an address points at: a channel, a neuron, a class (its logit), or a whole layer."""
     resolved = network.resolve(address)
+    if resolved.channel is not None:
+        require_one_quantity(network, resolved)
     if resolved.channel is None:
         return layer(resolved.layer)
     if resolved.layer in network.class_values[:1] and resolved.position is None:
