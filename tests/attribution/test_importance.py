@@ -1,7 +1,9 @@
 """What each unit is worth, against the same network run again with a hook that writes 0, unit by unit."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +14,10 @@ from torch import Tensor
 import convscope
 from convscope.cli import main
 from convscope.errors import ConvscopeError
+from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.pictures.picture import Picture
-from planted import plain_picture, planted_files
+from planted import plain_picture, planted_files, planted_network
 from torch_cases import branches, noise
 
 
@@ -126,3 +129,24 @@ def test_the_command_says_and_draws_it(here: Path) -> None:
 def test_what_cannot_be_left_out_is_said(layer: str, message: str, here: Path) -> None:
     with pytest.raises(ConvscopeError, match=message):
         convscope.importance(convscope.open_network("planted"), layer, "photos/red/one.png", "red")
+
+
+def test_constants_behind_the_layer_are_one_for_all_the_units() -> None:
+    """A shape is put together from counts and constants of length 1, as ONNX has it before a detector's end."""
+    plain = planted_network()
+    steps: list[tuple[str, tuple[str, ...], str, dict[str, Any]]] = [
+        ("shape_of", ("scores",), "shape", {}),
+        ("gather", ("shape",), "count", {"axis": 0, "number": 0}),
+        ("unsqueeze", ("count",), "pictures", {"axes": (0,)}),
+        ("tensor", (), "rest", {"values": (-1.0,), "shape": (1,)}),
+        ("concat", ("pictures", "rest"), "wanted", {"axis": 0}),
+        ("reshape", ("scores", "wanted"), "out", {}),
+    ]
+    behind = [Operation(kind, out, kind, reads, (out,), {}, more) for kind, reads, out, more in steps]
+    operations = plain.graph.operations[:-1]  # without the softmax
+    graph = replace(plain.graph, operations=(*operations, *behind), outputs=("out",))
+    network = Network(graph, input_spec=plain.input_spec)
+    found = convscope.importance(network, "conv1", plain_picture((0, 1, 0)), "out:1", progress=False)
+    expected = convscope.importance(plain, "conv1", plain_picture((0, 1, 0)), "scores:1", progress=False)
+    np.testing.assert_allclose(found.effects, expected.effects, atol=1e-6)
+    assert np.abs(expected.effects).max() > 0.1

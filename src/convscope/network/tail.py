@@ -53,6 +53,8 @@ class Tail:
         self._beside = {
             value: values[value] for value in read if value not in outputs_of_tail and value != layer
         }
+        constants = constant_values(network.graph)
+        self._of_picture = {name for name in self._beside if name not in constants}
         self._beside_shapes = {value: tuple(tensor.shape) for value, tensor in self._beside.items()}
         shapes = {layer: tuple(values[layer].shape), **self._beside_shapes}
         graph = Graph(
@@ -86,7 +88,10 @@ class Tail:
             self._runners[value] = Runner(replace(graph, operations=operations), self._device)
         beginnings = {value: beginning}
         for name, tensor in self._beside.items():
-            beginnings[name] = tensor.expand(len(answers), *tensor.shape[1:]) if len(tensor) == 1 else tensor
+            alone = (
+                name in self._of_picture and len(tensor) == 1
+            )  # a constant of length 1 may be part of a shape
+            beginnings[name] = tensor.expand(len(answers), *tensor.shape[1:]) if alone else tensor
         answers_after = self._runners[value].run(beginnings, self.outputs)
         return {
             target: to_channels_first(answers_after[output]) if self._last else answers_after[output]
@@ -105,6 +110,15 @@ def operations_behind(graph: Graph, layer: str, targets: Sequence[str]) -> tuple
         if target not in reached:
             raise InputError(f"{target!r} does not depend on {layer!r}: choose a layer before it")
     return tuple(behind)
+
+
+def constant_values(graph: Graph) -> set[str]:
+    """Return the values that no input of the graph goes into: they are the same however many pictures there are."""
+    constants = set[str]()
+    for operation in graph.operations:
+        if constants.issuperset(operation.inputs):
+            constants.update(operation.outputs)
+    return constants
 
 
 def _with_floats_beside(
