@@ -60,11 +60,11 @@ class NanGradient(Model):
         return self.end(means + torch.sqrt(nothing * nothing))
 
 
-class Gated(Model):
-    """It multiplies two values."""
+class Divided(Model):
+    """It divides by a value."""
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.end((torch.relu(self.conv(pixels)) * torch.sigmoid(self.gate(pixels))).mean((2, 3)))
+        return self.end((torch.relu(self.conv(pixels)) / (1 + torch.sigmoid(self.gate(pixels)))).mean((2, 3)))
 
 
 class Dense(Model):
@@ -94,7 +94,7 @@ def test_a_gradient_that_is_no_number_is_said(name: str) -> None:
 @pytest.mark.filterwarnings("ignore::convscope.errors.InputGuess")
 @pytest.mark.parametrize("name", METHODS)
 def test_an_operation_without_a_rule_stops_relevance_alone(name: str) -> None:
-    answer = _answer(name, Gated())
+    answer = _answer(name, Divided())
     if name == "relevance":
         assert RULE in answer and "use another method, as grad_cam or occlusion" in answer
     else:

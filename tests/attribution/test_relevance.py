@@ -1,5 +1,6 @@
 """Relevance: the published maps of a network with a skip connection, zennit's composites, and what has to hold."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -189,10 +190,10 @@ def test_an_operation_without_a_rule_is_named() -> None:
             self.conv, self.gate = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
 
         def forward(self, x: Tensor) -> Tensor:
-            return (self.conv(x) * torch.sigmoid(self.gate(x))).mean((2, 3))
+            return (self.conv(x) / (2 + torch.sigmoid(self.gate(x)))).mean((2, 3))
 
     network = convscope.open_network(Gate().eval(), input_shape=(1, 3, 8, 8))
-    with pytest.raises(InputError, match=r"no rule for relevance through '.*mul.*' .*use another method"):
+    with pytest.raises(InputError, match=r"no rule for relevance through '.*div.*' .*use another method"):
         convscope.relevance(network, noise(size=8), "mean:1")
     with pytest.raises(InputError, match=r"no rule 'epsilon_plos'\. Did you mean 'epsilon_plus'"):
         convscope.relevance(network, noise(size=8), "mean:1", rule="epsilon-plos")  # type: ignore[arg-type]
@@ -231,3 +232,92 @@ def test_what_only_moves_numbers_moves_their_relevance(rearranged: Any) -> None:
     found = convscope.relevance(network, input, 2, rule="epsilon").values
     expected = (leaf.grad * input)[0].movedim(0, -1) / module(input)[0, 2].detach()
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
+
+
+class Gates(nn.Module):
+    """Products of each kind; `frozen` are what the gates answered, where those are to stay as they are."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.form, self.frozen = form, list[Tensor]()
+        self.first = nn.Conv2d(3, 4, 3, stride=2, bias=False)
+        self.squeeze, self.excite = nn.Conv2d(4, 2, 1, bias=False), nn.Conv2d(2, 4, 1, bias=False)
+        self.other, self.last = nn.Conv2d(3, 4, 3, stride=2, bias=False), nn.Linear(4, 3, bias=False)
+        with torch.no_grad():
+            self.excite.weight *= 30  # else the gates without a sigmoid are so near 0 that the epsilon shows
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = torch.relu(self.first(x))
+        return self.last(self.multiplied(x, a).mean((2, 3)))
+
+    def multiplied(self, x: Tensor, a: Tensor) -> Tensor:
+        """Return what the gate, or another value of equal standing, makes of a map."""
+        low = self.excite(torch.relu(self.squeeze(a.mean((2, 3), keepdim=True))))
+        a = self.other(x) if self.form in ("silu", "hard swish") else a
+        gates: dict[str, Callable[[], Tensor]] = {
+            "squeeze and excitation": lambda: torch.sigmoid(low),
+            "without a sigmoid": lambda: low,
+            "twice a sigmoid": lambda: 2 * torch.sigmoid(low).expand_as(a),
+            "silu": lambda: torch.sigmoid(a),
+            "hard swish": lambda: nn.functional.relu6(a + 3) / 6,
+            "softmax": lambda: self.other(x).flatten(2).softmax(2).reshape(a.shape),
+        }
+        gate = self.frozen[0] if self.frozen else gates[self.form]()
+        return gate * a if self.form == "silu" else a * gate
+
+
+FORMS = ["squeeze and excitation", "without a sigmoid", "twice a sigmoid", "silu", "hard swish", "softmax"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_signal_takes_all_and_its_gate_nothing(form: str) -> None:
+    """With epsilon and no bias: the gradient times the input of the network with its gates frozen, by autograd."""
+    module, input = Gates(form).eval(), noise(7, 15)[..., :13]
+    with torch.no_grad():
+        a, product = (
+            torch.relu(module.first(input)),
+            module.multiplied(input, torch.relu(module.first(input))),
+        )
+        signal = module.other(input) if form in ("silu", "hard swish") else a
+    frozen = Gates(form).eval()
+    frozen.frozen = [torch.where(signal == 0, 0.0, product / signal)]
+    leaf = input.clone().requires_grad_()
+    score = frozen(leaf)[0, 2]
+    score.backward()
+    network = convscope.open_network(module, input_shape=(1, 3, 15, 13))
+    found = convscope.relevance(network, input, 2, rule="epsilon")
+    expected = (leaf.grad * input)[0].movedim(0, -1) / score.detach()
+    np.testing.assert_allclose(found.values, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+    assert found.values.sum() == pytest.approx(1, abs=1e-3)
+    assert "In 1 product a gate gets nothing." in found.how
+
+
+def test_factors_of_equal_standing_get_equal_parts() -> None:
+    """Half of the relevance of a product is that of the network in which the other factor is frozen."""
+
+    class Product(nn.Module):
+        def __init__(self, frozen: int | None = None, at: Tensor | None = None) -> None:
+            super().__init__()
+            torch.manual_seed(6)
+            self.one, self.other = nn.Conv2d(3, 4, 3, bias=False), nn.Conv2d(3, 4, 3, bias=False)
+            self.frozen, self.at = frozen, at
+
+        def forward(self, x: Tensor) -> Tensor:
+            factors = [
+                layer(x if self.at is None or self.frozen != index else self.at)
+                for index, layer in enumerate((self.one, self.other))
+            ]
+            return (factors[0] * factors[1]).mean((2, 3))
+
+    input = noise(3, 9)
+    network = convscope.open_network(Product().eval(), input_shape=(1, 3, 9, 9))
+    found = convscope.relevance(network, input, "mean:1", rule="epsilon")
+    halves = []
+    for frozen in (0, 1):
+        leaf = input.clone().requires_grad_()
+        score = Product(frozen, input)(leaf)[0, 1]
+        score.backward()
+        halves.append((leaf.grad * input)[0].movedim(0, -1) / score.detach())
+    np.testing.assert_allclose(found.values, (halves[0] + halves[1]) / 2, rtol=1e-3, atol=1e-4)
+    assert "In 1 product the factors get equal parts." in found.how

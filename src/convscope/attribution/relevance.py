@@ -59,7 +59,10 @@ def relevance(
     """Show what each pixel contributed (red) or took away (blue): the answer, shared out from layer to layer.
 
     The target starts with a relevance of 1; the caption says how much of it arrives. `rule` names which part of each
-    sum counts; of networks with batch normalization that is worked into the convolutions. `through` is a channel or
+    sum counts; of networks with batch normalization that is worked into the convolutions. Of a product of two values
+    the signal takes all and its gate nothing (Arras et al., 2017): a gate is the same at all positions (squeeze and
+    excitation), or comes out of a sigmoid or a softmax (``x sigmoid(x)``); two of equal standing take half each
+    (Achtibat et al., *AttnLRP*, 2024). The caption counts such products. `through` is a channel or
     several: only what goes through them is shown, as their part in the answer. `target` is as in `saliency`.
 
     >>> convscope.relevance(network, "cat.jpg", "tabby", rule="epsilon_gamma_box").save("tabby.png")
@@ -79,6 +82,7 @@ def relevance(
         relevances = {**relevances, **walk.back(within)}
     input = next(iter(network.graph.inputs))
     arrived = relevances[input] if input in relevances else torch.zeros_like(target.input)
+    part = _products(walk, relevances) + part
     how = (
         f"its relevance, 1, shared out from layer to layer by the rule {rule.replace('_', '-')}, summed over the "
         f"channels.{part} {float(arrived.sum()):.4g} arrives at the picture ({_conserved(walk, relevances)})"
@@ -146,6 +150,18 @@ def _box(target: AttributionTarget, rule: str) -> tuple[Tensor, Tensor] | None:
 
 def _total(relevance: dict[str, Tensor]) -> float:
     return sum(float(one.double().sum()) for one in relevance.values())
+
+
+def _products(walk: Walk, relevances: dict[str, Tensor]) -> str:
+    """Say in how many products a gate got nothing, and in how many all factors got the same."""
+    counts = [len(names) for names in walk.products(relevances)]
+    rules = ("a gate gets nothing", "the factors get equal parts")
+    words = [
+        f"in {count} {'product' if count == 1 else 'products'} {rule}"
+        for count, rule in zip(counts, rules, strict=True)
+        if count
+    ]
+    return f" {' and '.join(words).capitalize()}." if words else ""
 
 
 def _conserved(walk: Walk, relevances: dict[str, Tensor]) -> str:

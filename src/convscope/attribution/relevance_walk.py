@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from convscope.address import Address
+from convscope.attribution.relevance_products import signals
 from convscope.attribution.relevance_rules import Composite, LinearLayer, Rule, stabilized
 from convscope.attribution.target import AttributionTarget
 from convscope.errors import InputError
@@ -96,13 +97,40 @@ class Walk:
             yield operation.inputs[0], self._linear(chain, relevance)
         elif way == "passed" and len(operation.inputs) == 1 and relevance is not None:
             yield operation.inputs[0], relevance.reshape(self.values[operation.inputs[0]].shape)
-        elif way in ("shared", "routed"):
+        elif way == "multiplied" and relevance is not None:
+            yield from self._product(operation, relevance)
+        elif way in ("shared", "gated", "routed"):
             yield from self._by_gradient(operation, relevances)
         else:
             raise InputError(
                 f"there is no rule for relevance through {last.name!r} ({last.type_name}): explain a layer before it, "
                 "or use another method, as grad_cam or occlusion"
             )
+
+    def products(self, relevances: Mapping[str, Tensor]) -> tuple[list[str], list[str]]:
+        """Return the products that relevance went through: those in which gates got none, those of equal parts."""
+        gated, equal = list[str](), list[str]()
+        for operation in self.graph.needed_for(self.target.layers):
+            count = len(operation.inputs)
+            if count > 1 and operation.outputs[0] in relevances:
+                if _way(operation) == "multiplied":
+                    (gated if len(self._signals(operation)) < count else equal).append(operation.outputs[0])
+                elif _way(operation) == "gated":
+                    gated.append(operation.outputs[0])
+        return gated, equal
+
+    def _signals(self, operation: Operation) -> list[int]:
+        turn = to_channels_first if operation.channels_last else _same
+        return signals(self.graph, operation, [turn(self.values[value]).shape for value in operation.inputs])
+
+    def _product(self, operation: Operation, relevance: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield the relevance of a product's signals; what was stretched gets that of all its copies."""
+        turn, back = (to_channels_first, to_channels_last) if operation.channels_last else (_same, _same)
+        which = self._signals(operation)
+        part = turn(relevance) / len(which)
+        for index in which:
+            value = operation.inputs[index]
+            yield value, back(part.sum_to_size(turn(self.values[value]).shape))
 
     def _linear(self, chain: tuple[Operation, ...], relevance: Tensor) -> Tensor:
         operation, input = chain[0], self.values[chain[0].inputs[0]]
@@ -175,7 +203,8 @@ class Walk:
         turn, back = (to_channels_first, to_channels_last) if operation.channels_last else (_same, _same)
         inputs = [turn(self.values[value]).detach() for value in operation.inputs]
         floats = [index for index, one in enumerate(inputs) if one.is_floating_point()]
-        shared = _way(operation) == "shared"
+        way = _way(operation)
+        floats, shared = floats[1:] if way == "gated" else floats, way != "routed"
         with torch.enable_grad():
             for index in floats:
                 inputs[index].requires_grad_()

@@ -45,7 +45,7 @@ def squared_difference(one: Tensor, other: Tensor) -> Tensor:
     return (one - other).square()
 
 
-@operation(shape=stretched_shape, relevance="passed", foldable=True)
+@operation(shape=stretched_shape, relevance="multiplied", foldable=True)
 def multiply(*inputs: Tensor, operand: Tensor | None = None, number: float | None = None) -> Tensor:
     """Return the product of all."""
     return reduce(torch.mul, _terms(inputs, operand, number))
@@ -164,7 +164,7 @@ def _require_stretchable(terms: Sequence[Tensor]) -> None:
             raise InputError(f"these do not stretch to one shape: {shapes}")
 
 
-@operation(part="join")
+@operation(part="join", relevance="gated")
 def axpy(scale: Tensor, input: Tensor, addend: Tensor) -> Tensor:
     """Return ``scale x + y``, a scale for each channel of each picture: Hu et al., *Squeeze-and-excitation* (2018)."""
     if input.shape != addend.shape or scale.shape[:2] != input.shape[:2] or scale[0, 0].numel() != 1:

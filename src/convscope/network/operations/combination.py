@@ -15,7 +15,7 @@ from convscope.network.operations.registry import Result, one_or_all, operation
 from convscope.network.operations.shape_rules import concat_shape, shape_of_equals
 
 
-@operation(shape=shape_of_equals, part="join")
+@operation(shape=shape_of_equals, part="join", relevance="multiplied")
 def eltwise_product(*inputs: Tensor) -> Tensor:
     """Return the elementwise product of all inputs."""
     require_same_shape(inputs, "a product")

@@ -1,0 +1,79 @@
+"""Whose relevance a product is: the signal takes all, its gate nothing; factors of equal standing get equal parts.
+
+That a gate gets nothing is the rule of Arras et al., *Explaining recurrent neural network predictions in sentiment
+analysis* (2017): it says how much of the signal passes, and is taken as it is, like a weight. Equal parts for values of
+equal standing are the uniform rule of Achtibat et al., *AttnLRP* (2024). Either way all that arrives is handed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from convscope.network.graph import Graph, Operation
+from convscope.network.operations import kind_of
+from convscope.network.operations.aten import MOVES
+
+_GATES = ("sigmoid", "hard_sigmoid", "softmax")
+
+
+def signals(graph: Graph, operation: Operation, shapes: Sequence[torch.Size]) -> list[int]:
+    """Return which inputs of a product share its relevance equally, by what they are; `shapes` are channels-first.
+
+    No part has what does not depend on the picture; what comes out of a sigmoid, a hard sigmoid or a softmax, where
+    another input does not; and what is the same at all positions, where another is not.
+    """
+    which = list(range(len(operation.inputs)))
+    which = _those(which, [_is_live(graph, value) for value in operation.inputs])
+    which = _those(which, [not _is_gate(graph, value) for value in operation.inputs])
+    rank = max(map(len, shapes))
+    stretched = [(*(1,) * (rank - len(shape)), *shape) for shape in shapes]
+    return _those(which, [any(size > 1 for size in shape[2:]) for shape in stretched])
+
+
+def _those(which: list[int], fits: Sequence[bool]) -> list[int]:
+    """Return the ones that fit, or all where none does: they are of equal standing then."""
+    return [index for index in which if fits[index]] or which
+
+
+def _is_live(graph: Graph, value: str) -> bool:
+    read = {input for operation in graph.needed_for([value]) for input in operation.inputs}
+    return value in graph.inputs or not read.isdisjoint(graph.inputs)
+
+
+def _is_gate(graph: Graph, value: str) -> bool:
+    """Say whether a value comes out of what opens and shuts, whatever has moved or scaled it since."""
+    while (operation := graph.producers.get(value)) and not _opens_and_shuts(graph, operation):
+        if not _moves_or_scales(operation):
+            return False
+        value = operation.inputs[0]
+    return operation is not None
+
+
+def _opens_and_shuts(graph: Graph, operation: Operation) -> bool:
+    if operation.kind == "aten":
+        return str(operation.attributes["operator"]).partition(".")[0] in (
+            "sigmoid",
+            "hardsigmoid",
+            "softmax",
+        )
+    return operation.kind in _GATES or (operation.kind == "clip" and _is_hard_sigmoid(graph, operation))
+
+
+def _is_hard_sigmoid(graph: Graph, clip: Operation) -> bool:
+    """Say whether a clip is one that hard sigmoids are written with: ``x + 3`` to 0 to 6, or anything to 0 to 1."""
+    ends = clip.attributes["minimum"], clip.attributes["maximum"]
+    before = graph.producers.get(clip.inputs[0])
+    shifted = before is not None and before.kind == "add" and len(before.inputs) == 1
+    return ends == (0, 1) or (ends == (0, 6) and shifted)
+
+
+def _moves_or_scales(operation: Operation) -> bool:
+    kind = kind_of(operation.kind)
+    if operation.kind == "aten":
+        return str(operation.attributes["operator"]).partition(".")[0] in MOVES and bool(operation.inputs)
+    return len(operation.inputs) == 1 and (kind.part == "rearrangement" or operation.kind in _SCALES)
+
+
+_SCALES = ("multiply", "divide", "scale", "slice", "split", "subscript")
