@@ -312,6 +312,61 @@ def test_detections_equal_opencv(code: str, settings: str, tmp_path: Path) -> No
     np.testing.assert_allclose(found[order[0]], expected[order[1]], atol=1e-5)
 
 
+def moved(box: np.ndarray, moves: np.ndarray, variances: np.ndarray, code: str) -> list[float]:
+    """DecodeBBox of SSD's bbox_util.cpp, for one box."""
+    if code == "CORNER":
+        return [box[i] + variances[i] * moves[i] for i in range(4)]
+    width, height = box[2] - box[0], box[3] - box[1]
+    x = variances[0] * moves[0] * width + (box[0] + box[2]) / 2
+    y = variances[1] * moves[1] * height + (box[1] + box[3]) / 2
+    w, h = np.exp(variances[2] * moves[2]) * width, np.exp(variances[3] * moves[3]) * height
+    return [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
+
+
+@pytest.mark.parametrize("code", ["CENTER_SIZE", "CORNER"])
+def test_refinedets_detections_are_ssds_with_priors_that_a_first_stage_moved(
+    code: str, tmp_path: Path
+) -> None:
+    """Against OpenCV, which has SSD's, with the first stage's work done by hand for each picture."""
+    count, classes = 24, 3
+    shapes = {"loc": (1, count * 4), "conf": (1, count * classes), "priors": (1, 2, count * 4)}
+    two = {"loc": (2, count * 4), "conf": (2, count * classes), "priors": shapes["priors"]}
+    two |= {"arm_conf": (2, count * 2), "arm_loc": (2, count * 4)}
+    text = """layer { name: "o" type: "DetectionOutput" bottom: "loc" bottom: "conf" bottom: "priors" %s top: "o"
+        detection_output_param { num_classes: 3 background_label_id: 0 code_type: %s %s keep_top_k: 9
+        nms_param { nms_threshold: 0.35 top_k: 20 } confidence_threshold: 0.2 } }"""
+    generator = np.random.default_rng(6)
+    corner, extent = generator.uniform(0, 0.6, (count, 2)), generator.uniform(0.1, 0.4, (count, 2))
+    boxes, variances = np.concatenate([corner, corner + extent], 1), np.tile([0.1, 0.1, 0.2, 0.2], (count, 1))
+    values = {name: random(shape, index) for index, (name, shape) in enumerate(two.items())}
+    values |= {name: values[name].sigmoid() for name in ("conf", "arm_conf")}
+    values["priors"] = torch.tensor(np.stack([boxes.ravel(), variances.ravel()])[None]).float()
+    both = 'bottom: "arm_conf" bottom: "arm_loc"'
+    network = built(inputs(**two) + text % (both, code, "objectness_score: 0.4 visualize: false"))
+    found = network.activations(values, "o")["o"].numpy().reshape(-1, 7)
+    plain = inputs(**shapes) + text % ("", code, "share_location: true")
+    for picture in range(2):
+        moves = values["arm_loc"][picture].reshape(count, 4).numpy()
+        priors = [moved(*one, code) for one in zip(boxes, moves, variances, strict=True)]
+        conf = values["conf"][picture].reshape(count, classes).clone()
+        for box, share in enumerate(values["arm_conf"][picture].reshape(count, 2)[:, 1].tolist()):
+            if share < 0.4:
+                conf[box] = torch.tensor([1.0, 0, 0])
+        alone = {
+            "loc": values["loc"][picture : picture + 1],
+            "conf": conf.reshape(1, -1),
+            "priors": torch.tensor(np.stack([np.ravel(priors), variances.ravel()])[None]).float(),
+        }
+        expected = opencv(plain, built(plain), alone, "o", tmp_path).reshape(-1, 7)
+        mine = found[found[:, 0] == picture]
+        assert len(mine) > 4
+        order = [np.lexsort(rows.T[[2, 1]]) for rows in (mine, expected)]
+        np.testing.assert_allclose(mine[order[0], 1:], expected[order[1], 1:], atol=1e-5)
+    apart = inputs(**two) + text % (both, code, "share_location: false")
+    with pytest.raises(UnsupportedLayer, match="share_location"):
+        built(apart)
+
+
 @pytest.mark.parametrize("soft", [False, True])
 def test_soft_suppression_is_cut_and_hard_that_says_so_is_not(soft: bool) -> None:
     words = f"num_classes: 2 nms_param {{ nms_threshold: 0.45 soft_nms: {str(soft).lower()} theta: 0.5 }}"
@@ -543,6 +598,8 @@ def test_gradients_through_regions() -> None:
     assert torch.autograd.gradcheck(
         lambda x: OPERATIONS["position_sensitive_roi_pool"](x, rois, **sensitive), (x,)
     )
+    rings = torch.cat([rois, rois[:, 1:] * 0.5 + 12], 1)
+    assert torch.autograd.gradcheck(lambda x: OPERATIONS["ring_pool"](x, rings, **pooled), (x,))
 
 
 def test_every_type_of_the_forks_is_looked_at_here() -> None:
@@ -1120,23 +1177,86 @@ def test_an_lstm_of_ctpn_reads_rows_both_ways() -> None:
         + 'layer { name: "c" type: "Reverse" bottom: "b" top: "c" reverse_param { axis: 0 } }'
     )
     network, x = built(text), random((5, 2, 3))
-    module = torch.nn.LSTM(3, 4, bidirectional=True)
-    rows = [*range(8), *range(12, 16), *range(8, 12)]  # torch's gates: input, forget, candidate, output
     with torch.no_grad():
-        for name, ending in (("a", ""), ("b", "_reverse")):
-            learned = {
-                role: network.graph.parameters[f"{name}.{role}"]
-                for role in ("weight", "hidden_weight", "bias")
-            }
-            getattr(module, f"weight_ih_l0{ending}").copy_(learned["weight"][rows])
-            getattr(module, f"weight_hh_l0{ending}").copy_(learned["hidden_weight"][rows])
-            getattr(module, f"bias_ih_l0{ending}").copy_(learned["bias"][rows])
-            getattr(module, f"bias_hh_l0{ending}").zero_()
-        expected = module(x)[0]
+        expected = lstm_of_torch(network, a="", b="_reverse")(x)[0]
     values = network.activations(x, ["a", "c"])
     torch.testing.assert_close(torch.cat([values["a"], values["c"]], -1), expected)
     old = text.replace("num_output: 4 clipping", "num_output: 4 batch_size: 2 clipping")
-    assert "no batch_size" in built(old).graph.cut["a"].sentence
+    assert "rows (time * batch, inputs), not 5x2x3" in built(old).graph.cut["a"].sentence
+
+
+def lstm_of_torch(network: Network, **endings: str) -> torch.nn.LSTM:
+    """torch's own, 3 inputs and 4 features, with the numbers of layers of the network."""
+    module = torch.nn.LSTM(3, 4, bidirectional=len(endings) > 1)
+    rows = [*range(8), *range(12, 16), *range(8, 12)]  # torch's gates: input, forget, candidate, output
+    with torch.no_grad():
+        for name, ending in endings.items():
+            for role, ours in (("weight_ih", "weight"), ("weight_hh", "hidden_weight"), ("bias_ih", "bias")):
+                learned = network.graph.parameters[f"{name}.{ours}"]
+                getattr(module, f"{role}_l0{ending}").copy_(learned[rows])
+            getattr(module, f"bias_hh_l0{ending}").zero_()
+    return module
+
+
+def test_an_lstm_of_rows_begins_anew_where_its_clip_says_so() -> None:
+    """Junhyuk Oh's own "Lstm", of (time * batch, inputs): a sequence that is cut, and two beside each other."""
+    text = inputs(data=(6, 3), clip=(6, 1)) + (
+        'layer { name: "a" type: "Lstm" bottom: "data" bottom: "clip" top: "a" lstm_param { num_output: 4 } }'
+        'layer { name: "b" type: "Lstm" bottom: "data" top: "b" lstm_param { num_output: 4 batch_size: 2 } }'
+    )
+    network, x = built(text), random((6, 3))
+    clip = torch.tensor([0.0, 1, 0, 1, 1, 1])[:, None]
+    found = network.activations({"data": x, "clip": clip}, "a", "b")
+    with torch.no_grad():
+        cut = lstm_of_torch(network, a="")
+        torch.testing.assert_close(found["a"], torch.cat([cut(x[:2])[0], cut(x[2:])[0]]))
+        beside = lstm_of_torch(network, b="")(x.reshape(3, 2, 3))[0]
+    torch.testing.assert_close(found["b"], beside.reshape(6, 4))
+    several = text.replace('top: "a" lstm_param {', 'top: "a" lstm_param { batch_size: 2')
+    assert "one sequence" in built(several).graph.cut["a"].sentence
+
+
+def test_rings_are_pooled_without_their_middle() -> None:
+    """LocNet's "RegionPooling", position by position as its C++ has it."""
+    rings = np.array(
+        [
+            [0, 8, 4, 150, 85, 40, 20, 120, 70],
+            [0, -20, -9, 40, 50, 10, 10, 30, 30],
+            [0, 60, 30, 66, 33, 0, 0, 0, 0],  # smaller than what it is moved inwards
+            [0, 100, 20, 300, 170, 100, 20, 300, 170],
+        ],
+        np.float32,
+    )
+    text = inputs(data=MAP, rois=rings.shape) + (
+        'layer { name: "o" type: "RegionPooling" bottom: "data" bottom: "rois" top: "o" '
+        "region_pooling_param { pooled_h: 3 pooled_w: 2 spatial_scale: 0.125 offset: 6 } }"
+    )
+    x, expected = random(MAP), np.zeros((len(rings), 8, 3, 2), np.float32)
+    for n, ring in enumerate(rings):
+        first = [int(np.floor((ring[i] + 7) * 0.125 + 0.5)) for i in (1, 2, 5, 6)]
+        last = [int(np.ceil((ring[i] - 5) * 0.125 - 0.5)) for i in (3, 4, 7, 8)]
+        for i in range(4):
+            if first[i] > last[i]:
+                first[i] = last[i] = int((first[i] + last[i]) / 2)
+        size = [max(last[i] - first[i] + 1, 1) / cells for i, cells in ((0, 2), (1, 3))]
+        for c, row, column in np.ndindex(8, 3, 2):
+            for h in range(
+                int(np.floor(row * size[1])) + first[1], int(np.ceil((row + 1) * size[1])) + first[1]
+            ):
+                for w in range(
+                    int(np.floor(column * size[0])) + first[0],
+                    int(np.ceil((column + 1) * size[0])) + first[0],
+                ):
+                    left_out = first[2] < w < last[2] and first[3] < h < last[3]
+                    if 0 <= h < 12 and 0 <= w < 20 and not left_out:
+                        expected[n, c, row, column] = max(expected[n, c, row, column], x[0, c, h, w])
+    network = built(text)
+    found = network.activations({"data": x, "rois": torch.tensor(rings)}, "o")["o"]
+    assert tuple(found.shape) == network.shapes["o"]
+    np.testing.assert_array_equal(found, expected)
+    assert 0.5 < (expected > 0).mean() < 1, "some cells are empty"
+    with pytest.raises(UnsupportedLayer, match="offset"):
+        built(text.replace("offset: 6", ""))
 
 
 def test_regions_are_pooled_with_a_margin() -> None:

@@ -7,6 +7,8 @@ itself goes on where the last call ended.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -45,6 +47,35 @@ def lstm(
         outputs.append(hidden)
     output = torch.stack(outputs)
     return (output, hidden[None], cell[None]) if expose_hidden else output
+
+
+@operation
+def lstm_of_rows(
+    rows: Tensor,
+    continues: Tensor | None = None,
+    *,
+    weight: Tensor,
+    bias: Tensor,
+    hidden_weight: Tensor,
+    batch: int = 1,
+) -> Tensor:
+    """Return what an `lstm` says of (time, batch, ...), or of rows (time * batch, inputs) in rows of the same order.
+
+    `continues` has a number a row, and only one sequence at a time: Junhyuk Oh's layer, which Caffe's forks copied,
+    takes its numbers from wrong places where there are several.
+    """
+    is_flat = rows.dim() == 2
+    if is_flat and len(rows) % batch:
+        raise InputError(f"{dimensions(rows.shape)} are no rows of {batch} sequences")
+    sequence = rows.reshape(-1, batch, rows.shape[1]) if is_flat else rows
+    if continues is not None:
+        if sequence.shape[1] != 1 or continues.numel() != len(sequence):
+            shapes = f"{dimensions(rows.shape)} and {dimensions(continues.shape)}"
+            raise InputError(f"one sequence and a number for each of its rows are needed, found {shapes}")
+        continues = continues.reshape(-1, 1)
+    said: Any = lstm(sequence, continues, weight=weight, bias=bias, hidden_weight=hidden_weight)
+    answer: Tensor = said.flatten(0, 1) if is_flat else said
+    return answer
 
 
 @operation

@@ -56,7 +56,7 @@ def decode_detections(
     locations: Tensor,
     scores: Tensor,
     priors: Tensor,
-    *,
+    *first_stage: Tensor,
     classes: int,
     background: int = 0,
     shared_locations: bool = True,
@@ -67,11 +67,16 @@ def decode_detections(
     eta: float = 1.0,
     top_k: int = -1,
     keep_top_k: int = -1,
+    objectness: float = 0.01,
 ) -> Tensor:
     """Return what a detector found: (1, 1, found, 7), each (picture, class, score, left, top, right, bottom).
 
     Boxes are told from `priors` and `locations`; of those of one class that overlap by more than `overlap` the best
     stays. Where nothing is found a row a picture says -1. Liu et al., *SSD* (2016).
+
+    A `first_stage` has looked at the same priors: its scores (of nothing and of an object, for each), below whose
+    `objectness` a box shows nothing, and then its locations, which move the priors before `locations` do. Zhang et
+    al., *RefineDet* (2018).
     """
     if locations.is_meta:
         raise NotImplementedError("how many are found depends on the numbers")
@@ -80,7 +85,14 @@ def decode_detections(
     boxes = locations.reshape(len(locations), count, per_box, 4)
     confidence = scores.reshape(len(boxes), count, classes)
     prior, variances = priors[0].reshape(2, count, 1, 4)
-    decoded = _decoded(boxes, prior, boxes.new_ones(4) if variance_in_target else variances, coding)
+    variances = boxes.new_ones(4) if variance_in_target else variances
+    if first_stage:
+        is_seen = first_stage[0].reshape(len(boxes), count, 2)[..., 1:] >= objectness
+        nothing = torch.eye(classes, dtype=confidence.dtype, device=confidence.device)[0]
+        confidence = torch.where(is_seen, confidence, nothing)
+    for moves in first_stage[1:]:
+        prior = _decoded(moves.reshape(len(boxes), count, 1, 4), prior, variances, coding)
+    decoded = _decoded(boxes, prior, variances, coding)
     rows: list[Tensor] = []
     for picture in range(len(boxes)):
         best: list[tuple[float, int, int]] = []
@@ -102,9 +114,9 @@ def decode_detections(
             rows.append(torch.cat([head, confidence[picture, i, label][None], box]))
     if rows:
         return torch.stack(rows)[None, None]
-    nothing = locations.new_full((len(boxes), 7), -1)
-    nothing[:, 0] = torch.arange(len(boxes))
-    return nothing[None, None]
+    empty = locations.new_full((len(boxes), 7), -1)
+    empty[:, 0] = torch.arange(len(boxes))
+    return empty[None, None]
 
 
 def _decoded(boxes: Tensor, prior: Tensor, variances: Tensor, coding: Coding) -> Tensor:

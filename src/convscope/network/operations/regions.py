@@ -1,8 +1,8 @@
 """Regions of a picture, as Faster R-CNN and R-FCN have them: proposed, and pooled.
 
 The arithmetic is that of the detectors' own Caffe layers: py-faster-rcnn's ``roi_pooling_layer.cpp`` and
-``proposal_layer.py``, R-FCN's ``psroi_pooling_layer.cu``. How many are proposed depends on the numbers: such shapes are
-not known beforehand.
+``proposal_layer.py``, R-FCN's ``psroi_pooling_layer.cu``, LocNet's ``region_pooling_layer.cpp``. How many are proposed
+depends on the numbers: such shapes are not known beforehand.
 """
 
 from __future__ import annotations
@@ -41,21 +41,58 @@ def roi_pool(
     left, top, right, bottom = corners.unbind(1)
     rows = _bins(top, bottom, size[0], input.shape[2], input.dtype)
     columns = _bins(left, right, size[1], input.shape[3], input.dtype)
-    pooled = []
-    for index, picture in enumerate(regions[:, 0].long().tolist()):
-        maps = input[picture]
-        lines = [_largest(maps, 1, start, stop) for start, stop in rows[index]]
-        cells = [[_largest(line, 1, start, stop) for start, stop in columns[index]] for line in lines]
-        pooled.append(torch.stack([torch.stack(line, -1) for line in cells], 1))
+    pictures = regions[:, 0].long().tolist()
+    pooled = [_grid(input[picture], *bins) for picture, *bins in zip(pictures, rows, columns, strict=True)]
     if not pooled:
         return input.new_empty((0, input.shape[1], *size))
     values = torch.stack(pooled)
     return torch.where(values == LOWEST, 0.0, values)
 
 
-def _bins(
-    first: Tensor, last: Tensor, count: int, size: int, dtype: torch.dtype
-) -> list[list[tuple[int, int]]]:
+@operation(part="pooling", sees="map")
+def ring_pool(
+    input: Tensor, regions: Tensor, *, size: tuple[int, int], scale: float = 1.0, inset: float = 0.0
+) -> Tensor:
+    """Return the largest values, at least 0, in a grid of `size` over each ring: (regions, channels, *size).
+
+    A ring is (picture's index, left, top, right, bottom of its outer edge, those of its inner one) in pixels of the
+    network's input, `scale` of them one of the map's; both edges belong to it, what lies inside of the inner one does
+    not. All corners are first moved inwards by `inset` pixels. Gidaris and Komodakis, *Object detection via a
+    multi-region and semantic segmentation-aware CNN model* (2015).
+    """
+    regions = _regions(input, regions, "left, top, right, bottom, and those of what is left out", 9)
+    if input.is_meta:
+        return input.new_empty((len(regions), input.shape[1], *size))
+    edges = regions[:, 1:].reshape(-1, 2, 2, 2)  # outer and inner; first and last corner; across and down
+    first = (((edges[:, :, 0] + 1 + inset) * scale).double() + 0.5).floor().long()
+    last = (((edges[:, :, 1] + 1 - inset) * scale).double() - 0.5).ceil().long()
+    middle = torch.div(first + last, 2, rounding_mode="trunc")
+    first, last = (torch.where(first > last, middle, corner) for corner in (first, last))
+    rows = _bins(first[:, 0, 1], last[:, 0, 1], size[0], input.shape[2], input.dtype)
+    columns = _bins(first[:, 0, 0], last[:, 0, 0], size[1], input.shape[3], input.dtype)
+    pooled = []
+    for index, picture in enumerate(regions[:, 0].long().tolist()):
+        across, down = (
+            (positions > first[index, 1, axis]) & (positions < last[index, 1, axis])
+            for axis, positions in enumerate(torch.arange(side) for side in (input.shape[3], input.shape[2]))
+        )
+        inside = (down[:, None] & across).to(input.device)
+        maps = torch.where(inside, 0.0, input[picture])
+        pooled.append(_grid(maps, rows[index], columns[index]).clamp(min=0))
+    return torch.stack(pooled) if pooled else input.new_empty((0, input.shape[1], *size))
+
+
+_Bins = list[tuple[int, int]]
+
+
+def _grid(maps: Tensor, rows: _Bins, columns: _Bins) -> Tensor:
+    """Return the largest numbers of (channels, height, width) in each cell: (channels, rows, columns)."""
+    lines = [_largest(maps, 1, start, stop) for start, stop in rows]
+    cells = [[_largest(line, 1, start, stop) for start, stop in columns] for line in lines]
+    return torch.stack([torch.stack(line, -1) for line in cells], 1)
+
+
+def _bins(first: Tensor, last: Tensor, count: int, size: int, dtype: torch.dtype) -> list[_Bins]:
     """Return the positions (from, up to) of each bin of each region along an axis."""
     lengths = (last - first + 1).clamp(min=1)
     step = lengths.to(dtype) / torch.tensor(count, dtype=dtype)  # in the map's precision, as Caffe has it
@@ -180,11 +217,13 @@ def _moved(boxes: Tensor, deltas: Tensor) -> Tensor:
     return torch.cat([centers - half, centers + half], 1)
 
 
-def _regions(input: Tensor, regions: Tensor) -> Tensor:
+def _regions(
+    input: Tensor, regions: Tensor, corners: str = "left, top, right, bottom", count: int = 5
+) -> Tensor:
     require_picture_axes(input, "pooling in regions")
     regions = regions.reshape(len(regions), -1)
-    if regions.shape[1] != 5:
-        raise InputError(f"a region is (picture, left, top, right, bottom), not {dimensions(regions.shape)}")
+    if regions.shape[1] != count:
+        raise InputError(f"a region is (picture, {corners}), not {dimensions(regions.shape)}")
     if (
         not regions.is_meta
         and len(regions)

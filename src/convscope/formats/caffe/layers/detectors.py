@@ -26,6 +26,20 @@ def _roi_pooling(layer: Message) -> OperationPlan:
     return OperationPlan("roi_pool", attributes=attributes)
 
 
+@register_layer("RegionPooling")
+def _region_pooling(layer: Message) -> OperationPlan:
+    """LocNet's, over rings: regions without their middle."""
+    settings = layer.region_pooling_param
+    if not (settings.pooled_h and settings.pooled_w and settings.has("offset")):
+        raise incomplete(layer, "pooled_h and pooled_w must be at least 1, and offset be given")
+    attributes = {
+        "size": (settings.pooled_h, settings.pooled_w),
+        "scale": settings.spatial_scale,
+        "inset": settings.offset,
+    }
+    return OperationPlan("ring_pool", attributes=attributes)
+
+
 @register_layer("PSROIPooling")
 def _psroi_pooling(layer: Message) -> OperationPlan:
     settings = layer.psroi_pooling_param
@@ -145,6 +159,12 @@ def _detection_output(layer: Message) -> Translation:
         raise incomplete(layer, "num_classes must be at least 1")
     if suppression.soft_nms:  # a fork's, with its theta
         raise UnsupportedLayer(f"layer {layer.name!r} suppresses boxes softly (soft_nms), which is a fork's")
+    if not 3 <= len(layer.bottom) <= 5 or (len(layer.bottom) == 5 and not settings.share_location):
+        raise incomplete(
+            layer,
+            "its bottoms are locations, scores and priors, then a first stage's scores and locations (with "
+            f"share_location), found {len(layer.bottom)}",
+        )
     attributes = {
         "classes": settings.num_classes,
         "background": settings.background_label_id,
@@ -156,9 +176,11 @@ def _detection_output(layer: Message) -> Translation:
         "top_k": -1 if suppression.top_k is None else suppression.top_k,
         "keep_top_k": settings.keep_top_k,
     }
+    if len(layer.bottom) > 3:  # RefineDet's
+        attributes["objectness"] = settings.objectness_score
     if settings.confidence_threshold is not None:
         attributes["threshold"] = settings.confidence_threshold
-    plan = OperationPlan("decode_detections", tuple(layer.bottom[:3]), attributes=attributes)
+    plan = OperationPlan("decode_detections", tuple(layer.bottom), attributes=attributes)
     return Translation(plan, largest=((1, 1, 1, 7),))
 
 

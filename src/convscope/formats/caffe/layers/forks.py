@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from convscope.errors import UnsupportedLayer
+from convscope.errors import InputError, UnsupportedLayer
 from convscope.formats.caffe.layers.fillers import ONES, ZEROS, filler_of
 from convscope.formats.caffe.layers.plain import capped_at_6
 from convscope.formats.caffe.layers.registry import register_layer, translate_as
@@ -16,9 +16,11 @@ from convscope.formats.caffe.layers.translation import (
     Translation,
     blob_per_channel,
     incomplete,
+    wrong,
 )
 from convscope.formats.caffe.message import Message
 from convscope.formats.operation_plan import OperationPlan
+from convscope.network.operations.checks import dimensions
 
 _SEGNET_EPSILON = 1e-9
 
@@ -178,19 +180,27 @@ def _permute(layer: Message) -> OperationPlan:
 
 @register_layer("Lstm")
 def _lstm(layer: Message) -> OperationPlan:
-    """Junhyuk Oh's, as CTPN has it: (time, batch, ...); `clipping_threshold` is of the gradients."""
-    settings = layer.lstm_param
-    if not settings.num_output or settings.has("batch_size") or len(layer.bottom) != 1:
+    """Junhyuk Oh's own, of rows, and as CTPN has it: (time, batch, ...); `clipping_threshold` is of the gradients."""
+    settings, batch = layer.lstm_param, int(layer.lstm_param.batch_size)
+    if not (settings.num_output and batch) or len(layer.bottom) > 2:
         raise incomplete(
-            layer,
-            "only one with num_output, one bottom (time, batch, ...) and no batch_size is known to convscope",
+            layer, "it needs num_output and a batch_size of at least 1, and at most 2 bottoms (rows, clip)"
         )
     features = int(settings.num_output)
     filler, count = filler_of(settings, "weight_filler", ZEROS), (4 * features,)
+
+    def weights(inputs: Sequence[Shape]) -> Shape:
+        is_flat = len(inputs[0]) == 2
+        if not is_flat and (settings.has("batch_size") or len(inputs) > 1):
+            what = "with batch_size or a second bottom it reads rows (time * batch, inputs), not"
+            raise InputError(str(wrong(layer, f"{what} {dimensions(inputs[0])}")))
+        return 4 * features, prod(inputs[0][1 if is_flat else 2 :])
+
     return OperationPlan(
-        "lstm",
+        "lstm_of_rows",
+        attributes={"batch": batch},
         parameters={
-            "weight": LearnedBlob(filler, lambda inputs: (4 * features, prod(inputs[0][2:]))),
+            "weight": LearnedBlob(filler, weights),
             "hidden_weight": LearnedBlob(filler, lambda inputs: (4 * features, features)),
             "bias": LearnedBlob(filler_of(settings, "bias_filler", ZEROS), lambda inputs: count),
         },

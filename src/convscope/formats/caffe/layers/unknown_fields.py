@@ -28,7 +28,10 @@ _HARMLESS = frozenset(
         "forward_math",
         "backward_math",
         "debug",
-        "save_output_param",  # where what was found is written to
+        "save_output_param",  # where what was found is written to, and shown
+        "visualize",
+        "visualize_threshold",
+        "save_file",
         "blobs_lr",  # how it is trained
         "weight_decay",
         "lr_mult",
