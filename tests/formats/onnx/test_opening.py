@@ -126,6 +126,9 @@ WITH_NUMBERS = [
     (node("Pow", "w"), {"w": np.float32(2)}, 15),
     (node("Sum", "w", "x"), {"w": weights(1, 4, 1, 1)}, 13),
     (node("Max", "w"), {"w": np.float32(0.1)}, 13),
+    *((node(name, "w", "v"), {"w": weights(3, 1, 4, 1, 8), "v": weights(9, 1)}, 13)
+      for name in ("Mean", "Sum", "Max", "Min")),
+    (node("Mean", "w"), {"w": weights(4, 1, 1)}, 8),
     (node("MatMul", "w"), {"w": weights(8, 5)}, 13),
     (helper.make_node("MatMul", ["w", "x"], ["y"]), {"w": weights(5, 9)}, 13),
     (node("BatchNormalization", "s", "b", "m", "v", epsilon=1e-3),

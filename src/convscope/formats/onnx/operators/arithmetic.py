@@ -199,9 +199,12 @@ def _arithmetic(node: Node) -> OperationPlan:
 
 
 @reads("Mean")
-def read_mean(node: Node) -> OperationPlan:
-    """Turn a Mean of several values of one shape into a sum with coefficients."""
+def read_mean(node: Node) -> OperationPlan | Sequence[OperationPlan]:
+    """Turn a Mean of values of one shape into a sum with coefficients, of others into a share of their sum."""
     share = 1 / len(node.inputs)
+    if len({node.shape(index) for index in range(len(node.inputs))}) > 1:
+        total = OperationPlan("add", node.inputs)
+        return [total, OperationPlan("multiply", ("",), attributes={"number": share})]
     return OperationPlan("eltwise_sum", node.inputs, attributes={"coefficients": (share,) * len(node.inputs)})
 
 
