@@ -20,6 +20,21 @@ def _leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fal
     return OperationPlan("relu", (input,), attributes={"negative_slope": negative_slope})
 
 
+@translates("rrelu")
+def _rrelu(
+    input: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    *others: Any,
+    **more: Any,
+) -> OperationPlan | None:
+    """Without training the slope is the middle of those that it is drawn from."""
+    if training:
+        return None
+    return OperationPlan("relu", (input,), attributes={"negative_slope": (lower + upper) / 2})
+
+
 @translates("relu6")
 def _relu6(input: Tensor, inplace: bool = False) -> OperationPlan:
     return OperationPlan("clip", (input,), attributes={"minimum": 0.0, "maximum": 6.0})
