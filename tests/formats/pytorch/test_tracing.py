@@ -88,7 +88,7 @@ class Splits(nn.Module):
 
 
 class Spreads(nn.Module):
-    """Axes as plain numbers, which ATen's own `var` and `std` take for a yes; bits; sizes at half pixels."""
+    """Axes as plain numbers, which ATen's own `var` and `std` take for a yes; bits; slopes; sizes at half pixels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,6 +98,7 @@ class Spreads(nn.Module):
         h = self.conv(x)
         h = h - h.std(1, False)[:, None] / (1 + torch.var(h, 2)[:, :, None])
         h = h * h.var(3, keepdim=True) + h / (1 + torch.std_mean(h, 1)[0][:, None])
+        h = nn.functional.rrelu(h, 0.2, 0.6)
         bits = ((h * 10).int() << 1) ^ 5
         return nn.functional.interpolate(h + (bits >> 1), scale_factor=1.7, mode="nearest-exact")
 

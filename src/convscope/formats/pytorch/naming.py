@@ -63,6 +63,7 @@ def _result_name(owner: str, place: str, modules: Container[str]) -> str:
 def _name_functions(names: Names, steps: Sequence[TraceStep], used_names: set[str]) -> None:
     """Name what no module made, by its function and the module it stands in."""
     used_names |= set(names.values.values())
+    counts = Counter[str]()
     for step in steps:
         word = step.plan.label.partition(".")[0].strip("_") or step.plan.kind
         names.types.setdefault(step.outputs[0], word)
@@ -71,9 +72,9 @@ def _name_functions(names: Names, steps: Sequence[TraceStep], used_names: set[st
         base = f"{step.path}.{word}" if step.path else word
         for index, value in enumerate(step.outputs):
             candidate = f"{base}.{index}" if len(step.outputs) > 1 else base
-            name, count = candidate, 0
+            name = f"{candidate}_{counts[candidate]}" if counts[candidate] else candidate
             while name in used_names:
-                count += 1
-                name = f"{candidate}_{count}"
+                counts[candidate] += 1
+                name = f"{candidate}_{counts[candidate]}"
             names.values.setdefault(value, name)
             used_names.add(names.values[value])

@@ -352,7 +352,7 @@ class _Frame:
 
     def _dotted(self, node: ast.Attribute) -> Any:
         if self._is_of_library(node):
-            return self.script.named(ast.unparse(node))
+            return self.script.named(_path_of(node))
         return _attribute(self.value(node.value), node.attr)
 
     def _call(self, node: ast.Call) -> Any:
@@ -375,6 +375,13 @@ class _Frame:
         while isinstance(root, ast.Attribute):
             root = root.value
         return isinstance(root, ast.Name) and root.id not in self.values
+
+
+def _path_of(node: ast.expr) -> str:
+    """Return a dotted name as it is written; `ast.unparse` does so too, and slowly."""
+    return (
+        f"{_path_of(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    )
 
 
 def read_scripted(path: Path) -> ScriptProgram | None:

@@ -171,7 +171,8 @@ class Trace(TorchFunctionMode):
             with _Operators(self):
                 return self.with_numbers(func(*on_meta[0], **on_meta[1]))
         run = pure_operator(base) if base in RECURRENT else func
-        result = run(*on_meta[0], **on_meta[1])
+        result = _at_once(func, step, on_meta[0])
+        result = run(*on_meta[0], **on_meta[1]) if result is None else result
         mutated = [leaf for leaf, twin, version in seen if twin._version != version]
         if isinstance(func, torch._ops.OpOverload):  # below autograd, which counts the versions
             mutated = self._leaves(_written_to(func, args, kwargs))
@@ -184,11 +185,16 @@ class Trace(TorchFunctionMode):
             raise UnsupportedLayer(f"{self._where} calls torch's {name!r}, which convscope cannot write down")
         if mutated:
             self._write(mutated[0], step)
-        elif base in _COPIES and new[0].dtype == self.traced(args, kwargs)[0].dtype:
-            self._hold(new, (step.plan.inputs[0],), seen, step)
+            return self.with_numbers(result)
+        under = {_memory(twin): leaf for leaf, twin, _ in reversed(seen) if leaf in self.values}
+        if base in _COPIES and new[0].dtype == self.traced(args, kwargs)[0].dtype:
+            self._hold(new, (step.plan.inputs[0],), under, step)
         else:
-            shown = step if step.plan.kind in ("aten", "subscript") else self._aten(func, base, args, kwargs)
-            self._hold(new, self.values.add(step, len(new)), seen, shown)
+            shown: TraceStep | None = step
+            if step.plan.kind not in ("aten", "subscript"):  # it is asked for only where a view may be shown
+                sees = not under.keys().isdisjoint(map(_memory, new)) or any(_sizes_in((args, kwargs)))
+                shown = self._aten(func, base, args, kwargs) if sees else None
+            self._hold(new, self.values.add(step, len(new)), under, shown)
         return self.with_numbers(result)
 
     def _own(
@@ -279,16 +285,13 @@ class Trace(TorchFunctionMode):
             self.values.hold(tensor, value)
 
     def _hold(
-        self, new: list[Tensor], values: Sequence[int], seen: list[Any], shown: TraceStep | None
+        self, new: list[Tensor], values: Sequence[int], under: Mapping[int, Tensor], shown: TraceStep | None
     ) -> None:
-        """Say what new tensors hold, and which of them are views of a tensor that was read."""
-        under = {
-            twin.untyped_storage()._cdata: leaf for leaf, twin, _ in reversed(seen) if leaf in self.values
-        }
+        """Say what new tensors hold, and which of them are views of a tensor that was read: `under`, by its memory."""
         if shown is not None and not shown.outputs:
             shown.outputs = (-1,) * len(new)
         for index, (tensor, value) in enumerate(zip(new, values, strict=True)):
-            base = under.get(tensor.untyped_storage()._cdata)
+            base = under.get(_memory(tensor))
             if base is None or shown is None or shown.plan.inputs[0] != self.values.read(base):
                 self.values.hold(tensor, value)
             else:
@@ -332,6 +335,20 @@ def _name_of(func: Callable[..., Any]) -> str:
     if name == "__get__":
         name = getattr(getattr(func, "__self__", None), "__name__", name)
     return _NAMES.get(name, name)
+
+
+def _at_once(func: Callable[..., Any], step: TraceStep | None, args: Sequence[Any]) -> Tensor | None:
+    """Return what an ATen operator gives that has its input's shape: torch's own way there takes milliseconds."""
+    if step is None or not isinstance(func, torch._ops.OpOverloadPacket) or not args:
+        return None
+    channels = {parameter.numel() for parameter in step.plan.parameters.values()}
+    fits = isinstance(args[0], Tensor) and channels <= set(args[0].shape[1:2])
+    return torch.empty_like(args[0]) if fits and func.__name__ in ("batch_norm", "relu") else None
+
+
+def _memory(tensor: Tensor) -> int:
+    """Return what tells the memory of a tensor from that of others: a view has its base's."""
+    return int(tensor.untyped_storage()._cdata)
 
 
 def _sizes_in(argument: Any) -> Iterator[Size]:
