@@ -54,6 +54,27 @@ def test_the_larger_and_the_smaller_of_sizes_hold_at_every_size(tmp_path, op) ->
         torch.testing.assert_close(network.activations(x, "resized")["resized"], wanted, rtol=1e-5, atol=1e-5)
 
 
+def test_what_is_worked_out_of_one_size_holds_at_every_size(tmp_path) -> None:
+    """``tf.pad(x, [[0, 0], [0, 50 - tf.shape(x)[1]], ...])``: the rows that were seen alone were padded to."""
+    g = GraphWriter()
+    x = convolved(g)
+    parts = [
+        g.const(name, np.array(at, np.int32)) for name, at in (("begin", [0]), ("end", [1]), ("step", [1]))
+    ]
+    reads = (height_and_width(g, x), *parts)
+    rows = g.node("StridedSlice", "rows", *reads, T="DT_INT32", Index="DT_INT32", shrink_axis_mask=1)
+    missing = g.node("Sub", "missing", g.const("most", np.array(50, np.int32)), rows, T="DT_INT32")
+    zero, none = g.const("zero", np.array(0, np.int32)), g.const("none", np.array([0, 0], np.int32))
+    after = g.node("Pack", "after", zero, missing, T="DT_INT32", N=2, axis=0)
+    paddings = g.node("Pack", "paddings", none, after, none, none, T="DT_INT32", N=4, axis=0)
+    g.node("Pad", "padded", x, paddings)
+    network = open_network(g.save(tmp_path / "net.pb"))
+    for height, width in ((24, 24), (16, 20), (40, 21)):
+        x = picture(height, width)
+        wanted = F.pad(by_torch(x), (0, 0, 0, 50 - height)).permute(0, 2, 3, 1)
+        torch.testing.assert_close(network.activations(x, "padded")["padded"], wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_a_choice_by_size_is_right_or_refused(tmp_path) -> None:
     g = GraphWriter()
     x = convolved(g)

@@ -129,9 +129,10 @@ def _has_sizes(inputs: Sequence[Array]) -> bool:
 
 
 def _elementwise(node: Node, inputs: Sequence[Array]) -> Array:
-    function = _EXTREME_SIZES.get(node.op) if _has_sizes(inputs) else None
-    result = np.asarray((function or _ELEMENTWISE[node.op])(*inputs), object if function else None)
-    stays = node.op not in _TRUTHS
+    has_sizes, stays = _has_sizes(inputs), node.op not in _TRUTHS
+    function = _EXTREME_SIZES.get(node.op) if has_sizes else None
+    # Of single numbers numpy gives the number itself: a size would become a plain one.
+    result = np.asarray((function or _ELEMENTWISE[node.op])(*inputs), object if has_sizes and stays else None)
     return result.astype(inputs[0].dtype) if stays and result.dtype != object else result
 
 
