@@ -259,6 +259,7 @@ class Gates(nn.Module):
             "squeeze and excitation": lambda: torch.sigmoid(low),
             "without a sigmoid": lambda: low,
             "twice a sigmoid": lambda: 2 * torch.sigmoid(low).expand_as(a),
+            "pooled": lambda: nn.functional.max_pool2d(torch.sigmoid(self.other(x)), 3, 1, 1),
             "silu": lambda: torch.sigmoid(a),
             "hard swish": lambda: nn.functional.relu6(a + 3) / 6,
             "softmax": lambda: self.other(x).flatten(2).softmax(2).reshape(a.shape),
@@ -267,7 +268,15 @@ class Gates(nn.Module):
         return gate * a if self.form == "silu" else a * gate
 
 
-FORMS = ["squeeze and excitation", "without a sigmoid", "twice a sigmoid", "silu", "hard swish", "softmax"]
+FORMS = [
+    "pooled",
+    "squeeze and excitation",
+    "without a sigmoid",
+    "twice a sigmoid",
+    "silu",
+    "hard swish",
+    "softmax",
+]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -73,7 +73,8 @@ def _moves_or_scales(operation: Operation) -> bool:
     kind = kind_of(operation.kind)
     if operation.kind == "aten":
         return str(operation.attributes["operator"]).partition(".")[0] in MOVES and bool(operation.inputs)
-    return len(operation.inputs) == 1 and (kind.part == "rearrangement" or operation.kind in _SCALES)
+    moves = kind.relevance == "routed" or kind.part == "rearrangement" or operation.kind in _SCALES
+    return moves and (len(operation.inputs) == 1 or kind.reads_sizes)
 
 
-_SCALES = ("multiply", "divide", "scale", "slice", "split", "subscript")
+_SCALES = ("multiply", "divide", "scale")
