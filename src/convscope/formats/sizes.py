@@ -168,6 +168,9 @@ class SizeFraction(float):
     def __int__(self) -> int:
         return int(_leak(self))
 
+    def __float__(self) -> float:
+        return float(_leak(self))
+
     def __neg__(self) -> Any:
         return self * -1
 
@@ -303,6 +306,8 @@ _OF_NUMPY: Mapping[str, Callable[..., Any]] = {
 
 def _operator(symbol: str, turned: bool) -> Callable[[Any, Any], Any]:
     def apply(self: Any, other: Any) -> Any:
+        if isinstance(other, np.integer | np.floating):
+            other = other.item()  # np.float32 is no float of Python's
         if isinstance(other, bool) or not isinstance(other, int | float):
             _leak(self)  # as in [0] * size
             return NotImplemented

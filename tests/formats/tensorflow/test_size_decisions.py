@@ -75,6 +75,38 @@ def test_what_is_worked_out_of_one_size_holds_at_every_size(tmp_path) -> None:
         torch.testing.assert_close(network.activations(x, "padded")["padded"], wanted, rtol=1e-5, atol=1e-5)
 
 
+def test_a_part_and_a_scale_by_size_are_right_or_refused(tmp_path) -> None:
+    """``x[:, tf.shape(x)[1] // 2 - 3:]`` is cut anew at each size; times ``height / 24`` is refused at others."""
+    g = GraphWriter()
+    x = convolved(g)
+    parts = [
+        g.const(name, np.array(at, np.int32)) for name, at in (("begin", [0]), ("end", [1]), ("step", [1]))
+    ]
+    reads = (height_and_width(g, x), *parts)
+    rows = g.node("StridedSlice", "rows", *reads, T="DT_INT32", Index="DT_INT32", shrink_axis_mask=1)
+    two, three = (g.const(f"n{n}", np.array(n, np.int32)) for n in (2, 3))
+    half = g.node("FloorDiv", "half", rows, two, T="DT_INT32")
+    first = g.node("Sub", "first", half, three, T="DT_INT32")
+    zero, ones = g.const("zero", np.array(0, np.int32)), g.const("ones", np.array([1] * 4, np.int32))
+    begins = g.node("Pack", "begins", zero, first, zero, zero, T="DT_INT32", N=4, axis=0)
+    ends = g.const("ends", np.array([0, 0, 0, 0], np.int32))
+    bounds = {"begin_mask": 13, "end_mask": 15}
+    g.node("StridedSlice", "lower", x, begins, ends, ones, T="DT_FLOAT", Index="DT_INT32", **bounds)
+    height = g.node("Cast", "height", rows, SrcT="DT_INT32", DstT="DT_FLOAT")
+    share = g.node("RealDiv", "share", height, g.const("of", np.array(24, np.float32)))
+    g.node("Mul", "scaled", x, share)
+    network = open_network(g.save(tmp_path / "net.pb"))
+    for rows_there in (24, 17, 40):
+        x = picture(rows_there, 21)
+        wanted = by_torch(x)[:, :, rows_there // 2 - 3 :].permute(0, 2, 3, 1)
+        torch.testing.assert_close(network.activations(x, "lower")["lower"], wanted, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ConvscopeError, match="decides otherwise at this one"):
+        network.activations(x, "scaled")
+    x = picture(24, 21)
+    wanted = by_torch(x).permute(0, 2, 3, 1)
+    torch.testing.assert_close(network.activations(x, "scaled")["scaled"], wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_a_choice_by_size_is_right_or_refused(tmp_path) -> None:
     g = GraphWriter()
     x = convolved(g)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
-from convscope.formats.decisions import Decisions, noted_in
+from convscope.formats.decisions import Decisions, note_read, noted_in
 from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.only_size import checked_operations, only_of_this_size
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.sizes import Axis, Size
+from convscope.formats.sizes import Axis, Size, SizeFraction
 from convscope.formats.tensorflow.constants import FOLDERS, decides, folded
 from convscope.formats.tensorflow.node import Node, OutputReference
 from convscope.formats.tensorflow.ops import translate
@@ -177,8 +177,9 @@ class _Building:
         return f"{read.node}:{read.output}" if read.node in self.several else read.node
 
     def _translate(self, node: Node) -> None:
+        self.decisions.steps = range(len(self.operations))
         try:
-            with self.builder.reading(f"node {node.name!r}, a {node.op},"):
+            with self.builder.reading(f"node {node.name!r}, a {node.op},"), noted_in(self.decisions):
                 step = translate(_Read(self, node))
         except UnsupportedLayer as error:
             self.builder.cut_at([node.name], CutLayer(node.name, node.op, str(error)))
@@ -187,7 +188,8 @@ class _Building:
         if step.outputs > 1:
             self.several.add(node.name)
             outputs = tuple(f"{node.name}:{index}" for index in range(step.outputs))
-        operation = self._operation(node, step, outputs)
+        with noted_in(self.decisions):
+            operation = self._operation(node, step, outputs)
         try:
             self.builder.infer(operation)
         except InputError as error:
@@ -224,10 +226,11 @@ class _Building:
 
     def graph(self, name: str, channels_last: bool) -> Graph:
         """Return what was added."""
-        self.builder.operations = [
-            self._constant_operation(value) if operation is None else operation
-            for value, operation in self.operations.items()
-        ]
+        with noted_in(self.decisions):
+            self.builder.operations = [
+                self._constant_operation(value) if operation is None else operation
+                for value, operation in self.operations.items()
+            ]
         decisions, by_size = self.decisions.made, self.unrolling.by_size
         if self.unrolling.inside:  # operations may be left out, and a decision counts those before it
             decisions, by_size = [], by_size or bool(decisions)
@@ -336,7 +339,10 @@ class _Coder:
     def code(self, value: Any) -> Any:
         """Return a value as plain data."""
         if isinstance(value, Size):
+            note_read(value.expression)
             return self._expression(value.expression)
+        if isinstance(value, SizeFraction):
+            return float(value)
         if isinstance(value, list | tuple):
             return tuple(self.code(item) for item in value)
         return value.item() if isinstance(value, np.generic) else value

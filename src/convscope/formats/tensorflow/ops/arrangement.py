@@ -85,7 +85,7 @@ def _along(operands: Operands, axis: int, place: int) -> dict[str, Any]:
 
 @translates("StridedSlice")
 def _strided_slice(operands: Operands) -> OperationPlan:
-    bounds = [[int(number) for number in whole_numbers(operands, place, "bounds")] for place in (1, 2, 3)]
+    bounds = [whole_numbers(operands, place, "bounds") for place in (1, 2, 3)]
     items = [_item(item) for item in subscripts(operands.node, *bounds)]
     return OperationPlan("subscript", [operands.value(0)], attributes={"items": tuple(items)})
 
@@ -94,7 +94,7 @@ def _strided_slice(operands: Operands) -> OperationPlan:
 def _slice(operands: Operands) -> OperationPlan:
     begins, sizes = (whole_numbers(operands, place, "bounds") for place in (1, 2))
     pairs = zip(begins, sizes, strict=True)
-    items = tuple(("slice", int(b), None if s < 0 else int(b + s), None) for b, s in pairs)
+    items = tuple(("slice", b, None if s < 0 else b + s, None) for b, s in pairs)
     return OperationPlan("subscript", [operands.value(0)], attributes={"items": items})
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from convscope.formats.operation_plan import OperationPlan
+from convscope.formats.sizes import plain
 from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.translation import Operands, refuse, translates, whole_numbers
 
@@ -58,9 +59,8 @@ def _transposed(operands: Operands) -> OperationPlan:
     attributes: dict[str, Any] = {**layout(node), "stride": strides}
     borders = []
     for size, before, k, s in zip((height, width), operands.shape(2)[axes], kernel, strides, strict=True):
-        over = (
-            s * (before - 1) + k - int(size)
-        )  # what of the whole transposed convolution is cut off, or lacking
+        # What of the whole transposed convolution is cut off, or lacking: as much at other sizes, where both grow.
+        over = s * (before - 1) + k - plain(size)
         borders.append((max(over, 0) // 2, max(over, 0) - max(over, 0) // 2, max(-over, 0)))
     (top, bottom, below), (left, right, beyond) = borders
     attributes |= {"padding": (top, left, bottom, right), "output_padding": (below, beyond)}

@@ -98,7 +98,7 @@ def _spread_nd(operands: Operands) -> OperationPlan:
 @translates("TopK", "TopKV2")
 def _top_k(operands: Operands) -> OperationPlan:
     count = whole_numbers(operands, 1, "count")[0] if len(operands) > 1 else operands.node.integer("k", 1)
-    attributes = {"count": int(count), "axis": -1}
+    attributes = {"count": count, "axis": -1}
     return OperationPlan("top_k", [operands.value(0)], attributes=attributes, outputs=2)
 
 

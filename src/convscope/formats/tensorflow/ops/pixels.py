@@ -110,7 +110,7 @@ def _crop_and_resize(operands: Operands) -> OperationPlan:
 
 def _size(operands: Operands, place: int) -> tuple[int, int]:
     height, width = whole_numbers(operands, place, "size")
-    return int(height), int(width)
+    return height, width
 
 
 def _rearranged(kind: str) -> Translator:
