@@ -6,7 +6,7 @@ import torch
 from scipy.special import erfc
 
 from convscope import open_network
-from convscope.errors import ConvscopeWarning
+from convscope.errors import ConvscopeWarning, InputError
 from graph_def_writer import GraphWriter
 
 X = np.random.default_rng(6).normal(0, 1, (1, 5, 6, 4)).astype(np.float32)
@@ -260,3 +260,35 @@ def test_combined_suppression_has_the_best_boxes_of_all_classes(tmp_path, shared
         np.testing.assert_array_equal(found["out2"][picture, :count], [row[1] for row in rows])
         np.testing.assert_array_equal(found["out0"][picture, :count], [row[2] for row in rows])
         assert not found["out0"][picture, count:].any()
+
+
+def of_tensorflow(size: int, new: int, *, centers: bool) -> np.ndarray:
+    """Return the positions that TensorFlow's kernel takes: in single precision, times the size before over after."""
+    scale, x = np.float32(size) / np.float32(new), np.arange(new, dtype=np.float32)
+    places = (x + np.float32(0.5)) * scale if centers else x * scale
+    return np.minimum(np.floor(places), size - 1).astype(int)
+
+
+@pytest.mark.parametrize("centers", [False, True])
+def test_the_nearest_pixels_are_tensorflows(tmp_path, centers):
+    """Of 28 pixels in 64 the seventeenth is the eighth: divided by 64 / 28 it is the seventh."""
+    numbers = np.random.default_rng(8).normal(0, 1, (1, 28, 22, 2)).astype(np.float32)
+    for new in ((64, 33), (4, 121), (56, 44)):
+        g = GraphWriter()
+        size = g.const("size", np.array(new, np.int32))
+        x = g.placeholder(shape=numbers.shape)
+        g.node("ResizeNearestNeighbor", "resized", x, size, half_pixel_centers=centers)
+        network = open_network(g.save(tmp_path / "net.pb"))
+        found = network.activations(torch.from_numpy(numbers), "resized")["resized"].numpy()
+        rows, columns = (of_tensorflow(*pair, centers=centers) for pair in ((28, new[0]), (22, new[1])))
+        np.testing.assert_array_equal(found, numbers[:, rows][:, :, columns])
+        if new == (64, 33) and not centers:
+            with pytest.raises(
+                InputError, match="its Resize of 28 to 64 takes other pixels than ONNX's does"
+            ):
+                network.save(tmp_path / "net.onnx")
+        elif new == (56, 44):
+            network.save(tmp_path / "net.onnx")
+            again = open_network(tmp_path / "net.onnx")
+            found = again.activations(torch.from_numpy(numbers), again.graph.outputs[0])
+            np.testing.assert_array_equal(found[again.graph.outputs[0]], numbers[:, rows][:, :, columns])

@@ -27,6 +27,8 @@ Coordinates = Literal[
     "align_corners",
     "tf_half_pixel_for_nn",
     "tf_crop_and_resize",
+    "asymmetric_ratio",
+    "half_pixel_ratio",
 ]
 Nearest = Literal["round_prefer_floor", "round_prefer_ceil", "floor", "ceil", "simple"]
 Aspect = Literal["stretch", "not_larger", "not_smaller"]
@@ -54,7 +56,9 @@ def resize(
     """Return the input with its axes in other sizes: those of `shape` (0: as it is), or `scales` times as large.
 
     A second input gives the sizes as numbers, or with `by_scale` the scales. `coordinates` are ONNX's names for where
-    pixel x lies: "half_pixel" ``(x + 0.5) / scale - 0.5``, "asymmetric" ``x / scale`` (TensorFlow 1), "align_corners".
+    pixel x lies: "half_pixel" ``(x + 0.5) / scale - 0.5``, "asymmetric" ``x / scale``, "align_corners".
+    "asymmetric_ratio" ``x * ratio`` and "half_pixel_ratio" ``(x + 0.5) * ratio`` are TensorFlow's, which multiplies by
+    the size before over the size after: it rounds otherwise.
     With `aspect` all sizes grow alike, so that none is larger (or smaller) than wanted. "tf_crop_and_resize" shows the
     `region` (each axis's start, then each one's end, from 0 to 1), and `outside` where that leaves the input.
     Places between pixels are rounded to `subpixels` parts of one: TensorFlow's cubic has a table of 1,024.
@@ -183,6 +187,10 @@ def _places(
             return (x + 0.5) / by - 0.5
         case "tf_half_pixel_for_nn":
             return (x + 0.5) / by
+        case "asymmetric_ratio":
+            return x * torch.tensor(_single(size / new))
+        case "half_pixel_ratio":
+            return (x + 0.5) * torch.tensor(_single(size / new))
         case "tf_crop_and_resize":
             start, end = region
             if new == 1:
@@ -209,6 +217,12 @@ def _along(input: Tensor, axis: int, places: Tensor, factor: float, manner: _Man
     if manner.outside is None:
         return resized
     return torch.where(spread((places < 0) | (places > last)) != 0, manner.outside, resized)
+
+
+def nearest_indices(new: int, size: int, coordinates: Coordinates, nearest: Nearest) -> Tensor:
+    """Return which positions of an axis are taken where it gets another size, by the nearest."""
+    factor = _single(new / size)
+    return _nearest(_places(new, size, factor, coordinates, (0.0, 1.0)), nearest, factor).clamp(0, size - 1)
 
 
 def _nearest(places: Tensor, how: Nearest, factor: float) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from convscope.formats.onnx.operators.registry import (
 )
 from convscope.formats.onnx.writer import Part
 from convscope.formats.operation_plan import OperationPlan
+from convscope.network.operations.resizing import Coordinates, Nearest, nearest_indices
 
 _COORDINATES = (
     "half_pixel",
@@ -31,6 +32,13 @@ _MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic
 
 
 _NEAREST = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+
+
+# TensorFlow's names for where pixels lie, and what comes closest in ONNX.
+_OF_RATIO: Mapping[str, tuple[Coordinates, Nearest]] = {
+    "asymmetric_ratio": ("asymmetric", "floor"),
+    "half_pixel_ratio": ("half_pixel", "round_prefer_ceil"),
+}
 
 
 _POLICIES = ("stretch", "not_larger", "not_smaller")
@@ -127,11 +135,15 @@ def write_resize(part: Part) -> None:
         raise part.refusal(
             f"its Resize has no {mode}" + (" with antialias" if part.attributes.get("antialias") else "")
         )
+    coordinates = part.attributes.get("coordinates", "half_pixel")
+    nearest = part.attributes.get("nearest", "round_prefer_floor")
+    if coordinates in _OF_RATIO:
+        coordinates, nearest = _as_onnx_rounds(part, coordinates, nearest)
     attributes = {
         "mode": mode,
         "exclude_outside": int(mode == "cubic" and bool(part.attributes.get("exclude_outside"))),
-        "coordinate_transformation_mode": part.attributes.get("coordinates", "half_pixel"),
-        "nearest_mode": part.attributes.get("nearest", "round_prefer_floor"),
+        "coordinate_transformation_mode": coordinates,
+        "nearest_mode": nearest,
         "cubic_coeff_a": float(part.attributes.get("cubic", -0.75)),
     }
     scales, shape = tuple(part.attributes.get("scales", ())), tuple(part.attributes.get("shape", ()))
@@ -143,6 +155,17 @@ def write_resize(part: Part) -> None:
     else:
         sizes = ("", _size(part, shape))
     part.write("Resize", part.inputs[0], "", *sizes, **attributes)
+
+
+def _as_onnx_rounds(part: Part, coordinates: Any, nearest: Any) -> tuple[Any, Any]:
+    """Return ONNX's words for TensorFlow's nearest pixels; refuse a size where ONNX takes others."""
+    words = _OF_RATIO[coordinates]
+    for size, new in zip(part.shape(), part.attributes.get("shape", ()), strict=False):
+        if new and not nearest_indices(new, size, *words).equal(
+            nearest_indices(new, size, coordinates, nearest)
+        ):
+            raise part.refusal(f"its Resize of {size} to {new} takes other pixels than ONNX's does")
+    return words
 
 
 def _size(part: Part, shape: tuple[int, ...]) -> str:

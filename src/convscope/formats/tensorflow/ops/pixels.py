@@ -47,7 +47,9 @@ def _resize(operands: Operands) -> OperationPlan:
         "coordinates": "align_corners" if corners else "half_pixel" if centers else "asymmetric",
     }
     if node.op == "ResizeNearestNeighbor":
-        attributes["nearest"] = "round_prefer_ceil" if corners or centers else "floor"
+        attributes["nearest"] = "round_prefer_ceil" if corners else "floor"
+        if not corners:  # TensorFlow multiplies: of 28 pixels it takes the eighth for the seventeenth of 64
+            attributes["coordinates"] = "half_pixel_ratio" if centers else "asymmetric_ratio"
     if node.op == "ResizeBicubic":
         attributes |= {"cubic": -0.5 if centers else -0.75, "exclude_outside": centers, "subpixels": 1024}
     return OperationPlan("resize", [operands.value(0)], attributes=attributes)
