@@ -435,6 +435,14 @@ EXAMPLES = {
             {"expose_hidden": True},
         ),
     ],
+    "lstm_of_rows": [
+        (
+            inputs,
+            {"weight": normal(8, 4), "bias": normal(8), "hidden_weight": normal(8, 2)},
+            attributes,
+        )
+        for inputs, attributes in (([normal(6, 4)], {"batch": 2}), ([normal(3, 4), CONT[:, 0]], {}))
+    ],
     "lstm_unit": [([normal(1, 2, 3), normal(1, 2, 12), CONT[:1]], {}, {})],
     "matmul": [
         ([normal(2, 3, 4), normal(4, 5)], {}, {}),
