@@ -15,7 +15,7 @@ def scrape(block: tuple[Any, ...], block_vars: Mapping[str, Any], gallery_conf: 
         return ""
     path = next(block_vars["image_path_iterator"])
     picture.save(path)
-    return figure_rst([path], gallery_conf["src_dir"], alt=picture.caption)
+    return figure_rst([path], gallery_conf["src_dir"], picture.caption)
 
 
 def _get_sg_image_scraper() -> Callable[..., str]:
