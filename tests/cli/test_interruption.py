@@ -120,6 +120,7 @@ def test_ctrl_c_after_something_was_written_says_what_is_kept(
 ) -> None:
     """The signal comes when a file is whole, before the command goes on to say so."""
     written: list[Path] = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 
     def pressed_after(write: Callable[..., Any]) -> Callable[..., Any]:
         def then(content: Any, path: Path) -> None:
@@ -140,7 +141,10 @@ def test_ctrl_c_after_something_was_written_says_what_is_kept(
         monkeypatch.setattr("convscope.files.write_text", pressed_after(write_text))
         rest = []
     several = "1 of 2 pictures are kept" if command == "examples" else "1 of 5 lessons are kept"
-    result = CliRunner().invoke(main, [command, *rest, f"{tmp_path}/out/"])
+    try:
+        result = CliRunner().invoke(main, [command, *rest, f"{tmp_path}/out/"])
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert result.exit_code == 130
     said = [line for line in result.stderr.splitlines() if "interrupted" in line]
     assert said == [f"interrupted: {f'kept {written[0]}' if after == 1 else several}"]

