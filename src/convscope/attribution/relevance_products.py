@@ -11,11 +11,14 @@ from collections.abc import Sequence
 
 import torch
 
+from convscope.attribution.relevance_rules import way_of
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import kind_of
-from convscope.network.operations.aten import MOVES
+from convscope.network.operations.aten import base_of
+from convscope.network.tail import constant_values
 
 _GATES = ("sigmoid", "hard_sigmoid", "softmax")
+_ATEN_GATES = ("sigmoid", "hardsigmoid", "softmax")
 
 
 def signals(graph: Graph, operation: Operation, shapes: Sequence[torch.Size]) -> list[int]:
@@ -24,8 +27,8 @@ def signals(graph: Graph, operation: Operation, shapes: Sequence[torch.Size]) ->
     No part has what does not depend on the picture; what comes out of a sigmoid, a hard sigmoid or a softmax, where
     another input does not; and what is the same at all positions, where another is not.
     """
-    which = list(range(len(operation.inputs)))
-    which = _those(which, [_is_live(graph, value) for value in operation.inputs])
+    which, constants = list(range(len(operation.inputs))), constant_values(graph)
+    which = _those(which, [value not in constants for value in operation.inputs])
     which = _those(which, [not _is_gate(graph, value) for value in operation.inputs])
     rank = max(map(len, shapes))
     stretched = [(*(1,) * (rank - len(shape)), *shape) for shape in shapes]
@@ -35,11 +38,6 @@ def signals(graph: Graph, operation: Operation, shapes: Sequence[torch.Size]) ->
 def _those(which: list[int], fits: Sequence[bool]) -> list[int]:
     """Return the ones that fit, or all where none does: they are of equal standing then."""
     return [index for index in which if fits[index]] or which
-
-
-def _is_live(graph: Graph, value: str) -> bool:
-    read = {input for operation in graph.needed_for([value]) for input in operation.inputs}
-    return value in graph.inputs or not read.isdisjoint(graph.inputs)
 
 
 def _is_gate(graph: Graph, value: str) -> bool:
@@ -53,11 +51,7 @@ def _is_gate(graph: Graph, value: str) -> bool:
 
 def _opens_and_shuts(graph: Graph, operation: Operation) -> bool:
     if operation.kind == "aten":
-        return str(operation.attributes["operator"]).partition(".")[0] in (
-            "sigmoid",
-            "hardsigmoid",
-            "softmax",
-        )
+        return base_of(operation.attributes["operator"]) in _ATEN_GATES
     return operation.kind in _GATES or (operation.kind == "clip" and _is_hard_sigmoid(graph, operation))
 
 
@@ -72,8 +66,8 @@ def _is_hard_sigmoid(graph: Graph, clip: Operation) -> bool:
 def _moves_or_scales(operation: Operation) -> bool:
     kind = kind_of(operation.kind)
     if operation.kind == "aten":
-        return str(operation.attributes["operator"]).partition(".")[0] in MOVES and bool(operation.inputs)
-    moves = kind.relevance == "routed" or kind.part == "rearrangement" or operation.kind in _SCALES
+        return way_of(operation) == "routed" and bool(operation.inputs)
+    moves = way_of(operation) == "routed" or kind.part == "rearrangement" or operation.kind in _SCALES
     return moves and (len(operation.inputs) == 1 or kind.reads_sizes)
 
 

@@ -15,6 +15,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from convscope.network.graph import Operation
+from convscope.network.operations import kind_of
+from convscope.network.operations.aten import MOVES, base_of
 from convscope.network.operations.vector_jacobian import vector_jacobian
 
 EPSILON = 1e-6
@@ -46,6 +49,13 @@ class Part:
 
 Rule: TypeAlias = Callable[[LinearLayer, Tensor, Tensor], Tensor]
 """From a layer, what it read and the relevance of its answers to the relevance of what it read."""
+
+
+def way_of(operation: Operation) -> str | None:
+    """Return how relevance goes back through an operation, as `OperationKind.relevance` has it; None: not known."""
+    if operation.kind == "aten":
+        return "routed" if base_of(operation.attributes["operator"]) in MOVES else None
+    return kind_of(operation.kind).relevance
 
 
 def stabilized(values: Tensor) -> Tensor:

@@ -16,13 +16,12 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.attribution.relevance_products import signals
-from convscope.attribution.relevance_rules import Composite, LinearLayer, Rule, stabilized
+from convscope.attribution.relevance_rules import Composite, LinearLayer, Rule, stabilized, way_of
 from convscope.attribution.target import AttributionTarget
 from convscope.errors import InputError
 from convscope.network.axes import to_channels_first, to_channels_last
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import OPERATIONS, kind_of
-from convscope.network.operations.aten import MOVES
 from convscope.network.operations.vector_jacobian import vector_jacobian
 
 
@@ -92,7 +91,7 @@ class Walk:
         if not operation.inputs:
             return
         relevance = relevances[last.outputs[0]] if len(last.outputs) == 1 else None
-        way = _way(operation)
+        way = way_of(operation)
         if way == "filters" and relevance is not None and len(operation.inputs) == 1:
             yield operation.inputs[0], self._linear(chain, relevance)
         elif way == "passed" and len(operation.inputs) == 1 and relevance is not None:
@@ -113,9 +112,9 @@ class Walk:
         for operation in self.graph.needed_for(self.target.layers):
             count = len(operation.inputs)
             if count > 1 and operation.outputs[0] in relevances:
-                if _way(operation) == "multiplied":
+                if way_of(operation) == "multiplied":
                     (gated if len(self._signals(operation)) < count else equal).append(operation.outputs[0])
-                elif _way(operation) == "gated":
+                elif way_of(operation) == "gated":
                     gated.append(operation.outputs[0])
         return gated, equal
 
@@ -203,7 +202,7 @@ class Walk:
         turn, back = (to_channels_first, to_channels_last) if operation.channels_last else (_same, _same)
         inputs = [turn(self.values[value]).detach() for value in operation.inputs]
         floats = [index for index, one in enumerate(inputs) if one.is_floating_point()]
-        way = _way(operation)
+        way = way_of(operation)
         floats, shared = floats[1:] if way == "gated" else floats, way != "routed"
         with torch.enable_grad():
             for index in floats:
@@ -242,11 +241,4 @@ def walk_of(target: AttributionTarget, composite: Composite, box: tuple[Tensor, 
 
 
 def _is_linear(operation: Operation) -> bool:
-    return _way(operation) == "filters"
-
-
-def _way(operation: Operation) -> str | None:
-    """Return how relevance goes back through an operation, None where that is not known; see `operation`."""
-    if operation.kind == "aten":
-        return "routed" if str(operation.attributes["operator"]).partition(".")[0] in MOVES else None
-    return kind_of(operation.kind).relevance
+    return way_of(operation) == "filters"

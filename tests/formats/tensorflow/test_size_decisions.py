@@ -31,6 +31,14 @@ def height_and_width(g: GraphWriter, of: str) -> str:
     return g.node("StridedSlice", "sizes", shape, *parts, T="DT_INT32", Index="DT_INT32")
 
 
+def height_alone(g: GraphWriter, of: str) -> str:
+    parts = [
+        g.const(name, np.array(at, np.int32)) for name, at in (("begin", [0]), ("end", [1]), ("step", [1]))
+    ]
+    reads = (height_and_width(g, of), *parts)
+    return g.node("StridedSlice", "rows", *reads, T="DT_INT32", Index="DT_INT32", shrink_axis_mask=1)
+
+
 def picture(height: int, width: int) -> torch.Tensor:
     numbers = np.random.default_rng(height).normal(0, 1, (1, height, width, 3)).astype("f")
     return torch.from_numpy(numbers)
@@ -58,11 +66,7 @@ def test_what_is_worked_out_of_one_size_holds_at_every_size(tmp_path) -> None:
     """``tf.pad(x, [[0, 0], [0, 50 - tf.shape(x)[1]], ...])``: the rows that were seen alone were padded to."""
     g = GraphWriter()
     x = convolved(g)
-    parts = [
-        g.const(name, np.array(at, np.int32)) for name, at in (("begin", [0]), ("end", [1]), ("step", [1]))
-    ]
-    reads = (height_and_width(g, x), *parts)
-    rows = g.node("StridedSlice", "rows", *reads, T="DT_INT32", Index="DT_INT32", shrink_axis_mask=1)
+    rows = height_alone(g, x)
     missing = g.node("Sub", "missing", g.const("most", np.array(50, np.int32)), rows, T="DT_INT32")
     zero, none = g.const("zero", np.array(0, np.int32)), g.const("none", np.array([0, 0], np.int32))
     after = g.node("Pack", "after", zero, missing, T="DT_INT32", N=2, axis=0)
@@ -79,11 +83,7 @@ def test_a_part_and_a_scale_by_size_are_right_or_refused(tmp_path) -> None:
     """``x[:, tf.shape(x)[1] // 2 - 3:]`` is cut anew at each size; times ``height / 24`` is refused at others."""
     g = GraphWriter()
     x = convolved(g)
-    parts = [
-        g.const(name, np.array(at, np.int32)) for name, at in (("begin", [0]), ("end", [1]), ("step", [1]))
-    ]
-    reads = (height_and_width(g, x), *parts)
-    rows = g.node("StridedSlice", "rows", *reads, T="DT_INT32", Index="DT_INT32", shrink_axis_mask=1)
+    rows = height_alone(g, x)
     two, three = (g.const(f"n{n}", np.array(n, np.int32)) for n in (2, 3))
     half = g.node("FloorDiv", "half", rows, two, T="DT_INT32")
     first = g.node("Sub", "first", half, three, T="DT_INT32")
@@ -105,6 +105,21 @@ def test_a_part_and_a_scale_by_size_are_right_or_refused(tmp_path) -> None:
     x = picture(24, 21)
     wanted = by_torch(x).permute(0, 2, 3, 1)
     torch.testing.assert_close(network.activations(x, "scaled")["scaled"], wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_shares_of_sizes_are_checked_where_they_are_read_first(tmp_path) -> None:
+    """``x * (tf.shape(x)[1:3] / 24)``, with a branch behind it in the file that does not read them."""
+    g = GraphWriter()
+    x = convolved(g)
+    sizes = g.node("Cast", "both", height_and_width(g, x), SrcT="DT_INT32", DstT="DT_FLOAT")
+    g.node("Mul", "scaled", x, g.node("RealDiv", "shares", sizes, g.const("of", np.array(24, np.float32))))
+    g.node("Relu", "beside", x)
+    network = open_network(g.save(tmp_path / "net.pb"))
+    wanted = by_torch(picture(24, 24)).permute(0, 2, 3, 1)
+    found = network.activations(picture(24, 24), "scaled")["scaled"]
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ConvscopeError, match="decides otherwise at this one"):
+        network.activations(picture(30, 24), "scaled")
 
 
 def test_a_choice_by_size_is_right_or_refused(tmp_path) -> None:

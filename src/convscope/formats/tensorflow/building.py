@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from types import MappingProxyType
@@ -160,9 +161,15 @@ class _Building:
         """Return what a node makes of known numbers; what it decides by sizes is noted, to be checked at others."""
         if not decides(node, arrays):
             return folded(node, arrays, self.budget)
-        self.decisions.steps = range(len(self.operations))
-        with noted_in(self.decisions):
+        with self._noting(len(self.operations)):
             return folded(node, arrays, self.budget)
+
+    @contextmanager
+    def _noting(self, place: int) -> Iterator[None]:
+        """Note what is decided by sizes for the operation at a place, to be checked at others before it."""
+        self.decisions.steps = range(place)
+        with noted_in(self.decisions):
+            yield
 
     def _sizes(self, value: str, shape: Shape) -> Array:
         """Return a value's shape as numbers that know that they are its."""
@@ -177,9 +184,9 @@ class _Building:
         return f"{read.node}:{read.output}" if read.node in self.several else read.node
 
     def _translate(self, node: Node) -> None:
-        self.decisions.steps = range(len(self.operations))
+        noting = self._noting(len(self.operations))
         try:
-            with self.builder.reading(f"node {node.name!r}, a {node.op},"), noted_in(self.decisions):
+            with self.builder.reading(f"node {node.name!r}, a {node.op},"), noting:
                 step = translate(_Read(self, node))
         except UnsupportedLayer as error:
             self.builder.cut_at([node.name], CutLayer(node.name, node.op, str(error)))
@@ -188,7 +195,7 @@ class _Building:
         if step.outputs > 1:
             self.several.add(node.name)
             outputs = tuple(f"{node.name}:{index}" for index in range(step.outputs))
-        with noted_in(self.decisions):
+        with self._noting(len(self.operations)):
             operation = self._operation(node, step, outputs)
         try:
             self.builder.infer(operation)
@@ -226,17 +233,14 @@ class _Building:
 
     def graph(self, name: str, channels_last: bool) -> Graph:
         """Return what was added."""
-        with noted_in(self.decisions):
-            self.builder.operations = [
-                self._constant_operation(value) if operation is None else operation
-                for value, operation in self.operations.items()
-            ]
+        written: list[Operation] = []
+        for value, operation in self.operations.items():
+            with self._noting(len(written)):
+                written.append(operation or self._constant_operation(value))
         decisions, by_size = self.decisions.made, self.unrolling.by_size
         if self.unrolling.inside:  # operations may be left out, and a decision counts those before it
             decisions, by_size = [], by_size or bool(decisions)
-        self.builder.operations, _ = checked_operations(
-            self.builder.operations, decisions, dict(enumerate(self.measured))
-        )
+        self.builder.operations, _ = checked_operations(written, decisions, dict(enumerate(self.measured)))
         self._drop_unread()
         if by_size:
             self.builder.operations = only_of_this_size(self.builder.operations, self.builder.inputs)

@@ -94,8 +94,8 @@ def require_published(file: Download, path: Path) -> None:
     if kept[:3] == known:
         return
     first = kept[3] if len(kept) == 4 else None
-    sha256 = digest_of(path, "sha256")
     wrong = _difference(file, path)
+    sha256 = file.sha256 or digest_of(path, "sha256")
     if wrong is None and first not in (None, sha256):
         wrong = f"SHA-256 {sha256}, and {first} when it first came"
     if wrong:

@@ -153,6 +153,15 @@ def view_scatter(
 
 
 @cache
+def base_of(operation: str) -> str:
+    """Return an ATen operator's name without its overload.
+
+    >>> base_of("mean.dim")
+    'mean'
+    """
+    return operation.partition(".")[0]
+
+
 def pure_operator(name: str) -> Callable[..., Any]:
     """Return the ATen operator of this name; InputError for one that is not known to do nothing but arithmetic."""
     base, _, overload = name.partition(".")
