@@ -91,6 +91,25 @@ def test_ctrl_c_while_the_commands_are_imported() -> None:
     assert (ended.returncode, ended.stderr) == (130, "begun\ninterrupted: nothing was begun\n")
 
 
+def test_ctrl_c_where_python_ignores_what_is_raised_comes_again() -> None:
+    code = (
+        "import signal, sys, time\n"
+        "import convscope.cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Dropped:\n"
+        "    def __del__(self): signal.raise_signal(signal.SIGINT)\n"
+        "@convscope.cli.main.command('wait')\n"
+        "def wait():\n"
+        "    Dropped()\n"
+        "    time.sleep(30)\n"
+        "    print('went on')\n"
+        "convscope.cli.main(['wait'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr == "interrupted: nothing was finished\n"
+
+
 def test_ctrl_c_at_the_very_end_leaves_at_once() -> None:
     code = (
         "import atexit, signal, sys, time\n"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -215,9 +217,11 @@ def _setting_flag(name: str, *words: str) -> click.Option:
 def _ctrl_c_remembered(options: Settings) -> Iterator[None]:
     """Let Ctrl-C raise KeyboardInterrupt as ever, and remember it: what keeps what there is deals with it silently.
 
-    After this block it does nothing any more: what is left is to end, which takes no time.
+    Where Python ignores what is raised (a destructor, a weak reference's callback), Ctrl-C is raised again a moment
+    later. After this block it does nothing any more: what is left is to end, which takes no time.
     """
     before, over = signal.getsignal(signal.SIGINT), False
+    ignored_before = sys.unraisablehook
     if not callable(before) or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -227,11 +231,27 @@ def _ctrl_c_remembered(options: Settings) -> Iterator[None]:
             options.interrupted = True
             before(number, frame)
 
+    def ignored(what: sys.UnraisableHookArgs) -> None:
+        if isinstance(what.exc_value, KeyboardInterrupt):
+            threading.Timer(0.01, _press_again).start()
+        else:
+            ignored_before(what)
+
     signal.signal(signal.SIGINT, pressed)
+    sys.unraisablehook = ignored
     try:
         yield
     finally:
         over = True
+        sys.unraisablehook = ignored_before
+
+
+def _press_again() -> None:
+    """Give the main thread Ctrl-C from another one; where the system can, out of what it waits for."""
+    if sys.platform == "win32":
+        _thread.interrupt_main()
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 @contextmanager
