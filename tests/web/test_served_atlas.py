@@ -40,17 +40,17 @@ def served(atlas: Path) -> Iterator[Running]:
 
 
 def test_its_files_are_served_and_nothing_else(served: Running, atlas: Path) -> None:
-    assert "<title>Atlas" in requests.get(served.address, timeout=20).text
+    assert "<title>Atlas" in requests.get(served.address, timeout=60).text
     sheet = next((atlas / "sheets").iterdir())
-    assert requests.get(f"{served.address}sheets/{sheet.name}", timeout=20).content == sheet.read_bytes()
+    assert requests.get(f"{served.address}sheets/{sheet.name}", timeout=60).content == sheet.read_bytes()
     hidden = (
         "work/network.convscope",
         "work%2Fnetwork.convscope",
         "sheets/..%2Fwork/network.convscope",
         "../atlas",
     )
-    assert [requests.get(served.address + path, timeout=20).status_code for path in hidden] == [404] * 4
-    assert requests.get(served.address, headers={"Host": "evil.example"}, timeout=20).status_code == 421
+    assert [requests.get(served.address + path, timeout=60).status_code for path in hidden] == [404] * 4
+    assert requests.get(served.address, headers={"Host": "evil.example"}, timeout=60).status_code == 421
 
 
 @pytest.mark.browser

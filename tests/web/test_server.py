@@ -209,7 +209,7 @@ def test_a_setting_never_names_a_file(server: Server, picture: str) -> None:
 def test_a_picture_goes_up_and_comes_back_as_the_network_sees_it(server: Server) -> None:
     buffer = io.BytesIO()
     Image.fromarray(plain_picture((0.2, 0.8, 0.2), 50)).save(buffer, "PNG")
-    found = requests.post(server.address + "api/pictures", buffer.getvalue(), timeout=20).json()
+    found = requests.post(server.address + "api/pictures", buffer.getvalue(), timeout=60).json()
     answer = get(server, f"api/seen/{found['key']}")
     assert answer.status_code == 200, answer.text
     seen = Image.open(io.BytesIO(answer.content))
@@ -218,7 +218,7 @@ def test_a_picture_goes_up_and_comes_back_as_the_network_sees_it(server: Server)
 
 
 def test_what_is_no_picture_or_too_large_is_refused(server: Server) -> None:
-    answer = requests.post(server.address + "api/pictures", b"not a picture", timeout=20)
+    answer = requests.post(server.address + "api/pictures", b"not a picture", timeout=60)
     assert answer.status_code == 400
     head = f"POST /api/pictures HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {LARGEST_BODY + 1}\r\n\r\n"
     assert "413" in said_to(server, head)
@@ -227,7 +227,7 @@ def test_what_is_no_picture_or_too_large_is_refused(server: Server) -> None:
 def said_to(server: Server, request: str) -> str:
     """Return the first line that raw bytes are answered with."""
     port = int(server.address.rstrip("/").rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
         sock.sendall(request.encode())
         return sock.recv(4096).decode().splitlines()[0]
 
@@ -239,7 +239,7 @@ def test_a_foreign_host_is_refused(server: Server, host: str) -> None:
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
 def test_a_foreign_page_may_neither_send_nor_open_a_socket(server: Server, origin: str) -> None:
-    answer = requests.post(server.address + "api/sample/coffee", headers={"Origin": origin}, timeout=20)
+    answer = requests.post(server.address + "api/sample/coffee", headers={"Origin": origin}, timeout=60)
     assert answer.status_code == 403
     for path in ("api/jobs", "api/live"):
         with pytest.raises((WebSocketException, OSError)), socket_to(server, path, origin) as opened:
@@ -310,7 +310,7 @@ def test_a_job_that_cannot_be_says_why(
         wanted = {"picture": picture, "style": picture, **wanted}
     with socket_to(server, "api/jobs") as opened:
         opened.send(json.dumps({"start": {"id": "x", **wanted}}))
-        header = header_of(opened.recv(timeout=30))
+        header = header_of(opened.recv(timeout=60))
     assert header["kind"] == "error"
     assert words in header["error"]
 
@@ -350,9 +350,9 @@ def test_a_cancelled_job_ends(server: Server) -> None:
         opened.recv(timeout=60)
         opened.send(json.dumps({"cancel": "long"}))
         began = monotonic()
-        while (header := header_of(opened.recv(timeout=30)))["kind"] == "picture":
+        while (header := header_of(opened.recv(timeout=60)))["kind"] == "picture":
             assert not header["final"]
-        assert monotonic() - began < 5
+        assert monotonic() - began < 20
     assert header["kind"] == "end"
 
 
@@ -434,14 +434,14 @@ def test_live_frames_light_the_red_detector(server: Server) -> None:
     with socket_to(server, "api/live") as opened:
         opened.send(json.dumps({"layer": "conv2"}))
         opened.send(buffer.getvalue())
-        grid = grid_of(opened.recv(timeout=30))
+        grid = grid_of(opened.recv(timeout=60))
         assert grid["high"].argmax() == 0
         assert grid["says"][0]["label"] == "red"
         for nonsense in (b"no frame", "[" * 9, "7"):
             opened.send(nonsense)
-            assert "error" in header_of(opened.recv(timeout=30))
+            assert "error" in header_of(opened.recv(timeout=60))
         opened.send(buffer.getvalue())
-        assert grid_of(opened.recv(timeout=30))["layer"] == "conv2"
+        assert grid_of(opened.recv(timeout=60))["layer"] == "conv2"
 
 
 def test_twenty_viewers_at_once_each_with_a_picture_of_their_own(server: Server) -> None:
@@ -497,12 +497,12 @@ def test_a_flood_of_one_viewer_is_slowed_and_leaves_it_alive(server: Server, pic
 def test_questions_that_nobody_waits_for_are_left_out(server: Server, picture: str) -> None:
     held, free = Event(), Event()
     server.session.worker.ask("another", lambda: (held.set(), free.wait(60)))
-    assert held.wait(20)
+    assert held.wait(60)
     port = int(server.address.rstrip("/").rpartition(":")[2])
     head = f"GET /api/says?picture={picture} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
     try:
         for _ in range(3):  # 72 in all, more than may wait
-            asked = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(24)]
+            asked = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(24)]
             for sock in asked:
                 sock.sendall(head)
             until(lambda: waiting(server) == 24)
@@ -520,7 +520,7 @@ def waiting(server: Server) -> int:
 
 
 def until(true: Callable[[], bool]) -> None:
-    end = monotonic() + 30
+    end = monotonic() + 120
     while not true():
         assert monotonic() < end
         sleep(0.01)
@@ -537,12 +537,12 @@ def test_slow_headers_hold_nobody_up(server: Server, monkeypatch: pytest.MonkeyP
     """More of them than there may be connections: those that ask nothing are given up, and so are half questions."""
     monkeypatch.setattr("convscope.web.running.SLOWEST_HEAD", 0.5)
     port = int(server.address.rstrip("/").rpartition(":")[2])
-    slow = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(300)]
+    slow = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(300)]
     for index, sock in enumerate(slow):
         sock.sendall((b"", b"GET / HTTP/1.1\r\nX-Slow: ")[index % 2])
     until(lambda: get(server, "api/network").status_code == 200)
     assert all(map(ended, slow[:2]))
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
         sock.sendall(b"HEAD /static/icon.svg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert b" 200 " in sock.recv(4096)
         sock.sendall(b"GET / HTTP/1.1\r\n")  # a further question that never ends
@@ -555,7 +555,7 @@ def test_a_picture_that_drips_is_given_up(server: Server, monkeypatch: pytest.Mo
     monkeypatch.setattr("convscope.web.app.SLOWEST_BODY", 0.5)
     port = int(server.address.rstrip("/").rpartition(":")[2])
     head = b"POST /api/pictures HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n"
-    slow = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(20)]
+    slow = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(20)]
     for sock in slow:
         sock.sendall(head + b"drip")
     assert get(server, "api/network").status_code == 200  # meanwhile
@@ -568,11 +568,11 @@ def test_with_a_token_only_who_knows_it_may_look() -> None:
     made = serve(planted_network(), permissions=Permissions(read_only=True, token="open sesame"))
     try:
         bare = made.address.partition("?")[0]
-        assert requests.get(bare, timeout=20).status_code == 401
-        assert requests.get(f"{bare}api/network?token=wrong", timeout=20).status_code == 401
+        assert requests.get(bare, timeout=60).status_code == 401
+        assert requests.get(f"{bare}api/network?token=wrong", timeout=60).status_code == 401
         with requests.Session() as viewer:
-            assert viewer.get(bare, params={"token": "open sesame"}, timeout=20).status_code == 200
-            assert viewer.get(f"{bare}api/network", timeout=20).json()["readOnly"] is True
+            assert viewer.get(bare, params={"token": "open sesame"}, timeout=60).status_code == 200
+            assert viewer.get(f"{bare}api/network", timeout=60).json()["readOnly"] is True
     finally:
         made.stop()
 

@@ -25,10 +25,10 @@ def held(worker: Worker) -> Event:
 
     def wait() -> None:
         begun.set()
-        free.wait(10)
+        free.wait(60)
 
     worker.ask("first", wait)
-    begun.wait(10)
+    begun.wait(60)
     return free
 
 
@@ -41,7 +41,7 @@ def test_viewers_take_turns(worker: Worker) -> None:
     ]
     free.set()
     for answer in answers:
-        answer.result(10)
+        answer.result(60)
     assert order == ["a0", "b0", "c0", "a1", "b1", "c1", "a2", "b2", "c2"]
 
 
@@ -52,13 +52,13 @@ def test_what_nobody_waits_for_is_done_when_no_question_is_left_and_may_fail(wor
     answers = [worker.ask("a", lambda index=index: order.append(f"a{index}")) for index in range(2)]  # type: ignore[misc]
     free.set()
     for answer in answers:
-        answer.result(10)
-    assert worker.ask("b", lambda: None).result(10) is None
-    until_spare = time.monotonic() + 10
+        answer.result(60)
+    assert worker.ask("b", lambda: None).result(60) is None
+    until_spare = time.monotonic() + 60
     while "spare" not in order:
         assert time.monotonic() < until_spare
     assert order == ["a0", "a1", "spare"]
-    assert worker.ask("b", lambda: "alive").result(10) == "alive"
+    assert worker.ask("b", lambda: "alive").result(60) == "alive"
 
 
 def test_a_question_does_not_wait_for_the_end_of_a_job(worker: Worker) -> None:
@@ -67,14 +67,14 @@ def test_a_question_does_not_wait_for_the_end_of_a_job(worker: Worker) -> None:
     def long() -> Iterator[int]:
         for step in range(1000):
             if step == 2:
-                asked.wait(10)
+                asked.wait(60)
             yield step
 
     worker.start(Job(long, steps.append, lambda error: ended.set()))
     answer = worker.ask("me", lambda: len(steps))
     asked.set()
-    assert answer.result(10) < 1000
-    assert ended.wait(10)
+    assert answer.result(60) < 1000
+    assert ended.wait(60)
     assert steps == list(range(1000))
 
 
@@ -93,7 +93,7 @@ def test_the_end_tells_who_waits_and_leaves_out_who_has_gone() -> None:
     ending.join(10)
     assert not ending.is_alive()
     with pytest.raises(TooBusy, match="ending"):
-        waits.result(10)
+        waits.result(60)
 
 
 def test_a_cancelled_job_closes_its_generator_and_ends_once(worker: Worker) -> None:
@@ -110,10 +110,10 @@ def test_a_cancelled_job_closes_its_generator_and_ends_once(worker: Worker) -> N
 
     job = Job(long, lambda step: None, ends.append)
     worker.start(job)
-    begun.wait(10)
+    begun.wait(60)
     job.cancel()
-    assert closed.wait(10)
-    worker.ask("me", lambda: None).result(10)
+    assert closed.wait(60)
+    worker.ask("me", lambda: None).result(60)
     assert ends == [None]
 
 
@@ -126,11 +126,11 @@ def test_what_goes_wrong_is_told_and_stops_nobody_else(worker: Worker) -> None:
 
     worker.start(Job(broken, lambda step: None, ends.append))
     with pytest.raises(KeyError):
-        worker.ask("me", lambda: {}["missing"]).result(10)
+        worker.ask("me", lambda: {}["missing"]).result(60)
     while not ends:
-        worker.ask("me", lambda: None).result(10)
+        worker.ask("me", lambda: None).result(60)
     assert isinstance(ends[0], ZeroDivisionError)
-    assert worker.ask("me", lambda: 42).result(10) == 42
+    assert worker.ask("me", lambda: 42).result(60) == 42
 
 
 def test_one_viewer_cannot_fill_the_line(worker: Worker) -> None:
@@ -141,7 +141,7 @@ def test_one_viewer_cannot_fill_the_line(worker: Worker) -> None:
         worker.ask("greedy", lambda: None)
     other = worker.ask("modest", lambda: 7)
     free.set()
-    assert other.result(10) == 7
+    assert other.result(60) == 7
 
 
 def test_whoever_waits_when_it_ends_is_told(worker: Worker) -> None:
@@ -154,7 +154,7 @@ def test_whoever_waits_when_it_ends_is_told(worker: Worker) -> None:
     free.set()
     ending.join(10)
     with pytest.raises(TooBusy, match="is ending"):
-        waiting.result(10)
+        waiting.result(60)
     with pytest.raises(TooBusy, match="is ending"):
         worker.ask("third", lambda: "never")
 
