@@ -18,7 +18,7 @@ from typing import Any
 import convscope
 from convscope.formats.keras.layers.registry import FUNCTIONS, LAYERS
 from convscope.formats.registration import CUSTOM_LAYERS
-from convscope.formats.tensorflow import ops, translation
+from convscope.formats.tensorflow import coded, ops, translation
 
 PAGES = [Path(__file__).parent / name for name in ("formats.md", "explore.md")]
 KEYBOARD = Path(convscope.__file__).parent / "web" / "static" / "keyboard.js"
@@ -47,6 +47,7 @@ KERAS_CHECKS = {
 TENSORFLOW_CHECKS = {
     "arithmetic": "TensorFlow where it is installed, and OpenCV",
     "arrangement": "TensorFlow where it is installed, and OpenCV",
+    "codes": "numbers of TensorFlow 2.21's, on a processor, within one code",
     "convolution": "TensorFlow where it is installed, and OpenCV; the Inception network",
     "normalization": "TensorFlow where it is installed, and OpenCV",
     "operators": "NumPy's of the same name; graphs that TensorFlow 2.21 wrote",
@@ -78,11 +79,12 @@ def tables() -> dict[str, str]:
     assert isinstance(ops, ModuleType)  # importing it fills the table
     head = "| {} | checked against |\n|---|---|\n"
     functions = {name: found for name, found in FUNCTIONS.items() if name.islower()}
+    tensorflow = {name: found for name, found in translation.TRANSLATORS.items() if name not in coded.PARTS}
     return {
         "keys": "| key | what it does |\n|---|---|\n" + "\n".join(keys()),
         "keras layers": head.format("layers") + "\n".join(rows(LAYERS, KERAS_CHECKS)),
         "keras functions": head.format("functions") + "\n".join(rows(functions, KERAS_CHECKS)),
-        "tensorflow ops": head.format("ops") + "\n".join(rows(translation.TRANSLATORS, TENSORFLOW_CHECKS)),
+        "tensorflow ops": head.format("ops") + "\n".join(rows(tensorflow, TENSORFLOW_CHECKS)),
     }
 
 

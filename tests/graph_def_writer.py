@@ -70,6 +70,16 @@ class GraphWriter:
             tensor.value.tensor.tensor_content = array.tobytes()
         return name
 
+    def codes(self, name: str, array: NDArray[Any], kind: str) -> str:
+        """Add codes, whole numbers of a type such as "QUINT8" that stand for a range."""
+        self.const(name, array)
+        made = self.message.node[-1]
+        for entry in made.attr:
+            _set(entry.value, f"DT_{kind}") if entry.key == "dtype" else None
+            if entry.key == "value":
+                entry.value.tensor.dtype = made.attr[0].value.type
+        return name
+
     def weights(self, name: str, *shape: int, scale: float | None = None, shift: float = 0.0) -> str:
         """Add random numbers that keep a layer's answers of about the size of its input."""
         spread = scale if scale is not None else float(np.sqrt(2 / max(1, np.prod(shape[:-1]))))

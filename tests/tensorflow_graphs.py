@@ -209,3 +209,88 @@ def head(g: GraphWriter, x: str) -> None:
     logits = convolution(g, "logits", kept, 8, 5, size=1)
     squeezed = g.node("Squeeze", "squeezed", logits, squeeze_dims=[1, 2])
     g.node("Softmax", "softmax1", squeezed)
+
+
+def on_codes() -> GraphWriter:
+    """Return a graph as `quantize_nodes` made them: ranges measured on the way, and every op on codes there is."""
+    g = GraphWriter(seed=5)
+    x = g.placeholder("input", (1, 9, 7, 3))
+    eight, wide = {"T": "DT_QUINT8"}, {"T": None, "Tinput": "DT_QINT32"}
+    pair = {"T": None, "T1": "DT_QUINT8", "T2": "DT_QUINT8"}
+
+    def coded(name: str, value: str) -> tuple[str, str, str]:
+        axes = g.const(f"{name}/axes", [0])
+        row = g.node("Reshape", f"{name}/row", value, g.const(f"{name}/all", [-1]), Tshape="DT_INT32")
+        ends = [
+            g.node(op, f"{name}/{op}", row, axes, keep_dims=False, Tidx="DT_INT32") for op in ("Min", "Max")
+        ]
+        g.node("QuantizeV2", name, value, *ends, mode="MIN_FIRST", **eight)
+        return name, f"{name}:1", f"{name}:2"
+
+    def stored(name: str, *shape: int) -> tuple[str, str, str]:
+        codes = g.random.integers(0, 256, shape).astype(np.uint8)
+        g.codes(name, codes, "QUINT8")
+        return name, g.const(f"{name}/min", np.float32(-0.83)), g.const(f"{name}/max", np.float32(0.61))
+
+    def shrunk(name: str, old: bool = False) -> tuple[str, str, str]:
+        codes = name, f"{name}:1", f"{name}:2"
+        if old:
+            small = g.node(
+                "QuantizeDownAndShrinkRange", f"{name}/small", *codes, out_type="DT_QUINT8", **wide
+            )
+        else:
+            ends = g.node("RequantizationRange", f"{name}/ends", *codes, **wide)
+            small = g.node(
+                "Requantize", f"{name}/small", *codes, ends, f"{ends}:1", out_type="DT_QUINT8", **wide
+            )
+        return small, f"{small}:1", f"{small}:2"
+
+    picture = coded("picture", x)
+    filters = stored("filters", 3, 3, 3, 6)
+    types = {"T": None, "Tinput": "DT_QUINT8", "Tfilter": "DT_QUINT8", "out_type": "DT_QINT32"}
+    g.node(
+        "QuantizedConv2D", "convolved", picture[0], filters[0], *picture[1:], *filters[1:],
+        strides=[1, 2, 2, 1], padding="SAME", **types,
+    )  # fmt: skip
+    stem = shrunk("convolved")
+    bias = stored("bias", 6)
+    g.node("QuantizedBiasAdd", "biased", stem[0], bias[0], *stem[1:], *bias[1:], out_type="DT_QINT32", **pair)
+    g.node("QuantizedRelu", "rectified_sums", "biased", "biased:1", "biased:2", **wide, out_type="DT_QINT32")
+    biased = shrunk("biased", old=True)
+    small = {"T": None, "Tinput": "DT_QUINT8", "out_type": "DT_QUINT8"}
+    g.node("QuantizedRelu", "rectified", *biased, **small)
+    g.node("QuantizedRelu6", "rectified6", *biased, **small)
+    ends = "rectified:1", "rectified:2"
+    window = {"ksize": [1, 3, 3, 1], "strides": [1, 1, 1, 1], "padding": "SAME"}
+    g.node("QuantizedMaxPool", "largest", "rectified", *ends, **window, **eight)
+    g.node("QuantizedAvgPool", "average", "rectified", *ends, **window, **eight)
+    parts = [("largest", "largest:1", "largest:2"), stem, biased]
+    g.node(
+        "QuantizedConcat", "joined", g.const("joined/axis", np.int32(3)), *(part[0] for part in parts),
+        *(part[1] for part in parts), *(part[2] for part in parts), N=3, **eight,
+    )  # fmt: skip
+    joined = "joined", "joined:1", "joined:2"
+    g.node(
+        "QuantizedInstanceNorm", "normalized", *joined, variance_epsilon=1e-5, min_separation=1e-3, **eight
+    )
+    numbers = [end for name in ("mean", "variance", "shift", "scale") for end in stored(name, 6)]
+    numbers[4] = g.const("variance/low", np.float32(0.1))
+    g.node(
+        "QuantizedBatchNormWithGlobalNormalization", "normed", *stem, *numbers, variance_epsilon=0.01,
+        scale_after_normalization=True, out_type="DT_QINT32", T=None, Tinput="DT_QUINT8",
+    )  # fmt: skip
+    g.node("QuantizedResizeBilinear", "resized", stem[0], g.const("resized/size", [8, 5]), *stem[1:], **eight)
+    both = {**pair, "Toutput": "DT_QINT32"}
+    g.node("QuantizedAdd", "added", stem[0], biased[0], *stem[1:], *biased[1:], **both)
+    g.node("QuantizedMul", "multiplied", stem[0], biased[0], *stem[1:], *biased[1:], **both)
+    shape = g.const("row/shape", [1, 5 * 4 * 6])
+    g.node("QuantizedReshape", "row", "average", shape, "average:1", "average:2", Tshape="DT_INT32", **eight)
+    matrix = stored("matrix", 5 * 4 * 6, 4)
+    g.node(
+        "QuantizedMatMul", "scores", "row", matrix[0], "row:1", "row:2", *matrix[1:], transpose_a=False,
+        transpose_b=False, Tactivation="DT_QUINT8", **both,
+    )  # fmt: skip
+    scores = shrunk("scores")
+    logits = g.node("Dequantize", "logits", *scores, mode="MIN_FIRST", **eight)
+    g.node("Softmax", "softmax", logits)
+    return g

@@ -16,7 +16,7 @@ class Names(NamedTuple):
 ARITHMETIC: Mapping[str, Names] = {
     "add": Names(("Add", "AddV2"), ("Add", "add", "__operators__.add")),
     "subtract": Names(("Sub",), ("Subtract", "subtract", "sub")),
-    "multiply": Names(("Mul",), ("Multiply", "multiply", "mul")),
+    "multiply": Names(("Mul", "QuantizedMul"), ("Multiply", "multiply", "mul")),
     "divide": Names(("RealDiv", "Div"), ("Divide", "TrueDivide", "divide", "truediv")),
     "maximum": Names(("Maximum",), ("Maximum", "maximum")),
     "minimum": Names(("Minimum",), ("Minimum", "minimum")),

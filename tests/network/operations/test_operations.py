@@ -22,6 +22,8 @@ def positive(*shape, seed=0):
 
 
 INPUT = normal(2, 3, 6, 5)
+CODES = (normal(2, 3, 6, 5, seed=3) * 50 + 120).round().clamp(0, 255)
+ENDS = (torch.tensor([-1.3]).double(), torch.tensor([2.9]).double())
 CONT = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 1.0]]).double()
 
 # Kind to several (inputs, parameters, attributes). Every operation is here: a test holds that.
@@ -247,6 +249,36 @@ EXAMPLES = {
     "round_to_range": [
         ([INPUT, -positive(3), positive(3)], {}, {"axis": 1}),
         ([INPUT], {}, {"signed": False, "to_even": False}),
+    ],
+    **{
+        kind: [([CODES, *ENDS], {}, {"bits": 8}), ([CODES, *ENDS], {}, {"bits": 8, "signed": True})]
+        for kind in ("centered_codes", "range_of_codes")
+    },
+    "clip_codes": [([CODES, *ENDS], {}, {"most": 1.5}), ([CODES, *ENDS, positive(1)], {}, {})],
+    "requantize": [
+        ([CODES, *ENDS, -positive(1), positive(1, seed=1)], {}, {"bits_before": 8, "signed_before": False}),
+        ([normal(2, 3, 6, 5) * 9e6, *ENDS, -positive(1) * 0.01, positive(1, seed=1) * 0.01], {}, {}),
+    ],
+    "product_end": [([*ENDS, *ENDS], {}, {"upper": True})],
+    "sum_end": [([*ENDS, *ENDS], {}, {"room": 14})],
+    "add_codes": [([CODES, CODES[:, :, :1], *ENDS, -positive(1), positive(1, seed=1)], {}, {"room": 14})],
+    "joint_end": [([*ENDS[:1], -positive(1), *ENDS[1:], positive(1)], {}, {"signed": True})],
+    "whole_codes": [([INPUT], {}, {}), ([INPUT], {}, {"down": True})],
+    "normalize_codes": [([CODES, *ENDS], {}, {}), ([CODES, *ENDS], {}, {"limits": (-1.0, 2.0)})],
+    "batch_norm_codes": [
+        (
+            [
+                CODES,
+                *ENDS,
+                *(
+                    value
+                    for row in range(4)
+                    for value in (CODES[row % 2, 0, row], positive(1) * 0.1, positive(1))
+                ),
+            ],
+            {},
+            {"scaled": True},
+        )
     ],
     "round_to_steps": [([INPUT], {}, {"minimum": -1.0, "maximum": 2.0, "steps": 255})],
     "dynamic_shape": [
@@ -677,6 +709,8 @@ NOT_DIFFERENTIABLE = {
     "tensor": None,
     "redirected_clip": None,
     "dequantize_range": {1, 2},
+    **dict.fromkeys(("centered_codes", "clip_codes", "requantize", "range_of_codes", "add_codes")),
+    **dict.fromkeys(("normalize_codes", "batch_norm_codes", "whole_codes", "joint_end", "sum_end")),
     "divide_or_zero": {1},  # it jumps at 0
     "quantize_range": None,
     "round_to_range": None,

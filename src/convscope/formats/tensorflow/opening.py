@@ -19,6 +19,7 @@ from convscope.formats.tensorflow.axes import (
 )
 from convscope.formats.tensorflow.branches import follow_branches, inference_values
 from convscope.formats.tensorflow.building import build_graph
+from convscope.formats.tensorflow.coded import ranges_apart
 from convscope.formats.tensorflow.dropout import without_dropout
 from convscope.formats.tensorflow.fused import unfused
 from convscope.formats.tensorflow.graph_def import read_graph_def
@@ -36,7 +37,7 @@ def open_tensorflow(request: Request) -> NetworkParts:
     request.refuse("rules", because="a graph has no layers that come and go")
     path = request.path
     read = read_graph_def(path, request.weights)
-    nodes, head = cut_head(unfused(read.nodes))
+    nodes, head = cut_head(unfused(ranges_apart(read.nodes)))
     if head is not None:
         warn(f"{path}: {head.note}", ConvscopeWarning, stacklevel=3)
     sides = list(inference_values(nodes))

@@ -22,7 +22,7 @@ Mode = Literal["MIN_COMBINED", "MIN_FIRST", "SCALED"]
 MODES = ("MIN_COMBINED", "MIN_FIRST", "SCALED")
 
 
-@operation
+@operation(sees="first")
 def quantize_range(
     input: Tensor,
     low: Tensor,
@@ -63,7 +63,7 @@ def quantize_range(
     return codes.clamp(*code_limits(bits, signed)), least, most
 
 
-@operation
+@operation(sees="first")
 def dequantize_range(
     codes: Tensor,
     low: Tensor,

@@ -3,6 +3,7 @@
 from convscope.formats.tensorflow.ops import (
     arithmetic,
     arrangement,
+    codes,
     convolution,
     normalization,
     operators,
@@ -16,6 +17,7 @@ from convscope.formats.tensorflow.translation import translate
 __all__ = [
     "arithmetic",
     "arrangement",
+    "codes",
     "convolution",
     "normalization",
     "operators",

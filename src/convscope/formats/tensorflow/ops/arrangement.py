@@ -10,7 +10,7 @@ from convscope.formats.tensorflow.ops.convolution import LAST
 from convscope.formats.tensorflow.translation import Operands, translates, whole_numbers
 
 
-@translates("Reshape")
+@translates("Reshape", "QuantizedReshape")
 def _reshape(operands: Operands) -> OperationPlan:
     return OperationPlan(
         "reshape", [operands.value(0)], attributes={"shape": tuple(whole_numbers(operands, 1, "shape"))}
@@ -37,10 +37,10 @@ def _transpose(operands: Operands) -> OperationPlan:
     )
 
 
-@translates("Concat", "ConcatV2")
+@translates("Concat", "ConcatV2", "QuantizedConcat")
 def _concat(operands: Operands) -> OperationPlan:
-    """The old `Concat` has the axis first, `ConcatV2` last."""
-    old = operands.node.op == "Concat"
+    """The old `Concat` and that of codes have the axis first, `ConcatV2` last."""
+    old = operands.node.op != "ConcatV2"
     count = len(operands)
     (axis,) = whole_numbers(operands, 0 if old else count - 1, "axis")
     values = [operands.value(place) for place in range(1 if old else 0, count if old else count - 1)]

@@ -23,7 +23,7 @@ def layout(node: Node) -> dict[str, Any]:
     return {} if node.channels_second else LAST
 
 
-@translates("Conv2D")
+@translates("Conv2D", "QuantizedConv2D")
 def _convolution(operands: Operands) -> OperationPlan:
     return _filtered(operands, "filters", {})
 
@@ -88,7 +88,7 @@ def _depthwise_transposed(operands: Operands) -> OperationPlan:
     return OperationPlan("deconvolution", [operands.value(2)], {"weight": weight}, attributes)
 
 
-@translates("MaxPool")
+@translates("MaxPool", "QuantizedMaxPool")
 def _max_pool(operands: Operands) -> OperationPlan:
     return OperationPlan("max_pool", [operands.value(0)], attributes=_pool(operands))
 
@@ -155,7 +155,7 @@ def _pool(operands: Operands) -> dict[str, Any]:
     return {**layout(node), "kernel": _spatial(node, "ksize"), **_window(node), "rounding": "floor"}
 
 
-@translates("MatMul")
+@translates("MatMul", "QuantizedMatMul")
 def _matmul(operands: Operands) -> OperationPlan:
     node = operands.node
     transposes = node.flag("transpose_b")

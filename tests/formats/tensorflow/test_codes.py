@@ -1,0 +1,122 @@
+"""Graphs on eight-bit codes, as TensorFlow's `quantize_nodes` made them: the numbers are TensorFlow 2.21's."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import convscope
+from graph_def_writer import GraphWriter
+from tensorflow_graphs import on_codes
+
+X = np.random.default_rng(0).normal(0.2, 1, (1, 9, 7, 3)).astype(np.float32)
+# The mean of each value's codes, and seven of them, evenly spaced.
+ANSWERS = {
+    "picture:0": (140.46, [146, 85, 64, 102, 8, 199, 108]),
+    "convolved": (-5664.81, [-4905, 29286, -64514, -2285, 5354, 6859, -11575]),
+    "convolved/small": (147.158, [149, 235, 0, 156, 175, 178, 132]),
+    "biased": (-1283.38, [-1557, 7429, -16928, -1170, 2805, 2742, -3284]),
+    "rectified_sums": (1253.97, [0, 7429, 0, 0, 2805, 2742, 0]),
+    "biased/small": (143.208, [141, 223, 0, 144, 181, 180, 125]),
+    "rectified": (166.458, [155, 223, 155, 155, 181, 180, 155]),
+    "rectified6": (166.458, [155, 223, 155, 155, 181, 180, 155]),
+    "largest": (201.533, [170, 223, 217, 180, 255, 202, 170]),
+    "average": (166.067, [159, 169, 166, 159, 176, 169, 162]),
+    "joined": (162.294, [170, 126, 170, 150, 205, 236, 170]),
+    "normalized:0": (131.036, [71, 127, 154, 148, 198, 199, 71]),
+    "normed:0": (-293.217, [-670, -5520, -196, -1702, -917, -900, -683]),
+    "multiplied": (2165.53, [168, 5032, 24955, 55, 364, 425, 870]),
+    "scores": (-30121.2, [-36736, -33950, -12397, -37402]),
+    "scores/small": (74.25, [7, 35, 255, 0]),
+    "logits": (-7.12108, [-8.682266, -8.032257, -2.925042, -8.844769]),
+}
+# TensorFlow resizes with weights of seven bits, and makes codes of 32 bits to add by whole factors.
+NEARLY = {
+    "resized": (147.287, [149, 141, 68, 181, 110, 143, 148], 1),
+    "added": (-20933.3, [-21354, 115614, -257754, -13314, 32922, 34434, -48252], 125),
+}
+ENDS = {
+    "convolved/ends:0": -6.287053,
+    "convolved/ends:1": 3.6524034,
+    "normalized:1": -2.862462,
+    "normalized:2": 2.7259467,
+    "scores/ends:0": -8.854496,
+}
+
+
+def test_every_op_on_codes_is_tensorflows(tmp_path: Path) -> None:
+    network = convscope.open_network(on_codes().save(tmp_path / "codes.pb"))
+    assert not network.graph.cut
+    names = [*ANSWERS, *NEARLY, *ENDS]
+    found = network.activations(torch.from_numpy(X), *map(convscope.Address, names))
+    for name, (mean, codes) in ANSWERS.items():
+        row = found[name].reshape(-1)
+        np.testing.assert_allclose(row[:: max(1, len(row) // 7)][:7], codes, rtol=1e-6, err_msg=name)
+        assert row.mean().item() == pytest.approx(mean, rel=1e-5), name
+    for name, (mean, codes, step) in NEARLY.items():
+        row = found[name].reshape(-1)
+        np.testing.assert_allclose(row[:: len(row) // 7][:7], codes, rtol=0, atol=step, err_msg=name)
+        assert row.mean().item() == pytest.approx(mean, abs=step), name
+    for name, end in ENDS.items():
+        assert found[name].item() == pytest.approx(end, rel=1e-6), name
+
+
+def test_codes_have_filters_gradients_and_layers_that_can_be_saved(tmp_path: Path) -> None:
+    g = on_codes()
+    network = convscope.open_network(g.save(tmp_path / "codes.pb"))
+    picture = torch.from_numpy(X)
+    layer = network.layers["convolved"]
+    assert layer.kind == "QuantizedConv2D" and layer.shape == (1, 5, 4, 6)
+    weight = network.parameters["convolved/filters"]
+    zero = round(0.83 * 255 / 1.44)  # 146.98: that of the code that stands for 0
+    node = next(node for node in g.message.node if node.name == "filters")
+    stored = next(entry.value.tensor for entry in node.attr if entry.key == "value").tensor_content
+    codes = np.frombuffer(stored, np.uint8).reshape(3, 3, 3, 6).astype(np.float32)
+    np.testing.assert_array_equal(weight, (codes - zero).transpose(3, 2, 0, 1))
+    gradient = network.gradient(picture, "logits:2")
+    assert gradient.abs().sum() > 1 and gradient.isfinite().all()
+    network.save(tmp_path / "codes.convscope")
+    again = convscope.open_network(tmp_path / "codes.convscope")
+    (first, second) = (one.activations(picture, "logits")["logits"] for one in (network, again))
+    torch.testing.assert_close(first, second)
+
+
+def test_an_op_on_codes_with_too_few_inputs_is_one_sentence(tmp_path: Path) -> None:
+    for op in ("QuantizedConv2D", "QuantizedRelu", "QuantizedConcat", "Requantize"):
+        g = GraphWriter()
+        g.node(op, "short", g.placeholder(), T=None)
+        with pytest.raises(convscope.errors.NetworkFileError, match=f"'short' is a {op} with 1 inputs"):
+            convscope.open_network(g.save(tmp_path / "short.pb"))
+
+
+def test_ranges_that_are_equal_and_types_with_a_sign(tmp_path: Path) -> None:
+    g = GraphWriter()
+    x = g.placeholder(shape=(1, 2, 2, 2))
+    same = g.const("same", np.float32(0.5))
+    low, high = g.const("low", np.float32(-1.0)), g.const("high", np.float32(3.0))
+    signed = {"T": None, "Tinput": "DT_QINT32", "out_type": "DT_QUINT8"}
+    g.node("QuantizedRelu", "relu", x, low, high, T=None, Tinput="DT_QUINT8", out_type="DT_QUINT8")
+    g.node(
+        "QuantizedReluX",
+        "relu_to_2",
+        x,
+        g.const("two", np.float32(2.0)),
+        low,
+        high,
+        T=None,
+        Tinput="DT_QUINT8",
+    )
+    g.node("QuantizedRelu", "of_one_number", x, same, same, T=None, Tinput="DT_QUINT8", out_type="DT_QUINT8")
+    g.node("Requantize", "nowhere", x, low, high, same, same, **signed)
+    ends = {"T": None, "T1": "DT_QINT8", "T2": "DT_QUINT8"}
+    g.node("QuantizedMul", "product", x, x, low, high, low, high, **ends, Toutput="DT_QINT32")
+    network = convscope.open_network(g.save(tmp_path / "ends.pb"))
+    codes = torch.tensor([0.0, 63, 64, 65, 127, 191, 192, 255]).reshape(1, 2, 2, 2)
+    names = ("relu", "relu_to_2", "of_one_number", "nowhere", "product")
+    found = [value.reshape(-1).tolist() for value in network.activations(codes, *names).values()]
+    assert found[0] == [64, 64, 64, 65, 127, 191, 192, 255]  # 0 is at 63.75 steps above -1
+    assert found[1] == [64, 64, 64, 65, 127, 191, 192, 192]  # 2 at 127.5, which is rounded away from 0
+    assert found[2] == [0.0, 63, 64, 65, 127, 191, 192, 255]
+    assert found[3] == [0.0] * 8
+    assert found[4] == [(code + 64) * (code - 64) for code in (0, 63, 64, 65, 127, 191, 192, 255)]
