@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from convscope import open_network
+from convscope import Address, open_network
 from graph_def_writer import GraphWriter
 
 X = np.random.default_rng(8).normal(0, 1, (3, 5, 6, 4)).astype(np.float32)
@@ -205,3 +205,50 @@ def test_fused_nodes_are_the_plain_ones(tmp_path):
     torch.testing.assert_close(found["mirrored"], filtered(maps.numpy(), "reflect"), rtol=1e-4, atol=1e-5)
     corners = F.interpolate(maps, (7, 9), mode="bilinear", align_corners=True).numpy()
     torch.testing.assert_close(found["larger"], filtered(corners, "symmetric"), rtol=1e-4, atol=1e-5)
+
+
+BOXES = [
+    *(
+        [0.4, 1.2, 7.2, 4.8],
+        [4.0, 2.9, 3.0, 8.8],
+        [0.5, 2.2, 4.8, 4.9],
+        [2.4, 0.8, 8.4, 6.5],
+        [5.8, 7.6, 3.7, 0.6],
+    ),
+    *([2.0, 2.6, 3.2, 7.2], [2.2, 2.9, 5.2, 3.5], [2.2, 2.9, 5.2, 3.5], [1.4, 3.2, 4.2, 6.8]),
+]
+SCORES = [0.33, 0.75, 0.74, 0.26, 0.84, 0.67, 0.7, 0.83, 0.46]
+
+
+@pytest.mark.parametrize(
+    ("sigma", "least", "most", "places", "scores"),
+    [
+        (
+            *(0.5, 0.0, 9, [4, 7, 1, 2, 5, 8, 6, 0, 3]),
+            [0.84, 0.827242, 0.740654, 0.703804, 0.636372, 0.33428, 0.247765, 0.243164, 0.182814],
+        ),
+        (0.3, 0.2, 6, [4, 7, 1, 2, 5, 8], [0.84, 0.825408, 0.734488, 0.680662, 0.614897, 0.270196]),
+        (0.5, 0.4, 3, [4, 7, 1], [0.84, 0.827242, 0.740654]),
+        (0.5, 0.9, 3, [], []),
+    ],
+)
+def test_boxes_that_overlap_lose_score_as_tensorflow_has_it(sigma, least, most, places, scores, tmp_path):
+    """TensorFlow 2.21's own numbers; two boxes are the same, and one names its other corners."""
+    g = GraphWriter()
+    x = g.placeholder(shape=(1, 3, 3, 4))
+    boxes = g.node("Reshape", "boxes", x, g.const("rows", [9, 4]), Tshape="DT_INT32")
+    limits = [
+        g.const(f"limit{at}", value)
+        for at, value in enumerate([np.int32(most), *np.float32([0.5, least, sigma])])
+    ]
+    sums = g.node("Sum", "sums", boxes, g.const("axis", [1]), Tidx="DT_INT32")
+    factors = np.float32(SCORES) / np.float32(BOXES).sum(1)
+    values = g.node("Mul", "scores", sums, g.const("factors", factors))
+    g.node("NonMaxSuppressionV5", "left", boxes, values, *limits, pad_to_max_output_size=True)
+    network = open_network(g.save(tmp_path / "soft.pb"))
+    picture = torch.tensor(BOXES).reshape(1, 3, 3, 4)
+    names = [Address(f"left:{output}") for output in range(3)]
+    found = list(network.activations(picture, *names).values())
+    padded = [0] * (most - len(places))
+    assert found[0].tolist() == [*places, *padded] and found[2].item() == len(places)
+    np.testing.assert_allclose(found[1], [*scores, *padded], rtol=0, atol=2e-6)

@@ -214,6 +214,7 @@ EXAMPLES = {
     "select_boxes": [
         ([positive(7, 4), positive(7)], {}, {"most": 5, "overlap": 0.2, "least": 0.3, "padded": True}),
         ([positive(7, 4), positive(7)], {}, {"most": 5, "padded": True, "with_scores": False}),
+        ([positive(7, 4), positive(7)], {}, {"most": 5, "padded": True, "sigma": 0.5, "least": 0.8}),
     ],
     "detect_boxes": [
         (

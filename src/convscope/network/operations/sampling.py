@@ -173,9 +173,7 @@ def suppress_boxes(
         middle, half = boxes[..., :2], boxes[..., 2:] / 2
         corners = torch.cat([middle - half, middle + half], -1)
     else:
-        corners = torch.cat(
-            [torch.minimum(boxes[..., :2], boxes[..., 2:]), torch.maximum(boxes[..., :2], boxes[..., 2:])], -1
-        )
+        corners = _corners(boxes)
     rows = [
         [picture, label, box]
         for picture, classes in enumerate(scores)
@@ -195,19 +193,24 @@ def select_boxes(
     least: float | None = None,
     padded: bool = False,
     with_scores: bool = True,
+    sigma: float = 0.0,
 ) -> tuple[Tensor, ...]:
     """Return the places of the boxes that `suppress_boxes` leaves of one class, their scores, and how many they are.
 
     Without `with_scores` only the first and the last. `padded` with zeros, places and scores are as many as `most`;
-    else that depends on the numbers.
+    else that depends on the numbers. With `sigma` what overlaps loses score instead (Soft-NMS: Bodla et al., 2017).
     """
     if boxes.is_meta or scores.is_meta:
         if not padded:
             raise NotImplementedError
         empty = boxes.new_empty(most), scores.new_empty(most), boxes.new_empty(())
         return empty if with_scores else empty[::2]
-    places = suppress_boxes(boxes, scores, most=most, overlap=overlap, least=least)
-    count, chosen = places.new_tensor(float(len(places))), scores[places.long()]
+    if sigma > 0:
+        places, chosen = _softened(_corners(boxes), scores, most, sigma, least)
+    else:
+        places = suppress_boxes(boxes, scores, most=most, overlap=overlap, least=least)
+        chosen = scores[places.long()]
+    count = places.new_tensor(float(len(places)))
     if padded:
         more = (0, most - len(places))
         places, chosen = F.pad(places, more), F.pad(chosen, more)
@@ -253,6 +256,12 @@ def detect_boxes(
     return found, values, labels, counts
 
 
+def _corners(boxes: Tensor) -> Tensor:
+    """Return boxes of any two corners with the lower ones first."""
+    one, other = boxes[..., :2], boxes[..., 2:]
+    return torch.cat([torch.minimum(one, other), torch.maximum(one, other)], -1)
+
+
 def _survivors(boxes: Tensor, scores: Tensor, most: int, overlap: float, least: float | None) -> list[int]:
     order = scores.sort(descending=True, stable=True).indices
     left = order if least is None else order[scores[order] > least]
@@ -260,13 +269,34 @@ def _survivors(boxes: Tensor, scores: Tensor, most: int, overlap: float, least: 
     while len(left) and len(survivors) < most:
         best, left = left[0], left[1:]
         survivors.append(int(best))
-        shared = torch.minimum(boxes[best, 2:], boxes[left, 2:]) - torch.maximum(
-            boxes[best, :2], boxes[left, :2]
-        )
-        area = shared.clamp(min=0).prod(-1)
-        sizes = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
-        left = left[~(area / (sizes[best] + sizes[left] - area) > overlap)]
+        left = left[~(_shares(boxes[best], boxes[left]) > overlap)]
     return survivors
+
+
+def _softened(
+    boxes: Tensor, scores: Tensor, most: int, sigma: float, least: float | None
+) -> tuple[Tensor, Tensor]:
+    """Return places and scores of the boxes that are left where each that is taken lowers the others it overlaps."""
+    open_places = torch.ones_like(scores, dtype=torch.bool)
+    places: list[int] = []
+    found: list[Tensor] = []
+    while len(places) < most and open_places.any():
+        best = int(scores.where(open_places, -torch.inf).argmax())
+        if least is not None and not scores[best] > least:
+            break
+        places.append(best)
+        found.append(scores[best])
+        open_places[best] = False
+        shares = torch.nan_to_num(_shares(boxes[best], boxes))
+        scores = scores * torch.exp(-0.5 / sigma * shares.square())
+    return scores.new_tensor(places), torch.stack(found) if found else scores[:0]
+
+
+def _shares(box: Tensor, boxes: Tensor) -> Tensor:
+    """Return what share of both together a box and each of others have in common."""
+    common = torch.minimum(box[2:], boxes[:, 2:]) - torch.maximum(box[:2], boxes[:, :2])
+    area, size = common.clamp(min=0).prod(-1), (box[2:] - box[:2]).prod(-1)
+    return area / (size + (boxes[:, 2:] - boxes[:, :2]).prod(-1) - area)
 
 
 @operation(part="rearrangement", sees="map")

@@ -133,10 +133,10 @@ def _known_number(operands: Operands, place: int) -> float:
 def _select_boxes(operands: Operands) -> OperationPlan:
     """Their places, with V5 their scores, and how many they are."""
     with_scores = operands.node.op.endswith("5")
-    if with_scores and _known_number(operands, 5):
-        raise refuse(operands.node, "whose soft_nms_sigma is not 0")
     attributes = {**_limits(operands, 2), "padded": operands.node.flag("pad_to_max_output_size")}
     attributes["with_scores"] = with_scores
+    if with_scores and (sigma := _known_number(operands, 5)):
+        attributes["sigma"] = sigma
     outputs = 3 if with_scores else 2
     return OperationPlan("select_boxes", [operands.value(0), operands.value(1)], {}, attributes, outputs)
 
