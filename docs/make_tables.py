@@ -47,6 +47,7 @@ KERAS_CHECKS = {
 TENSORFLOW_CHECKS = {
     "arithmetic": "TensorFlow where it is installed, and OpenCV",
     "arrangement": "TensorFlow where it is installed, and OpenCV",
+    "casts": "NumPy's of the same name, and ml_dtypes; what Keras 3.15 exported of int8, int4 and float8",
     "codes": "numbers of TensorFlow 2.21's, on a processor, within one code",
     "convolution": "TensorFlow where it is installed, and OpenCV; the Inception network",
     "normalization": "TensorFlow where it is installed, and OpenCV",

@@ -24,6 +24,8 @@ MAXIMUM_EXPANSION = 8
 SPARE_BYTES = 64 * 2**20
 SECONDS = 15  # of work; a busy machine may take several times as long for them
 LONGEST = 8 * SECONDS
+_BFLOAT16 = np.dtype("V2")
+"""HDF5 has no such floats: Keras writes their two bytes, the upper half of a single float's."""
 CHECK = Path(__file__).with_name("hdf5_check.py")
 
 
@@ -73,6 +75,7 @@ class Dataset:
     file: Container
     name: str
     state: FileState | None = None
+    is_whole: bool = False
 
     def load(self) -> NDArray[np.float32]:
         """Read the dataset as single-precision numbers."""
@@ -80,8 +83,12 @@ class Dataset:
         if self.state is not None:
             self.state.require_unchanged()
         with opened_hdf5(self.file) as opened:
+            dataset = _dataset(opened, self.name, self.place)
+            if dataset.dtype == _BFLOAT16 and numbers.size:
+                wide = np.asarray(dataset[()]).view(np.uint16).astype(np.uint32) << 16
+                return wide.view(np.float32)
             if numbers.size:
-                _dataset(opened, self.name, self.place).read_direct(numbers)
+                dataset.read_direct(numbers)
         return numbers
 
 
@@ -178,7 +185,7 @@ def stored_under(
             raise NetworkFileError(
                 f"{where} would take far more memory than the file is large; it is refused."
             )
-        yield Dataset(dataset.shape, where, file, path, state)
+        yield Dataset(dataset.shape, where, file, path, state, dataset.dtype.kind in "iu")
 
 
 def _paths(opened: h5py.File, root: str, file: Container) -> Iterator[str]:
@@ -207,6 +214,6 @@ def _dataset(opened: h5py.File, path: str, place: str) -> h5py.Dataset:
         raise NetworkFileError(
             f"{place} is stored in another file; convscope reads weights from this file alone."
         )
-    if dataset.shape is None or dataset.dtype.kind not in "fiu":
+    if dataset.shape is None or (dataset.dtype.kind not in "fiu" and dataset.dtype != _BFLOAT16):
         raise NetworkFileError(f"{place} holds {dataset.dtype}, not numbers.")
     return dataset

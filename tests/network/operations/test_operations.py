@@ -281,6 +281,7 @@ EXAMPLES = {
             {"scaled": True},
         )
     ],
+    "round_by_largest": [([INPUT], {}, {"axis": -1}), ([INPUT], {}, {"axis": 1, "steps": 7})],
     "round_to_steps": [([INPUT], {}, {"minimum": -1.0, "maximum": 2.0, "steps": 255})],
     "dynamic_shape": [
         ([INPUT], {}, {"kind": "reshape", "attributes": {"shape": ("$0.0", ("*", "$0.1", 6), -1)}})
@@ -715,6 +716,7 @@ NOT_DIFFERENTIABLE = {
     "divide_or_zero": {1},  # it jumps at 0
     "quantize_range": None,
     "round_to_range": None,
+    "round_by_largest": None,
     "quantize": None,  # straight through, where finite differences see steps
     "round_off": None,
     "round_to_steps": None,

@@ -15,10 +15,13 @@ import numpy as np
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, WeightsMismatch
 from convscope.formats.graph_builder import GraphBuilder
+from convscope.formats.hdf5 import Dataset
 from convscope.formats.keras.configuration import stated_shape
 from convscope.formats.keras.layers import Dialect, Numbers, Use, Variable, translate, variables_of
+from convscope.formats.keras.layers.translation import CUT_HERE
 from convscope.formats.keras.model import AT_EACH_MOMENT, INPUT, CallReference, KerasLayer, KerasModel
-from convscope.formats.keras.weights import Found, LayerPath, WeightSource
+from convscope.formats.keras.quantized import WeightSource
+from convscope.formats.keras.weights import Found, LayerPath
 from convscope.formats.operation_plan import OperationPlan
 from convscope.network.cut import CutLayer
 from convscope.network.graph import Graph, Operation
@@ -165,7 +168,7 @@ class _Building:
             del self.builder.operations[before:]
             self.builder.cut_misfit([name], CutLayer(name, layer.class_name, str(error)), error)
             return (name,)
-        except UnsupportedLayer as error:
+        except UnsupportedLayer as error:  # what it does before the step that is not known stays
             self.builder.cut_at([name], CutLayer(name, layer.class_name, str(error)))
             return (name,)
 
@@ -176,6 +179,8 @@ class _Building:
         before, parts = reads[0], dict[str, str]()
         outputs: tuple[str, ...] = (name,)
         for at, plan in enumerate(plans):
+            if plan.kind == CUT_HERE:
+                raise UnsupportedLayer(str(plan.attributes["why"]))
             between = self._unused(f"{name}@{plan.label or layer.name}", at)
             output = name if at == len(plans) - 1 else between
             outputs = (output, *(f"{output}.{more}" for more in range(1, plan.outputs)))
@@ -219,6 +224,11 @@ class _Building:
             key = f"{'/'.join(path)}.{variable.name}"
             names[variable.name] = key
             source = next(sources, None) if variable.value is None else None
+            if isinstance(source, Dataset) and source.is_whole and "kernel" in variable.name:
+                raise UnsupportedLayer(
+                    f"layer {'/'.join(path)!r}, a {layer.class_name}, has whole numbers as its {variable.name}, and "
+                    "what they stand for is not read of it: save it before model.quantize(), or with model.export()"
+                )
             if source is None and variable.value is None:
                 raise WeightsMismatch(
                     f"there are no weights for the {variable.name} of layer {'/'.join(path)!r}"

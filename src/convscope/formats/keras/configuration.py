@@ -56,7 +56,8 @@ def _model(description: Mapping[str, Any], name: str, depth: int) -> KerasModel:
     if not describes_model(description):
         raise NetworkFileError(
             f"the model is a class of its own ({class_name}), whose layers only its code knows: make a Functional "
-            "model of it (keras.Model(inputs, model.call(inputs))) and save that"
+            "model of it (keras.Model(inputs, model.call(inputs))) and save that, or model.export(), whose SavedModel "
+            "has what it computes"
         )
     if depth > MAXIMUM_MODELS_DEEP:
         raise NetworkFileError(f"models lie inside models more than {MAXIMUM_MODELS_DEEP} deep")

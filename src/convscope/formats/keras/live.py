@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from convscope.errors import InputError, MissingPackage, NetworkFileError, did_you_mean
 from convscope.formats.keras.configuration import read_model
-from convscope.formats.keras.layers import Dialect
+from convscope.formats.keras.layers import Dialect, variables_of
 from convscope.formats.keras.model import KerasModel
 from convscope.formats.keras.opening import channels_are_last, parts_of
-from convscope.formats.keras.weights import LayerPath, WeightSource, read_weights_of
+from convscope.formats.keras.quantized import WeightSource, restored, stored_variables
+from convscope.formats.keras.weights import LayerPath, read_weights_of
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from convscope.network.origin import Origin
@@ -92,17 +93,19 @@ def _network(live: Any, request: Request, origin: Origin) -> NetworkParts:
         weights = read_weights_of(request.weights).of(model, dialect)
     else:
         to_numpy = import_module("keras").ops.convert_to_numpy
-        weights = dict(_variables(model, live, to_numpy, ()))
+        weights = dict(_variables(model, live, to_numpy, dialect))
     return parts_of(model, weights, dialect, request, origin)
 
 
 def _variables(
-    model: KerasModel, live: Any, to_numpy: Callable[[Any], Any], path: LayerPath
-) -> Iterator[tuple[LayerPath, list[WeightSource]]]:
+    model: KerasModel, live: Any, to_numpy: Callable[[Any], Any], dialect: Dialect, path: LayerPath = ()
+) -> Iterator[tuple[LayerPath, Sequence[WeightSource]]]:
     layers = {layer.name: layer for layer in live.layers}
     for layer in model.layers:
         if layer.model is not None:
-            yield from _variables(layer.model, layers[layer.name], to_numpy, (*path, layer.name))
+            yield from _variables(layer.model, layers[layer.name], to_numpy, dialect, (*path, layer.name))
         elif layer.name in layers:
             # A layer's own order has the trained ones first, whether they are frozen or not.
-            yield (*path, layer.name), [LiveVariable(one, to_numpy) for one in layers[layer.name].weights]
+            weights = [LiveVariable(one, to_numpy) for one in layers[layer.name].weights]
+            own = [variable for variable in variables_of(layer, dialect) if variable.value is None]
+            yield (*path, layer.name), restored(layer, own, stored_variables(layer, own, flat=True), weights)

@@ -11,32 +11,21 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from convscope.errors import NetworkFileError, WeightsMismatch
 from convscope.formats.hdf5 import Container, Dataset, OwnFile, opened_hdf5, stored_under
 from convscope.formats.keras.archive import WEIGHTS, Member
 from convscope.formats.keras.layers import Dialect, Variable, variables_of
 from convscope.formats.keras.model import AT_EACH_MOMENT, KerasLayer, KerasModel, snake_case
+from convscope.formats.keras.quantized import WeightSource, restored, stored_variables
 from convscope.formats.kinds import FileKind, kind_of_content
 
 LayerPath = tuple[str, ...]
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
-
-
-class WeightSource(Protocol):
-    """Numbers that can be loaded: a dataset of a file, or a variable of a live model."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Their shape, in Keras's order of axes."""
-
-    def load(self) -> NDArray[np.float32]:
-        """Return them."""
 
 
 Found = Mapping[LayerPath, Sequence[WeightSource]]
@@ -136,13 +125,25 @@ def _of_group(file: WeightFile, layer: KerasLayer, group: str, dialect: Dialect)
             f"{len(variables)}. Is it another model's?"
         )
     ordered = _by_name(file.layers[group], variables, stored) if layer.model else None
-    layers: dict[LayerPath, list[WeightSource]] = {}
-    for (owner, _, _), source in ordered or zip(variables, stored, strict=True):
-        layers.setdefault(owner, []).append(source)
+    of_layers: dict[LayerPath, list[tuple[Wanted, WeightSource]]] = {}
+    for wanted, source in ordered or zip(variables, stored, strict=True):
+        of_layers.setdefault(wanted.path, []).append((wanted, source))
+    layers: dict[LayerPath, Sequence[WeightSource]] = {}
+    for owner, pairs in of_layers.items():
+        one = pairs[0][0].layer
+        own = [variable for variable in variables_of(one, dialect) if variable.value is None]
+        found = [wanted.variable for wanted, _ in pairs]
+        layers[owner] = restored(one, own, found, [source for _, source in pairs])
     return layers
 
 
-Wanted = tuple[LayerPath, Variable, bool]
+class Wanted(NamedTuple):
+    """A variable that a file should have, and the layer it is of."""
+
+    path: LayerPath
+    variable: Variable
+    is_trained: bool
+    layer: KerasLayer
 
 
 def _by_name(
@@ -151,13 +152,13 @@ def _by_name(
     """Match an inner model's variables by what they are called; None where the names do not say which is whose."""
     keys = [tuple(name.partition(":")[0].split("/")[-2:]) for name in names]
     by_key = dict(zip(keys, stored, strict=True))
-    file_names = [(path[-1], _name_in_file(path[-1], variable, by_key)) for path, variable, _ in wanted]
+    file_names = [(path[-1], _name_in_file(path[-1], variable, by_key)) for path, variable, *_ in wanted]
     if len(by_key) != len(names) or set(file_names) != set(by_key):
         return None
-    order = {path: index for index, path in enumerate(dict.fromkeys(path for path, _, _ in wanted))}
+    order = {path: index for index, path in enumerate(dict.fromkeys(one.path for one in wanted))}
     # Within a layer they stay in the order its variables have.
     pairs = [(item, by_key[key]) for item, key in zip(wanted, file_names, strict=True)]
-    return sorted(pairs, key=lambda pair: order[pair[0][0]])
+    return sorted(pairs, key=lambda pair: order[pair[0].path])
 
 
 def _name_in_file(layer: str, variable: Variable, known: Mapping[tuple[str, ...], WeightSource]) -> str:
@@ -169,16 +170,16 @@ def _name_in_file(layer: str, variable: Variable, known: Mapping[tuple[str, ...]
 def _flat(layer: KerasLayer, dialect: Dialect, path: LayerPath) -> Iterator[Wanted]:
     """Yield the variables of a layer and of those inside it in the order of a flat list: trained ones first."""
     variables = list(_in_layer_order(layer, dialect, (*path, layer.name), True))
-    yield from (item for item in variables if item[2])
-    yield from (item for item in variables if not item[2])
+    yield from (item for item in variables if item.is_trained)
+    yield from (item for item in variables if not item.is_trained)
 
 
 def _in_layer_order(layer: KerasLayer, dialect: Dialect, path: LayerPath, trained: bool) -> Iterator[Wanted]:
     if layer.model is None:
         trained = trained and bool(layer.config.get("trainable", True))
-        for variable in variables_of(layer, dialect):
-            if variable.value is None:
-                yield path, variable, trained and variable.is_trained
+        own = [variable for variable in variables_of(layer, dialect) if variable.value is None]
+        for variable in stored_variables(layer, own, flat=True):
+            yield Wanted(path, variable, trained and variable.is_trained, layer)
         return
     for inner in layer.model.layers:
         yield from _in_layer_order(inner, dialect, (*path, inner.name), trained)
@@ -203,7 +204,8 @@ def _of_nested_groups(
             inner = f"{place}/layer/" if layer.class_name == AT_EACH_MOMENT else f"{place}/"
             yield from _of_nested_groups(file, layer.model, dialect, inner, (*path, layer.name))
             continue
-        wanted = [variable for variable in variables_of(layer, dialect) if variable.value is None]
+        own = [variable for variable in variables_of(layer, dialect) if variable.value is None]
+        wanted = stored_variables(layer, own, flat=False)
         keys = _keys(place, wanted)
         if missing := [key for key in keys if key not in file.datasets]:
             raise WeightsMismatch(
@@ -211,7 +213,7 @@ def _of_nested_groups(
                 f"{layer.name!r}. Is it another model's?"
             )
         if wanted:
-            yield (*path, layer.name), [file.datasets[key] for key in keys]
+            yield (*path, layer.name), restored(layer, own, wanted, [file.datasets[key] for key in keys])
 
 
 def _keys(place: str, wanted: Sequence[Variable]) -> list[str]:

@@ -93,7 +93,11 @@ class _Building:
             return
         if self._unrolled(node):
             return
-        value = self._constant_of(node)
+        try:
+            value = self._constant_of(node)
+        except UnsupportedLayer as error:
+            self.builder.cut_at([node.name], CutLayer(node.name, node.op, str(error)))
+            return
         if value is not None:
             self.constants[node.name] = value
             self.operations[node.name] = None  # its place; what makes it depends on who reads it

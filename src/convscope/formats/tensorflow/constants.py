@@ -69,6 +69,10 @@ def _size(node: Node, inputs: Sequence[Array]) -> Shape:
     if node.op in ("Gather", "GatherV2"):
         axis = int(inputs[2].item()) if len(inputs) > 2 else 0
         return inputs[1].size, inputs[0].size // max(inputs[0].shape[axis], 1)
+    if node.op.endswith("MatMul") or "MatMulV" in node.op:
+        return np.broadcast_shapes(inputs[0].shape[:-2], inputs[1].shape[:-2]) + tuple(
+            array.size // max(min(array.shape[-2:]), 1) for array in inputs
+        )
     return (0,) if node.op in _VIEWS else (sum(array.size for array in inputs),)
 
 
@@ -149,14 +153,6 @@ def _div(node: Node, inputs: Sequence[Array]) -> Array:
     """Divide as Python 2 did: whole numbers stay whole."""
     whole = inputs[0].dtype.kind in "iuO"
     return np.floor_divide(*inputs) if whole else np.divide(*inputs)
-
-
-@folds("Cast")
-def _cast(node: Node, inputs: Sequence[Array]) -> Array:
-    floating = node.text("DstT") in ("DT_FLOAT", "DT_DOUBLE", "DT_HALF", "DT_BFLOAT16")
-    if inputs[0].dtype == object:
-        return inputs[0]  # sizes stay sizes
-    return inputs[0].astype(np.float32 if floating else np.int64)
 
 
 @folds("Reshape")

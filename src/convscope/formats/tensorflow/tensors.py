@@ -36,6 +36,12 @@ _TYPES: dict[str, tuple[str, str]] = {
     "DT_UINT64": ("<u8", "uint64_val"),
     "DT_BOOL": ("?", "bool_val"),
 }
+WHOLE = {
+    name: np.dtype(layout)
+    for name, (layout, _) in _TYPES.items()
+    if np.dtype(layout).kind in "iu" and "INT" in name
+}
+"""Types of whole numbers, those of codes among them."""
 CODES = {
     f"DT_Q{'U' * (not signed)}INT{bits}": (bits, signed) for bits in (8, 16, 32) for signed in (False, True)
 }

@@ -121,6 +121,14 @@ def round_to_range(
     return straight_through(places * scale, torch.round if to_even else _half_up) / scale
 
 
+@operation(sees="first")
+def round_by_largest(input: Tensor, *, axis: int = -1, steps: int = 127) -> Tensor:
+    """Return the input rounded, along an axis, to so many steps from 0 to its largest size there: Keras's int8."""
+    largest = input.detach().abs().amax(axis_index(axis, input), keepdim=True)
+    scale = steps / (largest + 1e-7)
+    return straight_through(input * scale, torch.round).clamp(-steps, steps) / scale
+
+
 def code_limits(bits: int, signed: bool) -> tuple[int, int]:
     """Return the lowest and the highest code of so many bits.
 

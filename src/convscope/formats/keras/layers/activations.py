@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from convscope.errors import UnsupportedLayer, did_you_mean
+from convscope.errors import did_you_mean
 from convscope.formats.keras.layers.functions import axes_of, camel, name_of, setting
 from convscope.formats.keras.layers.registry import keras_function, keras_layer, translate
-from convscope.formats.keras.layers.translation import Steps, Use, Variable, number
+from convscope.formats.keras.layers.translation import CUT_HERE, Steps, Use, Variable, number
 from convscope.formats.keras.model import KerasLayer
 from convscope.formats.operation_plan import OperationPlan
+from convscope.formats.registration import CUSTOM_LAYERS
+from convscope.network.operations import OPERATIONS
 
 _PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "relu": ("relu", {}),
@@ -67,13 +69,22 @@ def step_named(use: Use, name: str) -> OperationPlan:
     if name == "glu":  # along the last axis, whatever the channels' is
         return OperationPlan("aten", attributes={"operator": "glu", "arguments": ("$0", -1)}, label=name)
     if name not in _PLAIN:
-        names = [*_PLAIN, "hard_sigmoid", "softmax", "log_softmax", "linear"]
-        raise UnsupportedLayer(
-            f"layer {use.layer.name!r} has the activation {name!r}, which convscope does not know."
-            f"{did_you_mean(name, names)} Possible: {', '.join(names)}"
-        )
+        return _own_activation(use, name)
     kind, attributes = _PLAIN[name]
     return OperationPlan(kind, attributes=use.on_maps(**attributes), label=name)
+
+
+def _own_activation(use: Use, name: str) -> OperationPlan:
+    """Return a function of somebody's own, where it was taught; else what is before it is computed, and it is cut."""
+    short = name.rpartition(">")[2]
+    if short in CUSTOM_LAYERS and short in OPERATIONS:
+        return OperationPlan(short, label=short)
+    names = [*_PLAIN, "hard_sigmoid", "softmax", "log_softmax", "linear"]
+    why = (
+        f"layer {use.layer.name!r} has the activation {name!r}, which convscope does not know."
+        f"{did_you_mean(name, names)} Teach it with register_layer({short!r}, function), a function of tensors"
+    )
+    return OperationPlan(CUT_HERE, attributes={"why": why})
 
 
 @keras_layer("Activation")

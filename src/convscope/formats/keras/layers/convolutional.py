@@ -18,6 +18,7 @@ from convscope.formats.keras.layers.translation import (
     has_channels_last,
 )
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.keras.quantized import FLOAT8, LARGEST_FLOAT8, mode_of, rounds_inputs
 from convscope.formats.operation_plan import OperationPlan
 
 
@@ -64,7 +65,8 @@ def _separable_and_bias(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, 
 
 
 def _dense_and_bias(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
-    return (Variable("kernel", np.transpose), *_bias(layer))
+    scale = (Variable("inputs_scale"),) if mode_of(layer) == FLOAT8 else ()
+    return (Variable("kernel", np.transpose), *_bias(layer), *scale)
 
 
 def _with_bias(use: Use, weight: str) -> dict[str, str]:
@@ -170,10 +172,25 @@ def _along_one_or_three_axes(use: Use) -> Steps:
 
 @keras_layer("Dense", variables=_dense_and_bias)
 def _dense(use: Use) -> Steps:
-    return [
-        OperationPlan("dense", attributes={"axis": -1}, parameters=_with_bias(use, "kernel")),
-        *activation(use),
-    ]
+    dense = OperationPlan("dense", ("",), _with_bias(use, "kernel"), {"axis": -1})
+    return [*_rounded_inputs(use), dense, *activation(use)]
+
+
+def _rounded_inputs(use: Use) -> Steps:
+    """What a layer of few bits does first: it rounds what it reads."""
+    mode = mode_of(use.layer)
+    if mode == FLOAT8:
+        scale = {"operand": "inputs_scale"}
+        largest = {"minimum": -LARGEST_FLOAT8, "maximum": LARGEST_FLOAT8}
+        return [
+            OperationPlan("divide", (), scale, label="inputs"),
+            OperationPlan("clip", ("",), {}, largest, label="inputs"),
+            OperationPlan("round_to_type", ("",), {}, {"type": "float8_e4m3fn"}, label="inputs"),
+            OperationPlan("multiply", ("",), scale, label="inputs"),
+        ]
+    if mode and rounds_inputs(use.layer):
+        return [OperationPlan("round_by_largest", (), {}, {"axis": -1, "steps": 127}, label="inputs")]
+    return []
 
 
 def _einsum_variables(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:

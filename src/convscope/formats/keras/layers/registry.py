@@ -11,6 +11,7 @@ from convscope.formats.keras.layers.constants import constant_variables
 from convscope.formats.keras.layers.translation import Dialect, Steps, Use, Variable
 from convscope.formats.keras.layers.unread import require_all_read, with_settings_remembered
 from convscope.formats.keras.model import KerasLayer
+from convscope.formats.keras.quantized import is_readable, require_readable
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.registration import CUSTOM_LAYERS
 from convscope.network.operations import OPERATIONS
@@ -74,6 +75,7 @@ def translate(use: Use) -> Steps:
     if use.layer.is_function:
         return _function(use)(use)
     layer_type, watched = _type(use.layer), with_settings_remembered(use)
+    require_readable(use.layer)
     steps = layer_type.translate(watched)
     if not layer_type.idle:
         require_all_read(watched)
@@ -86,8 +88,8 @@ def variables_of(layer: KerasLayer, dialect: Dialect) -> Sequence[Variable]:
         return tuple(Variable(role) for role in CUSTOM_LAYERS[name].roles)
     if layer.is_function:
         return constant_variables(layer)
-    if layer.class_name not in LAYERS:
-        return ()  # an unknown layer is cut off; what it has learned is never asked for
+    if layer.class_name not in LAYERS or not is_readable(layer):
+        return ()  # it is cut off; what it has learned is never asked for
     return LAYERS[layer.class_name].variables(layer, dialect)
 
 

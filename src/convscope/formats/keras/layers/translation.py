@@ -107,6 +107,8 @@ class Variable:
 
 Steps = Sequence[OperationPlan]
 """What a layer becomes, in order: the first reads what the layer reads, each further one what the one before makes."""
+CUT_HERE = "cut"
+"""The kind of a step that is not known: those before it are computed, and the layer is cut there."""
 
 
 def numbers(value: Any) -> Numbers:

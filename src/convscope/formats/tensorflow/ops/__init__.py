@@ -3,6 +3,7 @@
 from convscope.formats.tensorflow.ops import (
     arithmetic,
     arrangement,
+    casts,
     codes,
     convolution,
     normalization,
@@ -17,6 +18,7 @@ from convscope.formats.tensorflow.translation import translate
 __all__ = [
     "arithmetic",
     "arrangement",
+    "casts",
     "codes",
     "convolution",
     "normalization",

@@ -54,20 +54,6 @@ for _op, (_kind, _attributes) in _ALONE.items():
     translates(_op)(_alone(_kind, _attributes))
 
 
-_WHOLE = ("DT_INT", "DT_UINT", "DT_Q")
-
-
-@translates("Cast")
-def _cast(operands: Operands) -> OperationPlan:
-    """Between floats nothing; a float that becomes whole loses what is behind its point, a truth is 1 or 0."""
-    before, behind = operands.node.text("SrcT"), operands.node.text("DstT")
-    if behind == "DT_BOOL" and before != "DT_BOOL":
-        return OperationPlan("compare", [operands.value(0)], {}, {"relation": "not_equal", "number": 0.0})
-    if behind.startswith(_WHOLE) and before and not before.startswith((*_WHOLE, "DT_BOOL")):
-        return OperationPlan("round_off", [operands.value(0)], {}, {**maps(operands), "to": "trunc"})
-    return OperationPlan("identity", [operands.value(0)], {}, maps(operands))
-
-
 @translates("LeakyRelu")
 def _leaky(operands: Operands) -> OperationPlan:
     slope = operands.node.number("alpha", 0.2)

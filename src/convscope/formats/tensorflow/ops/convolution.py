@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.sizes import plain
+from convscope.formats.tensorflow.constants import Array, folds
 from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.translation import Operands, refuse, translates, whole_numbers
 
@@ -177,6 +180,19 @@ def _batch_matmul(operands: Operands) -> OperationPlan:
     return OperationPlan(
         "matmul", [operands.value(0), operands.value(1)], attributes={"transpose": node.flag("adj_y")}
     )
+
+
+@folds("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
+def _known_product(node: Node, inputs: Sequence[Array]) -> Array:
+    """Return a product of known numbers: an update that stands beside its weights, as LoRA has it."""
+    turns = [
+        node.flag(name) or node.flag(other)
+        for name, other in (("transpose_a", "adj_x"), ("transpose_b", "adj_y"))
+    ]
+    first, second = (
+        np.swapaxes(array, -1, -2) if turned else array for array, turned in zip(inputs, turns, strict=True)
+    )
+    return np.asarray(first @ second, inputs[0].dtype)
 
 
 def _product(operands: Operands, transposes: bool) -> OperationPlan:
