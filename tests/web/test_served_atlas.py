@@ -9,7 +9,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from chromium import launched
+from chromium import CONTRASTS, launched
 from convscope.atlas.making import begin_atlas, make_shards, missing_shards
 from convscope.atlas.manifest import AtlasManifest
 from convscope.atlas.merging import merge_atlas
@@ -55,14 +55,52 @@ def test_its_files_are_served_and_nothing_else(served: Running, atlas: Path) -> 
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_its_page_works(served: Running) -> None:
+def test_its_page_works_by_keys_and_links(served: Running) -> None:
     with launched() as browser:
-        page, said = browser.new_page(), list[str]()
+        page, said = (
+            browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark"),
+            list[str](),
+        )
         page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(served.address)
         page.wait_for_function("() => document.querySelectorAll('#grid > *').length === 8")
-        page.goto(f"{served.address}#conv2")
-        page.wait_for_function("() => document.querySelectorAll('#grid > *').length === 3")
+        for key, address in (
+            ("ArrowRight", "#/conv1:0"),
+            ("End", "#/conv1:7"),
+            ("ArrowLeft", "#/conv1:6"),
+            ("]", "#/conv2:2"),
+            ("[", "#/conv1:2"),
+            ("o", "#/conv1:2"),  # nobody measured photographs
+        ):
+            page.keyboard.press(key)
+            page.wait_for_function("address => location.hash === address", arg=address)
+        page.locator("#unit h2", has_text="conv1:2").wait_for()
+        page.keyboard.press("/")
+        page.keyboard.type("5")
+        page.wait_for_function("() => document.querySelectorAll('#grid > :not([hidden])').length === 1")
+        page.keyboard.press("Enter")
+        page.locator("#unit h2", has_text="conv1:5").wait_for()
+        page.keyboard.press("Escape")
+        page.wait_for_function("() => document.querySelectorAll('#grid > :not([hidden])').length === 8")
+        page.locator("#only").select_option("could not be activated")
+        page.wait_for_function("() => location.hash.endsWith('only=could+not+be+activated')")
+        page.go_back()
+        page.wait_for_function("() => document.querySelector('#only').value === 'all'")
+        keys = page.evaluate("KEYS.flatMap(([keys]) => keys)")
+        assert len(keys) == len(set(keys)) > 15
+        for key in keys:
+            page.keyboard.press(key)
+            page.keyboard.press("Escape")
+        page.keyboard.press("?")
+        assert page.locator("#help kbd").count() == len(keys)
+        page.keyboard.press("?")
+        page.goto(f"{served.address}#conv2:1")  # as links were before
+        page.locator("#unit h2", has_text="conv2:1").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert [found for found in page.evaluate(CONTRASTS) if found[0] < 4.5] == []
+        page.goto(f"{served.address}#/nowhere:3")
+        page.get_by_text("there is no nowhere:3 in this atlas").wait_for()
         assert said == []
 
 

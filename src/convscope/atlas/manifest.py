@@ -15,7 +15,7 @@ from convscope.errors import InputError
 from convscope.files import written_first
 
 NAME = "atlas.json"
-PAGE = ("index.html", "atlas.css", "atlas.js")
+PAGE = ("index.html", "atlas.css", "atlas.js", "atlas-keys.js", "atlas-tiles.js", "atlas-unit.js")
 WRITTEN = (*PAGE, "data.js", "sheets", "work")  # what merging and making put beside it
 SHARD_PICTURES = 16  # what a kill loses at most
 _MEANINGS = {
