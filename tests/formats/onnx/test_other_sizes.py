@@ -41,6 +41,8 @@ CASES = {
     "stretched": ([node("Add", ["c", "n"], ["y"])], {"n": RNG.normal(size=(1, 4, 12, 1)).astype("f4")}, 18),
     "window": ([node("AveragePool", ["c"], ["y"], kernel_shape=[12, 12])], {}, 18),
     "rows": ([node("MatMul", ["c", "n"], ["y"])], {"n": RNG.normal(size=(12, 3)).astype("f4")}, 18),
+    "pairs": ([node("Flatten", ["c"], ["y"], axis=2)], {}, 18),
+    "lines": ([node("Flatten", ["c"], ["y"], axis=-1)], {}, 18),
     "a table": (
         [
             node("Shape", ["c"], ["sizes"]),
@@ -53,7 +55,7 @@ CASES = {
         18,
     ),
 }
-FITS = {"halves", "windows", "cut", "size", "window", "rows", "a table"}
+FITS = {"pairs", "lines", "halves", "windows", "cut", "size", "window", "rows", "a table"}
 """What has an answer for maps of 15 x 12."""
 
 

@@ -82,17 +82,17 @@ def test_exclude_outside_beside_onnxruntime(tmp_path) -> None:
         resized(tmp_path / "net.onnx", 13, size, ["", "s"], {"s": scales}, mode="cubic", exclude_outside=1)
 
 
+@pytest.mark.parametrize(
+    "sizes", [{"n": np.array([1, 2, 7, 9])}, {"s": np.array([1, 1, 1.4, 0.8], np.float32)}]
+)
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
-def test_a_region_and_what_lies_outside(mode, tmp_path) -> None:
-    constants = {
-        "r": np.array([0, 0, 0.15, -0.2, 1, 1, 0.83, 1.27], np.float32),
-        "n": np.array([1, 2, 7, 9], np.int64),
-    }
+def test_a_region_and_what_lies_outside(mode, sizes, tmp_path) -> None:
+    constants = {"r": np.array([0, 0, 0.15, -0.2, 1, 1, 0.83, 1.27], np.float32), **sizes}
     resized(
         tmp_path / "net.onnx",
         13,
         (11, 6),
-        ["r", "", "n"],
+        ["r", "", "n"] if "n" in sizes else ["r", "s"],
         constants,
         mode=mode,
         coordinate_transformation_mode="tf_crop_and_resize",

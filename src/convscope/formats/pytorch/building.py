@@ -83,6 +83,7 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
         with (
             noted_in(trace.decisions),
             followed(module, calls),
+            trace.written,
             trace,
             trace.sized_builtins(),
             trace.operators(module),

@@ -42,6 +42,12 @@ def interpolate(
         if recompute_scale_factor:
             sizes = [int(size * factor) for size, factor in zip(input.shape[2:], factors, strict=True)]
             factors = None
+    if mode == "area":
+        lengths = sizes or [
+            int(size * factor) for size, factor in zip(input.shape[2:], factors or (), strict=True)
+        ]
+        averaged: Tensor = getattr(torch.ops.aten, f"adaptive_avg_pool{axes}d")(input, lengths)
+        return averaged
     before, behind = "_" if antialias or "exact" in name else "", "_aa" if antialias else ""
     function = getattr(torch.ops.aten, f"{before}upsample_{name}{behind}")
     flags = [] if mode.startswith("nearest") else [bool(align_corners)]

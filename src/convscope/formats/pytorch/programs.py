@@ -37,6 +37,8 @@ _EXPORTED_TYPES = {
     6: torch.float16,
     7: torch.float32,
     8: torch.float64,
+    10: torch.complex64,
+    11: torch.complex128,
     12: torch.bool,
     13: torch.bfloat16,
 }
@@ -51,6 +53,8 @@ _STORAGES = {
     "CharStorage": torch.int8,
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
+    "ComplexFloatStorage": torch.complex64,
+    "ComplexDoubleStorage": torch.complex128,
 }
 
 

@@ -24,9 +24,17 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from convscope.errors import InputError, UnsupportedLayer
 from convscope.formats.decisions import Decisions, note_leak
-from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.pytorch.coding import coded_assignment, coded_call, coded_subscript
 from convscope.formats.pytorch.composites import COMPOSITES
+from convscope.formats.pytorch.constants import (
+    WrittenConstants,
+    constant_step,
+    memory_of,
+    places_in,
+    places_of_truths,
+    replaces_data,
+    written_by,
+)
 from convscope.formats.pytorch.functions import FUNCTIONS, with_constant
 from convscope.formats.pytorch.values import TraceStep, Values
 from convscope.formats.sizes import Axis, Size, TracedShape, largest, plain, product, smallest
@@ -52,6 +60,10 @@ _SPREADS = frozenset({"var", "std", "var_mean", "std_mean"})
 # What these give holds the same numbers, unless it is of another type.
 _COPIES = frozenset({"clone", "contiguous", "detach", "to", "type", "type_as", "alias", "cpu", "_to_copy"})
 _COPIES |= {"float", "double", "half", "bfloat16", "lift_fresh", "requires_grad"}
+# What a tensor of the module's own is asked for that says nothing about its numbers.
+_FLAGS = frozenset({"requires_grad_", "share_memory_", "detach_", "rename_"})
+# Memory that is written to before it is read: zeros are as good as what happens to be there.
+_UNWRITTEN = {"empty": "zeros", "empty_like": "zeros_like", "new_empty": "new_zeros"}
 
 
 _BUILTINS = RLock()  # one thread at a time has a `len` of its own
@@ -71,6 +83,8 @@ class Trace(TorchFunctionMode):
         self.device, self.owned = device, owned
         self.measured: dict[Axis, int] = {}
         self.decisions = Decisions(self.values.steps)
+        self.written = WrittenConstants(self.values.steps)
+        self._promoted: dict[int, Tensor] = {}
         self._twins: dict[int, Tensor] = {}
         self._originals: dict[int, Tensor] = {}
 
@@ -92,11 +106,11 @@ class Trace(TorchFunctionMode):
         """Run a function; write it down where it depends on the input."""
         kwargs = dict(kwargs or {})
         name = _name_of(func)
+        if name in _FLAGS and id(args[0]) in self.owned:
+            return args[0]
+        self._look_again((args, kwargs))
         if not self.traced(args, kwargs):
-            if name.endswith("_") and args and id(args[0]) in self.owned:
-                return args[0]
-            sized = any(True for _ in _sizes_in((args, kwargs)))
-            return self._sized(func, name, args, kwargs) if sized else func(*args, **kwargs)
+            return self._untraced(func, name, args, kwargs)
         if name in ("shape", "size", "sym_size"):
             shape = self.sizes(args[0])
             axis = args[1] if len(args) > 1 else kwargs.get("dim")
@@ -106,6 +120,17 @@ class Trace(TorchFunctionMode):
         if name == "device":
             return self.device
         return self.call(func, name, args, kwargs)
+
+    def _untraced(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Any:
+        """What is made of constants alone is worked out at once, and what is written into is given back at the end."""
+        written = written_by(func, args, kwargs)
+        if any(True for _ in _sizes_in((args, kwargs))):
+            return (self.call if written else self._sized)(func, name, args, kwargs)
+        for tensor in written:
+            self.written.keep(tensor)
+        if replaces_data(func):
+            self.written.keep(args[0], replaced=True)
+        return func(*args, **kwargs)
 
     def _sized(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Any:
         """What is made of constants and of a size of the input, ``token.expand(batch, -1, -1)``, is a value too."""
@@ -123,15 +148,26 @@ class Trace(TorchFunctionMode):
 
     @contextmanager
     def sized_builtins(self) -> Iterator[None]:
-        """Let `len` of a tensor be a size too, of which Python makes a plain number, and `max` and `min` of sizes."""
+        """Let `len` of a tensor be a size too, of which Python makes a plain number, and `max` and `min` of sizes.
+
+        What is imported meanwhile has Python's own: torch's compiler keeps what it finds for good.
+        """
         with _BUILTINS:
-            plain = {name: getattr(builtins, name) for name in ("len", "max", "min")}
+            plain = {name: getattr(builtins, name) for name in ("len", "max", "min", "__import__")}
 
             def length(thing: Any) -> Any:
                 followed = isinstance(thing, Tensor) and thing in self.values and thing.dim()
                 return self.sizes(thing)[0] if followed else plain["len"](thing)
 
-            vars(builtins).update(len=length, max=largest, min=smallest)
+            def imported(*names: Any, **more: Any) -> Any:
+                vars(builtins).update(plain)
+                try:
+                    return plain["__import__"](*names, **more)
+                finally:
+                    vars(builtins).update(ours)
+
+            ours = {"len": length, "max": largest, "min": smallest, "__import__": imported}
+            vars(builtins).update(ours)
             try:
                 yield
             finally:
@@ -153,13 +189,14 @@ class Trace(TorchFunctionMode):
         """Run one function on shapes, and write down what it does."""
         args, kwargs = self.with_numbers((tuple(args), kwargs))
         base = name if name.startswith("__") else name.rstrip("_")
-        if (
-            args
-            and isinstance(args[0], Tensor)
-            and args[0] not in self.values
-            and (base != name or name == "setitem")
-        ):
-            self._promote(args[0])
+        if name in ("getitem", "setitem"):
+            args = (args[0], places_of_truths(args[1], self.values.__contains__), *args[2:])
+        elif base in ("index", "index_put", "_unsafe_index") and isinstance(args[1], list | tuple):
+            args = (args[0], list(places_of_truths(tuple(args[1]), self.values.__contains__)), *args[2:])
+        self._promote(written_by(func, args, kwargs))
+        for leaf in self._leaves((args, kwargs)):
+            if leaf.is_complex() and leaf not in self.values:  # a parameter has one number at each place
+                self.values.hold(leaf, self.values.add(constant_step(leaf))[0])
         step = self._own(func, base, args, kwargs) or self._aten(func, base, args, kwargs)
         if step is None and name in COMPOSITES and not isinstance(func, _ATEN):
             with self:
@@ -175,7 +212,7 @@ class Trace(TorchFunctionMode):
         result = run(*on_meta[0], **on_meta[1]) if result is None else result
         mutated = [leaf for leaf, twin, version in seen if twin._version != version]
         if isinstance(func, torch._ops.OpOverload):  # below autograd, which counts the versions
-            mutated = self._leaves(_written_to(func, args, kwargs))
+            mutated = self._leaves(written_by(func, args, kwargs))
         new = [leaf for leaf in self._leaves(result) if leaf not in self.values and id(leaf) not in tensors]
         if step is not None and step.plan.kind == "batch_norm":
             new = new[:1]  # the others are the statistics of a training step
@@ -186,13 +223,13 @@ class Trace(TorchFunctionMode):
         if mutated:
             self._write(mutated[0], step)
             return self.with_numbers(result)
-        under = {_memory(twin): leaf for leaf, twin, _ in reversed(seen) if leaf in self.values}
+        under = {memory_of(twin): leaf for leaf, twin, _ in reversed(seen) if leaf in self.values}
         if base in _COPIES and new[0].dtype == self.traced(args, kwargs)[0].dtype:
             self._hold(new, (step.plan.inputs[0],), under, step)
         else:
             shown: TraceStep | None = step
             if step.plan.kind not in ("aten", "subscript"):  # it is asked for only where a view may be shown
-                sees = not under.keys().isdisjoint(map(_memory, new)) or any(_sizes_in((args, kwargs)))
+                sees = not under.keys().isdisjoint(map(memory_of, new)) or any(_sizes_in((args, kwargs)))
                 shown = self._aten(func, base, args, kwargs) if sees else None
             self._hold(new, self.values.add(step, len(new)), under, shown)
         return self.with_numbers(result)
@@ -228,11 +265,14 @@ class Trace(TorchFunctionMode):
         if name == "setitem":
             return coded_assignment(self.values, *args)
         name = {"view": "reshape", "_unsafe_view": "reshape"}.get(name, name)  # other memory, other strides
+        name = _UNWRITTEN.get(name, name)
         if isinstance(func, FunctionType) and name not in _AS_ATEN:
             return None
         if isinstance(func, torch._ops.OpOverload):
             overload = func._overloadname
-            name = name if overload == "default" or name == "reshape" else f"{name}.{overload}"
+            by_name = func._schema.is_mutable  # the overloads of what writes are called otherwise
+            plain = overload == "default" or name == "reshape" or by_name
+            name = name if plain else f"{name}.{overload}"
             return coded_call(self.values, name, args, kwargs) if _is_pure(name) else None
         if name in _COPIES:
             result = func(*tree_map(self._meta, args), **tree_map(self._meta, kwargs))
@@ -272,10 +312,25 @@ class Trace(TorchFunctionMode):
         """Return what was given with the constants themselves in place of their twins."""
         return tree_map(lambda leaf: self._originals.get(id(leaf), leaf), result)
 
-    def _promote(self, constant: Tensor) -> None:
+    def _promote(self, written: Sequence[Tensor]) -> None:
         """A constant that is about to be written into with what depends on the input is a value from now on."""
-        plan = OperationPlan("constant", (), {"value_0": constant.detach().clone()}, label="constant")
-        self.values.hold(constant, self.values.add(TraceStep(plan))[0])
+        for constant in self._leaves(written):
+            whole = constant if constant._base is None else constant._base
+            if constant not in self.values and whole not in self.values:
+                self.values.hold(whole, self.values.add(constant_step(whole))[0])
+                self._promoted[memory_of(whole)] = whole
+        self._look_again(written)
+
+    def _look_again(self, arguments: Any) -> None:
+        """What shows the memory of a constant that is a value now is one too."""
+        if not self._promoted:
+            return
+        for leaf in self._leaves(arguments):
+            whole = None if leaf.is_meta or leaf in self.values else self._promoted.get(memory_of(leaf))
+            if whole is not None:
+                step = coded_subscript(self.values, whole, places_in(whole, leaf) or (...,))
+                if step is not None:
+                    self.values.hold_view(leaf, self.values.add(step)[0], whole, (step, 0))
 
     def _write(self, tensor: Tensor, step: TraceStep) -> None:
         (value,) = self.values.add(step)
@@ -291,7 +346,7 @@ class Trace(TorchFunctionMode):
         if shown is not None and not shown.outputs:
             shown.outputs = (-1,) * len(new)
         for index, (tensor, value) in enumerate(zip(new, values, strict=True)):
-            base = under.get(_memory(tensor))
+            base = under.get(memory_of(tensor))
             if base is None or shown is None or shown.plan.inputs[0] != self.values.read(base):
                 self.values.hold(tensor, value)
             else:
@@ -312,14 +367,16 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        kwargs = dict(kwargs or {})
-        if not self.trace.traced(args, kwargs):
-            args, kwargs = self.trace.with_numbers((args, kwargs))
-            return func(*args, **kwargs)
+        args, keywords = self.trace.with_numbers((args, dict(kwargs or {})))
+        self.trace._look_again((args, keywords))
+        if not self.trace.traced(args, keywords):
+            for tensor in written_by(func, args, keywords):
+                self.trace.written.keep(tensor)
+            return func(*args, **keywords)
         name = _name_of(func)
         if name in ("view", "_unsafe_view", "expand") and args[1] and args[0] in self.trace.values:
             args = (args[0], self._batch_kept(*args[:2]), *args[2:])
-        return self.trace.call(func, name, args, kwargs)
+        return self.trace.call(func, name, args, keywords)
 
     def _batch_kept(self, tensor: Tensor, shape: Sequence[int]) -> list[int]:
         """Below Python a size is only a number; a first one that stays as it was is taken for the batch."""
@@ -346,11 +403,6 @@ def _at_once(func: Callable[..., Any], step: TraceStep | None, args: Sequence[An
     return torch.empty_like(args[0]) if fits and func.__name__ in ("batch_norm", "relu") else None
 
 
-def _memory(tensor: Tensor) -> int:
-    """Return what tells the memory of a tensor from that of others: a view has its base's."""
-    return int(tensor.untyped_storage()._cdata)
-
-
 def _sizes_in(argument: Any) -> Iterator[Size]:
     """Yield each `Size` among some arguments; `torch.Size` holds them as a tuple does."""
     if isinstance(argument, dict):
@@ -362,15 +414,6 @@ def _sizes_in(argument: Any) -> Iterator[Size]:
             yield item
         else:
             yield from _sizes_in(item)
-
-
-def _written_to(func: torch._ops.OpOverload, args: Any, kwargs: Mapping[str, Any]) -> list[Any]:
-    """Return the arguments that an operator writes into."""
-    arguments = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | dict(
-        kwargs
-    )
-    outputs = (argument.name for argument in func._schema.arguments if argument.is_write)
-    return [arguments[name] for name in outputs if name in arguments]
 
 
 def _is_pure(name: str) -> bool:

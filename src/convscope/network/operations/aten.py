@@ -33,7 +33,7 @@ ARITHMETIC: dict[str, Callable[..., int]] = {
     "^": arithmetic.xor,
 }
 # Pure operators that torch does not count among its core ones.
-_ALSO = """ _convolution
+_ALSO = """ _conj _convolution _neg_view _safe_softmax
 _adaptive_avg_pool2d _log_softmax _softmax _to_copy _unsafe_index _unsafe_view
 _upsample_bicubic2d_aa _upsample_bilinear2d_aa _upsample_nearest_exact1d _upsample_nearest_exact2d
 _upsample_nearest_exact3d absolute adaptive_avg_pool2d adaptive_avg_pool3d
@@ -52,7 +52,7 @@ fft_ifftshift fft_ihfft fft_irfft fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_r
 flatten fliplr flipud float_power floor_divide fmax fmin fmod frac frexp frobenius_norm full
 full_like gcd glu greater greater_equal grid_sampler grid_sampler_3d group_norm gru gru_cell
 hardshrink hardsigmoid hardswish heaviside histc hsplit hstack huber_loss hypot i0 im2col imag
-index_add index_fill index_reduce inner instance_norm inverse isclose isfinite isin isnan isneginf
+index_add index_copy index_fill index_reduce inner instance_norm inverse isclose isfinite isin isnan isneginf
 isposinf istft kron kthvalue l1_loss layer_norm lcm ldexp lerp less less_equal lgamma
 lift_fresh_copy linalg_cholesky linalg_cross linalg_det linalg_eigh linalg_eigvalsh linalg_inv
 linalg_matmul linalg_matrix_exp linalg_matrix_norm linalg_matrix_power linalg_multi_dot linalg_norm

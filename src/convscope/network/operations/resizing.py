@@ -77,7 +77,7 @@ def resize(
         parts: list[tuple[float, float] | None] = list(zip(region[:count], region[count:], strict=True))
     else:
         parts = [None] * len(targets)
-    lengths = _lengths(input.shape, shape, scales, aspect, parts)
+    lengths = _lengths(input.shape, shape, scales, aspect)
     if any(new < 1 for new, _ in lengths):
         raise InputError(f"nothing is left of {dimensions(input.shape)} resized to {list(targets)}")
     manner = _Manner(
@@ -147,15 +147,14 @@ def _lengths(
     shape: Sequence[int],
     scales: Sequence[float],
     aspect: Aspect,
-    parts: Sequence[tuple[float, float] | None],
 ) -> list[tuple[int, float]]:
     """Return each axis's new size, and the factor by which places are reckoned."""
     if scales:
-        # Onnxruntime multiplies in single precision: 20 times 0.65 are 13 there, and 12.99 in double.
-        shares = [1.0 if part is None else _single(part[1] - part[0]) for part in parts]
+        # Onnxruntime multiplies in single precision: 20 times 0.65 are 13 there, and 12.99 in double. Of a region too
+        # it takes the whole axis' size, as ONNX's own evaluator does, whatever the specification's text says.
         return [
-            (int(_single(size * _single(_single(scale) * share))), _single(scale))
-            for size, scale, share in zip(sizes, scales, shares, strict=False)
+            (int(_single(size * _single(scale))), _single(scale))
+            for size, scale in zip(sizes, scales, strict=False)
         ]
     if aspect == "stretch":
         return [(new or size, _single((new or size) / size)) for size, new in zip(sizes, shape, strict=False)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Literal
 
 import torch
@@ -113,7 +114,10 @@ def roi_align(
         (left, top), extent = ends[:2], ends[2:] - ends[:2]
         extent = extent if half_pixel else extent.clamp(min=1.0)
         step = [extent[1] / size[0], extent[0] / size[1]]
-        counts = [samples or max(1, int(torch.ceil(each))) for each in step]
+        counts = [samples or int(torch.ceil(each)) for each in step]
+        if min(counts) < 1:  # a region without extent has no points, and their sum is 0
+            cells.append(input.new_zeros(input.shape[1], *size))
+            continue
         down, across = (
             start + (torch.arange(count * length).to(input) + 0.5) * each / count
             for start, each, count, length in zip((top, left), step, counts, size, strict=True)
@@ -327,6 +331,10 @@ def fold_patches(
         shape[at], shape[axes + at] = k, count
         along = torch.arange(k).reshape(-1, 1) * d + torch.arange(count) * s
         places = places * length + along.reshape(shape)
+    if prod(counts) != input.shape[-1]:
+        raise InputError(
+            f"a map of {dimensions(size)} has {prod(counts)} such patches, not {input.shape[-1]}"
+        )
     index = places.reshape(-1).to(input.device).expand(len(input), taps.shape[1], -1)
     total = 1
     for length in whole:

@@ -99,18 +99,32 @@ def pad(
     borders = list(zip(padding[:axes], padding[axes:], strict=True))
     if any(size + sum(border) < 1 for size, border in zip(input.shape[start:], borders, strict=True)):
         raise InputError(f"nothing of {dimensions(input.shape)} is left when {list(padding)} is cut off")
-    if mode in ("wrap", "symmetric"):
-        for at, (before, behind) in enumerate(borders, start=start):
-            size = input.shape[at]
-            places = torch.arange(-before, size + behind, device=input.device)
-            places = places % size if mode == "wrap" else places % (2 * size)
-            input = input.index_select(at, torch.minimum(places, 2 * size - 1 - places))
-        return input
     if mode == "constant":
         return F.pad(input, around(borders), mode, value)
-    while len(borders) > max(1, input.dim() - 2) and borders[0] == (0, 0):  # torch mirrors maps, not batches
-        borders = borders[1:]
-    return F.pad(input, around(borders), mode)
+    while len(borders) > max(1, input.dim() - 2) and borders[0] == (0, 0):
+        borders, start = borders[1:], start + 1
+    if mode in ("reflect", "replicate") and start > 1 and len(borders) < 4:
+        return F.pad(input, around(borders), mode)  # torch mirrors maps, not batches
+    for at, (before, behind) in enumerate(borders, start=start):
+        cut = [max(0, -before), max(0, -behind)]
+        input = input.narrow(at, cut[0], input.shape[at] - sum(cut))
+        input = input.index_select(at, _border(mode, input.shape[at], before, behind).to(input.device))
+    return input
+
+
+def _border(mode: str, size: int, before: int, behind: int) -> Tensor:
+    """Return which positions of an axis stand there once it has a border."""
+    places = torch.arange(-max(0, before), size + max(0, behind))
+    match mode:
+        case "wrap":
+            return places % size
+        case "symmetric":
+            places = places % (2 * size)
+            return torch.minimum(places, 2 * size - 1 - places)
+        case "reflect":
+            places = places % max(1, 2 * size - 2)
+            return torch.minimum(places, (2 * size - 2 - places).clamp(min=0))
+    return places.clamp(0, size - 1)
 
 
 @operation(relevance="routed")

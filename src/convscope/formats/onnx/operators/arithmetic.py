@@ -142,8 +142,24 @@ def read_arithmetic(node: Node) -> OperationPlan | Sequence[OperationPlan]:
     if not node.is_integer(0) or node.type_name not in ("Add", "Sub", "Mul", "Pow", "Sum"):
         return plan
     of_fractions = node.type_name == "Pow" and not node.is_whole(1)
-    most = 32 if node.is_map(0) else 16  # sizes and places in them are never that large
-    return [plan, *([cut_off()] if of_fractions else []), *_wrapped(node.type_of(0), "", most)]
+    return [plan, *([cut_off()] if of_fractions else []), *_come_around(node)]
+
+
+def _come_around(node: Node) -> list[OperationPlan]:
+    """Return what keeps whole numbers in the type of a node's first input."""
+    most = 16  # sizes and places in them are never that large
+    if node.is_map(0):
+        most = 64 if node.type_of(0) in UNSIGNED else 32
+    return _wrapped(node.type_of(0), "", most)
+
+
+@reads("Neg", "Abs")
+def read_sign(node: Node) -> Sequence[OperationPlan]:
+    """Turn a Neg or an Abs into one; the least whole number of few bits comes around again."""
+    turned = OperationPlan("absolute", node.inputs[:1])
+    if node.type_name == "Neg":
+        turned = OperationPlan("power", node.inputs[:1], attributes={"scale": -1.0})
+    return [turned, *(_come_around(node) if node.is_integer(0) else [])]
 
 
 def _lies_along_axis(node: Node) -> bool:

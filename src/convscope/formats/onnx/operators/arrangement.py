@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -42,16 +42,17 @@ def read_reshape(node: Node) -> OperationPlan:
 
 
 @reads("Flatten")
-def read_flatten(node: Node) -> OperationPlan:
-    """Turn a Flatten into a reshape to rows."""
+def read_flatten(node: Node) -> OperationPlan | Sequence[OperationPlan]:
+    """Turn a Flatten into rows of all axes from one on, and those before it into one, whatever their sizes."""
     axis, rank = node.attributes.get("axis", 1), node.rank()
     axis += rank if axis < 0 else 0
+    if axis in (0, rank):
+        shape = (-1, 1) if axis else (1, -1)
+        return OperationPlan("reshape", node.inputs[:1], attributes={"shape": shape})
+    rows = OperationPlan("flatten", node.inputs[:1], attributes={"axis": axis} if axis > 1 else {})
     if axis == 1:
-        return OperationPlan(
-            "flatten" if rank > 1 else "unsqueeze", node.inputs[:1], {}, {} if rank > 1 else {"axes": (1,)}
-        )
-    behind = prod((node.shape(0) or ())[axis:])
-    return OperationPlan("reshape", node.inputs[:1], attributes={"shape": (-1, behind) if axis else (1, -1)})
+        return rows
+    return [rows, OperationPlan("flatten", ("",), attributes={"axis": 0, "end_axis": axis - 1})]
 
 
 @reads("Transpose")
@@ -180,9 +181,7 @@ def read_pad(node: Node) -> OperationPlan:
     for place, axis in enumerate(axes):
         widths[axis % rank], widths[axis % rank + rank] = pads[place], pads[place + len(axes)]
     attributes: dict[str, Any] = {"mode": mode, "axis": 0}
-    if mode not in ("constant", "wrap") and rank > 2:  # torch mirrors the axes behind the channels
-        if any(widths[:2]) or any(widths[rank : rank + 2]):
-            raise node.refusal(f"it pads the batch or the channels in mode {mode!r}")
+    if rank > 2 and not any((*widths[:2], *widths[rank : rank + 2])):
         widths, attributes["axis"] = [*widths[2:rank], *widths[rank + 2 :]], 2
     attributes["value"] = number
     return OperationPlan("pad", node.inputs[:1], attributes={**attributes, "padding": tuple(widths)})
