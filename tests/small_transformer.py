@@ -1,5 +1,7 @@
 """A small transformer whose attention is written in several ways, and what its maps are, written out in torch."""
 
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -106,3 +108,28 @@ def rolled(module: Tokens, input: Tensor) -> Tensor:
         flow = (0.5 * mean + 0.5 * torch.eye(len(mean))) @ flow
         x = module.block(index, x)
     return flow
+
+
+def relevance_by_hand(module: Tokens, input: Tensor, target: int) -> Tensor:
+    """Return (height, width, 3): the gradient times the input of the network in double precision, some of it frozen.
+
+    That is relevance by epsilon where attention's weights are taken as they are and what normalizations and GELUs do is
+    a factor for each number.
+    """
+    twin, x = deepcopy(module).double(), input.double().requires_grad_()
+    tokens = twin.embedded(x)
+    for index in range(BLOCKS):
+        normal = _frozen(twin.norms[index], tokens)
+        *_, values = twin.heads(index, normal)
+        mixed = (twin.weights(index, tokens).detach() @ values).transpose(1, 2).reshape(tokens.shape)
+        tokens = tokens + twin.attention[index].out_proj(mixed)
+        tokens = tokens + _frozen(F.gelu, twin.mlp[index](tokens))
+    tokens = _frozen(twin.norms[-1], tokens)
+    score = twin.head(tokens[:, 0] if module.has_class else tokens.mean(1))[0, target]
+    (slope,) = torch.autograd.grad(score, x)
+    shares: Tensor = (slope * x)[0].permute(1, 2, 0).detach() / score.detach()
+    return shares
+
+
+def _frozen(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return x * (function(x) / x).detach()

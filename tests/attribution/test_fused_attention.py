@@ -13,10 +13,21 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor
 
 import convscope
-from convscope.errors import InputError
+from convscope.attribution import relevance_rules
 from convscope.network.network import Network
 from plain_keras import functional, input_layer, layer, write_keras
-from small_transformer import BLOCKS, HEADS, MEAN, WIDTH, Tokens, before_the_last, on_grid, picture, rolled
+from small_transformer import (
+    BLOCKS,
+    HEADS,
+    MEAN,
+    WIDTH,
+    Tokens,
+    before_the_last,
+    on_grid,
+    picture,
+    relevance_by_hand,
+    rolled,
+)
 
 Weights = dict[str, NDArray[np.float32]]
 PLACES = 35
@@ -188,7 +199,10 @@ def _opened(form: str, module: Tokens, folder: Path) -> Network:
 
 @pytest.mark.filterwarnings("ignore::convscope.errors.InputGuess")
 @pytest.mark.parametrize("form", [*FORMS, "Keras"])
-def test_maps_through_attention_of_one_piece_are_torchs(form: str, tmp_path: Path) -> None:
+def test_maps_through_attention_of_one_piece_are_torchs(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relevance_rules, "EPSILON", 1e-12)  # by hand there is none
     module = Tokens(MEAN).eval().requires_grad_(False)
     if form == "Keras":
         module.place.zero_()
@@ -215,8 +229,11 @@ def test_maps_through_attention_of_one_piece_are_torchs(form: str, tmp_path: Pat
         == answers.numel()
     )
 
-    with pytest.raises(InputError, match=r"there is no rule for relevance through .* use another method"):
-        convscope.relevance(network, own, 1)
+    shares = convscope.relevance(network, own, 1, rule="epsilon")
+    expected = relevance_by_hand(module, input, 1)
+    # Single precision shows: a relevance of 1 is the sum of ones of up to 200.
+    np.testing.assert_allclose(shares.values, expected, rtol=0.02, atol=5e-3 * float(expected.abs().max()))
+    assert f"In {BLOCKS} products a gate gets nothing." in shares.how
 
 
 def _close(found: NDArray[np.float64], expected: Tensor) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 import convscope
+from convscope.attribution import relevance_rules
 from convscope.attribution.activation_map import TargetAtLayer
 from convscope.attribution.target import target_of
 from convscope.errors import InputError
@@ -21,6 +22,7 @@ from small_transformer import (
     before_the_last,
     on_grid,
     picture,
+    relevance_by_hand,
     rolled,
     transformer,
 )
@@ -87,6 +89,62 @@ def test_a_rollout_multiplies_what_each_layer_hands_on(has_class: bool, kind: st
     np.testing.assert_allclose(found.values, row[-ROWS * COLUMNS :].reshape(ROWS, COLUMNS).numpy(), atol=1e-6)
     assert np.ptp(found.values) > 0.003 and found.map.shape == (40, 56)
     assert ("the first token, the class's" if has_class else "all tokens, averaged") in found.how
+
+
+@pytest.mark.parametrize("kind", ["softmax", "fused", "module"])
+@pytest.mark.parametrize("has_class", [CLASS_TOKEN, MEAN])
+def test_relevance_takes_attentions_weights_as_they_are(
+    has_class: bool, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relevance_rules, "EPSILON", 1e-12)  # by hand there is none
+    module, network = transformer(has_class, kind)
+    found = convscope.relevance(network, picture(), 1, rule="epsilon")
+    expected = relevance_by_hand(module, picture(), 1)
+    np.testing.assert_allclose(found.values, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
+    assert f"In {BLOCKS} products a gate gets nothing." in found.how
+
+
+class LinearAttention(nn.Module):
+    """Attention without a softmax, and a normalization written out: products and quotients of values, no biases."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.patch, self.head = nn.Conv2d(3, 8, 8, 8, bias=False), nn.Linear(8, 3, bias=False)
+        self.queries, self.keys = (nn.Linear(8, 8, bias=False) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        x = x / x.square().mean(-1, keepdim=True).sqrt()
+        q, k = self.queries(x), self.keys(x)
+        mixed = torch.einsum("bqf,bfg->bqg", q, k.transpose(1, 2) @ x)
+        scores: Tensor = self.head((mixed * mixed.square().mean(-1, keepdim=True).rsqrt()).mean(1))
+        return scores
+
+
+def test_products_of_equal_standing_halve_and_divisors_get_nothing() -> None:
+    """By autograd: three values multiply, so half of a half goes to keys and values; the divisors are frozen."""
+    module, input = LinearAttention().eval().requires_grad_(False), picture()
+    network = convscope.open_network(module, input_shape=(1, 3, 40, 56))
+    found = convscope.relevance(network, input, 1, rule="epsilon")
+    twin = LinearAttention().double().requires_grad_(False)
+    x = input.double()
+    tokens = twin.patch(x).flatten(2).transpose(1, 2)
+    normal = tokens / tokens.square().mean(-1, keepdim=True).sqrt()
+    q, k, v = (one.detach().requires_grad_() for one in (twin.queries(normal), twin.keys(normal), normal))
+    mixed = q @ (k.transpose(1, 2) @ v)
+    score = twin.head((mixed * mixed.square().mean(-1, keepdim=True).rsqrt().detach()).mean(1))[0, 1]
+    by_query, by_key, by_value = torch.autograd.grad(score, (q, k, v))
+    at_tokens = by_query @ twin.queries.weight / 2 + by_key @ twin.keys.weight / 4 + by_value / 4
+    at_tokens = at_tokens / tokens.square().mean(-1, keepdim=True).sqrt()
+    slope = nn.functional.conv_transpose2d(
+        at_tokens.transpose(1, 2).reshape(1, 8, 5, 7), twin.patch.weight, stride=8
+    )
+    expected = (slope * x)[0].permute(1, 2, 0) / score.detach()
+    np.testing.assert_allclose(found.values, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
+    assert found.values.sum() == pytest.approx(1, abs=1e-3)
+    products = "In 1 product a gate gets nothing and in 2 products the factors get equal parts"
+    assert f"{products} and in 1 quotient the divisor gets nothing." in found.how
 
 
 def test_what_has_no_attention_over_the_picture_says_so() -> None:

@@ -13,13 +13,13 @@ from convscope.network.graph import Graph, Operation
 from convscope.network.operations import OPERATIONS
 from convscope.network.outputs import made_by
 
-_FUSED = "scaled_dot_product_attention"
+FUSED_ATTENTION = "scaled_dot_product_attention"
 
 
 def attends(graph: Graph, operation: Operation) -> bool:
     """Tell operations that say how much places take from each other: attention, or the softmax within one."""
     kind = made_by(graph, operation.outputs[0])
-    return kind in (_FUSED, "attention", "multi_head_attention", "softmax", "_softmax")
+    return kind in (FUSED_ATTENTION, "attention", "multi_head_attention", "softmax", "_softmax")
 
 
 def head_mean(graph: Graph, operation: Operation, values: Mapping[str, Tensor]) -> Tensor | None:
@@ -33,7 +33,7 @@ def head_mean(graph: Graph, operation: Operation, values: Mapping[str, Tensor]) 
     inputs = [values[name] for name in operation.inputs]
     if kind in ("softmax", "_softmax"):
         weights = values[operation.outputs[0]]
-    elif kind == _FUSED:
+    elif kind == FUSED_ATTENTION:
         weights = _of_torch(operation, inputs)
     elif kind == "attention":
         weights = _of_heads(operation, inputs)
@@ -52,16 +52,22 @@ def head_mean(graph: Graph, operation: Operation, values: Mapping[str, Tensor]) 
     return weights.reshape(-1, *weights.shape[-2:]).mean(0)
 
 
+def fused_value(operation: Operation) -> int:
+    """Return which input torch's own attention mixes."""
+    keywords = operation.attributes.get("keywords") or {}
+    code = keywords["value"] if "value" in keywords else operation.attributes["arguments"][2]
+    return int(str(code)[1:])
+
+
 def _of_torch(operation: Operation, inputs: list[Tensor]) -> Tensor:
     attributes = dict(operation.attributes)
     arguments, keywords = list(attributes.get("arguments", ())), dict(attributes.get("keywords") or {})
     mark = f"${len(inputs)}"
-    code = keywords["value"] if "value" in keywords else arguments[2]
     if "value" in keywords:
         keywords["value"] = mark
     else:
         arguments[2] = mark
-    value = inputs[int(str(code)[1:])]
+    value = inputs[fused_value(operation)]
     eye = _eye(value.shape[-2], value).expand(*value.shape[:-1], value.shape[-2])
     run: Any = OPERATIONS["aten"]
     result: Tensor = run(*inputs, eye, **{**attributes, "arguments": arguments, "keywords": keywords})

@@ -61,8 +61,9 @@ def relevance(
     The target starts with a relevance of 1; the caption says how much of it arrives. `rule` names which part of each
     sum counts; of networks with batch normalization that is worked into the convolutions. Of a product of two values
     the signal takes all and its gate nothing (Arras et al., 2017): a gate is the same at all positions (squeeze and
-    excitation), or comes out of a sigmoid or a softmax (``x sigmoid(x)``); two of equal standing take half each
-    (Achtibat et al., *AttnLRP*, 2024). The caption counts such products. `through` is a channel or
+    excitation), or comes out of a sigmoid or a softmax (``x sigmoid(x)``, attention); two of equal standing take half
+    each (Achtibat et al., *AttnLRP*, 2024). A divisor gets nothing (Ali et al., 2022), and a normalization passes all
+    on. The caption counts such products. `through` is a channel or
     several: only what goes through them is shown, as their part in the answer. `target` is as in `saliency`.
 
     >>> convscope.relevance(network, "cat.jpg", "tabby", rule="epsilon_gamma_box").save("tabby.png")
@@ -155,10 +156,14 @@ def _total(relevance: dict[str, Tensor]) -> float:
 def _products(walk: Walk, relevances: dict[str, Tensor]) -> str:
     """Say in how many products a gate got nothing, and in how many all factors got the same."""
     counts = [len(names) for names in walk.products(relevances)]
-    rules = ("a gate gets nothing", "the factors get equal parts")
+    rules = (
+        ("product", "a gate gets nothing"),
+        ("product", "the factors get equal parts"),
+        ("quotient", "the divisor gets nothing"),
+    )
     words = [
-        f"in {count} {'product' if count == 1 else 'products'} {rule}"
-        for count, rule in zip(counts, rules, strict=True)
+        f"in {count} {what}{'s' * (count > 1)} {rule}"
+        for count, (what, rule) in zip(counts, rules, strict=True)
         if count
     ]
     return f" {' and '.join(words).capitalize()}." if words else ""

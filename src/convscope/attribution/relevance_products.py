@@ -1,7 +1,9 @@
 """Whose relevance a product is: the signal takes all, its gate nothing; factors of equal standing get equal parts.
 
 That a gate gets nothing is the rule of Arras et al., *Explaining recurrent neural network predictions in sentiment
-analysis* (2017): it says how much of the signal passes, and is taken as it is, like a weight. Equal parts for values of
+analysis* (2017): it says how much of the signal passes, and is taken as it is, like a weight. Attention's weights are
+such gates of what they mix, and divisors of what they divide (Ali et al., *XAI for transformers: better explanations
+through conservative propagation*, 2022). Equal parts for values of
 equal standing are the uniform rule of Achtibat et al., *AttnLRP* (2024). Either way all that arrives is handed on.
 """
 
@@ -11,14 +13,16 @@ from collections.abc import Sequence
 
 import torch
 
+from convscope.attribution.attention import FUSED_ATTENTION, fused_value
 from convscope.attribution.relevance_rules import way_of
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import kind_of
 from convscope.network.operations.aten import base_of
 from convscope.network.tail import constant_values
 
+_VALUES = {"attention": 2, "multi_head_attention": 1, "mix_by_score": 1}
 _GATES = ("sigmoid", "hard_sigmoid", "softmax")
-_ATEN_GATES = ("sigmoid", "hardsigmoid", "softmax")
+_ATEN_GATES = ("sigmoid", "hardsigmoid", "softmax", "_softmax", "rsqrt", "reciprocal")
 
 
 def signals(graph: Graph, operation: Operation, shapes: Sequence[torch.Size]) -> list[int]:
@@ -33,6 +37,21 @@ def signals(graph: Graph, operation: Operation, shapes: Sequence[torch.Size]) ->
     rank = max(map(len, shapes))
     stretched = [(*(1,) * (rank - len(shape)), *shape) for shape in shapes]
     return _those(which, [any(size > 1 for size in shape[2:]) for shape in stretched])
+
+
+def mixed_signals(graph: Graph, operation: Operation) -> list[int]:
+    """Return which inputs of a product of matrices, or of attention, share its relevance equally.
+
+    Of attention it is the values alone; else no part has what does not depend on the picture, and what comes out of a
+    sigmoid or a softmax, where another does not.
+    """
+    if operation.kind in _VALUES:
+        return [_VALUES[operation.kind]]
+    if operation.kind == "aten" and base_of(operation.attributes["operator"]) == FUSED_ATTENTION:
+        return [fused_value(operation)]
+    which, constants = list(range(len(operation.inputs))), constant_values(graph)
+    which = _those(which, [value not in constants for value in operation.inputs])
+    return _those(which, [not _is_gate(graph, value) for value in operation.inputs])
 
 
 def _those(which: list[int], fits: Sequence[bool]) -> list[int]:
@@ -52,7 +71,16 @@ def _is_gate(graph: Graph, value: str) -> bool:
 def _opens_and_shuts(graph: Graph, operation: Operation) -> bool:
     if operation.kind == "aten":
         return base_of(operation.attributes["operator"]) in _ATEN_GATES
+    if operation.kind in ("power", "pow"):
+        return _divides(operation)
     return operation.kind in _GATES or (operation.kind == "clip" and _is_hard_sigmoid(graph, operation))
+
+
+def _divides(operation: Operation) -> bool:
+    """Say whether a value is one over what it was: times it is a division."""
+    attributes = operation.attributes
+    exponent = attributes.get("power") if operation.kind == "power" else attributes.get("number")
+    return exponent is not None and exponent < 0 and not attributes.get("swapped")
 
 
 def _is_hard_sigmoid(graph: Graph, clip: Operation) -> bool:

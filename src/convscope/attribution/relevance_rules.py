@@ -21,6 +21,7 @@ from convscope.network.operations.aten import MOVES, base_of
 from convscope.network.operations.vector_jacobian import vector_jacobian
 
 EPSILON = 1e-6
+_MIXES = ("scaled_dot_product_attention", "matmul", "linalg_matmul", "bmm", "mm", "mv", "dot", "einsum")
 Function: TypeAlias = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
 
@@ -54,7 +55,11 @@ Rule: TypeAlias = Callable[[LinearLayer, Tensor, Tensor], Tensor]
 def way_of(operation: Operation) -> str | None:
     """Return how relevance goes back through an operation, as `OperationKind.relevance` has it; None: not known."""
     if operation.kind == "aten":
-        return "routed" if base_of(operation.attributes["operator"]) in MOVES else None
+        operator = base_of(operation.attributes["operator"])
+        moves = operator in MOVES or operator.lstrip("_").startswith("upsample")
+        return "routed" if moves else "mixed" if operator in _MIXES else None
+    if operation.kind == "matmul" and len(operation.inputs) == 1:
+        return "filters"
     return kind_of(operation.kind).relevance
 
 

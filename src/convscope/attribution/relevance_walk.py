@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from convscope.address import Address
-from convscope.attribution.relevance_products import signals
+from convscope.attribution.relevance_products import mixed_signals, signals
 from convscope.attribution.relevance_rules import Composite, LinearLayer, Rule, stabilized, way_of
 from convscope.attribution.target import AttributionTarget
 from convscope.errors import InputError
@@ -23,6 +23,10 @@ from convscope.network.axes import to_channels_first, to_channels_last
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations import OPERATIONS, kind_of
 from convscope.network.operations.vector_jacobian import vector_jacobian
+from convscope.network.tail import constant_values
+
+_DENSE = ("dense", "matmul")
+_KEYS_IN_VALUES = ("multi_head_attention", "mix_by_score")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +71,9 @@ class Walk:
             if id(operation) in visited:
                 continue
             chain = [operation]
-            while _is_linear(operation) and (after := self._only_reader(chain[-1].outputs[0], targets)):
+            while self._has_channels(operation) and (
+                after := self._only_reader(chain[-1].outputs[0], targets)
+            ):
                 if (
                     not kind_of(after.kind).foldable
                     or len(after.inputs) != 1
@@ -78,6 +84,11 @@ class Walk:
                 visited.add(id(after))
             chains.append(tuple(chain))
         return tuple(chains)
+
+    def _has_channels(self, operation: Operation) -> bool:
+        """Say whether what follows may be worked in: what weighs tokens has no channels on the second axis."""
+        of_tokens = operation.kind in _DENSE and self.values[operation.outputs[0]].dim() > 2
+        return _is_linear(operation) and not of_tokens
 
     def _only_reader(self, value: str, targets: tuple[str, ...]) -> Operation | None:
         readers = self.graph.consumers[value]
@@ -98,7 +109,11 @@ class Walk:
             yield operation.inputs[0], relevance.reshape(self.values[operation.inputs[0]].shape)
         elif way == "multiplied" and relevance is not None:
             yield from self._product(operation, relevance)
-        elif way in ("shared", "gated", "routed"):
+        elif way == "divided" and relevance is not None and self._is_divided(operation):
+            (dividend, *_), turn = operation.inputs, to_channels_first if operation.channels_last else _same
+            part = turn(relevance).sum_to_size(turn(self.values[dividend]).shape)
+            yield dividend, to_channels_last(part) if operation.channels_last else part
+        elif way in ("shared", "gated", "mixed", "routed"):
             yield from self._by_gradient(operation, relevances)
         else:
             raise InputError(
@@ -106,17 +121,34 @@ class Walk:
                 "or use another method, as grad_cam or occlusion"
             )
 
-    def products(self, relevances: Mapping[str, Tensor]) -> tuple[list[str], list[str]]:
-        """Return the products that relevance went through: those in which gates got none, those of equal parts."""
-        gated, equal = list[str](), list[str]()
+    def _is_divided(self, operation: Operation) -> bool:
+        """Say whether the picture is in what is divided, not in the divisor alone."""
+        first = not operation.attributes.get("swapped") and operation.inputs[0] not in self._constants
+        return first or self._constants.issuperset(operation.inputs)
+
+    @cached_property
+    def _constants(self) -> set[str]:
+        return constant_values(self.graph)
+
+    def products(self, relevances: Mapping[str, Tensor]) -> tuple[list[str], ...]:
+        """Return the products that relevance went through: those in which gates got none, those of equal parts.
+
+        And the quotients of two values, in which the divisor got none.
+        """
+        gated, equal, divided = list[str](), list[str](), list[str]()
         for operation in self.graph.needed_for(self.target.layers):
             count = len(operation.inputs)
             if count > 1 and operation.outputs[0] in relevances:
-                if way_of(operation) == "multiplied":
-                    (gated if len(self._signals(operation)) < count else equal).append(operation.outputs[0])
-                elif way_of(operation) == "gated":
-                    gated.append(operation.outputs[0])
-        return gated, equal
+                way, name = way_of(operation), operation.outputs[0]
+                if way == "multiplied":
+                    (gated if len(self._signals(operation)) < count else equal).append(name)
+                elif way == "mixed":
+                    (gated if len(mixed_signals(self.graph, operation)) < count else equal).append(name)
+                elif way == "gated":
+                    gated.append(name)
+                elif way == "divided":
+                    divided.append(name)
+        return gated, equal, divided
 
     def _signals(self, operation: Operation) -> list[int]:
         turn = to_channels_first if operation.channels_last else _same
@@ -145,7 +177,7 @@ class Walk:
         composite = self.composite
         if composite.first and not self._is_behind_weights(operation.inputs[0]):
             return composite.first
-        return composite.dense if operation.kind == "dense" else composite.convolution
+        return composite.dense if operation.kind in _DENSE else composite.convolution
 
     def _is_behind_weights(self, value: str) -> bool:
         return any(_is_linear(operation) for operation in self.graph.needed_for([value]))
@@ -160,7 +192,8 @@ class Walk:
         groups = operation.attributes.get("groups", 1)
 
         def run(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-            answer: Tensor = function(input, weight=weight, bias=bias, **operation.keywords)
+            more = operation.keywords if bias is None else {"bias": bias, **operation.keywords}
+            answer: Tensor = function(input, weight=weight, **more)
             return answer
 
         if len(chain) > 1:
@@ -198,20 +231,30 @@ class Walk:
     def _by_gradient(
         self, operation: Operation, relevances: Mapping[str, Tensor]
     ) -> Iterator[tuple[str, Tensor]]:
-        """Yield the relevance of what an average, a sum or a rearrangement read."""
+        """Yield the relevance of what an average, a sum, a rearrangement or a product of matrices read."""
         turn, back = (to_channels_first, to_channels_last) if operation.channels_last else (_same, _same)
         inputs = [turn(self.values[value]).detach() for value in operation.inputs]
         floats = [index for index, one in enumerate(inputs) if one.is_floating_point()]
         way = way_of(operation)
+        if way == "mixed":
+            floats = mixed_signals(self.graph, operation)
+            if operation.kind in _KEYS_IN_VALUES and len(inputs) == 2:
+                inputs.append(inputs[1])  # what says how much is mixed is taken as it is
         floats, shared = floats[1:] if way == "gated" else floats, way != "routed"
         with torch.enable_grad():
             for index in floats:
-                inputs[index].requires_grad_()
+                inputs[index] = inputs[index].detach().requires_grad_()
             outputs = self._run(operation, inputs)
             arriving = [
                 turn(relevances[value]) if value in relevances else None for value in operation.outputs
             ]
-            pairs = [(output, one) for output, one in zip(outputs, arriving, strict=True) if one is not None]
+            pairs = [
+                (output, one)
+                for output, one in zip(outputs, arriving, strict=True)
+                if one is not None and output.requires_grad
+            ]
+            if not pairs:  # a constant of the input's size, as a class token: its relevance stays there
+                return
             if shared:
                 pairs = [(output, one / stabilized(output.detach())) for output, one in pairs]
             gradients = vector_jacobian(
@@ -222,6 +265,7 @@ class Walk:
         for index, gradient in zip(floats, gradients, strict=True):
             if gradient is not None:
                 share = inputs[index].detach() * gradient if shared else gradient
+                share = share / len(floats) if way == "mixed" else share
                 yield operation.inputs[index], back(share)
 
 

@@ -51,7 +51,7 @@ def multiply(*inputs: Tensor, operand: Tensor | None = None, number: float | Non
     return reduce(torch.mul, _terms(inputs, operand, number))
 
 
-@operation(shape=stretched_shape, relevance="passed", foldable=True)
+@operation(shape=stretched_shape, relevance="divided", foldable=True)
 def divide(
     *inputs: Tensor,
     operand: Tensor | None = None,

@@ -20,7 +20,7 @@ from convscope.network.operations.registry import operation
 Stage = Literal["products", "biased", "capped", "weights"]
 
 
-@operation
+@operation(relevance="mixed")
 def multi_head_attention(
     query: Tensor,
     value: Tensor,
@@ -56,7 +56,7 @@ def multi_head_attention(
     return answer if output_bias is None else answer + output_bias
 
 
-@operation
+@operation(relevance="mixed")
 def mix_by_score(
     query: Tensor,
     value: Tensor,
@@ -90,7 +90,7 @@ def _projected(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return projected if bias is None else projected + bias
 
 
-@operation(sees="map")
+@operation(sees="map", relevance="mixed")
 def attention(
     query: Tensor,
     key: Tensor,

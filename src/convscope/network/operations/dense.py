@@ -45,7 +45,7 @@ def dense(
     return F.linear(input.flatten(axis), weight.t() if transpose else weight, bias)
 
 
-@operation
+@operation(relevance="mixed")
 def matmul(
     first: Tensor,
     second: Tensor | None = None,

@@ -88,7 +88,7 @@ def batch_norm(
     return F.batch_norm(input, mean, variance, weight, bias, eps=epsilon)
 
 
-@operation(shape=layer_norm_shape)
+@operation(shape=layer_norm_shape, relevance="passed")
 def layer_norm(
     input: Tensor,
     *,
@@ -118,7 +118,7 @@ def layer_norm(
     return F.layer_norm(input, shape, weight, bias, epsilon)
 
 
-@operation
+@operation(relevance="passed")
 def group_norm(
     input: Tensor,
     *,
@@ -152,7 +152,7 @@ def layer_norm_with_statistics(
     return layer_norm(input, weight=weight, bias=bias, axis=axis, epsilon=epsilon), mean, scale
 
 
-@operation
+@operation(relevance="passed")
 def rms_norm(input: Tensor, *, weight: Tensor | None = None, axis: int = -1, epsilon: float = 1e-5) -> Tensor:
     """Return the numbers along the axes from `axis` on with mean square 1, by `weight`, which stretches over them.
 
@@ -163,14 +163,14 @@ def rms_norm(input: Tensor, *, weight: Tensor | None = None, axis: int = -1, eps
     return normal if weight is None else normal * weight
 
 
-@operation
+@operation(relevance="passed")
 def norm_along(input: Tensor, *, axes: Sequence[int], exponent: float = 2.0) -> Tensor:
     """Return the input divided by its length ``(sum |x|^p)^(1/p)`` along the axes; where that is 0 it stays 0."""
     length = torch.linalg.vector_norm(input, exponent, tuple(axes), keepdim=True)
     return input / torch.where(length == 0, 1.0, length)
 
 
-@operation(sees="map")
+@operation(sees="map", relevance="passed")
 def mvn(
     input: Tensor,
     *,
@@ -195,7 +195,7 @@ def mvn(
     return centered / (torch.where(varied, variance, 1.0).sqrt() * varied + epsilon)
 
 
-@operation
+@operation(relevance="passed")
 def unit_norm(
     input: Tensor, *, weight: Tensor, across_positions: bool = True, epsilon: float = 1e-10
 ) -> Tensor:
@@ -258,7 +258,7 @@ def _require_odd(size: int) -> None:
         raise InputError(f"local response normalization needs an odd size, found {size}")
 
 
-@operation(sees="map")
+@operation(sees="map", relevance="passed")
 def unit_length(input: Tensor, *, axes: Sequence[int] = (-1,), epsilon: float = 1e-12) -> Tensor:
     """Return the input divided by its length along the axes; a square below `epsilon` counts as that."""
     square = input.square().sum(tuple(axes), keepdim=True)

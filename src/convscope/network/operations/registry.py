@@ -34,6 +34,9 @@ Part: TypeAlias = Literal[
 ]
 
 
+RelevanceWay = Literal["filters", "passed", "shared", "gated", "multiplied", "mixed", "divided", "routed"]
+
+
 @dataclass(frozen=True)
 class OperationKind:
     """What is known of a kind of operation, besides its function.
@@ -49,8 +52,9 @@ class OperationKind:
     - ``affine``: it only adds and weighs. ``foldable``: where it reads nothing else, filters before it can take it in.
       ``activation``: it comes after a layer with filters, and counts as that layer's answer.
     - ``relevance`` goes back through it by the rules of "filters", unchanged ("passed"), to each input by its part of
-      the sum ("shared"; "gated" where the first is a gate that has none), to the signal of a product ("multiplied"), or
-      to where the numbers came from ("routed"); where that is None no rule is known.
+      the sum ("shared"; "gated" where the first is a gate that has none), to the signal of a product ("multiplied"; of
+      matrices or of attention "mixed"), to the dividend ("divided"), or to where the numbers came from ("routed");
+      where that is None no rule is known.
     - ``absorbs`` are the kinds that may run as one with it, in that order.
     - ``reads_sizes``: its inputs after the first are sizes. ``from_shapes``: what it makes depends on shapes alone.
     """
@@ -65,7 +69,7 @@ class OperationKind:
     affine: bool = False
     foldable: bool = False
     activation: bool = False
-    relevance: Literal["filters", "passed", "shared", "gated", "multiplied", "routed"] | None = None
+    relevance: RelevanceWay | None = None
     absorbs: tuple[str, ...] | None = None
     reads_sizes: bool = False
     from_shapes: bool = False
