@@ -61,10 +61,10 @@ class NanGradient(Model):
 
 
 class Divided(Model):
-    """It divides by a value."""
+    """It divides a number by a value."""
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.end((torch.relu(self.conv(pixels)) / (1 + torch.sigmoid(self.gate(pixels)))).mean((2, 3)))
+        return self.end((torch.relu(self.conv(pixels)) + 1 / (1 + self.gate(pixels).sigmoid())).mean((2, 3)))
 
 
 class Dense(Model):
