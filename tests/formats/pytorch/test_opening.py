@@ -218,6 +218,35 @@ def test_quantized_weights_are_called_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+class Learner:
+    """As a library pickles what trains a network: the network is one of its attributes, beside itself."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.loss, self.model, self.also = nn.CrossEntropyLoss(), model, [self]
+
+
+def test_the_network_of_an_object_that_trains_it(module: Small, tmp_path: Path) -> None:
+    path = tmp_path / "export.pth"
+    torch.save(Learner(module), path)
+    with pytest.raises(
+        NetworkFileError, match=rf"holds the weights of a {Small.__module__}\.Small, saved whole"
+    ):
+        open_network(path)
+    torch.manual_seed(9)
+    with pytest.warns(ConvscopeWarning, match="its 'model' are the weights, left aside: loss, also"):
+        network = open_network(path, architecture=Small(), input_shape=(1, 3, 8, 8))
+    (name, *_) = dict(module.named_parameters())
+    assert torch.equal(network.parameters[name], dict(module.named_parameters())[name])
+
+
+def test_a_mapping_that_holds_itself_a_thousand_times_is_read_once(tmp_path: Path) -> None:
+    held: dict[str, Any] = {}
+    held.update({str(place): held for place in range(1000)})
+    torch.save(held, tmp_path / "itself.pth")
+    with pytest.raises(NetworkFileError, match="holds no weights"):
+        open_network(tmp_path / "itself.pth")
+
+
 def test_a_quantized_network_saved_whole_is_called_so(tmp_path: Path) -> None:
     """Its convolution has plain weights still, which were said to be all that it holds."""
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 5)).eval()

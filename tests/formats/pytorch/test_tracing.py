@@ -270,3 +270,57 @@ class Scaled(nn.Module):
 
 def test_numbers_of_numpy_are_numbers() -> None:
     assert_answers_alike(Scaled())
+
+
+class HalfScripted(nn.Module):
+    """Python around parts whose code is TorchScript: one from source, with a choice inside, and one traced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.stem = torch.jit.script(
+            nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
+        )
+        self.body = torch.jit.trace(nn.Conv2d(4, 4, 1).eval(), torch.zeros(1, 4, 5, 7), check_trace=False)
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.stem(x)
+        features = features + self.body(features).tanh()
+        return self.head(features.mean((2, 3)))
+
+
+def test_a_module_with_parts_of_torchscript() -> None:
+    module = HalfScripted()
+    assert_answers_alike(module)
+    names = set(open_network(module, input_shape=SHAPE).layers)
+    assert {"stem", "body", "head"} <= names
+
+
+def test_a_part_of_torchscript_that_fails_leaves_torch_as_it_was() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), torch.jit.script(nn.Linear(99, 2)))
+    with pytest.raises(InputError, match="its module '1' says"):
+        open_network(module, input_shape=SHAPE)
+    assert torch.utils._python_dispatch._len_torch_dispatch_stack() == 0
+    assert_answers_alike(HalfScripted())
+
+
+class ByKeyword(nn.Module):
+    """As some of Hugging Face's: what it is given has to be named."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classes = nn.Conv2d(3, 5, 3)
+
+    def forward(self, *, pixel_values: Tensor, mask: Tensor | None = None) -> Tensor:
+        features = self.classes(pixel_values)
+        return features if mask is None else features * mask
+
+
+def test_what_has_to_be_given_by_keyword_is() -> None:
+    module = ByKeyword().eval()
+    network = open_network(module, input_shape=SHAPE)
+    assert list(network.graph.inputs) == ["pixel_values"]
+    x = torch.randn(2, *SHAPE[1:])
+    found = network.activations(x, "classes")["classes"]
+    torch.testing.assert_close(found, module(pixel_values=x).detach(), rtol=1e-5, atol=1e-6)

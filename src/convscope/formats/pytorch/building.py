@@ -76,7 +76,8 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
     _refuse_quantized(module)
     first = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), torch.empty(0))
     trace = Trace(first.device, {id(tensor) for tensor in tensors.values()})
-    calls = Calls(trace.values, {id(part): path for path, part in module.named_modules()})
+    paths = {id(part): path for path, part in module.named_modules()}
+    calls = Calls(trace.values, paths, around_scripts=trace.operators)
     precision = _precision(module)
     trace_inputs = {name: trace.input(shape, precision) for name, shape in inputs.items()}
     try:
@@ -86,9 +87,8 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
             trace.written,
             trace,
             trace.sized_builtins(),
-            trace.operators(module),
         ):
-            result = module(*trace_inputs.values())
+            result = module(**trace_inputs) if _by_keyword(module) else module(*trace_inputs.values())
     except UnsupportedLayer as error:
         return _cut_trace(module, inputs, trace, calls, error)
     except ConvscopeError:
@@ -258,6 +258,20 @@ def _without_unread(graph: Graph) -> Graph:
     return replace(graph, operations=operations, parameters=parameters)
 
 
+def _by_keyword(module: nn.Module) -> list[str]:
+    """Return what a forward() has to be given by keyword, where it takes nothing otherwise."""
+    if isinstance(module, ExportedProgram | ScriptProgram | torch.jit.ScriptModule):
+        return []
+    parameters = inspect.signature(module.forward).parameters.values()
+    if any(
+        one.kind not in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD) for one in parameters
+    ):
+        return []
+    named = [one for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY]
+    needed = [one.name for one in named if one.default is inspect.Parameter.empty]
+    return needed or [one.name for one in named[:1]]
+
+
 def input_names(module: nn.Module) -> list[str]:
     """Return the names of what a module's forward() has to be given."""
     if isinstance(module, ExportedProgram):
@@ -268,6 +282,8 @@ def input_names(module: nn.Module) -> list[str]:
         schema: Any = getattr(module.forward, "schema")  # noqa: B009
         return [argument.name for argument in schema.arguments[1:] if not argument.has_default_value()]
     parameters = inspect.signature(module.forward).parameters.values()
+    if by_keyword := _by_keyword(module):
+        return by_keyword
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     positional = [parameter for parameter in parameters if parameter.kind in kinds]
     needed = [parameter.name for parameter in positional if parameter.default is inspect.Parameter.empty]

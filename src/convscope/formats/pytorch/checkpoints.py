@@ -133,7 +133,10 @@ def _inside(content: Any) -> dict[str, Any]:
     """Return what is in a mapping by its keys, in a list by its places; nothing for anything else."""
     if isinstance(content, list | tuple):
         return {str(place): item for place, item in enumerate(content[:_PLACES])}
-    entries = content.items() if isinstance(content, Placeholder) else content
+    if isinstance(content, Placeholder):  # an object: what it was filled with, and what it has as attributes
+        attributes = content.state if isinstance(content.state, dict) else {}
+        content = {**content.items(), **attributes}
+    entries = content
     return {name_of(key): item for key, item in entries.items()} if isinstance(entries, Mapping) else {}
 
 
@@ -143,16 +146,23 @@ def _is_safetensors(path: Path) -> bool:
         return file.read(9)[8:] == b"{" or path.suffix == ".safetensors"
 
 
-def _states(content: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, State, Any]]:
-    """Yield what may be weights, and what they are in: a mapping with tensors, a whole module, those in a mapping."""
-    if isinstance(content, Tensor) or depth > _DEPTH:
+def _states(
+    content: Any, key: str = "", depth: int = 0, seen: set[int] | None = None
+) -> Iterator[tuple[str, State, Any]]:
+    """Yield what may be weights, and what they are in: a mapping with tensors, a whole module, those in a mapping.
+
+    What a file has in several places is looked at in the first.
+    """
+    seen = set() if seen is None else seen
+    if isinstance(content, Tensor) or depth > _DEPTH or id(content) in seen:
         return
+    seen.add(id(content))
     if state := weights_in(content):
         yield key, state, content
         return
     for name, item in _inside(content).items():
         if name not in _NEVER:
-            yield from _states(item, f"{key}.{name}" if key else name, depth + 1)
+            yield from _states(item, f"{key}.{name}" if key else name, depth + 1, seen)
 
 
 def _rank(key: str) -> int:

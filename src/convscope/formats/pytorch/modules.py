@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from copy import copy
 from dataclasses import dataclass, field
 from operator import is_not
@@ -40,8 +40,10 @@ class Calls:
     values: Values
     paths: dict[int, str]
     ended: list[Call] = field(default_factory=list)
+    around_scripts: Callable[[], AbstractContextManager[Any]] = nullcontext
     _counts: dict[str, int] = field(default_factory=dict)
     _open: list[tuple[str, int]] = field(default_factory=list)
+    _script: tuple[int, ExitStack] | None = None
     _inside: set[tuple[str, int]] = field(default_factory=set)
 
     def enter(self, module: nn.Module, *_: Any) -> None:
@@ -52,15 +54,29 @@ class Calls:
         self._inside.add((self.values.path, self.values.call))
         self._open.append((self.values.path, self.values.call))
         self.values.path, self.values.call = path, self._counts[path]
+        if isinstance(module, torch.jit.ScriptModule) and self._script is None:
+            self._script = (
+                len(self._open),
+                ExitStack(),
+            )  # its code is not Python: what torch does is asked below
+            self._script[1].enter_context(self.around_scripts())
 
     def leave(self, module: nn.Module, _: Any, result: Any) -> None:
         """A module has ended."""
         if (path := self.paths.get(id(module))) is None:
             return
+        if self._script and self._script[0] == len(self._open):
+            self.leave_script()
         results = {place: self.values.read(t) for place, t in named_tensors(result) if t in self.values}
         is_leaf = (path, self.values.call) not in self._inside
         self.ended.append(Call(path, self.values.call, type(module).__name__, is_leaf, results))
         self.values.path, self.values.call = self._open.pop()
+
+    def leave_script(self) -> None:
+        """End what is around a module whose code is not Python, where one runs or has failed."""
+        if self._script is not None:
+            self._script[1].close()
+            self._script = None
 
 
 def named_tensors(result: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -95,6 +111,7 @@ def followed(module: nn.Module, calls: Calls) -> Iterator[None]:
         with torch.no_grad(), _restored(training):
             yield
     finally:
+        calls.leave_script()
         for hook in hooks:
             hook.remove()
         for part, mode in training.items():

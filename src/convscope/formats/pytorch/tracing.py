@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from threading import RLock
 from types import FunctionType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
@@ -173,9 +173,9 @@ class Trace(TorchFunctionMode):
             finally:
                 vars(builtins).update(plain)
 
-    def operators(self, module: nn.Module) -> AbstractContextManager[Any]:
-        """Write down ATen operators, where a module's code is not Python; elsewhere nothing."""
-        return _Operators(self) if isinstance(module, torch.jit.ScriptModule) else nullcontext()
+    def operators(self) -> AbstractContextManager[Any]:
+        """Write down ATen operators: what a module whose code is not Python is made of."""
+        return _Operators(self)
 
     def traced(self, *arguments: Any) -> list[Tensor]:
         """Return the tensors among some arguments that depend on the input."""
