@@ -294,3 +294,77 @@ def on_codes() -> GraphWriter:
     logits = g.node("Dequantize", "logits", *scores, mode="MIN_FIRST", **eight)
     g.node("Softmax", "softmax", logits)
     return g
+
+
+def on_fused_codes() -> GraphWriter:
+    """Return a graph as Intel's tools wrote them: a residual block of fused ops, ranges of each channel, and a head."""
+    g = GraphWriter(seed=6)
+    x = g.placeholder("input", (1, 8, 7, 3))
+    scaled = {"mode": "SCALED", "round_mode": "HALF_TO_EVEN"}
+    g.node(
+        "QuantizeV2",
+        "picture",
+        x,
+        g.const("low", np.float32(0)),
+        g.const("high", np.float32(1.9)),
+        T="DT_QUINT8",
+        **scaled,
+    )
+    window = {"strides": [1, 1, 1, 1], "padding": "SAME", "T": None}
+
+    def filters(name: str, *shape: int, channels: int = 0) -> tuple[str, ...]:
+        codes = g.codes(name, g.random.integers(-127, 128, shape).astype(np.int8), "QINT8")
+        ends = g.random.uniform(0.5, 1.2, channels or 1).astype(np.float32)
+        ends = ends if channels else ends[0]
+        return codes, g.const(f"{name}/min", -ends), g.const(f"{name}/max", ends)
+
+    def ends(name: str, high: float, low: float = 0.0) -> list[str]:
+        return [g.const(f"{name}/{at}", np.float32(value)) for at, value in (("least", low), ("most", high))]
+
+    def types(before: str, behind: str, **more: str) -> dict[str, object]:
+        return {"Tinput": before, "Tfilter": "DT_QINT8", "Tbias": "DT_FLOAT", "out_type": behind, **more}
+
+    w = filters("stem/w", 3, 3, 3, 6, channels=6)
+    g.node(
+        "QuantizedConv2DWithBiasAndReluAndRequantize", "stem", "picture", w[0], g.weights("stem/b", 6), "picture:1",
+        "picture:2", *w[1:], *ends("stem", 9.0), **window, **types("DT_QUINT8", "DT_QUINT8"),
+    )  # fmt: skip
+    w = filters("side/w", 1, 1, 6, 6)
+    g.node(
+        "QuantizedConv2DWithBiasAndRequantize", "side", "stem", w[0], g.weights("side/b", 6), "stem:1", "stem:2",
+        *w[1:], *ends("side", 11.0, -11.0), **window, **types("DT_QUINT8", "DT_QINT8"),
+    )  # fmt: skip
+    w = filters("sum/w", 3, 3, 6, 6, channels=6)
+    g.node(
+        "QuantizedConv2DWithBiasSignedSumAndReluAndRequantize", "sum", "stem", w[0], g.weights("sum/b", 6), "stem:1",
+        "stem:2", *w[1:], *ends("sum", 60.0), "side", "side:1", "side:2", **window,
+        **types("DT_QUINT8", "DT_QUINT8", Tsummand="DT_QINT8"),
+    )  # fmt: skip
+    w = filters("deep/w", 3, 3, 6, 1)
+    g.node(
+        "QuantizedDepthwiseConv2DWithBiasAndReluAndRequantize", "deep", "stem", w[0], g.weights("deep/b", 6), "stem:1",
+        "stem:2", *w[1:], *ends("deep", 14.0), **window, **types("DT_QUINT8", "DT_QUINT8"),
+    )  # fmt: skip
+    w = filters("wide/w", 1, 1, 6, 4)
+    g.node(
+        "QuantizedConv2DWithBiasAndRelu", "wide", "deep", w[0], g.weights("wide/b", 4), "deep:1", "deep:2", *w[1:],
+        **{**window, "strides": [1, 2, 2, 1], "Tinput": "DT_QUINT8", "Tfilter": "DT_QINT8", "out_type": "DT_QINT32"},
+    )  # fmt: skip
+    g.node(
+        "Requantize", "narrow", "wide", "wide:1", "wide:2", *ends("narrow", 6.5), T=None, Tinput="DT_QINT32",
+        out_type="DT_QUINT8",
+    )  # fmt: skip
+    g.node("Dequantize", "numbers", "narrow", "narrow:1", "narrow:2", T="DT_QUINT8", mode="SCALED")
+    row = g.node("Reshape", "row", "numbers", g.const("row/shape", [1, 64]), Tshape="DT_INT32")
+    g.node("QuantizeV2", "coded", row, *ends("coded", 6.5), T="DT_QUINT8", mode="MIN_FIRST")
+    w = filters("scores/w", 64, 5)
+    for name, op, more in (
+        ("scores", "QuantizedMatMulWithBiasAndDequantize", {"Toutput": "DT_FLOAT"}),
+        ("positive", "QuantizedMatMulWithBiasAndReluAndRequantize", {"Toutput": "DT_QUINT8"}),
+    ):
+        g.node(
+            op, name, "coded", w[0], g.weights(f"{name}/b", 5), "coded:1", "coded:2", *w[1:], *ends(name, 25.0),
+            T=None, T1="DT_QUINT8", T2="DT_QINT8", Tbias="DT_FLOAT", input_quant_mode="MIN_FIRST", **more,
+        )  # fmt: skip
+    g.node("Softmax", "softmax", g.node("Mul", "small", "scores", g.const("factor", np.float32(0.001))))
+    return g

@@ -8,7 +8,7 @@ import torch
 
 import convscope
 from graph_def_writer import GraphWriter
-from tensorflow_graphs import on_codes
+from tensorflow_graphs import on_codes, on_fused_codes
 
 X = np.random.default_rng(0).normal(0.2, 1, (1, 9, 7, 3)).astype(np.float32)
 # The mean of each value's codes, and seven of them, evenly spaced.
@@ -60,6 +60,39 @@ def test_every_op_on_codes_is_tensorflows(tmp_path: Path) -> None:
         assert row.mean().item() == pytest.approx(mean, abs=step), name
     for name, end in ENDS.items():
         assert found[name].item() == pytest.approx(end, rel=1e-6), name
+
+
+def test_ops_that_do_several_things_are_intels(tmp_path: Path) -> None:
+    """TensorFlow 2.21's numbers with oneDNN on; what is added there is written over, so `side` is known by `sum`."""
+    expected = {
+        "stem": (29.8899, [0, 0, 0, 3, 0, 0, 0]),
+        "sum": (7.70238, [31, 39, 0, 0, 43, 0, 0]),
+        "deep": (10.0327, [0, 0, 0, 0, 0, 0, 0]),
+        "wide": (743.922, [0, 0, 2296, 0, 2948, 0, 0]),
+        "narrow": (11.1406, [0, 0, 34, 0, 44, 0, 0]),
+        "numbers": (0.283977, [0.0, 0.0, 0.8666667, 0.0, 1.121569, 0.0, 0.0]),
+        "scores": (0.743621, [4.578623, -1.818623, 2.869251, 3.275819, -5.186965]),
+        "positive": (11.8, [15, 0, 20, 24, 0]),
+        "wide/low": (-817430.1875, [-817430.2]),
+        "wide/high": (817430.1875, [817430.2]),
+    }
+    x = np.random.default_rng(0).normal(0.2, 1, (1, 8, 7, 3)).astype(np.float32)
+    network = convscope.open_network(on_fused_codes().save(tmp_path / "fused.pb"))
+    assert not network.graph.cut
+    found = network.activations(torch.from_numpy(x), *map(convscope.Address, expected))
+    for name, (mean, numbers) in expected.items():
+        row = found[name].reshape(-1)
+        np.testing.assert_allclose(row[:: max(1, len(row) // 7)][:7], numbers, rtol=1e-6, err_msg=name)
+        assert row.mean().item() == pytest.approx(mean, rel=1e-5), name
+    gradient = network.gradient(torch.from_numpy(x), "softmax:2")
+    assert gradient.abs().sum() > 0 and gradient.isfinite().all()
+
+
+def test_a_fused_op_with_too_few_inputs_is_one_sentence(tmp_path: Path) -> None:
+    g = GraphWriter()
+    g.node("QuantizedConv2DWithBiasAndRelu", "short", g.placeholder(), T=None)
+    with pytest.raises(convscope.errors.NetworkFileError, match=r"'short': a .*AndRelu has 7 inputs"):
+        convscope.open_network(g.save(tmp_path / "short.pb"))
 
 
 def test_codes_have_filters_gradients_and_layers_that_can_be_saved(tmp_path: Path) -> None:

@@ -261,6 +261,9 @@ EXAMPLES = {
         ([normal(2, 3, 6, 5) * 9e6, *ENDS, -positive(1) * 0.01, positive(1, seed=1) * 0.01], {}, {}),
     ],
     "product_end": [([*ENDS, *ENDS], {}, {"upper": True})],
+    "products": [([CODES, *ENDS, *ENDS], {}, {"signed": (False, True)})],
+    "product_codes": [([CODES, *ENDS, *ENDS], {}, {"signed": (False, True)})],
+    "scaled_codes": [([INPUT, *ENDS], {}, {}), ([INPUT, *ENDS], {}, {"signed": True})],
     "sum_end": [([*ENDS, *ENDS], {}, {"room": 14})],
     "add_codes": [([CODES, CODES[:, :, :1], *ENDS, -positive(1), positive(1, seed=1)], {}, {"room": 14})],
     "joint_end": [([*ENDS[:1], -positive(1), *ENDS[1:], positive(1)], {}, {"signed": True})],
@@ -712,6 +715,7 @@ NOT_DIFFERENTIABLE = {
     "redirected_clip": None,
     "dequantize_range": {1, 2},
     **dict.fromkeys(("centered_codes", "clip_codes", "requantize", "range_of_codes", "add_codes")),
+    **dict.fromkeys(("product_codes", "scaled_codes")),
     **dict.fromkeys(("normalize_codes", "batch_norm_codes", "whole_codes", "joint_end", "sum_end")),
     "divide_or_zero": {1},  # it jumps at 0
     "quantize_range": None,

@@ -12,9 +12,12 @@ from dataclasses import replace
 
 from convscope.errors import NetworkFileError
 from convscope.formats.protobuf.message import Message
+from convscope.formats.tensorflow.fused_codes import PARTS as FUSED_PARTS
+from convscope.formats.tensorflow.fused_codes import fused_apart
 from convscope.formats.tensorflow.node import Node, OutputReference
 
 PARTS = (
+    *FUSED_PARTS,
     "CodesAroundZero",
     "RequantizePart",
     *(f"{which}Of{what}" for which in ("Lowest", "Highest") for what in ("Product", "Sum", "Range")),
@@ -34,6 +37,11 @@ def _apart(nodes: Sequence[Node]) -> Iterator[Node]:
     ends: dict[OutputReference, OutputReference] = {}
     for before in nodes:
         node = replace(before, inputs=tuple(ends.get(read, read) for read in before.inputs))
+        if (fused := fused_apart(node)) is not None:
+            steps, limits = fused
+            ends |= {OutputReference(node.name, at): end for at, end in enumerate(limits, 1)}
+            yield from steps
+            continue
         if node.op not in _APART:
             yield node
             continue
@@ -99,6 +107,13 @@ def _shrunk(node: Node) -> Parts:
     return [measured, replace(node, inputs=(*node.inputs, *ends))], *ends
 
 
+def _joined_by_intel(node: Node) -> Parts:
+    """The axis comes behind the parts."""
+    count = (len(node.inputs) - 1) // 3
+    reads = (node.inputs[count], *node.inputs[:count], *node.inputs[count + 1 :])
+    return _joined(replace(node, op="QuantizedConcat", inputs=reads))
+
+
 def _joined(node: Node) -> Parts:
     """All parts are brought into the range that takes theirs in."""
     axis, first, *others = node.inputs
@@ -149,4 +164,5 @@ _APART: Mapping[str, Callable[[Node], Parts]] = {
     "QuantizedBiasAdd": _sums,
     "QuantizedAdd": _sums,
     "QuantizedConcat": _joined,
+    "QuantizedConcatV2": _joined_by_intel,
 }

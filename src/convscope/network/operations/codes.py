@@ -86,11 +86,58 @@ def product_end(
     other_high: Tensor,
     *,
     bits: tuple[int, int] = (8, 8),
+    signed: tuple[bool, bool] = (False, False),
     upper: bool = False,
+    even: bool = False,
 ) -> Tensor:
-    """Return one end of the range that products of centered codes of two ranges are codes of."""
-    step = _step(low, high, bits[0]) * _step(other_low, other_high, bits[1])
-    return step * float(code_limits(_SUM_BITS, True)[upper])
+    """Return one end of the range that products of centered codes of two ranges are codes of.
+
+    `even`: codes with a sign go as far to both sides, so that there is one less.
+    """
+    steps = [
+        _step(*ends, count, even and sign)
+        for ends, count, sign in zip(((low, high), (other_low, other_high)), bits, signed, strict=True)
+    ]
+    return steps[0] * steps[1] * float(code_limits(_SUM_BITS, True)[upper])
+
+
+@operation(sees="first")
+def products(
+    input: Tensor,
+    low: Tensor,
+    high: Tensor,
+    other_low: Tensor,
+    other_high: Tensor,
+    *,
+    bits: tuple[int, int] = (8, 8),
+    signed: tuple[bool, bool] = (False, False),
+) -> Tensor:
+    """Return the numbers that sums of products of codes of two even ranges stand for, along the last axis."""
+    return input * (_step(low, high, bits[0], signed[0]) * _step(other_low, other_high, bits[1], signed[1]))
+
+
+@operation(sees="first")
+def product_codes(
+    input: Tensor,
+    low: Tensor,
+    high: Tensor,
+    other_low: Tensor,
+    other_high: Tensor,
+    *,
+    bits: tuple[int, int] = (8, 8),
+    signed: tuple[bool, bool] = (False, False),
+) -> Tensor:
+    """Return the sums of products of codes that stand for numbers: what `products` undoes."""
+    step = _step(low, high, bits[0], signed[0]) * _step(other_low, other_high, bits[1], signed[1])
+    return straight_through(input / step, torch.round)
+
+
+@operation(sees="first")
+def scaled_codes(input: Tensor, low: Tensor, high: Tensor, *, bits: int = 8, signed: bool = False) -> Tensor:
+    """Return codes of a range whose larger end has the last code, and 0 the code 0."""
+    first, last = code_limits(bits, signed)
+    factor = last / torch.maximum(low.abs(), high.abs())
+    return straight_through(input * factor, torch.round).clamp(first, last)
 
 
 @operation
@@ -218,5 +265,5 @@ def _codes_to_one(low: Tensor, high: Tensor, bits: int) -> Tensor:
     return torch.where(width == 0, torch.zeros_like(width), (2.0**bits - 1) / width)
 
 
-def _step(low: Tensor, high: Tensor, bits: int) -> Tensor:
-    return (high - low) / (2.0**bits - 1)
+def _step(low: Tensor, high: Tensor, bits: int, even: bool = False) -> Tensor:
+    return (high - low) / (2.0**bits - 1 - even)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.tensors import CODES
 from convscope.formats.tensorflow.translation import Operands, translates
 from convscope.network.operations import OPERATIONS
+from convscope.network.operations.ranges import dequantize_range
 
 Attributes = dict[str, Any]
 
@@ -65,7 +67,22 @@ def _normalized(node: Node) -> Attributes:
 
 def _product_types(node: Node) -> Attributes:
     first, second = _both(node)
-    return {"bits": (first[0], second[0]), "upper": node.op.startswith("Highest")}
+    return {
+        "bits": (first[0], second[0]),
+        "signed": (first[1], second[1]),
+        "upper": node.op.startswith("Highest"),
+        "even": "Even" in node.op,
+    }
+
+
+def _scaled_products(node: Node) -> Attributes:
+    first, second = _both(node)
+    return {"bits": (first[0], second[0]), "signed": (first[1], second[1])}
+
+
+def _output_type(node: Node) -> Attributes:
+    bits, signed = _type(node, "out_type", "Toutput")
+    return {"bits": bits, "signed": signed}
 
 
 def _batch_normalized(node: Node) -> Attributes:
@@ -86,6 +103,8 @@ _KINDS: dict[str, tuple[str, Callable[[Node], Attributes], int]] = {
     "RequantizationRange": ("range_of_codes", lambda node: {}, 2),
     "LowestOfProduct": ("product_end", _product_types, 1),
     "HighestOfProduct": ("product_end", _product_types, 1),
+    "LowestOfEvenProduct": ("product_end", _product_types, 1),
+    "HighestOfEvenProduct": ("product_end", _product_types, 1),
     "LowestOfSum": ("sum_end", lambda node: {"room": _room(node)}, 1),
     "HighestOfSum": ("sum_end", lambda node: {"room": _room(node), "upper": True}, 1),
     "LowestOfRange": ("joint_end", lambda node: {"signed": _type(node, "T")[1]}, 1),
@@ -94,6 +113,9 @@ _KINDS: dict[str, tuple[str, Callable[[Node], Attributes], int]] = {
     "QuantizedAdd": ("add_codes", _sum_types, 1),
     "QuantizedInstanceNorm": ("normalize_codes", _normalized, 3),
     "QuantizedBatchNormWithGlobalNormalization": ("batch_norm_codes", _batch_normalized, 3),
+    "BiasNumbers": ("products", _scaled_products, 1),
+    "ProductCodes": ("product_codes", _scaled_products, 1),
+    "ScaledCodes": ("scaled_codes", _output_type, 1),
     "QuantizedAvgPool": ("whole_codes", lambda node: {"down": True}, 1),
     "QuantizedResizeBilinear": ("whole_codes", lambda node: {}, 1),
 }
@@ -104,6 +126,30 @@ def _codes(operands: Operands) -> OperationPlan:
     kind, attributes, outputs = _KINDS[operands.node.op]
     inputs = [operands.value(place) for place in range(len(operands))]
     return OperationPlan(kind, inputs, {}, attributes(operands.node), outputs)
+
+
+@translates("ScaledNumbers", "ShiftedNumbers")
+def _numbers(operands: Operands) -> OperationPlan:
+    inputs = [operands.value(place) for place in range(3)]
+    return OperationPlan(
+        "dequantize_range", inputs, {}, _number_settings(operands.node, operands.shape(0), operands.shape(1))
+    )
+
+
+@folds("ScaledNumbers", "ShiftedNumbers")
+def _known_numbers(node: Node, inputs: Sequence[Array]) -> Array:
+    tensors = [torch.from_numpy(np.array(array, np.float32)) for array in inputs]
+    return np.asarray(
+        dequantize_range(*tensors, **_number_settings(node, inputs[0].shape, inputs[1].shape)).numpy()
+    )
+
+
+def _number_settings(node: Node, codes: Sequence[int], ends: Sequence[int]) -> Attributes:
+    """Return how codes stand for numbers: filters by ranges of each channel, the last axis or the one before it."""
+    mode = "SCALED" if node.op == "ScaledNumbers" else "MIN_COMBINED"
+    count = prod(ends)
+    axis = next((at for at in (-1, -2) if count > 1 and len(codes) >= -at and codes[at] == count), None)
+    return {**_own_type(node), "mode": mode, "narrow": mode == "SCALED", "axis": axis}
 
 
 @translates("QuantizedReluX")
