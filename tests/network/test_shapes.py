@@ -35,6 +35,9 @@ WITH_EXAMPLES = {
     "reshape",
 }
 WITH_EXAMPLES |= {"squared_difference", "squeeze", "initializer"}
+# Those on codes, which need the ends of ranges as further inputs.
+WITH_EXAMPLES |= {"centered_codes", "clip_codes", "requantize", "products", "product_codes", "scaled_codes"}
+WITH_EXAMPLES |= {"add_codes", "product_end", "sum_end", "joint_end"}
 RULED = {kind for kind, facts in KINDS.items() if facts.shape is not None}
 
 

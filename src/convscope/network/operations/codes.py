@@ -13,12 +13,13 @@ from torch import Tensor
 from convscope.network.operations.ranges import code_limits, straight_through
 from convscope.network.operations.registry import operation
 from convscope.network.operations.rounding import half_away
+from convscope.network.operations.shape_rules import same_shape, single_number_shape, stretched_shape
 
 _SUM_BITS = 32
 _ROOM_OF_NORMALIZED = 2.0**20
 
 
-@operation(sees="first")
+@operation(sees="first", shape=stretched_shape)
 def centered_codes(
     input: Tensor, low: Tensor, high: Tensor, *, bits: int = 8, signed: bool = False
 ) -> Tensor:
@@ -26,7 +27,7 @@ def centered_codes(
     return input - _code_of(torch.zeros_like(low), low, high, bits, signed).to(input)
 
 
-@operation(sees="first")
+@operation(sees="first", shape=stretched_shape)
 def clip_codes(
     input: Tensor,
     low: Tensor,
@@ -47,7 +48,7 @@ def clip_codes(
     )
 
 
-@operation(sees="first")
+@operation(sees="first", shape=stretched_shape)
 def requantize(
     input: Tensor,
     low: Tensor,
@@ -74,11 +75,13 @@ def range_of_codes(
     input: Tensor, low: Tensor, high: Tensor, *, bits: int = _SUM_BITS, signed: bool = True
 ) -> tuple[Tensor, Tensor]:
     """Return the lowest and the highest number that a batch's codes stand for; 0 is among what lies between."""
+    if input.is_meta:  # of many small steps torch would work out every shape
+        return torch.empty_like(low), torch.empty_like(high)
     least, most = (decode(end, low, high, bits, signed) for end in (input.amin(), input.amax()))
     return least.clamp(max=0.0), most
 
 
-@operation
+@operation(shape=stretched_shape)
 def product_end(
     low: Tensor,
     high: Tensor,
@@ -101,7 +104,7 @@ def product_end(
     return steps[0] * steps[1] * float(code_limits(_SUM_BITS, True)[upper])
 
 
-@operation(sees="first")
+@operation(sees="first", shape=stretched_shape)
 def products(
     input: Tensor,
     low: Tensor,
@@ -116,7 +119,7 @@ def products(
     return input * (_step(low, high, bits[0], signed[0]) * _step(other_low, other_high, bits[1], signed[1]))
 
 
-@operation(sees="first")
+@operation(sees="first", shape=stretched_shape)
 def product_codes(
     input: Tensor,
     low: Tensor,
@@ -132,7 +135,7 @@ def product_codes(
     return straight_through(input / step, torch.round)
 
 
-@operation(sees="first")
+@operation(sees="first", shape=stretched_shape)
 def scaled_codes(input: Tensor, low: Tensor, high: Tensor, *, bits: int = 8, signed: bool = False) -> Tensor:
     """Return codes of a range whose larger end has the last code, and 0 the code 0."""
     first, last = code_limits(bits, signed)
@@ -140,7 +143,7 @@ def scaled_codes(input: Tensor, low: Tensor, high: Tensor, *, bits: int = 8, sig
     return straight_through(input * factor, torch.round).clamp(first, last)
 
 
-@operation
+@operation(shape=single_number_shape)
 def sum_end(
     low: Tensor, high: Tensor, other_low: Tensor, other_high: Tensor, *, room: int = 17, upper: bool = False
 ) -> Tensor:
@@ -149,7 +152,7 @@ def sum_end(
     return widest * (2.0**room if upper else -(2.0**room))
 
 
-@operation
+@operation(shape=stretched_shape)
 def add_codes(
     input: Tensor,
     other: Tensor,
@@ -170,7 +173,7 @@ def add_codes(
     return _encode(first, least, most, _SUM_BITS, True) + _encode(second, least, most, _SUM_BITS, True)
 
 
-@operation
+@operation(shape=single_number_shape)
 def joint_end(*ends: Tensor, signed: bool = False, upper: bool = False) -> Tensor:
     """Return one end of the range that takes several in: their lower ends come first, then their upper ends."""
     all_ends = torch.stack([end.reshape(()) for end in ends])
@@ -182,7 +185,7 @@ def joint_end(*ends: Tensor, signed: bool = False, upper: bool = False) -> Tenso
     return most if upper else least
 
 
-@operation
+@operation(shape=same_shape)
 def whole_codes(input: Tensor, *, down: bool = False) -> Tensor:
     """Return the nearest whole codes, or the next ones toward 0."""
     return straight_through(input, torch.trunc if down else half_away)

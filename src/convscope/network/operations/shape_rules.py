@@ -22,6 +22,13 @@ def same_shape(
     return inputs[0] if len(inputs) == 1 else None
 
 
+def single_number_shape(
+    inputs: Sequence[Shape], parameters: Mapping[str, Shape], attributes: Mapping[str, Any]
+) -> Shape | None:
+    """What is one number, whatever it is made of."""
+    return ()
+
+
 def one_input(rule: ShapeRule) -> ShapeRule:
     """Return a rule that is sure of nothing where there are several inputs."""
 
