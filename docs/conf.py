@@ -4,12 +4,16 @@ pip install ".[docs]"
 sphinx-build -W docs out/docs
 """
 
+import inspect
 import os
+import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # picture_scraper.py
 os.environ["TQDM_DISABLE"] = "1"  # bars have no place on a page
+
+_YEAR = re.compile(r"\((19|20)\d\d\)")
 
 project = "convscope"
 copyright = "convscope contributors"
@@ -52,6 +56,19 @@ def _entry(name, found):
     return f".. automodule:: {found.__name__}\n   :members:\n   :no-index:\n"
 
 
+def _add_source_and_example(_app, what, name, found, _options, lines):
+    """Add the paragraphs of its module that name where a technique is from, and its example in the gallery."""
+    public = name.removeprefix("convscope.")
+    if what != "function" or "." in public:
+        return
+    own, module = "\n".join(lines), inspect.getdoc(sys.modules[found.__module__]) or ""
+    for paragraph in module.split("\n\n"):
+        if _YEAR.search(paragraph) and paragraph not in own:
+            lines += ["", *paragraph.splitlines()]
+    for example in (Path(__file__).parent / "gallery").glob(f"*/{public}.py"):
+        lines += ["", f":doc:`An example and its picture </auto_gallery/{example.parent.name}/{public}>`."]
+
+
 def setup(app):  # noqa: D103
     def add_contents(_app, name, source):  # the index stays readable on a code host, where a toctree is not
         if name == "index":
@@ -66,3 +83,4 @@ def setup(app):  # noqa: D103
             source[0] += "\n".join(["\n\n```{eval-rst}", *entries, "```\n"])
 
     app.connect("source-read", add_contents)
+    app.connect("autodoc-process-docstring", _add_source_and_example)
