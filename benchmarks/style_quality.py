@@ -3,16 +3,20 @@
     python benchmarks/style_quality.py sizes [--networks builtin GoogLeNet]
     python benchmarks/style_quality.py grids [--networks builtin GoogLeNet SqueezeNet]
     python benchmarks/style_quality.py grids --networks VGG16 --size 96 --steps 20
+    python benchmarks/style_quality.py weights --size 512 --keep pictures
 
 Sizes: the losses, without weights, of a picture halfway between content and style (their mean) at 256, 512 and 1024
 pixels, and how strong content's gradient is beside style's; once as they are, once in units. Grids: what share of the
-finest details repeats every 2, 4 or 8 pixels, beyond chance. VGG16 has random weights.
+finest details repeats every 2, 4 or 8 pixels, beyond chance. VGG16 has random weights. Weights: the default beside what
+it was before, as commands make it: what is left of the style's and the content's distance, and how the edges' strengths
+correlate with the content's.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
@@ -118,6 +122,40 @@ def grids(chosen: Iterable[tuple[str, Network]], pixels: int, steps: int, keep: 
         print(f"| {name} | {pooling} | {edges} | {shares} |", flush=True)
 
 
+def weights(chosen: Iterable[tuple[str, Network]], pixels: int, keep: Path | None) -> None:
+    print("| network | style, smoothness | processor | style left | content left | edges | every 8 pixels |")
+    print("|---|---|---|---|---|---|---|")
+    for (name, network), (style, smoothness) in product(chosen, ((1.0, 2.0), (4.0, 0.5))):
+        made = transfer_of(
+            network,
+            PICTURES / "tubingen.jpg",
+            str(PICTURES / "starry_night_google.jpg"),
+            size=pixels,
+            style_weight=style,
+            smoothness_weight=smoothness,
+        )
+        started = time.process_time()
+        *_, last = made.steps()
+        seconds, painted = time.process_time() - started, last.picture()
+        if keep is not None:
+            made.picture(last).save(keep / f"{name}_{style:g}_{smoothness:g}.png")
+        edges = torch.corrcoef(
+            torch.stack([edge_strengths(painted), edge_strengths(made.restyling.content)])
+        )[0, 1]
+        left = f"{last.losses['style'] / style:.3f} | {last.losses['content']:.3f}"
+        print(
+            f"| {name} | {style:g}, {smoothness:g} | {seconds:.0f} s | {left} | {edges:.2f} | {grid(painted, 8):.1%} |",
+            flush=True,
+        )
+
+
+def edge_strengths(pixels: Tensor) -> Tensor:
+    """Return how strongly a picture (1, 3, H, W) changes at each pixel, by Sobel's filters, in one row."""
+    sobel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    slopes = F.conv2d(pixels.mean(1, keepdim=True), torch.stack([sobel, sobel.T])[:, None])
+    return slopes.square().sum(1).sqrt().flatten()
+
+
 def grid(pixels: Tensor, period: int) -> float:
     """Return what share of a picture's finest details repeats every so many pixels within 64, beyond chance."""
     gray = (pixels.double() * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
@@ -132,7 +170,7 @@ def grid(pixels: Tensor, period: int) -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("sizes", "grids"))
+    parser.add_argument("what", choices=("sizes", "grids", "weights"))
     parser.add_argument("--networks", nargs="+", default=("builtin", "GoogLeNet"))
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=40, help="at each of two sizes")
@@ -144,5 +182,7 @@ if __name__ == "__main__":
             given.keep.mkdir(parents=True, exist_ok=True)
         if given.what == "sizes":
             sizes(wanted)
+        elif given.what == "weights":
+            weights(wanted, given.size, given.keep)
         else:
             grids(wanted, given.size, given.steps, given.keep)
