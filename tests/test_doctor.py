@@ -1,6 +1,7 @@
 """The self-test: what works is said to, and what does not is found."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,13 @@ def test_a_network_that_answers_wrongly_is_found(monkeypatch: pytest.MonkeyPatch
     assert result.exit_code == 1
     assert "cache         FAILS  NotADirectoryError" in result.stdout
     assert "what fails: cache" in result.stderr
+
+
+def test_an_environment_without_a_package_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed with --no-deps, or torch removed since: what a doctor is asked first."""
+    monkeypatch.delitem(sys.modules, "convscope.doctor")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: convscope needs the module torch, and this Python (")
+    assert "fault of convscope" not in result.stderr

@@ -102,12 +102,7 @@ class ConvscopeGroup(click.Group):
                 raise
             if options.interrupted:
                 raise _interrupted(options) from None
-            raise _OneLine(
-                _one_line(
-                    f"{type(error).__name__}: {error}. That is a fault of convscope: please report it, with what "
-                    f"{_TRACE}=1 says of where it is"
-                )
-            ) from error
+            raise _OneLine(_one_line(_what_to_do(error))) from error
         if options.interrupted:
             raise click.exceptions.Exit(INTERRUPTED)
         return result
@@ -299,3 +294,16 @@ def _shows_traceback() -> bool:
 
 def _one_line(message: object) -> str:
     return printable(" ".join(str(message).split()))
+
+
+def _what_to_do(error: Exception) -> str:
+    """Return the words for an error that nobody foresaw: a package that is gone is the environment's, not a fault."""
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "convscope").startswith("convscope"):
+        return (
+            f"convscope needs the module {error.name}, and this Python ({sys.executable}) has none: install convscope "
+            "again with what it needs, python -m pip install convscope"
+        )
+    return (
+        f"{type(error).__name__}: {error}. That is a fault of convscope: please report it, with what {_TRACE}=1 says "
+        "of where it is"
+    )
