@@ -16,6 +16,7 @@ import argparse
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,10 +46,14 @@ def main() -> None:
     given = parser.parse_args()
     name = torch.cuda.get_device_name() if given.device.startswith("cuda") else given.device
     print(f"# {name}, torch {torch.__version__}, convscope {convscope.__version__}\n")
-    with precision("float32"):
-        failed = checks(given.device, 96 if given.quick else 224)
-    print()
-    table(given.device, quick=given.quick)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["CONVSCOPE_CACHE"] = (
+            folder  # what an earlier run made and kept would be compared, and timed
+        )
+        with precision("float32"):
+            failed = checks(given.device, 96 if given.quick else 224)
+        print()
+        table(given.device, Path(folder), quick=given.quick)
     sys.exit(bool(failed))
 
 
@@ -119,7 +124,7 @@ def allocated(device: str) -> int:
     return torch.cuda.memory_allocated() if device.startswith("cuda") else 0
 
 
-def table(device: str, *, quick: bool) -> None:
+def table(device: str, folder: Path, *, quick: bool) -> None:
     """Print how long one step or one result takes, in each precision, beside the careful loop."""
     torch.manual_seed(0)
     module = InceptionV1().eval().to(device)  # its weights are random: time does not depend on them
@@ -155,6 +160,10 @@ def table(device: str, *, quick: bool) -> None:
         "occlusion": (
             lambda _: convscope.occlusion(network, "coffee", window=56, stride=size // 4).values,
             1,
+        ),
+        "measuring a picture": (
+            lambda _: convscope.measure(network, pictures, [BLOCK], folder=tempfile.mkdtemp(dir=folder)),
+            len(pictures),
         ),
         "classes of a picture": (lambda _: [network.predict(name) for name in pictures], len(pictures)),
     }
