@@ -262,8 +262,14 @@ class Gates(nn.Module):
             "pooled": lambda: nn.functional.max_pool2d(torch.sigmoid(self.other(x)), 3, 1, 1),
             "silu": lambda: torch.sigmoid(a),
             "hard swish": lambda: nn.functional.relu6(a + 3) / 6,
+            "linear unit": lambda: torch.sigmoid(self.other(x)),
+            "upsampled": lambda: nn.functional.interpolate(
+                torch.sigmoid(nn.functional.avg_pool2d(self.other(x), 2)), a.shape[2:], mode="bilinear"
+            ),
             "softmax": lambda: self.other(x).flatten(2).softmax(2).reshape(a.shape),
         }
+        if self.form == "linear unit" and not self.frozen:
+            return nn.functional.glu(torch.cat([a, self.other(x)], 1), 1)
         gate = self.frozen[0] if self.frozen else gates[self.form]()
         return gate * a if self.form == "silu" else a * gate
 
@@ -276,6 +282,8 @@ FORMS = [
     "silu",
     "hard swish",
     "softmax",
+    "upsampled",
+    "linear unit",
 ]
 
 

@@ -53,11 +53,14 @@ Rule: TypeAlias = Callable[[LinearLayer, Tensor, Tensor], Tensor]
 
 
 def way_of(operation: Operation) -> str | None:
-    """Return how relevance goes back through an operation, as `OperationKind.relevance` has it; None: not known."""
+    """Return how relevance goes back through an operation, as `OperationKind.relevance` has it; None: not known.
+
+    "half": the first half of the channels is the signal, the second its gate.
+    """
     if operation.kind == "aten":
         operator = base_of(operation.attributes["operator"])
         moves = operator in MOVES or operator.lstrip("_").startswith("upsample")
-        return "routed" if moves else "mixed" if operator in _MIXES else None
+        return "routed" if moves else "mixed" if operator in _MIXES else "half" if operator == "glu" else None
     if operation.kind == "matmul" and len(operation.inputs) == 1:
         return "filters"
     return kind_of(operation.kind).relevance

@@ -113,6 +113,9 @@ class Walk:
             (dividend, *_), turn = operation.inputs, to_channels_first if operation.channels_last else _same
             part = turn(relevance).sum_to_size(turn(self.values[dividend]).shape)
             yield dividend, to_channels_last(part) if operation.channels_last else part
+        elif way == "half" and relevance is not None:
+            axis = _axis_of(self.values[operation.inputs[0]], relevance)
+            yield operation.inputs[0], torch.cat([relevance, torch.zeros_like(relevance)], axis)
         elif way in ("shared", "gated", "mixed", "routed"):
             yield from self._by_gradient(operation, relevances)
         else:
@@ -138,8 +141,12 @@ class Walk:
         gated, equal, divided = list[str](), list[str](), list[str]()
         for operation in self.graph.needed_for(self.target.layers):
             count = len(operation.inputs)
-            if count > 1 and operation.outputs[0] in relevances:
-                way, name = way_of(operation), operation.outputs[0]
+            way, name = way_of(operation), operation.outputs[0]
+            if name not in relevances:
+                continue
+            if way == "half":
+                gated.append(name)
+            elif count > 1:
                 if way == "multiplied":
                     (gated if len(self._signals(operation)) < count else equal).append(name)
                 elif way == "mixed":
@@ -267,6 +274,11 @@ class Walk:
                 share = inputs[index].detach() * gradient if shared else gradient
                 share = share / len(floats) if way == "mixed" else share
                 yield operation.inputs[index], back(share)
+
+
+def _axis_of(whole: Tensor, half: Tensor) -> int:
+    """Return the axis along which a value is twice as long as its half."""
+    return next(axis for axis, size in enumerate(half.shape) if whole.shape[axis] != size)
 
 
 def _same(tensor: Tensor) -> Tensor:

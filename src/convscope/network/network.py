@@ -254,7 +254,7 @@ class Network:
             for some in addresses
             for address in ((some,) if isinstance(some, (str, Address)) else some)
         ]
-        resolved = {str(address): self.resolve(address) for address in listed}
+        resolved = {str(address): self._address_book.resolve(address) for address in listed}
         if not addresses:
             resolved = {name: Address(name) for name in self.layers}
         values = self._runner.run(input, tuple(dict.fromkeys(address.layer for address in resolved.values())))
