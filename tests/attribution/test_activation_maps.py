@@ -342,8 +342,22 @@ class Detector(nn.Module):
         return boxes * self.sizes, boxes.softmax(2)
 
 
-def test_a_detector_has_a_layer_a_branch() -> None:
-    module = Detector().eval()
+class Chained(Detector):
+    """The larger map is on the way to the smaller one, and the corners are as they are."""
+
+    def maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        fine = torch.relu(self.body(x))
+        return fine, torch.relu(self.after(torch.relu(self.deeper(fine))))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        boxes = self.joined(*self.maps(x))
+        return boxes, boxes.softmax(2)
+
+
+@pytest.mark.parametrize("kind", [Detector, Chained])
+def test_a_detector_has_a_layer_a_branch(kind: type[Detector]) -> None:
+    module = kind().eval()
+    module.sizes[:] = module.sizes if kind is Detector else 1
     network = convscope.open_network(module, input_shape=(1, 3, 16, 16))
     corners, _ = (output.value for output in network.outputs)
     input = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
@@ -355,6 +369,8 @@ def test_a_detector_has_a_layer_a_branch() -> None:
         expected = (gradient.mean((2, 3), keepdim=True) * branch).sum(1)[0]
         np.testing.assert_allclose(found.values, expected.detach().numpy(), atol=1e-6)
         assert str(found.values.shape) == words and "of the branch that it comes from" in found.how
+    if kind is Chained:  # of both boxes, the larger map's gradient is that of both
+        return
     both = convscope.grad_cam(network, input, {f"{corners}:20": 1, f"{corners}:70": 3})
     each = [convscope.grad_cam(network, input, f"{corners}:{box}").map for box in (20, 70)]
     np.testing.assert_allclose(both.map, np.mean([one / (one.max() or 1) for one in each], axis=0), atol=1e-6)

@@ -127,7 +127,9 @@ class TargetAtLayer:
             numbers = self.number(answers)
             require_finite(self.target, numbers, self.target.input)
             number = numbers.sum()
-            (gradient,) = torch.autograd.grad(number, answers, allow_unused=True)
+            gradient = None
+            if number.requires_grad:  # else the layer is of another branch than the box
+                (gradient,) = torch.autograd.grad(number, answers, allow_unused=True)
         return float(number.detach()), torch.zeros_like(answers) if gradient is None else gradient
 
     @property
@@ -292,8 +294,12 @@ def branch_layers(target: AttributionTarget) -> list[str]:
     """Return the last layers with positions of a detector's branches that the number depends on; else none."""
     if len(target.layers) > 1:
         return []
-    layers = last_maps_of_branches(target.network, target.layers[0])
-    return [name for name in layers if bool(TargetAtLayer(target, name).gradients.any())]
+    branches = last_maps_of_branches(target.network, target.layers[0])
+    # A branch's own numbers are asked: its layer may lead to the other branches too.
+    layers = [
+        layer for value, layer in branches.items() if TargetAtLayer(target, value).whole_gradients.any()
+    ]
+    return list(dict.fromkeys(layers))
 
 
 def chosen_layer(target: AttributionTarget) -> str:

@@ -78,8 +78,8 @@ def last_maps(network: Network, targets: Sequence[str]) -> str | None:
     return next((name for name in line if name in before), line[0] if line else None)
 
 
-def last_maps_of_branches(network: Network, target: str) -> list[str]:
-    """Return, for what a detector joins of several branches' answers, each branch's last layer with positions.
+def last_maps_of_branches(network: Network, target: str) -> dict[str, str]:
+    """Return each of the values that a detector joins, of several branches, with that branch's last layer of positions.
 
     Empty where no such branches end in the target: where weights follow, what was joined is no answer yet.
     """
@@ -90,8 +90,12 @@ def last_maps_of_branches(network: Network, target: str) -> list[str]:
         if _size(network, join.outputs[0]) is None and all(value in network.layers for value in join.inputs):
             layers = [last_maps(network, [value]) for value in join.inputs]
             if len({*layers}) > 1 and None not in layers:
-                return list(dict.fromkeys(name for name in layers if name))
-    return []
+                return {
+                    value: layer
+                    for value, layer in zip(join.inputs, layers, strict=True)
+                    if layer is not None
+                }
+    return {}
 
 
 def maps_before(network: Network, targets: Sequence[str]) -> list[str]:
