@@ -147,12 +147,14 @@ def test_an_update_stands_beside_its_kernel(kind, tmp_path, monkeypatch):
         path = write_h5(tmp_path / "net.h5", description, {"d": list(named.items())}, "3.15.0")
         _, found = answer(path)
     else:
-        found = _live(description, list(named.values()), monkeypatch)
+        in_place = {"kernel": K, "bias": B, "lora_kernel_a": first, "lora_kernel_b": second}
+        weights = [SimpleNamespace(name=name, shape=one.shape, held=one) for name, one in in_place.items()]
+        found = _live(description, weights, monkeypatch)
     np.testing.assert_allclose(found, X @ (K + 1.5 * first @ second) + B, rtol=1e-5, atol=1e-5)
 
 
 def _live(description, weights, monkeypatch):
-    ops = SimpleNamespace(convert_to_numpy=np.asarray)
+    ops = SimpleNamespace(convert_to_numpy=lambda variable: variable.held)
     monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(ops=ops))
     layers = [SimpleNamespace(name="d", weights=weights)]
     model = SimpleNamespace(name="net", layers=layers, to_json=lambda: json.dumps(description))

@@ -108,4 +108,10 @@ def _variables(
             # A layer's own order has the trained ones first, whether they are frozen or not.
             weights = [LiveVariable(one, to_numpy) for one in layers[layer.name].weights]
             own = [variable for variable in variables_of(layer, dialect) if variable.value is None]
-            yield (*path, layer.name), restored(layer, own, stored_variables(layer, own, flat=True), weights)
+            stored = stored_variables(layer, own, flat=True)
+            by_name = {str(getattr(one.variable, "name", "")): one for one in weights}
+            if len(stored) > len(own) and all(variable.name in by_name for variable in stored):
+                weights = [
+                    by_name[variable.name] for variable in stored
+                ]  # LoRA's kernel keeps its place there
+            yield (*path, layer.name), restored(layer, own, stored, weights)
