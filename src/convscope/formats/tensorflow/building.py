@@ -17,8 +17,8 @@ from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.only_size import checked_operations, only_of_this_size
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.sizes import Axis, Size, SizeFraction
-from convscope.formats.tensorflow.constants import FOLDERS, decides, folded
+from convscope.formats.sizes import Axis, Size, SizeFraction, product
+from convscope.formats.tensorflow.constants import FOLDERS, decides, folded, is_live
 from convscope.formats.tensorflow.node import Node, OutputReference
 from convscope.formats.tensorflow.ops import translate
 from convscope.formats.tensorflow.parameters import LAYOUTS, Array, LaidOut
@@ -152,10 +152,15 @@ class _Building:
             return _Constant(array, tensor.dtype in FLOATING, node.name)
         if node.op == "Shape" and (shape := self.builder.shapes.get(self._name(node.inputs[0]))):
             return _Constant(self._sizes(self._name(node.inputs[0]), shape), False, node.name)
+        if node.op in ("Rank", "Size") and (shape := self.builder.shapes.get(self._name(node.inputs[0]))):
+            if node.op == "Rank":
+                return _Constant(np.array(len(shape)), False, node.name)
+            count = product(self._sizes(self._name(node.inputs[0]), shape))
+            return _Constant(np.array(count, object), False, node.name)
         if node.op == "PlaceholderWithDefault" or node.op in FOLDERS:
             constants = [self.constants[read.node] for read in node.inputs if read.node in self.constants]
-            if constants and len(constants) == len(node.inputs):
-                arrays = [constant.numbers for constant in constants]
+            arrays = [constant.numbers for constant in constants]
+            if constants and len(constants) == len(node.inputs) and not is_live(node, arrays):
                 array = arrays[0] if node.op not in FOLDERS else self._folded(node, arrays)
                 origin = constants[0].origin if array is arrays[0] else node.name
                 return _Constant(array, array.dtype.kind == "f", origin)
@@ -249,12 +254,23 @@ class _Building:
         if by_size:
             self.builder.operations = only_of_this_size(self.builder.operations, self.builder.inputs)
         self.builder.aliases.update({node: f"{node}:0" for node in self.several})
-        graph = self.builder.graph(name, channels_last=channels_last, constants=self.constants)
+        graph = self.builder.graph(
+            name, outputs=self._ends(), channels_last=channels_last, constants=self.constants
+        )
         if not graph.outputs:
             raise NetworkFileError(
                 "the graph has no operation that a picture goes through: it is not a network"
             )
         return graph
+
+    def _ends(self) -> list[str]:
+        """Return what is made and never read; of a graph that is cut behind a size, whose size alone is read."""
+        ends, operations = self.builder.ends(self.constants), self.builder.operations
+        if ends or not self.builder.cut:
+            return ends
+        real = [one for one in operations if not self.constants.keys() & {*one.outputs}]
+        read = {value for one in real for value in one.inputs}
+        return [value for one in real for value in one.outputs if value not in read]
 
     def _drop_unread(self) -> None:
         """Leave out what a loop's last round makes for a round that never comes."""
@@ -320,6 +336,12 @@ class _Read:
                 f"node {self.node.name!r}: the shape of {self.value(place)!r} is not known beforehand"
             )
         return known_shape
+
+    def sizes(self, place: int) -> Sequence[int]:
+        name = self._read(place)
+        if self.known(place) is not None:
+            return self.shape(place)
+        return tuple(self.building._sizes(self.building._name(name), self.shape(place)))
 
     def parameter(self, place: int, layout: str = "plain") -> str:
         return self.building.parameter(self._read(place).node, layout)

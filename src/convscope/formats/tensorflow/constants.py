@@ -7,6 +7,7 @@ knows how it was worked out, so that it is right for every input.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from convscope.errors import NetworkFileError
 from convscope.formats.folding_budget import FoldingBudget
-from convscope.formats.sizes import largest, smallest
+from convscope.formats.sizes import SizeFraction, largest, smallest, whole
 from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.tensors import CODES
 from convscope.network.operations.ranges import dequantize_range
@@ -123,9 +124,38 @@ _TRUTHS = frozenset(
 _EXTREME_SIZES = {"Maximum": np.frompyfunc(largest, 2, 1), "Minimum": np.frompyfunc(smallest, 2, 1)}
 
 
+_PLAIN = frozenset(
+    (
+        "Cast",
+        "Ceil",
+        "Fill",
+        "Floor",
+        "Gather",
+        "GatherV2",
+        "Reshape",
+        "Rint",
+        "Round",
+        "Slice",
+        "StridedSlice",
+        "Tile",
+    )
+)
+
+
+# Of `20.0 / size` Python's float makes a plain number before the size is asked; a fraction remembers.
+_WITH_ORIGIN: Any = np.frompyfunc(lambda number: SizeFraction(number, float(number)), 1, 1)
+
+
 def decides(node: Node, inputs: Sequence[Array]) -> bool:
-    """Whether what comes out may be another number at another size of the picture: a comparison of sizes."""
-    return node.op in _TRUTHS and _has_sizes(inputs)
+    """Whether what comes out may be another number at another size: sizes compared, or made plain numbers of."""
+    if node.op in _EXTREME_SIZES:  # of whole numbers that is arithmetic, of shares one is picked
+        return any(isinstance(number, SizeFraction) for array in inputs for number in array.flat)
+    return (node.op in _TRUTHS or node.op in _PLAIN) and _has_sizes(inputs)
+
+
+def is_live(node: Node, inputs: Sequence[Array]) -> bool:
+    """Whether a node makes as many numbers as a size of the picture says: an operation does, at any size."""
+    return node.op in ("LinSpace", "Range") and _has_sizes(inputs)
 
 
 def _has_sizes(inputs: Sequence[Array]) -> bool:
@@ -135,6 +165,8 @@ def _has_sizes(inputs: Sequence[Array]) -> bool:
 def _elementwise(node: Node, inputs: Sequence[Array]) -> Array:
     has_sizes, stays = _has_sizes(inputs), node.op not in _TRUTHS
     function = _EXTREME_SIZES.get(node.op) if has_sizes else None
+    if has_sizes:
+        inputs = [_WITH_ORIGIN(array) if array.dtype.kind == "f" else array for array in inputs]
     # Of single numbers numpy gives the number itself: a size would become a plain one.
     result = np.asarray((function or _ELEMENTWISE[node.op])(*inputs), object if has_sizes and stays else None)
     return result.astype(inputs[0].dtype) if stays and result.dtype != object else result
@@ -153,6 +185,39 @@ def _div(node: Node, inputs: Sequence[Array]) -> Array:
     """Divide as Python 2 did: whole numbers stay whole."""
     whole = inputs[0].dtype.kind in "iuO"
     return np.floor_divide(*inputs) if whole else np.divide(*inputs)
+
+
+def _cut_off(number: Any) -> Any:
+    """Return a share of a size without what is behind its point; TensorFlow has it in single precision."""
+    exact = not isinstance(number, SizeFraction) or number.ratio is not None
+    return whole(number) if exact else whole(float(np.float32(float(number))))
+
+
+def whole_sizes(numbers: Array) -> Array:
+    """Return sizes, and shares of them, as whole numbers."""
+    return np.asarray(_CUT_OFF(numbers), object)
+
+
+_CUT_OFF: Any = np.frompyfunc(_cut_off, 1, 1)
+
+
+_ROUNDED: dict[str, Callable[[Any], Any]] = {
+    "Ceil": math.ceil,
+    "Floor": math.floor,
+    "Round": round,
+    "Rint": round,
+}
+
+
+@folds(*_ROUNDED)
+def _round(node: Node, inputs: Sequence[Array]) -> Array:
+    function: Any = np.frompyfunc(_ROUNDED[node.op], 1, 1)
+    return np.asarray(function(inputs[0]), object if inputs[0].dtype == object else inputs[0].dtype)
+
+
+@folds("BroadcastArgs")
+def _broadcast_args(node: Node, inputs: Sequence[Array]) -> Array:
+    return np.array(np.broadcast_shapes(*(tuple(map(int, shape)) for shape in inputs)), np.int64)
 
 
 @folds("Reshape")

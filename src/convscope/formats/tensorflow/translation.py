@@ -8,7 +8,7 @@ by keyword those of the node's attributes that it names::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
@@ -39,6 +39,9 @@ class Operands(Protocol):
 
     def shape(self, place: int) -> Shape:
         """Return an input's shape, for the size the graph was made for."""
+
+    def sizes(self, place: int) -> Sequence[int]:
+        """Return the same, as numbers that know where they come from: what is compared of them holds at any size."""
 
     def parameter(self, place: int, layout: str = "plain") -> str:
         """Return the name of the parameter that an input's numbers become, in a layout of `parameters.LAYOUTS`."""

@@ -84,9 +84,11 @@ def round_to_steps(
 
 @operation(pointwise=True)
 def wrap(input: Tensor, *, bits: int, signed: bool) -> Tensor:
-    """Return whole numbers as a type of so few bits keeps them: what is too large comes around again."""
+    """Return numbers as a whole type of so few bits keeps them, cut off: what is too large comes around again."""
     count, low = 2**bits, -(2 ** (bits - 1)) if signed else 0
-    wide = input if bits <= 16 else input.double()  # floats of 24 bits would lose the last ones on the way
+    wide = (
+        input.trunc() if bits <= 16 else input.trunc().double()
+    )  # floats of 24 bits would lose the last ones on the way
     return (torch.remainder(wide - low, float(count)) + low).to(input.dtype)
 
 

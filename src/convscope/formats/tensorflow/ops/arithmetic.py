@@ -8,6 +8,7 @@ from typing import Any
 from convscope.formats.arithmetic import ARITHMETIC, known_first
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.ops.convolution import LAST, maps
+from convscope.formats.tensorflow.tensors import WHOLE
 from convscope.formats.tensorflow.translation import Operands, Translator, refuse, translates
 from convscope.network.parameters import Shape
 
@@ -68,6 +69,11 @@ _ALONG_CHANNELS = {"add": ("bias", "bias"), "multiply": ("scale", "weight")}
 def _pair(operands: Operands) -> OperationPlan:
     """Arithmetic of two values; of one value with a number, with one a channel, or with any others that stretch."""
     kind = _PAIRS[operands.node.op]
+    whole = WHOLE.get(operands.node.text("T"))
+    if whole is not None and whole.itemsize < 4 and kind in ("add", "subtract", "multiply"):
+        raise refuse(
+            operands.node, "of whole numbers of so few bits, where what is too large comes around again"
+        )
     constants = [place for place in (0, 1) if operands.known(place) is not None]
     if not constants:
         return OperationPlan(kind, [operands.value(0), operands.value(1)])

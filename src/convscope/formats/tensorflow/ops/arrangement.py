@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.formats.operation_plan import OperationPlan
+from convscope.formats.sizes import plain
 from convscope.formats.tensorflow.constants import subscripts
 from convscope.formats.tensorflow.ops.convolution import LAST
-from convscope.formats.tensorflow.translation import Operands, translates, whole_numbers
+from convscope.formats.tensorflow.translation import Operands, refuse, translates, whole_numbers
 
 
 @translates("Reshape", "QuantizedReshape")
@@ -93,7 +94,11 @@ def _strided_slice(operands: Operands) -> OperationPlan:
 @translates("Slice")
 def _slice(operands: Operands) -> OperationPlan:
     begins, sizes = (whole_numbers(operands, place, "bounds") for place in (1, 2))
-    pairs = zip(begins, sizes, strict=True)
+    pairs = list(zip(begins, sizes, strict=True))
+    if len(pairs) == 4:  # of a map; TensorFlow takes no more than is there, whatever the picture's size
+        for (begin, size), length in list(zip(pairs, operands.sizes(0), strict=True))[1:3]:
+            if plain(size) >= 0 and begin + size > length:
+                raise refuse(operands.node, "that takes more than is there")
     items = tuple(("slice", b, None if s < 0 else b + s, None) for b, s in pairs)
     return OperationPlan("subscript", [operands.value(0)], attributes={"items": items})
 

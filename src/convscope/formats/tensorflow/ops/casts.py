@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.tensorflow.constants import Array, folds
+from convscope.formats.tensorflow.constants import Array, folds, whole_sizes
 from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.ops.convolution import maps
 from convscope.formats.tensorflow.tensors import FLOATING, WHOLE
@@ -37,6 +37,9 @@ def _cast(operands: Operands) -> OperationPlan:
     if behind in _SMALL_FLOATS:
         attributes = {"type": _SMALL_FLOATS[behind], "saturate": False}
         return OperationPlan("round_to_type", [operands.value(0)], {}, attributes)
+    if behind in WHOLE and WHOLE[behind].itemsize < 4 and before not in (behind, "DT_BOOL"):
+        whole = {"bits": 8 * WHOLE[behind].itemsize, "signed": WHOLE[behind].kind == "i"}
+        return OperationPlan("wrap", [operands.value(0)], {}, whole)
     if behind in WHOLE and before and before not in (*WHOLE, "DT_BOOL"):
         return OperationPlan("round_off", [operands.value(0)], {}, {**maps(operands), "to": "trunc"})
     return OperationPlan("identity", [operands.value(0)], {}, maps(operands))
@@ -46,8 +49,8 @@ def _cast(operands: Operands) -> OperationPlan:
 def _known_cast(node: Node, inputs: Sequence[Array]) -> Array:
     behind, (numbers,) = node.text("DstT"), inputs
     _require_known(node)
-    if numbers.dtype == object:
-        return numbers  # sizes stay sizes
+    if numbers.dtype == object:  # sizes stay sizes
+        return numbers if behind in FLOATING else whole_sizes(numbers)
     if behind in _SMALL_FLOATS:
         floats = torch.from_numpy(np.array(numbers, np.float32))
         return np.asarray(round_to_type(floats, type=_SMALL_FLOATS[behind], saturate=False).numpy())

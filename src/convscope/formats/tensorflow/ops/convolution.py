@@ -61,9 +61,12 @@ def _transposed(operands: Operands) -> OperationPlan:
     kernel, strides = operands.shape(1)[:2], _spatial(node, "strides")
     attributes: dict[str, Any] = {**layout(node), "stride": strides}
     borders = []
-    for size, before, k, s in zip((height, width), operands.shape(2)[axes], kernel, strides, strict=True):
-        # What of the whole transposed convolution is cut off, or lacking: as much at other sizes, where both grow.
-        over = s * (before - 1) + k - plain(size)
+    for size, before, k, s in zip((height, width), operands.sizes(2)[axes], kernel, strides, strict=True):
+        # What of the whole transposed convolution is cut off, or lacking: as much at other sizes, or they are refused.
+        lacking = s * (before - 1) + k - size
+        over = plain(lacking)
+        if lacking != over:
+            raise refuse(node, "of a size that is none")
         borders.append((max(over, 0) // 2, max(over, 0) - max(over, 0) // 2, max(-over, 0)))
     (top, bottom, below), (left, right, beyond) = borders
     attributes |= {"padding": (top, left, bottom, right), "output_padding": (below, beyond)}

@@ -63,6 +63,19 @@ def _aten(
     return OperationPlan("aten", [operands.value(place) for place in read], {}, attributes, outputs)
 
 
+@translates("Range", "LinSpace")
+def _counted(operands: Operands) -> OperationPlan:
+    """Numbers in a row, as many as a size of the picture says."""
+    operator = "arange" if operands.node.op == "Range" else "linspace"
+    ends = []
+    for place in range(3):
+        number = operands.known(place)
+        if number is None or number.size != 1:
+            raise refuse(operands.node, "whose ends are worked out from the picture")
+        ends.append(number.item())
+    return _aten(operands, operator, *ends, read=(), dtype="torch.float32")
+
+
 @translates("Gather", "GatherV2")
 def _gather(operands: Operands) -> OperationPlan:
     axis = int(whole_numbers(operands, 2, "axis")[0]) if len(operands) > 2 else 0

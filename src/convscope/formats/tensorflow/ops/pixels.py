@@ -81,6 +81,12 @@ def _scale_and_translate(operands: Operands) -> OperationPlan:
     stretched = [size / length for size, length in zip((height, width), before, strict=True)]
     if any(abs(float(one) - by) > 1e-5 * by for one, by in zip(scale.ravel(), stretched, strict=True)):
         raise refuse(node, "that shows a part of the picture")
+    if (
+        scale.dtype != object
+    ):  # fixed in the file: at another size a part of the picture is shown, which is noted
+        for now, length in zip(operands.sizes(0)[1:3], before, strict=True):
+            if now != length:
+                raise refuse(node, "that shows a part of the picture")
     attributes = {
         **LAST,
         "shape": (0, 0, height, width),
