@@ -191,6 +191,13 @@ def test_the_page_keeps_a_thousand_pictures_of_units(page: Any) -> None:
     assert 990 <= count <= alive <= 1000  # with that of the unit pane
 
 
+def test_a_tile_says_what_its_numbers_are(page: Any) -> None:
+    page.locator("#grid-pane canvas").hover(position={"x": 8, "y": 8})
+    tip = page.locator("#grid-pane .tip")
+    tip.get_by_text("conv2:0 max ").wait_for()
+    assert "its highest answer to this picture, at (row, column)" in tip.inner_text()
+
+
 def test_every_state_is_in_the_address(page: Any, server: Server) -> None:
     page.keyboard.press("ArrowRight")
     page.wait_for_function("() => location.hash.startsWith('#/conv2:1')")
@@ -404,6 +411,8 @@ def test_it_is_readable_everywhere(browser: Any, server: Server, width: int, the
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) > 30
+    undefined = "[...document.querySelectorAll('#explore h3')].filter(node => !node.title).map(node => node.innerText)"
+    assert page.evaluate(undefined) == []  # each heading says what its numbers are
     assert [found for found in contrasts if found[0] < 4.5] == []
     unnamed = """[...document.querySelectorAll('button, input, select, a, img, canvas[role=img]')].filter(node =>
       !(node.ariaLabel || node.innerText || node.title || node.labels?.length || node.alt !== undefined || node.hidden))

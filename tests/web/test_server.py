@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -25,13 +25,14 @@ from convscope.attribution.target import target_of
 from convscope.errors import InputError
 from convscope.measuring.measure import measure
 from convscope.measuring.picture_list import list_pictures
+from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture
 from convscope.web.answer_store import AnswerStore
 from convscope.web.guard import LARGEST_BODY
 from convscope.web.renderings import JOBS
 from convscope.web.server import Server, serve
-from convscope.web.session import Permissions, Photographs
+from convscope.web.session import Permissions, Photographs, Session
 from planted import plain_picture, planted_network
 from web.reading import body_of, grid_of, header_of
 
@@ -97,6 +98,29 @@ def test_a_step_to_the_next_layer_waits_for_no_job(server: Server, picture: str)
     assert grid_of(answer.content)["high"][0] == 0
     after = list(network.layers)[list(network.layers).index("conv2") + 1]
     until(lambda: bool(server.session.answers.known([after], json.dumps([picture, {}]))))  # looked ahead
+
+
+def test_what_is_asked_again_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    session, runs, run = Session(planted_network()), list[str](), Network.activations
+
+    def counted(network: Network, *arguments: Any) -> Any:
+        runs.append(network.name)
+        return run(network, *arguments)
+
+    monkeypatch.setattr(Network, "activations", counted)
+    first, second = (
+        session.pictures.add(plain_picture(color)) for color in ((1.0, 0.1, 0.2), (0.1, 0.1, 0.9))
+    )
+    for picture, label in ((first, "red"), (second, "blue"), (first, "red")):
+        assert session.says(picture, {})[0]["label"] == label
+    assert len(runs) == 2
+    unset, silenced = session.says(first, {}), session.says(first, {"conv2:0": 0.0})
+    assert len(runs) == 3 and unset != silenced
+    effects = session.effects("conv2:0", first)
+    assert len(runs) <= 5 and effects[0]["index"] == 0
+    session.effects("conv2:1", first)
+    assert len(runs) <= 6  # the network as it is was known, the one without the unit was not
+    session.worker.end()
 
 
 def test_answers_that_were_not_asked_for_longest_go(monkeypatch: pytest.MonkeyPatch) -> None:

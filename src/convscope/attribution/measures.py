@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from scipy.sparse.linalg import spsolve  # type: ignore[import-untyped]
-from scipy.stats import entropy, spearmanr  # type: ignore[import-untyped]
 from torch import Tensor
 
 from convscope.address import Address
@@ -114,6 +113,8 @@ def _measured_losses(target: AttributionTarget) -> Map:
 
 def single_deletion(map: Map, lost: Map) -> float:
     """Return Spearman's correlation of the map's sum in each cell with what is lost there; 0 of a map of one value."""
+    from scipy.stats import spearmanr  # type: ignore[import-untyped]
+
     rows, columns = (np.linspace(0, side, CELLS + 1).round().astype(int) for side in map.shape)
     shares = np.add.reduceat(np.add.reduceat(map, rows[:-1], 0), columns[:-1], 1)
     if np.ptp(shares) == 0 or np.ptp(lost) == 0:
@@ -124,6 +125,8 @@ def single_deletion(map: Map, lost: Map) -> float:
 
 def discrete_entropy(map: Map) -> float:
     """Return the entropy of a map's numbers, in a histogram of a hundred bins: how complex it is."""
+    from scipy.stats import entropy  # type: ignore[import-untyped]
+
     return float(entropy(np.histogram(map, bins=_BINS)[0]))
 
 

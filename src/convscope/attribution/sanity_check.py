@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter  # type: ignore[import-untyped]
-from scipy.stats import spearmanr  # type: ignore[import-untyped]
 from torch import Tensor
 
 from convscope.attribution.panels import PERCENTILE
@@ -122,6 +121,8 @@ def similarity(first: NDArray[Any], second: NDArray[Any]) -> tuple[float, float]
 
     0 where one of them is the same everywhere: it is then like no other.
     """
+    from scipy.stats import spearmanr  # type: ignore[import-untyped]
+
     one, other = np.abs(first), np.abs(second)
     if one.max() == one.min() or other.max() == other.min():
         return 0.0, 0.0

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu  # type: ignore[import-untyped]
 
 from convscope.measuring.measurements import By, Measurements
 
@@ -105,6 +104,8 @@ def average_precisions(answers: NDArray[Any], hits: Hits) -> NDArray[np.float64]
 
 
 def _judge(answers: NDArray[Any], hits: Hits, tried: tuple[str, int]) -> UnitName:
+    from scipy.stats import mannwhitneyu  # type: ignore[import-untyped]
+
     label, count = tried
     p = mannwhitneyu(answers[hits], answers[~hits], alternative="greater", method="asymptotic").pvalue
     precision = average_precisions(answers, hits[:, None])[0]

@@ -124,7 +124,13 @@ class Session:
     def says(self, picture: str, units: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the most probable classes; nothing for a network that is no classifier."""
         network, photograph = self.with_units(units), self.pictures[picture]
-        return _classes(network, network.probabilities(photograph)) if network.class_values else []
+        if not network.class_values:
+            return []
+        output = network.class_output
+        answered = self.answers.of(network, photograph, [output], _given(picture, units))[output]
+        if not answered.isfinite().all():
+            return _classes(network, network.probabilities(photograph))  # which says where it begins
+        return _classes(network, network.probabilities_of(answered))
 
     def grid(self, picture: str, layer: str, units: Mapping[str, Any]) -> bytes:
         """Return a layer's answer as a message; see `grid_message`."""
@@ -191,7 +197,11 @@ class Session:
 
     def effects(self, address: str, picture: str) -> list[dict[str, Any]]:
         """Return the classes whose scores a unit changes most."""
-        return unit_effects(self.network, self._unit(address), self.pictures[picture])
+        unit, network = self._unit(address), self.network
+        if not network.class_values or unit.layer in network.class_values:
+            return []
+        with self._answered(picture, [network.class_scores]) as (_, photograph):
+            return unit_effects(network, unit, photograph)
 
     def examples(self, address: str, theme: str) -> bytes:
         """Return the real pictures that a unit answers to, as a PNG; InputError where none were measured."""

@@ -63,10 +63,9 @@ def _answer_facts(network: Network, address: Address, photograph: Photograph) ->
 def unit_effects(network: Network, unit: Address, photograph: Photograph) -> list[dict[str, Any]]:
     """Return the classes whose scores change most when a unit answers 0, and by how much it had raised each.
 
-    The network runs twice, so that it is asked for apart from the rest.
+    The network has classes, and the unit is none of them. It runs twice, once where its own scores are recorded: so
+    this is asked for apart from the rest.
     """
-    if not network.class_values or unit.layer in network.class_values:
-        return []
     before, after = (_scores(one, photograph) for one in (network, network.with_units({str(unit): 0.0})))
     change = before - after
     order = np.argsort(-np.abs(change), kind="stable")[:MOST_CLASSES]

@@ -1,6 +1,7 @@
 // One number of a convolution, on paper: patch times kernel, summed, the bias, and what follows.
 
 import { ask } from "./api.js";
+import { defined } from "./definitions.js";
 import { element, empty, number } from "./elements.js";
 import { paintSigned } from "./palette.js";
 import { layerFacts, state, unitAddress } from "./store.js";
@@ -10,7 +11,7 @@ let asked = 0, found = null, foundAt = "", failure = null;
 /** Return the elements that show it for the unit and the place under the cursor; nothing for what is no convolution. */
 export function arithmeticParts() {
   if (!hasPlaces()) return [];
-  const [row, column] = place(), title = element("h3", {}, `How it comes to its number at (${row},${column})`);
+  const [row, column] = place(), title = defined(element("h3", {}, `How it comes to its number at (${row},${column})`), "arithmetic");
   if (failure) return [title, empty(failure)];
   if (!found || foundAt !== subject()) return [title, empty("Being worked out…")];
   const limit = (key) => Math.max(...found.terms.flatMap((term) => term[key].flat().map(Math.abs))) || 1;

@@ -1,6 +1,7 @@
 // All channels of a layer as one sheet: each a tile, the cursor a box, its colors made here from the numbers sent.
 
 import { choices } from "./address.js";
+import { defined } from "./definitions.js";
 import { element, empty, fill, number } from "./elements.js";
 import { ordered } from "./order.js";
 import { table } from "./palette.js";
@@ -13,7 +14,7 @@ const SEES = 64;
 const canvas = element("canvas", { role: "img", "aria-label": "The channels, being asked for" }), faint = element("canvas"), cursor = element("div.cursor"), tip = element("div.tip", { hidden: true });
 const sheet = element("div.sheet", {}, canvas, cursor, tip);
 const scroll = element("div.scroll", { tabIndex: 0, role: "group", "aria-label": "All channels: the arrow keys move the cursor" }, sheet);
-const title = element("h2", {}, "Channels"), tools = element("div.tools"), note = element("p.caption");
+const title = defined(element("h2", {}, "Channels"), "channel"), tools = element("div.tools"), note = element("p.caption");
 let layout = { columns: 1, rows: 1, width: 1, height: 1, scale: 1, gap: 1, order: [], places: [], first: 0, end: 1 }, rest = 0;
 
 /** Build the pane. */
@@ -209,7 +210,8 @@ function hover(channel) {
   tip.hidden = channel === null;
   if (channel === null) return;
   const { columns, width, height, scale, gap, places } = layout, place = places[channel], grid = state.grid;
-  tip.textContent = `${grid.layer}:${channel}  max ${number(grid.high[channel])} at (${grid.peakRow[channel]},${grid.peakColumn[channel]})`;
+  const where = grid.rows * grid.columns > 1 ? ` at (${grid.peakRow[channel]},${grid.peakColumn[channel]})` : "";
+  fill(tip, element("b", {}, `${grid.layer}:${channel}  max ${number(grid.high[channel])}${where}`), element("br"), `its highest answer to this picture${where ? ", at (row, column) of its map, from (0,0) at the top left" : ""}`);
   const left = (place % columns) * (width + gap) * scale;
-  Object.assign(tip.style, { left: `${Math.min(left, Math.max(0, scroll.clientWidth - 220))}px`, top: `${Math.floor(place / columns) * (height + gap) * scale + height * scale + 4}px` });
+  Object.assign(tip.style, { left: `${Math.min(left, Math.max(0, scroll.clientWidth - 300))}px`, top: `${Math.floor(place / columns) * (height + gap) * scale + height * scale + 4}px` });
 }

@@ -3,6 +3,7 @@
 import { choices } from "./address.js";
 import { sendPicture, takeSample, whyUnseen } from "./api.js";
 import { brushOn, brushTools, cover, endStroke, paintAt } from "./brush.js";
+import { DEFINITIONS, defined } from "./definitions.js";
 import { bar, element, empty, fill, number } from "./elements.js";
 import { groupChoice, groupRows, paintGroups } from "./groups.js";
 import { cameraOn, frameName, shown, stepFrame, toggleCamera } from "./live.js";
@@ -12,7 +13,7 @@ import { layerFacts, listen, set, state, unitAddress } from "./store.js";
 
 const image = element("img", { alt: "" }), overlay = element("canvas.overlay", { "aria-hidden": "true" }), drawing = element("canvas", { "aria-hidden": "true" });
 const stack = element("div.stack", { role: "group", "aria-label": "The picture as the network sees it" });
-const bars = element("div"), placeTitle = element("h3", {}, "At a place"), place = element("div"), tools = element("div.tools"), over = element("div.tools"), notes = element("p.caption");
+const bars = element("div"), placeTitle = defined(element("h3", {}, "At a place"), "position"), place = element("div"), tools = element("div.tools"), over = element("div.tools"), notes = element("p.caption");
 /** What lies over the picture, by its name in the choice: the unit's answer, nothing, or a backward view. */
 const OVER = { answer: "the unit's answer", nothing: "nothing", saliency: "gradient", guided_backprop: "guided backpropagation", grad_cam: "Grad-CAM" };
 let map = null, here = [], rest = 0;
@@ -20,7 +21,7 @@ let map = null, here = [], rest = 0;
 /** Build the pane. */
 export function mountPicture(parent) {
   stack.append(image, shown, cover, overlay, drawing);
-  fill(parent, element("h2", {}, "Picture"), tools, stack, notes, over, element("h3", {}, "What it says"), bars, placeTitle, groupChoice(strongestHere), place);
+  fill(parent, element("h2", {}, "Picture"), tools, stack, notes, over, defined(element("h3", {}, "What it says"), "probability"), bars, placeTitle, groupChoice(strongestHere), place);
   mountTools();
   mountOver();
   listen((changed) => {
@@ -53,7 +54,7 @@ export function showMap(grid) {
 export function showClasses(says, stale = false) {
   bars.classList.toggle("stale", stale);
   if (!says) return;
-  fill(bars, ...(says.length ? says.map((one) => bar(one.label, one.probability, `${(100 * one.probability).toFixed(1)} %`, `class ${one.index}: probability`)) : [empty("This network names no classes.")]));
+  fill(bars, ...(says.length ? says.map((one) => bar(one.label, one.probability, `${(100 * one.probability).toFixed(1)} %`, `class ${one.index}. ${DEFINITIONS.probability}`)) : [empty("This network names no classes.")]));
 }
 
 /** Take a picture's bytes, or a sample's name; tell whether it is one. */
@@ -225,7 +226,7 @@ function strongestHere() {
   clearTimeout(rest);
   if (here.some((unit) => !seen(unit))) rest = setTimeout(() => state.position && want([...here, unitAddress()]), 400);
   const rows = best.map((channel) => {
-    const made = bar(`${state.layer}:${channel}`, values[channel] / (values[best[0]] || 1), number(values[channel]), "what this channel answers at this place"), found = seen(`${state.layer}:${channel}`);
+    const made = bar(`${state.layer}:${channel}`, values[channel] / (values[best[0]] || 1), number(values[channel]), `What this channel answers at this place. ${DEFINITIONS.answer}`), found = seen(`${state.layer}:${channel}`);
     if (found) made.querySelector(".label").prepend(element("img", { src: found.url, alt: "", width: 32, height: 32 }), " ");
     return made;
   });

@@ -2,17 +2,19 @@
 
 import { ask } from "./api.js";
 import { arithmeticParts, arithmeticWaits, askArithmetic } from "./arithmetic.js";
+import { DEFINITIONS, defined } from "./definitions.js";
 import { bar, element, empty, fill, number } from "./elements.js";
 import { paintSigned } from "./palette.js";
 import { onSeen, seeded, seen, want } from "./sees.js";
 import { listen, set, state, unitAddress } from "./store.js";
 
 const SEEDS = [1, 2, 3];
+let exampleShape = 1; // width over height of the examples that were shown last: the next ones are much the same
 let asked = 0, facts = null, effects = null, failure = null, factsOf = "", effectsOf = "";
 
 /** Build the pane beside the grid, or the large view. */
 export function mountUnit(parent) {
-  const title = element("h2"), boxes = Object.fromEntries(Object.keys(PARTS).map((name) => [name, element("div.part")]));
+  const title = defined(element("h2"), "unit"), boxes = Object.fromEntries(Object.keys(PARTS).map((name) => [name, element("div.part")]));
   fill(parent, title, ...Object.values(boxes));
   // Only what changed is drawn anew: a slider stays under the hand that moves it.
   const draw = (names) => {
@@ -109,11 +111,16 @@ const PARTS = {
   arithmetic: arithmeticParts,
 };
 
+/** A part's heading, which says on hover what its numbers are. */
+function heading(words, term) {
+  return defined(element("h3", {}, words), term);
+}
+
 function wanted(unit) {
   const picture = seen(unit);
-  if (!picture) return [element("h3", {}, "What it wants to see"), empty(state.network.readOnly ? "Nothing is made on this page: it only shows." : "Being made…")];
+  if (!picture) return [heading("What it wants to see", "wanted"), ...(state.network.readOnly ? [empty("Nothing is made on this page: it only shows.")] : [element("div.big", {}, element("div.unmade")), empty("Being made…")])];
   const share = picture.final ? "" : ` (step ${picture.done} of ${picture.of})`;
-  return [element("h3", {}, `What it wants to see${share}`), element("div.big", {}, element("img", { src: picture.url, alt: `What ${unit} wants to see` })), element("p.caption", {}, picture.caption)];
+  return [heading(`What it wants to see${share}`, "wanted"), element("div.big", {}, element("img", { src: picture.url, alt: `What ${unit} wants to see` })), element("p.caption", {}, picture.caption)];
 }
 
 function others() {
@@ -135,13 +142,13 @@ function more(unit) {
 
 function answered() {
   if (factsOf !== subject()) return [];
-  if (facts.highest === undefined) return [element("h3", {}, "Its answer"), empty("No picture yet: press 1, and drop one on the page.")];
+  if (facts.highest === undefined) return [heading("Its answer", "answer"), empty("No picture yet: press 1, and drop one on the page.")];
   const where = facts.position ? ` at (${facts.position.join(",")})` : "", box = facts.box ? ` That place sees rows ${inside(facts.box[0], facts.box[2], 0)}, columns ${inside(facts.box[1], facts.box[3], 1)} of the picture, the dashed box.` : "";
-  const found = [element("h3", {}, "Its answer to this picture"), element("p.caption", { title: "the numbers that the unit's layer gives for this picture, at all its places; they have no unit" }, `highest ${number(facts.highest)}${where}, mean ${number(facts.mean)}, lowest ${number(facts.lowest)}.${box}`)];
+  const found = [heading("Its answer to this picture", "answer"), element("p.caption", { title: DEFINITIONS.position }, `highest ${number(facts.highest)}${where}, mean ${number(facts.mean)}, lowest ${number(facts.lowest)}.${box}`)];
   if (facts.photographs) {
     const { pictures, quantiles, highest } = facts.photographs, top = highest[highest.length - 1] || 1;
-    found.push(element("h3", {}, `Its highest answers to ${pictures.toLocaleString("en")} photographs`));
-    found.push(...quantiles.map((share, index) => bar(share === 1 ? "the strongest" : share === 0 ? "the weakest" : `${Math.round(100 * share)} % stay below`, highest[index] / top, number(highest[index]), "quantile of the highest answer in each photograph")));
+    found.push(heading(`Its highest answers to ${pictures.toLocaleString("en")} photographs`, "quantile"));
+    found.push(...quantiles.map((share, index) => bar(share === 1 ? "the strongest" : share === 0 ? "the weakest" : `${Math.round(100 * share)} % stay below`, highest[index] / top, number(highest[index]), DEFINITIONS.quantile)));
   }
   return [...found, ...histogram()];
 }
@@ -151,7 +158,7 @@ function histogram() {
   if (!facts.histogram) return [];
   const { counts, from, to, fires } = facts.histogram, most = Math.max(...counts), words = `How many photographs it answers how strongly to, from ${number(from)} to ${number(to)}; it answers above zero to ${Math.round(100 * fires)} %.`;
   const bars = counts.map((count) => {
-    const made = element("span", { title: `${count}` });
+    const made = element("span", { title: `${count} photographs` });
     made.style.height = `${100 * Math.sqrt(count / most)}%`;
     return made;
   });
@@ -164,11 +171,16 @@ function inside(first, end, axis) {
 }
 
 function examples(unit) {
-  const count = state.network.measured, title = element("h3", {}, "Real pictures it answers to");
+  const count = state.network.measured, title = heading("Real pictures it answers to", "examples");
   if (!count) return [title, empty("Start convscope explore with --photographs FOLDER to see them.")];
   const theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  const image = element("img", { src: `api/examples?${new URLSearchParams({ unit, theme })}`, alt: `The strongest of ${count} pictures for ${unit}, cropped to what it sees, and weaker ones below`, loading: "lazy" });
-  return [title, element("div.big", {}, image), element("p.caption", {}, `Of ${count.toLocaleString("en")}: the strongest, each cropped to what the unit sees, beside the whole picture; then weaker ones.`)];
+  const image = element("img", { alt: `The strongest of ${count} pictures for ${unit}, cropped to what it sees, and weaker ones below`, loading: "lazy" });
+  const box = element("div.big", {}, image);
+  image.style.aspectRatio = String(exampleShape); // its place is kept while it loads: nothing below jumps
+  image.onload = () => (image.style.aspectRatio = String((exampleShape = image.naturalWidth / image.naturalHeight)));
+  image.onerror = () => fill(box, empty("These pictures cannot be shown: press r to ask again."));
+  image.src = `api/examples?${new URLSearchParams({ unit, theme })}`;
+  return [title, box, element("p.caption", {}, `Of ${count.toLocaleString("en")}: the strongest, each cropped to what the unit sees, beside the whole picture; then weaker ones.`)];
 }
 
 function slider(unit) {
@@ -184,12 +196,12 @@ function slider(unit) {
   clamp.onchange = () => change(clamp.value === "" ? null : Number(clamp.value));
   const names = Object.keys(state.units);
   const undo = element("button", { onclick: () => set({ units: {} }) }, `Undo all (${names.length})`);
-  return [element("h3", {}, "Intervene"), label, range, element("label.clamp", {}, "or everywhere ", clamp), ...(names.length ? [element("p.caption", {}, names.map((name) => `${name} ${typeof state.units[name] === "number" ? "=" : "×"} ${String(state.units[name]).replace("*", "")}`).join(", ")), undo] : [])];
+  return [heading("Intervene", "intervene"), label, range, element("label.clamp", {}, "or everywhere ", clamp), ...(names.length ? [element("p.caption", {}, names.map((name) => `${name} ${typeof state.units[name] === "number" ? "=" : "×"} ${String(state.units[name]).replace("*", "")}`).join(", ")), undo] : [])];
 }
 
 function connections(title, list, none) {
   if (!list) return [];
-  if (!list.length) return [element("h3", {}, title), empty(none)];
+  if (!list.length) return [heading(title, "strength"), empty(none)];
   const limit = Math.max(...list.flatMap((one) => one.kernel.flat().map(Math.abs)));
   const buttons = list.map((one) => {
     const kernel = element("canvas", { "aria-hidden": "true" });
@@ -198,7 +210,7 @@ function connections(title, list, none) {
     const label = `${one.unit}: ${one.strength > 0 ? "excites" : "inhibits"}, ${number(one.strength)}`;
     return element("button", { title: label, "aria-label": label, onclick: () => goTo(one.unit) }, ...(picture ? [element("img", { src: picture.url, alt: "" })] : []), kernel, element("span", {}, one.unit.split("/").pop()));
   });
-  return [element("h3", {}, `${title} (red excites, blue inhibits)`), element("div.units", {}, ...buttons)];
+  return [heading(`${title} (red excites, blue inhibits)`, "strength"), element("div.units", {}, ...buttons)];
 }
 
 function ownFilter() {
@@ -208,14 +220,14 @@ function ownFilter() {
   rows.flat().forEach((color, i) => color.concat([0, 0, 0]).slice(0, 3).forEach((value, c) => ((image.data[4 * i + c] = 127.5 + (127.5 * value) / limit), (image.data[4 * i + 3] = 255))));
   context.putImageData(image, 0, 0);
   canvas.style.width = "120px";
-  return [element("h3", {}, "Its filter: gray is zero"), canvas];
+  return [heading("Its filter: gray is zero", "filter"), canvas];
 }
 
 function changed() {
-  if (effectsOf !== subject()) return state.picture && facts ? [element("h3", {}, "What it does to the classes"), empty("Being measured…")] : [];
+  if (effectsOf !== subject()) return state.picture && facts ? [heading("What it does to the classes", "effect"), empty("Being measured…")] : [];
   if (!effects.length) return [];
   const limit = Math.max(...effects.map((one) => Math.abs(one.change))) || 1;
-  return [element("h3", {}, "What it does to the classes' scores"), ...effects.map((one) => bar(`→ ${one.label}`, Math.abs(one.change) / limit, one.change ? `${one.change > 0 ? "+" : "−"}${number(Math.abs(one.change))}` : "0", "the score with the unit, less the score without it")), element("p.caption", {}, "The score with it, less the score when it answers nothing.")];
+  return [heading("What it does to the classes' scores", "effect"), ...effects.map((one) => bar(`→ ${one.label}`, Math.abs(one.change) / limit, one.change ? `${one.change > 0 ? "+" : "−"}${number(Math.abs(one.change))}` : "0", DEFINITIONS.effect)), element("p.caption", {}, "The score with it, less the score when it answers nothing.")];
 }
 
 /** Go to a unit by its address. */

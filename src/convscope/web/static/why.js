@@ -1,5 +1,6 @@
 // Where the evidence lies, method beside method: each map on its own range, all in the same colors, over the picture.
 
+import { defined } from "./definitions.js";
 import { element, empty, fill, number } from "./elements.js";
 import { cancel, start } from "./jobs.js";
 import { table } from "./palette.js";
@@ -29,7 +30,7 @@ export function mountWhy(parent) {
   };
   fill(
     parent,
-    element("h2", {}, "Why: where the evidence lies"),
+    defined(element("h2", {}, "Why: where the evidence lies"), "evidence"),
     element("div.tools", {}, element("label", {}, "Explain ", field), element("button", { onclick: explain }, "Show"), element("button", { onclick: () => job && cancel(job) }, "Stop"), element("label", {}, "Map over picture ", over), element("label", { title: "Each map is made again without what the network has learned. A map that stays the same shows the picture, not the network." }, sanity, " Sanity: shuffle the weights")),
     element("details", {}, element("summary", {}, "Methods"), ...labels),
     progress,
