@@ -125,7 +125,7 @@ def single_deletion(map: Map, lost: Map) -> float:
 
 def discrete_entropy(map: Map) -> float:
     """Return the entropy of a map's numbers, in a histogram of a hundred bins: how complex it is."""
-    from scipy.stats import entropy  # type: ignore[import-untyped]
+    from scipy.stats import entropy
 
     return float(entropy(np.histogram(map, bins=_BINS)[0]))
 
