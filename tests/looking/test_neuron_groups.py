@@ -39,6 +39,6 @@ def test_answers_without_anything_to_group() -> None:
     one[2, 1, 3] = 7.0
     found = neuron_groups(one, 3)
     assert found.maps.shape == (1, 4, 4) and found.maps[0, 1, 3] == pytest.approx(7.0)
-    for values, count in ((np.ones(5), 2), (np.ones((5, 1, 1)), 2), (one, 0)):
+    for values, count in ((np.ones(5), 2), (np.ones((5, 1, 1)), 2), (np.ones((1, 4, 4)), 2), (one, 0)):
         with pytest.raises(InputError):
             neuron_groups(values, count)

@@ -191,6 +191,19 @@ def test_the_page_keeps_a_thousand_pictures_of_units(page: Any) -> None:
     assert 990 <= count <= alive <= 1000  # with that of the unit pane
 
 
+def test_a_picture_is_pasted(page: Any) -> None:
+    page.evaluate("""async () => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 32, height: 32 });
+      const given = new DataTransfer();
+      Object.assign(canvas.getContext('2d'), { fillStyle: '#f00' }).fillRect(0, 0, 32, 32);
+      const blob = await new Promise((done) => canvas.toBlob(done));
+      given.items.add(new File([blob], 'a red one.png', { type: 'image/png' }));
+      document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: given, bubbles: true }));
+    }""")
+    page.wait_for_function("() => document.querySelector('.bar .label')?.innerText.trim() === 'red'")
+    shown(page, "a red one.png")
+
+
 def test_a_tile_says_what_its_numbers_are(page: Any) -> None:
     page.locator("#grid-pane canvas").hover(position={"x": 8, "y": 8})
     tip = page.locator("#grid-pane .tip")

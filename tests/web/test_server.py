@@ -123,6 +123,19 @@ def test_what_is_asked_again_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     session.worker.end()
 
 
+def test_numbers_that_are_none_are_told_as_such() -> None:
+    """JSON has no NaN: a unit's facts were "a question that makes no sense"."""
+    served = serve(planted_network().with_units({"conv2:0": float("nan")}), [plain_picture((1.0, 0.1, 0.2))])
+    asked = {"unit": "conv2:0", "picture": served.session.pictures.pinned()[0]}
+    facts = get(served, "api/unit", params=asked).json()
+    assert facts["highest"] is None and facts["fedBy"]
+    effects = get(served, "api/effects", params=asked | {"unit": "conv1:0"})
+    assert (effects.status_code, "NaN or infinite" in effects.json()["error"]) == (400, True)
+    says = get(served, "api/says", params=asked)
+    assert "NaN or infinity to this picture: the first" in says.json()["error"]
+    served.stop()
+
+
 def test_answers_that_were_not_asked_for_longest_go(monkeypatch: pytest.MonkeyPatch) -> None:
     network, store = planted_network(), AnswerStore()
     photograph = open_photograph(plain_picture((1.0, 0.1, 0.2)))

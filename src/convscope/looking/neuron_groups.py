@@ -37,10 +37,13 @@ def neuron_groups(values: NDArray[np.floating[Any]], count: int) -> NeuronGroups
     """Return what a layer answers, (channels, height, width), as groups of channels that answer at the same places.
 
     What is below zero counts as zero. There are fewer groups where the answer holds no more. The same values always
-    give the same groups. InputError for fewer than one, and for a layer without places.
+    give the same groups. InputError for fewer than one, and for a layer without places or
+    with a single channel.
     """
     if values.ndim != 3 or values[0].size < 2:
         raise InputError("channels are grouped by the places where they answer, and this layer has none")
+    if len(values) < 2:
+        raise InputError("channels are grouped with one another, and this layer has only one")
     if count < 1:
         raise InputError(f"there is at least 1 group, not {count}")
     flat = np.nan_to_num(values.reshape(len(values), -1).T.astype(np.float64), posinf=0.0).clip(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import math
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -116,7 +117,7 @@ async def _page(static: str, request: Request) -> Response:
 
 
 async def _network(session: Session, request: Request, ask: Ask) -> Response:
-    return JSONResponse(await ask(session.facts))
+    return _json(await ask(session.facts))
 
 
 async def _add_picture(session: Session, request: Request, ask: Ask) -> Response:
@@ -214,17 +215,17 @@ async def _groups(session: Session, request: Request, ask: Ask) -> Response:
 
 async def _unit(session: Session, request: Request, ask: Ask) -> Response:
     query = request.query_params
-    return JSONResponse(await ask(partial(session.unit, query["unit"], query.get("picture"))))
+    return _json(await ask(partial(session.unit, query["unit"], query.get("picture"))))
 
 
 async def _strongest(session: Session, request: Request, ask: Ask) -> Response:
     layer = request.query_params["layer"]
-    return JSONResponse({"highest": await ask(partial(session.highest, layer))})
+    return _json({"highest": await ask(partial(session.highest, layer))})
 
 
 async def _effects(session: Session, request: Request, ask: Ask) -> Response:
     query = request.query_params
-    return JSONResponse(await ask(partial(session.effects, query["unit"], query["picture"])))
+    return _json(await ask(partial(session.effects, query["unit"], query["picture"])))
 
 
 async def _examples(session: Session, request: Request, ask: Ask) -> Response:
@@ -235,12 +236,25 @@ async def _examples(session: Session, request: Request, ask: Ask) -> Response:
 
 async def _arithmetic(session: Session, request: Request, ask: Ask) -> Response:
     query = request.query_params
-    return JSONResponse(await ask(partial(session.arithmetic, query["unit"], query["picture"])))
+    return _json(await ask(partial(session.arithmetic, query["unit"], query["picture"])))
 
 
 async def _backward(session: Session, request: Request, ask: Ask) -> Response:
     query = request.query_params
     return _bytes(await ask(partial(session.backward, query["picture"], query["unit"], query["view"])))
+
+
+def _json(facts: Any) -> Response:
+    """Return facts as JSON, which has no word for NaN and infinity: null, and the page shows a dash."""
+    return JSONResponse(_finite(facts))
+
+
+def _finite(facts: Any) -> Any:
+    if isinstance(facts, float):
+        return facts if math.isfinite(facts) else None
+    if isinstance(facts, Mapping):
+        return {name: _finite(one) for name, one in facts.items()}
+    return [_finite(one) for one in facts] if isinstance(facts, (list, tuple)) else facts
 
 
 def _bytes(message: bytes) -> Response:

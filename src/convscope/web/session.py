@@ -162,7 +162,8 @@ class Session:
         """
         name = self.network.resolve(layer).layer
         with self._answered(picture, [name], units) as (network, photograph):
-            found = neuron_groups(shrunk(answer(network, photograph, name)), min(count, MOST_GROUPS))
+            values = answer(network, photograph, name)
+            found = neuron_groups(shrunk(values) if values.ndim == 3 else values, min(count, MOST_GROUPS))
         if not len(found.maps):
             raise InputError(f"{name} answers nothing above zero to this picture: there is nothing to group")
         groups = [_group_facts(shares) for shares in found.channels]

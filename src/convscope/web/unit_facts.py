@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from convscope.address import Address
 from convscope.attribution.registry import method_named
 from convscope.attribution.target import target_of
+from convscope.errors import InputError
 from convscope.looking.answers import answer
 from convscope.looking.connections import Connection, fed_by_it, feeding
 from convscope.looking.filters import color_filters
@@ -68,6 +69,10 @@ def unit_effects(network: Network, unit: Address, photograph: Photograph) -> lis
     """
     before, after = (_scores(one, photograph) for one in (network, network.with_units({str(unit): 0.0})))
     change = before - after
+    if not np.isfinite(change).all():
+        raise InputError(
+            "the classes' scores are NaN or infinite for this picture: no unit's effect can be told"
+        )
     order = np.argsort(-np.abs(change), kind="stable")[:MOST_CLASSES]
     return [
         {"label": network.class_label(int(i)), "index": int(i), "change": float(change[i])} for i in order

@@ -63,7 +63,7 @@ function draw() {
   const grid = state.grid;
   if (!grid) {
     Object.assign(sheet.style, { width: "", height: "" });
-    return fill(sheet, empty("No picture yet: drop one on the page, or press c for the camera."));
+    return fill(sheet, empty("No picture yet: drop or paste one on the page, or press c for the camera."));
   }
   if (!canvas.isConnected) fill(sheet, canvas, cursor, tip);
   scroll.classList.remove("stale");

@@ -195,7 +195,7 @@ function mountStart() {
   const file = element("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "Choose a picture" });
   file.onchange = () => file.files[0] && takePicture(file.files[0]);
   const samples = SAMPLES.map((name) => element("button", { onclick: () => takePicture(name) }, name));
-  fill(at("start"), element("div.drop", {}, element("h2", {}, `What does ${state.network.name} see?`), element("p", {}, "Drop a picture here, or take one of these. It stays on this machine."), file, element("div.samples", {}, element("button", { onclick: () => file.click() }, "Choose a picture…"), ...samples), ...state.network.notes.map((note) => element("p.caption", {}, note)), otherNetworks()));
+  fill(at("start"), element("div.drop", {}, element("h2", {}, `What does ${state.network.name} see?`), element("p", {}, "Drop or paste a picture here, or take one of these. It stays on this machine."), file, element("div.samples", {}, element("button", { onclick: () => file.click() }, "Choose a picture…"), ...samples), ...state.network.notes.map((note) => element("p.caption", {}, note)), otherNetworks()));
 }
 
 function status() {

@@ -42,6 +42,7 @@ export function mountPicture(parent) {
   image.onerror = unseen;
   onSeen((unit) => here.includes(unit) && strongestHere());
   for (const name of ["dragover", "drop"]) document.addEventListener(name, dropped);
+  document.addEventListener("paste", pasted);
 }
 
 /** Show a backward view's map over the picture; null shows the unit's own answer again. */
@@ -133,6 +134,13 @@ async function dropped(event) {
   const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()), files = [...event.dataTransfer.files];
   const folders = entries.filter((entry) => entry?.isDirectory);
   if (folders.length) return takeFolder((await Promise.all(folders.map(filesOf))).flat());
+  files.forEach(takeFile);
+}
+
+/** Take what is pasted, where it is a picture or a film and not words for a field. */
+function pasted(event) {
+  const files = [...event.clipboardData.files];
+  if (files.length) event.preventDefault();
   files.forEach(takeFile);
 }
 

@@ -73,7 +73,9 @@ export function askUnit() {
         effectsOf = subject();
       }
     } catch (error) {
+      if (mine !== asked) return;
       failure = error.message;
+      if (factsOf === subject()) (effects = []), (effectsOf = subject());
     }
     tell();
   }, 180);
