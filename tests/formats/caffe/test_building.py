@@ -262,7 +262,6 @@ def layer(kind: str, name: str, more: str = "") -> str:
         (layer("ReLU", "r", 'top: "a"'), InputError, "'r'.* does not read 0 inputs"),
         (layer("Concat", "c", 'top: "a"'), InputError, "'c'.* cannot take nothing"),
         (layer("BatchNorm", "b", 'top: "a"'), InputError, "'b'.* cannot take nothing"),
-        (in_place("ReLU", "r", "data") * 3, NetworkFileError, "two layers called 'r' write 'data' in place"),
         (conv("c", "data") + conv("c", "data", top="d"), NetworkFileError, "with weights are called 'c'"),
         (
             conv("c", "data") + layer("BatchNorm", "c", 'bottom: "c" top: "d"'),

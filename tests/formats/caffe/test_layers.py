@@ -21,10 +21,11 @@ from convscope.network.operations import OPERATIONS
 PICTURE = (2, 6, 9, 8)
 WINDOW = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "axis": 1}
 
+_OF_FORKS = (".converted", ".films", ".forks", ".detectors", ".layers.regions")
 OWN_TYPES = frozenset(  # before any test registers another
     name
     for name, function in TRANSLATORS.items()
-    if not name.startswith("(") and not function.__module__.endswith((".films", ".forks", ".detectors"))
+    if not name.startswith("(") and not function.__module__.endswith(_OF_FORKS)
 )
 
 
@@ -525,7 +526,12 @@ def test_data_layers_are_the_networks_inputs(type_name, fields, tops, shapes):
 @pytest.mark.parametrize(
     ("type_name", "fields", "tops", "message"),
     [
-        ("Convolution", "convolution_param { kernel_size: 3 }", 1, "num_output must be at least 1"),
+        (
+            "Convolution",
+            "convolution_param { num_output: 0 kernel_size: 3 }",
+            1,
+            "num_output must be at least 1",
+        ),
         ("Convolution", "convolution_param { num_output: 3 }", 1, "kernel_size is missing"),
         (
             "Convolution",
@@ -557,7 +563,7 @@ def test_data_layers_are_the_networks_inputs(type_name, fields, tops, shapes):
         ("Pooling", "pooling_param { pool: AVE kernel_size: 3 }", 2, "only maximum pooling has a second top"),
         ("SPP", "", 1, "pyramid_height must be at least 1"),
         ("LRN", "lrn_param { local_size: 4 }", 1, "local_size must be odd, found 4"),
-        ("InnerProduct", "", 1, "num_output must be at least 1"),
+        ("InnerProduct", "inner_product_param { num_output: 0 }", 1, "num_output must be at least 1"),
         ("Embed", "embed_param { num_output: 3 }", 1, "input_dim must be at least 1"),
         ("LSTM", "", 1, "num_output must be at least 1"),
         ("Clip", "clip_param { min: 1 }", 1, "min and max must both be given"),

@@ -68,6 +68,10 @@ EXAMPLES = {
             {"forget_first": True, "forget_bias": 0.4, "steps": 3},
         ),
     ],
+    "continues_of": [([normal(2, 3, 4, 5)], {}, {"times": 3, "axis": 1})],
+    "merge_middle": [
+        ([normal(2, 3, 4, 5), normal(2, 3, 7, 5, seed=1)], {}, {"add": add}) for add in (False, True)
+    ],
     "crop_and_resize": [
         (
             [
@@ -840,7 +844,7 @@ def test_every_operation_has_an_example():
     """Formats register operations of their own (layers that users teach); some have oracles of their own elsewhere."""
     library = "convscope.network.operations."
     modules = {kind: function.__module__ for kind, function in OPERATIONS.items()}
-    others = ("losses", "detection", "intervention", "regions", "deep_lift_rules")
+    others = ("losses", "detection", "intervention", "regions", "cascade_regions", "deep_lift_rules")
     elsewhere = {library + name for name in others}
     own = {kind for kind, module in modules.items() if module.startswith(library) and module not in elsewhere}
     assert own == set(EXAMPLES)

@@ -1,10 +1,12 @@
 """What a net's blobs are called as values: a blob that layers write in place gets a version per writing.
 
-``conv1`` is the last one, ``conv1@relu0`` the one that the layer relu0 wrote.
+``conv1`` is the last one, ``conv1@relu0`` the one that the layer relu0 wrote, ``conv1@relu0.2`` that of another layer
+of the same name.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 
@@ -41,14 +43,17 @@ class BlobVersions:
                 "(a layer may write over a blob in place where it reads it)"
             )
         self._writes_left[blob] -= 1
-        versioned = f"{blob}@{layer.name or ''}"
-        if versioned in self._written or versioned in self.aliases:
-            raise NetworkFileError(
-                f"two layers called {layer.name or ''!r} write {blob!r} in place: give each a name of its own"
-            )
+        versioned = self._unused(f"{blob}@{layer.name or ''}")
         value = versioned if self._writes_left[blob] else blob
         if value == blob and blob in self._current:
             self.aliases[versioned] = blob
         self._current[blob] = value
         self._written.add(value)
         return value
+
+    def _unused(self, name: str) -> str:
+        """Return the name, with a number behind it where a layer of the same name has written the blob before."""
+        taken = self._written | self.aliases.keys()
+        if name not in taken:
+            return name
+        return next(numbered for count in itertools.count(2) if (numbered := f"{name}.{count}") not in taken)

@@ -15,6 +15,7 @@ from convscope.formats.caffe.aligned_crops import with_aligned_crops
 from convscope.formats.caffe.blob_versions import BlobVersions
 from convscope.formats.caffe.layers import LearnedBlob, Translation, translate
 from convscope.formats.caffe.layers.fillers import is_known
+from convscope.formats.caffe.layers.regions import with_crossings
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.parameters import (
     IN_PLACE,
@@ -47,7 +48,7 @@ def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Sh
     pictures that their weights fit, and a note says so.
     """
     first: WeightsMismatch | None = None
-    net, note = with_aligned_crops(net)
+    net, note = with_aligned_crops(with_crossings(net))
     for picture in USUAL_PICTURES:
         building = _Building(net, weights, input_shape, picture)
         building.builder.notes += [note] if note else []
@@ -224,7 +225,7 @@ class _Building:
         batch, *sizes = stated if stated and len(stated) >= 4 else (1, None, None, None)
         if len(sizes) == 3 and self._looks_at_films(top):
             sizes.insert(1, USUAL_LENGTH)
-        usual = (self._channels_read(top) or channels, *[side] * (len(sizes) - 1))
+        usual = (self._channels_read(top) or self._channels_cut(top) or channels, *[side] * (len(sizes) - 1))
         shape = (batch or 1, *(size or other for size, other in zip(sizes, usual, strict=True)))
         self.guessed = f"{self.net.name or 'the network'} does not say how big its input {top!r} is"
         self.builder.notes.append(
@@ -242,6 +243,14 @@ class _Building:
             if blob in layer.bottom and layer.type == "Convolution" and layer.name in (self.weights or {}):
                 filters = self.weights[layer.name][0] if self.weights else None
                 return filters.shape[1] * layer.convolution_param.group if filters else None
+        return None
+
+    def _channels_cut(self, blob: str) -> int | None:
+        """Tell an input's channels from where a layer cuts them: pairs of pictures lie one behind the other."""
+        for layer in self.net.layer:
+            points, axis = [int(point) for point in layer.slice_param.slice_point], layer.slice_param.axis
+            if blob in layer.bottom and layer.type == "Slice" and axis == 1 and points:
+                return 2 * points[-1] - (points[-2] if len(points) > 1 else 0)
         return None
 
     def _parameters(
@@ -301,7 +310,11 @@ class _Building:
         """Return the blobs that the weight file has for a layer, by index."""
         if self.weights is None or not any(one.stored for one in learned.values()):
             return {}
-        elsewhere = [index for index, key in enumerate(keys) if key in self.parameters]
+        elsewhere = [
+            index
+            for index, (key, one) in enumerate(zip(keys, learned.values(), strict=True))
+            if one.optional or key in self.parameters
+        ]
         loose = any(one.loose for one in learned.values())
         return match_blobs(self.weights, name, shapes, elsewhere, loose=loose)
 

@@ -33,6 +33,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _EXTENSION = re.compile(r"\[[\w./]+\]", re.ASCII)
+_PLACEHOLDER = re.compile(r"[$@%]\w+[$@%]?|\$?\{\{?[ ]*\w+[ ]*\}\}?", re.ASCII)
+_TEMPLATE = " If this is a template, put a value in the place of '{}'."
 _CLOSING = {"{": "}", "<": ">"}
 
 
@@ -112,6 +114,10 @@ class Parser:
                 message.unknown.append(Unknown(name, self._unknown_value(depth), f"line {line}"))
             else:
                 if not field.repeated and name in counts:
+                    field = message.field(
+                        f"further_{name}"
+                    )  # where forks of a format repeat what is single in it
+                if field is None:
                     self._fail(
                         f"{message.type_name} has {name!r} twice (first in line {counts[name]}): keep one.",
                         line,
@@ -206,7 +212,7 @@ class Parser:
             shown = word[:_LONGEST_SHOWN]
             hint = did_you_mean(shown, field.enumeration.numbers) if field.enumeration else ""
             if shown.isidentifier() and field.kind in INTEGER_RANGES:
-                hint = f" If this is a template, put a value in the place of '{shown}'."
+                hint = _TEMPLATE.format(shown)
             self._fail(f"{place} expects {expected(field)}, found '{shown}'.{hint}", line)
         return value
 
@@ -224,7 +230,11 @@ class Parser:
         """Read a number or a name, with its sign."""
         sign = self._accept("-")
         if self._kind not in ("name", "number"):
-            self._fail(f"{expectation}, found {self._next_words()}.")
+            found = self._next_words()
+            placed = (
+                _PLACEHOLDER.match(self._text, self._start) if self._kind in ("other", "symbol") else None
+            )
+            self._fail(f"{expectation}, found {found}.{_TEMPLATE.format(placed[0]) if placed else ''}")
         word = sign + self._token
         self._advance()
         return word

@@ -243,7 +243,8 @@ def _continues(operation: Operation, kinds: list[str], parameters: Parameters) -
     if operation.kind not in kinds or len(operation.inputs) != 1:
         return False
     if operation.kind == "batch_norm":
-        return "mean" in operation.parameters and not operation.attributes.get("of_batch")
+        unlike = any(operation.attributes.get(word) for word in ("of_batch", "behind_root"))
+        return "mean" in operation.parameters and not unlike and operation.attributes.get("sums", True)
     one_a_channel = all(len(parameters.shapes[key]) == 1 for key in operation.parameters.values())
     axis, slope = operation.attributes.get("axis", 1), operation.attributes.get("negative_slope")
     return one_a_channel and axis == 1 and not slope

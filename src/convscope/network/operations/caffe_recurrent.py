@@ -18,6 +18,16 @@ from convscope.network.operations.checks import dimensions, require_filled
 from convscope.network.operations.registry import Result, operation
 
 
+@operation(from_shapes=True)
+def continues_of(input: Tensor, *, times: int, axis: int = 0) -> Tensor:
+    """Return (time, batch) for as many sequences as `axis` is long: 0 at the first time, else 1."""
+    if not -input.dim() <= axis < input.dim():
+        raise InputError(f"there is no axis {axis} in {dimensions(input.shape)}")
+    goes_on = input.new_ones(times, input.shape[axis])
+    goes_on[0] = 0
+    return goes_on
+
+
 @operation
 def lstm(
     sequence: Tensor,

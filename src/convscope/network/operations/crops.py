@@ -11,6 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from convscope.errors import InputError
+from convscope.network.operations.checks import dimensions
 from convscope.network.operations.registry import operation
 from convscope.network.operations.rounding import half_away
 
@@ -76,3 +78,24 @@ def resize_area(input: Tensor, *, size: Sequence[int], corners: bool = False) ->
         )  # beyond it the edge counts
         input = torch.tensordot(input, weights.to(input), dims=([axis], [1])).movedim(-1, axis)
     return input
+
+
+@operation(sees="map", affine=True)
+def merge_middle(input: Tensor, other: Tensor, *, add: bool = False) -> Tensor:
+    """Return a map with the middle of a larger one as further channels, or with `add` added to it.
+
+    Where the difference in size is odd the middle is nearer to the upper left. The first has as many channels as the
+    other, or several times as many where they are not added: Greentea's ``mergecrop_layer.cu`` mixes up all others.
+    """
+    differences = [more - size for more, size in zip(other.shape[2:], input.shape[2:], strict=False)]
+    (batch, channels), others = input.shape[:2], other.shape[1]
+    fits = channels == others or not (add or channels % others)
+    if input.dim() != other.dim() or min(differences) < 0 or batch != len(other) or not fits:
+        raise InputError(
+            f"{dimensions(input.shape)} cannot be merged with the middle of {dimensions(other.shape)}: that has to be "
+            "at least as large, with as many channels"
+        )
+    middle = other
+    for axis, (difference, size) in enumerate(zip(differences, input.shape[2:], strict=True), 2):
+        middle = middle.narrow(axis, difference // 2, size)
+    return input + middle if add else torch.cat([input, middle], 1)

@@ -66,16 +66,19 @@ def batch_norm(
     epsilon: float = 1e-5,
     of_batch: bool = False,
     sums: bool = True,
+    behind_root: bool = False,
 ) -> Tensor:
     """Return ``(x - mean) / sqrt(variance + epsilon)``, a channel with mean 0 and variance 1, by `weight`, plus `bias`.
 
     Caffe keeps sums: `mean` and `variance` are divided by `scale_factor` (taken as 0 where that is 0); without `sums`
-    that is only kept, as NVCaffe does. With
-    `of_batch`, or without them, the batch's own mean and variance are used.
+    that is only kept, as NVCaffe does. With `of_batch`, or without them, the batch's own mean and variance are used.
+    With `behind_root` it is divided by ``sqrt(variance) + epsilon``, as Darknet does.
     """
     if input.dim() < 2:
         raise InputError(f"batch normalization needs channels, the input is {dimensions(input.shape)}")
     if of_batch or mean is None or variance is None:
+        if behind_root:
+            raise InputError("a batch's own spread with epsilon behind the root is not known")
         require_filled(input, "batch normalization")
         # torch.nn.functional refuses a single number a channel, which Caffe makes 0.
         return torch.batch_norm(input, weight, bias, None, None, True, 0.0, epsilon, True)
@@ -85,6 +88,8 @@ def batch_norm(
     if scale_factor is not None and sums:
         factor = torch.where(scale_factor == 0, 0.0, scale_factor.reciprocal())
         mean, variance = mean * factor, variance * factor
+    if behind_root:
+        variance, epsilon = (variance.sqrt() + epsilon) ** 2, 0.0
     return F.batch_norm(input, mean, variance, weight, bias, eps=epsilon)
 
 

@@ -31,7 +31,7 @@ def roi_pool(
     map's, rounded to whole positions, both ends included. `margin` of its sides is added all around. Girshick,
     *Fast R-CNN* (2015).
     """
-    regions = _regions(input, regions)
+    regions = regions_of(input, regions)
     if input.is_meta:
         return input.new_empty((len(regions), input.shape[1], *size))
     sides = (regions[:, 3:] - regions[:, 1:3] + 1) * margin
@@ -60,7 +60,7 @@ def ring_pool(
     not. All corners are first moved inwards by `inset` pixels. Gidaris and Komodakis, *Object detection via a
     multi-region and semantic segmentation-aware CNN model* (2015).
     """
-    regions = _regions(input, regions, "left, top, right, bottom, and those of what is left out", 9)
+    regions = regions_of(input, regions, "left, top, right, bottom, and those of what is left out", 9)
     if input.is_meta:
         return input.new_empty((len(regions), input.shape[1], *size))
     edges = regions[:, 1:].reshape(-1, 2, 2, 2)  # outer and inner; first and last corner; across and down
@@ -119,7 +119,7 @@ def position_sensitive_roi_pool(
     Dai et al., *R-FCN* (2016): channel ``(o groups + row) groups + column`` answers for output o in that cell. A region
     is (picture's index, left, top, right, bottom) in pixels of the network's input.
     """
-    regions = _regions(input, regions)
+    regions = regions_of(input, regions)
     if input.shape[1] != outputs * groups * groups:
         dimensions_now = dimensions(input.shape)
         raise InputError(
@@ -217,9 +217,10 @@ def _moved(boxes: Tensor, deltas: Tensor) -> Tensor:
     return torch.cat([centers - half, centers + half], 1)
 
 
-def _regions(
+def regions_of(
     input: Tensor, regions: Tensor, corners: str = "left, top, right, bottom", count: int = 5
 ) -> Tensor:
+    """Return the regions as rows of `count` numbers; InputError where they are none, or of pictures not there."""
     require_picture_axes(input, "pooling in regions")
     regions = regions.reshape(len(regions), -1)
     if regions.shape[1] != count:

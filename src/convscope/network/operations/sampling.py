@@ -28,11 +28,13 @@ def deformable_convolution(
     dilation: Sizes = 1,
     groups: int = 1,
     offset_groups: int = 1,
+    fades: bool = True,
 ) -> Tensor:
     """Return the responses of filters whose taps are moved by `offsets` and weighted by a `mask`.
 
     Dai et al., *Deformable convolutional networks* (2017), and Zhu et al., version 2 (2019). Offsets are (batch, 2 x
-    offset groups x taps, rows, columns), vertical before horizontal; outside the map there are zeros.
+    offset groups x taps, rows, columns), vertical before horizontal; outside the map there are zeros. Towards them it
+    `fades`; else, as in version 1, it ends before its first position, and the last one reaches one further.
     """
     batch, channels, height, width = input.shape
     kernel, taps = tuple(weight.shape[2:]), weight.shape[2] * weight.shape[3]
@@ -55,7 +57,12 @@ def deformable_convolution(
         (place.expand(*kernel, rows, columns).reshape(taps, rows, columns) + displacements[:, :, axis])
         for axis, place in enumerate(places)
     )
+    inside = (down >= 0) & (down < height) & (across >= 0) & (across < width)
+    if not fades:
+        down, across = down.clamp(max=height - 1), across.clamp(max=width - 1)
     sampled = _sampled(input.reshape(batch * offset_groups, -1, height, width), down, across)
+    if not fades:
+        sampled = sampled * inside.unsqueeze(1)
     if mask is not None:
         sampled = sampled * mask.reshape(batch * offset_groups, 1, taps, rows, columns)
     patches = sampled.reshape(batch, groups, -1, rows * columns)

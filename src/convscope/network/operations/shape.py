@@ -61,12 +61,16 @@ def reshape(
 
 
 @operation(relevance="routed", affine=True)
-def permute(input: Tensor, *, order: Sequence[int] = ()) -> Tensor:
+def permute(input: Tensor, *, order: Sequence[int] = (), completed: bool = False) -> Tensor:
     """Return the axes in another order: axis i of the output is axis ``order[i]`` of the input; reversed without one.
+
+    Where it is to be `completed`, the axes that it does not name follow as they are.
 
     >>> permute(torch.zeros(1, 4, 5, 3), order=(0, 3, 1, 2)).shape
     torch.Size([1, 3, 4, 5])
     """
+    if completed:
+        order = [*order, *(axis for axis in range(input.dim()) if axis not in order)]
     order = tuple(order) or tuple(range(input.dim()))[::-1]
     if sorted(order) != list(range(input.dim())):
         raise InputError(f"{list(order)} is no order of the axes of {dimensions(input.shape)}")

@@ -1,6 +1,16 @@
 """Caffe's layers in convscope's terms: `translate` one, or teach a new type with `register_layer`."""
 
-from convscope.formats.caffe.layers import convolutional, detectors, ends, films, forks, learned, plain
+from convscope.formats.caffe.layers import (
+    converted,
+    convolutional,
+    detectors,
+    ends,
+    films,
+    forks,
+    learned,
+    plain,
+    regions,
+)
 from convscope.formats.caffe.layers.fillers import fill
 from convscope.formats.caffe.layers.registry import TRANSLATORS, register_layer, translate, translate_as
 from convscope.formats.caffe.layers.translation import LearnedBlob, Shape, Translation, blob_shapes
@@ -11,6 +21,7 @@ __all__ = [
     "Shape",
     "Translation",
     "blob_shapes",
+    "converted",
     "convolutional",
     "detectors",
     "ends",
@@ -19,6 +30,7 @@ __all__ = [
     "forks",
     "learned",
     "plain",
+    "regions",
     "register_layer",
     "translate",
     "translate_as",

@@ -22,8 +22,7 @@ LARGEST = 2**31 - 1  # what Caffe keeps sizes in, and torch too
 @register_layer("Deconvolution")
 def _convolution(layer: Message) -> OperationPlan:
     parameters = layer.convolution_param
-    if not parameters.num_output:
-        raise wrong(layer, "num_output must be at least 1")
+    require_outputs(layer, parameters)
     if not parameters.group or parameters.num_output % parameters.group:
         raise wrong(layer, f"{parameters.num_output} outputs cannot be cut into {parameters.group} groups")
     if len(layer.bottom) != len(layer.top):
@@ -54,6 +53,8 @@ def _pooling(layer: Message) -> OperationPlan:
             f"layer {layer.name!r}: stochastic pooling is not there on a processor, in Caffe too"
         )
     _refuse_films(layer, parameters)
+    if any(parameters.has(name) for name in _FOR_EACH_AXIS):
+        return _pooling_along_axes(layer, parameters)
     own_numbers = parameters.pool in ("AVE_EXC_PAD", "AVE_TF")  # a fork's: padding does not count
     with_mask = len(layer.top) > 1
     if with_mask and parameters.pool != "MAX":
@@ -82,6 +83,36 @@ def _pooling(layer: Message) -> OperationPlan:
     return OperationPlan(kind, attributes=attributes)
 
 
+_FOR_EACH_AXIS = ("further_kernel_size", "kernel_size_3d", "dilation")
+"""What forks' pooling says an axis: Greentea's of any number, Intel's of films. Both are rounded up and clipped."""
+
+
+def _pooling_along_axes(layer: Message, parameters: Message) -> OperationPlan:
+    """Windows along all axes behind the channels; an average counts the padding, up to where that ends."""
+    if parameters.global_pooling or len(layer.top) > 1 or parameters.pool not in ("MAX", "AVE"):
+        raise incomplete(layer, "with sizes for each axis only MAX and AVE of one top are known to convscope")
+    attributes: dict[str, Any] = {
+        "kernel": _for_each_axis(layer, parameters, "kernel", "kernel_size"),
+        "stride": _for_each_axis(layer, parameters, "stride", "stride"),
+        "padding": _for_each_axis(layer, parameters, "pad", "pad"),
+        "dilation": _listed(parameters.dilation) or 1,
+        "rounding": "ceil",
+    }
+    counted = {"summary": "mean", "count_padding": True} if parameters.pool == "AVE" else {}
+    if counted and attributes["dilation"] != 1:
+        raise incomplete(layer, "an average of numbers that lie apart is not known to convscope")
+    return OperationPlan("pool_along_axes", attributes=attributes | counted)
+
+
+def _for_each_axis(layer: Message, parameters: Message, name: str, field: str) -> Sizes:
+    if parameters.has(f"{field}_3d"):
+        return _listed(getattr(parameters, f"{field}_3d"))
+    if further := list(getattr(parameters, f"further_{field}")):
+        return _listed([getattr(parameters, field), *further])
+    down, across = _pair(layer, parameters, name, field)
+    return down if down == across else (down, across)
+
+
 @register_layer("SPP")
 def _spp(layer: Message) -> OperationPlan:
     parameters = layer.spp_param
@@ -104,6 +135,16 @@ def _lrn(layer: Message) -> OperationPlan:
     if parameters.norm_region == "WITHIN_CHANNEL":
         return OperationPlan("lrn_within_channel", attributes=attributes)
     return OperationPlan("lrn_across_channels", attributes={**attributes, "k": parameters.k})
+
+
+def require_outputs(layer: Message, parameters: Message) -> None:
+    """Refuse a layer without outputs; one whose number is only missing, as in a template, is cut."""
+    if not parameters.has("num_output"):
+        raise incomplete(
+            layer, "num_output is missing. If this is a template, give it: how many outputs it has"
+        )
+    if not parameters.num_output:
+        raise wrong(layer, "num_output must be at least 1")
 
 
 def _refuse_films(layer: Message, parameters: Message) -> None:

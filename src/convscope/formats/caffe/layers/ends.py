@@ -30,6 +30,9 @@ _TRAINING_ONLY = (
 )
 
 
+_CHANNELS_OF = {"FLOW": 2, "RGB": 3}
+
+
 @register_layer("Input")
 def _input(layer: Message) -> Translation:
     shapes = [tuple(int(size) for size in shape.dim) for shape in layer.input_param.shape]
@@ -61,7 +64,9 @@ def _window_data(layer: Message) -> Translation:
 @register_layer("MemoryData")
 def _memory_data(layer: Message) -> Translation:
     parameters = layer.memory_data_param
-    shape = parameters.batch_size, parameters.channels, parameters.height, parameters.width
+    shape: InputShape = parameters.batch_size, parameters.channels, parameters.height, parameters.width
+    if parameters.dim:  # a fork's
+        shape = tuple(int(size) for size in parameters.dim)
     return _picture_and_label(layer, shape)
 
 
@@ -128,7 +133,17 @@ def _unknown_data(layer: Message) -> Translation:
     batch = settings.get("batch_size", layer.data_param.batch_size or 1)
     channels = _channels(transform) or (1 if settings.get("is_color") is False else None)
     sizes = _picture_size(transform, settings)
-    if length := _whole_number(settings.get("new_length")):
+    length = _whole_number(settings.get("new_length"))
+    if (
+        length and "modality" in settings
+    ):  # the pictures of a film, or how they move across and down, as channels
+        stacked = (
+            batch if isinstance(batch, int) else 1,
+            length * _CHANNELS_OF.get(settings["modality"], 3),
+            *sizes,
+        )
+        return _inputs([stacked, *(None for _ in layer.top[1:])])
+    if length:
         film = (batch if isinstance(batch, int) else 1, channels or 3, length, *sizes)
         return _inputs([film, *(None for _ in layer.top[1:])])
     picture = (batch if isinstance(batch, int) else 1, channels, *sizes)

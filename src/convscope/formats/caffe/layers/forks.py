@@ -55,22 +55,14 @@ for _type_name, _plain in (
     _register_ristretto(_type_name, _plain)
 
 
-@register_layer("Pad")
-def _pad(layer: Message) -> OperationPlan:
-    """Before and behind each axis, one after the other."""
-    around = tuple(layer.pad_param.paddings)
-    attributes = {"padding": around[::2] + around[1::2], "axis": 0, "value": layer.pad_param.constant_values}
-    return OperationPlan("pad", attributes=attributes)
-
-
 @register_layer("BN")
 def _bn(layer: Message) -> OperationPlan | Translation:
     """PSPNet's (slope, bias, mean, variance), or SegNet's (scale, shift) where a setting or two `param` say so."""
     settings = layer.bn_param
     segnet = ("scale_filler", "shift_filler", "bn_mode")
     pspnet = ("slope_filler", "bias_filler", "momentum", "eps", "frozen")
-    is_segnet = any(map(settings.has, segnet)) or (
-        len(layer.param) == 2 and not any(map(settings.has, pspnet))
+    is_segnet = not settings.icnet and (
+        any(map(settings.has, segnet)) or (len(layer.param) == 2 and not any(map(settings.has, pspnet)))
     )
     slope = "scale_filler" if is_segnet else "slope_filler"
     weight = blob_per_channel(filler_of(settings, slope, ONES))
@@ -143,8 +135,7 @@ def _upsample(layer: Message) -> OperationPlan:
     if len(layer.bottom) == 1:
         if not settings.has("scale"):
             raise incomplete(layer, "with one bottom it needs a scale")
-        attributes = {"scales": (1, 1, *map(float, scale)), "coordinates": "asymmetric", "nearest": "floor"}
-        return OperationPlan("resize", attributes=attributes)
+        return repeated(scale)
     if settings.pad_out_h or settings.pad_out_w:
         return OperationPlan(
             "max_unpool",
@@ -153,6 +144,12 @@ def _upsample(layer: Message) -> OperationPlan:
     if settings.has("upsample_h") and settings.has("upsample_w"):
         return OperationPlan("max_unpool", attributes={"size": (settings.upsample_h, settings.upsample_w)})
     return OperationPlan("max_unpool", attributes={"scale": scale})
+
+
+def repeated(scale: tuple[int, int]) -> OperationPlan:
+    """Return what repeats each pixel, down and across."""
+    attributes = {"scales": (1, 1, *map(float, scale)), "coordinates": "asymmetric", "nearest": "floor"}
+    return OperationPlan("resize", attributes=attributes)
 
 
 @register_layer("Unpooling")
@@ -174,8 +171,9 @@ def _permute(layer: Message) -> OperationPlan:
         raise incomplete(layer, f"order {order} has an axis twice")
     if not order:
         return OperationPlan("identity")
-    others = (axis for axis in range(max(4, max(order) + 1)) if axis not in order)
-    return OperationPlan("permute", attributes={"order": (*order, *others)})
+    if len(order) == max(order) + 1 > 3:
+        return OperationPlan("permute", attributes={"order": order})
+    return OperationPlan("permute", attributes={"order": order, "completed": True})
 
 
 @register_layer("Lstm")
@@ -207,6 +205,15 @@ def _lstm(layer: Message) -> OperationPlan:
     )
 
 
+@register_layer("ContinuationIndicator")
+def _continuation_indicator(layer: Message) -> OperationPlan:
+    """jolibrain's: for each time and sequence whether it goes on; all begin at the first."""
+    settings = layer.continuation_indicator_param
+    if not settings.time_step:
+        raise incomplete(layer, "time_step must be at least 1")
+    return OperationPlan("continues_of", attributes={"times": settings.time_step, "axis": settings.axis})
+
+
 @register_layer("Reverse")
 def _reverse(layer: Message) -> OperationPlan:
     return OperationPlan("flip", attributes={"axes": (int(layer.reverse_param.axis),)})
@@ -217,39 +224,6 @@ def _transpose(layer: Message) -> OperationPlan:
     return OperationPlan(
         "permute", attributes={"order": tuple(int(axis) for axis in layer.transpose_param.dim)}
     )
-
-
-@register_layer("Squeeze")
-def _squeeze(layer: Message) -> OperationPlan:
-    return OperationPlan(
-        "squeeze", attributes={"axes": tuple(int(axis) for axis in layer.squeeze_param.axis)}
-    )
-
-
-@register_layer("Mul")
-@register_layer("Add")
-def _arithmetic(layer: Message) -> OperationPlan:
-    """Synopsys's, for converted networks: axes of size 1 stretch, and the last axes stand below each other."""
-    if len(layer.bottom) < 2:
-        raise incomplete(layer, "its second number is one of the weights, whose shape it does not say")
-    return OperationPlan("multiply" if layer.type == "Mul" else "add")
-
-
-@register_layer("ResizeNearestNeighbor")
-def _resize_nearest(layer: Message) -> OperationPlan:
-    """Synopsys's, as TensorFlow takes the nearest."""
-    settings = layer.resize_nearest_neighbor_param
-    if settings.align_corners or settings.half_pixel_centers or settings.half_pixel_onnx:
-        raise incomplete(layer, "only positions without align_corners and half_pixel are known to convscope")
-    sizes = (settings.output_height or 0, settings.output_width or 0)
-    scales = (settings.scale_height, settings.scale_width)
-    attributes: dict[str, Any] = {"coordinates": "asymmetric", "nearest": "floor"}
-    first = settings.data_format == "NCHW"
-    if all(sizes):
-        attributes["shape"] = (0, 0, *sizes) if first else (0, *sizes, 0)
-    else:
-        attributes["scales"] = (1.0, 1.0, *scales) if first else (1.0, *scales, 1.0)
-    return OperationPlan("resize", attributes=attributes)
 
 
 @register_layer("ShuffleChannel")
@@ -320,3 +294,27 @@ def _auto_crop(layer: Message) -> OperationPlan:
         f"layer {layer.name!r} keeps the part of its first bottom that lies over its second, and where that is cannot "
         "be told from the layers between them"
     )
+
+
+@register_layer("MergeCrop")
+def _merge_crop(layer: Message) -> OperationPlan:
+    """Greentea's: the middle of the second map behind the first, or added to it."""
+    settings = layer.mergecrop_param
+    if not all([*settings.forward]):
+        raise incomplete(layer, "a bottom that is left out (forward: 0) is not known to convscope")
+    return OperationPlan("merge_middle", attributes={"add": settings.operation == "ADD"})
+
+
+@register_layer("DeformableConvolution")
+def _deformable_convolution(layer: Message) -> OperationPlan:
+    """That of *Deformable convolutional networks*: its second bottom says where each tap looks."""
+    settings = layer.deformable_convolution_param
+    if len(layer.bottom) != 2:
+        raise incomplete(layer, f"it reads a map and its offsets, found {len(layer.bottom)} bottoms")
+    plain = layer.copy()
+    plain.bottom, plain.type, plain.convolution_param = list(layer.bottom[:1]), "Convolution", settings
+    plan = translate_as("Convolution", plain).plan
+    assert plan is not None
+    attributes = {name: value for name, value in plan.attributes.items() if name not in ("kernel", "axis")}
+    attributes |= {"offset_groups": settings.deformable_group, "fades": False}
+    return OperationPlan("deformable_convolution", tuple(layer.bottom), plan.parameters, attributes)

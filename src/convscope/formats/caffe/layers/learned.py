@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from math import prod
+from typing import Any
 
+from convscope.formats.caffe.layers.convolutional import require_outputs
 from convscope.formats.caffe.layers.fillers import ONES, WEIGHTS, ZEROS, filler_of
 from convscope.formats.caffe.layers.registry import register_layer
 from convscope.formats.caffe.layers.translation import (
@@ -24,8 +26,7 @@ _NVIDIA_LEAST = 1e-5  # what NVCaffe adds to a variance at least
 @register_layer("InnerProduct")
 def _inner_product(layer: Message) -> OperationPlan:
     parameters = layer.inner_product_param
-    if not parameters.num_output:
-        raise wrong(layer, "num_output must be at least 1")
+    require_outputs(layer, parameters)
 
     def matrix(inputs: Sequence[Shape]) -> Shape:
         axis = parameters.axis % len(inputs[0])
@@ -53,9 +54,16 @@ def _batch_norm(layer: Message) -> OperationPlan:
     parameters = layer.batch_norm_param
     if parameters.eps < 0:
         raise wrong(layer, f"eps must not be negative, found {parameters.eps}")
-    if parameters.scale_bias or parameters.has("scale_filler") or parameters.has("bias_filler"):
+    is_intels = parameters.has("filler")
+    if (
+        parameters.scale_bias
+        or parameters.has("scale_filler")
+        or (parameters.has("bias_filler") and not is_intels)
+    ):
         return _with_scale(parameters)
-    attributes = {"epsilon": parameters.eps}
+    attributes: dict[str, Any] = {"epsilon": parameters.eps}
+    if not parameters.add_eps_before_sqrt:  # Synopsys's
+        attributes["behind_root"] = True
     if parameters.has("use_global_stats") and not parameters.use_global_stats:
         attributes["of_batch"] = True
     # Caffe begins with zeros, which divide by epsilon: without a file the statistics are those of the identity.
@@ -65,7 +73,17 @@ def _batch_norm(layer: Message) -> OperationPlan:
         "variance": LearnedBlob(ones, lambda inputs: (inputs[0][1],)),
         "scale_factor": LearnedBlob(ones, lambda inputs: (1,)),
     }
+    if parameters.has("filler") and parameters.use_weight_bias:
+        statistics |= _of_intel(parameters)
     return OperationPlan("batch_norm", parameters=statistics, attributes=attributes)
+
+
+def _of_intel(parameters: Message) -> dict[str, LearnedBlob]:
+    """Intel's scale and bias, which its weight files have where its library computed the layer, and else have not."""
+    zeros, ones = (Message("FillerParameter", **filler) for filler in (ZEROS, ONES))
+    of_channels = partial(LearnedBlob, shape=lambda inputs: (inputs[0][1],), optional=True)
+    blobs = {"weight": of_channels(ones)}
+    return blobs | ({"bias": of_channels(zeros)} if parameters.bias_term else {})
 
 
 def _with_scale(parameters: Message) -> OperationPlan:

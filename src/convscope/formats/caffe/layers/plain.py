@@ -130,6 +130,10 @@ def _split(layer: Message) -> OperationPlan:
 @register_layer("Reshape")
 def _reshape(layer: Message) -> OperationPlan:
     parameters = layer.reshape_param
+    if parameters.pixelshuffler > 1:  # Synopsys's
+        return OperationPlan(
+            "depth_to_space", attributes={"block": parameters.pixelshuffler, "order": "column"}
+        )
     shape = tuple(int(size) for size in parameters.shape.dim)
     if shape.count(-1) > 1 or any(size < -1 for size in shape):
         raise wrong(layer, f"shape {list(shape)} may have one -1 and no other negative size")

@@ -132,7 +132,8 @@ def _known_type(layer: Message) -> str:
         return same[0]
     if not layer.bottom:
         return DATA
-    if any(word in _letters(name) for word in _TRAINING):
+    letters = _letters(name)
+    if letters.startswith("eval") or any(word in letters for word in _TRAINING):
         return TRAINING
     close = get_close_matches(name, TRANSLATORS, n=1, cutoff=0.8)
     hint = f" Did you mean {close[0]!r}?" if close else ""

@@ -21,7 +21,7 @@ class LearnedBlob:
 
     `filler` is how it is filled without a weight file, `shape` gives its shape for those of the layer's inputs (None:
     the weight file tells). `stored` says whether a weight file has it at all, `loose` that it may have further axes of
-    size 1 there.
+    size 1 there, `optional` that it may leave it out.
 
     >>> LearnedBlob(filler_of(parameters, "bias_filler", ZEROS), lambda inputs: inputs[0][1:2])
     """
@@ -30,6 +30,7 @@ class LearnedBlob:
     shape: ShapeRule | None = None
     stored: bool = True
     loose: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,23 @@ from convscope.formats.caffe.message import Message
 from convscope.formats.protobuf.literals import write_guessed
 from convscope.formats.protobuf.unknown import unknown_fields
 
-_WITHOUT_EFFECT = frozenset({"ParamSpec", "FillerParameter", "NetStateRule", "BlobProto", "DropoutParameter"})
-"""Messages that only training reads: nothing in them changes what a network answers."""
+_WITHOUT_EFFECT = frozenset(
+    {
+        "ParamSpec",
+        "FillerParameter",
+        "NetStateRule",
+        "BlobProto",
+        "DropoutParameter",
+        "TransformationParameter",
+    }
+)
+"""Messages that only training, or a layer of data, reads: nothing in them changes what a layer computes."""
 
 _HARMLESS = frozenset(
     {
         "engine",  # how it is computed, not what
         "conv_algos_override",
+        "conv_algorithm",
         "cudnn_convolution_algo_seeker",
         "weight_filler",  # in the wrong place: how numbers begin
         "bias_filler",
@@ -40,6 +50,7 @@ _HARMLESS = frozenset(
         "strict_dim",
         "momentum",
         "update_global_stats",
+        "stats_batch_size",
         "diff_scale",
         "clip_gradients",
     }

@@ -267,7 +267,9 @@ def write_reshape(part: Part) -> None:
 @writes("permute")
 def write_permute(part: Part) -> None:
     """Write a Transpose."""
-    order = tuple(part.attributes.get("order", ())) or tuple(range(len(part.shape())))[::-1]
+    axes = range(len(part.shape()))
+    order = tuple(part.attributes.get("order", ())) or tuple(axes)[::-1]
+    order += tuple(axis for axis in axes if axis not in order)  # completed
     part.write("Transpose", *part.inputs, perm=order)
 
 

@@ -142,18 +142,21 @@ def _along(part: Part, role: str, axis: int, rank: int) -> str:
 
 @writes("batch_norm")
 def write_batch_norm(part: Part) -> None:
-    """Write a BatchNormalization; Caffe's sums become means."""
+    """Write a BatchNormalization; Caffe's sums become means, and an epsilon behind the root a part of the variance."""
     mean, variance = part.tensor("mean"), part.tensor("variance")
     if mean is None or variance is None or part.attributes.get("of_batch"):
         raise part.refusal("it normalizes by the batch's own mean")
     factor = part.tensor("scale_factor")
     names = [part.parameter("mean"), part.parameter("variance")]
-    if factor is not None:
+    epsilon = float(part.attributes.get("epsilon", 1e-5))
+    if factor is not None and part.attributes.get("sums", True):
         share = np.float32(0 if factor.reshape(()) == 0 else 1 / factor.reshape(()))
-        names = [part.numbers(mean * share), part.numbers(variance * share)]
+        mean, variance = mean * share, variance * share
+        names = [part.numbers(mean), part.numbers(variance)]
+    if part.attributes.get("behind_root"):
+        names[1], epsilon = part.numbers((np.sqrt(variance) + np.float32(epsilon)) ** 2), 0.0
     weight = part.parameter("weight") or part.numbers(np.ones_like(mean))
     bias = part.parameter("bias") or part.numbers(np.zeros_like(mean))
-    epsilon = float(part.attributes.get("epsilon", 1e-5))
     part.write("BatchNormalization", part.inputs[0], weight, bias, *names, epsilon=epsilon)
 
 
