@@ -158,7 +158,7 @@ def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Paramet
     inputs = {name: tuple(map(int, shape)) for name, shape in metadata.get("inputs", {}).items()}
     if not inputs and spec is not None:
         inputs = {value: spec.shape for value in read if value not in values}
-    if set(read) - set(values) != set(inputs) - set(values) or len(set(values)) != len(values):
+    if set(read) - set(values) - set(inputs) or len(set(values)) != len(values):
         raise InputError(
             f"every value is made once; inputs are {sorted(inputs)}, but {sorted(set(read) - set(values))} are read"
         )

@@ -29,7 +29,8 @@ _OTHER_SIZE = 64  # how much larger a picture is on which it is tried whether th
 
 def require_exportable(graph: Graph) -> None:
     """Raise InputError, naming the operations, for a graph that ONNX has no operators for."""
-    missing = {op.kind: op for op in graph.operations if op.kind not in WRITERS}
+    kinds = ((str(op.attributes["kind"]) if op.kind == "dynamic" else op.kind, op) for op in graph.operations)
+    missing = {kind: op for kind, op in kinds if kind not in WRITERS}
     if missing:
         first = next(iter(missing.values()))
         raise InputError(

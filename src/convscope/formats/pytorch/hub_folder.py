@@ -135,9 +135,10 @@ def files_of(path: Path) -> Sequence[Path]:
 def shards_of(index: Path) -> Sequence[Path]:
     """Return the files that a list of shards names, all beside it."""
     listed = read_json(index).get("weight_map")
-    names = dict.fromkeys(listed.values()) if isinstance(listed, dict) else {}
-    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+    named = list(listed.values()) if isinstance(listed, dict) else []
+    if not named or not all(isinstance(name, str) and Path(name).name == name for name in named):
         raise NetworkFileError(f"{index} lists no files of weights (weight_map)")
+    names = dict.fromkeys(named)
     missing = [name for name in names if not (index.parent / name).is_file()]
     if missing:
         raise NetworkFileError(

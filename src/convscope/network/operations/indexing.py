@@ -192,14 +192,15 @@ def find_distinct(
         raise NotImplementedError
     at = 0 if axis is None else axis_index(axis, input)
     rows = input.flatten() if axis is None else input
-    values, which, counts = torch.unique(rows, return_inverse=True, return_counts=True, dim=at)
+    # torch has no derivative of this; the numbers taken out again by their places have one
+    _, which, counts = torch.unique(rows.detach(), return_inverse=True, return_counts=True, dim=at)
     numbers = torch.arange(len(which), device=input.device)
     first = torch.full_like(counts, len(which)).scatter_reduce(0, which, numbers, "amin")
     if not in_order:
         order = first.argsort()
-        values, first, counts = values.index_select(at, order), first[order], counts[order]
+        first, counts = first[order], counts[order]
         which = order.argsort()[which]
-    return values, *(indices.to(input.dtype) for indices in (first, which, counts))
+    return rows.index_select(at, first), *(indices.to(input.dtype) for indices in (first, which, counts))
 
 
 @operation
