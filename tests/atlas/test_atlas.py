@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 from chromium import launched
 from convscope import feature_visualization, open_network
@@ -78,10 +79,10 @@ def test_its_pictures_are_those_that_see_makes(fast: bool, tmp_path: Path) -> No
     manifest = begun(tmp_path / "atlas", fast=fast)
     with ThreadPoolExecutor(1) as pool:
         list(make_shards(tmp_path / "atlas", missing_shards(manifest, tmp_path / "atlas"), pool))
-    found = ShardPictures.open(manifest.shards[0].path(tmp_path / "atlas"))
+    found = pictures_of(manifest, 0, tmp_path / "atlas")
     (picture,) = feature_visualization(planted_network(), "conv1:1", size=32, steps=3, fast=fast)
     np.testing.assert_array_equal(found.pictures[1, 0], picture.array)
-    dead = ShardPictures.open(manifest.shards[2].path(tmp_path / "atlas"))
+    dead = pictures_of(manifest, 2, tmp_path / "atlas")
     assert dead.reached[1, 0] <= dead.plain[1, 0]
 
 
@@ -89,7 +90,7 @@ def test_several_pictures_per_unit_are_those_of_several_seeds_the_strongest_firs
     folder = tmp_path / "atlas"
     manifest = begun(folder, pictures_per_unit=3, seed=4)
     make_shard(str(folder), 0)
-    shard = ShardPictures.open(manifest.shards[0].path(folder))
+    shard = pictures_of(manifest, 0, folder)
     assert shard.pictures.shape == (3, 3, 32, 32, 3)
     for seed in (0, 1, 2):
         (picture,) = feature_visualization(planted_network(), "conv1:1", size=32, steps=3, seed=4 + seed)
@@ -105,6 +106,11 @@ def test_several_pictures_per_unit_are_those_of_several_seeds_the_strongest_firs
     assert int(np.argmin(distances)) == best
     with pytest.raises(InputError, match="holds an atlas with another number of pictures per unit"):
         begun(folder, pictures_per_unit=2, seed=4)
+
+
+def pictures_of(manifest: AtlasManifest, number: int, folder: Path) -> ShardPictures:
+    shard = manifest.shards[number]
+    return ShardPictures.open(shard.path(folder), manifest.shape_of(shard))
 
 
 def atlas_data(folder: Path) -> Any:
@@ -236,6 +242,47 @@ def test_each_unit_tells_what_it_adds_to_the_classes_on_its_strongest_photograph
     (tmp_path / "away.png").rename(strongest)
     merge_atlas(folder, network, found, listed)
     assert atlas_data(folder) == whole
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"layers": {"conv1": "3"}},
+        {"layers": {"conv1": 0}},
+        {"layers": {"conv1": 2**40}},
+        {"layers": {"conv1": 5}},
+        {"layers": {"nowhere": 3}},
+        {"layers": []},
+        {"size": "32"},
+        {"size": 0},
+        {"shard_units": 0},
+        {"pictures_per_unit": None},
+        {"steps": -1},
+        {"fast": 1},
+    ],
+)
+def test_a_manifest_with_other_facts_is_refused_by_name(wrong: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "atlas"
+    begun(folder)
+    facts = json.loads((folder / "atlas.json").read_text())
+    (folder / "atlas.json").write_text(json.dumps(facts | wrong))
+    with pytest.raises(InputError, match=r"atlas\.json"):
+        merge_atlas(folder, planted_network())
+
+
+def test_a_shard_of_other_pictures_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "atlas"
+    manifest = begun(folder)
+    make_shard(str(folder), 0)
+    arrays = load_file(manifest.shards[0].path(folder))
+    for wrong in (
+        {"pictures": arrays["pictures"][:1]},
+        {"pictures": arrays["pictures"].astype(np.float32)},
+        {"reached": arrays["reached"][:, :0]},
+    ):
+        save_file(arrays | wrong, manifest.shards[0].path(folder))
+        with pytest.raises(PictureError, match="is no whole shard of an atlas"):
+            merge_atlas(folder, planted_network())
 
 
 def test_a_folder_is_of_one_atlas(tmp_path: Path) -> None:
@@ -429,7 +476,7 @@ def test_a_second_atlas_in_a_folder_of_the_same_name_is_of_its_own_network(tmp_p
     make_shard(str(folder), 0)
     assert files_of(folder) != first
     (picture,) = feature_visualization(other, "conv1:1", size=32, steps=3)
-    found = ShardPictures.open(manifest.shards[0].path(folder))
+    found = pictures_of(manifest, 0, folder)
     np.testing.assert_array_equal(found.pictures[1, 0], picture.array)
 
 

@@ -218,3 +218,10 @@ def test_files_open_whose_operations_were_called_otherwise(tmp_path: Path) -> No
     assert np.array_equal(found["replaced"], replaced)
     assert np.array_equal(found["weights"], network.parameters["conv1.bias"].reshape(2, 2).T)
     assert np.array_equal(found["counted"], [1, 4, 7])
+
+
+def test_a_network_of_no_operations_opens_again(tmp_path: Path) -> None:
+    network = convscope.open_network(torch.nn.Identity(), input_shape=(1, 3, 5, 7))
+    network.save(tmp_path / "nothing.convscope")
+    again = convscope.open_network(tmp_path / "nothing.convscope")
+    assert list(again.layers) == list(network.layers) == ["input"]

@@ -1,6 +1,7 @@
 """The pass over many pictures, against brute force: the same network, the same batches, everything kept."""
 
 import errno
+import json
 import os
 import shutil
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -261,6 +263,30 @@ def test_what_goes_wrong_is_one_line(folder: Path, tmp_path: Path, monkeypatch: 
     (place / "measurement.json").write_text(facts.replace('"batch"', '"stride": 1, "batch"'))
     with pytest.raises(InputError, match="holds a measurement by another version of convscope"):
         measure(network, pictures, ["conv1"], folder=place)
+    changes: list[dict[str, Any]] = [
+        {"batch": 0},
+        {"input_size": [9]},
+        {"labels": [["a"]]},
+        {"pictures": []},
+        {"pictures": [{"name": "a", "path": None, "label": None, "changed": 1}]},
+        *(
+            {"layers": [json.loads(facts)["layers"][0] | wrong]}
+            for wrong in ({"rows": "7"}, {"channels": 1e999}, {"columns": 0}, {"receptive_field": []})
+        ),
+        *(
+            {
+                "layers": [
+                    json.loads(facts)["layers"][0]
+                    | {"receptive_field": {"stride": ["1", "1"], "start": ["0", "0"], "size": size}}
+                ]
+            }
+            for size in (["1/0", "1"], ["3"], ["-2", "3"], ["x", "3"])
+        ),
+    ]
+    for change in changes:
+        (place / "measurement.json").write_text(json.dumps(json.loads(facts) | change))
+        with pytest.raises(InputError, match="holds no measurement that can be read: "):
+            Measurements.open(place)
     (place / "measurement.json").write_text(facts)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(PictureError, match=r"cannot write .*kept: "):

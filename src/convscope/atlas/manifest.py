@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from convscope._version import __version__
 from convscope.errors import InputError
 from convscope.files import written_first
+from convscope.formats.json_types import Each
+from convscope.measuring.manifest_file import manifest_facts
+
+if TYPE_CHECKING:
+    from convscope.network.network import Network
 
 NAME = "atlas.json"
 PAGE = ("index.html", "atlas.css", "atlas.js", "atlas-keys.js", "atlas-tiles.js", "atlas-unit.js")
@@ -31,6 +36,29 @@ _MEANINGS = {
     "shard_units": "in other shards",
     "pictures_sha256": "with other photographs",
 }
+
+_SCHEMA = {
+    "network": str,
+    "network_sha256": str,
+    "layers": Each(int),
+    "size": int,
+    "steps": int,
+    "preset": str,
+    "seed": int,
+    "pictures_sha256": (str, None),
+    "pictures_per_unit": int,
+    "fast": bool,
+    "version": str,
+    "shard_units": int,
+}
+_LIMITS = {
+    "size": (1, 4096),
+    "steps": (0, 2**31),
+    "seed": (0, 2**63),
+    "pictures_per_unit": (1, 1000),
+    "shard_units": (1, 2**20),
+}
+_MOST_UNITS = 2**20
 
 
 @dataclass(frozen=True)
@@ -83,6 +111,10 @@ class AtlasManifest:
         ]
         return tuple(Shard(number, *piece) for number, piece in enumerate(pieces))
 
+    def shape_of(self, shard: Shard) -> tuple[int, ...]:
+        """Return the shape of a shard's pictures: (units, seeds, size, size, 3)."""
+        return shard.end - shard.first, self.pictures_per_unit, self.size, self.size, 3
+
     @property
     def units(self) -> int:
         """How many units there are."""
@@ -125,21 +157,20 @@ class AtlasManifest:
     @classmethod
     def open(cls, folder: Path) -> AtlasManifest:
         """Read a folder's; InputError where it holds no atlas, or one of another version that has other facts."""
-        try:
-            facts: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
-            if facts.keys() != {item.name for item in fields(cls)}:
-                raise InputError(
-                    f"{folder} holds an atlas {_MEANINGS['version']} ({facts.get('version', 'unknown')}, this is "
-                    f"{__version__}): open it with that, or give another folder"
-                )
+        with manifest_facts(folder / NAME, "an atlas", _SCHEMA, __version__) as facts:
             manifest = cls(**facts)
-            return replace(
-                manifest, layers={str(name): int(count) for name, count in manifest.layers.items()}
-            )
-        except InputError:
-            raise
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(
-                f"{folder} holds no atlas that can be read: {reason} ({folder / NAME})"
-            ) from error
+            for key, (least, most) in _LIMITS.items():
+                if not least <= facts[key] <= most:
+                    raise ValueError(f"{key} is {facts[key]}, not {least} to {most}")
+            if not manifest.layers or min(manifest.layers.values()) < 1 or manifest.units > _MOST_UNITS:
+                raise ValueError(f"it has {manifest.units} units of {len(manifest.layers)} layers")
+            return manifest
+
+    def require_layers(self, network: Network, folder: Path) -> None:
+        """Raise InputError where it names layers that the network does not have, or other numbers of channels."""
+        for layer, channels in self.layers.items():
+            shape = network.shape_channels_first(layer) if layer in network.layers else None
+            if shape is None or len(shape) < 2 or shape[1] != channels:
+                raise InputError(
+                    f"{folder / NAME} names {channels} channels of {layer!r}, which {network.name} does not have"
+                )

@@ -69,6 +69,7 @@ def merge_atlas(
     a map too, and it is told each layer's name and map.
     """
     manifest = AtlasManifest.open(folder)
+    manifest.require_layers(network, folder)
     tunings = kept_tunings(
         network, early_layers(network, manifest.layers), folder / "work" / "tuning.safetensors"
     )
@@ -120,11 +121,7 @@ def check_atlas(folder: Path) -> list[str]:
             )
             continue
         try:
-            shard_pictures = ShardPictures.open(shard.path(folder))
-            if len(shard_pictures.pictures) != shard.end - shard.first:
-                wrong.append(
-                    f"{shard.path(folder)} has {len(shard_pictures.pictures)} units, not {shard.end - shard.first}"
-                )
+            ShardPictures.open(shard.path(folder), manifest.shape_of(shard))
         except PictureError as error:
             wrong.append(str(error))
     files = [folder / name for name in (*PAGE, "data.js", NAME)]
@@ -199,7 +196,7 @@ def _layer_pictures(material: _Material, name: str) -> tuple[NDArray[np.uint8], 
     for shard in manifest.shards:
         if shard.layer != name or not shard.path(folder).exists():
             continue
-        shard_pictures = ShardPictures.open(shard.path(folder))
+        shard_pictures = ShardPictures.open(shard.path(folder), manifest.shape_of(shard))
         for row, channel in enumerate(range(shard.first, shard.end)):
             order = np.argsort(-shard_pictures.reached[row], kind="stable")  # NaN comes last
             pictures[:, channel] = shard_pictures.pictures[row, order]

@@ -33,14 +33,17 @@ class ShardPictures:
     plain: NDArray[np.float32]
 
     @classmethod
-    def open(cls, path: Path) -> ShardPictures:
-        """Read a shard's file; PictureError for one that is damaged."""
+    def open(cls, path: Path, shape: tuple[int, ...]) -> ShardPictures:
+        """Read a shard's file; PictureError for one that is damaged, or whose pictures have another shape."""
         try:
             shard = cls(**load_file(path))
-            if shard.pictures.ndim != 5:
-                raise TypeError("it is by another version of convscope")
+            if shard.pictures.shape != shape or shard.pictures.dtype != np.uint8:
+                raise TypeError(f"its pictures are {shard.pictures.shape}, not {shape}")
+            for numbers in (shard.reached, shard.highest, shard.plain):
+                if numbers.shape != shape[:2] or numbers.dtype != np.float32:
+                    raise TypeError(f"what they reach is {numbers.shape}, not {shape[:2]}")
             return shard
-        except (OSError, SafetensorError, TypeError) as error:
+        except (OSError, SafetensorError, TypeError, KeyError) as error:
             raise PictureError(
                 f"{path} is no whole shard of an atlas ({error}): remove it, and make it again"
             ) from error

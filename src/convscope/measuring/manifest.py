@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from convscope.cache import code_version
 from convscope.errors import InputError
 from convscope.files import writing, written_first
+from convscope.measuring.manifest_file import manifest_facts
 from convscope.measuring.picture_list import ListedPicture, pictures_hash
-from convscope.measuring.plan import BLOCK, MeasuredLayer, Plan, layer_from
+from convscope.measuring.plan import BLOCK, LAYER_SCHEMA, MeasuredLayer, Plan, layer_from
 from convscope.network.network import Network
 
 NAME = "measurement.json"
@@ -22,6 +22,18 @@ _MEANINGS = {
     "pictures_sha256": "of other pictures",
     "layers": "of other layers",
     "batch": "with other batches",
+}
+
+_SCHEMA = {
+    "version": str,
+    "network": str,
+    "network_sha256": str,
+    "pictures_sha256": str,
+    "layers": [LAYER_SCHEMA],
+    "batch": int,
+    "input_size": [int],
+    "pictures": [{"name": str, "path": str, "label": (str, None), "changed": float}],
+    "labels": ([str], None),
 }
 
 
@@ -80,15 +92,12 @@ class MeasurementManifest:
     @classmethod
     def open(cls, folder: Path) -> MeasurementManifest:
         """Read a folder's; InputError where it holds no measurement."""
-        try:
-            facts: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
-            if facts.keys() != {item.name for item in fields(cls)}:
-                raise InputError(
-                    f"{folder} holds a measurement {_MEANINGS['version']}: give another folder, or remove it"
-                )
+        with manifest_facts(folder / NAME, "a measurement", _SCHEMA, code_version()) as facts:
             layers = tuple(map(layer_from, facts.pop("layers")))
             pictures = tuple(MeasuredPicture(**one) for one in facts.pop("pictures"))
             labels, (height, width) = facts.pop("labels"), facts.pop("input_size")
+            if min(facts["batch"], height, width, len(pictures), len(layers)) < 1:
+                raise ValueError("a batch, an input's side, or its list of pictures or layers is less than 1")
             return cls(
                 **facts,
                 input_size=(height, width),
@@ -96,13 +105,6 @@ class MeasurementManifest:
                 pictures=pictures,
                 labels=labels and tuple(labels),
             )
-        except InputError:
-            raise
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(
-                f"{folder} holds no measurement that can be read: {reason} ({folder / NAME})"
-            ) from error
 
 
 def manifest_of(network: Network, pictures: Sequence[ListedPicture], plan: Plan) -> MeasurementManifest:

@@ -6,9 +6,11 @@ Each picture keeps its name and what it was called a picture of, where a folder,
 from __future__ import annotations
 
 import csv
+import lzma
 import os
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -211,7 +213,15 @@ def _zip(path: Path, changed: int) -> zipfile.ZipFile:
 def _from_zip(path: Path, changed: int, name: str) -> bytes:
     try:
         return _zip(path, changed).read(name)
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        RuntimeError,
+        zlib.error,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+    ) as error:
         raise PictureError(f"{name} of {path} cannot be read: {error}") from error
 
 

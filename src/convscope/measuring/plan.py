@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -123,14 +123,33 @@ def _bytes(count: int) -> str:
     return f"{max(1, round(count / 1e3))} kB"
 
 
-def layer_from(facts: Any) -> MeasuredLayer:
-    """Return the layer that a manifest names, its receptive field's fractions written out."""
-    channels, rows, columns = (int(facts[key]) for key in ("channels", "rows", "columns"))
-    field, gated = facts["receptive_field"], bool(facts.get("gated", False))
-    pairs = [_pair(field[key]) for key in ("size", "stride", "start") if field]
-    seen = ReceptiveField(*pairs) if field else None
-    return MeasuredLayer(str(facts["name"]), channels, rows, columns, seen, gated)
+LAYER_SCHEMA = {
+    "name": str,
+    "channels": int,
+    "rows": int,
+    "columns": int,
+    "receptive_field": ({"size": [str], "stride": [str], "start": [str]}, None),
+    "gated?": bool,
+}
+"""How a manifest writes a `MeasuredLayer`; fractions are texts (`convscope.formats.json_types`)."""
+
+
+def layer_from(facts: Mapping[str, Any]) -> MeasuredLayer:
+    """Return the layer that a manifest names, its receptive field's fractions written out.
+
+    ValueError, or ZeroDivisionError of a fraction, where there is no such layer.
+    """
+    name, field = facts["name"], facts["receptive_field"]
+    channels, rows, columns = (facts[key] for key in ("channels", "rows", "columns"))
+    if min(channels, rows, columns) < 1:
+        raise ValueError(f"{name!r} has {channels} channels of {rows} x {columns} positions")
+    size, stride, start = (_pair(field[key]) for key in ("size", "stride", "start")) if field else (None,) * 3
+    seen = ReceptiveField(size, stride, start) if size and stride and start else None
+    if seen and (min(seen.size) <= 0 or min(seen.stride) < 0):
+        raise ValueError(f"{name!r} sees {seen.size} pixels at a stride of {seen.stride}")
+    return MeasuredLayer(name, channels, rows, columns, seen, facts.get("gated", False))
 
 
 def _pair(numbers: Sequence[str]) -> tuple[Fraction, Fraction]:
-    return Fraction(numbers[0]), Fraction(numbers[1])
+    first, second = map(Fraction, numbers)
+    return first, second

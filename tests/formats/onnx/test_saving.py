@@ -137,8 +137,9 @@ def test_channels_last_networks_keep_their_order(tmp_path) -> None:
     assert_saved(Network(graph, input_spec=spec), tmp_path / "net.onnx", (1, 9, 8, 3), (2, 9, 8, 3))
 
 
-def test_what_has_no_operator_is_named(tmp_path) -> None:
-    graph = graph_of(("mvn", {}, {}))
+@pytest.mark.parametrize("made", [("mvn", {}, {}), ("dynamic", {}, {"kind": "mvn", "roles": ()})])
+def test_what_has_no_operator_is_named(made, tmp_path) -> None:
+    graph = graph_of(made)
     with pytest.raises(InputError, match=r"no operator here for mvn .*save a \.convscope"):
         Network(replace(graph, name="odd"), input_spec=None).save(tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())

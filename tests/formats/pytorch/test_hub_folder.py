@@ -85,9 +85,10 @@ def test_a_shard_says_what_to_open_and_a_missing_one_is_named(tmp_path: Path) ->
         NetworkFileError, match=r"1 of them are not beside it, 'model-00001-of-00002\.safetensors'"
     ):
         convscope.open_network(index, architecture=small)
-    index.write_text(json.dumps({"weight_map": {"0.weight": "../elsewhere.safetensors"}}))
-    with pytest.raises(NetworkFileError, match="lists no files of weights"):
-        convscope.open_network(index, architecture=small)
+    for named in ("../elsewhere.safetensors", ["model-00002-of-00002.safetensors"], 3):
+        index.write_text(json.dumps({"weight_map": {"0.weight": named}}))
+        with pytest.raises(NetworkFileError, match="lists no files of weights"):
+            convscope.open_network(index, architecture=small)
 
 
 @pytest.fixture

@@ -200,7 +200,8 @@ def find_distinct(
         order = first.argsort()
         first, counts = first[order], counts[order]
         which = order.argsort()[which]
-    return rows.index_select(at, first), *(indices.to(input.dtype) for indices in (first, which, counts))
+    distinct = rows.index_select(at, first)
+    return distinct, first.to(input.dtype), which.to(input.dtype), counts.to(input.dtype)
 
 
 @operation
