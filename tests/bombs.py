@@ -724,7 +724,7 @@ def use(file: Path) -> str:
         return f"BARE {type(error).__name__}: {str(error)[:300]}"
 
 
-def _status(field: str) -> int:
+def status(field: str) -> int:
     text = Path("/proc/self/status").read_text()
     return int(text.split(f"{field}:")[1].split()[0]) // 1024
 
@@ -734,14 +734,14 @@ def measured(file: Path, use: Callable[[Path], str] = use) -> dict[str, Any]:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        before = _status("VmRSS")
-        resource.setrlimit(resource.RLIMIT_AS, ((_status("VmSize") + 6000) * 2**20,) * 2)
+        before = status("VmRSS")
+        resource.setrlimit(resource.RLIMIT_AS, ((status("VmSize") + 6000) * 2**20,) * 2)
         resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.alarm(300)
         Path("/proc/self/clear_refs").write_text("5")  # the peak is this process's own
         said = use(file)
-        os.write(write, json.dumps([_status("VmHWM") - before, said[:1000]]).encode())
+        os.write(write, json.dumps([status("VmHWM") - before, said[:1000]]).encode())
         os._exit(0)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:

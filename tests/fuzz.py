@@ -1,60 +1,120 @@
-"""Damages files of every kind and opens them: ``make fuzz SECONDS=60``. Each must open, or end in one line of ours.
+"""Damages files of every kind and uses them: ``make fuzz SECONDS=60``. Each must open, or end in one line of ours.
 
-Each is used in a process of its own. What ends otherwise, or takes over 500 MB more than the whole file or 20 seconds
-of work, is kept in ``fuzz-found/`` with the file's name, the seed and the number of the damage.
+What ends otherwise, or takes over 500 MB or 20 seconds of work, is kept in ``fuzz-found/`` with the file's name, the
+seed and the number of the damage: those three make it again. A process does some hundreds; where one dies or does not
+come back, the file that it was at is what did it.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import resource
+import select
+import shutil
+import signal
 import sys
 import time
+import traceback
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
-from bombs import MEGABYTES, SECONDS, measured
-from convscope import open_network
+from bombs import MEGABYTES, SECONDS, status
 from convscope.errors import ConvscopeError
-from convscope.looking.layer_table import layer_table
-from convscope.pictures.decoding import picture_endings
-from convscope.pictures.photograph import open_photograph
 from fuzz_damage import damage
-from fuzz_files import write_networks, write_pictures
+from fuzz_targets import Target, all_targets
 
 FOUND = Path("fuzz-found")
 LONGEST_LINE = 1500
+IN_A_PROCESS = 300
+LONGEST_WAIT = 100.0  # seconds after which a process is given up
 
 
-def use(file: Path) -> str:
-    """Open a file and use it; return what became of it: "opened", "refused", or what must not be."""
+def outcome(target: Target, folder: Path) -> str:
+    """Use a target's folder; return what became of it: "opened", "refused", or what must not be and where."""
     try:
-        if file.suffix in (*picture_endings(), ".npy", ".npz"):
-            open_photograph(str(file))
-            return "opened"
-        weights_alone = file.suffix in (".pth", ".safetensors")
-        network = open_network(file, architecture=torch.nn.Identity if weights_alone else None)
-        str(layer_table(network))
-        zeros = {name: torch.zeros(shape) for name, shape in network.graph.inputs.items()}
-        network.activations(network.preprocess(Image.new("RGB", (32, 32))) if network.input_spec else zeros)
+        target.use(folder)
         return "opened"
     except ConvscopeError as error:
-        return "refused" if "\n" not in str(error) and len(str(error)) < LONGEST_LINE else "a long line"
+        line = str(error)
+        return "refused" if "\n" not in line and len(line) < LONGEST_LINE else "a long line"
     except Exception as error:
-        return type(error).__name__
+        where = [one for one in traceback.extract_tb(error.__traceback__) if "/convscope/" in one.filename]
+        place = f"{Path(where[-1].filename).stem}-{where[-1].lineno}" if where else "nowhere"
+        return f"{type(error).__name__}-{place}"
 
 
-def outcome(file: Path, usual_megabytes: int) -> str:
-    """Return what became of a damaged file, and whether it took more than it may."""
-    took: dict[str, Any] = measured(file, use)
-    if took["megabytes"] > usual_megabytes + MEGABYTES:
-        return "large"
-    return "slow" if took["seconds"] > SECONDS else str(took["said"])
+def broken_folder(target: Target, seed: int, number: int, place: Path) -> Path:
+    """Write a folder like a target's with the file in it damaged as this number says; return it."""
+    folder = place / f"{number}"
+    shutil.copytree(target.folder, folder, copy_function=os.link)
+    data = (target.folder / target.damaged).read_bytes()
+    others = sorted(one for one in target.folder.rglob("*") if one.is_file())
+    random = np.random.default_rng([seed, number, len(target.name)])
+    other = others[random.integers(len(others))].read_bytes()
+    (folder / target.damaged).unlink()
+    (folder / target.damaged).write_bytes(damage(target.damaged, data, random, other))
+    return folder
+
+
+def taken(target: Target, seed: int, number: int, place: Path) -> dict[str, Any]:
+    """Return what became of one damaged file, and the megabytes and seconds that it took."""
+    folder = broken_folder(target, seed, number, place)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is of this file
+    before, began = status("VmRSS"), time.process_time()
+    said = outcome(target, folder)
+    seconds = time.process_time() - began
+    megabytes = status("VmHWM") - before
+    shutil.rmtree(folder)
+    if said in ("opened", "refused"):
+        said = "slow" if seconds > SECONDS else "large" if megabytes > MEGABYTES else said
+    return {"number": number, "said": said, "megabytes": megabytes, "seconds": round(seconds, 1)}
+
+
+def many(target: Target, seed: int, numbers: range, place: Path) -> Iterator[dict[str, Any]]:
+    """Yield what became of each; a process that dies or hangs is followed by another, from the next file on."""
+    first = numbers.start
+    while first < numbers.stop:
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            resource.setrlimit(resource.RLIMIT_AS, ((status("VmSize") + 6000) * 2**20,) * 2)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            for number in range(first, min(first + IN_A_PROCESS, numbers.stop)):
+                os.write(write, json.dumps(taken(target, seed, number, place)).encode() + b"\n")
+            os._exit(0)
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            end = min(first + IN_A_PROCESS, numbers.stop)
+            while first < end:
+                came = select.select([pipe], [], [], LONGEST_WAIT)[0]
+                line = pipe.readline() if came else ""
+                if line:
+                    yield json.loads(line)
+                else:
+                    if not came:
+                        os.kill(child, signal.SIGKILL)
+                    shutil.rmtree(place / str(first), ignore_errors=True)
+                    yield {"number": first, "said": "died" if came else "hangs", "megabytes": 0, "seconds": 0}
+                first += 1
+                if not line:
+                    break
+        os.waitpid(child, 0)
+
+
+def keep(target: Target, seed: int, number: int, said: str, place: Path) -> None:
+    folder = broken_folder(target, seed, number, place)
+    FOUND.mkdir(exist_ok=True)
+    name = f"{target.name.replace('/', '-')}-{said}-{seed}-{number}"
+    shutil.copy(folder / target.damaged, FOUND / f"{name}{Path(target.damaged).suffix}")
+    shutil.rmtree(folder)
 
 
 def main(seconds: float, seed: int, names: list[str]) -> int:
@@ -62,23 +122,20 @@ def main(seconds: float, seed: int, names: list[str]) -> int:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     wrong = 0
-    with TemporaryDirectory() as place:
-        files = [*write_pictures(Path(place)), *write_networks(Path(place))]
-        chosen = [file for file in files if not names or any(name in file.name for name in names)]
-        for file in chosen:
-            data, counts, number = file.read_bytes(), Counter[str](), 0
-            usual = measured(file, use)["megabytes"]
-            until = time.monotonic() + seconds / len(chosen)
-            while time.monotonic() < until:
-                number += 1
-                file.write_bytes(broken := damage(file.name, data, np.random.default_rng([seed, number])))
-                counts[became := outcome(file, usual)] += 1
-                if became not in ("opened", "refused"):
+    with TemporaryDirectory() as temporary:
+        os.environ["CONVSCOPE_CACHE"] = str(Path(temporary) / "cache")
+        (place := Path(temporary) / "damaged").mkdir()
+        targets = [one for one in all_targets(Path(temporary)) if not names or any(part in one.name for part in names)]
+        for target in targets:
+            counts, until = Counter[str](), time.monotonic() + seconds / len(targets)
+            for one in many(target, seed, range(10**6), place):
+                counts[one["said"]] += 1
+                if one["said"] not in ("opened", "refused"):
                     wrong += 1
-                    FOUND.mkdir(exist_ok=True)
-                    (FOUND / f"{file.stem}-{became}-{seed}-{number}{file.suffix}").write_bytes(broken)
-            file.write_bytes(data)
-            print(f"{file.name:22}", ", ".join(f"{n} {what}" for what, n in counts.most_common()), flush=True)
+                    keep(target, seed, one["number"], one["said"], place)
+                if time.monotonic() > until:
+                    break
+            print(f"{target.name:48}", ", ".join(f"{n} {what}" for what, n in counts.most_common()), flush=True)
     return wrong
 
 

@@ -11,6 +11,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fuzz_structure import (
+    hdf5_damage,
+    numpy_damage,
+    pickle_damage,
+    protobuf_damage,
+    tar_damage,
+    tree_damage,
+)
+
 Random = np.random.Generator
 VALUES = (0, 1, 2, 7, 8, 10, 13, 34, 44, 58, 91, 123, 127, 128, 254, 255)
 NUMBERS = (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, 0x00FFFFFF)
@@ -19,13 +28,26 @@ WORDS = (
     *(b'""', b'"x"', b"[]", b"{}", b"[1,2", b"null", b"true"),
 )
 _WORD = re.compile(rb'-?\d+(?:\.\d+)?|"[^"]{0,40}"|\btrue\b|\bfalse\b|\bnull\b|[{}\[\]]')
+_TEXTS = (".prototxt", ".pbtxt", ".json", ".csv", ".txt", ".py", ".js", ".svg")
 _PNG, _CHUNKS = b"\x89PNG\r\n\x1a\n", (b"tRNS", b"iCCP", b"eXIf", b"acTL", b"fcTL", b"PLTE", b"IHDR", b"zTXt")
 
 
-def damage(name: str, data: bytes, random: Random) -> bytes:
-    """Return a file damaged at random: what is inside it more often than its bytes, so that readers get that far."""
-    inside = next((way for fits, way in _INSIDE if fits(name, data)), bytes_damage)
-    return inside(data, random) if random.random() < 0.8 else bytes_damage(data, random)
+def damage(name: str, data: bytes, random: Random, other: bytes = b"") -> bytes:
+    """Return a file damaged at random: what is inside it more often than its bytes, so that readers get that far.
+
+    A piece of another file is put in now and then.
+    """
+    if other and random.random() < 0.05:
+        at, size = int(random.integers(len(data) + 1)), int(random.choice((8, 100, 2000)))
+        begin = int(random.integers(len(other)))
+        return data[:at] + other[begin : begin + size] + data[at + int(random.integers(2)) * size :]
+    ways = [way for fits, way in _INSIDE if fits(name, data)]
+    if not ways or random.random() < 0.2:
+        return bytes_damage(data, random)
+    try:
+        return ways[random.integers(len(ways))](data, random)
+    except Exception:  # a library refuses to write what it is asked for
+        return bytes_damage(data, random)
 
 
 def bytes_damage(data: bytes, random: Random) -> bytes:
@@ -115,7 +137,7 @@ def _zip_damage(data: bytes, random: Random) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [(info, archive.read(info)) for info in archive.infolist()]
     texts = [
-        index for index, (info, _) in enumerate(members) if info.filename.endswith((".json", ".pkl", ".py"))
+        index for index, (info, _) in enumerate(members) if info.filename.endswith((".json", ".pkl", ".py", ".h5"))
     ]
     chosen = (
         int(random.choice(texts)) if texts and random.random() < 0.8 else int(random.integers(len(members)))
@@ -126,8 +148,7 @@ def _zip_damage(data: bytes, random: Random) -> bytes:
             if index == chosen:
                 if left_out:
                     continue
-                way = text_damage if info.filename.endswith(".json") else bytes_damage
-                body = way(body or b"0", random)
+                body = damage(info.filename, body or b"0", random)
             kind = zipfile.ZIP_DEFLATED if info.compress_type else zipfile.ZIP_STORED
             archive.writestr(zipfile.ZipInfo(info.filename), body, kind)
     return stream.getvalue()
@@ -136,14 +157,20 @@ def _zip_damage(data: bytes, random: Random) -> bytes:
 def _header_damage(data: bytes, random: Random) -> bytes:
     """Damage the JSON before safetensors' numbers, and make its length right."""
     (length,) = struct.unpack("<Q", data[:8])
-    header = text_damage(data[8 : 8 + length], random)
+    header = (text_damage if random.random() < 0.4 else tree_damage)(data[8 : 8 + length], random)
     return struct.pack("<Q", len(header)) + header + data[8 + length :]
 
 
 _INSIDE: tuple[tuple[Callable[[str, bytes], bool], Callable[[bytes, Random], bytes]], ...] = (
-    (lambda name, data: name.endswith((".prototxt", ".json")), text_damage),
+    (lambda name, data: name.endswith(_TEXTS), text_damage),
+    (lambda name, data: name.endswith(".json"), tree_damage),
     (lambda name, data: data.startswith(_PNG), _png_damage),
     (lambda name, data: data[:2] == b"PK", _zip_damage),
     (lambda name, data: name.endswith((".convscope", ".safetensors")), _header_damage),
     (lambda name, data: name.endswith((".h5", ".hdf5", ".pt2")), _embedded_text),
+    (lambda name, data: data.startswith(b"\x89HDF"), hdf5_damage),
+    (lambda name, data: name.endswith((".pb", ".onnx", ".caffemodel", ".binaryproto")), protobuf_damage),
+    (lambda name, data: name.endswith(".pkl"), pickle_damage),
+    (lambda name, data: name.endswith(".npy"), numpy_damage),
+    (lambda name, data: name.endswith(".tar"), tar_damage),
 )

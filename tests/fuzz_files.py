@@ -81,14 +81,19 @@ def write_networks(folder: Path) -> Iterator[Path]:
     yield from _write_modules(folder)
 
 
-def _write_modules(folder: Path) -> Iterator[Path]:
-    module = torch.nn.Sequential(
+def small_module() -> torch.nn.Module:
+    """Return what the files of weights are for."""
+    return torch.nn.Sequential(
         torch.nn.Conv2d(3, 4, 3),
         torch.nn.ReLU(),
         torch.nn.AdaptiveAvgPool2d(2),
         torch.nn.Flatten(),
         torch.nn.Linear(16, 5),
     ).eval()
+
+
+def _write_modules(folder: Path) -> Iterator[Path]:
+    module = small_module()
     torch.save(module.state_dict(), folder / "state.pth")
     torch.save(module.state_dict(), folder / "old.pth", _use_new_zipfile_serialization=False)
     torch.save(module, folder / "whole.pt")
