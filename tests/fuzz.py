@@ -125,7 +125,11 @@ def main(seconds: float, seed: int, names: list[str]) -> int:
     with TemporaryDirectory() as temporary:
         os.environ["CONVSCOPE_CACHE"] = str(Path(temporary) / "cache")
         (place := Path(temporary) / "damaged").mkdir()
-        targets = [one for one in all_targets(Path(temporary)) if not names or any(part in one.name for part in names)]
+        targets = [
+            one
+            for one in all_targets(Path(temporary))
+            if not names or any(part in one.name for part in names)
+        ]
         for target in targets:
             counts, until = Counter[str](), time.monotonic() + seconds / len(targets)
             for one in many(target, seed, range(10**6), place):
@@ -135,7 +139,9 @@ def main(seconds: float, seed: int, names: list[str]) -> int:
                     keep(target, seed, one["number"], one["said"], place)
                 if time.monotonic() > until:
                     break
-            print(f"{target.name:48}", ", ".join(f"{n} {what}" for what, n in counts.most_common()), flush=True)
+            print(
+                f"{target.name:48}", ", ".join(f"{n} {what}" for what, n in counts.most_common()), flush=True
+            )
     return wrong
 
 

@@ -137,7 +137,9 @@ def _zip_damage(data: bytes, random: Random) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [(info, archive.read(info)) for info in archive.infolist()]
     texts = [
-        index for index, (info, _) in enumerate(members) if info.filename.endswith((".json", ".pkl", ".py", ".h5"))
+        index
+        for index, (info, _) in enumerate(members)
+        if info.filename.endswith((".json", ".pkl", ".py", ".h5"))
     ]
     chosen = (
         int(random.choice(texts)) if texts and random.random() < 0.8 else int(random.integers(len(members)))

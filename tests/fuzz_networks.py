@@ -29,18 +29,23 @@ CAFFE = """
 name: "much"
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 20 dim: 18 } } }
 layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" param { lr_mult: 1 } param { lr_mult: 2 }
-  convolution_param { num_output: 6 kernel_h: 3 kernel_w: 5 stride: 2 pad: 1 group: 3 weight_filler { type: "xavier" } } }
-layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "conv" batch_norm_param { use_global_stats: true eps: 1e-4 } }
+  convolution_param { num_output: 6 kernel_h: 3 kernel_w: 5 stride: 2 pad: 1 group: 3
+    weight_filler { type: "xavier" } } }
+layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "conv"
+    batch_norm_param { use_global_stats: true eps: 1e-4 } }
 layer { name: "scale" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: true } }
 layer { name: "prelu" type: "PReLU" bottom: "conv" top: "prelu" }
 layer { name: "lrn" type: "LRN" bottom: "prelu" top: "lrn" lrn_param { local_size: 3 alpha: 1e-3 beta: 0.75 } }
-layer { name: "up" type: "Deconvolution" bottom: "lrn" top: "up" convolution_param { num_output: 4 kernel_size: 4 stride: 2 } }
+layer { name: "up" type: "Deconvolution" bottom: "lrn" top: "up"
+    convolution_param { num_output: 4 kernel_size: 4 stride: 2 } }
 layer { name: "crop" type: "Crop" bottom: "up" bottom: "data" top: "crop" crop_param { axis: 2 offset: 1 } }
 layer { name: "slice" type: "Slice" bottom: "up" top: "a" top: "b" slice_param { axis: 1 slice_point: 1 } }
 layer { name: "power" type: "Power" bottom: "a" top: "power" power_param { power: 2 scale: 0.5 shift: 1 } }
-layer { name: "pool" type: "Pooling" bottom: "b" top: "pool" pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 1 } }
+layer { name: "pool" type: "Pooling" bottom: "b" top: "pool"
+    pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 1 } }
 layer { name: "tile" type: "Tile" bottom: "power" top: "tile" tile_param { axis: 1 tiles: 3 } }
-layer { name: "sum" type: "Eltwise" bottom: "tile" bottom: "b" top: "sum" eltwise_param { operation: SUM coeff: 1 coeff: -1 } }
+layer { name: "sum" type: "Eltwise" bottom: "tile" bottom: "b" top: "sum"
+    eltwise_param { operation: SUM coeff: 1 coeff: -1 } }
 layer { name: "cat" type: "Concat" bottom: "sum" bottom: "b" top: "cat" concat_param { axis: 1 } }
 layer { name: "elu" type: "ELU" bottom: "cat" top: "elu" elu_param { alpha: 0.7 } }
 layer { name: "mvn" type: "MVN" bottom: "elu" top: "mvn" }
@@ -54,7 +59,8 @@ layer { name: "most" type: "ArgMax" bottom: "prob" top: "most" argmax_param { to
 SMALL = """
 name: "small"
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 16 dim: 16 } } }
-layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 4 kernel_size: 3 pad: 1 } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+    convolution_param { num_output: 4 kernel_size: 3 pad: 1 } }
 layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
 layer { name: "pool" type: "Pooling" bottom: "conv" top: "pool" pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
 layer { name: "norm" type: "LRN" bottom: "pool" top: "norm" lrn_param { local_size: 5 alpha: 0.0001 beta: 0.75 } }
@@ -144,7 +150,9 @@ def keras_layers(version: int) -> dict[str, Any]:
         add("SpatialDropout2D", "drop", "both", rate=0.3),
         add("Permute", "turn", "drop", dims=[3, 1, 2]),
         add("Reshape", "rows", "turn", target_shape=[8, -1]),
-        add("LSTM", "lstm", "rows", units=3, activation="tanh", recurrent_activation="sigmoid", use_bias=True),
+        add(
+            "LSTM", "lstm", "rows", units=3, activation="tanh", recurrent_activation="sigmoid", use_bias=True
+        ),
         add("LayerNormalization", "layer_norm", "lstm", axis=[-1], epsilon=1e-3),
         add("Dense", "dense", "layer_norm", units=5, activation="softmax", use_bias=True),
     ]
@@ -204,7 +212,15 @@ def _onnx(place: Path) -> Iterator[Damaged]:
         "rr": random.normal(size=(1, 12, 3)),
         "fc": random.normal(size=(3, 4)),
     }
-    whole = {"sizes": [1, 6, 9, 9], "rows": [0, 6, -1], "three": 3, "begin": [1], "end": [100], "along": [2], "step": [2]}
+    whole = {
+        "sizes": [1, 6, 9, 9],
+        "rows": [0, 6, -1],
+        "three": 3,
+        "begin": [1],
+        "end": [100],
+        "along": [2],
+        "step": [2],
+    }
     nodes = [
         node("Conv", ["x", "w", "b"], ["c"], pads=[1, 1, 1, 1], strides=[2, 2], kernel_shape=[3, 3]),
         node("BatchNormalization", ["c", "ones", "b", "b", "ones"], ["n"], epsilon=1e-4),
@@ -257,7 +273,11 @@ def _pytorch(place: Path) -> Iterator[Damaged]:
     halves = list(state)[: len(state) // 2], list(state)[len(state) // 2 :]
     for index, names in enumerate(halves):
         save_file({name: state[name] for name in names}, hub / f"model-0000{index + 1}-of-00002.safetensors")
-    places = {name: f"model-0000{index + 1}-of-00002.safetensors" for index, names in enumerate(halves) for name in names}
+    places = {
+        name: f"model-0000{index + 1}-of-00002.safetensors"
+        for index, names in enumerate(halves)
+        for name in names
+    }
     (hub / "model.safetensors.index.json").write_text(
         json.dumps({"metadata": {"total_size": 1}, "weight_map": places})
     )

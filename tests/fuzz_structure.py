@@ -10,6 +10,7 @@ import struct
 import tarfile
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,13 @@ def _places(tree: Any) -> list[tuple[Any, Any]]:
     waiting = [tree]
     while waiting and len(found) < 50_000:
         inside = waiting.pop()
-        keys = list(inside) if isinstance(inside, dict) else range(len(inside)) if isinstance(inside, list) else ()
+        keys = (
+            list(inside)
+            if isinstance(inside, dict)
+            else range(len(inside))
+            if isinstance(inside, list)
+            else ()
+        )
         for key in keys:
             found.append((inside, key))
             waiting.append(inside[key])
@@ -259,7 +266,7 @@ def pickle_damage(data: bytes, random: Random) -> bytes:
     except Exception:
         return data
     places = [at or 0 for _, _, at in found] + [len(data)]
-    parts = [data[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    parts = [data[begin:end] for begin, end in pairwise(places)]
     for _ in range(random.integers(1, 4)):
         at, to = (int(random.integers(1, max(2, len(found) - 1))) for _ in "ab")
         at, to = min(at, len(found) - 1), min(to, len(found) - 1)
@@ -274,7 +281,12 @@ def pickle_damage(data: bytes, random: Random) -> bytes:
             parts[at] = code + struct.pack(size, len(text)) + text
         elif operation.name == "GLOBAL" and random.random() < 0.6:
             names = [part for part, (kind, _, _) in zip(parts, found, strict=True) if kind.name == "GLOBAL"]
-            names += [b"ctorch\nFloatStorage\n", b"cbuiltins\nlist\n", b"ctorch.nn\nLinear\n", b"cos\nsystem\n"]
+            names += [
+                b"ctorch\nFloatStorage\n",
+                b"cbuiltins\nlist\n",
+                b"ctorch.nn\nLinear\n",
+                b"cos\nsystem\n",
+            ]
             parts[at] = names[random.integers(len(names))]
         else:
             parts[at] = (b"", parts[at] * 2, parts[to], b"N", b"]", b"}", b")")[random.integers(7)]
@@ -285,7 +297,22 @@ def numpy_damage(data: bytes, random: Random) -> bytes:
     """Change what a .npy file says of its numbers."""
     length = int.from_bytes(data[8:10], "little")
     header = ast.literal_eval(data[10 : 10 + length].decode())
-    kinds = ("<f2", ">f4", "<f8", "|b1", "|O", "<M8[ns]", "<c8", "|S5", "<U3", "|V9", "<i8", "|u1", "x", "f4,f4")
+    kinds = (
+        "<f2",
+        ">f4",
+        "<f8",
+        "|b1",
+        "|O",
+        "<M8[ns]",
+        "<c8",
+        "|S5",
+        "<U3",
+        "|V9",
+        "<i8",
+        "|u1",
+        "x",
+        "f4,f4",
+    )
     shape = list(header["shape"])
     match random.integers(0, 5):
         case 0 | 1:
@@ -308,7 +335,7 @@ def tar_damage(data: bytes, random: Random) -> bytes:
     with tarfile.open(fileobj=io.BytesIO(data)) as old:
         members = old.getmembers()
         chosen = int(random.integers(len(members)))
-        with tarfile.open(fileobj=stream, mode="w") as made:
+        with tarfile.open(fileobj=stream, mode="w"):
             for index, member in enumerate(members):
                 content = (old.extractfile(member) or io.BytesIO()).read()
                 if index == chosen:

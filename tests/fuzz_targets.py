@@ -26,12 +26,11 @@ from convscope.looking.layer_table import layer_table
 from convscope.measuring.measurements import Measurements
 from convscope.measuring.picture_list import list_pictures
 from convscope.network.labels import find_label, read_labels
-from convscope.pictures.decoding import picture_endings
 from convscope.pictures.photograph import open_photograph
 from fuzz_files import small_module, write_networks, write_pictures
 from fuzz_networks import write_rich_networks
-from torch_cases import branches
 from planted import edge_picture, plain_picture, planted_files, planted_network
+from torch_cases import branches
 
 WHOLE = 20_000  # parameters: networks of no more are saved and opened again as well
 
@@ -97,7 +96,12 @@ def use_sidecar(_: str, folder: Path) -> None:
 def use_measurement(_: str, folder: Path) -> None:
     found = Measurements.open(folder)
     str(found.survey(planted_network()))
-    found.strongest("conv1:1"), found.band("conv1:1", 0.5), found.histogram("conv2:0"), found.by_class("conv1:2")
+    (
+        found.strongest("conv1:1"),
+        found.band("conv1:1", 0.5),
+        found.histogram("conv2:0"),
+        found.by_class("conv1:2"),
+    )
     found.alike("conv1:0"), found.names("conv1"), found.quantiles("prob:1", [0.1])
 
 

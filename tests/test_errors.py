@@ -32,3 +32,9 @@ def test_what_a_thing_does_not_have_is_named_with_the_closest() -> None:
         InputError, match=r"a dream has no 'octave'. Did you mean 'octaves'\? Possible: rate, octaves"
     ):
         require_known("a dream", ["rate", "octave"], ["rate", "octaves"])
+
+
+def test_of_a_very_long_message_the_middle_is_left_out() -> None:
+    said = str(InputError(f"layer {'x' * 5000!r} is not known\nrename it"))
+    assert len(said) < 1300 and "\n" not in said
+    assert said.startswith("layer 'xxx") and "xxx ... xxx" in said and said.endswith("is not known rename it")

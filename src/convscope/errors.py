@@ -20,18 +20,22 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 _Thing = TypeVar("_Thing")
+_LONGEST = 1200  # letters of a message
 
 
 class ConvscopeError(Exception):
     """Anything that went wrong for a reason the user can act on, in one line.
 
-    A stranger's file names its layers as it likes: line breaks, and what a terminal would obey, are not passed on.
+    A stranger's file names its layers as it likes: line breaks, and what a terminal would obey, are not passed on, and
+    of a very long message the middle is left out.
     """
 
     def __str__(self) -> str:
         words = super().__str__()
         if "\n" in words:
             words = " ".join(words.split())
+        if len(words) > _LONGEST:
+            words = f"{words[: _LONGEST * 2 // 3]} ... {words[-_LONGEST // 3 :]}"
         return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
 
 
