@@ -55,6 +55,22 @@ def test_a_packed_convolution_gives_the_same(input_shape, weight_shape, window, 
     assert torch.equal(input, before)
 
 
+def test_what_is_no_number_stays_none_behind_a_relu():
+    input, weight, bias = normal(2, 4, 16, 16), normal(8, 4, 3, 3), normal(8)
+    input[1, 2, 5, 6] = float("nan")
+    expected = convolution(input, weight=weight, bias=bias, padding=1).relu()
+    packed = prepare_convolution(weight, bias, input.shape, padding=1)
+    torch.testing.assert_close(
+        fused_convolution(input, packed, activation="relu"), expected, equal_nan=True, rtol=1e-5, atol=1e-5
+    )
+    added = fused_convolution(input, packed, torch.zeros_like(expected), activation="relu")
+    assert torch.equal(added.isnan(), expected.isnan()) and expected.isnan().any()
+    rows = normal(3, 16)
+    rows[1, 2] = float("nan")
+    dense_answer = fused_dense(rows, weight=normal(5, 16), bias=normal(5), activation="relu")
+    assert dense_answer[1].isnan().all() and not dense_answer[[0, 2]].isnan().any()
+
+
 def test_filters_packed_for_one_size_run_on_any_other():
     weight, bias = normal(8, 4, 3, 3), normal(8)
     packed = prepare_convolution(weight, bias, (1, 4, 16, 16), padding=1)
