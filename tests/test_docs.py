@@ -23,7 +23,8 @@ PREPARE = "import sys, pathlib, examples; examples.prepare(*map(pathlib.Path, sy
 WITHOUT_RECIPE = {"report.png", "report-dark.png", "report-dreams.png"}
 WITHOUT_RECIPE |= {"loss.png", "vis_square.png", "seen.png", "gradient.png"}
 WITHOUT_RECIPE |= {"style-weights.jpg"}  # six pictures
-WITHOUT_RECIPE |= {"atlas.webp", "explore.webp", "explore-dark.webp", "explore-phone.webp"}  # a page, photographed
+# Pages, photographed:
+WITHOUT_RECIPE |= {"atlas.webp", "explore.webp", "explore-dark.webp", "explore-phone.webp"}
 LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
