@@ -110,9 +110,8 @@ class Walk:
         elif way == "multiplied" and relevance is not None:
             yield from self._product(operation, relevance)
         elif way == "divided" and relevance is not None and self._is_divided(operation):
-            (dividend, *_), turn = operation.inputs, to_channels_first if operation.channels_last else _same
-            part = turn(relevance).sum_to_size(turn(self.values[dividend]).shape)
-            yield dividend, to_channels_last(part) if operation.channels_last else part
+            dividend, (turn, back) = operation.inputs[0], _turns(operation)
+            yield dividend, back(turn(relevance).sum_to_size(turn(self.values[dividend]).shape))
         elif way == "half" and relevance is not None:
             axis = _axis_of(self.values[operation.inputs[0]], relevance)
             yield operation.inputs[0], torch.cat([relevance, torch.zeros_like(relevance)], axis)
@@ -147,10 +146,8 @@ class Walk:
             if way == "half":
                 gated.append(name)
             elif count > 1:
-                if way == "multiplied":
+                if way in ("multiplied", "mixed"):
                     (gated if len(self._signals(operation)) < count else equal).append(name)
-                elif way == "mixed":
-                    (gated if len(mixed_signals(self.graph, operation)) < count else equal).append(name)
                 elif way == "gated":
                     gated.append(name)
                 elif way == "divided":
@@ -158,12 +155,15 @@ class Walk:
         return gated, equal, divided
 
     def _signals(self, operation: Operation) -> list[int]:
-        turn = to_channels_first if operation.channels_last else _same
+        """Return which inputs of a product share its relevance."""
+        if way_of(operation) == "mixed":
+            return mixed_signals(self.graph, operation)
+        turn, _ = _turns(operation)
         return signals(self.graph, operation, [turn(self.values[value]).shape for value in operation.inputs])
 
     def _product(self, operation: Operation, relevance: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield the relevance of a product's signals; what was stretched gets that of all its copies."""
-        turn, back = (to_channels_first, to_channels_last) if operation.channels_last else (_same, _same)
+        turn, back = _turns(operation)
         which = self._signals(operation)
         part = turn(relevance) / len(which)
         for index in which:
@@ -239,12 +239,12 @@ class Walk:
         self, operation: Operation, relevances: Mapping[str, Tensor]
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield the relevance of what an average, a sum, a rearrangement or a product of matrices read."""
-        turn, back = (to_channels_first, to_channels_last) if operation.channels_last else (_same, _same)
+        turn, back = _turns(operation)
         inputs = [turn(self.values[value]).detach() for value in operation.inputs]
         floats = [index for index, one in enumerate(inputs) if one.is_floating_point()]
         way = way_of(operation)
         if way == "mixed":
-            floats = mixed_signals(self.graph, operation)
+            floats = self._signals(operation)
             if operation.kind in _KEYS_IN_VALUES and len(inputs) == 2:
                 inputs.append(inputs[1])  # what says how much is mixed is taken as it is
         floats, shared = floats[1:] if way == "gated" else floats, way != "routed"
@@ -279,6 +279,11 @@ class Walk:
 def _axis_of(whole: Tensor, half: Tensor) -> int:
     """Return the axis along which a value is twice as long as its half."""
     return next(axis for axis, size in enumerate(half.shape) if whole.shape[axis] != size)
+
+
+def _turns(operation: Operation) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """Return what puts an operation's values channels first, and what puts them back."""
+    return (to_channels_first, to_channels_last) if operation.channels_last else (_same, _same)
 
 
 def _same(tensor: Tensor) -> Tensor:

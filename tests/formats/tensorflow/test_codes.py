@@ -1,5 +1,6 @@
 """Graphs on eight-bit codes, as TensorFlow's `quantize_nodes` made them: the numbers are TensorFlow 2.21's."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +46,22 @@ ENDS = {
 }
 
 
+def assert_answers(
+    found: Mapping[str, torch.Tensor], expected: Mapping[str, tuple[float, list[float]]]
+) -> None:
+    """The mean of each value is as expected, and seven of its numbers, evenly spaced."""
+    for name, (mean, numbers) in expected.items():
+        row = found[name].reshape(-1)
+        np.testing.assert_allclose(row[:: max(1, len(row) // 7)][:7], numbers, rtol=1e-6, err_msg=name)
+        assert row.mean().item() == pytest.approx(mean, rel=1e-5), name
+
+
 def test_every_op_on_codes_is_tensorflows(tmp_path: Path) -> None:
     network = convscope.open_network(on_codes().save(tmp_path / "codes.pb"))
     assert not network.graph.cut
     names = [*ANSWERS, *NEARLY, *ENDS]
     found = network.activations(torch.from_numpy(X), *map(convscope.Address, names))
-    for name, (mean, codes) in ANSWERS.items():
-        row = found[name].reshape(-1)
-        np.testing.assert_allclose(row[:: max(1, len(row) // 7)][:7], codes, rtol=1e-6, err_msg=name)
-        assert row.mean().item() == pytest.approx(mean, rel=1e-5), name
+    assert_answers(found, ANSWERS)
     for name, (mean, codes, step) in NEARLY.items():
         row = found[name].reshape(-1)
         np.testing.assert_allclose(row[:: len(row) // 7][:7], codes, rtol=0, atol=step, err_msg=name)
@@ -80,10 +88,7 @@ def test_ops_that_do_several_things_are_intels(tmp_path: Path) -> None:
     network = convscope.open_network(on_fused_codes().save(tmp_path / "fused.pb"))
     assert not network.graph.cut
     found = network.activations(torch.from_numpy(x), *map(convscope.Address, expected))
-    for name, (mean, numbers) in expected.items():
-        row = found[name].reshape(-1)
-        np.testing.assert_allclose(row[:: max(1, len(row) // 7)][:7], numbers, rtol=1e-6, err_msg=name)
-        assert row.mean().item() == pytest.approx(mean, rel=1e-5), name
+    assert_answers(found, expected)
     gradient = network.gradient(torch.from_numpy(x), "softmax:2")
     assert gradient.abs().sum() > 0 and gradient.isfinite().all()
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from convscope.errors import InputError, MissingPackage, NetworkFileError, did_you_mean
 from convscope.formats.keras.configuration import read_model
-from convscope.formats.keras.layers import Dialect, variables_of
+from convscope.formats.keras.layers import Dialect, saved_variables
 from convscope.formats.keras.model import KerasModel
 from convscope.formats.keras.opening import channels_are_last, parts_of
 from convscope.formats.keras.quantized import WeightSource, restored, stored_variables
@@ -107,7 +107,7 @@ def _variables(
         elif layer.name in layers:
             # A layer's own order has the trained ones first, whether they are frozen or not.
             weights = [LiveVariable(one, to_numpy) for one in layers[layer.name].weights]
-            own = [variable for variable in variables_of(layer, dialect) if variable.value is None]
+            own = saved_variables(layer, dialect)
             stored = stored_variables(layer, own, flat=True)
             by_name = {str(getattr(one.variable, "name", "")): one for one in weights}
             if len(stored) > len(own) and all(variable.name in by_name for variable in stored):

@@ -59,17 +59,14 @@ class Computed:
 
 def mode_of(layer: KerasLayer) -> str:
     """Return in what few bits a layer keeps its numbers, "" where it does not."""
-    policy = layer.config.get("dtype")
-    config = policy.get("config") if isinstance(policy, Mapping) else None
-    mode = config.get("mode") if isinstance(config, Mapping) else None
+    mode = _inner_config(layer, "dtype").get("mode")
     return mode.partition("/")[0] if isinstance(mode, str) else ""
 
 
 def rounds_inputs(layer: KerasLayer) -> bool:
     """Whether a layer of whole numbers rounds what it reads, too: not where its configuration says of weights alone."""
-    stated = layer.config.get("quantization_config")
-    config = stated.get("config") if isinstance(stated, Mapping) else None
-    if isinstance(config, Mapping) and "activation_quantizer" in config:
+    config = _inner_config(layer, "quantization_config")
+    if "activation_quantizer" in config:
         return config["activation_quantizer"] is not None
     return mode_of(layer) == INT8 or _block_size(layer) is None
 
@@ -143,10 +140,15 @@ def restored(
 
 def _block_size(layer: KerasLayer) -> int | None:
     """Return how many inputs share a scale; None where all of a unit do."""
-    stated = layer.config.get("quantization_config")
-    config = stated.get("config") if isinstance(stated, Mapping) else None
-    size = config.get("block_size") if isinstance(config, Mapping) else None
+    size = _inner_config(layer, "quantization_config").get("block_size")
     return size if isinstance(size, int) and size > 0 else None
+
+
+def _inner_config(layer: KerasLayer, name: str) -> Mapping[str, Any]:
+    """Return the settings of an object that a layer's configuration holds; none where it holds no such."""
+    stated = layer.config.get(name)
+    config = stated.get("config") if isinstance(stated, Mapping) else None
+    return config if isinstance(config, Mapping) else {}
 
 
 def _updated(factor: float, kernel: Numbers, first: Numbers, second: Numbers) -> Numbers:

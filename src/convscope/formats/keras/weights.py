@@ -19,7 +19,7 @@ import numpy as np
 from convscope.errors import NetworkFileError, WeightsMismatch
 from convscope.formats.hdf5 import Container, Dataset, OwnFile, opened_hdf5, stored_under
 from convscope.formats.keras.archive import WEIGHTS, Member
-from convscope.formats.keras.layers import Dialect, Variable, variables_of
+from convscope.formats.keras.layers import Dialect, Variable, saved_variables
 from convscope.formats.keras.model import AT_EACH_MOMENT, KerasLayer, KerasModel, snake_case
 from convscope.formats.keras.quantized import WeightSource, restored, stored_variables
 from convscope.formats.kinds import FileKind, kind_of_content
@@ -131,7 +131,7 @@ def _of_group(file: WeightFile, layer: KerasLayer, group: str, dialect: Dialect)
     layers: dict[LayerPath, Sequence[WeightSource]] = {}
     for owner, pairs in of_layers.items():
         one = pairs[0][0].layer
-        own = [variable for variable in variables_of(one, dialect) if variable.value is None]
+        own = saved_variables(one, dialect)
         found = [wanted.variable for wanted, _ in pairs]
         layers[owner] = restored(one, own, found, [source for _, source in pairs])
     return layers
@@ -177,7 +177,7 @@ def _flat(layer: KerasLayer, dialect: Dialect, path: LayerPath) -> Iterator[Want
 def _in_layer_order(layer: KerasLayer, dialect: Dialect, path: LayerPath, trained: bool) -> Iterator[Wanted]:
     if layer.model is None:
         trained = trained and bool(layer.config.get("trainable", True))
-        own = [variable for variable in variables_of(layer, dialect) if variable.value is None]
+        own = saved_variables(layer, dialect)
         for variable in stored_variables(layer, own, flat=True):
             yield Wanted(path, variable, trained and variable.is_trained, layer)
         return
@@ -204,7 +204,7 @@ def _of_nested_groups(
             inner = f"{place}/layer/" if layer.class_name == AT_EACH_MOMENT else f"{place}/"
             yield from _of_nested_groups(file, layer.model, dialect, inner, (*path, layer.name))
             continue
-        own = [variable for variable in variables_of(layer, dialect) if variable.value is None]
+        own = saved_variables(layer, dialect)
         wanted = stored_variables(layer, own, flat=False)
         keys = _keys(place, wanted)
         if missing := [key for key in keys if key not in file.datasets]:

@@ -150,13 +150,14 @@ class _Building:
             else:
                 self.budget.add_stored(array.size)
             return _Constant(array, tensor.dtype in FLOATING, node.name)
-        if node.op == "Shape" and (shape := self.builder.shapes.get(self._name(node.inputs[0]))):
-            return _Constant(self._sizes(self._name(node.inputs[0]), shape), False, node.name)
-        if node.op in ("Rank", "Size") and (shape := self.builder.shapes.get(self._name(node.inputs[0]))):
+        if node.op in ("Shape", "Rank", "Size") and (
+            shape := self.builder.shapes.get(read := self._name(node.inputs[0]))
+        ):
             if node.op == "Rank":
                 return _Constant(np.array(len(shape)), False, node.name)
-            count = product(self._sizes(self._name(node.inputs[0]), shape))
-            return _Constant(np.array(count, object), False, node.name)
+            sizes = self._sizes(read, shape)
+            numbers = sizes if node.op == "Shape" else np.array(product(sizes), object)
+            return _Constant(numbers, False, node.name)
         if node.op == "PlaceholderWithDefault" or node.op in FOLDERS:
             constants = [self.constants[read.node] for read in node.inputs if read.node in self.constants]
             arrays = [constant.numbers for constant in constants]

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from convscope.errors import NetworkFileError
-from convscope.formats.protobuf.message import Message
+from convscope.formats.tensorflow.fused_codes import FILTER_TYPE, INPUT_TYPE, fused_apart, stated_type
 from convscope.formats.tensorflow.fused_codes import PARTS as FUSED_PARTS
-from convscope.formats.tensorflow.fused_codes import fused_apart
 from convscope.formats.tensorflow.node import Node, OutputReference
 
 PARTS = (
@@ -82,13 +81,11 @@ def _products(node: Node) -> Parts:
     first, second, *ends = node.inputs
     low, high, low_of_filters, high_of_filters = ends
     terms = [
-        Node(f"{node.name}/input", "CodesAroundZero", (first, low, high), _type(node, "Tinput", "T1")),
-        Node(
-            f"{node.name}/filters",
-            "CodesAroundZero",
-            (second, low_of_filters, high_of_filters),
-            _type(node, "Tfilter", "T2"),
-        ),
+        Node(f"{node.name}/{name}", "CodesAroundZero", reads, {"T": stated} if stated else {})
+        for name, reads, stated in (
+            ("input", (first, low, high), stated_type(node, INPUT_TYPE)),
+            ("filters", (second, low_of_filters, high_of_filters), stated_type(node, FILTER_TYPE)),
+        )
     ]
     product = replace(node, inputs=tuple(OutputReference(term.name, 0) for term in terms))
     return [*terms, product, *_ends(node, "Product", tuple(ends))], *_references(node)
@@ -140,12 +137,6 @@ def _ends(node: Node, of: str, reads: Reads) -> list[Node]:
 
 def _references(node: Node) -> tuple[OutputReference, OutputReference]:
     return OutputReference(f"{node.name}/low", 0), OutputReference(f"{node.name}/high", 0)
-
-
-def _type(node: Node, *names: str) -> dict[str, Message]:
-    """Return as an attribute what type of codes the first of a node's attributes says."""
-    stated = [node.attributes[name] for name in names if name in node.attributes]
-    return {"T": stated[0]} if stated else {}
 
 
 _APART: Mapping[str, Callable[[Node], Parts]] = {

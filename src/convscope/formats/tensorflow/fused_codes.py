@@ -26,7 +26,8 @@ _FUSED = re.compile(
 )
 _PLAIN = {"Conv2D": "Conv2D", "DepthwiseConv2D": "DepthwiseConv2dNative", "MatMul": "MatMul"}
 _TAKEN_APART_ELSEWHERE = ("QuantizedConv2D", "QuantizedMatMul")
-_INPUT, _FILTERS = ("Tinput", "T1"), ("Tfilter", "T2")
+INPUT_TYPE, FILTER_TYPE = ("Tinput", "T1"), ("Tfilter", "T2")
+"""By which names nodes say what type of codes their two inputs are."""
 
 
 def fused_apart(node: Node) -> tuple[list[Node], tuple[OutputReference, ...]] | None:
@@ -49,8 +50,8 @@ def fused_apart(node: Node) -> tuple[list[Node], tuple[OutputReference, ...]] | 
     steps = _Steps(node)
     shifted = found["op"] == "MatMul" and node.text("input_quant_mode", "MIN_FIRST") == "MIN_FIRST"
     kind = "ShiftedNumbers" if shifted else "ScaledNumbers"
-    x = steps.add("input", kind, (data, *ranges[:2]), T=_type(node, _INPUT))
-    w = steps.add("filters", "ScaledNumbers", (filters, *ranges[2:]), T=_type(node, _FILTERS))
+    x = steps.add("input", kind, (data, *ranges[:2]), T=stated_type(node, INPUT_TYPE))
+    w = steps.add("filters", "ScaledNumbers", (filters, *ranges[2:]), T=stated_type(node, FILTER_TYPE))
     value = steps.add(found["op"], _PLAIN[found["op"]], (x, w))
     if bias is not None:
         if node.text("Tbias") == "DT_QINT32":
@@ -58,7 +59,9 @@ def fused_apart(node: Node) -> tuple[list[Node], tuple[OutputReference, ...]] | 
         value = steps.add("BiasAdd", "BiasAdd", (value, bias))
     out, reads = tuple(reads[:2]), reads[2:]
     if found["sum"]:
-        summand = steps.add("summand", "ScaledNumbers", tuple(reads), T=_type(node, ("Tsummand", "out_type")))
+        summand = steps.add(
+            "summand", "ScaledNumbers", tuple(reads), T=stated_type(node, ("Tsummand", "out_type"))
+        )
         value = steps.add("Add", "AddV2", (value, summand))
     if found["relu"]:
         value = steps.add("Relu", "Relu", (value,))
@@ -89,5 +92,6 @@ class _Steps:
         return OutputReference(made.name, 0)
 
 
-def _type(node: Node, names: Sequence[str]) -> Message | None:
+def stated_type(node: Node, names: Sequence[str]) -> Message | None:
+    """Return the first of these attributes that a node has."""
     return next((node.attributes[name] for name in names if name in node.attributes), None)

@@ -7,6 +7,8 @@ is measured on the way, each place depends on the whole map by it; receptive fie
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -97,11 +99,8 @@ def product_end(
 
     `even`: codes with a sign go as far to both sides, so that there is one less.
     """
-    steps = [
-        _step(*ends, count, even and sign)
-        for ends, count, sign in zip(((low, high), (other_low, other_high)), bits, signed, strict=True)
-    ]
-    return steps[0] * steps[1] * float(code_limits(_SUM_BITS, True)[upper])
+    step = _product_step((low, high), (other_low, other_high), bits, [even and sign for sign in signed])
+    return step * float(code_limits(_SUM_BITS, True)[upper])
 
 
 @operation(sees="first", shape=stretched_shape)
@@ -116,7 +115,7 @@ def products(
     signed: tuple[bool, bool] = (False, False),
 ) -> Tensor:
     """Return the numbers that sums of products of codes of two even ranges stand for, along the last axis."""
-    return input * (_step(low, high, bits[0], signed[0]) * _step(other_low, other_high, bits[1], signed[1]))
+    return input * _product_step((low, high), (other_low, other_high), bits, signed)
 
 
 @operation(sees="first", shape=stretched_shape)
@@ -131,7 +130,7 @@ def product_codes(
     signed: tuple[bool, bool] = (False, False),
 ) -> Tensor:
     """Return the sums of products of codes that stand for numbers: what `products` undoes."""
-    step = _step(low, high, bits[0], signed[0]) * _step(other_low, other_high, bits[1], signed[1])
+    step = _product_step((low, high), (other_low, other_high), bits, signed)
     return straight_through(input / step, torch.round)
 
 
@@ -266,6 +265,16 @@ def _code_of(value: Tensor, low: Tensor, high: Tensor, bits: int, signed: bool) 
 def _codes_to_one(low: Tensor, high: Tensor, bits: int) -> Tensor:
     width = (high - low).double()
     return torch.where(width == 0, torch.zeros_like(width), (2.0**bits - 1) / width)
+
+
+def _product_step(
+    ends: tuple[Tensor, Tensor],
+    other_ends: tuple[Tensor, Tensor],
+    bits: tuple[int, int],
+    even: Sequence[bool],
+) -> Tensor:
+    """Return what one more in a product of codes of two ranges stands for."""
+    return _step(*ends, bits[0], even[0]) * _step(*other_ends, bits[1], even[1])
 
 
 def _step(low: Tensor, high: Tensor, bits: int, even: bool = False) -> Tensor:

@@ -48,15 +48,8 @@ def _resize_nearest(layer: Message) -> OperationPlan:
     settings = layer.resize_nearest_neighbor_param
     if settings.align_corners or settings.half_pixel_centers or settings.half_pixel_onnx:
         raise incomplete(layer, "only positions without align_corners and half_pixel are known to convscope")
-    sizes = (settings.output_height or 0, settings.output_width or 0)
-    scales = (settings.scale_height, settings.scale_width)
-    attributes: dict[str, Any] = {"coordinates": "asymmetric", "nearest": "floor"}
-    first = settings.data_format == "NCHW"
-    if all(sizes):
-        attributes["shape"] = (0, 0, *sizes) if first else (0, *sizes, 0)
-    else:
-        attributes["scales"] = (1.0, 1.0, *scales) if first else (1.0, *scales, 1.0)
-    return OperationPlan("resize", attributes=attributes)
+    attributes = {"coordinates": "asymmetric", "nearest": "floor"}
+    return OperationPlan("resize", attributes=attributes | _resized(settings))
 
 
 @register_layer("ResizeBilinear")
@@ -66,18 +59,21 @@ def _resize_bilinear(layer: Message) -> OperationPlan:
     if settings.pytorch_half_pixel or settings.data_format not in ("NHWC", "NCHW"):
         raise incomplete(layer, "pytorch_half_pixel and films are not known to convscope")
     coordinates = "half_pixel" if settings.half_pixel_centers else "asymmetric_ratio"
-    attributes: dict[str, Any] = {
+    attributes = {
         "interpolation": "linear",
         "coordinates": "align_corners" if settings.align_corners else coordinates,
     }
+    return OperationPlan("resize", attributes=attributes | _resized(settings))
+
+
+def _resized(settings: Message) -> dict[str, Any]:
+    """Return the size or the scales that a map is to have, where its axes are."""
     first = settings.data_format == "NCHW"
     if settings.output_height and settings.output_width:
         sizes = (settings.output_height, settings.output_width)
-        attributes["shape"] = (0, 0, *sizes) if first else (0, *sizes, 0)
-    else:
-        scales = (settings.scale_height, settings.scale_width)
-        attributes["scales"] = (1.0, 1.0, *scales) if first else (1.0, *scales, 1.0)
-    return OperationPlan("resize", attributes=attributes)
+        return {"shape": (0, 0, *sizes) if first else (0, *sizes, 0)}
+    scales = (settings.scale_height, settings.scale_width)
+    return {"scales": (1.0, 1.0, *scales) if first else (1.0, *scales, 1.0)}
 
 
 @register_layer("DepthToSpace")

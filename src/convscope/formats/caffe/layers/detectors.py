@@ -18,12 +18,17 @@ _PROPOSALS = 300  # py-faster-rcnn's RPN_POST_NMS_TOP_N in a test
 @register_layer("ROIPooling")
 def _roi_pooling(layer: Message) -> OperationPlan:
     settings = layer.roi_pooling_param
-    if not (settings.pooled_h and settings.pooled_w):
-        raise incomplete(layer, "pooled_h and pooled_w must be at least 1")
-    attributes = {"size": (settings.pooled_h, settings.pooled_w), "scale": settings.spatial_scale}
+    attributes = {"size": pooled_size(layer, settings), "scale": settings.spatial_scale}
     if settings.pad_ratio:
         attributes["margin"] = settings.pad_ratio
     return OperationPlan("roi_pool", attributes=attributes)
+
+
+def pooled_size(layer: Message, settings: Message) -> tuple[int, int]:
+    """Return how many cells a region has, down and across."""
+    if not (settings.pooled_h and settings.pooled_w):
+        raise incomplete(layer, "pooled_h and pooled_w must be at least 1")
+    return settings.pooled_h, settings.pooled_w
 
 
 @register_layer("RegionPooling")

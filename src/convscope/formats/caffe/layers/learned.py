@@ -73,7 +73,7 @@ def _batch_norm(layer: Message) -> OperationPlan:
         "variance": LearnedBlob(ones, lambda inputs: (inputs[0][1],)),
         "scale_factor": LearnedBlob(ones, lambda inputs: (1,)),
     }
-    if parameters.has("filler") and parameters.use_weight_bias:
+    if is_intels and parameters.use_weight_bias:
         statistics |= _of_intel(parameters)
     return OperationPlan("batch_norm", parameters=statistics, attributes=attributes)
 

@@ -6,6 +6,7 @@ from math import inf
 from typing import Any
 
 from convscope.errors import UnsupportedLayer
+from convscope.formats.caffe.layers.detectors import pooled_size
 from convscope.formats.caffe.layers.registry import register_layer
 from convscope.formats.caffe.layers.translation import Translation, incomplete
 from convscope.formats.caffe.message import Message
@@ -35,12 +36,10 @@ def _roi_align(layer: Message) -> OperationPlan:
             f"layer {layer.name!r} is a ROIAlign, by which forks mean different things: the mean of a cell, its "
             f"largest corner, or the corners themselves. Say which with register_layer('ROIAlign', function)"
         )
-    if not (settings.pooled_h and settings.pooled_w):
-        raise incomplete(layer, "pooled_h and pooled_w must be at least 1")
     return OperationPlan(
         "sample_regions",
         attributes={
-            "cells": (settings.pooled_h, settings.pooled_w),
+            "cells": pooled_size(layer, settings),
             "scale": settings.spatial_scale,
             "margin": settings.pad_ratio,
         },
@@ -51,9 +50,7 @@ def _roi_align(layer: Message) -> OperationPlan:
 def _roi_warping(layer: Message) -> OperationPlan:
     """MNC's."""
     settings = layer.roi_warping_param
-    if not (settings.pooled_h and settings.pooled_w):
-        raise incomplete(layer, "pooled_h and pooled_w must be at least 1")
-    attributes = {"size": (settings.pooled_h, settings.pooled_w), "scale": settings.spatial_scale}
+    attributes = {"size": pooled_size(layer, settings), "scale": settings.spatial_scale}
     return OperationPlan("warp_regions", attributes=attributes)
 
 

@@ -22,7 +22,7 @@ from convscope.formats.keras.layers import (
     words,
     wrappers,
 )
-from convscope.formats.keras.layers.registry import LAYERS, translate, variables_of
+from convscope.formats.keras.layers.registry import LAYERS, saved_variables, translate, variables_of
 from convscope.formats.keras.layers.translation import Dialect, Numbers, Use, Variable
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "recurrent",
     "reduction",
     "resizing",
+    "saved_variables",
     "shape",
     "translate",
     "variables_of",

@@ -93,6 +93,11 @@ def variables_of(layer: KerasLayer, dialect: Dialect) -> Sequence[Variable]:
     return LAYERS[layer.class_name].variables(layer, dialect)
 
 
+def saved_variables(layer: KerasLayer, dialect: Dialect) -> list[Variable]:
+    """Return those of a layer's variables that a file has: its description says no value of them."""
+    return [variable for variable in variables_of(layer, dialect) if variable.value is None]
+
+
 def _taught(layer: KerasLayer) -> str | None:
     names = (
         f"{layer.class_name}:{layer.name}",

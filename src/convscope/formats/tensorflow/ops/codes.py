@@ -11,6 +11,7 @@ import torch
 
 from convscope.formats.operation_plan import OperationPlan
 from convscope.formats.tensorflow.constants import Array, folds
+from convscope.formats.tensorflow.fused_codes import FILTER_TYPE, INPUT_TYPE
 from convscope.formats.tensorflow.node import Node
 from convscope.formats.tensorflow.tensors import CODES
 from convscope.formats.tensorflow.translation import Operands, translates
@@ -31,8 +32,9 @@ def _own_type(node: Node) -> Attributes:
     return {"bits": bits, "signed": signed}
 
 
-def _both(node: Node) -> tuple[tuple[int, bool], tuple[int, bool]]:
-    return _type(node, "Tinput", "T1"), _type(node, "Tfilter", "T2")
+def _types_of_both(node: Node) -> Attributes:
+    (bits, signed), (other_bits, other_signed) = _type(node, *INPUT_TYPE), _type(node, *FILTER_TYPE)
+    return {"bits": (bits, other_bits), "signed": (signed, other_signed)}
 
 
 def _requantized(node: Node) -> Attributes:
@@ -47,8 +49,7 @@ def _part(node: Node) -> Attributes:
 
 
 def _sum_types(node: Node) -> Attributes:
-    first, second = _both(node)
-    return {"bits": (first[0], second[0]), "signed": (first[1], second[1]), "room": _room(node)}
+    return {**_types_of_both(node), "room": _room(node)}
 
 
 def _room(node: Node) -> int:
@@ -66,18 +67,11 @@ def _normalized(node: Node) -> Attributes:
 
 
 def _product_types(node: Node) -> Attributes:
-    first, second = _both(node)
     return {
-        "bits": (first[0], second[0]),
-        "signed": (first[1], second[1]),
+        **_types_of_both(node),
         "upper": node.op.startswith("Highest"),
         "even": "Even" in node.op,
     }
-
-
-def _scaled_products(node: Node) -> Attributes:
-    first, second = _both(node)
-    return {"bits": (first[0], second[0]), "signed": (first[1], second[1])}
 
 
 def _output_type(node: Node) -> Attributes:
@@ -113,8 +107,8 @@ _KINDS: dict[str, tuple[str, Callable[[Node], Attributes], int]] = {
     "QuantizedAdd": ("add_codes", _sum_types, 1),
     "QuantizedInstanceNorm": ("normalize_codes", _normalized, 3),
     "QuantizedBatchNormWithGlobalNormalization": ("batch_norm_codes", _batch_normalized, 3),
-    "BiasNumbers": ("products", _scaled_products, 1),
-    "ProductCodes": ("product_codes", _scaled_products, 1),
+    "BiasNumbers": ("products", _types_of_both, 1),
+    "ProductCodes": ("product_codes", _types_of_both, 1),
     "ScaledCodes": ("scaled_codes", _output_type, 1),
     "QuantizedAvgPool": ("whole_codes", lambda node: {"down": True}, 1),
     "QuantizedResizeBilinear": ("whole_codes", lambda node: {}, 1),
