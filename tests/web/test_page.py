@@ -459,8 +459,11 @@ def test_every_step_of_every_tour_leads_somewhere(page: Any) -> None:
 
 def halves(page: Any) -> list[Any]:
     """Return the two frames of the page, once both show what their network says."""
-    said = "one => one.contentDocument?.querySelector('#picture-pane .bar')"
-    page.wait_for_function(f"() => [...document.querySelectorAll('iframe')].every({said})", timeout=30000)
+    said = """() => {
+      const frames = [...document.querySelectorAll('iframe')];
+      return frames.length === 2 && frames.every((one) => one.contentDocument?.querySelector('#picture-pane .bar'));
+    }"""
+    page.wait_for_function(said, timeout=30000)
     return [frame.content_frame() for frame in page.query_selector_all("iframe")]
 
 
