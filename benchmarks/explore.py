@@ -151,7 +151,7 @@ def unit_time(page: Page) -> float:
         made = f"{picture}?.complete && {picture}.naturalWidth"
         try:
             page.wait_for_function(
-                f"() => {made} && !document.body.innerText.includes('(step')", timeout=60_000
+                f"() => {made} && !document.body.innerText.includes('% made)')", timeout=60_000
             )
         except TimeoutError:  # of a thousand layers it takes long: the picture as it is now will do
             page.wait_for_function(f"() => {made}", timeout=120_000)

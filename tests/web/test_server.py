@@ -179,6 +179,8 @@ def test_units_that_are_set_change_the_answer(server: Server, picture: str) -> N
         "api/says?picture=PICTURE&units={",
         "api/backward?picture=PICTURE&unit=conv2:0&view=nothing",
         "api/seen/..%2f..%2fetc%2fpasswd",
+        "api/whole/..%2f..%2fetc%2fpasswd",
+        "api/address?name=scores:gren",
     ],
 )
 def test_a_question_that_makes_no_sense_gets_a_sentence(server: Server, picture: str, path: str) -> None:
@@ -245,13 +247,15 @@ def test_a_setting_never_names_a_file(server: Server, picture: str) -> None:
 
 def test_a_picture_goes_up_and_comes_back_as_the_network_sees_it(server: Server) -> None:
     buffer = io.BytesIO()
-    Image.fromarray(plain_picture((0.2, 0.8, 0.2), 50)).save(buffer, "PNG")
+    Image.fromarray(plain_picture((0.2, 0.8, 0.2), 50)[:30]).save(buffer, "PNG")
     found = requests.post(server.address + "api/pictures", buffer.getvalue(), timeout=60).json()
     answer = get(server, f"api/seen/{found['key']}")
     assert answer.status_code == 200, answer.text
     seen = Image.open(io.BytesIO(answer.content))
     assert seen.size == (32, 32)
     assert np.abs(np.asarray(seen, int) - [51, 204, 51]).max() <= 1
+    whole = Image.open(io.BytesIO(get(server, f"api/whole/{found['key']}").content))
+    assert whole.size == (50, 30)  # what a dream of it is compared with: not the square that the network sees
 
 
 def test_what_is_no_picture_or_too_large_is_refused(server: Server) -> None:

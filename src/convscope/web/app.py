@@ -55,6 +55,8 @@ def _routes(session: Session) -> list[BaseRoute]:
         Route("/api/sample/{name}", _endpoint_of(session, _add_sample), methods=["POST"]),
         Route("/api/seen/{key}", _endpoint_of(session, _seen)),
         Route("/api/frame/{key}", _endpoint_of(session, _frame)),
+        Route("/api/whole/{key}", _endpoint_of(session, _whole)),
+        Route("/api/address", _endpoint_of(session, _address)),
         Route("/api/says", _endpoint_of(session, _says)),
         Route("/api/grid", _endpoint_of(session, _grid)),
         Route("/api/groups", _endpoint_of(session, _groups)),
@@ -168,6 +170,14 @@ async def _seen(session: Session, request: Request, ask: Ask) -> Response:
 
 async def _frame(session: Session, request: Request, ask: Ask) -> Response:
     return await _pixels(session, request, ask, session.frame_of)
+
+
+async def _whole(session: Session, request: Request, ask: Ask) -> Response:
+    return await _pixels(session, request, ask, session.whole)
+
+
+async def _address(session: Session, request: Request, ask: Ask) -> Response:
+    return _json(await ask(partial(session.address, request.query_params["name"])))
 
 
 async def _pixels(

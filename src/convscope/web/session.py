@@ -25,12 +25,14 @@ from convscope.measuring.picture_list import ListedPicture
 from convscope.measuring.strongest import Strongest, find_strongest, strongest_of
 from convscope.network.class_head import most_probable
 from convscope.network.network import Network
+from convscope.network.resizing import resize
 from convscope.pictures.photograph import Photograph
 from convscope.web.answer_store import AnswerStore
 from convscope.web.arithmetic import arithmetic, read_by
 from convscope.web.grid import grid_message, shrunk
 from convscope.web.network_facts import network_facts
 from convscope.web.picture_store import PictureStore
+from convscope.web.renderings import LARGEST_SIDE
 from convscope.web.unit_facts import backward_map, histogram_facts, unit_effects, unit_facts
 from convscope.web.worker import Worker
 
@@ -248,6 +250,21 @@ class Session:
         if pixels.ndim != 3 or pixels.shape[2] != 3:
             raise InputError("only pictures in color can be covered")
         return pixels
+
+    def whole(self, picture: str) -> NDArray[np.uint8]:
+        """Return a picture as it came, (height, width, 3), its longer side at most as dreams and styles are made."""
+        values = self.pictures[picture].pixels
+        share = min(1.0, LARGEST_SIDE / max(values.shape[:2]))
+        height, width = (max(1, round(share * side)) for side in values.shape[:2])
+        pixels: NDArray[np.uint8] = (
+            (resize(values, (height, width)).clip(0, 1) * 255).round().astype(np.uint8)
+        )
+        return pixels
+
+    def address(self, name: str) -> dict[str, Any]:
+        """Return what a name stands for, a class by its label too; UnknownLayer says what is called nearly so."""
+        found = self.network.resolve(name)
+        return {"layer": found.layer, "channel": found.channel, "position": found.position}
 
     @contextmanager
     def _answered(

@@ -53,14 +53,14 @@ export function toHash(state) {
 }
 
 /**
- * Return the changes to the state that an address asks for; an `error` where it names what is not there.
+ * Return the changes to the state that an address asks for; `unknown` where it names what is no layer.
  * @returns {Object<string, any>}
  */
 export function fromHash(hash, isLayer) {
   const [path, query] = hash.replace(/^#\/?/, "").split("?"), asked = new URLSearchParams(query || ""), unit = decoded(path);
   /** @type {Object<string, any>} */
   const changes = { units: units(asked.get("units")), ...parseAddress(unit, isLayer) };
-  if (unit && !changes.layer) changes.error = `there is no ${unit} here: press / to search`;
+  if (unit && !changes.layer) changes.unknown = unit;
   for (const key of TEXTS) if (key !== "picture" || asked.get(key)) changes[key] = asked.get(key) || null;
   for (const [key, values] of Object.entries(CHOICES)) changes[key] = values.find((value) => String(value) === asked.get(key)) ?? values[0];
   return changes;

@@ -6,6 +6,9 @@ import { element, empty, number } from "./elements.js";
 import { paintSigned } from "./palette.js";
 import { layerFacts, state, unitAddress } from "./store.js";
 
+const WIDEST = 5; // numbers side by side that are written out
+/** The factors of a convolution and what they give, with the sign before each, in words. */
+const FACTORS = { patch: ["", "what it reads"], kernel: ["×", "its kernel"], product: ["=", "their products"] };
 let asked = 0, found = null, foundAt = "", failure = null;
 
 /** Return the elements that show it for the unit and the place under the cursor; nothing for what is no convolution. */
@@ -14,13 +17,14 @@ export function arithmeticParts() {
   const [row, column] = place(), title = defined(element("h3", {}, `How it comes to its number at (${row},${column})`), "arithmetic");
   if (failure) return [title, empty(failure)];
   if (!found || foundAt !== subject()) return [title, empty("Being worked out…")];
-  const limit = (key) => Math.max(...found.terms.flatMap((term) => term[key].flat().map(Math.abs))) || 1;
-  const rows = found.terms.map((term) => element("tr", {}, cell(`${found.reads}:${term.channel}`), cell(square(term.patch, limit("patch"), "what it reads")), cell("×"), cell(square(term.kernel, limit("kernel"), "its kernel")), cell("="), cell(number(term.sum))));
+  const terms = found.terms.map((term) => ({ ...term, product: term.patch.map((row, y) => row.map((value, x) => value * term.kernel[y][x])) }));
+  const limit = (key) => Math.max(...terms.flatMap((term) => term[key].flat().map(Math.abs))) || 1, limits = Object.fromEntries(Object.keys(FACTORS).map((key) => [key, limit(key)]));
+  const rows = terms.map((term) => element("div.term", {}, element("p.caption", {}, `${found.reads}:${term.channel}, sum of the products ${number(term.sum)}`), ...Object.entries(FACTORS).flatMap(([key, [sign, words]]) => [...(sign ? [element("span", { "aria-hidden": "true" }, sign)] : []), square(term[key], limits[key], words)])));
   const sums = [[`${found.others.count} further channels`, found.others.sum], ["bias", found.bias], ["sum", found.sum]];
   if (!found.others.count) sums.shift();
   const after = found.steps.length ? `after ${found.steps.join(", ")}` : "its answer";
-  const totals = [...sums, [after, found.answers]].map(([label, value]) => element("tr", {}, element("td", { colSpan: 5 }, label), cell(number(value))));
-  return [title, element("table.arithmetic", {}, element("tbody", {}, ...rows, ...totals)), element("p.caption", {}, "The channels that count most; red is positive, blue negative. Point at a place of the picture for another one.")];
+  const totals = [...sums, [after, found.answers]].map(([label, value]) => element("tr", {}, element("th", { scope: "row" }, label), cell(number(value))));
+  return [title, element("p.caption", {}, "What it reads × its kernel = the products, of the channels that count most; red is positive, blue negative."), ...rows, element("table.arithmetic", {}, element("tbody", {}, ...totals)), element("p.caption", {}, "Point at a place of the picture for another one.")];
 }
 
 /** Whether it is asked for, and not there yet. */
@@ -69,9 +73,18 @@ function cell(content) {
   return element("td", {}, content);
 }
 
+/** Numbers on their colors; of a window too wide for that the colors, and the numbers on hover. */
 function square(rows, limit, words) {
-  const canvas = element("canvas.pixels", { role: "img", "aria-label": `${words}: ${rows.map((row) => row.map(number).join(" ")).join("; ")}`, title: rows.map((row) => row.map(number).join("  ")).join("\n") });
+  const title = rows.map((row) => row.map(number).join("  ")).join("\n");
+  if (rows[0].length <= WIDEST) return element("table.square", { "aria-label": words, title: words }, element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((value) => shaded(value, limit))))));
+  const canvas = element("canvas.pixels", { role: "img", "aria-label": `${words}: ${title}`, title });
   paintSigned(canvas, rows, limit);
-  canvas.style.width = canvas.style.height = "48px";
   return canvas;
+}
+
+function shaded(value, limit) {
+  const tiny = value !== 0 && Math.abs(value) < 0.001, words = tiny ? value.toExponential(0) : String(Number(value.toPrecision(2))).replace(/^(-?)0\./, "$1.");
+  const made = element("td", {}, words);
+  made.style.background = `color-mix(in srgb, ${value < 0 ? "var(--below)" : "var(--above)"} ${Math.round((100 * Math.abs(value)) / limit)}%, var(--shade))`;
+  return made;
 }

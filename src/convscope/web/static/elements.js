@@ -39,10 +39,17 @@ export function number(value) {
 
 /** Return a bar with its label and number; `share` is in 0..1 of its width. */
 export function bar(label, share, text, title = "") {
-  const width = `${Math.max(0.5, Math.min(100, share * 100)).toFixed(1)}`;
   const fillBar = element("span.fill");
-  fillBar.style.width = `${width}%`;
+  fillBar.style.width = `${Math.max(0.5, Math.min(100, share * 100)).toFixed(1)}%`;
   return element("div.bar", { title }, element("span.track", {}, fillBar), element("span.label", {}, label), element("span.value", {}, text));
+}
+
+/** Return a bar that begins in the middle: to the right and red above zero, to the left and blue below; `share` in -1..1. */
+export function signedBar(label, share, text, title = "") {
+  const made = bar(label, Math.abs(share) / 2, text, title), filled = /** @type {HTMLElement} */ (made.querySelector(".fill"));
+  filled.classList.add(share < 0 ? "below" : "above");
+  made.classList.add("signed");
+  return made;
 }
 
 /** Show a picture that came as bytes. */

@@ -47,8 +47,8 @@ function helpDialog() {
 export function toggleHelp() {
   const help = helpDialog();
   if (help.open) return help.close();
-  const rows = KEYS.flatMap(([keys, words]) => [element("span", {}, ...keys.map((key) => element("kbd", {}, key === " " ? "space" : key))), element("span", {}, words)]);
-  fill(help, element("h2", {}, "Every key"), element("div.keys", {}, ...rows), element("p", {}, element("button", { onclick: () => help.close(), autofocus: true }, "Close")));
+  const rows = KEYS.map(([keys, words]) => element("div", {}, element("span", {}, ...keys.map((key) => element("kbd", {}, key === " " ? "space" : key))), element("span", {}, words)));
+  fill(help, element("div.tools", {}, element("h2", {}, "Every key"), element("button", { onclick: () => help.close(), autofocus: true }, "Close")), element("div.keys", {}, ...rows));
   help.showModal();
 }
 
@@ -104,15 +104,30 @@ export const KEYS = [
   [["?"], "this help", toggleHelp],
 ];
 
+/** The keys that an element has for itself. */
+function ownKeys(target) {
+  if (target.matches("input[type=range]")) return ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
+  return target.matches("button, a, summary, input") ? ["Enter", " "] : [];
+}
+
+/** A list that was opened by hand lets go of the keys once something is chosen: the next one is the page's. */
+function letGoOfLists() {
+  let byHand = false;
+  document.addEventListener("pointerdown", () => (byHand = true), true);
+  document.addEventListener("keydown", () => (byHand = false), true);
+  document.addEventListener("change", ({ target }) => byHand && target instanceof HTMLSelectElement && target.blur());
+}
+
 /** Listen to the table's keys, but not while something is being typed. */
 export function mountKeyboard() {
   const actions = new Map(KEYS.flatMap(([keys, , action]) => keys.map((key) => [key, action])));
+  letGoOfLists();
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (helpDialog().open) return event.key === "?" ? toggleHelp() : undefined;
     const target = /** @type {Element} */ (event.target), typing = target.matches("input:not([type=range]):not([type=checkbox]), select, textarea");
     if (typing && event.key !== "Escape") return;
-    if (target.matches("button, a, summary, input") && ["Enter", " ", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key)) return;
+    if (ownKeys(target).includes(event.key)) return;
     const action = actions.get(`${event.shiftKey && event.key.length > 1 ? "Shift+" : ""}${event.key}`);
     if (!action || !state.network) return;
     event.preventDefault();

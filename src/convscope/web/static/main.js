@@ -63,18 +63,32 @@ async function begin() {
   });
   const middle = state.network.stages.filter((name) => (layerFacts(name)?.rows || 0) > 1);
   const first = { layer: middle[Math.floor(middle.length / 2)] || state.network.stages.at(-1), channel: 0, picture: state.pictures[0]?.key || null };
-  set({ ...first, ...arrived() });
+  arrive(first);
   changed(new Set(["layer", "channel", "picture", "view", "network", "error", "backward"]));
-  addEventListener("popstate", () => set(arrived()));
+  addEventListener("popstate", () => {
+    moving = true; // what one goes back to is not remembered anew
+    arrive();
+    moving = false;
+  });
 }
 
-/** Return what the address asks for; a channel that the layer has not is its last one, and said so. */
-function arrived() {
+/** Show what the address asks for, of what it leaves open the `usual`; a channel that the layer has not is its last one, and said so. */
+function arrive(usual = {}) {
   /** @type {Object<string, any>} */
-  const changes = { error: null, ...fromHash(location.hash, isLayer) };
-  const count = layerFacts(changes.layer)?.channels;
-  if (!count || changes.channel < count) return changes;
-  return { ...changes, channel: count - 1, error: `${changes.layer} has the channels 0 to ${count - 1}, and no ${changes.channel}` };
+  const { unknown, ...changes } = { error: null, ...fromHash(location.hash, isLayer) }, count = layerFacts(changes.layer)?.channels;
+  if (count && changes.channel >= count) Object.assign(changes, { channel: count - 1, error: `${changes.layer} has the channels 0 to ${count - 1}, and no ${changes.channel}` });
+  set({ ...usual, ...changes });
+  if (unknown) goToNamed(unknown);
+}
+
+/** Go to what the server knows by a name: a class by its label; or say what is called nearly so. */
+async function goToNamed(name) {
+  try {
+    const { layer, channel, position } = await ask("address", { name });
+    set({ layer, channel: channel ?? 0, position: position?.length === 2 ? position : null, error: null });
+  } catch (error) {
+    set({ error: error.message });
+  }
 }
 
 function isLayer(name) {
@@ -94,7 +108,7 @@ function changed(what) {
   else if (has("position", "grid")) askPlace();
   if (has("picture", "layer", "units", "groups", "live", "retry")) askGroups();
   if (has("picture", "backward", "pinned") || (has("layer", "channel") && !state.pinned)) askMap();
-  if (has(...IN_ADDRESS)) writeAddress(has("layer", "view", "picture", "units", "tour"));
+  if (has(...IN_ADDRESS)) writeAddress(has("layer", "view", "picture", "tour") || (has("units") && (has("sliding") || !state.sliding)));
   status();
 }
 
@@ -103,11 +117,6 @@ function writeAddress(remember) {
   if (hash === location.hash) return;
   history[remember && !moving ? "pushState" : "replaceState"](null, "", hash);
 }
-
-addEventListener("popstate", () => {
-  moving = true;
-  queueMicrotask(() => (moving = false));
-});
 
 const latest = {}, failed = new Set();
 
@@ -185,7 +194,7 @@ function mountSearch() {
     const text = search.value.trim(), found = parseAddress(text, isLayer), near = state.network.layers.find((layer) => layer.name.toLowerCase().includes(text.toLowerCase()));
     if (found) set({ ...found, view: state.view });
     else if (near && text) goToLayer(near.name);
-    else if (text) return set({ error: `there is no layer ${text}` });
+    else if (text) goToNamed(text);
     search.value = "";
     search.blur();
   });

@@ -39,6 +39,7 @@ export const state = {
   frozen: false,
   live: null,
   units: {},
+  sliding: false,
   error: null,
   retry: null,
   notice: null,

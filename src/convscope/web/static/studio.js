@@ -35,6 +35,7 @@ export function mountStudio(parent) {
   fill(parent, element("h2", {}, "Studio"), element("div.columns", {}, element("div.card", {}, tabs, form, element("label", {}, film, " a film of the steps, too"), element("div.tools", {}, run, end), line), shown));
   draw();
   show(null);
+  listen((changed) => changed.has("picture") && !current && show(null));
   listen((changed) => (changed.has("kind") || (changed.has("pictures") && state.kind === "style")) && draw());
 }
 
@@ -95,17 +96,22 @@ function progressed(run, { done, of, final, caption }, body) {
   run.words = done < of ? `Stopped at step ${done} of ${of}: Make goes on from there. ${caption}` : caption;
 }
 
+/** Where a picture is as it came, uncropped: what a dream or a style begins with. */
+function wholeOf(picture) {
+  return `api/whole/${encodeURIComponent(picture)}`;
+}
+
 /** Show a run: its preview, or what it came to beside what it began with. */
 function show(run) {
   current = run;
-  if (!run) return fill(shown, element("div.big", {}, empty("Choose a preset and press Make: the picture changes while you watch.")));
+  if (!run) return fill(shown, empty("Choose a preset and press Make: the picture changes while you watch."), ...(state.picture ? [element("div.big", {}, element("img", { src: wholeOf(state.picture), alt: "The picture that is changed" }))] : []));
   const bar = element("progress", { "aria-label": "Steps done", hidden: run.status !== "runs" });
   if (run.of) Object.assign(bar, { max: run.of, value: run.done });
   fill(shown, bar, element("p.caption", {}, run.words), ...(run.picture ? compared(run) : [element("div.big", {}, ...(run.preview ? [run.preview] : []))]));
 }
 
 function compared(run) {
-  const before = element("img.before", { src: `api/seen/${encodeURIComponent(run.wanted.picture)}`, alt: "Before" });
+  const before = element("img.before", { src: wholeOf(run.wanted.picture), alt: "Before" });
   const wipe = element("div.wipe", {}, element("img", { src: run.picture, alt: run.words }), before);
   const range = element("input", { type: "range", min: 0, max: 100, value: 0, "aria-label": "Compare with the start" });
   range.oninput = () => wipe.style.setProperty("--at", `${range.value}%`);

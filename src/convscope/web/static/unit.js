@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { arithmeticParts, arithmeticWaits, askArithmetic } from "./arithmetic.js";
 import { DEFINITIONS, defined } from "./definitions.js";
-import { bar, element, empty, fill, number } from "./elements.js";
+import { bar, element, empty, fill, number, signedBar } from "./elements.js";
 import { paintSigned } from "./palette.js";
 import { onSeen, seeded, seen, want } from "./sees.js";
 import { listen, set, state, unitAddress } from "./store.js";
@@ -15,7 +15,8 @@ let asked = 0, facts = null, effects = null, failure = null, factsOf = "", effec
 /** Build the pane beside the grid, or the large view. */
 export function mountUnit(parent) {
   const title = defined(element("h2"), "unit"), boxes = Object.fromEntries(Object.keys(PARTS).map((name) => [name, element("div.part")]));
-  fill(parent, title, ...Object.values(boxes));
+  const { failure: failed, wanted: picture, more: otherPictures, ...further } = boxes;
+  fill(parent, title, failed, element("div.part", {}, picture, otherPictures), ...Object.values(further));
   // Only what changed is drawn anew: a slider stays under the hand that moves it.
   const draw = (names) => {
     title.textContent = unitAddress();
@@ -28,8 +29,10 @@ export function mountUnit(parent) {
   };
   const told = Object.keys(PARTS).filter((name) => name !== "slider");
   listen((changed) => {
-    if (["layer", "channel", "units", "seeds"].some((key) => changed.has(key))) draw(Object.keys(PARTS));
+    if (["layer", "channel"].some((key) => changed.has(key))) draw(Object.keys(PARTS));
+    else if (["units", "seeds"].some((key) => changed.has(key))) draw(told);
     else if (changed.has("picture")) draw(Object.keys(WAITS));
+    if (["layer", "channel", "units"].some((key) => changed.has(key))) showSetting(boxes.slider, unitAddress());
     if (changed.has("seeds") && state.seeds) want([unitAddress(), ...others()]);
   });
   onSeen((unit) => {
@@ -121,8 +124,13 @@ function heading(words, term) {
 function wanted(unit) {
   const picture = seen(unit);
   if (!picture) return [heading("What it wants to see", "wanted"), ...(state.network.readOnly ? [empty("Nothing is made on this page: it only shows.")] : [element("div.big", {}, element("div.unmade")), empty("Being made…")])];
-  const share = picture.final ? "" : ` (step ${picture.done} of ${picture.of})`;
+  const share = picture.final ? "" : ` (${farOf(picture)})`;
   return [heading(`What it wants to see${share}`, "wanted"), element("div.big", {}, element("img", { src: picture.url, alt: `What ${unit} wants to see` })), element("p.caption", {}, picture.caption)];
+}
+
+/** How far a picture is; those of one job are made together, and their steps counted together. */
+function farOf({ done, of }) {
+  return `${Math.floor((100 * done) / of)} % made`;
 }
 
 function others() {
@@ -137,7 +145,7 @@ function more(unit) {
   const pictures = others().map((name, index) => {
     const picture = seen(name), words = `${unit}, seed ${SEEDS[index]}`;
     const shown = picture ? element("img", { src: picture.url, alt: words, title: picture.caption }) : element("span.unmade", { title: `${words}: being made` });
-    return element("div", {}, shown, element("p.caption", {}, `seed ${SEEDS[index]}${picture?.final ? "" : picture ? `, step ${picture.done} of ${picture.of}` : ""}`));
+    return element("div", {}, shown, element("p.caption", {}, `seed ${SEEDS[index]}${picture?.final ? "" : picture ? `, ${farOf(picture)}` : ""}`));
   });
   return [button, element("div.seeds", {}, ...pictures), element("p.caption", {}, "The same unit from other beginnings: what they have in common is what it looks for.")];
 }
@@ -185,20 +193,28 @@ function examples(unit) {
   return [title, box, element("p.caption", {}, `Of ${count.toLocaleString("en")}: the strongest, each cropped to what the unit sees, beside the whole picture; then weaker ones.`)];
 }
 
+/** What a unit answers is changed while the slider moves; one move of it is one step back in the history. */
 function slider(unit) {
-  const setting = state.units[unit], factor = typeof setting === "string" ? Number(setting.slice(1)) : 1;
-  const label = element("label", {}, `Make it answer ${factor} × as much`);
-  const change = (to) => {
+  const change = (to, more = {}) => {
     const { [unit]: _, ...others } = state.units;
-    set({ units: to === null ? others : { ...others, [unit]: to } });
+    set({ units: to === null ? others : { ...others, [unit]: to }, ...more });
   };
-  const range = element("input", { type: "range", min: 0, max: 2, step: 0.25, value: factor, "aria-label": `How strongly ${unit} answers, 0 to 2 times` });
-  range.onchange = () => change(Number(range.value) === 1 ? null : `*${range.value}`);
-  const clamp = element("input", { type: "number", step: "any", placeholder: "its own", value: typeof setting === "number" ? setting : "", "aria-label": `What ${unit} answers everywhere, a number` });
+  const range = element("input", { type: "range", min: 0, max: 2, step: 0.25, "aria-label": `How strongly ${unit} answers, 0 to 2 times` });
+  range.oninput = () => change(Number(range.value) === 1 ? null : `*${range.value}`, { sliding: true });
+  range.onchange = () => set({ sliding: false });
+  const clamp = element("input", { type: "number", step: "any", placeholder: "its own", "aria-label": `What ${unit} answers everywhere, a number` });
   clamp.onchange = () => change(clamp.value === "" ? null : Number(clamp.value));
-  const names = Object.keys(state.units);
-  const undo = element("button", { onclick: () => set({ units: {} }) }, `Undo all (${names.length})`);
-  return [heading("Intervene", "intervene"), label, range, element("label.clamp", {}, "or everywhere ", clamp), ...(names.length ? [element("p.caption", {}, names.map((name) => `${name} ${typeof state.units[name] === "number" ? "=" : "×"} ${String(state.units[name]).replace("*", "")}`).join(", ")), undo] : [])];
+  return [heading("Intervene", "intervene"), element("label.factor"), range, element("label.clamp", {}, "or everywhere ", clamp), element("div.settings")];
+}
+
+/** Show what a unit is set to in the slider's part, whose elements stay under the hand that moves them. */
+function showSetting(part, unit) {
+  const setting = state.units[unit], factor = typeof setting === "string" ? Number(setting.slice(1)) : 1, names = Object.keys(state.units);
+  part.querySelector(".factor").textContent = `Make it answer ${factor} × as much`;
+  part.querySelector("[type=range]").value = String(factor);
+  part.querySelector("[type=number]").value = typeof setting === "number" ? String(setting) : "";
+  const all = names.map((name) => `${name} ${typeof state.units[name] === "number" ? "=" : "×"} ${String(state.units[name]).replace("*", "")}`);
+  fill(part.querySelector(".settings"), ...(names.length ? [element("p.caption", {}, all.join(", ")), element("button", { onclick: () => set({ units: {} }) }, `Undo all (${names.length})`)] : []));
 }
 
 function connections(title, list, none) {
@@ -210,9 +226,15 @@ function connections(title, list, none) {
     paintSigned(kernel, one.kernel, limit);
     const picture = seen(one.unit);
     const label = `${one.unit}: ${one.strength > 0 ? "excites" : "inhibits"}, ${number(one.strength)}`;
-    return element("button", { title: label, "aria-label": label, onclick: () => goTo(one.unit) }, ...(picture ? [element("img", { src: picture.url, alt: "" })] : []), kernel, element("span", {}, one.unit.split("/").pop()));
+    return element("button", { title: label, "aria-label": label, onclick: () => goTo(one.unit) }, ...(picture ? [element("img", { src: picture.url, alt: "" })] : []), kernel, unitName(one.unit));
   });
   return [heading(`${title} (red excites, blue inhibits)`, "strength"), element("div.units", {}, ...buttons)];
+}
+
+/** A unit's name in little room: of a long layer's name the end goes, the channel stays. */
+function unitName(unit) {
+  const at = unit.lastIndexOf(":");
+  return element("span.unit-name", {}, element("span", {}, unit.slice(0, at).split("/").pop()), element("span", {}, unit.slice(at)));
 }
 
 function ownFilter() {
@@ -229,7 +251,7 @@ function changed() {
   if (effectsOf !== subject()) return state.picture && facts ? [heading("What it does to the classes", "effect"), empty("Being measured…")] : [];
   if (!effects.length) return [];
   const limit = Math.max(...effects.map((one) => Math.abs(one.change))) || 1;
-  return [heading("What it does to the classes' scores", "effect"), ...effects.map((one) => bar(`→ ${one.label}`, Math.abs(one.change) / limit, one.change ? `${one.change > 0 ? "+" : "−"}${number(Math.abs(one.change))}` : "0", DEFINITIONS.effect)), element("p.caption", {}, "The score with it, less the score when it answers nothing.")];
+  return [heading("What it does to the classes' scores", "effect"), ...effects.map((one) => signedBar(`→ ${one.label}`, one.change / limit, one.change ? `${one.change > 0 ? "+" : "−"}${number(Math.abs(one.change))}` : "0", DEFINITIONS.effect)), element("p.caption", {}, "The score with it, less the score when it answers nothing: red it raises, blue it lowers.")];
 }
 
 /** Go to a unit by its address. */
