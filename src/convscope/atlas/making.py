@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
 
 from convscope.atlas.manifest import AtlasManifest, Shard
-from convscope.atlas.shard import make_shard, one_thread
+from convscope.atlas.process_executor import process_executor
+from convscope.atlas.shard import make_shard
 from convscope.errors import InputError, PictureError
 from convscope.files import writing
 from convscope.network.engine.threads import computing_on
 from convscope.network.network import Network
 
-_PATIENCE = 5  # rounds in which workers die and no shard is made
+_PATIENCE = 5  # deaths for each worker while no shard is made
 
 
 @dataclass(frozen=True)
@@ -91,28 +91,31 @@ def make_shards(
 
 def _made_by(executor: Executor | None, workers: int, place: str, shards: Sequence[Shard]) -> Iterator[Shard]:
     """Yield shards as workers make them; those whose worker died are given out again."""
-    missing, in_vain = {shard.number: shard for shard in shards}, 0
-    while missing:
-        before = len(missing)
+    missing, deaths = {shard.number: shard for shard in shards}, list[BaseException]()
+    while missing and len(deaths) < _PATIENCE * workers:
         with _running(executor, workers) as pool:
             futures = list[Future[int]]()
             try:
                 futures += [pool.submit(make_shard, place, number) for number in missing]
                 for future in as_completed(futures):
-                    death = future.exception()
-                    if death is None or not _is_death(death):
+                    error = future.exception()
+                    if error is None or not _is_death(error):
                         yield missing.pop(future.result())
-            except BrokenExecutor as error:  # a process died while more were being given out
-                death = error
+                        deaths.clear()
+                        continue
+                    deaths.append(error)
+                    if len(deaths) == _PATIENCE * workers:
+                        break
+            except BrokenExecutor as error:  # a pool that takes no more
+                deaths.append(error)
             finally:
                 for future in futures:
                     future.cancel()
-        in_vain = in_vain + 1 if len(missing) == before else 0
-        if in_vain == _PATIENCE:
-            raise PictureError(
-                f"workers die at {next(iter(missing.values())).addresses[0]} and {len(missing) - 1:,} more shards "
-                f"({type(death).__name__}); is there memory enough for so many? What is made is kept"
-            )
+    if missing:
+        raise PictureError(
+            f"workers die at {next(iter(missing.values())).addresses[0]} and {len(missing) - 1:,} more shards "
+            f"({type(deaths[-1]).__name__}); is there memory enough for so many? What is made is kept"
+        )
 
 
 def _is_death(error: BaseException) -> bool:
@@ -120,10 +123,5 @@ def _is_death(error: BaseException) -> bool:
     return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"
 
 
-@contextmanager
-def _running(executor: Executor | None, workers: int) -> Iterator[Executor]:
-    if executor is not None:
-        yield executor
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=one_thread) as pool:
-        yield pool
+def _running(executor: Executor | None, workers: int) -> AbstractContextManager[Executor]:
+    return process_executor(workers) if executor is None else nullcontext(executor)

@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
@@ -61,11 +60,6 @@ def make_shard(folder: str, number: int) -> int:
         network = network_of(place, manifest)
         _save(_shard_pictures(network, shard, manifest), shard.path(place))
     return number
-
-
-def one_thread() -> None:
-    """Prepare a process of a pool: each computes on a thread of its own."""
-    torch.set_num_threads(1)
 
 
 def network_of(folder: Path, manifest: AtlasManifest) -> Network:

@@ -160,15 +160,14 @@ def _make(folder: Path, missing: Sequence[Shard], executor: Executor | None, wor
     """Make the shards under a bar; Ctrl-C ends the command, and keeps what is made."""
     from convscope.atlas.making import make_shards
 
-    done = 0
     try:
         with progress_bar(total=sum(one.end - one.first for one in missing), unit="unit") as bar:
             for shard in make_shards(
                 folder, missing, executor, workers=workers, told=lambda cost: note(str(cost))
             ):
                 bar.update(shard.end - shard.first)
-                done += 1
     except KeyboardInterrupt:
+        done = sum(shard.path(folder).exists() for shard in missing)
         end_interrupted(f"{done:,} of {len(missing):,} shards are made and kept in {folder}")
 
 
