@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from convscope import open_network
@@ -70,11 +71,83 @@ def test_a_filled_constant_that_no_machine_holds(tmp_path) -> None:
 
 def test_a_circle_and_a_value_made_twice(tmp_path) -> None:
     circle = [helper.make_node("Relu", ["b"], ["a"]), helper.make_node("Relu", ["a"], ["b"])]
-    with pytest.raises(NetworkFileError, match="'a' reads 'b', which no node before it makes"):
+    with pytest.raises(NetworkFileError, match="'b' reads 'a', which no node before it makes"):
         open_network(written(model_of(circle, {"x": [1]}, ["b"]), tmp_path / "circle.onnx"))
     twice = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Relu", ["y"], ["y"])]
     with pytest.raises(NetworkFileError, match="makes 'y', which is there already"):
         open_network(written(model_of(twice, {"x": [1]}, ["y"]), tmp_path / "twice.onnx"))
+
+
+def test_nodes_in_another_order_than_they_are_computed(tmp_path) -> None:
+    """Onnxruntime opens such files; what a branch reads from outside counts too."""
+    inside = helper.make_graph(
+        [helper.make_node("Neg", ["a"], ["n"])], "then", [], [helper.make_empty_tensor_value_info("n")]
+    )
+    model = small()
+    model.graph.node.insert(
+        0, helper.make_node("If", ["true"], ["y"], then_branch=inside, else_branch=inside)
+    )
+    model.graph.node[-1].output[0] = "s"
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "true"))
+    late = [*reversed(model.graph.node[1:]), model.graph.node[0]]
+    del model.graph.node[:]
+    model.graph.node.extend(late[-1:] + late[:-1])
+    network = assert_agrees(written(model, tmp_path / "late.onnx"))
+    assert {"y", "a", "r"} <= {*network.graph.producers}
+
+
+OPEN_SIZES = [
+    ("MatMul", {"x": ["m", "k"], "z": ["k", "n"]}, ["x", "z"], {}, {"x": (1, 224), "z": (224, 224)}),
+    ("MatMul", {"x": ["n", "n"], "z": ["n", "n"]}, ["x", "z"], {}, {"x": (224, 224), "z": (224, 224)}),
+    ("Conv", {"x": ["None", "None", 8, 9]}, ["x", "w"], {"w": (2, 3, 3, 3), "group": 2}, {"x": (1, 6, 8, 9)}),
+    ("Gemm", {"x": ["", ""]}, ["x", "w"], {"w": (5, 7), "transB": 1}, {"x": (1, 7)}),
+    ("MatMul", {"x": ["b", "s", "h"]}, ["x", "w"], {"w": (7, 5)}, {"x": (1, 224, 7)}),
+    ("LayerNormalization", {"x": ["b", 4, "h"]}, ["x", "w"], {"w": (6,)}, {"x": (1, 4, 6)}),
+    ("Add", {"x": ["b", 2], "z": ["c", "b"]}, ["x", "z"], {}, {"x": (1, 2), "z": (1, 1)}),
+    ("Relu", {"x": ["b", "c", "t", "h", "w"]}, ["x"], {}, {"x": (1, 3, 16, 112, 112)}),
+    ("Relu", {"x": ["a", "b", "c", "d", "e", "f"]}, ["x"], {}, {"x": (1, 4, 4, 4, 4, 4)}),
+]
+
+
+@pytest.mark.parametrize(("kind", "stated", "read", "more", "expected"), OPEN_SIZES)
+def test_sizes_that_are_open_get_what_their_names_and_the_weights_need(
+    kind, stated, read, more, expected, tmp_path
+) -> None:
+    constants = {name: np.ones(shape, np.float32) for name, shape in more.items() if name == "w"}
+    attributes = {name: value for name, value in more.items() if name != "w"}
+    nodes = [
+        helper.make_node("Identity", ["x"], ["i"]),
+        helper.make_node(kind, ["i", *read[1:]], ["y"], **attributes),
+    ]
+    network = assert_agrees(written(model_of(nodes, stated, ["y"], constants), tmp_path / "open.onnx"))
+    assert dict(network.graph.inputs) == expected
+
+
+def test_channels_behind_a_transposition_are_what_the_weights_need(tmp_path) -> None:
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["t", "w"], ["y"]),
+    ]
+    constants = {"w": np.ones((1, 12, 1, 1), np.float32)}
+    model = model_of(nodes, {"x": ["n", "h", "w", "c"]}, ["y"], constants)
+    network = assert_agrees(written(model, tmp_path / "last.onnx"))
+    assert dict(network.graph.inputs) == {"x": (1, 224, 224, 12)}
+
+
+@pytest.mark.filterwarnings("ignore::convscope.errors.ConvscopeWarning")
+def test_texts_in_a_file_cut_only_what_needs_them(tmp_path) -> None:
+    model = small()
+    model.graph.initializer.append(helper.make_tensor("names", TensorProto.STRING, [2], [b"cat", b"dog"]))
+    said = helper.make_tensor("said", TensorProto.STRING, [1], [b"bird"])
+    model.graph.node.append(helper.make_node("Constant", [], ["bird"], value=said))
+    for name in ("names", "bird"):
+        model.graph.node.append(helper.make_node("Gather", [name, "r"], [f"{name}_found"]))
+        model.graph.output.append(helper.make_empty_tensor_value_info(f"{name}_found"))
+    network = open_network(written(model, tmp_path / "texts.onnx"))
+    assert {"names_found", "bird_found"} <= {*network.graph.cut}
+    with pytest.raises(UnsupportedLayer, match="the tensor 'names' holds texts"):
+        network.activations(torch.zeros(1, 3, 8, 8), "names_found")
+    assert network.activations(torch.zeros(1, 3, 8, 8), "y")["y"].shape == (1, 72)
 
 
 def external(location, length=216):

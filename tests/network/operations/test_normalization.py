@@ -168,3 +168,12 @@ def test_group_norm_is_its_formula_over_the_channels_of_a_group():
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
     with pytest.raises(InputError, match="the channels of 2x6x4x5 do not make 4 equal groups"):
         group_norm(input, groups=4)
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_group_norm_of_maps_far_from_zero_is_as_exact_in_either_order_of_memory(order):
+    maps = (60 * normal(1, 6, 64, 64) + 2000).float().contiguous(memory_format=order)
+    groups = maps.double().numpy().reshape(1, 3, 2, 64, 64)
+    expected = (groups - groups.mean((2, 3, 4), keepdims=True)) / groups.std((2, 3, 4), keepdims=True)
+    found = group_norm(maps, groups=3)
+    np.testing.assert_allclose(found.numpy().reshape(groups.shape), expected, atol=2e-5)

@@ -9,6 +9,7 @@ from typing import Any
 
 from convscope.errors import NetworkFileError
 from convscope.formats.onnx.constants import read_tensor
+from convscope.formats.onnx.element_types import STRING
 from convscope.formats.protobuf.message import Message
 
 # AttributeProto.type: how a value is called there, and what it is where it is left out, being 0 or empty.
@@ -34,7 +35,7 @@ class AttributeReference:
 def attributes_of(node: Message, file: Path) -> dict[str, Any]:
     """Return a node's attributes: numbers, texts, tuples of them, tensors as `Constant`, graphs as they are.
 
-    Those of other kinds (sparse tensors, types) are left out: no operator that has one is computed.
+    Those of other kinds (sparse tensors, texts in tensors, types) are left out: no operator that has one is computed.
     """
     return plain_attributes(node.attribute, node.name or "", file)
 
@@ -53,6 +54,8 @@ def plain_attributes(attributes: Iterable[Message], name: str, file: Path) -> di
         if kind == "t":
             if value is None:
                 raise NetworkFileError(f"{file}: attribute {attribute.name!r} of {name!r} holds no tensor")
+            if value.data_type == STRING:
+                continue
             value = read_tensor(value, file)
         values[attribute.name or ""] = _plain(value)
     return values

@@ -17,9 +17,10 @@ from convscope.formats.only_size import only_of_this_size
 from convscope.formats.onnx.attributes import AttributeReference
 from convscope.formats.onnx.calls import Call, Inner, calls_of
 from convscope.formats.onnx.constants import Constant, constant_of, read_tensor
+from convscope.formats.onnx.element_types import STRING
 from convscope.formats.onnx.folding import fold, plan_number
 from convscope.formats.onnx.inlining import branch_of, inlined_function
-from convscope.formats.onnx.inputs import input_shapes, input_types, unread_inputs
+from convscope.formats.onnx.inputs import input_shapes, input_types, unread_values
 from convscope.formats.onnx.model import opset_of
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators import reader_of
@@ -57,16 +58,16 @@ class _Building:
         self.functions = {
             (each.domain or "", each.name or "", each.overload or ""): each for each in model.functions
         }
-        tensors = {tensor.name or "": tensor for tensor in model.graph.initializer}
+        tensors = {each.name or "": each for each in model.graph.initializer if each.data_type != STRING}
         self.constants = {name: read_tensor(tensor, file) for name, tensor in tensors.items()}
         self.budget = FoldingBudget()
         self.budget.add_stored(sum(constant.size for constant in self.constants.values()))
-        self.builder = GraphBuilder(str(file), cut=unread_inputs(model, self.constants))
+        self.builder = GraphBuilder(str(file), cut=unread_values(model, self.constants))
         self.cut = self.builder.cut
         self.sequences: dict[str, tuple[str, ...]] = {}
         """The tensors of each sequence."""
         self.types = input_types(model) | {name: one.type for name, one in self.constants.items()}
-        for name, shape in input_shapes(model, file, {*self.constants, *self.cut}, input_shape).items():
+        for name, shape in input_shapes(model, file, self.constants, self.cut, input_shape).items():
             self.builder.add_input(name, shape)
         self.only_of_this_size = False
         self.inner: set[str] = set()

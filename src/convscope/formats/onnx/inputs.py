@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
 from pathlib import Path
 
 from convscope.errors import InputError, NetworkFileError
+from convscope.formats.onnx.constants import Constant
 from convscope.formats.onnx.element_types import COMPLEX64, COMPLEX128, FLOAT, STRING
 from convscope.formats.onnx.metadata import stated_size
+from convscope.formats.onnx.needed_sizes import needed_sizes
 from convscope.formats.protobuf.message import Message
 from convscope.network.cut import CutLayer
 from convscope.network.engine.memory import machine_memory
@@ -34,10 +36,15 @@ def input_types(model: Message) -> dict[str, int]:
     return {value.name or "": value.type.tensor_type.elem_type or FLOAT for value in model.graph.input}
 
 
-def unread_inputs(model: Message, constants: Collection[str]) -> dict[str, CutLayer]:
-    """Return the inputs that are no numbers: what needs them is cut off."""
-    unread = {}
-    for value in network_inputs(model, constants):
+def unread_values(model: Message, constants: Collection[str]) -> dict[str, CutLayer]:
+    """Return the inputs and stored tensors that are no numbers: what needs them is cut off."""
+    unread = {
+        name: CutLayer(
+            name, "Constant", f"the tensor {name!r} holds texts, and convscope computes with numbers only"
+        )
+        for name in (tensor.name or "" for tensor in model.graph.initializer if tensor.data_type == STRING)
+    }
+    for value in network_inputs(model, {*constants, *unread}):
         kind = value.type.tensor_type.elem_type or FLOAT
         if not value.type.has("tensor_type"):
             what = "a sequence, a map or something optional"
@@ -52,26 +59,49 @@ def unread_inputs(model: Message, constants: Collection[str]) -> dict[str, CutLa
 
 
 def input_shapes(
-    model: Message, file: Path, constants: Collection[str], given: Shape | None
+    model: Message, file: Path, constants: Mapping[str, Constant], cut: Collection[str], given: Shape | None
 ) -> dict[str, Shape]:
     """Return each input's name and shape; `given` replaces the first one's.
 
+    What a file leaves open is what the weights that read it need, then what is usual; two sizes of one name are one.
     Raises InputError where `given` contradicts the file.
     """
     shapes: dict[str, Shape] = {}
-    for value in network_inputs(model, constants):
-        stated = stated_shape(value)
-        shapes[value.name or ""] = (
-            _agreed(stated, given, str(value.name))
-            if not shapes and given
-            else _usual(stated, stated_size(model))
-        )
+    values = network_inputs(model, {*constants, *cut})
+    needed = needed_sizes(model.graph, [value.name or "" for value in values], constants)
+    named: dict[str, int] = {}
+    for value in values:
+        names = _names(stated_shape(value))
+        named |= {
+            text: needed[value.name, axis] for axis, text in names.items() if (value.name, axis) in needed
+        }
+    for value in values:
+        name, stated = value.name or "", stated_shape(value)
+        names = _names(stated)
+        if not shapes and given:
+            shape = _agreed(stated, given, name)
+        else:
+            known = {axis: named[text] for axis, text in names.items() if text in named}
+            known |= {axis: size for (of, axis), size in needed.items() if of == name}
+            shape = _usual(
+                [known.get(at, size) if isinstance(size, str) else size for at, size in enumerate(stated)],
+                stated_size(model),
+            )
+        named = {text: shape[axis] for axis, text in names.items()} | named
+        shapes[name] = tuple(named.get(names.get(axis, ""), size) for axis, size in enumerate(shape))
     for name, shape in shapes.items():
         if prod(shape) * 4 > machine_memory():
             raise NetworkFileError(
                 f"{file}: the input {name!r} is {dimensions(shape)}, more than this machine holds"
             )
     return shapes
+
+
+def _names(stated: tuple[int | str, ...]) -> dict[int, str]:
+    """Return the names of an input's open axes: what is called alike is as long; one for the batch and more is none."""
+    names = {axis: size for axis, size in enumerate(stated) if isinstance(size, str) and size}
+    batch = names.get(0) if len(stated) > 2 and list(names.values()).count(names.get(0, "")) > 1 else None
+    return {axis: name for axis, name in names.items() if name not in (batch, "None", "?")}
 
 
 def _agreed(stated: tuple[int | str, ...], given: Shape, name: str) -> Shape:
@@ -85,11 +115,21 @@ def _agreed(stated: tuple[int | str, ...], given: Shape, name: str) -> Shape:
     return tuple(given)
 
 
-def _usual(stated: tuple[int | str, ...], size: tuple[int, int] | None) -> Shape:
-    """Fill in what is left open: one picture, three channels, 224 pixels or the size the network was saved with."""
+def _usual(stated: Sequence[int | str], size: tuple[int, int] | None) -> Shape:
+    """Fill in what is left open: one picture, three channels, 224 pixels or the size the network was saved with.
+
+    A film or a volume is 16 times 112x112; more axes than that are no pictures, and short.
+    """
     usual = {0: 1}
-    if len(stated) == 4:
-        last = isinstance(stated[3], int) and stated[3] in (1, 3) and stated[1] not in (1, 3)
+    if len(stated) == 5:
+        usual |= {1: 3, 2: 16, 3: 112, 4: 112}
+    elif len(stated) > 5:
+        usual |= dict.fromkeys(range(1, len(stated)), 4)
+    elif len(stated) == 4:
+        last = isinstance(stated[3], int) and (
+            (stated[3] in (1, 3) and stated[1] not in (1, 3))
+            or (isinstance(stated[1], str) and isinstance(stated[2], str))
+        )
         usual[3 if last else 1] = 3
         usual |= dict(zip((1, 2) if last else (2, 3), size or (USUAL_SIZE, USUAL_SIZE), strict=True))
     return tuple(

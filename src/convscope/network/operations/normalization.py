@@ -138,7 +138,9 @@ def group_norm(
     """
     if input.dim() < 2 or groups < 1 or input.shape[1] % groups:
         raise InputError(f"the channels of {dimensions(input.shape)} do not make {groups} equal groups")
-    return F.group_norm(input, groups, weight, bias, epsilon)
+    # With the channels last in memory torch takes the variance for the mean square less the squared mean, in single
+    # precision: maps of mean 2,000 and deviation 60 are off by a tenth.
+    return F.group_norm(input.contiguous(), groups, weight, bias, epsilon)
 
 
 @operation
