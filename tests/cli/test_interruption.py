@@ -91,6 +91,27 @@ def test_ctrl_c_while_the_commands_are_imported() -> None:
     assert (ended.returncode, ended.stderr) == (130, "begun\ninterrupted: nothing was begun\n")
 
 
+def test_ctrl_c_while_torch_is_imported_raises_nothing_in_it(tmp_path: Path) -> None:
+    """Its C++ code calls Python meanwhile, and ends the process with a core dump where that raises."""
+    (tmp_path / "torch.py").write_text(
+        "import signal, sys\n"
+        "try: signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt: sys.stderr.write('raised in torch\\n'); raise\n"
+    )
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from convscope.__main__ import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "layers", "builtin"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+    )
+    assert (ended.returncode, ended.stderr) == (130, "interrupted: nothing was finished\n")
+
+
 def test_ctrl_c_where_python_ignores_what_is_raised_comes_again() -> None:
     code = (
         "import signal, sys, time\n"

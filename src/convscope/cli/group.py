@@ -90,8 +90,10 @@ class ConvscopeGroup(click.Group):
             )
             raise _OneLine(words) from error
         except OSError as error:
-            if error.errno == errno.EPIPE:  # nobody reads on: click ends silently
+            if error.errno == errno.EPIPE and not options.interrupted:  # nobody reads on: click ends silently
                 raise
+            if options.interrupted:
+                raise _interrupted(options) from None
             where = f"{error.filename}: " if error.filename else ""
             raise _OneLine(_one_line(f"{where}{error.strerror or error}")) from error
         except Exception as error:
@@ -224,6 +226,8 @@ def _ctrl_c_remembered(options: Settings) -> Iterator[None]:
     def pressed(number: int, frame: FrameType | None) -> None:
         if not over:
             options.interrupted = True
+            if _torch_is_being_imported():
+                os._exit(_interrupted(options).exit_code)
             before(number, frame)
 
     def ignored(what: sys.UnraisableHookArgs) -> None:
@@ -239,6 +243,12 @@ def _ctrl_c_remembered(options: Settings) -> Iterator[None]:
     finally:
         over = True
         sys.unraisablehook = ignored_before
+
+
+def _torch_is_being_imported() -> bool:
+    """Whether torch's C++ code may be calling Python: what Python raises there ends the process with a core dump."""
+    specification = getattr(sys.modules.get("torch"), "__spec__", None)
+    return bool(getattr(specification, "_initializing", False))
 
 
 def _press_again() -> None:
