@@ -64,7 +64,7 @@ class SampleState:
 
 
 def _one(name: str, about: str, license: str, address: str, megabytes: float, digest: str) -> Sample:
-    return Sample(name, about, license, (Download(name, address, megabytes, sha256=digest),))
+    return Sample(name, about, license, (Download(name, address, megabytes, digest),))
 
 
 SAMPLES: Mapping[str, Sample] = MappingProxyType(
@@ -116,13 +116,13 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
                         "lenet.prototxt",
                         f"{_CAFFE}/mnist/lenet.prototxt",
                         0.001738,
-                        sha256="c0455d92682937813a6ab5f6bbe9ae3753b454eba00686eddab0335de9712beb",
+                        "c0455d92682937813a6ab5f6bbe9ae3753b454eba00686eddab0335de9712beb",
                     ),
                     Download(
                         "lenet_iter_10000.caffemodel",
                         f"{_LENET}/lenet_iter_10000.caffemodel",
                         1.725006,
-                        sha256="846f9133807d2314ca63382069646ec8c11ac87881825efc6b5145339351f967",
+                        "846f9133807d2314ca63382069646ec8c11ac87881825efc6b5145339351f967",
                     ),
                 ),
             ),

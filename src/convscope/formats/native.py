@@ -154,13 +154,14 @@ def _input_spec(fields: dict[str, Any], guesses: dict[str, str], parameters: Par
 def _graph(metadata: dict[str, Any], spec: InputSpec | None, parameters: Parameters) -> Graph:
     operations = tuple(_operation(fields, parameters) for fields in metadata["operations"])
     values = [value for operation in operations for value in operation.outputs]
+    made = set(values)
     read = dict.fromkeys(value for operation in operations for value in operation.inputs)
     inputs = {name: tuple(map(int, shape)) for name, shape in metadata.get("inputs", {}).items()}
     if not inputs and spec is not None:
-        inputs = {value: spec.shape for value in read if value not in values}
-    if set(read) - set(values) - set(inputs) or len(set(values)) != len(values):
+        inputs = {value: spec.shape for value in read if value not in made}
+    if set(read) - made - set(inputs) or len(made) != len(values):
         raise InputError(
-            f"every value is made once; inputs are {sorted(inputs)}, but {sorted(set(read) - set(values))} are read"
+            f"every value is made once; inputs are {sorted(inputs)}, but {sorted(set(read) - made)} are read"
         )
     outputs = metadata.get("outputs", [value for value in values if value not in read])
     names = {*inputs, *values, *metadata.get("cut", {})}

@@ -35,7 +35,7 @@ def test_the_classics_are_all_there() -> None:
         assert heavy
         for file in classic.files:
             assert file.address.startswith("https://")
-            assert len(file.sha256 or "") == 64 or len(file.sha1 or "") == 40
+            assert len(file.sha256) == 64
         assert classic.member is None or len(classic.member_sha256 or "") == 64
         named = {file.name for file in classic.files} | {classic.member}
         assert {classic.opened, classic.weights} <= named | {None}
@@ -49,7 +49,7 @@ def test_an_unknown_name_is_answered_with_the_closest() -> None:
 
 
 def published(content: bytes, name: str) -> Download:
-    return Download(name, f"https://example.org/{name}", 1, sha256=sha256(content).hexdigest())
+    return Download(name, f"https://example.org/{name}", 1, sha256(content).hexdigest())
 
 
 def test_files_brought_by_hand_are_taken_where_they_are_the_published_ones(
@@ -61,7 +61,7 @@ def test_files_brought_by_hand_are_taken_where_they_are_the_published_ones(
     for name in names:
         (folder / name).write_bytes(b"brought")
     with pytest.raises(
-        NetworkFileError, match=r"deploy.prototxt is not the published deploy.prototxt: SHA-1 "
+        NetworkFileError, match=r"deploy.prototxt is not the published deploy.prototxt: SHA-256 "
     ):
         fetch("vgg16")
     mine = replace(CATALOG["vgg16"], files=tuple(published(b"brought", name) for name in names))

@@ -33,6 +33,8 @@ from convscope.network.cut import CutLayer, require_uncut
 from convscope.network.graph import Graph, Operation
 from convscope.network.parameters import Shape
 
+MOST_WRITTEN_OUT = 50_000
+"""So many nodes functions, branches and loops may come to: of loops in loops a few bytes make any number."""
 _SMALL = 4096  # whole numbers up to here are kept with the operation, more as a parameter
 _FEW = 64  # so many of any kind are kept too: sizes are worked out with them
 
@@ -71,6 +73,7 @@ class _Building:
             self.builder.add_input(name, shape)
         self.only_of_this_size = False
         self.inner: set[str] = set()
+        self.written_out = 0
         self.lacking: dict[str, CutLayer] = {}
         """Further outputs of nodes that are not computed: cut, once somebody wants them."""
 
@@ -201,6 +204,12 @@ class _Building:
 
     def _inline(self, calls: Sequence[Inner]) -> None:
         """Add the nodes that stand inside one, and the numbers and sequences that are there."""
+        self.written_out += len(calls)
+        if self.written_out > MOST_WRITTEN_OUT:
+            raise NetworkFileError(
+                f"{self.file}: its functions and loops come to more than {MOST_WRITTEN_OUT:,} nodes; "
+                "no network has so many"
+            )
         for inner in calls:
             if isinstance(inner, Call):
                 self.inner.update(inner.hidden)

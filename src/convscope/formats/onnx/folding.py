@@ -22,6 +22,7 @@ from convscope.network.operations.registry import kind_of
 _AT_ONCE = (
     65536  # constants up to here are worked out when a network is opened, larger ones when they are used
 )
+_LOOKED_THROUGH = 8  # numbers for each one that is sorted or searched: its order, place and count
 _KEPT = 2**24  # and up to here they are worked out once
 
 
@@ -40,7 +41,7 @@ def fold(
     load = cache(numbers) if size <= _KEPT else numbers
     folded = [
         Constant(shape, types[index], lambda index=index: load(index))  # type: ignore[misc]
-        for index, shape in enumerate(shapes)
+        for index, shape in enumerate(shapes[: len(types)])  # a node may leave its last outputs out
     ]
     if size <= _AT_ONCE:
         for constant in folded:
@@ -54,10 +55,13 @@ def _shapes(
     """Return the shapes of what plans make, taken off the budget before any memory is."""
     try:
         shapes = [tuple(tensor.shape) for tensor in _outputs(plans, constants, exact=False)]
-    except NotImplementedError:  # they depend on the numbers; but for a Range no more are made than there are
+    except NotImplementedError:  # they depend on the numbers themselves
         if node.type_name == "Range":
             first, last, step = (float(constants[value].array.reshape(())) for value in node.inputs)
             budget.spend(node.name, (max(0, int(abs((last - first) / (step or 1)))),))
+        else:
+            looked_through = sum(constants[value].size for value in node.inputs if value)
+            budget.spend(node.name, (_LOOKED_THROUGH, looked_through))
         return [tuple(tensor.shape) for tensor in _outputs(plans, constants, exact=True)]
     for shape in shapes:
         budget.spend(node.name, shape)

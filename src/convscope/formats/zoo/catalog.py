@@ -1,8 +1,7 @@
 """The classics: where their publishers keep them, how big they are, and the checksums that go with them.
 
-Sources of the checksums: the ``sha1`` lines of Caffe's own model readmes (GoogLeNet, CaffeNet, AlexNet), the lists that
-OpenCV's and MXNet's tests keep of the VGG group's and DeepScale's files, TensorFlow's own build for Google's. The
-SHA-256 of the short texts was taken from their repositories; of the large weights nobody publishes one.
+Sources of the checksums: the lists that Intel's Open Model Zoo kept of the same addresses until 2021 (later ones have
+SHA-384), TensorFlow's own build for Google's; that of CaffeNet's text was taken from its repository, too.
 """
 
 from __future__ import annotations
@@ -17,20 +16,19 @@ _BERKELEY = "https://dl.caffe.berkeleyvision.org"
 _OXFORD = "https://www.robots.ox.ac.uk/~vgg/software/very_deep/caffe"
 _GIST = "https://gist.githubusercontent.com/ksimonyan"
 _SQUEEZENET = (
-    "https://raw.githubusercontent.com/DeepScale/SqueezeNet/b5c3f1a23713c8b3fd7b801d229f6b04c64374a5"
+    "https://raw.githubusercontent.com/DeepScale/SqueezeNet/a47b6f13d30985279789d08053d37013d67d131b"
 )
 _GOOGLE = "https://storage.googleapis.com/download.tensorflow.org/models"
 
 
 @dataclass(frozen=True)
 class Download:
-    """One file of a network: its name in the cache, its address, its size in megabytes and its SHA-1 or SHA-256."""
+    """One file of a network: its name in the cache, its address, its size in megabytes and its SHA-256."""
 
     name: str
     address: str
     megabytes: float
-    sha1: str | None = None
-    sha256: str | None = None
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,7 @@ class Classic:
 
 
 def _caffe(about: str, text: str, weights: Download, checksum: str, **preprocessing: Any) -> Classic:
-    kind = "sha256" if len(checksum) == 64 else "sha1"
-    deploy = Download("deploy.prototxt", text, 0.1, **{kind: checksum})
+    deploy = Download("deploy.prototxt", text, 0.1, checksum)
     return Classic(about, (deploy, weights), deploy.name, weights.name, preprocessing=preprocessing)
 
 
@@ -72,7 +69,7 @@ CATALOG: Mapping[str, Classic] = MappingProxyType(
                 "bvlc_googlenet.caffemodel",
                 f"{_BERKELEY}/bvlc_googlenet.caffemodel",
                 54,
-                "405fc5acd08a3bb12de8ee5e23a96bec22f08204",
+                "6f7101e3a2183738a7125a0c5021ba82a1feb4228c5ca0924d991b6daf6f6fad",
             ),
             checksum="fa36cd4112a3240a29600a5aa35333f31bec33daa1a6085b0af308a9f50f0c50",
             **_IMAGENET,
@@ -84,7 +81,7 @@ CATALOG: Mapping[str, Classic] = MappingProxyType(
                 "bvlc_reference_caffenet.caffemodel",
                 f"{_BERKELEY}/bvlc_reference_caffenet.caffemodel",
                 244,
-                "4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46",
+                "472d4a06035497b180636d8a82667129960371375bd10fcb6df5c6c7631f25e0",
             ),
             checksum="922248a4d2f6aac1cc8e7e5dbd996cc2ecd3356480d67c198f6cf96b12311a04",
             **_IMAGENET,
@@ -96,7 +93,7 @@ CATALOG: Mapping[str, Classic] = MappingProxyType(
                 "bvlc_alexnet.caffemodel",
                 f"{_BERKELEY}/bvlc_alexnet.caffemodel",
                 244,
-                "9116a64c0fbe4459d18f4bb6b56d647b63920377",
+                "4bff209a9837298157915ef50a4831a59636a6ca1a6b8ebacd990c3a5f3053e0",
             ),
             checksum="b564ba76416b4ac1e062c6621cbd80d9c19304ba152d9d791c75870f3182c4fa",
             **_IMAGENET,
@@ -108,7 +105,7 @@ CATALOG: Mapping[str, Classic] = MappingProxyType(
                 "squeezenet_v1.1.caffemodel",
                 f"{_SQUEEZENET}/SqueezeNet_v1.1/squeezenet_v1.1.caffemodel",
                 5,
-                "3397f026368a45ae236403ccc81cfcbe8ebe1bd0",
+                "72b912ace512e8621f8ff168a7d72af55910d3c7c9445af8dfbff4c2ee960142",
             ),
             checksum="d041bfb2ab4b32fda4ff6c6966684132f2924e329916aa5bfe9285c6b23e3d1c",
             **_IMAGENET,
@@ -120,9 +117,9 @@ CATALOG: Mapping[str, Classic] = MappingProxyType(
                 "VGG_ILSVRC_16_layers.caffemodel",
                 f"{_OXFORD}/VGG_ILSVRC_16_layers.caffemodel",
                 553,
-                "9363e1f6d65f7dba68c4f27a1e62105cdf6c4e24",
+                "a6196bc498e45ea4cb2637114ae8db9410cf1556fd60a55ae93272371beba197",
             ),
-            checksum="2734e5500f1445bd7c9fee540c99f522485247bd",
+            checksum="9fdb04e3f5b9224af473e82441b05b76368dfa6dc841e80655303823e9770962",
             **_VGG,
         ),
         "vgg19": _caffe(
@@ -132,9 +129,9 @@ CATALOG: Mapping[str, Classic] = MappingProxyType(
                 "VGG_ILSVRC_19_layers.caffemodel",
                 f"{_OXFORD}/VGG_ILSVRC_19_layers.caffemodel",
                 575,
-                "239785e7862442717d831f682bb824055e51e9ba",
+                "31b4c627c40c6ee151325f079b7ac557fddbd1f79af932888796127a4f4f6954",
             ),
-            checksum="132d2f60b3d3b1c2bb9d3fdb0c8931a44f89e2ae",
+            checksum="e7c9da46d837dd91049ddab46a57933a488e3d8a42162cdef51ab1edeff99725",
             **_VGG,
         ),
         "inception5h": Classic(
@@ -144,7 +141,6 @@ CATALOG: Mapping[str, Classic] = MappingProxyType(
                     "inception5h.zip",
                     f"{_GOOGLE}/inception5h.zip",
                     50,
-                    "e3b84c7e240ce8025b30d868f5e840b4bba9761d",
                     "d13569f6a98159de37e92e9c8ec4dae8f674fbf475f69fe6199b514f756d4364",
                 ),
             ),

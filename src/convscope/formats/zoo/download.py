@@ -84,33 +84,18 @@ def _alone(path: Path) -> Iterator[None]:
 def require_published(file: Download, path: Path) -> None:
     """Raise NetworkFileError for a file in the cache that is not the published one; it is left where it is.
 
-    That takes a second or two for the large ones, and is done once: ``NAME.checked`` keeps the file's size and time. Of
-    a file whose publisher gives no SHA-256 it keeps that, too: the first that comes is trusted, with a warning, and
-    none but that one afterwards.
+    That takes a second or two for the large ones, and is done once: ``NAME.checked`` keeps the file's size and time.
     """
     note, state = path.with_name(f"{path.name}.checked"), FileState.of(path)
-    known = [str(state.size), str(state.changed), str(file.sha256 or file.sha1)]
-    kept = note.read_text(encoding="utf-8", errors="replace").split() if note.is_file() else []
-    if kept[:3] == known:
+    known = f"{state.size} {state.changed} {file.sha256}"
+    if note.is_file() and note.read_text(encoding="utf-8", errors="replace") == known:
         return
-    first = kept[3] if len(kept) == 4 else None
-    wrong = _difference(file, path)
-    sha256 = file.sha256 or digest_of(path, "sha256")
-    if wrong is None and first not in (None, sha256):
-        wrong = f"SHA-256 {sha256}, and {first} when it first came"
-    if wrong:
+    if wrong := _difference(file, path):
         raise NetworkFileError(
             f"{path} is not the published {file.name}: {wrong}. Delete it, and it is downloaded anew; to open this one "
             "as it is, give its path"
         )
-    if file.sha256 is None and first is None:
-        given = "no SHA-256, and its SHA-1 is right" if file.sha1 else "no checksum"
-        warn(
-            f"{file.name}: its publisher gives {given}; this one is trusted, no other later (SHA-256 {sha256})",
-            ConvscopeWarning,
-            stacklevel=2,
-        )
-    write_text(" ".join([*known, sha256]), note)
+    write_text(known, note)
 
 
 def by_hand(file: Download, folder: Path) -> str:
@@ -192,16 +177,14 @@ def _check(file: Download, partial: Path, folder: Path) -> None:
 
 
 def _difference(file: Download, path: Path) -> str | None:
-    """Return in which checksum a file differs from the published one; None where it is that."""
-    for kind, published in (("sha1", file.sha1), ("sha256", file.sha256)):
-        if published is not None and (digest := digest_of(path, kind)) != published:
-            return f"{kind.upper().replace('SHA', 'SHA-')} {digest}, published is {published}"
-    return None
+    """Return how a file's checksum differs from the published one; None where it is that."""
+    digest = sha256_of(path)
+    return None if digest == file.sha256 else f"SHA-256 {digest}, published is {file.sha256}"
 
 
-def digest_of(path: Path, kind: str) -> str:
-    """Return the SHA-1 or SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.new(kind, usedforsecurity=False)
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
     with path.open("rb") as stream:
         for chunk in iter(lambda: stream.read(1 << 20), b""):
             digest.update(chunk)

@@ -10,7 +10,7 @@ from convscope.cache import cache_folder
 from convscope.errors import NetworkFileError, did_you_mean
 from convscope.files import written_whole
 from convscope.formats.zoo.catalog import CATALOG, Classic
-from convscope.formats.zoo.download import digest_of, downloaded, require_published
+from convscope.formats.zoo.download import downloaded, require_published, sha256_of
 
 ZOO = "zoo:"
 
@@ -50,7 +50,7 @@ def fetch(name: str) -> LocalClassic:
 
 def _is_member(path: Path, classic: Classic) -> bool:
     """Whether what was taken out of the archive before is there, and as it was published."""
-    return path.is_file() and digest_of(path, "sha256") == classic.member_sha256
+    return path.is_file() and sha256_of(path) == classic.member_sha256
 
 
 def _take_out(archive: Path, member: str, path: Path) -> None:

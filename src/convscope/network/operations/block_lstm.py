@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from convscope.network.operations.registry import operation
+from convscope.network.operations.steps import stacked, steps_of
 
 
 @operation(sees="map")
@@ -37,7 +38,8 @@ def block_lstm(
     `limit` cuts the memory off if it is not 0; after `steps` all is 0.
     """
     outputs = []
-    for now in sequence[:steps].unbind(0):
+    count = len(sequence[:steps])
+    for now in sequence[: steps_of(sequence, count)].unbind(0):
         put, second, third, show = (torch.cat((now, hidden), 1) @ weight + bias).chunk(4, 1)
         keep, candidate = (second, third) if forget_first else (third, second)
         put, keep = (
@@ -50,8 +52,8 @@ def block_lstm(
         shown = memory.tanh()
         hidden = shown * show
         outputs.append((put, memory, keep, show, candidate, shown, hidden))
-    rest = sequence.new_zeros(len(sequence) - len(outputs), *memory.shape)
-    return tuple(torch.cat((torch.stack(values), rest)) for values in zip(*outputs, strict=True))
+    rest = sequence.new_zeros(len(sequence) - count, *memory.shape)
+    return tuple(torch.cat((stacked(values, count), rest)) for values in zip(*outputs, strict=True))
 
 
 @operation(sees="map")

@@ -16,6 +16,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.operations.checks import dimensions, require_filled
 from convscope.network.operations.registry import Result, operation
+from convscope.network.operations.steps import stacked, steps_of
 
 
 @operation(from_shapes=True)
@@ -52,10 +53,11 @@ def lstm(
     batch, features = sequence.shape[1], hidden_weight.shape[1]
     hidden, cell = (state[0] for state in states) if states else [sequence.new_zeros(batch, features)] * 2
     outputs = []
-    for now, goes_on in zip(gates, continues[..., None], strict=True):
+    steps = steps_of(sequence, len(sequence))
+    for now, goes_on in zip(gates[:steps], continues[:steps, ..., None], strict=True):
         cell, hidden = _remember(cell, now + F.linear(hidden * goes_on, hidden_weight), goes_on)
         outputs.append(hidden)
-    output = torch.stack(outputs)
+    output = stacked(outputs, len(sequence))
     return (output, hidden[None], cell[None]) if expose_hidden else output
 
 
@@ -109,10 +111,11 @@ def rnn(
     terms, states = _inputs(sequence, continues, others, (weight, bias, static_weight), int(expose_hidden))
     hidden = states[0][0] if states else sequence.new_zeros(sequence.shape[1], hidden_weight.shape[1])
     hiddens = []
-    for now, goes_on in zip(terms, continues[..., None], strict=True):
+    steps = steps_of(sequence, len(sequence))
+    for now, goes_on in zip(terms[:steps], continues[:steps, ..., None], strict=True):
         hidden = torch.tanh(now + F.linear(hidden * goes_on, hidden_weight))
         hiddens.append(hidden)
-    output = torch.tanh(F.linear(torch.stack(hiddens), output_weight, output_bias))
+    output = torch.tanh(F.linear(stacked(hiddens, len(sequence)), output_weight, output_bias))
     return (output, hidden[None]) if expose_hidden else output
 
 

@@ -192,8 +192,9 @@ def find_distinct(
         raise NotImplementedError
     at = 0 if axis is None else axis_index(axis, input)
     rows = input.flatten() if axis is None else input
+    along = None if axis is None else at  # torch takes ten times the memory along an axis, be it the only one
     # torch has no derivative of this; the numbers taken out again by their places have one
-    _, which, counts = torch.unique(rows.detach(), return_inverse=True, return_counts=True, dim=at)
+    _, which, counts = torch.unique(rows.detach(), return_inverse=True, return_counts=True, dim=along)
     numbers = torch.arange(len(which), device=input.device)
     first = torch.full_like(counts, len(which)).scatter_reduce(0, which, numbers, "amin")
     if not in_order:

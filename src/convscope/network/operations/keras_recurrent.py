@@ -16,6 +16,7 @@ from convscope.errors import InputError
 from convscope.network.operations.checks import dimensions, require_filled
 from convscope.network.operations.convolution import convolution
 from convscope.network.operations.registry import Result, operation
+from convscope.network.operations.steps import stacked, steps_of
 
 Activation = Callable[[Tensor], Tensor]
 ACTIVATIONS: Mapping[str, Activation] = {
@@ -71,7 +72,8 @@ def unrolled(
         hidden, memory = initial[0], initial[-1]
     functions = {role: ACTIVATIONS[settings.get(role, usual)] for role, usual in _USUAL.items()}
     answers = []
-    for now in terms.unbind(1):
+    count = terms.shape[1]
+    for now in terms[:, : steps_of(sequence, count)].unbind(1):
         hidden, memory = step(
             now,
             hidden,
@@ -82,7 +84,7 @@ def unrolled(
             bool(settings.get("reset_after", True)),
         )
         answers.append(hidden)
-    answer = torch.stack(answers, 1) if whole else hidden
+    answer = stacked(answers, count, 1) if whole else hidden
     if not states:
         return answer
     return (answer, hidden, memory) if cell == "lstm" else (answer, hidden)
@@ -148,7 +150,8 @@ def convolutional_lstm(
     gate, activation = (ACTIVATIONS[settings.get(role, _USUAL[role])] for role in ("gate", "activation"))
     pictures = film.flip(2) if backwards else film
     moved: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
-    terms: list[Any] = [convolution(one, weight=weight, bias=bias, **moved) for one in pictures.unbind(2)]
+    going = pictures[:, :, : steps_of(film, film.shape[2])]
+    terms: list[Any] = [convolution(one, weight=weight, bias=bias, **moved) for one in going.unbind(2)]
     hidden = memory = torch.zeros_like(terms[0].chunk(4, 1)[0])
     answers = []
     for now in terms:
@@ -157,4 +160,4 @@ def convolutional_lstm(
         memory = gate(keep) * memory + gate(put) * activation(candidate)
         hidden = gate(show) * activation(memory)
         answers.append(hidden)
-    return torch.stack(answers, 2) if whole else hidden
+    return stacked(answers, film.shape[2], 2) if whole else hidden

@@ -17,6 +17,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.operations.checks import dimensions
 from convscope.network.operations.registry import operation
+from convscope.network.operations.steps import stacked, steps_of
 
 Activation = Callable[[Tensor, float, float], Tensor]
 ACTIVATIONS: Mapping[str, tuple[Activation, float, float]] = {
@@ -154,7 +155,7 @@ def _run(
     """Run one direction; backward a sequence begins at its own end."""
     terms = F.linear(sequence, direction.weight, direction.bias)
     outputs: list[Tensor] = []
-    times = range(len(sequence))
+    times = range(steps_of(sequence, len(sequence)))
     for time in reversed(times) if backward else times:
         after = step(direction, terms[time], states)
         if lengths is None:
@@ -164,7 +165,7 @@ def _run(
         inside = (time < lengths).reshape(-1, 1)
         states = tuple(torch.where(inside, new, old) for new, old in zip(after, states, strict=True))
         outputs.append(torch.where(inside, states[0], 0.0))
-    return torch.stack(outputs[::-1] if backward else outputs), states
+    return stacked(outputs[::-1] if backward else outputs, len(sequence)), states
 
 
 def _plain(direction: _Direction, now: Tensor, states: States) -> States:
