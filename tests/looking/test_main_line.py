@@ -1,11 +1,14 @@
 """The main line: what every path goes through, by removing each layer in turn; and GoogLeNet's stages."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from convscope.formats.opening import open_network
+from convscope.looking.activation_function import activation_after
 from convscope.looking.main_line import all_stages, main_line, stages, token_stage, vectors
 from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
@@ -116,6 +119,50 @@ def test_an_hourglass_is_followed_to_its_deepest_part_after_each_activation() ->
 
 def test_each_head_of_a_detector_is_shown() -> None:
     assert shown_of(Detector())[-2:] == [(32, ("small",), True), (16, ("large", "box"), True)]
+
+
+def test_each_head_of_a_detector_that_joins_their_answers_is_shown() -> None:
+    class Joined(Detector):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            rows = [one.permute(0, 2, 3, 1).reshape(len(x), -1, 6) for one in super().forward(x).values()]
+            return {"rows": torch.cat(rows, 1).sigmoid()}
+
+    found = shown_of(Joined())
+    assert found[-2:] == [(32, ("small",), True), (16, ("box",), True)] and "large" in found[-3][1]
+
+
+@pytest.mark.parametrize(
+    ("function", "normalization", "is_one"),
+    [
+        (lambda x: x * torch.sigmoid(x), nn.Identity(), True),
+        (lambda x: x * torch.sigmoid(1.702 * x), nn.BatchNorm2d(8), True),
+        (lambda x: x * nn.functional.relu6(x + 3) / 6, nn.GroupNorm(2, 8), True),
+        (lambda x: 0.5 * x * (1 + torch.erf(x / 2**0.5)), nn.BatchNorm2d(8), True),
+        (lambda x: 0.5 * x * (1 + torch.tanh(0.8 * (x + 0.04 * x**3))), nn.BatchNorm2d(8), True),
+        (lambda x: torch.tanh(nn.functional.softplus(x)) * x, nn.BatchNorm2d(8), True),
+        (lambda x: torch.maximum(x, 0.1 * x), nn.Dropout2d(), True),
+        (nn.CELU(), nn.InstanceNorm2d(8), True),
+        (lambda x: x * x.mean((2, 3), True).sigmoid(), nn.BatchNorm2d(8), False),
+        (lambda x: x + nn.functional.avg_pool2d(x, 3, 1, 1).relu(), nn.BatchNorm2d(8), False),
+    ],
+)
+def test_an_activation_function_written_out_is_one(
+    function: Any, normalization: nn.Module, is_one: bool
+) -> None:
+    """The last two are none: what multiplies comes from the whole map, what is added from the neighbors."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.norm, self.second = nn.Conv2d(3, 8, 3), normalization, nn.Conv2d(8, 4, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            found: Tensor = self.second(function(self.norm(self.first(x))))
+            return found
+
+    network = open_network(Block().eval(), input_shape=(1, 3, 12, 12))
+    first, second = (one for one in network.graph.operations if one.kind == "convolution")
+    assert activation_after(network, first.outputs[0]) == (second.inputs[0] if is_one else "norm")
 
 
 class Transformer(nn.Module):

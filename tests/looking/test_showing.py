@@ -191,6 +191,36 @@ def test_boxes_are_drawn_where_they_are_the_best_on_each_thing(
     assert f"<h4><bdi>{' and '.join(output.name for output in network.outputs)}</bdi></h4>" in report
 
 
+@pytest.mark.parametrize("layout", ["objectness", "columns", "chosen"])
+def test_boxes_with_their_scores_in_one_table_are_read_as_the_yolo_family_writes_them(layout: str) -> None:
+    corners = torch.tensor([[0.1, 0.2, 0.35, 0.5], [0.11, 0.2, 0.36, 0.52], [0.5, 0.55, 0.9, 0.95]])
+    middles = torch.cat([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], 1)
+    sides = torch.tensor([WIDTH, HEIGHT, WIDTH, HEIGHT])
+    table = torch.zeros(320, 8)
+    if layout == "chosen":  # corners, score, class, and rows of nothing
+        table = torch.zeros(320, 6)
+        table[:3] = torch.cat([corners * sides, torch.tensor([[0.9, 2], [0.8, 2], [0.6, 0]])], 1)
+    else:
+        table[:, :4] = torch.rand(320, 4, generator=torch.Generator().manual_seed(1)) * sides / 2 + 1
+        table[[7, 8, 200], :4] = middles * sides
+        scores = torch.tensor([[0.1, 0.0, 0.9], [0.1, 0.0, 0.8], [0.6, 0.05, 0.0]])
+        if layout == "objectness":
+            table[:, 4:] = torch.tensor([0.01, 0.9, 0.9, 0.9])  # sure of the class, not that there is one
+            table[[7, 8, 200], 4:] = torch.cat([torch.full((3, 1), 0.95), scores / 0.95], 1)
+        else:
+            table = table[:, :7]
+            table[[7, 8, 200], 4:] = scores
+    rows = table.T if layout == "columns" else table
+    network = planted(lambda net, x: (rows + 0 * x.mean())[None])
+    read = find_boxes(network, flag())
+    assert read is not None
+    assert [(box.label, round(box.score, 3)) for box in read.found] == [("class 2", 0.9), ("class 0", 0.6)]
+    assert read.found[0].corners == pytest.approx((0.1, 0.2, 0.35, 0.5), abs=1e-5)
+    assert "objectness" in read.reading if layout == "objectness" else "objectness" not in read.reading
+    made = show_output(network, flag())
+    assert made.caption.startswith("2 boxes with a score") and made.caption.endswith("in pixels: a guess.")
+
+
 def test_offsets_from_anchors_are_not_drawn_as_boxes() -> None:
     network = planted(lambda net, x: {
         "loc": F.pad(x.flatten(2), (0, 0))[:, :, :1600].reshape(1, 1200, 4) * 6 - 3,

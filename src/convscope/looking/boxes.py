@@ -63,7 +63,8 @@ def find_boxes(network: Network, picture: Any) -> Boxes | None:
         if output.role == "boxes"
     }
     tables = [values.astype(np.float64) for values in rows.values() if values.ndim == 2]
-    read = _of_detections(tables) or _of_two_tables(tables, seen_by(network, picture).shape[:2])
+    size = seen_by(network, picture).shape[:2]
+    read = _of_detections(tables) or _of_two_tables(tables, size) or _of_one_table(tables, size)
     if read is None:
         return None
     corners, scores, kinds, words = read
@@ -140,6 +141,41 @@ def _of_two_tables(
         of_things[:, nothing] = 0
     kinds_of = of_things.argmax(axis=1)
     return read[0], of_things.max(axis=1), kinds_of, f"Their four numbers are taken for {read[1]}: a guess"
+
+
+def _of_one_table(
+    tables: list[_Boxes], size: tuple[int, ...]
+) -> tuple[_Boxes, _Boxes, NDArray[np.intp], str] | None:
+    """Return corners, scores and classes of rows that hold all of a box, as the YOLO family writes them.
+
+    A row a box has an objectness before its classes, or ends in one score and the class's number where the network has
+    chosen already; a column a box (since version 8) has its classes alone.
+    """
+    if len(tables) != 1 or min(tables[0].shape) < 5:
+        return None
+    across = tables[0].shape[0] < tables[0].shape[1]
+    rows = tables[0].T if across else tables[0]
+    scores, names = rows[:, 4:], "four numbers and a score a class"
+    is_chosen = scores.shape[1] == 2 and not across and bool((scores[:, 1] % 1 == 0).all())
+    if is_chosen:
+        kinds, scores, names = (
+            scores[:, 1].astype(np.intp),
+            scores[:, :1],
+            "four numbers, a score and a class",
+        )
+    elif not across and scores.shape[1] > 1:
+        scores, names = scores[:, 1:] * scores[:, :1], "four numbers, an objectness and a score a class"
+    if not is_chosen:
+        kinds = scores.argmax(axis=1)
+    found = scores.max(axis=1) > 0  # what is chosen may be filled up with rows of nothing
+    rows, scores, kinds = rows[found], scores[found], kinds[found]
+    if scores.size and (scores.min() < 0 or scores.max() > 1 + 1e-6):
+        return None
+    read = _corners(rows[:, :4], size) if len(rows) else (rows[:, :4], "corners")
+    if read is None:
+        return None
+    words = f"A box is taken for {names}, its four numbers for {read[1]}: a guess"
+    return read[0], scores.max(axis=1), kinds, words
 
 
 def _corners(places: _Boxes, size: tuple[int, ...]) -> tuple[_Boxes, str] | None:

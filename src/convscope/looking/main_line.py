@@ -8,10 +8,11 @@ of each is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
+from convscope.looking.activation_function import activation_after
 from convscope.looking.answers import is_vector
 from convscope.network.graph import Operation
 from convscope.network.network import Network
@@ -21,7 +22,7 @@ from convscope.network.tokens import token_grids
 
 # the same numbers, in another order or as they are
 _NOTHING_NEW = ASSERTIONS | {"permute"}
-_TOKEN_LAYERS = 4  # shown
+_TOKEN_LAYERS = _MOST_ENDS = 4  # shown
 
 
 @dataclass(frozen=True)
@@ -136,21 +137,38 @@ def stages(network: Network) -> list[Stage]:
         if size is not None and (layers := tuple(group))
     ]
     shown = {name for stage in stages_with_maps for name in stage.shown}
-    others = [name for name in _ends(network) if name not in shown and name in sizes]
+    others = [name for name in _last_maps_of_ends(network, sizes) if name not in shown]
     ended = groupby(
         sorted(others, key=lambda name: _area(network, name)), key=lambda name: _size(network, name)
     )
     return stages_with_maps + [
-        Stage(size, layers, layers[:2], is_end=True)
+        Stage(size, layers, layers[:_MOST_ENDS], is_end=True)
         for size, group in ended
         if size is not None and (layers := tuple(group))
     ]
 
 
+def _last_maps_of_ends(network: Network, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Return the ends that are maps, and of an end where a detector joins several branches, the last of each."""
+    graph, found = network.graph, dict[str, None]()
+    for end in _ends(network):
+        values, branches = [end], dict[str, None]()
+        for value in values:  # which grow, from the end backwards
+            producer = graph.producers.get(value)
+            if producer is None or kind_of(producer.kind).from_shapes:
+                continue
+            if value in sizes:
+                branches[value] = None
+            elif kind_of(producer.kind).part != "filters":
+                values += [one for one in producer.inputs if one not in values]
+        found |= branches if end in sizes or len(branches) > 1 else {}
+    return [*found]
+
+
 def vectors(network: Network) -> list[str]:
     """Return the layers with one number a channel (fully connected, or pooled to 1×1) on the way, and at the ends."""
     names = [name for name in _way(network) if is_vector(network.shape_channels_first(name))]
-    after = [_activation_after(network, name) for name in names]
+    after = [activation_after(network, name) for name in names]
     ends = [name for name in _ends(network) if is_vector(network.shape_channels_first(name))]
     return list(dict.fromkeys([*after, *ends]))
 
@@ -256,42 +274,13 @@ def _deepest_path(network: Network, target: str, depths: dict[str, int]) -> list
 
 def _telling(network: Network, layers: tuple[str, ...]) -> tuple[str, ...]:
     wide = computing_layers(network, layers)
-    return tuple(dict.fromkeys(_activation_after(network, name) for name in (wide[0], wide[-1])))
+    return tuple(dict.fromkeys(activation_after(network, name) for name in (wide[0], wide[-1])))
 
 
 def _computes(network: Network, name: str) -> bool:
     return any(
         kind_of(operation.kind).part in ("filters", "join") for operation in network.graph.written_by(name)
     )
-
-
-def _activation_after(network: Network, name: str) -> str:
-    """Return the layer in which a layer's answer has gone through its normalization and its activation function."""
-    activation = name
-    for value, kind in _followers(network, name):
-        if value in network.layers:
-            activation = value
-        if not _settles(kind):
-            return activation
-    return name
-
-
-def _followers(network: Network, name: str) -> Iterator[tuple[str, str]]:
-    """Yield what is made of a value alone, number by number or channel by channel, one after the other."""
-    graph = network.graph
-    while len(readers := graph.consumers.get(name, ())) == 1:
-        (reader,) = readers
-        depends = [value for value in reader.inputs if value not in graph.constants]
-        follows = _settles(reader.kind) or kind_of(reader.kind).activation
-        if not follows or depends != [name] or len(reader.outputs) != 1:
-            return
-        name = reader.outputs[0]
-        yield name, reader.kind
-
-
-def _settles(kind: str) -> bool:
-    """Tell what stands between filters and their activation: a normalization, a scale, a bias."""
-    return kind_of(kind).foldable and kind_of(kind).per_channel
 
 
 def _size(network: Network, name: str) -> tuple[int, int] | None:
@@ -308,7 +297,7 @@ def computing_layers(network: Network, layers: tuple[str, ...]) -> list[str]:
     widths = [_channels(network, name) for name in computing]
     chosen = [name for name, width in zip(computing, widths, strict=True) if 2 * width > max(widths)]
     last = computing[-1]
-    if last not in chosen and network.graph.consumers.get(_activation_after(network, last)):
+    if last not in chosen and network.graph.consumers.get(activation_after(network, last)):
         chosen.append(last)
     return chosen
 

@@ -180,6 +180,17 @@ def pure_operator(name: str) -> Callable[..., Any]:
     return function
 
 
+@cache
+def is_pointwise(name: str) -> bool:
+    """Tell an ATen operator whose every number needs only the numbers at its place, as torch says of it.
+
+    >>> is_pointwise("softplus"), is_pointwise("cumsum")
+    (True, False)
+    """
+    packet = getattr(torch.ops.aten, base_of(name))
+    return any(torch.Tag.pointwise in getattr(packet, one).tags for one in packet.overloads())
+
+
 def _recurrent(packet: Any, input: Tensor, states: Any, *others: Any) -> tuple[Tensor, ...]:
     """Run one of torch's recurrent layers; on the meta device only say its shapes, which torch finds step by step."""
     if not input.is_meta:
