@@ -41,11 +41,21 @@ TARGETS = [
     ("scores:1@0:1,0:1", "scores:1@0:1,0:1 is no region of scores, which has 0 rows"),
 ]
 INPUTS = [
-    (torch.zeros(2, 3, 32, 32), "one picture is explained at a time"),
+    (
+        torch.zeros(2, 3, 32, 32),
+        "one picture is explained at a time, not an input of (2, 3, 32, 32): give one of them, input[:1]",
+    ),
     (torch.zeros(1, 3, 32, 32, dtype=torch.int64), "an input is a float tensor"),
     (torch.full((1, 3, 32, 32), float("nan")), "this input holds NaN or infinity"),
     (torch.full((1, 3, 32, 32), -float("inf")), "this input holds NaN or infinity"),
-    (torch.zeros(1, 4, 32, 32), "has 4 channels; planted expects 3"),
+    (
+        torch.zeros(1, 4, 32, 32),
+        "has 4 channels; planted expects 3, in the order (1, channels, height, width)",
+    ),
+    (
+        torch.zeros(2, 32, 32),
+        "one picture is explained at a time, not an input of (2, 32, 32): network.preproc",
+    ),
 ]
 
 

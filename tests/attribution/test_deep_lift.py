@@ -51,6 +51,20 @@ class Gated(nn.Module):
         return answer
 
 
+class Weighed(nn.Module):
+    """Two channels, weighed by as many numbers that no picture goes into: they are no picture and its baseline."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.first, self.scores = nn.Conv2d(3, 2, 3), nn.Linear(2, 4)
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        weighed = self.first(x) * torch.tanh(weights.reshape(2, 1, 1))
+        answer: Tensor = self.scores(weighed.relu().mean((2, 3)))
+        return answer
+
+
 def opened(module: nn.Module) -> convscope.Network:
     return convscope.open_network(module.eval().requires_grad_(False), input_shape=(1, 3, 24, 24))
 
@@ -97,6 +111,19 @@ def test_contributions_add_up_whatever_the_network_is_made_of(
     assert "add up to the difference but for" in found.how and "large error" not in found.how
     plain = convscope.gradient_times_input(network, noise(), 3)
     assert np.abs(found.map - plain.map).max() > 0.05 * np.abs(plain.map).max()
+
+
+def test_what_no_picture_goes_into_is_the_same_for_both() -> None:
+    """A network's second input was cut in halves: an error of torch's, or numbers of another channel."""
+    given, twin = torch.tensor([[1.7, -0.6]]), Weighed().eval().requires_grad_(False)
+    network = convscope.open_network(Weighed().eval(), input_shape=(1, 3, 24, 24), inputs={"weights": given})
+    found = convscope.deep_lift(network, noise(), 3, baseline="zero")
+    weights = torch.tanh(given.reshape(2, 1, 1))
+    own, nothing = (twin.first(x) * weights for x in (noise(), torch.zeros_like(noise())))
+    slopes = (own.relu() - nothing.relu()) / (own - nothing) * weights
+    slopes *= twin.scores.weight[3].reshape(2, 1, 1) / (22 * 22)
+    expected = torch.nn.functional.conv_transpose2d(slopes, twin.first.weight) * noise()
+    np.testing.assert_allclose(found.values.transpose(2, 0, 1), expected[0], atol=1e-7)
 
 
 def test_a_slope_is_the_difference_of_the_outputs_by_that_of_the_inputs() -> None:

@@ -129,3 +129,50 @@ def test_a_sum_of_targets_has_the_sum_of_their_numbers(name: str, network: Netwo
     whole = of({"maps:2@0:4,0:5": 1.0, "scores:1": -0.5})
     expected = of("maps:2@0:4,0:5") - 0.5 * of("scores:1")
     np.testing.assert_allclose(whole, expected, atol=1e-5 * abs(expected).max())
+
+
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
+def test_an_input_may_lack_the_axis_of_the_batch(name: str, gray: bool) -> None:
+    """Of half precision, with gradients, and a gray one without its channel too: the same map as of all axes."""
+    torch.manual_seed(5)
+    channels = 1 if gray else 3
+    model = nn.Sequential(
+        *(nn.Conv2d(channels, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4))
+    )
+    network = convscope.open_network(model.eval(), input_shape=(1, channels, 18, 26))
+    whole = input()[:, :channels].half().float()
+
+    def of(given: Tensor) -> NDArray[np.float64]:
+        return METHODS[name].function(network, given, 2, progress=False, **QUICK.get(name, {})).values
+
+    expected = of(whole)
+    for given in (whole[0], whole.half(), whole.clone().requires_grad_(), *([whole[0, 0]] if gray else [])):
+        np.testing.assert_array_equal(of(given), expected, err_msg=str(tuple(given.shape)))
+    if gray:  # two gray pictures, one behind the other
+        with pytest.raises(InputError, match=r"an input of \(2, 1, 18, 26\): give one of them, input\[:1\]"):
+            of(torch.cat([whole[0], whole[0]]))
+
+
+class Joined(nn.Module):
+    """Scores of a picture and of five numbers beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(8)
+        self.first, self.scores = nn.Conv2d(3, 5, 3), nn.Linear(5, 4)
+
+    def forward(self, x: Tensor, more: Tensor) -> Tensor:
+        scores: Tensor = self.scores(self.first(x).relu().mean((2, 3)) + more.sigmoid())
+        return scores
+
+
+@pytest.mark.filterwarnings("ignore::convscope.errors.InputGuess")
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
+def test_an_input_that_has_its_value_is_no_path(name: str) -> None:
+    """Class activation maps found no layer that every path goes through, though there was one."""
+    beside = {"more": torch.linspace(-1, 1, 5)[None]}
+    network = convscope.open_network(Joined().eval(), input_shape=(1, 3, 18, 26), inputs=beside)
+    found = made(name, network, 2)
+    assert found.map.any() and np.isfinite(found.map).all()
+    assert found.values.ndim == 3 or found.values.shape == (16, 24)

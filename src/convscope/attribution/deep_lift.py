@@ -18,11 +18,12 @@ from convscope.attribution.baselines import Baseline, baseline_input, picture_in
 from convscope.attribution.completeness import Contributions
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.target import TargetLike, target_of
+from convscope.attribution.target import AttributionTarget, TargetLike, target_of
 from convscope.attribution.target_check import require_finite_baseline
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.network.rewriting import rewritten, with_rescaling
+from convscope.network.shapes import infer_shapes
 from convscope.pictures.photograph import InputLike
 
 CAUTION = (
@@ -50,7 +51,8 @@ def deep_lift(
     """
     target = target_of(network, picture, target)
     start = baseline_input(target, baseline)
-    twin = replace(target, network=rewritten(network, with_rescaling), known={})
+    _require_pairs(target)
+    twin = replace(target, network=rewritten(network, with_rescaling(network)), known={})
     try:
         (after, before), slopes = twin.gradients(torch.cat([target.input, start]))
     except InputError:
@@ -62,3 +64,15 @@ def deep_lift(
         f"layer by layer, times the difference, summed over the channels. {shares.words}"
     )
     return shares.attribution(target, "DeepLIFT", how, CAUTION)
+
+
+def _require_pairs(target: AttributionTarget) -> None:
+    """InputError for a network that takes pictures one at a time: slopes are those between two in one run."""
+    shapes = {name: (2, *shape[1:]) for name, shape in target.network.graph.inputs.items()}
+    try:
+        infer_shapes(target.network.graph, shapes, target.layers)
+    except InputError as error:
+        raise InputError(
+            f"DeepLIFT runs two pictures together, and {target.network.name} takes one at a time: use "
+            "integrated_gradients"
+        ) from error

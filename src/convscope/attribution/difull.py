@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from convscope.address import Address
-from convscope.attribution.target import AttributionTarget, channels_last, target_of
+from convscope.attribution.target import AttributionTarget, target_of
 from convscope.errors import InputError
 from convscope.looking.main_line import last_maps
+from convscope.network.given_input import channels_last
 from convscope.network.graph import Graph, Operation
 from convscope.network.network import Network
 

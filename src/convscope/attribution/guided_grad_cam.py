@@ -47,6 +47,15 @@ def guided_grad_cam(
     where = light.how.partition(", each")[0].removeprefix("the channels of ")
     how = f"guided backpropagation, times Grad-CAM of {where}"
     map = strongest(values, "positive")
+    notes = () if light.map.any() else light.notes  # why there is nothing
     return Attribution(
-        target, "Guided Grad-CAM", map, values, how, CAUTION, lit="where it draws", panels=IN_COLOR
+        target,
+        "Guided Grad-CAM",
+        map,
+        values,
+        how,
+        CAUTION,
+        lit="where it draws",
+        notes=notes,
+        panels=IN_COLOR,
     )

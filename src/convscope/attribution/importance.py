@@ -24,6 +24,7 @@ from convscope.attribution.activation_map import TargetAtLayer
 from convscope.attribution.target import AttributionTarget, TargetLike, TargetTerm, best_class, target_of
 from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
 from convscope.measuring.picture_list import ListedPicture, is_list, list_pictures
+from convscope.network.given_input import input_of
 from convscope.network.labels import find_label
 from convscope.network.network import Network
 from convscope.pictures.as_picture import AsPicture
@@ -264,7 +265,7 @@ def _place(kind: type[TargetAtLayer], target: AttributionTarget, layer: str) -> 
 
 def _named(network: Network, layer: str, picture: ListedPicture, number: int | None) -> TargetAtLayer:
     pixels = picture.read()
-    input = pixels if isinstance(pixels, Tensor) else network.preprocess(pixels)[:1]
+    input = input_of(network, pixels)[:1]
     best, answers = (number, {}) if number is not None else best_class(network, input)
     explained = AttributionTarget(network, input, (TargetTerm(Address(network.class_scores, best)),), answers)
     return _place(TopClassAtLayer, explained, layer)

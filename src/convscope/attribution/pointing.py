@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from convscope.attribution.target import AttributionTarget, channels_last, target_of
+from convscope.attribution.target import AttributionTarget, target_of
 from convscope.errors import InputError
+from convscope.network.given_input import channels_last
 from convscope.network.network import Network
 
 CONFIDENCE = 0.99

@@ -23,6 +23,7 @@ from convscope.looking.main_line import last_maps
 from convscope.network.axes import at_position, require_position
 from convscope.network.engine.differentiable import Forward
 from convscope.network.engine.memory import shortage_in_words
+from convscope.network.given_input import channels_last, input_of
 from convscope.network.labels import find_label
 from convscope.network.network import Network
 from convscope.network.tokens import token_in_words
@@ -247,8 +248,7 @@ def _new_target(network: Network, picture: InputLike, target: TargetLike) -> Att
     if isinstance(target, AttributionTarget):
         name = name or target.picture_name
         target = {**{str(term): term.weight for term in target.terms}}
-    input = picture if isinstance(picture, Tensor) else network.preprocess(picture)
-    input = center_of_ten(network, input)
+    input = center_of_ten(network, input_of(network, picture))
     require_input(network, input, -1 if channels_last(network) else 1)
     if target is None:
         best, answers = best_class(network, input)
@@ -265,13 +265,6 @@ def require_targets(network: Network, targets: Iterable[TargetLike]) -> None:
     """Raise UnknownLayer for the first target that is not there, before any work on the others."""
     for target in targets:
         tuple(_terms(network, target))
-
-
-def channels_last(network: Network) -> bool:
-    """Tell whether a network's input has its channels on the last axis."""
-    spec = network.input_spec
-    # An ONNX network may expect NHWC and turn it over itself, so the graph's own order does not tell.
-    return network.graph.channels_last if spec is None else spec.layout == "NHWC"
 
 
 def in_rgb(values: NDArray[np.float64]) -> NDArray[np.float64]:

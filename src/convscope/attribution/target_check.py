@@ -23,7 +23,11 @@ ANOTHER_BASELINE = ", or try another baseline or method"
 def require_input(network: Network, input: Tensor, channel_axis: int) -> None:
     """InputError for an input that is not one picture of numbers, in the channels that the network expects."""
     if input.dim() != 4 or len(input) != 1:
-        raise InputError(f"one picture is explained at a time, not an input of {tuple(input.shape)}")
+        several = input.dim() == 4 and len(input) > 1
+        remedy = "give one of them, input[:1]" if several else "network.preprocess(picture) makes it"
+        raise InputError(
+            f"one picture is explained at a time, not an input of {tuple(input.shape)}: {remedy}"
+        )
     if not input.is_floating_point():
         raise InputError(
             f"an input is a float tensor, as network.preprocess(picture) makes it, not one of {input.dtype}"
@@ -32,9 +36,10 @@ def require_input(network: Network, input: Tensor, channel_axis: int) -> None:
         raise InputError("this input holds NaN or infinity, so there is nothing to explain: give a picture")
     spec, channels = network.input_spec, input.shape[channel_axis]
     if spec is not None and channels != spec.channels:
+        order = "height, width, channels" if channel_axis == -1 else "channels, height, width"
         raise InputError(
-            f"an input of {tuple(input.shape)} has {channels} channels; {network.name} expects {spec.channels}: "
-            "network.preprocess(picture) makes it"
+            f"an input of {tuple(input.shape)} has {channels} channels; {network.name} expects {spec.channels}, in the "
+            f"order (1, {order}): network.preprocess(picture) makes it"
         )
 
 

@@ -28,6 +28,7 @@ from convscope.attribution.target import AttributionTarget, target_of
 from convscope.attribution.trust_table import DIFULL, POINTING, Numbers, TrustTable, rank, worth_of
 from convscope.cache import cache_folder, cache_key, keep_facts, kept_facts
 from convscope.errors import InputError, by_name
+from convscope.network.given_input import input_of
 from convscope.network.network import Network
 from convscope.pictures.recording import picture_hash
 from convscope.progress import Watch, bars, watching
@@ -66,9 +67,7 @@ def trust(
     for name in columns:
         by_name(possible, name, "measure")
     survey = _Survey(network, names, columns, seed)
-    inputs = [
-        (picture if isinstance(picture, Tensor) else network.preprocess(picture))[:1] for picture in pictures
-    ]
+    inputs = [input_of(network, picture)[:1] for picture in pictures]
     target_of(network, inputs[0])  # a network without classes has nothing to measure: not a table of reasons
     laid = list(islice(layouts(network, inputs, seed), grids))
     numbers: list[dict[str, Numbers]] = []

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.errors import InputError
+from convscope.network.given_input import input_of
 from convscope.network.network import Network
 from convscope.network.outputs import Role
 from convscope.network.parameters import Shape
@@ -85,7 +86,7 @@ def require_finite(network: Network, picture: InputLike, layer: str, answered: N
 
 def first_nonfinite(network: Network, picture: InputLike) -> str:
     """Say which layer is the first that answers with NaN or infinity to a picture (or to an input tensor)."""
-    return network.first_nonfinite(picture if isinstance(picture, Tensor) else network.preprocess(picture))
+    return network.first_nonfinite(input_of(network, picture))
 
 
 def recorded_value(network: Network, picture: object, layer: str) -> Tensor | None:
@@ -98,8 +99,7 @@ def _value(network: Network, picture: Any, layer: str) -> Tensor:
     value = recorded_value(network, picture, layer)
     if value is not None:
         return value
-    tensor = picture if isinstance(picture, Tensor) else network.preprocess(picture)
-    return network.activations(tensor, Address(layer))[layer]
+    return network.activations(input_of(network, picture), Address(layer))[layer]
 
 
 def _of_one(network: Network, value: Tensor) -> NDArray[np.floating[Any]]:
@@ -116,8 +116,7 @@ def center_of_ten(network: Network, batch: _Batch) -> _Batch:
 
 def seen_by(network: Network, picture: Any) -> NDArray[np.float32]:
     """Return what is left of a picture when the network gets it, (height, width, 3), 0..1; of ten crops the center."""
-    input = picture if isinstance(picture, Tensor) else network.preprocess(picture)
-    seen = network.deprocess(center_of_ten(network, input))
+    seen = network.deprocess(center_of_ten(network, input_of(network, picture)))
     shown: NDArray[np.float32] = seen[0] if seen.ndim == 4 else seen
     return shown
 

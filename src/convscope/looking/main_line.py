@@ -18,6 +18,7 @@ from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
 from convscope.network.operations.assertions import ASSERTIONS
+from convscope.network.tail import constant_values
 from convscope.network.tokens import token_grids
 
 # the same numbers, in another order or as they are
@@ -52,7 +53,8 @@ def main_line(network: Network, outputs: Sequence[str] = ()) -> list[str]:
     """
     graph = network.graph
     outputs = tuple(outputs) or (network.main_output,)
-    needed = graph.needed_for(outputs)
+    constants = constant_values(graph)  # no part of what the network knows of the picture
+    needed = [one for one in graph.needed_for(outputs) if not constants.issuperset(one.outputs)]
     last_reader = {value: index for index, operation in enumerate(needed) for value in operation.inputs}
     alive: set[str] = set()
     line = []

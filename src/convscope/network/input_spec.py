@@ -243,9 +243,11 @@ class InputSpec:
         if self.bands is None and count in (3, 4):
             return photograph.pixels
         if photograph.bands is None or count != self.bands:
+            first = isinstance(picture, np.ndarray) and picture.shape[:1] == (self.channels,)
+            hint = ". Its first axis looks like the channels: np.moveaxis(array, 0, -1) puts them last"
             raise InputError(
                 f"the network expects pictures of {self.channels} channels; {photograph.name} has {count}: give an "
-                f"array (height, width, {self.channels}), its .npy file, or a TIFF of so many bands"
+                f"array (height, width, {self.channels}), its .npy file, or a TIFF of so many bands{hint * first}"
             )
         return photograph.bands
 

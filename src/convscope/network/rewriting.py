@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from convscope.network.graph import CHANNELS_LAST, Operation
 from convscope.network.network import Network
 from convscope.network.operations import kind_of
 from convscope.network.operations.deep_lift_rules import averaged_gradients, rescaled, rescaled_maximum
+from convscope.network.tail import constant_values
 
 _MIXED = (  # what mixes numbers smoothly
     *("softmax", "log_softmax", "lrn_across_channels", "lrn_of_even_size", "lrn_within_channel"),
@@ -55,23 +56,31 @@ def with_relus(kind: str) -> Callable[[Operation], Operation]:
     return rewrite
 
 
-def with_rescaling(operation: Operation) -> Operation:
-    """Rewrite what is not linear so that its gradient is the slope between a picture and a baseline (DeepLIFT).
+def with_rescaling(network: Network) -> Rewrite:
+    """Return the rewrite after which the gradient is the slope between a picture and a baseline (DeepLIFT).
 
-    The network then takes pictures followed by their baselines, one each.
+    The network then takes pictures followed by their baselines, one each. What no picture goes into stays: it is the
+    same for both, however many there are.
     """
-    kind, count = operation.kind, len(operation.inputs)
-    if len(operation.outputs) != 1 or kind == "identity":
-        return operation
-    if kind in _MAXIMA or (kind == "reduce" and operation.attributes.get("summary") == "maximum"):
-        rule = rescaled_maximum.__name__
-    elif kind in _MIXED or (kind in _PRODUCTS and count > 1):
-        rule = averaged_gradients.__name__
-    elif count == 1 and (kind_of(kind).pointwise or kind == "prelu"):
-        rule = rescaled.__name__
-    else:
-        return operation
-    return replace(operation, kind=rule, attributes={**operation.attributes, "of": kind})
+    constants = constant_values(network.graph)
+
+    def rewrite(operation: Operation) -> Operation:
+        kind, count = operation.kind, len(operation.inputs)
+        if len(operation.outputs) != 1 or kind == "identity" or constants.issuperset(operation.inputs):
+            return operation
+        more: dict[str, Any] = {"of": kind}
+        if kind in _MAXIMA or (kind == "reduce" and operation.attributes.get("summary") == "maximum"):
+            rule = rescaled_maximum.__name__
+        elif kind in _MIXED or (kind in _PRODUCTS and count > 1):
+            rule = averaged_gradients.__name__
+            more["of_pictures"] = tuple(value not in constants for value in operation.inputs)
+        elif count == 1 and (kind_of(kind).pointwise or kind == "prelu"):
+            rule = rescaled.__name__
+        else:
+            return operation
+        return replace(operation, kind=rule, attributes={**operation.attributes, **more})
+
+    return rewrite
 
 
 def is_relu(operation: Operation) -> bool:

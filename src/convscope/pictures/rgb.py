@@ -99,6 +99,10 @@ def rgb_of_array(
         or not values.size
     ):
         hint = "; put its channels last" if values.ndim == 3 and values.shape[0] in (1, 3, 4) else ""
+        if values.ndim == 4:
+            hint = (
+                "; a batch that is the network's input already goes in as a tensor, torch.from_numpy(array)"
+            )
         raise PictureError(
             f"an array of shape {values.shape} is not a picture; give (height, width[, 1, 3 or 4]){hint}"
         )

@@ -15,9 +15,21 @@ from convscope.network.operations.registry import Result, one_or_all, operation
 from convscope.network.operations.shape_rules import concat_shape, shape_of_equals
 
 
+def in_one_batch(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the inputs as batches of one length: what stands beside the pictures may be given once for all."""
+    lengths = {tensor.shape[0] for tensor in inputs if tensor.dim()} - {1}
+    if len(lengths) != 1:
+        return inputs
+    (length,) = lengths
+    return tuple(
+        tensor.expand(length, *tensor.shape[1:]) if tensor.shape[:1] == (1,) else tensor for tensor in inputs
+    )
+
+
 @operation(shape=shape_of_equals, part="join", relevance="multiplied")
 def eltwise_product(*inputs: Tensor) -> Tensor:
     """Return the elementwise product of all inputs."""
+    inputs = in_one_batch(inputs)
     require_same_shape(inputs, "a product")
     return reduce(torch.mul, inputs)
 
@@ -25,6 +37,7 @@ def eltwise_product(*inputs: Tensor) -> Tensor:
 @operation(shape=shape_of_equals, part="join", per_channel=True, relevance="shared", affine=True)
 def eltwise_sum(*inputs: Tensor, coefficients: Sequence[float] = ()) -> Tensor:
     """Return the elementwise sum of all inputs, each times its coefficient."""
+    inputs = in_one_batch(inputs)
     require_same_shape(inputs, "a sum")
     if coefficients and len(coefficients) != len(inputs):
         raise InputError(f"a sum of {len(inputs)} inputs has {len(coefficients)} coefficients")
@@ -40,6 +53,7 @@ def eltwise_max(*inputs: Tensor) -> Tensor:
     Of two equal numbers Caffe's second gets the gradient (torch.maximum would split it); a third input gets
     it only where it is larger.
     """
+    inputs = in_one_batch(inputs)
     require_same_shape(inputs, "a maximum")
     largest = inputs[0]
     for index, other in enumerate(inputs[1:]):
@@ -52,6 +66,7 @@ def eltwise_max(*inputs: Tensor) -> Tensor:
 def concat(*inputs: Tensor, axis: int = 1) -> Tensor:
     """Return the inputs one after the other along the axis; their other sizes must agree."""
     axis = axis_index(axis, inputs[0])
+    inputs = in_one_batch(inputs) if axis else inputs
     rest = {(*tensor.shape[:axis], *tensor.shape[axis + 1 :]) for tensor in inputs}
     if len(rest) > 1 or len({tensor.dim() for tensor in inputs}) > 1:
         shapes = ", ".join(dimensions(tensor.shape) for tensor in inputs)

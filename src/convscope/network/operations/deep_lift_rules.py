@@ -43,13 +43,17 @@ def rescaled_maximum(input: Tensor, *, of: str, **keywords: Any) -> Tensor:
 
 
 @operation
-def averaged_gradients(*inputs: Tensor, of: str, **keywords: Any) -> Tensor:
+def averaged_gradients(
+    *inputs: Tensor, of: str, of_pictures: tuple[bool, ...] = (), **keywords: Any
+) -> Tensor:
     """Return what the operation named `of` does; backward, its gradient is the mean between baseline and picture.
 
     For what mixes numbers smoothly: products of two values, normalizations. A slope of each number by itself would be
-    boundless where it hardly changes and the others do.
+    boundless where it hardly changes and the others do. `of_pictures` says which inputs the pictures go into, all by
+    default: a constant of two numbers looks like a batch of two.
     """
-    output: Tensor = _AveragedGradients.apply(partial(OPERATIONS[of], **keywords), *inputs)  # type: ignore[no-untyped-call]
+    function = partial(OPERATIONS[of], **keywords)
+    output: Tensor = _AveragedGradients.apply(function, of_pictures or (True,) * len(inputs), *inputs)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -84,16 +88,22 @@ class _RescaledMaximum(_Rescaled):
 
 class _AveragedGradients(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, function: Callable[..., Any], of_pictures: tuple[bool, ...], *inputs: Tensor
+    ) -> Tensor:
         output: Tensor = function(*inputs)
         ctx.save_for_backward(*inputs)
-        ctx.function, ctx.batch = function, output.shape[:1]
+        ctx.function, ctx.of_pictures, ctx.batch = function, of_pictures, output.shape[:1]
         return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         inputs = ctx.saved_tensors
-        middles, ways = zip(*(_middle_and_way(one, ctx.batch) for one in inputs), strict=True)
+        halves = (
+            _middle_and_way(one, changes and one.shape[:1] == ctx.batch)
+            for one, changes in zip(inputs, ctx.of_pictures, strict=True)
+        )
+        middles, ways = zip(*halves, strict=True)
         sums = [torch.zeros_like(input) for input in inputs]
         for place, share in zip(_PLACES, _SHARES, strict=True):
             with torch.enable_grad():
@@ -102,12 +112,15 @@ class _AveragedGradients(torch.autograd.Function):
                 ]
                 slopes = torch.autograd.grad(ctx.function(*leaves), leaves, gradients[0])
             sums = [total + share / 2 * one for total, one in zip(sums, slopes, strict=True)]
-        return None, *sums
+        return None, None, *sums
 
 
-def _middle_and_way(values: Tensor, batch: torch.Size) -> tuple[Tensor, Tensor]:
-    """Return the middle between both halves of a batch, and half the way from the second to the first, for each."""
-    if values.shape[:1] != batch:  # the same for every picture
+def _middle_and_way(values: Tensor, changes: bool) -> tuple[Tensor, Tensor]:
+    """Return the middle between both halves of a batch, and half the way from the second to the first, for each.
+
+    Where nothing `changes`, what is the same for every picture.
+    """
+    if not changes:
         return values, torch.zeros_like(values)
     own, baseline = values.detach().chunk(2)
     both = (2, *(1 for _ in values.shape[1:]))

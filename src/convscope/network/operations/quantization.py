@@ -16,7 +16,7 @@ from convscope.network.operations.registry import operation
 from convscope.network.operations.rounding import half_away
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def quantize(
     input: Tensor, *, scale: Tensor, zero: Tensor | None = None, axis: int = 1, low: int = 0, high: int = 255
 ) -> Tensor:
@@ -29,7 +29,7 @@ def quantize(
     return (rounded if zero is None else rounded + _spread(zero, input, axis)).clamp(low, high)
 
 
-@operation
+@operation(relevance="passed")
 def dequantize(input: Tensor, *, scale: Tensor, zero: Tensor | None = None, axis: int = 1) -> Tensor:
     """Return what whole numbers stand for: ``(x - zero) scale``."""
     centered = input if zero is None else input - _spread(zero, input, axis)
@@ -61,7 +61,7 @@ def dynamic_quantize(input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return quantize(input, scale=divisor, zero=zero), scale, zero
 
 
-@operation
+@operation(relevance="passed")
 def round_to_steps(
     input: Tensor, *limits: Tensor, steps: int, minimum: float = 0.0, maximum: float = 0.0
 ) -> Tensor:
@@ -122,7 +122,7 @@ def combine_bits(
     )
 
 
-@operation(pointwise=True)
+@operation(pointwise=True, relevance="passed")
 def round_to_type(input: Tensor, *, type: str, saturate: bool = True) -> Tensor:
     """Return the nearest numbers that a small float type has ("float8_e4m3fn", "float4_e2m1fn" ...).
 
