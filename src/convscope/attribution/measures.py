@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from convscope.address import Address
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.baselines import baseline_input
-from convscope.attribution.perturbation import masked_numbers
+from convscope.attribution.perturbation import covered_numbers, masked_numbers
 from convscope.attribution.target import AttributionTarget, TargetTerm
 
 CELLS = 4  # a side, of single deletion: as Hesse et al. have it
@@ -96,16 +97,9 @@ _LOSSES: WeakKeyDictionary[AttributionTarget, Map] = WeakKeyDictionary()
 
 
 def _measured_losses(target: AttributionTarget) -> Map:
-    edges = [np.linspace(0, side, CELLS + 1).round().astype(int) for side in target.size]
-
-    def masks() -> Iterator[Tensor]:
-        for top, bottom in zip(edges[0], edges[0][1:], strict=False):
-            for left, right in zip(edges[1], edges[1][1:], strict=False):
-                mask = torch.ones(target.size)
-                mask[top:bottom, left:right] = 0
-                yield mask
-
-    numbers = masked_numbers(target, masks(), MeasuredTarget(target).gray, CELLS * CELLS)
+    edges = [np.linspace(0, side, CELLS + 1).round().astype(int).tolist() for side in target.size]
+    boxes = [(rows, columns) for rows in pairwise(edges[0]) for columns in pairwise(edges[1])]
+    numbers = covered_numbers(target, boxes, MeasuredTarget(target).gray)
     losses = np.asarray((target.score - numbers.numpy()).reshape(CELLS, CELLS))
     losses.flags.writeable = False
     return losses

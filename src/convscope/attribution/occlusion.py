@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from math import ceil
 
 import numpy as np
-import torch
-from torch import Tensor
 from typing_extensions import Unpack
 
 from convscope.attribution.attribution import Attribution
 from convscope.attribution.baselines import Baseline, baseline_input, in_words
+from convscope.attribution.changed_parts import Box
 from convscope.attribution.method import attribution_method
 from convscope.attribution.panels import PanelKeywords
-from convscope.attribution.perturbation import masked_numbers
+from convscope.attribution.perturbation import covered_numbers
 from convscope.attribution.target import TargetLike, target_of
 from convscope.errors import InputError
 from convscope.network.network import Network
@@ -54,10 +53,9 @@ def occlusion(
     target = target_of(network, picture, target)
     window, stride = _checked(target.size, window, stride)
     boxes = list(windows(target.size, window, stride))
-    masks = (outside(box, target.size) for box in boxes)
-    numbers = masked_numbers(target, masks, baseline_input(target, baseline), len(boxes), watch)
+    numbers = covered_numbers(target, boxes, baseline_input(target, baseline), watch)
     losses, covered = np.zeros(target.size), np.zeros(target.size)
-    for (top, bottom, left, right), number in zip(boxes, numbers.tolist(), strict=True):
+    for ((top, bottom), (left, right)), number in zip(boxes, numbers.tolist(), strict=True):
         losses[top:bottom, left:right] += target.score - number
         covered[top:bottom, left:right] += 1
     map = losses / np.maximum(covered, 1)
@@ -69,20 +67,12 @@ def occlusion(
     return Attribution(target, "Occlusion", map, values, how, CAUTION, signed=True, lit="what speaks for it")
 
 
-def windows(size: tuple[int, int], window: int, stride: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (top, bottom, left, right) of each window, row by row; the last ones are cut at the edges."""
+def windows(size: tuple[int, int], window: int, stride: int) -> Iterator[Box]:
+    """Yield the rows and columns of each window, row by row; the last ones are cut at the edges."""
     height, width = size
     for top in range(0, stride * ceil(max(0, height - window) / stride) + 1, stride):
         for left in range(0, stride * ceil(max(0, width - window) / stride) + 1, stride):
-            yield top, min(height, top + window), left, min(width, left + window)
-
-
-def outside(box: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
-    """Return the mask that covers a box."""
-    mask = torch.ones(size)
-    top, bottom, left, right = box
-    mask[top:bottom, left:right] = 0
-    return mask
+            yield (top, min(height, top + window)), (left, min(width, left + window))
 
 
 def _checked(size: tuple[int, int], window: int | None, stride: int | None) -> tuple[int, int]:
