@@ -7,7 +7,7 @@ import pytest
 
 import convscope
 from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
-from convscope.formats import opening
+from convscope.formats import openers
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from planted import planted_files, planted_network
@@ -31,7 +31,7 @@ def test_a_folder_with_one_network_is_that_network(saved: Path) -> None:
 def test_the_longest_ending_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ``.caffemodel.h5`` is Caffe's, whoever opens the other ``.h5``."""
     others = {".h5": lambda request: pytest.fail("it is Caffe's")}
-    monkeypatch.setattr(opening, "BY_SUFFIX", {**others, **opening.BY_SUFFIX})
+    monkeypatch.setattr(openers, "BY_SUFFIX", {**others, **openers.BY_SUFFIX})
     folder = planted_files(tmp_path / "planted")
     with pytest.warns(
         ConvscopeWarning, match=r"planted\.prototxt"
@@ -63,7 +63,7 @@ def planted_parts() -> NetworkParts:
 def test_a_live_object_is_opened_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """A class made from one of that package's counts; of several packages, the table's first."""
     live = type("Live", (Request,), {})("in memory")
-    monkeypatch.setattr(opening, "BY_PACKAGE", {"convscope": lambda request: planted_parts()})
+    monkeypatch.setattr(openers, "BY_PACKAGE", {"convscope": lambda request: planted_parts()})
     assert convscope.open_network(live).name == "planted"
     with pytest.raises(InputError, match="opened from a path, a model of convscope; found dict"):
         convscope.open_network({})
@@ -76,7 +76,7 @@ def test_a_prefix_with_a_colon_takes_what_follows(monkeypatch: pytest.MonkeyPatc
         found.append(request.source)
         return planted_parts()
 
-    monkeypatch.setattr(opening, "BY_PREFIX", {"some:": opener, "whole": opener})
+    monkeypatch.setattr(openers, "BY_PREFIX", {"some:": opener, "whole": opener})
     for name in ("some:net", "whole"):
         convscope.open_network(name)
     assert found == ["some:net", "whole"]
