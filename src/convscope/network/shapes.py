@@ -20,6 +20,7 @@ from convscope.network.operations import OPERATIONS, kind_of
 from convscope.network.operations.checks import dimensions
 from convscope.network.operations.shape_rules import same_shape
 from convscope.network.parameters import Shape
+from convscope.network.without_compiler import without_compiler
 
 
 def infer_shapes(
@@ -94,7 +95,7 @@ def infer_operation(
             for value, shape in zip(operation.inputs, sizes, strict=True)
         ]
         parts = {role: _placeholder(shape) for role, shape in needed.items()}
-        with _imports_leave_no_trace():
+        with without_compiler(), _imports_leave_no_trace():
             result = function(*tensors, **parts, **keywords)
     except (NotImplementedError, torch._subclasses.fake_tensor.DataDependentOutputException):
         return dict.fromkeys(operation.outputs)

@@ -39,6 +39,7 @@ from convscope.formats.pytorch.functions import FUNCTIONS, with_constant
 from convscope.formats.pytorch.values import TraceStep, Values
 from convscope.formats.sizes import Axis, Size, TracedShape, largest, plain, product, smallest
 from convscope.network.operations.aten import RECURRENT, pure_operator
+from convscope.network.without_compiler import without_compiler
 
 _SYMBOLS = {"add": "add", "mul": "mul", "sub": "sub", "truediv": "div", "matmul": "matmul", "pow": "pow"}
 _SYMBOLS |= {"and": "bitwise_and", "or": "bitwise_or", "floordiv": "floor_divide", "mod": "remainder"}
@@ -152,7 +153,7 @@ class Trace(TorchFunctionMode):
 
         What is imported meanwhile has Python's own: torch's compiler keeps what it finds for good.
         """
-        with _BUILTINS:
+        with _BUILTINS, without_compiler():
             plain = {name: getattr(builtins, name) for name in ("len", "max", "min", "__import__")}
 
             def length(thing: Any) -> Any:
