@@ -131,6 +131,9 @@ class TracedShape(tuple[Any, ...]):
         """Return how many numbers there are: the product of the sizes."""
         return product(self)
 
+    def __repr__(self) -> str:
+        return f"torch.Size({list(self)})"
+
     def __reduce__(self) -> Any:
         return torch.Size, (tuple(map(plain, self)),)
 

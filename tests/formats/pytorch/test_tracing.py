@@ -185,7 +185,7 @@ def test_a_detector_opens_up_to_where_it_picks_boxes() -> None:
     torch.manual_seed(0)
     module = Detector().eval()
     with pytest.warns(
-        ConvscopeWarning, match=r"decides by the numbers .* 'forward' is cut off, and so 'second' is behind"
+        ConvscopeWarning, match=r"on what a mask picks, .* 'forward' is cut off, and so 'second' is behind"
     ):
         network = open_network(module, input_shape=SHAPE)
     assert network.graph.outputs == ("scores", "boxes") and set(network.graph.cut) == {"forward", "second"}

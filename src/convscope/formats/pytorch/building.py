@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+from warnings import warn
 
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import ConvscopeError, InputError, UnsupportedLayer
+from convscope.errors import ConvscopeError, ConvscopeWarning, InputError, UnsupportedLayer
 from convscope.formats.decisions import noted_in
 from convscope.formats.graph_builder import GraphBuilder, LazyTensor
 from convscope.formats.only_size import checked_operations, only_of_this_size
+from convscope.formats.pytorch.asked import asks_for_numbers
 from convscope.formats.pytorch.exported import ExportedProgram
 from convscope.formats.pytorch.modules import Calls, followed, named_tensors
 from convscope.formats.pytorch.naming import Names, name_values
@@ -38,6 +39,13 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     The module is not changed; the graph's parameters are its own tensors.
     """
     traced = trace_module(module, inputs)
+    if traced.autocast:
+        warn(
+            f"{name} turns torch.autocast on: its {str(traced.autocast).removeprefix('torch.')} is computed in single "
+            "precision here, and differs from torch's in the third digit",
+            ConvscopeWarning,
+            stacklevel=2,
+        )
     values = traced.names.values
     builder = GraphBuilder(aliases=traced.names.aliases, cut=dict(traced.cut))
     for key, shape in inputs.items():
@@ -77,7 +85,7 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
     first = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), torch.empty(0))
     trace = Trace(first.device, {id(tensor) for tensor in tensors.values()})
     paths = {id(part): path for path, part in module.named_modules()}
-    calls = Calls(trace.values, paths, around_scripts=trace.operators)
+    calls = Calls(trace.values, paths, trace.shown, around_scripts=trace.operators)
     precision = _precision(module)
     trace_inputs = {name: trace.input(shape, precision) for name, shape in inputs.items()}
     try:
@@ -89,6 +97,11 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
             trace.sized_builtins(),
         ):
             result = module(**trace_inputs) if _by_keyword(module) else module(*trace_inputs.values())
+        if trace.refused is not None:  # which the module itself has caught
+            raise trace.refused
+        outputs = {
+            place: trace.shown(tensor) for place, tensor in named_tensors(result) if tensor in trace.values
+        }
     except UnsupportedLayer as error:
         return _cut_trace(module, inputs, trace, calls, error)
     except ConvscopeError:
@@ -98,15 +111,14 @@ def trace_module(module: nn.Module, inputs: Mapping[str, Shape]) -> Traced:
         if not isinstance(message, UnsupportedLayer):
             raise message from error
         return _cut_trace(module, inputs, trace, calls, message)
-    outputs = {
-        place: trace.values.read(tensor) for place, tensor in named_tensors(result) if tensor in trace.values
-    }
     if not outputs:
         raise InputError(
             f"{type(module).__name__} gives no tensor that depends on its input: {type(result).__name__}"
         )
     names = name_values(list(inputs), trace.values.steps, calls.ended, calls.paths.values())
-    return Traced(inputs, trace.values.steps, names, outputs, {}, trace.decisions, trace.measured)
+    return Traced(
+        inputs, trace.values.steps, names, outputs, {}, trace.decisions, trace.measured, trace.autocast
+    )
 
 
 def _refuse_quantized(module: nn.Module) -> None:
@@ -169,9 +181,7 @@ def _in_words(
     """Return what went wrong while a module ran, in one line."""
     where = f"its module {trace.values.path!r}" if trace.values.path else "its forward()"
     message = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if re.search(r"\bmeta\b", message) or isinstance(
-        error, NotImplementedError
-    ):  # what numbers were asked of
+    if asks_for_numbers(error):
         return UnsupportedLayer(
             f"{type(module).__name__}: {where} decides by the numbers it is given: what comes behind is no one network"
         )

@@ -138,12 +138,41 @@ def multi_head_attention(
     return F.linear(mixed.permute(2, 0, 1, 3).flatten(2), out_proj_weight, out_proj_bias), share
 
 
+def pad_sequence(
+    sequences: Sequence[Tensor],
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    padding_side: str = "right",
+) -> Tensor:
+    """Return what `torch.nn.utils.rnn.pad_sequence` does: sequences made as long as the longest, stacked."""
+    longest = max(sequence.shape[0] for sequence in sequences)
+
+    def padded(sequence: Tensor) -> Tensor:
+        missing = longest - sequence.shape[0]
+        ends = (0, missing) if padding_side == "right" else (missing, 0)
+        return F.pad(sequence, (0, 0) * (sequence.dim() - 1) + ends, value=padding_value)
+
+    return torch.stack([padded(sequence) for sequence in sequences], 0 if batch_first else 1)
+
+
+_DISTANCES = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
+
+
+def distances(
+    x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary"
+) -> Any:
+    """Return what `torch.cdist` does."""
+    return torch.ops.aten.cdist(x1, x2, p, _DISTANCES.index(compute_mode))
+
+
 COMPOSITES: dict[str, Callable[..., Any]] = {
+    "cdist": distances,
     "interpolate": interpolate,
     "normalize": normalize,
     "instance_norm": instance_norm,
     "local_response_norm": local_response_norm,
     "multi_head_attention_forward": multi_head_attention,
+    "pad_sequence": pad_sequence,
     "einsum": lambda equation, *operands: torch.ops.aten.einsum(equation, list(operands)),
     "numel": lambda input: prod(input.shape),
     "nelement": lambda input: prod(input.shape),

@@ -13,15 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from convscope.errors import UnsupportedLayer
 from convscope.formats.operation_plan import OperationPlan
-from convscope.formats.pytorch.values import TraceStep
-
-
-def memory_of(tensor: Tensor) -> int:
-    """Return what tells the memory of a tensor from that of others: a view has its base's."""
-    return int(tensor.untyped_storage()._cdata)
+from convscope.formats.pytorch.values import TraceStep, memory_of
 
 
 class WrittenConstants:
@@ -115,11 +111,12 @@ def written_by(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[st
     if isinstance(func, torch._ops.OpOverload):
         schema = func._schema.arguments
         named = dict(zip((argument.name for argument in schema), args, strict=False)) | dict(kwargs)
-        written = [named.get(argument.name) for argument in schema if argument.is_write]
+        written = tree_leaves([named.get(argument.name) for argument in schema if argument.is_write])
     else:
         name = getattr(func, "__name__", "")
         in_place = (name.endswith("_") and not name.startswith("_")) or name in _IN_PLACE
-        written = [args[0] if in_place and args else None, kwargs.get("out")]
+        out = kwargs.get("out")
+        written = [args[0] if in_place and args else None, *(out if isinstance(out, tuple | list) else [out])]
     return [tensor for tensor in written if isinstance(tensor, Tensor)]
 
 

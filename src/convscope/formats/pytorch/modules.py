@@ -35,10 +35,11 @@ class Call:
 
 @dataclass
 class Calls:
-    """The calls of a module's submodules, in the order they ended."""
+    """The calls of a module's submodules, in the order they ended; `shown` says which value one gives."""
 
     values: Values
     paths: dict[int, str]
+    shown: Callable[[Tensor], int]
     ended: list[Call] = field(default_factory=list)
     around_scripts: Callable[[], AbstractContextManager[Any]] = nullcontext
     _counts: dict[str, int] = field(default_factory=dict)
@@ -61,13 +62,18 @@ class Calls:
             )  # its code is not Python: what torch does is asked below
             self._script[1].enter_context(self.around_scripts())
 
-    def leave(self, module: nn.Module, _: Any, result: Any) -> None:
+    def leave(self, module: nn.Module, given: Any, result: Any) -> None:
         """A module has ended."""
         if (path := self.paths.get(id(module))) is None:
             return
         if self._script and self._script[0] == len(self._open):
             self.leave_script()
-        results = {place: self.values.read(t) for place, t in named_tensors(result) if t in self.values}
+            for _, tensor in (
+                *named_tensors(given),
+                *named_tensors(result),
+            ):  # written into below torch's functions
+                self.values.note_version(tensor)
+        results = {place: self.shown(t) for place, t in named_tensors(result) if t in self.values}
         is_leaf = (path, self.values.call) not in self._inside
         self.ended.append(Call(path, self.values.call, type(module).__name__, is_leaf, results))
         self.values.path, self.values.call = self._open.pop()

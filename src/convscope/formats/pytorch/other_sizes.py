@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, UnsupportedLayer
 from convscope.formats.decisions import Decision
 from convscope.formats.pytorch.traced import Traced
 from convscope.formats.pytorch.values import TraceStep
@@ -41,6 +41,10 @@ def limits(traced: Traced, retrace: Retrace, *, blind: bool = False) -> Limits:
     for_any = again is not None and _compared(traced, again) == _SAME
     if for_any and not traced.decisions.made and not blind:
         return Limits()
+    if not for_any and not _repeats(traced, retrace):
+        raise UnsupportedLayer(
+            "the network answers otherwise each time it is run on the same picture: it draws random numbers"
+        )
     more = again if for_any else _at(traced, retrace, _equal_size, 1)
     of_batch = more is not None and _compared(traced, more) != _SAME
     others = [] if for_any or not pictures else _some(_at(traced, retrace, _larger))
@@ -56,6 +60,12 @@ def limits(traced: Traced, retrace: Retrace, *, blind: bool = False) -> Limits:
     outcomes = {_compared(traced, other) for other in others}
     of_size = _ANOTHER in outcomes or outcomes == {_OTHERWISE}
     return Limits(of_batch, of_size, _relevant(traced, [*others, *_some(more)]))
+
+
+def _repeats(traced: Traced, retrace: Retrace) -> bool:
+    """Whether a module does the same once more: one that draws random numbers, NumPy's say, has others each time."""
+    once_more = _at(traced, retrace, _equal_size)
+    return once_more is None or _compared(traced, once_more) == _SAME
 
 
 def _some(traced: Traced | None) -> list[Traced]:

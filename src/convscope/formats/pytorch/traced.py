@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
+
 from convscope.formats.decisions import Decisions
 from convscope.formats.pytorch.naming import Names
 from convscope.formats.pytorch.values import TraceStep
@@ -18,7 +20,7 @@ class Traced:
     """The steps of a trace, what everything is called, and the values that came out, by their places.
 
     `cut` are the modules that were not followed to their end, where the trace had to stop. `decisions` are what the
-    code decided by sizes, `measured` the sizes that it read.
+    code decided by sizes, `measured` the sizes that it read; `autocast` the precision that it asked torch for, if any.
     """
 
     inputs: Mapping[str, Shape]
@@ -28,3 +30,4 @@ class Traced:
     cut: Mapping[str, CutLayer] = field(default_factory=dict)
     decisions: Decisions = field(default_factory=Decisions)
     measured: Mapping[Axis, int] = field(default_factory=dict)
+    autocast: torch.dtype | None = None

@@ -24,21 +24,27 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from convscope.errors import InputError, UnsupportedLayer
 from convscope.formats.decisions import Decisions, note_leak
+from convscope.formats.pytorch.asked import (
+    asks_for_numbers,
+    draws,
+    refuse_wrapped,
+    said_by,
+)
+from convscope.formats.pytorch.chosen import Choices
 from convscope.formats.pytorch.coding import coded_assignment, coded_call, coded_subscript
 from convscope.formats.pytorch.composites import COMPOSITES
 from convscope.formats.pytorch.constants import (
     WrittenConstants,
     constant_step,
-    memory_of,
     places_in,
     places_of_truths,
     replaces_data,
     written_by,
 )
 from convscope.formats.pytorch.functions import FUNCTIONS, with_constant
-from convscope.formats.pytorch.values import TraceStep, Values
+from convscope.formats.pytorch.values import TraceStep, Values, memory_of
 from convscope.formats.sizes import Axis, Size, TracedShape, largest, plain, product, smallest
-from convscope.network.operations.aten import RECURRENT, pure_operator
+from convscope.network.operations.aten import SHAPES_ONLY, pure_operator
 from convscope.network.without_compiler import without_compiler
 
 _SYMBOLS = {"add": "add", "mul": "mul", "sub": "sub", "truediv": "div", "matmul": "matmul", "pow": "pow"}
@@ -81,10 +87,14 @@ class Trace(TorchFunctionMode):
     def __init__(self, device: torch.device, owned: Container[int] = ()) -> None:
         super().__init__()
         self.values = Values()
+        self.choices = Choices(self, self.values)
         self.device, self.owned = device, owned
         self.measured: dict[Axis, int] = {}
         self.decisions = Decisions(self.values.steps)
         self.written = WrittenConstants(self.values.steps)
+        self.refused: UnsupportedLayer | None = None
+        self.autocast: torch.dtype | None = None
+        self._below = 0  # inside a function of torch's, whose operators are written down
         self._promoted: dict[int, Tensor] = {}
         self._twins: dict[int, Tensor] = {}
         self._originals: dict[int, Tensor] = {}
@@ -95,18 +105,48 @@ class Trace(TorchFunctionMode):
         self.values.hold(tensor, self.values.new())
         return tensor
 
+    def shown(self, tensor: Tensor) -> int:
+        """Return the value of a tensor that is seen from outside, or measured: none that a mask of truths picked."""
+        if tensor in self.choices:
+            raise UnsupportedLayer(
+                f"{self._where} gives, or counts, what a mask picks: another number of numbers for each picture"
+            )
+        return self.values.read(tensor)
+
     def sizes(self, tensor: Tensor) -> TracedShape:
         """Return a tensor's shape, each size with where it was read."""
-        value = self.values.read(tensor)
+        value = self.shown(tensor)
         self.measured |= {Axis(value, axis): size for axis, size in enumerate(tensor.shape)}
         return TracedShape(Size(size, Axis(value, axis)) for axis, size in enumerate(tensor.shape))
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Run a function; write it down where it depends on the input."""
-        kwargs = dict(kwargs or {})
+        """Run a function; write it down where it depends on the input.
+
+        A module that goes another way where one is refused, ``try: ... except:``, goes a way that it goes nowhere else.
+        """
+        if self.refused is not None:
+            raise self.refused
+        try:
+            return self._followed(func, args, dict(kwargs or {}))
+        except UnsupportedLayer as error:
+            self.refused = error
+            raise
+        except Exception as error:
+            if asks_for_numbers(error):
+                self.refused = UnsupportedLayer(
+                    f"{self._where} decides by the numbers it is given: what comes behind is no one network"
+                )
+            raise
+
+    def _followed(self, func: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         name = _name_of(func)
+        if name in ("_version", "untyped_storage"):  # which `Values` asks for
+            return func(*args, **kwargs)
+        refuse_wrapped()
+        if draws(name, kwargs) and (not name.endswith("_") or self.traced(args, kwargs)):
+            raise self._unwritable(name)
         if name in _FLAGS and id(args[0]) in self.owned:
             return args[0]
         self._look_again((args, kwargs))
@@ -120,7 +160,22 @@ class Trace(TorchFunctionMode):
             return product(self.sizes(args[0]))
         if name == "device":
             return self.device
-        return self.call(func, name, args, kwargs)
+        if replaces_data(func):
+            raise UnsupportedLayer(f"{self._where} gives a tensor the data of another, which is not followed")
+        said = said_by(name, args, self.device)
+        if said is not NotImplemented:
+            return said
+        if torch.is_autocast_enabled(self.device.type):
+            self.autocast = torch.get_autocast_dtype(self.device.type)
+        mask = None
+        if self.choices.concern(name):
+            done, mask = self.choices.follow(name, args, kwargs)
+            if done:
+                return mask
+        result = self.call(func, name, args, kwargs)
+        if mask is not None:
+            self.choices.mark(result, mask, name)
+        return result
 
     def _untraced(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Any:
         """What is made of constants alone is worked out at once, and what is written into is given back at the end."""
@@ -188,13 +243,13 @@ class Trace(TorchFunctionMode):
 
     def call(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Any:
         """Run one function on shapes, and write down what it does."""
-        args, kwargs = self.with_numbers((tuple(args), kwargs))
+        args, kwargs = tree_map(_with_complex_tensors, self.with_numbers((tuple(args), kwargs)))
         base = name if name.startswith("__") else name.rstrip("_")
         if name in ("getitem", "setitem"):
             args = (args[0], places_of_truths(args[1], self.values.__contains__), *args[2:])
         elif base in ("index", "index_put", "_unsafe_index") and isinstance(args[1], list | tuple):
             args = (args[0], list(places_of_truths(tuple(args[1]), self.values.__contains__)), *args[2:])
-        self._promote(written_by(func, args, kwargs))
+        self._promote(written_by(func, args, kwargs), name)
         for leaf in self._leaves((args, kwargs)):
             if leaf.is_complex() and leaf not in self.values:  # a parameter has one number at each place
                 self.values.hold(leaf, self.values.add(constant_step(leaf))[0])
@@ -207,20 +262,27 @@ class Trace(TorchFunctionMode):
         seen = [(leaf, self._meta(leaf), self._meta(leaf)._version) for leaf in tensors.values()]
         if step is None and not isinstance(func, torch._ops.OpOverload):
             with _Operators(self):
-                return self.with_numbers(func(*on_meta[0], **on_meta[1]))
-        run = pure_operator(base) if base in RECURRENT else func
+                self._below += 1
+                try:
+                    result = func(*on_meta[0], **on_meta[1])
+                finally:
+                    self._below -= 1
+            for leaf in tensors.values():  # torch counts them when the operators have run
+                self.values.note_version(leaf)
+            return self.with_numbers(result)
+        run = pure_operator(base) if base in SHAPES_ONLY else func
         result = _at_once(func, step, on_meta[0])
         result = run(*on_meta[0], **on_meta[1]) if result is None else result
-        mutated = [leaf for leaf, twin, version in seen if twin._version != version]
-        if isinstance(func, torch._ops.OpOverload):  # below autograd, which counts the versions
-            mutated = self._leaves(written_by(func, args, kwargs))
+        mutated = self._written_into(func, name, args, kwargs, seen)
         new = [leaf for leaf in self._leaves(result) if leaf not in self.values and id(leaf) not in tensors]
         if step is not None and step.plan.kind == "batch_norm":
             new = new[:1]  # the others are the statistics of a training step
         if not new and not mutated:
+            if step is None and name.endswith("_") and name not in _FLAGS and not name.startswith("_"):
+                raise self._unwritable(name)
             return self.with_numbers(result)  # the input itself, or no tensor at all
         if step is None:
-            raise UnsupportedLayer(f"{self._where} calls torch's {name!r}, which convscope cannot write down")
+            raise self._unwritable(name)
         if mutated:
             self._write(mutated[0], step)
             return self.with_numbers(result)
@@ -234,6 +296,23 @@ class Trace(TorchFunctionMode):
                 shown = self._aten(func, base, args, kwargs) if sees else None
             self._hold(new, self.values.add(step, len(new)), under, shown)
         return self.with_numbers(result)
+
+    def _written_into(
+        self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any], seen: Any
+    ) -> list[Tensor]:
+        """Return the tensor that a call wrote into, of those that were `seen` before: tensor, twin, its version."""
+        meant = self._leaves(written_by(func, args, kwargs))
+        if isinstance(func, torch._ops.OpOverload):  # below autograd, which counts the versions
+            return meant
+        written = [leaf for leaf, twin, version in seen if twin._version != version]
+        if len(written) > 1:  # what shares its memory with it has its version, too
+            memory = {memory_of(self._meta(leaf)) for leaf in written}
+            if len(memory) > 1:
+                raise UnsupportedLayer(
+                    f"{self._where} calls torch's {name!r}, which writes into several tensors"
+                )
+            written = [leaf for leaf in written if any(leaf is one for one in meant)] or written
+        return written
 
     def _own(
         self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]
@@ -265,6 +344,8 @@ class Trace(TorchFunctionMode):
             return coded_subscript(self.values, args[0], args[1])
         if name == "setitem":
             return coded_assignment(self.values, *args)
+        if name == "copy":  # of which ATen knows no gradient
+            return coded_assignment(self.values, args[0], ..., args[1])
         name = {"view": "reshape", "_unsafe_view": "reshape"}.get(name, name)  # other memory, other strides
         name = _UNWRITTEN.get(name, name)
         if isinstance(func, FunctionType) and name not in _AS_ATEN:
@@ -313,11 +394,17 @@ class Trace(TorchFunctionMode):
         """Return what was given with the constants themselves in place of their twins."""
         return tree_map(lambda leaf: self._originals.get(id(leaf), leaf), result)
 
-    def _promote(self, written: Sequence[Tensor]) -> None:
+    def _promote(self, written: Sequence[Tensor], name: str) -> None:
         """A constant that is about to be written into with what depends on the input is a value from now on."""
         for constant in self._leaves(written):
             whole = constant if constant._base is None else constant._base
             if constant not in self.values and whole not in self.values:
+                if (
+                    id(whole) not in self._twins
+                    and whole.nbytes < whole.untyped_storage().nbytes()
+                    and self._below
+                ):
+                    raise self._unwritable(name)  # it is a part of what torch keeps to itself
                 self.values.hold(whole, self.values.add(constant_step(whole))[0])
                 self._promoted[memory_of(whole)] = whole
         self._look_again(written)
@@ -353,6 +440,13 @@ class Trace(TorchFunctionMode):
             else:
                 self.values.hold_view(tensor, value, base, (shown, index))
 
+    def _unwritable(self, name: str) -> UnsupportedLayer:
+        if draws(name, {"dropout_p": True}):
+            return UnsupportedLayer(
+                f"{self._where} draws random numbers ({name}): it answers otherwise each time"
+            )
+        return UnsupportedLayer(f"{self._where} calls torch's {name!r}, which convscope cannot write down")
+
     @property
     def _where(self) -> str:
         return f"module {self.values.path!r}" if self.values.path else "the network"
@@ -373,6 +467,8 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not self.trace.traced(args, keywords):
             for tensor in written_by(func, args, keywords):
                 self.trace.written.keep(tensor)
+            if keywords.get("device") == torch.device("meta"):  # it is made of nothing, and has numbers
+                return self.trace._meta(func(*args, **keywords | {"device": self.trace.device}))
             return func(*args, **keywords)
         name = _name_of(func)
         if name in ("view", "_unsafe_view", "expand") and args[1] and args[0] in self.trace.values:
@@ -393,6 +489,11 @@ def _name_of(func: Callable[..., Any]) -> str:
     if name == "__get__":
         name = getattr(getattr(func, "__self__", None), "__name__", name)
     return _NAMES.get(name, name)
+
+
+def _with_complex_tensors(argument: Any) -> Any:
+    """Return a complex number, which is no plain data, as a tensor."""
+    return torch.tensor(argument) if isinstance(argument, complex) else argument
 
 
 def _at_once(func: Callable[..., Any], step: TraceStep | None, args: Sequence[Any]) -> Tensor | None:

@@ -11,7 +11,13 @@ from typing import Any
 
 from torch import Tensor
 
+from convscope.errors import UnsupportedLayer
 from convscope.formats.operation_plan import OperationPlan
+
+
+def memory_of(tensor: Tensor) -> int:
+    """Return what tells the memory of a tensor from that of others: a view has its base's."""
+    return int(tensor.untyped_storage()._cdata)
 
 
 @dataclass
@@ -41,12 +47,17 @@ class _Held:
 
 @dataclass
 class Values:
-    """The tensors of a trace and the steps that made their values."""
+    """The tensors of a trace and the steps that made their values.
+
+    Torch counts what is written into a tensor: where it has counted more than was followed (``z.real = x`` goes past
+    every trace), the tensor is not read.
+    """
 
     steps: list[TraceStep] = field(default_factory=list)
     path: str = ""
     call: int = 0
     _held: dict[int, _Held] = field(default_factory=dict)
+    _versions: dict[int, int] = field(default_factory=dict)  # by the memory
     _count: int = 0
 
     def new(self) -> int:
@@ -67,10 +78,12 @@ class Values:
     def hold(self, tensor: Tensor, value: int) -> None:
         """Say which value a tensor holds that shares its memory with no other."""
         self._held[id(tensor)] = _Held(tensor, value)
+        self.note_version(tensor)
 
     def hold_view(self, tensor: Tensor, value: int, under: Tensor, how: tuple[TraceStep, int]) -> None:
         """Say which value a view holds; `how` is a step that shows it, and which of the step's outputs it is."""
         self._held[id(tensor)] = _Held(tensor, value, under, self.read(under), how)
+        self.note_version(tensor)
 
     def base_of(self, tensor: Tensor) -> Tensor:
         """Return the tensor whose memory a tensor shows."""
@@ -80,6 +93,10 @@ class Values:
     def read(self, tensor: Tensor) -> int:
         """Return the value a tensor holds; a view of what was written to since is looked at again."""
         entry = self._held[id(tensor)]
+        if tensor._version > self._versions.get(memory_of(tensor), 0):
+            raise UnsupportedLayer(
+                "a tensor is written into past torch's functions, as in z.real = x or y.set_(x)"
+            )
         if entry.under is None or entry.how is None:
             return entry.value
         now = self.read(entry.under)
@@ -95,6 +112,7 @@ class Values:
     def write(self, tensor: Tensor, value: int) -> None:
         """Say that a tensor holds another value from now on, and with it the tensor it is a view of."""
         entry = self._held[id(tensor)]
+        self.note_version(tensor)
         if entry.under is not None and entry.how is not None:
             now = self.read(entry.under)
             step, index = entry.how
@@ -106,3 +124,8 @@ class Values:
             self.write(entry.under, whole)
             entry.of = whole
         entry.value = value
+
+    def note_version(self, tensor: Tensor) -> None:
+        """Take what was written into a tensor's memory so far for followed."""
+        memory = memory_of(tensor)
+        self._versions[memory] = max(self._versions.get(memory, 0), tensor._version)

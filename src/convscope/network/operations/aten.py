@@ -76,7 +76,10 @@ unsafe_split_with_sizes upsample_bicubic2d upsample_bilinear2d upsample_linear1d
 upsample_nearest2d upsample_nearest3d upsample_trilinear3d vander var var_mean vdot view_as
 view_as_complex view_as_real vsplit vstack where xlogy zero zeros zeros_like
 """
-RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
+_RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
+_FAKE_QUANTIZED = frozenset({"fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine"})
+# What torch does not work out, or not soon, on the meta device: `pure_operator` gives what says their shapes there.
+SHAPES_ONLY = _RECURRENT | _FAKE_QUANTIZED
 # Those whose answer is what they read, elsewhere, some of it or several times.
 _MOVES = """
 alias atleast_2d atleast_3d broadcast_to cat channel_shuffle chunk clone concat contiguous diagonal
@@ -172,8 +175,8 @@ def pure_operator(name: str) -> Callable[..., Any]:
     packet = getattr(torch.ops.aten, base, None) if base.isidentifier() else None
     if packet is None or not _is_pure(base, packet) or (overload and overload not in packet.overloads()):
         raise InputError(f"{name!r} is not one of the pure operators of torch that convscope runs")
-    if base in RECURRENT:
-        return partial(_recurrent, packet)
+    if base in SHAPES_ONLY:
+        return partial(_recurrent if base in _RECURRENT else _fake_quantized, packet)
     function: Callable[..., Any] = getattr(packet, overload) if overload else packet
     if overload and function._schema.is_mutable:  # type: ignore[attr-defined]
         raise InputError(f"{name!r} writes into what it is given")
@@ -200,6 +203,11 @@ def _recurrent(packet: Any, input: Tensor, states: Any, *others: Any) -> tuple[T
     directions = 2 if others[5] else 1
     output = input.new_empty(*input.shape[:-1], directions * tensors[0].shape[-1])
     return (output, *(state.new_empty(state.shape) for state in tensors))
+
+
+def _fake_quantized(packet: Any, input: Tensor, *others: Any) -> Tensor:
+    output: Tensor = torch.empty_like(input) if input.is_meta else packet(input, *others)
+    return output
 
 
 def _is_pure(base: str, packet: Any) -> bool:
