@@ -134,6 +134,16 @@ def test_the_limit_is_an_argument() -> None:
         read_picture(encoded("PNG"), maximum_pixels=700)
     with pytest.raises(PictureError, match="too large: 25 x 30"):
         read_picture(GRADIENT, maximum_pixels=700)
+    with pytest.raises(PictureError, match="too large: 25 x 30"):
+        read_picture(encoded("JPEG", progressive=True), maximum_pixels=700)  # all of it would be held
+
+
+def test_a_jpeg_of_more_pixels_is_read_at_a_part_of_its_size() -> None:
+    half = open_photograph(encoded("JPEG", quality=100), maximum_pixels=700)
+    assert half.pixels.shape == (15, 13, 3)
+    assert "read at 1/2 of its size: of 750 pixels, 700 are taken" in half.notes
+    means = GRADIENT[:30, :24].reshape(15, 2, 12, 2, 3).mean((1, 3)) / 255
+    np.testing.assert_allclose(half.pixels[:, :12], means, atol=0.06)
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])

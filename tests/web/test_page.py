@@ -133,6 +133,36 @@ def test_a_folder_is_shown_picture_by_picture(page: Any, tmp_path: Path) -> None
     page.wait_for_function("() => !document.body.innerText.includes('pictures a second')")
 
 
+# Films a red canvas, and chooses the film as a person would.
+FILMED = """async () => {
+  const canvas = document.createElement('canvas'), context = canvas.getContext('2d'), parts = [];
+  const recorder = new MediaRecorder(canvas.captureStream(), { mimeType: 'video/webm' });
+  recorder.ondataavailable = (event) => parts.push(event.data);
+  const ended = new Promise((done) => (recorder.onstop = done));
+  recorder.start();
+  for (let frame = 0; frame < 20; frame++) {
+    await new Promise(requestAnimationFrame);
+    context.fillStyle = `rgb(${230 + (frame % 2)}, 20, 20)`;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+  }
+  recorder.stop();
+  await ended;
+  const chosen = new DataTransfer(), input = document.querySelector('#picture-pane input[accept]');
+  chosen.items.add(new File(parts, 'red.webm', { type: 'video/webm' }));
+  input.files = chosen.files;
+  input.dispatchEvent(new Event('change'));
+}"""
+
+
+def test_a_film_is_shown(page: Any) -> None:
+    page.evaluate(FILMED)
+    says = "() => document.querySelector('.bar .label')?.innerText.trim() === 'red'"
+    page.wait_for_function(says, timeout=30000)
+    shown(page, "red.webm")
+    page.keyboard.press("c")
+    page.wait_for_function("() => !document.body.innerText.includes('pictures a second')")
+
+
 # A server of jobs inside the page: each unit that is asked for is made at once, of one pixel.
 JOBS_AT_ONCE = """{
   const { createObjectURL, revokeObjectURL } = URL, alive = (window.alive = new Set());
@@ -542,6 +572,35 @@ def test_a_network_without_classes_explains_its_units_and_says_what_pictures_it_
     page.goto(f"{server.address}#/0:2?view=why&methods=saliency&picture={key}")
     page.get_by_text("What it is, and what it is worth").click()
     shown(page, "Saliency of 0:2")
+    page.context.close()
+    server.stop()
+
+
+class TwoInputs(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = (torch.nn.Conv2d(3, 4, 3) for _ in range(2))
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return self.left(x).relu() + self.right(y).relu()
+
+
+def test_a_network_that_takes_no_picture_says_why_and_shows_what_reads_what(browser: Any) -> None:
+    shapes = {"x": (1, 3, 16, 16), "y": (1, 3, 16, 16)}
+    server = serve(open_network(TwoInputs(), input_shape=shapes), [plain_picture((0.1, 0.9, 0.2))])
+    page, refused = browser.new_context().new_page(), list[str]()
+    page.on("response", lambda answer: answer.status >= 400 and refused.append(answer.url))
+    page.goto(f"{server.address}#/left:1?picture={server.session.pictures.pinned()[0]}")
+    shown(page, "TwoInputs takes no picture")
+    shown(page, "which no picture fits alone")
+    page.keyboard.press("c")
+    page.locator("#status .error", has_text="which no picture fits alone").wait_for()
+    page.keyboard.press("2")
+    shown(page, "Its filter: gray is zero")
+    page.locator(
+        "#unit p.error", has_text="which no picture fits alone"
+    ).wait_for()  # not "being made" for ever
+    assert refused == []
     page.context.close()
     server.stop()
 

@@ -229,6 +229,11 @@ class Network:
     @property
     def picture_spec(self) -> InputSpec:
         """How a picture becomes its input; InputError where no picture does, or none that the memory holds."""
+        if len(self.graph.inputs) > 1 and self.input_spec is None:
+            raise InputError(
+                f"{self.name} expects {dict(self.graph.inputs)}, which no picture fits alone: give "
+                "network.activations() a tensor for each"
+            )
         if self.input_spec is None:
             raise InputError(
                 f"{self.name} expects {dict(self.graph.inputs)}, which no picture fits: open it with a shape that one "

@@ -83,6 +83,20 @@ def check_size(image: Image.Image, name: str, maximum_pixels: int, file_size: in
         )
 
 
+def reduce_jpeg(image: Image.Image, maximum_pixels: int) -> tuple[str, ...]:
+    """Have a JPEG of more pixels than are taken decoded at a part of its size, and return a note of it.
+
+    libjpeg then makes no more pixels than that; a progressive one it holds whole, which is left to be refused.
+    """
+    width, height = image.size
+    jpeg = image.format in ("JPEG", "MPO") and not image.info.get("progressive")
+    if not jpeg or not maximum_pixels < width * height <= MAXIMUM_PIXELS:
+        return ()
+    factor = next((one for one in (2, 4) if width * height <= maximum_pixels * one**2), 8)
+    image.draft(None, (width // factor, height // factor))
+    return (f"read at 1/{factor} of its size: of {width * height:,} pixels, {maximum_pixels:,} are taken",)
+
+
 def decoded_image(
     image: Image.Image, name: str, file: IO[bytes] | None = None, *, small: bool = False
 ) -> Appearance:

@@ -32,6 +32,7 @@ from convscope.pictures.decoding import (
     errors_in_one_line,
     formats_for,
     picture_endings,
+    reduce_jpeg,
     too_large,
 )
 from convscope.pictures.rgb import PLAIN, Appearance, Encoding, Pixels, rgb_of_array
@@ -209,9 +210,11 @@ def _from_file(file: Any, source: str | None, maximum_pixels: int) -> Photograph
         raise PictureError(f"{name} is empty (0 bytes); a picture file is needed")
     file.seek(0)
     with errors_in_one_line(name, size, file), Image.open(file, formats=formats_for(name)) as image:
+        reduced = reduce_jpeg(image, maximum_pixels)
         check_size(image, name, maximum_pixels, size)
         appearance = decoded_image(image, name, file, small=size < SMALL_FILE)
-    return _photograph(appearance, source, digest.hexdigest())
+    noted = replace(appearance, notes=(*reduced, *appearance.notes))
+    return _photograph(noted, source, digest.hexdigest())
 
 
 def _from_pillow(image: Image.Image, maximum_pixels: int) -> Photograph:

@@ -21,8 +21,8 @@ from starlette.responses import PlainTextResponse
 LARGEST_BODY = 32 * 1024 * 1024
 COOKIE = "convscope_token"  # with a mark of the token: two servers of one name have one each
 POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:; style-src 'self'; object-src 'none'; "
-    "base-uri 'none'; form-action 'none'"
+    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self' ws: wss:; "
+    "style-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'"
 )
 _PREFIX = re.compile(r"(/[\w.~@%+-]+)+/?")  # of a proxy: where the page is at its name
 Message: TypeAlias = MutableMapping[str, Any]

@@ -40,6 +40,7 @@ def network_facts(network: Network) -> dict[str, Any]:
         "device": str(network.device),
         "notes": list(network.notes),
         "input": None if spec is None else _input_facts(spec),
+        "refuses": _refusal(network),
         "layers": [_layer_facts(network, layer, name in having) for name, layer in network.layers.items()],
         "stages": sorted(set(layers) | set(network.graph.inputs), key=lambda name: order.get(name, 0)),
         "labels": list(network.labels or ()),
@@ -56,6 +57,15 @@ def network_facts(network: Network) -> dict[str, Any]:
         },
         "forms": {"dream": form_of(DreamOptions), "style": form_of(StyleOptions)},
     }
+
+
+def _refusal(network: Network) -> str | None:
+    """Return why no picture can be given to a network; None for one that takes pictures."""
+    try:
+        _ = network.picture_spec
+    except ConvscopeError as error:
+        return str(error)
+    return None
 
 
 def _input_facts(spec: InputSpec) -> dict[str, Any]:

@@ -32,7 +32,8 @@ class Explorer:
     def _repr_html_(self) -> str:
         address = html.escape(_through_proxy(self.address), quote=True)
         return (
-            f'<iframe src="{address}" width="100%" height="{self.height}" style="border:0" title="convscope"></iframe>'
+            f'<iframe src="{address}" width="100%" height="{self.height}" style="border:0" title="convscope" '
+            'allow="camera; clipboard-write"></iframe>'
             f'<p>Also at <a href="{address}" target="_blank" rel="noopener">{address}</a>.</p>'
         )
 

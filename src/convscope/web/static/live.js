@@ -69,6 +69,7 @@ export function frameSocket() {
 /** Open the camera, or what is given: a film's file, or pictures' files. Or close it. */
 export async function toggleCamera(given = null) {
   if (cameraOn()) return close();
+  if (state.network.refuses) return set({ error: state.network.refuses });
   try {
     current = await (given === null ? camera() : Array.isArray(given) ? folder(given) : film(given));
   } catch (error) {
@@ -141,6 +142,7 @@ function pause(milliseconds) {
 }
 
 async function camera() {
+  if (!navigator.mediaDevices) throw new Error("a browser opens it for pages of this machine, or behind https, alone");
   const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
   return played("camera", { srcObject: stream }, "the camera", () => stream.getTracks().forEach((track) => track.stop()));
 }

@@ -28,7 +28,7 @@ let milliseconds = 0, moving = false;
 async function begin() {
   try {
     const network = await ask("network");
-    set({ network, pictures: network.pictures });
+    set({ network, pictures: network.refuses ? [] : network.pictures });
   } catch (error) {
     return showError(error);
   }
@@ -77,6 +77,7 @@ function arrive(usual = {}) {
   /** @type {Object<string, any>} */
   const { unknown, ...changes } = { error: null, ...fromHash(location.hash, isLayer) }, count = layerFacts(changes.layer)?.channels;
   if (count && changes.channel >= count) Object.assign(changes, { channel: count - 1, error: `${changes.layer} has the channels 0 to ${count - 1}, and no ${changes.channel}` });
+  if (state.network.refuses) changes.picture = null;
   set({ ...usual, ...changes });
   if (unknown) goToNamed(unknown);
 }
@@ -201,6 +202,8 @@ function mountSearch() {
 }
 
 function mountStart() {
+  const { refuses, name: network } = state.network;
+  if (refuses) return fill(at("start"), element("div.drop", {}, element("h2", {}, `${network} takes no picture`), element("p", {}, refuses), element("p", {}, "What its units read and feed is here all the same: press 2 for one, [ and ] for the layers."), otherNetworks()));
   const file = element("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "Choose a picture" });
   file.onchange = () => file.files[0] && takePicture(file.files[0]);
   const samples = SAMPLES.map((name) => element("button", { onclick: () => takePicture(name) }, name));

@@ -37,7 +37,7 @@ export function mountPicture(parent) {
     pointed(event);
   });
   drawing.addEventListener("pointerup", () => endStroke(takePicture));
-  drawing.addEventListener("pointerleave", () => !brushOn() && set({ position: null }));
+  drawing.addEventListener("pointerleave", (event) => !brushOn() && event.pointerType === "mouse" && set({ position: null })); // a finger leaves with every tap
   image.onload = () => image.classList.remove("stale");
   image.onerror = unseen;
   onSeen((unit) => here.includes(unit) && strongestHere());
@@ -60,6 +60,7 @@ export function showClasses(says, stale = false) {
 
 /** Take a picture's bytes, or a sample's name; tell whether it is one. */
 export async function takePicture(source) {
+  if (state.network.refuses) return set({ error: state.network.refuses }), false;
   try {
     const found = typeof source === "string" ? await takeSample(source) : await sendPicture(source);
     const name = source.name || found.name;

@@ -10,6 +10,8 @@ const MOST_KEPT = 1000; // pictures: those that were asked for longest ago go, a
 const pictures = new Map();
 /** The units whose pictures are made: names alone, of however many. */
 const finished = new Set();
+/** @type {Map<string, string>} why the last try to make a unit's picture came to nothing */
+const failures = new Map();
 const listeners = new Set();
 let job = null, waiting = [];
 
@@ -26,6 +28,11 @@ export function seen(unit) {
 /** Whether a unit's picture is made, be it kept still or no longer. */
 export function isMade(unit) {
   return finished.has(unit);
+}
+
+/** Return why a unit's picture could not be made; nothing where that was not so when it was last tried. */
+export function failure(unit) {
+  return failures.get(unit);
 }
 
 /** Be told when a unit's picture changes, by its address; with a second argument when making it went wrong. */
@@ -62,10 +69,14 @@ function next() {
     job = null;
     return;
   }
+  for (const unit of batch) failures.delete(unit);
   const options = seed ? { seed: Number(seed) } : {}, addresses = batch.map((unit) => unit.split("\n")[0]);
   const mine = start("see", { addresses, options }, (header, body) => {
     if (header.kind === "picture") keep(seeded(header.unit, seed), header, body);
-    if (header.kind === "error") for (const listener of listeners) for (const unit of batch) listener(unit, header.error);
+    if (header.kind === "error") {
+      for (const unit of batch) failures.set(unit, header.error);
+      for (const listener of listeners) for (const unit of batch) listener(unit, header.error);
+    }
     if ((header.kind === "end" || header.kind === "error") && mine === job) {
       job = null;
       next();

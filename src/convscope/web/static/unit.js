@@ -5,7 +5,7 @@ import { arithmeticParts, arithmeticWaits, askArithmetic } from "./arithmetic.js
 import { DEFINITIONS, defined } from "./definitions.js";
 import { bar, element, empty, fill, number, signedBar } from "./elements.js";
 import { paintSigned } from "./palette.js";
-import { onSeen, seeded, seen, want } from "./sees.js";
+import { failure as whyUnmade, onSeen, seeded, seen, want } from "./sees.js";
 import { listen, set, state, unitAddress } from "./store.js";
 
 const SEEDS = [1, 2, 3];
@@ -122,7 +122,8 @@ function heading(words, term) {
 }
 
 function wanted(unit) {
-  const picture = seen(unit);
+  const picture = seen(unit), words = whyUnmade(unit);
+  if (!picture && words) return [heading("What it wants to see", "wanted"), element("p.error", {}, words)];
   if (!picture) return [heading("What it wants to see", "wanted"), ...(state.network.readOnly ? [empty("Nothing is made on this page: it only shows.")] : [element("div.big", {}, element("div.unmade")), empty("Being made…")])];
   const share = picture.final ? "" : ` (${farOf(picture)})`;
   return [heading(`What it wants to see${share}`, "wanted"), element("div.big", {}, element("img", { src: picture.url, alt: `What ${unit} wants to see` })), element("p.caption", {}, picture.caption)];
@@ -152,7 +153,7 @@ function more(unit) {
 
 function answered() {
   if (factsOf !== subject()) return [];
-  if (facts.highest === undefined) return [heading("Its answer", "answer"), empty("No picture yet: press 1, and drop one on the page.")];
+  if (facts.highest === undefined) return [heading("Its answer", "answer"), empty(state.network.refuses || "No picture yet: press 1, and drop one on the page.")];
   const where = facts.position ? ` at (${facts.position.join(",")})` : "", box = facts.box ? ` That place sees rows ${inside(facts.box[0], facts.box[2], 0)}, columns ${inside(facts.box[1], facts.box[3], 1)} of the picture, the dashed box.` : "";
   const found = [heading("Its answer to this picture", "answer"), element("p.caption", { title: DEFINITIONS.position }, `highest ${number(facts.highest)}${where}, mean ${number(facts.mean)}, lowest ${number(facts.lowest)}.${box}`)];
   if (facts.photographs) {

@@ -101,9 +101,10 @@ function overPicture(header, body, words) {
   maps.push({ canvas, values, header, limit: sorted[Math.floor(0.995 * (sorted.length - 1))] || sorted.at(-1) || 1 });
   paintAll();
   canvas.style.opacity = String(share);
+  const none = values.every((value) => value === 0) ? [element("p.caption", {}, "0 everywhere: by this method nothing in the picture changes it.")] : [];
   const stack = element("div.stack", {}, element("img", { src: `api/seen/${encodeURIComponent(state.picture)}`, alt: "" }), canvas);
   stack.style.aspectRatio = `${header.columns} / ${header.rows}`;
-  return stack;
+  return element("div", {}, stack, ...none);
 }
 
 /** The same map without what the last layers, or all, have learned. */
