@@ -596,10 +596,9 @@ def test_a_network_that_takes_no_picture_says_why_and_shows_what_reads_what(brow
     page.keyboard.press("c")
     page.locator("#status .error", has_text="which no picture fits alone").wait_for()
     page.keyboard.press("2")
-    shown(page, "Its filter: gray is zero")
-    page.locator(
-        "#unit p.error", has_text="which no picture fits alone"
-    ).wait_for()  # not "being made" for ever
+    shown(page, "Fed by (red excites, blue inhibits)")
+    unmade = page.locator("#unit p.error", has_text="which no picture fits alone")
+    unmade.wait_for()  # not "being made" for ever
     assert refused == []
     page.context.close()
     server.stop()
