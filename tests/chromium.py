@@ -22,7 +22,10 @@ CONTRASTS = """() => {
   const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255)
     .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const numbers = color => color.match(/[\\d.]+/g).map(Number);
+  const numbers = color => { // color-mix() gives color(srgb r g b), in 0..1
+    const found = color.match(/[\\d.]+/g).map(Number);
+    return color.startsWith('color(srgb') ? [...found.slice(0, 3).map(v => 255 * v), ...found.slice(3)] : found;
+  };
   const ground = node => {
     for (; node; node = node.parentElement) {
       const found = numbers(getComputedStyle(node).backgroundColor);

@@ -76,6 +76,9 @@ def test_a_rule_agrees_with_the_operation_or_says_nothing(data) -> None:
         parameters = dict.fromkeys(roles, (channels,))
     elif kind == "softmax":
         attributes = {"axis": data.draw(st.integers(-4, 4))}
+    elif kind == "set_units":
+        each = st.sampled_from([shape, (1, shape[1], *(1 for _ in shape[2:])), (1,) * len(shape), (3,)])
+        parameters = {role: data.draw(each) for role in ("mask", "values")}
     ruled = shape_by_rule(kind, inputs, parameters, attributes)
     if ruled is not None:
         assert ruled == by_running(kind, inputs, parameters, attributes)

@@ -458,7 +458,8 @@ def test_it_is_readable_everywhere(browser: Any, server: Server, width: int, the
     page = context.new_page()
     page.goto(f"{server.address}#/conv1:2")
     shown(page, "conv1: 8 channels of 32")
-    shown(page, "What it does to the classes")
+    shown(page, "The score with it, less the score")
+    shown(page, "Point at a place of the picture for another one")  # the arithmetic is there
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) > 30

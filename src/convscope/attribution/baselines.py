@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 import torch
-from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
 from torch import Tensor
 
 from convscope.attribution.target import AttributionTarget
@@ -30,6 +29,8 @@ def baseline_input(target: AttributionTarget, baseline: Baseline) -> Tensor:
     if baseline == "mean":
         return input.mean(rows, keepdim=True).expand_as(input)
     if baseline == "blur":
+        from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
+
         sigma = [_BLUR * max(target.size) if axis in rows else 0 for axis in range(4)]
         return torch.from_numpy(gaussian_filter(input.cpu().double().numpy(), sigma)).to(input)
     return of_one_color(target, _LEVELS[baseline], baseline)

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
 from torch import Tensor
 from typing_extensions import Unpack
 
@@ -114,6 +113,8 @@ def _levels(target: AttributionTarget, baseline: Baseline) -> Tensor:
     """Return what the picture fades to and the picture itself, (levels, ...); ever less blurred ones between."""
     if baseline != "blur":
         return torch.cat([baseline_input(target, baseline), target.input])
+    from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
+
     rows = (1, 2) if target.channels_last else (2, 3)
     values = target.input.cpu().double().numpy()
     levels = []

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
 
 from convscope.attribution.target import in_rgb
 from convscope.errors import by_name
@@ -145,6 +144,8 @@ def glowing(attribution: Attribution, high: float) -> NDArray[np.uint8]:
     """
     if attribution.values.ndim == 2:
         return _glow(attribution, attribution.map, high)
+    from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
+
     smooth = gaussian_filter(attribution.map, _BLUR * max(attribution.map.shape)).clip(min=0)
     own = float(np.percentile(attribution.map, PERCENTILE)) or float(attribution.map.max())
     bright = float(np.percentile(smooth, PERCENTILE)) or float(smooth.max())
@@ -171,6 +172,8 @@ def _picture_below(attribution: Attribution) -> NDArray[np.float32]:
 
 def blurred(values: NDArray[np.float64], percentile: float) -> NDArray[np.float64]:
     """Return what is positive of a blurred map, between 0 and 1: how much light falls on each pixel."""
+    from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
+
     smooth: NDArray[np.float64] = gaussian_filter(values, _BLUR * max(values.shape)).clip(min=0)
     brightest = float(np.percentile(smooth, percentile)) or float(smooth.max()) or 1.0
     return (smooth / brightest).clip(0, 1)

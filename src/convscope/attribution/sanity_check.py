@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter  # type: ignore[import-untyped]
 from torch import Tensor
 
 from convscope.attribution.panels import PERCENTILE
@@ -139,6 +138,8 @@ def structural_similarity(first: NDArray[Any], second: NDArray[Any], *, window: 
     covariance and uniform windows, as scikit-image has it.
     """
     one, other = first.astype(np.float64), second.astype(np.float64)
+    from scipy.ndimage import uniform_filter  # type: ignore[import-untyped]
+
     mean_one, mean_other = uniform_filter(one, window), uniform_filter(other, window)
     sample = window**2 / (window**2 - 1)
     variance_one = sample * (uniform_filter(one * one, window) - mean_one**2)

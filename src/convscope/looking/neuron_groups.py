@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.linalg import svds  # type: ignore[import-untyped]
 
 from convscope.errors import InputError
 
@@ -88,6 +87,8 @@ def _beginning(values: NDArray[np.float64], count: int) -> tuple[NDArray[np.floa
     rows, columns = np.zeros((len(values), count)), np.zeros((count, values.shape[1]))
     if not values.any():
         return rows, columns
+    from scipy.sparse.linalg import svds  # type: ignore[import-untyped]
+
     left, sizes, right = svds(values, count, v0=np.ones(min(values.shape)))
     for index, size in enumerate(sizes):
         sides = [((sign * left[:, index]).clip(0), (sign * right[index]).clip(0)) for sign in (1.0, -1.0)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -34,6 +34,8 @@ def network_facts(network: Network) -> dict[str, Any]:
     layers = [layer for stage in stages(network) for layer in stage.shown] + vectors(network)
     order = {name: index for index, name in enumerate(network.layers)}
     spec = network.input_spec
+    facts = [_layer_facts(network, layer, name in having) for name, layer in network.layers.items()]
+    stages_layers = sorted(set(layers) | set(network.graph.inputs), key=lambda name: order.get(name, 0))
     return {
         "name": network.name,
         "version": __version__,
@@ -41,8 +43,9 @@ def network_facts(network: Network) -> dict[str, Any]:
         "notes": list(network.notes),
         "input": None if spec is None else _input_facts(spec),
         "refuses": _refusal(network),
-        "layers": [_layer_facts(network, layer, name in having) for name, layer in network.layers.items()],
-        "stages": sorted(set(layers) | set(network.graph.inputs), key=lambda name: order.get(name, 0)),
+        "layers": facts,
+        "stages": stages_layers,
+        "first": _middle_of(stages_layers, facts),
         "labels": list(network.labels or ()),
         "classLayers": list(network.class_values),
         "outputs": [str(output) for output in network.outputs],
@@ -57,6 +60,13 @@ def network_facts(network: Network) -> dict[str, Any]:
         },
         "forms": {"dream": form_of(DreamOptions), "style": form_of(StyleOptions)},
     }
+
+
+def _middle_of(stages_layers: Sequence[str], facts: Sequence[Mapping[str, Any]]) -> str:
+    """Return the layer that the page begins with: of the stages' layers with maps the middle one."""
+    with_maps = {layer["name"] for layer in facts if layer["rows"] > 1}
+    maps = [name for name in stages_layers if name in with_maps]
+    return maps[len(maps) // 2] if maps else stages_layers[-1]
 
 
 def _refusal(network: Network) -> str | None:

@@ -80,6 +80,7 @@ def serve(
         session = session.with_beside(beside)
     for picture in pictures:
         session.pictures.add(picture, pinned=True)
+    session.worker.later(session.look_first)
     return Server(session, run(make_app(session), host, port, session.permissions.token, proxied=proxied))
 
 

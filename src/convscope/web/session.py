@@ -150,6 +150,14 @@ class Session:
         with recorded(network, photograph, [name], known):
             return grid_message(name, answer(network, photograph, name))
 
+    def look_first(self) -> None:
+        """Find out what the page asks first, of the first picture: while the browser opens nobody waits for it."""
+        network, keys = self.network, self.pictures.pinned()
+        if keys and network.input_spec is not None:
+            classes = [network.class_output] if network.class_values else []
+            layers = [network_facts(network)["first"], *classes]
+            self.answers.of(network, self.pictures[keys[0]], layers, _given(keys[0], {}))
+
     def look_ahead(self, picture: str, layer: str, units: Mapping[str, Any]) -> None:
         """Find out what the layers beside this one answer, so that a step to one of them waits for no run."""
         network = self.with_units(units)

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from convscope.network.operations.registry import operation
+from convscope.network.operations.shape_rules import stretched_shape
 
 
-@operation
+@operation(shape=stretched_shape)
 def set_units(input: Tensor, *, mask: Tensor, values: Tensor, factor: float = 0.0) -> Tensor:
     """Return the input with `values`, plus `factor` times the input, where the `mask` is not 0.
 

@@ -61,8 +61,7 @@ async function begin() {
     else set({ grid });
     status();
   });
-  const middle = state.network.stages.filter((name) => (layerFacts(name)?.rows || 0) > 1);
-  const first = { layer: middle[Math.floor(middle.length / 2)] || state.network.stages.at(-1), channel: 0, picture: state.pictures[0]?.key || null };
+  const first = { layer: state.network.first, channel: 0, picture: state.pictures[0]?.key || null };
   arrive(first);
   changed(new Set(["layer", "channel", "picture", "view", "network", "error", "backward"]));
   addEventListener("popstate", () => {
