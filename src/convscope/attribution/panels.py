@@ -172,7 +172,7 @@ def _picture_below(attribution: Attribution) -> NDArray[np.float32]:
 
 def blurred(values: NDArray[np.float64], percentile: float) -> NDArray[np.float64]:
     """Return what is positive of a blurred map, between 0 and 1: how much light falls on each pixel."""
-    from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
+    from scipy.ndimage import gaussian_filter
 
     smooth: NDArray[np.float64] = gaussian_filter(values, _BLUR * max(values.shape)).clip(min=0)
     brightest = float(np.percentile(smooth, percentile)) or float(smooth.max()) or 1.0
