@@ -67,17 +67,19 @@ def test_an_optimized_network_is_the_same(level, expected, tmp_path) -> None:
     np.testing.assert_allclose(found, session(model).run(["y"], {"x": x})[0], rtol=1e-4, atol=1e-5)
 
 
-def assert_onnxruntimes(nodes, inputs, constants, tmp_path, names=("y",)):
+def assert_onnxruntimes(nodes, inputs, constants, tmp_path, names=("y",), low=None, atol=1e-4):
     """Hold operators of onnxruntime's own domain against onnxruntime."""
     model = model_of(nodes, inputs, list(names), constants)
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     onnx.save(model, tmp_path / "net.onnx")
     feed = {name: RNG.normal(size=shape).astype(np.float32) for name, shape in inputs.items()}
+    if low is not None:
+        feed = {name: RNG.integers(low, low + 9, shape).astype(np.float32) for name, shape in inputs.items()}
     wanted = session(model).run(list(names), feed)
     given = {name: torch.from_numpy(value) for name, value in feed.items()}
     found = open_network(tmp_path / "net.onnx").activations(given, *names)
     for name, numbers in zip(names, wanted, strict=True):
-        np.testing.assert_allclose(found[name].numpy(), numbers, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found[name].numpy(), numbers, rtol=1e-4, atol=atol)
 
 
 @pytest.mark.parametrize("slope", [1.0, 1.702, 0.4])
@@ -128,6 +130,64 @@ def test_onnxruntimes_own_attention(settings, biased, tmp_path) -> None:
     assert_onnxruntimes(nodes, inputs, constants, tmp_path)
 
 
+MASKS = {
+    "of keys": [[1, 1, 0, 1, 0], [1, 1, 1, 0, 1]],
+    "of queries": [[[1, 0, 1, 1, 0], [1, 1, 0, 0, 1], [1, 0, 0, 1, 1], [1, 1, 1, 0, 0], [1, 0, 1, 0, 1]]] * 2,
+    "ends": [3, 5],
+    "ends and beginnings": [4, 5, 1, 2],
+    "nothing left": [[0, 0, 0, 0, 0], [0, 1, 0, 0, 0]],
+}
+
+
+@pytest.mark.parametrize("kind", MASKS)
+@pytest.mark.parametrize("settings", [{}, {"unidirectional": 1}, {"mask_filter_value": -3.0}])
+def test_masks_of_onnxruntimes_attention(kind, settings, tmp_path) -> None:
+    read = ["x", "w", "b", "mask", "", "added"]
+    nodes = [helper.make_node("Attention", read, ["y"], domain="com.microsoft", num_heads=2, **settings)]
+    constants = {
+        "w": RNG.normal(size=(6, 24)).astype(np.float32),
+        "b": RNG.normal(size=24).astype(np.float32),
+    }
+    constants |= {
+        "mask": np.array(MASKS[kind], np.int32),
+        "added": RNG.normal(size=(1, 2, 5, 5)).astype(np.float32),
+    }
+    # Where all keys of a row are hidden, its scores are of 10,000 and have three digits behind the point.
+    hidden = kind in ("nothing left", "ends and beginnings")
+    assert_onnxruntimes(nodes, {"x": [2, 5, 6]}, constants, tmp_path, atol=2e-2 if hidden else 1e-4)
+
+
+def test_keys_of_before_and_a_mask_of_all(tmp_path) -> None:
+    read = ["x", "w", "b", "mask", "past"]
+    nodes = [
+        helper.make_node("Cast", ["m"], ["mask"], to=6),
+        helper.make_node("Attention", read, ["y", "present"], domain="com.microsoft", num_heads=2),
+    ]
+    constants = {
+        "w": RNG.normal(size=(6, 24)).astype(np.float32),
+        "b": RNG.normal(size=24).astype(np.float32),
+    }
+    inputs = {"x": [2, 3, 6], "past": [2, 2, 2, 4, 4], "m": [2, 7]}
+    assert_onnxruntimes(nodes, inputs, constants, tmp_path, low=0)
+
+
+@pytest.mark.parametrize("segments", [False, True])
+def test_the_embedding_of_a_text(segments, tmp_path) -> None:
+    read = ["words", "segments" if segments else "", "w", "p", "s" if segments else "", "g", "b", "mask"]
+    nodes = [
+        helper.make_node("Cast", ["x"], ["words"], to=6),
+        helper.make_node("Cast", ["x"], ["segments"], to=6),
+        helper.make_node(
+            "EmbedLayerNormalization", read, ["y", "count"], domain="com.microsoft", epsilon=1e-3
+        ),
+        helper.make_node("Cast", ["count"], ["c"], to=1),
+    ]
+    constants = {name: RNG.normal(size=(9, 8)).astype(np.float32) for name in "wps"}
+    constants |= {name: RNG.normal(size=8).astype(np.float32) for name in "gb"}
+    constants["mask"] = np.array([[1, 1, 0, 0], [1, 1, 1, 0]], np.int32)
+    assert_onnxruntimes(nodes, {"x": [2, 4]}, constants, tmp_path, ("y", "c"), low=0)
+
+
 @pytest.mark.parametrize("form", ["plain", "biases", "added", "heads apart"])
 def test_onnxruntimes_attention_of_heads(form, tmp_path) -> None:
     others = (
@@ -145,9 +205,29 @@ def test_onnxruntimes_attention_of_heads(form, tmp_path) -> None:
     assert_onnxruntimes(nodes, {"q": [2, 5, 8]} | others, constants, tmp_path)
 
 
+@pytest.mark.parametrize("form", ["masked", "with a past"])
+def test_onnxruntimes_attention_of_heads_in_its_other_forms(form, tmp_path) -> None:
+    read, inputs, constants, made = (
+        ["q", "k", "v"],
+        {"q": [2, 5, 8], "k": [2, 5, 8], "v": [2, 5, 8]},
+        {},
+        ["y"],
+    )
+    if form == "masked":
+        read, constants = (
+            [*read, "", "mask"],
+            {"mask": np.array([[1, 0, 1, 1, 0], [0, 1, 1, 1, 1]], np.int32)},
+        )
+    else:
+        read, made = [*read, "", "", "", "pk", "pv"], ["y", "keys", "values"]
+        inputs |= {"pk": [2, 2, 3, 4], "pv": [2, 2, 3, 4]}
+    nodes = [helper.make_node("MultiHeadAttention", read, made, domain="com.microsoft", num_heads=2)]
+    assert_onnxruntimes(nodes, inputs, constants, tmp_path, made)
+
+
 @pytest.mark.parametrize(("name", "read"), [("Attention", ["x", "w", "b", "mask"]), ("Unique", ["x"])])
 def test_what_is_not_the_same_in_onnxruntimes_domain_is_cut(name, read, tmp_path) -> None:
-    """Attention with a mask of its own kind; Unique, which has three outputs in another order."""
+    """Attention with a mask of another kind (Megatron's); Unique, which has three outputs in another order."""
     nodes = [
         helper.make_node("Relu", ["x"], ["r"]),
         helper.make_node(
@@ -157,7 +237,7 @@ def test_what_is_not_the_same_in_onnxruntimes_domain_is_cut(name, read, tmp_path
     constants = {
         "w": RNG.normal(size=(8, 24)).astype(np.float32),
         "b": RNG.normal(size=24).astype(np.float32),
-        "mask": np.array([5], np.int32),
+        "mask": np.zeros((1, 1, 8, 8), np.int32),
     }
     model = model_of(nodes, {"x": [1, 8, 8]}, ["y"], constants)
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))

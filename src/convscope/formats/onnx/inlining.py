@@ -16,6 +16,7 @@ from convscope.errors import NetworkFileError
 from convscope.formats.onnx.attributes import AttributeReference, plain_attributes, with_arguments
 from convscope.formats.onnx.calls import Call, Inner, calls_of
 from convscope.formats.onnx.constants import constant_of, read_tensor
+from convscope.formats.onnx.embedding import embedding_of_text
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.sequences import MOST_ROUNDS, SEQUENCES, elements_of, stack_steps
 from convscope.formats.protobuf.message import Message
@@ -197,6 +198,7 @@ _EXPANDED: Mapping[str, Callable[[Node, Path], Sequence[Inner]]] = {
     "Scan": _scanned,
     "DynamicQuantizeMatMul": _dynamic_product,
     "MatMulIntegerToFloat": _integer_product,
+    "EmbedLayerNormalization": lambda node, file: embedding_of_text(node),
 }
 
 

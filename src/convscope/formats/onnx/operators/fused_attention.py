@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
+
+import numpy as np
 
 from convscope.formats.onnx.constants import Array, Constant
 from convscope.formats.onnx.node import Node
@@ -13,11 +15,15 @@ from convscope.formats.operation_plan import OperationPlan
 
 Plans = list[OperationPlan]
 
+_UNSEEN = -10000.0
+"""What onnxruntime adds to the score of a key that a mask hides, unless mask_filter_value says another number."""
+
 
 @reads("com.microsoft.Attention", inputs=2)
 def read_attention_of_one_product(node: Node) -> Plans:
     """Turn an Attention into a product that makes queries, keys and values beside each other, and an attention."""
-    _require_absent(node, {3: "a mask", 4: "a past", 6: "a past"})
+    if node.has(6):
+        raise node.refusal("its past keys lie in a buffer longer than they are (past_sequence_length)")
     node.require("do_rotary", 0)
     weight = node.shape(1) or (0, 0)
     widths = tuple(node.attributes.get("qkv_hidden_sizes", ())) or (weight[-1] // 3,) * 3
@@ -25,27 +31,35 @@ def read_attention_of_one_product(node: Node) -> Plans:
     if node.has(2):
         plans.append(_with(node, "add", "operand", 2, ""))
     product = f"#{len(plans) - 1}"
-    parts = [
-        OperationPlan(
-            "slice_steps", (product,), attributes={"starts": (start,), "ends": (end,), "axes": (2,)}
-        )
-        for start, end in pairwise(accumulate(widths, initial=0))
-    ]
-    names = [f"#{len(plans) + at}" for at in range(3)]
-    return [*plans, *parts, _attention(node, names)]
+    for start, end in pairwise(accumulate(widths, initial=0)):
+        plans.append(_slice(product, start, end, 2))
+    names = [f"#{len(plans) - at}" for at in (3, 2, 1)]
+    past: list[str] = []
+    if node.has(4):
+        for at in range(2):
+            plans += [
+                _slice(node.inputs[4], at, at + 1, 0),
+                OperationPlan("squeeze", ("",), attributes={"axes": (0,)}),
+            ]
+            past.append(f"#{len(plans) - 1}")
+    length = _length(node, 0, -2) + (_length(node, 4, -2) if past else 0)
+    return _attention(node, plans, names, past, (3, length))
 
 
-@reads("MultiHeadAttention", inputs=3)
+@reads("MultiHeadAttention")
 def read_attention_of_heads(node: Node) -> Plans:
     """Turn a MultiHeadAttention into an attention of flat heads, after the sums where it has biases."""
-    _require_absent(node, {4: "a mask of keys", 6: "a past", 7: "a past", 8: "a past", 9: "a past"})
-    if node.rank() != 3 or node.rank(1) not in (3, 4) or node.rank(1) != node.rank(2):
-        raise node.refusal("its queries, keys and values are packed together")
+    if node.has(8) or node.has(9):
+        raise node.refusal("its past keys lie in a buffer longer than they are (past_sequence_length)")
     plans: Plans = []
     names: list[str] = []
-    start, biases = 0, node.constant(3)
-    if node.has(3) and (biases is None or node.rank(1) == 4):
+    ranks = [node.rank(at) if node.has(at) else 0 for at in range(3)]
+    biases = node.constant(3)
+    if ranks not in ([3, 3, 3], [3, 4, 4]):
+        raise node.refusal("its queries, keys and values are packed together")
+    if node.has(3) and (biases is None or ranks[1] == 4):
         raise node.refusal("its biases are worked out while the network runs, or its keys have heads already")
+    start = 0
     for at in range(3):
         name, width = node.inputs[at], (node.shape(0 if at < 2 else 2) or ())[-1]
         if biases is not None:
@@ -53,28 +67,98 @@ def read_attention_of_heads(node: Node) -> Plans:
             bias = node.derived("bias", (end - start,), _part(biases, slice(start, end)))
             plans.append(OperationPlan("add", (name,), {"operand": bias}))
             name, start = f"#{len(plans) - 1}", end
-        if at and node.rank(at) == 4:
+        if at and ranks[at] == 4:
             plans.append(OperationPlan("permute", (name,), attributes={"order": (0, 2, 1, 3)}))
             plans.append(OperationPlan("reshape", ("",), attributes={"shape": (0, 0, -1)}))
             name = f"#{len(plans) - 1}"
         names.append(name)
-    return [*plans, _attention(node, names)]
+    past = node.inputs[6:8] if node.has(6) and node.has(7) else ()
+    length = _length(node, 1, -2) + (_length(node, 6, -2) if past else 0)
+    return _attention(node, plans, names, past, (4, length))
 
 
-def _attention(node: Node, tensors: Sequence[str]) -> OperationPlan:
-    """Return the attention itself; what is added to its scores is input 5 of both operators."""
+def _attention(
+    node: Node, plans: Plans, tensors: Sequence[str], past: Sequence[str], mask: tuple[int, int]
+) -> Plans:
+    """Return the plans and the attention itself; `mask` is which input hides keys, and how many keys there are.
+
+    What is added to the scores is input 5 of both operators.
+    """
     heads = int(node.attributes["num_heads"])
-    node.attributes.get("mask_filter_value")  # there is no mask
+    unseen = float(node.attributes.get("mask_filter_value", _UNSEEN))
+    added = node.inputs[5] if node.has(5) else ""
+    if node.has(mask[0]):
+        plans = [*plans, *_hidden_keys(node, *mask, unseen, len(plans))]
+        hidden = f"#{len(plans) - 1}"
+        if added:
+            plans.append(OperationPlan("add", (hidden, added)))
+        added = f"#{len(plans) - 1}"
     attributes: dict[str, Any] = {
         "heads": heads,
         "key_heads": heads,
         "causal": bool(node.attributes.get("unidirectional", 0)),
-        "given": ("mask",) if node.has(5) else (),
+        "given": (*(("mask",) if added else ()), *(("past_key", "past_value") if past else ())),
     }
     if scale := float(node.attributes.get("scale", 0.0)):
         attributes["scale"] = scale
-    read = (*tensors, *([node.inputs[5]] if node.has(5) else []))
-    return OperationPlan("attention", read, attributes=attributes)
+    outputs = 4 if node.type_name == "MultiHeadAttention" and any(node.outputs[1:3]) else 1
+    if outputs > 1:
+        attributes["outputs"] = outputs
+    read = (*tensors, *([added] if added else []), *past)
+    return [*plans, OperationPlan("attention", read, attributes=attributes, outputs=outputs)]
+
+
+def _hidden_keys(node: Node, index: int, length: int, unseen: float, behind: int) -> Plans:
+    """Return what is added to the scores: 0 for a key that a mask leaves, `unseen` for one that it hides.
+
+    A mask is ones and zeros, (batch, keys) or (batch, queries, keys), or where each row's keys end: (batch), and behind
+    these where they begin: (2 batch). The plans stand `behind` others.
+    """
+    name, shape = node.inputs[index], node.shape(index)
+    batch = (node.shape(0) or (0,))[0]
+    added = OperationPlan("power", ("",), attributes={"scale": -unseen, "shift": unseen})
+    within = OperationPlan("clip", ("",), attributes={"minimum": 0.0, "maximum": 1.0})
+    if shape is not None and len(shape) in (2, 3):
+        spread = OperationPlan("unsqueeze", (name,), attributes={"axes": (1, 2) if len(shape) == 2 else (1,)})
+        return [spread, within, added]
+    if shape is None or len(shape) != 1 or shape[0] not in (batch, 2 * batch):
+        raise node.refusal("its mask is of a kind that is not known here")
+    places = node.derived("places", (length,), lambda: np.arange(length, dtype=np.float32))
+    before = node.derived("before", (length,), lambda: -np.arange(length, dtype=np.float32))
+    lone = {"axes": (1, 2, 3)}
+    ends = [
+        _slice(name, 0, batch, 0),
+        OperationPlan("unsqueeze", ("",), attributes=lone),
+        OperationPlan("add", ("",), {"operand": before}),
+        within,
+    ]
+    if shape[0] == batch:
+        return [*ends, added]
+    starts = [
+        _slice(name, batch, 2 * batch, 0),
+        OperationPlan("unsqueeze", ("",), attributes=lone),
+        OperationPlan("power", ("",), attributes={"scale": -1.0, "shift": 1.0}),
+        OperationPlan("add", ("",), {"operand": places}),
+        within,
+    ]
+    both = OperationPlan(
+        "multiply", (f"#{behind + len(ends) - 1}", f"#{behind + len(ends) + len(starts) - 1}")
+    )
+    return [*ends, *starts, both, added]
+
+
+def _length(node: Node, index: int, axis: int) -> int:
+    """Return how many keys an input has along an axis."""
+    shape = node.shape(index)
+    if shape is None or len(shape) < 3:
+        raise node.refusal("how many keys it has is not known")
+    return shape[axis]
+
+
+def _slice(name: str, start: int, end: int, axis: int) -> OperationPlan:
+    return OperationPlan(
+        "slice_steps", (name,), attributes={"starts": (start,), "ends": (end,), "axes": (axis,)}
+    )
 
 
 def _part(stored: Constant, span: slice) -> Callable[[], Array]:
@@ -90,9 +174,3 @@ def _with(node: Node, kind: str, role: str, index: int, value: str) -> Operation
     if node.constant(index) is None:
         return OperationPlan(kind, (value, name))
     return OperationPlan(kind, (value,), {role: name})
-
-
-def _require_absent(node: Node, inputs: Mapping[int, str]) -> None:
-    for index, what in inputs.items():
-        if node.has(index):
-            raise node.refusal(f"it has {what}: export the network for one picture at a time")
