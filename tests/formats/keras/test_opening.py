@@ -131,6 +131,79 @@ def test_keras_1_on_theano_kept_kernels_filters_first_and_turned_round(tmp_path)
     compare(open_network(path), X.movedim(-1, 1).contiguous(), small_in_torch(X.movedim(-1, 1)))
 
 
+def lstm_of_keras_1(x, gates):
+    """Each gate has weights of its own; the gates' sigmoid is Theano's hard one."""
+    hidden = memory = np.zeros((len(x), 3), np.float32)
+    answers = []
+    for moment in x.swapaxes(0, 1):
+        sums = {name: moment @ w + hidden @ u + b for name, (w, u, b) in gates.items()}
+        hard = {name: np.clip(0.2 * one + 0.5, 0, 1) for name, one in sums.items()}
+        memory = hard["f"] * memory + hard["i"] * np.tanh(sums["c"])
+        hidden = hard["o"] * np.tanh(memory)
+        answers.append(hidden)
+    return np.stack(answers, 1)
+
+
+def gru_of_keras_1(x, gates):
+    hidden, answers = np.zeros((len(x), 3), np.float32), []
+    for moment in x.swapaxes(0, 1):
+        update, reset = (
+            np.clip(0.2 * (moment @ w + hidden @ u + b) + 0.5, 0, 1) for w, u, b in (gates["z"], gates["r"])
+        )
+        w, u, b = gates["h"]
+        hidden = update * hidden + (1 - update) * np.tanh(moment @ w + (reset * hidden) @ u + b)
+        answers.append(hidden)
+    return np.stack(answers, 1)
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+@pytest.mark.parametrize(("kind", "names"), [("LSTM", "icfo"), ("GRU", "zrh")])
+def test_keras_1_kept_each_gate_by_itself(kind, names, both_ways, tmp_path):
+    formula = lstm_of_keras_1 if kind == "LSTM" else gru_of_keras_1
+    ways = [
+        {
+            name: [normal(*size, seed=way + 9 * at) for size in ((4, 3), (3, 3), (3,))]
+            for at, name in enumerate(names)
+        }
+        for way in range(1 + both_ways)
+    ]
+    config = {"name": "r", "output_dim": 3, "inner_activation": "hard_sigmoid", "activation": "tanh", "dropout_U": 0.0,
+              "return_sequences": True, "consume_less": "cpu", "batch_input_shape": [None, 5, 4]}  # fmt: skip
+    described = {"class_name": kind, "config": config}
+    if both_ways:
+        outer = {"name": "r", "merge_mode": "concat", "layer": described, "batch_input_shape": [None, 5, 4]}
+        described = {"class_name": "Bidirectional", "config": outer}
+    old = {"class_name": "Sequential", "config": [described]}
+    stored = [(f"{way}{gate}{at}", array) for way, gates in enumerate(ways) for gate, arrays in gates.items()
+              for at, array in enumerate(arrays)]  # fmt: skip
+    network = open_network(write_h5(tmp_path / "old.h5", old, {"r": stored}, version="1.2.2"))
+    x = normal(2, 5, 4, seed=77)
+    expected = formula(x, ways[0])
+    if both_ways:
+        expected = np.concatenate([expected, formula(x[:, ::-1], ways[1])[:, ::-1]], -1)
+    found = network.activations(torch.from_numpy(x), "r")["r"]
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("before_1_1", [False, True])
+def test_rows_of_keras_1_are_pictures_one_pixel_high(before_1_1, tmp_path):
+    kernel, bias, x = normal(3, 4, 5), normal(5, seed=1), normal(2, 11, 4, seed=2)
+    config = {"name": "c", "nb_filter": 5, "filter_length": 3, "subsample_length": 2, "border_mode": "valid",
+              "activation": "relu", "bias": True, "batch_input_shape": [None, 11, 4]}  # fmt: skip
+    layers = [{"class_name": "Convolution1D", "config": config},
+              {"class_name": "MaxPooling1D", "config": {"name": "p", "pool_length": 2, "stride": 1}}]  # fmt: skip
+    old = {"class_name": "Sequential", "config": layers}
+    stored = kernel.transpose(2, 1, 0)[..., None] if before_1_1 else kernel[:, None]
+    weights = {"c": [("c_W", stored), ("c_b", bias)], "p": []}
+    network = open_network(
+        write_h5(tmp_path / "old.h5", old, weights, version="1.0.8" if before_1_1 else "1.2.2")
+    )
+    rows = torch.from_numpy(x).movedim(-1, 1)
+    conv = F.conv1d(rows, torch.from_numpy(kernel).permute(2, 1, 0), torch.from_numpy(bias), stride=2).relu()
+    expected = F.max_pool1d(conv, 2, 1).movedim(1, -1)
+    torch.testing.assert_close(network.activations(torch.from_numpy(x), "p")["p"], expected)
+
+
 def test_a_gradient_is_that_of_the_same_network_in_torch(tmp_path):
     network = open_network(write_h5(tmp_path / "two.h5", small(2), small_weights()))
     found = network.gradient(X, "conv:2")

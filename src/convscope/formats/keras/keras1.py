@@ -8,14 +8,26 @@ from typing import Any
 from convscope.errors import UnsupportedLayer
 
 _CLASSES = {
+    "AtrousConvolution1D": "Conv1D",
     "AtrousConvolution2D": "Conv2D",
+    "Convolution1D": "Conv1D",
     "Convolution2D": "Conv2D",
+    "Convolution3D": "Conv3D",
     "Deconvolution2D": "Conv2DTranspose",
     "SeparableConvolution2D": "SeparableConv2D",
+    "TimeDistributedDense": "Dense",
 }
 _MERGES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate"}
 _KEYS = {
     "nb_filter": "filters",
+    "filter_length": "kernel_size",
+    "subsample_length": "strides",
+    "pool_length": "pool_size",
+    "stride": "strides",
+    "length": "size",
+    "inner_activation": "recurrent_activation",
+    "dropout_W": "dropout",
+    "dropout_U": "recurrent_dropout",
     "border_mode": "padding",
     "subsample": "strides",
     "atrous_rate": "dilation_rate",
@@ -24,6 +36,7 @@ _KEYS = {
     "output_dim": "units",
     "concat_axis": "axis",
 }
+_KERNELS = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 _ORDERS = {"tf": "channels_last", "th": "channels_first"}
 
 
@@ -40,9 +53,14 @@ def modernized(class_name: str, config: Mapping[str, Any]) -> tuple[str, Mapping
                 f"layer {config.get('name')!r} merges by {mode!r}; convscope knows {', '.join(_MERGES)}"
             )
         class_name = _MERGES[mode]
-    renamed = {_KEYS.get(key, key): value for key, value in config.items() if key not in ("nb_row", "nb_col")}
-    if "nb_row" in config:
-        renamed["kernel_size"] = (config["nb_row"], config["nb_col"])
+    renamed = {_KEYS.get(key, key): value for key, value in config.items() if key != "consume_less"}
+    for names in _KERNELS:
+        if names[0] in config:
+            renamed["kernel_size"] = tuple(renamed.pop(name, None) for name in names)
+    inner = config.get("layer")
+    if isinstance(inner, Mapping) and isinstance(inner.get("config"), Mapping):
+        name, settings = modernized(str(inner.get("class_name")), inner["config"])
+        renamed["layer"] = {**inner, "class_name": name, "config": settings}
     if renamed.get("data_format") in _ORDERS:
         renamed["data_format"] = _ORDERS[renamed["data_format"]]
     return _CLASSES.get(class_name, class_name), renamed

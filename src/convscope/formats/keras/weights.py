@@ -19,6 +19,7 @@ import numpy as np
 from convscope.errors import NetworkFileError, WeightsMismatch
 from convscope.formats.hdf5 import Container, Dataset, OwnFile, opened_hdf5, stored_under
 from convscope.formats.keras.archive import WEIGHTS, Member
+from convscope.formats.keras.gates import gates_joined
 from convscope.formats.keras.layers import Dialect, Variable, saved_variables
 from convscope.formats.keras.model import AT_EACH_MOMENT, KerasLayer, KerasModel, snake_case
 from convscope.formats.keras.quantized import WeightSource, restored, stored_variables
@@ -111,14 +112,15 @@ def _of_groups(file: WeightFile, model: KerasModel, dialect: Dialect) -> Found:
 
 def _of_group(file: WeightFile, layer: KerasLayer, group: str, dialect: Dialect) -> Found:
     variables = list(_flat(layer, dialect, ()))
-    stored = []
+    sources: list[WeightSource] = []
     for name in file.layers[group]:
         path = f"{group}/{name}".replace("//", "/")
         if path not in file.datasets:
             raise NetworkFileError(
                 f"{file.file} names {name!r} among the weights of {group!r}, but does not have it"
             )
-        stored.append(file.datasets[path])
+        sources.append(file.datasets[path])
+    stored = gates_joined(_recurrent_class(layer), sources) if dialect.version == 1 else sources
     if len(stored) != len(variables):
         raise WeightsMismatch(
             f"{file.file}: layer {group!r} has {len(stored)} arrays of weights, the model's {layer.name!r} needs "
@@ -135,6 +137,12 @@ def _of_group(file: WeightFile, layer: KerasLayer, group: str, dialect: Dialect)
         found = [wanted.variable for wanted, _ in pairs]
         layers[owner] = restored(one, own, found, [source for _, source in pairs])
     return layers
+
+
+def _recurrent_class(layer: KerasLayer) -> str:
+    """Return the class of a layer, or of the one that it holds for both directions."""
+    inner = layer.config.get("layer")
+    return str(inner.get("class_name")) if isinstance(inner, Mapping) else layer.class_name
 
 
 class Wanted(NamedTuple):

@@ -35,16 +35,28 @@ def one_channel_each(kernel: Numbers) -> Numbers:
 
 
 def _kernel(layer: KerasLayer, dialect: Dialect) -> Variable:
+    axes = int(next(letter for letter in layer.class_name if letter.isdigit()))
+
     def arrange(kernel: Numbers) -> Numbers:
-        if kernel.ndim != 4:
-            raise ValueError(f"a kernel has 4 axes, this one is {kernel.shape}")
+        first = dialect.version == 1 and not has_channels_last(layer, dialect)
+        if dialect.version == 1 and axes == 1:
+            first, kernel = False, _one_row(kernel, layer)
+        if kernel.ndim != axes + 2:
+            raise ValueError(f"a kernel has {axes + 2} axes, this one is {kernel.shape}")
         # Keras 1 kept the kernels of channels-first layers as Theano does: filters first.
-        as_it_is = dialect.version == 1 and not has_channels_last(layer, dialect)
-        kernel = kernel if as_it_is else filters_first(kernel)
+        kernel = kernel if first else filters_first(kernel)
         # Theano's convolution is the mathematician's: it turns the kernel round.
-        return np.flip(kernel, (2, 3)) if dialect.backend == "theano" else kernel
+        return np.flip(kernel, tuple(range(2, axes + 2))) if dialect.backend == "theano" else kernel
 
     return Variable("kernel", arrange)
+
+
+def _one_row(kernel: Numbers, layer: KerasLayer) -> Numbers:
+    """Return what Keras 1 keeps as (length, 1, a, b), before 1.1 as (b, a, length, 1), as (length, a, b)."""
+    if kernel.ndim != 4:
+        return kernel
+    is_new = kernel.shape[1] == 1 and kernel.shape[3] == layer.config.get("filters")
+    return kernel[:, 0] if is_new else np.transpose(kernel[..., 0], (2, 1, 0))
 
 
 def _bias(layer: KerasLayer) -> tuple[Variable, ...]:
@@ -123,12 +135,7 @@ def _separable(use: Use) -> Steps:
     ]
 
 
-def _any_kernel_and_bias(layer: KerasLayer, dialect: Dialect) -> tuple[Variable, ...]:
-    return (Variable("kernel", filters_first), *_bias(layer))
-
-
-@keras_layer("Conv2DTranspose", variables=_kernel_and_bias)
-@keras_layer("Conv1DTranspose", "Conv3DTranspose", variables=_any_kernel_and_bias)
+@keras_layer("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", variables=_kernel_and_bias)
 def _transposed(use: Use) -> Steps:
     axes = int(use.layer.class_name.removeprefix("Conv")[0])
     strides, sizes, dilations = (use.sizes(key, axes) for key in ("strides", "kernel_size", "dilation_rate"))
@@ -155,7 +162,7 @@ def _transposed(use: Use) -> Steps:
     return [OperationPlan("deconvolution", (), _with_bias(use, "kernel"), attributes), *activation(use)]
 
 
-@keras_layer("Conv1D", "Conv3D", variables=_any_kernel_and_bias)
+@keras_layer("Conv1D", "Conv3D", variables=_kernel_and_bias)
 def _along_one_or_three_axes(use: Use) -> Steps:
     axes, padding = (1 if use.layer.class_name == "Conv1D" else 3), str(use.config.get("padding", "valid"))
     stride, dilation = use.sizes("strides", axes), use.sizes("dilation_rate", axes)
