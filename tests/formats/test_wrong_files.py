@@ -75,7 +75,7 @@ CASES = {
     "mean.npy": (b"\x93NUMPY", "give the network first and this as its mean"),
     "network.tflite": (b"\x1c\0\0\0TFL3", "TensorFlow Lite.*convert it to ONNX"),
     "network.mlmodel": (b"\x08\x01", "Core ML"),
-    "model.ckpt.meta": (b"\x0a\x01", "half of a TensorFlow 1 checkpoint: freeze it"),
+    "model.ckpt.meta": (b"\x0a\x01", "inside a field: it is incomplete or damaged"),
     "yolo.weights": (b"\0" * 20, "Darknet"),
     "network.zip": (zipped(a=b"b"), "a zip archive. Unpack it first"),
     "network.pkl": (b"\x80\x04}.", "holds no weights: nothing"),

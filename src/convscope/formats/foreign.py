@@ -23,7 +23,7 @@ _COREML = (
 _CAFFE2 = (
     "half of a Caffe2 network: convert-caffe2-to-onnx of older PyTorch makes ONNX of both halves: open that"
 )
-_CHECKPOINT = "give it as weights of its graph (.pb, .pbtxt), or open the SavedModel"
+_CHECKPOINT = "give it as weights of its graph (.pb, .pbtxt), open its .meta, or open the SavedModel"
 _DARKNET = "Darknet's weights: convert them to ONNX and open that"
 _CHIP = f"made for one kind of chip: {_ONNX_ORIGINAL}"
 _MXNET_PARAMS, _MXNET_SYMBOL = f"an MXNet network's weights: {_MXNET}", f"an MXNet network's layers: {_MXNET}"
@@ -47,7 +47,6 @@ BY_ENDING: dict[str, str] = {
     ".tflite": f"a TensorFlow Lite network: {_ORIGINAL}, or convert it to ONNX (tf2onnx --tflite)",
     **dict.fromkeys((".mlmodel", ".mlpackage", ".mlmodelc"), _COREML),
     **dict.fromkeys((".engine", ".trt", ".plan"), _TENSORRT),
-    ".meta": "half of a TensorFlow 1 checkpoint: freeze it to a .pb (convert_variables_to_constants) and open that",
     ".index": f"half of a TensorFlow checkpoint: {_CHECKPOINT}",
     ".weights": _DARKNET,
     ".t7": "a Torch 7 network: OpenCV 4 reads it, or convert it to PyTorch",

@@ -30,6 +30,7 @@ class FileKind(Enum):
     TENSORFLOW = "a TensorFlow graph (GraphDef)"
     TENSORFLOW_TEXT = "a TensorFlow graph as text (pbtxt)"
     SAVED_MODEL = "a TensorFlow SavedModel"
+    META_GRAPH = "a TensorFlow 1 checkpoint's graph (.meta)"
     CHECKPOINT = "a PyTorch file of weights"
     SAFETENSORS = "a safetensors file"
     SHARDS = "a list of a network's files of weights"
@@ -43,6 +44,7 @@ BY_SUFFIX: Mapping[str, FileKind] = {
     **dict.fromkeys((".convscope", ".safetensors"), FileKind.SAFETENSORS),
     **dict.fromkeys((".pth", ".pt", ".pth.tar", ".ckpt", ".bin", ".pt2"), FileKind.CHECKPOINT),
     ".pb": FileKind.TENSORFLOW,
+    ".meta": FileKind.META_GRAPH,
     ".onnx": FileKind.ONNX,
     ".keras": FileKind.KERAS_ZIP,
     **dict.fromkeys((".h5", ".hdf5"), FileKind.KERAS_HDF5),
@@ -50,6 +52,9 @@ BY_SUFFIX: Mapping[str, FileKind] = {
     ".index.json": FileKind.SHARDS,
 }
 """How a file's name ends, in capitals or not, to what it usually is."""
+
+
+_ABOUT = (b"\x12", b"\x1a", b"\x22", b"\x2a")  # operators, anything, tags, TensorFlow's version
 
 
 def kind_of_name(path: Path) -> FileKind | None:
@@ -135,6 +140,10 @@ def _kind_of_protobuf(path: Path) -> FileKind | None:
     if fields == {(1, VARINT), (2, LENGTH)}:
         return FileKind.SAVED_MODEL
     nodes = [record for record in records if record.number == 1 and record.wire == LENGTH]
+    graphs = [record for record in records if record.number == 2 and record.wire == LENGTH]
+    # What a MetaGraphDef says of itself begins with a field behind its version, which nobody states.
+    if len(nodes) == len(graphs) == 1 and bytes(source.view[nodes[0].start : nodes[0].stop][:1]) in _ABOUT:
+        return FileKind.META_GRAPH
     if nodes and fields <= {(1, LENGTH), (2, LENGTH), (3, VARINT), (4, LENGTH), (5, LENGTH)}:
         # A node begins with a field, its name; where Caffe has a field 1 it is the network's name, plain text.
         begins = bytes(source.view[nodes[0].start : nodes[0].stop][:1])

@@ -76,6 +76,7 @@ BY_KIND: Mapping[FileKind, Opener] = {
     **dict.fromkeys((FileKind.CAFFE_TEXT, FileKind.CAFFE_WEIGHTS, FileKind.CAFFE_HDF5), open_caffe),
     **dict.fromkeys((FileKind.KERAS_ZIP, FileKind.KERAS_HDF5, FileKind.KERAS_JSON), open_keras),
     **dict.fromkeys((FileKind.TENSORFLOW, FileKind.TENSORFLOW_TEXT, FileKind.SAVED_MODEL), open_tensorflow),
+    FileKind.META_GRAPH: open_tensorflow,
     FileKind.ONNX: open_onnx,
     FileKind.CHECKPOINT: open_checkpoint,
     FileKind.SAFETENSORS: _safetensors,

@@ -129,6 +129,12 @@ def test_keras_1_on_theano_kept_kernels_filters_first_and_turned_round(tmp_path)
     del weights["photo"]
     path = write_h5(tmp_path / "old.h5", old, weights, version="1.2.2", backend="theano")
     compare(open_network(path), X.movedim(-1, 1).contiguous(), small_in_torch(X.movedim(-1, 1)))
+    (tmp_path / "old.json").write_text(json.dumps(old))  # nor does its description state a version
+    plain = {**weights, "conv": [("conv_W", kernel[:, :, ::-1, ::-1]), ("conv_b", BIAS)]}
+    with h5py.File(tmp_path / "plain.h5", "w") as file:
+        write_groups(file, plain)
+    network = open_network(tmp_path / "old.json", weights=tmp_path / "plain.h5")
+    compare(network, X.movedim(-1, 1).contiguous(), small_in_torch(X.movedim(-1, 1)))
 
 
 def lstm_of_keras_1(x, gates):

@@ -153,6 +153,29 @@ def test_a_branch_on_training_is_followed_as_it_is_looked_at(name: str, tmp_path
     assert "cond/trained" not in network.shapes
 
 
+def test_weights_that_are_turned_are_measured_as_they_lie(tmp_path: Path) -> None:
+    """A decoder that shares its weights: ``tf.transpose(w)`` counts the axes and turns them round."""
+    g = GraphWriter()
+    x = g.placeholder("x", (-1, 4))
+    w = g.node("Identity", "w/read", g.weights("w", 4, 2))
+    code = g.node("MatMul", "code", x, w)
+    rank = g.node("Rank", "rank", w)
+    last = g.node("Sub", "last", rank, g.const("one", 1), T="DT_INT32")
+    axes = g.node("Range", "axes", g.const("zero", 0), rank, g.const("step", 1), T=None)
+    turned = g.node(
+        "Transpose", "turned", w, g.node("Sub", "order", last, axes, T="DT_INT32"), Tperm="DT_INT32"
+    )
+    back = g.node("MatMul", "back", code, turned)
+    g.node("AccumulateNV2", "sum", back, x, back)
+    network = opened(g, tmp_path)
+    x = torch.from_numpy(np.random.default_rng(4).normal(size=(3, 4)).astype(np.float32))
+    w = network.graph.parameters["w"]
+    w = w if w.shape == (4, 2) else w.mT
+    torch.testing.assert_close(
+        network.activations(x, "sum")["sum"], 2 * x @ w @ w.mT + x, rtol=1e-5, atol=1e-6
+    )
+
+
 def test_moments_are_the_pictures_own(tmp_path: Path) -> None:
     g = GraphWriter()
     x, axes = g.placeholder(shape=(1, 9, 7, 3)), g.const("axes", [1, 2])

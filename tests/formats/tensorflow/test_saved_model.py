@@ -146,6 +146,36 @@ def test_a_saved_model_opens_with_its_functions_and_its_variables(tmp_path: Path
     assert names == {"saved_model.pb", "variables.index", "variables.data-00000-of-00001"}
 
 
+def test_the_graph_of_a_checkpoint_opens_with_it_and_without_its_training(tmp_path: Path) -> None:
+    """Beside the checkpoint of its name, with what saves it and what trained it still in it."""
+    g = GraphWriter()
+    w = np.random.default_rng(3).normal(size=(3, 3, 3, 4)).astype(np.float32)
+    x = g.placeholder("picture", (-1, 9, 7, 3))
+    g.node("VariableV2", "w", dtype="DT_FLOAT", T=None)
+    g.node("Conv2D", "conv", x, g.node("Identity", "w/read", "w"), strides=[1, 1, 1, 1], padding="SAME")
+    g.node("Relu", "relu", "conv")
+    slope = g.node("Conv2DBackpropFilter", "gradients/conv_grad", x, "w/read", "relu")
+    g.node("ApplyGradientDescent", "step", "w", g.const("rate", np.float32(0.1)), slope)
+    g.node("SaveV2", "save/SaveV2", "w", T=None)
+    meta = message_class("MetaGraphDef", "tensorflow")()
+    meta.graph_def.CopyFrom(g.message)
+    about = b"\x0a\x08\x2a\x061.15.0"  # meta_info_def: the version of TensorFlow
+    prefix = checkpoint(tmp_path / "model.ckpt-7", {"w": w, "step": np.zeros(1, np.float32)})
+    path = tmp_path / "model.ckpt-7.meta"
+    path.write_bytes(about + meta.SerializeToString())
+    network = convscope.open_network(path)
+    assert list(network.layers) == ["picture", "conv", "relu"] and not network.graph.cut
+    maps = torch.nn.functional.conv2d(
+        X.permute(0, 3, 1, 2), torch.from_numpy(w).permute(3, 2, 0, 1), padding=1
+    )
+    torch.testing.assert_close(
+        network.activations(X, "relu")["relu"], maps.relu().permute(0, 2, 3, 1), rtol=1e-5, atol=1e-5
+    )
+    Path(f"{prefix}.index").unlink()
+    with pytest.raises(NetworkFileError, match="Give their checkpoint as its weights"):
+        convscope.open_network(path)
+
+
 def test_a_saved_model_as_text_is_the_same(tmp_path: Path) -> None:
     folder, _ = served(tmp_path / "model")
     expected = convscope.open_network(folder).activations(X, "halves:1")["halves:1"]

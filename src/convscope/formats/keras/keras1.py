@@ -37,6 +37,9 @@ _KEYS = {
     "concat_axis": "axis",
 }
 _KERNELS = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
+_OWN_KEYS = frozenset(
+    ("nb_filter", "border_mode", "dim_ordering", "W_regularizer", "inner_activation", "nb_row")
+)
 _ORDERS = {"tf": "channels_last", "th": "channels_first"}
 
 
@@ -64,3 +67,13 @@ def modernized(class_name: str, config: Mapping[str, Any]) -> tuple[str, Mapping
     if renamed.get("data_format") in _ORDERS:
         renamed["data_format"] = _ORDERS[renamed["data_format"]]
     return _CLASSES.get(class_name, class_name), renamed
+
+
+def is_of_keras_1(description: Mapping[str, Any]) -> bool:
+    """Whether a model's layers have settings by names that only Keras 1 has."""
+    stated = description.get("config")
+    layers = stated.get("layers") if isinstance(stated, Mapping) else stated
+    configs = (
+        [one.get("config") for one in layers if isinstance(one, Mapping)] if isinstance(layers, list) else []
+    )
+    return any(isinstance(config, Mapping) and _OWN_KEYS & config.keys() for config in configs)

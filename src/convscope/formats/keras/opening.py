@@ -14,6 +14,7 @@ from convscope.formats.keras.archive import CONFIGURATION, METADATA, MOST_JSON, 
 from convscope.formats.keras.building import build_graph
 from convscope.formats.keras.configuration import read_model
 from convscope.formats.keras.input_spec import find_input_spec
+from convscope.formats.keras.keras1 import is_of_keras_1
 from convscope.formats.keras.layers import Dialect
 from convscope.formats.keras.model import KerasModel
 from convscope.formats.keras.weights import Found, WeightFile, read_weights, read_weights_of, text
@@ -119,7 +120,9 @@ def _json(path: Path) -> Mapping[str, Any]:
 
 def _by_style(description: Mapping[str, Any]) -> str:
     """Tell Keras's version where it is not stated: only Keras 3 says which module a class is of."""
-    return "3" if "module" in description else "2"
+    if "module" in description:
+        return "3"
+    return "1" if is_of_keras_1(description) else "2"
 
 
 def _stated_version(weights: WeightFile) -> str:

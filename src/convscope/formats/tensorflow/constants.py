@@ -87,6 +87,9 @@ _VIEWS = (
     "ExpandDims",
     "Squeeze",
     "Slice",
+    "Shape",
+    "Rank",
+    "Size",
 )
 _ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "Add": np.add,
@@ -218,6 +221,13 @@ def _round(node: Node, inputs: Sequence[Array]) -> Array:
 @folds("BroadcastArgs")
 def _broadcast_args(node: Node, inputs: Sequence[Array]) -> Array:
     return np.array(np.broadcast_shapes(*(tuple(map(int, shape)) for shape in inputs)), np.int64)
+
+
+@folds("Shape", "Rank", "Size")
+def _measured(node: Node, inputs: Sequence[Array]) -> Array:
+    """Measure known numbers: ``tf.transpose(weights)`` of TensorFlow 1 counts their axes so."""
+    counts = {"Shape": inputs[0].shape, "Rank": inputs[0].ndim, "Size": inputs[0].size}
+    return np.array(counts[node.op], np.int64 if node.text("out_type") == "DT_INT64" else np.int32)
 
 
 @folds("Reshape")

@@ -1,4 +1,4 @@
-"""TensorFlow's files as nodes: a GraphDef, or a SavedModel, binary or text, with its functions and its variables."""
+"""TensorFlow's files as nodes: a GraphDef, a SavedModel or a checkpoint's .meta, with functions and variables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convscope.errors import NetworkFileError
+from convscope.formats.kinds import FileKind, kind_of_content
 from convscope.formats.protobuf.message import Message
 from convscope.formats.protobuf.parser import Parser, decoded
 from convscope.formats.protobuf.records import ByteSource, open_source
@@ -27,6 +28,7 @@ from convscope.formats.tensorflow.node import (
 from convscope.formats.tensorflow.picture_readers import DECODERS, behind
 from convscope.formats.tensorflow.variables import VARIABLES, filled
 
+META = ".meta"
 SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")
 FEW_RECORDS, MAXIMUM_RECORDS = 500_000, 5_000_000  # what any file may have, and a large one
 _BYTES_A_RECORD = 10  # a small file of a million empty nodes takes gigabytes
@@ -66,8 +68,11 @@ def read_graph_def(path: Path, weights: str | Path | None = None) -> GraphFile:
     source = open_source(file, records_of(file.stat().st_size) if file.is_file() else None)
     head = bytes(source.view[:HEAD])
     _expect_graph(head, source.file)
-    is_saved = head.lstrip().startswith(_SAVED_MODEL_BEGINS)
-    meta = _meta_graph(source) if is_saved else None
+    meta: Message | None = None
+    if head.lstrip().startswith(_SAVED_MODEL_BEGINS):
+        meta = _meta_graph(source)
+    elif file.suffix == META or kind_of_content(file) is FileKind.META_GRAPH:
+        meta = _read(source, "MetaGraphDef")
     graph: Message = meta.graph_def if meta is not None else _read(source, "GraphDef")
     outputs = _signature(meta) if meta is not None else ()
     nodes = [read_node(message) for message in graph.node]
@@ -104,9 +109,10 @@ def _without_bundles(nodes: Sequence[Node]) -> list[Node]:
 
 
 def _checkpoint(file: Path, weights: str | Path | None) -> VariableCheckpoint | None:
-    """Return the checkpoint that was given, by any of its files, or the one beside a SavedModel."""
+    """Return the checkpoint that was given, by any of its files, or the one beside a SavedModel or a ``.meta``."""
     if weights is None:
-        prefix = str(file.parent / _VARIABLES_BESIDE)
+        prefixes = (str(file.parent / _VARIABLES_BESIDE), str(file.with_suffix("")))
+        prefix = prefixes[file.suffix == META]
         return read_checkpoint(prefix) if Path(prefix + INDEX).is_file() else None
     text = str(Path(weights).expanduser())
     prefix = text.removesuffix(INDEX).partition(".data-")[0]
@@ -146,10 +152,15 @@ def _reached(nodes: Sequence[Node]) -> list[str]:
     names: dict[str, None] = {}
     while waiting:
         node = waiting.pop()
-        if node.name not in names and node.op not in _SAVING:
+        if node.name not in names and node.op not in _SAVING and not _trains(node):
             names[node.name] = None
             waiting += readers.get(node.name, [])
     return list(names)
+
+
+def _trains(node: Node) -> bool:
+    """Whether a node is of the training that a graph was saved in the middle of: a gradient, or what applies one."""
+    return node.name.startswith("gradients") or node.op.removeprefix("Resource").startswith("Apply")
 
 
 def _expect_graph(head: bytes, file: str) -> None:

@@ -105,7 +105,7 @@ def _one_a_channel(numbers: Shape, shape: Shape) -> bool:
     return 0 < len(numbers) <= len(shape) and prod(numbers) == numbers[-1] == shape[-1]
 
 
-@translates("AddN")
+@translates("AddN", "AccumulateNV2")
 def _add_n(operands: Operands) -> OperationPlan:
     return OperationPlan("add", [operands.value(place) for place in range(len(operands))])
 
