@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from inspect import signature
 from typing import Any
 from warnings import catch_warnings
@@ -21,6 +22,8 @@ from convscope.network.operations.checks import dimensions
 from convscope.network.operations.shape_rules import same_shape
 from convscope.network.parameters import Shape
 from convscope.network.without_compiler import without_compiler
+
+_MOST_COUNTED = 2**22
 
 
 def infer_shapes(
@@ -90,12 +93,15 @@ def infer_operation(
             f"layer {operation.name!r}: a {operation.type_name} does not read {len(sizes)} inputs ({read})"
         ) from error
     try:
+        placeholders = [_placeholder(shape) for shape in sizes]
         tensors = [
-            counted[value] if value in counted else _placeholder(shape)
-            for value, shape in zip(operation.inputs, sizes, strict=True)
+            counted.get(value, placeholder)
+            for value, placeholder in zip(operation.inputs, placeholders, strict=True)
         ]
         parts = {role: _placeholder(shape) for role, shape in needed.items()}
         with without_compiler(), _imports_leave_no_trace():
+            if counted and _makes_many(partial(function, *placeholders, **keywords)):
+                tensors = placeholders
             result = function(*tensors, **parts, **keywords)
     except (NotImplementedError, torch._subclasses.fake_tensor.DataDependentOutputException):
         return dict.fromkeys(operation.outputs)
@@ -109,11 +115,21 @@ def infer_operation(
         )
     if numbers is not None:
         pairs = zip(operation.outputs, outputs, strict=True)
-        numbers.update({name: tensor for name, tensor in pairs if not tensor.is_meta})
+        numbers.update({name: one for name, one in pairs if not one.is_meta and one.numel() <= _MOST_COUNTED})
     inferred = [tuple(tensor.shape) for tensor in outputs]
     if operation.channels_last:
         inferred = [shape_channels_last(shape) for shape in inferred]
     return dict(zip(operation.outputs, inferred, strict=True))
+
+
+def _makes_many(function: Callable[[], Any]) -> bool:
+    """Whether an operation makes more of numbers that are known than any size is worked out with."""
+    try:
+        result = function()
+    except Exception:  # it needs the numbers themselves
+        return False
+    made: Sequence[Tensor] = result if isinstance(result, tuple) else (result,)
+    return sum(tensor.numel() for tensor in made) > _MOST_COUNTED
 
 
 @contextmanager

@@ -29,6 +29,11 @@ _BY_ENDING = dict.fromkeys((".tga", ".icb", ".vda", ".vst"), "TGA")  # has no ma
 SHORTENED = "read with 8 of its 16 bits"
 MAXIMUM_PIXELS = 8192 * 8192  # 805 MB as floating-point RGB
 _DECODED = 150_000_000  # bytes of a small file's pixels as Pillow holds them
+_HELD = {
+    "WEBP": 19,
+    "JPEG2000": 14,
+}  # bytes a pixel that these decoders hold meanwhile, several pictures at once
+_DECODING = 480_000_000  # that they may hold for a small file: 25 million pixels, as cameras have them
 _FEW_PIXELS = (
     13_000_000  # above (a telephone has 12 million), a small file's picture is read at a part of its size
 )
@@ -76,7 +81,8 @@ def check_size(image: Image.Image, name: str, maximum_pixels: int, file_size: in
     if not width * height:
         raise PictureError(f"{name} has no pixels: it is {width} x {height}")
     decoded = width * height * max(1, len(image.getbands())) * (4 if image.mode in ("I", "F") else 1)
-    if file_size is not None and file_size < SMALL_FILE and decoded > _DECODED:
+    meanwhile = width * height * _HELD.get(image.format or "", 0)
+    if file_size is not None and file_size < SMALL_FILE and (decoded > _DECODED or meanwhile > _DECODING):
         raise PictureError(
             f"{name} is a file of {file_size:,} bytes that unfolds into {decoded:,} ({width:,} x {height:,} pixels): "
             "so much is not read from so little. Make it smaller first"

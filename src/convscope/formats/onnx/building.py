@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import InputError, NetworkFileError, UnsupportedLayer
+from convscope.files import FileState
 from convscope.formats.folding_budget import FoldingBudget
 from convscope.formats.graph_builder import GraphBuilder
 from convscope.formats.only_size import only_of_this_size
@@ -63,7 +64,9 @@ class _Building:
         tensors = {each.name or "": each for each in model.graph.initializer if each.data_type != STRING}
         self.constants = {name: read_tensor(tensor, file) for name, tensor in tensors.items()}
         self.budget = FoldingBudget()
-        self.budget.add_stored(sum(constant.size for constant in self.constants.values()))
+        self.beside: set[FileState] = set()
+        for name, constant in self.constants.items():
+            self._count_stored(name, constant)
         self.builder = GraphBuilder(str(file), cut=unread_values(model, self.constants))
         self.cut = self.builder.cut
         self.sequences: dict[str, tuple[str, ...]] = {}
@@ -103,6 +106,16 @@ class _Building:
             place = "" if call.type_name in str(error) else f"node {call.name!r} ({call.type_name}): "
             raise NetworkFileError(f"{place}{error}") from error
 
+    def _count_stored(self, name: str, constant: Constant) -> None:
+        """Count numbers that are there; in another file they may lie over each other, and are made of what is there."""
+        if constant.beside is None:
+            self.budget.add_stored(constant.size)
+            return
+        if constant.beside not in self.beside:
+            self.beside.add(constant.beside)
+            self.budget.add_stored(2 * constant.beside.size)  # of four bits each
+        self.budget.spend(name, constant.shape)
+
     def _known(self) -> ChainMap[str, Any]:
         """Return every name that there is so far."""
         return ChainMap(self.builder.shapes, self.constants, self.cut, self.sequences)
@@ -137,7 +150,10 @@ class _Building:
                 self._check(sizes, start, before)
             return
         if call.type_name == "Constant" and call.domain == "":
-            self._keep(node.outputs, [_constant_of(node)])
+            constant = _constant_of(node)
+            if constant.beside is not None:
+                self._count_stored(node.name, constant)
+            self._keep(node.outputs, [constant])
             return
         if call.type_name in ("Shape", "Size") and call.domain == "" and self._is_shape(node.inputs):
             self._keep(node.outputs, [_rank(node)])

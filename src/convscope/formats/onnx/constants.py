@@ -57,11 +57,15 @@ _EXTERNAL = 1
 
 @dataclass(frozen=True)
 class Constant:
-    """Numbers that are known before the network runs; `load` gives them in their own type, each time."""
+    """Numbers that are known before the network runs; `load` gives them in their own type, each time.
+
+    `beside` is the file that they lie in, where that is not the network's own.
+    """
 
     shape: Shape
     type: int
     load: Callable[[], Array] = field(repr=False)
+    beside: FileState | None = None
 
     @property
     def whole(self) -> bool:
@@ -110,7 +114,7 @@ def read_tensor(tensor: Message, file: Path) -> Constant:
         raise NetworkFileError(
             f"{place} says its shape is {dimensions(shape)}, which takes {size:,} bytes, but holds {len(view):,}"
         )
-    return Constant(shape, kind, lambda: _from_bytes(view, kind, shape, state))
+    return Constant(shape, kind, lambda: _from_bytes(view, kind, shape, state), state)
 
 
 def named_type(kind: int) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from math import prod
 from typing import Any
 
@@ -54,11 +54,15 @@ def _shapes(
 ) -> list[tuple[int, ...]]:
     """Return the shapes of what plans make, taken off the budget before any memory is."""
     try:
-        shapes = [tuple(tensor.shape) for tensor in _outputs(plans, constants, exact=False)]
+        spend_work = partial(budget.spend_work, node.name)
+        made = _outputs(plans, constants, exact=False, spend_work=spend_work)
+        shapes = [tuple(tensor.shape) for tensor in made]
     except NotImplementedError:  # they depend on the numbers themselves
         if node.type_name == "Range":
             first, last, step = (float(constants[value].array.reshape(())) for value in node.inputs)
             budget.spend(node.name, (max(0, int(abs((last - first) / (step or 1)))),))
+        elif node.type_name == "NonMaxSuppression":  # each that is kept is compared with all the others
+            budget.spend_work(node.name, float(constants[node.inputs[1]].size) ** 2)
         else:
             looked_through = sum(constants[value].size for value in node.inputs if value)
             budget.spend(node.name, (_LOOKED_THROUGH, looked_through))
@@ -69,7 +73,11 @@ def _shapes(
 
 
 def _outputs(
-    plans: Sequence[OperationPlan], constants: Mapping[str, Constant], *, exact: bool
+    plans: Sequence[OperationPlan],
+    constants: Mapping[str, Constant],
+    *,
+    exact: bool,
+    spend_work: Callable[[float], None] | None = None,
 ) -> tuple[Tensor, ...]:
     results: list[tuple[Tensor, ...]] = []
     for plan in plans:
@@ -84,7 +92,21 @@ def _outputs(
         roles = {role: load(constants[key]) for role, key in plan.parameters.items()}
         result = OPERATIONS[plan.kind](*inputs, **roles, **plan.attributes)
         results.append(result if isinstance(result, tuple) else (result,))
+        if spend_work is not None:
+            spend_work(_multiply_adds(plan.kind, [*inputs, *roles.values()], results[-1][0]))
     return results[-1]
+
+
+def _multiply_adds(kind: str, factors: Sequence[Tensor], made: Tensor) -> float:
+    """Return how many a product takes; none for what goes through its numbers once."""
+    if len(factors) < 2:
+        return 0
+    first, second = factors[:2]
+    if kind in ("matmul", "dense"):
+        return float(made.numel()) * first.shape[-1]
+    if kind == "convolution":
+        return float(made.numel()) * prod(second.shape[1:])
+    return float(first.numel()) * prod(second.shape[1:]) if kind == "deconvolution" else 0
 
 
 def plan_number(reference: str, count: int) -> int:

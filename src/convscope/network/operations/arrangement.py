@@ -155,16 +155,21 @@ def tensor(*, values: Sequence[float], shape: Sequence[int] | None = None) -> Te
     return constant if shape is None else constant.reshape(tuple(shape))
 
 
+_COUNTABLE = 2**24
+
+
 @operation
 def fill(size: Tensor, *, value: float = 0.0) -> Tensor:
-    """Return a tensor of that size with the same number everywhere."""
-    return torch.full(whole_numbers(size, ()), value, dtype=torch.float32)
+    """Return a tensor of that size with the same number everywhere, which is there once."""
+    return torch.tensor(value, dtype=torch.float32).expand(whole_numbers(size, ()))
 
 
 @operation
 def arange(start: Tensor, end: Tensor, step: Tensor) -> Tensor:
-    """Return the numbers from `start` up to, and without, `end`, `step` apart."""
+    """Return the numbers from `start` up to, and without, `end`, `step` apart; single precision counts to 2**24."""
     (first,), (last,), (by,) = (value.reshape(-1).tolist() for value in (start, end, step))
+    if by and (last - first) / by > _COUNTABLE:
+        raise InputError(f"from {first:,} to {last:,} there are more numbers than single precision can count")
     return torch.arange(first, last, by, dtype=torch.float32)
 
 
