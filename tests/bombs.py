@@ -766,4 +766,7 @@ def main(folder: Path, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    import bombs
+    import bombs_of_work  # noqa: F401
+
+    bombs.main(Path(sys.argv[1]), sys.argv[2:])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-BOMBS = Path(__file__).parents[1] / "bombs.py"
+BOMBS = Path(__file__).parents[1] / "bombs.py"  # and `bombs_of_work`
 # Those that are written in a moment; ``python tests/bombs.py FOLDER`` has others, which take minutes to write.
 NAMES = """
 deep.keras digits.json repeat.h5 fill-value.h5 expanded.pth sets.pth classes.pth builtin-list-of-bytes.pth
@@ -15,6 +15,8 @@ encoded.pkl unread.pkl
 old-storage.pth shared.pt deep.pt2 header.safetensors filled.onnx tiled.onnx outer.onnx huge-batch.onnx
 filled.pb doubled.pb constant.pb constant-less.pb repeated.pb many-outputs.prototxt reshape.prototxt
 tile.prototxt embed.prototxt bits.png frames.gif large.gif bands.tif bytearray.pth attributes.pb
+functions.onnx loops.onnx recurrent.onnx sorted.onnx convolved.onnx one-hot.pb models-in-models.keras
+filled.convscope counted.convscope one-hot.convscope flat.webp flat.jp2 scans.jpg
 """
 
 

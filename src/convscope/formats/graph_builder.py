@@ -20,6 +20,8 @@ from convscope.network.operations.checks import dimensions
 from convscope.network.parameters import Parameters, Shape
 from convscope.network.shapes import infer_operation
 
+MOST_OPERATIONS = 30_000
+"""No network has more; models inside models, functions and loops make any number of a few bytes."""
 BARE_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 """What Python raises where a file says of a layer what nobody would write."""
 
@@ -63,6 +65,7 @@ class GraphBuilder:
 
     def add(self, operation: Operation) -> None:
         """Append an operation and work out the shapes of what it makes; InputError names the layer."""
+        self._require_few()
         self.infer(operation)
         self.operations.append(operation)
 
@@ -75,7 +78,14 @@ class GraphBuilder:
 
     def cut_at(self, values: Iterable[str], layer: CutLayer) -> None:
         """Let values be cut: what reads them is not computed either."""
+        self._require_few()
         self.cut.update(dict.fromkeys(values, layer))
+
+    def _require_few(self) -> None:
+        if len(self.operations) + len(self.cut) >= MOST_OPERATIONS:
+            raise NetworkFileError(
+                f"{self.file or 'this'} comes to more than {MOST_OPERATIONS:,} operations; no network has so many"
+            )
 
     def cut_misfit(self, values: Iterable[str], layer: CutLayer, error: InputError) -> None:
         """Cut a layer whose sizes do not fit: what needs it is not there, the rest is."""

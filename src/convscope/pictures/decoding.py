@@ -34,6 +34,9 @@ _HELD = {
     "JPEG2000": 14,
 }  # bytes a pixel that these decoders hold meanwhile, several pictures at once
 _DECODING = 480_000_000  # that they may hold for a small file: 25 million pixels, as cameras have them
+_PIXELS_OF_SCANS = (
+    1_000_000_000  # a progressive JPEG goes over its pixels once a scan, five seconds for so many
+)
 _FEW_PIXELS = (
     13_000_000  # above (a telephone has 12 million), a small file's picture is read at a part of its size
 )
@@ -158,6 +161,21 @@ def _pages(image: Image.Image) -> str:
     if count > _PAGES:
         return f"more than {_PAGES} frames"
     return f"its {count} frames" if count > 1 else ""
+
+
+def check_scans(image: Image.Image, name: str, file: IO[bytes]) -> None:
+    """Raise PictureError for a JPEG that goes over its pixels more often than any picture does."""
+    if image.format not in ("JPEG", "MPO") or not image.info.get("progressive"):
+        return
+    at = file.tell()
+    file.seek(0)
+    scans = file.read().count(b"\xff\xda")  # nowhere else is this behind the header: it is how a scan begins
+    file.seek(at)
+    if scans * image.width * image.height > _PIXELS_OF_SCANS:
+        raise PictureError(
+            f"{name} goes over its {image.width:,} x {image.height:,} pixels {scans:,} times; a progressive JPEG does "
+            "some ten times. Save it anew"
+        )
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ from convscope.files import broken_link, user_path
 from convscope.pictures.bands import SMALL_FILE, array_in, bands_of, has_bands, seen_in_gray
 from convscope.pictures.decoding import (
     MAXIMUM_PIXELS,
+    check_scans,
     check_size,
     decoded_image,
     errors_in_one_line,
@@ -126,6 +127,7 @@ def check_pictures(names: Iterable[str]) -> None:
             Image.open(file, formats=formats_for(name)) as image,
         ):
             check_size(image, name, MAXIMUM_PIXELS, size)
+            check_scans(image, name, file)
             image.draft("RGB", (1, 1))
             image.load()
 
@@ -212,6 +214,7 @@ def _from_file(file: Any, source: str | None, maximum_pixels: int) -> Photograph
     with errors_in_one_line(name, size, file), Image.open(file, formats=formats_for(name)) as image:
         reduced = reduce_jpeg(image, maximum_pixels)
         check_size(image, name, maximum_pixels, size)
+        check_scans(image, name, file)
         appearance = decoded_image(image, name, file, small=size < SMALL_FILE)
     noted = replace(appearance, notes=(*reduced, *appearance.notes))
     return _photograph(noted, source, digest.hexdigest())
