@@ -6,6 +6,7 @@ Importing this adds them to `bombs.BOMBS`.
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 import h5py
@@ -150,6 +151,28 @@ def models_in_models() -> bytes:
             file.create_group("layers")
 
     return keras(json.dumps(inner).encode(), saved(write))
+
+
+@bomb("chunk.h5")
+def chunk_of_zeros() -> bytes:
+    """A chunk that says it is 432 bytes, and comes to four billion."""
+
+    def write(path: Any) -> None:
+        named = written.layer("Conv2D", "c", filters=4, kernel_size=[3, 3], use_bias=False)
+        photo = written.input_layer((32, 32, 3))
+        with h5py.File(path, "w") as file:
+            file.attrs["model_config"] = json.dumps(written.sequential("m", [photo, named]))
+            group = file.create_group("model_weights")
+            group.attrs["layer_names"] = [b"c"]
+            group = group.create_group("c")
+            group.attrs["weight_names"] = [b"kernel"]
+            shape = (3, 3, 3, 4)
+            made = group.create_dataset("kernel", shape, np.float32, chunks=shape, compression="gzip")
+            pack = zlib.compressobj(9)
+            data = b"".join(pack.compress(bytes(10**7)) for _ in range(400)) + pack.flush()
+            made.id.write_direct_chunk((0, 0, 0, 0), data)
+
+    return saved(write)
 
 
 # convscope's own

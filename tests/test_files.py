@@ -1,14 +1,17 @@
 """A file is written whole or not at all, and nothing is left beside it."""
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Barrier
 from unittest.mock import Mock
 
 import pytest
 
-from convscope.files import written_first, written_whole
+from convscope.errors import PictureError
+from convscope.files import write_text, written_first, written_whole
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -87,3 +90,18 @@ def test_a_pipe_is_never_replaced_by_a_file(linked: bool, tmp_path: Path) -> Non
         pass
     assert (tmp_path / "pipe").is_fifo()
     assert len(list(tmp_path.iterdir())) == 1 + linked
+
+
+@pytest.mark.parametrize(
+    ("number", "written"), [(errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False)]
+)
+def test_a_disk_that_cannot_wait_is_written_to_and_a_broken_one_is_not(
+    number: int, written: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with nullcontext() if written else pytest.raises(PictureError, match=os.strerror(number)):
+        write_text("all of it", tmp_path / "page.html")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["all of it"] * written

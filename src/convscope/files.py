@@ -17,6 +17,7 @@ from convscope.errors import ConvscopeError, NetworkFileError, PictureError
 
 COPIED_BYTES = 256 * 2**20
 """Weights of files up to here are copied as they are opened: what happens to the file then does not matter."""
+_NO_SUCH_CALL = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,14 @@ class FileState:
         """Return how a file is now."""
         status = Path(path).stat()
         return cls(Path(path), status.st_size, status.st_mtime_ns)
+
+    @classmethod
+    def found(cls, path: str | os.PathLike[str]) -> FileState | None:
+        """Return how a file is now; None where there is none."""
+        try:
+            return cls.of(path)
+        except OSError:
+            return None
 
     def require_unchanged(self) -> None:
         """Raise NetworkFileError where the file is gone or another one now."""
@@ -204,9 +213,16 @@ def write_text(text: str, path: str | os.PathLike[str]) -> None:
 
 
 def to_disk(path: Path) -> None:
-    """Wait until a file's bytes are on the disk: else its name may get there first, and a power cut leaves it empty."""
+    """Wait until a file's bytes are on the disk: else its name may get there first, and a power cut leaves it empty.
+
+    Some file systems (of servers, of archives) do not know how; what the disk itself cannot do is an error.
+    """
     with path.open("rb+") as file:
-        os.fsync(file.fileno())
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in _NO_SUCH_CALL:
+                raise
 
 
 def _sweep(folder: Path) -> None:

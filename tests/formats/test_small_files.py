@@ -16,7 +16,7 @@ old-storage.pth shared.pt deep.pt2 header.safetensors filled.onnx tiled.onnx out
 filled.pb doubled.pb constant.pb constant-less.pb repeated.pb many-outputs.prototxt reshape.prototxt
 tile.prototxt embed.prototxt bits.png frames.gif large.gif bands.tif bytearray.pth attributes.pb
 functions.onnx loops.onnx recurrent.onnx sorted.onnx convolved.onnx one-hot.pb models-in-models.keras
-filled.convscope counted.convscope one-hot.convscope flat.webp flat.jp2 scans.jpg
+filled.convscope counted.convscope one-hot.convscope chunk.h5 flat.webp flat.jp2 scans.jpg
 """
 
 

@@ -24,7 +24,7 @@ from convscope.cli.result_paths import INTERRUPTED, note, printable
 from convscope.cli.settings import Settings, settings
 from convscope.cli.streams import lasting_streams
 from convscope.errors import ConvscopeError, ConvscopeWarning, did_you_mean
-from convscope.files import user_path
+from convscope.files import FileState, user_path
 from convscope.progress import bars, switch_off
 
 _TRACE = "CONVSCOPE_TRACEBACK"
@@ -272,16 +272,13 @@ def _ctrl_c_given_back() -> Iterator[None]:
 
 def _interrupted(options: Settings) -> click.exceptions.Exit:
     """Say that Ctrl-C ended the command (in a library it may look like any error), and what it had written."""
-    kept = ", ".join(str(path) for path in sorted(options.written) if _written_since(path, options.begun))
+    kept = ", ".join(str(path) for path in sorted(options.written) if _is_new(path, options))
     click.echo(printable(f"interrupted: {f'kept {kept}' if kept else 'nothing was finished'}"), err=True)
     return click.exceptions.Exit(INTERRUPTED)
 
 
-def _written_since(path: Path, begun: float) -> bool:
-    try:
-        return path.stat().st_mtime >= begun
-    except OSError:
-        return False
+def _is_new(path: Path, options: Settings) -> bool:
+    return FileState.found(path) not in (None, options.written[path])
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import click
 
 from convscope.cli.settings import goes_on_with, read_by_this_command, settings
 from convscope.errors import PictureError
-from convscope.files import destination, user_path, write_text, writing
+from convscope.files import FileState, destination, user_path, write_text, writing
 
 if TYPE_CHECKING:
     from convscope.pictures.picture import Picture
@@ -118,7 +118,7 @@ def free(path: Path, beside: tuple[str, ...] = ()) -> Path:
     if chosen != path and path not in options.written:
         why = "is read here" if read_by_this_command(path) else "is there already; --force would replace it"
         note(f"{path} {why}")
-    options.written.add(chosen)
+    options.written[chosen] = FileState.found(chosen)
     return chosen
 
 

@@ -6,12 +6,11 @@ import filecmp
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import time
 from typing import Any
 
 import click
 
-from convscope.files import matched, user_path
+from convscope.files import FileState, matched, user_path
 
 _KEY = "convscope.settings"
 _NO_INPUTS = frozenset({"output", "frames", "film"})  # options that say where to write
@@ -23,16 +22,15 @@ class Settings:
     """How much is said on stderr, whether files may be replaced, what was noted, written and read.
 
     `interrupted` says that Ctrl-C was pressed, whoever dealt with it: the command ends with status 130.
-    `begun` is when the command was, in seconds of the clock that files are dated by.
+    `written` has for each result what lay there before: no clock tells whether it is new, a file server's may go wrong.
     """
 
     quiet: bool = False
     verbose: bool = False
     force: bool = False
     interrupted: bool = False
-    begun: float = field(default_factory=time)
     notes: list[str] = field(default_factory=list)
-    written: set[Path] = field(default_factory=set)
+    written: dict[Path, FileState | None] = field(default_factory=dict)
     read: set[Path] = field(default_factory=set)
 
 

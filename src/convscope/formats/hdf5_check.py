@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import signal
 import sys
+import zlib
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ MEMORY = 2**28  # bytes more than it has when it begins
 SECONDS = 2  # of work for one object; the HDF5 library takes thousandths for a sound one
 OBJECTS = 200_000
 DEPTH = 32
+MOST_UNPACKED = 2**28  # bytes that a packed chunk may come to unseen: deflate makes up to 1032 of one
+MOST_SEEN = 2**26  # bytes of packed chunks that are unpacked to see what they come to, under a second
+_DEFLATE, _SHUFFLE, _CHECKSUM, _LZF = 1, 2, 3, 32000
+_FILTERS = frozenset({_DEFLATE, _SHUFFLE, _CHECKSUM, _LZF})
 
 
 def limit_memory() -> None:
@@ -54,6 +60,8 @@ def problem_in(opened: Any) -> str:
         count += 1
         if count > OBJECTS:
             return f"holds more than {OBJECTS:,} groups and datasets"
+        if isinstance(item, h5py.Dataset) and (problem := packed_wrongly(item)):
+            return f"holds {path!r}, {problem}"
         if not isinstance(item, h5py.Group):
             continue
         address = h5py.h5o.get_info(item.id).addr
@@ -61,6 +69,38 @@ def problem_in(opened: Any) -> str:
             return f"has groups that contain themselves, at {path!r}"
         visited.add(address)
         waiting += [f"{path.rstrip('/')}/{name}" for name in item]
+    return ""
+
+
+def packed_wrongly(dataset: Any) -> str:
+    """Return what is wrong with how a dataset is packed: its chunks may come to any number of bytes, whatever it says.
+
+    The HDF5 library unpacks a chunk to its end, and only then looks how large it was to be.
+    """
+    if dataset.chunks is None:
+        return ""
+    properties = dataset.id.get_create_plist()
+    filters = [properties.get_filter(at)[0] for at in range(properties.get_nfilters())]
+    if strange := set(filters) - _FILTERS:
+        return f"which is packed by filter {min(strange)} of HDF5's; gzip and lzf are read"
+    if filters.count(_DEFLATE) + filters.count(_LZF) > 1:
+        return "which is packed several times over"
+    if _DEFLATE not in filters:
+        return ""
+    large: list[Any] = []
+    dataset.id.chunk_iter(lambda chunk: large.append(chunk) if chunk.size * 1032 > MOST_UNPACKED else None)
+    whole, left = prod(dataset.chunks) * dataset.dtype.itemsize + 64, MOST_SEEN
+    for chunk in large:
+        limit_next_object()
+        left -= chunk.size
+        if left < 0:
+            break
+        unpacking = zlib.decompressobj()
+        unpacking.decompress(dataset.id.read_direct_chunk(chunk.chunk_offset)[1], whole)
+        if unpacking.unconsumed_tail:
+            return (
+                f"whose chunk at {chunk.chunk_offset} comes to more than the {whole:,} bytes it has room for"
+            )
     return ""
 
 

@@ -15,7 +15,7 @@ CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _CHOICES = ("If", "StatelessIf")
 _LOOPS = ("While", "StatelessWhile")
 _DEEPEST = 64
-_MOST_NODES = 500_000
+_MOST_NODES = 200_000
 # Ops whose outputs have names of their own, in their order; of all others a name has one output, or a numbered list.
 _OUTPUTS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
