@@ -8,14 +8,14 @@ import tifffile
 import torch
 from torch import nn
 
-from convscope.errors import InputError
+from convscope.errors import InputError, PictureError
 from convscope.formats.opening import open_network
 from convscope.looking.activations import activations
 from convscope.looking.filters import filters
 from convscope.network.network import Network
 from convscope.optimization.feature_sheet import feature_sheet
 from convscope.optimization.feature_visualization import feature_visualization
-from convscope.pictures.photograph import open_photograph
+from convscope.pictures.photograph import check_pictures, open_photograph
 from planted import planted_network
 
 
@@ -69,6 +69,29 @@ def test_other_channels_are_refused_in_words() -> None:
         opened(13).preprocess(six)
     with pytest.raises(InputError, match="expects pictures of 3 channels; a picture has 6"):
         planted_network().preprocess(six)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 13])
+def test_small_pictures_with_their_channels_first(channels: int, tmp_path: Path) -> None:
+    """As PyTorch has them, also as a batch of one; commands take their files as pictures."""
+    network = opened(channels)
+    values = np.random.default_rng(channels).random((channels, 18, 23)).astype(np.float32)
+    for place, stored in (("first.npy", values), ("batch.npy", values[None])):
+        np.save(tmp_path / place, stored)
+        torch.testing.assert_close(network.preprocess(tmp_path / place), torch.from_numpy(values)[None])
+        check_pictures([str(tmp_path / place)])
+    np.save(tmp_path / "row.npy", values.reshape(-1))
+    with pytest.raises(PictureError, match="is not a picture"):
+        check_pictures([str(tmp_path / "row.npy")])
+
+
+def test_a_network_of_no_picture_is_not_told_to_take_one() -> None:
+    row = open_network(nn.Sequential(nn.Conv1d(7, 3, 3)).eval(), input_shape=(1, 7, 20))
+    with pytest.raises(
+        InputError, match=r"no picture fits: give network\.activations\(\) a tensor, in Python"
+    ):
+        row.preprocess("chelsea")
+    assert row.activations(torch.zeros(1, 7, 20), "0")["0"].shape == (1, 3, 18)
 
 
 def test_a_mean_is_one_number_for_all() -> None:

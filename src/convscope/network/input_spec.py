@@ -239,17 +239,20 @@ class InputSpec:
         if isinstance(picture, np.ndarray) and picture.ndim == 3 and picture.shape[2] == self.bands:
             return bands_of(picture)
         photograph = open_photograph(picture)
-        count = 3 if photograph.bands is None else photograph.bands.shape[2]
+        bands = photograph.bands
+        if (
+            bands is not None and self.bands == bands.shape[0] != bands.shape[2]
+        ):  # a small picture, channels first
+            bands = np.ascontiguousarray(np.moveaxis(bands, 0, -1))
+        count = 3 if bands is None else bands.shape[2]
         if self.bands is None and count in (3, 4):
             return photograph.pixels
-        if photograph.bands is None or count != self.bands:
-            first = isinstance(picture, np.ndarray) and picture.shape[:1] == (self.channels,)
-            hint = ". Its first axis looks like the channels: np.moveaxis(array, 0, -1) puts them last"
+        if bands is None or count != self.bands:
             raise InputError(
                 f"the network expects pictures of {self.channels} channels; {photograph.name} has {count}: give an "
-                f"array (height, width, {self.channels}), its .npy file, or a TIFF of so many bands{hint * first}"
+                f"array (height, width, {self.channels}), its .npy file, or a TIFF of so many bands"
             )
-        return photograph.bands
+        return bands
 
     @arguments_in_words
     def to_picture(self, tensor: Tensor) -> Array:

@@ -235,9 +235,11 @@ class Network:
                 "network.activations() a tensor for each"
             )
         if self.input_spec is None:
+            reshaped = "open it with a shape that one does (--input-shape 1,3,224,224), or "
+            has_maps = any(len(shape) == 4 for shape in self.graph.inputs.values())
             raise InputError(
-                f"{self.name} expects {dict(self.graph.inputs)}, which no picture fits: open it with a shape that one "
-                "does (--input-shape 1,3,224,224), or give network.activations() a tensor"
+                f"{self.name} expects {dict(self.graph.inputs)}, which no picture fits: {reshaped * has_maps}give "
+                "network.activations() a tensor, in Python"
             )
         if prod(self.input_spec.shape) * 16 > machine_memory():
             raise InputError(

@@ -26,12 +26,12 @@ _PHOTOGRAPHS = (1, 3, 4)
 
 def has_bands(values: NDArray[Any]) -> bool:
     """Tell an array of bands, (height, width, channels) or channels first, from one of a photograph."""
-    return values.ndim == 3 and values.size > 0 and _channels_last(values).shape[2] not in (*_PHOTOGRAPHS, 0)
+    return values.ndim == 3 and values.size > 0 and channels_last(values).shape[2] not in (*_PHOTOGRAPHS, 0)
 
 
 def bands_of(values: NDArray[Any], name: str = "the array") -> NDArray[np.float32]:
     """Return bands as float32 (height, width, channels): whole numbers in 0..1 of their range, others as they are."""
-    values = _channels_last(values)
+    values = channels_last(values)
     if values.ndim != 3 or values.shape[2] > MOST_BANDS:
         raise PictureError(f"{name} of shape {values.shape} is not a picture of 2 to {MOST_BANDS} channels")
     if values.dtype in (np.uint8, np.uint16):
@@ -107,7 +107,9 @@ def _unsaid(library: str) -> Iterator[None]:
         logger.removeFilter(passes)
 
 
-def _channels_last(values: NDArray[Any]) -> NDArray[Any]:
-    """Return (height, width, channels), of which the channels are fewest."""
-    first = values.ndim == 3 and values.shape[0] <= MOST_BANDS < values.shape[2]
+def channels_last(values: NDArray[Any]) -> NDArray[Any]:
+    """Return (height, width, channels), of which the channels are fewest: by far, where they come first."""
+    if values.ndim != 3 or values.shape[0] > MOST_BANDS:
+        return values
+    first = values.shape[2] > MOST_BANDS or 0 < 2 * values.shape[0] <= min(values.shape[1:])
     return np.moveaxis(values, 0, 2) if first else values

@@ -24,7 +24,7 @@ from PIL import Image
 
 from convscope.errors import PictureError, did_you_mean
 from convscope.files import broken_link, user_path
-from convscope.pictures.bands import SMALL_FILE, array_in, bands_of, has_bands, seen_in_gray
+from convscope.pictures.bands import SMALL_FILE, array_in, bands_of, channels_last, has_bands, seen_in_gray
 from convscope.pictures.decoding import (
     MAXIMUM_PIXELS,
     check_scans,
@@ -120,6 +120,9 @@ def check_pictures(names: Iterable[str]) -> None:
     """
     for name in dict.fromkeys(names):
         path = _located(name)
+        if (values := array_in(path, MAXIMUM_PIXELS)) is not None:
+            _from_array(values, MAXIMUM_PIXELS)
+            continue
         size = path.stat().st_size
         with (
             path.open("rb") as file,
@@ -242,6 +245,10 @@ def _from_array(source: object, maximum_pixels: int) -> Photograph:
         raise PictureError(_no_picture(source)) from error
     if values.dtype.kind not in "biuf":
         raise PictureError(_no_picture(source))
+    if values.ndim == 4 and len(values) == 1:  # a batch of one
+        values = values[0]
+    if values.ndim == 3 and len(values) == 4:  # bands first, or colors and opacity
+        values = channels_last(values)
     if values.ndim > 1 and values.shape[0] * values.shape[1] > maximum_pixels:
         raise PictureError(
             too_large("the array", f"{values.shape[1]:,} x {values.shape[0]:,}", maximum_pixels)
