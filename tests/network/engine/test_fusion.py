@@ -53,7 +53,6 @@ def fused_kinds(network: Network, *targets: str) -> list[tuple[str, ...]]:
 def test_which_operations_run_as_one(network: Network) -> None:
     assert fused_kinds(network, "fc") == [
         ("convolution", "batch_norm", "scale", "relu"),
-        ("lrn_across_channels",),
         ("convolution",),  # a leaky ReLU is its own step
         ("convolution",),  # two layers read conv3
         ("dense", "relu"),

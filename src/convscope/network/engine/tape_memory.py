@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from convscope.network.axes import shape_channels_first
 from convscope.network.engine.allocation_log import AllocationLog
 from convscope.network.engine.execution import cut
-from convscope.network.engine.fusion import Chain, FusedNormalization, TwoWayConvolution
+from convscope.network.engine.fusion import Chain, TwoWayConvolution
 from convscope.network.engine.heap import Event
 from convscope.network.engine.memory import BYTES_PER_NUMBER
 from convscope.network.engine.tape import Tape
 from convscope.network.graph import Graph, Operation
-from convscope.network.operations.fused import PackedConvolution
 from convscope.network.operations.winograd import winograd_pays
 from convscope.network.parameters import Parameters, Shape
 from convscope.network.shapes import infer_shapes
@@ -91,14 +90,6 @@ def _stand_in(
     if io_shapes is None:
         return None
     read, made = io_shapes
-    if chain.first.kind == "lrn_across_channels":
-        channels = read[1]
-        band, constant = (
-            torch.zeros(channels, channels, 1, 1, dtype=dtype),
-            torch.zeros(channels, dtype=dtype),
-        )
-        packed = PackedConvolution(band, constant, (1, 1), (0, 0), (1, 1), 1)
-        return FusedNormalization(packed, chain.first.keywords["beta"])
     if chain.window(parameters, read) is None:
         return None
     strips = _is_winograd(chain.first, parameters[chain.first.parameters["weight"]], made, dtype)

@@ -15,11 +15,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, fx
 
-from convscope.network.engine.fusion import FusedNormalization, TwoWayConvolution
+from convscope.network.engine.fusion import TwoWayConvolution
 from convscope.network.operations import OPERATIONS
-from convscope.network.operations.fused import fused_convolution
+from convscope.network.operations.channel_damping import ChannelDamping, damping_of
 from convscope.network.operations.max_pool_indices import Places, max_pool_gradient, max_pool_with_places
-from convscope.network.operations.normalization import to_minus
 from convscope.network.operations.vector_jacobian import vector_jacobian
 
 
@@ -52,10 +51,8 @@ def steps_of(module: fx.GraphModule) -> dict[fx.Node, TapeStep]:
 def _step(node: fx.Node, module: fx.GraphModule) -> TapeStep:
     if node.op == "call_module":
         chain = module.get_submodule(str(node.target))
-        if isinstance(chain, TwoWayConvolution):
-            return _Convolution(chain, masks=chain.activation == "relu")
-        assert isinstance(chain, FusedNormalization)
-        return _Normalization(chain)
+        assert isinstance(chain, TwoWayConvolution)
+        return _Convolution(chain, masks=chain.activation == "relu")
     keywords = {
         name: module.get_buffer(str(value.target)) if isinstance(value, fx.Node) else value
         for name, value in node.kwargs.items()
@@ -85,20 +82,19 @@ class _Convolution:
 
 @dataclass(frozen=True)
 class _Normalization:
-    """The gradient of ``x base ^ -beta`` has the same sum over neighbors as the base."""
+    keywords: dict[str, Any]
 
-    chain: FusedNormalization
+    @property
+    def damping(self) -> ChannelDamping:
+        return damping_of(**self.keywords)
 
     def forward(self, input: Tensor) -> tuple[Tensor, Any]:
-        base = fused_convolution(input * input, self.chain.packed)
-        damping = to_minus(base, self.chain.beta)
-        return input * damping, (input, base, damping)
+        output, base = self.damping.with_base(input)
+        return output, (input, base)
 
     def backward(self, note: Any, gradient: Tensor, accumulated: Tensor | None) -> Sequence[Tensor]:
-        input, base, damping = note
-        damped = gradient * damping
-        shared = fused_convolution((damped * input).div_(base), replace(self.chain.packed, bias=None))
-        return (_plus(damped.addcmul_(input, shared, value=-2 * self.chain.beta), accumulated),)
+        input, base = note
+        return (_plus(self.damping.gradient(input, base, gradient), accumulated),)
 
 
 @dataclass(frozen=True)
@@ -198,6 +194,7 @@ class _Any:
 
 _SPECIAL: dict[Any, Callable[[dict[str, Any]], TapeStep]] = {
     OPERATIONS["max_pool"]: _MaxPool,
+    OPERATIONS["lrn_across_channels"]: _Normalization,
     OPERATIONS["concat"]: _Concat,
     OPERATIONS["eltwise_sum"]: _Sum,
     operator.getitem: lambda keywords: _Part(),

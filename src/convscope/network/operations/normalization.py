@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from convscope.errors import InputError
+from convscope.network.operations.channel_damping import damped, damping_of, to_minus
 from convscope.network.operations.checks import axis_index, dimensions, require_filled
 from convscope.network.operations.pooling import average_pool
 from convscope.network.operations.registry import operation
@@ -18,7 +17,7 @@ from convscope.network.operations.shape_rules import layer_norm_shape, per_chann
 from convscope.network.operations.windows import within_channel_window
 
 
-@operation(shape=same_shape, absorbs=(), relevance="passed")
+@operation(shape=same_shape, relevance="passed")
 def lrn_across_channels(
     input: Tensor, *, size: int = 5, alpha: float = 1.0, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
@@ -29,8 +28,7 @@ def lrn_across_channels(
     _require_odd(size)
     if input.dim() < 2:
         raise InputError(f"this normalization needs channels, the input is {dimensions(input.shape)}")
-    output: Tensor = _AcrossChannels.apply(input, size, alpha / size, beta, k)  # type: ignore[no-untyped-call]
-    return output
+    return damped(input, damping_of(size, alpha, beta, k))
 
 
 @operation(relevance="passed")
@@ -217,49 +215,6 @@ def unit_norm(
     axes = tuple(range(1, input.dim())) if across_positions else (1,)
     length = ((input * input).sum(axes, keepdim=True) + epsilon).sqrt()
     return input / length * weight.reshape(-1, *(1,) * (input.dim() - 2))
-
-
-class _AcrossChannels(torch.autograd.Function):
-    """The gradient written out: two sums over neighbors instead of a dozen passes over the activations."""
-
-    @staticmethod
-    def forward(ctx: Any, input: Tensor, size: int, slope: float, beta: float, k: float) -> Tensor:
-        base = torch.add(input.new_full((), k), _sum_over_neighbors(input * input, size), alpha=slope)
-        damping = to_minus(base, beta)
-        ctx.save_for_backward(input, base, damping)
-        ctx.size, ctx.factor = size, -2 * beta * slope
-        return input * damping
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
-        input, base, damping = ctx.saved_tensors
-        damped = gradient * damping
-        shared = _sum_over_neighbors(damped * input / base, ctx.size)
-        return torch.addcmul(damped, input, shared, value=ctx.factor), None, None, None, None
-
-
-def _sum_over_neighbors(input: Tensor, size: int) -> Tensor:
-    """Return the sum over `size` (odd) neighboring channels, out of sums over 2, 4, 8 ... of them."""
-    channels = input.shape[1]
-    size = min(size, 2 * channels - 1)  # a file may say any size; beyond this there is nothing to add
-    reach = size // 2
-    sums = F.pad(input, [0, 0] * (input.dim() - 2) + [reach, reach])
-    total, start, width = sums.narrow(1, 0, channels), 1, 1
-    while 2 * width <= size:
-        length = sums.shape[1] - width
-        sums, width = sums.narrow(1, 0, length) + sums.narrow(1, width, length), 2 * width
-        if size & width:
-            total, start = total + sums.narrow(1, start, channels), start + width
-    return total
-
-
-def to_minus(base: Tensor, beta: float) -> Tensor:
-    """Return ``base ** -beta``; a power of 3/4 is two roots, which are much faster."""
-    if beta == 0.75:
-        root = base.rsqrt()
-        return root * root.sqrt()
-    return base.pow(-beta)
 
 
 def _require_odd(size: int) -> None:

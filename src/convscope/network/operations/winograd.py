@@ -3,7 +3,7 @@
 Filters and 6x6 patches of the input are brought, by sums alone, to a form in which 36 products give 4x4 outputs
 instead of 144 (Lavin & Gray 2015, arXiv:1509.09308). What is left is matrix products, and 1.3 to 2.4 times as fast as
 oneDNN's convolution, which is within a tenth of what the processor can multiply. The values agree with the plain
-convolution's to 3e-6 of their length: good for making pictures, while answers keep the plain one.
+convolution's to 3e-6 of their length, and to 6e-6 of the largest one.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _OF_FILTER = (
 _OF_BLOCK = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
 _LARGE, _MANY = 24, 2**13  # rows or columns, and filters: from where on it was measured to be faster
 _NUMBERS_AT_ONCE, _PATCHES_AT_ONCE = 2**20, 128  # what stays in the caches, what keeps a matrix product busy
+_FILTERS_AT_ONCE = 2**15  # transformed in double precision
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,15 @@ def winograd_pays(
 def prepare_winograd(weight: Tensor, bias: Tensor | None, padding: Sequence[int]) -> WinogradConvolution:
     """Return the transformed filters; they take four times the memory of those they are made of."""
     transform = torch.tensor(_OF_FILTER, dtype=torch.float64)
-    transformed = torch.einsum("ai,ocij,bj->abco", transform, weight.detach().double(), transform)
-    return WinogradConvolution(transformed.flatten(0, 1).float(), bias, tuple(padding))
+    both = torch.einsum("ai,bj->abij", transform, transform).reshape(_PATCH**2, _KERNEL**2)
+    outputs, channels = weight.shape[:2]
+    transformed = torch.empty(_PATCH**2, channels, outputs)
+    at_once = max(1, _FILTERS_AT_ONCE // outputs)
+    for first in range(0, channels, at_once):
+        part = weight.detach()[:, first : first + at_once].permute(2, 3, 1, 0).double()
+        found = both @ part.reshape(_KERNEL**2, -1)
+        transformed[:, first : first + at_once] = found.view(_PATCH**2, -1, outputs)
+    return WinogradConvolution(transformed, bias, tuple(padding))
 
 
 def winograd_convolution(
