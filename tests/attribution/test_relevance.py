@@ -270,6 +270,9 @@ class Gates(nn.Module):
         }
         if self.form == "linear unit" and not self.frozen:
             return nn.functional.glu(torch.cat([a, self.other(x)], 1), 1)
+        if self.form == "channels last" and not self.frozen:  # ConvNeXt V2's response normalization
+            moved = a.permute(0, 2, 3, 1)
+            return (moved * moved.norm(dim=(1, 2), keepdim=True)).permute(0, 3, 1, 2)
         gate = self.frozen[0] if self.frozen else gates[self.form]()
         return gate * a if self.form == "silu" else a * gate
 
@@ -284,6 +287,7 @@ FORMS = [
     "softmax",
     "upsampled",
     "linear unit",
+    "channels last",
 ]
 
 

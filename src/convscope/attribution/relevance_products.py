@@ -36,7 +36,15 @@ def signals(graph: Graph, operation: Operation, shapes: Sequence[torch.Size]) ->
     which = _those(which, [not _is_gate(graph, value) for value in operation.inputs])
     rank = max(map(len, shapes))
     stretched = [(*(1,) * (rank - len(shape)), *shape) for shape in shapes]
-    return _those(which, [any(size > 1 for size in shape[2:]) for shape in stretched])
+    whole = [max(sizes) for sizes in zip(*stretched, strict=True)]
+    return _those(which, [_has_positions(shape, whole) for shape in stretched])
+
+
+def _has_positions(shape: Sequence[int], whole: Sequence[int]) -> bool:
+    """Say whether a factor differs from place to place; of a map whose channels are moved to the last axis, too."""
+    stretched = [axis for axis in range(1, len(whole)) if shape[axis] == 1 < whole[axis]]
+    over_rows_and_columns = len(whole) == 4 and len(stretched) >= 2
+    return not over_rows_and_columns and any(size > 1 for size in shape[2:])
 
 
 def mixed_signals(graph: Graph, operation: Operation) -> list[int]:
