@@ -244,7 +244,18 @@ def test_an_empty_name_is_refused(here: Path) -> None:
         result = run(words, "-o", "")
         assert result.exit_code == 2
         assert "the name is empty; give a file or a folder" in result.stderr
+        assert run(words, "-o", "a\0b.png").exit_code == 2
     assert everything(here) == before
+
+
+def test_a_name_that_is_a_link_to_itself_or_no_text_is_no_fault(here: Path) -> None:
+    (here / "loop.png").symlink_to("loop.png")
+    result = run(WRITING["filters"][0], "-o", "loop.png")
+    assert "fault of convscope" not in result.stderr and len(result.stderr.splitlines()) <= 1
+    odd = os.fsdecode(b"\xff\xfe.png")
+    shutil.copy("photo.png", odd)
+    result = run(["values", "NETWORK", odd, "prob"], "-o", "chart.png")
+    assert result.exit_code == 0, result.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a folder in use is never removed there")

@@ -167,6 +167,8 @@ def _not_empty(_: click.Context, __: click.Parameter, given: str | None) -> str 
     """Refuse an empty name, as a variable that is not set gives: what is made would lie anywhere."""
     if given == "":
         raise click.BadParameter("the name is empty; give a file or a folder (. is this one)")
+    if given is not None and "\0" in given:
+        raise click.BadParameter("a name holds no zero byte; give a file or a folder")
     return given
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +50,7 @@ def read_by_this_command(path: Path) -> bool:
     An input by another name (a link of either kind) is one, and so is a copy of it: a picture is never saved over what
     it was made from, which is told by its bytes.
     """
-    real = path.resolve()
+    real = Path(os.path.realpath(path))  # of a link to itself, too
     return any(_lies_in(one, real) if one.is_dir() else _is_same(one, real) for one in _inputs())
 
 

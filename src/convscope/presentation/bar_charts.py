@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convscope.errors import InputError
 from convscope.pictures.picture import Picture
-from convscope.presentation.figure import figure_in_style, picture_of, set_title
+from convscope.presentation.figure import drawable, figure_in_style, picture_of, set_title
 from convscope.presentation.style import ThemeName, theme_named
 from convscope.presentation.wording import percent, short_label
 
@@ -95,7 +95,7 @@ def effect_chart(
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         if title:
-            figure.suptitle(title, x=0.02, ha="left", size=12, color=colors.text)
+            figure.suptitle(drawable(title), x=0.02, ha="left", size=12, color=colors.text)
         return picture_of(figure, f"{len(values)} effects, from {values.min():.3g} to {values.max():.3g}")
 
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from convscope.pictures.picture import Picture
-from convscope.presentation.figure import figure_in_style, picture_of
+from convscope.presentation.figure import drawable, figure_in_style, picture_of
 from convscope.presentation.style import Theme, ThemeName, theme_named
 
 Shown = tuple[NDArray[np.uint8], tuple[int, int, int, int]]
@@ -57,7 +57,7 @@ def curve_panels(
                 axes.set_yticklabels([])
             _show(figure.add_subplot(grid[1, column]), panel.shown, colors)
         if title:
-            figure.suptitle(title, x=0.01, ha="left", size=12, color=colors.text)
+            figure.suptitle(drawable(title), x=0.01, ha="left", size=12, color=colors.text)
         return picture_of(figure, title)
 
 
@@ -70,7 +70,7 @@ def _draw(axes: Axes, panel: CurvePanel, plain: float, colors: Theme) -> None:
     if len(panel.curves) > 1:
         axes.legend(frameon=False, fontsize=7, labelcolor=colors.text)
     axes.set_xticks(places[::2], [f"{place:.3g}" for place in panel.places[::2]], size=8)
-    axes.set_title(panel.title, size=10, loc="left", color=colors.text)
+    axes.set_title(drawable(panel.title), size=10, loc="left", color=colors.text)
     axes.set_xlabel(panel.axis, size=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)

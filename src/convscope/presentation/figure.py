@@ -87,7 +87,12 @@ def plain_frame(axes: Axes, colors: Theme) -> None:
     axes.set_axisbelow(True)
 
 
+def drawable(text: str) -> str:
+    """Return a text as fonts take it: of a file's name that is no UTF-8 each odd byte is a question mark."""
+    return text.encode(errors="replace").decode()
+
+
 def set_title(axes: Axes, title: str, colors: Theme) -> None:
     """Write a title on the left above, where there is one."""
     if title:
-        axes.set_title(title, loc="left", size=12, color=colors.text, pad=10)
+        axes.set_title(drawable(title), loc="left", size=12, color=colors.text, pad=10)
