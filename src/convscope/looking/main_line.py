@@ -169,7 +169,11 @@ def _last_maps_of_ends(network: Network, sizes: Mapping[str, tuple[int, int]]) -
 
 def vectors(network: Network) -> list[str]:
     """Return the layers with one number a channel (fully connected, or pooled to 1×1) on the way, and at the ends."""
-    names = [name for name in _way(network) if is_vector(network.shape_channels_first(name))]
+    batch = next(iter(network.graph.inputs.values()))[:1]  # attention may have its tokens there meanwhile
+    alone = {name for name in network.layers if (network.shapes[name] or ())[:1] == batch}
+    names = [
+        name for name in _way(network) if name in alone and is_vector(network.shape_channels_first(name))
+    ]
     after = [activation_after(network, name) for name in names]
     ends = [name for name in _ends(network) if is_vector(network.shape_channels_first(name))]
     return list(dict.fromkeys([*after, *ends]))

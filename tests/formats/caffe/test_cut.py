@@ -67,3 +67,36 @@ def test_a_network_that_is_cut_at_its_first_layer_is_refused() -> None:
     text = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } }'
     with pytest.raises(UnsupportedLayer, match="'odd' has the type 'Odd'"):
         opened(text + 'layer { name: "odd" type: "Odd" bottom: "data" top: "odd" }')
+
+
+def test_regions_of_a_data_layer_in_python_are_an_input_beside_the_picture() -> None:
+    with pytest.warns(ConvscopeWarning, match="does not say how big its input 'data' is"):
+        network = opened(
+            """
+layer { name: "data" type: "Python" top: "data" top: "rois" top: "labels" python_param { module: "d" layer: "RoI" } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 4 kernel_size: 3 } }
+layer { name: "pool5" type: "ROIPooling" bottom: "conv" bottom: "rois" top: "pool5"
+  roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.5 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "pool5" bottom: "labels" top: "loss" }
+"""
+        )
+    assert list(network.graph.inputs) == ["data", "rois"] and network.graph.inputs["rois"] == (1, 5)
+    assert network.shapes["pool5"] == (1, 4, 2, 3)
+
+
+def test_a_guessed_picture_is_one_whose_halves_and_doubles_meet_again() -> None:
+    """Five halvings of 224 make 7, six 4, and 4 doubled are 8, as five halvings of 227 are."""
+    layers = ['layer { name: "data" type: "DenseImageData" top: "c0" }']
+    layers += [
+        f'layer {{ name: "c{at + 1}" type: "Convolution" bottom: "c{at}" top: "c{at + 1}" '
+        "convolution_param { num_output: 2 kernel_size: 3 pad: 1 stride: 2 } }"
+        for at in range(6)
+    ]
+    layers.append(
+        'layer { name: "up" type: "Deconvolution" bottom: "c6" top: "up" '
+        "convolution_param { num_output: 2 kernel_size: 4 pad: 1 stride: 2 } } "
+        'layer { name: "both" type: "Concat" bottom: "up" bottom: "c5" top: "both" }'
+    )
+    with pytest.warns(ConvscopeWarning, match="1x3x227x227 is a guess"):
+        network = opened("\n".join(layers))
+    assert network.shapes["both"] == (1, 4, 8, 8) and not network.graph.cut

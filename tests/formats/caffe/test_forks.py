@@ -3,6 +3,7 @@
 # ruff: noqa: E501  a layer is a line of text
 
 import warnings
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -277,6 +278,26 @@ def test_prior_boxes_equal_opencv(case: str, tmp_path: Path) -> None:
     found = network.activations(values, "priors")["priors"]
     assert tuple(found.shape) == expected.shape == network.shapes["priors"]
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_clustered_prior_boxes_are_openvinos() -> None:
+    words = "width: 9.4 width: 25 height: 15 height: 39.6 step: 16 offset: 0.5 clip: true variance: 0.1 variance: 0.2 variance: 0.3 variance: 0.4"
+    text = inputs(data=(1, 3, 90, 120), map=(1, 8, 5, 7)) + (
+        'layer { name: "o" type: "PriorBoxClustered" bottom: "map" bottom: "data" top: "o" '
+        f"prior_box_param {{ {words} }} }}"
+    )
+    found = built(text).activations({"data": random((1, 3, 90, 120)), "map": random((1, 8, 5, 7))}, "o")["o"]
+    expected = []
+    for row, column, (width, height) in product(range(5), range(7), ((9.4, 15), (25, 39.6))):
+        x, y = (column + 0.5) * 16, (row + 0.5) * 16
+        expected += [
+            (x - width / 2) / 120,
+            (y - height / 2) / 90,
+            (x + width / 2) / 120,
+            (y + height / 2) / 90,
+        ]
+    np.testing.assert_allclose(found[0, 0], np.clip(expected, 0, 1), atol=1e-6)
+    np.testing.assert_allclose(found[0, 1], np.tile([0.1, 0.2, 0.3, 0.4], 70))
 
 
 @pytest.mark.parametrize("code", ["CENTER_SIZE", "CORNER"])

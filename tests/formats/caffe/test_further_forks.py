@@ -141,6 +141,14 @@ def test_a_sequence_goes_on_after_its_first_time() -> None:
             lambda x: 0.5 * x[:, [i // 2 for i in range(16)]] + 0.5 * x[:, [(i + 1) // 2 for i in range(16)]],
         ),
         ('"Permute" permute_param { order: 2 order: 0 }', lambda x: x.permute(2, 0, 1, 3)),
+        (
+            '"SpaceToBatchND" space_to_batch_nd_param { block_shape: 1 block_shape: 2 block_shape: 3 paddings: 0 paddings: 0 paddings: 1 paddings: 1 paddings: 0 paddings: 1 }',
+            lambda x: torch.cat([F.pad(x, (0, 1, 1, 1))[:, :, i::2, j::3] for i in range(2) for j in range(3)]),
+        ),
+        (
+            """"Python" python_param { module: "spatial_dropout" layer: "SpatialDropoutLayer" param_str: "{'phase': 'TEST', 'p': '0.2'}" }""",
+            lambda x: 1.25 * x,
+        ),
     ],
 )  # fmt: skip
 def test_layers_of_converted_networks(layer, expected) -> None:  # type: ignore[no-untyped-def]
@@ -151,6 +159,16 @@ def test_layers_of_converted_networks(layer, expected) -> None:  # type: ignore[
         torch.testing.assert_close(found, expected_rows, atol=1e-5, rtol=1e-5)
         return
     torch.testing.assert_close(found, expected(x), atol=1e-5, rtol=1e-5)
+
+
+def test_blocks_of_a_batch_lie_beside_each_other_again() -> None:
+    x = random((4, 2, 3, 5))
+    words = "batch_to_space_nd_param { block_shape: 1 block_shape: 2 block_shape: 2 crops: 0 crops: 0 crops: 1 crops: 0 crops: 0 crops: 2 }"
+    found = answer(f'layer {{ name: "o" type: "BatchToSpaceND" bottom: "data" top: "o" {words} }}', x)
+    whole = np.zeros((1, 2, 6, 10), np.float32)
+    for picture in range(4):
+        whole[:, :, picture // 2 :: 2, picture % 2 :: 2] = x[picture]
+    np.testing.assert_array_equal(found, whole[:, :, 1:, :-2])
 
 
 def test_permute_completes_an_order_of_three_axes() -> None:

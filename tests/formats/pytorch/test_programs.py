@@ -81,6 +81,37 @@ def test_a_trace_with_numbers_of_its_own(precision: torch.dtype, frozen: bool, t
     torch.testing.assert_close(answer, computes(x).detach())
 
 
+class Attends(nn.Module):
+    """What a trace keeps of it computes with sizes that it holds as tensors: heads, scales, halves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch, self.head = nn.Conv2d(3, 8, 2, 2), nn.Linear(8, 3)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.patch(x)
+        maps = functional.interpolate(maps, size=(maps.shape[2] * 3 // 2, int(maps.shape[3] / 2)))
+        tokens = maps.flatten(2).transpose(1, 2)
+        tokens = tokens * tokens.shape[-1] ** -0.5 + self.attention(tokens, tokens, tokens)[0]
+        found: Tensor = self.head(tokens[:, tokens.shape[1] // 2])
+        return found
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_trace_computes_with_sizes_as_tensors(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    attends = Attends().eval()
+    torch.jit.save(torch.jit.trace(attends, INPUT, check_trace=False), str(tmp_path / "net.pt"))
+    network = open_network(tmp_path / "net.pt", input_shape=(1, 3, 8, 8))
+    (output,) = network.graph.outputs
+    for shape in ((1, 3, 8, 8), (3, 3, 8, 8), (2, 3, 12, 16)):
+        x = torch.rand(shape, generator=torch.Generator().manual_seed(6))
+        expected = torch.jit.load(str(tmp_path / "net.pt"))(x).detach()
+        torch.testing.assert_close(network.activations(x, output)[output], expected)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_program_made_for_one_kind_of_processor_is_called_so(tmp_path: Path) -> None:
     packed = torch.jit.optimize_for_inference(torch.jit.script(Computes().eval()))

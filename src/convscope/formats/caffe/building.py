@@ -38,6 +38,7 @@ USUAL_PICTURES = tuple(
 )
 """Channels and sides of the pictures that most networks take, for those that do not say it."""
 USUAL_LENGTH = 16  # C3D's films
+_REGION = (1, 5)  # a picture's index, and two corners
 
 
 def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Shape | None = None) -> Graph:
@@ -45,21 +46,30 @@ def build_graph(net: Message, weights: Weights | None = None, *, input_shape: Sh
 
     `weights` are matched by layer name; without them parameters come from the net's own fillers, seeded.
     `input_shape` is for nets that do not say how big their input is: without it they open for the first of the usual
-    pictures that their weights fit, and a note says so.
+    pictures that their weights fit and whose halves and doubles meet again, and a note says so.
     """
     first: WeightsMismatch | None = None
+    fewest, best = 0, None
     net, note = with_aligned_crops(with_crossings(net))
     for picture in USUAL_PICTURES:
+        if best is not None and picture[0] != best.picture[0]:
+            break
         building = _Building(net, weights, input_shape, picture)
         building.builder.notes += [note] if note else []
         try:
             for layer, translation in building.translated:
                 building.add(layer, translation)
-            return building.graph()
+            misfits = building.misfits() if building.guessed else 0
+            if best is None or misfits < fewest:
+                fewest, best = misfits, building
+            if not fewest:
+                break
         except WeightsMismatch as error:
             if not building.guessed:
                 raise
             first = first or error
+    if best is not None:
+        return best.graph()
     raise InputError(
         f"{building.guessed}, and the weights fit no usual picture: give input_shape=(1, channels, height, width) "
         f"({first})"
@@ -174,6 +184,10 @@ class _Building:
             tell_missing(self.parameters.values(), self.weights)
         return graph
 
+    def misfits(self) -> int:
+        """Return how many layers are cut as what they read has sizes that do not go together."""
+        return sum(" cannot take " in cut.reason for cut in self.builder.cut.values())
+
     def _unknown_size(self, layer: Message, bottoms: Sequence[str]) -> str:
         """Say why a layer cannot be computed that reads what a data layer gives beside the picture."""
         for blob in self._of_unknown_size.intersection(bottoms):
@@ -213,7 +227,7 @@ class _Building:
         if self.input_shape is not None and is_first:
             return _whole_numbers(self.input_shape)
         if stated is None:
-            return None
+            return _REGION if not is_first and self._is_of_regions(top) else None
         if len(stated) == 4 and stated[1] is None:
             stated = (stated[0], self._channels_read(top), *stated[2:])
         sizes = tuple(size for size in stated if size is not None)
@@ -232,6 +246,12 @@ class _Building:
             f"{self.guessed}: {dimensions(shape)} is a guess, input_shape=(1, channels, height, width) says another"
         )
         return shape
+
+    def _is_of_regions(self, blob: str) -> bool:
+        """Tell the regions that a detector's data layer gives beside the picture by what pools them."""
+        return any(
+            list(layer.bottom)[1:2] == [blob] and "roi" in str(layer.type).lower() for layer in self.net.layer
+        )
 
     def _looks_at_films(self, blob: str) -> bool:
         readers = (layer for layer in self.net.layer if blob in layer.bottom)

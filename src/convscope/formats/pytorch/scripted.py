@@ -9,8 +9,6 @@ program and of ATen operators. An operator is called only if it does nothing but
 from __future__ import annotations
 
 import ast
-import math
-import operator
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,39 +21,13 @@ from torch.utils._pytree import tree_leaves
 
 from convscope.errors import ConvscopeError, InputError, NetworkFileError, UnsupportedLayer
 from convscope.formats.pytorch.programs import Archive, ScriptObject, read_script
-from convscope.formats.sizes import largest, plain, smallest, whole
+from convscope.formats.pytorch.script_arithmetic import OF_SIZES, PLAIN, computed
+from convscope.formats.sizes import Size, SizeFraction, largest, smallest, whole
 from convscope.network.operations.aten import pure_operator
 
 _MOST_STATEMENTS = 1_000_000
 _DEEPEST = 40  # calls, each of many of Python's own
-_LONGEST = 10_000
 
-# What TorchScript calls torch.NAME and is about numbers, lists and None.
-_PLAIN: Mapping[str, Callable[..., Any]] = {
-    **{name: getattr(operator, name) for name in ("add", "sub", "mul", "neg", "floordiv")},
-    **{name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
-    "div": operator.truediv,
-    "remainder": operator.mod,
-    "__is__": operator.is_,
-    "__isnot__": operator.is_not,
-    "__not__": operator.not_,
-    "__and__": operator.and_,
-    "__or__": operator.or_,
-    "__contains__": operator.contains,
-    "__getitem__": operator.getitem,
-    "len": len,
-    "list": list,
-    "append": lambda items, item: items.append(item),
-    "slice": lambda items, start=None, end=None, step=1: items[start:end:step],
-    "format": lambda text, *values: f"{text} {values}",  # of messages alone; a format may ask for any width
-    "floor": math.floor,
-    "ceil": math.ceil,
-    "device": torch.device,
-    "tensor": lambda values, dtype=None, **others: torch.tensor(values, dtype=dtype),
-    "keys": lambda items: list(items),
-    "values": lambda items: list(items.values()),
-    "_set_item": lambda items, key, value: items.__setitem__(key, value),
-}
 _BUILT_IN: Mapping[str, Callable[..., Any]] = {
     "int": whole,
     "float": float,
@@ -171,7 +143,7 @@ class _Script:
         if head == "CONSTANTS":
             return self.constants[int(last.removeprefix("c"))]
         if head == "torch" or head == "ops.aten":
-            return _Operator(last)
+            return _Operator(last, self.constants)
         if path == "ops.prim.RaiseException":
             return _raise
         if path.startswith("ops.prim.") and last in ("min", "max", "NumToTensor", "unchecked_cast"):
@@ -188,12 +160,16 @@ def _raise(message: Any, *_: Any) -> None:
 class _Operator:
     """An operator by its name: plain arithmetic with numbers, ATen's with tensors."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, constants: Sequence[Any] = ()) -> None:
+        self.name, self.constants = name, constants
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not any(isinstance(leaf, Tensor) for leaf in tree_leaves((args, kwargs))) and self.name in _PLAIN:
-            return _small(_PLAIN[self.name], args, kwargs)
+        if self.name in OF_SIZES and any(isinstance(one, Size | SizeFraction) for one in args):
+            plain_args = [self._as_number(one) for one in args]
+            if not any(isinstance(one, Tensor) for one in plain_args):
+                return computed(OF_SIZES[self.name], plain_args, kwargs)
+        if not any(isinstance(leaf, Tensor) for leaf in tree_leaves((args, kwargs))) and self.name in PLAIN:
+            return computed(PLAIN[self.name], args, kwargs)
         if (
             args
             and isinstance(args[0], Tensor)
@@ -207,24 +183,17 @@ class _Operator:
         pure_operator(self.name.rstrip("_"))
         return getattr(torch.ops.aten, self.name)(*args, **kwargs)
 
+    def _as_number(self, value: Any) -> Any:
+        """Return the number that a trace keeps as a tensor beside a size, ``torch.div(size, CONSTANTS.c0)``."""
+        is_number = isinstance(value, Tensor) and not value.dim()
+        return value.item() if is_number and any(value is one for one in self.constants) else value
+
     def _of_tensor(self, tensor: Tensor, *others: Any) -> Any:
         if self.name == "size":
             return tensor.shape[others[0]] if others else list(tensor.shape)
         if self.name in ("__is__", "__isnot__"):
             return (tensor is others[0]) == (self.name == "__is__")
         return tensor.dim() if self.name == "dim" else tensor.shape[0]
-
-
-def _small(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Return what arithmetic with numbers and lists gives, as long as it stays of a size that networks have."""
-    if function is operator.mul and any(isinstance(one, list | tuple | str) for one in args):
-        repeats = [one for one in args if isinstance(one, int)]
-        if any(repeat > _LONGEST for repeat in repeats):
-            raise UnsupportedLayer(f"the program makes a list {max(repeats):,} times as long")
-    result = function(*args, **kwargs)
-    if isinstance(result, int) and abs(plain(result)) >= 2**63:
-        raise UnsupportedLayer("the program computes with numbers beyond 64 bits")
-    return result
 
 
 class _Return(Exception):

@@ -84,3 +84,29 @@ def _depth_to_space(layer: Message) -> OperationPlan:
         raise incomplete(layer, "it needs a block_size, and a data_format of NCHW, DCR or CRD")
     order = "column" if settings.data_format == "CRD" else "depth"
     return OperationPlan("depth_to_space", attributes={"block": settings.block_size, "order": order})
+
+
+@register_layer("SpaceToBatchND")
+def _space_to_batch(layer: Message) -> OperationPlan:
+    settings = layer.space_to_batch_nd_param
+    block, padding = _of_places(layer, settings.block_shape, settings.paddings)
+    return OperationPlan("space_to_batch", attributes={"block": block, "padding": padding})
+
+
+@register_layer("BatchToSpaceND")
+def _batch_to_space(layer: Message) -> OperationPlan:
+    settings = layer.batch_to_space_nd_param
+    block, crops = _of_places(layer, settings.block_shape, settings.crops)
+    return OperationPlan("batch_to_space", attributes={"block": block, "crops": crops})
+
+
+def _of_places(layer: Message, blocks: list[int], margins: list[int]) -> tuple[tuple[int, ...], Any]:
+    """Return blocks and margins of the axes behind the channels, which are one block each and have no margin."""
+    pairs = (
+        tuple(zip(map(int, margins[::2]), map(int, margins[1::2]), strict=True))
+        if not len(margins) % 2
+        else ()
+    )
+    if not blocks or len(pairs) != len(blocks) or blocks[0] != 1 or pairs[0] != (0, 0):
+        raise incomplete(layer, "block_shape and two margins for each must be given, of channels 1, 0 and 0")
+    return tuple(map(int, blocks[1:])), pairs[1:]

@@ -114,15 +114,29 @@ def _proposals(layer: Message, attributes: dict[str, Any], most: int) -> Transla
 def _prior_box(layer: Message) -> OperationPlan:
     settings = layer.prior_box_param
     least, most = [[float(size) for size in getattr(settings, name)] for name in ("min_size", "max_size")]
-    variance = tuple(map(float, settings.variance)) or (0.1,)
     if not least or (most and len(most) != len(least)):
         raise incomplete(layer, f"{len(least)} min_size need as many max_size, or none; found {len(most)}")
+    return _boxes_of(layer, _sizes(layer, least, most))
+
+
+@register_layer("PriorBoxClustered")
+def _prior_box_clustered(layer: Message) -> OperationPlan:
+    """Intel's: the boxes' own widths and heights, found by clustering those of the data."""
+    widths, heights = ([*map(float, getattr(layer.prior_box_param, name))] for name in ("width", "height"))
+    if not widths or len(widths) != len(heights):
+        raise incomplete(layer, f"{len(widths)} width need as many height, found {len(heights)}")
+    return _boxes_of(layer, list(zip(widths, heights, strict=True)))
+
+
+def _boxes_of(layer: Message, sizes: list[tuple[float, float]]) -> OperationPlan:
+    settings = layer.prior_box_param
+    variance = tuple(map(float, settings.variance)) or (0.1,)
     if len(variance) not in (1, 4):
         raise incomplete(layer, f"it has 1 variance or 4, found {len(variance)}")
     return OperationPlan(
         "prior_boxes",
         attributes={
-            "sizes": tuple(_sizes(layer, least, most)),
+            "sizes": tuple(sizes),
             "steps": _both(settings, "step", 0.0),
             "picture_size": _both(settings, "img", 0),
             "offset": settings.offset,
