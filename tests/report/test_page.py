@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from torch import Tensor, nn
 
 import convscope
 from convscope.cli import main
@@ -333,3 +334,18 @@ def test_a_report_is_saved_and_shows_itself(tmp_path: Path) -> None:
     assert page.save(tmp_path / "page.html").read_text(encoding="utf-8") == page
     assert "<iframe srcdoc=" in page._repr_html_() and "<h1>" not in page._repr_html_()
     assert repr(page) == f"Report({len(page):,} characters; save() writes it)"
+
+
+def test_why_there_is_no_evidence_is_told_once() -> None:
+    class Segments(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.out = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 5, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            found: Tensor = self.out(self.conv(x).relu())
+            return found
+
+    network = open_network(Segments().eval(), input_shape=(1, 3, 24, 24))
+    page = make_report(network, edge_picture(), ReportOptions(sections=("evidence",)), progress=False)
+    assert page.count("is no classifier; its outputs are") == 1

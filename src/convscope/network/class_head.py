@@ -15,14 +15,14 @@ from convscope.network.operations import kind_of
 from convscope.network.outputs import Output, made_by
 
 
-def find_class_output(graph: Graph, outputs: Sequence[Output]) -> Output:
+def find_class_output(graph: Graph, outputs: Sequence[Output], name: str = "") -> Output:
     """Return the output that tells classes apart: one with probabilities first, then the deepest, then the last.
 
     InputError, with what each output is instead, where none does.
     """
     classes = [output for output in outputs if output.role == "classes"]
     if not classes:
-        name = graph.name or "this network"
+        name = name or graph.name or "this network"
         if not outputs:
             raise InputError(f"{name} has no output")
         listed = "; ".join(map(str, outputs))

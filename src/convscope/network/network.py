@@ -403,7 +403,7 @@ class Network:
         What only passes an answer on in another shape, or says which class is the highest, is looked through.
         InputError where no output tells classes apart.
         """
-        return find_class_output(self.graph, self.outputs).value
+        return find_class_output(self.graph, self.outputs, self.name).value
 
     @cached_property
     def class_scores(self) -> str:

@@ -36,11 +36,16 @@ def evidence(context: ReportContext, count: Counter) -> Iterator[TitledFigure]:
     """
     if not evidence_parts(context):
         return
+    refused = set[str]()
     for name in _methods(context):
         watch, method = count.through(_PARTS), METHODS[name]
         options = _options(context, name)
         make = partial(method.function, context.network, context.picture, bare=True, **options)
-        yield _figure(context, name, method.sentence, make, options)
+        figure = _figure(context, name, method.sentence, make, options)
+        if figure.figure is not None or figure.words not in refused:  # the same reason is told once
+            yield figure
+        if figure.figure is None:
+            refused.add(figure.words)
         watch(1, 1)
     if _may_be_slow(context) and context.network.class_values:
         watch = count.through(_PARTS)
