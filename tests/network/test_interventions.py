@@ -1,7 +1,9 @@
 """Units set from outside: equal to a hook that writes the value, in every kind of setting."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -99,6 +101,25 @@ def test_gradients_go_around_what_is_set() -> None:
     x = network.preprocess("coffee")
     assert network.gradient(x, "scores:0").any()
     assert not network.with_units({"conv2:0": 3.0}).gradient(x, "scores:0").any()
+
+
+def test_a_copy_that_was_used_is_freed_at_once_with_its_weights() -> None:
+    """Not when the collector comes: a page makes a copy for each move of a slider."""
+    network = planted_network()
+    copy = network.with_units({"conv1:1": 0.5})
+    (given,) = copy.input_shapes((40, 36)).values()
+    copy.activations(torch.rand(given), "prob")
+    copy.gradient(torch.rand(given), "prob:0")
+    copy.resolve("conv2:1")
+    modules = [*copy._runner._modules.values()]
+    held = [ref(copy), *map(ref, modules)]
+    gc.collect()
+    gc.disable()
+    try:
+        del copy, modules
+        assert [one() for one in held] == [None] * len(held)
+    finally:
+        gc.enable()
 
 
 def test_the_input_can_be_set() -> None:

@@ -10,8 +10,9 @@ from html import escape
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from warnings import warn
+from weakref import ref
 
 import numpy as np
 import torch
@@ -170,7 +171,12 @@ class Network:
     def _address_book(self) -> AddressBook:
         values, cut = names_of_values(self.graph), names_of_cut_layers(self.graph)
         cut = {name: layer for name, layer in cut.items() if name not in values}
-        return AddressBook(self.name, self.origin.source, values, cut, self.labels, self.shape_channels_first)
+        network = ref(self)  # of a book that held its network, memory would wait for the collector
+
+        def shape(value: str) -> Shape | None:
+            return cast("Network", network()).shape_channels_first(value)
+
+        return AddressBook(self.name, self.origin.source, values, cut, self.labels, shape)
 
     @property
     def channel_axis(self) -> int:

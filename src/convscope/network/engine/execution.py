@@ -70,6 +70,7 @@ def cut(graph: Graph, targets: Iterable[str], fuse: Fuse | None = None) -> fx.Gr
                 nodes.put(name, lines.call_function(operator.getitem, (result, index)), first)
     lines.output(tuple(nodes.read(target) for target in targets))
     module = fx.GraphModule(root, lines)
+    module.graph.owning_module = None  # of a circle the weights would stay until the collector comes
     module.meta["parameters"] = {key: node.target for key, node in weights.items()}
     return module
 
