@@ -107,7 +107,8 @@ def _misfit(
         arguments = signature.bind(*positional, **keywords).arguments
     except TypeError:
         return None  # Python's own words are as good
-    names = inspect.unwrap(function).__globals__
+    plain = inspect.unwrap(function)
+    names = {**getattr(plain, "annotation_names", {}), **plain.__globals__}
     for name, value in arguments.items():
         parameter = signature.parameters[name]
         expected = _evaluated(parameter.annotation, names)

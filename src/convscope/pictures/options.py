@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeVar
@@ -48,6 +49,8 @@ def takes_options(options: type, keywords: type) -> Callable[[_Function], _Funct
             for name, kind in sorted(keywords.__annotations__.items(), key=lambda one: one[0] not in defaults)
         ]
         function.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
+        # The annotations are texts, and mean what they mean where the options are.
+        function.annotation_names = vars(sys.modules[keywords.__module__])  # type: ignore[attr-defined]
         return function
 
     return mark

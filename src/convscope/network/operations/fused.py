@@ -78,11 +78,11 @@ def prepare_fastest(
     **window: Any,
 ) -> PackedConvolution | WinogradConvolution | None:
     """Return what `prepare_convolution` does, or what is faster and a little less exact (see `winograd`)."""
-    margin = per_axis(padding, 2, "padding")
-    size = [length + 2 * p - 2 for length, p in zip(input_shape[2:], margin, strict=True)]
-    is_float = weight.dtype == torch.float32 and is_for_onednn(weight)
-    if is_float and max(margin) <= 2 and winograd_pays(weight.shape, size, **window):
-        return prepare_winograd(weight, bias, margin)
+    if len(input_shape) == weight.dim() == 4 and weight.dtype == torch.float32 and is_for_onednn(weight):
+        margin = per_axis(padding, 2, "padding")
+        size = [length + 2 * p - 2 for length, p in zip(input_shape[2:], margin, strict=True)]
+        if max(margin) <= 2 and winograd_pays(weight.shape, size, **window):
+            return prepare_winograd(weight, bias, margin)
     return prepare_convolution(weight, bias, input_shape, padding=padding, **window)
 
 

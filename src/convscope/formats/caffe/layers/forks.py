@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -318,3 +319,12 @@ def _deformable_convolution(layer: Message) -> OperationPlan:
     attributes = {name: value for name, value in plan.attributes.items() if name not in ("kernel", "axis")}
     attributes |= {"offset_groups": settings.deformable_group, "fades": False}
     return OperationPlan("deformable_convolution", tuple(layer.bottom), plan.parameters, attributes)
+
+
+@register_layer("Python:spatial_dropout.SpatialDropoutLayer")
+def _spatial_dropout(layer: Message) -> OperationPlan:
+    """ENet's, in Python: its tests divide by the share that its training keeps; the code itself is never run."""
+    dropped = re.search(r"['\"]p['\"]\s*:\s*\\?['\"]?([\d.]+)", layer.python_param.param_str)
+    if dropped is None or not 0 < float(dropped[1]) < 1:
+        raise incomplete(layer, f"param_str must say p, between 0 and 1: {layer.python_param.param_str!r}")
+    return OperationPlan("power", attributes={"scale": 1 / (1 - float(dropped[1]))})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from convscope.formats.caffe.layers.registry import register_layer
@@ -186,12 +185,3 @@ def _elu(layer: Message) -> OperationPlan:
     return OperationPlan(
         "elu", attributes={"alpha": layer.elu_param.alpha} | ({"scale": scale} if scale != 1 else {})
     )
-
-
-@register_layer("Python:spatial_dropout.SpatialDropoutLayer")
-def _spatial_dropout(layer: Message) -> OperationPlan:
-    """ENet's, in Python: its tests divide by the share that its training keeps; the code itself is never run."""
-    dropped = re.search(r"['\"]p['\"]\s*:\s*\\?['\"]?([\d.]+)", layer.python_param.param_str)
-    if dropped is None or not 0 < float(dropped[1]) < 1:
-        raise incomplete(layer, f"param_str must say p, between 0 and 1: {layer.python_param.param_str!r}")
-    return OperationPlan("power", attributes={"scale": 1 / (1 - float(dropped[1]))})
