@@ -13,7 +13,7 @@ REACHES := $(PYTHON) -c 'import sys, urllib.request; urllib.request.urlopen(sys.
 .PHONY: demo test test-fast test-oracles docs fuzz lint clean
 
 demo: $(ENVIRONMENT)/demo
-	$(RUN)convscope demo
+	$(RUN)convscope demo -o $(CURDIR)/out/report.html
 	@echo "Next, in this shell:  source $(CURDIR)/$(RUN)activate"
 
 # A process a core, each with one thread: two threads that wait for each other cost more than they give.

@@ -4,10 +4,10 @@
     python benchmarks/device.py --device cpu --quick
 
 It needs this repository and what convscope needs, and no network. First the checks: each technique on the device beside
-the processor, in full float32 on both, at most 1e-4 of its largest value apart (pictures that grow step by step are
-compared after their first steps: rounding grows with them); then that memory is given back. Then the table: a step, or
-one result, in float32, TF32 and bfloat16, beside a careful loop by hand in float32. The exit status is 1 where a check
-fails.
+the processor, in full float32 on both, on average at most 1e-4 of its largest value apart (pictures that grow step by
+step are compared after their first steps: rounding grows with them); then that memory is given back. Then the table: a
+step, or one result, in float32, TF32 and bfloat16, beside a careful loop by hand in float32. The exit status is
+1 where a check fails.
 """
 
 from __future__ import annotations
@@ -28,15 +28,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 import numpy as np
 import torch
 from peers import careful
+from techniques import mean_difference, techniques
 from torch_networks import InceptionV1
 
 import convscope
 from convscope.network.engine.execution import best_device
-from convscope.network.network import Network
 
-UNIT = "mixed4a:42"  # of the built-in network, whose numbers are checked
 BLOCK = "inception_4c"  # of GoogLeNet, which is timed
-LIMIT = 1e-4
+USUAL = 1e-4
+# By so much steps move on rounding alone: each phase by up to a radian, and L-BFGS along whatever line it finds.
+LIMIT = {
+    "see, maco": 1e-2,
+    "style, neural-style": 1e-2,
+    "style, gatys": 1e-2,
+    "style, pytorch-tutorial": 1e-2,
+}
 
 
 def main() -> None:
@@ -51,7 +57,7 @@ def main() -> None:
             folder  # what an earlier run made and kept would be compared, and timed
         )
         with precision("float32"):
-            failed = checks(given.device, 96 if given.quick else 224)
+            failed = checks(given.device)
         print()
         table(given.device, Path(folder), quick=given.quick)
     sys.exit(bool(failed))
@@ -69,44 +75,16 @@ def precision(name: str) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
-def techniques(size: int) -> dict[str, Callable[[Network], np.ndarray]]:
-    """Return each technique as a function of a network that returns its numbers."""
-    tensor = np.asarray
-    return {
-        "every layer": lambda n: np.concatenate(
-            [a.cpu().numpy().ravel() for a in n.activations(n.preprocess("coffee"), *n.layers).values()]
-        ),
-        "classes": lambda n: tensor([chance for _, chance in n.predict("chelsea")]),
-        "gradient": lambda n: n.gradient(n.preprocess("coffee"), UNIT).cpu().numpy(),
-        "saliency": lambda n: tensor(convscope.saliency(n, "coffee").values),
-        "guided": lambda n: tensor(convscope.guided_backprop(n, "coffee").values),
-        "integrated": lambda n: tensor(convscope.integrated_gradients(n, "coffee", steps=8).values),
-        "grad-cam": lambda n: tensor(convscope.grad_cam(n, "coffee").values),
-        "ablation-cam": lambda n: tensor(convscope.ablation_cam(n, "coffee").values),
-        "occlusion": lambda n: tensor(convscope.occlusion(n, "coffee", window=20, stride=20).values),
-        "relevance": lambda n: tensor(convscope.relevance(n, "coffee").values),
-        "units set": lambda n: tensor([c for _, c in n.with_units({UNIT: 0.0}).predict("coffee")]),
-        "see": lambda n: convscope.feature_visualization(n, UNIT, size=size, steps=2)[0].array,
-        "sheet": lambda n: convscope.feature_sheet(n, "conv1", channels=4, size=32, steps=2).array,
-        "dream": lambda n: convscope.deep_dream(n, "coffee", size=size, steps=1, octaves=1).array,
-        "style": lambda n: convscope.style_transfer(n, "coffee", "chelsea", size=96, steps=2).array,
-    }
-
-
-def checks(device: str, size: int) -> list[str]:
+def checks(device: str) -> list[str]:
     """Compare each technique on two devices; return the names of those that fail."""
     here, there = (convscope.open_network("builtin", device=place) for place in ("cpu", device))
     held = allocated(device)
     failed = []
-    print("| check | largest difference, of the largest value |\n|---|---|")
-    for name, technique in techniques(size).items():
+    print("| check | mean difference, of the largest value |\n|---|---|")
+    for name, technique in techniques().items():
         try:
-            wanted, found = (np.asarray(technique(network), float) for network in (here, there))
-            apart = float(np.abs(wanted - found).max() / np.abs(wanted).max())
-            whole_steps = (
-                1.01 / 255 if wanted.max() > 1 and name in ("see", "sheet", "dream", "style") else LIMIT
-            )
-            fine, words = apart <= whole_steps, f"{apart:.1e}"
+            apart = mean_difference(*(np.asarray(technique(network), float) for network in (here, there)))
+            fine, words = apart <= LIMIT.get(name, USUAL), f"{apart:.1e}"
         except Exception as error:
             fine, words = False, f"{type(error).__name__}: {str(error)[:200]}"
         failed += [] if fine else [name]

@@ -63,6 +63,9 @@ def cut(graph: Graph, targets: Iterable[str], fuse: Fuse | None = None) -> fx.Gr
         function = OPERATIONS[operation.kind]
         result = lines.call_function(function, arguments, {**keywords, **operation.keywords})
         result.meta["operation"] = operation.name
+        if operation.kind in _MADE_OF_SIZES and graph.inputs:
+            result = lines.call_function(_beside, (result, nodes.read(next(iter(graph.inputs)))))
+            result.meta["operation"] = operation.name
         if len(operation.outputs) == 1:
             nodes.put(operation.outputs[0], result, first)
         else:
@@ -100,6 +103,15 @@ class _Nodes:
             turn = to_channels_first if first else to_channels_last
             self._nodes[value, first] = self._lines.call_function(turn, (self._nodes[value, not first],))
         return self._nodes[value, first]
+
+
+# Operations that make numbers out of nothing, or of sizes alone: on the processor, wherever the network runs.
+_MADE_OF_SIZES = frozenset({"tensor", "fill", "arange", "shape_of", "dynamic_shape"})
+
+
+def _beside(made: Tensor, input: Tensor) -> Tensor:
+    """Return numbers where the network's input is; while shapes are inferred they stay numbers, for sizes are read."""
+    return made if input.is_meta else made.to(input.device)
 
 
 def best_device() -> str:

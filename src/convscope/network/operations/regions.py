@@ -35,10 +35,8 @@ def roi_pool(
     if input.is_meta:
         return input.new_empty((len(regions), input.shape[1], *size))
     sides = (regions[:, 3:] - regions[:, 1:3] + 1) * margin
-    corners = half_away(
-        (torch.cat([regions[:, 1:3] - sides, regions[:, 3:] + sides], 1) * scale).double()
-    ).long()
-    left, top, right, bottom = corners.unbind(1)
+    corners = half_away((torch.cat([regions[:, 1:3] - sides, regions[:, 3:] + sides], 1) * scale).double())
+    left, top, right, bottom = corners.long().cpu().unbind(1)  # they are read as numbers
     rows = _bins(top, bottom, size[0], input.shape[2], input.dtype)
     columns = _bins(left, right, size[1], input.shape[3], input.dtype)
     pictures = regions[:, 0].long().tolist()
@@ -67,7 +65,7 @@ def ring_pool(
     first = (((edges[:, :, 0] + 1 + inset) * scale).double() + 0.5).floor().long()
     last = (((edges[:, :, 1] + 1 - inset) * scale).double() - 0.5).ceil().long()
     middle = torch.div(first + last, 2, rounding_mode="trunc")
-    first, last = (torch.where(first > last, middle, corner) for corner in (first, last))
+    first, last = (torch.where(first > last, middle, corner).cpu() for corner in (first, last))
     rows = _bins(first[:, 0, 1], last[:, 0, 1], size[0], input.shape[2], input.dtype)
     columns = _bins(first[:, 0, 0], last[:, 0, 0], size[1], input.shape[3], input.dtype)
     pooled = []
