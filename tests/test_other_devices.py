@@ -27,6 +27,6 @@ def test_what_mixes_devices_is_noticed() -> None:
 
 @pytest.mark.slow
 def test_every_technique_gives_the_same_numbers_on_another_device() -> None:
-    ran = run("import device; raise SystemExit(' '.join(device.checks('elsewhere')))")
+    ran = run("import device; raise SystemExit(bool(device.checks('elsewhere')))")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stdout.count("\n| ") > 60  # methods, presets and the rest

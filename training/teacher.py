@@ -27,8 +27,7 @@ from pictures import RUNS, class_names, load
 
 GOOGLENET = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "caffe" / "bvlc_googlenet"
 SIZE = 128
-# Blue, green, red. Caffe has 104, 117, 123; the first network was taught with these, and a read-out is fitted to them.
-MEAN = (123.0, 117.0, 104.0)
+MEAN = (104.0, 117.0, 123.0)  # Caffe's, in its order: blue, green, red
 POOLED = "pool5/7x7_s1"
 CATS = ("tabby", "Egyptian cat", "Persian cat")  # people show it their cats, from near
 OF_EACH_CAT = 8  # close-ups; of anything else one

@@ -37,6 +37,8 @@ OPTIONAL = {
     "torchvision": "networks called torchvision:NAME",
     "timm": "networks called timm:NAME",
     "keras": "networks called keras:NAME",
+    "scikit-learn": "maps of an atlas (--maps)",
+    "distributed": "an atlas on many machines (--dask)",
     "ipykernel": "notebooks",
 }
 

@@ -238,6 +238,7 @@ def test_every_picture_is_looked_at_before_the_work_begins(
         (("classify", "red.png", "planted"), "red.png is a picture, and NETWORK stands first"),
         (("classify", "coffee", "builtin"), "coffee is a picture, and NETWORK stands first"),
         (("layers", ""), "the NETWORK is empty"),
+        (("--vesion",), "no such option here: --vesion; Did you mean '--version'?"),
         (("-v", "layers", "builtin"), "options stand behind the command: convscope COMMAND -v"),
         (("style", "planted", "red.png"), "--style painting.jpg"),
     ],

@@ -28,7 +28,7 @@ NO_USE = [
     (["--compare", "rise", "--sanity"], "--sanity checks one map of an answer, not --compare"),
     (["--compare", "rise", "--samples", "8"], "--samples is not for --compare"),
     (["--method", "channels"], "--method channels needs the address of a layer as its TARGET"),
-    (["--method", "grad-cma"], "'grad-cma' is not one of"),
+    (["--method", "grad-cma"], "Did you mean 'grad-cam'"),
     (["--method", "occlusion", "--window", "0"], "0 is not in the range x>=1"),
     (["--method", "occlusion", "--stride", "-3"], "-3 is not in the range x>=1"),
     (["--method", "occlusion", "--baseline", "pink"], "'pink' is not one of"),

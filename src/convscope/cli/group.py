@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from convscope.cli.choice import Choice
 from convscope.cli.completion import offer
 from convscope.cli.options import NetworkOption
 from convscope.cli.result_paths import INTERRUPTED, note, printable
@@ -38,6 +39,8 @@ class ConvscopeGroup(click.Group):
         parameters = {parameter.name for parameter in cmd.params}
         writes = "output" in parameters
         for parameter in cmd.params:
+            if type(parameter.type) is click.Choice:
+                parameter.type = Choice(parameter.type.choices, parameter.type.case_sensitive)
             if parameter.name == "output":
                 parameter.callback = _not_empty
             if parameter.name == "network" and isinstance(parameter, click.Argument):
@@ -64,7 +67,10 @@ class ConvscopeGroup(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            hint = f"options stand behind the command: convscope COMMAND {error.option_name}"
+            own = (
+                did_you_mean(error.option_name, ("--help", "--version")) if len(error.option_name) > 2 else ""
+            )
+            hint = own.strip() or f"options stand behind the command: convscope COMMAND {error.option_name}"
             raise click.UsageError(f"no such option here: {error.option_name}; {hint}", ctx) from None
 
     def main(self, *arguments: Any, **options: Any) -> Any:
