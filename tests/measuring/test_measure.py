@@ -243,6 +243,15 @@ def test_broken_pictures_are_counted_named_and_left_out(folder: Path, tmp_path: 
         measure(network, [tmp_path / "broken.png"])
 
 
+def test_a_list_that_lost_pictures_is_one_line(folder: Path, tmp_path: Path) -> None:
+    measure(planted_network(), sorted(folder.rglob("*.png"))[:4], ["conv1"], folder=tmp_path)
+    manifest = tmp_path / "measurement.json"
+    facts = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps(facts | {"pictures": facts["pictures"][:3]}), encoding="utf-8")
+    with pytest.raises(PictureError, match=r"is of picture 3, and .* lists 3: measure again"):
+        _ = Measurements.open(tmp_path).labels
+
+
 def test_what_goes_wrong_is_one_line(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, place = planted_network(), tmp_path / "kept"
     pictures = [str(path) for path in sorted(folder.rglob("*.png"))[:4]]

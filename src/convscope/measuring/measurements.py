@@ -71,7 +71,14 @@ class Measurements:
 
     @cached_property
     def _facts(self) -> list[tuple[NDArray[np.int64], dict[int, str]]]:
-        return [block.facts() for block in self._blocks]
+        listed = len(self.manifest.pictures)
+        facts = [block.facts() for block in self._blocks]
+        for block, (pictures, _) in zip(self._blocks, facts, strict=True):
+            if len(pictures) and not 0 <= pictures.min() <= pictures.max() < listed:
+                raise PictureError(
+                    f"{block.path} is of picture {pictures.max()}, and {self.folder} lists {listed}: measure again"
+                )
+        return facts
 
     @property
     def complete(self) -> bool:
