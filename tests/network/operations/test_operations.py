@@ -844,7 +844,15 @@ def test_every_operation_has_an_example():
     """Formats register operations of their own (layers that users teach); some have oracles of their own elsewhere."""
     library = "convscope.network.operations."
     modules = {kind: function.__module__ for kind, function in OPERATIONS.items()}
-    others = ("losses", "detection", "intervention", "regions", "cascade_regions", "deep_lift_rules")
+    others = (
+        "losses",
+        "detection",
+        "intervention",
+        "regions",
+        "cascade_regions",
+        "optical_flow",
+        "deep_lift_rules",
+    )
     elsewhere = {library + name for name in others}
     own = {kind for kind, module in modules.items() if module.startswith(library) and module not in elsewhere}
     assert own == set(EXAMPLES)
