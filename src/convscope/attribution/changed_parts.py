@@ -7,7 +7,7 @@ stage's window is larger; the network runs on in full where it is most of the ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -192,26 +192,23 @@ def _stages(target: AttributionTarget) -> Iterator[Stage]:
             graph.parameters,
             channels_last=graph.channels_last,
         )
-        axes = _axes(part, before, after)
+        try:
+            shapes = infer_shapes(part, part.inputs, [after])
+        except InputError:
+            return
+        axes = _axes(part, shapes, before, after)
         if axes is None:
             return
         if max(axis.size for axis in axes) == 1 and axes[0].stride == axes[1].stride == 1:
             continue  # nothing spreads on this way: it is part of the next
         yield Stage(before, after, *axes, Runner(part, network.device))
-        shape = _shape(part, after)
-        before = after
+        before, shape = after, shapes[after] or ()
 
 
-def _shape(graph: Graph, value: str) -> Shape:
-    return infer_shapes(graph, graph.inputs, [value])[value] or ()
-
-
-def _axes(graph: Graph, before: str, after: str) -> tuple[Axis, Axis] | None:
+def _axes(
+    graph: Graph, shapes: Mapping[str, Shape | None], before: str, after: str
+) -> tuple[Axis, Axis] | None:
     """Return how positions of the last value see the first, down and across; None where that is no window."""
-    try:
-        shapes = infer_shapes(graph, graph.inputs, [after])
-    except InputError:
-        return None
     field, first = receptive_fields(graph, shapes)[after], 1 if graph.channels_last else 2
     sizes = [shapes[value] or () for value in (before, after)]
     if field is None or any(len(size) != 4 for size in sizes):
@@ -240,11 +237,8 @@ def _is_local(graph: Graph, operation: Operation) -> bool:
 
 def _is_of_channels(kind: str, shape: Shape) -> bool:
     """Whether parameters are one number, or one a channel."""
-    stretched = kind in (
-        "add",
-        "multiply",
-        "subtract",
-    )  # over the last axes, which are a map's rows and columns
+    # These go over the last axes, which are a map's rows and columns.
+    stretched = kind in {"add", "multiply", "subtract"}
     return (
         prod(shape) == 1
         or (len(shape) == 1 and not stretched)

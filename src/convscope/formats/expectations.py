@@ -11,10 +11,7 @@ from warnings import warn
 import numpy as np
 from torch import Tensor
 
-from convscope.errors import (
-    InputError,
-    InputGuess,
-)
+from convscope.errors import InputError, InputGuess
 from convscope.formats.caffe.means import read_mean
 from convscope.formats.network_parts import NetworkParts
 from convscope.network.fixed_inputs import with_fixed_inputs

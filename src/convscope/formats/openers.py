@@ -10,12 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from warnings import warn
 
-from convscope.errors import (
-    ConvscopeWarning,
-    InputError,
-    NetworkFileError,
-    did_you_mean,
-)
+from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, did_you_mean
 from convscope.files import broken_link, require_regular
 from convscope.formats.caffe.opening import find_caffe_files, open_caffe
 from convscope.formats.expectations import with_preprocessing

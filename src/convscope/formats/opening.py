@@ -13,12 +13,7 @@ import torch
 from typing_extensions import Unpack
 
 from convscope.argument_errors import arguments_in_words
-from convscope.errors import (
-    ConvscopeError,
-    ConvscopeWarning,
-    InputGuess,
-    NetworkFileError,
-)
+from convscope.errors import ConvscopeError, ConvscopeWarning, InputGuess, NetworkFileError
 from convscope.files import COPIED_BYTES, FileState
 from convscope.formats.expectations import (
     with_inputs,

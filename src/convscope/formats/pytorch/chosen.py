@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from convscope.errors import UnsupportedLayer
 from convscope.formats.pytorch.values import TraceStep, Values
+from convscope.network.operations.aten import is_pointwise
 
 # What is asked of a tensor whatever is in it.
 _ASKED = frozenset({"dim", "ndim", "ndimension", "dtype", "is_floating_point", "is_complex"})
@@ -117,7 +118,7 @@ class Choices:
         if name in _BY_ROWS:
             return first.dim() > 1 and first is args[0] and len(leaves) == 1
         alone = all(leaf.dim() < first.dim() or leaf.shape[0] == 1 for leaf in others)
-        return alone and all(leaf.dim() <= first.dim() for leaf in others) and _is_pointwise(name.rstrip("_"))
+        return alone and all(leaf.dim() <= first.dim() for leaf in others) and is_pointwise(name.rstrip("_"))
 
     def _alike(self, one: Tensor, other: Tensor) -> bool:
         makers = {value: step for step in self.values.steps for value in step.outputs}
@@ -154,10 +155,3 @@ def _stretched(mask: Tensor, axes: int) -> Tensor:
     for _ in range(axes - mask.dim()):
         mask = mask.unsqueeze(-1)
     return mask
-
-
-def _is_pointwise(name: str) -> bool:
-    packet = getattr(torch.ops.aten, name, None)
-    if packet is None:
-        return False
-    return any(torch.Tag.pointwise in getattr(packet, overload).tags for overload in packet.overloads())

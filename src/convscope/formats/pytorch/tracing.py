@@ -24,12 +24,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from convscope.errors import InputError, UnsupportedLayer
 from convscope.formats.decisions import Decisions, note_leak
-from convscope.formats.pytorch.asked import (
-    asks_for_numbers,
-    draws,
-    refuse_wrapped,
-    said_by,
-)
+from convscope.formats.pytorch.asked import asks_for_numbers, draws, refuse_wrapped, said_by
 from convscope.formats.pytorch.chosen import Choices
 from convscope.formats.pytorch.coding import coded_assignment, coded_call, coded_subscript
 from convscope.formats.pytorch.composites import COMPOSITES

@@ -190,8 +190,10 @@ def is_pointwise(name: str) -> bool:
     >>> is_pointwise("softplus"), is_pointwise("cumsum")
     (True, False)
     """
-    packet = getattr(torch.ops.aten, base_of(name))
-    return any(torch.Tag.pointwise in getattr(packet, one).tags for one in packet.overloads())
+    packet = getattr(torch.ops.aten, base_of(name), None)
+    return packet is not None and any(
+        torch.Tag.pointwise in getattr(packet, one).tags for one in packet.overloads()
+    )
 
 
 def _recurrent(packet: Any, input: Tensor, states: Any, *others: Any) -> tuple[Tensor, ...]:
