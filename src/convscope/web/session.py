@@ -91,11 +91,16 @@ class Session:
         measured = None if self.photographs is None else repr(self.photographs.found.manifest)
         return cache_key(self.network.identity, self.network.labels, measured)
 
+    @cached_property
+    def _network_facts(self) -> dict[str, Any]:
+        """What there is to say of the network alone: it stays the same, and each page asks for it."""
+        return network_facts(self.network)
+
     def facts(self) -> dict[str, Any]:
         """Return what the page knows before it asks anything."""
         pictures = [{"key": key, "name": self.pictures[key].name} for key in self.pictures.pinned()]
         return {
-            **network_facts(self.network),
+            **self._network_facts,
             "pictures": pictures,
             "recent": list(self.recent),
             "readOnly": self.permissions.read_only,
@@ -155,7 +160,7 @@ class Session:
         network, keys = self.network, self.pictures.pinned()
         if keys and network.input_spec is not None:
             classes = [network.class_output] if network.class_values else []
-            layers = [network_facts(network)["first"], *classes]
+            layers = [self._network_facts["first"], *classes]
             self.answers.of(network, self.pictures[keys[0]], layers, _given(keys[0], {}))
 
     def look_ahead(self, picture: str, layer: str, units: Mapping[str, Any]) -> None:
