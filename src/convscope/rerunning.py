@@ -204,7 +204,9 @@ def _open_again(recipe: Recipe, moved: str | os.PathLike[str] | None) -> Network
     options |= {key: _beside(options[key], folder) for key in _FILES if isinstance(options.get(key), str)}
     units = options.pop("units", None)
     network = open_network(source, weights=_beside(recipe.weights, folder), **options)
-    return network.with_units(units) if units else network
+    for settings in (units,) if isinstance(units, Mapping) else units or ():
+        network = network.with_units(settings)
+    return network
 
 
 def _beside(file: str | None, folder: Path) -> str | None:

@@ -9,7 +9,8 @@ import torch
 from convscope.attribution.measures import cell_losses
 from convscope.attribution.target import AT_ONCE, in_rgb, shared_targets, target_of
 from convscope.errors import InputError, UnknownLayer
-from convscope.looking.answers import answer, center_of_ten, seen_by
+from convscope.looking.answers import answer, seen_by
+from convscope.network.given_input import center_of_ten
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from convscope.pictures.photograph import open_photograph

@@ -122,7 +122,21 @@ def test_what_cannot_be_measured_is_said() -> None:
         trust(planted_network(), [])
     with pytest.raises(InputError, match="Did you mean 'grad_cam'"):
         trust(planted_network(), boxes(1), methods=["grad_kam"])
+    several = planted_network().preprocess(plain_picture()).expand(2, -1, -1, -1)
+    with pytest.raises(InputError, match="holds 2 pictures"):
+        trust(planted_network(), several)
     assert convscope.trust is trust
+
+
+def test_pictures_may_be_a_folder_or_a_single_one(tmp_path: Path) -> None:
+    network, array = planted_network(), noisy_picture()
+    Image.fromarray(array).save(tmp_path / "one.png")
+    options: dict[str, Any] = {"methods": ["saliency"], "measures": ["single_deletion"], "grids": 0}
+    tables = [
+        trust(network, given, progress=False, **options).to_json()
+        for given in ([array], array, tmp_path, str(tmp_path / "one.png"), network.preprocess(array)[0])
+    ]
+    assert tables == tables[:1] * 5
 
 
 def noisy_picture(seed: int = 3) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 from convscope.errors import InputError
 from convscope.formats.opening import open_network
 from convscope.looking.classify import classify, predictions, probabilities
+from convscope.looking.showing import show_output
 from convscope.network.graph import Operation
 from convscope.network.network import Network
 from planted import plain_picture, planted_network
@@ -42,8 +43,24 @@ def test_classes_without_labels_have_numbers() -> None:
 def test_top_and_input_are_checked() -> None:
     with pytest.raises(InputError, match="at least 1; not 0"):
         classify(planted_network(), plain_picture(), top=0)
-    with pytest.raises(InputError, match="give the picture"):
-        classify(planted_network(), torch.zeros(1, 3, 32, 32))
+    with pytest.raises(
+        InputError, match="holds 2 pictures, and classes are those of one: give one at a time"
+    ):
+        classify(planted_network(), torch.zeros(2, 3, 32, 32))
+    with pytest.raises(InputError, match="expects"):
+        classify(planted_network(), torch.zeros(5))
+
+
+def test_an_input_tensor_goes_for_a_picture() -> None:
+    network = planted_network(name="")
+    input = network.preprocess(plain_picture())
+    for given in (input, input[0], input.double()):
+        assert classify(network, given) == classify(network, plain_picture())
+        for technique in (predictions, probabilities):
+            found, expected = technique(network, given), technique(network, plain_picture(), bare=True)
+            assert found.caption == expected.caption
+            np.testing.assert_array_equal(found.array, expected.array)  # nor is "None" in its title
+        assert show_output(network, given).caption == show_output(network, plain_picture()).caption
 
 
 def test_the_pictures_say_what_they_show() -> None:

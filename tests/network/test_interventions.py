@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from weakref import ref
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 import convscope
 from convscope.cli import main
 from convscope.errors import InputError, UnknownLayer
+from convscope.pictures.photograph import open_photograph
 from convscope.pictures.recipe import read_recipe
 from planted import planted_files, planted_network
 from torch_cases import Branches, branches, noise
@@ -57,6 +59,8 @@ def whole(answer: Tensor) -> None:
         ({"second:2": 1.75, "second:5@3,7": "-2.5"}, clamp),
         ({"second:4": "*-4"}, scale),
         ({"second": 0.25}, whole),
+        ({"second": np.float32(0.25)}, whole),
+        ({"second": torch.tensor(0.25)}, whole),
     ],
 )
 def test_it_is_what_a_hook_writes(settings: dict[str, float | str], write: Callable[[Tensor], None]) -> None:
@@ -91,6 +95,19 @@ def test_a_unit_gets_the_answer_to_another_picture(last: bool, tmp_path: Path) -
     torch.testing.assert_close(found[:, 3], answer(folder / "a.png")[:, 3])
     own = network.channels_first("conv1", network.activations(x, "conv1")["conv1"])
     torch.testing.assert_close(found[:, 4], own[:, 4])
+    with Image.open(folder / "a.png") as image:
+        in_memory = (image.copy(), np.asarray(image), open_photograph(folder / "a.png"))
+    own_answer = answer(folder / "a.png")
+    for given in (*in_memory, own_answer[0, 3]):
+        again = network.with_units({"conv1:3": given})
+        torch.testing.assert_close(
+            again.activations(x, "conv1")["conv1"], patched.activations(x, "conv1")["conv1"]
+        )
+    for whole in (own_answer, own_answer[0]):
+        again = network.with_units({"conv1": whole})
+        torch.testing.assert_close(
+            network.channels_first("conv1", again.activations(x, "conv1")["conv1"]), own_answer
+        )
     mean = network.with_units({"conv1": folder}).activations(x, "conv1")["conv1"]
     expected = (answer(folder / "a.png") + answer(folder / "b.png")) / 2
     torch.testing.assert_close(network.channels_first("conv1", mean), expected)
@@ -147,15 +164,53 @@ def test_the_command_line_sets_units_and_a_rerun_does_again(tmp_path: Path) -> N
     assert convscope.rerun(path).save(tmp_path / "again.png").read_bytes() == path.read_bytes()
 
 
+def test_a_copy_of_a_copy_is_made_again_step_by_step(tmp_path: Path) -> None:
+    """In one step a picture's answer would be that of the network as it was, and a later setting would come first."""
+    folder = planted_files(tmp_path / "planted")
+    network = convscope.open_network(folder)
+    steps = [{"conv1:0": 0.0, "conv1": "*0.5"}, {"conv2:1": "chelsea"}, {"conv1:0": "*3"}, {"conv1": 0.25}]
+    copy = network
+    for step in steps:
+        copy = copy.with_units(step)
+    path = tmp_path / "made.png"
+    convscope.saliency(copy, "coffee", "red").save(path)
+    recipe = read_recipe(path)
+    assert recipe.options["units"] == steps
+    again = convscope.rerun(path, trust=True)
+    assert again.save(tmp_path / "again.png").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("nothing.png", r"conv1:2 cannot be 'nothing.png': give a number, \*FACTOR, a picture"),
+        ("", "conv1:2 cannot be '': give a number"),  # not the pictures of the current folder
+        ("x" * 5000, "give a number"),
+        ("*much", r"after \* stands the factor"),
+        ("nan", "is a finite number"),
+        (float("inf"), "is a finite number"),
+        ("*1e99", "is a finite number"),
+        (None, "cannot be a NoneType: give a number"),
+        ([1.0, 2.0], "cannot be a list: give a number"),
+        (
+            torch.zeros(2, 8, 32, 32),
+            r"cannot be a tensor of \(2, 8, 32, 32\): 'conv1' answers \(1, 8, 32, 32\)",
+        ),
+    ],
+)
+def test_a_setting_that_is_none_is_said(setting: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        planted_network().with_units({"conv1:2": setting})
+
+
 def test_what_cannot_be_set_is_said(tmp_path: Path) -> None:
     network = planted_network()
     with pytest.raises(UnknownLayer, match="8 channels, 0 to 7; there is no 9"):
         network.with_units({"conv1:9": 0.0})
+    at_a_place = network.with_units({"conv1:2@3,4": 1.0})
     with pytest.raises(
-        InputError, match=r"conv1:2 cannot be 'nothing.png': give a number, \*FACTOR, a picture"
+        InputError, match="set to is for 1x8x32x32, and this input makes 1x8x40x40: open the network"
     ):
-        network.with_units({"conv1:2": "nothing.png"})
-    with pytest.raises(InputError, match=r"after \* stands the factor"):
-        network.with_units({"conv1:2": "*much"})
+        at_a_place.activations(torch.zeros(1, 3, 40, 40), "conv1")
     result = CliRunner().invoke(main, ["classify", str(planted_files(tmp_path)), "coffee", "--set", "conv1"])
     assert result.exit_code == 2 and "ADDRESS=VALUE" in result.output

@@ -260,7 +260,8 @@ def test_every_state_is_in_the_address(page: Any, server: Server) -> None:
 def test_how_it_is_shown_is_in_the_address_too(page: Any, server: Server) -> None:
     for key in ("x", "p", "t", "z", "v", "b", "d", "s", "o"):
         page.keyboard.press(key)
-    shown(page, "nobody measured what photographs")  # or this would come after the next key's words, in their place
+    # Waited for, or this would come after the next key's words, in their place.
+    shown(page, "nobody measured what photographs")
     page.keyboard.press("y")
     shown(page, "the link")  # copied, or to be taken from the address bar
     for setting in (

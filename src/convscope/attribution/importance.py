@@ -24,7 +24,7 @@ from convscope.attribution.activation_map import TargetAtLayer
 from convscope.attribution.target import AttributionTarget, TargetLike, TargetTerm, best_class, target_of
 from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
 from convscope.measuring.picture_list import ListedPicture, is_list, list_pictures
-from convscope.network.given_input import input_of
+from convscope.network.given_input import center_input
 from convscope.network.labels import find_label
 from convscope.network.network import Network
 from convscope.pictures.as_picture import AsPicture
@@ -105,7 +105,8 @@ class Importance(AsPicture):
             for unit, effect in self.strongest()
         ]
         title = "" if self.bare else title_of(self.title, self.network, self.name)
-        chart = effect_chart(rows, title=title, theme=self.theme)
+        measured = f"what {self.measured}, {self.whole:.4g}, loses where this unit alone answers 0"
+        chart = effect_chart(rows, measured=measured, title=title, theme=self.theme)
         return replace(chart, caption=self._caption, recipe=self.recipe)
 
     @property
@@ -265,7 +266,7 @@ def _place(kind: type[TargetAtLayer], target: AttributionTarget, layer: str) -> 
 
 def _named(network: Network, layer: str, picture: ListedPicture, number: int | None) -> TargetAtLayer:
     pixels = picture.read()
-    input = input_of(network, pixels)[:1]
+    input = center_input(network, pixels)
     best, answers = (number, {}) if number is not None else best_class(network, input)
     explained = AttributionTarget(network, input, (TargetTerm(Address(network.class_scores, best)),), answers)
     return _place(TopClassAtLayer, explained, layer)

@@ -18,12 +18,12 @@ from torch import Tensor
 from convscope.address import Address
 from convscope.attribution.target_check import require_finite, require_input, require_terms, weight_of
 from convscope.errors import InputError, UnknownLayer
-from convscope.looking.answers import center_of_ten, is_vector
+from convscope.looking.answers import is_vector
 from convscope.looking.main_line import last_maps
 from convscope.network.axes import at_position, require_position
 from convscope.network.engine.differentiable import Forward
 from convscope.network.engine.memory import shortage_in_words
-from convscope.network.given_input import channels_last, input_of
+from convscope.network.given_input import center_of_ten, channels_last, input_of
 from convscope.network.labels import find_label
 from convscope.network.network import Network
 from convscope.network.tokens import token_in_words

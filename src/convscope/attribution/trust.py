@@ -6,7 +6,8 @@ its weights shuffled. What was measured of a picture is kept, so that a table th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, cached_property
 from itertools import islice
 from pathlib import Path
@@ -28,8 +29,10 @@ from convscope.attribution.target import AttributionTarget, target_of
 from convscope.attribution.trust_table import DIFULL, POINTING, Numbers, TrustTable, rank, worth_of
 from convscope.cache import cache_folder, cache_key, keep_facts, kept_facts
 from convscope.errors import InputError, by_name
-from convscope.network.given_input import input_of
+from convscope.measuring.picture_list import PicturesLike, is_list, list_pictures
+from convscope.network.given_input import center_input
 from convscope.network.network import Network
+from convscope.pictures.photograph import InputLike
 from convscope.pictures.recording import picture_hash
 from convscope.progress import Watch, bars, watching
 
@@ -41,7 +44,7 @@ USUAL = ("single_deletion", "entropy_rise", "completeness")
 @arguments_in_words
 def trust(
     network: Network,
-    pictures: Sequence[Any],
+    pictures: PicturesLike | InputLike,
     *,
     methods: Sequence[str] = METHODS,
     measures: Sequence[str] = USUAL,
@@ -52,22 +55,23 @@ def trust(
 ) -> TrustTable:
     """Return how far each method's maps can be trusted, measured on these pictures, and two controls beside them.
 
-    Each picture's most probable class is explained. `measures` are names in `MEASURES`, and "difull" (of the grids);
+    `pictures` are a list, a folder, an archive, a .csv list, or a single picture. Each one's most probable class is
+    explained. `measures` are names in `MEASURES`, and "difull" (of the grids);
     the first says which method comes first. `grids` is how many 2 x 2 grids are laid out at most, of pictures that the
     network is sure of. `watch` is told how many pictures and grids are done; without it a bar shows that, with
     ``progress=False`` nothing. Ctrl-C ends it with what there is; all that was measured is kept in the cache.
 
     >>> print(convscope.trust(network, ["cat.jpg", "dog.jpg"], methods=["grad_cam", "occlusion"]))
     """
-    if not pictures:
-        raise InputError("there is no picture to measure on: give some, a few dozen for narrow intervals")
     names = list(dict.fromkeys(method_named(name).name for name in methods))
     possible = {**MEASURES, DIFULL: None}
     columns = [name.replace("-", "_") for name in measures]
     for name in columns:
         by_name(possible, name, "measure")
     survey = _Survey(network, names, columns, seed)
-    inputs = [input_of(network, picture)[:1] for picture in pictures]
+    inputs = [center_input(network, picture) for picture in _listed(pictures)]
+    if not inputs:
+        raise InputError("there is no picture to measure on: give some, a few dozen for narrow intervals")
     target_of(network, inputs[0])  # a network without classes has nothing to measure: not a table of reasons
     laid = list(islice(layouts(network, inputs, seed), grids))
     numbers: list[dict[str, Numbers]] = []
@@ -92,6 +96,14 @@ def trust(
     measured = min(len(numbers), len(inputs))
     controls = tuple(rows[name] for name in survey.controls)
     return TrustTable(tuple(best), controls, measured, len(numbers) - measured, complete, survey.small_grids)
+
+
+def _listed(pictures: Any) -> list[Any]:
+    """Return pictures as a list: those of a folder or an archive, and a single one too."""
+    if isinstance(pictures, (str, os.PathLike)) and is_list(pictures):
+        return [one.read() for one in list_pictures(pictures)]
+    several = isinstance(pictures, (Sequence, Iterator)) and not isinstance(pictures, (str, bytes))
+    return list(pictures) if several and not hasattr(pictures, "read") else [pictures]
 
 
 def blob(target: AttributionTarget) -> Map:

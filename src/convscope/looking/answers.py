@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import prod
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,11 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.errors import InputError
-from convscope.network.given_input import input_of
+from convscope.network.given_input import center_of_ten, input_of
 from convscope.network.network import Network
 from convscope.network.outputs import Role
 from convscope.network.parameters import Shape
 from convscope.pictures.photograph import InputLike, Photograph
-
-_CENTER = 4  # of ten crops, in the order of caffe.io.oversample
-_Batch = TypeVar("_Batch", Tensor, NDArray[Any])
 
 _recorded: ContextVar[tuple[Network, object, Mapping[str, Tensor]] | None] = ContextVar(
     "recorded", default=None
@@ -41,7 +38,10 @@ def value_of_role(network: Network, address: str | None, role: Role, missing: st
 
 @contextmanager
 def recorded(
-    network: Network, picture: Photograph, layers: Sequence[str], known: Mapping[str, Tensor] | None = None
+    network: Network,
+    picture: Photograph | Tensor,
+    layers: Sequence[str],
+    known: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Mapping[str, Tensor]]:
     """Run the network once for all these layers; `answer` to this very picture finds them within the block.
 
@@ -53,7 +53,7 @@ def recorded(
         **(known or {}),
     }
     missing = [Address(layer) for layer in layers if layer not in known]
-    values = {**known, **(network.activations(network.preprocess(picture), *missing) if missing else {})}
+    values = {**known, **(network.activations(input_of(network, picture), *missing) if missing else {})}
     token = _recorded.set((network, picture, values))
     try:
         yield values
@@ -105,13 +105,6 @@ def _value(network: Network, picture: Any, layer: str) -> Tensor:
 def _of_one(network: Network, value: Tensor) -> NDArray[np.floating[Any]]:
     array: NDArray[np.floating[Any]] = center_of_ten(network, value)[0].detach().cpu().float().numpy()
     return array
-
-
-def center_of_ten(network: Network, batch: _Batch) -> _Batch:
-    """Return the center one where a batch is a network's ten crops of a picture, as a batch of one; else the batch."""
-    spec = network.input_spec
-    ten = spec is not None and spec.crops == 10 and len(batch) == 10
-    return batch[_CENTER : _CENTER + 1] if ten else batch
 
 
 def seen_by(network: Network, picture: Any) -> NDArray[np.float32]:

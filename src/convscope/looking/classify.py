@@ -13,7 +13,7 @@ from convscope.errors import InputError
 from convscope.looking.answers import recorded_value
 from convscope.network.class_head import most_probable
 from convscope.network.network import Network
-from convscope.pictures.photograph import PictureLike
+from convscope.pictures.photograph import InputLike
 from convscope.pictures.picture import Picture
 from convscope.pictures.recording import recipe_function
 from convscope.presentation.style import ThemeName
@@ -29,7 +29,7 @@ class Prediction:
     address: str
 
 
-def classify(network: Network, picture: PictureLike, *, top: int = 5) -> list[Prediction]:
+def classify(network: Network, picture: InputLike, *, top: int = 5) -> list[Prediction]:
     """Return the `top` most probable classes of a picture, the best first; equal ones in the classes' order.
 
     >>> classify(network, "cat.jpg")[0]
@@ -42,7 +42,7 @@ def classify(network: Network, picture: PictureLike, *, top: int = 5) -> list[Pr
     ]
 
 
-def _probabilities(network: Network, picture: PictureLike) -> Tensor:
+def _probabilities(network: Network, picture: InputLike) -> Tensor:
     """Return the probability of every class; where many layers are shown, from the one pass that is made for them."""
     answer = recorded_value(network, picture, network.class_output)
     if answer is None or not answer.isfinite().all():  # which is told with the layer where it begins
@@ -58,7 +58,7 @@ def _checked(top: int) -> int:
 
 @recipe_function("predictions")
 def predictions(
-    network: Network, picture: PictureLike, *, top: int = 5, theme: ThemeName = "light", bare: bool = False
+    network: Network, picture: InputLike, *, top: int = 5, theme: ThemeName = "light", bare: bool = False
 ) -> Picture:
     """Show the most probable classes of a picture as bars, the best on top.
 
@@ -77,7 +77,7 @@ def predictions(
 
 @recipe_function("probabilities")
 def probabilities(
-    network: Network, picture: PictureLike, *, top: int = 5, theme: ThemeName = "light", bare: bool = False
+    network: Network, picture: InputLike, *, top: int = 5, theme: ThemeName = "light", bare: bool = False
 ) -> Picture:
     """Show the probability of every class in the classes' order, the highest named.
 

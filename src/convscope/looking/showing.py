@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from convscope.argument_errors import arguments_in_words
 from convscope.looking.activations import activations
 from convscope.looking.answers import answer, answer_rows, is_vector, recorded
@@ -18,7 +20,7 @@ from convscope.looking.values import values
 from convscope.network.network import Network
 from convscope.network.outputs import Output, Role, token_grid
 from convscope.network.tokens import flattened_maps
-from convscope.pictures.photograph import PictureLike, open_photograph
+from convscope.pictures.photograph import InputLike, open_photograph
 from convscope.pictures.picture import Picture
 from convscope.presentation.style import ThemeName
 from convscope.presentation.wording import percent
@@ -32,7 +34,7 @@ _TELLING: tuple[Role, ...] = ("classes", "class map", "picture", "boxes", "token
 
 
 def show(
-    network: Network, picture: PictureLike, address: str, *, theme: ThemeName = "light", **look: Any
+    network: Network, picture: InputLike, address: str, *, theme: ThemeName = "light", **look: Any
 ) -> Picture:
     """Return what an address answers to a picture, shown as what it is.
 
@@ -42,7 +44,8 @@ def show(
 
     >>> show(network, "cat.jpg", "conv1").save("conv1.png")
     """
-    photograph, unit = open_photograph(picture), network.resolve(address)
+    photograph = picture if isinstance(picture, Tensor) else open_photograph(picture)
+    unit = network.resolve(address)
     layer = unit.layer
     with recorded(network, photograph, [layer]):
         shape = answer(network, photograph, layer).shape
@@ -62,7 +65,7 @@ def show(
 
 @arguments_in_words
 def show_output(
-    network: Network, picture: PictureLike, output: Output | None = None, *, theme: ThemeName = "light"
+    network: Network, picture: InputLike, output: Output | None = None, *, theme: ThemeName = "light"
 ) -> Picture:
     """Return one of a network's outputs for a picture, shown as what it is; by default the one that tells most.
 
@@ -91,7 +94,7 @@ def telling_output(network: Network) -> Output:
     return min(network.outputs, key=lambda output: (_TELLING.index(output.role), output.value != main))
 
 
-def words_of(network: Network, picture: PictureLike, output: Output, *, top: int = 5) -> list[str]:
+def words_of(network: Network, picture: InputLike, output: Output, *, top: int = 5) -> list[str]:
     """Return what an output says of a picture, a line each: the classes' shares of it, or only what the output is."""
     if output.role == "boxes" and (read := find_boxes(network, picture)) is not None:
         return [str(output), *[_box_in_words(box) for box in read.found[:top]]]

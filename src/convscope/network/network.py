@@ -45,7 +45,7 @@ from convscope.network.outputs import Output, find_outputs
 from convscope.network.parameters import Shape
 from convscope.network.resizing import Size
 from convscope.network.shapes import infer_shapes
-from convscope.pictures.photograph import PictureLike, open_photograph
+from convscope.pictures.photograph import InputLike, PictureLike, open_photograph
 
 if TYPE_CHECKING:
     from convscope.web.notebook import Explorer
@@ -327,16 +327,16 @@ class Network:
         return forward_to(self._runner, layer_of_target, picked, precision)
 
     @arguments_in_words
-    def predict(self, picture: PictureLike, top: int = 5) -> list[tuple[str, float]]:
+    def predict(self, picture: InputLike, top: int = 5) -> list[tuple[str, float]]:
         """Return the `top` most probable classes of a picture as (label, probability), the best first.
 
-        Probabilities are averaged over the crops of `input_spec`, and over positions where the network answers
-        with a map.
+        A tensor that is the network's input already goes for a picture. Probabilities are averaged over the crops of
+        `input_spec`, and over positions where the network answers with a map.
         """
         return [(self.class_label(index), value) for index, value in self.best_classes(picture, top)]
 
     @arguments_in_words
-    def best_classes(self, picture: PictureLike, top: int = 5) -> list[tuple[int, float]]:
+    def best_classes(self, picture: InputLike, top: int = 5) -> list[tuple[int, float]]:
         """Return the `top` most probable classes as (number, probability), equal ones in the classes' order."""
         if top < 1:
             raise InputError(f"top is how many classes to name, at least 1; not {top}")
@@ -349,16 +349,16 @@ class Network:
         return labels[index] if index < len(labels) else f"class {index}"
 
     @arguments_in_words
-    def probabilities(self, picture: PictureLike) -> Tensor:
-        """Return the probability of every class for a picture, shape (classes,).
+    def probabilities(self, picture: InputLike) -> Tensor:
+        """Return the probability of every class for a picture, or an input tensor, shape (classes,).
 
         A network that ends in a sigmoid tells each class on its own: its probabilities do not add up to 1. Scores
         that no softmax ends are given one.
         """
-        if isinstance(picture, Tensor):
-            raise InputError("classes are those of a picture; give the picture, not the network's input")
+        from convscope.network.given_input import one_input  # which stands on networks
+
         output = self.class_output
-        input = self.preprocess(picture)
+        input = one_input(self, picture)
         answer = self.activations(input, Address(output))[output]
         if not answer.isfinite().all():
             raise InputError(
@@ -475,7 +475,7 @@ class Network:
 
         `settings` is address (a layer, a channel, a neuron) to what it answers: a number (0 leaves a unit out),
         ``"*0.5"`` for half of what it would, a picture whose answer it gets, a folder whose mean answer, or a tensor,
-        channels first. Recipes hold all of these but tensors.
+        channels first. Recipes hold numbers and what is in files.
 
         >>> network.with_units({"mixed4a:42": 0.0, "mixed4a:7": "*2"}).predict("cat.jpg")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import contextmanager
 from functools import partial
 from inspect import signature
+from math import prod
 from typing import Any
 from warnings import catch_warnings
 
@@ -168,6 +169,12 @@ def _reason(
         return (
             f"{message}: a fully-connected layer fixes the size of the network's input; "
             "use that size, or cast the layer into a convolution (net surgery)"
+        )
+    if operation.kind == "set_units":
+        return (
+            f"what it is set to is for {dimensions(max(parameters.values(), key=prod))}, and this input makes "
+            f"{dimensions(shapes[0] or ())}: open the network with this input's size "
+            "(--input-shape), or set it to a number everywhere"
         )
     if operation.kind == "reshape":
         return f"{message}: the network fixes this shape, the batch included: use the batch size it was written for"

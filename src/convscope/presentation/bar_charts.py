@@ -57,11 +57,16 @@ def prediction_chart(
 
 
 def effect_chart(
-    effects: Sequence[tuple[str, float, float]], *, title: str = "", theme: ThemeName = "light"
+    effects: Sequence[tuple[str, float, float]],
+    *,
+    measured: str = "",
+    title: str = "",
+    theme: ThemeName = "light",
 ) -> Picture:
     """Return a bar for each (name, effect, half its interval) from top to bottom, to the right of 0 where it is more.
 
-    At most the first 80 are drawn. What is more is red, what is less blue; an interval of 0 has no whisker.
+    `measured` says below what the numbers are. At most the first 80 are drawn. What is more is red, what is less blue;
+    an interval of 0 has no whisker.
     """
     effects = effects[:_MOST_BARS]
     if not effects or not np.isfinite([effect for _, effect, _ in effects]).all():
@@ -69,7 +74,9 @@ def effect_chart(
     colors, rows = theme_named(theme), np.arange(len(effects))
     values = np.array([effect for _, effect, _ in effects], dtype=float)
     whiskers = np.array([interval for _, _, interval in effects], dtype=float)
-    with figure_in_style(6.4, 0.7 + 0.3 * len(values) + (0.35 if title else 0), colors) as figure:
+    with figure_in_style(
+        6.4, 0.7 + 0.3 * len(values) + 0.35 * bool(title) + 0.25 * bool(measured), colors
+    ) as figure:
         axes = figure.add_subplot()
         axes.barh(
             rows, values, height=0.68, color=[colors.warning if v > 0 else colors.accent for v in values]
@@ -79,7 +86,7 @@ def effect_chart(
         for row, value, whisker in zip(rows, values, whiskers, strict=True):
             side = 1 if value >= 0 else -1
             axes.annotate(
-                f"{value:+.3g}",
+                f"{value:+#.3g}",
                 (value + side * whisker, row),
                 (side * 6, 0),
                 textcoords="offset points",
@@ -96,6 +103,8 @@ def effect_chart(
         axes.spines[:].set_visible(False)
         if title:
             figure.suptitle(drawable(title), x=0.02, ha="left", size=12, color=colors.text)
+        if measured:
+            figure.supxlabel(drawable(measured), x=0.02, ha="left", size=9, color=colors.muted)
         return picture_of(figure, f"{len(values)} effects, from {values.min():.3g} to {values.max():.3g}")
 
 

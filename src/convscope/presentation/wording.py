@@ -50,6 +50,8 @@ def title_of(what: str, network: Any, picture: Any) -> str:
     >>> title_of("pool5", network, open_photograph("cat.jpg"))
     'pool5 · GoogLeNet · cat.jpg'
     """
-    name = picture if isinstance(picture, str) else str(getattr(picture, "name", ""))
+    name = (
+        picture if isinstance(picture, str) else str(getattr(picture, "name", "") or "")
+    )  # a tensor's is None
     words = (what, str(network.name or ""), name)
     return " · ".join(shortened(" ".join(word.split()), 40) for word in words if word.strip())
