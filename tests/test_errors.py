@@ -1,6 +1,16 @@
+from pathlib import Path
+
 import pytest
 
-from convscope.errors import InputError, by_name, did_you_mean, require_known, require_one_of
+from convscope.errors import (
+    ConvscopeWarning,
+    InputError,
+    by_name,
+    did_you_mean,
+    require_known,
+    require_one_of,
+    warn,
+)
 
 
 def test_the_closest_names_are_offered() -> None:
@@ -38,3 +48,16 @@ def test_of_a_very_long_message_the_middle_is_left_out() -> None:
     said = str(InputError(f"layer {'x' * 5000!r} is not known\nrename it"))
     assert len(said) < 1300 and "\n" not in said
     assert said.startswith("layer 'xxx") and "xxx ... xxx" in said and said.endswith("is not known rename it")
+
+
+def test_a_warning_names_the_line_of_ones_own_that_led_to_it(recwarn: pytest.WarningsRecorder) -> None:
+    """Not the line inside that said it, nor another library's in between: a notebook shows that line."""
+    calls: dict[str, object] = {"do": warn}
+    for module in ("convscope.network.inner", "torch.decorators", "convscope.network.outer", "ones.own"):
+        space = {"__name__": module, "call": calls["do"]}
+        exec(compile("def do(words):\n    call(words)", f"{module}.py", "exec"), space)
+        calls = space
+    calls["do"]("guessed")  # type: ignore[operator]
+    (said,) = recwarn
+    assert (Path(said.filename).name, said.lineno) == ("ones.own.py", 2)
+    assert (said.category, str(said.message)) == (ConvscopeWarning, "guessed")

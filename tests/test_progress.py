@@ -52,11 +52,17 @@ def test_a_notebook_gets_one_though_it_is_no_terminal(monkeypatch: pytest.Monkey
 
 
 def test_a_notebook_without_widgets_gets_the_plain_bar_and_no_word_in_red() -> None:
-    """As Jupyter runs it: a shell with a kernel, and ipywidgets that cannot be imported."""
+    """As Jupyter runs it: a shell with a kernel, and ipywidgets that cannot be imported.
+
+    The bar is one display that changes and ends empty: of what is printed a saved notebook keeps every state.
+    """
     code = (
         "import sys, types;"
         "shell = type('ZMQInteractiveShell', (), {'kernel': object()})();"
         "sys.modules['IPython'] = types.SimpleNamespace(get_ipython=lambda: shell);"
+        "draw = lambda content, raw: print(content['text/plain'] or 'nothing');"
+        "begin = lambda content, raw, display_id: draw(content, raw) or types.SimpleNamespace(update=draw);"
+        "sys.modules['IPython.display'] = types.SimpleNamespace(display=begin);"
         "sys.modules['ipykernel.zmqshell'] = types.ModuleType('zmqshell');"
         "sys.modules['ipywidgets'] = sys.modules['IPython.html'] = None;"
         "from convscope.progress import progress_bar;"
@@ -65,6 +71,8 @@ def test_a_notebook_without_widgets_gets_the_plain_bar_and_no_word_in_red() -> N
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stderr == ""
     assert "1/3" in shown.stdout
+    assert "\r" not in shown.stdout
+    assert shown.stdout.splitlines()[-1] == "nothing"
 
 
 def test_what_is_switched_off_stays_off_inside(monkeypatch: pytest.MonkeyPatch) -> None:

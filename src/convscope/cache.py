@@ -16,12 +16,11 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from warnings import warn
 
 from platformdirs import user_cache_path
 
 from convscope._version import __version__
-from convscope.errors import ConvscopeWarning
+from convscope.errors import warn
 from convscope.files import written_whole
 
 if TYPE_CHECKING:
@@ -60,9 +59,7 @@ def _passing_folder(root: str, reason: str) -> Path:
     """Return a folder for this process alone, and say once why."""
     warn(
         f"the cache {root} is not used ({reason}): what is made is kept for this run only; set CONVSCOPE_CACHE to a "
-        "folder that can be written to",
-        ConvscopeWarning,
-        stacklevel=4,
+        "folder that can be written to"
     )
     folder = tempfile.TemporaryDirectory(prefix="convscope-")
     _PASSING.append(folder)  # removed when the process ends
@@ -100,9 +97,7 @@ def keep(path: Path, write: Callable[[Path], object]) -> None:
             write(partial)
     except Exception as error:  # a full disk says so in the words of whatever library writes
         reason = getattr(error, "strerror", None) or str(error)
-        warn(
-            f"{path} cannot be kept ({reason}): it will have to be made again", ConvscopeWarning, stacklevel=3
-        )
+        warn(f"{path} cannot be kept ({reason}): it will have to be made again")
 
 
 def remove(path: Path) -> None:

@@ -15,6 +15,8 @@ A message says what is wrong, what was found, what is possible and what to do::
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
@@ -81,6 +83,18 @@ class PictureNote(ConvscopeWarning):
 
 class InputGuess(ConvscopeWarning):
     """Nothing says how pictures become a network's input, and what was guessed in its place."""
+
+
+def warn(words: str, category: type[ConvscopeWarning] = ConvscopeWarning) -> None:
+    """Warn of something at the line outside convscope that led to it: one's own, as a notebook and a script show it."""
+    level = outside = 1
+    frame = inspect.currentframe()
+    while frame is not None:
+        level += 1
+        if frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+            outside = level
+        frame = frame.f_back
+    warnings.warn(words, category, stacklevel=outside)
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

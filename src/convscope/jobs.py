@@ -12,12 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
-from warnings import warn
 
 from torch import Tensor
 
 from convscope.cache import cache_folder, cache_key, keep_tensors, kept_tensors, remove
-from convscope.errors import ConvscopeWarning
+from convscope.errors import warn
 from convscope.pictures.picture import Picture
 from convscope.pictures.recipe import Recipe, library_versions
 from convscope.presentation.animation import Frame, Frames
@@ -159,9 +158,7 @@ def run_job(
     if resume and state is None:
         warn(
             f"no interrupted run of {job.recipe.picture or 'this picture'} with these settings is kept: this one "
-            "starts from the beginning",
-            ConvscopeWarning,
-            stacklevel=2,
+            "starts from the beginning"
         )
     last: AnyResumable | None = None
     interrupted = False

@@ -44,10 +44,33 @@ def progress_bar(**options: Any) -> Any:
     elif not _in_notebook() and "TQDM_DISABLE" not in os.environ:
         options["disable"] = None  # tqdm's word for: on a terminal only
     elif not widget:
-        options = {
-            "file": sys.stdout
-        } | options  # a notebook shows what stderr gets in red, as if it were an error
+        options = {"file": _Line()} | options
     return tqdm(**({"leave": False, "delay": _DELAY} | options))
+
+
+class _Line:
+    """One line of text in a notebook, in which a bar is drawn again and again: what is saved has it once, and empty.
+
+    Jupyter's stdout keeps every state of a bar, one below the other, and shows what stderr gets in red.
+    """
+
+    encoding = "utf-8"  # tqdm asks for it, and draws with blocks
+
+    def __init__(self) -> None:
+        self._shown: Any = None
+
+    def write(self, text: str) -> None:
+        """Put the text in the place of the last; tqdm takes a bar away by writing spaces over it."""
+        from IPython.display import display
+
+        content = {"text/plain": text.strip("\r\n").rstrip()}
+        if self._shown is not None:
+            self._shown.update(content, raw=True)
+        elif content["text/plain"]:
+            self._shown = display(content, raw=True, display_id=True)
+
+    def flush(self) -> None:
+        """Do nothing: what is displayed is there at once."""
 
 
 def _bar_class() -> tuple[Any, bool]:

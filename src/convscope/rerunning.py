@@ -12,12 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
-from warnings import warn
 
 import torch
 
 from convscope.argument_errors import ArgumentError, arguments_in_words
-from convscope.errors import ConvscopeError, ConvscopeWarning, RecipeError, did_you_mean
+from convscope.errors import ConvscopeError, RecipeError, did_you_mean, warn
 from convscope.formats.opening import open_network
 from convscope.formats.pytorch.architecture_file import names_a_file
 from convscope.network.engine.threads import MOST_THREADS, computing_on
@@ -160,11 +159,7 @@ def _warn_of_changes(recipe: Recipe) -> None:
         if now.get(name, old) != old
     ]
     if changes:
-        warn(
-            f"the picture was made with {', '.join(changes)}; its bytes may differ",
-            ConvscopeWarning,
-            stacklevel=3,
-        )
+        warn(f"the picture was made with {', '.join(changes)}; its bytes may differ")
 
 
 def _the_network(recipe: Recipe, network: Any) -> Any:

@@ -9,7 +9,6 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from convscope.atlas.shard import ShardPictures
 from convscope.atlas.sheets import write_sheets
 from convscope.atlas.tuning_plate import AXES, TILE, early_layers, kept_tunings, tuning_plate
 from convscope.atlas.unit_links import neighbors
-from convscope.errors import ConvscopeWarning, PictureError
+from convscope.errors import PictureError, warn
 from convscope.files import write_text
 from convscope.looking.filters import color_filters
 from convscope.looking.tuning import Tuning
@@ -84,9 +83,7 @@ def merge_atlas(
     if lost := list(crops.lost.values()):
         warn(
             f"{len(lost):,} photographs were measured and cannot be read now ({lost[0]}"
-            f"{'; ...' if len(lost) > 1 else ''}): their examples stay white; merge it again when they are back",
-            ConvscopeWarning,
-            stacklevel=2,
+            f"{'; ...' if len(lost) > 1 else ''}): their examples stay white; merge it again when they are back"
         )
     seeds = manifest.pictures_per_unit
     data = {

@@ -11,7 +11,6 @@ from functools import cached_property, partial
 from math import sqrt
 from pathlib import Path
 from typing import Any, TypeAlias
-from warnings import warn
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from convscope.address import Address
 from convscope.attribution.ablation_cam import losses
 from convscope.attribution.activation_map import TargetAtLayer
 from convscope.attribution.target import AttributionTarget, TargetLike, TargetTerm, best_class, target_of
-from convscope.errors import ConvscopeWarning, InputError, PictureError, UnknownLayer
+from convscope.errors import InputError, PictureError, UnknownLayer, warn
 from convscope.measuring.picture_list import ListedPicture, is_list, list_pictures
 from convscope.network.given_input import center_input
 from convscope.network.labels import find_label
@@ -244,7 +243,7 @@ def _place_or_none(make: _Make, keeps_on: bool) -> TargetAtLayer | None:
     except PictureError as error:
         if not keeps_on:
             raise
-        warn(f"left out: {error}", ConvscopeWarning, stacklevel=3)
+        warn(f"left out: {error}")
         return None
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from warnings import warn
 
 from convscope.caffe.layer import FilledLayer, Layer, OperationLayer, SourceLayer, python_layer
 from convscope.caffe.losses import LOSSES
 from convscope.caffe.mode import TEST
-from convscope.errors import ConvscopeWarning, InputError, UnsupportedLayer
+from convscope.errors import InputError, UnsupportedLayer, warn
 from convscope.formats.caffe.layers import LearnedBlob, Translation, translate
 from convscope.formats.caffe.message import Message
 from convscope.formats.operation_plan import OperationPlan
@@ -108,9 +107,7 @@ def _source_shape(definition: Message, shape: tuple[int | None, ...] | None) -> 
     """Return the shape of a source's top; three channels are assumed where a database would tell."""
     if shape is not None and len(shape) == 4 and shape[1] is None:
         warn(
-            f"layer {definition.name!r} reads a database, which convscope does not: it is taken to hold color pictures",
-            ConvscopeWarning,
-            stacklevel=5,
+            f"layer {definition.name!r} reads a database, which convscope does not: it is taken to hold color pictures"
         )
         shape = (shape[0], 3, *shape[2:])
     if shape is None or None in shape:
@@ -123,5 +120,5 @@ def _source_shape(definition: Message, shape: tuple[int | None, ...] | None) -> 
 
 def _left_out(definition: Message, translation: Translation) -> Layer:
     if definition.top:
-        warn(f"{translation.note}; its tops stay zero", ConvscopeWarning, stacklevel=5)
+        warn(f"{translation.note}; its tops stay zero")
     return Layer()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 from typing import Any
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from convscope.caffe.io import load_image
 from convscope.caffe.net import Net
 from convscope.caffe.transformer import resize_image
-from convscope.errors import ConvscopeWarning, InputError
+from convscope.errors import InputError, warn
 from convscope.formats.caffe.means import read_mean
 from convscope.network.resizing import center_crop, ten_crops
 
@@ -80,9 +79,7 @@ def _mean(source: File | Array | None, folders: tuple[Path, ...]) -> Array:
         candidates = [folder / MEAN_FILE for folder in folders if (folder / MEAN_FILE).is_file()]
         if not candidates:
             warn(
-                f"{MEAN_FILE} is not beside the net: its mean pixel is taken off instead of the picture; give mean=",
-                ConvscopeWarning,
-                stacklevel=3,
+                f"{MEAN_FILE} is not beside the net: its mean pixel is taken off instead of the picture; give mean="
             )
             return MEAN_PIXEL
         source = candidates[0]

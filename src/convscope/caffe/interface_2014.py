@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from os import PathLike
 from typing import Any
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from convscope.caffe import mode as modes
 from convscope.caffe.structure import Structure
 from convscope.caffe.transformer import Transformer
-from convscope.errors import ConvscopeWarning, InputError
+from convscope.errors import InputError, warn
 from convscope.formats.caffe.means import read_mean
 
 Array = NDArray[Any]
@@ -75,11 +74,7 @@ class Interface2014(Structure):
 
     def set_phase_train(self) -> None:
         """Warn that the net goes on as for testing."""
-        warn(
-            "convscope runs nets as for testing; for another set of layers open Net(prototxt, caffe.TRAIN)",
-            ConvscopeWarning,
-            stacklevel=2,
-        )
+        warn("convscope runs nets as for testing; for another set of layers open Net(prototxt, caffe.TRAIN)")
 
     def set_mode_cpu(self) -> None:
         """Compute on the processor, as `caffe.set_mode_cpu`."""

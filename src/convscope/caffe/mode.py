@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from warnings import warn
-
 import numpy as np
 import torch
 
-from convscope.errors import ConvscopeWarning, InputError
+from convscope.errors import InputError, warn
 
 TRAIN, TEST = 0, 1
 
@@ -27,7 +25,7 @@ def set_mode_gpu() -> None:
     if torch.cuda.is_available():
         _state["device"] = _state["wanted"]
     else:
-        warn("there is no CUDA device here: nets go on computing on the CPU", ConvscopeWarning, stacklevel=2)
+        warn("there is no CUDA device here: nets go on computing on the CPU")
 
 
 def set_device(device_id: int) -> None:

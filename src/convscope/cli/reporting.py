@@ -23,7 +23,7 @@ from convscope.cli.result_paths import (
     require_page,
 )
 from convscope.cli.settings import settings
-from convscope.errors import ConvscopeWarning, did_you_mean
+from convscope.errors import ConvscopeWarning, did_you_mean, warn
 
 if TYPE_CHECKING:
     from convscope.network.network import Network
@@ -122,7 +122,7 @@ def demo(as_json: bool, output: str | None) -> None:
     else:
         click.echo(printable(path))
         explain(row["caption"])
-    warnings.warn(f"this is the small built-in network. {_MORE}", ConvscopeWarning, stacklevel=2)
+    warn(f"this is the small built-in network. {_MORE}")
 
 
 def _report(

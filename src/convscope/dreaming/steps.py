@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from warnings import warn
 
 import torch
 from torch import Tensor
 
 from convscope.dreaming.settings import DreamSettings
-from convscope.errors import ConvscopeWarning, InputError
+from convscope.errors import InputError, warn
 from convscope.optimization.octaves import OctaveDetail
 from convscope.optimization.optimizers import State
 from convscope.pictures.resizing import resized
@@ -144,9 +143,7 @@ def _warn_without_shades(values: Tensor, start: Tensor, settings: DreamSettings)
     if ends > _NO_SHADES and before < _NO_SHADES / 2:
         warn(
             f"{ends:.0%} of the dream's values are at the end of their range: use a smaller rate (now "
-            f"{settings.rate:g}) or fewer steps",
-            ConvscopeWarning,
-            stacklevel=3,
+            f"{settings.rate:g}) or fewer steps"
         )
 
 

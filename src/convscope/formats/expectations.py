@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from warnings import warn
 
 import numpy as np
 from torch import Tensor
 
-from convscope.errors import InputError, InputGuess
+from convscope.errors import InputError, InputGuess, warn
 from convscope.formats.caffe.means import read_mean
 from convscope.formats.network_parts import NetworkParts
 from convscope.network.fixed_inputs import with_fixed_inputs
@@ -38,7 +37,7 @@ def with_spec(parts: NetworkParts) -> NetworkParts:
         return parts
     graph, shape = with_gray_picture(parts.graph), next(iter(parts.graph.inputs.values()))
     if graph is not None:
-        warn(f"{graph.name} expects {shape}: a gray picture is its input", InputGuess, stacklevel=4)
+        warn(f"{graph.name} expects {shape}: a gray picture is its input", InputGuess)
         parts, shape = replace(parts, graph=graph), next(iter(graph.inputs.values()))
     return replace(parts, input_spec=plain_spec(shape, parts.graph.channels_last))
 

@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
-from warnings import warn
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.errors import ConvscopeError, ConvscopeWarning, InputError, NetworkFileError
+from convscope.errors import ConvscopeError, InputError, NetworkFileError, warn
 from convscope.network.cut import CutLayer, cut_with, note_of_cut, require_uncut
 from convscope.network.graph import Graph, Operation
 from convscope.network.operations.checks import dimensions
@@ -147,7 +146,7 @@ class GraphBuilder:
         """
         self.require_some(len(self.operations))
         if notes := [*self.notes, *([note_of_cut(self.cut)] if self.cut else [])]:
-            warn("; ".join(notes), ConvscopeWarning, stacklevel=4)
+            warn("; ".join(notes))
         read = self._read()
         return Graph(
             name=name,

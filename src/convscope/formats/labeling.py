@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from warnings import warn
 
-from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
+from convscope.errors import InputError, NetworkFileError, warn
 from convscope.formats.network_parts import NetworkParts
 from convscope.network.class_head import count_classes
 from convscope.network.labels import read_labels
@@ -32,7 +31,7 @@ def with_labels(parts: NetworkParts, labels: str | Path | Sequence[str] | None) 
         try:
             return _labeled(parts, file, classes)
         except InputError as error:  # another network's, in the same folder
-            warn(f"{error}: they are left aside", ConvscopeWarning, stacklevel=3)
+            warn(f"{error}: they are left aside")
     if parts.labels is not None:
         return parts
     return replace(parts, labels=next((names for names in parts.label_lists if len(names) == classes), None))

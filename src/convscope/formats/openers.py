@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from warnings import warn
 
-from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, did_you_mean
+from convscope.errors import InputError, NetworkFileError, did_you_mean, warn
 from convscope.files import broken_link, require_regular
 from convscope.formats.caffe.opening import find_caffe_files, open_caffe
 from convscope.formats.expectations import with_preprocessing
@@ -110,9 +109,7 @@ def _open_file(request: Request) -> NetworkParts:
     if kind is None:
         raise unknown_file(path, tuple(BY_SUFFIX))
     if BY_KIND[kind] is not (BY_KIND[kind_by_name] if kind_by_name else None):
-        warn(
-            f"{path} is {kind.value}, whatever its name says: opened as that", ConvscopeWarning, stacklevel=4
-        )
+        warn(f"{path} is {kind.value}, whatever its name says: opened as that")
     return BY_KIND[kind](replace(request, kind=kind))
 
 

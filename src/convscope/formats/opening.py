@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from traceback import extract_tb
-from warnings import warn
 
 import torch
 from typing_extensions import Unpack
 
 from convscope.argument_errors import arguments_in_words
-from convscope.errors import ConvscopeError, ConvscopeWarning, InputGuess, NetworkFileError
+from convscope.errors import ConvscopeError, InputGuess, NetworkFileError, warn
 from convscope.files import COPIED_BYTES, FileState
 from convscope.formats.expectations import (
     with_inputs,
@@ -72,7 +71,7 @@ def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -
     fixed = {name: read_input(value) for name, value in (known_options.inputs or {}).items()}
     device = known_options.device
     if device == "auto" and (device := best_device()) != "cpu":
-        warn(f"computed on {device}", ConvscopeWarning, stacklevel=2)
+        warn(f"computed on {device}")
     request = Request(
         source,
         known_options.weights,
@@ -96,7 +95,7 @@ def open_network(source: str | Path | object, **options: Unpack[OpenKeywords]) -
     with _in_words(request):
         network = _network(with_labels(parts, known_options.labels), request.device)
     for note in network.notes:
-        warn(note, InputGuess, stacklevel=2)
+        warn(note, InputGuess)
     return network
 
 

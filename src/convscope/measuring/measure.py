@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
-from warnings import catch_warnings, warn
+from warnings import catch_warnings
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from convscope.argument_errors import arguments_in_words
 from convscope.cache import cache_folder, cache_key, remove
-from convscope.errors import ConvscopeWarning, InputError, PictureError
+from convscope.errors import InputError, PictureError, warn
 from convscope.measuring.block import Block, BlockFile
 from convscope.measuring.manifest import NAME, MeasurementManifest, manifest_of
 from convscope.measuring.measurements import Measurements
@@ -112,9 +112,7 @@ def _missing(
     if changed:
         warn(
             f"{len(changed):,} pictures have changed since they were measured ({changed[0]}"
-            f"{', ...' if len(changed) > 1 else ''}): they are measured again",
-            ConvscopeWarning,
-            stacklevel=3,
+            f"{', ...' if len(changed) > 1 else ''}): they are measured again"
         )
     return missing
 
@@ -240,8 +238,4 @@ def _say_broken(measurements: Measurements, listed: Sequence[ListedPicture]) -> 
         raise PictureError(f"none of the {len(listed)} pictures can be read: {first}")
     if broken:
         names = "; ".join(list(broken.values())[:3]) + ("; ..." if len(broken) > 3 else "")
-        warn(
-            f"{len(broken):,} of {len(listed):,} pictures cannot be read and are left out: {names}",
-            ConvscopeWarning,
-            stacklevel=3,
-        )
+        warn(f"{len(broken):,} of {len(listed):,} pictures cannot be read and are left out: {names}")

@@ -11,7 +11,6 @@ from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
-from warnings import warn
 from weakref import ref
 
 import numpy as np
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from convscope.address import Address
 from convscope.argument_errors import arguments_in_words
-from convscope.errors import InputError, PictureNote, UnknownLayer, did_you_mean
+from convscope.errors import InputError, PictureNote, UnknownLayer, did_you_mean, warn
 from convscope.network.address_book import AddressBook, names_of_cut_layers, names_of_values
 from convscope.network.axes import at_position, require_position, shape_channels_first, to_channels_first
 from convscope.network.class_head import (
@@ -224,7 +223,7 @@ class Network:
         if not isinstance(picture, np.ndarray):
             picture = open_photograph(picture)
             for note in picture.notes:
-                warn(f"{picture.name}: {note}", PictureNote, stacklevel=2)
+                warn(f"{picture.name}: {note}", PictureNote)
         return spec.to_tensor(picture).to(self.device)
 
     @arguments_in_words

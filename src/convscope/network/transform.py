@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
-from warnings import warn
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning, InputError
+from convscope.errors import InputError, warn
 
 if TYPE_CHECKING:
     from convscope.network.input_spec import InputSpec
@@ -60,9 +59,7 @@ def with_transform(spec: InputSpec, transform: Transform) -> InputSpec:
     if bent > _TOLERANCE:
         warn(
             "the transform does more to colors than to shift and to stretch them: pictures that are taken back from "
-            "inputs are near, not exact",
-            ConvscopeWarning,
-            stacklevel=4,
+            "inputs are near, not exact"
         )
     return spec.replace(
         because="your transform",

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from warnings import warn
 
 import torch
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning, InputError
+from convscope.errors import InputError, warn
 from convscope.network.network import Network
 from convscope.optimization.diagnosis import diagnose_nonfinite
 from convscope.optimization.objective import Objective
@@ -196,7 +195,7 @@ class Ascent:
         if warnings and self.failed().all():
             raise CannotAscend(warnings[0])
         for words in warnings:
-            warn(words, ConvscopeWarning, stacklevel=4)
+            warn(words)
 
     def _why(self, index: int) -> str:
         """Say what stopped a picture: where on the way to its objective the numbers end."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from warnings import warn
 
 import torch
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning, by_name
+from convscope.errors import by_name, warn
 from convscope.network.input_spec import InputSpec
 from convscope.network.network import Network
 from convscope.optimization.canvases.color import IMAGENET, Color
@@ -52,9 +51,7 @@ def warn_elsewhere(name: str, guide: PresetGuide, network: Network) -> None:
     if guide.elsewhere:
         warn(
             f"the preset {name} keeps its source's numbers, made for another network than {network.name}: "
-            f"{guide.elsewhere}",
-            ConvscopeWarning,
-            stacklevel=4,
+            f"{guide.elsewhere}"
         )
 
 

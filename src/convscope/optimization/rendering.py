@@ -8,13 +8,12 @@ from functools import partial
 from hashlib import sha256
 from math import prod
 from pathlib import Path
-from warnings import warn
 
 import torch
 from torch import Tensor
 
 from convscope.cache import cache_folder, keep_tensors, kept_tensors
-from convscope.errors import ConvscopeWarning, InputError
+from convscope.errors import InputError, warn
 from convscope.jobs import JobCheckpoint, saved_steps
 from convscope.measuring.strongest import Strongest
 from convscope.network.engine.memory import BYTES_PER_NUMBER, machine_memory
@@ -124,7 +123,7 @@ def render(
             failed += len(chosen)
             if failed == len(jobs):
                 raise
-            warn(str(error), ConvscopeWarning, stacklevel=2)
+            warn(str(error))
         done += settings.steps * len(chosen)
         rendered = climb.made(strongest)
         for job, one in rendered.items():

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from operator import index
 from typing import SupportsIndex
-from warnings import warn
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning, InputError
+from convscope.errors import InputError, warn
 from convscope.pictures.decoding import SHORTENED
 from convscope.pictures.photograph import PictureLike, open_photograph
 from convscope.pictures.picture import Picture
@@ -24,11 +23,7 @@ def picture_tensor(picture: PictureLike, size: int | None, largest: int) -> Tens
     require_size(size)
     photograph = open_photograph(picture)
     if SHORTENED in photograph.notes:
-        warn(
-            f"{photograph.name} is {SHORTENED}: save it as an RGB or RGBA picture, and all 16 are kept",
-            ConvscopeWarning,
-            stacklevel=2,
-        )
+        warn(f"{photograph.name} is {SHORTENED}: save it as an RGB or RGBA picture, and all 16 are kept")
     pixels = np.ascontiguousarray(photograph.pixels)
     tensor = torch.from_numpy(pixels).movedim(-1, 0)[None].float()
     return at_most(tensor, largest) if size is None else _with_longer_side(tensor, size)

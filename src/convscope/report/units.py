@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from convscope.address import Address
 from convscope.attribution.panels import blurred
 from convscope.attribution.saliency import saliency
 from convscope.attribution.target import AttributionTarget, target_of
-from convscope.errors import ConvscopeError, ConvscopeWarning
+from convscope.errors import ConvscopeError, warn
 from convscope.looking.answers import answer, is_vector
 from convscope.looking.main_line import stages
 from convscope.network.network import Network
@@ -94,7 +93,7 @@ def units(context: ReportContext, count: Counter) -> Iterator[UnitPlate]:
                 done = progress.done
                 watch(before + done, of)
         except CannotAscend as error:
-            warn(str(error), ConvscopeWarning, stacklevel=2)
+            warn(str(error))
             done = STEPS * len(group)
             watch(before + done, of)
         if done < STEPS * len(group):  # it was ended by Ctrl-C, with what there was

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
-from warnings import warn
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning, InputError, PictureError, did_you_mean
+from convscope.errors import InputError, PictureError, did_you_mean, warn
 from convscope.jobs import State, last_step, steps_on_bar, steps_until
 from convscope.network.engine.memory import machine_memory
 from convscope.network.network import Network
@@ -240,11 +239,7 @@ def _styles(network: Network, styles: Styles, options: StyleOptions) -> list[Sty
         region, mask = (_gray(given[index]) if given else None for given in (regions, masks))
         pixels = _whole(picture_or_unit(network, source))
         if float(pixels.std((2, 3)).max()) < 1e-3:
-            warn(
-                "a style picture is of one color: all it can give is that color",
-                ConvscopeWarning,
-                stacklevel=4,
-            )
+            warn("a style picture is of one color: all it can give is that color")
         weighted_styles.append(Style(pixels, weight, mask, region))
     return weighted_styles
 
@@ -313,9 +308,7 @@ def checked(steps: Iterator[StyleStep]) -> Iterator[StyleStep]:
         if step.index == step.of and step is not first and step.total >= first.total:
             warn(
                 f"the losses did not become smaller at {step.size[0]} x {step.size[1]} (from {first.total:.4g} to "
-                f"{step.total:.4g}): use a smaller rate, or more steps",
-                ConvscopeWarning,
-                stacklevel=2,
+                f"{step.total:.4g}): use a smaller rate, or more steps"
             )
 
 
@@ -326,7 +319,5 @@ def _warn_of_smoothness(step: StyleStep) -> None:
         weight = step.settings.style_weight * smoothness / style
         warn(
             f"only smoothness counts here (its loss is {smoothness:.2g}, the style's {style:.2g}): these weights are "
-            f"for a network with larger answers; use the preset default, or a style_weight of {weight:.0e} and more",
-            ConvscopeWarning,
-            stacklevel=3,
+            f"for a network with larger answers; use the preset default, or a style_weight of {weight:.0e} and more"
         )

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from warnings import warn
 
 import torch
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning
+from convscope.errors import warn
 from convscope.network.network import Network
 from convscope.styling.settings import StyleSettings
 from convscope.styling.targets import batch_of
@@ -42,9 +41,7 @@ def normalized(
     own_means = {name: float(value.abs().mean()) for name, value in answers.items()}
     warn(
         f"the preset's weights are for a network that answers {means.style:g} or so: what {network.name} answers "
-        "counts as if it were as large",
-        ConvscopeWarning,
-        stacklevel=4,
+        "counts as if it were as large"
     )
 
     def weights(layers: Mapping[str, float], mean: float, power: int) -> dict[str, float]:

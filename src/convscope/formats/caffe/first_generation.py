@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-
-from convscope.errors import ConvscopeWarning, NetworkFileError, did_you_mean
+from convscope.errors import NetworkFileError, did_you_mean, warn
 from convscope.formats.caffe.message import Message
 
 LAYER_TYPES = {
@@ -119,10 +117,8 @@ def _move(new: Message, inner: Message, name: str, value: object) -> None:
     target = new.ensure(parameters) if parameters else None
     field = target.field(_RENAMED.get(name, name)) if target is not None else None
     if target is None or field is None:
-        warnings.warn(
-            f"layer {inner.name!r} ({inner.place}): {name} means nothing to a {inner.type!r} layer and is left out.",
-            ConvscopeWarning,
-            stacklevel=2,
+        warn(
+            f"layer {inner.name!r} ({inner.place}): {name} means nothing to a {inner.type!r} layer and is left out."
         )
     else:
         setattr(target, field.name, [value] if field.repeated else value)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from math import prod
 from pathlib import Path
 from typing import Any
-from warnings import warn
 
 import torch
 
-from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
+from convscope.errors import InputError, NetworkFileError, warn
 from convscope.formats.caffe.building import build_graph, translate_or_cut
 from convscope.formats.caffe.message import Message
 from convscope.formats.caffe.preprocessing import files_consulted, find_input_spec
@@ -53,27 +52,15 @@ def open_caffe(request: Request) -> NetworkParts:
     net = read_text_file(description) if description else read_binary(path)
     net, note = layers_to_use(upgrade(net), **_rules(request))
     if note:
-        warn(f"{path}: {note}", ConvscopeWarning, stacklevel=3)
+        warn(f"{path}: {note}")
     if description and description != path:
-        warn(
-            f"{path} is opened with {description.name}, which was found beside it",
-            ConvscopeWarning,
-            stacklevel=3,
-        )
+        warn(f"{path} is opened with {description.name}, which was found beside it")
     if is_text and weights is None and values is not None and _one_of_several(path, values):
-        warn(
-            f"{path} is opened with the weights in {values.name}, whose name begins alike",
-            ConvscopeWarning,
-            stacklevel=3,
-        )
+        warn(f"{path} is opened with the weights in {values.name}, whose name begins alike")
     if values is None and _has_parameters(net):
         several = ", ".join(file.name for file in _files_of_kinds(path.parent, WEIGHTS))
         beside = f"may belong to any of {several}" if several else "has no weights beside it"
-        warn(
-            f"{path} {beside}: its parameters are random (seed 0); give weights=FILE",
-            ConvscopeWarning,
-            stacklevel=3,
-        )
+        warn(f"{path} {beside}: its parameters are random (seed 0); give weights=FILE")
     weights_file = None if values is None else read_weights(values)
     if weights_file is not None:
         require_same_types(net, weights_file)
@@ -95,9 +82,7 @@ def _with_picture_size(graph: Graph, request: Request) -> Graph:
     height, width = picture[2:]
     warn(
         f"{request.source}: its input {_PICTURE_SIZE!r} is set to the picture's size, {height} x {width}, scale 1 "
-        f"(--input {_PICTURE_SIZE}=FILE.npy says another)",
-        ConvscopeWarning,
-        stacklevel=4,
+        f"(--input {_PICTURE_SIZE}=FILE.npy says another)"
     )
     return with_fixed_inputs(graph, {_PICTURE_SIZE: torch.tensor([height, width, 1.0])})
 

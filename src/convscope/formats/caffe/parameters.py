@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from warnings import warn
 from zlib import crc32
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, WeightsMismatch
+from convscope.errors import InputError, NetworkFileError, WeightsMismatch, warn
 from convscope.formats.caffe.layers import LearnedBlob, blob_shapes, fill
 from convscope.formats.caffe.layers.fillers import is_known
 from convscope.formats.caffe.message import Message
@@ -127,11 +126,7 @@ def tell_missing(sources: Collection[ParameterSource], weights: Weights) -> None
             f"the network has {_few(layers)}. Is it another network's?"
         )
     if missing := [layer for layer in layers if layer not in layers_with_blobs]:
-        warn(
-            f"{weights.file} has no weights for {_few(missing)}: they are random (seed 0)",
-            ConvscopeWarning,
-            stacklevel=4,
-        )
+        warn(f"{weights.file} has no weights for {_few(missing)}: they are random (seed 0)")
 
 
 IN_PLACE = "msra"

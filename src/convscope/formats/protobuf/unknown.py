@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from convscope.errors import ConvscopeWarning
+from convscope.errors import warn
 
 if TYPE_CHECKING:
     from convscope.formats.protobuf.message import Message
@@ -39,11 +38,7 @@ def warn_of_unknown(message: Message, file: str) -> None:
         return
     fields = [f"{name} ({_some(where)})" for name, where in list(places.items())[:5]]
     more = f" and {len(places) - 5} more" if len(places) > 5 else ""
-    warnings.warn(
-        f"{file} has fields that convscope does not know and does not use: {', '.join(fields)}{more}.",
-        ConvscopeWarning,
-        stacklevel=3,
-    )
+    warn(f"{file} has fields that convscope does not know and does not use: {', '.join(fields)}{more}.")
 
 
 def unknown_fields(message: Message, without: Container[str] = ()) -> Iterator[tuple[str, Unknown]]:

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
-from warnings import warn
 
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import ConvscopeError, ConvscopeWarning, InputError, UnsupportedLayer
+from convscope.errors import ConvscopeError, InputError, UnsupportedLayer, warn
 from convscope.formats.decisions import noted_in
 from convscope.formats.graph_builder import GraphBuilder, LazyTensor
 from convscope.formats.only_size import checked_operations, only_of_this_size
@@ -42,9 +41,7 @@ def build_graph(module: nn.Module, inputs: Mapping[str, Shape], name: str) -> Gr
     if traced.autocast:
         warn(
             f"{name} turns torch.autocast on: its {str(traced.autocast).removeprefix('torch.')} is computed in single "
-            "precision here, and differs from torch's in the third digit",
-            ConvscopeWarning,
-            stacklevel=2,
+            "precision here, and differs from torch's in the third digit"
         )
     values = traced.names.values
     builder = GraphBuilder(aliases=traced.names.aliases, cut=dict(traced.cut))

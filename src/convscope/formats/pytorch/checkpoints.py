@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from warnings import warn
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from convscope.errors import ConvscopeWarning, NetworkFileError, WeightsMismatch, did_you_mean
+from convscope.errors import NetworkFileError, WeightsMismatch, did_you_mean, warn
 from convscope.formats.pytorch.hub_folder import files_of
 from convscope.formats.pytorch.programs import program_weights
 from convscope.formats.pytorch.unpickling import (
@@ -71,7 +70,7 @@ class CheckpointFile:
         left += [name for name in self.states if "." in name and name != key]
         note = f"{self.path.name} is a training checkpoint: its {key!r} are the weights"
         if key:
-            warn(f"{note}, left aside: {', '.join(left)}" if left else note, ConvscopeWarning, stacklevel=4)
+            warn(f"{note}, left aside: {', '.join(left)}" if left else note)
 
 
 def read_checkpoint(path: Path) -> CheckpointFile:
@@ -259,7 +258,7 @@ def _without_prefix(state: State, wanted: Mapping[str, Tensor], path: Path) -> S
     if others:
         names = ", ".join(repr(other.rstrip(".")) for other in others)
         note = f"{path.name}: the weights under {prefix.rstrip('.')!r} are taken; those under {names} fit as well"
-        warn(note, ConvscopeWarning, stacklevel=4)
+        warn(note)
     inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
     return inside | {name: tensor for name, tensor in state.items() if not name.startswith(prefix)}
 
@@ -305,7 +304,5 @@ def _require_fit(state: State, wanted: Mapping[str, Tensor], path: Path, archite
             )
     if left := [name for name in state if name not in wanted]:
         warn(
-            f"{path.name}: {len(left)} tensors have no place in {architecture} and are left out, {left[0]!r} first",
-            ConvscopeWarning,
-            stacklevel=2,
+            f"{path.name}: {len(left)} tensors have no place in {architecture} and are left out, {left[0]!r} first"
         )

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-from warnings import warn
 
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import ConvscopeWarning, InputError, NetworkFileError, UnsupportedLayer
+from convscope.errors import InputError, NetworkFileError, UnsupportedLayer, warn
 from convscope.formats.decisions import Decision
 from convscope.formats.json_types import Each, require
 from convscope.formats.pytorch.programs import LARGEST_INDEX, Archive, exported_tensors, scalar_type
@@ -213,7 +212,7 @@ def _program(content: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Pa
         item["arg"] = {"as_bool": False}
     if training:
         note = "was exported in training mode; it is shown as it answers outside training"
-        warn(f"{path.name} {note}", ConvscopeWarning, stacklevel=4)
+        warn(f"{path.name} {note}")
     return ExportedProgram(
         graph, constants, inputs, _exported_sizes(sizes, content.get("range_constraints", {}))
     )

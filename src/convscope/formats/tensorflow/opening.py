@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
-from warnings import warn
 
-from convscope.errors import ConvscopeWarning, InputError, NetworkFileError
+from convscope.errors import InputError, NetworkFileError, warn
 from convscope.formats.network_parts import NetworkParts
 from convscope.formats.request import Request
 from convscope.formats.tensorflow.axes import (
@@ -39,11 +38,11 @@ def open_tensorflow(request: Request) -> NetworkParts:
     read = read_graph_def(path, request.weights)
     nodes, head = cut_head(unfused(ranges_apart(read.nodes)))
     if head is not None:
-        warn(f"{path}: {head.note}", ConvscopeWarning, stacklevel=3)
+        warn(f"{path}: {head.note}")
     sides = list(inference_values(nodes))
     if sides:
         notes = "; ".join(why for _, _, why in sides)
-        warn(f"{path}, inputs that are no picture: {notes}", ConvscopeWarning, stacklevel=3)
+        warn(f"{path}, inputs that are no picture: {notes}")
     values = {name: value for name, value, _ in sides}
     nodes = without_dropout(follow_branches(nodes, values), values)
     stated = {node.name: node.shape() for node in _inputs(nodes) if node.name not in values}
@@ -51,7 +50,7 @@ def open_tensorflow(request: Request) -> NetworkParts:
         raise NetworkFileError(f"{path} has no input (Placeholder) that takes numbers, so no picture goes in")
     shapes = _input_shapes(stated, nodes, head, request.input_shape)
     if mixture := note_of_mixture(nodes):
-        warn(f"{path}: {mixture}", ConvscopeWarning, stacklevel=3)
+        warn(f"{path}: {mixture}")
     last = not channels_second(nodes)
     graph = build_graph(nodes, shapes, _name(path), values=values, channels_last=last)
     spec = find_input_spec(graph, stated, nodes)

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from warnings import warn
 
 from filelock import FileLock, Timeout
 
 from convscope.cache import cache_folder
-from convscope.errors import ConvscopeWarning, NetworkFileError
+from convscope.errors import NetworkFileError, warn
 from convscope.files import FileState, to_disk, write_text
 from convscope.formats.zoo.catalog import Download
 from convscope.progress import progress_bar
@@ -73,7 +72,7 @@ def _alone(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        warn(f"another process is downloading {path.name}: waiting for it", ConvscopeWarning, stacklevel=4)
+        warn(f"another process is downloading {path.name}: waiting for it")
         lock.acquire()
     try:
         yield

@@ -5,11 +5,10 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from warnings import warn
 
 from torch import Tensor
 
-from convscope.errors import ConvscopeWarning, InputError
+from convscope.errors import InputError, warn
 from convscope.network.operations.aten import ARITHMETIC
 from convscope.network.operations.checks import dimensions
 from convscope.network.operations.registry import operation
@@ -58,7 +57,7 @@ def assert_shape(
         dimensions_now, opened = dimensions(input.shape[1:]), dimensions(shape)
         if not refuses:
             if not input.is_meta:
-                warn(_OF_ONE_SIZE.format(opened), ConvscopeWarning, stacklevel=2)
+                warn(_OF_ONE_SIZE.format(opened))
             return input
         raise InputError(
             f"the network was opened for {opened} and is another one for {dimensions_now}: open it for that size"
