@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # picture_scraper.py
 os.environ["TQDM_DISABLE"] = "1"  # bars have no place on a page
 
 _YEAR = re.compile(r"\((19|20)\d\d\)")
+_ARRAY = re.compile(r"numpy\.ndarray\[tuple\[typing\.Any, \.\.\.\], numpy\.dtype\[(?:numpy\.)?(\w+)\]\]")
+_MODULE = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Z]\w)")  # of a type, which is named without it
 
 project = "convscope"
 copyright = "convscope contributors"
@@ -44,8 +46,14 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
 }
 html_theme = "alabaster"
-html_theme_options = {"description": "See what a convolutional network has learned", "page_width": "1080px"}
-html_static_path: list[str] = []
+html_theme_options = {
+    "description": "See what a convolutional network has learned",
+    "page_width": "1240px",
+    "body_max_width": "none",  # the lines of our examples are up to 110 letters long
+    "sidebar_width": "240px",
+    "code_font_size": "0.78em",
+}
+html_static_path = ["static"]
 
 
 def _entry(name, found):
@@ -69,13 +77,39 @@ def _add_source_and_example(_app, what, name, found, _options, lines):
         lines += ["", f":doc:`An example and its picture </auto_gallery/{example.parent.name}/{public}>`."]
 
 
+def _plain_signature(_app, _what, _name, _found, _options, signature, returned):
+    """Write a signature as a person would: arrays by what is in them, no modules, defaults that are words."""
+    written = []
+    for text in (signature, returned):
+        text = text and _ARRAY.sub(r"NDArray[\1]", text.replace("~", ""))
+        written.append(text and _MODULE.sub("", text).replace("<factory>", "..."))
+    return tuple(written)
+
+
+def _contents(index):
+    """Yield the site's contents, a part for each bold line of the index, in its order; the gallery comes first."""
+    yield "", ["auto_gallery/index"]
+    _, *parts = re.split(r"^\*\*(.+)\*\*$", index, flags=re.MULTILINE)
+    for caption, text in zip(parts[::2], parts[1::2], strict=True):
+        yield caption, list(dict.fromkeys(re.findall(r"\]\(([\w/-]+)\.md", text)))
+
+
 def setup(app):  # noqa: D103
     def add_contents(_app, name, source):  # the index stays readable on a code host, where a toctree is not
         if name == "index":
-            folder = Path(__file__).parent
-            found = (path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.md"))
-            pages = ["auto_gallery/index", *sorted(page for page in found if page != "index")]
-            source[0] += "\n".join(["\n\n```{toctree}", ":hidden:", *pages, "```\n"])
+            for caption, pages in [*_contents(source[0])]:
+                lines = [
+                    "",
+                    "",
+                    "```{toctree}",
+                    ":hidden:",
+                    *([f":caption: {caption}"] if caption else []),
+                    *pages,
+                    "```",
+                ]
+                source[0] += "\n".join(lines)
+            gallery = "[Every technique in one picture](auto_gallery/index), with the lines that make it. "
+            source[0] = source[0].replace("Each page here", f"{gallery}Each page here", 1)
         if name == "api":  # one entry for each public name, whoever adds one
             import convscope
 
@@ -83,4 +117,5 @@ def setup(app):  # noqa: D103
             source[0] += "\n".join(["\n\n```{eval-rst}", *entries, "```\n"])
 
     app.connect("source-read", add_contents)
+    app.connect("autodoc-process-signature", _plain_signature)
     app.connect("autodoc-process-docstring", _add_source_and_example)
