@@ -41,6 +41,11 @@ CASES = {
     "stretched": ([node("Add", ["c", "n"], ["y"])], {"n": RNG.normal(size=(1, 4, 12, 1)).astype("f4")}, 18),
     "window": ([node("AveragePool", ["c"], ["y"], kernel_shape=[12, 12])], {}, 18),
     "rows": ([node("MatMul", ["c", "n"], ["y"])], {"n": RNG.normal(size=(12, 3)).astype("f4")}, 18),
+    "frames": (
+        [node("Reshape", ["c", "n"], ["r"]), node("STFT", ["r", "i", "window"], ["y"])],
+        {"n": np.array([4, -1, 1]), "i": np.array(5), "window": np.hanning(8).astype("f4")},
+        18,
+    ),
     "pairs": ([node("Flatten", ["c"], ["y"], axis=2)], {}, 18),
     "lines": ([node("Flatten", ["c"], ["y"], axis=-1)], {}, 18),
     "a table": (
@@ -55,7 +60,7 @@ CASES = {
         18,
     ),
 }
-FITS = {"pairs", "lines", "halves", "windows", "cut", "size", "window", "rows", "a table"}
+FITS = {"frames", "pairs", "lines", "halves", "windows", "cut", "size", "window", "rows", "a table"}
 """What has an answer for maps of 15 x 12."""
 
 

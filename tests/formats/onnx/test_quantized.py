@@ -230,3 +230,42 @@ def test_a_convolution_of_channels_last(op_type, tmp_path) -> None:
     expected = (expected.relu() if fused else expected).permute(0, 2, 3, 1)
     found = open_network(tmp_path / "net.onnx").activations(x, "y")["y"]
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["plain", "a scale a column", "masked", "causal and a past"])
+def test_attention_of_eight_bits(form, tmp_path) -> None:
+    columns = (24,) if form == "a scale a column" else ()
+    masked, past = form == "masked", form.endswith("past")
+    constants = {"w": RNG.integers(-90, 90, (6, 24)).astype(np.int8), "wz": RNG.integers(-9, 9, columns or 1)}
+    constants |= {
+        "ws": RNG.uniform(0.01, 0.03, columns or 1),
+        "b": RNG.normal(size=24),
+        "qs": np.float32(0.02),
+    }
+    constants = {
+        name: np.asarray(value, np.float32) if name in ("ws", "b") else value
+        for name, value in constants.items()
+    }
+    constants |= {"wz": constants["wz"].astype(np.int8), "qz": np.uint8(100)}
+    constants["mask"] = np.array([[1, 0, 1, 1], [0, 1, 1, 0]], np.int32)
+    read = ["q", "w", "b", "qs", "ws", "mask" if masked else "", "qz", "wz", *(["past"] if past else [])]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "qs", "qz"], ["q"]),
+        helper.make_node(
+            "QAttention",
+            read,
+            ["y", *(["present"] if past else [])],
+            domain="com.microsoft",
+            num_heads=2,
+            unidirectional=int(past),
+        ),
+    ]
+    inputs = {"x": [2, 4, 6]} | ({"past": [2, 2, 2, 3, 4]} if past else {})
+    model = model_of(nodes, inputs, ["y"], constants)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, tmp_path / "net.onnx")
+    feed = {name: RNG.normal(size=shape).astype(np.float32) for name, shape in inputs.items()}
+    wanted = every_value(model, ["y"], feed)["y"]
+    given = {name: torch.from_numpy(value) for name, value in feed.items()}
+    found = open_network(tmp_path / "net.onnx").activations(given, "y")["y"]
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-4, atol=1e-4)

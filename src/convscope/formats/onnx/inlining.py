@@ -15,6 +15,7 @@ import numpy as np
 from convscope.errors import NetworkFileError
 from convscope.formats.onnx.attributes import AttributeReference, plain_attributes, with_arguments
 from convscope.formats.onnx.calls import Call, Inner, calls_of
+from convscope.formats.onnx.compositions import loss_of_classes, quantized_attention, window_of_signal
 from convscope.formats.onnx.constants import constant_of, read_tensor
 from convscope.formats.onnx.embedding import embedding_of_text
 from convscope.formats.onnx.node import Node
@@ -199,6 +200,13 @@ _EXPANDED: Mapping[str, Callable[[Node, Path], Sequence[Inner]]] = {
     "DynamicQuantizeMatMul": _dynamic_product,
     "MatMulIntegerToFloat": _integer_product,
     "EmbedLayerNormalization": lambda node, file: embedding_of_text(node),
+    "QAttention": lambda node, file: quantized_attention(node),
+    **dict.fromkeys(
+        ("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"), lambda node, file: loss_of_classes(node)
+    ),
+    **dict.fromkeys(
+        ("HannWindow", "HammingWindow", "BlackmanWindow"), lambda node, file: window_of_signal(node)
+    ),
 }
 
 

@@ -59,6 +59,16 @@ READERS |= {
 _SELU = (1.6732632423543772, 1.0507009873554805)
 
 
+@reads("SwiGLU", inputs=2)
+def read_gated_swish(node: Node) -> list[OperationPlan]:
+    """Turn a SwiGLU into a swish of its gate, times the other input."""
+    beta = {"beta": float(node.attributes.get("alpha", 1.0))}
+    return [
+        OperationPlan("swish", node.inputs[:1], attributes=beta),
+        OperationPlan("multiply", ("", node.inputs[1])),
+    ]
+
+
 @reads("Dropout")
 def read_dropout(node: Node) -> OperationPlan | Sequence[OperationPlan]:
     """Turn a Dropout into what it is outside training: nothing, and since opset 12 a mask of ones.

@@ -31,6 +31,29 @@ def read_fourier_transform(node: Node) -> OperationPlan:
     return OperationPlan("fourier_transform", node.inputs[:1], attributes=attributes)
 
 
+@reads("STFT", inputs=2)
+def read_short_time_transform(node: Node) -> list[OperationPlan]:
+    """Turn an STFT into frames of a signal, times its window where it has one, and a DFT of each."""
+    shape, step = node.shape(0) or (), node.known(1, "frame_step")
+    onesided = bool(node.attributes.get("onesided", 1))
+    if step is None or len(shape) != 3 or shape[-1] not in (1, 2) or (onesided and shape[-1] == 2):
+        raise node.refusal(f"it transforms {shape} one-sided, or what is no complex number")
+    length = node.known(3, "frame_length")
+    frame = int((node.shape(2) or (0,))[0] if length is None else length.reshape(()))
+    if not 0 < frame <= shape[1] or int(step.reshape(())) < 1:
+        raise node.refusal(f"its frames are of {frame}, each {int(step.reshape(()))} behind the one before")
+    frames = ("$0", 1, frame, int(step.reshape(())))
+    plans = [
+        OperationPlan("aten", node.inputs[:1], attributes={"operator": "unfold", "arguments": frames}),
+        OperationPlan("permute", ("",), attributes={"order": (0, 1, 3, 2)}),
+    ]
+    if node.has(2):
+        window = OperationPlan("unsqueeze", node.inputs[2:3], attributes={"axes": (1,)})
+        plans = [window, *plans, OperationPlan("multiply", ("", "#0"))]
+    transform = {"inverse": False, "onesided": onesided, "axis": 2}
+    return [*plans, OperationPlan("fourier_transform", ("",), attributes=transform)]
+
+
 def _to_real(attributes: Mapping[str, Any]) -> bool:
     return bool(attributes["inverse"] and attributes["onesided"])
 

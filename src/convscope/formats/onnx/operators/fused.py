@@ -46,9 +46,9 @@ def read_fused_gemm(node: Node) -> Plans:
     ]
 
 
-@reads("FusedMatMul", inputs=2)
+@reads("FusedMatMul", "TransposeMatMul", inputs=2)
 def read_fused_product(node: Node) -> Plans:
-    """Turn a FusedMatMul into a product of matrices, turned around where it says so, times alpha."""
+    """Turn a FusedMatMul, once TransposeMatMul, into a product of matrices, turned where it says so, times alpha."""
     plans: Plans = []
     terms = list(node.inputs[:2])
     for at, letter in enumerate("AB"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope.formats.onnx.element_types import INT64
 from convscope.formats.onnx.node import Node
 from convscope.formats.onnx.operators.registry import READERS, reads, writes
 from convscope.formats.onnx.writer import BOOL, FLOAT, Part
@@ -68,6 +69,32 @@ def read_scatter_elements(node: Node) -> OperationPlan:
         "combination": node.attributes.get("reduction", "none"),
     }
     return OperationPlan("scatter_elements", node.inputs, attributes=attributes)
+
+
+@reads("TensorScatter", inputs=2)
+def read_tensor_scatter(node: Node) -> list[OperationPlan]:
+    """Turn a TensorScatter into a ScatterElements: each row's updates go behind each other from its own place on."""
+    node.require("mode", "linear", "circular")
+    shape, size, axis = node.shape(0), node.shape(1), int(node.attributes.get("axis", -2))
+    if shape is None or size is None or len(shape) != len(size) or axis % len(shape) == 0:
+        raise node.refusal("what it writes, or along which axis, is not known")
+    axis %= len(shape)
+    wide = [size[at] if at == axis else 1 for at in range(len(size))]
+    places = node.derived("places", tuple(wide), lambda: np.arange(size[axis]).reshape(wide), INT64)
+    plans = [OperationPlan("identity", (places,))]
+    if node.has(2):
+        lone = {"axes": tuple(range(1, len(shape)))}
+        plans = [
+            OperationPlan("unsqueeze", node.inputs[2:3], attributes=lone),
+            OperationPlan("add", ("", places)),
+        ]
+    if node.attributes.get("mode", "linear") == "circular":
+        plans.append(OperationPlan("remainder", ("",), attributes={"number": float(shape[axis])}))
+    plans.append(OperationPlan("expand", ("",), attributes={"shape": size}))
+    return [
+        *plans,
+        OperationPlan("scatter_elements", (node.inputs[0], "", node.inputs[1]), attributes={"axis": axis}),
+    ]
 
 
 @writes("scatter_elements", "scatter_nd")
