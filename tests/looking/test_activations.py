@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -17,7 +18,7 @@ from convscope.looking.main_line import shown_layers
 from convscope.looking.values import values
 from convscope.pictures.photograph import open_photograph
 from convscope.pictures.picture import Picture, Pictures
-from planted import edge_picture, plain_picture, planted_network
+from planted import edge_picture, plain_picture, planted_network, with_channels_last
 
 
 def pixels_of(picture: Picture, address: str) -> NDArray[np.uint8]:
@@ -150,6 +151,34 @@ def test_palettes_are_named_in_the_caption() -> None:
 def test_wrong_options_are_answered(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         activations(planted_network(), plain_picture(), "conv1", **options)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_the_answer_decides_between_tiles_and_a_plot_and_not_the_networks_own_shape(
+    channels_last: bool,
+) -> None:
+    """A filter as large as the map answers once to a picture of its own size, at many places to a larger one."""
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(4, 5, 8)).eval()
+    network = open_network(module, input_shape=(1, 3, 16, 16))
+    if channels_last:
+        network = replace(network, graph=with_channels_last(network.graph))
+    x = torch.randn(1, 3, 24, 26)
+    small, large = (one.movedim(1, -1) if channels_last else one for one in (x[..., :16, :16], x))
+    for given, of in ((small, "values"), (large, "activations")):
+        shown = activations(network, given, "2")
+        assert shown.recipe is not None and shown.recipe.function == of
+        if of == "values":
+            highest = int(module(x[..., :16, :16]).argmax())
+            assert f"the highest: {highest} (" in shown.caption
+        else:
+            assert [(one.box[2] - one.box[0]) % 6 for one in shown.tiles] == [0] * 5  # 5 rows of 6
+
+
+def test_a_network_without_maps_shows_its_plain_numbers() -> None:
+    module = nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.ReLU(), nn.Linear(4, 3)).eval()
+    chosen = activations(open_network(module, input_shape=(1, 3, 2, 2)), torch.rand(1, 3, 2, 2))
+    assert isinstance(chosen, Pictures)
+    assert [one.caption.split(":")[0] for one in chosen] == ["0", "2", "3"]
 
 
 def test_layers_without_maps_are_plotted_and_unknown_ones_refused() -> None:

@@ -18,11 +18,12 @@ from typing_extensions import Unpack
 
 from convscope.address import Address
 from convscope.errors import InputError, require_one_of
-from convscope.looking.answers import answer, first_nonfinite, is_vector
+from convscope.looking.answers import answer, first_nonfinite, is_vector, recorded
 from convscope.looking.main_line import shown_layers
 from convscope.looking.several import several
 from convscope.looking.tile_options import TileKeywords, TileOptions
 from convscope.network.axes import require_position
+from convscope.network.given_input import opened_input
 from convscope.network.network import Network
 from convscope.pictures.options import takes_options
 from convscope.pictures.photograph import InputLike
@@ -53,15 +54,18 @@ class ActivationKeywords(TileKeywords, total=False):
 
 
 def _vectors_plotted(look: Callable[..., Picture]) -> Callable[..., Picture]:
-    """Plot a layer's values where it has no maps."""
+    """Plot a layer's values where its answer to this picture has no maps."""
 
     @functools.wraps(look)
     def with_plots(network: Network, picture: Any, address: str, **options: Any) -> Picture:
-        if not is_vector(network.shapes[network.resolve(address).layer]):
-            return look(network, picture, address, **options)
-        from convscope.looking.values import values  # which takes this file's word for an order
+        given, layer = opened_input(picture), network.resolve(address).layer
+        with recorded(network, given, [layer]):
+            if not is_vector((1, *answer(network, given, layer).shape)):
+                return look(network, given, address, **options)
+            from convscope.looking.values import values  # which takes this file's word for an order
 
-        return values(network, picture, address, theme=options.get("theme", "light"))
+            plotted = {key: options[key] for key in ("order", "theme") if key in options}
+            return values(network, given, address, **plotted)
 
     return with_plots
 

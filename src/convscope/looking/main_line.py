@@ -42,8 +42,8 @@ class Stage:
 
 
 def shown_layers(network: Network) -> list[str]:
-    """Return the layers that are worth showing, stage by stage."""
-    return [layer for stage in stages(network) for layer in stage.shown]
+    """Return the layers that are worth showing, stage by stage; of a network without maps those with plain numbers."""
+    return [layer for stage in stages(network) for layer in stage.shown] or vectors(network)
 
 
 def main_line(network: Network, outputs: Sequence[str] = ()) -> list[str]:

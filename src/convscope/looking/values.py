@@ -33,7 +33,7 @@ _MOST_LISTED = 10_000
 def _plotted_layers(network: Network) -> list[str]:
     """Return the layers on the way that have one number a channel; the last one where none has."""
     line = main_line(network)
-    return [name for name in line if is_vector(network.shapes[name])] or line[-1:]
+    return [name for name in line if is_vector(network.shape_channels_first(name))] or line[-1:]
 
 
 def value_facts(network: Network, picture: InputLike, address: str, top: int = 10) -> dict[str, Any]:

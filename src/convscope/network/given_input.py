@@ -11,7 +11,7 @@ from torch import Tensor
 from convscope.errors import InputError
 from convscope.network.network import Network
 from convscope.network.parameters import Shape
-from convscope.pictures.photograph import InputLike
+from convscope.pictures.photograph import InputLike, Photograph, open_photograph
 
 _CENTER = 4  # of ten crops, in the order of caffe.io.oversample
 _Batch = TypeVar("_Batch", Tensor, NDArray[Any])
@@ -55,6 +55,11 @@ def center_of_ten(network: Network, batch: _Batch) -> _Batch:
     spec = network.input_spec
     ten = spec is not None and spec.crops == 10 and len(batch) == 10
     return batch[_CENTER : _CENTER + 1] if ten else batch
+
+
+def opened_input(picture: InputLike) -> Photograph | Tensor:
+    """Return a picture opened, once for all that look at it, and an input tensor as it is."""
+    return picture if isinstance(picture, Tensor) else open_photograph(picture)
 
 
 def as_batch(tensor: Tensor, expected: Shape, channel_axis: int) -> Tensor:

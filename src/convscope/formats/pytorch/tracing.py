@@ -66,6 +66,7 @@ _COPIES |= {"float", "double", "half", "bfloat16", "lift_fresh", "requires_grad"
 _FLAGS = frozenset({"requires_grad_", "share_memory_", "detach_", "rename_"})
 # Memory that is written to before it is read: zeros are as good as what happens to be there.
 _UNWRITTEN = {"empty": "zeros", "empty_like": "zeros_like", "new_empty": "new_zeros"}
+_UNWRITTEN_CONSTANTS = frozenset({*_UNWRITTEN, "empty_strided", "empty_permuted", "new_empty_strided"})
 
 
 _BUILTINS = RLock()  # one thread at a time has a `len` of its own
@@ -181,7 +182,8 @@ class Trace(TorchFunctionMode):
             self.written.keep(tensor)
         if replaces_data(func):
             self.written.keep(args[0], replaced=True)
-        return func(*args, **kwargs)
+        result = func(*args, **kwargs)
+        return result.zero_() if name in _UNWRITTEN_CONSTANTS and "out" not in kwargs else result
 
     def _sized(self, func: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> Any:
         """What is made of constants and of a size of the input, ``token.expand(batch, -1, -1)``, is a value too."""
