@@ -1,14 +1,16 @@
 """The self-test: what works is said to, and what does not is found."""
 
 import json
+import re
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 import convscope
-from convscope import doctor
+from convscope import doctor, self_test
 from convscope.cli import main
 
 
@@ -30,11 +32,11 @@ def test_a_network_that_answers_wrongly_is_found(monkeypatch: pytest.MonkeyPatch
     """Weights of zeros: no espresso, no slope. A processor that computes wrongly looks like this."""
     network = convscope.open_network("builtin")
     dead = network.with_parameters({name: 0 * value for name, value in network.parameters.items()})
-    checks = {check.name: check for check in doctor.self_test(dead)}
+    checks = {check.name: check for check in self_test.self_test(dead)}
     assert not checks["answer"].works
     assert not checks["gradient"].works
     assert checks["pictures"].works
-    monkeypatch.setattr(doctor, "cache_folder", lambda *_: Path("/dev/null/nowhere"))
+    monkeypatch.setattr(self_test, "cache_folder", lambda *_: Path("/dev/null/nowhere"))
     result = CliRunner().invoke(main, ["doctor"])
     assert result.exit_code == 1
     assert "cache         FAILS  NotADirectoryError" in result.stdout
@@ -43,9 +45,23 @@ def test_a_network_that_answers_wrongly_is_found(monkeypatch: pytest.MonkeyPatch
 
 def test_an_environment_without_a_package_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Installed with --no-deps, or torch removed since: what a doctor is asked first."""
-    monkeypatch.delitem(sys.modules, "convscope.doctor")
     monkeypatch.setitem(sys.modules, "torch", None)
+    for module in ("convscope.self_test", "convscope.network.engine.execution"):
+        monkeypatch.delitem(sys.modules, module)
     result = CliRunner().invoke(main, ["doctor"])
+    assert "  device        none: torch cannot be imported (" in result.stdout
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: convscope needs the module torch, and this Python (")
     assert "fault of convscope" not in result.stderr
+
+
+def test_all_that_convscope_needs_is_looked_at() -> None:
+    """Of the packages in the metadata: what is missing there is what the first report of a fault has to tell."""
+
+    def plain(name: str) -> str:
+        return name.lower().replace("_", "-")
+
+    listed = (line for line in requires("convscope") or () if "extra ==" not in line)
+    assert {plain(name) for name in doctor.REQUIRED} == {
+        plain(re.split(r"[^\w-]", line)[0]) for line in listed
+    }

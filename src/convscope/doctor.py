@@ -1,36 +1,30 @@
-"""What there is to work with, and whether it works: versions, device, threads, cache, what is optional; a self-test."""
+"""What there is to work with: versions, the machine, what is optional."""
 
 from __future__ import annotations
 
 import os
 import platform
-import tempfile
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-
-import numpy as np
-import torch
 
 from convscope._version import __version__
 from convscope.cache import cache_folder
-from convscope.network.engine.execution import best_device
-from convscope.network.network import Network
-from convscope.optimization.feature_visualization import feature_visualization
-from convscope.pictures.picture import Picture
 
 REQUIRED = (
-    "torch",
-    "numpy",
-    "Pillow",
-    "scipy",
-    "scikit-image",
-    "h5py",
-    "safetensors",
-    "matplotlib",
-    "starlette",
+    *(
+        "torch",
+        "numpy",
+        "scipy",
+        "Pillow",
+        "pypng",
+        "tifffile",
+        "scikit-image",
+        "matplotlib",
+        "h5py",
+        "safetensors",
+    ),
+    *("click", "tqdm", "jinja2", "platformdirs", "filelock", "lazy_loader", "requests"),
+    *("starlette", "uvicorn", "websockets"),
 )
 OPTIONAL = {
     "av": "films of dreams as MP4",
@@ -52,16 +46,6 @@ class Fact:
     value: str
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing that was tried: its name, whether it works, what was seen, how long it took in seconds."""
-
-    name: str
-    works: bool
-    seen: str
-    seconds: float
-
-
 def facts() -> list[Fact]:
     """Return what convscope runs on: versions, the machine, which optional packages are there.
 
@@ -77,28 +61,6 @@ def facts() -> list[Fact]:
     ]
 
 
-def self_test(network: Network) -> Iterator[Check]:
-    """Try what all the rest is made of, a check at a time: a few seconds. An exception is a check that fails.
-
-    What the built-in `network` says of a photograph; its gradient beside the change of its answer; a picture made for
-    a unit; pictures written and read again; a file kept in the cache.
-    """
-    checks: dict[str, Callable[[], tuple[bool, str]]] = {
-        "answer": lambda: _answer(network),
-        "gradient": lambda: _gradient(network),
-        "see": lambda: _ascent(network),
-        "pictures": _pictures,
-        "cache": _cache,
-    }
-    for name, check in checks.items():
-        start = time.perf_counter()
-        try:
-            works, seen = check()
-        except Exception as error:  # whatever it is, it is the finding
-            works, seen = False, f"{type(error).__name__}: {error}"
-        yield Check(name, works, seen, time.perf_counter() - start)
-
-
 def _version(package: str) -> str | None:
     try:
         return version(package)
@@ -107,53 +69,22 @@ def _version(package: str) -> str | None:
 
 
 def _machine() -> dict[str, str]:
-    cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    """Return the system, where it computes, and what is kept; a torch that cannot be imported is such a fact too."""
     folder = cache_folder()
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    system = {"system": f"{platform.system()} {platform.release()}, {platform.machine()}"}
+    return {**system, **_torch(), "cache": f"{folder} ({size / 1e6:,.0f} MB)"}
+
+
+def _torch() -> dict[str, str]:
+    try:
+        import torch
+
+        from convscope.network.engine.execution import best_device
+    except (ImportError, OSError) as error:  # OSError: a library that torch loads is not there
+        return {"device": f"none: torch cannot be imported ({error})"}
+    cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     return {
-        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "device": " ".join([best_device(), *cards]),
         "threads": f"{torch.get_num_threads()} of {os.cpu_count()} processors",
-        "cache": f"{folder} ({size / 1e6:,.0f} MB)",
     }
-
-
-def _answer(network: Network) -> tuple[bool, str]:
-    label, probability = network.predict("coffee")[0]
-    return label == "espresso", f"the sample coffee is {label}, {probability:.1%}"
-
-
-def _gradient(network: Network) -> tuple[bool, str]:
-    pixels = network.preprocess("coffee")
-    slope = network.gradient(pixels, "head:66")
-    step = 0.05 * slope / slope.norm()
-    up, down = (network.activations(pixels + way * step, "head:66")["head:66"].sum() for way in (1, -1))
-    expected, measured = 0.1 * float(slope.norm()), float(up - down)
-    words = f"a step changes the score by {measured:.4f}, by the gradient {expected:.4f}"
-    return abs(measured - expected) < 0.02 * expected, words
-
-
-def _ascent(network: Network) -> tuple[bool, str]:
-    picture = feature_visualization(network, "conv2:3", steps=8, size=32, progress=False)[0]
-    return "could not" not in picture.caption, picture.caption.partition(". ")[0]
-
-
-def _pictures() -> tuple[bool, str]:
-    pixels = np.linspace(0, 255, 24 * 20 * 3).astype(np.uint8).reshape(24, 20, 3)
-    errors = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for ending in ("png", "jpg", "webp"):
-            path = Path(folder) / f"picture.{ending}"
-            Picture(pixels).save(path)
-            errors[ending] = int(np.abs(Picture.open(path).in_8_bits.astype(int) - pixels).max())
-    words = ", ".join(f"{ending} {error}" for ending, error in errors.items())
-    return errors["png"] == 0 and max(
-        errors.values()
-    ) < 64, f"written and read, largest error of 255: {words}"
-
-
-def _cache() -> tuple[bool, str]:
-    with tempfile.NamedTemporaryFile(dir=cache_folder("doctor")) as file:
-        file.write(b"kept")
-        file.flush()
-        return Path(file.name).read_bytes() == b"kept", "a file was kept and read"

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import click
 import pytest
 from click.shell_completion import CompletionItem, ShellComplete
 from click.testing import CliRunner, Result
@@ -202,6 +203,9 @@ def test_tab_offers_networks_layers_classes_and_presets(here: Path, monkeypatch:
     assert completed("filters", "planted", "conv1") == ["conv1"]
     assert completed("evidence", "planted", "chelsea", "re") == ["red"]
     assert "chelsea" in completed("classify", "planted", "ch")
+    assert "chelsea" in completed("style", "planted", "ch")
+    assert completed("importance", "planted", "conv2", "chelsea", "re") == ["red"]
+    assert completed("classify", "planted", "--device", "c") == ["cpu", "cuda"]
     monkeypatch.setenv("COMP_WORDS", "convscope dream planted --layer conv2")  # as every shell's script does
     assert completed("dream", "planted", "--layer", "conv2") == ["conv2"]
     assert "google-2015" in completed("dream", "planted", "--preset", "goo")
@@ -233,6 +237,16 @@ def test_bash_gets_spaces_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     for begun, expected in (("prob:s", r"school\ bus"), ('"prob:s', "prob:school bus")):
         monkeypatch.setenv("COMP_WORDS", f"convscope evidence builtin coffee {begun}")
         assert bash.format_completion(item) == f"plain,{expected}"
+
+
+def test_tab_offers_something_for_every_argument() -> None:
+    plain = [
+        f"{name} {argument.name}"
+        for name, command in main.commands.items()
+        for argument in command.params
+        if isinstance(argument, click.Argument) and argument.type is click.STRING
+    ]
+    assert plain == ["samples names"]  # which has a function of its own
 
 
 def test_tab_leaves_files_to_the_shell(here: Path) -> None:

@@ -118,6 +118,10 @@ def _pictures(_: click.Context, incomplete: str) -> Iterator[str]:
     yield from (name for name in SAMPLES if name.startswith(incomplete))
 
 
+def _devices(_: click.Context, incomplete: str) -> Iterator[str]:
+    yield from (name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete))
+
+
 def _nothing(_: click.Context, __: str) -> Iterator[str]:
     yield from ()
 
@@ -168,19 +172,31 @@ _PICTURES = Completed(
 _MADE = Completed(_pictures, "Give pictures that convscope made", files=True)
 _NETWORKS_IN_WORDS = "Give a network's file, its folder, or a name: builtin is always there"
 _OFFERED = {
-    "network": Completed(_networks, _NETWORKS_IN_WORDS, files=True),
-    **dict.fromkeys(("picture", "pictures", "guide", "mask", "start"), _PICTURES),
+    **dict.fromkeys(("network", "beside"), Completed(_networks, _NETWORKS_IN_WORDS, files=True)),
+    **dict.fromkeys(("picture", "pictures", "contents", "guide", "mask", "start"), _PICTURES),
     "made": _MADE,
     **dict.fromkeys(
-        ("addresses", "layer", "layers", "content_layers", "style_layers", "through"), _ADDRESSES
+        ("addresses", "layer", "layers", "content_layers", "style_layers", "through", "units"), _ADDRESSES
     ),
-    "targets": Completed(_targets, files=False),
+    **dict.fromkeys(("target", "targets"), Completed(_targets, files=False)),
+    "device": Completed(_devices, files=False),
     **dict.fromkeys(
         ("style", "styles"),
         Completed(_pictures, "Give the picture in whose style it is to be: --style painting.jpg", files=True),
     ),
     **dict.fromkeys(
-        ("output", "weights", "labels", "folder", "frames", "film", "photographs", "regions", "architecture"),
+        (
+            "output",
+            "weights",
+            "labels",
+            "folder",
+            "frames",
+            "film",
+            "photographs",
+            "regions",
+            "architecture",
+            "atlas",
+        ),
         _FILES,
     ),
 }

@@ -18,10 +18,8 @@ def doctor(device: str, as_json: bool) -> None:
 
     The exit status is 1 where a check fails. What it prints is what a report of a fault should begin with.
     """
-    from convscope.doctor import facts, self_test
+    from convscope.doctor import facts
     from convscope.errors import ConvscopeError
-    from convscope.formats.opening import open_network
-    from convscope.network.engine.execution import best_device
 
     machine = facts()
     if not as_json:
@@ -31,6 +29,10 @@ def doctor(device: str, as_json: bool) -> None:
                 if fact.group == group:
                     click.echo(f"  {fact.name:<13} {printable(fact.value)}")
         click.echo(click.style("self-test", bold=True))
+    from convscope.formats.opening import open_network  # only now: without torch there are the facts at least
+    from convscope.network.engine.execution import best_device
+    from convscope.self_test import self_test
+
     checks = []
     for check in self_test(open_network("builtin", device=best_device() if device == "auto" else device)):
         checks.append(check)
